@@ -1,0 +1,100 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is held to the same rules: Swift 6 language mode (strict concurrency), warnings as errors, and
+// nonisolated async functions stay on the caller's actor unless they say `@concurrent`.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+// Kernels run at full speed in debug builds too, or the model tests would take an hour.
+let kernelSettings = settings + [.unsafeFlags(["-Ounchecked"])]
+
+let package = Package(
+    name: "trinity",
+    products: [
+        .executable(name: "trinity", targets: ["trinity"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "trinity",
+            dependencies: [
+                "Server",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        // The server: HTTP <-> Engine.
+        .target(
+            name: "Server",
+            dependencies: [
+                "HTTP", "Engine", "Text", "Scheduling",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        // Bytes and sockets; knows no JSON and no model.
+        .target(
+            name: "HTTP",
+            dependencies: [
+                .product(name: "HTTPTypes", package: "swift-http-types")
+            ],
+            swiftSettings: settings),
+
+        // Tokens in, tokens out.
+        .target(
+            name: "Engine",
+            dependencies: [
+                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Scheduling",
+            dependencies: [
+                .product(name: "DequeModule", package: "swift-collections")
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Text",
+            dependencies: [
+                .product(name: "OrderedCollections", package: "swift-collections")
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "PortableKernels",
+            path: "Sources/Kernels/Portable",
+            swiftSettings: kernelSettings),
+        .target(
+            name: "CIntrinsics",
+            path: "Sources/Kernels/CIntrinsics"),
+
+        // System libraries.
+        .systemLibrary(name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        .target(name: "TestSupport", dependencies: ["Text"], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "KernelTests", dependencies: ["PortableKernels", "COpenBLAS", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "trinity", "CCurl", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,142 @@
+import Scheduling
+
+/// One sequence to generate: one choice of one prompt of one request.
+public struct GenerationRequest: Sendable {
+    public var id: SequenceID
+    /// At least one id, each below the vocabulary size; with `maxTokens` it fits the model's length.
+    public var promptIDs: [Int32]
+    public var sampling: SamplingParameters
+    public var stop: StopConditions
+    /// At least 1.
+    public var maxTokens: Int
+    /// How many alternatives to report beside the sampled token; `nil`: no log-probabilities at all.
+    public var logprobs: Int?
+    /// Whether tokens are turned into text; off for models without a tokenizer.
+    public var detokenizes = true
+    /// Whether special tokens are left out of the text.
+    public var skipsSpecialTokens = true
+
+    public init(
+        id: SequenceID, promptIDs: [Int32], sampling: SamplingParameters, stop: StopConditions, maxTokens: Int,
+        logprobs: Int? = nil
+    ) {
+        self.id = id
+        self.promptIDs = promptIDs
+        self.sampling = sampling
+        self.stop = stop
+        self.maxTokens = maxTokens
+        self.logprobs = logprobs
+    }
+}
+
+/// What ends a sequence before its token limit.
+public struct StopConditions: Sendable, Hashable {
+    /// Text that ends the sequence, matched across tokens.
+    public var strings: [String] = []
+    /// Ids that end the sequence, beside the model's end-of-sequence ids.
+    public var tokenIDs: Set<Int32> = []
+    /// Whether the model's end-of-sequence ids are ordinary tokens.
+    public var ignoresEndOfSequence = false
+    /// Whether a matched stop string, or the text of a stop id, stays in the text.
+    public var keepsStopText = false
+
+    public init() {}
+}
+
+/// What the server tells the engine thread.
+public enum EngineCommand: Sendable {
+    case submit([GenerationRequest])
+    case abort([SequenceID])
+}
+
+/// Why a sequence ended.
+public enum FinishReason: Sendable, Hashable {
+    /// It stopped by itself: an end-of-sequence id, a stop id or a stop string.
+    case stop(StopReason)
+    /// It reached its token limit or the model's length.
+    case length
+    /// It was aborted.
+    case abort
+    /// The engine failed it; the text is for the log, not for the client.
+    case error(String)
+}
+
+/// What stopped a sequence that stopped by itself.
+public enum StopReason: Sendable, Hashable {
+    case endOfSequence
+    case token(Int32)
+    case string(String)
+}
+
+/// A token that the engine generated.
+public struct GeneratedToken: Sendable {
+    public var id: Int32
+    public var logprobs: TokenLogprobs?
+    public var time: ContinuousClock.Instant
+
+    public init(id: Int32, logprobs: TokenLogprobs?, time: ContinuousClock.Instant) {
+        self.id = id
+        self.logprobs = logprobs
+        self.time = time
+    }
+}
+
+/// What happened to one sequence since the last report: the server never sees a sequence twice in one report.
+public struct TokenEvent: Sendable {
+    public var sequence: SequenceID
+    /// When the scheduler first ran the sequence; in the first event after that only.
+    public var admitted: ContinuousClock.Instant?
+    public var tokens: [GeneratedToken] = []
+    /// Text that can no longer be taken back; it may lag behind `tokens` while a character is incomplete or a stop
+    /// string may be beginning. The stop string itself is not in it unless asked for.
+    public var text = ""
+    /// Set in the last event of the sequence, which comes exactly once.
+    public var finish: FinishReason?
+    /// Prompt tokens whose keys and values came from the cache.
+    public var cachedTokens = 0
+
+    public init(sequence: SequenceID) {
+        self.sequence = sequence
+    }
+
+    /// Appends what happened later to the same sequence.
+    public mutating func merge(_ later: TokenEvent) {
+        precondition(later.sequence == sequence, "events of two sequences are never merged")
+        admitted = admitted ?? later.admitted
+        tokens += later.tokens
+        text += later.text
+        finish = later.finish
+        cachedTokens = max(cachedTokens, later.cachedTokens)
+    }
+}
+
+/// A snapshot of the engine's load and its running totals, taken at the end of a step.
+public struct EngineStatistics: Sendable {
+    public var running = 0
+    public var waiting = 0
+    /// Blocks of the KV pool.
+    public var totalBlocks = 0
+    public var freeBlocks = 0
+    public var globalBlocks = 0
+    public var slidingBlocks = 0
+    /// Counters since start.
+    public var preemptions: UInt64 = 0
+    public var steps: UInt64 = 0
+    public var promptTokens: UInt64 = 0
+    public var generationTokens: UInt64 = 0
+    /// Tokens computed in the steps since the last report, one number a step.
+    public var stepTokens: [Int] = []
+
+    public init() {}
+}
+
+/// What the engine thread has for the server, at most one event a sequence.
+public struct EngineReport: Sendable {
+    public var events: [TokenEvent]
+    public var statistics: EngineStatistics
+
+    public init(events: [TokenEvent], statistics: EngineStatistics) {
+        self.events = events
+        self.statistics = statistics
+    }
+}

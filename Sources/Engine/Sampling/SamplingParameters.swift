@@ -1,0 +1,70 @@
+/// How one choice is sampled: the request's values over the defaults of `generation_config.json`, ranges checked by
+/// whoever built it.
+///
+/// The order in which they act is that of vLLM's sampler: allowed tokens, minimum tokens and bias, penalties,
+/// temperature, min-p, top-k, top-p, draw.
+public struct SamplingParameters: Sendable, Hashable {
+    /// In [0, 2]; below 1e-5 the sampler is greedy and the truncations do not matter.
+    public var temperature: Float = 1
+    /// Keep the k largest logits, ties included; 0 is off.
+    public var topK: Int = 0
+    /// In (0, 1]: the smallest set of most probable tokens with at least this mass; 1 is off.
+    public var topP: Float = 1
+    /// In [0, 1]: drop tokens less probable than this share of the most probable one; 0 is off.
+    public var minP: Float = 0
+    /// Above 0: divides positive logits and multiplies negative ones of ids seen in prompt or output; 1 is off.
+    public var repetitionPenalty: Float = 1
+    /// In [-2, 2]: taken off the logit once for each time the id was generated.
+    public var frequencyPenalty: Float = 0
+    /// In [-2, 2]: taken off the logit of every id that was generated.
+    public var presencePenalty: Float = 0
+    /// Added to the logits of these ids, each in [-100, 100]; ascending by id, each id once.
+    public var logitBias: [LogitBias] = []
+    /// End-of-sequence and stop ids cannot be drawn before so many tokens were generated.
+    public var minTokens: Int = 0
+    /// The stream of random numbers; a number of its own is drawn from (seed, choice, position), so results do not
+    /// depend on what else runs.
+    public var seed: UInt64 = 0
+    /// Counts the choices of one prompt from 0.
+    public var choice: Int = 0
+
+    public init() {}
+}
+
+/// A number added to one token's logit.
+public struct LogitBias: Sendable, Hashable {
+    public var id: Int32
+    public var bias: Float
+
+    public init(id: Int32, bias: Float) {
+        self.id = id
+        self.bias = bias
+    }
+}
+
+/// What is reported of one generated token's probability: natural logarithms over the untouched logits of the model.
+public struct TokenLogprobs: Sendable, Hashable {
+    /// Of the sampled token.
+    public var logprob: Float
+    /// 1 for the most probable token.
+    public var rank: Int
+    /// The most probable tokens in descending order, as many as were asked for (ties: lowest id first).
+    public var top: [TokenLogprob]
+
+    public init(logprob: Float, rank: Int, top: [TokenLogprob]) {
+        self.logprob = logprob
+        self.rank = rank
+        self.top = top
+    }
+}
+
+/// One token and its log-probability.
+public struct TokenLogprob: Sendable, Hashable {
+    public var id: Int32
+    public var logprob: Float
+
+    public init(id: Int32, logprob: Float) {
+        self.id = id
+        self.logprob = logprob
+    }
+}

@@ -1,0 +1,2 @@
+/// Placeholder until the transport is built.
+public actor EventLoop {}

@@ -1,0 +1,7 @@
+#pragma once
+
+/// Pins the calling thread to one CPU. Returns 0, or the errno of sched_setaffinity.
+int trinity_pin_current_thread(int cpu);
+
+/// Fills `cpus` with the numbers of the CPUs in the process's affinity mask; returns how many there are.
+int trinity_affinity_cpus(int *cpus, int capacity);

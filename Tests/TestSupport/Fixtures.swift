@@ -1,0 +1,20 @@
+import Foundation
+import Text
+
+/// Finds and reads the test vectors that the repository carries in `Tests/Fixtures`.
+public enum Fixtures {
+    /// The root of the checkout.
+    public static let repository = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// `Tests/Fixtures`, with `model/` and `text/` inside.
+    public static let root = repository.appending(path: "Tests/Fixtures")
+
+    /// The embedded default model.
+    public static let defaultModel = repository.appending(path: "Models/trinity-tiny")
+
+    /// The file at `path` below `Tests/Fixtures`, parsed as JSON.
+    public static func json(_ path: String) throws -> JSONValue {
+        try JSONValue(parsing: [UInt8](Data(contentsOf: root.appending(path: path))))
+    }
+}
