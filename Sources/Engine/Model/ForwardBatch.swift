@@ -1,0 +1,29 @@
+import Scheduling
+
+/// The rows of one step: for each sequence a run of consecutive tokens, prefill or decode alike.
+public struct ForwardBatch {
+    /// A sequence's part of the step.
+    public struct Sequence {
+        /// Rows of the batch, in order of position.
+        public var rows: Range<Int>
+        /// Absolute position of the first row: tokens before it are in the cache already.
+        public var start: Int
+        public var globalTable: BlockTable
+        public var slidingTable: BlockTable
+
+        public init(rows: Range<Int>, start: Int, globalTable: BlockTable, slidingTable: BlockTable) {
+            self.rows = rows
+            self.start = start
+            self.globalTable = globalTable
+            self.slidingTable = slidingTable
+        }
+    }
+
+    /// Token ids, one a row.
+    public var tokens: [Int32] = []
+    public var sequences: [Sequence] = []
+    /// Rows whose logits are wanted, ascending.
+    public var logitRows: [Int] = []
+
+    public init() {}
+}
