@@ -95,7 +95,8 @@ struct ModelVectorTests {
         .routerLogits: "router_logits", .routerIDs: "router_ids", .routerWeights: "router_weights",
     ]
 
-    private func makeDriver(_ model: ModelCase, pool: WorkerPool, dataType: KVDataType = .f32) throws -> SequenceDriver {
+    private func makeDriver(_ model: ModelCase, pool: WorkerPool, dataType: KVDataType = .f32) throws -> SequenceDriver
+    {
         try SequenceDriver(
             config: model.config, weights: model.weights(pool: pool), pool: pool, dataType: dataType,
             maxTokens: model.prompts.reduce(0) { $0 + $1.promptIDs.count })

@@ -4,8 +4,8 @@ import Scheduling
 
 /// Runs prompts through a `Transformer` as a scheduler would, out of blocks in scrambled order.
 ///
-/// Every block is filled with NaN before its first use and again when it leaves the window, so that a read of a place that
-/// was never written, or is no longer visible, shows in the results.
+/// Every block is filled with NaN before its first use and again when it leaves the window, so that a read of a place
+/// that was never written, or is no longer visible, shows in the results.
 final class SequenceDriver {
     /// What a sequence produced, to be compared bit for bit.
     struct Output: Equatable {
@@ -36,7 +36,9 @@ final class SequenceDriver {
     private let geometry: KVCacheGeometry
     private var freeBlocks: [Int32] = []
 
-    init(config: ModelConfig, weights: ModelWeights, pool: WorkerPool, dataType: KVDataType = .f32, maxTokens: Int) throws {
+    init(config: ModelConfig, weights: ModelWeights, pool: WorkerPool, dataType: KVDataType = .f32, maxTokens: Int)
+        throws
+    {
         self.config = config
         let layout = KVCacheLayout(config: config, dataType: dataType)
         let slots = maxTokens / 16 + 64
@@ -44,7 +46,8 @@ final class SequenceDriver {
         geometry = layout.geometry(totalBlocks: blocks)
         storage = try KVStorage(layout: layout, totalBlocks: blocks)
         transformer = Transformer(
-            config: config, weights: weights, storage: storage, pool: pool, maxTokens: maxTokens, maxLogitRows: maxTokens)
+            config: config, weights: weights, storage: storage, pool: pool, maxTokens: maxTokens,
+            maxLogitRows: maxTokens)
         freeBlocks = (0..<Int32(blocks)).map { $0 }
         var state: UInt64 = 0x9e37_79b9
         for index in stride(from: blocks - 1, to: 0, by: -1) {
@@ -54,8 +57,8 @@ final class SequenceDriver {
         for block in freeBlocks { poison(block) }
     }
 
-    /// Prefills each prompt in chunks of `chunk` tokens, then decodes greedily until each has `count` ids; all prompts in
-    /// every step together.
+    /// Prefills each prompt in chunks of `chunk` tokens, then decodes greedily until each has `count` ids; all prompts
+    /// in every step together.
     func run(_ prompts: [[Int32]], chunk: Int = .max, count: Int) -> [Output] {
         let sequences = prompts.map { Sequence($0, geometry: geometry) }
         while true {

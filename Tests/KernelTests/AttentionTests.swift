@@ -58,7 +58,8 @@ struct AttentionTests {
             var out: [Double] = []
             for head in 0..<query.count / width {
                 let scores = visible.map { token in
-                    (0..<width).reduce(0) { $0 + Double(query[head * width + $1]) * Double(keys[token * width + $1]) } * 0.7
+                    (0..<width).reduce(0) { $0 + Double(query[head * width + $1]) * Double(keys[token * width + $1]) }
+                        * 0.7
                 }
                 let highest = scores.max() ?? 0
                 let weights = scores.map { exp($0 - highest) }
@@ -93,9 +94,12 @@ struct AttentionTests {
         for (value, want) in cases {
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafePointer(to: value) { value in
-                Portable.writeCacheBFloat16(keys: value, values: value, heads: 1, headDimension: 1, block: &block, token: 3)
+                Portable.writeCacheBFloat16(
+                    keys: value, values: value, heads: 1, headDimension: 1, block: &block, token: 3)
             }
-            let bits = block.withUnsafeBytes { ($0.load(fromByteOffset: 6, as: UInt16.self), $0.load(fromByteOffset: 38, as: UInt16.self)) }
+            let bits = block.withUnsafeBytes {
+                ($0.load(fromByteOffset: 6, as: UInt16.self), $0.load(fromByteOffset: 38, as: UInt16.self))
+            }
             #expect(Float(bitPattern: UInt32(bits.0) << 16) == want && bits.0 == bits.1)
         }
     }

@@ -74,7 +74,8 @@ struct ElementwiseTests {
         let x = random.floats(heads * width)
         var rotated = x
         Portable.rotate(
-            x: &rotated, heads: heads, headDimension: width, cosines: angles.map { cos($0) }, sines: angles.map { sin($0) })
+            x: &rotated, heads: heads, headDimension: width, cosines: angles.map { cos($0) },
+            sines: angles.map { sin($0) })
         let want = x.indices.map { index in
             let t = index % width
             let angle = Double(angles[t % half])

@@ -18,7 +18,8 @@ struct MatmulTests {
                 let x = random.floats(shape.tokens * shape.columns)
                 var want = [Float](repeating: 0, count: shape.tokens * shape.rows)
                 cblas_sgemm(
-                    CblasRowMajor, CblasNoTrans, CblasTrans, Int32(shape.tokens), Int32(shape.rows), Int32(shape.columns),
+                    CblasRowMajor, CblasNoTrans, CblasTrans, Int32(shape.tokens), Int32(shape.rows),
+                    Int32(shape.columns),
                     1, x, Int32(shape.columns), matrix.values, Int32(shape.columns), 0, &want, Int32(shape.rows))
                 let error = relativeError(matrix.multiply(x), want.map(Double.init))
                 #expect(error < 2e-6, "\(shape), scales for \(block)")
@@ -70,7 +71,8 @@ struct MatmulTests {
                     blocks: 1, x: x, xStride: 1, xRows: nil, tokens: 1, y: &product, yStride: 1)
             }
             Portable.unpackRowFloat8(
-                weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, columns: 1, row: 0, factor: 1, out: &row)
+                weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, columns: 1, row: 0, factor: 1,
+                out: &row)
             #expect(Double(product) == value)
             #expect(Double(row) == value && row.sign == (code >= 128 ? .minus : .plus))
         }

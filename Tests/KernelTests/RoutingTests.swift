@@ -18,7 +18,8 @@ struct RoutingTests {
         var routes = Routes(
             ids: Array(repeating: -1, count: tokens * chosen), weights: Array(repeating: .nan, count: tokens * chosen))
         Portable.route(
-            logits: &scores, bias: bias, keys: &keys, tokens: tokens, experts: bias.count, chosen: chosen, groups: groups,
+            logits: &scores, bias: bias, keys: &keys, tokens: tokens, experts: bias.count, chosen: chosen,
+            groups: groups,
             keptGroups: keptGroups, usesSoftmax: softmax ? 1 : 0, normalizes: normalizes ? 1 : 0, scale: scale,
             ids: &routes.ids, weights: &routes.weights)
         return routes

@@ -40,7 +40,8 @@ struct TestMatrix {
     private mutating func fill(_ random: inout RandomValues, blocks: Int) {
         var source: [UInt8] = []
         for index in 0..<rows * columns {
-            let scale = scales[(index / columns / 16 * scaleColumns + index % columns / scaleWidth) * 16 + index / columns % 16]
+            let scale = scales[
+                (index / columns / 16 * scaleColumns + index % columns / scaleWidth) * 16 + index / columns % 16]
             switch format {
             case .float32:
                 let value = Float.random(in: -1...1, using: &random)
@@ -96,12 +97,12 @@ struct TestMatrix {
                 for block in 0..<blocks {
                     if let xRows {
                         matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, xRows, tokens,
-                            y, rows)
+                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, xRows,
+                            tokens, y, rows)
                     } else {
                         matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, nil, tokens, y,
-                            rows)
+                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, nil, tokens,
+                            y, rows)
                     }
                 }
             }
@@ -130,6 +131,7 @@ struct TestMatrix {
 func float8(_ code: UInt8) -> Float {
     let exponent = Int(code >> 3 & 15)
     let fraction = Float(code & 7) / 8
-    let magnitude = exponent == 0 ? fraction * 0x1p-6 : (1 + fraction) * Float(sign: .plus, exponent: exponent - 7, significand: 1)
+    let magnitude =
+        exponent == 0 ? fraction * 0x1p-6 : (1 + fraction) * Float(sign: .plus, exponent: exponent - 7, significand: 1)
     return code >= 128 ? -magnitude : magnitude
 }

@@ -60,8 +60,8 @@ final class WorkerPool: Sendable {
 
 /// What the threads of a pool share; they hold it, not the pool, so that the pool can end while they sleep.
 private final class State: Sendable {
-    /// High half: the region's number. Low half: its chunks that nobody has claimed. One word, so that a claim can neither
-    /// hit a later region nor go past the end.
+    /// High half: the region's number. Low half: its chunks that nobody has claimed. One word, so that a claim can
+    /// neither hit a later region nor go past the end.
     private let word = Atomic<UInt64>(0)
     private let address = Atomic<UInt>(0)
     private let unfinished = Atomic<Int>(0)
@@ -140,7 +140,8 @@ private final class State: Sendable {
     }
 
     private var hasWork: Bool {
-        word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff > 0 || stopping.load(ordering: .sequentiallyConsistent)
+        word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff > 0
+            || stopping.load(ordering: .sequentiallyConsistent)
     }
 
     private func wakeAll() {

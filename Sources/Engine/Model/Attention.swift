@@ -1,5 +1,5 @@
-/// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only, and
-/// the heads' output times sigmoid(gate) before the output projection.
+/// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only,
+/// and the heads' output times sigmoid(gate) before the output projection.
 struct Attention {
     private let layer: Int
     private let type: ModelConfig.LayerType
@@ -81,8 +81,8 @@ struct Attention {
         attend(
             context.query.base + offset, heads, width,
             context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
-            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, blocksPerSlot(layout), firstKey,
-            position + 1, 1 / Float(width).squareRoot(), context.attended.base + offset)
+            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, blocksPerSlot(layout),
+            firstKey, position + 1, 1 / Float(width).squareRoot(), context.attended.base + offset)
         kernels.sigmoidMultiply(context.attended.base + offset, context.gate.base + offset, heads * width)
     }
 

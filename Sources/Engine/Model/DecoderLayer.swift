@@ -1,4 +1,5 @@
-/// One layer with its four norms: each branch is normalized before it and after it, and then added to the residual stream.
+/// One layer with its four norms: each branch is normalized before it and after it, and then added to the residual
+/// stream.
 struct DecoderLayer {
     private enum MLP {
         case dense(ModelWeights.GatedMLP)

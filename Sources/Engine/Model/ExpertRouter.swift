@@ -1,5 +1,5 @@
-/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that only the choice sees, and mixing weights from the
-/// scores alone. All in float32.
+/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that only the choice sees, and mixing weights from
+/// the scores alone. All in float32.
 struct ExpertRouter {
     private let layer: Int
     /// (experts, hiddenSize)

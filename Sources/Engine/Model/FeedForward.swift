@@ -56,15 +56,16 @@ extension ForwardContext {
 
     /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows).
     func run(_ jobs: [FeedForwardJob]) {
-        let (x, hidden, gates, ups, kernels) = (normed.base, config.hiddenSize, feedForward.gate, feedForward.up, kernels)
+        let (x, hidden, kernels) = (normed.base, config.hiddenSize, kernels)
+        let (gates, ups) = (feedForward.gate, feedForward.up)
         pool.forEachSlice(of: jobs.map(\.weights.gate.blocks)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
             let (gate, up) = (gates.base + job.innerStart, ups.base + job.innerStart)
             for (matrix, target) in [(job.weights.gate, gate), (job.weights.up, up)] {
                 matrix.multiply(
-                    x, xStride: hidden, xRows: job.rows, tokens: job.tokens, into: target, yStride: width, blocks: blocks,
-                    kernels: kernels)
+                    x, xStride: hidden, xRows: job.rows, tokens: job.tokens, into: target, yStride: width,
+                    blocks: blocks, kernels: kernels)
             }
             let columns = blocks.lowerBound * 16..<min(blocks.upperBound * 16, width)
             kernels.siluMultiply(
@@ -73,8 +74,8 @@ extension ForwardContext {
         pool.forEachSlice(of: jobs.map(\.weights.down.blocks)) { index, blocks in
             let job = jobs[index]
             job.weights.down.multiply(
-                gates.base + job.innerStart, xStride: job.weights.width, xRows: nil, tokens: job.tokens, into: job.output,
-                yStride: hidden, blocks: blocks, kernels: kernels)
+                gates.base + job.innerStart, xStride: job.weights.width, xRows: nil, tokens: job.tokens,
+                into: job.output, yStride: hidden, blocks: blocks, kernels: kernels)
         }
     }
 }

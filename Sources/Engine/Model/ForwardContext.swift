@@ -1,7 +1,7 @@
 import Scheduling
 
-/// What the layers of one model share while a step runs: the machine, the cache, and the activations, which are allocated
-/// once for the largest step. Activations are float32 and row-major.
+/// What the layers of one model share while a step runs: the machine, the cache, and the activations, which are
+/// allocated once for the largest step. Activations are float32 and row-major.
 final class ForwardContext {
     let config: ModelConfig
     let kernels: KernelTable

@@ -11,7 +11,8 @@ struct ForwardPlan {
     /// The block numbers of all sequences, one table after another.
     private let tables: Buffer<Int32>
 
-    /// - Precondition: the batch's rows are covered once and in order, and every block that a row reads or writes is there.
+    /// - Precondition: the batch's rows are covered once and in order, and every block that a row reads or writes is
+    ///   there.
     init(_ batch: ForwardBatch, config: ModelConfig, storage: KVStorage) {
         rows = batch.tokens.count
         var numbers: [Int32] = []
@@ -41,7 +42,8 @@ struct ForwardPlan {
         UnsafePointer(tables.base + (type == .full ? globalStarts[row] : slidingStarts[row]))
     }
 
-    private static func check(_ table: BlockTable, _ blocksPerSlot: Int, _ positions: Range<Int>, _ storage: KVStorage) {
+    private static func check(_ table: BlockTable, _ blocksPerSlot: Int, _ positions: Range<Int>, _ storage: KVStorage)
+    {
         guard blocksPerSlot > 0 else { return }
         precondition(table.blocksPerSlot == blocksPerSlot, "a table is of its group")
         let first = positions.lowerBound / KVCacheLayout.blockSize

@@ -17,8 +17,8 @@ public enum KVDataType: String, Sendable, CaseIterable {
 
 /// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and slots.
 ///
-/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension)): in the keys the 16
-/// tokens lie side by side, so that one vector holds the scores of a block.
+/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension)): in the keys the
+/// 16 tokens lie side by side, so that one vector holds the scores of a block.
 public struct KVCacheLayout: Sendable, Equatable {
     /// Tokens a slot.
     public static let blockSize = 16

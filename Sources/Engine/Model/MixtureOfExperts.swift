@@ -22,7 +22,8 @@ struct MixtureOfExperts {
             let first = rows.lowerBound
             let shared = weights.shared == nil ? nil : UnsafePointer(buffers.shared.base + first * hidden)
             context.kernels.combineExperts(
-                buffers.expertRows.base, buffers.slots.base + first * chosen, buffers.expertWeights.base + first * chosen,
+                buffers.expertRows.base, buffers.slots.base + first * chosen,
+                buffers.expertWeights.base + first * chosen,
                 shared, context.branch.base + first * hidden, rows.count, chosen, hidden)
         }
     }

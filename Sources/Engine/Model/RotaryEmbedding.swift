@@ -36,7 +36,8 @@ struct RotaryEmbedding {
         }
     }
 
-    /// 0 where a frequency stays, 1 where it is divided by the factor, a ramp between (YaRN, arXiv 2309.00071, section 3.2).
+    /// 0 where a frequency stays, 1 where it is divided by the factor, a ramp between (YaRN, arXiv 2309.00071, section
+    /// 3.2).
     private static func yarnRamp(
         theta: Double, headDimension: Int, original: Int, betaFast: Double, betaSlow: Double, truncates: Bool
     ) -> [Double] {

@@ -2,8 +2,8 @@ import Scheduling
 
 /// The AFMoE model: runs the rows of a step through all layers and returns logits.
 ///
-/// A row's results are bit-identical whatever else is in the batch, however its prompt was cut into steps, and however many
-/// threads run. Not Sendable: it lives on the engine thread.
+/// A row's results are bit-identical whatever else is in the batch, however its prompt was cut into steps, and however
+/// many threads run. Not Sendable: it lives on the engine thread.
 final class Transformer {
     private let config: ModelConfig
     private let weights: ModelWeights
@@ -40,8 +40,8 @@ final class Transformer {
     /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
     /// (logitRows, vocabularySize), valid until the next call.
     ///
-    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size, and
-    ///   tables that hold every slot the rows can see.
+    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size,
+    ///   and tables that hold every slot the rows can see.
     func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         precondition(batch.logitRows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
@@ -74,11 +74,13 @@ final class Transformer {
     }
 
     private func project(_ rows: [Int]) -> UnsafeBufferPointer<Float> {
+        // A prompt's middle chunks want no logits, and the head is the largest matrix.
+        guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         for (index, row) in rows.enumerated() {
             context.kernels.rmsNorm(
-                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.base + index * hidden, 1, hidden,
-                config.normEpsilon)
+                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.base + index * hidden, 1,
+                hidden, config.normEpsilon)
         }
         context.observe(.finalHidden, layer: layers.count, finalHidden.base, count: rows.count * hidden)
         context.pool.forEachSlice(of: [weights.head.blocks]) { _, blocks in

@@ -1,7 +1,7 @@
 /// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
 ///
-/// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened, to
-/// float32. Every matrix has scales, ones where the format has none.
+/// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened,
+/// to float32. Every matrix has scales, ones where the format has none.
 final class PackedMatrix {
     enum Format: Equatable {
         case float32
@@ -46,7 +46,8 @@ final class PackedMatrix {
         let lines = (weight.columns + format.lineColumns - 1) / format.lineColumns
         scaleColumns = grid?.gridColumns ?? 1
         // A block may be wider than the matrix; the width only has to name the right scale.
-        scaleWidth = grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
+        scaleWidth =
+            grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
         scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
         storageBytes = max(blocks * lines * 64, 64)
         storage = .allocate(byteCount: storageBytes, alignment: 64)

@@ -1,8 +1,8 @@
 import KernelSupport
 
 extension Portable {
-    /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride` floats
-    /// from row to row.
+    /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride`
+    /// floats from row to row.
     public static func siluMultiply(
         gate: UnsafeMutablePointer<Float>, up: UnsafePointer<Float>, rows: Int, width: Int, stride: Int
     ) {

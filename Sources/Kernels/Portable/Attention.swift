@@ -1,15 +1,18 @@
 import KernelSupport
 
-// Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment has
-// its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order; so a row's result
-// is the same in prefill and decode. Scores: one chain of ascending channels; values: one chain of ascending positions.
+// Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
+// has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order; so a row's
+// result is the same in prefill and decode. Scores: one chain of ascending channels; values: one chain of ascending
+// positions.
 
 extension Portable {
-    /// out = softmax(scale * q k^T) v of the query heads that share one key-value head, for one row, over a float32 cache.
+    /// out = softmax(scale * q k^T) v of the query heads that share one key-value head, for one row, over a float32
+    /// cache.
     ///
     /// - Parameters:
     ///   - query: (heads, headDimension)
-    ///   - cache: where this layer's and head's keys begin in block 0: keys (headDimension, 16), values (16, headDimension)
+    ///   - cache: where this layer's and head's keys begin in block 0: keys (headDimension, 16), values (16,
+    ///     headDimension)
     ///   - table: block of slot s at `table[s * tableStride]`
     ///   - firstKey, endKey: the visible positions; not empty
     ///   - out: (heads, headDimension)
@@ -93,8 +96,8 @@ extension Portable {
         }
     }
 
-    /// Scores of positions start ..< end, all in one segment, at `scores[position % 256]`; returns the largest. Lanes of
-    /// the same blocks outside the range become minus infinity.
+    /// Scores of positions start ..< end, all in one segment, at `scores[position % 256]`; returns the largest. Lanes
+    /// of the same blocks outside the range become minus infinity.
     @inline(__always)
     private static func score(
         _ query: UnsafePointer<Float>, _ keys: CachedKeys, _ start: Int, _ end: Int, _ scale: Float,

@@ -3,7 +3,8 @@ extension Portable {
     ///
     /// - Parameters:
     ///   - keys, values: (heads, headDimension)
-    ///   - block: the layer's part of the block: for each head keys (headDimension, 16), then values (16, headDimension)
+    ///   - block: the layer's part of the block: for each head keys (headDimension, 16), then values (16,
+    ///     headDimension)
     ///   - token: the place in the block, 0 ..< 16
     public static func writeCacheFloat32(
         keys: UnsafePointer<Float>, values: UnsafePointer<Float>, heads: Int, headDimension: Int,

@@ -1,8 +1,8 @@
 import KernelSupport
 
 // y = x W^T with packed weights. A dot product is a sum over panels of at most 128 columns that never cross a border of
-// the scales: in a panel one float32 chain of ascending columns, times the scale, added to the panels before. The same for
-// any number of tokens; and rows may be split over threads, columns never.
+// the scales: in a panel one float32 chain of ascending columns, times the scale, added to the panels before. The same
+// for any number of tokens; and rows may be split over threads, columns never.
 
 extension Portable {
     /// Output rows of 16-row blocks `firstBlock ..< firstBlock + blocks`, weights float32 in lines of 1 column (P16x1).
@@ -82,8 +82,8 @@ extension Portable {
                     // A border of the scales need not be one of lines.
                     decodeFloat8(lines + start / 4 * 64, (end + 3) / 4 - start / 4, panel)
                     multiply(
-                        panel + start % 4 * 16, end - start, load16(blockScales, start / scaleWidth * 16), x + start, xStride, xRows,
-                        tokens, y + block * 16, yStride, valid, isFirst: start == 0)
+                        panel + start % 4 * 16, end - start, load16(blockScales, start / scaleWidth * 16), x + start,
+                        xStride, xRows, tokens, y + block * 16, yStride, valid, isFirst: start == 0)
                     start = end
                 }
                 block += 1
@@ -193,8 +193,8 @@ extension Portable {
         target.storeBytes(of: decodeHighByte(wide &<< 16), toByteOffset: 64, as: SIMD4<Float>.self)
     }
 
-    /// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120, also
-    /// for subnormals; the product with 2^120 is exact.
+    /// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120,
+    /// also for subnormals; the product with 2^120 is exact.
     @inline(__always)
     private static func decodeHighByte(_ bits: SIMD4<Int32>) -> SIMD4<Float> {
         let mask = Int32(bitPattern: 0x87f0_0000)

@@ -1,5 +1,5 @@
-// Row-major weights into blocks of 16 rows, each a sequence of 64-byte lines: 1 column of float32 (P16x1), 2 of bfloat16
-// (P16x2) or 4 of float8 (P16x4) in a line. Missing rows and columns are zeros.
+// Row-major weights into blocks of 16 rows, each a sequence of 64-byte lines: 1 column of float32 (P16x1), 2 of
+// bfloat16 (P16x2) or 4 of float8 (P16x4) in a line. Missing rows and columns are zeros.
 //
 // P16x1: value of row r at 4r. P16x2: columns (k0, k1) of row r at 4r. P16x4: rows in four quarters of 16 bytes; in the
 // quarter of rows 4q ..< 4q + 4 first (k0, k1) of each row, then (k2, k3) of each.
@@ -118,7 +118,8 @@ extension Portable {
         var k = 0
         while k < columns {
             let code = lines.load(fromByteOffset: float8Offset(row % 16, k), as: UInt8.self)
-            let bits = (UInt32(truncatingIfNeeded: code & 0x80) &<< 24) | (UInt32(truncatingIfNeeded: code & 0x7f) &<< 20)
+            let bits =
+                (UInt32(truncatingIfNeeded: code & 0x80) &<< 24) | (UInt32(truncatingIfNeeded: code & 0x7f) &<< 20)
             let value = Float(bitPattern: bits) * 0x1p120
             out[k] = value * rowScales[k / scaleWidth * 16] * factor
             k += 1

@@ -3,10 +3,10 @@ import KernelSupport
 extension Portable {
     /// Chooses the experts of each token and their mixing weights.
     ///
-    /// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are taken,
-    /// the lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of consecutive experts
-    /// whose two best score + bias have the largest sum. A weight is the score without the bias, divided by the weights'
-    /// sum if `normalizes` is not 0, times `scale`.
+    /// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are
+    /// taken, the lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of
+    /// consecutive experts whose two best score + bias have the largest sum. A weight is the score without the bias,
+    /// divided by the weights' sum if `normalizes` is not 0, times `scale`.
     ///
     /// - Parameters:
     ///   - logits: (tokens, experts); the scores afterwards.
@@ -145,7 +145,8 @@ extension Portable {
         return first + second
     }
 
-    /// The indices of the largest keys, ascending. Also with keys that are not numbers the result has valid, distinct ids.
+    /// The indices of the largest keys, ascending. Also with keys that are not numbers the result has valid, distinct
+    /// ids.
     @inline(__always)
     private static func pick(
         _ keys: UnsafePointer<Float>, _ experts: Int, _ chosen: Int, _ ids: UnsafeMutablePointer<Int32>

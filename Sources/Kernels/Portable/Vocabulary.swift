@@ -12,7 +12,8 @@ extension Portable {
         return best
     }
 
-    /// The sum of exp(value - maximum) over `count` values: float32 in 16 lanes within slices of 4,096, float64 over slices.
+    /// The sum of exp(value - maximum) over `count` values: float32 in 16 lanes within slices of 4,096, float64 over
+    /// slices.
     public static func sumOfExponentials(values: UnsafePointer<Float>, count: Int, maximum: Float) -> Double {
         var total = 0.0
         var start = 0

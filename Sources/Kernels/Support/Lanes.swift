@@ -1,5 +1,6 @@
-// Sixteen lanes at a time: what kernels of every instruction set are written with. A module of its own, because only the
-// bodies of another module's inlinable functions are inlined in debug builds, where each file is compiled by itself.
+// Sixteen lanes at a time: what kernels of every instruction set are written with. A module of its own, because only
+// the bodies of another module's inlinable functions are inlined in debug builds, where each file is compiled by
+// itself.
 
 @inlinable @inline(__always)
 public func load16(_ pointer: UnsafePointer<Float>, _ index: Int) -> SIMD16<Float> {

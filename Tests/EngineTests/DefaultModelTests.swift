@@ -1,0 +1,26 @@
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+/// The embedded model: FP8 in blocks of 128, prompts longer than its window.
+struct DefaultModelTests {
+    @Test
+    func `the default model says what its reference says`() throws {
+        let config = try ModelConfig(directory: Fixtures.defaultModel)
+        let checkpoint = try Checkpoint(
+            directory: Fixtures.defaultModel, config: config,
+            quantization: QuantizationConfig(directory: Fixtures.defaultModel))
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: .shared)
+        let driver = try SequenceDriver(config: config, weights: weights, pool: .shared, maxTokens: config.maxPositions)
+        let cases = try #require(Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
+        #expect(!cases.isEmpty)
+        for golden in cases {
+            let prompt = (golden["prompt_ids"]?.array ?? []).compactMap { $0.integer.map(Int32.init) }
+            let want = (golden["until_eos_ids"]?.array ?? []).compactMap { $0.integer.map(Int32.init) }
+            let output = try #require(driver.run([prompt], chunk: 50, count: want.count).first)
+            #expect(output.ids == want, "\(golden["name"]?.string ?? "")")
+        }
+    }
+}
