@@ -70,8 +70,11 @@ def test_a_connection_serves_more_after_a_stream(server):
         % (len(body), body))
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
-        while not (reply := locals().get("reply", b"") + connection.recv(4096)).endswith(b"0\r\n\r\n"):
-            assert reply, "the server closed the connection"
+        reply = b""
+        while not reply.endswith(b"\r\n0\r\n\r\n"):
+            received = connection.recv(4096)
+            assert received, "the server closed the connection"
+            reply += received
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
@@ -165,7 +168,7 @@ def request_examples():
             yield pytest.param(path, method, media["example"], id=path)
 
 
-@pytest.mark.parametrize(("path", "method", "example"), request_examples())
+@pytest.mark.parametrize(("path", "method", "example"), list(request_examples()))
 def test_every_example_of_the_document_is_served(server, path, method, example):
     reply = server.request(method.upper(), path, example)
     assert reply.status == 200, reply.body
