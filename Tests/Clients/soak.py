@@ -13,8 +13,8 @@ import openai
 from trinity_server import Server, eventually
 
 PROMPTS = ["Once upon a time", "Dear Anna,\n\n", "The capital of France is", "Counting: 1, 2, 3, 4,"]
-# The heap may grow by so much between thirds before it counts as a leak.
-ALLOWED_GROWTH = 1.05
+# What an allocator may keep more than before without a leak: some hundred bytes a request in a run of ten minutes.
+ALLOWED_GROWTH = 4 * 2**20
 
 
 async def visit(client, choose, counts):
@@ -72,7 +72,7 @@ def main():
             memory.append(server.resident_bytes())
             print(f"soak: third {third + 1}: {counts}, {memory[-1] / 2**20:.1f} MiB resident", flush=True)
     assert counts["finished"] > 0 and counts["left"] > 0, "the load was no load"
-    assert memory[2] <= memory[1] * ALLOWED_GROWTH, f"memory grew from {memory[1]} to {memory[2]} bytes"
+    assert memory[2] <= memory[1] + ALLOWED_GROWTH, f"memory grew from {memory[1]} to {memory[2]} bytes"
     print("3 passed, 0 failed")
 
 

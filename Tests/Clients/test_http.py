@@ -70,8 +70,11 @@ def test_a_connection_serves_more_after_a_stream(server):
         % (len(body), body))
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
-        while not (reply := locals().get("reply", b"") + connection.recv(4096)).endswith(b"0\r\n\r\n"):
-            assert reply, "the server closed the connection"
+        reply = b""
+        while not reply.endswith(b"\r\n0\r\n\r\n"):
+            received = connection.recv(4096)
+            assert received, "the server closed the connection"
+            reply += received
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
@@ -137,12 +140,19 @@ def check_against_the_document(reply, path, method):
     status = str(reply.status) if str(reply.status) in responses else "default"
     assert status in responses, f"{method} {path} answered {reply.status}: {reply.body[:300]}"
     response, place = locate(["paths", path.replace("/", "~1"), method, "responses", status])
-    if not reply.headers["Content-Type"].startswith("application/json"):
-        return
-    assert "application/json" in response["content"]
+    media = reply.headers["Content-Type"].split(";")[0]
+    assert media in response["content"]
+    if media == "application/json":
+        validate(reply.json, f"{place}/content/application~1json/schema")
+    if media == "text/event-stream":
+        chunk = "ChatCompletionChunk" if "chat" in path else "CompletionChunk"
+        for event in reply.events[:-1]:
+            validate(json.loads(event), f"/components/schemas/{chunk}")
+
+
+def validate(value, pointer):
     registry = Registry().with_resource("urn:api", Resource(contents=API, specification=DRAFT202012))
-    schema = {"$ref": f"urn:api#{place}/content/application~1json/schema"}
-    Draft202012Validator(schema, registry=registry).validate(reply.json)
+    Draft202012Validator({"$ref": f"urn:api#{pointer}"}, registry=registry).validate(value)
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
@@ -165,7 +175,7 @@ def request_examples():
             yield pytest.param(path, method, media["example"], id=path)
 
 
-@pytest.mark.parametrize(("path", "method", "example"), request_examples())
+@pytest.mark.parametrize(("path", "method", "example"), list(request_examples()))
 def test_every_example_of_the_document_is_served(server, path, method, example):
     reply = server.request(method.upper(), path, example)
     assert reply.status == 200, reply.body
@@ -179,6 +189,10 @@ def test_every_example_of_the_document_is_served(server, path, method, example):
     ("/v1/chat/completions", "post", {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}),
     ("/v1/chat/completions", "post", {
         "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4, "logprobs": True, "top_logprobs": 2}),
+    ("/v1/completions", "post", COMPLETION | {"logprobs": 2, "stream": True, "stream_options": {"include_usage": True}}),
+    ("/v1/chat/completions", "post", {
+        "messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4, "logprobs": True, "top_logprobs": 2,
+        "stream": True, "stream_options": {"include_usage": True}}),
     ("/v1/chat/completions", "post", {"messages": "Hello!"}), ("/v1/completions", "post", COMPLETION | {"n": -1}),
     ("/v1/completions", "post", COMPLETION | {"model": "gpt-4"}),
 ])

@@ -77,7 +77,8 @@ import Testing
     @Test(
         arguments: [
             ("see issue 12", true), ("fixes #12", true), ("in /work/main", true), ("an issue of 12 tokens", false),
-            ("#if os(Linux)", false), ("colour #fff", false), ("the issue is known", false),
+            ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false),
+            ("the issue is known", false),
         ] as [(String, Bool)])
     func `a mention of the outside is seen`(line: String, isMention: Bool) {
         #expect((Self.outsideMention(Substring(line)) != nil) == isMention)
@@ -92,8 +93,11 @@ import Testing
         where word.lowercased() == "issue" && next.first?.isNumber == true {
             return "an issue"
         }
-        let isNumbered = words.contains { word in
-            guard let mark = word.firstIndex(of: "#") else { return false }
+        // Unicode numbers its annexes with the same mark.
+        let isNumbered = zip([""] + words, words).contains { before, word in
+            guard let mark = word.firstIndex(of: "#"), !before.hasSuffix("UAX"), !before.hasSuffix("UTS") else {
+                return false
+            }
             let digits = word[word.index(after: mark)...].prefix(while: \.isNumber)
             let rest = word[word.index(after: mark)...].dropFirst(digits.count)
             return !digits.isEmpty && rest.allSatisfy { !$0.isLetter }
