@@ -9,13 +9,15 @@ extension KVCacheManager {
             guard sequence.global.blocks.count == slots * geometry.globalBlocksPerSlot,
                 sequence.sliding.blocks.count == slots * geometry.slidingBlocksPerSlot
             else { return "the tables of \(id) are not of \(slots) slots" }
-            let nullBlocks = sequence.sliding.blocks.prefix(firstSlot * geometry.slidingBlocksPerSlot)
-            guard nullBlocks.allSatisfy({ $0 == BlockTable.nullBlock }) else {
-                return "\(id) holds a sliding block before slot \(firstSlot)"
-            }
-            for block in sequence.global.blocks + sequence.sliding.blocks.dropFirst(nullBlocks.count) {
-                guard block != BlockTable.nullBlock else { return "\(id) lacks a block that its window needs" }
+            for block in sequence.global.blocks {
+                if block == BlockTable.nullBlock { return "\(id) lacks a global block" }
                 holders[Int(block)] += 1
+            }
+            let firstHeld = firstSlot * geometry.slidingBlocksPerSlot
+            for (index, block) in sequence.sliding.blocks.enumerated() {
+                let isNull = block == BlockTable.nullBlock
+                if isNull != (index < firstHeld) { return "the window of \(id) does not begin at slot \(firstSlot)" }
+                if !isNull { holders[Int(block)] += 1 }
             }
             globalBlocks += sequence.global.blocks.count
         }
