@@ -13,7 +13,10 @@ import Text
         (.unrecognized(param: "ehco"), 400, "unknown_parameter"),
         (.textUnavailable(param: "prompt", message: "m"), 400, "text_unavailable"),
         (.modelNotFound("gpt"), 404, "model_not_found"),
-        (.contextLengthExceeded(param: "prompt", promptTokens: 5, maxTokens: nil, limit: 4), 400, "context_length_exceeded"),
+        (
+            .contextLengthExceeded(param: "prompt", promptTokens: 5, maxTokens: nil, limit: 4), 400,
+            "context_length_exceeded"
+        ),
         (.template("two turns"), 400, "template_error"),
         (.notFound(path: "/v2"), 404, "unknown_url"),
         (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
@@ -39,8 +42,7 @@ import Text
     }
 
     @Test func `broken JSON is refused at its byte`() throws {
-        let broken = try #require(throws: JSONError.self) { try JSONValue(parsing: "[1,") }
-        let error = APIError.malformedJSON(broken)
+        let error = try #require(throws: APIError.self) { try JSONValue(requestBody: Array("[1,".utf8)) }
         #expect(error.status == .badRequest && error.code == "invalid_json" && error.message.contains("byte 3"))
     }
 
@@ -56,7 +58,10 @@ import Text
 
     @Test func `what a client sent is repeated only in part`() {
         let long = String(repeating: "x", count: 100_000)
-        for error in [APIError.modelNotFound(long), .notFound(path: long), .unrecognized(param: long), .unsupportedMediaType(long)] {
+        for error in [
+            APIError.modelNotFound(long), .notFound(path: long), .unrecognized(param: long),
+            .unsupportedMediaType(long),
+        ] {
             #expect(error.message.utf8.count < 300)
         }
     }

@@ -5,13 +5,14 @@ import Text
 
 @testable import Server
 
-@Suite struct CompletionStreamTests {
+@Suite struct CompletionStreamTests: StreamSamples {
     // MARK: The exact bytes
 
     @Test func `a chat stream begins with the role and ends with DONE`() throws {
-        var stream = try makeStream(.chat, #"{"stream":true,"stream_options":{"include_usage":true}}"#)
+        var stream = try makeStream(.chat, json: #"{"stream":true,"stream_options":{"include_usage":true}}"#)
         #expect(stream.receive(event(0)).isEmpty)
-        let head = #"data: {"id":"chatcmpl-7","object":"chat.completion.chunk","created":5,"model":"tiny","system_fingerprint":null,"choices":["#
+        let head =
+            #"data: {"id":"chatcmpl-7","object":"chat.completion.chunk","created":5,"model":"tiny","system_fingerprint":null,"choices":["#
         var first = event(0, "He\"y", ids: [1])
         first.cachedTokens = 2
         #expect(
@@ -39,8 +40,9 @@ import Text
     }
 
     @Test func `a completion stream has no role and no usage unless asked`() throws {
-        var stream = try makeStream(.completions, #"{"stream":true}"#)
-        let head = #"data: {"id":"cmpl-7","object":"text_completion","created":5,"model":"tiny","system_fingerprint":null,"choices":["#
+        var stream = try makeStream(.completions, json: #"{"stream":true}"#)
+        let head =
+            #"data: {"id":"cmpl-7","object":"text_completion","created":5,"model":"tiny","system_fingerprint":null,"choices":["#
         #expect(
             text(stream.receive(event(0, "a", ids: [1], finish: .length))) == """
                 \(head){"index":0,"text":"a","logprobs":null,"finish_reason":"length","stop_reason":null}]}
@@ -52,7 +54,7 @@ import Text
     }
 
     @Test func `a whole chat reply carries every required key`() throws {
-        var stream = try makeStream(.chat, #"{"return_token_ids":true,"service_tier":"auto"}"#)
+        var stream = try makeStream(.chat, json: #"{"return_token_ids":true,"service_tier":"auto"}"#)
         #expect(stream.receive(event(0, "Hi", ids: [1, 2])).isEmpty)
         #expect(stream.receive(event(0, finish: .stop(.string("##")))).isEmpty)
         #expect(stream.isFinished)
@@ -66,7 +68,8 @@ import Text
     }
 
     @Test func `token ids and log-probabilities ride on chunks without text`() throws {
-        var stream = try makeStream(.completions, #"{"stream":true,"logprobs":1,"return_token_ids":true}"#, names: .letters)
+        var stream = try makeStream(
+            .completions, json: #"{"stream":true,"logprobs":1,"return_token_ids":true}"#, names: .letters)
         let first = try chunks(stream.receive(event(0, tokens: [token(1, -0.5, top: [(2, -0.25)])])))
         #expect(first.count == 1)
         #expect(first[0]["choices"]?[0]?["text"] == "")
@@ -79,7 +82,7 @@ import Text
 
     @Test func `usage can be told in every chunk`() throws {
         var stream = try makeStream(
-            .chat, #"{"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#)
+            .chat, json: #"{"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#)
         var usages: [Int?] = []
         for (index, finish) in [nil, nil, FinishReason.length].enumerated() {
             for chunk in try chunks(stream.receive(event(0, "a", ids: [Int32(index)], finish: finish))) {
@@ -90,7 +93,7 @@ import Text
     }
 
     @Test func `a stop id is the stop reason`() throws {
-        var stream = try makeStream(.completions, "{}")
+        var stream = try makeStream(.completions, json: "{}")
         _ = stream.receive(event(0, ids: [4], finish: .stop(.token(4))))
         #expect(stream.body["choices"]?[0]?["stop_reason"] == 4)
         #expect(stream.body["choices"]?[0]?["finish_reason"] == "stop")
@@ -99,7 +102,7 @@ import Text
     // MARK: Several choices
 
     @Test func `choices finish one by one and the stream after the last`() throws {
-        var stream = try makeStream(.chat, #"{"stream":true,"n":2}"#, prompts: [[1], [2, 3]])
+        var stream = try makeStream(.chat, json: #"{"stream":true,"n":2}"#, prompts: [[1], [2, 3]])
         let second = try chunks(stream.receive(event(3, "d", ids: [1], finish: .length)))
         #expect(second.map { $0["choices"]?[0]?["index"] } == [3, 3])
         #expect(second.first?["choices"]?[0]?["delta"]?["role"] == "assistant")
@@ -111,7 +114,7 @@ import Text
     }
 
     @Test func `usage counts each prompt once and every choice's tokens`() throws {
-        var stream = try makeStream(.completions, #"{"n":2}"#, prompts: [[1], [2, 3]])
+        var stream = try makeStream(.completions, json: #"{"n":2}"#, prompts: [[1], [2, 3]])
         for index in 0..<4 {
             var event = event(index, ids: [1, 2], finish: .length)
             event.cachedTokens = index + 1
@@ -121,7 +124,7 @@ import Text
     }
 
     @Test func `events of other requests are ignored`() throws {
-        var stream = try makeStream(.completions, #"{"stream":true}"#)
+        var stream = try makeStream(.completions, json: #"{"stream":true}"#)
         #expect(stream.receive(TokenEvent(sequence: SequenceID(99))).isEmpty)
         #expect(stream.receive(event(1, "x", ids: [1], finish: .length)).isEmpty)
         #expect(!stream.isFinished)
@@ -132,30 +135,33 @@ import Text
     @Test(arguments: [(FinishReason.abort, "aborted"), (.error("secret"), nil)] as [(FinishReason, String?)])
     func `an error before the first byte is the reply`(finish: FinishReason, code: String?) throws {
         for body in ["{}", #"{"stream":true}"#] {
-            var stream = try makeStream(.chat, body)
+            var stream = try makeStream(.chat, json: body)
             #expect(stream.receive(event(0, ids: [1], finish: finish)).isEmpty)
             #expect(stream.isFinished && stream.failure?.code == code && stream.failure?.status.code == 500)
         }
     }
 
     @Test func `an error in the middle is an event and the end, without internals`() throws {
-        var stream = try makeStream(.chat, #"{"stream":true,"n":2}"#)
+        var stream = try makeStream(.chat, json: #"{"stream":true,"n":2}"#)
         #expect(!stream.receive(event(0, "a", ids: [1])).isEmpty)
         let end = text(stream.receive(event(1, finish: .error("secret"))))
         #expect(end.hasPrefix(#"data: {"error":{"message":""#) && end.hasSuffix("}}\n\ndata: [DONE]\n\n"))
         #expect(!end.contains("secret"))
-        #expect(stream.isFinished && stream.failure == nil && stream.runningSequences == [SequenceID(100), SequenceID(101)])
+        #expect(stream.isFinished && stream.failure == nil && stream.runningSequences == [SequenceID(100)])
         #expect(stream.fail(.internalError).isEmpty)
     }
 
     // MARK: Log-probabilities
 
-    @Test func `completions name the sampled token among the alternatives and keep the likelier of equal texts`() throws {
+    @Test func `completions name the sampled token among the alternatives and keep the likelier of equal texts`() throws
+    {
         // Ids 11 and 21 are both called "1" here.
         let names = TokenNames { Array("\($0 % 10)".utf8) }
-        var stream = try makeStream(.completions, #"{"logprobs":2}"#, names: names)
+        var stream = try makeStream(.completions, json: #"{"logprobs":2}"#, names: names)
         _ = stream.receive(
-            event(0, tokens: [token(11, -3, top: [(12, -0.5), (21, -1)]), token(13, -.infinity, top: [])], finish: .length))
+            event(
+                0, tokens: [token(11, -3, top: [(12, -0.5), (21, -1)]), token(13, -.infinity, top: [])], finish: .length
+            ))
         let logprobs = stream.body["choices"]?[0]?["logprobs"]
         #expect(logprobs?["tokens"] == ["1", "3"])
         #expect(logprobs?["token_logprobs"] == [-3.0, -9999.0])
@@ -166,14 +172,14 @@ import Text
     @Test func `offsets count characters across tokens that split them`() throws {
         let pieces: [[UInt8]] = [[0x61, 0xC3], [0xA9, 0x62], [0xF0, 0x9F], [0x9A], [0x80], [0x63]]
         let names = TokenNames { pieces[Int($0)] }
-        var stream = try makeStream(.completions, #"{"logprobs":0}"#, names: names)
+        var stream = try makeStream(.completions, json: #"{"logprobs":0}"#, names: names)
         _ = stream.receive(event(0, tokens: pieces.indices.map { token(Int32($0), -1, top: []) }, finish: .length))
         #expect(stream.body["choices"]?[0]?["logprobs"]?["text_offset"] == [0, 1, 3, 3, 3, 4])
     }
 
     @Test func `chat gives exact bytes beside the text`() throws {
         let names = TokenNames { $0 == 1 ? [0xC3] : [0x62] }
-        var stream = try makeStream(.chat, #"{"logprobs":true,"top_logprobs":1}"#, names: names)
+        var stream = try makeStream(.chat, json: #"{"logprobs":true,"top_logprobs":1}"#, names: names)
         _ = stream.receive(event(0, tokens: [token(1, -0.5, top: [(2, -.infinity)])], finish: .length))
         #expect(
             stream.body["choices"]?[0]?["logprobs"] == [
@@ -187,11 +193,11 @@ import Text
     }
 
     @Test func `ids without text have names of their own`() throws {
-        var stream = try makeStream(.chat, #"{"logprobs":true}"#, names: .idsOnly)
+        var stream = try makeStream(.chat, json: #"{"logprobs":true}"#, names: .idsOnly)
         _ = stream.receive(event(0, tokens: [token(7, -0.5, top: [])], finish: .length))
         let entry = stream.body["choices"]?[0]?["logprobs"]?["content"]?[0]
         #expect(entry?["token"] == "token_id:7" && entry?["bytes"] == JSONValue.null)
-        stream = try makeStream(.completions, #"{"logprobs":0}"#, names: .idsOnly)
+        stream = try makeStream(.completions, json: #"{"logprobs":0}"#, names: .idsOnly)
         _ = stream.receive(event(0, tokens: [token(7, -0.5, top: []), token(8, -0.5, top: [])], finish: .length))
         #expect(stream.body["choices"]?[0]?["logprobs"]?["text_offset"] == [0, 0])
     }
@@ -205,8 +211,8 @@ import Text
         let logprobs = endpoint == .chat ? #""logprobs":true,"top_logprobs":2"# : #""logprobs":2"#
         let options = #""n":2,"return_token_ids":true,\#(logprobs)"#
         let prompts: [[Int32]] = [[1], [2, 3]]
-        var whole = try makeStream(endpoint, "{\(options)}", prompts: prompts, names: .letters)
-        var stream = try makeStream(endpoint, #"{"stream":true,\#(options)}"#, prompts: prompts, names: .letters)
+        var whole = try makeStream(endpoint, json: "{\(options)}", prompts: prompts, names: .letters)
+        var stream = try makeStream(endpoint, json: #"{"stream":true,\#(options)}"#, prompts: prompts, names: .letters)
         var received: [JSONValue] = []
         for event in randomEvents(choices: 4, using: &random) {
             _ = whole.receive(event)
@@ -237,7 +243,9 @@ import Text
             left[index] -= 1
             var tokens: [GeneratedToken] = []
             for _ in 0..<Int.random(in: 0...3, using: &random) {
-                let top = (0..<2).map { _ in (Int32.random(in: 0..<26, using: &random), Float.random(in: -9...0, using: &random)) }
+                let top = (0..<2).map { _ in
+                    (Int32.random(in: 0..<26, using: &random), Float.random(in: -9...0, using: &random))
+                }
                 tokens.append(token(.random(in: 0..<26, using: &random), .random(in: -9...0, using: &random), top: top))
             }
             let text = ["", "a", "é", "\n\"", "🚀x"].randomElement(using: &random) ?? ""
@@ -245,11 +253,6 @@ import Text
         }
         return events
     }
-}
-
-extension TokenNames {
-    /// Ids 0..<26 are letters.
-    fileprivate static let letters = TokenNames { [0x61 + UInt8($0)] }
 }
 
 private struct SplitMix: RandomNumberGenerator {
@@ -261,53 +264,5 @@ private struct SplitMix: RandomNumberGenerator {
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
-    }
-}
-
-/// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
-private func makeStream(
-    _ endpoint: Endpoint, _ body: String, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
-) throws -> CompletionStream {
-    var object = try JSONValue(parsing: body).object ?? [:]
-    let options: GenerationOptions
-    switch endpoint {
-    case .completions:
-        object["prompt"] = [1]
-        options = try CompletionRequest(.object(object), for: .sample).options
-    case .chat:
-        object["messages"] = [["role": "user", "content": "x"]]
-        options = try ChatCompletionRequest(.object(object), for: .sample).options
-    }
-    return CompletionStream(
-        endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-        firstSequence: SequenceID(100), names: names)
-}
-
-private func event(
-    _ index: Int, _ text: String = "", tokens: [GeneratedToken] = [], finish: FinishReason? = nil
-) -> TokenEvent {
-    var event = TokenEvent(sequence: SequenceID(100 + UInt64(index)))
-    event.text = text
-    event.tokens = tokens
-    event.finish = finish
-    return event
-}
-
-private func event(_ index: Int, _ text: String = "", ids: [Int32], finish: FinishReason? = nil) -> TokenEvent {
-    event(index, text, tokens: ids.map { GeneratedToken(id: $0, logprobs: nil, time: .now) }, finish: finish)
-}
-
-private func token(_ id: Int32, _ logprob: Float, top: [(Int32, Float)]) -> GeneratedToken {
-    let top = top.map { TokenLogprob(id: $0.0, logprob: $0.1) }
-    return GeneratedToken(id: id, logprobs: TokenLogprobs(logprob: logprob, rank: 1, top: top), time: .now)
-}
-
-private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
-
-/// The JSON of each event but `[DONE]`; each is one line of data and an empty line.
-private func chunks(_ bytes: [UInt8]) throws -> [JSONValue] {
-    try text(bytes).split(separator: "\n\n").filter { $0 != "data: [DONE]" }.map { event in
-        try #require(event.hasPrefix("data: ") && !event.contains("\n"))
-        return try JSONValue(parsing: String(event.dropFirst(6)))
     }
 }

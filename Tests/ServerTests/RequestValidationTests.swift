@@ -13,7 +13,8 @@ import Text
         var model = ServedModel.sample
         model.samplingDefaults.temperature = 0.25
         model.samplingDefaults.topK = 7
-        let request = try CompletionRequest(JSONValue(parsing: #"{"prompt":"Hi","top_k":null,"top_p":0.5}"#), for: model)
+        let request = try CompletionRequest(
+            JSONValue(parsing: #"{"prompt":"Hi","top_k":null,"top_p":0.5}"#), for: model)
         #expect(request.prompts == [.text("Hi")])
         #expect(request.options.sampling.temperature == 0.25)
         #expect(request.options.sampling.topK == 7)
@@ -55,10 +56,11 @@ import Text
         #expect(options.namesServiceTier)
     }
 
-    @Test(arguments: [
-        (#""Hi""#, [.text("Hi")]), (#"["a","b"]"#, [.text("a"), .text("b")]), ("[1,2.0]", [.ids([1, 2])]),
-        ("[[1],[2,3]]", [.ids([1]), .ids([2, 3])]), (#"[[1],"b"]"#, [.ids([1]), .text("b")]),
-    ] as [(String, [CompletionRequest.Prompt])])
+    @Test(
+        arguments: [
+            (#""Hi""#, [.text("Hi")]), (#"["a","b"]"#, [.text("a"), .text("b")]), ("[1,2.0]", [.ids([1, 2])]),
+            ("[[1],[2,3]]", [.ids([1]), .ids([2, 3])]), (#"[[1],"b"]"#, [.ids([1]), .text("b")]),
+        ] as [(String, [CompletionRequest.Prompt])])
     func `a prompt has five forms`(json: String, prompts: [CompletionRequest.Prompt]) throws {
         #expect(try completion(#"{"prompt":\#(json)}"#).prompts == prompts)
     }
@@ -104,84 +106,112 @@ import Text
 
     // MARK: What is refused
 
-    @Test(arguments: [
-        (#""temperature":2.5"#, "temperature", "from 0 to 2, not 2.5"), (#""temperature":"hot""#, "temperature", "'hot'"),
-        (#""top_p":0"#, "top_p", "above 0 and at most 1, not 0"), (#""top_p":1.01"#, "top_p", "1.01"),
-        (#""top_k":-2"#, "top_k", "at least -1, not -2"), (#""top_k":1.5"#, "top_k", "an integer, not 1.5"),
-        (#""min_p":-0.1"#, "min_p", "-0.1"), (#""presence_penalty":-2.1"#, "presence_penalty", "-2.1"),
-        (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
-        (#""repetition_penalty":0"#, "repetition_penalty", "not 0"), (#""seed":9223372036854775808"#, "seed", "9223"),
-        (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"), (#""max_tokens":0"#, "max_tokens", "not 0"),
-        (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
-        (#""logprobs":true"#, "logprobs", "true"), (#""logit_bias":{"100":1}"#, "logit_bias", "0 to 99, not '100'"),
-        (#""logit_bias":{"01":1}"#, "logit_bias", "'01'"), (#""logit_bias":{"1":101}"#, "logit_bias", "not 101"),
-        (#""logit_bias":[1]"#, "logit_bias", "an object, not an array"), (#""stop":"""#, "stop", "empty"),
-        (#""stop":["a",""]"#, "stop", "empty"), (#""stop":[1]"#, "stop[0]", "a string, not 1"),
-        (#""stop":["1","2","3","4","5","6","7","8","9","a","b","c","d","e","f","g","h"]"#, "stop", "at most 16"),
-        (#""stop_token_ids":[1,100]"#, "stop_token_ids[1]", "100"), (#""stream":"yes""#, "stream", "'yes'"),
-        (#""stream_options":{"include_usage":true}"#, "stream_options", "stream"),
-        (#""stream":true,"stream_options":{"include_usage":1}"#, "stream_options.include_usage", "not 1"),
-        (#""stream":true,"stream_options":{"x":1}"#, "stream_options.x", "Unrecognized"),
-        (#""user":7"#, "user", "a string, not 7"), (#""metadata":"m""#, "metadata", "'m'"),
-        (#""service_tier":"best""#, "service_tier", "'best'"), (#""store":true"#, "store", "not supported"),
-        (#""echo":true"#, "echo", "not supported"), (#""suffix":"x""#, "suffix", "not supported"),
-        (#""best_of":2"#, "best_of", "not supported"), (#""n":2,"best_of":1"#, "best_of", "not supported"),
-        (#""guided_json":{}"#, "guided_json", "not supported"), (#""truncate_prompt_tokens":5"#, "truncate_prompt_tokens", ""),
-        (#""priority":1"#, "priority", "not supported"), (#""messages":[]"#, "messages", "Unrecognized"),
-        (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
-        (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
-    ] as [(String, String, String)])
+    @Test(
+        arguments: [
+            (#""temperature":2.5"#, "temperature", "from 0 to 2, not 2.5"),
+            (#""temperature":"hot""#, "temperature", "'hot'"),
+            (#""top_p":0"#, "top_p", "above 0 and at most 1, not 0"), (#""top_p":1.01"#, "top_p", "1.01"),
+            (#""top_k":-2"#, "top_k", "at least -1, not -2"), (#""top_k":1.5"#, "top_k", "an integer, not 1.5"),
+            (#""min_p":-0.1"#, "min_p", "-0.1"), (#""presence_penalty":-2.1"#, "presence_penalty", "-2.1"),
+            (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
+            (#""repetition_penalty":0"#, "repetition_penalty", "not 0"),
+            (#""seed":9223372036854775808"#, "seed", "9223"),
+            (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
+            (#""max_tokens":0"#, "max_tokens", "not 0"),
+            (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
+            (#""logprobs":true"#, "logprobs", "true"),
+            (#""logit_bias":{"100":1}"#, "logit_bias", "'100', not a token id from 0 to 99"),
+            (#""logit_bias":{"01":1}"#, "logit_bias", "'01'"), (#""logit_bias":{"1":101}"#, "logit_bias", "not 101"),
+            (#""logit_bias":[1]"#, "logit_bias", "an object, not an array"), (#""stop":"""#, "stop", "empty"),
+            (#""stop":["a",""]"#, "stop", "empty"), (#""stop":[1]"#, "stop[0]", "a string, not 1"),
+            (#""stop":["1","2","3","4","5","6","7","8","9","a","b","c","d","e","f","g","h"]"#, "stop", "at most 16"),
+            (#""stop_token_ids":[1,100]"#, "stop_token_ids[1]", "100"), (#""stream":"yes""#, "stream", "'yes'"),
+            (#""stream_options":{"include_usage":true}"#, "stream_options", "stream"),
+            (#""stream":true,"stream_options":{"include_usage":1}"#, "stream_options.include_usage", "not 1"),
+            (#""stream":true,"stream_options":{"x":1}"#, "stream_options.x", "Unrecognized"),
+            (#""user":7"#, "user", "a string, not 7"), (#""metadata":"m""#, "metadata", "'m'"),
+            (#""service_tier":"best""#, "service_tier", "'best'"), (#""store":true"#, "store", "not supported"),
+            (#""echo":true"#, "echo", "not supported"), (#""suffix":"x""#, "suffix", "not supported"),
+            (#""best_of":2"#, "best_of", "not supported"), (#""n":2,"best_of":1"#, "best_of", "not supported"),
+            (#""guided_json":{}"#, "guided_json", "not supported"),
+            (#""truncate_prompt_tokens":5"#, "truncate_prompt_tokens", "supported"),
+            (#""priority":1"#, "priority", "not supported"), (#""messages":[]"#, "messages", "Unrecognized"),
+            (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
+            (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
+        ] as [(String, String, String)])
     func `completions refuse a bad parameter by name and value`(field: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) { try completion(#"{"prompt":[1],\#(field)}"#) }
     }
 
-    @Test(arguments: [
-        ("7", "prompt", "not 7"), ("[]", "prompt", "empty"), ("[[]]", "prompt[0]", "at least one"),
-        ("[1,100]", "prompt[1]", "0 to 99, not 100"), ("[1,-1]", "prompt[1]", "-1"), (#"[1,"a"]"#, "prompt[1]", "'a'"),
-        (#"["a",1]"#, "prompt[1]", "not 1"), ("[[1],[2,1.5]]", "prompt[1][1]", "1.5"), ("{}", "prompt", "an object"),
-        ("null", "prompt", "required"),
-    ] as [(String, String, String)])
+    @Test(
+        arguments: [
+            ("7", "prompt", "not 7"), ("[]", "prompt", "empty"), ("[[]]", "prompt[0]", "at least one"),
+            ("[1,100]", "prompt[1]", "0 to 99, not 100"), ("[1,-1]", "prompt[1]", "-1"),
+            (#"[1,"a"]"#, "prompt[1]", "'a'"),
+            (#"["a",1]"#, "prompt[1]", "not 1"), ("[[1],[2,1.5]]", "prompt[1][1]", "1.5"),
+            ("{}", "prompt", "an object"),
+            ("null", "prompt", "required"),
+        ] as [(String, String, String)])
     func `a bad prompt is refused at its place`(json: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) { try completion(#"{"prompt":\#(json)}"#) }
     }
 
-    @Test(arguments: [
-        (#"[]"#, "messages", "at least one"), (#"["hi"]"#, "messages[0]", "an object"),
-        (#"[{"content":"x"}]"#, "messages[0].role", "required"),
-        (#"[{"role":"king","content":"x"}]"#, "messages[0].role", "'king'"),
-        (#"[{"role":"user"}]"#, "messages[0].content", "required"),
-        (#"[{"role":"user","content":null}]"#, "messages[0].content", "required"),
-        (#"[{"role":"user","content":7}]"#, "messages[0].content", "not 7"),
-        (#"[{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}}]}]"#,
-            "messages[1].content[1]", "image_url"),
-        (#"[{"role":"user","content":[{"type":"text"}]}]"#, "messages[0].content[0].text", "required"),
-        (#"[{"role":"tool","content":"x"}]"#, "messages[0].tool_call_id", "required"),
-        (#"[{"role":"user","content":"x","tool_calls":[]}]"#, "messages[0].tool_calls", "Unrecognized"),
-        (#"[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f"}}]}]"#,
-            "messages[0].tool_calls[0].function.arguments", "required"),
-        (#"[{"role":"assistant","tool_calls":[{"id":"1","type":"magic"}]}]"#, "messages[0].tool_calls[0].type", "'magic'"),
-    ] as [(String, String, String)])
+    @Test(
+        arguments: [
+            (#"[]"#, "messages", "at least one"), (#"["hi"]"#, "messages[0]", "an object"),
+            (#"[{"content":"x"}]"#, "messages[0].role", "required"),
+            (#"[{"role":"king","content":"x"}]"#, "messages[0].role", "'king'"),
+            (#"[{"role":"user"}]"#, "messages[0].content", "required"),
+            (#"[{"role":"user","content":null}]"#, "messages[0].content", "required"),
+            (#"[{"role":"user","content":7}]"#, "messages[0].content", "not 7"),
+            (
+                #"[{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"x"}}]}]"#,
+                "messages[1].content[1]", "image_url"
+            ),
+            (#"[{"role":"user","content":[{"type":"text"}]}]"#, "messages[0].content[0].text", "required"),
+            (#"[{"role":"tool","content":"x"}]"#, "messages[0].tool_call_id", "required"),
+            (#"[{"role":"user","content":"x","tool_calls":[]}]"#, "messages[0].tool_calls", "Unrecognized"),
+            (
+                #"[{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f"}}]}]"#,
+                "messages[0].tool_calls[0].function.arguments", "required"
+            ),
+            (
+                #"[{"role":"assistant","tool_calls":[{"id":"1","type":"magic"}]}]"#, "messages[0].tool_calls[0].type",
+                "'magic'"
+            ),
+        ] as [(String, String, String)])
     func `a bad message is refused at its place`(json: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) { try chat(#"{"messages":\#(json)}"#) }
     }
 
-    @Test(arguments: [
-        (#""top_logprobs":1"#, "top_logprobs", "logprobs"), (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "21"),
-        (#""logprobs":1"#, "logprobs", "true or false, not 1"),
-        (#""max_tokens":3,"max_completion_tokens":4"#, "max_tokens", "4"),
-        (#""tool_choice":"required""#, "tool_choice", "not supported"),
-        (#""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice", "not supported"),
-        (#""tool_choice":"maybe""#, "tool_choice", "'maybe'"), (#""tools":[{"type":"x"}]"#, "tools[0].type", "'x'"),
-        (#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name", "required"),
-        (#""tools":[{"type":"function","function":{"name":"f","strict":true}}]"#, "tools[0].function.strict", "supported"),
-        (#""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":false"#, "parallel_tool_calls", ""),
-        (#""response_format":{"type":"json_object"}"#, "response_format", "not supported"),
-        (#""response_format":{}"#, "response_format.type", "required"),
-        (#""modalities":["text","audio"]"#, "modalities", "not supported"), (#""audio":{}"#, "audio", "not supported"),
-        (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
-        (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"), (#""reasoning_effort":"low""#, "reasoning_effort", ""),
-        (#""continue_final_message":true"#, "continue_final_message", ""), (#""prompt":"x""#, "prompt", "Unrecognized"),
-    ] as [(String, String, String)])
+    @Test(
+        arguments: [
+            (#""top_logprobs":1"#, "top_logprobs", "logprobs"),
+            (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "21"),
+            (#""logprobs":1"#, "logprobs", "true or false, not 1"),
+            (#""max_tokens":3,"max_completion_tokens":4"#, "max_tokens", "4"),
+            (#""tool_choice":"required""#, "tool_choice", "not supported"),
+            (#""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice", "not supported"),
+            (#""tool_choice":"maybe""#, "tool_choice", "'maybe'"), (#""tools":[{"type":"x"}]"#, "tools[0].type", "'x'"),
+            (#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name", "required"),
+            (
+                #""tools":[{"type":"function","function":{"name":"f","strict":true}}]"#, "tools[0].function.strict",
+                "supported"
+            ),
+            (
+                #""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":false"#,
+                "parallel_tool_calls", "supported"
+            ),
+            (#""response_format":{"type":"json_object"}"#, "response_format", "not supported"),
+            (#""response_format":{}"#, "response_format.type", "required"),
+            (#""modalities":["text","audio"]"#, "modalities", "not supported"),
+            (#""audio":{}"#, "audio", "not supported"),
+            (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
+            (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"),
+            (#""reasoning_effort":"low""#, "reasoning_effort", "supported"),
+            (#""continue_final_message":true"#, "continue_final_message", "supported"),
+            (#""prompt":"x""#, "prompt", "Unrecognized"),
+        ] as [(String, String, String)])
     func `chat refuses a bad parameter by name and value`(field: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) {
             try chat(#"{"messages":[{"role":"user","content":"x"}],\#(field)}"#)
@@ -194,7 +224,9 @@ import Text
 
     @Test(arguments: ["[]", "7", "null", "\"x\""])
     func `a body that is no object is refused without a parameter`(json: String) {
-        #expect { try completion(json) } throws: { ($0 as? APIError)?.param == nil && ($0 as? APIError)?.status == .badRequest }
+        #expect { try completion(json) } throws: {
+            ($0 as? APIError)?.param == nil && ($0 as? APIError)?.status == .badRequest
+        }
     }
 
     @Test func `another model is not found, before anything else is looked at`() {
@@ -250,9 +282,10 @@ import Text
         #expect(try generation(request, prompts: [[1]], endpoint: .chat).first?.maxTokens == 63)
     }
 
-    @Test(arguments: [
-        (64, nil, "64"), (63, 2, "2"), (1, 64, "64"), (1, Int.max, "\(Int.max)"), (100, 1, "100"),
-    ] as [(Int, Int?, String)])
+    @Test(
+        arguments: [
+            (64, nil, "64"), (63, 2, "2"), (1, 64, "64"), (1, Int.max, "\(Int.max)"), (100, 1, "100"),
+        ] as [(Int, Int?, String)])
     func `a request beyond the context says both numbers`(prompt: Int, maxTokens: Int?, number: String) throws {
         var request = try completion(#"{"prompt":[1]}"#)
         request.options.maxTokens = maxTokens
@@ -260,7 +293,8 @@ import Text
         #expect { try generation(request, prompts: [ids]) } throws: { error in
             guard let error = error as? APIError else { return false }
             return error.code == "context_length_exceeded" && error.status == .badRequest && error.param == "prompt"
-                && error.message.contains("64") && error.message.contains(" \(prompt)") && error.message.contains(number)
+                && error.message.contains("64") && error.message.contains(" \(prompt)")
+                && error.message.contains(number)
         }
     }
 

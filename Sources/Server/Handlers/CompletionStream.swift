@@ -58,15 +58,15 @@ struct CompletionStream: Sendable {
     /// and none when there is nothing to say yet. Late events of a request that is over are ignored.
     mutating func receive(_ event: TokenEvent) -> [UInt8] {
         guard !isFinished, let index = index(of: event.sequence), choices[index].finish == nil else { return [] }
-        switch event.finish {
-        case .abort: return fail(.aborted)
-        case .error: return fail(.internalError)
-        case .stop, .length, nil: break
-        }
         let isWhole = options.streaming == nil
         choices[index].receive(
             event, keepsText: isWhole, keepsTokens: isWhole && (options.logprobs != nil || options.returnsTokenIDs))
-        if event.finish != nil { unfinished -= 1 }
+        switch event.finish {
+        case .abort: return fail(.aborted)
+        case .error: return fail(.internalError)
+        case .stop, .length: unfinished -= 1
+        case nil: break
+        }
         isFinished = unfinished == 0
         guard let streaming = options.streaming else { return [] }
         var output: [UInt8] = []

@@ -162,6 +162,7 @@ extension String {
     /// The beginning of a text of the client's, short enough to be repeated in an error message.
     var excerpt: String {
         let limit = 80
-        return unicodeScalars.count <= limit ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) + "…"
+        guard unicodeScalars.count > limit else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) + "…"
     }
 }

@@ -91,7 +91,7 @@ extension ChatMessage {
         guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
         guard type == "text" else {
             throw .invalid(
-                param: path, message: "'\(path)' is a part of type '\(type.excerpt)'; this model reads text parts only.")
+                param: path, message: "'\(path)' is a part of type '\(type.excerpt)'; this model reads text only.")
         }
         guard let text = try reader.string("text") else { throw .missing(param: "\(path).text") }
         try reader.finish()

@@ -87,12 +87,17 @@ struct FieldReader {
     /// Refuses the first member that was not read and is not null.
     func finish() throws(APIError) {
         for (name, value) in object where known[name] == nil && !value.isNull {
-            throw .unrecognized(param: path(to: name))
+            throw .unrecognized(param: path(to: name.excerpt))
         }
     }
 }
 
 extension JSONValue {
+    /// Parses the body of a request.
+    init(requestBody bytes: [UInt8]) throws(APIError) {
+        do throws(JSONError) { self = try JSONValue(parsing: bytes) } catch { throw .malformedJSON(error) }
+    }
+
     func requireString(at path: String) throws(APIError) -> String {
         guard let string else { throw .wrongType(self, at: path, expected: "a string") }
         return string
@@ -105,7 +110,7 @@ extension JSONValue {
 
     func requireInteger(in range: ClosedRange<Int>, at path: String) throws(APIError) -> Int {
         guard let integer else {
-            if case .bigInteger = self { throw .outOfRange(self, at: path, bounds: range.bounds) }
+            if case .bigInteger = self { throw .outOfRange(self, at: path, bounds: "an integer of 64 bits") }
             throw .wrongType(self, at: path, expected: "an integer")
         }
         guard range.contains(integer) else { throw .outOfRange(self, at: path, bounds: range.bounds) }
@@ -117,8 +122,8 @@ extension JSONValue {
         guard range.contains(double), !(isOpen && double == range.lowerBound) else {
             let lowest = JSONValue.double(range.lowerBound).summary
             let highest = JSONValue.double(range.upperBound).summary
-            throw .outOfRange(
-                self, at: path, bounds: isOpen ? "above \(lowest) and at most \(highest)" : "from \(lowest) to \(highest)")
+            let bounds = isOpen ? "above \(lowest) and at most \(highest)" : "from \(lowest) to \(highest)"
+            throw .outOfRange(self, at: path, bounds: bounds)
         }
         // A positive number must not become zero where zero is outside.
         return isOpen ? max(Float(double), .leastNormalMagnitude) : Float(double)
@@ -129,8 +134,8 @@ extension JSONValue {
         var ids: [Int32] = []
         for (index, element) in try requireArray(at: path).enumerated() {
             guard let id = element.integer, 0..<vocabularySize ~= id else {
-                let path = "\(path)[\(index)]"
-                throw .outOfRange(element, at: path, bounds: "a token id from 0 to \(vocabularySize - 1)")
+                throw .outOfRange(
+                    element, at: "\(path)[\(index)]", bounds: "a token id from 0 to \(vocabularySize - 1)")
             }
             ids.append(Int32(id))
         }

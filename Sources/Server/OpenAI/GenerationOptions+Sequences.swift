@@ -51,7 +51,7 @@ extension GenerationOptions {
         guard sampling.minTokens <= result else {
             throw .invalid(
                 param: "min_tokens",
-                message: "'min_tokens' must be at most the token limit of the completion, \(result), not \(sampling.minTokens).")
+                message: "'min_tokens' must be at most the token limit, \(result), not \(sampling.minTokens).")
         }
         return result
     }

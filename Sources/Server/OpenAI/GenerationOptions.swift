@@ -70,7 +70,7 @@ extension GenerationOptions {
         if let value = try reader.number("repetition_penalty", in: 0...100, isOpen: true) {
             sampling.repetitionPenalty = value
         }
-        if let value = try reader.integer("min_tokens", in: 0...model.maxModelLength) { sampling.minTokens = value }
+        if let value = try reader.integer("min_tokens", in: 0...Int.max) { sampling.minTokens = value }
         if let bias = try reader.object("logit_bias") {
             sampling.logitBias = try readBias(bias, at: reader.path(to: "logit_bias"), below: model.vocabularySize)
         }
@@ -85,12 +85,12 @@ extension GenerationOptions {
             guard let id = Int32(name), 0..<vocabularySize ~= Int(id), String(id).utf8.elementsEqual(name.utf8) else {
                 throw .invalid(
                     param: path,
-                    message: "The keys of '\(path)' must be token ids from 0 to \(vocabularySize - 1), not '\(name.excerpt)'.")
+                    message: "'\(path)' has the key '\(name.excerpt)', not a token id from 0 to \(vocabularySize - 1).")
             }
             guard let number = value.double, -100...100 ~= number else {
                 throw .invalid(
                     param: path,
-                    message: "The bias of token \(id) in '\(path)' must be a number from -100 to 100, not \(value.summary).")
+                    message: "'\(path)' must hold numbers from -100 to 100, not \(value.summary) for token \(id).")
             }
             bias.append(LogitBias(id: id, bias: Float(number)))
         }
@@ -118,7 +118,7 @@ extension GenerationOptions {
         }
         guard stop.strings.isEmpty || model.hasTokenizer else {
             throw .textUnavailable(
-                param: path, message: "This model has no tokenizer, so '\(path)' cannot be matched; use stop_token_ids.")
+                param: path, message: "This model has no tokenizer, so '\(path)' matches nothing; use stop_token_ids.")
         }
         if let ids = reader.value("stop_token_ids") {
             stop.tokenIDs = Set(
