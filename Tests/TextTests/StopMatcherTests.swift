@@ -140,6 +140,7 @@ struct Generator: RandomNumberGenerator {
 
     /// Fewer than `bound` of the first `letters` of the alphabet.
     mutating func text(below bound: Int, letters: Int) -> String {
-        String(decoding: (0..<next(below: bound)).map { _ in UInt8(ascii: "a") + UInt8(next(below: letters)) }, as: UTF8.self)
+        let bytes = (0..<next(below: bound)).map { _ in UInt8(ascii: "a") + UInt8(next(below: letters)) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -11,7 +11,8 @@ import Text
         #expect(vectors.cases.count > 200)
         for test in vectors.cases {
             #expect(tokenizer.encode(test.text, addSpecialTokens: true) == test.ids, "\(test.name)")
-            #expect(tokenizer.encode(test.text, addSpecialTokens: false) == test.idsWithoutSpecialTokens, "\(test.name)")
+            let plain = tokenizer.encode(test.text, addSpecialTokens: false)
+            #expect(plain == test.idsWithoutSpecialTokens, "\(test.name)")
             let asText = tokenizer.encode(test.text, addSpecialTokens: false, specialTokensAsText: true)
             #expect(asText == test.idsOfSpecialTokensAsText, "\(test.name)")
         }
@@ -51,11 +52,12 @@ import Text
 
     @Test func `a long word and a long number take a moment, not minutes`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
-        for text in [String(repeating: "a", count: 200_000), String(repeating: "1", count: 200_000)] {
+        for text in [String(repeating: "ther", count: 50_000), String(repeating: "1", count: 200_000)] {
             let start = ContinuousClock.now
             let ids = tokenizer.encode(text, addSpecialTokens: false)
             #expect(ContinuousClock.now - start < .seconds(20))
-            #expect(tokenizer.decode(ids, skipSpecialTokens: false).utf8.count == 200_000)
+            #expect(ids.count <= text.utf8.count)
+            #expect(tokenizer.decode(ids, skipSpecialTokens: false) == text)
         }
     }
 

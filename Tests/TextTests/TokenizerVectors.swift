@@ -27,6 +27,7 @@ struct TokenizerVectors {
     /// The kinds whose components are supported.
     static let kinds = [
         "trinity_like", "llama3_like", "gpt2_like", "qwen_like", "deepseek_v3_like", "trinity_zerowidth",
+        "deepseek_coder_like", "tekken_like",
     ]
 
     init(kind: String) throws {

@@ -36,8 +36,8 @@ struct AddedTokenMatcher: Sendable {
 
     /// Cuts `text` into tokens and the texts between them, none of them empty.
     ///
-    /// A match that does not count, because of `single_word` or because special tokens are to be text, is passed over as
-    /// a whole: no shorter token is looked for inside.
+    /// A match that does not count, because of `single_word` or because special tokens are to be text, is passed over
+    /// as a whole: no shorter token is looked for inside.
     func split(_ text: [UInt8], _ range: Range<Int>, specialTokensAsText: Bool) -> [Part] {
         var parts: [Part] = []
         var start = range.lowerBound

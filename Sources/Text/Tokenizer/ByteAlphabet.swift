@@ -13,15 +13,27 @@ enum ByteAlphabet {
         }
     }()
 
-    private static let bytes = Dictionary(uniqueKeysWithValues: zip(characters, UInt8.min...UInt8.max))
+    /// The byte of each character of the alphabet by code point, all below U+0144.
+    private static let bytes: [UInt8?] = {
+        var bytes = [UInt8?](repeating: nil, count: 0x144)
+        for (byte, character) in zip(UInt8.min...UInt8.max, characters) { bytes[Int(character.value)] = byte }
+        return bytes
+    }()
 
-    /// The bytes that `token` stands for; `nil` if one of its characters is not of the alphabet.
+    /// The bytes that `token`, well-formed UTF-8, stands for; `nil` if one of its characters is not of the alphabet.
     static func decode(_ token: ArraySlice<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         result.reserveCapacity(token.count)
-        for scalar in String(decoding: token, as: UTF8.self).unicodeScalars {
-            guard let byte = bytes[scalar] else { return nil }
-            result.append(byte)
+        var lead = 0
+        for unit in token {
+            switch unit {
+            case 0xC0...0xDF: lead = Int(unit & 0x1F) << 6
+            case 0xE0...0xFF: return nil
+            default:
+                let scalar = unit < 0x80 ? Int(unit) : lead | Int(unit & 0x3F)
+                guard scalar < bytes.count, let byte = bytes[scalar] else { return nil }
+                result.append(byte)
+            }
         }
         return result
     }

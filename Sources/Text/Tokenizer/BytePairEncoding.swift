@@ -57,9 +57,13 @@ extension BytePairEncoding {
         }
     }
 
-    private static func parseUnknown(_ member: TokenizerMember, _ vocabulary: Vocabulary) throws(TokenizerError) -> Int32? {
+    private static func parseUnknown(
+        _ member: TokenizerMember, _ vocabulary: Vocabulary
+    ) throws(TokenizerError) -> Int32? {
         if member.isNull { return nil }
-        guard let id = vocabulary.table.id(of: try member.string) else { throw member.expected("a token of the vocabulary") }
+        guard let id = vocabulary.table.id(of: try member.string) else {
+            throw member.expected("a token of the vocabulary")
+        }
         return id
     }
 
@@ -72,7 +76,10 @@ extension BytePairEncoding {
             guard let (left, right) = pair(rule), let leftID = vocabulary.table.id(of: left[...]),
                 let rightID = vocabulary.table.id(of: right[...]),
                 let merged = vocabulary.table.id(of: (left + right)[...])
-            else { throw .malformed(member: "\(member.path)[\(rank)]", expected: "two tokens that are a third together") }
+            else {
+                let path = "\(member.path)[\(rank)]"
+                throw .malformed(member: path, expected: "two tokens that are a third together")
+            }
             merges.set(left: leftID, right: rightID, rank: rank, merged: merged)
         }
         return merges

@@ -3,8 +3,8 @@
 /// Each function answers where the match at `position`, which is inside the piece, ends; `position` itself when the
 /// pattern does not match there. The alternatives are tried in the order of the regular expression.
 extension SplitPattern {
-    private static let wordStart = CharacterClass.any.subtracting([.letter, .number])
-    private static let neitherSpaceNorWord = CharacterClass.any.subtracting([.space, .letter, .number])
+    static let wordStart = CharacterClass.any.subtracting([.letter, .number])
+    static let neitherSpaceNorWord = CharacterClass.any.subtracting([.space, .letter, .number])
     private static let letterOrMark: CharacterClass = [.letter, .mark]
     private static let punctuationOrSymbol: CharacterClass = [.punctuation, .symbol]
     private static let markedWordStart = CharacterClass.any.subtracting([.letter, .punctuation, .symbol])
@@ -55,9 +55,17 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: true)
     }
 
+    /// `\s?` and a run of `members`.
+    static func endOfSpacedRun(in text: PieceReader, at position: Int, of members: CharacterClass) -> Int {
+        let (kind, length) = text.character(at: position)
+        let start = CharacterClass.space.intersects(kind) ? position + length : position
+        let end = text.endOfRun(of: members, from: start)
+        return end > start ? end : position
+    }
+
     /// `\s*[\r\n]+` where newlines stand apart, then `\s+(?!\S)|\s+`: all white space of a run up to its last newline;
     /// or else all but the last character, which goes with the word that follows, unless the piece ends or it is alone.
-    private static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
+    static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
         var end = position
         var endOfLastNewline = position
         while case let (kind, length) = text.character(at: end), CharacterClass.space.intersects(kind) {
@@ -71,8 +79,10 @@ extension SplitPattern {
     }
 
     /// `'s|'t|'re|'ve|'m|'ll|'d`. Without case, the long s (U+017F) is an s.
-    private static func endOfContraction(in text: PieceReader, at position: Int, ignoringCase: Bool) -> Int {
-        guard text.bytes[position] == UInt8(ascii: "'"), let first = text.byte(at: position + 1) else { return position }
+    static func endOfContraction(in text: PieceReader, at position: Int, ignoringCase: Bool) -> Int {
+        guard text.byte(at: position) == UInt8(ascii: "'"), let first = text.byte(at: position + 1) else {
+            return position
+        }
         let second = text.byte(at: position + 2)
         let caseBit: UInt8 = ignoringCase ? 0x20 : 0
         switch (first | caseBit, second.map { $0 | caseBit }) {

@@ -8,10 +8,16 @@ enum SplitPattern: Sendable, Hashable {
     case gpt2
     /// As GPT-2, with newlines apart and numbers in groups of at most `digits` (Llama 3: 3, Qwen 2: 1).
     case llama3(digits: Int)
+    /// As Llama 3, with words cut where lower case is followed by upper case (o200k, Tekken).
+    case o200k
     /// Words with marks, punctuation and white space; numbers and control characters stay in the gaps (DeepSeek-V3).
     case deepSeekV3
     /// Groups of `characters`, each of at most `limit` and as long as can be.
     case groups(of: CharacterClass, atMost: Int)
+    /// Runs of `members`, each with one white space before it.
+    case spacedRuns(of: CharacterClass)
+    /// CR and LF, each alone.
+    case newline
     /// Decimal digits in threes from the right: 1234567 is 1, 234, 567.
     case digitTriples
     /// The empty places in front of every three digits, counted from the right.
@@ -35,6 +41,8 @@ enum SplitPattern: Sendable, Hashable {
         let newlines = #"[\r\n]*|\s*[\r\n]+|"#
         let contractions = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"#
         let asciiWords = ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|"##
+        let caseless = #"\p{Lm}\p{Lo}\p{M}]"#
+        let contractionSuffix = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"#
         let patterns: [(String, SplitPattern)] = [
             (#"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|"# + whitespace, .gpt2),
             (contractions + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(digits: 3)),
@@ -43,6 +51,15 @@ enum SplitPattern: Sendable, Hashable {
                 asciiWords + #"[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"# + newlines + whitespace,
                 .deepSeekV3
             ),
+            (
+                #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}"# + caseless + #"*[\p{Ll}"# + caseless + "+" + contractionSuffix
+                    + #"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}"# + caseless + #"+[\p{Ll}"# + caseless + "*"
+                    + contractionSuffix + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|"# + whitespace, .o200k
+            ),
+            (#"\s?\p{L}+"#, .spacedRuns(of: .letter)),
+            (#"\s?\p{P}+"#, .spacedRuns(of: .punctuation)),
+            (#"[\r\n]"#, .newline),
+            ("[\r\n]", .newline),
             (#"\p{N}{1,3}"#, .groups(of: .number, atMost: 3)),
             (#"\p{N}"#, .groups(of: .number, atMost: 1)),
             (#"\p{Nd}+"#, .groups(of: .decimalDigit, atMost: .max)),
@@ -59,9 +76,13 @@ enum SplitPattern: Sendable, Hashable {
         case .gpt2: SplitPattern.matches(in: text) { SplitPattern.endOfGPT2Match(in: $0, at: $1) }
         case .llama3(let digits):
             SplitPattern.matches(in: text) { SplitPattern.endOfLlama3Match(in: $0, at: $1, digits: digits) }
+        case .o200k: SplitPattern.matches(in: text) { SplitPattern.endOfO200kMatch(in: $0, at: $1) }
         case .deepSeekV3: SplitPattern.matches(in: text) { SplitPattern.endOfDeepSeekV3Match(in: $0, at: $1) }
         case .groups(let members, let limit):
             SplitPattern.matches(in: text) { $0.endOfRun(of: members, from: $1, atMost: limit) }
+        case .spacedRuns(let members):
+            SplitPattern.matches(in: text) { SplitPattern.endOfSpacedRun(in: $0, at: $1, of: members) }
+        case .newline: SplitPattern.matches(in: text) { $0.isNewline(at: $1) ? $1 + 1 : $1 }
         case .digitTriples: SplitPattern.digitTriples(in: text)
         case .digitTripleBoundaries: SplitPattern.digitTripleBoundaries(in: text)
         case .ranges(let ranges): SplitPattern.matches(in: text) { SplitPattern.endOfRun(in: $0, at: $1, of: ranges) }
@@ -88,8 +109,7 @@ enum SplitPattern: Sendable, Hashable {
         guard !content.isEmpty else { return [] }
         return matches(in: text) { text, position in
             let end = position + content.count
-            guard end <= text.piece.upperBound, text.bytes[position..<end].elementsEqual(content) else { return position }
-            return end
+            return end <= text.piece.upperBound && text.bytes[position..<end] == content[...] ? end : position
         }
     }
 }

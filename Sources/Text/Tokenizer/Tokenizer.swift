@@ -20,8 +20,8 @@ public final class Tokenizer: Sendable {
 
     /// Reads the `tokenizer.json` at `url`.
     ///
-    /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component that
-    ///   is not supported.
+    /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
+    ///   that is not supported.
     public convenience init(contentsOf url: URL) throws(TokenizerError) {
         let json: JSONValue
         do {

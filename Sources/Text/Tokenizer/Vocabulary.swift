@@ -12,7 +12,8 @@ struct Vocabulary: Sendable {
         count = tokens.count
         for (content, value) in tokens {
             guard let id = value.integer, 0..<Vocabulary.maximumID ~= id else {
-                throw .malformed(member: "\(member.path).\(content)", expected: "a token id below \(Vocabulary.maximumID)")
+                let path = "\(member.path).\(content)"
+                throw .malformed(member: path, expected: "a token id below \(Vocabulary.maximumID)")
             }
             try insert(content, id: Int32(id))
         }
