@@ -3,7 +3,7 @@ extension Scheduler {
     /// O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = cache.violatedInvariant() { return violation }
-        if running.count > min(limits.maxSequences, limits.maxBatchedTokens) { return "\(running.count) sequences run" }
+        if running.count > limits.maxSequences { return "\(running.count) sequences run" }
         let known = running + waiting
         if Set(known).count != known.count { return "a sequence is listed twice" }
         if Set(known) != Set(sequences.keys) { return "a sequence is neither running nor waiting" }

@@ -18,7 +18,7 @@ import DequeModule
 /// 2. *Budget.* A step computes at most `maxBatchedTokens` tokens: one for each decode; what is left goes to the prefill
 ///    under way, in a chunk, and then to admissions, several a step. Only the youngest can be in the middle of its
 ///    prefill, for nobody is admitted after one that the budget cut short; walking `running` in order of arrival
-///    therefore serves the decodes first. At most `maxBatchedTokens` sequences run, so the budget reaches all of them.
+///    therefore serves the decodes first. Nobody is admitted without budget to spare, so it reaches all that run.
 /// 3. *Blocks.* A chunk shrinks to what the free blocks hold. A sequence that cannot compute even one token preempts
 ///    those that arrived later, the youngest first; when there is none, it waits where it is and keeps its blocks, which is
 ///    cheaper than computing them again. A decode is treated like a chunk of one.
@@ -90,9 +90,8 @@ public struct Scheduler: Sendable {
             scheduleTokens(of: running[index], budget: &budget, in: &batch)
             index += 1
         }
-        if batch.preempted.isEmpty {
-            admitWaiting(budget: &budget, in: &batch)
-        }
+        // Who was just preempted does not come back here: part of what it freed is taken, and it needs all of it.
+        admitWaiting(budget: &budget, in: &batch)
         return batch
     }
 
@@ -143,7 +142,7 @@ extension Scheduler {
         guard let state = sequences[id] else { preconditionFailure("a running sequence is known") }
         let start = state.computedTokens
         let wanted = min(state.remainingTokens, budget)
-        guard wanted > 0 else { return }
+        guard wanted > 0 else { return }  // its next token is not sampled yet
         while !cache.canAllocate(id, upTo: start + 1), let youngest = running.last, youngest != id {
             preempt(youngest, in: &batch)
         }
@@ -166,8 +165,9 @@ extension Scheduler {
     }
 
     private mutating func admitWaiting(budget: inout Int, in batch: inout ScheduledBatch) {
-        let maxRunning = min(limits.maxSequences, limits.maxBatchedTokens)
-        while budget > 0, running.count < maxRunning, let id = waiting.first, var state = sequences[id], canAdmit(state) {
+        while budget > 0, running.count < limits.maxSequences,
+            let id = waiting.first, var state = sequences[id], canAdmit(state)
+        {
             waiting.removeFirst()
             running.append(id)
             if !state.wasAdmitted { batch.admitted.append(id) }

@@ -1,6 +1,6 @@
 /// What the scheduler may have in hand at once.
 public struct SchedulerLimits: Sendable, Equatable {
-    /// Sequences that run at once; also bounded by `maxBatchedTokens`, so that a decode of each fits in one step.
+    /// Sequences that run at once. `maxBatchedTokens` bounds them too: a decode of each fits in one step.
     public var maxSequences: Int
     /// Tokens that one step computes: the token budget.
     public var maxBatchedTokens: Int

@@ -7,7 +7,7 @@ import Testing
     private let b = SequenceID(2)
     private let c = SequenceID(3)
 
-    /// `a` and `b` with one slot of 4 tokens each, all decoding, and no free block.
+    /// `a` and `b` with two full slots each, about to decode the ninth token, and no free block.
     private func makeFullPool() throws -> Scheduler {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 1, maxTokens: 16)
@@ -78,6 +78,30 @@ import Testing
             try scheduler.add(b, promptTokens: 8, maxTokens: 4)
             #expect(run(&scheduler).admitted == (isAdmitted ? [b] : []), "\(totalBlocks) blocks")
         }
+    }
+
+    @Test func `a sequence is admitted when the blocks of its whole first chunk are free`() throws {
+        for (totalBlocks, isAdmitted) in [(13, false), (14, true)] {
+            // a holds two blocks, the watermark is four; b needs eight, though its window will soon need less.
+            var scheduler = makeScheduler(window: 4, totalBlocks: totalBlocks)
+            try scheduler.add(a, promptTokens: 1, maxTokens: 4)
+            run(&scheduler)
+            try scheduler.add(b, promptTokens: 16, maxTokens: 4)
+            #expect(run(&scheduler).ranges[b] == (isAdmitted ? 0..<16 : nil), "\(totalBlocks) blocks")
+        }
+    }
+
+    @Test func `a sequence that has nothing to compute preempts nobody`() throws {
+        var scheduler = makeScheduler(window: 100, totalBlocks: 8)
+        try scheduler.add(a, promptTokens: 1, maxTokens: 16)
+        try scheduler.add(b, promptTokens: 1, maxTokens: 16)
+        for _ in 0..<7 { run(&scheduler) }
+        scheduler.advance(scheduler.schedule())
+        scheduler.appendToken(b)
+        // a fills its two slots and has no token to go on with; b needs a third slot, and none is free.
+        #expect(run(&scheduler) == ScheduledBatch())
+        scheduler.appendToken(a)
+        #expect(run(&scheduler).preempted == [b])
     }
 
     @Test func `nobody overtakes a waiting sequence that lacks blocks`() throws {

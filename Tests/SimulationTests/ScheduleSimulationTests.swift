@@ -2,7 +2,7 @@ import Testing
 
 @Suite struct ScheduleSimulationTests {
     /// Seeds in each of the `hundreds`, so that the test runner can spread them.
-    @Test(arguments: 0..<30 as Range<UInt64>)
+    @Test(arguments: 0..<25 as Range<UInt64>)
     func `every sequence ends exactly once and no block is left, whatever comes`(hundred: UInt64) {
         for seed in hundred * 100..<(hundred + 1) * 100 {
             var simulation = ScheduleSimulation(seed: seed)
