@@ -179,7 +179,8 @@ struct ConnectionMachine {
             let keepsAlive = exchange?.keepsAlive == true
             exchange = nil
             actions.append(.ended(.completed))
-            if keepsAlive { awaitRequest(at: moment) } else { linger(at: moment) }
+            // A stream may have begun before the connection was to retire.
+            if keepsAlive, !isRetiring { awaitRequest(at: moment) } else { linger(at: moment) }
         case .refusing: linger(at: moment)
         case .head, .body, .serving, .lingering, .closed: break
         }
@@ -188,7 +189,6 @@ struct ConnectionMachine {
     private mutating func awaitRequest(at moment: Moment) {
         phase = .head
         headBegan = !inbound.isEmpty
-        if isRetiring, !headBegan { return close() }
         readDeadline = moment.instant + (headBegan ? limits.headerTimeout : limits.idleTimeout)
         advance(at: moment)
         resumeReadingIfRoom()
