@@ -5,3 +5,12 @@ int trinity_pin_current_thread(int cpu);
 
 /// Fills `cpus` with the numbers of the CPUs in the process's affinity mask; returns how many there are.
 int trinity_affinity_cpus(int *cpus, int capacity);
+
+/// Tells the CPU that the calling thread spins.
+static inline void trinity_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}

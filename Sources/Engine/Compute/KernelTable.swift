@@ -1,0 +1,124 @@
+import PortableKernels
+
+/// The kernels of one instruction set, chosen once at start. What each computes is written at `Portable`'s functions,
+/// which are the specification; parameters are theirs in order.
+struct KernelTable: Sendable {
+    typealias Pack =
+        @Sendable (
+            _ source: UnsafeRawPointer, _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int,
+            _ target: UnsafeMutableRawPointer
+        ) -> Void
+    typealias UnpackRow =
+        @Sendable (
+            _ weights: UnsafeRawPointer, _ scales: UnsafePointer<Float>, _ scaleColumns: Int, _ scaleWidth: Int,
+            _ columns: Int, _ row: Int, _ factor: Float, _ out: UnsafeMutablePointer<Float>
+        ) -> Void
+    typealias Matmul =
+        @Sendable (
+            _ weights: UnsafeRawPointer, _ scales: UnsafePointer<Float>, _ scaleColumns: Int, _ scaleWidth: Int,
+            _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int, _ x: UnsafePointer<Float>, _ xStride: Int,
+            _ xRows: UnsafePointer<Int32>?, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
+        ) -> Void
+    typealias Normalize =
+        @Sendable (
+            _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ rows: Int,
+            _ width: Int, _ epsilon: Float
+        ) -> Void
+    typealias WriteCache =
+        @Sendable (
+            _ keys: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int,
+            _ block: UnsafeMutableRawPointer, _ token: Int
+        ) -> Void
+    typealias Attend =
+        @Sendable (
+            _ query: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int, _ cache: UnsafeRawPointer,
+            _ blockBytes: Int, _ table: UnsafePointer<Int32>, _ tableStride: Int, _ firstKey: Int, _ endKey: Int,
+            _ scale: Float, _ out: UnsafeMutablePointer<Float>
+        ) -> Void
+
+    /// For the log and `/version`.
+    var name: String
+
+    var packFloat32: Pack
+    var packFloat16: Pack
+    var packBFloat16: Pack
+    var packFloat8: Pack
+    var firstFloat8NaN: @Sendable (_ codes: UnsafeRawPointer, _ count: Int) -> Int
+
+    var unpackRowFloat32: UnpackRow
+    var unpackRowBFloat16: UnpackRow
+    var unpackRowFloat8: UnpackRow
+
+    var matmulFloat32: Matmul
+    var matmulBFloat16: Matmul
+    var matmulFloat8: Matmul
+
+    var rmsNorm: Normalize
+    var addRMSNorm: Normalize
+    var rotate:
+        @Sendable (
+            _ x: UnsafeMutablePointer<Float>, _ heads: Int, _ headDimension: Int, _ cosines: UnsafePointer<Float>,
+            _ sines: UnsafePointer<Float>
+        ) -> Void
+    var siluMultiply:
+        @Sendable (
+            _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, _ rows: Int, _ width: Int, _ stride: Int
+        ) -> Void
+    var sigmoidMultiply:
+        @Sendable (_ x: UnsafeMutablePointer<Float>, _ gate: UnsafePointer<Float>, _ count: Int) -> Void
+
+    var writeCacheFloat32: WriteCache
+    var writeCacheBFloat16: WriteCache
+    var attendFloat32: Attend
+    var attendBFloat16: Attend
+
+    var route:
+        @Sendable (
+            _ logits: UnsafeMutablePointer<Float>, _ bias: UnsafePointer<Float>, _ keys: UnsafeMutablePointer<Float>,
+            _ tokens: Int, _ experts: Int, _ chosen: Int, _ groups: Int, _ keptGroups: Int, _ usesSoftmax: Int,
+            _ normalizes: Int, _ scale: Float, _ ids: UnsafeMutablePointer<Int32>,
+            _ weights: UnsafeMutablePointer<Float>
+        ) -> Void
+    var combineExperts:
+        @Sendable (
+            _ rows: UnsafePointer<Float>, _ slots: UnsafePointer<Int32>, _ weights: UnsafePointer<Float>,
+            _ shared: UnsafePointer<Float>?, _ out: UnsafeMutablePointer<Float>, _ tokens: Int, _ chosen: Int,
+            _ width: Int
+        ) -> Void
+
+    var argmax: @Sendable (_ values: UnsafePointer<Float>, _ count: Int) -> Int
+    var sumOfExponentials: @Sendable (_ values: UnsafePointer<Float>, _ count: Int, _ maximum: Float) -> Double
+}
+
+extension KernelTable {
+    /// Plain Swift for any CPU.
+    static let portable = KernelTable(
+        name: "portable",
+        packFloat32: Portable.packFloat32,
+        packFloat16: Portable.packFloat16,
+        packBFloat16: Portable.packBFloat16,
+        packFloat8: Portable.packFloat8,
+        firstFloat8NaN: Portable.firstFloat8NaN,
+        unpackRowFloat32: Portable.unpackRowFloat32,
+        unpackRowBFloat16: Portable.unpackRowBFloat16,
+        unpackRowFloat8: Portable.unpackRowFloat8,
+        matmulFloat32: Portable.matmulFloat32,
+        matmulBFloat16: Portable.matmulBFloat16,
+        matmulFloat8: Portable.matmulFloat8,
+        rmsNorm: Portable.rmsNorm,
+        addRMSNorm: Portable.addRMSNorm,
+        rotate: Portable.rotate,
+        siluMultiply: Portable.siluMultiply,
+        sigmoidMultiply: Portable.sigmoidMultiply,
+        writeCacheFloat32: Portable.writeCacheFloat32,
+        writeCacheBFloat16: Portable.writeCacheBFloat16,
+        attendFloat32: Portable.attendFloat32,
+        attendBFloat16: Portable.attendBFloat16,
+        route: Portable.route,
+        combineExperts: Portable.combineExperts,
+        argmax: Portable.argmax,
+        sumOfExponentials: Portable.sumOfExponentials)
+
+    /// The fastest set that this machine's CPU runs.
+    static let best = portable
+}

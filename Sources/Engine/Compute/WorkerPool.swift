@@ -1,0 +1,152 @@
+import CIntrinsics
+import Foundation
+import Synchronization
+
+/// Threads that run the chunks of one parallel region at a time, together with the thread that asks for it.
+///
+/// The caller is worker 0; `threads: n` adds n - 1 threads, which spin for a moment after a region, since the next one
+/// mostly follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer.
+/// What a chunk computes must not depend on who runs it.
+final class WorkerPool: Sendable {
+    /// How many threads run chunks, the caller included.
+    let threads: Int
+
+    private let state: State
+    /// Lets several callers share a pool: one region at a time.
+    private let region = Mutex<Void>(())
+
+    /// - Parameters:
+    ///   - threads: at least 1
+    ///   - pinned: whether each thread stays on one CPU of the affinity mask; the caller is pinned too
+    ///   - spinning: how long an idle thread stays awake
+    init(threads: Int, pinned: Bool = false, spinning: Duration = .microseconds(300)) {
+        precondition(threads >= 1, "the caller is a worker")
+        self.threads = threads
+        state = State(spinning: spinning)
+        let cpus = pinned ? Self.affinity() : []
+        if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
+        for index in 1..<max(threads, 1) {
+            let cpu = cpus.isEmpty ? nil : cpus[index % cpus.count]
+            state.exited.enter()
+            let thread = Thread { [state] in
+                if let cpu { trinity_pin_current_thread(cpu) }
+                state.work()
+                state.exited.leave()
+            }
+            thread.name = "worker \(index)"
+            thread.start()
+        }
+    }
+
+    deinit {
+        state.stop()
+    }
+
+    /// Calls `body` once for each chunk 0 ..< chunks, on any thread and in any order; returns when all are done.
+    ///
+    /// Regions do not nest: `body` must not call this again.
+    func parallelFor(chunks: Int, _ body: (Int) -> Void) {
+        guard threads > 1, chunks > 1 else {
+            for chunk in 0..<chunks { body(chunk) }
+            return
+        }
+        region.withLock { _ in
+            withoutActuallyEscaping(body) { body in
+                ParallelJob(chunks: chunks, body: body).withAddress { state.run(chunks: chunks, address: $0) }
+            }
+        }
+    }
+}
+
+/// What the threads of a pool share; they hold it, not the pool, so that the pool can end while they sleep.
+private final class State: Sendable {
+    /// High half: the region's number. Low half: its chunks that nobody has claimed. One word, so that a claim can neither
+    /// hit a later region nor go past the end.
+    private let word = Atomic<UInt64>(0)
+    private let address = Atomic<UInt>(0)
+    private let unfinished = Atomic<Int>(0)
+    private let sleepers = Atomic<Int>(0)
+    private let stopping = Atomic<Bool>(false)
+    private let wake = NSCondition()
+    private let spinning: Duration
+    let exited = DispatchGroup()
+
+    init(spinning: Duration) {
+        self.spinning = spinning
+    }
+
+    /// Worker 0: opens a region, works on it, and waits for the others.
+    func run(chunks: Int, address: UInt) {
+        self.address.store(address, ordering: .relaxed)
+        unfinished.store(chunks, ordering: .relaxed)
+        let number = word.load(ordering: .relaxed) >> 32 &+ 1
+        // Sequentially consistent with `sleep`: either the sleeper sees this region, or we see the sleeper.
+        word.store(number << 32 | UInt64(chunks), ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
+        claimChunks()
+        var spins = 0
+        while unfinished.load(ordering: .acquiring) > 0 {
+            spins += 1
+            if spins % 256 == 0 { sched_yield() } else { trinity_pause() }
+        }
+    }
+
+    /// Other workers: until the pool ends.
+    func work() {
+        while !stopping.load(ordering: .acquiring) {
+            if !claimChunks() { waitForRegion() }
+        }
+    }
+
+    func stop() {
+        stopping.store(true, ordering: .sequentiallyConsistent)
+        wakeAll()
+        exited.wait()
+    }
+
+    @discardableResult
+    private func claimChunks() -> Bool {
+        var claimed = false
+        var current = word.load(ordering: .acquiring)
+        while current & 0xffff_ffff > 0 {
+            let (exchanged, original) = word.weakCompareExchange(
+                expected: current, desired: current - 1, successOrdering: .acquiring, failureOrdering: .acquiring)
+            guard exchanged else {
+                current = original
+                continue
+            }
+            // The region cannot end before this chunk does, so its job is still there.
+            let job = ParallelJob.at(address.load(ordering: .relaxed))
+            job.body(job.chunks - Int(current & 0xffff_ffff))
+            unfinished.subtract(1, ordering: .acquiringAndReleasing)
+            claimed = true
+            current = word.load(ordering: .acquiring)
+        }
+        return claimed
+    }
+
+    private func waitForRegion() {
+        let end = ContinuousClock.now + spinning
+        while ContinuousClock.now < end {
+            for _ in 0..<64 {
+                if hasWork { return }
+                trinity_pause()
+            }
+        }
+        wake.lock()
+        sleepers.add(1, ordering: .sequentiallyConsistent)
+        while !hasWork { wake.wait() }
+        sleepers.subtract(1, ordering: .sequentiallyConsistent)
+        wake.unlock()
+    }
+
+    private var hasWork: Bool {
+        word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff > 0 || stopping.load(ordering: .sequentiallyConsistent)
+    }
+
+    private func wakeAll() {
+        wake.lock()
+        wake.broadcast()
+        wake.unlock()
+    }
+}

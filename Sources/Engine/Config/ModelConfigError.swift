@@ -1,0 +1,21 @@
+/// Why a model folder's configuration cannot be used; each case names the key, what it says, and what would do.
+public enum ModelConfigError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A file is missing, or is not a JSON object.
+    case unreadable(file: String, reason: String)
+    /// A value is outside its bound.
+    case invalid(key: String, value: String, expected: String)
+    /// A valid setting of a kind of model that this server does not run.
+    case unsupported(key: String, value: String, supported: String)
+    /// A way of storing weights that this server does not read.
+    case unsupportedQuantization(name: String, supported: String)
+
+    public var description: String {
+        switch self {
+        case .unreadable(let file, let reason): "cannot read \(file): \(reason)"
+        case .invalid(let key, let value, let expected): "\(key) is \(value), expected \(expected)"
+        case .unsupported(let key, let value, let supported): "\(key) is \(value), which is not supported (\(supported))"
+        case .unsupportedQuantization(let name, let supported):
+            "quantization '\(name)' is not supported (supported: \(supported))"
+        }
+    }
+}

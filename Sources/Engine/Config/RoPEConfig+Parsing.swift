@@ -1,0 +1,63 @@
+import Foundation
+
+extension RoPEConfig {
+    /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling` of `config.json`.
+    init(_ config: ConfigReader, maxPositions: Int) throws(ModelConfigError) {
+        // The new style has all in one object; the old one has theta beside the object.
+        var scaling = try config.object("rope_scaling")
+        var theta = try Self.parseTheta(config)
+        if let parameters = try config.object("rope_parameters") {
+            scaling = parameters
+            theta = try Self.parseTheta(parameters) ?? theta
+        }
+        self.init(theta: theta ?? 10_000)
+        if let scaling { self.scaling = try Self.parseScaling(scaling, maxPositions: maxPositions) }
+    }
+
+    private static func parseTheta(_ reader: ConfigReader) throws(ModelConfigError) -> Double? {
+        try reader.optionalNumber("rope_theta", "a number above 1") { $0 > 1 }
+    }
+
+    private static func parseScaling(_ reader: ConfigReader, maxPositions: Int) throws(ModelConfigError) -> Scaling {
+        let key = reader.value("rope_type") == nil ? "type" : "rope_type"
+        switch try reader.string(key) {
+        case nil, "default": return .none
+        case "linear": return .linear(factor: try parseFactor(reader))
+        case "yarn":
+            let factor = try parseFactor(reader)
+            let betaFast = try reader.number("beta_fast", default: 32, "a number above 0") { $0 > 0 }
+            return .yarn(
+                factor: factor,
+                originalMaxPositions: try reader.integer(
+                    "original_max_position_embeddings", default: maxPositions, in: 1...1 << 30),
+                betaFast: betaFast,
+                betaSlow: try reader.number("beta_slow", default: min(1, betaFast), "a number above 0 and up to beta_fast") {
+                    $0 > 0 && $0 <= betaFast
+                },
+                truncates: try reader.bool("truncate", default: true),
+                attentionFactor: try parseAttentionFactor(reader, factor: factor))
+        default: throw reader.unsupported(key, supported: "default, linear, yarn")
+        }
+    }
+
+    private static func parseFactor(_ reader: ConfigReader) throws(ModelConfigError) -> Double {
+        guard let factor = try reader.optionalNumber("factor", "a number of at least 1", where: { $0 >= 1 }) else {
+            throw reader.invalid("factor", "a number of at least 1")
+        }
+        return factor
+    }
+
+    /// What cos and sin are multiplied by: given, or the ratio of the two `mscale`s, or 0.1 ln(factor) + 1.
+    private static func parseAttentionFactor(
+        _ reader: ConfigReader, factor: Double
+    ) throws(ModelConfigError) -> Double {
+        if let given = try reader.optionalNumber("attention_factor", "a number above 0", where: { $0 > 0 }) {
+            return given
+        }
+        let scale = try reader.number("mscale", default: 0, "a number of at least 0") { $0 >= 0 }
+        let allDimensions = try reader.number("mscale_all_dim", default: 0, "a number of at least 0") { $0 >= 0 }
+        func magnitude(_ scale: Double) -> Double { 0.1 * scale * log(factor) + 1 }
+        // Zero counts as absent upstream.
+        return scale != 0 && allDimensions != 0 ? magnitude(scale) / magnitude(allDimensions) : magnitude(1)
+    }
+}

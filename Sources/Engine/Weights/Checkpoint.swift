@@ -1,0 +1,89 @@
+import Foundation
+
+/// The weights of a model folder, mapped and checked; matrices keep the format they are stored in.
+///
+/// Everything that can be wrong is found by `init`: afterwards every tensor that `ModelConfig` implies is there with its
+/// shape, and no FP8 code or scale is NaN.
+final class Checkpoint {
+    private struct Weight {
+        var tensor: StoredTensor
+        var scales: ScaleGrid?
+        var role: ExpectedTensor.Role
+    }
+
+    private var weights: [String: Weight] = [:]
+    private let quantizesToFloat8: Bool
+    /// Size of the tensors that the model uses, as stored, scales included.
+    private(set) var bytes = 0
+
+    /// Maps and checks the safetensors of `directory`.
+    ///
+    /// - Parameters:
+    ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
+    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers into FP8.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong with
+    ///   a file.
+    init(
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
+    ) throws(CheckpointError) {
+        self.quantizesToFloat8 = quantizesToFloat8
+        let stored = try StoredTensors(directory: directory)
+        var audit = CheckpointAudit(stored: stored, quantization: quantization)
+        for expected in config.expectedTensors {
+            guard let found = audit.check(expected) else { continue }
+            weights[expected.name] = Weight(tensor: found.tensor, scales: found.scales, role: expected.role)
+        }
+        audit.checkUnexpected(tiesEmbeddings: config.tiesEmbeddings)
+        guard audit.problems.isEmpty else {
+            throw .mismatch(directory: directory.path, problems: audit.problems)
+        }
+        bytes = audit.bytes
+    }
+
+    /// Whether the model has a tensor of this full name, such as `model.norm.weight`.
+    func has(_ name: String) -> Bool { weights[name] != nil }
+
+    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless
+    /// tied, `lm_head`. Its bytes are aligned to its elements.
+    ///
+    /// - Precondition: the model's configuration implies the module.
+    func linear(_ name: String) -> LinearWeight {
+        guard let weight = weights["\(name).weight"], weight.role != .vector else {
+            preconditionFailure("no linear weight \(name) in this model")
+        }
+        let linear = Self.linear(weight)
+        return quantizesToFloat8 && weight.role == .linear ? WeightQuantizer.quantize(linear) : linear
+    }
+
+    /// The vector with this full name, such as `model.norm.weight`, as float32.
+    ///
+    /// - Precondition: the model's configuration implies it.
+    func vector(_ name: String) -> [Float] {
+        guard let weight = weights[name], weight.role == .vector,
+            let floats = FloatConversion.floats(weight.tensor.bytes, type: weight.tensor.type)
+        else { preconditionFailure("no vector \(name) in this model") }
+        return floats
+    }
+
+    private static func linear(_ weight: Weight) -> LinearWeight {
+        let tensor = weight.tensor
+        let format: LinearWeight.Format =
+            switch (tensor.type, weight.scales) {
+            case (.float8E4M3, let scales?): .float8(scales)
+            case (.bfloat16, nil): .bfloat16
+            case (.float16, nil): .float16
+            case (.float32, nil): .float32
+            default: preconditionFailure("the audit lets no other type pass")
+            }
+        var linear = LinearWeight(
+            rows: tensor.shape[0], columns: tensor.shape[1], format: format, bytes: tensor.bytes, owner: tensor.owner)
+        // Old files place data right behind a header of any length.
+        if Int(bitPattern: tensor.bytes.baseAddress) % tensor.type.size != 0 {
+            let copy = OwnedBytes(count: tensor.bytes.count)
+            copy.bytes.copyMemory(from: tensor.bytes)
+            linear.bytes = UnsafeRawBufferPointer(copy.bytes)
+            linear.owner = copy
+        }
+        return linear
+    }
+}

@@ -1,0 +1,24 @@
+/// Why the weights of a model folder cannot be used.
+public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A file is missing or the system refuses it.
+    case unreadable(file: String, reason: String)
+    /// A file is not safetensors; `tensor` is the entry at fault, if it is one.
+    case malformed(file: String, tensor: String?, reason: String)
+    /// Everything by which the tensors differ from what `config.json` promises, one line each.
+    case mismatch(directory: String, problems: [String])
+
+    /// So many problems are printed; a wrong configuration would list every tensor.
+    static let printedProblems = 50
+
+    public var description: String {
+        switch self {
+        case .unreadable(let file, let reason): return "cannot read \(file): \(reason)"
+        case .malformed(let file, let tensor, let reason):
+            return "\(file) is not valid safetensors: \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
+        case .mismatch(let directory, let problems):
+            let rest = problems.count - Self.printedProblems
+            let lines = problems.prefix(Self.printedProblems).map { "  \($0)" } + (rest > 0 ? ["  and \(rest) more"] : [])
+            return "the weights in \(directory) do not match its config.json:\n" + lines.joined(separator: "\n")
+        }
+    }
+}

@@ -1,0 +1,47 @@
+/// The E4M3FN format: a sign, four bits of exponent with bias 7, three of mantissa; no infinities, largest value 448,
+/// NaN at 0x7F and 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
+enum Float8 {
+    static let largest: Float = 448
+
+    /// The value of each of the 256 codes.
+    static let values: [Float] = (0...255).map { decode(UInt8($0)) }
+
+    static func decode(_ code: UInt8) -> Float {
+        let sign: Float = code & 0x80 == 0 ? 1 : -1
+        let exponent = Int(code >> 3 & 0xF)
+        let mantissa = Float(code & 7)
+        if code & 0x7F == 0x7F { return .nan }
+        if exponent == 0 { return sign * mantissa * 0x1p-9 }
+        return sign * Float(sign: .plus, exponent: exponent - 7, significand: 1 + mantissa / 8)
+    }
+
+    /// The nearest code, ties to the even one; beyond ±448 that of ±448. NaN stays NaN.
+    @inline(__always)
+    static func encode(_ value: Float) -> UInt8 {
+        let sign = UInt8(truncatingIfNeeded: value.bitPattern >> 24 & 0x80)
+        let magnitude = min(value.magnitude, largest)
+        guard value == value else { return 0x7F }
+        // Below 2^-6 codes are multiples of 2^-9; the eighth of them is the smallest normal code.
+        if magnitude < 0x1p-6 { return sign | UInt8((magnitude * 0x1p9).rounded(.toNearestOrEven)) }
+        // Of float32's 23 bits of mantissa 3 stay, and its bias of 127 becomes 7; a carry runs into the exponent.
+        let bits = magnitude.bitPattern
+        let rounded = (bits + 0x7FFFF + (bits >> 20 & 1)) >> 20
+        return sign | UInt8(truncatingIfNeeded: rounded - (127 - 7) << 3)
+    }
+
+    /// The offset of the first NaN code in `codes`; `nil` when all are numbers.
+    static func firstNaN(in codes: UnsafeRawBufferPointer) -> Int? {
+        var offset = 0
+        // Without its sign a NaN alone is 0x7F, and only then does adding one reach the top bit of its byte.
+        while offset + 8 <= codes.count {
+            let word = codes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            if (word & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x0101_0101_0101_0101 & 0x8080_8080_8080_8080 != 0 { break }
+            offset += 8
+        }
+        while offset < codes.count {
+            if codes[offset] & 0x7F == 0x7F { return offset }
+            offset += 1
+        }
+        return nil
+    }
+}

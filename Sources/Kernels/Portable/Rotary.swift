@@ -1,0 +1,24 @@
+extension Portable {
+    /// Rotates the pairs (t, t + headDimension / 2) of each head by one position's angles (RoFormer, arXiv 2104.09864, in
+    /// the half-split form): x (heads, headDimension), cosines and sines (headDimension / 2).
+    public static func rotate(
+        x: UnsafeMutablePointer<Float>, heads: Int, headDimension: Int, cosines: UnsafePointer<Float>,
+        sines: UnsafePointer<Float>
+    ) {
+        let half = headDimension / 2
+        var head = 0
+        while head < heads {
+            let low = x + head * headDimension
+            let high = low + half
+            var t = 0
+            while t < half {
+                let a = low[t]
+                let b = high[t]
+                low[t] = a * cosines[t] - b * sines[t]
+                high[t] = b * cosines[t] + a * sines[t]
+                t += 1
+            }
+            head += 1
+        }
+    }
+}

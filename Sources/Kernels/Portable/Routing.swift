@@ -1,0 +1,195 @@
+import KernelSupport
+
+extension Portable {
+    /// Chooses the experts of each token and their mixing weights.
+    ///
+    /// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are taken,
+    /// the lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of consecutive experts
+    /// whose two best score + bias have the largest sum. A weight is the score without the bias, divided by the weights'
+    /// sum if `normalizes` is not 0, times `scale`.
+    ///
+    /// - Parameters:
+    ///   - logits: (tokens, experts); the scores afterwards.
+    ///   - bias: (experts)
+    ///   - keys: scratch, (experts)
+    ///   - ids: (tokens, chosen), ascending in each row
+    ///   - weights: (tokens, chosen), in the order of `ids`
+    public static func route(
+        logits: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, keys: UnsafeMutablePointer<Float>, tokens: Int,
+        experts: Int, chosen: Int, groups: Int, keptGroups: Int, usesSoftmax: Int, normalizes: Int, scale: Float,
+        ids: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
+    ) {
+        var token = 0
+        while token < tokens {
+            let scores = logits + token * experts
+            let rowIDs = ids + token * chosen
+            if usesSoftmax != 0 { softmax(scores, experts) } else { applySigmoid(scores, experts) }
+            var e = 0
+            while e < experts {
+                keys[e] = scores[e] + bias[e]
+                e += 1
+            }
+            if groups > 1 { dropGroups(keys, experts, groups, keptGroups) }
+            pick(keys, experts, chosen, rowIDs)
+            mix(scores, rowIDs, weights + token * chosen, chosen, normalizes, scale)
+            token += 1
+        }
+    }
+
+    /// out = the sum of weight * expert row over a token's experts in their order, then + shared.
+    ///
+    /// - Parameters:
+    ///   - rows: results of (token, expert) pairs, (pairs, width)
+    ///   - slots: the pair of each choice, (tokens, chosen)
+    ///   - weights: (tokens, chosen)
+    ///   - shared: (tokens, width), or nil
+    ///   - out: (tokens, width)
+    public static func combineExperts(
+        rows: UnsafePointer<Float>, slots: UnsafePointer<Int32>, weights: UnsafePointer<Float>,
+        shared: UnsafePointer<Float>?, out: UnsafeMutablePointer<Float>, tokens: Int, chosen: Int, width: Int
+    ) {
+        var token = 0
+        while token < tokens {
+            var i = 0
+            while i < width {
+                var total = SIMD16<Float>.zero
+                var choice = token * chosen
+                while choice < (token + 1) * chosen {
+                    let row = rows + Int(slots[choice]) * width
+                    total = load(row, i, count: width - i) * weights[choice] + total
+                    choice += 1
+                }
+                if let shared { total = total + load(shared + token * width, i, count: width - i) }
+                store(total, out + token * width, i, count: width - i)
+                i += 16
+            }
+            token += 1
+        }
+    }
+
+    @inline(__always)
+    private static func applySigmoid(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
+        var i = 0
+        while i < count {
+            store(sigmoid(load(x, i, count: count - i)), x, i, count: count - i)
+            i += 16
+        }
+    }
+
+    @inline(__always)
+    private static func softmax(_ x: UnsafeMutablePointer<Float>, _ count: Int) {
+        var highest = x[0]
+        var i = 1
+        while i < count {
+            if x[i] > highest { highest = x[i] }
+            i += 1
+        }
+        var total: Float = 0
+        i = 0
+        while i < count {
+            x[i] = exponential(x[i] - highest)
+            total += x[i]
+            i += 1
+        }
+        i = 0
+        while i < count {
+            x[i] /= total
+            i += 1
+        }
+    }
+
+    /// Sets the keys outside the best `kept` groups to minus infinity.
+    @inline(__always)
+    private static func dropGroups(_ keys: UnsafeMutablePointer<Float>, _ experts: Int, _ groups: Int, _ kept: Int) {
+        let size = experts / groups
+        var group = 0
+        var dropped = groups - kept
+        // The worst groups go first, the later one among equals, so that the earlier stays.
+        while dropped > 0 {
+            var worst = -1
+            var worstScore: Float = 0
+            group = 0
+            while group < groups {
+                let score = groupScore(keys + group * size, size)
+                if score > -.infinity && (worst < 0 || score <= worstScore) {
+                    worst = group
+                    worstScore = score
+                }
+                group += 1
+            }
+            guard worst >= 0 else { return }
+            var e = worst * size
+            while e < (worst + 1) * size {
+                keys[e] = -.infinity
+                e += 1
+            }
+            dropped -= 1
+        }
+    }
+
+    @inline(__always)
+    private static func groupScore(_ keys: UnsafePointer<Float>, _ size: Int) -> Float {
+        if size == 1 { return keys[0] }
+        var first = keys[0] > keys[1] ? keys[0] : keys[1]
+        var second = keys[0] > keys[1] ? keys[1] : keys[0]
+        var i = 2
+        while i < size {
+            if keys[i] > first {
+                second = first
+                first = keys[i]
+            } else if keys[i] > second {
+                second = keys[i]
+            }
+            i += 1
+        }
+        return first + second
+    }
+
+    /// The indices of the largest keys, ascending. Also with keys that are not numbers the result has valid, distinct ids.
+    @inline(__always)
+    private static func pick(
+        _ keys: UnsafePointer<Float>, _ experts: Int, _ chosen: Int, _ ids: UnsafeMutablePointer<Int32>
+    ) {
+        var count = 0
+        while count < chosen {
+            var best = -1
+            var next = 0  // of the ids so far, which ascend
+            var e = 0
+            while e < experts {
+                if next < count && Int(ids[next]) == e {
+                    next += 1
+                } else if best < 0 || keys[e] > keys[best] {
+                    best = e
+                }
+                e += 1
+            }
+            var place = count
+            while place > 0 && Int(ids[place - 1]) > best {
+                ids[place] = ids[place - 1]
+                place -= 1
+            }
+            ids[place] = Int32(truncatingIfNeeded: best)
+            count += 1
+        }
+    }
+
+    @inline(__always)
+    private static func mix(
+        _ scores: UnsafePointer<Float>, _ ids: UnsafePointer<Int32>, _ weights: UnsafeMutablePointer<Float>,
+        _ chosen: Int, _ normalizes: Int, _ scale: Float
+    ) {
+        var total: Float = 0
+        var i = 0
+        while i < chosen {
+            weights[i] = scores[Int(ids[i])]
+            total += weights[i]
+            i += 1
+        }
+        i = 0
+        while i < chosen {
+            if normalizes != 0 { weights[i] /= total + 1e-20 }
+            weights[i] *= scale
+            i += 1
+        }
+    }
+}

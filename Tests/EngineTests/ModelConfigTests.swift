@@ -1,0 +1,166 @@
+import Foundation
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+struct ModelConfigTests {
+    @Test func `an empty object takes every default`() throws {
+        let config = try ModelConfig(parsing: [:])
+        #expect(config.vocabularySize == 200_192)
+        #expect(config.hiddenSize == 2048)
+        #expect(config.intermediateSize == 6144)
+        #expect(config.expertIntermediateSize == 1408)
+        #expect(config.layers == 32)
+        #expect(config.layerTypes.indices.filter { config.layerTypes[$0] == .full } == [3, 7, 11, 15, 19, 23, 27, 31])
+        #expect(config.denseLayers == 1)
+        #expect(config.attentionHeads == 16)
+        #expect(config.keyValueHeads == 16)
+        #expect(config.headDimension == 128)
+        #expect(config.experts == 64)
+        #expect(config.expertsPerToken == 6)
+        #expect(config.sharedExperts == 2)
+        #expect(config.scoreFunction == .sigmoid)
+        #expect(config.normalizesRoutes)
+        #expect(config.routeScale == 1)
+        #expect(config.expertGroups == 1)
+        #expect(config.topGroups == 1)
+        #expect(config.slidingWindow == 1024)
+        #expect(config.maxPositions == 16384)
+        #expect(config.rope == RoPEConfig(theta: 10_000))
+        #expect(config.normEpsilon == 1e-5)
+        #expect(!config.scalesEmbeddings)
+        #expect(!config.tiesEmbeddings)
+        #expect(config.endOfSequenceIDs.isEmpty)
+        #expect(config.bosID == nil)
+    }
+
+    @Test func `a null member counts as absent`() throws {
+        #expect(
+            try ModelConfig(parsing: ["num_key_value_heads": nil, "layer_types": nil, "rope_scaling": nil])
+                == ModelConfig(parsing: [:]))
+    }
+
+    @Test func `both styles of a config file are read`() throws {
+        let old = try config("a_base")
+        #expect(old.layerTypes == [.sliding, .sliding, .sliding, .full, .sliding, .sliding, .sliding, .full])
+        #expect(old.rope == RoPEConfig(theta: 10_000))
+        #expect(old.routeScale == 2.826)
+        #expect(old.scalesEmbeddings)
+        #expect(old.endOfSequenceIDs == [255])
+        #expect(old.bosID == 0)
+
+        let new = try config("c2_layer_types")
+        #expect(new.layerTypes == [.full, .sliding, .full, .full, .sliding])
+        #expect(new.rope == RoPEConfig(theta: 1000))
+        #expect(new.denseLayers == 0)
+        #expect(new.normEpsilon == 3e-3)
+    }
+
+    @Test func `without layer types every nth layer is global`() throws {
+        #expect(try config("c_odd_sharded").layerTypes == [.sliding, .sliding, .full, .sliding, .sliding])
+    }
+
+    @Test(arguments: [
+        ("vocab_size", 0), ("hidden_size", -1), ("intermediate_size", 0), ("moe_intermediate_size", 1_099_511_627_776),
+        ("num_hidden_layers", 0), ("num_dense_layers", 33), ("num_attention_heads", 0), ("num_key_value_heads", 3),
+        ("num_key_value_heads", 17), ("head_dim", 7), ("head_dim", 0), ("num_experts", 0), ("num_experts_per_tok", 0),
+        ("num_experts_per_tok", 65), ("num_shared_experts", -1), ("n_group", 3), ("n_group", 64), ("topk_group", 2),
+        ("sliding_window", 0), ("max_position_embeddings", 0), ("global_attn_every_n_layers", 0),
+        ("eos_token_id", -1), ("bos_token_id", 2_147_483_648), ("hidden_size", "64"), ("route_scale", 0),
+        ("rms_norm_eps", 0), ("rope_theta", 1), ("mup_enabled", 1), ("layer_types", ["full_attention"]),
+        ("rope_scaling", ["type": "linear"]), ("rope_scaling", 4),
+        ("rope_scaling", ["rope_type": "yarn", "factor": 2, "beta_fast": 1, "beta_slow": 2]),
+    ] as [(String, JSONValue)])
+    func `a value outside its bound is refused with its key`(key: String, value: JSONValue) throws {
+        var json: JSONObject = ["num_hidden_layers": 32]
+        json[key] = value
+        let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: .object(json)) }
+        guard case .invalid(let named, _, let expected) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(named.hasPrefix(key))
+        #expect(!expected.isEmpty)
+        #expect(error.description.contains(key))
+    }
+
+    @Test func `an unknown layer type is named with its place`() throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try ModelConfig(parsing: ["layer_types": ["full_attention", "chunked_attention"]])
+        }
+        #expect(error.description.contains("layer_types[1]"))
+        #expect(error.description.contains("chunked_attention"))
+    }
+
+    @Test(arguments: [
+        ("architectures", ["LlamaForCausalLM"]), ("model_type", "llama"), ("hidden_act", "gelu"),
+        ("attention_bias", true), ("score_func", "tanh"),
+    ] as [(String, JSONValue)])
+    func `another kind of model is refused by name`(key: String, value: JSONValue) throws {
+        var json = JSONObject()
+        json[key] = value
+        let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: .object(json)) }
+        guard case .unsupported(key, _, _) = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+
+    @Test func `an unknown kind of rope scaling is refused by name`() throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try ModelConfig(parsing: ["rope_scaling": ["type": "longrope", "factor": 2]])
+        }
+        #expect(error.description.contains("rope_scaling.type"))
+        #expect(error.description.contains("longrope"))
+    }
+
+    @Test func `groups must hold enough experts`() throws {
+        #expect(try config("b3_groups").expertGroups == 4)
+        #expect(try config("b3_groups").topGroups == 2)
+        #expect(throws: ModelConfigError.self) {
+            try ModelConfig(parsing: ["num_experts": 16, "num_experts_per_tok": 5, "n_group": 4, "topk_group": 1])
+        }
+    }
+
+    @Test func `a linear scaling keeps its factor`() throws {
+        let config = try ModelConfig(parsing: ["rope_theta": 5e5, "rope_scaling": ["type": "linear", "factor": 4]])
+        #expect(config.rope == RoPEConfig(theta: 5e5, scaling: .linear(factor: 4)))
+    }
+
+    @Test(arguments: [
+        ([:], 0.1 * 2.0794415416798357 + 1),
+        (["attention_factor": 1.25], 1.25),
+        (["mscale": 2, "mscale_all_dim": 1], (0.2 * 2.0794415416798357 + 1) / (0.1 * 2.0794415416798357 + 1)),
+        (["mscale": 2], 0.1 * 2.0794415416798357 + 1),
+        (["factor": 1], 1),
+    ] as [(JSONValue, Double)])
+    func `the attention factor of YaRN is given, a ratio or computed`(extra: JSONValue, expected: Double) throws {
+        var scaling: JSONObject = ["rope_type": "yarn", "factor": 8, "original_max_position_embeddings": 32]
+        for (name, value) in try #require(extra.object) { scaling[name] = value }
+        let config = try ModelConfig(parsing: ["rope_parameters": .object(scaling)])
+        guard case .yarn(_, 32, 32, 1, true, let attentionFactor) = config.rope.scaling else {
+            Issue.record("\(config.rope)")
+            return
+        }
+        #expect(abs(attentionFactor - expected) < 1e-12)
+    }
+
+    @Test func `the YaRN fixture is read`() throws {
+        guard case .yarn(8, 32, 32, 1, true, let attentionFactor) = try config("g_yarn").rope.scaling else {
+            Issue.record("not YaRN")
+            return
+        }
+        #expect(attentionFactor > 1.2 && attentionFactor < 1.21)
+    }
+
+    @Test func `a folder without a config is an error that names the file`() throws {
+        let error = try #require(throws: ModelConfigError.self) { try ModelConfig(directory: Fixtures.root) }
+        #expect(error.description.contains("config.json"))
+    }
+
+    private func config(_ name: String) throws -> ModelConfig {
+        try ModelConfig(directory: Fixtures.root.appending(path: "model/\(name)"))
+    }
+}
