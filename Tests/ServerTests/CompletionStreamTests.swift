@@ -1,5 +1,6 @@
 import Engine
 import Scheduling
+import TestSupport
 import Testing
 import Text
 
@@ -206,7 +207,7 @@ import Text
 
     @Test(arguments: 0..<40)
     func `a stream, joined, is the whole reply`(seed: UInt64) throws {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let endpoint: Endpoint = seed % 2 == 0 ? .chat : .completions
         let logprobs = endpoint == .chat ? #""logprobs":true,"top_logprobs":2"# : #""logprobs":2"#
         let options = #""n":2,"return_token_ids":true,\#(logprobs)"#
@@ -236,7 +237,7 @@ import Text
     }
 
     /// Random tokens and text cut at random places, the choices shuffled into each other.
-    private func randomEvents(choices: Int, using random: inout SplitMix) -> [TokenEvent] {
+    private func randomEvents(choices: Int, using random: inout SeededGenerator) -> [TokenEvent] {
         var left = (0..<choices).map { _ in Int.random(in: 1...12, using: &random) }
         var events: [TokenEvent] = []
         while let index = left.indices.filter({ left[$0] > 0 }).randomElement(using: &random) {
@@ -252,17 +253,5 @@ import Text
             events.append(event(index, text, tokens: tokens, finish: left[index] == 0 ? .length : nil))
         }
         return events
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

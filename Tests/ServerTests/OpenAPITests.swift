@@ -1,5 +1,6 @@
 import Engine
 import Scheduling
+import TestSupport
 import Testing
 import Text
 
@@ -109,6 +110,22 @@ import Text
         }
     }
 
+    @Test(arguments: 0..<4)
+    func `an example with a part replaced at random is accepted or refused with a 4xx`(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        for endpoint in Endpoint.allCases {
+            for (_, example) in try #require(requestMedia(endpoint)?["examples"]?.object) {
+                for _ in 0..<100 {
+                    let body = mutated(example["value"] ?? .null, using: &random)
+                    do { try decode(body, endpoint) } catch {
+                        #expect(error.status.kind == .clientError, "seed \(seed): \(body)")
+                        #expect(validator.violations(of: error.json, against: schema("ErrorResponse")) == [])
+                    }
+                }
+            }
+        }
+    }
+
     @Test(arguments: APIErrorTests.all)
     func `every error conforms`(error: APIError, status: Int, code: String?) {
         #expect(validator.violations(of: error.json, against: schema("ErrorResponse")) == [])
@@ -187,6 +204,24 @@ extension OpenAPITests {
         }
     }
 
+    private func mutated(_ value: JSONValue, using random: inout SeededGenerator) -> JSONValue {
+        let others: [JSONValue] = [
+            .null, true, .integer(.max), .integer(.min), .bigInteger("99999999999999999999"), 1e300, -0.5, "", "\u{0}é",
+            [], [:], [nil], ["": [:]],
+        ]
+        switch value {
+        case .object(var object) where !random.oneIn(4):
+            guard let member = Array(object).randomElement(using: &random) else { return value }
+            object[member.name] = mutated(member.value, using: &random)
+            return .object(object)
+        case .array(var elements) where !random.oneIn(4):
+            guard let index = elements.indices.randomElement(using: &random) else { return value }
+            elements[index] = mutated(elements[index], using: &random)
+            return .array(elements)
+        default: return others.randomElement(using: &random) ?? .null
+        }
+    }
+
     private func collectReferences(_ value: JSONValue, into references: inout [String]) {
         for element in value.array ?? [] { collectReferences(element, into: &references) }
         for (name, member) in value.object ?? [:] {
@@ -204,9 +239,7 @@ extension OpenAPITests {
     }
 }
 
-extension Endpoint: CaseIterable {
-    public static let allCases: [Endpoint] = [.completions, .chat]
-
+extension Endpoint {
     fileprivate var requestSchema: String { self == .chat ? "ChatCompletionRequest" : "CompletionRequest" }
     fileprivate var responseSchema: String { self == .chat ? "ChatCompletionResponse" : "CompletionResponse" }
     fileprivate var chunkSchema: String { self == .chat ? "ChatCompletionChunk" : "CompletionChunk" }

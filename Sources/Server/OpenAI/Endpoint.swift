@@ -1,5 +1,5 @@
 /// The two endpoints that generate, and how their requests and replies differ in name.
-enum Endpoint: Sendable {
+enum Endpoint: Sendable, CaseIterable {
     case completions, chat
 
     /// How the id of a reply begins.
