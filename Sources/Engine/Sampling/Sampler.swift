@@ -1,0 +1,134 @@
+// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: minimum tokens, bias,
+// penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
+
+/// Why no token can be drawn; both are faults of the model or its weights, or of a mask that leaves nothing.
+enum SamplerError: Error, Hashable, CustomStringConvertible {
+    /// A logit is NaN or positive infinity.
+    case notFinite
+    /// Every token is masked.
+    case noCandidate
+
+    var description: String {
+        switch self {
+        case .notFinite: "the model's logits are not finite"
+        case .noCandidate: "no token is left to choose from"
+        }
+    }
+}
+
+/// One chosen token.
+struct SampledToken: Hashable {
+    var id: Int32
+    /// `nil` unless asked for.
+    var logprobs: TokenLogprobs?
+}
+
+/// Samples tokens; holds scratch memory for one row, so each thread that samples has its own.
+///
+/// A token depends on its row, its parameters and what its sequence holds, never on calls before: every loop runs over
+/// ids in ascending order, and the random number belongs to (seed, choice, position).
+final class Sampler {
+    /// Below this temperature the most probable token is taken.
+    static let greedyTemperature: Float = 1e-5
+
+    let vocabularySize: Int
+    /// The row after bias and penalties.
+    private let adjusted: UnsafeMutableBufferPointer<Float>
+    private var candidates: CandidateSet
+
+    init(vocabularySize: Int) {
+        self.vocabularySize = vocabularySize
+        adjusted = .allocate(capacity: vocabularySize)
+        adjusted.initialize(repeating: 0)
+        candidates = CandidateSet(capacity: vocabularySize)
+    }
+
+    deinit {
+        adjusted.deallocate()
+    }
+
+    /// Chooses one token.
+    ///
+    /// - Parameters:
+    ///   - logits: one row (vocabulary) as the model made it; only read.
+    ///   - counts: of this sequence; needed when `parameters.hasPenalties`.
+    ///   - position: tokens generated so far.
+    ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` holds back.
+    ///   - logprobs: how many alternatives to report; `nil` for no report.
+    /// - Throws: `SamplerError`.
+    func sample(
+        _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
+        stopIDs: some Sequence<Int32>, logprobs: Int? = nil
+    ) throws(SamplerError) -> SampledToken {
+        let row = adjust(logits, parameters: parameters, counts: counts, position: position, stopIDs: stopIDs)
+        let id = try choose(from: row, parameters: parameters, position: position)
+        guard let logprobs else { return SampledToken(id: id) }
+        return SampledToken(id: id, logprobs: try TokenLogprobs(of: id, logits: logits, top: logprobs))
+    }
+
+    /// The tokens that a draw can give, ascending by id, each with its probability.
+    func distribution(
+        _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
+        stopIDs: some Sequence<Int32>
+    ) throws(SamplerError) -> [(id: Int32, probability: Double)] {
+        let row = adjust(logits, parameters: parameters, counts: counts, position: position, stopIDs: stopIDs)
+        let maximum = try Self.finiteMaximum(of: row)
+        if parameters.temperature < Self.greedyTemperature { return [(Self.first(maximum, in: row), 1)] }
+        candidates.fill(from: row, maximum: maximum, parameters: parameters)
+        return candidates.probabilities
+    }
+
+    /// The row with minimum tokens, bias and penalties applied: `logits` itself when there is nothing to apply, else
+    /// scratch memory that the next call overwrites.
+    func adjust(
+        _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
+        stopIDs: some Sequence<Int32>
+    ) -> UnsafeBufferPointer<Float> {
+        precondition(logits.count == vocabularySize, "a row has one logit for each id")
+        let holdsBack = position < parameters.minTokens
+        guard holdsBack || parameters.hasPenalties || !parameters.logitBias.isEmpty else { return logits }
+        _ = adjusted.update(fromContentsOf: logits)
+        if holdsBack {
+            for id in stopIDs where adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = -.infinity }
+        }
+        for entry in parameters.logitBias where adjusted.indices.contains(Int(entry.id)) {
+            adjusted[Int(entry.id)] += entry.bias
+        }
+        if parameters.hasPenalties { penalize(parameters, counts) }
+        return UnsafeBufferPointer(adjusted)
+    }
+
+    /// Each id is touched on its own, so the order of the dictionary does not matter.
+    private func penalize(_ parameters: SamplingParameters, _ counts: TokenCounts) {
+        for (id, count) in counts.generated where adjusted.indices.contains(Int(id)) {
+            var logit = adjusted[Int(id)]
+            logit = logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
+            if count > 0 {
+                logit -= parameters.frequencyPenalty * Float(count)
+                logit -= parameters.presencePenalty
+            }
+            adjusted[Int(id)] = logit
+        }
+    }
+
+    private func choose(
+        from row: UnsafeBufferPointer<Float>, parameters: SamplingParameters, position: Int
+    ) throws(SamplerError) -> Int32 {
+        let maximum = try Self.finiteMaximum(of: row)
+        if parameters.temperature < Self.greedyTemperature { return Self.first(maximum, in: row) }
+        candidates.fill(from: row, maximum: maximum, parameters: parameters)
+        return candidates.draw(
+            Philox.uniform(seed: parameters.seed, choice: parameters.choice, position: position))
+    }
+
+    static func finiteMaximum(of row: UnsafeBufferPointer<Float>) throws(SamplerError) -> Float {
+        guard let maximum = row.largest(), maximum < .infinity else { throw .notFinite }
+        guard maximum > -.infinity else { throw .noCandidate }
+        return maximum
+    }
+
+    /// The lowest id that has the logit `maximum`.
+    private static func first(_ maximum: Float, in row: UnsafeBufferPointer<Float>) -> Int32 {
+        Int32(row.firstIndex(of: maximum) ?? 0)
+    }
+}
