@@ -69,6 +69,30 @@ import Testing
         #expect(found?.map { String(decoding: bytes[$0], as: UTF8.self) } == matches)
     }
 
+    /// ICU agrees with the reference's engine on every class that the patterns use.
+    @Test(arguments: SplitPattern.known.keys.map { String(decoding: $0, as: UTF8.self) }.sorted())
+    func `a scanner finds what a regular expression engine finds`(regex: String) throws {
+        let characters =
+            "aZsStTlLrReE'’ſKǅʰªא日ก\u{301}\u{903}0٣½Ⅷ²_.,/!$+\u{24B6} \u{A0}\u{3000}\t\r\n\u{85}\u{7}\u{200D}🚀"
+        let letters = Array(characters.unicodeScalars)
+        let scanner = try #require(SplitPattern(regex: regex))
+        let engine = try NSRegularExpression(pattern: regex)
+        var random = Generator(state: 3)
+        for _ in 0..<800 {
+            var text = ""
+            for _ in 0..<random.next(below: 14) { text.unicodeScalars.append(letters[random.next(below: letters.count)]) }
+            let bytes = Array(text.utf8)
+            let found = scanner.matches(in: PieceReader(bytes, bytes.indices)).map { [$0.lowerBound, $0.upperBound] }
+            let whole = NSRange(text.startIndex..., in: text)
+            let expected = engine.matches(in: text, range: whole).map { match in
+                let start = text.utf16.index(text.startIndex, offsetBy: match.range.location)
+                let end = text.utf16.index(start, offsetBy: match.range.length)
+                return [start, end].map { text.utf8.distance(from: text.startIndex, to: $0) }
+            }
+            #expect(found == expected, "\(text.debugDescription)")
+        }
+    }
+
     @Test(arguments: [
         ("x<a>y", false, "x 1 y"), ("<ab>", false, "2"), ("<ab", false, "<ab"), ("<a<ab>", false, "<a 2"),
         ("x [l] y", false, "x 3  y"), ("x [r] \u{3000}y", false, "x  4 y"),
