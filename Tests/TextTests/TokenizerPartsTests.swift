@@ -80,7 +80,9 @@ import Testing
         var random = Generator(state: 3)
         for _ in 0..<800 {
             var text = ""
-            for _ in 0..<random.next(below: 14) { text.unicodeScalars.append(letters[random.next(below: letters.count)]) }
+            for _ in 0..<random.next(below: 14) {
+                text.unicodeScalars.append(letters[random.next(below: letters.count)])
+            }
             let bytes = Array(text.utf8)
             let found = scanner.matches(in: PieceReader(bytes, bytes.indices)).map { [$0.lowerBound, $0.upperBound] }
             let whole = NSRange(text.startIndex..., in: text)
