@@ -29,6 +29,21 @@ import Testing
         }
     }
 
+    @Test(arguments: ["trinity_like", "llama3_like"])
+    func `any text comes back whole`(kind: String) throws {
+        let tokenizer = try TokenizerVectors(kind: kind).tokenizer
+        var random = Generator(state: 5)
+        for _ in 0..<300 {
+            var text = ""
+            for _ in 0..<random.next(below: 60) {
+                let limit = [0x80, 0x800, 0x1_0000, 0x11_0000][random.next(below: 4)]
+                text.unicodeScalars.append(Unicode.Scalar(UInt32(random.next(below: limit))) ?? " ")
+            }
+            let ids = tokenizer.encode(text, addSpecialTokens: false)
+            #expect(sameBytes(tokenizer.decode(ids, skipSpecialTokens: false), text), "\(text.debugDescription)")
+        }
+    }
+
     @Test func `ids without a token add nothing`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
         for id in [-1, Int32.min, Int32(tokenizer.vocabularySize), Int32.max] {

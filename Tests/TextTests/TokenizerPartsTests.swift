@@ -5,6 +5,10 @@ import Testing
 @testable import Text
 
 @Suite struct TokenizerPartsTests {
+    private static let llama3 =
+        #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
+        + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
+
     @Test func `the character classes are the reference's`() throws {
         let reference = try Fixtures.json("text/classes_onig.json")
         let classes: [(String, CharacterClass)] = [
@@ -45,12 +49,19 @@ import Testing
     @Test(arguments: [
         (#"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#, "1234567 12 ٣٤٥٦", ["1", "234", "567", "12", "٣", "٤٥٦"]),
         (#"(?=(?:\p{Nd}{3})+(?!\p{Nd}))"#, "1234567 12 123", ["", "", ""]),
-        (#"\p{N}{1,3}"#, "12345½", ["123", "45½"]), ("[а-я-]+", "где-то", nil), ("[^а-я]+", "где", nil),
+        (#"\p{N}{1,3}"#, "12345½", ["123", "45½"]), ("[а-я-]+", "где-то", nil),
+        ("[^а-я]+", "где", nil),
         ("[а-яё]+", "ещё раз", ["ещё", "раз"]),
         (
             #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#, "it's  an\n\n 'S12!",
             ["it", "'s", " ", " an", "\n\n", " '", "S", "12", "!"]
         ),
+        (
+            TokenizerPartsTests.llama3, "I\u{2019}d IT'S it'\u{17F}t 'q",
+            ["I", "\u{2019}d", " IT", "'S", " it", "'\u{17F}", "t", " '", "q"]
+        ),
+        (TokenizerPartsTests.llama3, "a \u{3000} b\r\n \n  c", ["a", " \u{3000}", " b", "\r\n \n", " ", " c"]),
+        (TokenizerPartsTests.llama3, "12345 !?\n\nx\t", ["123", "45", " !?\n\n", "x", "\t"]),
     ] as [(String, String, [String]?)])
     func `a pattern finds its matches`(regex: String, text: String, matches: [String]?) {
         let bytes = Array(text.utf8)
@@ -58,11 +69,38 @@ import Testing
         #expect(found?.map { String(decoding: bytes[$0], as: UTF8.self) } == matches)
     }
 
+    /// ICU agrees with the reference's engine on every class that the patterns use.
+    @Test(arguments: SplitPattern.known.keys.map { String(decoding: $0, as: UTF8.self) }.sorted())
+    func `a scanner finds what a regular expression engine finds`(regex: String) throws {
+        let characters =
+            "aZsStTlLrReE'’ſKǅʰªא日ก\u{301}\u{903}0٣½Ⅷ²_.,/!$+\u{24B6} \u{A0}\u{3000}\t\r\n\u{85}\u{7}\u{200D}🚀"
+        let letters = Array(characters.unicodeScalars)
+        let scanner = try #require(SplitPattern(regex: regex))
+        let engine = try NSRegularExpression(pattern: regex)
+        var random = Generator(state: 3)
+        for _ in 0..<800 {
+            var text = ""
+            for _ in 0..<random.next(below: 14) {
+                text.unicodeScalars.append(letters[random.next(below: letters.count)])
+            }
+            let bytes = Array(text.utf8)
+            let found = scanner.matches(in: PieceReader(bytes, bytes.indices)).map { [$0.lowerBound, $0.upperBound] }
+            let whole = NSRange(text.startIndex..., in: text)
+            let expected = engine.matches(in: text, range: whole).map { match in
+                let start = text.utf16.index(text.startIndex, offsetBy: match.range.location)
+                let end = text.utf16.index(start, offsetBy: match.range.length)
+                return [start, end].map { text.utf8.distance(from: text.startIndex, to: $0) }
+            }
+            #expect(found == expected, "\(text.debugDescription)")
+        }
+    }
+
     @Test(arguments: [
         ("x<a>y", false, "x 1 y"), ("<ab>", false, "2"), ("<ab", false, "<ab"), ("<a<ab>", false, "<a 2"),
         ("x [l] y", false, "x 3  y"), ("x [r] \u{3000}y", false, "x  4 y"),
         ("word word's words", false, "5   5 's words"),
         ("[r] [l]", false, "4 3"), ("x [l]", true, "x [l]"), ("<a>[r]", true, "1 [r]"), ("", false, ""),
+        ("r]", true, "6"), ("[r]r]", true, "[r] 6"),
     ] as [(String, Bool, String)])
     func `added tokens are found by their flags`(text: String, specialTokensAsText: Bool, expected: String) throws {
         let json: JSONValue = [
@@ -70,6 +108,7 @@ import Testing
             ["id": 3, "content": "[l]", "special": true, "lstrip": true],
             ["id": 4, "content": "[r]", "special": true, "rstrip": true],
             ["id": 5, "content": "word", "special": false, "single_word": true],
+            ["id": 6, "content": "r]", "special": false],
         ]
         var vocabulary = try Vocabulary(parsing: TokenizerMember(path: "vocab", value: ["a": 0]))
         let tokens = try AddedToken.parse(TokenizerMember(path: "added", value: json), into: &vocabulary)

@@ -36,7 +36,8 @@ enum SplitPattern: Sendable, Hashable {
         }
     }
 
-    private static let known: [[UInt8]: SplitPattern] = {
+    /// Scanners by regular expression.
+    static let known: [[UInt8]: SplitPattern] = {
         let whitespace = #"\s+(?!\S)|\s+"#
         let newlines = #"[\r\n]*|\s*[\r\n]+|"#
         let contractions = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"#

@@ -23,11 +23,13 @@ public final class Tokenizer: Sendable {
     /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
     ///   that is not supported.
     public convenience init(contentsOf url: URL) throws(TokenizerError) {
+        let data: Data
+        do { data = try Data(contentsOf: url) } catch {
+            throw .unreadable(path: url.path, reason: error.localizedDescription)
+        }
         let json: JSONValue
-        do {
-            json = try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
-        } catch {
-            throw .unreadable(path: url.path, reason: "\(error)")
+        do { json = try JSONValue(parsing: [UInt8](data)) } catch {
+            throw .unreadable(path: url.path, reason: error.description)
         }
         try self.init(parsing: json)
     }
