@@ -21,7 +21,7 @@ import Text
         (.notFound(path: "/v2"), 404, "unknown_url"),
         (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
         (.unsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
-        (.bodyTooLarge(limit: 10), 413, "body_too_large"),
+        (.wire(.bodyTooLarge, bodyLimit: 10), 413, "body_too_large"),
         (.queueFull(retryAfter: 5), 503, "server_overloaded"),
         (.notReady(retryAfter: 5), 503, "server_not_ready"),
         (.draining(retryAfter: 5), 503, "server_draining"),

@@ -1,3 +1,4 @@
+import HTTP
 import HTTPTypes
 import Text
 
@@ -25,8 +26,8 @@ enum APIError: Error, Hashable, Sendable {
     case notFound(path: String)
     case methodNotAllowed(method: String, allowed: [String])
     case unsupportedMediaType(String?)
-    /// `limit` in bytes.
-    case bodyTooLarge(limit: Int)
+    /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
+    case wire(WireError, bodyLimit: Int)
     /// The waiting queue is full; `retryAfter` in seconds.
     case queueFull(retryAfter: Int)
     /// The model is still being loaded; `retryAfter` in seconds.
@@ -48,7 +49,7 @@ extension APIError {
         case .modelNotFound, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .unsupportedMediaType: .unsupportedMediaType
-        case .bodyTooLarge: .contentTooLarge
+        case .wire(let error, _): error.status
         case .queueFull, .notReady, .draining: .serviceUnavailable
         case .aborted, .internalError: .internalServerError
         }
@@ -86,7 +87,10 @@ extension APIError {
         case .notFound: "unknown_url"
         case .methodNotAllowed: "method_not_allowed"
         case .unsupportedMediaType: "unsupported_media_type"
-        case .bodyTooLarge: "body_too_large"
+        case .wire(.bodyTooLarge, _): "body_too_large"
+        case .wire(.timedOut, _): "request_timeout"
+        case .wire(.overloaded, _): "server_overloaded"
+        case .wire: "invalid_http"
         case .queueFull: "server_overloaded"
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
@@ -148,7 +152,8 @@ extension APIError {
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
         case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
         case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
-        case .bodyTooLarge(let limit): "The request body is larger than \(limit) bytes."
+        case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
+        case .wire(let error, _): error.reason
         case .queueFull: "The server is overloaded: its queue is full. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
         case .draining: "The server is shutting down and takes no new requests."

@@ -1,0 +1,61 @@
+/// One layer with its four norms: each branch is normalized before it and after it, and then added to the residual stream.
+struct DecoderLayer {
+    private enum MLP {
+        case dense(ModelWeights.GatedMLP)
+        case experts(MixtureOfExperts)
+    }
+
+    private let index: Int
+    private let weights: ModelWeights.Layer
+    private let attention: Attention
+    private let mlp: MLP
+
+    init(index: Int, weights: ModelWeights.Layer, config: ModelConfig) {
+        self.index = index
+        self.weights = weights
+        attention = Attention(layer: index, type: config.layerTypes[index], weights: weights.attention)
+        mlp =
+            switch weights.mlp {
+            case .dense(let weights): .dense(weights)
+            case .experts(let weights): .experts(MixtureOfExperts(layer: index, weights: weights))
+            }
+    }
+
+    /// Residual stream in, residual stream out.
+    func forward(_ context: ForwardContext) {
+        let count = context.plan.rows * context.config.hiddenSize
+        normalize(context, weights.inputNorm)
+        attention.forward(context)
+        context.observe(.attentionBranch, layer: index, context.branch.base, count: count)
+        add(context, weights.postAttentionNorm)
+
+        normalize(context, weights.preMLPNorm)
+        switch mlp {
+        case .dense(let weights): context.runDenseMLP(weights)
+        case .experts(let experts): experts.forward(context)
+        }
+        context.observe(.mlpBranch, layer: index, context.branch.base, count: count)
+        add(context, weights.postMLPNorm)
+        context.observe(.layerOutput, layer: index, context.residual.base, count: count)
+    }
+
+    private func normalize(_ context: ForwardContext, _ weight: Buffer<Float>) {
+        let width = context.config.hiddenSize
+        context.forEachRowRange { rows in
+            let offset = rows.lowerBound * width
+            context.kernels.rmsNorm(
+                context.residual.base + offset, weight.base, context.normed.base + offset, rows.count, width,
+                context.config.normEpsilon)
+        }
+    }
+
+    private func add(_ context: ForwardContext, _ weight: Buffer<Float>) {
+        let width = context.config.hiddenSize
+        context.forEachRowRange { rows in
+            let offset = rows.lowerBound * width
+            context.kernels.addRMSNorm(
+                context.branch.base + offset, weight.base, context.residual.base + offset, rows.count, width,
+                context.config.normEpsilon)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that only the choice sees, and mixing weights from the
+/// scores alone. All in float32.
+struct ExpertRouter {
+    private let layer: Int
+    /// (experts, hiddenSize)
+    private let weights: PackedMatrix
+    /// (experts)
+    private let bias: Buffer<Float>
+
+    init(layer: Int, weights: PackedMatrix, bias: Buffer<Float>) {
+        self.layer = layer
+        self.weights = weights
+        self.bias = bias
+    }
+
+    /// From `normed` to `expertIDs` and `expertWeights`.
+    func route(_ context: ForwardContext) {
+        let (config, buffers, rows) = (context.config, context.feedForward, context.plan.rows)
+        let (experts, chosen) = (config.experts, config.expertsPerToken)
+        context.pool.forEachSlice(of: [weights.blocks]) { _, blocks in
+            weights.multiply(
+                context.normed.base, xStride: config.hiddenSize, xRows: nil, tokens: rows,
+                into: buffers.routerLogits.base, yStride: experts, blocks: blocks, kernels: context.kernels)
+        }
+        context.observe(.routerLogits, layer: layer, buffers.routerLogits.base, count: rows * experts)
+        context.forEachRowRange { rows in
+            let first = rows.lowerBound
+            context.kernels.route(
+                buffers.routerLogits.base + first * experts, bias.base, buffers.routerKeys.base + first * experts,
+                rows.count, experts, chosen, config.expertGroups, config.topGroups,
+                config.scoreFunction == .softmax ? 1 : 0,
+                config.normalizesRoutes && config.scoreFunction == .sigmoid ? 1 : 0, config.routeScale,
+                buffers.expertIDs.base + first * chosen, buffers.expertWeights.base + first * chosen)
+        }
+        if context.observer != nil {
+            let ids = buffers.expertIDs.contents.prefix(rows * chosen).map { Float($0) }
+            ids.withUnsafeBufferPointer { context.observer?(.routerIDs, layer, $0) }
+            context.observe(.routerWeights, layer: layer, buffers.expertWeights.base, count: rows * chosen)
+        }
+    }
+}

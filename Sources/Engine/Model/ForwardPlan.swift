@@ -1,0 +1,54 @@
+import Scheduling
+
+/// A batch as the layers want it: position and tables of every row.
+struct ForwardPlan {
+    let rows: Int
+    /// Absolute position of each row's token.
+    private(set) var positions: [Int] = []
+    /// Where each row's tables begin in `tables`.
+    private var globalStarts: [Int] = []
+    private var slidingStarts: [Int] = []
+    /// The block numbers of all sequences, one table after another.
+    private let tables: Buffer<Int32>
+
+    /// - Precondition: the batch's rows are covered once and in order, and every block that a row reads or writes is there.
+    init(_ batch: ForwardBatch, config: ModelConfig, storage: KVStorage) {
+        rows = batch.tokens.count
+        var numbers: [Int32] = []
+        for sequence in batch.sequences {
+            precondition(sequence.rows.lowerBound == positions.count, "sequences cover the rows in order")
+            let end = sequence.start + sequence.rows.count
+            let layout = storage.layout
+            let firstVisible = max(sequence.start - config.slidingWindow + 1, 0)
+            Self.check(sequence.globalTable, layout.globalBlocksPerSlot, 0..<end, storage)
+            Self.check(sequence.slidingTable, layout.slidingBlocksPerSlot, firstVisible..<end, storage)
+            let globalStart = numbers.count
+            numbers += sequence.globalTable.blocks
+            let slidingStart = numbers.count
+            numbers += sequence.slidingTable.blocks
+            for position in sequence.start..<end {
+                positions.append(position)
+                globalStarts.append(globalStart)
+                slidingStarts.append(slidingStart)
+            }
+        }
+        precondition(positions.count == rows, "every row belongs to a sequence")
+        tables = Buffer(numbers)
+    }
+
+    /// The table of a row: block of slot s and part p at `s * blocksPerSlot + p`.
+    func table(row: Int, type: ModelConfig.LayerType) -> UnsafePointer<Int32> {
+        UnsafePointer(tables.base + (type == .full ? globalStarts[row] : slidingStarts[row]))
+    }
+
+    private static func check(_ table: BlockTable, _ blocksPerSlot: Int, _ positions: Range<Int>, _ storage: KVStorage) {
+        guard blocksPerSlot > 0 else { return }
+        precondition(table.blocksPerSlot == blocksPerSlot, "a table is of its group")
+        let first = positions.lowerBound / KVCacheLayout.blockSize
+        let end = (positions.upperBound + KVCacheLayout.blockSize - 1) / KVCacheLayout.blockSize
+        precondition(table.blocks.count >= end * blocksPerSlot, "every token of the step has a slot")
+        for block in table.blocks[first * blocksPerSlot..<end * blocksPerSlot] {
+            precondition((0..<Int32(storage.totalBlocks)).contains(block), "a visible slot has its blocks")
+        }
+    }
+}

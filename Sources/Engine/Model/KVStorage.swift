@@ -1,0 +1,100 @@
+import Foundation
+import Scheduling
+
+/// The number format of cached keys and values.
+public enum KVDataType: String, Sendable, CaseIterable {
+    case f32
+    /// Rounded to nearest, ties to even, when written.
+    case bf16
+
+    var bytes: Int {
+        switch self {
+        case .f32: 4
+        case .bf16: 2
+        }
+    }
+}
+
+/// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and slots.
+///
+/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension)): in the keys the 16
+/// tokens lie side by side, so that one vector holds the scores of a block.
+public struct KVCacheLayout: Sendable, Equatable {
+    /// Tokens a slot.
+    public static let blockSize = 16
+
+    public let dataType: KVDataType
+    public let keyValueHeads: Int
+    public let headDimension: Int
+    /// Layers whose keys and values share a block: the greatest common divisor of the groups' sizes.
+    public let layersPerPart: Int
+    public let globalBlocksPerSlot: Int
+    public let slidingBlocksPerSlot: Int
+    public let slidingWindow: Int
+    /// The part of its group, and the place in that part, of each layer.
+    let places: [(part: Int, index: Int)]
+
+    public init(config: ModelConfig, dataType: KVDataType) {
+        self.dataType = dataType
+        keyValueHeads = config.keyValueHeads
+        headDimension = config.headDimension
+        slidingWindow = config.slidingWindow
+        let globalLayers = config.layerTypes.count { $0 == .full }
+        let slidingLayers = config.layers - globalLayers
+        let layersPerPart = greatestCommonDivisor(globalLayers, slidingLayers)
+        self.layersPerPart = layersPerPart
+        globalBlocksPerSlot = globalLayers / layersPerPart
+        slidingBlocksPerSlot = slidingLayers / layersPerPart
+        var seen: [ModelConfig.LayerType: Int] = [:]
+        places = config.layerTypes.map { type in
+            let number = seen[type, default: 0]
+            seen[type] = number + 1
+            return (part: number / layersPerPart, index: number % layersPerPart)
+        }
+    }
+
+    /// Bytes of one block: a part's keys and values of 16 tokens.
+    public var bytesPerBlock: Int { layersPerPart * bytesPerLayer }
+
+    var bytesPerLayer: Int { keyValueHeads * bytesPerHead }
+    var bytesPerHead: Int { 2 * Self.blockSize * headDimension * dataType.bytes }
+
+    /// What the scheduler has to know of the cache.
+    public func geometry(totalBlocks: Int) -> KVCacheGeometry {
+        KVCacheGeometry(
+            blockSize: Self.blockSize, globalBlocksPerSlot: globalBlocksPerSlot,
+            slidingBlocksPerSlot: slidingBlocksPerSlot, slidingWindow: slidingWindow, totalBlocks: totalBlocks)
+    }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        left.dataType == right.dataType && left.keyValueHeads == right.keyValueHeads
+            && left.headDimension == right.headDimension && left.layersPerPart == right.layersPerPart
+            && left.places.elementsEqual(right.places, by: ==) && left.slidingWindow == right.slidingWindow
+    }
+}
+
+/// The bytes behind the blocks: allocated once, and touched by the system only where they are used.
+final class KVStorage {
+    let layout: KVCacheLayout
+    let totalBlocks: Int
+    let base: UnsafeMutableRawPointer
+    private let bytes: Int
+
+    /// - Throws: `POSIXError` when the system does not give the memory
+    init(layout: KVCacheLayout, totalBlocks: Int) throws {
+        self.layout = layout
+        self.totalBlocks = totalBlocks
+        bytes = max(totalBlocks * layout.bytesPerBlock, 1)
+        let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { throw POSIXError(.ENOMEM) }
+        base = memory
+    }
+
+    deinit {
+        munmap(base, bytes)
+    }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+    b == 0 ? a : greatestCommonDivisor(b, a % b)
+}

@@ -1,0 +1,91 @@
+import Scheduling
+
+/// The AFMoE model: runs the rows of a step through all layers and returns logits.
+///
+/// A row's results are bit-identical whatever else is in the batch, however its prompt was cut into steps, and however many
+/// threads run. Not Sendable: it lives on the engine thread.
+final class Transformer {
+    private let config: ModelConfig
+    private let weights: ModelWeights
+    private let context: ForwardContext
+    private let layers: [DecoderLayer]
+    private let rotary: RotaryEmbedding
+    private let maxTokens: Int
+    private let maxLogitRows: Int
+    /// (maxLogitRows, vocabularySize)
+    private let logits: Buffer<Float>
+    /// (maxLogitRows, hiddenSize)
+    private let finalHidden: Buffer<Float>
+
+    /// - Parameters:
+    ///   - maxTokens: rows of the largest step
+    ///   - maxLogitRows: the most rows of a step whose logits are wanted
+    init(
+        config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable = .best,
+        maxTokens: Int, maxLogitRows: Int
+    ) {
+        self.config = config
+        self.weights = weights
+        self.maxTokens = maxTokens
+        self.maxLogitRows = maxLogitRows
+        context = ForwardContext(config: config, storage: storage, pool: pool, kernels: kernels, maxTokens: maxTokens)
+        layers = weights.layers.enumerated().map { index, layer in
+            DecoderLayer(index: index, weights: layer, config: config)
+        }
+        rotary = RotaryEmbedding(config.rope, headDimension: config.headDimension)
+        logits = Buffer(count: maxLogitRows * config.vocabularySize)
+        finalHidden = Buffer(count: maxLogitRows * config.hiddenSize)
+    }
+
+    /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
+    /// (logitRows, vocabularySize), valid until the next call.
+    ///
+    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size, and
+    ///   tables that hold every slot the rows can see.
+    func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
+        precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
+        precondition(batch.logitRows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
+        context.plan = ForwardPlan(batch, config: config, storage: context.storage)
+        embed(batch.tokens)
+        for layer in layers { layer.forward(context) }
+        return project(batch.logitRows)
+    }
+
+    /// Sees intermediate results as (what, layer, values); for tests.
+    func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {
+        context.observer = observer
+    }
+
+    private func embed(_ tokens: [Int32]) {
+        let hidden = config.hiddenSize
+        let half = config.headDimension / 2
+        let factor = config.scalesEmbeddings ? Float(hidden).squareRoot() : 1
+        context.forEachRowRange { rows in
+            for row in rows {
+                weights.embedding.unpack(
+                    row: Int(tokens[row]), factor: factor, into: context.residual.base + row * hidden,
+                    kernels: context.kernels)
+                rotary.fill(
+                    position: context.plan.positions[row], cosines: context.cosines.base + row * half,
+                    sines: context.sines.base + row * half)
+            }
+        }
+        context.observe(.layerInput, layer: 0, context.residual.base, count: tokens.count * hidden)
+    }
+
+    private func project(_ rows: [Int]) -> UnsafeBufferPointer<Float> {
+        let hidden = config.hiddenSize
+        for (index, row) in rows.enumerated() {
+            context.kernels.rmsNorm(
+                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.base + index * hidden, 1, hidden,
+                config.normEpsilon)
+        }
+        context.observe(.finalHidden, layer: layers.count, finalHidden.base, count: rows.count * hidden)
+        context.pool.forEachSlice(of: [weights.head.blocks]) { _, blocks in
+            weights.head.multiply(
+                finalHidden.base, xStride: hidden, xRows: nil, tokens: rows.count, into: logits.base,
+                yStride: config.vocabularySize, blocks: blocks, kernels: context.kernels)
+        }
+        return UnsafeBufferPointer(start: logits.base, count: rows.count * config.vocabularySize)
+    }
+}

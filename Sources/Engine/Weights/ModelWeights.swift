@@ -1,0 +1,148 @@
+/// All weights of a model, packed for the kernels. The checkpoint is not needed afterwards.
+final class ModelWeights {
+    /// One layer's weights; shapes in the names of `ModelConfig`.
+    struct Layer {
+        /// (hiddenSize)
+        var inputNorm: Buffer<Float>
+        var postAttentionNorm: Buffer<Float>
+        var preMLPNorm: Buffer<Float>
+        var postMLPNorm: Buffer<Float>
+        var attention: Attention
+        var mlp: MLP
+    }
+
+    struct Attention {
+        /// (attentionHeads * headDimension, hiddenSize)
+        var query: PackedMatrix
+        /// (keyValueHeads * headDimension, hiddenSize)
+        var key: PackedMatrix
+        var value: PackedMatrix
+        /// (attentionHeads * headDimension, hiddenSize)
+        var gate: PackedMatrix
+        /// (hiddenSize, attentionHeads * headDimension)
+        var output: PackedMatrix
+        /// (headDimension)
+        var queryNorm: Buffer<Float>
+        var keyNorm: Buffer<Float>
+    }
+
+    enum MLP {
+        case dense(GatedMLP)
+        case experts(MixtureOfExperts)
+    }
+
+    /// down(silu(gate(x)) * up(x)): gate and up (width, hiddenSize), down (hiddenSize, width).
+    struct GatedMLP {
+        var gate: PackedMatrix
+        var up: PackedMatrix
+        var down: PackedMatrix
+
+        var width: Int { gate.rows }
+    }
+
+    struct MixtureOfExperts {
+        /// (experts, hiddenSize)
+        var router: PackedMatrix
+        /// Added to the scores for the choice only, (experts)
+        var bias: Buffer<Float>
+        var experts: [GatedMLP]
+        var shared: GatedMLP?
+    }
+
+    /// (vocabularySize, hiddenSize)
+    let embedding: PackedMatrix
+    /// (vocabularySize, hiddenSize); the embedding itself when tied.
+    let head: PackedMatrix
+    /// (hiddenSize)
+    let finalNorm: Buffer<Float>
+    let layers: [Layer]
+    /// Bytes in memory.
+    let bytes: Int
+
+    /// Reads and packs every tensor.
+    ///
+    /// - Parameter progress: called with the fraction done, after each layer
+    /// - Throws: when a matrix cannot be packed
+    init(
+        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable = .best,
+        progress: (Double) -> Void = { _ in }
+    ) throws(PackingError) {
+        let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
+        embedding = try reader.matrix("model.embed_tokens")
+        head = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
+        finalNorm = reader.vector("model.norm.weight")
+        var layers: [Layer] = []
+        for index in 0..<config.layers {
+            layers.append(try reader.layer(index, config: config))
+            progress(Double(index + 1) / Double(config.layers))
+        }
+        self.layers = layers
+        bytes = reader.bytes
+    }
+}
+
+/// Reads tensors by their names in the checkpoint, and counts the bytes they take.
+private final class WeightReader {
+    private let checkpoint: Checkpoint
+    private let pool: WorkerPool
+    private let kernels: KernelTable
+    private(set) var bytes = 0
+
+    init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
+        self.checkpoint = checkpoint
+        self.pool = pool
+        self.kernels = kernels
+    }
+
+    func layer(_ index: Int, config: ModelConfig) throws(PackingError) -> ModelWeights.Layer {
+        let name = "model.layers.\(index)"
+        let mlp: ModelWeights.MLP =
+            index < config.denseLayers
+            ? .dense(try gatedMLP("\(name).mlp")) : .experts(try experts("\(name).mlp", config: config))
+        return ModelWeights.Layer(
+            inputNorm: vector("\(name).input_layernorm.weight"),
+            postAttentionNorm: vector("\(name).post_attention_layernorm.weight"),
+            preMLPNorm: vector("\(name).pre_mlp_layernorm.weight"),
+            postMLPNorm: vector("\(name).post_mlp_layernorm.weight"),
+            attention: try attention("\(name).self_attn"),
+            mlp: mlp)
+    }
+
+    private func attention(_ name: String) throws(PackingError) -> ModelWeights.Attention {
+        ModelWeights.Attention(
+            query: try matrix("\(name).q_proj"),
+            key: try matrix("\(name).k_proj"),
+            value: try matrix("\(name).v_proj"),
+            gate: try matrix("\(name).gate_proj"),
+            output: try matrix("\(name).o_proj"),
+            queryNorm: vector("\(name).q_norm.weight"),
+            keyNorm: vector("\(name).k_norm.weight"))
+    }
+
+    private func experts(_ name: String, config: ModelConfig) throws(PackingError) -> ModelWeights.MixtureOfExperts {
+        ModelWeights.MixtureOfExperts(
+            router: try matrix("\(name).router.gate"),
+            bias: vector("\(name).expert_bias"),
+            experts: try (0..<config.experts).map { (index) throws(PackingError) in try gatedMLP("\(name).experts.\(index)") },
+            shared: config.sharedExperts > 0 ? try gatedMLP("\(name).shared_experts") : nil)
+    }
+
+    private func gatedMLP(_ name: String) throws(PackingError) -> ModelWeights.GatedMLP {
+        ModelWeights.GatedMLP(
+            gate: try matrix("\(name).gate_proj"),
+            up: try matrix("\(name).up_proj"),
+            down: try matrix("\(name).down_proj"))
+    }
+
+    func matrix(_ name: String) throws(PackingError) -> PackedMatrix {
+        let matrix = try PackedMatrix(checkpoint.linear(name), name: name, pool: pool, kernels: kernels)
+        bytes += matrix.bytes
+        return matrix
+    }
+
+    func vector(_ name: String) -> Buffer<Float> {
+        let vector = Buffer(checkpoint.vector(name))
+        bytes += vector.bytes
+        return vector
+    }
+}

@@ -1,0 +1,134 @@
+/// Why a matrix cannot be packed.
+enum PackingError: Error, Equatable, CustomStringConvertible {
+    /// An E4M3FN code that is not a number, at (row, column).
+    case notANumber(tensor: String, row: Int, column: Int)
+    case unsupportedScaleBlocks(tensor: String, columns: Int)
+
+    var description: String {
+        switch self {
+        case .notANumber(let tensor, let row, let column):
+            "tensor \(tensor) holds a NaN at row \(row), column \(column)"
+        case .unsupportedScaleBlocks(let tensor, let columns):
+            "tensor \(tensor) has scale blocks of \(columns) columns; a multiple of 4 is supported"
+        }
+    }
+}
+
+/// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
+///
+/// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened, to
+/// float32. Every matrix has scales, ones where the format has none.
+final class PackedMatrix {
+    enum Format: Equatable {
+        case float32
+        case bfloat16
+        case float8
+
+        /// Columns in a line of 64 bytes.
+        var lineColumns: Int {
+            switch self {
+            case .float32: 1
+            case .bfloat16: 2
+            case .float8: 4
+            }
+        }
+    }
+
+    let rows: Int
+    let columns: Int
+    let format: Format
+    private let storage: UnsafeMutableRawPointer
+    private let storageBytes: Int
+    /// (row blocks, scaleColumns, 16)
+    private let scales: Buffer<Float>
+    private let scaleColumns: Int
+    private let scaleWidth: Int
+
+    /// Packs `weight` over the pool's threads; `name` is for errors.
+    init(_ weight: LinearWeight, name: String, pool: WorkerPool, kernels: KernelTable) throws(PackingError) {
+        rows = weight.rows
+        columns = weight.columns
+        let pack: KernelTable.Pack
+        var grid: ScaleGrid?
+        switch weight.format {
+        case .float32: (format, pack) = (.float32, kernels.packFloat32)
+        case .float16: (format, pack) = (.float32, kernels.packFloat16)
+        case .bfloat16: (format, pack) = (.bfloat16, kernels.packBFloat16)
+        case .float8(let scaleGrid):
+            (format, pack) = (.float8, kernels.packFloat8)
+            grid = scaleGrid
+        }
+        let blocks = (weight.rows + 15) / 16
+        let lines = (weight.columns + format.lineColumns - 1) / format.lineColumns
+        scaleColumns = grid?.gridColumns ?? 1
+        // A block may be wider than the matrix; the width only has to name the right scale.
+        scaleWidth = grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
+        scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
+        storageBytes = max(blocks * lines * 64, 64)
+        storage = .allocate(byteCount: storageBytes, alignment: 64)
+        if scaleColumns > 1 && scaleWidth % 4 != 0 {
+            throw .unsupportedScaleBlocks(tensor: name, columns: scaleWidth)
+        }
+        guard let source = weight.bytes.baseAddress else { return }
+        if format == .float8 {
+            let place = kernels.firstFloat8NaN(source, rows * columns)
+            if place >= 0 { throw .notANumber(tensor: name, row: place / columns, column: place % columns) }
+        }
+        let (rows, columns, storage) = (rows, columns, storage)
+        withExtendedLifetime(weight.owner) {
+            pool.forEachSlice(of: [blocks]) { _, slice in
+                pack(source, rows, columns, slice.lowerBound, slice.count, storage)
+            }
+        }
+    }
+
+    deinit {
+        storage.deallocate()
+    }
+
+    /// Bytes in memory, scales included.
+    var bytes: Int { storageBytes + scales.bytes }
+
+    var blocks: Int { (rows + 15) / 16 }
+
+    /// y[:, rows of the blocks] = x W^T; x (tokens, xStride), picked by `xRows` if given; y (tokens, yStride).
+    func multiply(
+        _ x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?, tokens: Int,
+        into y: UnsafeMutablePointer<Float>, yStride: Int, blocks: Range<Int>, kernels: KernelTable
+    ) {
+        let matmul =
+            switch format {
+            case .float32: kernels.matmulFloat32
+            case .bfloat16: kernels.matmulBFloat16
+            case .float8: kernels.matmulFloat8
+            }
+        matmul(
+            storage, scales.base, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, x, xStride,
+            xRows, tokens, y, yStride)
+    }
+
+    /// out (columns) = factor * the row's weights.
+    func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {
+        precondition((0..<rows).contains(row), "a row of the matrix")
+        let unpackRow =
+            switch format {
+            case .float32: kernels.unpackRowFloat32
+            case .bfloat16: kernels.unpackRowBFloat16
+            case .float8: kernels.unpackRowFloat8
+            }
+        unpackRow(storage, scales.base, scaleColumns, scaleWidth, columns, row, factor, out)
+    }
+
+    /// The grid with one scale a row, so that a block of rows may cross the grid's borders.
+    private static func spread(_ grid: ScaleGrid?, rows: Int, blocks: Int) -> Buffer<Float> {
+        let columns = grid?.gridColumns ?? 1
+        let scales = Buffer<Float>(count: blocks * columns * 16)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                let scale = grid.map { $0.values[row / $0.blockRows * columns + column] } ?? 1
+                scales.base[(row / 16 * columns + column) * 16 + row % 16] = scale
+            }
+        }
+        return scales
+    }
+}
