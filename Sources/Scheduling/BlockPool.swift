@@ -32,6 +32,7 @@ public struct BlockPool: Sendable {
         Int(referenceCounts[Int(block)])
     }
 
+    /// Whether `count` blocks are free.
     public func canAllocate(_ count: Int) -> Bool {
         count <= freeBlocks
     }

@@ -49,7 +49,7 @@ import Text
     @Test(arguments: [
         ("one at a time", 1, 512, 1, nil), ("tiny chunks", 64, 12, 1, nil), ("two threads", 64, 512, 2, nil),
         // The pool holds one or two sequences, so that they are preempted and computed again.
-        ("a pool that preempts", 64, 64, 1, 400 << 10),
+        ("a pool that preempts", 64, 64, 1, 208 << 10),
     ] as [(String, Int, Int, Int, Int?)])
     func `results do not depend on load`(
         name: String, maxSequences: Int, maxBatchedTokens: Int, threads: Int, kvCacheMemory: Int?
@@ -109,7 +109,7 @@ import Text
     }
 
     @Test func `without an explicit length the longest that fits is served`() async throws {
-        let harness = EngineHarness(Fixtures.defaultModel) { $0.kvCacheMemory = 4 << 20 }
+        let harness = EngineHarness(Fixtures.defaultModel) { $0.kvCacheMemory = 2 << 20 }
         let model = try await harness.ready()
         #expect(model.maxModelLength < 2048)
         #expect(model.memory.fullLengthSequences == 1)

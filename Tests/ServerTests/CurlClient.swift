@@ -61,8 +61,8 @@ enum CurlClient {
         defer { curl_slist_free_all(list) }
         for header in request.headers + ["Expect:"] { list = curl_slist_append(list, header) }
 
-        curl_set_write(handle, { data, size, count, context in receive(data, size * count, context) }, context)
-        curl_set_header(handle, { data, size, count, context in receiveHead(data, size * count, context) }, context)
+        curl_set_write(handle, { data, size, count, context in CurlClient.receive(data, size * count, context) }, context)
+        curl_set_header(handle, { data, size, count, context in CurlClient.receiveHead(data, size * count, context) }, context)
         curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         curl_set_long(handle, CURLOPT_TIMEOUT, 120)
         curl_set_pointer(handle, CURLOPT_HTTPHEADER, list)

@@ -38,8 +38,10 @@ import Testing
     func `a bad value is refused by name and bound`(
         option: ServerConfiguration.Option, value: String, message: String
     ) {
+        var flags: [ServerConfiguration.Option: String] = [.model: "/a"]
+        flags[option] = value
         #expect {
-            try ServerConfiguration(flags: [.model: "/a", option: value], environment: [:])
+            try ServerConfiguration(flags: flags, environment: [:])
         } throws: {
             String(describing: $0) == message
         }

@@ -102,7 +102,7 @@ import Text
             #expect(response.json["error"]?["message"]?.string?.isEmpty == false)
         }
         expect(
-            try await server.post("/v1/completions", request(["logit_bias": ["5": 101]])), 400, param: "logit_bias.5",
+            try await server.post("/v1/completions", request(["logit_bias": ["5": 101]])), 400, param: "logit_bias",
             code: "invalid_value")
         expect(
             try await server.post("/v1/completions", request(["model": "other"])), 404, param: "model",

@@ -77,7 +77,7 @@ import Testing
     @Test(
         arguments: [
             ("see issue 12", true), ("fixes #12", true), ("in /work/main", true), ("an issue of 12 tokens", false),
-            ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false),
+            ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false), ("\"&#34;\"", false),
             ("the issue is known", false),
         ] as [(String, Bool)])
     func `a mention of the outside is seen`(line: String, isMention: Bool) {
@@ -93,9 +93,9 @@ import Testing
         where word.lowercased() == "issue" && next.first?.isNumber == true {
             return "an issue"
         }
-        // Unicode numbers its annexes with the same mark.
+        // Unicode numbers its annexes, and HTML its characters, with the same mark.
         let isNumbered = zip([""] + words, words).contains { before, word in
-            guard let mark = word.firstIndex(of: "#"), !before.hasSuffix("UAX"), !before.hasSuffix("UTS") else {
+            guard let mark = word.firstIndex(of: "#"), !word[..<mark].hasSuffix("&"), !before.hasSuffix("UAX"), !before.hasSuffix("UTS") else {
                 return false
             }
             let digits = word[word.index(after: mark)...].prefix(while: \.isNumber)

@@ -59,11 +59,13 @@ extension Histogram {
     /// 1, 2, 5, 10, ... up to the first that reaches `limit`.
     static func bounds(upTo limit: Int) -> [Double] {
         var bounds: [Double] = []
-        var scale = 1
-        while scale <= limit {
-            for factor in [1, 2, 5] where factor * scale < limit * 5 { bounds.append(Double(factor * scale)) }
+        var scale = 1.0
+        while true {
+            for factor in [1.0, 2, 5] {
+                bounds.append(factor * scale)
+                if factor * scale >= Double(limit) { return bounds }
+            }
             scale *= 10
         }
-        return Array(bounds.prefix((bounds.firstIndex { $0 >= Double(limit) } ?? bounds.count - 1) + 1))
     }
 }

@@ -124,9 +124,16 @@ extension ChatMessage.ToolCall {
         let path = "\(path).function"
         var body = try FieldReader(function, at: path)
         guard let name = try body.string("name") else { throw .missing(param: "\(path).name") }
-        guard let text = try body.string("arguments") else { throw .missing(param: "\(path).arguments") }
+        guard let given = body.value("arguments") else { throw .missing(param: "\(path).arguments") }
+        let arguments: JSONValue
+        switch given {
+        case .string(let text): arguments = Self.parse(text)
+        // OpenAI says a string, but some programs keep the parsed call.
+        case .object: arguments = given
+        default: throw .wrongType(given, at: "\(path).arguments", expected: "a string or an object")
+        }
         try body.finish()
-        self.init(id: id, name: name, arguments: Self.parse(text))
+        self.init(id: id, name: name, arguments: arguments)
     }
 
     /// Many templates can only print a mapping. No text is a call without arguments.
