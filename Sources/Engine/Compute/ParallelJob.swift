@@ -12,11 +12,14 @@ struct ParallelJob {
         withUnsafePointer(to: self) { body(UInt(bitPattern: $0)) }
     }
 
-    /// The job at an address from ``withAddress(_:)``.
-    static func at(_ address: UInt) -> ParallelJob {
+    /// Runs the chunk claimed when `unclaimed` chunks were left, of the job at an address from ``withAddress(_:)``.
+    ///
+    /// Never inlined: its references to the closure have to end before the caller reports the chunk as done.
+    @inline(never)
+    static func run(at address: UInt, unclaimed: Int) {
         guard let pointer = UnsafePointer<ParallelJob>(bitPattern: address) else {
             preconditionFailure("a claimed chunk belongs to a job")
         }
-        return pointer.pointee
+        pointer.pointee.body(pointer.pointee.chunks - unclaimed)
     }
 }

@@ -116,8 +116,7 @@ private final class State: Sendable {
                 continue
             }
             // The region cannot end before this chunk does, so its job is still there.
-            let job = ParallelJob.at(address.load(ordering: .relaxed))
-            job.body(job.chunks - Int(current & 0xffff_ffff))
+            ParallelJob.run(at: address.load(ordering: .relaxed), unclaimed: Int(current & 0xffff_ffff))
             unfinished.subtract(1, ordering: .acquiringAndReleasing)
             claimed = true
             current = word.load(ordering: .acquiring)

@@ -1,0 +1,50 @@
+import Foundation
+import TestSupport
+import Text
+
+@testable import Engine
+
+/// One folder of the model vectors: a tiny checkpoint and what the reference makes of it.
+struct ModelCase {
+    struct Prompt {
+        var name: String
+        var promptIDs: [Int32]
+        var greedyIDs: [Int32]
+    }
+
+    let config: ModelConfig
+    let prompts: [Prompt]
+    private let directory: URL
+    private let goldens: SafetensorsFile
+
+    init(_ name: String) throws {
+        directory = Fixtures.root.appending(path: "model/\(name)")
+        config = try ModelConfig(directory: directory)
+        goldens = try SafetensorsFile(directory.appending(path: "goldens.safetensors"))
+        let json = try Fixtures.json("model/\(name)/goldens.json")
+        prompts = (json["prompts"]?.array ?? []).map { prompt in
+            Prompt(
+                name: prompt["name"]?.string ?? "", promptIDs: Self.ids(prompt["prompt_ids"]),
+                greedyIDs: Self.ids(prompt["greedy_ids"]))
+        }
+    }
+
+    func weights(pool: WorkerPool) throws -> ModelWeights {
+        let checkpoint = try Checkpoint(
+            directory: directory, config: config, quantization: QuantizationConfig(directory: directory))
+        return try ModelWeights(checkpoint: checkpoint, config: config, pool: pool)
+    }
+
+    /// A reference tensor, flat; nil when the case does not have it.
+    func golden(_ name: String) -> [Float]? {
+        guard let tensor = goldens.tensors[name] else { return nil }
+        if tensor.type == .int32 {
+            return (0..<tensor.count).map { Float(tensor.bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+        }
+        return FloatConversion.floats(tensor.bytes, type: tensor.type)
+    }
+
+    private static func ids(_ json: JSONValue?) -> [Int32] {
+        (json?.array ?? []).compactMap { $0.integer.map(Int32.init) }
+    }
+}

@@ -1,0 +1,120 @@
+import TestSupport
+import Testing
+
+@testable import Engine
+
+/// The model against the reference's tensors, and against itself under every way of running the same prompts.
+struct ModelVectorTests {
+    private static let cases = [
+        "a_base", "b1_nomup_tied_shared2", "b2_no_route_norm", "b3_groups", "c_odd_sharded", "c2_layer_types", "d_long",
+        "e_bf16", "f1_fp8_ct_channel", "f2_fp8_ct_tensor", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged", "g_yarn",
+    ]
+    /// Relative to the largest value of a tensor; correct float32 code measures 1e-5.
+    private static let tolerance: Float = 3e-5
+
+    @Test(arguments: cases)
+    func `logits and greedy ids are the reference's`(name: String) throws {
+        let model = try ModelCase(name)
+        let driver = try makeDriver(model, pool: .single)
+        for prompt in model.prompts {
+            let output = try #require(driver.run([prompt.promptIDs], count: prompt.greedyIDs.count).first)
+            #expect(output.ids == prompt.greedyIDs, "\(prompt.name)")
+            let promptLogits = try #require(model.golden("\(prompt.name).prompt_logits"))
+            expectClose(output.logits.prefix(prompt.promptIDs.count).flatMap(\.self), promptLogits, prompt.name)
+            let decodeLogits = try #require(model.golden("\(prompt.name).decode_logits"))
+            expectClose(output.logits.dropFirst(prompt.promptIDs.count - 1).flatMap(\.self), decodeLogits, prompt.name)
+        }
+    }
+
+    @Test(arguments: cases)
+    func `every layer is the reference's`(name: String) throws {
+        let model = try ModelCase(name)
+        let driver = try makeDriver(model, pool: .shared)
+        var seen: [String: [Float]] = [:]
+        driver.transformer.observe { probe, layer, values in
+            seen[probe == .finalHidden ? "prompt_final_hidden" : "\(Self.names[probe] ?? "").\(layer)"] = Array(values)
+        }
+        var compared = 0
+        for prompt in model.prompts {
+            seen = [:]
+            _ = driver.run([prompt.promptIDs], count: 1)
+            for (tensor, values) in seen where !tensor.hasPrefix("router") {
+                guard let golden = model.golden("\(prompt.name).\(tensor)") else { continue }
+                expectClose(values, golden, "\(prompt.name).\(tensor)")
+                compared += 1
+            }
+            for layer in 0..<model.config.layers {
+                guard let ids = seen["router_ids.\(layer)"], let weights = seen["router_weights.\(layer)"],
+                    let goldenIDs = model.golden("\(prompt.name).router_ids.\(layer)"),
+                    let goldenWeights = model.golden("\(prompt.name).router_weights.\(layer)")
+                else { continue }
+                // The reference lists experts by score, we by id.
+                expectClose(
+                    scatter(ids, weights, model.config), scatter(goldenIDs, goldenWeights, model.config),
+                    "\(prompt.name).router.\(layer)")
+                compared += 1
+            }
+        }
+        // One case has tensors of its last layer only.
+        #expect(compared >= (name == "d_long" ? 4 : model.config.layers * 3 + 1))
+    }
+
+    @Test(arguments: cases)
+    func `a prompt's results do not depend on chunks, batch or threads`(name: String) throws {
+        let model = try ModelCase(name)
+        try expectInvariant(model, dataType: .f32, chunks: [1, 7, 64])
+    }
+
+    @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "d_long", "f4_fp8_ds_block_ragged"])
+    func `nor over a bfloat16 cache`(name: String) throws {
+        let model = try ModelCase(name)
+        try expectInvariant(model, dataType: .bf16, chunks: [1, 7])
+    }
+
+    /// Runs all prompts alone and whole, and then in every other way, and compares all logits bit for bit.
+    private func expectInvariant(_ model: ModelCase, dataType: KVDataType, chunks: [Int]) throws {
+        let prompts = model.prompts.map(\.promptIDs)
+        let count = 48
+        let alone = try makeDriver(model, pool: .single, dataType: dataType)
+        let expected = prompts.flatMap { alone.run([$0], count: count) }
+        for pool in [WorkerPool.single, .shared] {
+            let driver = try makeDriver(model, pool: pool, dataType: dataType)
+            for chunk in chunks {
+                let outputs = prompts.flatMap { driver.run([$0], chunk: chunk, count: count) }
+                #expect(outputs == expected, "alone, chunks of \(chunk), \(pool.threads) threads")
+            }
+            for chunk in [Int.max, 7] {
+                let outputs = driver.run(prompts, chunk: chunk, count: count)
+                #expect(outputs == expected, "together, chunks of \(chunk), \(pool.threads) threads")
+            }
+        }
+    }
+
+    private static let names: [TransformerProbe: String] = [
+        .layerInput: "layer_in", .layerOutput: "layer_out", .attentionBranch: "attn_branch", .mlpBranch: "mlp_branch",
+        .routerLogits: "router_logits", .routerIDs: "router_ids", .routerWeights: "router_weights",
+    ]
+
+    private func makeDriver(_ model: ModelCase, pool: WorkerPool, dataType: KVDataType = .f32) throws -> SequenceDriver {
+        try SequenceDriver(
+            config: model.config, weights: model.weights(pool: pool), pool: pool, dataType: dataType,
+            maxTokens: model.prompts.reduce(0) { $0 + $1.promptIDs.count })
+    }
+
+    /// One weight for each expert of each row, 0 for those not chosen.
+    private func scatter(_ ids: [Float], _ weights: [Float], _ config: ModelConfig) -> [Float] {
+        var result = [Float](repeating: 0, count: ids.count / config.expertsPerToken * config.experts)
+        for (index, (id, weight)) in zip(ids, weights).enumerated() {
+            result[index / config.expertsPerToken * config.experts + Int(id)] = weight
+        }
+        return result
+    }
+
+    private func expectClose(_ got: [Float], _ want: [Float], _ what: String) {
+        #expect(got.count == want.count, "\(what)")
+        let scale = want.reduce(0) { max($0, abs($1)) }
+        let error = zip(got, want).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
+        let isNumber = got.allSatisfy { !$0.isNaN }
+        #expect(isNumber && error <= Self.tolerance, "\(what)")
+    }
+}

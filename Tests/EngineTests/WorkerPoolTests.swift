@@ -1,0 +1,68 @@
+import Synchronization
+import Testing
+
+@testable import Engine
+
+extension WorkerPool {
+    static let single = WorkerPool(threads: 1)
+    /// The pool of all tests: not pinned, and asleep between regions.
+    static let shared = WorkerPool(threads: 2, spinning: .zero)
+}
+
+struct WorkerPoolTests {
+    @Test(arguments: [1, 2, 5])
+    func `every chunk runs exactly once, region after region`(threads: Int) {
+        let pool = WorkerPool(threads: threads, spinning: .microseconds(20))
+        for chunks in [0, 1, 2, 3, 17, 100] + Array(repeating: 7, count: 500) {
+            let counts = Buffer<Int>(count: chunks)
+            pool.parallelFor(chunks: chunks) { chunk in counts.base[chunk] += 1 }
+            #expect(Array(counts.contents) == Array(repeating: 1, count: chunks))
+        }
+    }
+
+    @Test
+    func `two threads share the chunks of one region`() {
+        let pool = WorkerPool(threads: 2, spinning: .zero)
+        let arrived = Atomic<Int>(0)
+        // Either chunk waits for the other, which only another thread can run.
+        pool.parallelFor(chunks: 2) { _ in
+            arrived.add(1, ordering: .sequentiallyConsistent)
+            while arrived.load(ordering: .sequentiallyConsistent) < 2 {}
+        }
+        #expect(arrived.load(ordering: .relaxed) == 2)
+    }
+
+    @Test
+    func `callers on several threads take turns`() async {
+        let total = await withTaskGroup(of: Int.self, returning: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    let counts = Buffer<Int>(count: 50)
+                    for _ in 0..<20 { WorkerPool.shared.parallelFor(chunks: 50) { counts.base[$0] += 1 } }
+                    return counts.contents.reduce(0, +)
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        #expect(total == 8 * 20 * 50)
+    }
+
+    @Test
+    func `slices cover every block of every job once`() {
+        let blockCounts = [3, 0, 40, 1]
+        let covered = Buffer<Int>(count: 44)
+        let starts = [0, 3, 3, 43]
+        WorkerPool.shared.forEachSlice(of: blockCounts) { job, blocks in
+            for block in blocks { covered.base[starts[job] + block] += 1 }
+        }
+        #expect(Array(covered.contents) == Array(repeating: 1, count: 44))
+    }
+
+    @Test
+    func `a control group's quota is read in CPUs`() {
+        #expect(CPUQuota.parse("150000 100000\n") == 1.5)
+        #expect(CPUQuota.parse("max 100000\n") == nil)
+        #expect(CPUQuota.parse("") == nil)
+        #expect(WorkerPool.defaultThreadCount() >= 1)
+    }
+}

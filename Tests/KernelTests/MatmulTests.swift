@@ -1,0 +1,107 @@
+import COpenBLAS
+import PortableKernels
+import TestSupport
+import Testing
+
+struct MatmulTests {
+    private static let shapes: [(rows: Int, columns: Int, tokens: Int)] = [
+        (1, 1, 1), (16, 4, 2), (17, 5, 3), (40, 127, 1), (33, 129, 5), (130, 300, 8), (301, 96, 7), (64, 1000, 2),
+    ]
+
+    @Test(arguments: TestMatrix.Format.allCases)
+    func `products agree with BLAS on the dequantised weights`(format: TestMatrix.Format) {
+        var random = RandomValues(seed: 1)
+        for shape in Self.shapes {
+            for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 12)] {
+                let matrix = TestMatrix(
+                    format, rows: shape.rows, columns: shape.columns, scaleBlock: block, random: &random)
+                let x = random.floats(shape.tokens * shape.columns)
+                var want = [Float](repeating: 0, count: shape.tokens * shape.rows)
+                cblas_sgemm(
+                    CblasRowMajor, CblasNoTrans, CblasTrans, Int32(shape.tokens), Int32(shape.rows), Int32(shape.columns),
+                    1, x, Int32(shape.columns), matrix.values, Int32(shape.columns), 0, &want, Int32(shape.rows))
+                let error = relativeError(matrix.multiply(x), want.map(Double.init))
+                #expect(error < 2e-6, "\(shape), scales for \(block)")
+                guard format == .float8 else { break }
+            }
+        }
+    }
+
+    @Test(arguments: TestMatrix.Format.allCases)
+    func `a row alone is the row among many, bit for bit`(format: TestMatrix.Format) {
+        var random = RandomValues(seed: 2)
+        let (rows, columns, tokens) = (75, 301, 9)
+        let matrix = TestMatrix(format, rows: rows, columns: columns, scaleBlock: (40, 100), random: &random)
+        let x = random.floats(tokens * columns)
+        let together = matrix.multiply(x)
+        for token in 0..<tokens {
+            let alone = matrix.multiply(Array(x[token * columns..<(token + 1) * columns]))
+            #expect(alone == Array(together[token * rows..<(token + 1) * rows]))
+            #expect(matrix.multiply(x, xRows: [Int32(token)]) == alone)
+        }
+    }
+
+    @Test(arguments: TestMatrix.Format.allCases)
+    func `an unpacked row is the stored row times the factor`(format: TestMatrix.Format) {
+        var random = RandomValues(seed: 3)
+        let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 20), random: &random)
+        for row in 0..<35 {
+            #expect(matrix.unpack(row: row, factor: 1) == Array(matrix.values[row * 71..<(row + 1) * 71]))
+            #expect(matrix.unpack(row: row, factor: 4) == matrix.values[row * 71..<(row + 1) * 71].map { $0 * 4 })
+        }
+    }
+
+    @Test
+    func `every E4M3FN code has its value, in a product and in a row`() throws {
+        let table = try #require(Fixtures.json("model/fp8_e4m3fn_table.json")["values"]?.array)
+        #expect(table.count == 256)
+        for code in 0..<256 {
+            let source = [UInt8(code)]
+            let nan = Portable.firstFloat8NaN(codes: source, count: 1)
+            guard let value = table[code].double else {
+                #expect(nan == 0)
+                continue
+            }
+            #expect(nan == -1)
+            var packed = [UInt8](repeating: 0, count: 64)
+            Portable.packFloat8(source: source, rows: 1, columns: 1, firstBlock: 0, blocks: 1, target: &packed)
+            let scales = [Float](repeating: 1, count: 16)
+            var (product, row): (Float, Float) = (.nan, .nan)
+            let one: Float = 1
+            withUnsafePointer(to: one) { x in
+                Portable.matmulFloat8(
+                    weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, rows: 1, columns: 1, firstBlock: 0,
+                    blocks: 1, x: x, xStride: 1, xRows: nil, tokens: 1, y: &product, yStride: 1)
+            }
+            Portable.unpackRowFloat8(
+                weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, columns: 1, row: 0, factor: 1, out: &row)
+            #expect(Double(product) == value)
+            #expect(Double(row) == value && row.sign == (code >= 128 ? .minus : .plus))
+        }
+    }
+
+    @Test
+    func `all float16 numbers widen exactly`() {
+        for bits in UInt16.min...UInt16.max {
+            let value = Float16(bitPattern: bits)
+            guard !value.isNaN else { continue }
+            var block = [UInt8](repeating: 0, count: 64)
+            withUnsafeBytes(of: bits) { source in
+                guard let source = source.baseAddress else { return }
+                Portable.packFloat16(source: source, rows: 1, columns: 1, firstBlock: 0, blocks: 1, target: &block)
+            }
+            let widened = block.withUnsafeBytes { $0.load(as: Float.self) }
+            if widened != Float(value) { Issue.record("code \(bits)") }
+        }
+    }
+
+    @Test
+    func `a NaN code is found where it is`() {
+        var codes = [UInt8](repeating: 0x7e, count: 100)
+        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == -1)
+        codes[37] = 0xff
+        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == 37)
+        codes[3] = 0x7f
+        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == 3)
+    }
+}
