@@ -30,7 +30,10 @@ public final class Application: Sendable {
     ///
     /// - Throws: what kept it from listening, or an `ApplicationError` when the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
-        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        switch configuration.logFormat {
+        case .text: LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        case .json: LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
+        }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         let application = try await Application(configuration, logger: logger)

@@ -20,11 +20,17 @@ public struct ServerConfiguration: Sendable {
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
     public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+
+    /// How log lines look.
+    public enum LogFormat: String, Sendable, CaseIterable {
+        case text, json
+    }
 
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
-        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel
+        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
@@ -80,6 +86,7 @@ public struct ServerConfiguration: Sendable {
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
         logLevel = try options.choice(.logLevel) ?? logLevel
+        logFormat = try options.choice(.logFormat) ?? logFormat
     }
 }
 

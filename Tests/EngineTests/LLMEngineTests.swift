@@ -39,7 +39,7 @@ import Text
     private static let mixed: [GenerationRequest] = (0..<12).map { index in
         var request = GenerationRequest.test(
             UInt64(index + 1), (0..<(3 + index * 29 % 200)).map { Int32(20 + ($0 * 7 + index * 13) % 2000) },
-            maxTokens: 20 + index, temperature: index % 3 == 0 ? 0 : 0.9, seed: UInt64(index), logprobs: 3,
+            maxTokens: 60 + index, temperature: index % 3 == 0 ? 0 : 0.9, seed: UInt64(index), logprobs: 3,
             ignoresEndOfSequence: true)
         request.sampling.frequencyPenalty = Float(index % 2)
         request.sampling.topP = index % 4 == 1 ? 0.9 : 1
@@ -49,7 +49,7 @@ import Text
     @Test(arguments: [
         ("one at a time", 1, 512, 1, nil), ("tiny chunks", 64, 12, 1, nil), ("two threads", 64, 512, 2, nil),
         // The pool holds one or two sequences, so that they are preempted and computed again.
-        ("a pool that preempts", 64, 64, 1, 208 << 10),
+        ("a pool that preempts", 64, 64, 1, 224 << 10),
     ] as [(String, Int, Int, Int, Int?)])
     func `results do not depend on load`(
         name: String, maxSequences: Int, maxBatchedTokens: Int, threads: Int, kvCacheMemory: Int?

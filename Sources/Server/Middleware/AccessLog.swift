@@ -33,15 +33,14 @@ struct AccessLog {
 
     mutating func end(_ exchange: ExchangeID, _ outcome: ExchangeOutcome) {
         guard let entry = entries.removeValue(forKey: exchange) else { return }
-        let milliseconds = Int((clock.now - entry.start) / .milliseconds(1))
-        let result = outcome == .clientGone ? "client gone" : "done"
         // Probes and scrapes come every few seconds and say nothing new.
         let isProbe = ["/health", "/ready", "/metrics"].contains(entry.path)
         logger.log(
-            level: isProbe ? .debug : .info,
-            """
-            \(entry.method) \(entry.path) \(entry.status.map(String.init) ?? "-") \(milliseconds) ms \(result) \
-            peer=\(entry.peer) request=\(entry.requestID)
-            """)
+            level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)",
+            metadata: [
+                "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome)",
+                "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
+                "request_id": "\(entry.requestID)",
+            ])
     }
 }

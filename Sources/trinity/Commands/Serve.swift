@@ -54,6 +54,8 @@ struct Serve: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
     var logLevel: String?
+    @Option(help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
+    var logFormat: String?
 
     func run() async throws {
         let given: [(ServerConfiguration.Option, String?)] = [
@@ -61,6 +63,7 @@ struct Serve: AsyncParsableCommand {
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
             (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
+            (.logFormat, logFormat),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }
