@@ -39,8 +39,6 @@ struct StoredTensor {
     /// Row-major; possibly not aligned to the element size.
     var bytes: UnsafeRawBufferPointer
     var owner: MappedFile
-
-    var count: Int { shape.reduce(1, *) }
 }
 
 /// One safetensors file, mapped, every entry of its header checked against the file.
