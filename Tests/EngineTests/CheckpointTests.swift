@@ -80,7 +80,8 @@ struct CheckpointTests {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config(tied: true)
         var tensors = TemporaryModel.tensors(of: config)
-        for name in ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "model.layers.0.self_attn.q_proj.input_scale"] {
+        let attention = "model.layers.0.self_attn"
+        for name in ["lm_head.weight", "\(attention).rotary_emb.inv_freq", "\(attention).q_proj.input_scale"] {
             tensors[name] = .init(type: "U8", shape: [1], bytes: [0])
         }
         try model.write(tensors)
@@ -108,7 +109,8 @@ struct CheckpointTests {
         try model.write(tensors, to: "a.safetensors")
         try writeIndex(["model.norm.weight": "a.safetensors"], to: model)
         let problems = try mismatch(model, config)
-        #expect(problems == ["missing: model.norm.weight [6], which model.safetensors.index.json places in a.safetensors"])
+        #expect(
+            problems == ["missing: model.norm.weight [6], which model.safetensors.index.json places in a.safetensors"])
     }
 
     @Test(arguments: ["../a.safetensors", "/etc/passwd", ""])

@@ -75,7 +75,8 @@ struct SafetensorsFile {
                 type: type, shape: shape, bytes: UnsafeRawBufferPointer(rebasing: data[range]), owner: file)
         }
         ranges.sort { $0.range.lowerBound < $1.range.lowerBound }
-        for (earlier, later) in zip(ranges, ranges.dropFirst()) where later.range.lowerBound < earlier.range.upperBound {
+        for (earlier, later) in zip(ranges, ranges.dropFirst())
+        where later.range.lowerBound < earlier.range.upperBound {
             throw .malformed(file: path, tensor: later.name, reason: "overlaps tensor \(earlier.name)")
         }
         self.tensors = tensors
