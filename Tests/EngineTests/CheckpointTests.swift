@@ -39,6 +39,15 @@ struct CheckpointTests {
         #expect(scales.values.allSatisfy { $0 > 0 && $0 < 1 })
     }
 
+    @Test func `the default model is read in FP8`() throws {
+        let (_, checkpoint) = try open(Fixtures.defaultModel)
+        guard case .float8(let scales) = checkpoint.linear("model.layers.1.mlp.experts.7.down_proj").format else {
+            Issue.record("not FP8")
+            return
+        }
+        #expect(scales.values.count == 2)
+    }
+
     @Test func `an FP8 checkpoint keeps its head, embeddings and routers as they are`() throws {
         let checkpoint = try open("f1_fp8_ct_channel").checkpoint
         for name in ["lm_head", "model.embed_tokens", "model.layers.1.mlp.router.gate"] {
@@ -229,7 +238,10 @@ struct CheckpointTests {
     }
 
     private func open(_ name: String) throws -> (config: ModelConfig, checkpoint: Checkpoint) {
-        let directory = Fixtures.root.appending(path: "model/\(name)")
+        try open(Fixtures.root.appending(path: "model/\(name)"))
+    }
+
+    private func open(_ directory: URL) throws -> (config: ModelConfig, checkpoint: Checkpoint) {
         let config = try ModelConfig(directory: directory)
         let quantization = try QuantizationConfig(directory: directory)
         return (config, try Checkpoint(directory: directory, config: config, quantization: quantization))
