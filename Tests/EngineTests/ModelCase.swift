@@ -32,7 +32,7 @@ struct ModelCase {
     func weights(pool: WorkerPool) throws -> ModelWeights {
         let checkpoint = try Checkpoint(
             directory: directory, config: config, quantization: QuantizationConfig(directory: directory))
-        return try ModelWeights(checkpoint: checkpoint, config: config, pool: pool)
+        return ModelWeights(checkpoint: checkpoint, config: config, pool: pool)
     }
 
     /// A reference tensor, flat; nil when the case does not have it.

@@ -12,7 +12,7 @@ struct MatmulTests {
     func `products agree with BLAS on the dequantised weights`(format: TestMatrix.Format) {
         var random = RandomValues(seed: 1)
         for shape in Self.shapes {
-            for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 12)] {
+            for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 7)] {
                 let matrix = TestMatrix(
                     format, rows: shape.rows, columns: shape.columns, scaleBlock: block, random: &random)
                 let x = random.floats(shape.tokens * shape.columns)
@@ -44,7 +44,7 @@ struct MatmulTests {
     @Test(arguments: TestMatrix.Format.allCases)
     func `an unpacked row is the stored row times the factor`(format: TestMatrix.Format) {
         var random = RandomValues(seed: 3)
-        let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 20), random: &random)
+        let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 21), random: &random)
         for row in 0..<35 {
             #expect(matrix.unpack(row: row, factor: 1) == Array(matrix.values[row * 71..<(row + 1) * 71]))
             #expect(matrix.unpack(row: row, factor: 4) == matrix.values[row * 71..<(row + 1) * 71].map { $0 * 4 })
@@ -57,12 +57,8 @@ struct MatmulTests {
         #expect(table.count == 256)
         for code in 0..<256 {
             let source = [UInt8(code)]
-            let nan = Portable.firstFloat8NaN(codes: source, count: 1)
-            guard let value = table[code].double else {
-                #expect(nan == 0)
-                continue
-            }
-            #expect(nan == -1)
+            // The two NaN codes are refused when a checkpoint is read.
+            guard let value = table[code].double else { continue }
             var packed = [UInt8](repeating: 0, count: 64)
             Portable.packFloat8(source: source, rows: 1, columns: 1, firstBlock: 0, blocks: 1, target: &packed)
             let scales = [Float](repeating: 1, count: 16)
@@ -93,15 +89,5 @@ struct MatmulTests {
             let widened = block.withUnsafeBytes { $0.load(as: Float.self) }
             if widened != Float(value) { Issue.record("code \(bits)") }
         }
-    }
-
-    @Test
-    func `a NaN code is found where it is`() {
-        var codes = [UInt8](repeating: 0x7e, count: 100)
-        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == -1)
-        codes[37] = 0xff
-        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == 37)
-        codes[3] = 0x7f
-        #expect(Portable.firstFloat8NaN(codes: codes, count: 100) == 3)
     }
 }

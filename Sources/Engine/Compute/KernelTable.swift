@@ -43,7 +43,6 @@ struct KernelTable: Sendable {
     var packFloat16: Pack
     var packBFloat16: Pack
     var packFloat8: Pack
-    var firstFloat8NaN: @Sendable (_ codes: UnsafeRawPointer, _ count: Int) -> Int
 
     var unpackRowFloat32: UnpackRow
     var unpackRowBFloat16: UnpackRow
@@ -98,7 +97,6 @@ extension KernelTable {
         packFloat16: Portable.packFloat16,
         packBFloat16: Portable.packBFloat16,
         packFloat8: Portable.packFloat8,
-        firstFloat8NaN: Portable.firstFloat8NaN,
         unpackRowFloat32: Portable.unpackRowFloat32,
         unpackRowBFloat16: Portable.unpackRowBFloat16,
         unpackRowFloat8: Portable.unpackRowFloat8,

@@ -25,7 +25,7 @@ final class WorkerPool: Sendable {
         state = State(spinning: spinning)
         let cpus = pinned ? Self.affinity() : []
         if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
-        for index in 1..<max(threads, 1) {
+        for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : cpus[index % cpus.count]
             state.exited.enter()
             let thread = Thread { [state] in

@@ -31,8 +31,15 @@ public struct KVCacheLayout: Sendable, Equatable {
     public let globalBlocksPerSlot: Int
     public let slidingBlocksPerSlot: Int
     public let slidingWindow: Int
-    /// The part of its group, and the place in that part, of each layer.
-    let places: [(part: Int, index: Int)]
+    /// Where each layer's keys and values are.
+    let places: [Place]
+
+    struct Place: Sendable, Equatable {
+        /// The part of its group.
+        var part: Int
+        /// The layer's number within the part.
+        var index: Int
+    }
 
     public init(config: ModelConfig, dataType: KVDataType) {
         self.dataType = dataType
@@ -49,7 +56,7 @@ public struct KVCacheLayout: Sendable, Equatable {
         places = config.layerTypes.map { type in
             let number = seen[type, default: 0]
             seen[type] = number + 1
-            return (part: number / layersPerPart, index: number % layersPerPart)
+            return Place(part: number / layersPerPart, index: number % layersPerPart)
         }
     }
 
@@ -64,12 +71,6 @@ public struct KVCacheLayout: Sendable, Equatable {
         KVCacheGeometry(
             blockSize: Self.blockSize, globalBlocksPerSlot: globalBlocksPerSlot,
             slidingBlocksPerSlot: slidingBlocksPerSlot, slidingWindow: slidingWindow, totalBlocks: totalBlocks)
-    }
-
-    public static func == (left: Self, right: Self) -> Bool {
-        left.dataType == right.dataType && left.keyValueHeads == right.keyValueHeads
-            && left.headDimension == right.headDimension && left.layersPerPart == right.layersPerPart
-            && left.places.elementsEqual(right.places, by: ==) && left.slidingWindow == right.slidingWindow
     }
 }
 

@@ -62,18 +62,17 @@ final class ModelWeights {
     /// Reads and packs every tensor.
     ///
     /// - Parameter progress: called with the fraction done, after each layer
-    /// - Throws: when a matrix cannot be packed
     init(
         checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable = .best,
         progress: (Double) -> Void = { _ in }
-    ) throws(PackingError) {
+    ) {
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
-        embedding = try reader.matrix("model.embed_tokens")
-        head = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
+        embedding = reader.matrix("model.embed_tokens")
+        head = config.tiesEmbeddings ? embedding : reader.matrix("lm_head")
         finalNorm = reader.vector("model.norm.weight")
         var layers: [Layer] = []
         for index in 0..<config.layers {
-            layers.append(try reader.layer(index, config: config))
+            layers.append(reader.layer(index, config: config))
             progress(Double(index + 1) / Double(config.layers))
         }
         self.layers = layers
@@ -94,48 +93,48 @@ private final class WeightReader {
         self.kernels = kernels
     }
 
-    func layer(_ index: Int, config: ModelConfig) throws(PackingError) -> ModelWeights.Layer {
+    func layer(_ index: Int, config: ModelConfig) -> ModelWeights.Layer {
         let name = "model.layers.\(index)"
         let mlp: ModelWeights.MLP =
             index < config.denseLayers
-            ? .dense(try gatedMLP("\(name).mlp")) : .experts(try experts("\(name).mlp", config: config))
+            ? .dense(gatedMLP("\(name).mlp")) : .experts(experts("\(name).mlp", config: config))
         return ModelWeights.Layer(
             inputNorm: vector("\(name).input_layernorm.weight"),
             postAttentionNorm: vector("\(name).post_attention_layernorm.weight"),
             preMLPNorm: vector("\(name).pre_mlp_layernorm.weight"),
             postMLPNorm: vector("\(name).post_mlp_layernorm.weight"),
-            attention: try attention("\(name).self_attn"),
+            attention: attention("\(name).self_attn"),
             mlp: mlp)
     }
 
-    private func attention(_ name: String) throws(PackingError) -> ModelWeights.Attention {
+    private func attention(_ name: String) -> ModelWeights.Attention {
         ModelWeights.Attention(
-            query: try matrix("\(name).q_proj"),
-            key: try matrix("\(name).k_proj"),
-            value: try matrix("\(name).v_proj"),
-            gate: try matrix("\(name).gate_proj"),
-            output: try matrix("\(name).o_proj"),
+            query: matrix("\(name).q_proj"),
+            key: matrix("\(name).k_proj"),
+            value: matrix("\(name).v_proj"),
+            gate: matrix("\(name).gate_proj"),
+            output: matrix("\(name).o_proj"),
             queryNorm: vector("\(name).q_norm.weight"),
             keyNorm: vector("\(name).k_norm.weight"))
     }
 
-    private func experts(_ name: String, config: ModelConfig) throws(PackingError) -> ModelWeights.MixtureOfExperts {
+    private func experts(_ name: String, config: ModelConfig) -> ModelWeights.MixtureOfExperts {
         ModelWeights.MixtureOfExperts(
-            router: try matrix("\(name).router.gate"),
+            router: matrix("\(name).router.gate"),
             bias: vector("\(name).expert_bias"),
-            experts: try (0..<config.experts).map { (index) throws(PackingError) in try gatedMLP("\(name).experts.\(index)") },
-            shared: config.sharedExperts > 0 ? try gatedMLP("\(name).shared_experts") : nil)
+            experts: (0..<config.experts).map { gatedMLP("\(name).experts.\($0)") },
+            shared: config.sharedExperts > 0 ? gatedMLP("\(name).shared_experts") : nil)
     }
 
-    private func gatedMLP(_ name: String) throws(PackingError) -> ModelWeights.GatedMLP {
+    private func gatedMLP(_ name: String) -> ModelWeights.GatedMLP {
         ModelWeights.GatedMLP(
-            gate: try matrix("\(name).gate_proj"),
-            up: try matrix("\(name).up_proj"),
-            down: try matrix("\(name).down_proj"))
+            gate: matrix("\(name).gate_proj"),
+            up: matrix("\(name).up_proj"),
+            down: matrix("\(name).down_proj"))
     }
 
-    func matrix(_ name: String) throws(PackingError) -> PackedMatrix {
-        let matrix = try PackedMatrix(checkpoint.linear(name), name: name, pool: pool, kernels: kernels)
+    func matrix(_ name: String) -> PackedMatrix {
+        let matrix = PackedMatrix(checkpoint.linear(name), pool: pool, kernels: kernels)
         bytes += matrix.bytes
         return matrix
     }

@@ -1,19 +1,3 @@
-/// Why a matrix cannot be packed.
-enum PackingError: Error, Equatable, CustomStringConvertible {
-    /// An E4M3FN code that is not a number, at (row, column).
-    case notANumber(tensor: String, row: Int, column: Int)
-    case unsupportedScaleBlocks(tensor: String, columns: Int)
-
-    var description: String {
-        switch self {
-        case .notANumber(let tensor, let row, let column):
-            "tensor \(tensor) holds a NaN at row \(row), column \(column)"
-        case .unsupportedScaleBlocks(let tensor, let columns):
-            "tensor \(tensor) has scale blocks of \(columns) columns; a multiple of 4 is supported"
-        }
-    }
-}
-
 /// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
 ///
 /// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened, to
@@ -44,8 +28,8 @@ final class PackedMatrix {
     private let scaleColumns: Int
     private let scaleWidth: Int
 
-    /// Packs `weight` over the pool's threads; `name` is for errors.
-    init(_ weight: LinearWeight, name: String, pool: WorkerPool, kernels: KernelTable) throws(PackingError) {
+    /// Packs `weight` over the pool's threads.
+    init(_ weight: LinearWeight, pool: WorkerPool, kernels: KernelTable) {
         rows = weight.rows
         columns = weight.columns
         let pack: KernelTable.Pack
@@ -66,14 +50,7 @@ final class PackedMatrix {
         scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
         storageBytes = max(blocks * lines * 64, 64)
         storage = .allocate(byteCount: storageBytes, alignment: 64)
-        if scaleColumns > 1 && scaleWidth % 4 != 0 {
-            throw .unsupportedScaleBlocks(tensor: name, columns: scaleWidth)
-        }
         guard let source = weight.bytes.baseAddress else { return }
-        if format == .float8 {
-            let place = kernels.firstFloat8NaN(source, rows * columns)
-            if place >= 0 { throw .notANumber(tensor: name, row: place / columns, column: place % columns) }
-        }
         let (rows, columns, storage) = (rows, columns, storage)
         withExtendedLifetime(weight.owner) {
             pool.forEachSlice(of: [blocks]) { _, slice in

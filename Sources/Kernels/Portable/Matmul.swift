@@ -10,7 +10,7 @@ extension Portable {
     /// - Parameters:
     ///   - weights: blocks of 16 rows; in each, one line of 64 bytes for every 1, 2 or 4 columns
     ///   - scales: (row blocks, scaleColumns, 16)
-    ///   - scaleWidth: columns that share a scale; a multiple of 4 unless `scaleColumns` is 1
+    ///   - scaleWidth: columns that share a scale; with bfloat16 weights all of them
     ///   - rows, columns: the matrix's shape without padding
     ///   - x: rows of at least `columns` floats, `xStride` apart
     ///   - xRows: the row of x for each token, or nil for 0 ..< tokens
@@ -79,9 +79,10 @@ extension Portable {
                 var start = 0
                 while start < columns {
                     let end = panelEnd(start, columns, scaleWidth)
-                    decodeFloat8(lines + start / 4 * 64, (end - start + 3) / 4, panel)
+                    // A border of the scales need not be one of lines.
+                    decodeFloat8(lines + start / 4 * 64, (end + 3) / 4 - start / 4, panel)
                     multiply(
-                        panel, end - start, load16(blockScales, start / scaleWidth * 16), x + start, xStride, xRows,
+                        panel + start % 4 * 16, end - start, load16(blockScales, start / scaleWidth * 16), x + start, xStride, xRows,
                         tokens, y + block * 16, yStride, valid, isFirst: start == 0)
                     start = end
                 }
@@ -99,9 +100,10 @@ extension Portable {
         return end < columns ? end : columns
     }
 
+    /// Room for 128 columns, and for the rest of the line that a panel may begin in.
     @inline(__always)
     private static func withPanel(_ body: (UnsafeMutablePointer<Float>) -> Void) {
-        var panel = InlineArray<2048, Float>(repeating: 0)
+        var panel = InlineArray<2112, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &panel) { bytes in
             guard let panel = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
             body(panel)

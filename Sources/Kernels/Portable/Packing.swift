@@ -78,16 +78,6 @@ extension Portable {
         }
     }
 
-    /// The offset of the first of `count` E4M3FN codes that is not a number (0x7f, 0xff); -1 when there is none.
-    public static func firstFloat8NaN(codes: UnsafeRawPointer, count: Int) -> Int {
-        var i = 0
-        while i < count {
-            if codes.load(fromByteOffset: i, as: UInt8.self) & 0x7f == 0x7f { return i }
-            i += 1
-        }
-        return -1
-    }
-
     /// Row `row` of a packed float32 matrix, times its scale and `factor`: out (columns).
     public static func unpackRowFloat32(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, columns: Int,
