@@ -35,7 +35,7 @@ struct EngineLoader {
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.weightFormat == .fp8)
-        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, progress: progress)
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, progress: progress)
         let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
         let memory = try MemoryPlan(layout: layout, config: config, options: options, weightBytes: weights.bytes)
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
