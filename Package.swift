@@ -24,6 +24,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        // Tests only: reads openapi.yaml.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .executableTarget(
@@ -74,7 +76,12 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "KernelSupport",
+            path: "Sources/Kernels/Support",
+            swiftSettings: kernelSettings),
+        .target(
             name: "PortableKernels",
+            dependencies: ["KernelSupport"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
@@ -94,7 +101,9 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "trinity", "CCurl", "TestSupport"], swiftSettings: settings),
+            name: "ServerTests",
+            dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
     ]
 )

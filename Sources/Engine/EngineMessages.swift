@@ -43,12 +43,6 @@ public struct StopConditions: Sendable, Hashable {
     public init() {}
 }
 
-/// What the server tells the engine thread.
-public enum EngineCommand: Sendable {
-    case submit([GenerationRequest])
-    case abort([SequenceID])
-}
-
 /// Why a sequence ended.
 public enum FinishReason: Sendable, Hashable {
     /// It stopped by itself: an end-of-sequence id, a stop id or a stop string.
@@ -124,8 +118,6 @@ public struct EngineStatistics: Sendable {
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
     public var generationTokens: UInt64 = 0
-    /// Tokens computed in the steps since the last report, one number a step.
-    public var stepTokens: [Int] = []
 
     public init() {}
 }

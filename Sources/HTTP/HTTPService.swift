@@ -34,7 +34,21 @@ public enum ExchangeOutcome: Sendable, Hashable {
 /// What stands above the HTTP server. The event loop owns it, so none of it needs a lock.
 ///
 /// Replies go through the event loop that is passed in: `respond` for a whole one, or `startStream`, `send` and
-/// `finish`. Calls for an exchange that has ended are ignored.
+/// `finish`; none of them suspends or calls the service back. Calls for an exchange that has ended are ignored.
+///
+/// Work that takes long leaves the loop and comes back to it. A task that is started in `receive` and uses `loop` inherits its
+/// isolation, so it may use `self`; only a `@concurrent` function runs elsewhere:
+///
+/// ```swift
+/// func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop) {
+///     Task {
+///         let prepared = await Self.prepare(message)  // @concurrent static func: off the loop
+///         self.proceed(prepared, exchange, on: loop)  // on the loop again
+///     }
+/// }
+/// ```
+///
+/// Other threads reach the service by posting: `loop.post { loop in (loop.service as? MyService)?.take(batch, on: loop) }`.
 public protocol HTTPService: AnyObject {
     /// A whole request has arrived; its reply may come now or later.
     func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop)

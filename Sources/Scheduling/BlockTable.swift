@@ -14,3 +14,24 @@ public struct BlockTable: Sendable, Equatable {
         self.blocks = blocks
     }
 }
+
+extension BlockTable {
+    /// The block of part `part` of slot `slot`; ``nullBlock`` when the slot lies outside the window.
+    public func block(slot: Int, part: Int) -> Int32 {
+        blocks[slot * blocksPerSlot + part]
+    }
+
+    /// Adds a slot whose blocks come from `pool`.
+    mutating func appendSlot(from pool: inout BlockPool) {
+        for _ in 0..<blocksPerSlot { blocks.append(pool.allocate()) }
+    }
+
+    /// Gives the blocks of `slots` back to `pool`; null blocks stand in their place.
+    mutating func releaseSlots(_ slots: Range<Int>, to pool: inout BlockPool) {
+        for index in slots.lowerBound * blocksPerSlot..<slots.upperBound * blocksPerSlot
+        where blocks[index] != Self.nullBlock {
+            pool.release(blocks[index])
+            blocks[index] = Self.nullBlock
+        }
+    }
+}

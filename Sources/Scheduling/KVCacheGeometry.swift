@@ -26,3 +26,41 @@ public struct KVCacheGeometry: Sendable, Equatable {
         self.totalBlocks = totalBlocks
     }
 }
+
+extension KVCacheGeometry {
+    /// Blocks that one more slot takes in both groups together.
+    public var blocksPerSlot: Int { globalBlocksPerSlot + slidingBlocksPerSlot }
+
+    /// Slots that `tokens` tokens take in a group that keeps all of them.
+    public func slots(tokens: Int) -> Int {
+        (tokens + blockSize - 1) / blockSize
+    }
+
+    /// The first slot of the sliding group that a query at `position` sees; all slots before it lie wholly outside its
+    /// window, and outside that of every later query.
+    ///
+    ///     keys of query p:  max(0, p - slidingWindow + 1) ... p
+    public func firstSlidingSlot(forQueryAt position: Int) -> Int {
+        max(0, position - slidingWindow + 1) / blockSize
+    }
+
+    /// The most blocks that a sequence of `tokens` tokens ever holds when no step computes more than `chunk` of them.
+    ///
+    /// A step that computes `start ..< end` holds the global slots of `0 ..< end`, and the sliding slots from the first
+    /// one that its first query sees:
+    ///
+    ///                  |<- slidingWindow - 1 ->|<- chunk ->|
+    ///     global   [####|####|####|####|####|####|####|####]
+    ///     sliding  [    |    |####|####|####|####|####|####]
+    ///                                          start      end
+    ///
+    /// The peak is where the last slot has just been opened: `end` is then as small as that slot allows, and its window
+    /// begins as early as it can.
+    public func peakBlocks(tokens: Int, chunk: Int) -> Int {
+        let slots = slots(tokens: tokens)
+        let end = (slots - 1) * blockSize + 1
+        let start = max(0, end - chunk)
+        let slidingSlots = slots - firstSlidingSlot(forQueryAt: start)
+        return slots * globalBlocksPerSlot + slidingSlots * slidingBlocksPerSlot
+    }
+}

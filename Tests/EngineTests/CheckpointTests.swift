@@ -39,6 +39,15 @@ struct CheckpointTests {
         #expect(scales.values.allSatisfy { $0 > 0 && $0 < 1 })
     }
 
+    @Test func `the default model is read in FP8`() throws {
+        let (_, checkpoint) = try open(Fixtures.defaultModel)
+        guard case .float8(let scales) = checkpoint.linear("model.layers.1.mlp.experts.7.down_proj").format else {
+            Issue.record("not FP8")
+            return
+        }
+        #expect(scales.values.count == 2)
+    }
+
     @Test func `an FP8 checkpoint keeps its head, embeddings and routers as they are`() throws {
         let checkpoint = try open("f1_fp8_ct_channel").checkpoint
         for name in ["lm_head", "model.embed_tokens", "model.layers.1.mlp.router.gate"] {
@@ -80,7 +89,8 @@ struct CheckpointTests {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config(tied: true)
         var tensors = TemporaryModel.tensors(of: config)
-        for name in ["lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "model.layers.0.self_attn.q_proj.input_scale"] {
+        let attention = "model.layers.0.self_attn"
+        for name in ["lm_head.weight", "\(attention).rotary_emb.inv_freq", "\(attention).q_proj.input_scale"] {
             tensors[name] = .init(type: "U8", shape: [1], bytes: [0])
         }
         try model.write(tensors)
@@ -108,7 +118,8 @@ struct CheckpointTests {
         try model.write(tensors, to: "a.safetensors")
         try writeIndex(["model.norm.weight": "a.safetensors"], to: model)
         let problems = try mismatch(model, config)
-        #expect(problems == ["missing: model.norm.weight [6], which model.safetensors.index.json places in a.safetensors"])
+        #expect(
+            problems == ["missing: model.norm.weight [6], which model.safetensors.index.json places in a.safetensors"])
     }
 
     @Test(arguments: ["../a.safetensors", "/etc/passwd", ""])
@@ -227,7 +238,10 @@ struct CheckpointTests {
     }
 
     private func open(_ name: String) throws -> (config: ModelConfig, checkpoint: Checkpoint) {
-        let directory = Fixtures.root.appending(path: "model/\(name)")
+        try open(Fixtures.root.appending(path: "model/\(name)"))
+    }
+
+    private func open(_ directory: URL) throws -> (config: ModelConfig, checkpoint: Checkpoint) {
         let config = try ModelConfig(directory: directory)
         let quantization = try QuantizationConfig(directory: directory)
         return (config, try Checkpoint(directory: directory, config: config, quantization: quantization))

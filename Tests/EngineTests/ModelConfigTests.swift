@@ -160,6 +160,37 @@ struct ModelConfigTests {
         #expect(error.description.contains("config.json"))
     }
 
+    @Test(arguments: ["a_base", "c2_layer_types", "g_yarn", "f1_fp8_ct_channel", "f4_fp8_ds_block_ragged"])
+    func `a config damaged anywhere is read or refused, never a crash`(name: String) throws {
+        let values: [JSONValue] = [
+            nil, true, "", "x", [], [nil], [-1], [:], ["rope_type": "yarn"], -1, 0, 1, 3, 1.5, 1e308, -1e308, 1e-300,
+            .integer(.max), .integer(.min), .bigInteger("99999999999999999999"),
+        ]
+        let whole = try Fixtures.json("model/\(name)/config.json")
+        for key in try #require(whole.object).names {
+            for damaged in try Self.damage(#require(whole.object), key: key, values: values) {
+                guard let config = try? ModelConfig(parsing: damaged) else { continue }
+                #expect(config.layers >= 1 && config.keyValueHeads >= 1 && config.slidingWindow >= 1)
+                #expect(config.rope.theta.isFinite && config.normEpsilon > 0)
+                _ = try? QuantizationConfig(parsing: damaged)
+                _ = try? GenerationConfig(parsing: damaged)
+            }
+        }
+    }
+
+    /// `object` with `key` replaced by each of `values`, and likewise each member of an object under `key`.
+    private static func damage(_ object: JSONObject, key: String, values: [JSONValue]) throws -> [JSONValue] {
+        var replacements = values
+        if let inner = object[key]?.object {
+            for name in inner.names { replacements += try damage(inner, key: name, values: values) }
+        }
+        return replacements.map { value in
+            var damaged = object
+            damaged[key] = value
+            return .object(damaged)
+        }
+    }
+
     private func config(_ name: String) throws -> ModelConfig {
         try ModelConfig(directory: Fixtures.root.appending(path: "model/\(name)"))
     }

@@ -7,7 +7,8 @@ import Text
 struct QuantizationConfigTests {
     @Test(arguments: [
         ("a_base", nil), ("f1_fp8_ct_channel", .channel), ("f2_fp8_ct_tensor", .tensor),
-        ("f3_fp8_ct_block", .block(rows: 128, columns: 128)), ("f4_fp8_ds_block_ragged", .block(rows: 128, columns: 128)),
+        ("f3_fp8_ct_block", .block(rows: 128, columns: 128)),
+        ("f4_fp8_ds_block_ragged", .block(rows: 128, columns: 128)),
     ] as [(String, QuantizationConfig.Granularity?)])
     func `the granularity of each fixture is read`(name: String, expected: QuantizationConfig.Granularity?) throws {
         let config = try QuantizationConfig(parsing: Fixtures.json("model/\(name)/config.json"))

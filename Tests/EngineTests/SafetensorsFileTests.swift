@@ -6,7 +6,10 @@ import Testing
 struct SafetensorsFileTests {
     @Test func `a tensor is found with its type, shape and bytes`() throws {
         let model = try TemporaryModel()
-        try model.write(["a": .init(type: "U8", shape: [2, 3], bytes: [1, 2, 3, 4, 5, 6]), "b": .init(type: "F32", shape: [], bytes: [0, 0, 128, 63])])
+        try model.write([
+            "a": .init(type: "U8", shape: [2, 3], bytes: [1, 2, 3, 4, 5, 6]),
+            "b": .init(type: "F32", shape: [], bytes: [0, 0, 128, 63]),
+        ])
         let tensors = try SafetensorsFile(model.directory.appending(path: "model.safetensors")).tensors
         #expect(tensors["a"].map { Array($0.bytes) } == [1, 2, 3, 4, 5, 6])
         #expect(tensors["a"]?.shape == [2, 3])
@@ -41,7 +44,8 @@ struct SafetensorsFileTests {
         (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "takes 8 bytes"),
         (#"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "too large"),
         (
-            #"{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[3,7]}}"#,
+            #"{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"#
+                + #""y":{"dtype":"U8","shape":[3],"data_offsets":[3,6]}}"#,
             "tensor y: overlaps tensor x"
         ),
     ] as [(String, String)])
@@ -66,6 +70,37 @@ struct SafetensorsFileTests {
 
     @Test func `a directory is not a file`() throws {
         #expect(throws: CheckpointError.self) { try SafetensorsFile(FileManager.default.temporaryDirectory) }
+    }
+
+    @Test func `a file damaged anywhere is read or refused, never a crash`() throws {
+        let header =
+            #"{"x":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"#
+            + #""y":{"dtype":"U8","shape":[4],"data_offsets":[8,12]}}"#
+        let whole = TemporaryModel.file(header: Array(header.utf8), data: [UInt8](repeating: 7, count: 12))
+        let alphabet = Array("0123456789-eE.,:[]{}\"".utf8)
+        let model = try TemporaryModel()
+        let url = model.directory.appending(path: "model.safetensors")
+        var refused = 0
+        for round in 0..<2000 {
+            func random(_ choice: Int, below bound: Int) -> Int {
+                Int(Philox.uniform(seed: 11, choice: choice, position: round) * Double(bound))
+            }
+            var bytes = whole
+            for change in 0...random(0, below: 2) {
+                let replacement = alphabet[random(3 * change + 1, below: alphabet.count)]
+                bytes[random(3 * change + 2, below: bytes.count)] = replacement
+            }
+            if round.isMultiple(of: 5) { bytes.removeLast(random(9, below: bytes.count)) }
+            try model.write(bytes)
+            do throws(CheckpointError) {
+                for tensor in try SafetensorsFile(url).tensors.values {
+                    #expect(tensor.bytes.count == tensor.shape.reduce(tensor.type.size, *))
+                }
+            } catch {
+                refused += 1
+            }
+        }
+        #expect(refused > 500 && refused < 2000)
     }
 
     private func read(_ bytes: [UInt8]) throws -> SafetensorsFile {

@@ -102,9 +102,10 @@ struct SamplerTests {
         let expected = example.numbers("probs")
         var counts = [Int](repeating: 0, count: expected.count)
         var example = example
+        let sampler = Sampler(vocabularySize: example.logits.count)
         for position in 0..<draws {
             example.position = position
-            counts[Int(try sample(example).id)] += 1
+            counts[Int(try sample(example, sampler: sampler).id)] += 1
         }
         // Pearson's test; tokens too rare for it are one class together.
         var statistic = 0.0
@@ -150,7 +151,8 @@ struct SamplerTests {
     }
 
     @Test(arguments: [
-        (0, 1, 0), (0, 0.9, 0), (50, 1, 0), (40, 0.7, 0.001), (0, 1, 0.05), (0, 0.999, 0), (9999, 0.5, 0), (1, 0.1, 0.9),
+        (0, 1, 0), (0, 0.9, 0), (50, 1, 0), (40, 0.7, 0.001), (0, 1, 0.05), (0, 0.999, 0), (9999, 0.5, 0),
+        (1, 0.1, 0.9),
     ] as [(Int, Float, Float)])
     func `a large vocabulary is cut as by a full sort`(topK: Int, topP: Float, minP: Float) throws {
         for seed in UInt64(0)..<3 {
@@ -235,8 +237,10 @@ struct SamplerTests {
         #expect(report.rank == 3)
     }
 
-    private func sample(_ example: Example, logprobs: Int? = nil) throws -> SampledToken {
-        let sampler = Sampler(vocabularySize: example.logits.count)
+    private func sample(
+        _ example: Example, logprobs: Int? = nil, sampler: Sampler? = nil
+    ) throws -> SampledToken {
+        let sampler = sampler ?? Sampler(vocabularySize: example.logits.count)
         return try example.logits.withUnsafeBufferPointer { logits in
             try sampler.sample(
                 logits, parameters: example.parameters, counts: example.counts, position: example.position, stopIDs: [],
@@ -264,7 +268,8 @@ struct SamplerTests {
     /// The kept ids as the definition has them.
     private static func sortedCut(_ logits: [Float], _ parameters: SamplingParameters) -> [Int32] {
         let largest = Double(logits.max() ?? 0)
-        var kept = logits.indices.map { (id: $0, weight: exp((Double(logits[$0]) - largest) / Double(parameters.temperature))) }
+        let temperature = Double(parameters.temperature)
+        var kept = logits.indices.map { (id: $0, weight: exp((Double(logits[$0]) - largest) / temperature)) }
         kept = kept.filter { $0.weight >= Double(parameters.minP) }
         kept.sort { $0.weight != $1.weight ? $0.weight > $1.weight : $0.id < $1.id }
         if parameters.topK > 0 && parameters.topK < kept.count {

@@ -35,21 +35,15 @@ struct ConfigReader {
         return value
     }
 
-    func integer(_ key: String, default fallback: Int? = nil, in bounds: ClosedRange<Int>) throws(ModelConfigError) -> Int {
-        guard let value = try optionalInteger(key, in: bounds) ?? fallback else {
-            throw invalid(key, "an integer in \(bounds.lowerBound)...\(bounds.upperBound)")
+    func integer(
+        _ key: String, default fallback: Int, in bounds: ClosedRange<Int>
+    ) throws(ModelConfigError) -> Int {
+        guard let value = value(key) else {
+            // A default depends on other members and may not fit them.
+            guard bounds.contains(fallback) else { throw outside(bounds, key, value: "\(fallback) by default") }
+            return fallback
         }
-        guard bounds.contains(value) else {
-            throw invalid(key, "an integer in \(bounds.lowerBound)...\(bounds.upperBound)", value: "\(value) by default")
-        }
-        return value
-    }
-
-    func optionalInteger(_ key: String, in bounds: ClosedRange<Int>) throws(ModelConfigError) -> Int? {
-        guard let value = value(key) else { return nil }
-        guard let number = value.integer, bounds.contains(number) else {
-            throw invalid(key, "an integer in \(bounds.lowerBound)...\(bounds.upperBound)")
-        }
+        guard let number = value.integer, bounds.contains(number) else { throw outside(bounds, key) }
         return number
     }
 
@@ -116,6 +110,10 @@ struct ConfigReader {
             throw invalid(key, "token ids in 0...\(Int32.max)")
         }
         return id
+    }
+
+    private func outside(_ bounds: ClosedRange<Int>, _ key: String, value: String? = nil) -> ModelConfigError {
+        invalid(key, "an integer in \(bounds.lowerBound)...\(bounds.upperBound)", value: value)
     }
 
     func invalid(_ key: String, _ expected: String, value: String? = nil) -> ModelConfigError {

@@ -47,7 +47,9 @@ extension ModelConfig {
             maxPositions: maxPositions,
             rope: try RoPEConfig(reader, maxPositions: maxPositions),
             normEpsilon: Float(
-                try reader.number("rms_norm_eps", default: 1e-5, "a number from 1e-30 to 1") { $0 >= 1e-30 && $0 <= 1 }),
+                try reader.number("rms_norm_eps", default: 1e-5, "a number from 1e-30 to 1") {
+                    $0 >= 1e-30 && $0 <= 1
+                }),
             scalesEmbeddings: try reader.bool("mup_enabled", default: false),
             tiesEmbeddings: try reader.bool("tie_word_embeddings", default: false),
             endOfSequenceIDs: try reader.tokenIDs("eos_token_id") ?? [],
@@ -62,13 +64,13 @@ extension ModelConfig {
         try self.init(parsing: json)
     }
 
-    /// Upper bounds, far above any real model, so that no product of two or three sizes can overflow.
+    /// Upper bounds, far above any real model: no product of sizes overflows, and the list of tensors stays small.
     private enum Bound {
         static let width = 1 << 24
         static let heads = 1 << 14
         static let headDimension = 1 << 14
-        static let layers = 1 << 12
-        static let experts = 1 << 12
+        static let layers = 1 << 10
+        static let experts = 1 << 10
         static let positions = 1 << 30
     }
 

@@ -13,7 +13,8 @@ public enum ModelConfigError: Error, Hashable, Sendable, CustomStringConvertible
         switch self {
         case .unreadable(let file, let reason): "cannot read \(file): \(reason)"
         case .invalid(let key, let value, let expected): "\(key) is \(value), expected \(expected)"
-        case .unsupported(let key, let value, let supported): "\(key) is \(value), which is not supported (\(supported))"
+        case .unsupported(let key, let value, let supported):
+            "\(key) is \(value), which is not supported (supported: \(supported))"
         case .unsupportedQuantization(let name, let supported):
             "quantization '\(name)' is not supported (supported: \(supported))"
         }

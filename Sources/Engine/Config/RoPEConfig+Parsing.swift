@@ -31,9 +31,9 @@ extension RoPEConfig {
                 originalMaxPositions: try reader.integer(
                     "original_max_position_embeddings", default: maxPositions, in: 1...1 << 30),
                 betaFast: betaFast,
-                betaSlow: try reader.number("beta_slow", default: min(1, betaFast), "a number above 0 and up to beta_fast") {
-                    $0 > 0 && $0 <= betaFast
-                },
+                betaSlow: try reader.number(
+                    "beta_slow", default: min(1, betaFast), "a number above 0 and up to beta_fast"
+                ) { $0 > 0 && $0 <= betaFast },
                 truncates: try reader.bool("truncate", default: true),
                 attentionFactor: try parseAttentionFactor(reader, factor: factor))
         default: throw reader.unsupported(key, supported: "default, linear, yarn")

@@ -6,12 +6,12 @@ import Foundation
 struct CandidateSet: ~Copyable {
     /// Weights are summed in slices of this many candidates, then slice by slice.
     private static let slice = 4096
-    /// Weights up to 1 fall into buckets by exponent and the first two bits of mantissa, which order them.
-    private static let bucketShift = UInt64(50)
+    /// Weights up to 1 fall into buckets by exponent and the first four bits of mantissa, which order them.
+    private static let bucketShift = UInt64(48)
     private static let bucketCount = Int((1.0).bitPattern >> bucketShift) + 1
 
-    private let ids: UnsafeMutableBufferPointer<Int32>
-    private let weights: UnsafeMutableBufferPointer<Double>
+    private let ids: UnsafeMutablePointer<Int32>
+    private let weights: UnsafeMutablePointer<Double>
     private let bucketWeights: UnsafeMutablePointer<Double>
     private var count = 0
 
@@ -19,8 +19,8 @@ struct CandidateSet: ~Copyable {
         ids = .allocate(capacity: capacity)
         weights = .allocate(capacity: capacity)
         bucketWeights = .allocate(capacity: Self.bucketCount)
-        ids.initialize(repeating: 0)
-        weights.initialize(repeating: 0)
+        ids.initialize(repeating: 0, count: capacity)
+        weights.initialize(repeating: 0, count: capacity)
         bucketWeights.initialize(repeating: 0, count: Self.bucketCount)
     }
 
@@ -34,18 +34,17 @@ struct CandidateSet: ~Copyable {
     mutating func fill(from row: UnsafeBufferPointer<Float>, maximum: Float, parameters: SamplingParameters) {
         // Min-p drops only tokens below those it keeps, so the k-th largest logit is the same before and after it.
         let isTopK = parameters.topK > 0 && parameters.topK < row.count
-        let bound = isTopK ? row.largest(parameters.topK) : -.infinity
-        let temperature = Double(parameters.temperature)
-        let minimumWeight = Double(parameters.minP)
+        let bound = isTopK ? row.largest(parameters.topK, maximum: maximum) : -.infinity
+        let inverseTemperature = 1 / Double(parameters.temperature)
         count = 0
         for id in row.indices where row[id] >= bound {
-            let weight = exp((Double(row[id]) - Double(maximum)) / temperature)
-            if weight >= minimumWeight && weight > 0 {
-                ids[count] = Int32(truncatingIfNeeded: id)
-                weights[count] = weight
-                count += 1
-            }
+            ids[count] = Int32(truncatingIfNeeded: id)
+            weights[count] = (Double(row[id]) - Double(maximum)) * inverseTemperature
+            count += 1
         }
+        Exponential.apply(to: weights, count: count)
+        let minimum = max(Double(parameters.minP), .leastNonzeroMagnitude)
+        compact { _, weight in weight >= minimum }
         if parameters.topP < 1 { keepTop(Double(parameters.topP)) }
     }
 

@@ -40,21 +40,41 @@ extension UnsafeBufferPointer<Float> {
     /// work is shared out.
     func logSumExp(maximum: Float) -> Double {
         let slice = 4096
-        var total = 0.0
-        for start in stride(from: 0, to: count, by: slice) {
-            var sum = 0.0
-            for index in start..<Swift.min(start + slice, count) { sum += exp(Double(self[index]) - Double(maximum)) }
-            total += sum
+        let total = withUnsafeTemporaryAllocation(of: Double.self, capacity: slice) { scratch in
+            guard let scratch = scratch.baseAddress else { return 0.0 }
+            var total = 0.0
+            for start in stride(from: 0, to: count, by: slice) {
+                let length = Swift.min(slice, count - start)
+                for index in 0..<length {
+                    (scratch + index).initialize(to: Double(self[start + index]) - Double(maximum))
+                }
+                Exponential.apply(to: scratch, count: length)
+                var sum = 0.0
+                for index in 0..<length { sum += scratch[index] }
+                total += sum
+            }
+            return total
         }
         return log(total)
     }
 
-    /// The `k`-th largest element, counting equal ones, `k` in 1...count; O(count log k), and near O(count) for small k.
-    func largest(_ k: Int) -> Float {
-        // A heap of the k largest so far, the least of them at the root.
-        var heap = MinimumHeap(self[..<k])
-        for index in k..<count where self[index] > heap.minimum { heap.replaceMinimum(with: self[index]) }
-        return heap.minimum
+    /// The `k`-th largest element, counting equal ones; O(count).
+    ///
+    /// - Precondition: `k` in 1...count, `maximum` the largest element, and none is NaN.
+    func largest(_ k: Int, maximum: Float) -> Float {
+        // Elements are counted by the upper half of their keys; only those in the bucket of the k-th are sorted.
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1 << 16) { counts in
+            // Faster than initialize(repeating:) where nothing is optimised.
+            if let address = counts.baseAddress { memset(address, 0, counts.count * MemoryLayout<UInt32>.stride) }
+            for value in self { counts[Int(value.orderedKey >> 16)] &+= 1 }
+            var bucket = Int(maximum.orderedKey >> 16)
+            var above = 0
+            while above + Int(counts[bucket]) < k {
+                above += Int(counts[bucket])
+                bucket -= 1
+            }
+            return filter { Int($0.orderedKey >> 16) == bucket }.sorted(by: >)[k - above - 1]
+        }
     }
 
     /// Ids of the `n` largest elements, largest first, the lower id first among equals.
@@ -73,29 +93,10 @@ extension UnsafeBufferPointer<Float> {
     }
 }
 
-/// A binary heap of fixed size.
-private struct MinimumHeap {
-    private var elements: [Float]
-
-    init(_ elements: some Sequence<Float>) {
-        // An ascending array is a heap.
-        self.elements = elements.sorted()
-    }
-
-    var minimum: Float { elements[0] }
-
-    mutating func replaceMinimum(with value: Float) {
-        elements.withUnsafeMutableBufferPointer { elements in
-            var hole = 0
-            while true {
-                var child = 2 * hole + 1
-                guard child < elements.count else { break }
-                if child + 1 < elements.count && elements[child + 1] < elements[child] { child += 1 }
-                guard elements[child] < value else { break }
-                elements[hole] = elements[child]
-                hole = child
-            }
-            elements[hole] = value
-        }
+extension Float {
+    /// An integer that orders numbers as they are ordered, apart from -0, which comes before 0.
+    @inline(__always)
+    fileprivate var orderedKey: UInt32 {
+        bitPattern & 0x8000_0000 == 0 ? bitPattern | 0x8000_0000 : ~bitPattern
     }
 }

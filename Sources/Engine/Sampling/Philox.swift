@@ -1,5 +1,5 @@
-/// Philox 4x32 with ten rounds: random numbers as a function of a counter and a key, with no state in between (Salmon et
-/// al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
+/// Philox 4x32 with ten rounds: random numbers as a function of a counter and a key, with no state in between (Salmon
+/// et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 enum Philox {
     /// A number in [0, 1) with 53 bits, which nothing but its arguments decides: the same whatever was drawn before and
     /// whatever else runs.

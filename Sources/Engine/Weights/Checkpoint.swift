@@ -2,8 +2,8 @@ import Foundation
 
 /// The weights of a model folder, mapped and checked; matrices keep the format they are stored in.
 ///
-/// Everything that can be wrong is found by `init`: afterwards every tensor that `ModelConfig` implies is there with its
-/// shape, and no FP8 code or scale is NaN.
+/// Everything that can be wrong is found by `init`: afterwards every tensor that `ModelConfig` implies is there with
+/// its shape, and no FP8 code or scale is NaN.
 final class Checkpoint {
     private struct Weight {
         var tensor: StoredTensor
@@ -21,8 +21,8 @@ final class Checkpoint {
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
     ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers into FP8.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong with
-    ///   a file.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
+    ///   with a file.
     init(
         directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
     ) throws(CheckpointError) {
@@ -43,8 +43,9 @@ final class Checkpoint {
     /// Whether the model has a tensor of this full name, such as `model.norm.weight`.
     func has(_ name: String) -> Bool { weights[name] != nil }
 
-    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless
-    /// tied, `lm_head`. Its bytes are aligned to its elements.
+    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and,
+    /// unless tied, `lm_head`. Its bytes are aligned to its elements. Where it is quantised at load, each call does so
+    /// anew.
     ///
     /// - Precondition: the model's configuration implies the module.
     func linear(_ name: String) -> LinearWeight {

@@ -17,7 +17,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
             return "\(file) is not valid safetensors: \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
         case .mismatch(let directory, let problems):
             let rest = problems.count - Self.printedProblems
-            let lines = problems.prefix(Self.printedProblems).map { "  \($0)" } + (rest > 0 ? ["  and \(rest) more"] : [])
+            var lines = problems.prefix(Self.printedProblems).map { "  \($0)" }
+            if rest > 0 { lines.append("  and \(rest) more") }
             return "the weights in \(directory) do not match its config.json:\n" + lines.joined(separator: "\n")
         }
     }

@@ -39,8 +39,6 @@ struct StoredTensor {
     /// Row-major; possibly not aligned to the element size.
     var bytes: UnsafeRawBufferPointer
     var owner: MappedFile
-
-    var count: Int { shape.reduce(1, *) }
 }
 
 /// One safetensors file, mapped, every entry of its header checked against the file.
@@ -77,7 +75,8 @@ struct SafetensorsFile {
                 type: type, shape: shape, bytes: UnsafeRawBufferPointer(rebasing: data[range]), owner: file)
         }
         ranges.sort { $0.range.lowerBound < $1.range.lowerBound }
-        for (earlier, later) in zip(ranges, ranges.dropFirst()) where later.range.lowerBound < earlier.range.upperBound {
+        for (earlier, later) in zip(ranges, ranges.dropFirst())
+        where later.range.lowerBound < earlier.range.upperBound {
             throw .malformed(file: path, tensor: later.name, reason: "overlaps tensor \(earlier.name)")
         }
         self.tensors = tensors

@@ -1,0 +1,55 @@
+# Each target does its own set-up, so any of them works in a fresh clone. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Arguments of `trinity serve`: make serve ARGS="--port 9000"
+ARGS ?=
+# The binary that the client tests drive; they start and stop it themselves.
+CLIENT_BINARY ?= .build/debug/trinity
+# How long `make soak` keeps up its load.
+SOAK_SECONDS ?= 600
+
+.PHONY: help setup build serve test clients check lint format tidy tsan soak clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Install the build's Debian packages that are missing
+	@script/setup
+
+build: setup ## Build .build/release/trinity
+	swift build -c release --product trinity
+
+serve: build ## Build and serve the default model; options in ARGS
+	.build/release/trinity serve $(ARGS)
+
+test: setup ## Build once and run all Swift tests
+	swift build --build-tests
+	swift test --skip-build --disable-xctest
+
+clients: ## Run the client tests (Python) against the debug build
+	@script/setup --ci
+	swift build --product trinity
+	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
+
+check: lint test ## What must pass before a commit: format, tidy rules and tests
+
+lint: ## Report what `make format` would change
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+format: ## Format the sources in place
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+
+tidy: setup ## Check layering, forbidden constructs and documentation only
+	swift build --build-tests
+	swift test --skip-build --disable-xctest --filter TidyTests
+
+tsan: setup ## Run the HTTP and server tests under the thread sanitizer
+	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest --filter 'HTTPTests|ServerTests'
+
+soak: build ## Load the server with aborting clients and check for leaks
+	@script/setup --ci
+	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS)
+
+clean: ## Remove what was built
+	rm -rf .build .build-tsan .venv

@@ -1,0 +1,72 @@
+import Foundation
+import Logging
+import Scheduling
+import Text
+
+/// Brings a model folder into memory, on the engine thread.
+struct EngineLoader {
+    /// Everything the engine thread works with. Made and used on that thread only.
+    struct Loaded {
+        var transformer: Transformer
+        var pool: WorkerPool
+        var limits: SchedulerLimits
+        var loadedModel: LoadedModel
+    }
+
+    let options: EngineOptions
+    let logger: Logger
+    /// Called with the share of the work that is done, in 0...1.
+    let progress: @Sendable (Double) -> Void
+
+    /// - Throws: `EngineError`, or the error of the layer that refused the folder.
+    func load() throws -> Loaded {
+        guard options.compute == .exact else {
+            throw EngineError.unsupported("--compute \(options.compute.rawValue) does not exist yet; use exact")
+        }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let config = try ModelConfig(directory: options.modelDirectory)
+        let quantization = try QuantizationConfig(directory: options.modelDirectory)
+        let generation = try GenerationConfig(directory: options.modelDirectory)
+
+        let threads = options.threads ?? WorkerPool.defaultThreadCount()
+        let pool = WorkerPool(
+            threads: threads, pinned: options.pinsThreads, spinning: options.pinsThreads ? .microseconds(300) : .zero)
+        let checkpoint = try Checkpoint(
+            directory: options.modelDirectory, config: config, quantization: quantization,
+            quantizesToFloat8: options.weightFormat == .fp8)
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, progress: progress)
+        let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
+        let memory = try MemoryPlan(layout: layout, config: config, options: options, weightBytes: weights.bytes)
+        let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
+        let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
+        let transformer = Transformer(
+            config: config, weights: weights, storage: storage, pool: pool, maxTokens: options.maxBatchedTokens,
+            maxLogitRows: options.maxSequences)
+        let served = LoadedModel(
+            config: config, generation: generation, maxModelLength: memory.maxModelLength,
+            endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
+            geometry: geometry, kernels: KernelTable.best.name, threads: threads)
+        report(served, since: start, clock)
+        return Loaded(
+            transformer: transformer, pool: pool,
+            limits: SchedulerLimits(
+                maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
+                maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
+            loadedModel: served)
+    }
+
+    private func report(_ model: LoadedModel, since start: ContinuousClock.Instant, _ clock: ContinuousClock) {
+        let elapsed = (clock.now - start) / .seconds(1)
+        logger.info(
+            """
+            model loaded in \(String(format: "%.2f", elapsed)) s: \(model.config.layers) layers, \
+            kernels \(model.kernels), \(model.threads) threads
+            """)
+        for line in model.memory.lines { logger.info("\(line)") }
+        if model.maxModelLength < model.config.maxPositions {
+            logger.notice(
+                "sequences are limited to \(model.maxModelLength) of the model's \(model.config.maxPositions) tokens")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Dispatch
+import Scheduling
+import Synchronization
+
+/// The way in: what the server wants of the engine thread since the thread last looked.
+///
+/// Bounded: submissions by `capacity`, aborts because an id is held once and ids come from submissions.
+final class EngineMailbox: Sendable {
+    struct Content {
+        var submitted: [GenerationRequest] = []
+        var aborted: Set<SequenceID> = []
+        var stops = false
+
+        var isEmpty: Bool { submitted.isEmpty && aborted.isEmpty && !stops }
+    }
+
+    private let content = Mutex(Content())
+    /// Signalled when the mailbox turns from empty to not empty.
+    private let arrival = DispatchSemaphore(value: 0)
+    private let capacity: Int
+
+    /// - Parameter capacity: submitted sequences that may lie here.
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// Returns false, and takes nothing, when the submissions would exceed the capacity or the engine is stopping.
+    func submit(_ requests: [GenerationRequest]) -> Bool {
+        put { content in
+            guard !content.stops, content.submitted.count + requests.count <= capacity else { return false }
+            content.submitted += requests
+            return true
+        }
+    }
+
+    func abort(_ ids: [SequenceID]) {
+        _ = put { content in
+            content.aborted.formUnion(ids)
+            return true
+        }
+    }
+
+    func stop() {
+        _ = put { content in
+            content.stops = true
+            return true
+        }
+    }
+
+    /// Empties the mailbox; where it is empty and `waits` is true, sleeps until something arrives.
+    func take(waits: Bool) -> Content {
+        while true {
+            let taken = content.withLock { content in
+                let taken = content
+                content = Content()
+                return taken
+            }
+            // A signal left over from an earlier arrival only makes this loop turn once more.
+            guard taken.isEmpty, waits else { return taken }
+            arrival.wait()
+        }
+    }
+
+    private func put(_ change: (inout Content) -> Bool) -> Bool {
+        let (accepted, wakes) = content.withLock { content in
+            let wasEmpty = content.isEmpty
+            let accepted = change(&content)
+            return (accepted, wasEmpty && !content.isEmpty)
+        }
+        if wakes { arrival.signal() }
+        return accepted
+    }
+}

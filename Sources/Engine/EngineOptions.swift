@@ -1,0 +1,44 @@
+import Foundation
+
+/// What the engine is told at start.
+public struct EngineOptions: Sendable {
+    /// How matrix products are computed.
+    public enum Compute: String, Sendable, CaseIterable {
+        /// float32 activations: the mode the reference results are held to.
+        case exact
+        /// bfloat16 activations; refused until its kernels exist.
+        case fast
+    }
+
+    /// In which format weights are kept in memory.
+    public enum WeightFormat: String, Sendable, CaseIterable {
+        /// As the checkpoint stores them.
+        case auto
+        /// Linear layers quantised to E4M3FN at load, with a scale for each block of 128 by 128.
+        case fp8
+    }
+
+    /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json.
+    public var modelDirectory: URL
+    /// Threads that compute, the engine thread among them; `nil`: as many as this process may use CPUs.
+    public var threads: Int?
+    /// Prompt and completion tokens of one sequence; `nil`: the model's length as far as memory allows.
+    public var maxModelLength: Int?
+    /// Sequences that run at the same time.
+    public var maxSequences = 64
+    /// Tokens that one step computes.
+    public var maxBatchedTokens = 512
+    /// Sequences that wait for a place among the running.
+    public var maxQueuedSequences = 256
+    /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
+    public var kvCacheMemory: Int?
+    public var kvCacheType = KVDataType.f32
+    public var compute = Compute.exact
+    public var weightFormat = WeightFormat.auto
+    /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
+    public var pinsThreads = true
+
+    public init(modelDirectory: URL) {
+        self.modelDirectory = modelDirectory
+    }
+}

@@ -1,0 +1,50 @@
+import Scheduling
+import Synchronization
+
+/// The way out: events that the server has not yet taken.
+///
+/// Events of one sequence merge, so what lies here is bounded by the live sequences and their token limits, however slow
+/// the reader is; the engine thread never waits.
+final class EngineOutbox: Sendable {
+    private struct Content {
+        var events: [TokenEvent] = []
+        var places: [SequenceID: Int] = [:]
+        var statistics = EngineStatistics()
+        var isAnnounced = false
+    }
+
+    private let content = Mutex(Content())
+    private let wake: @Sendable () -> Void
+
+    /// - Parameter wake: called once when there is something to take; not again before it was taken.
+    init(wake: @escaping @Sendable () -> Void) {
+        self.wake = wake
+    }
+
+    func post(_ events: [TokenEvent], _ statistics: EngineStatistics) {
+        let wakes = content.withLock { content in
+            for event in events {
+                if let place = content.places[event.sequence] {
+                    content.events[place].merge(event)
+                } else {
+                    content.places[event.sequence] = content.events.count
+                    content.events.append(event)
+                }
+            }
+            content.statistics = statistics
+            defer { content.isAnnounced = true }
+            return !content.isAnnounced
+        }
+        if wakes { wake() }
+    }
+
+    func take() -> EngineReport {
+        content.withLock { content in
+            let report = EngineReport(events: content.events, statistics: content.statistics)
+            content.events = []
+            content.places = [:]
+            content.isAnnounced = false
+            return report
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import Scheduling
+import Text
+
+/// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every
+/// sequence; made and used on one thread, and not Sendable so that the compiler keeps it there.
+final class EngineThread {
+    private let transformer: Transformer
+    private let tokenizer: Tokenizer?
+    private let model: LoadedModel
+    private let mailbox: EngineMailbox
+    private let outbox: EngineOutbox
+    private let clock = ContinuousClock()
+    private var scheduler: Scheduler
+    private let sampler: Sampler
+    private var sequences: [SequenceID: GeneratingSequence] = [:]
+    private var totals = EngineStatistics()
+
+    init(loaded: EngineLoader.Loaded, tokenizer: Tokenizer?, mailbox: EngineMailbox, outbox: EngineOutbox) {
+        transformer = loaded.transformer
+        model = loaded.loadedModel
+        self.tokenizer = tokenizer
+        self.mailbox = mailbox
+        self.outbox = outbox
+        scheduler = Scheduler(limits: loaded.limits, geometry: loaded.loadedModel.geometry)
+        sampler = Sampler(vocabularySize: loaded.loadedModel.config.vocabularySize)
+    }
+
+    /// Runs until the mailbox says stop.
+    func run() {
+        outbox.post([], statistics())
+        while true {
+            let commands = mailbox.take(waits: scheduler.isIdle)
+            var events = admit(commands.submitted)
+            events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
+            if !commands.stops, !scheduler.isIdle { events += step() }
+            // Without an event a report still tells the statistics: blocks that an abort has freed.
+            if !events.isEmpty || !commands.isEmpty { outbox.post(events, statistics()) }
+            if commands.stops { return }
+        }
+    }
+
+    private func admit(_ requests: [GenerationRequest]) -> [TokenEvent] {
+        var refused: [TokenEvent] = []
+        for request in requests {
+            do throws(AdmissionError) {
+                try scheduler.add(request.id, promptTokens: request.promptIDs.count, maxTokens: request.maxTokens)
+                sequences[request.id] = GeneratingSequence(
+                    request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
+            } catch {
+                // The server checks lengths and reserves places first, so this is its mistake, not the client's.
+                var event = TokenEvent(sequence: request.id)
+                event.finish = .error(String(describing: error))
+                refused.append(event)
+            }
+        }
+        return refused
+    }
+
+    private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {
+        ids.sorted().compactMap { id in
+            guard sequences.removeValue(forKey: id) != nil else { return nil }
+            scheduler.finish(id)
+            var event = TokenEvent(sequence: id)
+            event.finish = .abort
+            return event
+        }
+    }
+
+    private func step() -> [TokenEvent] {
+        let scheduled = scheduler.schedule()
+        let now = clock.now
+        var events: [SequenceID: TokenEvent] = [:]
+        for id in scheduled.admitted {
+            events[id, default: TokenEvent(sequence: id)].admitted = now
+            totals.promptTokens += UInt64(sequences[id]?.request.promptIDs.count ?? 0)
+        }
+        let batch = forwardBatch(scheduled)
+        let logits = transformer.forward(batch)
+        scheduler.advance(scheduled)
+        totals.steps += 1
+
+        let vocabularySize = model.config.vocabularySize
+        var row = 0
+        for entry in scheduled.sequences where entry.samples {
+            let rowLogits = logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize)
+            row += 1
+            sample(entry.id, rowLogits, into: &events[entry.id, default: TokenEvent(sequence: entry.id)])
+        }
+        #if DEBUG
+        scheduler.checkInvariants()
+        #endif
+        return scheduled.sequences.compactMap { events[$0.id] }
+    }
+
+    private func sample(_ id: SequenceID, _ logits: UnsafeBufferPointer<Float>, into event: inout TokenEvent) {
+        guard var sequence = sequences.removeValue(forKey: id) else { return }
+        let request = sequence.request
+        do throws(SamplerError) {
+            let sampled = try sampler.sample(
+                logits, parameters: request.sampling, counts: sequence.counts, position: sequence.generatedTokens,
+                stopIDs: sequence.stopIDs, logprobs: request.logprobs)
+            let (text, finish) = sequence.append(sampled.id)
+            totals.generationTokens += 1
+            event.tokens.append(GeneratedToken(id: sampled.id, logprobs: sampled.logprobs, time: clock.now))
+            event.text += text
+            event.finish = finish
+        } catch {
+            event.finish = .error(String(describing: error))
+        }
+        if event.finish == nil {
+            scheduler.appendToken(id)
+            sequences[id] = sequence
+        } else {
+            scheduler.finish(id)
+        }
+    }
+
+    private func forwardBatch(_ scheduled: ScheduledBatch) -> ForwardBatch {
+        var batch = ForwardBatch()
+        for entry in scheduled.sequences {
+            guard let sequence = sequences[entry.id] else { continue }
+            let firstRow = batch.tokens.count
+            batch.tokens += sequence.tokens[entry.tokens]
+            let tables = scheduler.blockTables(entry.id)
+            batch.sequences.append(
+                ForwardBatch.Sequence(
+                    rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
+                    slidingTable: tables.sliding))
+            if entry.samples { batch.logitRows.append(batch.tokens.count - 1) }
+        }
+        return batch
+    }
+
+    private func statistics() -> EngineStatistics {
+        let load = scheduler.statistics
+        totals.running = load.running
+        totals.waiting = load.waiting
+        totals.totalBlocks = model.geometry.totalBlocks
+        totals.freeBlocks = load.freeBlocks
+        totals.globalBlocks = load.globalBlocks
+        totals.slidingBlocks = load.slidingBlocks
+        totals.preemptions = load.preemptions
+        return totals
+    }
+}

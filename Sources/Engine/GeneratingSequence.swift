@@ -1,0 +1,74 @@
+import Scheduling
+import Text
+
+/// One sequence's state on the engine thread: its tokens, its text, and when it stops. The only place that decides a
+/// finish reason other than abort.
+struct GeneratingSequence {
+    let request: GenerationRequest
+    /// Prompt and generated ids. A preempted sequence is computed again from these.
+    private(set) var tokens: [Int32]
+    /// Counts for the penalties; empty without them.
+    private(set) var counts: TokenCounts
+    private let endOfSequenceIDs: [Int32]
+    private var detokenizer: IncrementalDetokenizer?
+    private var matcher: StopMatcher?
+
+    init(_ request: GenerationRequest, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
+        self.request = request
+        self.endOfSequenceIDs = endOfSequenceIDs
+        tokens = request.promptIDs
+        counts = TokenCounts(prompt: request.sampling.hasPenalties ? request.promptIDs : [])
+        if let tokenizer, request.detokenizes {
+            detokenizer = IncrementalDetokenizer(tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens)
+        }
+        if !request.stop.strings.isEmpty { matcher = StopMatcher(stops: request.stop.strings) }
+    }
+
+    var generatedTokens: Int { tokens.count - request.promptIDs.count }
+
+    /// Ids that cannot be drawn before the minimum of tokens is reached.
+    var stopIDs: [Int32] {
+        Array(request.stop.tokenIDs) + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
+    }
+
+    /// Takes a sampled token; returns the text that it released and, where it ended the sequence, why.
+    mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
+        tokens.append(id)
+        if request.sampling.hasPenalties { counts.append(id) }
+        let stop = stopReason(of: id)
+        var released: [UInt8] = []
+        if stop == nil || request.stop.keepsStopText {
+            if let match = release(detokenizer?.append(id) ?? [], to: &released) { return end(released, match) }
+        }
+        if stop == nil, generatedTokens < request.maxTokens { return (text(released), nil) }
+        // The end: nothing is held back any longer, and what was held back may still complete a stop string.
+        if let match = release(detokenizer?.flush() ?? [], to: &released) { return end(released, match) }
+        released += matcher?.flush() ?? []
+        return (text(released), stop.map { .stop($0) } ?? .length)
+    }
+
+    private func stopReason(of id: Int32) -> StopReason? {
+        if request.stop.tokenIDs.contains(id) { return .token(id) }
+        return !request.stop.ignoresEndOfSequence && endOfSequenceIDs.contains(id) ? .endOfSequence : nil
+    }
+
+    /// Passes `bytes` through the stop matcher; returns the stop string that they completed.
+    private mutating func release(_ bytes: [UInt8], to released: inout [UInt8]) -> String? {
+        // Text of the tokens that must come anyway cannot stop the sequence.
+        guard matcher != nil, generatedTokens > request.sampling.minTokens else {
+            released += bytes
+            return nil
+        }
+        guard let output = matcher?.append(bytes) else { return nil }
+        released += output.text
+        return output.match?.stop
+    }
+
+    private func end(_ released: [UInt8], _ match: String) -> (text: String, finish: FinishReason?) {
+        (text(released) + (request.stop.keepsStopText ? match : ""), .stop(.string(match)))
+    }
+
+    private func text(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import Logging
+import Scheduling
+import Synchronization
+import Text
+
+/// The engine as the server sees it: requests in, token events out. All of its work happens on one thread of its own.
+///
+/// `start` returns at once; the thread loads the model, then runs steps until `stop`.
+public final class LLMEngine: Sendable {
+    /// Where the engine is in its life.
+    public enum State: Sendable {
+        /// `progress` in 0...1.
+        case loading(progress: Double)
+        case ready(LoadedModel)
+        /// The model could not be loaded; the text says why, for whoever started the server.
+        case failed(String)
+        case stopped
+    }
+
+    private let options: EngineOptions
+    private let tokenizer: Tokenizer?
+    private let logger: Logger
+    private let mailbox: EngineMailbox
+    private let outbox: EngineOutbox
+    private let lifecycle = Mutex(State.loading(progress: 0))
+    private let onStateChange: @Sendable (State) -> Void
+
+    /// - Parameters:
+    ///   - tokenizer: turns tokens into text and finds stop strings; `nil` serves token ids only.
+    ///   - wake: called from the engine thread when `takeReport` has something new.
+    ///   - onStateChange: called from the engine thread when the model is ready, when loading failed, and when the
+    ///     thread has ended.
+    public init(
+        options: EngineOptions, tokenizer: Tokenizer?, logger: Logger, wake: @escaping @Sendable () -> Void,
+        onStateChange: @escaping @Sendable (State) -> Void
+    ) {
+        self.options = options
+        self.tokenizer = tokenizer
+        self.logger = logger
+        self.onStateChange = onStateChange
+        mailbox = EngineMailbox(capacity: options.maxSequences + options.maxQueuedSequences)
+        outbox = EngineOutbox(wake: wake)
+    }
+
+    public var state: State { lifecycle.withLock { $0 } }
+
+    /// Starts the engine thread. Call once.
+    public func start() {
+        let thread = Thread { [self] in run() }
+        thread.name = "engine"
+        // Deep enough for the debug build's frames; nothing on this thread recurses.
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
+    /// Hands over sequences to generate. Returns false, and takes none, when the engine is full or stopping.
+    public func submit(_ requests: [GenerationRequest]) -> Bool {
+        mailbox.submit(requests)
+    }
+
+    /// Ends sequences early: each that still lives gets a last event with `abort`, and its blocks are free by the next
+    /// step. Unknown and ended ids are ignored.
+    public func abort(_ ids: [SequenceID]) {
+        mailbox.abort(ids)
+    }
+
+    /// Everything that happened since the last call.
+    public func takeReport() -> EngineReport {
+        outbox.take()
+    }
+
+    /// Ends the thread after the current step; what still runs is aborted.
+    public func stop() {
+        mailbox.stop()
+    }
+
+    private func run() {
+        do {
+            let loader = EngineLoader(options: options, logger: logger) { [self] progress in
+                lifecycle.withLock { $0 = .loading(progress: progress) }
+            }
+            let loaded = try loader.load()
+            let thread = EngineThread(loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox)
+            enter(.ready(loaded.loadedModel))
+            thread.run()
+            enter(.stopped)
+        } catch {
+            enter(.failed(String(describing: error)))
+        }
+    }
+
+    private func enter(_ state: State) {
+        lifecycle.withLock { $0 = state }
+        onStateChange(state)
+    }
+}
+
+/// What the server needs to know of the model that is being served.
+public struct LoadedModel: Sendable {
+    public var config: ModelConfig
+    public var generation: GenerationConfig
+    /// Prompt and completion tokens of one sequence.
+    public var maxModelLength: Int
+    /// Ids that end a sequence.
+    public var endOfSequenceIDs: [Int32]
+    public var memory: MemoryPlan
+    /// Blocks of the KV pool and tokens a block, for the metrics.
+    public var geometry: KVCacheGeometry
+    /// The kernel set that was chosen at start.
+    public var kernels: String
+    public var threads: Int
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Scheduling
+
+/// Where the memory goes, worked out before the KV pool is allocated and printed at start.
+public struct MemoryPlan: Sendable {
+    public var weightBytes: Int
+    /// Of the KV pool.
+    public var cacheBytes: Int
+    public var bytesPerBlock: Int
+    public var totalBlocks: Int
+    /// Bytes that one more token of a sequence takes in the global layers, for as long as the sequence lives.
+    public var globalBytesPerToken: Int
+    /// The same in the sliding layers, until the token leaves the window.
+    public var slidingBytesPerToken: Int
+    public var maxModelLength: Int
+    /// Sequences of `maxModelLength` tokens that fit at the same time.
+    public var fullLengthSequences: Int
+
+    /// The share of the memory that is free after loading which the pool may take by default; the rest is for
+    /// activations, requests and the machine's other programs.
+    private static let share = 0.8
+
+    /// Chooses the pool's size and the longest sequence.
+    ///
+    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits.
+    init(
+        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, weightBytes: Int,
+        freeMemory: Int = MemoryPlan.freeMemory()
+    ) throws(EngineError) {
+        // The last token of a sequence is sampled but never computed. Chunks shrink to the blocks that are free, so what a
+        // sequence must have is what it needs token by token.
+        func peakBlocks(_ length: Int, chunk: Int = 1) -> Int {
+            layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
+        }
+        let wantedLength = options.maxModelLength ?? config.maxPositions
+        let affordableBlocks = (options.kvCacheMemory ?? Int(Double(freeMemory) * Self.share)) / layout.bytesPerBlock
+        // More than every running sequence can use would never be touched.
+        let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
+            .multipliedReportingOverflow(by: options.maxSequences)
+        let blocks =
+            options.kvCacheMemory != nil || usefulBlocks.overflow
+            ? affordableBlocks : min(affordableBlocks, usefulBlocks.partialValue)
+
+        var length = wantedLength
+        if peakBlocks(length) > blocks {
+            // Shrink to what fits, by bisection: peakBlocks grows with the length.
+            var fits = 0
+            var tooLong = length
+            while tooLong - fits > 1 {
+                let middle = (fits + tooLong) / 2
+                if peakBlocks(middle) <= blocks { fits = middle } else { tooLong = middle }
+            }
+            if options.maxModelLength != nil || fits == 0 {
+                throw .memory(
+                    neededBytes: peakBlocks(options.maxModelLength == nil ? 1 : length) * layout.bytesPerBlock,
+                    availableBytes: affordableBlocks * layout.bytesPerBlock,
+                    modelLength: options.maxModelLength == nil ? 1 : length)
+            }
+            length = fits
+        }
+
+        self.weightBytes = weightBytes
+        bytesPerBlock = layout.bytesPerBlock
+        totalBlocks = blocks
+        cacheBytes = blocks * layout.bytesPerBlock
+        globalBytesPerToken = layout.globalBlocksPerSlot * layout.bytesPerBlock / KVCacheLayout.blockSize
+        slidingBytesPerToken = layout.slidingBlocksPerSlot * layout.bytesPerBlock / KVCacheLayout.blockSize
+        maxModelLength = length
+        fullLengthSequences = blocks / max(1, peakBlocks(length))
+    }
+
+    /// The plan as lines for the log.
+    public var lines: [String] {
+        [
+            "weights \(Self.format(weightBytes))",
+            "KV cache \(Self.format(cacheBytes)) in \(totalBlocks) blocks of \(Self.format(bytesPerBlock))",
+            "KV bytes a token: \(globalBytesPerToken) global, \(slidingBytesPerToken) sliding (inside the window only)",
+            "sequences of \(maxModelLength) tokens that fit: \(fullLengthSequences)",
+        ]
+    }
+
+    /// `bytes` with a binary unit: "1.5 GiB".
+    static func format(_ bytes: Int) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(bytes)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
+    }
+
+    /// Bytes that this process may still take: what the kernel calls available, within the cgroup's limit.
+    static func freeMemory() -> Int {
+        let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
+            .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?
+            .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+        func cgroup(_ name: String) -> Int? {
+            (try? String(contentsOfFile: "/sys/fs/cgroup/" + name, encoding: .utf8))
+                .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+        }
+        var free = available ?? 1 << 30
+        if let limit = cgroup("memory.max"), let used = cgroup("memory.current") { free = min(free, max(0, limit - used)) }
+        return free
+    }
+}

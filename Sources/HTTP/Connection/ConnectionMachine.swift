@@ -1,0 +1,256 @@
+import HTTPTypes
+
+/// One HTTP/1.1 connection as a value: events in, actions out, no I/O and no clock of its own.
+///
+///     head ──► body ──► serving ──► flushing ──► head (keep-alive)
+///      │        │          │           └───────► lingering ──► closed
+///      └────────┴► refusing ───────────────────► lingering
+///      any state, peer closed, reset or too slow: closed
+///
+/// - head: waits for a request or reads its head.
+/// - body: reads the body.
+/// - serving: the request was delivered, its reply has not ended. What arrives waits, up to a bound.
+/// - flushing: the reply has ended, but the kernel has not taken all of it.
+/// - refusing: an error reply is being written; what arrives is dropped.
+/// - lingering: FIN was sent; what arrives is dropped until the peer closes too.
+///
+/// One `deliver` is followed by exactly one `ended` before the next `deliver` or `close`.
+struct ConnectionMachine {
+    enum Phase {
+        case head, body, serving, flushing, refusing, lingering, closed
+    }
+
+    /// Renders the body of an error reply.
+    typealias ErrorBody = @Sendable (WireError) -> (contentType: String, body: [UInt8])
+
+    let limits: ConnectionLimits
+    private let errorBody: ErrorBody
+    /// The only paths that are served; nil for all.
+    private let admittedPaths: Set<String>?
+
+    var phase = Phase.head
+    var actions: [ConnectionAction] = []
+    var outbound: OutboundBuffer
+    /// The exchange that is being served; also while its body arrives.
+    var exchange: Exchange?
+    /// Each exchange from now on is the connection's last.
+    var isRetiring = false
+
+    private var inbound = ByteBuffer()
+    private var parser: RequestParser
+    private var decoder: BodyDecoder?
+    /// A byte of the head has arrived.
+    private var headBegan = false
+    private var isReadingPaused = false
+    private var lingeredBytes = 0
+    private var readDeadline: ContinuousClock.Instant?
+    private var writeDeadline: ContinuousClock.Instant?
+
+    /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served there, one
+    ///   request a connection; all else is refused as overloaded. Nil serves all.
+    init(limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment, errorBody: @escaping ErrorBody) {
+        self.limits = limits
+        self.errorBody = errorBody
+        self.admittedPaths = admittedPaths
+        isRetiring = admittedPaths != nil
+        outbound = OutboundBuffer(limit: limits.outboundBytes)
+        parser = RequestParser(limits: limits.wire)
+        readDeadline = moment.instant + limits.headerTimeout
+    }
+
+    /// When `deadlineReached` is due; nil when nothing is waited for.
+    var deadline: ContinuousClock.Instant? {
+        switch (readDeadline, writeDeadline) {
+        case (let read?, let write?): min(read, write)
+        case (let read, let write): read ?? write
+        }
+    }
+
+    /// The actions since the last call, in order.
+    mutating func takeActions() -> [ConnectionAction] {
+        checkInvariants()
+        defer { actions = [] }
+        return actions
+    }
+
+    // MARK: Events
+
+    mutating func received(_ bytes: ArraySlice<UInt8>, at moment: Moment) {
+        switch phase {
+        case .head:
+            if !headBegan {
+                headBegan = true
+                readDeadline = moment.instant + limits.headerTimeout
+            }
+            inbound.append(bytes)
+            advance(at: moment)
+        case .body:
+            readDeadline = moment.instant + limits.bodyTimeout
+            inbound.append(bytes)
+            advance(at: moment)
+        case .serving, .flushing:
+            inbound.append(bytes)
+            if inbound.count >= limits.pipelinedBytes, !isReadingPaused {
+                isReadingPaused = true
+                actions.append(.pauseReading)
+            }
+        case .refusing, .lingering:
+            lingeredBytes += bytes.count
+            if lingeredBytes > limits.lingerBytes { close() }
+        case .closed: break
+        }
+    }
+
+    /// FIN or a reset, seen by reading or by writing. A peer that closes only its sending side before the reply's end counts as
+    /// gone: it cannot be told from one that closed.
+    mutating func peerClosed() {
+        close()
+    }
+
+    /// The kernel took `count` bytes of `outbound`.
+    mutating func wrote(_ count: Int, at moment: Moment) {
+        guard count > 0, phase != .closed else { return }
+        outbound.consume(count)
+        writeDeadline = outbound.isEmpty ? nil : moment.instant + limits.writeTimeout
+        settle(at: moment)
+    }
+
+    /// `deadline` has passed, or not yet: it may have moved.
+    mutating func deadlineReached(at moment: Moment) {
+        if let writeDeadline, writeDeadline <= moment.instant { return close() }
+        guard let readDeadline, readDeadline <= moment.instant else { return }
+        if phase == .body || (phase == .head && headBegan) {
+            refuse(.timedOut, at: moment)
+        } else {
+            close()
+        }
+    }
+
+    /// The listeners are closed: an idle connection closes now, any other after its reply.
+    mutating func retire() {
+        isRetiring = true
+        if phase == .head, !headBegan { close() }
+    }
+
+    // MARK: Transitions
+
+    /// Parses as far as the bytes and the phase allow.
+    private mutating func advance(at moment: Moment) {
+        do throws(WireError) {
+            if phase == .head {
+                guard let head = try parser.parse(&inbound) else { return }
+                try begin(head, at: moment)
+            }
+            guard phase == .body, try decoder?.decode(&inbound) == true else { return }
+            deliver()
+        } catch {
+            refuse(error, at: moment)
+        }
+    }
+
+    private mutating func begin(_ head: RequestHead, at moment: Moment) throws(WireError) {
+        exchange = Exchange(head)
+        if let admittedPaths {
+            let path = head.request.path.map { $0.prefix { $0 != "?" } } ?? ""
+            guard admittedPaths.contains(String(path)) else { throw .overloaded }
+        }
+        decoder = BodyDecoder(framing: head.framing, limits: limits.wire)
+        phase = .body
+        readDeadline = moment.instant + limits.bodyTimeout
+        // A body that has begun to arrive needs no asking (RFC 9110, 10.1.1).
+        if head.expectsContinue, inbound.isEmpty, head.framing != .length(0) {
+            enqueue(ResponseEncoder.continue, at: moment)
+        }
+    }
+
+    private mutating func deliver() {
+        guard let request = exchange?.request, let body = decoder?.body else { return }
+        decoder = nil
+        phase = .serving
+        readDeadline = nil
+        actions.append(.deliver(request, body: body))
+    }
+
+    /// Goes on when the kernel has all of a reply.
+    mutating func settle(at moment: Moment) {
+        guard outbound.isEmpty else { return }
+        switch phase {
+        case .flushing:
+            let keepsAlive = exchange?.keepsAlive == true
+            exchange = nil
+            actions.append(.ended(.completed))
+            // A stream may have begun before the connection was to retire.
+            if keepsAlive, !isRetiring { awaitRequest(at: moment) } else { linger(at: moment) }
+        case .refusing: linger(at: moment)
+        case .head, .body, .serving, .lingering, .closed: break
+        }
+    }
+
+    private mutating func awaitRequest(at moment: Moment) {
+        phase = .head
+        headBegan = !inbound.isEmpty
+        readDeadline = moment.instant + (headBegan ? limits.headerTimeout : limits.idleTimeout)
+        advance(at: moment)
+        resumeReadingIfRoom()
+    }
+
+    private mutating func refuse(_ error: WireError, at moment: Moment) {
+        let (contentType, body) = errorBody(error)
+        var head = HTTPResponse(status: error.status, headerFields: [.contentType: contentType])
+        if error == .overloaded { head.headerFields[.retryAfter] = "1" }
+        var bytes: [UInt8] = []
+        ResponseEncoder.head(head, framing: .length(body.count), connection: "close", date: moment.date, into: &bytes)
+        if exchange?.request.method != .head { bytes += body }
+        decoder = nil
+        exchange = nil
+        inbound.removeAll()
+        phase = .refusing
+        readDeadline = nil
+        enqueue(bytes, at: moment)
+    }
+
+    private mutating func linger(at moment: Moment) {
+        phase = .lingering
+        inbound.removeAll()
+        readDeadline = moment.instant + limits.lingerTimeout
+        actions.append(.shutdownSending)
+        resumeReadingIfRoom()
+    }
+
+    mutating func close() {
+        guard phase != .closed else { return }
+        if phase == .serving || phase == .flushing { actions.append(.ended(.clientGone)) }
+        phase = .closed
+        exchange = nil
+        decoder = nil
+        inbound.removeAll()
+        outbound.removeAll()
+        readDeadline = nil
+        writeDeadline = nil
+        actions.append(.close)
+    }
+
+    /// Puts bytes behind those that wait.
+    mutating func enqueue(_ bytes: consuming [UInt8], at moment: Moment) {
+        guard !bytes.isEmpty else { return }
+        if outbound.isEmpty {
+            writeDeadline = moment.instant + limits.writeTimeout
+            actions.append(.write)
+        }
+        outbound.append(bytes)
+    }
+
+    private mutating func resumeReadingIfRoom() {
+        guard isReadingPaused, phase != .closed, inbound.count < limits.pipelinedBytes else { return }
+        isReadingPaused = false
+        actions.append(.resumeReading)
+    }
+
+    /// Debug builds check at every step.
+    private func checkInvariants() {
+        assert(outbound.isEmpty == (writeDeadline == nil), "a write deadline runs exactly while bytes wait")
+        assert((decoder != nil) == (phase == .body), "a decoder lives exactly in the body phase")
+        assert(exchange != nil || (phase != .serving && phase != .flushing), "what is served has an exchange")
+        assert(phase != .closed || (inbound.isEmpty && outbound.isEmpty), "a closed connection holds no bytes")
+    }
+}

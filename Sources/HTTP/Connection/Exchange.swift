@@ -1,0 +1,22 @@
+import HTTPTypes
+
+/// What must be remembered of a request until its reply has ended.
+struct Exchange {
+    enum Reply: Equatable {
+        case none
+        /// A stream; `sendsBody` is false where the status code or HEAD forbids a body.
+        case streaming(ResponseEncoder.Framing, sendsBody: Bool)
+    }
+
+    let request: HTTPRequest
+    let version: RequestHead.Version
+    /// The connection stays open after the reply.
+    var keepsAlive: Bool
+    var reply = Reply.none
+
+    init(_ head: RequestHead) {
+        request = head.request
+        version = head.version
+        keepsAlive = head.keepsAlive
+    }
+}

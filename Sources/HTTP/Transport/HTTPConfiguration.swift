@@ -1,0 +1,22 @@
+/// What an event loop is told at its start.
+public struct HTTPConfiguration: Sendable {
+    /// Bounds of one connection.
+    public var limits = ConnectionLimits()
+    /// Ordinary connections at a time.
+    public var maxConnections = 1024
+    /// Connections beyond the maximum on which `reservedPaths` alone are answered, and all else with 503. Beyond these too, a
+    /// connection is closed at once.
+    public var reservedConnections = 16
+    /// Paths without query.
+    public var reservedPaths: Set<String> = ["/health", "/ready", "/metrics"]
+    /// Connections that the kernel holds for us to accept.
+    public var backlog = 1024
+    /// How long accepting pauses when descriptors have run out.
+    public var acceptPause = Duration.milliseconds(100)
+    /// Renders the body of a reply to a request that no service saw; its status is the error's.
+    public var errorBody: @Sendable (WireError) -> (contentType: String, body: [UInt8]) = { error in
+        ("text/plain; charset=utf-8", Array((error.reason + "\n").utf8))
+    }
+
+    public init() {}
+}

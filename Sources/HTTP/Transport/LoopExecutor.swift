@@ -1,0 +1,20 @@
+import Dispatch
+
+/// Runs an actor's jobs on a serial queue, so that the queue's dispatch sources may enter the actor without a hop.
+final class LoopExecutor: SerialExecutor {
+    let queue: DispatchQueue
+
+    init(label: String) {
+        queue = DispatchQueue(label: label)
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+
+    /// What `assumeIsolated` asks when it is called from a dispatch source.
+    func checkIsolated() {
+        dispatchPrecondition(condition: .onQueue(queue))
+    }
+}

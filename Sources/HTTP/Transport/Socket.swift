@@ -1,0 +1,161 @@
+import Foundation
+
+/// A non-blocking stream socket, and the only file with socket calls. EINTR is handled here; what a call can mean to a
+/// connection is an enum.
+///
+/// The descriptor is closed when the last owner lets go. A dispatch source owns its socket until it is wholly cancelled: a
+/// descriptor closed, and its number reused, under a live source would mix up two connections.
+final class Socket: Sendable {
+    enum Accepted {
+        case connection(Socket, peer: ListeningAddress)
+        case wouldBlock
+        /// This one connection failed before it was accepted.
+        case aborted
+        /// Out of descriptors or memory.
+        case exhausted
+    }
+
+    enum Transfer {
+        case bytes(Int)
+        case wouldBlock
+        /// FIN, a reset, or any error that ends the connection.
+        case closed
+    }
+
+    let descriptor: Int32
+
+    private init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        Foundation.close(descriptor)
+    }
+
+    /// A listening socket.
+    ///
+    /// - Parameters:
+    ///   - host: An IPv4 or IPv6 address, or a name of this machine.
+    ///   - port: 0 lets the kernel choose.
+    static func listening(
+        host: String, port: Int, backlog: Int
+    ) throws(TransportError) -> (socket: Socket, address: ListeningAddress) {
+        var hints = addrinfo()
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, String(port), &hints, &list)
+        guard status == 0, let info = list?.pointee else {
+            throw .unknownHost(host, reason: String(cString: gai_strerror(status)))
+        }
+        defer { freeaddrinfo(list) }
+
+        let descriptor = Foundation.socket(info.ai_family, info.ai_socktype, info.ai_protocol)
+        guard descriptor >= 0 else { throw failure("socket", host: host, port: port) }
+        let socket = Socket(descriptor: descriptor)
+        socket.set(SOL_SOCKET, SO_REUSEADDR)
+        socket.makeNonBlocking()
+        guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0 else { throw failure("bind", host: host, port: port) }
+        guard listen(descriptor, Int32(clamping: backlog)) == 0 else { throw failure("listen", host: host, port: port) }
+        let (_, address) = withAddress { getsockname(descriptor, $0, $1) }
+        return (socket, address)
+    }
+
+    func accept() -> Accepted {
+        while true {
+            let (accepted, peer) = Self.withAddress { Foundation.accept(descriptor, $0, $1) }
+            if accepted >= 0 {
+                let socket = Socket(descriptor: accepted)
+                socket.makeNonBlocking()
+                socket.set(Int32(IPPROTO_TCP), TCP_NODELAY)
+                return .connection(socket, peer: peer)
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted
+            default: return .aborted
+            }
+        }
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+        while true {
+            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .closed }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            default: return .closed
+            }
+        }
+    }
+
+    /// - Parameter buffer: Not empty.
+    func write(_ buffer: UnsafeRawBufferPointer) -> Transfer {
+        while true {
+            // A peer that is gone is an error code here, not a signal.
+            let count = Foundation.send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
+            if count >= 0 { return .bytes(count) }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN, ENOBUFS: return .wouldBlock
+            default: return .closed
+            }
+        }
+    }
+
+    /// Sends FIN after what was written.
+    func shutdownSending() {
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    private func makeNonBlocking() {
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    }
+
+    private func set(_ level: Int32, _ option: Int32) {
+        var on: Int32 = 1
+        _ = setsockopt(descriptor, level, option, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func failure(_ call: String, host: String, port: Int) -> TransportError {
+        let code = errno
+        return switch code {
+        case EADDRINUSE: .addressInUse(host: host, port: port)
+        case EACCES: .permissionDenied(host: host, port: port)
+        case EADDRNOTAVAIL: .addressNotAvailable(host: host)
+        default: .system(call: call, errno: code, reason: String(cString: strerror(code)))
+        }
+    }
+
+    /// Runs a call that fills in an address, and reads the address.
+    private static func withAddress(
+        _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> (result: Int32, address: ListeningAddress) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { storage in
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                let result = call(address, &length)
+                guard result >= 0 else { return (result, ListeningAddress(host: "", port: 0)) }
+                return (result, read(address, length: length))
+            }
+        }
+    }
+
+    private static func read(_ address: UnsafePointer<sockaddr>, length: socklen_t) -> ListeningAddress {
+        var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+        var service = [CChar](repeating: 0, count: Int(NI_MAXSERV))
+        getnameinfo(
+            address, length, &host, socklen_t(host.count), &service, socklen_t(service.count),
+            NI_NUMERICHOST | NI_NUMERICSERV)
+        return ListeningAddress(host: text(host), port: Int(text(service)) ?? 0)
+    }
+
+    private static func text(_ characters: [CChar]) -> String {
+        String(decoding: characters.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

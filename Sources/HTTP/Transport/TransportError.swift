@@ -1,0 +1,19 @@
+/// Why a server could not listen.
+public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The host is neither an address nor a name of this machine.
+    case unknownHost(String, reason: String)
+    case addressInUse(host: String, port: Int)
+    case permissionDenied(host: String, port: Int)
+    case addressNotAvailable(host: String)
+    case system(call: String, errno: Int32, reason: String)
+
+    public var description: String {
+        switch self {
+        case .unknownHost(let host, let reason): "cannot listen on '\(host)': \(reason)"
+        case .addressInUse(let host, let port): "port \(port) on \(host) is already in use"
+        case .permissionDenied(let host, let port): "no permission to listen on port \(port) on \(host)"
+        case .addressNotAvailable(let host): "\(host) is not an address of this machine"
+        case .system(let call, let errno, let reason): "\(call) failed: \(reason) (errno \(errno))"
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/// Bytes into one whole body (RFC 9112, 6 and 7.1). What is kept never exceeds the limit, and memory is taken as bytes arrive,
+/// not as they are announced.
+struct BodyDecoder {
+    private enum State {
+        /// Content-Length: the bytes still to come.
+        case counted(Int)
+        case chunkSize
+        case chunkData(Int)
+        case chunkEnd
+        case trailer
+        case done
+    }
+
+    private let limits: WireLimits
+    private var state: State
+    private var scanner = LineScanner()
+    /// Chunk extensions, then trailers: bytes that carry no body.
+    private var overheadBytes = 0
+    private var trailerFields = 0
+
+    /// The decoded bytes so far.
+    private(set) var body: [UInt8] = []
+
+    /// - Parameter framing: A length has been checked against the limit by the parser.
+    init(framing: RequestHead.Framing, limits: WireLimits) {
+        self.limits = limits
+        state =
+            switch framing {
+            case .length(0): .done
+            case .length(let count): .counted(count)
+            case .chunked: .chunkSize
+            }
+    }
+
+    /// Takes from `buffer` what belongs to the body; true when the body has ended.
+    mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
+        while true {
+            switch state {
+            case .counted(let remaining):
+                let taken = take(from: &buffer, atMost: remaining)
+                state = taken == remaining ? .done : .counted(remaining - taken)
+                if taken < remaining { return false }
+            case .chunkSize:
+                guard
+                    let length = try scanner.next(in: buffer, limit: limits.chunkLineBytes, excess: .malformedChunk)
+                else { return false }
+                let size = try chunkSize(buffer[0..<length])
+                buffer.consume(length + 2)
+                guard size <= limits.bodyBytes - body.count else { throw .bodyTooLarge }
+                state = size == 0 ? .trailer : .chunkData(size)
+            case .chunkData(let remaining):
+                let taken = take(from: &buffer, atMost: remaining)
+                state = taken == remaining ? .chunkEnd : .chunkData(remaining - taken)
+                if taken < remaining { return false }
+            case .chunkEnd:
+                guard let first = buffer.isEmpty ? nil : buffer[0] else { return false }
+                guard first == .carriageReturn else { throw .malformedChunk }
+                guard buffer.count >= 2 else { return false }
+                guard buffer[1] == .lineFeed else { throw .malformedChunk }
+                buffer.consume(2)
+                state = .chunkSize
+            case .trailer:
+                let limit = limits.headerBytes - overheadBytes
+                guard let length = try scanner.next(in: buffer, limit: limit, excess: .headerTooLarge) else {
+                    return false
+                }
+                try checkTrailer(buffer[0..<length])
+                buffer.consume(length + 2)
+                if length == 0 { state = .done }
+            case .done:
+                return true
+            }
+        }
+    }
+
+    private mutating func take(from buffer: inout ByteBuffer, atMost limit: Int) -> Int {
+        let count = min(limit, buffer.count)
+        body.append(contentsOf: buffer[0..<count])
+        buffer.consume(count)
+        return count
+    }
+
+    /// `1*HEXDIG [ BWS ";" extension ]` (RFC 9112, 7.1 and 7.1.1): extensions are ignored, but many small chunks with long ones
+    /// are an attack.
+    private mutating func chunkSize(_ line: ArraySlice<UInt8>) throws(WireError) -> Int {
+        let digits = line.prefix { $0.hexadecimalValue != nil }
+        // 15 digits cannot overflow.
+        guard (1...15).contains(digits.count) else { throw .malformedChunk }
+        let rest = line[digits.endIndex...]
+        if !rest.isEmpty {
+            guard rest.trimmed.first == UInt8(ascii: ";") else { throw .malformedChunk }
+            overheadBytes += rest.count
+            guard overheadBytes <= limits.headerBytes else { throw .malformedChunk }
+        }
+        return digits.reduce(0) { $0 << 4 | ($1.hexadecimalValue ?? 0) }
+    }
+
+    /// Trailers are checked and dropped: nothing here needs them, and merging them into the header is unsafe (RFC 9110, 6.5.1).
+    private mutating func checkTrailer(_ line: ArraySlice<UInt8>) throws(WireError) {
+        guard !line.isEmpty else { return }
+        _ = try FieldLine(line)
+        overheadBytes += line.count
+        trailerFields += 1
+        guard trailerFields <= limits.headerFields else { throw .headerTooLarge }
+    }
+}

@@ -1,0 +1,58 @@
+/// Bytes that arrive at the end and are taken from the front.
+///
+/// Indices count from the first unread byte, so a parser never sees how much was taken before.
+struct ByteBuffer {
+    private var storage: [UInt8] = []
+    private var head = 0
+
+    init() {}
+
+    /// The number of unread bytes.
+    var count: Int { storage.count - head }
+
+    var isEmpty: Bool { storage.count == head }
+
+    subscript(index: Int) -> UInt8 { storage[head + index] }
+
+    /// The unread bytes in `range`, as a slice of the storage (not a copy).
+    subscript(range: Range<Int>) -> ArraySlice<UInt8> { storage[head + range.lowerBound..<head + range.upperBound] }
+
+    /// Appends bytes; an array that meets an empty buffer becomes its storage without a copy.
+    mutating func append(_ bytes: consuming [UInt8]) {
+        if isEmpty {
+            storage = bytes
+            head = 0
+        } else {
+            append(bytes[...])
+        }
+    }
+
+    mutating func append(_ bytes: ArraySlice<UInt8>) {
+        compactIfWorthwhile()
+        storage.append(contentsOf: bytes)
+    }
+
+    /// Takes `count` bytes from the front; an emptied buffer gives its memory back, so that idle connections cost none.
+    mutating func consume(_ count: Int) {
+        precondition(count <= self.count, "more bytes consumed than are in the buffer")
+        head += count
+        if head == storage.count { removeAll() }
+    }
+
+    mutating func removeAll() {
+        storage = []
+        head = 0
+    }
+
+    /// Runs `body` over the unread bytes.
+    func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        storage.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[head...])) }
+    }
+
+    /// Moves the unread bytes to the front once most of the storage is read: amortised O(1) a byte.
+    private mutating func compactIfWorthwhile() {
+        guard head > 0, head >= storage.count / 2 else { return }
+        storage.removeFirst(head)
+        head = 0
+    }
+}

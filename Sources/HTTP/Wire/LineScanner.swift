@@ -1,0 +1,40 @@
+/// Finds the lines of a head or of a chunked body, looking at each byte once however the bytes arrive.
+///
+/// Only CR LF ends a line: bare LF and bare CR, which some recipients take for line ends and others do not, and all control
+/// characters but HTAB are refused (RFC 9112, 2.2; RFC 9110, 5.5).
+struct LineScanner {
+    /// The bytes of the unfinished line that were looked at before.
+    private var scanned = 0
+
+    /// The length of the line at the front of `buffer`, without its CR LF; nil if its end has not arrived.
+    ///
+    /// - Parameters:
+    ///   - limit: The longest line in bytes.
+    ///   - excess: What is thrown for a longer one.
+    mutating func next(
+        in buffer: borrowing ByteBuffer, limit: Int, excess: WireError
+    ) throws(WireError) -> Int? {
+        var index = scanned
+        let count = buffer.count
+        while index < count {
+            let byte = buffer[index]
+            switch byte {
+            case .carriageReturn:
+                guard index + 1 < count else {
+                    scanned = index
+                    return nil
+                }
+                guard buffer[index + 1] == .lineFeed else { throw .bareCarriageReturn }
+                scanned = 0
+                return index
+            case .lineFeed: throw .bareLineFeed
+            case .tab, 0x20...0x7E, 0x80...0xFF:
+                guard index < limit else { throw excess }
+                index += 1
+            default: throw .forbiddenByte
+            }
+        }
+        scanned = index
+        return nil
+    }
+}

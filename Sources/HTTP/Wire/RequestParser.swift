@@ -1,0 +1,79 @@
+import HTTPTypes
+
+/// Bytes into request heads, a line at a time (RFC 9112, 2 to 6). Where the RFC leaves a choice, what another recipient could
+/// read differently is refused, so that nothing can be smuggled past a proxy.
+///
+/// After an error the parser must not be used again: where the next request begins is unknown.
+struct RequestParser {
+    private let limits: WireLimits
+    private var scanner = LineScanner()
+    private var draft: RequestDraft?
+    private var headerBytes = 0
+    private var fieldCount = 0
+    private var skippedEmptyLine = false
+
+    init(limits: WireLimits) {
+        self.limits = limits
+    }
+
+    /// Takes one whole head from the front of `buffer`; nil when its end has not arrived.
+    mutating func parse(_ buffer: inout ByteBuffer) throws(WireError) -> RequestHead? {
+        while true {
+            let isRequestLine = draft == nil
+            let limit = isRequestLine ? limits.requestLineBytes : limits.headerBytes - headerBytes
+            let excess: WireError = isRequestLine ? .requestLineTooLong : .headerTooLarge
+            guard let length = try scanner.next(in: buffer, limit: limit, excess: excess) else { return nil }
+
+            if isRequestLine {
+                try parseRequestLine(buffer[0..<length])
+                buffer.consume(length + 2)
+            } else if length > 0 {
+                try parseField(buffer[0..<length])
+                buffer.consume(length + 2)
+            } else {
+                buffer.consume(2)
+                let head = try draft?.finished()
+                self = RequestParser(limits: limits)
+                return head
+            }
+        }
+    }
+
+    private mutating func parseRequestLine(_ line: ArraySlice<UInt8>) throws(WireError) {
+        if line.isEmpty, !skippedEmptyLine {
+            // Old clients send an empty line after a body (RFC 9112, 2.2).
+            skippedEmptyLine = true
+            return
+        }
+        // Exactly one blank between the three parts; a line of two is HTTP/0.9.
+        guard let first = line.firstIndex(of: .space), let last = line.lastIndex(of: .space), first < last else {
+            throw .malformedRequestLine
+        }
+        let method = line[..<first]
+        guard !method.isEmpty, method.allSatisfy(\.isToken),
+            let method = HTTPRequest.Method(rawValue: String(decoding: method, as: UTF8.self))
+        else { throw .malformedRequestLine }
+        let version = try Self.version(line[(last + 1)...])
+        let target = try RequestTarget(line[(first + 1)..<last], method: method)
+        draft = RequestDraft(method: method, target: target, version: version, limits: limits)
+    }
+
+    /// A higher minor version is read as the highest known (RFC 9110, 2.5).
+    private static func version(_ text: ArraySlice<UInt8>) throws(WireError) -> RequestHead.Version {
+        let prefix = "HTTP/".utf8
+        guard text.count == prefix.count + 3, text.starts(with: prefix) else { throw .malformedRequestLine }
+        let major = text[text.endIndex - 3]
+        let dot = text[text.endIndex - 2]
+        let minor = text[text.endIndex - 1]
+        guard major.isDigit, dot == UInt8(ascii: "."), minor.isDigit else { throw .malformedRequestLine }
+        guard major == UInt8(ascii: "1") else { throw .unsupportedVersion }
+        return minor == UInt8(ascii: "0") ? .http10 : .http11
+    }
+
+    private mutating func parseField(_ line: ArraySlice<UInt8>) throws(WireError) {
+        headerBytes += line.count
+        fieldCount += 1
+        guard fieldCount <= limits.headerFields else { throw .headerTooLarge }
+        try draft?.add(FieldLine(line))
+    }
+}

@@ -1,0 +1,71 @@
+import HTTPTypes
+
+/// Responses into bytes (RFC 9112, 4 and 7). Framing and connection fields are written here and nowhere else: those that a
+/// service sets itself are left out.
+enum ResponseEncoder {
+    /// How the reply's end is marked.
+    enum Framing: Equatable {
+        case length(Int)
+        case chunked
+        /// By closing the connection: the only way for a stream to a peer of HTTP/1.0.
+        case close
+        /// There is no body by the status code (RFC 9110, 8.6).
+        case none
+    }
+
+    /// Appends the status line and header.
+    ///
+    /// - Parameters:
+    ///   - date: The Date field's value.
+    ///   - connection: The Connection field's value; nil leaves the field out.
+    static func head(
+        _ head: HTTPResponse, framing: Framing, connection: StaticString?, date: String, into bytes: inout [UInt8]
+    ) {
+        bytes.append(contentsOf: "HTTP/1.1 ".utf8)
+        bytes.append(contentsOf: String(head.status.code).utf8)
+        bytes.append(.space)
+        bytes.append(contentsOf: head.status.reasonPhrase.utf8)
+        bytes.append(contentsOf: "\r\nDate: ".utf8)
+        bytes.append(contentsOf: date.utf8)
+        bytes.append(contentsOf: "\r\n".utf8)
+        for field in head.headerFields where !isOwn(field.name) {
+            bytes.append(contentsOf: field.name.rawName.utf8)
+            bytes.append(contentsOf: ": ".utf8)
+            field.withUnsafeBytesOfValue { bytes.append(contentsOf: $0) }
+            bytes.append(contentsOf: "\r\n".utf8)
+        }
+        switch framing {
+        case .length(let count): bytes.append(contentsOf: "Content-Length: \(count)\r\n".utf8)
+        case .chunked: bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
+        case .close, .none: break
+        }
+        if let connection {
+            bytes.append(contentsOf: "Connection: ".utf8)
+            connection.withUTF8Buffer { bytes.append(contentsOf: $0) }
+            bytes.append(contentsOf: "\r\n".utf8)
+        }
+        bytes.append(contentsOf: "\r\n".utf8)
+    }
+
+    /// Appends one chunk; an empty one is left out, because it would end the body.
+    static func chunk(_ data: [UInt8], into bytes: inout [UInt8]) {
+        guard !data.isEmpty else { return }
+        bytes.append(contentsOf: String(data.count, radix: 16).utf8)
+        bytes.append(contentsOf: "\r\n".utf8)
+        bytes.append(contentsOf: data)
+        bytes.append(contentsOf: "\r\n".utf8)
+    }
+
+    /// The chunk that ends a body.
+    static let lastChunk = Array("0\r\n\r\n".utf8)
+
+    /// The interim response that asks for the body (RFC 9110, 15.2.1).
+    static let `continue` = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
+
+    private static func isOwn(_ name: HTTPField.Name) -> Bool {
+        switch name.canonicalName {
+        case "content-length", "transfer-encoding", "connection", "keep-alive", "date": true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import HTTPTypes
+
+/// Why a request was refused before any service saw it. Each case knows the status it is answered with.
+public enum WireError: Error, Sendable, Hashable, CaseIterable {
+    // Lines and characters.
+    case bareLineFeed
+    case bareCarriageReturn
+    case forbiddenByte
+    // The request line.
+    case malformedRequestLine
+    case malformedTarget
+    case unsupportedVersion
+    case unsupportedMethod
+    case requestLineTooLong
+    // Header fields.
+    case malformedField
+    case foldedField
+    case headerTooLarge
+    case malformedHost
+    case unsupportedExpectation
+    // Framing.
+    case malformedContentLength
+    case conflictingFraming
+    case unsupportedTransferCoding
+    case malformedChunk
+    case bodyTooLarge
+    // Not the peer's fault, or not by its bytes.
+    case timedOut
+    case overloaded
+
+    /// The status of the answer.
+    public var status: HTTPResponse.Status {
+        switch self {
+        case .bareLineFeed, .bareCarriageReturn, .forbiddenByte, .malformedRequestLine, .malformedTarget, .malformedField,
+            .foldedField, .malformedHost, .malformedContentLength, .conflictingFraming, .malformedChunk:
+            .badRequest
+        case .timedOut: .requestTimeout
+        case .bodyTooLarge: .contentTooLarge
+        case .requestLineTooLong: .uriTooLong
+        case .unsupportedExpectation: .expectationFailed
+        case .headerTooLarge: .requestHeaderFieldsTooLarge
+        case .unsupportedMethod, .unsupportedTransferCoding: .notImplemented
+        case .overloaded: .serviceUnavailable
+        case .unsupportedVersion: .httpVersionNotSupported
+        }
+    }
+
+    /// One plain sentence for the peer.
+    public var reason: String {
+        switch self {
+        case .bareLineFeed: "A line must end with CR LF, not with LF alone."
+        case .bareCarriageReturn: "A CR must be followed by LF."
+        case .forbiddenByte: "The request head contains a control character."
+        case .malformedRequestLine: "The request line is not 'method target version'."
+        case .malformedTarget: "The request target is not valid."
+        case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are supported."
+        case .unsupportedMethod: "CONNECT is not supported."
+        case .requestLineTooLong: "The request line is too long."
+        case .malformedField: "A header field is not 'name: value'."
+        case .foldedField: "A header field must not be folded over several lines."
+        case .headerTooLarge: "The header is too large or has too many fields."
+        case .malformedHost: "The request must have exactly one valid Host field."
+        case .unsupportedExpectation: "The only supported expectation is 100-continue."
+        case .malformedContentLength: "Content-Length must be one decimal number."
+        case .conflictingFraming: "The fields that give the body's length contradict each other."
+        case .unsupportedTransferCoding: "The only supported transfer coding is chunked."
+        case .malformedChunk: "The chunked body is malformed."
+        case .bodyTooLarge: "The request body is too large."
+        case .timedOut: "The request took too long to arrive."
+        case .overloaded: "The server has too many open connections."
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// The work of one step: what the model computes, and who came and went.
+public struct ScheduledBatch: Sendable, Equatable {
+    /// In order of arrival; a sequence appears once at most. The one that is still in its prompt comes last, unless
+    /// several begin in this step.
+    public var sequences: [ScheduledSequence] = []
+    /// Sequences that run for the first time; one that comes back after a preemption is not among them.
+    public var admitted: [SequenceID] = []
+    /// Sequences that lost their blocks and wait again; none of them is in `sequences`.
+    public var preempted: [SequenceID] = []
+
+    public init() {}
+
+    /// Tokens that the step computes.
+    public var tokenCount: Int { sequences.reduce(0) { $0 + $1.tokens.count } }
+}
+
+/// One sequence's part of a step.
+public struct ScheduledSequence: Sendable, Equatable {
+    public var id: SequenceID
+    /// Absolute positions to compute, at least one; the tokens before them are in the cache.
+    public var tokens: Range<Int>
+    /// Whether `tokens` reaches the end of the sequence: the logits of its last row give the next token.
+    public var samples: Bool
+
+    public init(id: SequenceID, tokens: Range<Int>, samples: Bool) {
+        self.id = id
+        self.tokens = tokens
+        self.samples = samples
+    }
+}

@@ -1,0 +1,34 @@
+extension Scheduler {
+    /// The first invariant that does not hold, in words; `nil` when all hold.
+    /// O(blocks of the pool + blocks of all tables).
+    public func violatedInvariant() -> String? {
+        if let violation = cache.violatedInvariant() { return violation }
+        if running.count > limits.maxSequences { return "\(running.count) sequences run" }
+        let known = running + waiting
+        if Set(known).count != known.count { return "a sequence is listed twice" }
+        if Set(known) != Set(sequences.keys) { return "a sequence is neither running nor waiting" }
+        for id in waiting {
+            guard let state = sequences[id], state.status == .waiting, state.computedTokens == 0,
+                cache.sequences[id] == nil
+            else { return "\(id) waits and is not reset" }
+        }
+        for id in running {
+            guard let state = sequences[id], state.status == .running else { return "\(id) runs and is not marked so" }
+            if state.remainingTokens < 0 || state.tokens > state.tokenLimit { return "\(id) has too many tokens" }
+            let slots = cache.sequences[id]?.slots ?? 0
+            if slots * cache.geometry.blockSize < state.computedTokens { return "\(id) lacks slots of computed tokens" }
+            let firstSlot = min(slots, cache.geometry.firstSlidingSlot(forQueryAt: state.computedTokens))
+            if let held = cache.sequences[id]?.firstSlidingSlot, held != firstSlot {
+                return "\(id) holds its window from slot \(held), not from \(firstSlot)"
+            }
+        }
+        if cache.sequences.count > running.count { return "blocks are held by a sequence that does not run" }
+        return nil
+    }
+
+    /// Stops the process when a sequence is lost, or when blocks are held that no running sequence needs.
+    public func checkInvariants() {
+        let violation = violatedInvariant()
+        precondition(violation == nil, violation ?? "")
+    }
+}

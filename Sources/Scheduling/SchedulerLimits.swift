@@ -1,0 +1,26 @@
+/// What the scheduler may have in hand at once.
+public struct SchedulerLimits: Sendable, Equatable {
+    /// Sequences that run at once. `maxBatchedTokens` bounds them too: a decode of each fits in one step.
+    public var maxSequences: Int
+    /// Tokens that one step computes: the token budget.
+    public var maxBatchedTokens: Int
+    /// Sequences that wait; the preempted ones count, but are never turned away.
+    public var maxQueuedSequences: Int
+    /// Tokens of a sequence, prompt and completion; `nil`: as far as the pool reaches.
+    public var maxModelLength: Int?
+
+    public init(maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil) {
+        self.maxSequences = maxSequences
+        self.maxBatchedTokens = maxBatchedTokens
+        self.maxQueuedSequences = maxQueuedSequences
+        self.maxModelLength = maxModelLength
+    }
+}
+
+/// Why a sequence is not taken into the waiting queue.
+public enum AdmissionError: Error, Sendable, Equatable {
+    /// As many as `limit` wait already; later there may be room.
+    case queueFull(limit: Int)
+    /// At its greatest length it needs `needed` blocks, more than the `pool` has: not even alone would it end.
+    case neverFits(needed: Int, pool: Int)
+}

@@ -1,0 +1,151 @@
+import Engine
+import HTTP
+import Scheduling
+
+/// Every reply that is being generated, and every choice that the engine still works on. Owned by the event loop.
+///
+/// A choice lives from `register` to its last event, which the engine sends exactly once; its reply may end earlier,
+/// when the client leaves. *Places* bound what is accepted: a request takes one while it is prepared and one for each
+/// choice from then on.
+struct ActiveResponses {
+    private struct Response {
+        var stream: CompletionStream
+        /// Whether the head of a streamed reply has been sent.
+        var isStarted = false
+    }
+
+    private struct Choice {
+        var exchange: ExchangeID
+        var promptTokens: Int
+        var arrival: ContinuousClock.Instant
+        var admitted: ContinuousClock.Instant?
+        var firstToken: ContinuousClock.Instant?
+        var lastToken: ContinuousClock.Instant?
+        var tokens = 0
+    }
+
+    /// Places that exist.
+    let capacity: Int
+    private(set) var preparing = 0
+    private var choices: [SequenceID: Choice] = [:]
+    private var responses: [ExchangeID: Response] = [:]
+    private var nextSequence: UInt64 = 1
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    var running: Int { choices.values.count { $0.admitted != nil } }
+    var waiting: Int { preparing + choices.count - running }
+    /// Nothing is being prepared or generated.
+    var isIdle: Bool { preparing == 0 && choices.isEmpty }
+
+    /// Takes a place for a request that is about to be prepared; false when there is none.
+    mutating func reserve() -> Bool {
+        guard preparing + choices.count < capacity else { return false }
+        preparing += 1
+        return true
+    }
+
+    /// Gives back the place of a request whose preparation is over.
+    mutating func release() {
+        precondition(preparing > 0, "a place is released once")
+        preparing -= 1
+    }
+
+    func hasPlaces(for count: Int) -> Bool {
+        preparing + choices.count + count <= capacity
+    }
+
+    /// The first of `count` consecutive ids that no sequence has had.
+    mutating func takeSequenceIDs(_ count: Int) -> SequenceID {
+        defer { nextSequence += UInt64(count) }
+        return SequenceID(nextSequence)
+    }
+
+    mutating func register(
+        _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
+        arrival: ContinuousClock.Instant
+    ) {
+        responses[exchange] = Response(stream: stream)
+        for request in requests {
+            choices[request.id] = Choice(
+                exchange: exchange, promptTokens: request.promptIDs.count, arrival: arrival)
+        }
+    }
+
+    /// Forgets a reply; returns its choices that still live, for the engine to abort.
+    mutating func remove(_ exchange: ExchangeID) -> [SequenceID] {
+        guard responses.removeValue(forKey: exchange) != nil else { return [] }
+        return choices.filter { $0.value.exchange == exchange }.map(\.key).sorted()
+    }
+
+    func stream(_ exchange: ExchangeID) -> CompletionStream? {
+        responses[exchange]?.stream
+    }
+
+    /// Changes a reply in place; `nil`: there is no such reply any more.
+    mutating func update<Result>(_ exchange: ExchangeID, _ change: (inout CompletionStream) -> Result) -> Result? {
+        guard let index = responses.index(forKey: exchange) else { return nil }
+        return change(&responses.values[index].stream)
+    }
+
+    /// Notes that the head of a streamed reply goes out; true the first time.
+    mutating func begin(_ exchange: ExchangeID) -> Bool {
+        guard let index = responses.index(forKey: exchange), !responses.values[index].isStarted else { return false }
+        responses.values[index].isStarted = true
+        return true
+    }
+
+    /// Every reply, for when all must be told the same.
+    var exchanges: [ExchangeID] { Array(responses.keys) }
+
+    /// Counts what `event` says of its choice; returns the exchange that the choice belongs to.
+    mutating func record(_ event: TokenEvent, in metrics: inout Metrics, now: ContinuousClock.Instant) -> ExchangeID? {
+        guard var choice = choices[event.sequence] else { return nil }
+        if let admitted = event.admitted {
+            choice.admitted = admitted
+            metrics.queueTime.observe(admitted - choice.arrival)
+        }
+        for token in event.tokens {
+            if let last = choice.lastToken {
+                metrics.interTokenLatency.observe(token.time - last)
+            } else {
+                choice.firstToken = token.time
+                metrics.timeToFirstToken.observe(token.time - choice.arrival)
+                if let admitted = choice.admitted { metrics.prefillTime.observe(token.time - admitted) }
+            }
+            choice.lastToken = token.time
+            choice.tokens += 1
+        }
+        if let finish = event.finish {
+            choices[event.sequence] = nil
+            record(finish, of: choice, in: &metrics, now: now)
+        } else {
+            choices[event.sequence] = choice
+        }
+        return choice.exchange
+    }
+
+    private func record(
+        _ finish: FinishReason, of choice: Choice, in metrics: inout Metrics, now: ContinuousClock.Instant
+    ) {
+        switch finish {
+        case .stop: metrics.finished.add(label: "stop")
+        case .length: metrics.finished.add(label: "length")
+        case .abort:
+            metrics.finished.add(label: "abort")
+            metrics.wastedTokens.add(UInt64(choice.tokens))
+        case .error: metrics.finished.add(label: "error")
+        }
+        let end = choice.lastToken ?? now
+        metrics.latency.observe(end - choice.arrival)
+        metrics.promptLength.observe(Double(choice.promptTokens))
+        metrics.generationLength.observe(Double(choice.tokens))
+        if let admitted = choice.admitted { metrics.inferenceTime.observe(end - admitted) }
+        if let first = choice.firstToken {
+            metrics.decodeTime.observe(end - first)
+            if choice.tokens > 1 { metrics.timePerOutputToken.observe((end - first) / (choice.tokens - 1)) }
+        }
+    }
+}

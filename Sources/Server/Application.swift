@@ -1,0 +1,166 @@
+import Dispatch
+import Engine
+import Foundation
+import HTTP
+import Logging
+
+/// The composition root: makes the event loop, the routes and the engine, joins them, and ends them in order.
+public final class Application: Sendable {
+    /// What happens to a running server, in the order in which it happens.
+    enum LifecycleEvent: Sendable {
+        case ready
+        case failed(String)
+        /// SIGTERM or SIGINT.
+        case signal
+        /// Every request has been answered after `drain`.
+        case drained
+        case engineStopped
+    }
+
+    /// Where the server listens: the port is the real one where 0 was asked for.
+    public let address: ListeningAddress
+
+    private let configuration: ServerConfiguration
+    private let loop: EventLoop
+    private let events: AsyncStream<LifecycleEvent>
+    private let announce: AsyncStream<LifecycleEvent>.Continuation
+    private let logger: Logger
+
+    /// Runs a server until SIGTERM or SIGINT has been obeyed.
+    ///
+    /// - Throws: what kept it from listening, or an `ApplicationError` when the model cannot be loaded.
+    public static func run(_ configuration: ServerConfiguration) async throws {
+        switch configuration.logFormat {
+        case .text: LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        case .json: LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
+        }
+        var logger = Logger(label: "trinity")
+        logger.logLevel = configuration.logLevel
+        let application = try await Application(configuration, logger: logger)
+        let signals = application.watchSignals()
+        defer { signals.forEach { $0.cancel() } }
+        try await application.waitUntilReady()
+        await application.waitForSignal()
+        await application.drain()
+    }
+
+    /// Listens at once and starts loading the model; see ``waitUntilReady()``.
+    ///
+    /// - Throws: what kept it from listening.
+    public init(_ configuration: ServerConfiguration, logger: Logger) async throws {
+        self.configuration = configuration
+        self.logger = logger
+        (events, announce) = AsyncStream.makeStream(of: LifecycleEvent.self)
+        loop = EventLoop(configuration: configuration.http)
+        await loop.serve(Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
+        address = try await loop.listen(host: configuration.host, port: configuration.port)
+        logger.info("listening on \(address)")
+        loadModel()
+    }
+
+    /// Returns when requests can be served.
+    ///
+    /// - Throws: `ApplicationError` when the model cannot be loaded.
+    public func waitUntilReady() async throws {
+        for await event in events {
+            switch event {
+            case .ready:
+                logger.info("ready: \(configuration.servedModelName)")
+                return
+            case .failed(let reason): throw ApplicationError(reason: reason)
+            case .signal: throw ApplicationError(reason: "interrupted while loading")
+            case .drained, .engineStopped: continue
+            }
+        }
+    }
+
+    /// Lets running requests finish, within the drain timeout, while new ones get 503; then stops the engine and closes
+    /// the listener.
+    public func drain() async {
+        logger.info("draining")
+        let timeout = configuration.drainTimeout
+        loop.post { loop in
+            Routes.on(loop) { $0.drain(timeout: timeout, on: loop) }
+        }
+        for await event in events {
+            switch event {
+            case .drained:
+                loop.post { loop in
+                    loop.closeListeners()
+                    Routes.on(loop) { $0.stopEngine() }
+                }
+            case .engineStopped:
+                logger.info("stopped")
+                return
+            case .signal:
+                // A second signal: do not wait any longer.
+                loop.post { loop in
+                    Routes.on(loop) { $0.drain(timeout: .zero, on: loop) }
+                }
+            case .ready, .failed: continue
+            }
+        }
+    }
+
+    private func waitForSignal() async {
+        for await event in events {
+            if case .signal = event { return }
+        }
+    }
+
+    private func watchSignals() -> [any DispatchSourceSignal] {
+        [SIGTERM, SIGINT].map { number in
+            // Dispatch only observes signals; the default action would end the process first.
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number)
+            source.setEventHandler { [announce] in announce.yield(.signal) }
+            source.resume()
+            return source
+        }
+    }
+
+    private func loadModel() {
+        Task { await load() }
+    }
+
+    @concurrent private func load() async {
+        do throws(TextPipelineError) {
+            let text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            startEngine(text)
+        } catch {
+            announce.yield(.failed(error.description))
+        }
+    }
+
+    private func startEngine(_ text: TextPipeline?) {
+        let loop = loop
+        let announce = announce
+        let engine = LLMEngine(options: configuration.engine, tokenizer: text?.tokenizer, logger: logger) {
+            loop.post { loop in
+                Routes.on(loop) { $0.engineReported(on: loop) }
+            }
+        } onStateChange: { state in
+            switch state {
+            case .loading: break
+            case .ready(let model):
+                loop.post { loop in
+                    Routes.on(loop) { $0.modelLoaded(model, text: text) }
+                    announce.yield(.ready)
+                }
+            case .failed(let reason): announce.yield(.failed(reason))
+            case .stopped: announce.yield(.engineStopped)
+            }
+        }
+        loop.post { loop in
+            Routes.on(loop) { $0.engine = engine }
+        }
+        engine.start()
+    }
+}
+
+/// Why a server ended without being asked to.
+public struct ApplicationError: Error, CustomStringConvertible {
+    let reason: String
+
+    public var description: String { reason }
+}

@@ -1,0 +1,64 @@
+import Engine
+import Text
+
+extension CompletionStream {
+    /// The whole reply, once ``isFinished`` without ``failure``.
+    var body: JSONValue {
+        var body: JSONObject = [
+            "id": .string(id), "object": .string(endpoint.object), "created": .integer(created),
+            "model": .string(model),
+        ]
+        if options.namesServiceTier { body["service_tier"] = "default" }
+        body["system_fingerprint"] = JSONValue.null
+        body["choices"] = .array(choices.indices.map(choiceJSON))
+        body["usage"] = usage.json
+        return .object(body)
+    }
+
+    private func choiceJSON(_ index: Int) -> JSONValue {
+        let choice = choices[index]
+        var json: JSONObject = ["index": .integer(index)]
+        switch endpoint {
+        case .completions: json["text"] = .string(choice.text)
+        case .chat: json["message"] = ["role": "assistant", "content": .string(choice.text), "refusal": nil]
+        }
+        var textOffset = 0
+        json["logprobs"] =
+            options.logprobs == nil
+            ? JSONValue.null : logprobs.json(of: choice.tokens, endpoint: endpoint, textOffset: &textOffset)
+        json["finish_reason"] = choice.finish?.wireName ?? JSONValue.null
+        json["stop_reason"] = choice.finish?.stopReason ?? JSONValue.null
+        if options.returnsTokenIDs {
+            json["token_ids"] = .ids(choice.tokens.map(\.id))
+            json["prompt_token_ids"] = .ids(promptIDs[choice.prompt])
+        }
+        return .object(json)
+    }
+}
+
+extension FinishReason {
+    /// `finish_reason`: the specification's words only, since strict clients fail on others; what is neither is an
+    /// error and no finished choice.
+    var wireName: JSONValue {
+        switch self {
+        case .stop: "stop"
+        case .length: "length"
+        case .abort, .error: .null
+        }
+    }
+
+    /// `stop_reason`: the string or the id that ended the choice; null for the model's own end.
+    var stopReason: JSONValue {
+        switch self {
+        case .stop(.string(let string)): .string(string)
+        case .stop(.token(let id)): .integer(Int(id))
+        case .stop(.endOfSequence), .length, .abort, .error: .null
+        }
+    }
+}
+
+extension JSONValue {
+    static func ids(_ ids: [Int32]) -> JSONValue {
+        .array(ids.map { .integer(Int($0)) })
+    }
+}

@@ -1,0 +1,103 @@
+import Engine
+import Text
+
+/// What one chunk says about its choice.
+struct ChunkContent {
+    var role: String?
+    var text: String?
+    var logprobs: JSONValue?
+    var tokenIDs: [Int32]?
+    var finish: FinishReason?
+
+    /// Whether the chunk would say nothing.
+    var isEmpty: Bool {
+        role == nil && text == nil && logprobs == nil && tokenIDs == nil && finish == nil
+    }
+}
+
+/// Server-sent events of a stream (HTML standard, section 9.2). Written straight into bytes: this runs for every
+/// token of every stream.
+extension CompletionStream {
+    static let done = Array("data: [DONE]\n\n".utf8)
+
+    /// Everything that stands before the choices: the same in all chunks of a stream.
+    static func chunkPrefix(
+        endpoint: Endpoint, id: String, created: Int, model: String, namesServiceTier: Bool
+    ) -> [UInt8] {
+        var head: JSONObject = [
+            "id": .string(id), "object": .string(endpoint.chunkObject), "created": .integer(created),
+            "model": .string(model),
+        ]
+        if namesServiceTier { head["service_tier"] = "default" }
+        head["system_fingerprint"] = JSONValue.null
+        var prefix = Array("data: ".utf8)
+        JSONValue.object(head).write(to: &prefix)
+        prefix.removeLast()
+        prefix.append(contentsOf: ",\"choices\":[".utf8)
+        return prefix
+    }
+
+    /// Appends one chunk about one choice.
+    func writeChunk(_ content: ChunkContent, choice index: Int, isFirst: Bool, to output: inout [UInt8]) {
+        output.append(contentsOf: chunkPrefix)
+        output.append(contentsOf: "{\"index\":".utf8)
+        output.append(contentsOf: String(index).utf8)
+        switch endpoint {
+        case .completions:
+            output.append(contentsOf: ",\"text\":".utf8)
+            JSONValue.writeString(content.text ?? "", to: &output)
+        case .chat:
+            output.append(contentsOf: ",\"delta\":".utf8)
+            writeDelta(content, to: &output)
+        }
+        output.append(contentsOf: ",\"logprobs\":".utf8)
+        (content.logprobs ?? .null).write(to: &output)
+        output.append(contentsOf: ",\"finish_reason\":".utf8)
+        (content.finish?.wireName ?? .null).write(to: &output)
+        if let finish = content.finish {
+            output.append(contentsOf: ",\"stop_reason\":".utf8)
+            finish.stopReason.write(to: &output)
+        }
+        if let ids = content.tokenIDs { writeIDs(ids, named: "token_ids", to: &output) }
+        if isFirst, options.returnsTokenIDs {
+            writeIDs(promptIDs[choices[index].prompt], named: "prompt_token_ids", to: &output)
+        }
+        output.append(contentsOf: "}]".utf8)
+        writeChunkEnd(usage: options.streaming?.reportsUsageContinuously == true ? usage : nil, to: &output)
+    }
+
+    /// Appends the chunk with no choices that tells the usage of the whole request.
+    func writeUsageChunk(to output: inout [UInt8]) {
+        output.append(contentsOf: chunkPrefix)
+        output.append(UInt8(ascii: "]"))
+        writeChunkEnd(usage: usage, to: &output)
+    }
+
+    private func writeDelta(_ content: ChunkContent, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "{"))
+        if let role = content.role {
+            output.append(contentsOf: "\"role\":".utf8)
+            JSONValue.writeString(role, to: &output)
+        }
+        if let text = content.text {
+            output.append(contentsOf: (content.role == nil ? "\"content\":" : ",\"content\":").utf8)
+            JSONValue.writeString(text, to: &output)
+        }
+        output.append(UInt8(ascii: "}"))
+    }
+
+    private func writeIDs(_ ids: [Int32], named name: String, to output: inout [UInt8]) {
+        output.append(contentsOf: ",\"\(name)\":".utf8)
+        JSONValue.ids(ids).write(to: &output)
+    }
+
+    private func writeChunkEnd(usage: Usage?, to output: inout [UInt8]) {
+        if let usage {
+            output.append(contentsOf: ",\"usage\":".utf8)
+            usage.json.write(to: &output)
+        } else if options.streaming?.includesUsage == true {
+            output.append(contentsOf: ",\"usage\":null".utf8)
+        }
+        output.append(contentsOf: "}\n\n".utf8)
+    }
+}

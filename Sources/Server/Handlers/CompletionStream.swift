@@ -1,0 +1,143 @@
+import Engine
+import Scheduling
+import Text
+
+/// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
+/// the end. A value that touches nothing else.
+///
+/// Both forms are made of the same parts by the same code, so the joined text of a stream is the text of the whole
+/// reply. A stream has begun once ``receive(_:)`` has returned bytes; before that an error is still an ordinary HTTP
+/// error (``failure``), after it an event of the stream.
+struct CompletionStream: Sendable {
+    let endpoint: Endpoint
+    let options: GenerationOptions
+    let id: String
+    let created: Int
+    let model: String
+    let promptIDs: [[Int32]]
+    let firstSequence: SequenceID
+    let logprobs: Logprobs
+    /// By number of the sequence: prompt times `n` plus choice.
+    private(set) var choices: [CompletionChoice]
+    /// Nothing more will come: all choices are finished, or the request has failed.
+    private(set) var isFinished = false
+    /// The error to answer with instead of a stream or a body.
+    private(set) var failure: APIError?
+    private var unfinished: Int
+    private var hasBegun = false
+    /// What every chunk of a stream begins with, made once.
+    let chunkPrefix: [UInt8]
+
+    /// - Parameters:
+    ///   - requestID: the request's id; the reply's own is made of it.
+    ///   - created: Unix time in seconds.
+    ///   - promptIDs: the prompts, (prompts, tokens).
+    ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
+    init(
+        endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
+        promptIDs: [[Int32]], firstSequence: SequenceID, names: TokenNames
+    ) {
+        precondition(!promptIDs.isEmpty, "a request has at least one prompt")
+        self.endpoint = endpoint
+        self.options = options
+        id = endpoint.idPrefix + requestID
+        self.created = created
+        self.model = model
+        self.promptIDs = promptIDs
+        self.firstSequence = firstSequence
+        logprobs = Logprobs(names: names)
+        choices = promptIDs.indices.flatMap { prompt in
+            (0..<options.choices).map { _ in CompletionChoice(prompt: prompt) }
+        }
+        unfinished = choices.count
+        chunkPrefix = Self.chunkPrefix(
+            endpoint: endpoint, id: id, created: created, model: model, namesServiceTier: options.namesServiceTier)
+    }
+
+    /// Takes what happened to one sequence and returns the bytes that a stream sends for it: none for a whole reply,
+    /// and none when there is nothing to say yet. Late events of a request that is over are ignored.
+    mutating func receive(_ event: TokenEvent) -> [UInt8] {
+        guard !isFinished, let index = index(of: event.sequence), choices[index].finish == nil else { return [] }
+        let isWhole = options.streaming == nil
+        choices[index].receive(
+            event, keepsText: isWhole, keepsTokens: isWhole && (options.logprobs != nil || options.returnsTokenIDs))
+        switch event.finish {
+        case .abort: return fail(.aborted)
+        case .error: return fail(.internalError)
+        case .stop, .length: unfinished -= 1
+        case nil: break
+        }
+        isFinished = unfinished == 0
+        guard let streaming = options.streaming else { return [] }
+        var output: [UInt8] = []
+        writeChunks(for: event, choice: index, to: &output)
+        if isFinished {
+            if streaming.includesUsage { writeUsageChunk(to: &output) }
+            output.append(contentsOf: Self.done)
+        }
+        if !output.isEmpty { hasBegun = true }
+        return output
+    }
+
+    /// Ends the request with an error: the bytes that end a stream that has begun, otherwise none and ``failure`` is
+    /// set.
+    mutating func fail(_ error: APIError) -> [UInt8] {
+        guard !isFinished else { return [] }
+        isFinished = true
+        guard hasBegun else {
+            failure = error
+            return []
+        }
+        var output = Array("data: ".utf8)
+        error.json.write(to: &output)
+        output.append(contentsOf: "\n\n".utf8)
+        return output + Self.done
+    }
+
+    /// The sequences that have not ended: those to abort when the request is given up.
+    var runningSequences: [SequenceID] {
+        choices.indices.filter { choices[$0].finish == nil }
+            .map { SequenceID(firstSequence.rawValue + UInt64($0)) }
+    }
+
+    /// The tokens so far.
+    var usage: Usage {
+        // The first choice of a prompt computes it; what its siblings find in the cache is the request's own work.
+        let firsts = stride(from: 0, to: choices.count, by: options.choices)
+        return Usage(
+            promptTokens: promptIDs.reduce(0) { $0 + $1.count },
+            completionTokens: choices.reduce(0) { $0 + $1.tokenCount },
+            cachedTokens: firsts.reduce(0) { $0 + choices[$1].cachedTokens })
+    }
+
+    private func index(of sequence: SequenceID) -> Int? {
+        guard sequence >= firstSequence else { return nil }
+        let offset = sequence.rawValue - firstSequence.rawValue
+        return offset < UInt64(choices.count) ? Int(offset) : nil
+    }
+}
+
+extension CompletionStream {
+    /// Writes the chunks of one event: the role when a chat choice begins, then everything else in one.
+    private mutating func writeChunks(for event: TokenEvent, choice index: Int, to output: inout [UInt8]) {
+        guard !event.tokens.isEmpty || !event.text.isEmpty || event.finish != nil else { return }
+        let isFirst = !choices[index].hasBegun
+        let opensWithRole = isFirst && endpoint == .chat
+        if opensWithRole {
+            choices[index].hasBegun = true
+            writeChunk(ChunkContent(role: "assistant", text: ""), choice: index, isFirst: true, to: &output)
+        }
+        var content = ChunkContent(finish: event.finish)
+        if !event.text.isEmpty { content.text = event.text }
+        if !event.tokens.isEmpty {
+            if options.logprobs != nil {
+                content.logprobs = logprobs.json(
+                    of: event.tokens, endpoint: endpoint, textOffset: &choices[index].textOffset)
+            }
+            if options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
+        }
+        guard !content.isEmpty else { return }
+        choices[index].hasBegun = true
+        writeChunk(content, choice: index, isFirst: isFirst && !opensWithRole, to: &output)
+    }
+}

@@ -1,0 +1,46 @@
+import HTTP
+import HTTPTypes
+import Logging
+
+/// One line a request, written when its exchange ends. Never says what was in it.
+struct AccessLog {
+    private struct Entry {
+        var method: String
+        var path: String
+        var peer: String
+        var requestID: String
+        var start: ContinuousClock.Instant
+        var status: Int?
+    }
+
+    private let logger: Logger
+    private let clock = ContinuousClock()
+    private var entries: [ExchangeID: Entry] = [:]
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    mutating func begin(_ exchange: ExchangeID, _ message: HTTPMessage, path: String, requestID: RequestID) {
+        entries[exchange] = Entry(
+            method: message.head.method.rawValue, path: path, peer: message.peer, requestID: requestID.description,
+            start: clock.now)
+    }
+
+    mutating func answered(_ exchange: ExchangeID, status: HTTPResponse.Status) {
+        entries[exchange]?.status = status.code
+    }
+
+    mutating func end(_ exchange: ExchangeID, _ outcome: ExchangeOutcome) {
+        guard let entry = entries.removeValue(forKey: exchange) else { return }
+        // Probes and scrapes come every few seconds and say nothing new.
+        let isProbe = ["/health", "/ready", "/metrics"].contains(entry.path)
+        logger.log(
+            level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)",
+            metadata: [
+                "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome)",
+                "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
+                "request_id": "\(entry.requestID)",
+            ])
+    }
+}

@@ -1,0 +1,34 @@
+import Foundation
+import Logging
+import Text
+
+/// Writes one JSON object a line to standard error: time, level, logger, message and the metadata.
+struct JSONLogHandler: LogHandler {
+    let label: String
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    init(label: String) {
+        self.label = label
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        FileHandle.standardError.write(Data(line(event, time: Date())))
+    }
+
+    /// The line with its newline: one write, so that lines of several threads do not mix.
+    func line(_ event: LogEvent, time: Date) -> [UInt8] {
+        var object: JSONObject = [
+            "time": .string(time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),
+            "level": .string(event.level.rawValue), "logger": .string(label), "message": .string("\(event.message)"),
+        ]
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        for (key, value) in all.sorted(by: { $0.key < $1.key }) { object[key] = .string("\(value)") }
+        return JSONValue.object(object).serialized + [0x0A]
+    }
+}

@@ -1,0 +1,71 @@
+/// A number that only grows, split by the values of one label where it has one.
+struct Counter: Sendable {
+    let name: String
+    let help: String
+    /// The label's name; `nil`: a single number.
+    let label: String?
+    private(set) var values: [(label: String, count: UInt64)]
+
+    /// - Parameter values: every value that the label can take, so that each is there from the start, at 0.
+    init(_ name: String, _ help: String, label: String? = nil, values: [String] = [""]) {
+        self.name = name
+        self.help = help
+        self.label = label
+        self.values = values.map { ($0, 0) }
+    }
+
+    mutating func add(_ amount: UInt64 = 1, label: String = "") {
+        guard let index = values.firstIndex(where: { $0.label == label }) else {
+            preconditionFailure("\(name) has no label value \(label)")
+        }
+        values[index].count += amount
+    }
+
+    /// For totals that another part counts.
+    mutating func set(_ total: UInt64) {
+        values[0].count = total
+    }
+}
+
+/// Counts of observations by upper bound, with their sum.
+struct Histogram: Sendable {
+    let name: String
+    let help: String
+    let bounds: [Double]
+    /// One a bound and one for what is above them all; not cumulative.
+    private(set) var counts: [UInt64]
+    private(set) var sum = 0.0
+
+    init(_ name: String, _ help: String, bounds: [Double]) {
+        self.name = name
+        self.help = help
+        self.bounds = bounds
+        counts = Array(repeating: 0, count: bounds.count + 1)
+    }
+
+    var count: UInt64 { counts.reduce(0, +) }
+
+    mutating func observe(_ value: Double) {
+        counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+        sum += value
+    }
+
+    mutating func observe(_ duration: Duration) {
+        observe(duration / .seconds(1))
+    }
+}
+
+extension Histogram {
+    /// 1, 2, 5, 10, ... up to the first that reaches `limit`.
+    static func bounds(upTo limit: Int) -> [Double] {
+        var bounds: [Double] = []
+        var scale = 1.0
+        while true {
+            for factor in [1.0, 2, 5] {
+                bounds.append(factor * scale)
+                if factor * scale >= Double(limit) { return bounds }
+            }
+            scale *= 10
+        }
+    }
+}

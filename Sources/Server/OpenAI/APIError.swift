@@ -1,0 +1,173 @@
+import HTTP
+import HTTPTypes
+import Text
+
+/// Everything that a request can be answered with instead of a result, in OpenAI's shape:
+/// `{"error": {"message", "type", "param", "code"}}`, all four keys always there.
+///
+/// Messages are for the client: they name the parameter, the bound and the value given, and never the server's
+/// internals.
+enum APIError: Error, Hashable, Sendable {
+    case malformedJSON(JSONError)
+    /// A parameter of the wrong type, out of range or in conflict with another; `param` is its path in the body.
+    case invalid(param: String?, message: String)
+    case missing(param: String)
+    /// A parameter that exists elsewhere and is not implemented here.
+    case unsupported(param: String)
+    /// A parameter that nobody knows.
+    case unrecognized(param: String)
+    /// The model's folder has no tokenizer (or chat template), so the request cannot be turned into tokens.
+    case textUnavailable(param: String, message: String)
+    case modelNotFound(String)
+    /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
+    case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
+    /// The chat template refused the messages, in its own words.
+    case template(String)
+    case notFound(path: String)
+    case methodNotAllowed(method: String, allowed: [String])
+    case unsupportedMediaType(String?)
+    /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
+    case wire(WireError, bodyLimit: Int)
+    /// The waiting queue is full; `retryAfter` in seconds.
+    case queueFull(retryAfter: Int)
+    /// The model is still being loaded; `retryAfter` in seconds.
+    case notReady(retryAfter: Int)
+    /// The server finishes what it has and takes nothing new; `retryAfter` in seconds.
+    case draining(retryAfter: Int)
+    /// The server gave up on an accepted request.
+    case aborted
+    /// A fault of the server; what happened stands in its log.
+    case internalError
+}
+
+extension APIError {
+    var status: HTTPResponse.Status {
+        switch self {
+        case .malformedJSON, .invalid, .missing, .unsupported, .unrecognized, .textUnavailable,
+            .contextLengthExceeded, .template:
+            .badRequest
+        case .modelNotFound, .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .unsupportedMediaType: .unsupportedMediaType
+        case .wire(let error, _): error.status
+        case .queueFull, .notReady, .draining: .serviceUnavailable
+        case .aborted, .internalError: .internalServerError
+        }
+    }
+
+    /// `invalid_request_error` for what the client must change, `server_error` for what it may repeat.
+    var type: String {
+        status.kind == .serverError ? "server_error" : "invalid_request_error"
+    }
+
+    /// The path of the parameter at fault, such as `messages[2].content[0]`.
+    var param: String? {
+        switch self {
+        case .invalid(let param, _): param
+        case .missing(let param), .unsupported(let param), .unrecognized(let param), .textUnavailable(let param, _),
+            .contextLengthExceeded(let param, _, _, _):
+            param
+        case .modelNotFound: "model"
+        case .template: "messages"
+        default: nil
+        }
+    }
+
+    var code: String? {
+        switch self {
+        case .malformedJSON: "invalid_json"
+        case .invalid: "invalid_value"
+        case .missing: "missing_required_parameter"
+        case .unsupported: "unsupported_parameter"
+        case .unrecognized: "unknown_parameter"
+        case .textUnavailable: "text_unavailable"
+        case .modelNotFound: "model_not_found"
+        case .contextLengthExceeded: "context_length_exceeded"
+        case .template: "template_error"
+        case .notFound: "unknown_url"
+        case .methodNotAllowed: "method_not_allowed"
+        case .unsupportedMediaType: "unsupported_media_type"
+        case .wire(.bodyTooLarge, _): "body_too_large"
+        case .wire(.timedOut, _): "request_timeout"
+        case .wire(.overloaded, _): "server_overloaded"
+        case .wire: "invalid_http"
+        case .queueFull: "server_overloaded"
+        case .notReady: "server_not_ready"
+        case .draining: "server_draining"
+        case .aborted: "aborted"
+        case .internalError: nil
+        }
+    }
+
+    /// When to try again, in seconds. OpenAI's client does not retry at all when told to wait above 120 s.
+    var retryAfter: Int? {
+        switch self {
+        case .queueFull(let seconds), .notReady(let seconds), .draining(let seconds): min(max(seconds, 1), 120)
+        default: nil
+        }
+    }
+
+    /// The JSON object that a reply, or an event of a stream that has begun, carries.
+    var json: JSONValue {
+        [
+            "error": [
+                "message": .string(message), "type": .string(type), "param": param.map(JSONValue.string) ?? .null,
+                "code": code.map(JSONValue.string) ?? .null,
+            ]
+        ]
+    }
+
+    /// The fields of the reply beside those that every reply has.
+    var headerFields: HTTPFields {
+        var fields: HTTPFields = [.contentType: "application/json"]
+        fields[.retryAfter] = retryAfter.map(String.init)
+        if case .methodNotAllowed(_, let allowed) = self { fields[.allow] = allowed.joined(separator: ", ") }
+        return fields
+    }
+}
+
+extension APIError {
+    var message: String {
+        switch self {
+        case .malformedJSON(let error):
+            "The request body is not valid JSON: \(error.reason) at byte \(error.offset)."
+        case .invalid(_, let message), .textUnavailable(_, let message): message
+        case .missing(let param): "The parameter '\(param)' is required."
+        case .unsupported(let param): "The parameter '\(param.excerpt)' is not supported yet."
+        case .unrecognized(let param): "Unrecognized request argument supplied: \(param.excerpt)"
+        case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
+        case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):
+            """
+            The context of this model is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
+            the \(maxTokens) requested for the completion.
+            """
+        case .contextLengthExceeded(_, let promptTokens, nil, let limit):
+            """
+            The context of this model is \(limit) tokens, but the prompt has \(promptTokens), which leaves no room \
+            for a completion.
+            """
+        case .template(let message): "The chat template failed: \(message)"
+        case .notFound(let path): "There is nothing at \(path.excerpt)."
+        case .methodNotAllowed(let method, let allowed):
+            "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
+        case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
+        case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
+        case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
+        case .wire(let error, _): error.reason
+        case .queueFull: "The server is overloaded: its queue is full. Try again later."
+        case .notReady: "The model is still being loaded. Try again later."
+        case .draining: "The server is shutting down and takes no new requests."
+        case .aborted: "The server stopped the request before it was complete."
+        case .internalError: "The server had an error while it processed the request."
+        }
+    }
+}
+
+extension String {
+    /// The beginning of a text of the client's, short enough to be repeated in an error message.
+    var excerpt: String {
+        let limit = 80
+        guard unicodeScalars.count > limit else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.prefix(limit))) + "…"
+    }
+}

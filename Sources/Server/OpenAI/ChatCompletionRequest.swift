@@ -1,0 +1,128 @@
+import Text
+
+/// The body of `POST /v1/chat/completions`, checked.
+struct ChatCompletionRequest: Sendable {
+    /// At least one.
+    var messages: [ChatMessage]
+    var options: GenerationOptions
+    /// The tools that the template shows to the model, as the client wrote them; none when `tool_choice` is `none`.
+    var tools: [JSONValue]
+    /// Whether the template ends with the beginning of an assistant's turn.
+    var addsGenerationPrompt: Bool
+    /// More variables for the template.
+    var templateArguments: JSONObject
+
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+        var reader = try FieldReader(body)
+        try model.check(requestedName: reader.string("model"))
+        guard let messages = try reader.array("messages") else { throw .missing(param: "messages") }
+        guard model.hasTokenizer, model.hasChatTemplate else {
+            let lack = model.hasTokenizer ? "chat template" : "tokenizer"
+            throw .textUnavailable(
+                param: "messages", message: "This model has no \(lack), so it cannot chat; use /v1/completions.")
+        }
+        // The template writes the special tokens itself.
+        options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
+        options.maxTokens = try Self.maxTokens(&reader)
+        options.logprobs = try Self.logprobs(&reader)
+        self.messages = try ChatMessage.decode(messages, at: "messages")
+        tools = try Self.tools(&reader)
+        addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? true
+        templateArguments = try Self.templateArguments(&reader)
+        try Self.checkOutputKinds(&reader)
+        try reader.finish()
+    }
+
+    /// What the chat template is rendered with.
+    ///
+    /// - Parameter specialTokens: `bos_token`, `eos_token` and the like, which `chat_template_kwargs` may replace.
+    func templateVariables(specialTokens: JSONObject) -> JSONObject {
+        var variables = specialTokens
+        for (name, value) in templateArguments { variables[name] = value }
+        variables["messages"] = .array(messages.map(\.json))
+        // Templates ask whether these are none, so they are always defined.
+        variables["tools"] = tools.isEmpty ? JSONValue.null : .array(tools)
+        variables["documents"] = JSONValue.null
+        variables["add_generation_prompt"] = .bool(addsGenerationPrompt)
+        return variables
+    }
+}
+
+extension ChatCompletionRequest {
+    /// `max_completion_tokens` and its older name.
+    private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
+        let new = try reader.integer("max_completion_tokens", in: 1...Int.max)
+        let old = try reader.integer("max_tokens", in: 1...Int.max)
+        if let new, let old, new != old {
+            throw .invalid(
+                param: "max_tokens",
+                message: "'max_tokens' is \(old) but 'max_completion_tokens' is \(new); give one of them.")
+        }
+        return new ?? old
+    }
+
+    private static func logprobs(_ reader: inout FieldReader) throws(APIError) -> Int? {
+        let isOn = try reader.bool("logprobs") ?? false
+        let top = try reader.integer("top_logprobs", in: 0...GenerationOptions.maximumLogprobs)
+        if let top, top > 0, !isOn {
+            throw .invalid(param: "top_logprobs", message: "'top_logprobs' is only allowed when 'logprobs' is true.")
+        }
+        return isOn ? top ?? 0 : nil
+    }
+
+    private static func tools(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
+        let tools = try reader.array("tools") ?? []
+        for (index, tool) in tools.enumerated() { try checkTool(tool, at: "tools[\(index)]") }
+        let choice = reader.value("tool_choice")
+        switch choice {
+        case nil, "auto", "none": break
+        case "required", .object: throw .unsupported(param: "tool_choice")
+        case let value?:
+            throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
+        }
+        if try reader.bool("parallel_tool_calls") == false, !tools.isEmpty {
+            throw .unsupported(param: "parallel_tool_calls")
+        }
+        return choice == "none" ? [] : tools
+    }
+
+    private static func checkTool(_ tool: JSONValue, at path: String) throws(APIError) {
+        var reader = try FieldReader(tool, at: path)
+        guard try reader.word("type", among: ["function"]) != nil else { throw .missing(param: "\(path).type") }
+        guard let value = reader.value("function") else { throw .missing(param: "\(path).function") }
+        try reader.finish()
+        var function = try FieldReader(value, at: "\(path).function")
+        guard try function.string("name") != nil else { throw .missing(param: "\(path).function.name") }
+        _ = try function.string("description")
+        _ = try function.object("parameters")
+        try function.refuse("strict", unless: [false])
+        try function.finish()
+    }
+
+    private static func templateArguments(_ reader: inout FieldReader) throws(APIError) -> JSONObject {
+        let arguments = try reader.object("chat_template_kwargs") ?? [:]
+        for name in ["messages", "tools", "documents", "add_generation_prompt"] where arguments[name] != nil {
+            throw .invalid(
+                param: "chat_template_kwargs.\(name)",
+                message: "'\(name)' is a parameter of the request itself and not for 'chat_template_kwargs'.")
+        }
+        return arguments
+    }
+
+    /// Text is all there is: everything that asks for another kind of output.
+    private static func checkOutputKinds(_ reader: inout FieldReader) throws(APIError) {
+        if let value = reader.value("response_format") {
+            var format = try FieldReader(value, at: "response_format")
+            let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
+            guard let type else { throw .missing(param: "response_format.type") }
+            guard type == "text" else { throw .unsupported(param: "response_format") }
+            try format.finish()
+        }
+        if let modalities = try reader.array("modalities"), modalities != ["text"] {
+            throw .unsupported(param: "modalities")
+        }
+        _ = try reader.word("verbosity", among: ["low", "medium", "high"])
+        try reader.refuse("audio")
+    }
+}

@@ -1,0 +1,149 @@
+import Text
+
+/// One message of a conversation, in the form that chat templates read: content as one string, the arguments of tool
+/// calls as objects.
+struct ChatMessage: Sendable, Hashable {
+    enum Role: String, Sendable, CaseIterable {
+        case system, developer, user, assistant, tool
+    }
+
+    var role: Role
+    var content: String
+    var name: String?
+    /// The model's earlier reasoning, which its templates put back into the conversation.
+    var reasoning: String?
+    var toolCalls: [ToolCall] = []
+    var toolCallID: String?
+
+    /// A call that the model made in an earlier turn.
+    struct ToolCall: Sendable, Hashable {
+        var id: String
+        var name: String
+        /// An object; the client's string where that is no JSON object.
+        var arguments: JSONValue
+    }
+
+    /// Decodes at least one message.
+    static func decode(_ values: [JSONValue], at path: String) throws(APIError) -> [ChatMessage] {
+        guard !values.isEmpty else {
+            throw .invalid(param: path, message: "'\(path)' must hold at least one message.")
+        }
+        var messages: [ChatMessage] = []
+        for (index, value) in values.enumerated() {
+            messages.append(try ChatMessage(value, at: "\(path)[\(index)]"))
+        }
+        return messages
+    }
+
+    init(_ value: JSONValue, at path: String) throws(APIError) {
+        var reader = try FieldReader(value, at: path)
+        let word = try reader.word("role", among: Role.allCases.map(\.rawValue))
+        guard let role = word.flatMap(Role.init(rawValue:)) else { throw .missing(param: "\(path).role") }
+        self.role = role
+        name = try reader.string("name")
+        if let value = reader.value("content") {
+            content = try Self.text(of: value, at: "\(path).content")
+        } else {
+            guard role == .assistant else { throw .missing(param: "\(path).content") }
+            content = ""
+        }
+        switch role {
+        case .assistant: try readAssistant(&reader)
+        case .tool:
+            toolCallID = try reader.string("tool_call_id")
+            guard toolCallID != nil else { throw .missing(param: "\(path).tool_call_id") }
+        default: break
+        }
+        try reader.finish()
+    }
+
+    /// The message as chat templates read it.
+    var json: JSONValue {
+        // Templates of this family know `system` only; `developer` is its newer name.
+        let roleName = role == .developer ? Role.system.rawValue : role.rawValue
+        var message: JSONObject = ["role": .string(roleName), "content": .string(content)]
+        if let name { message["name"] = .string(name) }
+        if let reasoning {
+            message["reasoning"] = .string(reasoning)
+            message["reasoning_content"] = .string(reasoning)
+        }
+        if !toolCalls.isEmpty { message["tool_calls"] = .array(toolCalls.map(\.json)) }
+        if let toolCallID { message["tool_call_id"] = .string(toolCallID) }
+        return .object(message)
+    }
+}
+
+extension ChatMessage {
+    /// A string, or text parts joined by line feeds.
+    private static func text(of value: JSONValue, at path: String) throws(APIError) -> String {
+        switch value {
+        case .string(let text): return text
+        case .array(let parts):
+            var texts: [String] = []
+            for (index, part) in parts.enumerated() { texts.append(try text(ofPart: part, at: "\(path)[\(index)]")) }
+            return texts.joined(separator: "\n")
+        default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
+        }
+    }
+
+    private static func text(ofPart part: JSONValue, at path: String) throws(APIError) -> String {
+        var reader = try FieldReader(part, at: path)
+        guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
+        guard type == "text" else {
+            throw .invalid(
+                param: path, message: "'\(path)' is a part of type '\(type.excerpt)'; this model reads text only.")
+        }
+        guard let text = try reader.string("text") else { throw .missing(param: "\(path).text") }
+        try reader.finish()
+        return text
+    }
+
+    /// What replies of this and other servers carry, since clients send them back whole.
+    private mutating func readAssistant(_ reader: inout FieldReader) throws(APIError) {
+        let reasoning = try reader.string("reasoning")
+        self.reasoning = try reader.string("reasoning_content") ?? reasoning
+        if let calls = try reader.array("tool_calls") {
+            for (index, call) in calls.enumerated() {
+                toolCalls.append(try ToolCall(call, at: "\(reader.path(to: "tool_calls"))[\(index)]"))
+            }
+        }
+        try reader.refuse("refusal", unless: [""])
+        try reader.refuse("annotations", unless: [[]])
+    }
+}
+
+extension ChatMessage.ToolCall {
+    init(_ value: JSONValue, at path: String) throws(APIError) {
+        var reader = try FieldReader(value, at: path)
+        guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
+        guard try reader.word("type", among: ["function"]) != nil else { throw .missing(param: "\(path).type") }
+        guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
+        // Where the call stood in a stream; clients that collect one keep it.
+        _ = try reader.integer("index", in: 0...Int.max)
+        try reader.finish()
+        let path = "\(path).function"
+        var body = try FieldReader(function, at: path)
+        guard let name = try body.string("name") else { throw .missing(param: "\(path).name") }
+        guard let given = body.value("arguments") else { throw .missing(param: "\(path).arguments") }
+        let arguments: JSONValue
+        switch given {
+        case .string(let text): arguments = Self.parse(text)
+        // OpenAI says a string, but some programs keep the parsed call.
+        case .object: arguments = given
+        default: throw .wrongType(given, at: "\(path).arguments", expected: "a string or an object")
+        }
+        try body.finish()
+        self.init(id: id, name: name, arguments: arguments)
+    }
+
+    /// Many templates can only print a mapping. No text is a call without arguments.
+    private static func parse(_ text: String) -> JSONValue {
+        guard !text.isEmpty else { return .object([:]) }
+        guard let value = try? JSONValue(parsing: text), value.object != nil else { return .string(text) }
+        return value
+    }
+
+    fileprivate var json: JSONValue {
+        ["id": .string(id), "type": "function", "function": ["name": .string(name), "arguments": arguments]]
+    }
+}

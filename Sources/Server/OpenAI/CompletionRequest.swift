@@ -1,0 +1,65 @@
+import Text
+
+/// The body of `POST /v1/completions`, checked.
+struct CompletionRequest: Sendable {
+    /// One prompt, before or after tokenization.
+    enum Prompt: Sendable, Hashable {
+        case text(String)
+        case ids([Int32])
+    }
+
+    /// At least one.
+    var prompts: [Prompt]
+    var options: GenerationOptions
+
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+        var reader = try FieldReader(body)
+        try model.check(requestedName: reader.string("model"))
+        guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }
+        options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: true)
+        options.maxTokens = try reader.integer("max_tokens", in: 1...Int.max)
+        options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
+        prompts = try Self.prompts(prompt, for: model)
+        try reader.finish()
+        let sequences = prompts.count * options.choices
+        guard sequences <= GenerationOptions.maximumSequences else {
+            let limit = GenerationOptions.maximumSequences
+            throw .invalid(
+                param: "prompt",
+                message: "Prompts times 'n' must be at most \(limit), not \(prompts.count) times \(options.choices).")
+        }
+    }
+
+    /// A string, an array of token ids, or an array of either.
+    private static func prompts(_ value: JSONValue, for model: ServedModel) throws(APIError) -> [Prompt] {
+        guard case .array(let elements) = value else { return [try prompt(value, at: "prompt", for: model)] }
+        guard let first = elements.first else {
+            throw .invalid(param: "prompt", message: "'prompt' must not be an empty array.")
+        }
+        if first.double != nil { return [try prompt(value, at: "prompt", for: model)] }
+        var prompts: [Prompt] = []
+        for (index, element) in elements.enumerated() {
+            prompts.append(try prompt(element, at: "prompt[\(index)]", for: model))
+        }
+        return prompts
+    }
+
+    private static func prompt(_ value: JSONValue, at path: String, for model: ServedModel) throws(APIError) -> Prompt {
+        switch value {
+        case .string(let text):
+            guard model.hasTokenizer else {
+                throw .textUnavailable(
+                    param: path, message: "This model has no tokenizer: give the prompt as an array of token ids.")
+            }
+            return .text(text)
+        case .array(let elements):
+            guard !elements.isEmpty else {
+                throw .invalid(param: path, message: "'\(path)' must hold at least one token id.")
+            }
+            return .ids(try value.requireTokenIDs(below: model.vocabularySize, at: path))
+        default:
+            throw .wrongType(value, at: path, expected: "a string or an array of token ids")
+        }
+    }
+}

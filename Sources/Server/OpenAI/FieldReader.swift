@@ -1,0 +1,174 @@
+import Text
+
+/// Reads the members of one JSON object of a request by name and type.
+///
+/// `null` is the same as absent. What nobody read by the end is refused by ``finish()``: a parameter is honoured or
+/// refused, never ignored.
+struct FieldReader {
+    private let object: JSONObject
+    /// Where the object stands in the body; empty for the body itself.
+    private let path: String
+    /// The names that were read; only the keys count.
+    private var known = JSONObject()
+
+    init(_ value: JSONValue, at path: String = "") throws(APIError) {
+        guard let object = value.object else {
+            guard path.isEmpty else { throw .wrongType(value, at: path, expected: "an object") }
+            throw .invalid(param: nil, message: "The request body must be a JSON object, not \(value.summary).")
+        }
+        self.object = object
+        self.path = path
+    }
+
+    /// Where the member `name` stands in the body, as errors name it.
+    func path(to name: String) -> String {
+        path.isEmpty ? name : "\(path).\(name)"
+    }
+
+    /// The member as it is; `nil` when absent or null.
+    mutating func value(_ name: String) -> JSONValue? {
+        known[name] = .null
+        guard let value = object[name], !value.isNull else { return nil }
+        return value
+    }
+
+    mutating func bool(_ name: String) throws(APIError) -> Bool? {
+        guard let value = value(name) else { return nil }
+        guard let bool = value.bool else { throw .wrongType(value, at: path(to: name), expected: "true or false") }
+        return bool
+    }
+
+    mutating func string(_ name: String) throws(APIError) -> String? {
+        guard let value = value(name) else { return nil }
+        return try value.requireString(at: path(to: name))
+    }
+
+    /// One of a few words.
+    mutating func word(_ name: String, among words: [String]) throws(APIError) -> String? {
+        guard let word = try string(name) else { return nil }
+        guard words.contains(where: { $0.utf8.elementsEqual(word.utf8) }) else {
+            let list = words.map { "'\($0)'" }.joined(separator: ", ")
+            throw .invalid(
+                param: path(to: name), message: "'\(path(to: name))' must be one of \(list), not '\(word.excerpt)'.")
+        }
+        return word
+    }
+
+    mutating func integer(_ name: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
+        guard let value = value(name) else { return nil }
+        return try value.requireInteger(in: range, at: path(to: name))
+    }
+
+    /// - Parameter isOpen: whether the lower bound itself is outside.
+    mutating func number(
+        _ name: String, in range: ClosedRange<Double>, isOpen: Bool = false
+    ) throws(APIError) -> Float? {
+        guard let value = value(name) else { return nil }
+        return try value.requireNumber(in: range, isOpen: isOpen, at: path(to: name))
+    }
+
+    mutating func array(_ name: String) throws(APIError) -> [JSONValue]? {
+        guard let value = value(name) else { return nil }
+        return try value.requireArray(at: path(to: name))
+    }
+
+    mutating func object(_ name: String) throws(APIError) -> JSONObject? {
+        guard let value = value(name) else { return nil }
+        guard let object = value.object else { throw .wrongType(value, at: path(to: name), expected: "an object") }
+        return object
+    }
+
+    /// Accepts a parameter only when it is absent or says nothing new.
+    mutating func refuse(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
+        guard let value = value(name), !harmless.contains(value) else { return }
+        throw .unsupported(param: path(to: name))
+    }
+
+    /// Refuses the first member that was not read and is not null.
+    func finish() throws(APIError) {
+        for (name, value) in object where known[name] == nil && !value.isNull {
+            throw .unrecognized(param: path(to: name.excerpt))
+        }
+    }
+}
+
+extension JSONValue {
+    /// Parses the body of a request.
+    init(requestBody bytes: [UInt8]) throws(APIError) {
+        do throws(JSONError) { self = try JSONValue(parsing: bytes) } catch { throw .malformedJSON(error) }
+    }
+
+    func requireString(at path: String) throws(APIError) -> String {
+        guard let string else { throw .wrongType(self, at: path, expected: "a string") }
+        return string
+    }
+
+    func requireArray(at path: String) throws(APIError) -> [JSONValue] {
+        guard let array else { throw .wrongType(self, at: path, expected: "an array") }
+        return array
+    }
+
+    func requireInteger(in range: ClosedRange<Int>, at path: String) throws(APIError) -> Int {
+        guard let integer else {
+            if case .bigInteger = self { throw .outOfRange(self, at: path, bounds: "an integer of 64 bits") }
+            throw .wrongType(self, at: path, expected: "an integer")
+        }
+        guard range.contains(integer) else { throw .outOfRange(self, at: path, bounds: range.bounds) }
+        return integer
+    }
+
+    func requireNumber(in range: ClosedRange<Double>, isOpen: Bool = false, at path: String) throws(APIError) -> Float {
+        guard let double else { throw .wrongType(self, at: path, expected: "a number") }
+        guard range.contains(double), !(isOpen && double == range.lowerBound) else {
+            let lowest = JSONValue.double(range.lowerBound).summary
+            let highest = JSONValue.double(range.upperBound).summary
+            let bounds = isOpen ? "above \(lowest) and at most \(highest)" : "from \(lowest) to \(highest)"
+            throw .outOfRange(self, at: path, bounds: bounds)
+        }
+        // A positive number must not become zero where zero is outside.
+        return isOpen ? max(Float(double), .leastNormalMagnitude) : Float(double)
+    }
+
+    /// Each element as an id below `vocabularySize`.
+    func requireTokenIDs(below vocabularySize: Int, at path: String) throws(APIError) -> [Int32] {
+        var ids: [Int32] = []
+        for (index, element) in try requireArray(at: path).enumerated() {
+            guard let id = element.integer, 0..<vocabularySize ~= id else {
+                throw .outOfRange(
+                    element, at: "\(path)[\(index)]", bounds: "a token id from 0 to \(vocabularySize - 1)")
+            }
+            ids.append(Int32(id))
+        }
+        return ids
+    }
+
+    /// The value in a few words for an error message.
+    var summary: String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): "\(value)"
+        case .integer(let value): "\(value)"
+        case .bigInteger(let digits): digits.excerpt
+        case .double(let value): Int(exactly: value).map { "\($0)" } ?? "\(value)"
+        case .string(let value): "'\(value.excerpt)'"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+extension ClosedRange<Int> {
+    fileprivate var bounds: String {
+        upperBound == .max ? "at least \(lowerBound)" : "from \(lowerBound) to \(upperBound)"
+    }
+}
+
+extension APIError {
+    static func wrongType(_ value: JSONValue, at path: String, expected: String) -> APIError {
+        .invalid(param: path, message: "'\(path)' must be \(expected), not \(value.summary).")
+    }
+
+    static func outOfRange(_ value: JSONValue, at path: String, bounds: String) -> APIError {
+        .invalid(param: path, message: "'\(path)' must be \(bounds), not \(value.summary).")
+    }
+}

@@ -1,0 +1,157 @@
+import Engine
+import Text
+
+/// What both endpoints let a request say about how its completions are generated and reported.
+struct GenerationOptions: Sendable {
+    /// Without seed and choice, which belong to one sequence.
+    var sampling: SamplingParameters
+    /// The request's `seed`; without one every prompt gets a random one.
+    var seed: Int?
+    var stop = StopConditions()
+    /// `nil`: the endpoint's default, cut to the room that the prompt leaves.
+    var maxTokens: Int?
+    /// `n`: completions for each prompt.
+    var choices = 1
+    /// How many alternatives to report for each token; `nil`: no log-probabilities.
+    var logprobs: Int?
+    /// Whether each choice carries `token_ids` and `prompt_token_ids`.
+    var returnsTokenIDs = false
+    var skipsSpecialTokens = true
+    /// Whether the tokenizer adds its special tokens to a text prompt.
+    var addsSpecialTokens: Bool
+    /// `nil`: the reply comes whole.
+    var streaming: Streaming?
+    /// Whether the request chose a `service_tier`, so that the reply names the one there is.
+    var namesServiceTier = false
+
+    /// How a stream reports its usage.
+    struct Streaming: Sendable, Hashable {
+        /// One chunk with the usage before the end, `"usage": null` in all others.
+        var includesUsage = false
+        /// The usage so far in every chunk.
+        var reportsUsageContinuously = false
+    }
+
+    /// The most choices of one prompt.
+    static let maximumChoices = 128
+    /// The most sequences of one request: prompts times choices.
+    static let maximumSequences = 1024
+    static let maximumLogprobs = 20
+    static let maximumStopStrings = 16
+
+    /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
+    init(
+        reading reader: inout FieldReader, for model: ServedModel, addsSpecialTokens: Bool
+    ) throws(APIError) {
+        sampling = model.samplingDefaults
+        self.addsSpecialTokens = try reader.bool("add_special_tokens") ?? addsSpecialTokens
+        try readSampling(&reader, model)
+        try readStop(&reader, model)
+        try readStreaming(&reader)
+        choices = try reader.integer("n", in: 1...Self.maximumChoices) ?? 1
+        returnsTokenIDs = try reader.bool("return_token_ids") ?? false
+        skipsSpecialTokens = try reader.bool("skip_special_tokens") ?? true
+        try readHarmless(&reader)
+    }
+}
+
+extension GenerationOptions {
+    private mutating func readSampling(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
+        seed = try reader.integer("seed", in: Int.min...Int.max)
+        if let value = try reader.number("temperature", in: 0...2) { sampling.temperature = value }
+        if let value = try reader.number("top_p", in: 0...1, isOpen: true) { sampling.topP = value }
+        // -1 is another way to say "off".
+        if let value = try reader.integer("top_k", in: -1...Int.max) {
+            sampling.topK = min(max(value, 0), model.vocabularySize)
+        }
+        if let value = try reader.number("min_p", in: 0...1) { sampling.minP = value }
+        if let value = try reader.number("presence_penalty", in: -2...2) { sampling.presencePenalty = value }
+        if let value = try reader.number("frequency_penalty", in: -2...2) { sampling.frequencyPenalty = value }
+        if let value = try reader.number("repetition_penalty", in: 0...100, isOpen: true) {
+            sampling.repetitionPenalty = value
+        }
+        if let value = try reader.integer("min_tokens", in: 0...Int.max) { sampling.minTokens = value }
+        if let bias = try reader.object("logit_bias") {
+            sampling.logitBias = try readBias(bias, at: reader.path(to: "logit_bias"), below: model.vocabularySize)
+        }
+    }
+
+    private func readBias(
+        _ object: JSONObject, at path: String, below vocabularySize: Int
+    ) throws(APIError) -> [LogitBias] {
+        var bias: [LogitBias] = []
+        for (name, value) in object {
+            // Digits as a number is printed, so that no id can stand there twice.
+            guard let id = Int32(name), 0..<vocabularySize ~= Int(id), String(id).utf8.elementsEqual(name.utf8) else {
+                throw .invalid(
+                    param: path,
+                    message: "'\(path)' has the key '\(name.excerpt)', not a token id from 0 to \(vocabularySize - 1).")
+            }
+            guard let number = value.double, -100...100 ~= number else {
+                throw .invalid(
+                    param: path,
+                    message: "'\(path)' must hold numbers from -100 to 100, not \(value.summary) for token \(id).")
+            }
+            bias.append(LogitBias(id: id, bias: Float(number)))
+        }
+        return bias.sorted { $0.id < $1.id }
+    }
+
+    private mutating func readStop(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
+        let path = reader.path(to: "stop")
+        switch reader.value("stop") {
+        case nil: break
+        case .string(let string): stop.strings = [string]
+        case .array(let elements):
+            guard elements.count <= Self.maximumStopStrings else {
+                throw .invalid(
+                    param: path,
+                    message: "'\(path)' must hold at most \(Self.maximumStopStrings) strings, not \(elements.count).")
+            }
+            for (index, element) in elements.enumerated() {
+                stop.strings.append(try element.requireString(at: "\(path)[\(index)]"))
+            }
+        case let value?: throw .wrongType(value, at: path, expected: "a string or an array of strings")
+        }
+        guard !stop.strings.contains("") else {
+            throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+        }
+        guard stop.strings.isEmpty || model.hasTokenizer else {
+            throw .textUnavailable(
+                param: path, message: "This model has no tokenizer, so '\(path)' matches nothing; use stop_token_ids.")
+        }
+        if let ids = reader.value("stop_token_ids") {
+            stop.tokenIDs = Set(
+                try ids.requireTokenIDs(below: model.vocabularySize, at: reader.path(to: "stop_token_ids")))
+        }
+        stop.keepsStopText = try reader.bool("include_stop_str_in_output") ?? false
+        stop.ignoresEndOfSequence = try reader.bool("ignore_eos") ?? false
+    }
+
+    private mutating func readStreaming(_ reader: inout FieldReader) throws(APIError) {
+        let streams = try reader.bool("stream") ?? false
+        var streaming = Streaming()
+        if let value = reader.value("stream_options") {
+            let path = reader.path(to: "stream_options")
+            var options = try FieldReader(value, at: path)
+            streaming.includesUsage = try options.bool("include_usage") ?? false
+            streaming.reportsUsageContinuously = try options.bool("continuous_usage_stats") ?? false
+            // Padding against traffic analysis; TLS in front of the server may add its own.
+            _ = try options.bool("include_obfuscation")
+            try options.finish()
+            guard streams else {
+                throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is true.")
+            }
+        }
+        self.streaming = streams ? streaming : nil
+    }
+
+    /// Parameters that change nothing here and that clients may send all the same.
+    private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
+        for name in ["user", "safety_identifier", "prompt_cache_key", "request_id"] { _ = try reader.string(name) }
+        _ = try reader.object("metadata")
+        namesServiceTier =
+            try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil
+        try UnsupportedParameters.refuse(in: &reader, choices: choices)
+    }
+}

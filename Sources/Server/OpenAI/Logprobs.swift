@@ -1,0 +1,79 @@
+import Engine
+import Text
+
+/// Log-probabilities of generated tokens in the form of either endpoint.
+///
+/// The same number is printed wherever the same token stands at the same position: evaluation programs compare a
+/// token's own entry with the alternatives for equality.
+struct Logprobs {
+    let names: TokenNames
+
+    /// The `logprobs` of a choice, or of the part of it that one chunk carries.
+    ///
+    /// - Parameter textOffset: where the first token's text begins in the choice's, in characters (Unicode scalars);
+    ///   moved past the last token.
+    func json(of tokens: [GeneratedToken], endpoint: Endpoint, textOffset: inout Int) -> JSONValue {
+        switch endpoint {
+        case .completions: completionJSON(of: tokens, textOffset: &textOffset)
+        case .chat: chatJSON(of: tokens)
+        }
+    }
+
+    private func completionJSON(of tokens: [GeneratedToken], textOffset: inout Int) -> JSONValue {
+        var texts: [JSONValue] = []
+        var logprobs: [JSONValue] = []
+        var tops: [JSONValue] = []
+        var offsets: [JSONValue] = []
+        for token in tokens {
+            let text = names.text(of: token.id)
+            texts.append(.string(text))
+            logprobs.append(token.logprobs.map { number($0.logprob) } ?? .null)
+            tops.append(token.logprobs.map { .object(top($0, sampled: token.id)) } ?? .null)
+            let bytes = names.bytes(of: token.id) ?? []
+            // A token that begins inside a character belongs to the character that an earlier one began.
+            let continues = bytes.first.map(isContinuation) ?? false
+            offsets.append(.integer(max(textOffset - (continues ? 1 : 0), 0)))
+            textOffset += bytes.count { !isContinuation($0) }
+        }
+        return [
+            "tokens": .array(texts), "token_logprobs": .array(logprobs), "top_logprobs": .array(tops),
+            "text_offset": .array(offsets),
+        ]
+    }
+
+    /// Alternatives by text, the sampled token always among them; of two ids with the same text the likelier counts.
+    private func top(_ logprobs: TokenLogprobs, sampled: Int32) -> JSONObject {
+        var object = JSONObject()
+        for entry in logprobs.top + [TokenLogprob(id: sampled, logprob: logprobs.logprob)] {
+            let text = names.text(of: entry.id)
+            let value = number(entry.logprob)
+            guard let present = object[text]?.double, let new = value.double, present >= new else {
+                object[text] = value
+                continue
+            }
+        }
+        return object
+    }
+
+    private func chatJSON(of tokens: [GeneratedToken]) -> JSONValue {
+        let content: [JSONValue] = tokens.map { token in
+            var entry = self.entry(token.id, token.logprobs?.logprob ?? -.infinity)
+            let top = token.logprobs?.top ?? []
+            entry["top_logprobs"] = .array(top.map { .object(self.entry($0.id, $0.logprob)) })
+            return .object(entry)
+        }
+        return ["content": .array(content), "refusal": nil]
+    }
+
+    private func entry(_ id: Int32, _ logprob: Float) -> JSONObject {
+        let bytes = names.bytes(of: id).map { JSONValue.array($0.map { .integer(Int($0)) }) } ?? .null
+        return ["token": .string(names.text(of: id)), "logprob": number(logprob), "bytes": bytes]
+    }
+
+    /// JSON has no infinities; clients know -9999 as "impossible".
+    private func number(_ logprob: Float) -> JSONValue {
+        .double(Double(max(logprob, -9999)))
+    }
+
+    private func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
+}

@@ -1,0 +1,21 @@
+import Text
+
+extension ServedModel {
+    /// The body of `GET /v1/models`.
+    var listJSON: JSONValue {
+        ["object": "list", "data": [json]]
+    }
+
+    /// The body of `GET /v1/models/{id}`; a model of another name is a 404.
+    func json(named id: String) throws(APIError) -> JSONValue {
+        try check(requestedName: id)
+        return json
+    }
+
+    private var json: JSONValue {
+        [
+            "id": .string(name), "object": "model", "created": .integer(created), "owned_by": "trinity",
+            "max_model_len": .integer(maxModelLength),
+        ]
+    }
+}

@@ -1,0 +1,24 @@
+import Engine
+
+/// What requests are checked against: the model's name, its bounds and its defaults.
+struct ServedModel: Sendable {
+    /// The name that clients use.
+    var name: String
+    /// Unix time in seconds at which the model was loaded.
+    var created: Int
+    /// Every token id is below it.
+    var vocabularySize: Int
+    /// The most tokens of prompt and completion together.
+    var maxModelLength: Int
+    /// Without one, prompts are token ids only and replies carry no text.
+    var hasTokenizer: Bool
+    var hasChatTemplate: Bool
+    /// What `generation_config.json` says, for everything that a request leaves open.
+    var samplingDefaults: SamplingParameters
+
+    /// Checks the `model` of a request; a request without one means this model.
+    func check(requestedName: String?) throws(APIError) {
+        guard let requestedName, !requestedName.utf8.elementsEqual(name.utf8) else { return }
+        throw .modelNotFound(requestedName)
+    }
+}

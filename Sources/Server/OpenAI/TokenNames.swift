@@ -1,0 +1,28 @@
+import Text
+
+/// How tokens are named in log-probabilities.
+struct TokenNames: Sendable {
+    /// The bytes that an id stands for; `nil` for models without a tokenizer.
+    private let bytes: (@Sendable (Int32) -> [UInt8])?
+
+    init(bytes: @escaping @Sendable (Int32) -> [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// Ids without text.
+    static let idsOnly = TokenNames()
+
+    private init() {
+        bytes = nil
+    }
+
+    /// The exact bytes of a token; `nil` where there is no tokenizer.
+    func bytes(of id: Int32) -> [UInt8]? {
+        bytes?(id)
+    }
+
+    /// The token as text: incomplete characters are U+FFFD, and ids without text are called `token_id:N`.
+    func text(of id: Int32) -> String {
+        bytes.map { String(decoding: $0(id), as: UTF8.self) } ?? "token_id:\(id)"
+    }
+}

@@ -1,0 +1,19 @@
+import Text
+
+/// The tokens that a request cost.
+struct Usage: Sendable, Hashable {
+    /// Each prompt once, however many choices it has.
+    var promptTokens: Int
+    /// Over all choices.
+    var completionTokens: Int
+    /// Prompt tokens that came from the prefix cache.
+    var cachedTokens: Int
+
+    var json: JSONValue {
+        [
+            "prompt_tokens": .integer(promptTokens), "completion_tokens": .integer(completionTokens),
+            "total_tokens": .integer(promptTokens + completionTokens),
+            "prompt_tokens_details": ["cached_tokens": .integer(cachedTokens)],
+        ]
+    }
+}

@@ -1,0 +1,119 @@
+import Engine
+import Foundation
+import HTTP
+import HTTPTypes
+import Scheduling
+
+/// The endpoints that generate: prepare off the loop, submit, pass events on until the reply is complete.
+extension Routes {
+    func generate(
+        _ endpoint: Endpoint, _ message: HTTPMessage, _ exchange: ExchangeID, on loop: isolated EventLoop
+    ) {
+        withServing(exchange, on: loop) { serving in
+            let type = message.head.headerFields[.contentType]
+            guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
+            guard active.reserve() else { return refuseFull(exchange, on: loop) }
+            let arrival = clock.now
+            let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
+            let body = message.body
+            Task {
+                let result: Result<RequestPreparation.Prepared, APIError>
+                do throws(APIError) {
+                    result = .success(try await preparation.prepare(body))
+                } catch {
+                    result = .failure(error)
+                }
+                start(result, endpoint, serving, exchange, arrival: arrival, on: loop)
+            }
+        }
+    }
+
+    /// Back on the loop with what preparation made of the request.
+    private func start(
+        _ result: Result<RequestPreparation.Prepared, APIError>, _ endpoint: Endpoint, _ serving: Serving,
+        _ exchange: ExchangeID, arrival: ContinuousClock.Instant, on loop: isolated EventLoop
+    ) {
+        active.release()
+        // The client may have left meanwhile.
+        guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
+        do throws(APIError) {
+            let prepared = try result.get()
+            let options = prepared.options
+            let count = prepared.promptIDs.count * options.choices
+            guard active.hasPlaces(for: count), let engine else { return refuseFull(exchange, on: loop) }
+            let firstSequence = active.takeSequenceIDs(count)
+            var generator = SystemRandomNumberGenerator()
+            let requests = try options.generationRequests(
+                promptIDs: prepared.promptIDs, firstID: firstSequence, endpoint: endpoint, model: serving.model,
+                using: &generator)
+            guard engine.submit(requests) else { return refuseFull(exchange, on: loop) }
+            metrics.choices.observe(Double(options.choices))
+            let stream = CompletionStream(
+                endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
+                model: serving.model.name, options: options, promptIDs: prepared.promptIDs,
+                firstSequence: firstSequence, names: serving.tokenNames)
+            active.register(stream, exchange, requests, arrival: arrival)
+        } catch {
+            refuse(exchange, error, on: loop)
+        }
+    }
+
+    /// The engine has something new: each event goes to its reply.
+    func engineReported(on loop: isolated EventLoop) {
+        guard let report = engine?.takeReport() else { return }
+        statistics = report.statistics
+        let now = clock.now
+        for event in report.events {
+            if case .error(let reason) = event.finish { logger.error("\(event.sequence): \(reason)") }
+            guard let exchange = active.record(event, in: &metrics, now: now) else { continue }
+            update(exchange, on: loop) { $0.receive(event) }
+        }
+        finishDrainIfIdle(on: loop)
+    }
+
+    /// Ends a reply with an error; its sequences are aborted.
+    func fail(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
+        update(exchange, on: loop) { $0.fail(error) }
+    }
+
+    /// Changes a reply's stream and sends what comes of it: the next bytes of a stream, or the whole reply at its end.
+    private func update(
+        _ exchange: ExchangeID, on loop: isolated EventLoop, _ change: (inout CompletionStream) -> [UInt8]
+    ) {
+        guard let bytes = active.update(exchange, change), let stream = active.stream(exchange) else { return }
+        if !bytes.isEmpty {
+            if active.begin(exchange) { loop.startStream(exchange, head(exchange, .ok, Self.streamFields)) }
+            loop.send(exchange, bytes)
+        }
+        guard stream.isFinished else { return }
+        // Of a request that failed, sequences may still run.
+        let abandoned = active.remove(exchange)
+        if !abandoned.isEmpty { engine?.abort(abandoned) }
+        if let failure = stream.failure {
+            refuse(exchange, failure, on: loop)
+        } else if stream.options.streaming != nil {
+            loop.finish(exchange)
+        } else {
+            reply(exchange, stream.body, on: loop)
+        }
+    }
+
+    private func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
+        metrics.rejected.add(label: "max_num_queued_reqs")
+        refuse(exchange, .queueFull(retryAfter: 1), on: loop)
+    }
+
+    /// No proxy may hold events back: `X-Accel-Buffering` is nginx's name for that.
+    private static let streamFields: HTTPFields = {
+        var fields: HTTPFields = [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-cache"]
+        if let name = HTTPField.Name("X-Accel-Buffering") { fields[name] = "no" }
+        return fields
+    }()
+
+    /// A body without a type is taken for JSON, which is the only thing that it can be.
+    private static func isJSON(_ type: String?) -> Bool {
+        guard let type else { return true }
+        let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+        return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
+    }
+}

@@ -1,0 +1,176 @@
+import Engine
+import Foundation
+import HTTP
+import HTTPTypes
+import Logging
+import Scheduling
+import Text
+
+/// Answers requests: the part of the server that lives on the event loop, and is only ever touched there.
+final class Routes: HTTPService {
+    /// How far the server is in its life.
+    enum Phase {
+        case loading
+        case ready(Serving)
+        /// Finishes what it has.
+        case draining
+    }
+
+    /// What is there once the model is loaded.
+    struct Serving: Sendable {
+        var model: ServedModel
+        var loaded: LoadedModel
+        var text: TextPipeline?
+
+        var tokenNames: TokenNames {
+            guard let tokenizer = text?.tokenizer else { return .idsOnly }
+            return TokenNames { tokenizer.bytes(of: $0, skipSpecialTokens: false) }
+        }
+    }
+
+    var engine: LLMEngine?
+    private(set) var phase = Phase.loading
+    var active: ActiveResponses
+    var metrics: Metrics
+    var statistics = EngineStatistics()
+    private var loadedModel: LoadedModel?
+    var accessLog: AccessLog
+    var requestIDs: [ExchangeID: RequestID] = [:]
+    private let configuration: ServerConfiguration
+    let logger: Logger
+    private let onDrained: @Sendable () -> Void
+    let clock = ContinuousClock()
+
+    /// - Parameter onDrained: called when `drain` was asked for and the last reply has gone out.
+    init(configuration: ServerConfiguration, logger: Logger, onDrained: @escaping @Sendable () -> Void) {
+        self.configuration = configuration
+        self.logger = logger
+        self.onDrained = onDrained
+        accessLog = AccessLog(logger: logger)
+        active = ActiveResponses(capacity: configuration.engine.maxSequences + configuration.engine.maxQueuedSequences)
+        metrics = Metrics(maxModelLength: configuration.engine.maxModelLength ?? 131_072)
+    }
+
+    func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop) {
+        let path = String((message.head.path ?? "/").prefix { $0 != "?" })
+        let requestID = RequestID(message.head.headerFields)
+        requestIDs[exchange] = requestID
+        accessLog.begin(exchange, message, path: path, requestID: requestID)
+        guard let route = Route(path: path) else {
+            return refuse(exchange, .notFound(path: path), on: loop)
+        }
+        guard route.methods.contains(message.head.method) else {
+            let allowed = route.methods.map(\.rawValue)
+            return refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed), on: loop)
+        }
+        switch route {
+        case .completions: generate(.completions, message, exchange, on: loop)
+        case .chatCompletions: generate(.chat, message, exchange, on: loop)
+        case .models: withServing(exchange, on: loop) { reply(exchange, $0.model.listJSON, on: loop) }
+        case .model(let name):
+            withServing(exchange, on: loop) { serving in
+                do throws(APIError) {
+                    reply(exchange, try serving.model.json(named: name), on: loop)
+                } catch {
+                    refuse(exchange, error, on: loop)
+                }
+            }
+        case .health: reply(exchange, ServerStatus.health, on: loop)
+        case .ready: withServing(exchange, on: loop) { _ in reply(exchange, ServerStatus.ready, on: loop) }
+        case .version: 
+            reply(exchange, ServerStatus.version(kernels: loadedModel?.kernels, threads: loadedModel?.threads), on: loop)
+        case .metrics:
+            let text = metrics.render(
+                modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,
+                running: active.running, waiting: active.waiting)
+            reply(exchange, .ok, [.contentType: PrometheusText.contentType], text, on: loop)
+        }
+    }
+
+    func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
+        accessLog.end(exchange, outcome)
+        requestIDs[exchange] = nil
+        let abandoned = active.remove(exchange)
+        if !abandoned.isEmpty { engine?.abort(abandoned) }
+        finishDrainIfIdle(on: loop)
+    }
+
+    // MARK: Life
+
+    /// Runs `body` with the loop's routes: how posted work reaches them.
+    static func on(_ loop: isolated EventLoop, _ body: (Routes) -> Void) {
+        guard let routes = loop.service as? Routes else { preconditionFailure("the loop serves Routes") }
+        body(routes)
+    }
+
+    func modelLoaded(_ loaded: LoadedModel, text: TextPipeline?) {
+        loadedModel = loaded
+        metrics = Metrics(maxModelLength: loaded.maxModelLength)
+        guard case .loading = phase else { return }
+        let model = ServedModel(
+            name: configuration.servedModelName, created: Int(Date().timeIntervalSince1970),
+            vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
+            hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
+            samplingDefaults: loaded.generation.samplingDefaults)
+        phase = .ready(Serving(model: model, loaded: loaded, text: text))
+    }
+
+    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, which they must within
+    /// `timeout`.
+    func drain(timeout: Duration, on loop: isolated EventLoop) {
+        phase = .draining
+        finishDrainIfIdle(on: loop)
+        _ = loop.schedule(after: timeout) { loop in
+            Routes.on(loop) { $0.abandonAll(on: loop) }
+        }
+    }
+
+    /// Ends the engine's thread.
+    func stopEngine() {
+        engine?.stop()
+    }
+
+    private func abandonAll(on loop: isolated EventLoop) {
+        for exchange in active.exchanges { fail(exchange, .aborted, on: loop) }
+        finishDrainIfIdle(on: loop)
+    }
+
+    func finishDrainIfIdle(on loop: isolated EventLoop) {
+        guard case .draining = phase, active.isIdle, loop.activeExchanges == 0 else { return }
+        onDrained()
+    }
+
+    // MARK: Replies
+
+    /// Runs `body` when the model is there; otherwise answers 503.
+    func withServing(_ exchange: ExchangeID, on loop: isolated EventLoop, _ body: (Serving) -> Void) {
+        switch phase {
+        case .ready(let serving): body(serving)
+        case .loading: refuse(exchange, .notReady(retryAfter: 2), on: loop)
+        case .draining: refuse(exchange, .draining(retryAfter: 10), on: loop)
+        }
+    }
+
+    func refuse(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
+        reply(exchange, error.status, error.headerFields, error.json.serialized, on: loop)
+    }
+
+    func reply(_ exchange: ExchangeID, _ body: JSONValue, on loop: isolated EventLoop) {
+        reply(exchange, .ok, [.contentType: "application/json"], body.serialized, on: loop)
+    }
+
+    func reply(
+        _ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: [UInt8],
+        on loop: isolated EventLoop
+    ) {
+        loop.respond(exchange, head(exchange, status, fields), body: body)
+    }
+
+    /// The head of a reply, with the request's id in it.
+    func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
+        accessLog.answered(exchange, status: status)
+        var fields = fields
+        if let name = RequestID.field, let id = requestIDs[exchange] { fields[name] = id.description }
+        return HTTPResponse(status: status, headerFields: fields)
+    }
+}

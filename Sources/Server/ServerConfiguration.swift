@@ -1,0 +1,153 @@
+import Configuration
+import Engine
+import Foundation
+import HTTP
+import Logging
+
+/// Everything that can be set, from flags and environment (`TRINITY_...`), checked and with its defaults.
+public struct ServerConfiguration: Sendable {
+    public var host = "127.0.0.1"
+    /// The model that the repository carries, relative to its root.
+    public static let defaultModel = "Models/trinity-tiny"
+
+    /// 0 lets the system choose.
+    public var port = 8000
+    /// The name that requests use; by default the model folder's.
+    public var servedModelName: String
+    public var engine: EngineOptions
+    /// How long running requests may take to finish after SIGTERM.
+    public var drainTimeout = Duration.seconds(30)
+    /// Bytes of a request body; a larger one is a 413.
+    public var maxBodyBytes = 32 << 20
+    public var logLevel = Logger.Level.info
+    public var logFormat = LogFormat.text
+
+    /// How log lines look.
+    public enum LogFormat: String, Sendable, CaseIterable {
+        case text, json
+    }
+
+    /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
+    public enum Option: String, CaseIterable, Sendable {
+        case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
+        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
+
+        var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
+
+        /// As on the command line, which is how errors name it.
+        public var flag: String {
+            "--" + rawValue.reduce(into: "") { flag, character in
+                flag += character.isUppercase ? "-" + character.lowercased() : String(character)
+            }
+        }
+    }
+
+    /// Reads the options: a flag wins over the environment, which wins over the default.
+    ///
+    /// - Parameters:
+    ///   - flags: the flags that were given, as text.
+    ///   - environment: the process's environment.
+    /// - Throws: `ConfigurationError` with the option, its bound and the value.
+    public init(flags: [Option: String], environment: [String: String]) throws(ConfigurationError) {
+        let values = flags.map { (AbsoluteConfigKey($0.key.key), ConfigValue(.string($0.value), isSecret: false)) }
+        let reader = ConfigReader(providers: [
+            InMemoryProvider(name: "flags", values: Dictionary(uniqueKeysWithValues: values)),
+            EnvironmentVariablesProvider(environmentVariables: environment),
+        ])
+        let options = OptionReader(reader: reader)
+
+        let model = options.text(.model) ?? Self.defaultModel
+        if model.isEmpty { throw ConfigurationError(option: .model, reason: "name the folder of a model") }
+        let directory = URL(fileURLWithPath: model).standardizedFileURL
+        engine = EngineOptions(modelDirectory: directory)
+        servedModelName = options.text(.servedModelName) ?? directory.lastPathComponent
+        if servedModelName.isEmpty { throw ConfigurationError(option: .servedModelName, reason: "must not be empty") }
+        host = options.text(.host) ?? host
+        port = try options.integer(.port, in: 0...65535) ?? port
+        engine.threads = try options.integer(.threads, in: 1...1024)
+        engine.maxModelLength = try options.integer(.maxModelLen, in: 1...(1 << 30))
+        engine.maxSequences = try options.integer(.maxSequences, in: 1...4096) ?? engine.maxSequences
+        engine.maxBatchedTokens = try options.integer(.maxBatchedTokens, in: 1...65536) ?? engine.maxBatchedTokens
+        if engine.maxBatchedTokens < engine.maxSequences {
+            throw ConfigurationError(
+                option: .maxBatchedTokens,
+                reason: """
+                    must be at least \(Option.maxSequences.flag) (\(engine.maxSequences)), for each running sequence \
+                    takes one token a step; got \(engine.maxBatchedTokens)
+                    """)
+        }
+        engine.maxQueuedSequences = try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
+        engine.kvCacheMemory = try options.size(.kvCacheMemory)
+        engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
+        engine.compute = try options.choice(.compute) ?? engine.compute
+        if engine.compute == .fast {
+            throw ConfigurationError(option: .compute, reason: "fast does not exist yet; use exact")
+        }
+        engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
+        drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
+        logLevel = try options.choice(.logLevel) ?? logLevel
+        logFormat = try options.choice(.logFormat) ?? logFormat
+    }
+}
+
+extension ServerConfiguration {
+    /// What the HTTP layer is told: its limits, and how its own errors look.
+    var http: HTTPConfiguration {
+        var http = HTTPConfiguration()
+        http.limits.wire.bodyBytes = maxBodyBytes
+        http.errorBody = { [maxBodyBytes] error in
+            ("application/json", APIError.wire(error, bodyLimit: maxBodyBytes).json.serialized)
+        }
+        return http
+    }
+}
+
+/// A setting that cannot be used.
+public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+    public let option: ServerConfiguration.Option
+    public let reason: String
+
+    public var description: String { "\(option.flag): \(reason)" }
+}
+
+/// Reads one option at a time as text and checks it, so that a bad value is an error and never a silent default.
+private struct OptionReader {
+    let reader: ConfigReader
+
+    func text(_ option: ServerConfiguration.Option) -> String? {
+        reader.string(forKey: option.key)
+    }
+
+    func integer(_ option: ServerConfiguration.Option, in bounds: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+        guard let text = text(option) else { return nil }
+        guard let value = Int(text), bounds.contains(value) else {
+            throw ConfigurationError(
+                option: option,
+                reason: "must be a whole number from \(bounds.lowerBound) to \(bounds.upperBound); got '\(text)'")
+        }
+        return value
+    }
+
+    /// Bytes: a whole number, or one with a binary unit as in "512MiB", "4GB", "2g".
+    func size(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int? {
+        guard let text = text(option) else { return nil }
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text.dropFirst(digits.count).lowercased()
+        let shifts = ["": 0, "b": 0, "k": 10, "kb": 10, "kib": 10, "m": 20, "mb": 20, "mib": 20, "g": 30, "gb": 30, "gib": 30, "t": 40, "tb": 40, "tib": 40]
+        guard let number = Int(digits), number > 0, let shift = shifts[unit], number <= Int.max >> shift else {
+            throw ConfigurationError(option: option, reason: "must be a size such as 512MiB or 4GiB; got '\(text)'")
+        }
+        return number << shift
+    }
+
+    func choice<Value: RawRepresentable<String> & CaseIterable>(
+        _ option: ServerConfiguration.Option
+    ) throws(ConfigurationError) -> Value? {
+        guard let text = text(option) else { return nil }
+        guard let value = Value(rawValue: text) else {
+            let choices = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ConfigurationError(option: option, reason: "must be one of \(choices); got '\(text)'")
+        }
+        return value
+    }
+}

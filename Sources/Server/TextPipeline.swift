@@ -1,0 +1,88 @@
+import Foundation
+import Text
+
+/// The text side of a model folder: its tokenizer and its chat template. A folder without a tokenizer has none and is
+/// served for token ids only.
+struct TextPipeline: Sendable {
+    let tokenizer: Tokenizer
+    /// `nil` where the folder has no chat template: then there is no chat endpoint.
+    let template: ChatTemplate?
+    /// `bos_token` and its like, as templates know them.
+    let specialTokens: JSONObject
+
+    /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
+    ///
+    /// - Returns: `nil` when the folder has no tokenizer.json.
+    /// - Throws: `TextPipelineError` when a file is there but cannot be used.
+    init?(directory: URL) throws(TextPipelineError) {
+        let tokenizerURL = directory.appending(path: "tokenizer.json")
+        guard FileManager.default.fileExists(atPath: tokenizerURL.path) else { return nil }
+        do throws(TokenizerError) {
+            tokenizer = try Tokenizer(contentsOf: tokenizerURL)
+        } catch {
+            throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
+        }
+        let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
+        let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
+        specialTokens = Self.specialTokens(configuration, map)
+        template = try Self.template(directory, configuration)
+    }
+
+    private static func specialTokens(_ configuration: JSONObject, _ map: JSONObject) -> JSONObject {
+        var tokens = JSONObject()
+        for source in [configuration, map] {
+            for (name, value) in source where name.hasSuffix("_token") {
+                // Either the text itself or an object that describes the token.
+                if let text = value.string ?? value["content"]?.string { tokens[name] = .string(text) }
+            }
+        }
+        return tokens
+    }
+
+    private static func template(
+        _ directory: URL, _ configuration: JSONObject
+    ) throws(TextPipelineError) -> ChatTemplate? {
+        let url = directory.appending(path: "chat_template.jinja")
+        var source: String?
+        if FileManager.default.fileExists(atPath: url.path) {
+            guard let text = try? String(contentsOf: url, encoding: .utf8) else {
+                throw TextPipelineError(file: url.path, reason: "cannot be read as UTF-8")
+            }
+            source = text
+        } else if let templates = configuration["chat_template"]?.array {
+            // Several named templates; the one called "default" is meant for chat without further choice.
+            source = templates.first { $0["name"] == "default" }?["template"]?.string
+        } else {
+            source = configuration["chat_template"]?.string
+        }
+        guard let source else { return nil }
+        do throws(TemplateError) {
+            return try ChatTemplate(source: source)
+        } catch {
+            throw TextPipelineError(file: url.path, reason: String(describing: error))
+        }
+    }
+
+    private static func object(_ url: URL) throws(TextPipelineError) -> JSONObject {
+        guard FileManager.default.fileExists(atPath: url.path) else { return [:] }
+        guard let data = try? Data(contentsOf: url) else {
+            throw TextPipelineError(file: url.path, reason: "cannot be read")
+        }
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONValue(parsing: [UInt8](data))
+        } catch {
+            throw TextPipelineError(file: url.path, reason: error.description)
+        }
+        guard let object = value.object else { throw TextPipelineError(file: url.path, reason: "must be an object") }
+        return object
+    }
+}
+
+/// A text file of the model folder that cannot be used.
+struct TextPipelineError: Error, CustomStringConvertible {
+    let file: String
+    let reason: String
+
+    var description: String { "\(file): \(reason)" }
+}

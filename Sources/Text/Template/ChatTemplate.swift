@@ -1,0 +1,38 @@
+public import Foundation
+
+/// A model's chat template: the subset of Jinja that chat templates use, with Python's semantics, compiled once.
+///
+/// Block tags take their line with them (`trim_blocks` and `lstrip_blocks` are on), nothing is escaped for HTML, and
+/// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded, see
+/// ``TemplateLimits``.
+public struct ChatTemplate: Sendable {
+    private let body: [TemplateStatement]
+
+    /// Compiles `source`.
+    ///
+    /// - Throws: `TemplateError.syntax` where the source is not a template of the subset.
+    public init(source: String) throws(TemplateError) {
+        var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: source))
+        body = try parser.parseTemplate()
+    }
+
+    /// Renders the template.
+    ///
+    /// - Parameters:
+    ///   - variables: `messages`, `tools`, `add_generation_prompt`, `bos_token`, ... as JSON values. A member that is
+    ///     `null` is defined and none.
+    ///   - now: the time of `strftime_now`, told in the local time zone.
+    /// - Throws: `TemplateError.raised` when the template itself refuses its input, `.failed` otherwise.
+    public func render(_ variables: JSONObject, now: Date = Date()) throws(TemplateError) -> String {
+        let interpreter = TemplateInterpreter(variables: variables, now: now)
+        defer { interpreter.releaseObjects() }
+        do throws(TemplateFailure) {
+            return try interpreter.run(body)
+        } catch {
+            switch error {
+            case .raised(let message): throw .raised(message: message)
+            case .failed(let message): throw .failed(message: message, line: interpreter.line)
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+/// Variables of a block. A loop's body has a scope for each turn; `if` has none of its own.
+final class TemplateScope {
+    private var variables: [String: TemplateValue] = [:]
+    private let parent: TemplateScope?
+
+    init(parent: TemplateScope? = nil) { self.parent = parent }
+
+    subscript(name: String) -> TemplateValue? {
+        get {
+            var scope: TemplateScope? = self
+            while let current = scope {
+                if let value = current.variables[name] { return value }
+                scope = current.parent
+            }
+            return nil
+        }
+        set { variables[name] = newValue }
+    }
+}

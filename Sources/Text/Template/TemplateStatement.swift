@@ -1,0 +1,47 @@
+/// A node of a template's tree: text or a tag.
+struct TemplateStatement: Sendable {
+    let kind: Kind
+    /// Where it begins, counted from 1.
+    let line: Int
+
+    indirect enum Kind: Sendable {
+        case text(TemplateString)
+        case output(TemplateExpression)
+        case conditional(branches: [(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
+        case loop(Loop)
+        case set(Target, TemplateExpression)
+        case setBlock(Target, filters: [TemplateExpression.Filter], body: [TemplateStatement])
+        case macro(Macro)
+        /// `{% call(parameters) callee(...) %}body{% endcall %}`: the callee gets the body as `caller`.
+        case call(TemplateExpression, TemplateExpression.Arguments, caller: Macro)
+        case filter([TemplateExpression.Filter], body: [TemplateStatement])
+        /// A scope of its own with some variables: `{% with %}`, `{% generation %}`.
+        case scope([(target: Target, value: TemplateExpression)], body: [TemplateStatement])
+        case `break`
+        case `continue`
+    }
+
+    struct Loop: Sendable {
+        let target: Target
+        let sequence: TemplateExpression
+        let condition: TemplateExpression?
+        let isRecursive: Bool
+        let body: [TemplateStatement]
+        let otherwise: [TemplateStatement]
+    }
+
+    indirect enum Target: Sendable {
+        case variable(String)
+        /// An attribute of a `namespace()`.
+        case member(of: String, name: String)
+        case tuple([Target])
+    }
+
+    struct Macro: Sendable {
+        let name: String
+        let parameters: [(name: String, default: TemplateExpression?)]
+        let body: [TemplateStatement]
+        /// Names in the body; `varargs`, `kwargs` and `caller` are accepted only by a macro that speaks of them.
+        let mentions: Set<String>
+    }
+}

@@ -1,0 +1,199 @@
+// The string methods of Python.
+
+extension TemplateString {
+    func appending(_ other: TemplateString) throws(TemplateFailure) -> TemplateString {
+        try Self.joined([self, other], by: "")
+    }
+
+    func repeated(_ count: Int) throws(TemplateFailure) -> TemplateString {
+        var builder = TemplateStringBuilder()
+        try builder.append(repeating: text, count: count)
+        return builder.string
+    }
+
+    static func joined(_ parts: [TemplateString], by separator: TemplateString) throws(TemplateFailure) -> TemplateString {
+        var builder = TemplateStringBuilder()
+        for (index, part) in parts.enumerated() {
+            if index > 0 { try builder.append(separator) }
+            try builder.append(part)
+        }
+        return builder.string
+    }
+
+    /// The code points at `indices`, in that order.
+    func picking(_ indices: [Int]) -> TemplateString {
+        let all = Array(scalars)
+        return TemplateString(indices.map { all[$0] })
+    }
+
+    /// Without the characters of `set`, or white space, at the ends asked for.
+    func trimmed(_ set: TemplateString? = nil, left: Bool = true, right: Bool = true) -> TemplateString {
+        let set = set.map { Set($0.scalars) }
+        let isTrimmed = { (scalar: Unicode.Scalar) in set?.contains(scalar) ?? scalar.isPythonSpace }
+        var rest = scalars[...]
+        if left { rest = rest.drop(while: isTrimmed) }
+        if right {
+            while let last = rest.last, isTrimmed(last) { rest.removeLast() }
+        }
+        return TemplateString(Substring(rest))
+    }
+
+    /// Byte offsets of the places of `part` that do not overlap, left to right, at most `limit`; linear time.
+    func offsets(of part: TemplateString, limit: Int = .max) -> [Int] {
+        let (text, part) = (Array(self.text.utf8), Array(part.text.utf8))
+        guard !part.isEmpty, limit > 0, part.count <= text.count else { return [] }
+        // Knuth-Morris-Pratt: a hostile template must not make the search quadratic.
+        var border = [Int](repeating: 0, count: part.count)
+        var matched = 0
+        for index in part.indices.dropFirst() {
+            while matched > 0, part[index] != part[matched] { matched = border[matched - 1] }
+            if part[index] == part[matched] { matched += 1 }
+            border[index] = matched
+        }
+        var offsets: [Int] = []
+        matched = 0
+        for (index, byte) in text.enumerated() {
+            while matched > 0, byte != part[matched] { matched = border[matched - 1] }
+            if byte == part[matched] { matched += 1 }
+            if matched == part.count {
+                offsets.append(index + 1 - part.count)
+                if offsets.count == limit { break }
+                matched = 0
+            }
+        }
+        return offsets
+    }
+
+    func contains(_ part: TemplateString) -> Bool { part.isEmpty || !offsets(of: part, limit: 1).isEmpty }
+    func hasPrefix(_ prefix: TemplateString) -> Bool { text.utf8.starts(with: prefix.text.utf8) }
+    func hasSuffix(_ suffix: TemplateString) -> Bool { text.utf8.reversed().starts(with: suffix.text.utf8.reversed()) }
+
+    /// Code points before the byte at `offset`.
+    func scalarIndex(ofByte offset: Int) -> Int {
+        text.unicodeScalars.distance(from: text.startIndex, to: text.utf8.index(text.startIndex, offsetBy: offset))
+    }
+
+    private func slice(_ start: Int, _ end: Int) -> TemplateString {
+        let utf8 = text.utf8
+        let from = utf8.index(utf8.startIndex, offsetBy: start)
+        return TemplateString(text[from..<utf8.index(from, offsetBy: end - start)])
+    }
+
+    private func cut(at offsets: [Int], length: Int) -> [TemplateString] {
+        var parts: [TemplateString] = []
+        var start = 0
+        for offset in offsets {
+            parts.append(slice(start, offset))
+            start = offset + length
+        }
+        return parts + [slice(start, byteCount)]
+    }
+
+    func replacing(_ part: TemplateString, with other: TemplateString, limit: Int) throws(TemplateFailure) -> TemplateString {
+        guard part.isEmpty else {
+            return try Self.joined(cut(at: offsets(of: part, limit: limit), length: part.byteCount), by: other)
+        }
+        var builder = TemplateStringBuilder()
+        for (index, scalar) in scalars.enumerated() {
+            if index < limit { try builder.append(other) }
+            try builder.append(String(scalar))
+        }
+        if count < limit { try builder.append(other) }
+        return builder.string
+    }
+
+    /// `separator` is not empty; at most `limit` cuts, from the right if asked.
+    func split(by separator: TemplateString, limit: Int, fromRight: Bool) -> [TemplateString] {
+        guard fromRight, limit < .max else {
+            return cut(at: offsets(of: separator, limit: limit), length: separator.byteCount)
+        }
+        // From the right, overlapping places resolve differently: search the mirror image.
+        let mirrored = TemplateString(scalars.reversed())
+        let offsets = mirrored.offsets(of: TemplateString(separator.scalars.reversed()), limit: limit)
+        return cut(at: offsets.reversed().map { byteCount - $0 - separator.byteCount }, length: separator.byteCount)
+    }
+
+    /// Cuts at runs of white space; no part is empty.
+    func splitAtSpace(limit: Int, fromRight: Bool) -> [TemplateString] {
+        guard limit < .max else {
+            return scalars.split(whereSeparator: \.isPythonSpace).map { TemplateString(Substring($0)) }
+        }
+        if fromRight {
+            return TemplateString(scalars.reversed()).splitAtSpace(limit: limit, fromRight: false)
+                .map { TemplateString($0.scalars.reversed()) }.reversed()
+        }
+        var parts: [TemplateString] = []
+        var rest = scalars.drop(while: \.isPythonSpace)
+        while !rest.isEmpty, parts.count < limit {
+            let part = rest.prefix { !$0.isPythonSpace }
+            parts.append(TemplateString(Substring(part)))
+            rest = rest[part.endIndex...].drop(while: \.isPythonSpace)
+        }
+        // Python keeps the white space at the far end of the last part that was not cut.
+        return rest.isEmpty ? parts : parts + [TemplateString(Substring(rest))]
+    }
+
+    func lines(keepingEnds: Bool = false) -> [TemplateString] {
+        var lines: [TemplateString] = []
+        var line = String.UnicodeScalarView()
+        var previous: Unicode.Scalar?
+        for scalar in scalars {
+            if scalar == "\n", previous == "\r" {
+                if keepingEnds, let last = lines.popLast() { lines.append(TemplateString(last.text + "\n")) }
+            } else if scalar.isPythonLineEnd {
+                if keepingEnds { line.append(scalar) }
+                lines.append(TemplateString(String(line)))
+                line = String.UnicodeScalarView()
+            } else {
+                line.append(scalar)
+            }
+            previous = scalar
+        }
+        return line.isEmpty ? lines : lines + [TemplateString(String(line))]
+    }
+
+    // MARK: Case
+
+    var uppercased: TemplateString { TemplateString(text.uppercased()) }
+    var lowercased: TemplateString { TemplateString(text.lowercased()) }
+
+    var capitalized: TemplateString {
+        guard let first = scalars.first else { return self }
+        return TemplateString(first.properties.titlecaseMapping + String(scalars.dropFirst()).lowercased())
+    }
+
+    var swappedCase: TemplateString {
+        var result = ""
+        for scalar in scalars {
+            let properties = scalar.properties
+            result += properties.isUppercase ? properties.lowercaseMapping : properties.uppercaseMapping
+        }
+        return TemplateString(result)
+    }
+
+    /// `str.title`: each run of letters begins with a capital.
+    var titlecased: TemplateString {
+        var result = ""
+        var isInWord = false
+        for scalar in scalars {
+            let properties = scalar.properties
+            result += isInWord ? properties.lowercaseMapping : properties.titlecaseMapping
+            isInWord = properties.isCased
+        }
+        return TemplateString(result)
+    }
+
+    // MARK: Padding
+
+    func padded(to width: Int, left: Bool, right: Bool, fill: String = " ") throws(TemplateFailure) -> TemplateString {
+        let missing = width - count
+        guard missing > 0 else { return self }
+        // Python puts the odd one out on the left when the width is odd.
+        let before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0
+        var builder = TemplateStringBuilder()
+        try builder.append(repeating: fill, count: before)
+        try builder.append(self)
+        try builder.append(repeating: fill, count: missing - before)
+        return builder.string
+    }
+}

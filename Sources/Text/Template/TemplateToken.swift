@@ -1,0 +1,40 @@
+/// A piece of a template's source.
+struct TemplateToken: Sendable {
+    enum Kind: Sendable, Hashable {
+        /// Text outside tags.
+        case data(String)
+        case variableBegin, variableEnd
+        case blockBegin, blockEnd
+        case name(String)
+        case string(String)
+        case integer(Int)
+        /// Digits of an integer beyond 64 bits.
+        case bigInteger(String)
+        case double(Double)
+        /// `+`, `**`, `(`, `==`, ...
+        case symbol(String)
+        case end
+    }
+
+    let kind: Kind
+    /// Counted from 1.
+    let line: Int
+}
+
+extension TemplateToken.Kind: CustomStringConvertible {
+    /// How an error message names the token.
+    var description: String {
+        switch self {
+        case .data: "template text"
+        case .variableBegin: "'{{'"
+        case .variableEnd: "'}}'"
+        case .blockBegin: "'{%'"
+        case .blockEnd: "'%}'"
+        case .name(let name): "'\(name)'"
+        case .string: "a string"
+        case .integer, .bigInteger, .double: "a number"
+        case .symbol(let symbol): "'\(symbol)'"
+        case .end: "the end of the template"
+        }
+    }
+}

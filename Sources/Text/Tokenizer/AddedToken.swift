@@ -1,0 +1,51 @@
+/// A token that is found in the text itself, before the model sees it.
+struct AddedToken: Sendable {
+    let id: Int32
+    let content: String
+    /// Left out when decoding without special tokens, and ordinary text when encoding untrusted text.
+    let isSpecial: Bool
+    /// Found in the normalised text instead of the raw one.
+    let isNormalized: Bool
+    /// Only found where no word character stands beside it.
+    let isSingleWord: Bool
+    /// Swallows the white space to the left.
+    let stripsLeft: Bool
+    /// Swallows the white space to the right.
+    let stripsRight: Bool
+
+    /// - Parameter id: the id that the reference gives, which ignores the one in the file.
+    private init(parsing member: TokenizerMember, id: Int32) throws(TokenizerError) {
+        self.id = id
+        content = try member["content"].string
+        isSpecial = try member["special"].bool(default: false)
+        isNormalized = try member["normalized"].bool(default: !isSpecial)
+        isSingleWord = try member["single_word"].bool(default: false)
+        stripsLeft = try member["lstrip"].bool(default: false)
+        stripsRight = try member["rstrip"].bool(default: false)
+    }
+
+    /// Reads `added_tokens`, and adds to `vocabulary` those that the model lacks.
+    ///
+    /// A token of the model keeps its id, another takes the next free one; a file that says otherwise is refused, since
+    /// it would mean one thing here and another to the reference.
+    static func parse(
+        _ member: TokenizerMember, into vocabulary: inout Vocabulary
+    ) throws(TokenizerError) -> [AddedToken] {
+        if member.isNull { return [] }
+        var tokens: [AddedToken] = []
+        var next = Int32(vocabulary.count)
+        for element in try member.elements {
+            let content = try element["content"].string
+            guard !content.isEmpty else { throw element["content"].expected("a text that is not empty") }
+            let known = vocabulary.table.id(of: content)
+            let id = known ?? next
+            guard try Vocabulary.checkedID(element["id"]) == id else {
+                throw .inconsistent("the added token \(content) says another id than \(id), which it has by its place")
+            }
+            if known == nil { try vocabulary.insert(content, id: id) }
+            next = max(next, id + 1)
+            tokens.append(try AddedToken(parsing: element, id: id))
+        }
+        return tokens
+    }
+}

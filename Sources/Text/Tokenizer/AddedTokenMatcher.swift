@@ -1,0 +1,101 @@
+/// Finds added tokens in a text: the leftmost, and the longest of those that begin at the same place.
+struct AddedTokenMatcher: Sendable {
+    enum Part: Hashable {
+        case token(Int32)
+        case text(Range<Int>)
+    }
+
+    private let tokens: [AddedToken]
+    /// A trie over the contents: for each node and byte the next node; node 0 is the root.
+    private var edges: [UInt32: Int] = [:]
+    /// The token that ends at a node, as an index of `tokens`.
+    private var ends: [Int?] = [nil]
+    private var firstBytes = [Bool](repeating: false, count: 256)
+
+    /// - Parameter spell: what of a token's content is to be found in the text.
+    init(_ tokens: [AddedToken], spelled spell: (AddedToken) -> [UInt8]) {
+        self.tokens = tokens
+        for (index, token) in tokens.enumerated() {
+            let content = spell(token)
+            guard let first = content.first else { continue }
+            firstBytes[Int(first)] = true
+            var node = 0
+            for byte in content {
+                let edge = AddedTokenMatcher.edge(node, byte)
+                if let next = edges[edge] {
+                    node = next
+                } else {
+                    node = ends.count
+                    edges[edge] = node
+                    ends.append(nil)
+                }
+            }
+            if ends[node] == nil { ends[node] = index }
+        }
+    }
+
+    /// Cuts `text` into tokens and the texts between them, none of them empty.
+    ///
+    /// A match that does not count, because of `single_word` or because special tokens are to be text, is passed over
+    /// as a whole: no shorter token is looked for inside.
+    func split(_ text: [UInt8], _ range: Range<Int>, specialTokensAsText: Bool) -> [Part] {
+        var parts: [Part] = []
+        var start = range.lowerBound
+        var position = range.lowerBound
+        while let (match, token) = nextMatch(in: text, range, from: position) {
+            position = match.upperBound
+            if token.isSpecial, specialTokensAsText { continue }
+            if token.isSingleWord, touchesWord(match, in: text, range) { continue }
+            let left = token.stripsLeft ? startOfSpace(before: match.lowerBound, in: text, start) : match.lowerBound
+            if left > start { parts.append(.text(start..<left)) }
+            parts.append(.token(token.id))
+            start = token.stripsRight ? endOfSpace(from: match.upperBound, in: text, range) : match.upperBound
+        }
+        if start < range.upperBound { parts.append(.text(start..<range.upperBound)) }
+        return parts
+    }
+
+    private func nextMatch(in text: [UInt8], _ range: Range<Int>, from start: Int) -> (Range<Int>, AddedToken)? {
+        guard !edges.isEmpty else { return nil }
+        for first in start..<range.upperBound where firstBytes[Int(text[first])] {
+            var node = 0
+            var position = first
+            var longest: (Range<Int>, AddedToken)?
+            while position < range.upperBound, let next = edges[AddedTokenMatcher.edge(node, text[position])] {
+                node = next
+                position += 1
+                if let index = ends[node] { longest = (first..<position, tokens[index]) }
+            }
+            if let longest { return longest }
+        }
+        return nil
+    }
+
+    private func touchesWord(_ match: Range<Int>, in text: [UInt8], _ range: Range<Int>) -> Bool {
+        let reader = PieceReader(text, range)
+        if CharacterClass.word.intersects(reader.character(at: match.upperBound).class) { return true }
+        guard match.lowerBound > range.lowerBound else { return false }
+        return CharacterClass.word.intersects(reader.character(at: reader.start(before: match.lowerBound)).class)
+    }
+
+    private func startOfSpace(before position: Int, in text: [UInt8], _ limit: Int) -> Int {
+        // A token's right strip may have gone beyond this match.
+        guard limit < position else { return position }
+        let reader = PieceReader(text, limit..<position)
+        var start = position
+        while start > limit {
+            let previous = reader.start(before: start)
+            guard CharacterClass.space.intersects(reader.character(at: previous).class) else { break }
+            start = previous
+        }
+        return start
+    }
+
+    private func endOfSpace(from position: Int, in text: [UInt8], _ range: Range<Int>) -> Int {
+        PieceReader(text, range).endOfRun(of: .space, from: position)
+    }
+
+    private static func edge(_ node: Int, _ byte: UInt8) -> UInt32 {
+        UInt32(node) << 8 | UInt32(byte)
+    }
+}

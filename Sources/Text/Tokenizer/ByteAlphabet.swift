@@ -1,0 +1,40 @@
+/// The printable characters by which byte-level vocabularies write bytes: the printable ones of Latin-1 stand for
+/// themselves, all others, in order, are U+0100 and up.
+enum ByteAlphabet {
+    static let characters: [Unicode.Scalar] = {
+        var free: UInt16 = 0x100
+        return (0...UInt8.max).map { byte in
+            switch byte {
+            case 33...126, 161...172, 174...255: return Unicode.Scalar(byte)
+            default:
+                defer { free += 1 }
+                return Unicode.Scalar(free) ?? Unicode.Scalar(byte)
+            }
+        }
+    }()
+
+    /// The byte of each character of the alphabet by code point, all below U+0144.
+    private static let bytes: [UInt8?] = {
+        var bytes = [UInt8?](repeating: nil, count: 0x144)
+        for (byte, character) in zip(UInt8.min...UInt8.max, characters) { bytes[Int(character.value)] = byte }
+        return bytes
+    }()
+
+    /// The bytes that `token`, well-formed UTF-8, stands for; `nil` if one of its characters is not of the alphabet.
+    static func decode(_ token: ArraySlice<UInt8>) -> [UInt8]? {
+        var result: [UInt8] = []
+        result.reserveCapacity(token.count)
+        var lead = 0
+        for unit in token {
+            switch unit {
+            case 0xC0...0xDF: lead = Int(unit & 0x1F) << 6
+            case 0xE0...0xFF: return nil
+            default:
+                let scalar = unit < 0x80 ? Int(unit) : lead | Int(unit & 0x3F)
+                guard scalar < bytes.count, let byte = bytes[scalar] else { return nil }
+                result.append(byte)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,67 @@
+/// Reads the characters of one piece of well-formed UTF-8 by class.
+///
+/// Nothing beyond the piece is visible: look-ahead ends where the piece ends, as for the reference.
+struct PieceReader {
+    let bytes: [UInt8]
+    let piece: Range<Int>
+    private let classes = CharacterClasses.unicode16
+
+    init(_ bytes: [UInt8], _ piece: Range<Int>) {
+        self.bytes = bytes
+        self.piece = piece
+    }
+
+    /// The class of the character at `position` and its length in bytes; the empty class and 0 at the end.
+    func character(at position: Int) -> (class: CharacterClass, length: Int) {
+        guard position < piece.upperBound else { return ([], 0) }
+        let (scalar, length) = scalar(at: position)
+        return (classes[scalar], length)
+    }
+
+    /// The code point at `position`, which is inside the piece, and its length in bytes.
+    func scalar(at position: Int) -> (value: UInt32, length: Int) {
+        let first = UInt32(bytes[position])
+        if first < 0x80 { return (first, 1) }
+        let second = UInt32(bytes[position + 1]) & 0x3F
+        if first < 0xE0 { return ((first & 0x1F) << 6 | second, 2) }
+        let third = UInt32(bytes[position + 2]) & 0x3F
+        if first < 0xF0 { return ((first & 0x0F) << 12 | second << 6 | third, 3) }
+        return ((first & 0x07) << 18 | second << 12 | third << 6 | UInt32(bytes[position + 3]) & 0x3F, 4)
+    }
+
+    /// The byte at `position`; `nil` at the end.
+    func byte(at position: Int) -> UInt8? {
+        position < piece.upperBound ? bytes[position] : nil
+    }
+
+    /// Where the run of `members` that begins at `position` ends; `position` when there is none.
+    func endOfRun(of members: CharacterClass, from position: Int, atMost limit: Int = .max) -> Int {
+        var end = position
+        var count = 0
+        while count < limit {
+            let (kind, length) = character(at: end)
+            guard members.intersects(kind) else { break }
+            end += length
+            count += 1
+        }
+        return end
+    }
+
+    /// Where the character before `position` begins.
+    func start(before position: Int) -> Int {
+        var start = position - 1
+        while bytes[start] & 0xC0 == 0x80 { start -= 1 }
+        return start
+    }
+
+    func isNewline(at position: Int) -> Bool {
+        position < piece.upperBound && (bytes[position] == 0x0A || bytes[position] == 0x0D)
+    }
+
+    /// Where the run of CR and LF that begins at `position` ends.
+    func endOfNewlines(from position: Int) -> Int {
+        var end = position
+        while isNewline(at: end) { end += 1 }
+        return end
+    }
+}

@@ -1,0 +1,20 @@
+/// Why a `tokenizer.json` cannot be used.
+public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The file cannot be read, or is not JSON.
+    case unreadable(path: String, reason: String)
+    /// A member is missing or has the wrong kind of value.
+    case malformed(member: String, expected: String)
+    /// A component or option that this tokenizer does not know: `name` is the value found at `member`.
+    case unsupported(member: String, name: String)
+    /// The parts of the file contradict each other.
+    case inconsistent(String)
+
+    public var description: String {
+        switch self {
+        case .unreadable(let path, let reason): "cannot read the tokenizer \(path): \(reason)"
+        case .malformed(let member, let expected): "tokenizer.json: \(member) should be \(expected)"
+        case .unsupported(let member, let name): "tokenizer.json: \(member) \(name) is not supported"
+        case .inconsistent(let what): "tokenizer.json: \(what)"
+        }
+    }
+}

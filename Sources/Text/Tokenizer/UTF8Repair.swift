@@ -1,0 +1,66 @@
+/// Makes well-formed UTF-8 of a stream of bytes: what is complete goes on at once, ill-formed parts become U+FFFD.
+///
+/// One U+FFFD stands for each maximal part that could have begun a character (Unicode 16.0, section 3.9). At most three
+/// bytes are held back.
+struct UTF8Repair: Sendable {
+    private var pending: [UInt8] = []
+
+    mutating func append(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count + pending.count)
+        for byte in bytes { append(byte, to: &output) }
+        return output
+    }
+
+    /// What is left when the stream ends: nothing, or one U+FFFD for the beginning of a character.
+    mutating func flush() -> [UInt8] {
+        defer { pending.removeAll(keepingCapacity: true) }
+        return pending.isEmpty ? [] : UTF8Repair.replacement
+    }
+
+    private mutating func append(_ byte: UInt8, to output: inout [UInt8]) {
+        if let first = pending.first {
+            if UTF8Repair.continuation(after: first, at: pending.count).contains(byte) {
+                pending.append(byte)
+                if pending.count == UTF8Repair.length(of: first) {
+                    output += pending
+                    pending.removeAll(keepingCapacity: true)
+                }
+                return
+            }
+            output += UTF8Repair.replacement
+            pending.removeAll(keepingCapacity: true)
+        }
+        switch UTF8Repair.length(of: byte) {
+        case 1: output.append(byte)
+        case 0: output += UTF8Repair.replacement
+        default: pending.append(byte)
+        }
+    }
+
+    private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
+
+    /// The length of the character that `first` begins; 0 if it begins none.
+    private static func length(of first: UInt8) -> Int {
+        switch first {
+        case 0..<0x80: 1
+        case 0xC2...0xDF: 2
+        case 0xE0...0xEF: 3
+        case 0xF0...0xF4: 4
+        default: 0
+        }
+    }
+
+    /// The bytes that may stand at `index` of a character (table 3-7): the second byte excludes overlong forms,
+    /// surrogates and what is past U+10FFFF.
+    private static func continuation(after first: UInt8, at index: Int) -> ClosedRange<UInt8> {
+        guard index == 1 else { return 0x80...0xBF }
+        switch first {
+        case 0xE0: return 0xA0...0xBF
+        case 0xED: return 0x80...0x9F
+        case 0xF0: return 0x90...0xBF
+        case 0xF4: return 0x80...0x8F
+        default: return 0x80...0xBF
+        }
+    }
+}

@@ -1,0 +1,57 @@
+"""Each mistake becomes the client's own exception class, with the parameter that is wrong."""
+
+import openai
+import pytest
+from conftest import MAX_MODEL_LEN
+
+MODEL = "trinity-tiny"
+GREETING = [{"role": "user", "content": "Hello!"}]
+
+
+@pytest.mark.parametrize("bias", [{"999999": 1}, {"5": 1000}, {"fox": 1}], ids=["id", "value", "name"])
+def test_a_bad_logit_bias(client, bias):
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.chat.completions.create(model=MODEL, messages=GREETING, logit_bias=bias)
+    assert failure.value.param.startswith("logit_bias")
+    assert failure.value.type == "invalid_request_error"
+    assert failure.value.request_id
+
+
+def test_an_unknown_model(client):
+    with pytest.raises(openai.NotFoundError) as failure:
+        client.chat.completions.create(model="gpt-4", messages=GREETING)
+    assert failure.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("gpt-4")
+
+
+def test_a_prompt_over_the_context(client):
+    length = MAX_MODEL_LEN + 88
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.completions.create(model=MODEL, prompt=[5] * length, max_tokens=1)
+    assert failure.value.code == "context_length_exceeded"
+    assert str(MAX_MODEL_LEN) in failure.value.message and str(length) in failure.value.message
+
+
+@pytest.mark.parametrize("values", [
+    {"temperature": -1}, {"temperature": 3}, {"top_p": 0}, {"presence_penalty": 5}, {"n": 0}, {"max_tokens": 0},
+    {"top_logprobs": 3}, {"stop": [""]}, {"response_format": {"type": "json_object"}},
+], ids=lambda values: next(iter(values)))
+def test_a_parameter_out_of_range_or_not_served_yet(client, values):
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.chat.completions.create(model=MODEL, messages=GREETING, **values)
+    assert failure.value.param.split(".")[0].split("[")[0] == next(iter(values))
+
+
+def test_an_image_is_refused_by_its_index(client):
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": parts}])
+    assert "1" in failure.value.param
+
+
+@pytest.mark.parametrize("messages", [[], [{"role": "wizard", "content": "Hello!"}], [{"content": "Hello!"}]])
+def test_messages_that_are_none(client, messages):
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.chat.completions.create(model=MODEL, messages=messages)
+    assert failure.value.param.startswith("messages")

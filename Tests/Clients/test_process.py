@@ -1,0 +1,76 @@
+"""The process: its arguments, models without a tokenizer, and how it ends."""
+
+import json
+import signal
+import subprocess
+
+import openai
+import pytest
+from trinity_server import BINARY, FIXTURES, REPOSITORY, Server
+
+
+def run(*arguments):
+    return subprocess.run(
+        [REPOSITORY / BINARY, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+
+
+def test_the_help_names_every_option():
+    outcome = run("serve", "--help")
+    assert outcome.returncode == 0
+    for option in ("model", "host", "port", "served-model-name", "threads", "max-model-len", "max-sequences",
+                   "max-batched-tokens", "max-queued-requests", "kv-cache-memory", "kv-cache-dtype", "compute", "weights",
+                   "log-level", "log-format", "drain-timeout"):
+        assert f"--{option} " in outcome.stdout
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    (["--compute", "fast"], "fast"), (["--model", "/nowhere"], "/nowhere"), (["--port", "99999"], "port"),
+    (["--kv-cache-dtype", "f8"], "kv-cache-dtype"),
+], ids=lambda value: value if isinstance(value, str) else None)
+def test_an_argument_that_cannot_be_served_is_refused_by_name(arguments, named):
+    outcome = run("serve", *arguments)
+    assert outcome.returncode not in (0, -signal.SIGABRT, -signal.SIGILL, -signal.SIGTRAP)
+    assert named in outcome.stderr + outcome.stdout
+
+
+def test_a_model_without_a_tokenizer_is_served_for_ids():
+    goldens = json.loads((FIXTURES / "model" / "a_base" / "goldens.json").read_text())["prompts"]
+    with Server("--model", FIXTURES / "model" / "a_base", "--served-model-name", "ids") as server:
+        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+        completion = client.completions.create(
+            model="ids", prompt=[golden["prompt_ids"] for golden in goldens], temperature=0, max_tokens=48, logprobs=1,
+            extra_body={"return_token_ids": True, "ignore_eos": True})
+        for choice, golden in zip(completion.choices, goldens, strict=True):
+            assert choice.token_ids == golden["greedy_ids"]
+            assert choice.prompt_token_ids == golden["prompt_ids"]
+            assert choice.logprobs.tokens == [f"token_id:{id}" for id in golden["greedy_ids"]]
+        with pytest.raises(openai.BadRequestError):
+            client.completions.create(model="ids", prompt="Hello!")
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model="ids", messages=[{"role": "user", "content": "Hello!"}])
+
+
+def test_a_termination_lets_streams_finish_and_refuses_new_requests():
+    with Server(environment={"TRINITY_MAX_MODEL_LEN": "1024", "TRINITY_PORT": "1"}) as server:
+        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0, timeout=120)
+        arguments = dict(model="trinity-tiny", prompt="Once upon a time", temperature=0)
+        stream = client.completions.create(
+            **arguments, max_tokens=1000, stream=True, stream_options={"include_usage": True},
+            extra_body={"ignore_eos": True})
+        next(iter(stream))
+        server.terminate()
+        with pytest.raises(openai.InternalServerError) as refusal:
+            while True:  # the signal may take a moment to arrive
+                client.completions.create(**arguments, max_tokens=1)
+        assert refusal.value.status_code == 503
+        assert server.get("/ready").status == 503
+        chunks = list(stream)
+        assert chunks[-1].usage.completion_tokens == 1000
+        assert chunks[-2].choices[0].finish_reason == "length"
+        assert server.wait() == 0
+
+
+def test_an_idle_server_ends_at_once():
+    with Server() as server:
+        server.terminate()
+        assert server.wait(5) == 0

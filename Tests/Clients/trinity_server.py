@@ -1,0 +1,144 @@
+"""Starts, watches and stops one server process for a test."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from prometheus_client.parser import text_string_to_metric_families
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = REPOSITORY / "Tests" / "Fixtures"
+BINARY = pathlib.Path(os.environ.get("TRINITY_BINARY", ".build/debug/trinity"))
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def eventually(condition, seconds=10):
+    """Waits until `condition()` holds; for numbers that the server publishes a step late."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+class Reply:
+    """A whole reply to a plain HTTP request."""
+
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def events(self):
+        """The data of each server-sent event, as text."""
+        return [event.removeprefix("data: ") for event in self.body.decode().split("\n\n") if event.startswith("data:")]
+
+
+class Server:
+    """One `trinity serve` on a free port of its own; its log goes to a file that failures show."""
+
+    def __init__(self, *arguments, environment=None):
+        self.port = free_port()
+        self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
+        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
+            stdout=self.log, stderr=subprocess.STDOUT)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def request(self, method, path, body=None, headers=None):
+        """One request on a connection of its own; `body` is bytes, or a value sent as JSON."""
+        headers = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers)
+            return Reply(connection.getresponse())
+
+    def get(self, path):
+        return self.request("GET", path)
+
+    def post(self, path, body):
+        return self.request("POST", path, body)
+
+    def wait_until_ready(self, seconds=60):
+        """Before it is ready the server may refuse connections for a moment, then answers 503 with Retry-After."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.log_text()}"
+            with contextlib.suppress(ConnectionRefusedError):
+                reply = self.get("/ready")
+                if reply.status == 200:
+                    return self
+                assert reply.status == 503 and int(reply.headers["Retry-After"]) > 0
+            time.sleep(0.05)
+        raise AssertionError(f"the server was not ready in {seconds} s:\n{self.log_text()}")
+
+    def samples(self):
+        """The metrics as {(name, labels without model and engine): value}."""
+        families = text_string_to_metric_families(self.get("/metrics").body.decode())
+        return {
+            (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if k not in ("model_name", "engine")))):
+                sample.value
+            for family in families for sample in family.samples
+        }
+
+    def metric(self, name):
+        """The sum of the samples of this name."""
+        return sum(value for (sample, _), value in self.samples().items() if sample == name)
+
+    def is_idle(self):
+        samples = self.samples()
+        names = ("vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc")
+        return all(samples[(name, ())] == 0 for name in names)
+
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds=60):
+        """The exit code; a server that does not end in time is killed, which is a failure."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not end in {seconds} s:\n{self.log_text()}") from None
+
+    def log_text(self):
+        return pathlib.Path(self.log.name).read_text(errors="replace")[-10_000:]
+
+    def __enter__(self):
+        return self.wait_until_ready()
+
+    def __exit__(self, kind, error, traceback):
+        if self.process.poll() is None:
+            self.terminate()
+        code = self.wait()
+        if error is None:
+            assert code == 0, f"the server ended with {code}:\n{self.log_text()}"

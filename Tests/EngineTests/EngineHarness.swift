@@ -1,0 +1,105 @@
+import Foundation
+import Logging
+import Scheduling
+import Synchronization
+import TestSupport
+import Text
+
+@testable import Engine
+
+/// A running engine for tests: submits sequences and collects each one's events until it ends.
+final class EngineHarness: Sendable {
+    struct Outcome: Sendable, Equatable {
+        var ids: [Int32] = []
+        var text = ""
+        var logprobs: [TokenLogprobs?] = []
+        var finish: FinishReason?
+    }
+
+    private let engine: LLMEngine
+    private let reports: AsyncStream<Void>
+    private let states: AsyncStream<LLMEngine.State>
+
+    init(_ directory: URL, tokenizer: Tokenizer? = nil, _ change: (inout EngineOptions) -> Void = { _ in }) {
+        var options = EngineOptions(modelDirectory: directory)
+        options.pinsThreads = false
+        options.threads = 1
+        change(&options)
+        var logger = Logger(label: "test")
+        logger.logLevel = .error
+        let (reports, report) = AsyncStream.makeStream(of: Void.self)
+        let (states, state) = AsyncStream.makeStream(of: LLMEngine.State.self)
+        self.reports = reports
+        self.states = states
+        engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) {
+            report.yield()
+        } onStateChange: {
+            state.yield($0)
+        }
+        engine.start()
+    }
+
+    /// Waits until the model is loaded.
+    ///
+    /// - Throws: why it cannot be.
+    func ready() async throws -> LoadedModel {
+        for await state in states {
+            switch state {
+            case .ready(let model): return model
+            case .failed(let reason): throw EngineError.model(reason)
+            case .loading, .stopped: continue
+            }
+        }
+        throw EngineError.model("the engine ended")
+    }
+
+    /// Runs `requests` together; returns their outcomes in the same order, and the statistics after the last.
+    func run(
+        _ requests: [GenerationRequest], abortAfterTokens: [SequenceID: Int] = [:]
+    ) async -> ([Outcome], EngineStatistics) {
+        var outcomes = Dictionary(uniqueKeysWithValues: requests.map { ($0.id, Outcome()) })
+        var live = Set(requests.map(\.id))
+        guard engine.submit(requests) else { return ([], EngineStatistics()) }
+        for await _ in reports {
+            let report = engine.takeReport()
+            for event in report.events {
+                outcomes[event.sequence]?.ids += event.tokens.map(\.id)
+                outcomes[event.sequence]?.logprobs += event.tokens.map(\.logprobs)
+                outcomes[event.sequence]?.text += event.text
+                if let finish = event.finish {
+                    outcomes[event.sequence]?.finish = finish
+                    live.remove(event.sequence)
+                } else if let limit = abortAfterTokens[event.sequence], outcomes[event.sequence]?.ids.count ?? 0 >= limit {
+                    engine.abort([event.sequence])
+                }
+            }
+            if live.isEmpty { return (requests.compactMap { outcomes[$0.id] }, report.statistics) }
+        }
+        return ([], EngineStatistics())
+    }
+
+    /// Ends the engine's thread.
+    func stop() async {
+        engine.stop()
+        for await state in states {
+            if case .stopped = state { return }
+        }
+    }
+}
+
+extension GenerationRequest {
+    /// Greedy by default.
+    static func test(
+        _ id: UInt64, _ promptIDs: [Int32], maxTokens: Int, temperature: Float = 0, seed: UInt64 = 0, logprobs: Int? = nil,
+        ignoresEndOfSequence: Bool = false
+    ) -> GenerationRequest {
+        var sampling = SamplingParameters()
+        sampling.temperature = temperature
+        sampling.seed = seed
+        var stop = StopConditions()
+        stop.ignoresEndOfSequence = ignoresEndOfSequence
+        return GenerationRequest(
+            id: SequenceID(id), promptIDs: promptIDs, sampling: sampling, stop: stop, maxTokens: maxTokens,
+            logprobs: logprobs)
+    }
+}

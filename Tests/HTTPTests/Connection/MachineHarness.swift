@@ -1,0 +1,115 @@
+import HTTPTypes
+
+@testable import HTTP
+
+/// Drives a machine on a virtual clock and performs its actions: what it writes is read by a peer that may be slow.
+struct MachineHarness {
+    var machine: ConnectionMachine
+    /// What the kernel took.
+    private(set) var written = ""
+    /// `METHOD path body` of each delivery.
+    private(set) var delivered: [String] = []
+    private(set) var outcomes: [ExchangeOutcome] = []
+    private(set) var isClosed = false
+    private(set) var isSendingShut = false
+    private(set) var isReadingPaused = false
+    /// How much the kernel takes now.
+    var kernelRoom = Int.max
+
+    private var clock = ContinuousClock.now
+    private var moment: Moment { Moment(instant: clock, date: "D") }
+
+    init(limits: ConnectionLimits = ConnectionLimits(), admittedPaths: Set<String>? = nil) {
+        machine = ConnectionMachine(
+            limits: limits, admittedPaths: admittedPaths, at: Moment(instant: clock, date: "D")
+        ) { error in ("text/plain", Array("\(error)".utf8)) }
+    }
+
+    mutating func receive(_ text: String) {
+        machine.received(ArraySlice(text.utf8), at: moment)
+        perform()
+    }
+
+    mutating func peerCloses() {
+        machine.peerClosed()
+        perform()
+    }
+
+    /// The clock moves, stopping at each deadline on the way as the loop would.
+    mutating func wait(_ duration: Duration) {
+        let end = clock + duration
+        while let deadline = machine.deadline, deadline <= end {
+            clock = max(clock, deadline)
+            machine.deadlineReached(at: moment)
+            perform()
+        }
+        clock = end
+    }
+
+    mutating func respond(_ body: String, status: HTTPResponse.Status = .ok, _ fields: HTTPFields = [:]) {
+        machine.respond(HTTPResponse(status: status, headerFields: fields), body: Array(body.utf8), at: moment)
+        perform()
+    }
+
+    mutating func startStream(status: HTTPResponse.Status = .ok) {
+        machine.startStream(HTTPResponse(status: status), at: moment)
+        perform()
+    }
+
+    mutating func send(_ text: String) {
+        machine.send(Array(text.utf8), at: moment)
+        perform()
+    }
+
+    mutating func finish() {
+        machine.finish(at: moment)
+        perform()
+    }
+
+    mutating func retire() {
+        machine.retire()
+        perform()
+    }
+
+    /// The kernel takes `count` bytes more.
+    mutating func drain(_ count: Int) {
+        kernelRoom = count
+        flush()
+        perform()
+    }
+
+    /// What was written since the last call.
+    mutating func takeWritten() -> String {
+        defer { written = "" }
+        return written
+    }
+
+    private mutating func perform() {
+        while true {
+            let actions = machine.takeActions()
+            if actions.isEmpty { return }
+            for action in actions {
+                precondition(!isClosed, "an action after close")
+                switch action {
+                case .deliver(let request, let body):
+                    precondition(delivered.count == outcomes.count, "a delivery while another exchange is open")
+                    delivered.append("\(request.method) \(request.path ?? "") \(String(decoding: body, as: UTF8.self))")
+                case .ended(let outcome): outcomes.append(outcome)
+                case .write: flush()
+                case .pauseReading: isReadingPaused = true
+                case .resumeReading: isReadingPaused = false
+                case .shutdownSending: isSendingShut = true
+                case .close: isClosed = true
+                }
+            }
+        }
+    }
+
+    private mutating func flush() {
+        let count = min(kernelRoom, machine.outbound.count)
+        guard count > 0 else { return }
+        written += machine.outbound.withUnsafeBytes { String(decoding: $0.prefix(count), as: UTF8.self) }
+        if kernelRoom != .max { kernelRoom -= count }
+        machine.wrote(count, at: moment)
+    }
+}

@@ -1,0 +1,25 @@
+import Testing
+
+@testable import HTTP
+
+@Suite struct ByteBufferTests {
+    @Test func `bytes come out in the order they went in, whatever the pieces`() {
+        var generator = SystemRandomNumberGenerator()
+        var buffer = ByteBuffer()
+        var model: [UInt8] = []
+        for step in 0..<2000 {
+            if Bool.random(using: &generator) {
+                let piece = (0..<Int.random(in: 0...9, using: &generator)).map { UInt8(truncatingIfNeeded: step + $0) }
+                if Bool.random(using: &generator) { buffer.append(piece) } else { buffer.append(piece[...]) }
+                model += piece
+            } else {
+                let count = Int.random(in: 0...model.count, using: &generator)
+                #expect(Array(buffer[0..<count]) == Array(model[..<count]))
+                buffer.consume(count)
+                model.removeFirst(count)
+            }
+            #expect(buffer.count == model.count)
+            #expect(buffer.withUnsafeBytes(Array.init) == model)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Scheduling
+import TestSupport
+import Testing
+
+@Suite struct BlockPoolTests {
+    @Test func `a new pool hands out its blocks in order`() {
+        var pool = BlockPool(totalBlocks: 3)
+        #expect((0..<3).map { _ in pool.allocate() } == [0, 1, 2])
+        #expect(!pool.canAllocate(1))
+        #expect(pool.canAllocate(0))
+    }
+
+    @Test func `a freed block returns at the tail`() {
+        var pool = BlockPool(totalBlocks: 3)
+        let first = pool.allocate()
+        pool.release(first)
+        #expect((0..<3).map { _ in pool.allocate() } == [1, 2, 0])
+    }
+
+    @Test func `a block with two holders is free when both have released it`() {
+        var pool = BlockPool(totalBlocks: 1)
+        let block = pool.allocate()
+        pool.retain(block)
+        pool.release(block)
+        #expect(pool.freeBlocks == 0)
+        pool.release(block)
+        #expect(pool.freeBlocks == 1)
+    }
+
+    @Test func `releasing a free block stops the process`() async {
+        await #expect(processExitsWith: .failure) {
+            var pool = BlockPool(totalBlocks: 1)
+            let block = pool.allocate()
+            pool.release(block)
+            pool.release(block)
+        }
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `the pool agrees with a naive one under random operations`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let total = Int.random(in: 1...12, using: &random)
+        var pool = BlockPool(totalBlocks: total)
+        var free = (0..<Int32(total)).map { $0 }
+        var holders: [Int32: Int] = [:]
+        for step in 0..<150 {
+            let held = holders.keys.sorted().randomElement(using: &random)
+            switch (Int.random(in: 0..<3, using: &random), held) {
+            case (0, _) where !free.isEmpty:
+                let block = pool.allocate()
+                #expect(block == free.removeFirst(), "seed \(seed), step \(step)")
+                holders[block] = 1
+            case (1, let block?):
+                pool.retain(block)
+                holders[block, default: 0] += 1
+            case (2, let block?):
+                pool.release(block)
+                holders[block, default: 0] -= 1
+                if holders[block] == 0 {
+                    holders[block] = nil
+                    free.append(block)
+                }
+            default: break
+            }
+            let counts = (0..<Int32(total)).map { pool.referenceCount(of: $0) }
+            let naiveCounts = (0..<Int32(total)).map { holders[$0] ?? 0 }
+            #expect(counts == naiveCounts, "seed \(seed), step \(step)")
+            #expect(pool.freeBlocks == free.count && pool.heldBlocks == holders.count, "seed \(seed), step \(step)")
+            #expect(pool.violatedInvariant() == nil, "seed \(seed), step \(step)")
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// What the scheduler's suites share.
+
+import Scheduling
+import Testing
+
+/// A scheduler over slots of 4 tokens, one block in each group.
+func makeScheduler(
+    maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
+    totalBlocks: Int = 100, maxModelLength: Int? = nil
+) -> Scheduler {
+    Scheduler(
+        limits: SchedulerLimits(
+            maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens, maxQueuedSequences: maxQueuedSequences,
+            maxModelLength: maxModelLength),
+        geometry: KVCacheGeometry(
+            blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: window,
+            totalBlocks: totalBlocks))
+}
+
+/// One step in which every sequence that samples goes on.
+@discardableResult
+func run(_ scheduler: inout Scheduler) -> ScheduledBatch {
+    let batch = scheduler.schedule()
+    scheduler.advance(batch)
+    for sequence in batch.sequences where sequence.samples { scheduler.appendToken(sequence.id) }
+    #expect(scheduler.violatedInvariant() == nil)
+    return batch
+}
+
+extension ScheduledBatch {
+    var ranges: [SequenceID: Range<Int>] {
+        Dictionary(uniqueKeysWithValues: sequences.map { ($0.id, $0.tokens) })
+    }
+}

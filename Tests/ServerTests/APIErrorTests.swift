@@ -1,0 +1,68 @@
+import HTTPTypes
+import Testing
+import Text
+
+@testable import Server
+
+@Suite struct APIErrorTests {
+    /// One of each, but broken JSON.
+    static let all: [(APIError, Int, String?)] = [
+        (.invalid(param: "n", message: "m"), 400, "invalid_value"),
+        (.missing(param: "prompt"), 400, "missing_required_parameter"),
+        (.unsupported(param: "echo"), 400, "unsupported_parameter"),
+        (.unrecognized(param: "ehco"), 400, "unknown_parameter"),
+        (.textUnavailable(param: "prompt", message: "m"), 400, "text_unavailable"),
+        (.modelNotFound("gpt"), 404, "model_not_found"),
+        (
+            .contextLengthExceeded(param: "prompt", promptTokens: 5, maxTokens: nil, limit: 4), 400,
+            "context_length_exceeded"
+        ),
+        (.template("two turns"), 400, "template_error"),
+        (.notFound(path: "/v2"), 404, "unknown_url"),
+        (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
+        (.unsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
+        (.wire(.bodyTooLarge, bodyLimit: 10), 413, "body_too_large"),
+        (.queueFull(retryAfter: 5), 503, "server_overloaded"),
+        (.notReady(retryAfter: 5), 503, "server_not_ready"),
+        (.draining(retryAfter: 5), 503, "server_draining"),
+        (.aborted, 500, "aborted"),
+        (.internalError, 500, nil),
+    ]
+
+    @Test(arguments: all)
+    func `every error has its status and all four keys`(error: APIError, status: Int, code: String?) throws {
+        #expect(error.status.code == status)
+        #expect(error.code == code)
+        let body = try JSONValue(parsing: error.json.serialized)
+        #expect(body["error"]?.object.map { Array($0.names) } == ["message", "type", "param", "code"])
+        #expect(body["error"]?["message"]?.string?.isEmpty == false)
+        #expect(body["error"]?["type"] == (status >= 500 ? "server_error" : "invalid_request_error"))
+        #expect(error.headerFields[.contentType] == "application/json")
+        #expect((error.headerFields[.retryAfter] != nil) == (status == 503))
+    }
+
+    @Test func `broken JSON is refused at its byte`() throws {
+        let error = try #require(throws: APIError.self) { try JSONValue(requestBody: Array("[1,".utf8)) }
+        #expect(error.status == .badRequest && error.code == "invalid_json" && error.message.contains("byte 3"))
+    }
+
+    @Test(arguments: [(0, 1), (1, 1), (77, 77), (120, 120), (500, 120), (.min, 1)] as [(Int, Int)])
+    func `clients are never told to wait more than two minutes`(seconds: Int, sent: Int) {
+        #expect(APIError.queueFull(retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
+    }
+
+    @Test func `a wrong method names the right ones`() {
+        let error = APIError.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"])
+        #expect(error.headerFields[.allow] == "GET, HEAD")
+    }
+
+    @Test func `what a client sent is repeated only in part`() {
+        let long = String(repeating: "x", count: 100_000)
+        for error in [
+            APIError.modelNotFound(long), .notFound(path: long), .unrecognized(param: long),
+            .unsupportedMediaType(long),
+        ] {
+            #expect(error.message.utf8.count < 300)
+        }
+    }
+}

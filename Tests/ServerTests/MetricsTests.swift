@@ -1,0 +1,61 @@
+import Engine
+import Testing
+
+@testable import Server
+
+@Suite struct MetricsTests {
+    @Test func `a histogram counts each observation in every bucket that reaches it`() {
+        var histogram = Histogram("h", "Help.", bounds: [1, 2, 5])
+        for value in [0.5, 1, 1.5, 7] { histogram.observe(value) }
+        var text = PrometheusText(labels: [("model_name", "m\"\\\n")])
+        text.write(histogram)
+        #expect(
+            text.text == """
+                # HELP h Help.
+                # TYPE h histogram
+                h_bucket{model_name="m\\"\\\\\\n",le="1"} 2
+                h_bucket{model_name="m\\"\\\\\\n",le="2"} 3
+                h_bucket{model_name="m\\"\\\\\\n",le="5"} 3
+                h_bucket{model_name="m\\"\\\\\\n",le="+Inf"} 4
+                h_sum{model_name="m\\"\\\\\\n"} 10
+                h_count{model_name="m\\"\\\\\\n"} 4
+
+                """)
+    }
+
+    @Test func `a labelled counter has every value from the start`() {
+        var counter = Counter("c_total", "Help.", label: "reason", values: ["a", "b"])
+        counter.add(2, label: "b")
+        var text = PrometheusText(labels: [])
+        text.write(counter)
+        #expect(
+            text.text == """
+                # HELP c_total Help.
+                # TYPE c_total counter
+                c_total{reason="a"} 0
+                c_total{reason="b"} 2
+
+                """)
+    }
+
+    @Test(arguments: [(1, [1]), (9, [1, 2, 5, 10]), (2048, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000])]
+        as [(Int, [Double])])
+    func `token buckets reach the longest sequence`(limit: Int, bounds: [Double]) {
+        #expect(Histogram.bounds(upTo: limit) == bounds)
+    }
+
+    @Test func `the names that dashboards ask for are there`() {
+        let text = String(
+            decoding: Metrics(maxModelLength: 100).render(
+                modelName: "m", model: nil, statistics: EngineStatistics(), running: 1, waiting: 2),
+            as: UTF8.self)
+        for name in [
+            "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
+            "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:request_success_total",
+            "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:e2e_request_latency_seconds",
+        ] {
+            #expect(text.contains("# TYPE \(name) "), "\(name)")
+        }
+        #expect(text.contains("vllm:num_requests_waiting{model_name=\"m\",engine=\"0\"} 2\n"))
+    }
+}

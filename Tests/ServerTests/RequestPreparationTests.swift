@@ -1,0 +1,48 @@
+import Engine
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// From a request's body to token ids, against the default model's reference.
+@Suite struct RequestPreparationTests {
+    private let text: TextPipeline
+    private let model: ServedModel
+
+    init() throws {
+        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        model = ServedModel(
+            name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
+            hasChatTemplate: true, samplingDefaults: SamplingParameters())
+    }
+
+    private func prepare(_ endpoint: Endpoint, _ body: JSONValue) async throws(APIError) -> RequestPreparation.Prepared {
+        try await RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(body.serialized)
+    }
+
+    @Test func `prompts and chats become the reference's ids`() async throws {
+        let cases = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
+        for golden in cases {
+            let ids = (golden["prompt_ids"]?.array ?? []).compactMap { $0.integer.map(Int32.init) }
+            var body: JSONObject = [:]
+            if golden["kind"] == "completion" {
+                body["prompt"] = golden["prompt"]
+            } else {
+                body["messages"] = golden["messages"]
+                body["tools"] = golden["tools"]
+                body["chat_template_kwargs"] = golden["chat_template_kwargs"]
+            }
+            let prepared = try await prepare(golden["kind"] == "completion" ? .completions : .chat, .object(body))
+            #expect(prepared.promptIDs == [ids], "\(golden["name"]?.string ?? "")")
+        }
+    }
+
+    @Test func `a body that is not JSON is refused at its byte`() async {
+        await #expect {
+            try await RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))
+        } throws: {
+            ($0 as? APIError)?.status == .badRequest && ($0 as? APIError)?.message.contains("byte 5") == true
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Engine
+import Scheduling
+import Testing
+import Text
+
+@testable import Server
+
+/// What tests of streams are made of: requests, events and tokens.
+protocol StreamSamples {}
+
+extension StreamSamples {
+    /// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
+    func makeStream(
+        _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
+    ) throws -> CompletionStream {
+        var object = body
+        let options: GenerationOptions
+        switch endpoint {
+        case .completions:
+            object["prompt"] = [1]
+            options = try CompletionRequest(.object(object), for: .sample).options
+        case .chat:
+            object["messages"] = [["role": "user", "content": "x"]]
+            options = try ChatCompletionRequest(.object(object), for: .sample).options
+        }
+        return CompletionStream(
+            endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
+            firstSequence: SequenceID(100), names: names)
+    }
+
+    func makeStream(
+        _ endpoint: Endpoint, json: String, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
+    ) throws -> CompletionStream {
+        try makeStream(endpoint, JSONValue(parsing: json).object ?? [:], prompts: prompts, names: names)
+    }
+
+    func event(
+        _ index: Int, _ text: String = "", tokens: [GeneratedToken] = [], finish: FinishReason? = nil
+    ) -> TokenEvent {
+        var event = TokenEvent(sequence: SequenceID(100 + UInt64(index)))
+        event.text = text
+        event.tokens = tokens
+        event.finish = finish
+        return event
+    }
+
+    func event(_ index: Int, _ text: String = "", ids: [Int32], finish: FinishReason? = nil) -> TokenEvent {
+        event(index, text, tokens: ids.map { GeneratedToken(id: $0, logprobs: nil, time: .now) }, finish: finish)
+    }
+
+    func token(_ id: Int32, _ logprob: Float, top: [(Int32, Float)]) -> GeneratedToken {
+        let top = top.map { TokenLogprob(id: $0.0, logprob: $0.1) }
+        return GeneratedToken(id: id, logprobs: TokenLogprobs(logprob: logprob, rank: 1, top: top), time: .now)
+    }
+
+    func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The JSON of each event but `[DONE]`; each is one line of data and an empty line.
+    func chunks(_ bytes: [UInt8]) throws -> [JSONValue] {
+        try text(bytes).split(separator: "\n\n").filter { $0 != "data: [DONE]" }.map { event in
+            try #require(event.hasPrefix("data: ") && !event.contains("\n"))
+            return try JSONValue(parsing: String(event.dropFirst(6)))
+        }
+    }
+}
+
+extension TokenNames {
+    /// Ids 0..<26 are letters.
+    static let letters = TokenNames { [0x61 + UInt8($0)] }
+}

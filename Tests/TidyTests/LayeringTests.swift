@@ -1,0 +1,134 @@
+import Testing
+
+/// Who may know whom. The package manifest holds the edges between modules; this holds those between folders.
+@Suite struct LayeringTests {
+    /// `folder` must not use a type that is declared at the top level of one of `hidden`.
+    struct Blindness: CustomTestStringConvertible {
+        var folder: String
+        var hidden: [String]
+        var testDescription: String { folder }
+    }
+
+    static let blindnesses = [
+        // Wire <- Connection <- Transport.
+        Blindness(
+            folder: "Sources/HTTP/Wire",
+            hidden: ["Sources/HTTP/Connection", "Sources/HTTP/Transport", "Sources/HTTP/HTTPService.swift"]),
+        Blindness(folder: "Sources/HTTP/Connection", hidden: ["Sources/HTTP/Transport"]),
+        // Kernels <- Weights <- Model, and policy apart from numbers.
+        Blindness(
+            folder: "Sources/Engine/Config",
+            hidden: [
+                "Sources/Engine/Weights", "Sources/Engine/Model", "Sources/Engine/Sampling/Sampler.swift",
+                "Sources/Engine/Compute",
+            ]),
+        Blindness(folder: "Sources/Engine/Weights", hidden: ["Sources/Engine/Model", "Sources/Engine/Sampling"]),
+        Blindness(
+            folder: "Sources/Engine/Compute",
+            hidden: ["Sources/Engine/Weights", "Sources/Engine/Model", "Sources/Engine/Sampling"]),
+        Blindness(
+            folder: "Sources/Engine/Model",
+            hidden: [
+                "Sources/Engine/Sampling", "Sources/Engine/LLMEngine.swift", "Sources/Engine/EngineThread.swift",
+                "Sources/Engine/EngineMessages.swift", "Sources/Scheduling/Scheduler.swift",
+                "Sources/Scheduling/KVCacheManager.swift", "Sources/Scheduling/RequestQueue.swift",
+                "Sources/Scheduling/BlockPool.swift",
+            ]),
+        Blindness(folder: "Sources/Engine/Sampling", hidden: ["Sources/Engine/Model", "Sources/Engine/Weights"]),
+        // The parts of Text stand side by side on JSON.
+        Blindness(folder: "Sources/Text/JSON", hidden: ["Sources/Text/Tokenizer", "Sources/Text/Template"]),
+        Blindness(folder: "Sources/Text/Tokenizer", hidden: ["Sources/Text/Template"]),
+        Blindness(folder: "Sources/Text/Template", hidden: ["Sources/Text/Tokenizer"]),
+        // What the API's types are does not depend on who serves them.
+        Blindness(
+            folder: "Sources/Server/OpenAI", hidden: ["Sources/Server/Handlers", "Sources/Server/Application.swift"]),
+    ]
+
+    @Test(arguments: blindnesses)
+    func `a folder does not use the types of a layer above it`(rule: Blindness) {
+        let hidden = SourceFile.sources.filter { file in rule.hidden.contains { file.isIn($0) } }
+        let files = SourceFile.sources.filter { $0.isIn(rule.folder) }
+        // A nested type may be named like a hidden one without knowing it.
+        let types = Set(hidden.flatMap(\.topLevelTypes)).subtracting(files.flatMap(\.types))
+        for file in files {
+            for (index, line) in file.code.enumerated() {
+                for word in Set(Code.words(line)).intersection(types) {
+                    file.report("\(rule.folder) must not know \(word)", at: index)
+                }
+            }
+        }
+    }
+
+    /// `folder` must not import `modules`, except in `exceptions`.
+    struct ImportBan: CustomTestStringConvertible {
+        var folder: String
+        var modules: Set<Substring>
+        var exceptions: [String] = []
+        var reason: String
+        var testDescription: String { folder }
+    }
+
+    static let importBans = [
+        ImportBan(
+            folder: "Sources/HTTP",
+            modules: ["Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization"],
+            exceptions: ["Sources/HTTP/Transport"], reason: "system calls belong to Transport alone"),
+        ImportBan(
+            folder: "Sources/HTTP", modules: ["Engine", "Scheduling", "Server", "Text"],
+            reason: "HTTP knows bytes and sockets only"),
+        ImportBan(
+            folder: "Sources/Engine", modules: ["HTTP", "HTTPTypes", "Server"], reason: "tokens in, tokens out"),
+        ImportBan(
+            folder: "Sources/Scheduling",
+            modules: [
+                "CIntrinsics", "Dispatch", "Engine", "Foundation", "Glibc", "HTTP", "PortableKernels", "Server", "Text",
+            ],
+            reason: "scheduling is pure policy and never sees a tensor, a clock or a socket"),
+        ImportBan(
+            folder: "Sources/Text", modules: ["Dispatch", "Engine", "Glibc", "HTTP", "Scheduling", "Server"],
+            reason: "text and tokens know no model and no connection"),
+        ImportBan(
+            folder: "Sources/Kernels",
+            modules: ["Dispatch", "Engine", "Foundation", "HTTP", "Scheduling", "Server", "Text"],
+            reason: "kernels are arithmetic on raw buffers"),
+        ImportBan(
+            folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
+        ImportBan(
+            folder: "Sources/trinity", modules: ["HTTP", "Engine", "Scheduling", "Text", "HTTPTypes"],
+            reason: "the executable reads arguments and hands them to Server"),
+    ]
+
+    @Test(arguments: importBans)
+    func `a folder does not import what its layer must not know`(rule: ImportBan) {
+        for file in SourceFile.sources where file.isIn(rule.folder) && !rule.exceptions.contains(where: file.isIn) {
+            for (index, line) in file.code.enumerated() {
+                guard let module = Code.importedModule(line), rule.modules.contains(module) else { continue }
+                file.report("\(rule.folder) must not import \(module): \(rule.reason)", at: index)
+            }
+        }
+    }
+
+    @Test func `the rules find the types they watch`() {
+        let service = SourceFile.sources.first { $0.path == "Sources/HTTP/HTTPService.swift" }
+        #expect(service?.topLevelTypes.contains("HTTPService") == true)
+    }
+}
+
+extension SourceFile {
+    /// Names of the types declared outside every other declaration.
+    var topLevelTypes: [Substring] {
+        code.compactMap { $0.first?.isLetter == true ? Self.declaredType($0) : nil }
+    }
+
+    /// Names of all types declared here.
+    var types: [Substring] { code.compactMap(Self.declaredType) }
+
+    /// The type that the line declares; private ones cannot be known elsewhere.
+    private static func declaredType(_ line: String) -> Substring? {
+        let kinds: Set<Substring> = ["struct", "class", "enum", "actor", "protocol", "typealias"]
+        let modifiers: Set<Substring> = ["public", "package", "internal", "final", "indirect"]
+        let words = Code.words(line).drop { modifiers.contains($0) }
+        guard let kind = words.first, kinds.contains(kind) else { return nil }
+        return words.dropFirst().first
+    }
+}

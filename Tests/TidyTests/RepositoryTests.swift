@@ -1,0 +1,115 @@
+import Testing
+
+@Suite struct RepositoryTests {
+    static let longestFile = 400
+
+    @Test func `a file fits into a reader's head`() {
+        for file in SourceFile.sources + SourceFile.tests where file.lines.count > Self.longestFile {
+            file.report(
+                "\(file.lines.count) lines; more than \(Self.longestFile) hide a second duty", at: Self.longestFile)
+        }
+    }
+
+    @Test func `tests are written with Swift Testing and named by sentences`() {
+        for file in SourceFile.tests {
+            for (index, line) in file.code.enumerated() {
+                if Code.importedModule(line) == "XCTest" { file.report("XCTest is not used", at: index) }
+                guard Code.mentions("Test", in: line), line.contains("@Test") else { continue }
+                let function = file.code[index...].first { Code.mentions("func", in: $0) } ?? ""
+                if !function.contains("func `") { file.report("a test's name is a sentence in backticks", at: index) }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
+        "docs/benchmarks.md", "docs/decisions/README.md", "docs/operating.md", "deploy/Dockerfile",
+        "deploy/trinity.service", ".swift-format", ".ci/run", "script/setup",
+    ])
+    func `a reader finds what every project has`(path: String) {
+        #expect(!Repository.text(path).isEmpty)
+    }
+
+    @Test func `every decision is in the index`() {
+        let index = Repository.text("docs/decisions/README.md")
+        for path in Repository.files(in: "docs/decisions") where path.hasSuffix(".md") && !path.hasSuffix("README.md") {
+            let name = String(path.dropFirst("docs/decisions/".count))
+            #expect(index.contains("(\(name))"), "\(name) is missing from docs/decisions/README.md")
+        }
+    }
+
+    @Test func `a document's links lead somewhere`() {
+        for path in Self.prose where path.hasSuffix(".md") {
+            let folder = path.split(separator: "/").dropLast().joined(separator: "/")
+            for target in Self.linkTargets(Repository.text(path)) {
+                let full = folder.isEmpty ? target : folder + "/" + target
+                #expect(Repository.exists(full), "\(path) links to \(target)")
+            }
+        }
+    }
+
+    /// Texts that people read and change, fixtures and weights left out.
+    static let prose: [String] = {
+        let top = [
+            "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Package.swift", "README.md",
+            "SECURITY.md",
+        ]
+        let folders = ["Sources", "Tests", "deploy", "docs", "script"].flatMap(Repository.files)
+        let endings = [".swift", ".md", ".py", ".c", ".h", ".yaml", ".yml", ".service", "Dockerfile", "setup"]
+        return top
+            + folders.filter { path in
+                endings.contains(where: path.hasSuffix) && !path.hasPrefix("Tests/Fixtures")
+                    && !path.hasPrefix("Tests/TidyTests")
+            }
+    }()
+
+    @Test func `texts name no issue and no one's machine`() {
+        for path in Self.prose {
+            let lines = Repository.text(path).split(separator: "\n", omittingEmptySubsequences: false)
+            for (index, line) in lines.enumerated() {
+                if let mention = Self.outsideMention(line) {
+                    SourceFile(path: path, text: "").report("names \(mention)", at: index)
+                }
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("see issue 12", true), ("fixes #12", true), ("in /work/main", true), ("an issue of 12 tokens", false),
+            ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false), ("\"&#34;\"", false),
+            ("the issue is known", false),
+        ] as [(String, Bool)])
+    func `a mention of the outside is seen`(line: String, isMention: Bool) {
+        #expect((Self.outsideMention(Substring(line)) != nil) == isMention)
+    }
+
+    private static func outsideMention(_ line: Substring) -> String? {
+        for path in ["/work/", "/tmp/wt", "/root/", "/home/", "../shared"] where line.contains(path) {
+            return "a path of one machine"
+        }
+        let words = line.split(separator: " ")
+        for (word, next) in zip(words, words.dropFirst())
+        where word.lowercased() == "issue" && next.first?.isNumber == true {
+            return "an issue"
+        }
+        // Unicode numbers its annexes, and HTML its characters, with the same mark.
+        let isNumbered = zip([""] + words, words).contains { before, word in
+            guard let mark = word.firstIndex(of: "#"), !word[..<mark].hasSuffix("&"), !before.hasSuffix("UAX"), !before.hasSuffix("UTS") else {
+                return false
+            }
+            let digits = word[word.index(after: mark)...].prefix(while: \.isNumber)
+            let rest = word[word.index(after: mark)...].dropFirst(digits.count)
+            return !digits.isEmpty && rest.allSatisfy { !$0.isLetter }
+        }
+        return isNumbered ? "an issue" : nil
+    }
+
+    /// Targets of relative Markdown links, anchors cut off.
+    private static func linkTargets(_ text: String) -> [String] {
+        text.split(separator: "](").dropFirst().compactMap { rest in
+            let target = rest.prefix { $0 != ")" && $0 != "\n" && $0 != "#" }
+            return target.isEmpty || target.contains(":") || target.contains(" ") ? nil : String(target)
+        }
+    }
+}
