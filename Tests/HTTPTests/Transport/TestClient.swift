@@ -56,7 +56,9 @@ final class TestClient: Sendable {
         var text: [UInt8] = []
         let end = Array(end.utf8)
         while !text.suffix(end.count).elementsEqual(end) {
-            guard let byte = receive(atMost: 1)?.first else { throw Failure.ended(after: String(decoding: text, as: UTF8.self)) }
+            guard let byte = receive(atMost: 1)?.first else {
+                throw Failure.ended(after: String(decoding: text, as: UTF8.self))
+            }
             text.append(byte)
         }
         return String(decoding: text, as: UTF8.self)
