@@ -36,12 +36,14 @@ struct ConnectionMachine {
     /// Each exchange from now on is the connection's last.
     var isRetiring = false
 
+    /// Enough is buffered; the loop reads no more until it is asked to.
+    private(set) var isReadingPaused = false
+
     private var inbound = ByteBuffer()
     private var parser: RequestParser
     private var decoder: BodyDecoder?
     /// A byte of the head has arrived.
     private var headBegan = false
-    private var isReadingPaused = false
     private var lingeredBytes = 0
     private var readDeadline: ContinuousClock.Instant?
     private var writeDeadline: ContinuousClock.Instant?

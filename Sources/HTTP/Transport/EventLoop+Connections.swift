@@ -74,23 +74,23 @@ extension EventLoop {
         touch(connection)
     }
 
+    /// Reads until nothing is left: a hang-up that comes together with bytes is reported by the dispatch source only once.
     private func readable(_ id: Int) {
         guard let connection = connectionTable[id] else { return }
-        // A few reads an event, so that one busy sender does not starve the others.
-        for _ in 0..<8 {
+        touch(connection)
+        // A few reads a turn, so that one busy sender does not starve the others.
+        for _ in 0..<8 where !connection.machine.isReadingPaused {
             switch scratch.withUnsafeMutableBytes(connection.read) {
-            case .bytes(let count):
-                connection.machine.received(scratch[..<count], at: now())
-                touch(connection)
-                // A short read has emptied the socket.
-                if count < scratch.count { return }
+            case .bytes(let count): connection.machine.received(scratch[..<count], at: now())
             case .wouldBlock: return
-            case .closed:
-                connection.machine.peerClosed()
-                touch(connection)
-                return
+            case .closed: return connection.machine.peerClosed()
             }
         }
+        if !connection.machine.isReadingPaused { readAgain(id) }
+    }
+
+    private func readAgain(_ id: Int) {
+        post { loop in loop.readable(id) }
     }
 
     private func writable(_ id: Int) {
@@ -112,7 +112,9 @@ extension EventLoop {
                 case .ended(let outcome): endExchange(outcome, on: connection)
                 case .write: if !connection.awaitsWritable { flush(connection) }
                 case .pauseReading: connection.setReading(false)
-                case .resumeReading: connection.setReading(true)
+                case .resumeReading:
+                    connection.setReading(true)
+                    readAgain(connection.id)
                 case .shutdownSending: connection.shutdownSending()
                 case .close:
                     connectionTable[connection.id] = nil

@@ -40,6 +40,7 @@ final class Socket: Sendable {
     static func listening(
         host: String, port: Int, backlog: Int
     ) throws(TransportError) -> (socket: Socket, address: ListeningAddress) {
+        guard (0...65535).contains(port) else { throw .invalidPort(port) }
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

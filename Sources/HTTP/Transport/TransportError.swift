@@ -2,6 +2,8 @@
 public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The host is neither an address nor a name of this machine.
     case unknownHost(String, reason: String)
+    /// Not in 0...65535.
+    case invalidPort(Int)
     case addressInUse(host: String, port: Int)
     case permissionDenied(host: String, port: Int)
     case addressNotAvailable(host: String)
@@ -10,6 +12,7 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownHost(let host, let reason): "cannot listen on '\(host)': \(reason)"
+        case .invalidPort(let port): "\(port) is not a port number"
         case .addressInUse(let host, let port): "port \(port) on \(host) is already in use"
         case .permissionDenied(let host, let port): "no permission to listen on port \(port) on \(host)"
         case .addressNotAvailable(let host): "\(host) is not an address of this machine"

@@ -2,7 +2,8 @@
 public struct WireLimits: Sendable {
     /// The longest request line in bytes; over it 414.
     public var requestLineBytes = 8 * 1024
-    /// All header lines together in bytes, and all trailer lines, and all chunk extensions of a body; over it 431.
+    /// All header lines together in bytes, and all chunk extensions and trailer lines of a body; over it 431, or 400 for the
+    /// extensions.
     public var headerBytes = 32 * 1024
     /// The number of header fields, and of trailer fields; over it 431.
     public var headerFields = 100

@@ -39,7 +39,9 @@ import Testing
 
     @Test func `pipelined requests are served one at a time, in order`() {
         var connection = MachineHarness()
-        connection.receive("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhiGET /3 HT")
+        connection.receive(
+            "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhiGET /3 HT"
+        )
         #expect(connection.delivered == ["GET /1 "])
         connection.respond("")
         #expect(connection.delivered == ["GET /1 ", "POST /2 hi"])

@@ -141,6 +141,22 @@ private struct TestServer {
         await server.stop()
     }
 
+    @Test(arguments: [false, true])
+    func `a client that asks and leaves in one breath is noticed`(byReset: Bool) async throws {
+        let server = try await TestServer()
+        let port = server.port
+        try await onThread {
+            for _ in 0..<50 {
+                let client = try TestClient(port: port)
+                client.send("GET /silent HTTP/1.1\r\nHost: h\r\n\r\n")
+                if byReset { client.reset() }
+            }
+        }
+        #expect(try await server.connectionsSettle(at: 0))
+        #expect(await server.loop.activeExchanges == 0)
+        await server.stop()
+    }
+
     @Test func `a slow reader of a stream is cut off`() async throws {
         let server = try await TestServer()
         let port = server.port
@@ -223,6 +239,7 @@ private struct TestServer {
             #expect(beyond.receiveToEnd().isEmpty)
             withExtendedLifetime((first, refused)) {}
         }
+        #expect(try await server.connectionsSettle(at: 0))
         try await onThread {
             let first = try TestClient(port: port)
             first.send(Self.get)
@@ -299,8 +316,44 @@ private struct TestServer {
         await #expect(throws: TransportError.addressNotAvailable(host: "192.0.2.1")) {
             _ = try await other.listen(host: "192.0.2.1", port: 0)
         }
+        await #expect(throws: TransportError.invalidPort(65536)) { _ = try await other.listen(host: "127.0.0.1", port: 65536) }
         await #expect(throws: TransportError.self) { _ = try await other.listen(host: "no such host", port: 0) }
         await server.stop()
+    }
+
+    @Test func `a storm of clients that come and go leaves nothing behind`() async throws {
+        let server = try await TestServer()
+        let port = server.port
+        await withTaskGroup(of: Void.self) { group in
+            for seed in 0..<4 {
+                group.addTask { try? await onThread { Self.storm(port: port, seed: UInt64(seed)) } }
+            }
+        }
+        #expect(try await server.connectionsSettle(at: 0))
+        #expect(await server.loop.activeExchanges == 0)
+        let body = try await onThread {
+            let client = try TestClient(port: port)
+            client.send(Self.get)
+            return try client.receiveReply().body
+        }
+        #expect(body == Array("hello".utf8))
+        await server.stop()
+    }
+
+    /// Requests good and bad, half of them left before the reply or by a reset.
+    private static func storm(port: Int, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let requests = [
+            get, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /silent HTTP/1.1\r\nHost: h\r\n\r\n", "GET /prepare HTTP/1.1\r\nHost: h\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf", "garbage\r\n\r\n", "GET /flood HTTP/1.0\r\n\r\n",
+        ]
+        for _ in 0..<60 {
+            guard let client = try? TestClient(port: port, patience: 3) else { continue }
+            for _ in 0..<Int.random(in: 0...3, using: &random) { client.send(requests.randomElement(using: &random) ?? get) }
+            if Bool.random(using: &random) { _ = try? client.receive(count: 1) }
+            if Bool.random(using: &random) { client.reset() }
+        }
     }
 
     @Test func `a timer runs once unless it is cancelled`() async throws {

@@ -9,10 +9,12 @@ final class TestClient: Sendable {
 
     private let descriptor: Int32
 
-    /// - Parameter receiveBuffer: The kernel's receive buffer in bytes, small for a slow reader.
-    init(port: Int, receiveBuffer: Int32? = nil) throws {
+    /// - Parameters:
+    ///   - receiveBuffer: The kernel's receive buffer in bytes, small for a slow reader.
+    ///   - patience: How long, in milliseconds, a call waits for the server.
+    init(port: Int, receiveBuffer: Int32? = nil, patience: Int = 10_000) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var timeout = timeval(tv_sec: 20, tv_usec: 0)
+        var timeout = timeval(tv_sec: patience / 1000, tv_usec: suseconds_t(patience % 1000 * 1000))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         if var receiveBuffer {
@@ -54,7 +56,9 @@ final class TestClient: Sendable {
         var text: [UInt8] = []
         let end = Array(end.utf8)
         while !text.suffix(end.count).elementsEqual(end) {
-            guard let byte = receive(atMost: 1)?.first else { throw Failure.ended(after: String(decoding: text, as: UTF8.self)) }
+            guard let byte = receive(atMost: 1)?.first else {
+                throw Failure.ended(after: String(decoding: text, as: UTF8.self))
+            }
             text.append(byte)
         }
         return String(decoding: text, as: UTF8.self)

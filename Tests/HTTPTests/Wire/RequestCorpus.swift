@@ -157,7 +157,9 @@ enum RequestCorpus {
     static let chunked: [CorpusCase] = [
         .init("chunks", chunks("5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), .request("POST a / hello!")),
         .init("an empty chunked body", chunks("0\r\n\r\n"), .request("POST a / ")),
-        .init("sizes in either case, with zeros", chunks("00a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n"), .request("POST a / 01234567890123456789")),
+        .init(
+            "sizes in either case, with zeros", chunks("00a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+            .request("POST a / 01234567890123456789")),
         .init("an extension", chunks("5;a=b\r\nhello\r\n0 ; x=\"y\"\r\n\r\n"), .request("POST a / hello")),
         .init("trailers", chunks("0\r\nX: y\r\nZ: w\r\n\r\n"), .request("POST a / ")),
         .init("chunks without their end", chunks("5\r\nhello\r\n"), .incomplete),
@@ -178,8 +180,12 @@ enum RequestCorpus {
         .init("a malformed trailer", chunks("0\r\nnonsense\r\n"), .refused(.malformedField)),
         .init("too many trailers", chunks("0\r\n" + String(repeating: "X: y\r\n", count: 7)), .refused(.headerTooLarge)),
         .init("a long trailer", chunks("0\r\nX: \(String(repeating: "y", count: 160))"), .refused(.headerTooLarge)),
-        .init("chunked and a length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", ""), .refused(.conflictingFraming)),
-        .init("a length and chunked", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", ""), .refused(.conflictingFraming)),
+        .init(
+            "chunked and a length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", ""),
+            .refused(.conflictingFraming)),
+        .init(
+            "a length and chunked", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", ""),
+            .refused(.conflictingFraming)),
         .init("chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", ""), .refused(.conflictingFraming)),
         .init("gzip", post("Transfer-Encoding: gzip, chunked\r\n", ""), .refused(.unsupportedTransferCoding)),
         .init("an unknown coding", post("Transfer-Encoding: xchunked\r\n", ""), .refused(.unsupportedTransferCoding)),

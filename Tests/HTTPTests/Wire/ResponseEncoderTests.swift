@@ -12,7 +12,8 @@ import Testing
 
     @Test func `framing fields of the service are left out`() {
         let fields: HTTPFields = [.contentLength: "9", .transferEncoding: "gzip", .connection: "close", .date: "then"]
-        #expect(head(fields, framing: .chunked, connection: nil) == "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let encoded = head(fields, framing: .chunked, connection: nil)
+        #expect(encoded == "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n")
     }
 
     @Test func `a line break in a value cannot begin another field`() {
