@@ -11,9 +11,9 @@ extension TemplateInterpreter {
     func element(_ index: TemplateValue, of owner: TemplateValue) throws(TemplateFailure) -> TemplateValue {
         switch (owner, index) {
         case (.undefined(let undefined), _): throw .failed(undefined.message)
-        case (.dictionary(let dictionary), _) where index.isHashable:
+        case (.dictionary(let dictionary), _):
             try charge(index.weight)
-            if let value = dictionary[index] { return value }
+            if index.isHashable, let value = dictionary[index] { return value }
         case (.list(let elements), _), (.tuple(let elements), _), (.iterable(.range, let elements), _):
             if let position = position(index, in: elements.values.count) { return elements.values[position] }
         case (.string(let string), _) where index.wholeNumber != nil:

@@ -27,9 +27,7 @@ extension TemplateInterpreter {
             var seen = TemplateDictionary()
             var result: [TemplateValue] = []
             for item in try elements(of: input) {
-                let key = folded(try value(of: values[1], in: item), values[0])
-                guard key.isHashable else { throw .failed("unhashable type: '\(key.typeName)'") }
-                try charge(key.weight)
+                let key = try self.key(folded(try value(of: values[1], in: item), values[0]))
                 if seen[key] == nil { result.append(item) }
                 seen.set(key, .none)
             }
