@@ -52,7 +52,10 @@ import Text
         "{% set ns = namespace(l=(1,)) %}{% for i in range(60) %}{% set ns.l = (ns.l, ns.l) %}{% endfor %}{{ {ns.l: 1} }}",
         "{% set s = 'x' * 60000 %}{{ s.replace('x', s) }}", "{% set s = 'x' * 60000 %}{{ s.replace('', s) }}",
         "{% set s = 'x' * 60000 %}{{ ([s] * 300) | join(s) }}",
-        "{% set s = 'x' * 9000000 %}{{ s }}{{ s }}",
+        "{% set s = 'x' * 9000000 %}{{ s }}{{ s }}", "{% set s = 'x' * 9000000 %}{{ s ~ s ~ s ~ s }}",
+        "{% set l = ['x' * 9000000] * 10000 %}{{ l | sort | length }}",
+        "{% set l = [['x' * 60000] * 50] * 10000 %}{{ l | map('string') | list | length }}",
+        "{{ '%*d' % (-9223372036854775808, 1) }}",
         "{% set s = 'x' * 9000000 %}{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = ns.l + [s ~ i] %}{% endfor %}",
     ])
     func `work and sizes are bounded`(source: String) throws {
@@ -67,6 +70,9 @@ import Text
         "{% set ns = namespace() %}{% for i in range(5000) %}{% set ns.c = joiner(ns.c) %}{% endfor %}",
         "{% set ns = namespace() %}{% for i in range(5000) %}{% for y in [ns.l] %}{% set ns.l = loop %}{% endfor %}{% endfor %}",
         "{{ [] | first }}{{ '' | title }}{{ ''[::-1] }}{{ [][5:-9:-2] }}{{ 'abc'[9223372036854775807:] }}{{ 'abc'[::9223372036854775807] }}{{ 'abc'[::-9223372036854775807] }}{{ [1, 2][-9223372036854775807:] }}",
+        "{% set least = -9223372036854775808 %}{{ 'x'.center(least) }}{{ '-5'.zfill(least) }}{{ [1][least:least:least] }}",
+        "{{ '%.*s' % (-9223372036854775808, 'x') }}{{ '%.*f' % (-1, 1.5) }}{{ '%*d|' % (-5, 1) }}{{ [1][-9223372036854775808] }}",
+        "{{ range(0, 9223372036854775807, 9223372036854775807) }}{{ range(0, -9223372036854775808, -9223372036854775808) | list }}",
     ])
     func `what looks dangerous is harmless`(source: String) throws {
         _ = try ChatTemplate(source: source).render([:])

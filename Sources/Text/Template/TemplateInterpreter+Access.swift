@@ -37,7 +37,7 @@ extension TemplateInterpreter {
     }
 
     /// What Python's `getattr` finds: methods, and attributes of objects.
-    private func member(_ name: String, of owner: TemplateValue) -> TemplateValue? {
+    func member(_ name: String, of owner: TemplateValue) -> TemplateValue? {
         if case .object(let object) = owner, !name.hasPrefix("_") { return object.attribute(name) }
         guard let methods = Self.methodNames(of: owner) else { return nil }
         if methods.unsafe.contains(name) {
@@ -69,7 +69,7 @@ extension TemplateInterpreter {
         case .tuple(let elements): return .tuple(try picking(elements.values, from, to, step))
         case .iterable(.range, let elements):
             return .iterable(.range, TemplateValue.Elements(try picking(elements.values, from, to, step)))
-        default: return .undefined(.other("'\(sequence.typeName)' object cannot be sliced"))
+        default: throw .failed("'\(sequence.typeName)' object cannot be sliced")
         }
     }
 

@@ -43,9 +43,9 @@ extension TemplateInterpreter {
             return try calculate(operation, value, try evaluate(right))
         case .comparison(let first, let links): return .bool(try compare(first, links))
         case .concatenation(let operands):
-            var parts: [TemplateString] = []
-            for operand in operands { parts.append(try evaluate(operand).printed()) }
-            return try value(try TemplateString.joined(parts, by: ""))
+            var builder = TemplateStringBuilder()
+            for operand in operands { try builder.append(try evaluate(operand).printed()) }
+            return try value(builder.string)
         case .conditional(let condition, let then, let otherwise):
             if try evaluate(condition).isTrue { return try evaluate(then) }
             guard let otherwise else { return .undefined(.other("the inline if has no else")) }

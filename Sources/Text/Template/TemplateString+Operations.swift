@@ -192,8 +192,9 @@ extension TemplateString {
     // MARK: Padding
 
     func padded(to width: Int, left: Bool, right: Bool, fill: String = " ") throws(TemplateFailure) -> TemplateString {
+        let count = count
+        guard width > count else { return self }
         let missing = width - count
-        guard missing > 0 else { return self }
         // Python puts the odd one out on the left when the width is odd.
         let before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0
         var builder = TemplateStringBuilder()
