@@ -1,10 +1,9 @@
-public import Foundation
+import Foundation
 
 /// A model's chat template: the subset of Jinja that chat templates use, with Python's semantics, compiled once.
 ///
 /// Block tags take their line with them (`trim_blocks` and `lstrip_blocks` are on), nothing is escaped for HTML, and
-/// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded, see
-/// ``TemplateLimits``.
+/// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded.
 public struct ChatTemplate: Sendable {
     private let body: [TemplateStatement]
 

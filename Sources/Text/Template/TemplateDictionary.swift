@@ -35,7 +35,7 @@ extension TemplateValue {
     /// Whether the value can be a key.
     var isHashable: Bool {
         switch self {
-        case .list, .dictionary, .iterable: false
+        case .list, .dictionary, .iterable(.keys, _), .iterable(.items, _): false
         case .tuple(let elements): elements.values.allSatisfy(\.isHashable)
         default: true
         }

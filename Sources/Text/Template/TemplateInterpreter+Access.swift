@@ -11,9 +11,9 @@ extension TemplateInterpreter {
     func element(_ index: TemplateValue, of owner: TemplateValue) throws(TemplateFailure) -> TemplateValue {
         switch (owner, index) {
         case (.undefined(let undefined), _): throw .failed(undefined.message)
-        case (.dictionary(let dictionary), _) where index.isHashable:
+        case (.dictionary(let dictionary), _):
             try charge(index.weight)
-            if let value = dictionary[index] { return value }
+            if index.isHashable, let value = dictionary[index] { return value }
         case (.list(let elements), _), (.tuple(let elements), _), (.iterable(.range, let elements), _):
             if let position = position(index, in: elements.values.count) { return elements.values[position] }
         case (.string(let string), _) where index.wholeNumber != nil:
@@ -37,7 +37,7 @@ extension TemplateInterpreter {
     }
 
     /// What Python's `getattr` finds: methods, and attributes of objects.
-    private func member(_ name: String, of owner: TemplateValue) -> TemplateValue? {
+    func member(_ name: String, of owner: TemplateValue) -> TemplateValue? {
         if case .object(let object) = owner, !name.hasPrefix("_") { return object.attribute(name) }
         guard let methods = Self.methodNames(of: owner) else { return nil }
         if methods.unsafe.contains(name) {
@@ -69,7 +69,7 @@ extension TemplateInterpreter {
         case .tuple(let elements): return .tuple(try picking(elements.values, from, to, step))
         case .iterable(.range, let elements):
             return .iterable(.range, TemplateValue.Elements(try picking(elements.values, from, to, step)))
-        default: return .undefined(.other("'\(sequence.typeName)' object cannot be sliced"))
+        default: throw .failed("'\(sequence.typeName)' object cannot be sliced")
         }
     }
 

@@ -43,9 +43,9 @@ extension TemplateInterpreter {
             return try calculate(operation, value, try evaluate(right))
         case .comparison(let first, let links): return .bool(try compare(first, links))
         case .concatenation(let operands):
-            var parts: [TemplateString] = []
-            for operand in operands { parts.append(try evaluate(operand).printed()) }
-            return try value(try TemplateString.joined(parts, by: ""))
+            var builder = TemplateStringBuilder()
+            for operand in operands { try builder.append(try evaluate(operand).printed()) }
+            return try value(builder.string)
         case .conditional(let condition, let then, let otherwise):
             if try evaluate(condition).isTrue { return try evaluate(then) }
             guard let otherwise else { return .undefined(.other("the inline if has no else")) }
@@ -68,11 +68,17 @@ extension TemplateInterpreter {
     ) throws(TemplateFailure) -> TemplateValue {
         var dictionary = TemplateDictionary()
         for member in members {
-            let key = try evaluate(member.key)
-            guard key.isHashable else { throw .failed("unhashable type: '\(key.typeName)'") }
+            let key = try self.key(try evaluate(member.key))
             dictionary.set(key, try evaluate(member.value))
         }
         return .dictionary(dictionary)
+    }
+
+    /// `value` as a key of a dictionary, charged for its hashing.
+    func key(_ value: TemplateValue) throws(TemplateFailure) -> TemplateValue {
+        try charge(value.weight)
+        guard value.isHashable else { throw .failed("unhashable type: '\(value.typeName)'") }
+        return value
     }
 
     func evaluate(_ arguments: TemplateExpression.Arguments) throws(TemplateFailure) -> TemplateArguments {
@@ -158,9 +164,7 @@ extension TemplateInterpreter {
             try charge(elements.weight)
             return elements.values.contains { $0.equals(item) }
         case .dictionary(let dictionary):
-            guard item.isHashable else { throw .failed("unhashable type: '\(item.typeName)'") }
-            try charge(item.weight)
-            return dictionary[item] != nil
+            return dictionary[try key(item)] != nil
         default: throw .failed("argument of type '\(container.typeName)' is not iterable")
         }
     }

@@ -12,7 +12,7 @@ extension TemplateInterpreter {
     func filter(
         _ name: String, _ value: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue {
-        try charge(1)
+        try charge(value.string == nil ? 1 : value.weight)
         switch name {
         case "default", "d":
             let values = try arguments.bind(name, "default_value", "boolean")
@@ -21,8 +21,7 @@ extension TemplateInterpreter {
         case "tojson": return try self.value(try json(value, arguments))
         case "attr":
             let attribute = try requiredString(try arguments.bind(name, "name")[0], name)
-            if case .dictionary = value { return .undefined(.member(attribute.text, of: value.missingOwner)) }
-            return try self.attribute(attribute.text, of: value)
+            return member(attribute.text, of: value) ?? .undefined(.member(attribute.text, of: value.missingOwner))
         case "int", "float", "abs", "round", "filesizeformat": return try numberFilter(name, value, arguments)
         case "length", "count":
             _ = try arguments.bind(name)
@@ -109,6 +108,11 @@ extension TemplateInterpreter {
             let prefix = [16: "0x", 8: "0o", 2: "0b"][base]
             if let prefix, text.lowercased().hasPrefix(prefix) { text = String(text.dropFirst(2)) }
             if let number = Int(text, radix: base) { return .integer(number) }
+            let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
+            // Python refuses to read more digits.
+            if base == 10, 1...4_300 ~= digits.utf8.count, digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) {
+                return .bigInteger(text)
+            }
             return Double(text).flatMap { Int(exactly: $0.rounded(.towardZero)) }.map { .integer($0) }
         default: return value.wholeNumber.map { .integer($0) }
         }
@@ -121,18 +125,14 @@ extension TemplateInterpreter {
         guard -300...300 ~= precision else { throw .failed("round() precision is out of range") }
         switch method {
         case "common":
-            if value.wholeNumber != nil, precision >= 0 { return signedWhole(value) }
             let result = TemplateFormat.rounded(number, precision: precision)
-            return value.wholeNumber == nil ? .double(result) : .integer(Int(exactly: result) ?? 0)
+            guard let whole = value.wholeNumber else { return .double(result) }
+            return .integer(precision >= 0 ? whole : Int(exactly: result) ?? whole)
         case "ceil", "floor":
             let scale = TemplateFormat.power(10, precision)
             let scaled = number * scale
             return .double((method == "ceil" ? scaled.rounded(.up) : scaled.rounded(.down)) / scale)
         default: throw .failed("method must be common, ceil or floor")
         }
-    }
-
-    private func signedWhole(_ value: TemplateValue) -> TemplateValue {
-        value.wholeNumber.map { .integer($0) } ?? value
     }
 }

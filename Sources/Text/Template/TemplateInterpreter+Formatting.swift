@@ -24,9 +24,11 @@ extension TemplateInterpreter {
             var conversion = TemplateFormat()
             readFlags(&rest, into: &conversion)
             conversion.width = try readNumber(&rest, &positional) ?? 0
+            if conversion.width < 0 { (conversion.alignment, conversion.fill) = ("<", " ") }
+            conversion.width = Int(clamping: conversion.width.magnitude)
             if rest.first == "." {
                 rest.removeFirst()
-                conversion.precision = try readNumber(&rest, &positional) ?? 0
+                conversion.precision = max(0, try readNumber(&rest, &positional) ?? 0)
             }
             guard let type = rest.popFirst() else { throw .failed("incomplete format") }
             if type == "%" {
@@ -37,8 +39,11 @@ extension TemplateInterpreter {
             try builder.append(try text(of: value, type: type, conversion))
         }
         if !positional.isEmpty {
-            // A lone mapping may go unused, being the source of names.
-            if case .dictionary = values {} else { throw .failed("not all arguments converted during string formatting") }
+            // A lone container may go unused, being a possible source of names.
+            switch values {
+            case .dictionary, .list, .iterable(.range, _): break
+            default: throw .failed("not all arguments converted during string formatting")
+            }
         }
         return builder.string
     }

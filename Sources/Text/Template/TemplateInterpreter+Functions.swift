@@ -65,8 +65,8 @@ extension TemplateInterpreter {
             } else {
                 for pair in try elements(of: first) {
                     let pair = try elements(of: pair)
-                    guard pair.count == 2, pair[0].isHashable else { throw .failed("\(function)() needs pairs of key and value") }
-                    dictionary.set(pair[0], pair[1])
+                    guard pair.count == 2 else { throw .failed("\(function)() needs pairs of key and value") }
+                    dictionary.set(try key(pair[0]), pair[1])
                 }
             }
         }

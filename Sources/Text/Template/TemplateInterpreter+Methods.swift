@@ -64,9 +64,7 @@ extension TemplateInterpreter {
         if name == "get" {
             let values = try arguments.bind(name, "key", "default")
             guard let key = values[0] else { throw .failed("get() needs a key") }
-            guard key.isHashable else { throw .failed("unhashable type: '\(key.typeName)'") }
-            try charge(key.weight)
-            return dictionary[key] ?? values[1] ?? .none
+            return dictionary[try self.key(key)] ?? values[1] ?? .none
         }
         _ = try arguments.bind(name)
         switch name {

@@ -13,9 +13,9 @@ extension TemplateInterpreter {
             for item in items {
                 var keys: [TemplateValue] = []
                 for attribute in attributes {
-                    keys.append(folded(try value(of: .string(attribute), in: item), values[1]))
+                    keys.append(try folded(try value(of: .string(attribute), in: item), values[1]))
                 }
-                if attributes.isEmpty { keys = [folded(try value(of: values[2], in: item), values[1])] }
+                if attributes.isEmpty { keys = [try folded(try value(of: values[2], in: item), values[1])] }
                 keyed.append((keys.count == 1 ? keys[0] : .tuple(keys), item))
             }
             return .list(try sorted(keyed, isReversed: values[0]?.isTrue ?? false))
@@ -27,9 +27,7 @@ extension TemplateInterpreter {
             var seen = TemplateDictionary()
             var result: [TemplateValue] = []
             for item in try elements(of: input) {
-                let key = folded(try value(of: values[1], in: item), values[0])
-                guard key.isHashable else { throw .failed("unhashable type: '\(key.typeName)'") }
-                try charge(key.weight)
+                let key = try self.key(try folded(try value(of: values[1], in: item), values[0]))
                 if seen[key] == nil { result.append(item) }
                 seen.set(key, .none)
             }
@@ -39,9 +37,11 @@ extension TemplateInterpreter {
         }
     }
 
-    private func folded(_ value: TemplateValue, _ caseSensitive: TemplateValue?) -> TemplateValue {
+    private func folded(
+        _ value: TemplateValue, _ caseSensitive: TemplateValue?
+    ) throws(TemplateFailure) -> TemplateValue {
         guard let string = value.string, !(caseSensitive?.isTrue ?? false) else { return value }
-        return .string(string.lowercased)
+        return try self.value(string.lowercased)
     }
 
     /// Stable, also when reversed, as Python's `sorted`.
@@ -69,7 +69,7 @@ extension TemplateInterpreter {
     ) throws(TemplateFailure) -> TemplateValue {
         var best: (key: TemplateValue, value: TemplateValue)?
         for item in try elements(of: input) {
-            let key = folded(try value(of: attribute, in: item), caseSensitive)
+            let key = try folded(try value(of: attribute, in: item), caseSensitive)
             guard let current = best else {
                 best = (key, item)
                 continue
@@ -87,12 +87,12 @@ extension TemplateInterpreter {
         var keyed: [(key: TemplateValue, value: TemplateValue)] = []
         for item in try elements(of: input) {
             let key = try value(of: values[0], in: item, default: values[1])
-            keyed.append((folded(key, values[2]), .tuple([key, item])))
+            keyed.append((try folded(key, values[2]), .tuple([key, item])))
         }
         var groups: [(key: TemplateValue, folded: TemplateValue, items: [TemplateValue])] = []
         for pair in try sorted(keyed, isReversed: false) {
             let pair = try elements(of: pair)
-            let key = folded(pair[0], values[2])
+            let key = try folded(pair[0], values[2])
             if let last = groups.last, try areEqual(last.folded, key) {
                 groups[groups.count - 1].items.append(pair[1])
             } else {
@@ -109,8 +109,9 @@ extension TemplateInterpreter {
         guard case .dictionary(let dictionary) = input else { throw .failed("'\(input.typeName)' object has no items") }
         let by = values[1]?.string ?? "key"
         guard by == "key" || by == "value" else { throw .failed("You can only sort by either \"key\" or \"value\"") }
-        let keyed = dictionary.pairs.map { pair in
-            (key: folded(by == "key" ? pair.key : pair.value, values[0]), value: TemplateValue.tuple([pair.key, pair.value]))
+        var keyed: [(key: TemplateValue, value: TemplateValue)] = []
+        for pair in dictionary.pairs {
+            keyed.append((try folded(by == "key" ? pair.key : pair.value, values[0]), .tuple([pair.key, pair.value])))
         }
         return try sorted(keyed, isReversed: values[2]?.isTrue ?? false)
     }

@@ -23,8 +23,10 @@ extension TemplateInterpreter {
             _ = try arguments.bind(name)
             if let string = input.string { return try value(TemplateString(string.scalars.reversed())) }
             return .generator(try elements(of: input).reversed())
-        case "map": return .generator(try mapped(input, arguments))
-        case "select", "reject", "selectattr", "rejectattr": return .generator(try selected(name, input, arguments))
+        case "map", "select", "reject", "selectattr", "rejectattr":
+            // These, and only these, take any false value for an empty sequence.
+            guard input.isTrue else { return .generator([]) }
+            return .generator(name == "map" ? try mapped(input, arguments) : try selected(name, input, arguments))
         case "sum":
             let values = try arguments.bind(name, "attribute", "start")
             var sum = values[1] ?? .integer(0)
@@ -42,11 +44,13 @@ extension TemplateInterpreter {
         _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue {
         let values = try arguments.bind("join", "d", "attribute")
-        var parts: [TemplateString] = []
-        for element in try elements(of: input) {
-            parts.append(try self.value(of: values[1], in: element).printed())
+        let separator = try values[0]?.printed() ?? ""
+        var builder = TemplateStringBuilder()
+        for (index, element) in try elements(of: input).enumerated() {
+            if index > 0 { try builder.append(separator) }
+            try builder.append(try self.value(of: values[1], in: element).printed())
         }
-        return try value(try TemplateString.joined(parts, by: try values[0]?.printed() ?? ""))
+        return try value(builder.string)
     }
 
     private func mapped(

@@ -4,7 +4,9 @@ extension TemplateInterpreter {
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue? {
         guard Self.filterNames.contains(name) else { return nil }
-        let string = try input.printed()
+        // Most filters take any value by its text; these do not.
+        let string = ["indent", "truncate", "wordwrap"].contains(name)
+            ? try requiredString(input, name) : try input.printed()
         try charge(string.byteCount / 16)
         switch name {
         case "trim":
@@ -34,7 +36,7 @@ extension TemplateInterpreter {
 
     private func changed(_ name: String, _ string: TemplateString) throws(TemplateFailure) -> TemplateValue? {
         switch name {
-        case "string", "safe": return .string(string)
+        case "string", "safe": return try value(string)
         case "upper": return try value(string.uppercased)
         case "lower": return try value(string.lowercased)
         case "capitalize": return try value(string.capitalized)
@@ -157,14 +159,15 @@ extension TemplateString {
         while let first = rest.first {
             var chunk = rest.prefix { $0.isPythonSpace == first.isPythonSpace }
             rest = rest.dropFirst(chunk.count)
-            if line.count + chunk.count > width, !first.isPythonSpace {
-                if !line.isEmpty, line.contains(where: { !$0.isPythonSpace }) { finishLine() }
-                while breaksWords, chunk.count > width - line.count {
-                    let head = chunk.prefix(max(1, width - line.count))
+            if chunk.count > width, breaksWords {
+                while chunk.count > width - line.count {
+                    let head = chunk.prefix(width - line.count)
                     line += head
                     chunk = chunk.dropFirst(head.count)
                     finishLine()
                 }
+            } else if line.count + chunk.count > width {
+                finishLine()
             }
             if line.isEmpty, !lines.isEmpty, first.isPythonSpace { continue }
             line += chunk

@@ -44,7 +44,9 @@ extension TemplateInterpreter {
         }
         switch name {
         case "upper": return try value(string.uppercased)
-        case "lower", "casefold": return try value(string.lowercased)
+        case "lower": return try value(string.lowercased)
+        // By way of capitals, "ß" becomes "ss".
+        case "casefold": return try value(string.uppercased.lowercased)
         case "title": return try value(string.titlecased)
         case "capitalize": return try value(string.capitalized)
         case "swapcase": return try value(string.swappedCase)
@@ -118,6 +120,7 @@ extension TemplateInterpreter {
         let fill = try optionalString(values[1], name)?.text ?? " "
         guard fill.unicodeScalars.count == 1 else { throw .failed("The fill character must be exactly one character long") }
         if name == "zfill" {
+            guard width > 0 else { return string }
             let sign = string.scalars.first.flatMap { $0 == "-" || $0 == "+" ? String($0) : nil } ?? ""
             let digits = TemplateString(string.scalars.dropFirst(sign.utf8.count))
             let filled = try digits.padded(to: width - sign.utf8.count, left: true, right: false, fill: "0")

@@ -41,13 +41,14 @@ extension TemplateInterpreter {
             }
         case "callable":
             switch value {
-            case .function, .method: return true
+            case .function, .method, .undefined: return true
             case .object(let object): return object is TemplateMacro || object is TemplateJoiner || object is TemplateLoop
             default: return false
             }
         case "odd", "even":
             return try calculate(.remainder, value, .integer(2)).equals(.integer(name == "odd" ? 1 : 0))
         case "lower", "upper":
+            try charge(value.weight)
             let text = try value.printed()
             let isCased = text.scalars.contains { $0.properties.isCased }
             return isCased && text == (name == "lower" ? text.lowercased : text.uppercased)

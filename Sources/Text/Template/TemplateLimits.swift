@@ -1,7 +1,7 @@
 /// Bounds on what a template may use: a checkpoint or a request may bring a hostile one.
 enum TemplateLimits {
     /// Nodes evaluated, plus elements touched by filters and comparisons, in one rendering.
-    static let steps = 10_000_000
+    static let steps = 4_000_000
     /// Bytes of one string, and so of the output.
     static let stringBytes = 16 << 20
     /// Bytes of all strings made in one rendering.

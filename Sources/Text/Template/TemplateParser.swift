@@ -173,9 +173,8 @@ struct TemplateParser {
         var targets: [TemplateStatement.Target] = []
         var isTuple = false
         repeat {
-            if !targets.isEmpty {
-                guard case .name(let word) = current, word != "in" else { break }
-            }
+            // A comma may also end the list.
+            if isTuple, current == .name("in") || current == .symbol("=") || current == .symbol(")") { break }
             if skip(symbol: "(") {
                 try enter()
                 targets.append(try parseTarget(allowsMember: allowsMember))

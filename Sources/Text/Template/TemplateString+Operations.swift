@@ -91,7 +91,13 @@ extension TemplateString {
 
     func replacing(_ part: TemplateString, with other: TemplateString, limit: Int) throws(TemplateFailure) -> TemplateString {
         guard part.isEmpty else {
-            return try Self.joined(cut(at: offsets(of: part, limit: limit), length: part.byteCount), by: other)
+            let offsets = offsets(of: part, limit: limit)
+            // Known before the pieces are made, which can be many.
+            let growth = offsets.count.multipliedReportingOverflow(by: other.byteCount - part.byteCount)
+            guard !growth.overflow, byteCount + growth.partialValue <= TemplateLimits.stringBytes else {
+                throw .failed("a string grew too long")
+            }
+            return try Self.joined(cut(at: offsets, length: part.byteCount), by: other)
         }
         var builder = TemplateStringBuilder()
         for (index, scalar) in scalars.enumerated() {
@@ -186,8 +192,9 @@ extension TemplateString {
     // MARK: Padding
 
     func padded(to width: Int, left: Bool, right: Bool, fill: String = " ") throws(TemplateFailure) -> TemplateString {
+        let count = count
+        guard width > count else { return self }
         let missing = width - count
-        guard missing > 0 else { return self }
         // Python puts the odd one out on the left when the width is odd.
         let before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0
         var builder = TemplateStringBuilder()

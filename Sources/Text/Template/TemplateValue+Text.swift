@@ -77,18 +77,19 @@ extension TemplateString {
         let bytes = text.utf8
         let usesDoubleQuotes = bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\""))
         let quote: Unicode.Scalar = usesDoubleQuotes ? "\"" : "'"
-        try builder.append(String(quote))
+        var literal = String(quote)
         for scalar in scalars {
             switch scalar {
-            case "\\": try builder.append("\\\\")
-            case quote: try builder.append("\\" + String(quote))
-            case "\n": try builder.append("\\n")
-            case "\r": try builder.append("\\r")
-            case "\t": try builder.append("\\t")
-            default: try builder.append(scalar.isPythonPrintable ? String(scalar) : scalar.pythonEscape)
+            case "\\": literal += "\\\\"
+            case quote: literal += "\\" + String(quote)
+            case "\n": literal += "\\n"
+            case "\r": literal += "\\r"
+            case "\t": literal += "\\t"
+            case " "..."~": literal.unicodeScalars.append(scalar)
+            default: literal += scalar.isPythonPrintable ? String(scalar) : scalar.pythonEscape
             }
         }
-        try builder.append(String(quote))
+        try builder.append(literal + String(quote))
     }
 }
 
