@@ -45,7 +45,9 @@ tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift test --skip-build --disable-xctest --filter TidyTests
 
 tsan: setup ## Run the HTTP and server tests under the thread sanitizer
-	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest --filter 'HTTPTests|ServerTests'
+	TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/thread-sanitizer.supp" \
+	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest \
+	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
 
 soak: build ## Load the server with aborting clients and check for leaks
 	@script/setup --ci

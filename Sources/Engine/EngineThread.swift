@@ -87,7 +87,7 @@ final class EngineThread {
             sample(entry.id, rowLogits, into: &events[entry.id, default: TokenEvent(sequence: entry.id)])
         }
         #if DEBUG
-        scheduler.checkInvariants()
+            scheduler.checkInvariants()
         #endif
         return scheduled.sequences.compactMap { events[$0.id] }
     }

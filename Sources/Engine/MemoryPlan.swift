@@ -101,7 +101,9 @@ public struct MemoryPlan: Sendable {
                 .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
         }
         var free = available ?? 1 << 30
-        if let limit = cgroup("memory.max"), let used = cgroup("memory.current") { free = min(free, max(0, limit - used)) }
+        if let limit = cgroup("memory.max"), let used = cgroup("memory.current") {
+            free = min(free, max(0, limit - used))
+        }
         return free
     }
 }

@@ -69,7 +69,8 @@ extension BlockPool {
             isFree[Int(block)] = true
         }
         for block in 0..<totalBlocks where isFree[block] != (referenceCounts[block] == 0) {
-            return "block \(block) is held \(referenceCounts[block]) times and \(isFree[block] ? "" : "not ")in the free list"
+            return
+                "block \(block) is held \(referenceCounts[block]) times and \(isFree[block] ? "" : "not ")in the free list"
         }
         return nil
     }

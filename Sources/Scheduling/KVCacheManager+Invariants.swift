@@ -21,7 +21,9 @@ extension KVCacheManager {
             }
             globalBlocks += sequence.global.blocks.count
         }
-        if globalBlocks != self.globalBlocks { return "\(self.globalBlocks) global blocks are counted, \(globalBlocks) held" }
+        if globalBlocks != self.globalBlocks {
+            return "\(self.globalBlocks) global blocks are counted, \(globalBlocks) held"
+        }
         for (block, count) in holders.enumerated() where count != pool.referenceCount(of: Int32(block)) {
             return "block \(block) is in \(count) tables and held \(pool.referenceCount(of: Int32(block))) times"
         }

@@ -38,7 +38,7 @@ public final class Application: Sendable {
         logger.logLevel = configuration.logLevel
         let application = try await Application(configuration, logger: logger)
         let signals = application.watchSignals()
-        defer { signals.forEach { $0.cancel() } }
+        defer { for signal in signals { signal.cancel() } }
         try await application.waitUntilReady()
         await application.waitForSignal()
         await application.drain()
@@ -52,7 +52,8 @@ public final class Application: Sendable {
         self.logger = logger
         (events, announce) = AsyncStream.makeStream(of: LifecycleEvent.self)
         loop = EventLoop(configuration: configuration.http)
-        await loop.serve(Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
+        await loop.serve(
+            Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
         address = try await loop.listen(host: configuration.host, port: configuration.port)
         logger.info("listening on \(address)")
         loadModel()

@@ -77,8 +77,9 @@ final class Routes: HTTPService {
             }
         case .health: reply(exchange, ServerStatus.health, on: loop)
         case .ready: withServing(exchange, on: loop) { _ in reply(exchange, ServerStatus.ready, on: loop) }
-        case .version: 
-            reply(exchange, ServerStatus.version(kernels: loadedModel?.kernels, threads: loadedModel?.threads), on: loop)
+        case .version:
+            reply(
+                exchange, ServerStatus.version(kernels: loadedModel?.kernels, threads: loadedModel?.threads), on: loop)
         case .metrics:
             let text = metrics.render(
                 modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,

@@ -36,9 +36,10 @@ public struct ServerConfiguration: Sendable {
 
         /// As on the command line, which is how errors name it.
         public var flag: String {
-            "--" + rawValue.reduce(into: "") { flag, character in
-                flag += character.isUppercase ? "-" + character.lowercased() : String(character)
-            }
+            "--"
+                + rawValue.reduce(into: "") { flag, character in
+                    flag += character.isUppercase ? "-" + character.lowercased() : String(character)
+                }
         }
     }
 
@@ -76,7 +77,8 @@ public struct ServerConfiguration: Sendable {
                     takes one token a step; got \(engine.maxBatchedTokens)
                     """)
         }
-        engine.maxQueuedSequences = try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
+        engine.maxQueuedSequences =
+            try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
         engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
         engine.compute = try options.choice(.compute) ?? engine.compute
@@ -133,7 +135,10 @@ private struct OptionReader {
         guard let text = text(option) else { return nil }
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let unit = text.dropFirst(digits.count).lowercased()
-        let shifts = ["": 0, "b": 0, "k": 10, "kb": 10, "kib": 10, "m": 20, "mb": 20, "mib": 20, "g": 30, "gb": 30, "gib": 30, "t": 40, "tb": 40, "tib": 40]
+        let shifts = [
+            "": 0, "b": 0, "k": 10, "kb": 10, "kib": 10, "m": 20, "mb": 20, "mib": 20, "g": 30, "gb": 30, "gib": 30,
+            "t": 40, "tb": 40, "tib": 40,
+        ]
         guard let number = Int(digits), number > 0, let shift = shifts[unit], number <= Int.max >> shift else {
             throw ConfigurationError(option: option, reason: "must be a size such as 512MiB or 4GiB; got '\(text)'")
         }

@@ -25,10 +25,11 @@ struct CheckpointTests {
         #expect(checkpoint.bytes > 0)
     }
 
-    @Test(arguments: [
-        ("f1_fp8_ct_channel", [1, 128, 1, 128]), ("f2_fp8_ct_tensor", [128, 128, 1, 1]),
-        ("f3_fp8_ct_block", [128, 128, 2, 4]), ("f4_fp8_ds_block_ragged", [128, 128, 3, 9]),
-    ] as [(String, [Int])])
+    @Test(
+        arguments: [
+            ("f1_fp8_ct_channel", [1, 128, 1, 128]), ("f2_fp8_ct_tensor", [128, 128, 1, 1]),
+            ("f3_fp8_ct_block", [128, 128, 2, 4]), ("f4_fp8_ds_block_ragged", [128, 128, 3, 9]),
+        ] as [(String, [Int])])
     func `the scales of an FP8 matrix have the grid of its format`(name: String, grid: [Int]) throws {
         let weight = try open(name).checkpoint.linear("model.layers.0.self_attn.q_proj")
         guard case .float8(let scales) = weight.format else {
@@ -151,16 +152,17 @@ struct CheckpointTests {
         #expect(checkpoint.vector("model.norm.weight") == [1, 1, 1, 1, 1, 1])
     }
 
-    @Test(arguments: [
-        ("weight_scale", "F32", [1, 1], nil),
-        ("weight_scale_inv", "F32", [1, 1], nil),
-        ("weight_scale", "BF16", [1, 1], nil),
-        ("weight_scale", "F16", [1, 1], nil),
-        ("weight_scale", "F8_E8M0", [1, 1], nil),
-        ("weight_scale", "U8", [1, 1], "weight_scale is U8"),
-        ("weight_scale", "F32", [1, 2], "weight_scale is [1, 2], expected [1, 1]"),
-        ("weight_scales", "F32", [1, 1], "missing: model.layers.0.self_attn.q_proj.weight_scale"),
-    ] as [(String, String, [Int], String?)])
+    @Test(
+        arguments: [
+            ("weight_scale", "F32", [1, 1], nil),
+            ("weight_scale_inv", "F32", [1, 1], nil),
+            ("weight_scale", "BF16", [1, 1], nil),
+            ("weight_scale", "F16", [1, 1], nil),
+            ("weight_scale", "F8_E8M0", [1, 1], nil),
+            ("weight_scale", "U8", [1, 1], "weight_scale is U8"),
+            ("weight_scale", "F32", [1, 2], "weight_scale is [1, 2], expected [1, 1]"),
+            ("weight_scales", "F32", [1, 1], "missing: model.layers.0.self_attn.q_proj.weight_scale"),
+        ] as [(String, String, [Int], String?)])
     func `scales of every float type are read`(suffix: String, type: String, shape: [Int], problem: String?) throws {
         let one: [UInt8] =
             switch type {

@@ -69,7 +69,9 @@ final class EngineHarness: Sendable {
                 if let finish = event.finish {
                     outcomes[event.sequence]?.finish = finish
                     live.remove(event.sequence)
-                } else if let limit = abortAfterTokens[event.sequence], outcomes[event.sequence]?.ids.count ?? 0 >= limit {
+                } else if let limit = abortAfterTokens[event.sequence],
+                    outcomes[event.sequence]?.ids.count ?? 0 >= limit
+                {
                     engine.abort([event.sequence])
                 }
             }
@@ -90,7 +92,8 @@ final class EngineHarness: Sendable {
 extension GenerationRequest {
     /// Greedy by default.
     static func test(
-        _ id: UInt64, _ promptIDs: [Int32], maxTokens: Int, temperature: Float = 0, seed: UInt64 = 0, logprobs: Int? = nil,
+        _ id: UInt64, _ promptIDs: [Int32], maxTokens: Int, temperature: Float = 0, seed: UInt64 = 0,
+        logprobs: Int? = nil,
         ignoresEndOfSequence: Bool = false
     ) -> GenerationRequest {
         var sampling = SamplingParameters()

@@ -60,10 +60,12 @@ import Text
     }
 
     @Test func `a stop string stays when it is asked for`() {
-        let result = run("She said hello to the old fox.", stop: {
-            $0.strings = ["lo to th"]
-            $0.keepsStopText = true
-        })
+        let result = run(
+            "She said hello to the old fox.",
+            stop: {
+                $0.strings = ["lo to th"]
+                $0.keepsStopText = true
+            })
         #expect(result.text == "She said hello to th")
     }
 

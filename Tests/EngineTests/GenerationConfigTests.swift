@@ -35,10 +35,11 @@ struct GenerationConfigTests {
         #expect(try GenerationConfig(parsing: ["top_k": -1]).samplingDefaults.topK == 0)
     }
 
-    @Test(arguments: [
-        ("temperature", -1), ("temperature", 3), ("top_k", -2), ("top_p", 0), ("top_p", 1.5), ("min_p", -0.5),
-        ("repetition_penalty", 0), ("eos_token_id", "</s>"), ("eos_token_id", [1, -2]),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("temperature", -1), ("temperature", 3), ("top_k", -2), ("top_p", 0), ("top_p", 1.5), ("min_p", -0.5),
+            ("repetition_penalty", 0), ("eos_token_id", "</s>"), ("eos_token_id", [1, -2]),
+        ] as [(String, JSONValue)])
     func `a value outside its range is refused with its key`(key: String, value: JSONValue) throws {
         var json = JSONObject()
         json[key] = value

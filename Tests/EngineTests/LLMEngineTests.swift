@@ -46,11 +46,12 @@ import Text
         return request
     }
 
-    @Test(arguments: [
-        ("one at a time", 1, 512, 1, nil), ("tiny chunks", 64, 12, 1, nil), ("two threads", 64, 512, 2, nil),
-        // The pool holds one or two sequences, so that they are preempted and computed again.
-        ("a pool that preempts", 64, 64, 1, 224 << 10),
-    ] as [(String, Int, Int, Int, Int?)])
+    @Test(
+        arguments: [
+            ("one at a time", 1, 512, 1, nil), ("tiny chunks", 64, 12, 1, nil), ("two threads", 64, 512, 2, nil),
+            // The pool holds one or two sequences, so that they are preempted and computed again.
+            ("a pool that preempts", 64, 64, 1, 224 << 10),
+        ] as [(String, Int, Int, Int, Int?)])
     func `results do not depend on load`(
         name: String, maxSequences: Int, maxBatchedTokens: Int, threads: Int, kvCacheMemory: Int?
     ) async throws {

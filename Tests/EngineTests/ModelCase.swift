@@ -39,7 +39,9 @@ struct ModelCase {
     func golden(_ name: String) -> [Float]? {
         guard let tensor = goldens.tensors[name] else { return nil }
         if tensor.type == .int32 {
-            return (0..<tensor.bytes.count / 4).map { Float(tensor.bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+            return (0..<tensor.bytes.count / 4).map {
+                Float(tensor.bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self))
+            }
         }
         return FloatConversion.floats(tensor.bytes, type: tensor.type)
     }

@@ -62,17 +62,20 @@ struct ModelConfigTests {
         #expect(try config("c_odd_sharded").layerTypes == [.sliding, .sliding, .full, .sliding, .sliding])
     }
 
-    @Test(arguments: [
-        ("vocab_size", 0), ("hidden_size", -1), ("intermediate_size", 0), ("moe_intermediate_size", 1_099_511_627_776),
-        ("num_hidden_layers", 0), ("num_dense_layers", 33), ("num_attention_heads", 0), ("num_key_value_heads", 3),
-        ("num_key_value_heads", 17), ("head_dim", 7), ("head_dim", 0), ("num_experts", 0), ("num_experts_per_tok", 0),
-        ("num_experts_per_tok", 65), ("num_shared_experts", -1), ("n_group", 3), ("n_group", 64), ("topk_group", 2),
-        ("sliding_window", 0), ("max_position_embeddings", 0), ("global_attn_every_n_layers", 0),
-        ("eos_token_id", -1), ("bos_token_id", 2_147_483_648), ("hidden_size", "64"), ("route_scale", 0),
-        ("rms_norm_eps", 0), ("rope_theta", 1), ("mup_enabled", 1), ("layer_types", ["full_attention"]),
-        ("rope_scaling", ["type": "linear"]), ("rope_scaling", 4),
-        ("rope_scaling", ["rope_type": "yarn", "factor": 2, "beta_fast": 1, "beta_slow": 2]),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("vocab_size", 0), ("hidden_size", -1), ("intermediate_size", 0),
+            ("moe_intermediate_size", 1_099_511_627_776),
+            ("num_hidden_layers", 0), ("num_dense_layers", 33), ("num_attention_heads", 0), ("num_key_value_heads", 3),
+            ("num_key_value_heads", 17), ("head_dim", 7), ("head_dim", 0), ("num_experts", 0),
+            ("num_experts_per_tok", 0),
+            ("num_experts_per_tok", 65), ("num_shared_experts", -1), ("n_group", 3), ("n_group", 64), ("topk_group", 2),
+            ("sliding_window", 0), ("max_position_embeddings", 0), ("global_attn_every_n_layers", 0),
+            ("eos_token_id", -1), ("bos_token_id", 2_147_483_648), ("hidden_size", "64"), ("route_scale", 0),
+            ("rms_norm_eps", 0), ("rope_theta", 1), ("mup_enabled", 1), ("layer_types", ["full_attention"]),
+            ("rope_scaling", ["type": "linear"]), ("rope_scaling", 4),
+            ("rope_scaling", ["rope_type": "yarn", "factor": 2, "beta_fast": 1, "beta_slow": 2]),
+        ] as [(String, JSONValue)])
     func `a value outside its bound is refused with its key`(key: String, value: JSONValue) throws {
         var json: JSONObject = ["num_hidden_layers": 32]
         json[key] = value
@@ -94,10 +97,11 @@ struct ModelConfigTests {
         #expect(error.description.contains("chunked_attention"))
     }
 
-    @Test(arguments: [
-        ("architectures", ["LlamaForCausalLM"]), ("model_type", "llama"), ("hidden_act", "gelu"),
-        ("attention_bias", true), ("score_func", "tanh"),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("architectures", ["LlamaForCausalLM"]), ("model_type", "llama"), ("hidden_act", "gelu"),
+            ("attention_bias", true), ("score_func", "tanh"),
+        ] as [(String, JSONValue)])
     func `another kind of model is refused by name`(key: String, value: JSONValue) throws {
         var json = JSONObject()
         json[key] = value
@@ -129,13 +133,14 @@ struct ModelConfigTests {
         #expect(config.rope == RoPEConfig(theta: 5e5, scaling: .linear(factor: 4)))
     }
 
-    @Test(arguments: [
-        ([:], 0.1 * 2.0794415416798357 + 1),
-        (["attention_factor": 1.25], 1.25),
-        (["mscale": 2, "mscale_all_dim": 1], (0.2 * 2.0794415416798357 + 1) / (0.1 * 2.0794415416798357 + 1)),
-        (["mscale": 2], 0.1 * 2.0794415416798357 + 1),
-        (["factor": 1], 1),
-    ] as [(JSONValue, Double)])
+    @Test(
+        arguments: [
+            ([:], 0.1 * 2.0794415416798357 + 1),
+            (["attention_factor": 1.25], 1.25),
+            (["mscale": 2, "mscale_all_dim": 1], (0.2 * 2.0794415416798357 + 1) / (0.1 * 2.0794415416798357 + 1)),
+            (["mscale": 2], 0.1 * 2.0794415416798357 + 1),
+            (["factor": 1], 1),
+        ] as [(JSONValue, Double)])
     func `the attention factor of YaRN is given, a ratio or computed`(extra: JSONValue, expected: Double) throws {
         var scaling: JSONObject = ["rope_type": "yarn", "factor": 8, "original_max_position_embeddings": 32]
         for (name, value) in try #require(extra.object) { scaling[name] = value }

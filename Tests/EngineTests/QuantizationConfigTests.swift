@@ -5,11 +5,12 @@ import Text
 @testable import Engine
 
 struct QuantizationConfigTests {
-    @Test(arguments: [
-        ("a_base", nil), ("f1_fp8_ct_channel", .channel), ("f2_fp8_ct_tensor", .tensor),
-        ("f3_fp8_ct_block", .block(rows: 128, columns: 128)),
-        ("f4_fp8_ds_block_ragged", .block(rows: 128, columns: 128)),
-    ] as [(String, QuantizationConfig.Granularity?)])
+    @Test(
+        arguments: [
+            ("a_base", nil), ("f1_fp8_ct_channel", .channel), ("f2_fp8_ct_tensor", .tensor),
+            ("f3_fp8_ct_block", .block(rows: 128, columns: 128)),
+            ("f4_fp8_ds_block_ragged", .block(rows: 128, columns: 128)),
+        ] as [(String, QuantizationConfig.Granularity?)])
     func `the granularity of each fixture is read`(name: String, expected: QuantizationConfig.Granularity?) throws {
         let config = try QuantizationConfig(parsing: Fixtures.json("model/\(name)/config.json"))
         #expect(config?.granularity == expected)
@@ -30,15 +31,16 @@ struct QuantizationConfigTests {
         #expect(error.description.contains(method))
     }
 
-    @Test(arguments: [
-        (["quant_method": "fp8", "fmt": "e5m2"], "e5m2"),
-        (["quant_method": "compressed-tensors"], "without weights"),
-        (["bits": 4], "unnamed"),
-        (group("nvfp4-pack-quantized", ["type": "float", "num_bits": 4]), "nvfp4-pack-quantized float4"),
-        (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
-        (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
-        (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
-    ] as [(JSONValue, String)])
+    @Test(
+        arguments: [
+            (["quant_method": "fp8", "fmt": "e5m2"], "e5m2"),
+            (["quant_method": "compressed-tensors"], "without weights"),
+            (["bits": 4], "unnamed"),
+            (group("nvfp4-pack-quantized", ["type": "float", "num_bits": 4]), "nvfp4-pack-quantized float4"),
+            (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
+            (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
+            (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
+        ] as [(JSONValue, String)])
     func `a format that is not read is refused by name`(quantization: JSONValue, name: String) throws {
         let error = try #require(throws: ModelConfigError.self) {
             try QuantizationConfig(parsing: ["quantization_config": quantization])

@@ -17,38 +17,40 @@ struct SafetensorsFileTests {
         #expect(tensors["b"]?.shape == [])
     }
 
-    @Test(arguments: [
-        ([], "header's length"),
-        ([1, 2, 3], "header's length"),
-        ([255, 255, 255, 255, 255, 255, 255, 255], "at most"),
-        ([16, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "beyond the file"),
-        (TemporaryModel.file(header: Array("{\"a\"".utf8), data: []), "invalid JSON"),
-        (TemporaryModel.file(header: Array("[]".utf8), data: []), "not a JSON object"),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], "header's length"),
+            ([1, 2, 3], "header's length"),
+            ([255, 255, 255, 255, 255, 255, 255, 255], "at most"),
+            ([16, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "beyond the file"),
+            (TemporaryModel.file(header: Array("{\"a\"".utf8), data: []), "invalid JSON"),
+            (TemporaryModel.file(header: Array("[]".utf8), data: []), "not a JSON object"),
+        ] as [([UInt8], String)])
     func `a broken header is refused`(bytes: [UInt8], reason: String) throws {
         let error = try #require(throws: CheckpointError.self) { try read(bytes) }
         #expect(error.description.contains("model.safetensors"))
         #expect(error.description.contains(reason))
     }
 
-    @Test(arguments: [
-        (#"{"x":{}}"#, "no dtype"),
-        (#"{"x":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}"#, "unknown dtype F4"),
-        (#"{"x":{"dtype":"U8","data_offsets":[0,2]}}"#, "no shape"),
-        (#"{"x":{"dtype":"U8","shape":[-1],"data_offsets":[0,2]}}"#, "not a count"),
-        (#"{"x":{"dtype":"U8","shape":["2"],"data_offsets":[0,2]}}"#, "not a count"),
-        (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}}"#, "[begin, end]"),
-        (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[-2,0]}}"#, "[begin, end]"),
-        (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0]}}"#, "[begin, end]"),
-        (#"{"x":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, "end at 9, the file at 8"),
-        (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "takes 8 bytes"),
-        (#"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "too large"),
-        (
-            #"{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"#
-                + #""y":{"dtype":"U8","shape":[3],"data_offsets":[3,6]}}"#,
-            "tensor y: overlaps tensor x"
-        ),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            (#"{"x":{}}"#, "no dtype"),
+            (#"{"x":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}"#, "unknown dtype F4"),
+            (#"{"x":{"dtype":"U8","data_offsets":[0,2]}}"#, "no shape"),
+            (#"{"x":{"dtype":"U8","shape":[-1],"data_offsets":[0,2]}}"#, "not a count"),
+            (#"{"x":{"dtype":"U8","shape":["2"],"data_offsets":[0,2]}}"#, "not a count"),
+            (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}}"#, "[begin, end]"),
+            (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[-2,0]}}"#, "[begin, end]"),
+            (#"{"x":{"dtype":"U8","shape":[2],"data_offsets":[0]}}"#, "[begin, end]"),
+            (#"{"x":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, "end at 9, the file at 8"),
+            (#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, "takes 8 bytes"),
+            (#"{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}"#, "too large"),
+            (
+                #"{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"#
+                    + #""y":{"dtype":"U8","shape":[3],"data_offsets":[3,6]}}"#,
+                "tensor y: overlaps tensor x"
+            ),
+        ] as [(String, String)])
     func `a broken entry is refused with its name`(header: String, reason: String) throws {
         let error = try #require(throws: CheckpointError.self) {
             try read(TemporaryModel.file(header: Array(header.utf8), data: [UInt8](repeating: 0, count: 8)))

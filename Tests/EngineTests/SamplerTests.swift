@@ -150,10 +150,11 @@ struct SamplerTests {
         #expect(Set(first).count > 10)
     }
 
-    @Test(arguments: [
-        (0, 1, 0), (0, 0.9, 0), (50, 1, 0), (40, 0.7, 0.001), (0, 1, 0.05), (0, 0.999, 0), (9999, 0.5, 0),
-        (1, 0.1, 0.9),
-    ] as [(Int, Float, Float)])
+    @Test(
+        arguments: [
+            (0, 1, 0), (0, 0.9, 0), (50, 1, 0), (40, 0.7, 0.001), (0, 1, 0.05), (0, 0.999, 0), (9999, 0.5, 0),
+            (1, 0.1, 0.9),
+        ] as [(Int, Float, Float)])
     func `a large vocabulary is cut as by a full sort`(topK: Int, topP: Float, minP: Float) throws {
         for seed in UInt64(0)..<3 {
             // Rounded, so that there are ties everywhere.

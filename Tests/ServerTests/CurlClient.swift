@@ -61,8 +61,10 @@ enum CurlClient {
         defer { curl_slist_free_all(list) }
         for header in request.headers + ["Expect:"] { list = curl_slist_append(list, header) }
 
-        curl_set_write(handle, { data, size, count, context in CurlClient.receive(data, size * count, context) }, context)
-        curl_set_header(handle, { data, size, count, context in CurlClient.receiveHead(data, size * count, context) }, context)
+        curl_set_write(
+            handle, { data, size, count, context in CurlClient.receive(data, size * count, context) }, context)
+        curl_set_header(
+            handle, { data, size, count, context in CurlClient.receiveHead(data, size * count, context) }, context)
         curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
         curl_set_long(handle, CURLOPT_TIMEOUT, 120)
         curl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
@@ -92,7 +94,9 @@ enum CurlClient {
         return transfer.response
     }
 
-    private static func receive(_ data: UnsafeMutablePointer<CChar>?, _ count: Int, _ context: UnsafeMutableRawPointer?) -> Int {
+    private static func receive(_ data: UnsafeMutablePointer<CChar>?, _ count: Int, _ context: UnsafeMutableRawPointer?)
+        -> Int
+    {
         guard let data, let context else { return 0 }
         let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
         transfer.bytes += UnsafeRawBufferPointer(start: data, count: count)

@@ -38,8 +38,9 @@ import Testing
                 """)
     }
 
-    @Test(arguments: [(1, [1]), (9, [1, 2, 5, 10]), (2048, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000])]
-        as [(Int, [Double])])
+    @Test(
+        arguments: [(1, [1]), (9, [1, 2, 5, 10]), (2048, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000])]
+            as [(Int, [Double])])
     func `token buckets reach the longest sequence`(limit: Int, bounds: [Double]) {
         #expect(Histogram.bounds(upTo: limit) == bounds)
     }

@@ -139,7 +139,9 @@ import Text
         for status in [ServerStatus.health, ServerStatus.ready] {
             #expect(validator.violations(of: status, against: schema("Status")) == [])
         }
-        #expect(validator.violations(of: ServerStatus.version(kernels: "portable", threads: 2), against: schema("Version")) == [])
+        #expect(
+            validator.violations(of: ServerStatus.version(kernels: "portable", threads: 2), against: schema("Version"))
+                == [])
     }
 
     @Test(arguments: Endpoint.allCases, [false, true])

@@ -17,7 +17,8 @@ import Text
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
     }
 
-    private func prepare(_ endpoint: Endpoint, _ body: JSONValue) async throws(APIError) -> RequestPreparation.Prepared {
+    private func prepare(_ endpoint: Endpoint, _ body: JSONValue) async throws(APIError) -> RequestPreparation.Prepared
+    {
         try await RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(body.serialized)
     }
 

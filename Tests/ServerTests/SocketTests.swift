@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 import Text
 
 @testable import Server
@@ -18,7 +18,9 @@ import Text
     @Test func `a completion is the reference's, whole and streamed`() async throws {
         let server = try await TestServer.start()
         let golden = try #require(
-            try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array?.first { $0["name"] == "story_completion" })
+            try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array?.first {
+                $0["name"] == "story_completion"
+            })
         let text = try #require(golden["decoded_until_eos"]?.string)
 
         let whole = try await server.post("/v1/completions", request(["max_tokens": 200]))
@@ -43,7 +45,8 @@ import Text
     @Test func `a client that leaves mid-stream frees its blocks`() async throws {
         let server = try await TestServer.start()
         let response = try await server.post(
-            "/v1/completions", request(["max_tokens": 1500, "ignore_eos": true, "stream": true]), leavesAfterBytes: 2000)
+            "/v1/completions", request(["max_tokens": 1500, "ignore_eos": true, "stream": true]), leavesAfterBytes: 2000
+        )
         #expect(response.isCut)
         let deadline = ContinuousClock.now + .seconds(10)
         while try await server.metric("vllm:kv_cache_usage_perc") != 0 {
@@ -61,7 +64,10 @@ import Text
         let server = try await TestServer.start()
         let prompts = (0..<64).map { "Tell \($0) friends about number \($0 * 37 % 100)." }
         func body(_ prompt: String, _ seed: Int, stream: Bool) -> JSONValue {
-            ["prompt": .string(prompt), "max_tokens": 24, "temperature": 0.9, "seed": .integer(seed), "stream": .bool(stream)]
+            [
+                "prompt": .string(prompt), "max_tokens": 24, "temperature": 0.9, "seed": .integer(seed),
+                "stream": .bool(stream),
+            ]
         }
         let texts = try await withThrowingTaskGroup(of: (Int, String).self) { group in
             for (index, prompt) in prompts.enumerated() {
@@ -107,11 +113,14 @@ import Text
         expect(
             try await server.post("/v1/completions", request(["model": "other"])), 404, param: "model",
             code: "model_not_found")
-        let long = try await server.post("/v1/completions", request(["prompt": .array(Array(repeating: 5, count: 3000))]))
+        let long = try await server.post(
+            "/v1/completions", request(["prompt": .array(Array(repeating: 5, count: 3000))]))
         expect(long, 400, param: "prompt", code: "context_length_exceeded")
         #expect(long.json["error"]?["message"]?.string?.contains("2048") == true)
         #expect(long.json["error"]?["message"]?.string?.contains("3000") == true)
-        expect(try await server.post("/v1/completions", request(["echo": true])), 400, param: "echo", code: "unsupported_parameter")
+        expect(
+            try await server.post("/v1/completions", request(["echo": true])), 400, param: "echo",
+            code: "unsupported_parameter")
         expect(try await server.get("/nothing"), 404, param: nil, code: "unknown_url")
         let method = try await server.get("/v1/completions")
         expect(method, 405, param: nil, code: "method_not_allowed")

@@ -51,7 +51,8 @@ struct ScheduleSimulation {
                 Script(
                     id: SequenceID(UInt64(index)), arrival: .random(in: 0...(isCrowd ? 4 : 20), using: &random),
                     promptTokens: .random(in: 1...(!isCrowd && random.oneIn(3) ? 40 : 8), using: &random),
-                    maxTokens: maxTokens, lastToken: random.oneIn(2) ? maxTokens : .random(in: 1...maxTokens, using: &random)))
+                    maxTokens: maxTokens,
+                    lastToken: random.oneIn(2) ? maxTokens : .random(in: 1...maxTokens, using: &random)))
         }
         let limits = SchedulerLimits(
             maxSequences: .random(in: 1...8, using: &random), maxBatchedTokens: .random(in: 1...24, using: &random),
@@ -168,7 +169,8 @@ extension ScheduleSimulation {
             try expect(live[index].runs > 0, "\(id) is preempted and never ran")
             live[index].computedTokens = 0
         }
-        try expect(Set(batch.preempted).isDisjoint(with: batch.sequences.map(\.id)), "a preempted sequence is scheduled")
+        try expect(
+            Set(batch.preempted).isDisjoint(with: batch.sequences.map(\.id)), "a preempted sequence is scheduled")
 
         var last = -1
         var isPrefillSeen = false
@@ -181,7 +183,8 @@ extension ScheduleSimulation {
             let script = live[index]
             try expect(index > last, "the batch is not in order of arrival, or has \(id) twice")
             last = index
-            try expect(tokens.lowerBound == script.computedTokens && !tokens.isEmpty, "\(id) computes \(tokens) out of turn")
+            try expect(
+                tokens.lowerBound == script.computedTokens && !tokens.isEmpty, "\(id) computes \(tokens) out of turn")
             try expect(tokens.upperBound <= script.tokens, "\(id) computes tokens that it does not have")
             try expect(scheduled.samples == (tokens.upperBound == script.tokens), "\(id) samples at the wrong place")
             let isDecode = script.tokens - script.computedTokens == 1
@@ -190,7 +193,8 @@ extension ScheduleSimulation {
             if script.runs == 0 { firstTimers.append(id) }
             if script.computedTokens == 0 { live[index].runs += 1 }
         }
-        try expect(batch.admitted == firstTimers, "\(batch.admitted) are admitted, \(firstTimers) run for the first time")
+        try expect(
+            batch.admitted == firstTimers, "\(batch.admitted) are admitted, \(firstTimers) run for the first time")
     }
 
     private mutating func compute(_ batch: ScheduledBatch) throws(Failure) {

@@ -10,18 +10,20 @@ import Text
         #expect(String(decoding: try JSONValue(parsing: text).serialized, as: UTF8.self) == text)
     }
 
-    @Test(arguments: [
-        ("\"\\ud83d\\ude80\"", JSONValue.string("🚀")), (" [ 1 , 2 ] \n", [1, 2]), ("1E2", 100.0), ("-0", 0),
-        ("{\"a\":1,\"b\":2,\"a\":3}", ["a": 3, "b": 2]),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            ("\"\\ud83d\\ude80\"", JSONValue.string("🚀")), (" [ 1 , 2 ] \n", [1, 2]), ("1E2", 100.0), ("-0", 0),
+            ("{\"a\":1,\"b\":2,\"a\":3}", ["a": 3, "b": 2]),
+        ] as [(String, JSONValue)])
     func `a text has its value`(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
     }
 
-    @Test(arguments: [
-        ("", 0), ("[1,]", 3), ("{\"a\"}", 4), ("01", 1), ("1.", 2), ("1e", 2), ("1e999", 0), ("tru", 0), ("\"a", 0),
-        ("\"\\ud83d\"", 7), ("\"\\x\"", 2), ("[1] 2", 4), ("{a:1}", 1), ("\"\u{1}\"", 1), ("NaN", 0), ("-", 1),
-    ] as [(String, Int)])
+    @Test(
+        arguments: [
+            ("", 0), ("[1,]", 3), ("{\"a\"}", 4), ("01", 1), ("1.", 2), ("1e", 2), ("1e999", 0), ("tru", 0), ("\"a", 0),
+            ("\"\\ud83d\"", 7), ("\"\\x\"", 2), ("[1] 2", 4), ("{a:1}", 1), ("\"\u{1}\"", 1), ("NaN", 0), ("-", 1),
+        ] as [(String, Int)])
     func `a broken text is refused at its byte`(text: String, offset: Int) {
         #expect { try JSONValue(parsing: text) } throws: { ($0 as? JSONError)?.offset == offset }
     }

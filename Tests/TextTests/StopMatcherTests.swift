@@ -2,19 +2,20 @@ import Testing
 import Text
 
 @Suite struct StopMatcherTests {
-    @Test(arguments: [
-        ("one two three", ["two"], "one ", "two"),
-        ("one two", ["two", "one two"], "", "one two"),
-        ("abcd", ["bcd", "bc"], "a", "bc"),
-        ("abcd", ["d", "bcd", "cd"], "a", "bcd"),
-        ("aab", ["ab"], "a", "ab"),
-        ("xx\n\nyy", ["\n\n"], "xx", "\n\n"),
-        ("e\u{301}\u{E9}!", ["\u{E9}"], "e\u{301}", "\u{E9}"),
-        ("🚀🚁🚂", ["🚁"], "🚀", "🚁"),
-        ("nothing", ["", "z"], "nothing", nil),
-        ("nothing", [], "nothing", nil),
-        ("ends in a beginning: <|im_", ["<|im_end|>"], "ends in a beginning: <|im_", nil),
-    ] as [(String, [String], String, String?)])
+    @Test(
+        arguments: [
+            ("one two three", ["two"], "one ", "two"),
+            ("one two", ["two", "one two"], "", "one two"),
+            ("abcd", ["bcd", "bc"], "a", "bc"),
+            ("abcd", ["d", "bcd", "cd"], "a", "bcd"),
+            ("aab", ["ab"], "a", "ab"),
+            ("xx\n\nyy", ["\n\n"], "xx", "\n\n"),
+            ("e\u{301}\u{E9}!", ["\u{E9}"], "e\u{301}", "\u{E9}"),
+            ("🚀🚁🚂", ["🚁"], "🚀", "🚁"),
+            ("nothing", ["", "z"], "nothing", nil),
+            ("nothing", [], "nothing", nil),
+            ("ends in a beginning: <|im_", ["<|im_end|>"], "ends in a beginning: <|im_", nil),
+        ] as [(String, [String], String, String?)])
     func `the stop string that is complete first ends the text`(
         text: String, stops: [String], before: String, stop: String?
     ) {

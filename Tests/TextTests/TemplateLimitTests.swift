@@ -3,17 +3,18 @@ import Text
 
 /// A template may be hostile: whatever it does ends in an error, soon, and within the stack.
 @Suite struct TemplateLimitTests {
-    @Test(arguments: [
-        ("brackets", String(repeating: "(", count: 10_000)),
-        ("not", "{{ " + String(repeating: "not ", count: 3_000) + "x }}"),
-        ("minus", "{{ " + String(repeating: "- ", count: 3_000) + "1 }}"),
-        ("else chain", "{{ " + String(repeating: "1 if 0 else ", count: 900) + "1 }}"),
-        ("blocks", String(repeating: "{% if 1 %}", count: 5_000)),
-        ("long tag", "{{ 1" + String(repeating: " + 1", count: 10_000) + " }}"),
-        ("lists", "{{ " + String(repeating: "[", count: 2_000)),
-        ("targets", "{% set " + String(repeating: "(", count: 2_000)),
-        ("test chain", "{{ x is in " + String(repeating: "[", count: 2_000)),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            ("brackets", String(repeating: "(", count: 10_000)),
+            ("not", "{{ " + String(repeating: "not ", count: 3_000) + "x }}"),
+            ("minus", "{{ " + String(repeating: "- ", count: 3_000) + "1 }}"),
+            ("else chain", "{{ " + String(repeating: "1 if 0 else ", count: 900) + "1 }}"),
+            ("blocks", String(repeating: "{% if 1 %}", count: 5_000)),
+            ("long tag", "{{ 1" + String(repeating: " + 1", count: 10_000) + " }}"),
+            ("lists", "{{ " + String(repeating: "[", count: 2_000)),
+            ("targets", "{% set " + String(repeating: "(", count: 2_000)),
+            ("test chain", "{{ x is in " + String(repeating: "[", count: 2_000)),
+        ] as [(String, String)])
     func `a source that is nested too deeply is no template`(name: String, source: String) {
         let source = source.hasPrefix("(") ? "{{ " + source : source
         #expect { try ChatTemplate(source: source) } throws: { error in

@@ -48,7 +48,8 @@ import Text
             let source = template["template"]?.string ?? ""
             let vectors = (template["cases"]?.array ?? []).enumerated().map { index, vector in
                 Vector(
-                    name: "\(name) \(index)", source: source, context: vector["context"]?.object ?? [:], expected: vector)
+                    name: "\(name) \(index)", source: source, context: vector["context"]?.object ?? [:],
+                    expected: vector)
             }
             return (name, vectors)
         }
@@ -56,7 +57,8 @@ import Text
 
     /// Templates whose vectors must pass, all of them.
     static let passing: [String] = [
-        "brackets", "fullwidth", "headers", "inline_one", "lastthink", "trinity_hermes", "turns", "ws_blocks", "xmlcalls",
+        "brackets", "fullwidth", "headers", "inline_one", "lastthink", "trinity_hermes", "turns", "ws_blocks",
+        "xmlcalls",
     ]
 
     @Test func `the vectors are there`() {
@@ -76,7 +78,8 @@ import Text
     }
 
     @Test func `the default model's template renders its goldens`() throws {
-        let source = try String(contentsOf: Fixtures.defaultModel.appending(path: "chat_template.jinja"), encoding: .utf8)
+        let source = try String(
+            contentsOf: Fixtures.defaultModel.appending(path: "chat_template.jinja"), encoding: .utf8)
         let template = try ChatTemplate(source: source)
         let cases = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         let chats = cases.filter { $0["kind"] == "chat" }

@@ -17,30 +17,31 @@ import Text
         #expect(tokenizer.encode("abc<s>cab", addSpecialTokens: true) == [4, 5, 2, 3])
     }
 
-    @Test(arguments: [
-        (#""normalizer": null"#, #""normalizer": {"type": "Precompiled"}"#, "normalizer", "Precompiled"),
-        (
-            #""post_processor": null"#, #""post_processor": {"type": "BertProcessing"}"#,
-            "post_processor", "BertProcessing"
-        ),
-        (#""decoder": {"type": "ByteLevel"}"#, #""decoder": {"type": "WordPiece"}"#, "decoder", "WordPiece"),
-        (#""decoder": {"type": "ByteLevel"}"#, #""decoder": null"#, "decoder", "null"),
-        (#"{"type": "BPE""#, #"{"type": "Unigram""#, "model", "Unigram"),
-        (#"{"type": "BPE""#, #"{"byte_fallback": true"#, "model.byte_fallback", "true"),
-        (#"{"type": "BPE""#, #"{"dropout": 0.5"#, "model.dropout", "0.5"),
-        (#"{"type": "BPE""#, #"{"end_of_word_suffix": "</w>""#, "model.end_of_word_suffix", "</w>"),
-        (#"{"type": "ByteLevel", "add"#, #"{"type": "Whitespace", "add"#, "pre_tokenizer", "Whitespace"),
-        (
-            #"{"type": "ByteLevel", "add"#,
-            #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+y"}}], "add"#,
-            "pre_tokenizer.pretokenizers[0].pattern.Regex", "x+y"
-        ),
-        (
-            #"{"type": "ByteLevel", "add"#,
-            #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "add"#,
-            "pre_tokenizer.behavior", "MergedWithNext"
-        ),
-    ] as [(String, String, String, String)])
+    @Test(
+        arguments: [
+            (#""normalizer": null"#, #""normalizer": {"type": "Precompiled"}"#, "normalizer", "Precompiled"),
+            (
+                #""post_processor": null"#, #""post_processor": {"type": "BertProcessing"}"#,
+                "post_processor", "BertProcessing"
+            ),
+            (#""decoder": {"type": "ByteLevel"}"#, #""decoder": {"type": "WordPiece"}"#, "decoder", "WordPiece"),
+            (#""decoder": {"type": "ByteLevel"}"#, #""decoder": null"#, "decoder", "null"),
+            (#"{"type": "BPE""#, #"{"type": "Unigram""#, "model", "Unigram"),
+            (#"{"type": "BPE""#, #"{"byte_fallback": true"#, "model.byte_fallback", "true"),
+            (#"{"type": "BPE""#, #"{"dropout": 0.5"#, "model.dropout", "0.5"),
+            (#"{"type": "BPE""#, #"{"end_of_word_suffix": "</w>""#, "model.end_of_word_suffix", "</w>"),
+            (#"{"type": "ByteLevel", "add"#, #"{"type": "Whitespace", "add"#, "pre_tokenizer", "Whitespace"),
+            (
+                #"{"type": "ByteLevel", "add"#,
+                #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+y"}}], "add"#,
+                "pre_tokenizer.pretokenizers[0].pattern.Regex", "x+y"
+            ),
+            (
+                #"{"type": "ByteLevel", "add"#,
+                #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "add"#,
+                "pre_tokenizer.behavior", "MergedWithNext"
+            ),
+        ] as [(String, String, String, String)])
     func `a component that is not supported is refused by name`(
         part: String, replacement: String, member: String, name: String
     ) throws {
@@ -49,14 +50,16 @@ import Text
         #expect(throws: TokenizerError.unsupported(member: member, name: name)) { try load(text) }
     }
 
-    @Test(arguments: [
-        (#""id": 5"#, #""id": 6"#), (#""id": 5"#, #""id": -1"#), (#""content": "<s>""#, #""content": """#),
-        (#""content": "<s>""#, #""content": "ab""#), (#""c": 2"#, #""c": 1"#), (#""c": 2"#, #""c": -2"#),
-        (#""c": 2"#, #""c": 4294967296"#), (#""c": 2"#, #""c": "2""#), (#""a b""#, #""a  b""#), (#""a b""#, #""a x""#),
-        (#""a b""#, #""b a""#), (#""a b""#, "7"), (#""merges""#, #""other""#), (#""vocab""#, #""other""#),
-        (#"{"type": "ByteLevel"}"#, "7"), (#""special": true"#, #""special": 1"#),
-        (#""type": "BPE""#, #""type": "BPE", "unk_token": "<unk>""#),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            (#""id": 5"#, #""id": 6"#), (#""id": 5"#, #""id": -1"#), (#""content": "<s>""#, #""content": """#),
+            (#""content": "<s>""#, #""content": "ab""#), (#""c": 2"#, #""c": 1"#), (#""c": 2"#, #""c": -2"#),
+            (#""c": 2"#, #""c": 4294967296"#), (#""c": 2"#, #""c": "2""#), (#""a b""#, #""a  b""#),
+            (#""a b""#, #""a x""#),
+            (#""a b""#, #""b a""#), (#""a b""#, "7"), (#""merges""#, #""other""#), (#""vocab""#, #""other""#),
+            (#"{"type": "ByteLevel"}"#, "7"), (#""special": true"#, #""special": 1"#),
+            (#""type": "BPE""#, #""type": "BPE", "unk_token": "<unk>""#),
+        ] as [(String, String)])
     func `a file that is malformed or contradicts itself is refused`(part: String, replacement: String) throws {
         try #require(TokenizerLoadingTests.smallest.contains(part))
         let text = TokenizerLoadingTests.smallest.replacingOccurrences(of: part, with: replacement)

@@ -46,23 +46,24 @@ import Testing
         return result
     }
 
-    @Test(arguments: [
-        (#"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#, "1234567 12 ٣٤٥٦", ["1", "234", "567", "12", "٣", "٤٥٦"]),
-        (#"(?=(?:\p{Nd}{3})+(?!\p{Nd}))"#, "1234567 12 123", ["", "", ""]),
-        (#"\p{N}{1,3}"#, "12345½", ["123", "45½"]), ("[а-я-]+", "где-то", nil),
-        ("[^а-я]+", "где", nil),
-        ("[а-яё]+", "ещё раз", ["ещё", "раз"]),
-        (
-            #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#, "it's  an\n\n 'S12!",
-            ["it", "'s", " ", " an", "\n\n", " '", "S", "12", "!"]
-        ),
-        (
-            TokenizerPartsTests.llama3, "I\u{2019}d IT'S it'\u{17F}t 'q",
-            ["I", "\u{2019}d", " IT", "'S", " it", "'\u{17F}", "t", " '", "q"]
-        ),
-        (TokenizerPartsTests.llama3, "a \u{3000} b\r\n \n  c", ["a", " \u{3000}", " b", "\r\n \n", " ", " c"]),
-        (TokenizerPartsTests.llama3, "12345 !?\n\nx\t", ["123", "45", " !?\n\n", "x", "\t"]),
-    ] as [(String, String, [String]?)])
+    @Test(
+        arguments: [
+            (#"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#, "1234567 12 ٣٤٥٦", ["1", "234", "567", "12", "٣", "٤٥٦"]),
+            (#"(?=(?:\p{Nd}{3})+(?!\p{Nd}))"#, "1234567 12 123", ["", "", ""]),
+            (#"\p{N}{1,3}"#, "12345½", ["123", "45½"]), ("[а-я-]+", "где-то", nil),
+            ("[^а-я]+", "где", nil),
+            ("[а-яё]+", "ещё раз", ["ещё", "раз"]),
+            (
+                #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#, "it's  an\n\n 'S12!",
+                ["it", "'s", " ", " an", "\n\n", " '", "S", "12", "!"]
+            ),
+            (
+                TokenizerPartsTests.llama3, "I\u{2019}d IT'S it'\u{17F}t 'q",
+                ["I", "\u{2019}d", " IT", "'S", " it", "'\u{17F}", "t", " '", "q"]
+            ),
+            (TokenizerPartsTests.llama3, "a \u{3000} b\r\n \n  c", ["a", " \u{3000}", " b", "\r\n \n", " ", " c"]),
+            (TokenizerPartsTests.llama3, "12345 !?\n\nx\t", ["123", "45", " !?\n\n", "x", "\t"]),
+        ] as [(String, String, [String]?)])
     func `a pattern finds its matches`(regex: String, text: String, matches: [String]?) {
         let bytes = Array(text.utf8)
         let found = SplitPattern(regex: regex)?.matches(in: PieceReader(bytes, bytes.indices))
@@ -95,13 +96,14 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("x<a>y", false, "x 1 y"), ("<ab>", false, "2"), ("<ab", false, "<ab"), ("<a<ab>", false, "<a 2"),
-        ("x [l] y", false, "x 3  y"), ("x [r] \u{3000}y", false, "x  4 y"),
-        ("word word's words", false, "5   5 's words"),
-        ("[r] [l]", false, "4 3"), ("x [l]", true, "x [l]"), ("<a>[r]", true, "1 [r]"), ("", false, ""),
-        ("r]", true, "6"), ("[r]r]", true, "[r] 6"),
-    ] as [(String, Bool, String)])
+    @Test(
+        arguments: [
+            ("x<a>y", false, "x 1 y"), ("<ab>", false, "2"), ("<ab", false, "<ab"), ("<a<ab>", false, "<a 2"),
+            ("x [l] y", false, "x 3  y"), ("x [r] \u{3000}y", false, "x  4 y"),
+            ("word word's words", false, "5   5 's words"),
+            ("[r] [l]", false, "4 3"), ("x [l]", true, "x [l]"), ("<a>[r]", true, "1 [r]"), ("", false, ""),
+            ("r]", true, "6"), ("[r]r]", true, "[r] 6"),
+        ] as [(String, Bool, String)])
     func `added tokens are found by their flags`(text: String, specialTokensAsText: Bool, expected: String) throws {
         let json: JSONValue = [
             ["id": 1, "content": "<a>", "special": false], ["id": 2, "content": "<ab>", "special": false],

@@ -95,7 +95,9 @@ import Testing
         }
         // Unicode numbers its annexes, and HTML its characters, with the same mark.
         let isNumbered = zip([""] + words, words).contains { before, word in
-            guard let mark = word.firstIndex(of: "#"), !word[..<mark].hasSuffix("&"), !before.hasSuffix("UAX"), !before.hasSuffix("UTS") else {
+            guard let mark = word.firstIndex(of: "#"), !word[..<mark].hasSuffix("&"), !before.hasSuffix("UAX"),
+                !before.hasSuffix("UTS")
+            else {
                 return false
             }
             let digits = word[word.index(after: mark)...].prefix(while: \.isNumber)

@@ -50,7 +50,8 @@ struct ConnectionMachine {
 
     /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served there, one
     ///   request a connection; all else is refused as overloaded. Nil serves all.
-    init(limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment, errorBody: @escaping ErrorBody) {
+    init(limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment, errorBody: @escaping ErrorBody)
+    {
         self.limits = limits
         self.errorBody = errorBody
         self.admittedPaths = admittedPaths

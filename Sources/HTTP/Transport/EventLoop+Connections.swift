@@ -21,7 +21,7 @@ extension EventLoop {
 
     /// Stops accepting. Idle connections close now, others after the reply that is due.
     public func closeListeners() {
-        listeners.values.forEach { $0.close() }
+        for listener in listeners.values { listener.close() }
         listeners = [:]
         for connection in connectionTable.values {
             connection.machine.retire()

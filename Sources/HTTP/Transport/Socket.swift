@@ -56,7 +56,9 @@ final class Socket: Sendable {
         let socket = Socket(descriptor: descriptor)
         socket.set(SOL_SOCKET, SO_REUSEADDR)
         socket.makeNonBlocking()
-        guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0 else { throw failure("bind", host: host, port: port) }
+        guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0 else {
+            throw failure("bind", host: host, port: port)
+        }
         guard listen(descriptor, Int32(clamping: backlog)) == 0 else { throw failure("listen", host: host, port: port) }
         let (_, address) = withAddress { getsockname(descriptor, $0, $1) }
         return (socket, address)

@@ -48,7 +48,8 @@ extension UInt8 {
     var hexadecimalValue: Int? {
         if isDigit { return Int(self - UInt8(ascii: "0")) }
         let lowered = self | 0x20
-        return lowered >= UInt8(ascii: "a") && lowered <= UInt8(ascii: "f") ? Int(lowered - UInt8(ascii: "a")) + 10 : nil
+        return lowered >= UInt8(ascii: "a") && lowered <= UInt8(ascii: "f")
+            ? Int(lowered - UInt8(ascii: "a")) + 10 : nil
     }
 }
 

@@ -9,7 +9,8 @@ struct FieldLine {
         // A line that begins with a blank continues the line before (RFC 9112, 5.2).
         if let first = line.first, first.isSpaceOrTab { throw .foldedField }
         // No blank may stand before the colon (RFC 9112, 5.1): a blank is no token character.
-        guard let colon = line.firstIndex(where: { !$0.isToken }), line[colon] == UInt8(ascii: ":"), colon > line.startIndex
+        guard let colon = line.firstIndex(where: { !$0.isToken }), line[colon] == UInt8(ascii: ":"),
+            colon > line.startIndex
         else { throw .malformedField }
         name = line[..<colon]
         value = line[(colon + 1)...].trimmed

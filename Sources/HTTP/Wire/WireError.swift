@@ -31,7 +31,8 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
     /// The status of the answer.
     public var status: HTTPResponse.Status {
         switch self {
-        case .bareLineFeed, .bareCarriageReturn, .forbiddenByte, .malformedRequestLine, .malformedTarget, .malformedField,
+        case .bareLineFeed, .bareCarriageReturn, .forbiddenByte, .malformedRequestLine, .malformedTarget,
+            .malformedField,
             .foldedField, .malformedHost, .malformedContentLength, .conflictingFraming, .malformedChunk:
             .badRequest
         case .timedOut: .requestTimeout

@@ -26,6 +26,7 @@ public func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
     return (fraction * power).replacing(with: 0, where: x .< low)
 }
 
+/// exp of one number, the same as in a lane.
 @inlinable @inline(__always)
 public func exponential(_ x: Float) -> Float {
     exponential(SIMD16<Float>(repeating: x))[0]

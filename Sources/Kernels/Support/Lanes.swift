@@ -2,11 +2,13 @@
 // the bodies of another module's inlinable functions are inlined in debug builds, where each file is compiled by
 // itself.
 
+/// Sixteen floats from `pointer + index`, at any alignment.
 @inlinable @inline(__always)
 public func load16(_ pointer: UnsafePointer<Float>, _ index: Int) -> SIMD16<Float> {
     UnsafeRawPointer(pointer + index).loadUnaligned(as: SIMD16<Float>.self)
 }
 
+/// Stores sixteen floats at `pointer + index`, at any alignment.
 @inlinable @inline(__always)
 public func store16(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ index: Int) {
     UnsafeMutableRawPointer(pointer + index).storeBytes(of: value, as: SIMD16<Float>.self)
@@ -45,6 +47,7 @@ public func sum(_ value: SIMD16<Float>) -> Float {
     return two[0] + two[1]
 }
 
+/// The largest lane.
 @inlinable @inline(__always)
 public func largest(_ value: SIMD16<Float>) -> Float {
     var result = value[0]
@@ -64,6 +67,7 @@ public func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16<Float>(lowHalf: low, highHalf: high)
 }
 
+/// Four bfloat16 numbers from memory.
 @inlinable @inline(__always)
 public func bfloat16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let bits = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self)) &<< 16

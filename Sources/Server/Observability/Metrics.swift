@@ -11,7 +11,8 @@ struct Metrics: Sendable {
         0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
     ]
     private static let firstTokenBounds = [
-        0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560,
+        0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640,
+        2560,
     ]
 
     /// Choices by how they ended; their sum is the number of accepted choices that have ended.
@@ -34,7 +35,8 @@ struct Metrics: Sendable {
     var latency = Histogram(
         "vllm:e2e_request_latency_seconds", "From a request's arrival to its choice's end.", bounds: latencyBounds)
     var queueTime = Histogram(
-        "vllm:request_queue_time_seconds", "From a request's arrival to its choice's first step.", bounds: latencyBounds)
+        "vllm:request_queue_time_seconds", "From a request's arrival to its choice's first step.", bounds: latencyBounds
+    )
     var inferenceTime = Histogram(
         "vllm:request_inference_time_seconds", "From a choice's first step to its end.", bounds: latencyBounds)
     var prefillTime = Histogram(

@@ -113,7 +113,9 @@ private struct JSONParser {
         _ = consume("-")
         guard let first = peek(), isDigit(first) else { throw error("expected a digit") }
         position += 1
-        if first != UInt8(ascii: "0") { skipDigits() } else if let next = peek(), isDigit(next) {
+        if first != UInt8(ascii: "0") {
+            skipDigits()
+        } else if let next = peek(), isDigit(next) {
             throw error("a number must not begin with 0")
         }
         var isInteger = true

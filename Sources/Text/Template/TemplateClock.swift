@@ -12,7 +12,8 @@ enum TemplateClock {
     static func formatted(_ date: Date, _ format: TemplateString) throws(TemplateFailure) -> TemplateString {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .current
-        let parts = calendar.dateComponents([.year, .month, .day, .hour, .minute, .second, .nanosecond, .weekday], from: date)
+        let parts = calendar.dateComponents(
+            [.year, .month, .day, .hour, .minute, .second, .nanosecond, .weekday], from: date)
         let dayOfYear = calendar.ordinality(of: .day, in: .year, for: date) ?? 1
         var builder = TemplateStringBuilder()
         var rest = format.scalars[...]

@@ -19,7 +19,9 @@ enum TemplateEscapes {
         UInt8(ascii: "b"): 0x08, UInt8(ascii: "f"): 0x0C, UInt8(ascii: "v"): 0x0B, UInt8(ascii: "\\"): 0x5C,
         UInt8(ascii: "'"): 0x27, UInt8(ascii: "\""): 0x22,
     ]
-    private static let hexadecimalDigits: [UInt8: Int] = [UInt8(ascii: "x"): 2, UInt8(ascii: "u"): 4, UInt8(ascii: "U"): 8]
+    private static let hexadecimalDigits: [UInt8: Int] = [
+        UInt8(ascii: "x"): 2, UInt8(ascii: "u"): 4, UInt8(ascii: "U"): 8,
+    ]
 
     private static func appendEscape(_ kind: UInt8, rest: inout ArraySlice<UInt8>, to text: inout [UInt8]) {
         if let control = controls[kind] { return text.append(control) }

@@ -95,7 +95,9 @@ struct TemplateFormat {
         let base: Double = isBinary ? 1024 : 1000
         if count == 1 { return "1 Byte" }
         if count < base { return "\(Int(exactly: count.rounded(.towardZero)) ?? 0) Bytes" }
-        let units = isBinary ? ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]
+        let units =
+            isBinary
+            ? ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]
             : ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]
         var unit = base * base
         for name in units.dropLast() {

@@ -54,7 +54,8 @@ extension TemplateInterpreter {
     }
 
     func slice(
-        _ sequence: TemplateExpression, _ from: TemplateExpression?, _ to: TemplateExpression?, _ by: TemplateExpression?
+        _ sequence: TemplateExpression, _ from: TemplateExpression?, _ to: TemplateExpression?,
+        _ by: TemplateExpression?
     ) throws(TemplateFailure) -> TemplateValue {
         let sequence = try evaluate(sequence)
         let (from, to) = (try bound(from), try bound(to))

@@ -3,7 +3,8 @@
 extension TemplateInterpreter {
     static let filterNames: Set<String> = [
         "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
-        "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last",
+        "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join",
+        "last",
         "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe",
         "select", "selectattr", "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate",
         "unique", "upper", "urlencode", "wordcount", "wordwrap",
@@ -46,7 +47,8 @@ extension TemplateInterpreter {
         }
     }
 
-    private func json(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateString {
+    private func json(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateString
+    {
         let values = try arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys")
         var indent: String?
         if let count = values[1]?.wholeNumber {
@@ -62,7 +64,8 @@ extension TemplateInterpreter {
             separators = (try requiredString(pair[0], "tojson").text, try requiredString(pair[1], "tojson").text)
         }
         var writer = TemplateJSON(
-            indent: indent, separators: separators, isASCII: values[0]?.isTrue ?? false, sortsKeys: values[3]?.isTrue ?? false)
+            indent: indent, separators: separators, isASCII: values[0]?.isTrue ?? false,
+            sortsKeys: values[3]?.isTrue ?? false)
         try charge(value.weight)
         try writer.write(value)
         return writer.output.string
@@ -110,7 +113,9 @@ extension TemplateInterpreter {
             if let number = Int(text, radix: base) { return .integer(number) }
             let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
             // Python refuses to read more digits.
-            if base == 10, 1...4_300 ~= digits.utf8.count, digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) {
+            if base == 10, 1...4_300 ~= digits.utf8.count,
+                digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 })
+            {
                 return .bigInteger(text)
             }
             return Double(text).flatMap { Int(exactly: $0.rounded(.towardZero)) }.map { .integer($0) }

@@ -35,7 +35,9 @@ extension TemplateInterpreter {
                 try builder.append("%")
                 continue
             }
-            guard let value = value ?? positional.popLast() else { throw .failed("not enough arguments for format string") }
+            guard let value = value ?? positional.popLast() else {
+                throw .failed("not enough arguments for format string")
+            }
             try builder.append(try text(of: value, type: type, conversion))
         }
         if !positional.isEmpty {
@@ -103,7 +105,9 @@ extension TemplateInterpreter {
         case "i", "u", "d":
             type = "d"
             if case .double(let number) = value {
-                guard let whole = Int(exactly: number.rounded(.towardZero)) else { throw .failed("a number is too big for %d") }
+                guard let whole = Int(exactly: number.rounded(.towardZero)) else {
+                    throw .failed("a number is too big for %d")
+                }
                 value = .integer(whole)
             }
         default: break

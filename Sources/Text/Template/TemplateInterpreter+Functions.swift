@@ -19,7 +19,9 @@ extension TemplateInterpreter {
         case "dict": return .dictionary(try dictionary(name, arguments))
         case "namespace":
             let namespace = TemplateNamespace()
-            for (key, value) in try dictionary(name, arguments).pairs { try namespace.set(try key.printed().text, value) }
+            for (key, value) in try dictionary(name, arguments).pairs {
+                try namespace.set(try key.printed().text, value)
+            }
             return object(namespace)
         case "cycler":
             guard !arguments.positional.isEmpty else { throw .failed("at least one item has to be provided") }
@@ -56,7 +58,9 @@ extension TemplateInterpreter {
     private func dictionary(
         _ function: String, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateDictionary {
-        guard arguments.positional.count <= 1 else { throw .failed("\(function)() takes at most 1 positional argument") }
+        guard arguments.positional.count <= 1 else {
+            throw .failed("\(function)() takes at most 1 positional argument")
+        }
         var dictionary = TemplateDictionary()
         if let first = arguments.positional.first {
             if case .dictionary(let members) = first {

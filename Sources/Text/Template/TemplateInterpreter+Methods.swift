@@ -17,7 +17,8 @@ extension TemplateInterpreter {
     }
 
     private static let stringMethods = MethodNames(safe: [
-        "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "upper", "lower", "casefold", "title", "capitalize",
+        "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "upper", "lower", "casefold", "title",
+        "capitalize",
         "swapcase", "startswith", "endswith", "replace", "find", "rfind", "index", "rindex", "count", "join", "format",
         "removeprefix", "removesuffix", "partition", "rpartition", "center", "ljust", "rjust", "zfill", "isdigit",
         "isnumeric", "isdecimal", "isalpha", "isalnum", "isspace", "isupper", "islower",
@@ -70,7 +71,8 @@ extension TemplateInterpreter {
         switch name {
         case "keys": return .iterable(.keys, TemplateValue.Elements(dictionary.keys))
         case "values": return .iterable(.values, TemplateValue.Elements(dictionary.values))
-        case "items": return .iterable(.items, TemplateValue.Elements(dictionary.pairs.map { .tuple([$0.key, $0.value]) }))
+        case "items":
+            return .iterable(.items, TemplateValue.Elements(dictionary.pairs.map { .tuple([$0.key, $0.value]) }))
         default: return receiver
         }
     }

@@ -10,7 +10,9 @@ extension TemplateInterpreter {
         case "items":
             _ = try arguments.bind(name)
             if input.isUndefined { return .generator([]) }
-            guard case .dictionary(let dictionary) = input else { throw .failed("Can only get item pairs from a mapping.") }
+            guard case .dictionary(let dictionary) = input else {
+                throw .failed("Can only get item pairs from a mapping.")
+            }
             try charge(dictionary.count)
             return .generator(dictionary.pairs.map { .tuple([$0.key, $0.value]) })
         case "first", "last":

@@ -5,13 +5,15 @@ extension TemplateInterpreter {
     ) throws(TemplateFailure) -> TemplateValue? {
         guard Self.filterNames.contains(name) else { return nil }
         // Most filters take any value by its text; these do not.
-        let string = ["indent", "truncate", "wordwrap"].contains(name)
+        let string =
+            ["indent", "truncate", "wordwrap"].contains(name)
             ? try requiredString(input, name) : try input.printed()
         try charge(string.byteCount / 16)
         switch name {
         case "trim":
             let set = try arguments.bind(name, "chars")[0].flatMap { $0.isNone ? nil : $0 }
-            return try value(string.trimmed(try set.map { value throws(TemplateFailure) in try requiredString(value, name) }))
+            return try value(
+                string.trimmed(try set.map { value throws(TemplateFailure) in try requiredString(value, name) }))
         case "replace":
             let values = try arguments.bind(name, "old", "new", "count")
             guard let old = values[0], let new = values[1] else { throw .failed("replace() needs two strings") }

@@ -25,7 +25,9 @@ extension TemplateInterpreter {
             let part = try requiredString(try arguments.bind(name, "sub")[0], name)
             return .integer(part.isEmpty ? string.count + 1 : string.offsets(of: part).count)
         case "join":
-            guard let sequence = try arguments.bind(name, "iterable")[0] else { throw .failed("join() needs a sequence") }
+            guard let sequence = try arguments.bind(name, "iterable")[0] else {
+                throw .failed("join() needs a sequence")
+            }
             var parts: [TemplateString] = []
             for element in try elements(of: sequence) { parts.append(try requiredString(element, name)) }
             return try value(try TemplateString.joined(parts, by: string))
@@ -56,7 +58,8 @@ extension TemplateInterpreter {
         case "isalpha": return all { $0.isPythonLetter }
         case "isalnum": return all { $0.isPythonLetter || $0.numericType != nil }
         case "isspace": return .bool(!string.isEmpty && string.scalars.allSatisfy(\.isPythonSpace))
-        case "isupper", "islower": return .bool(try test(String(name.dropFirst(2)), .string(string), TemplateArguments()))
+        case "isupper", "islower":
+            return .bool(try test(String(name.dropFirst(2)), .string(string), TemplateArguments()))
         default: throw .failed("'str object' has no attribute '\(name)'")
         }
     }
@@ -103,7 +106,8 @@ extension TemplateInterpreter {
         let index: Int?
         if name.hasPrefix("r") {
             let mirrored = TemplateString(string.scalars.reversed())
-            let offset = part.isEmpty ? 0 : mirrored.offsets(of: TemplateString(part.scalars.reversed()), limit: 1).first
+            let offset =
+                part.isEmpty ? 0 : mirrored.offsets(of: TemplateString(part.scalars.reversed()), limit: 1).first
             index = offset.map { string.count - mirrored.scalarIndex(ofByte: $0) - part.count }
         } else {
             index = part.isEmpty ? 0 : string.offsets(of: part, limit: 1).first.map { string.scalarIndex(ofByte: $0) }
@@ -118,7 +122,9 @@ extension TemplateInterpreter {
         let values = try arguments.bind(name, "width", "fillchar")
         guard let width = values[0]?.wholeNumber else { throw .failed("\(name)() needs a width") }
         let fill = try optionalString(values[1], name)?.text ?? " "
-        guard fill.unicodeScalars.count == 1 else { throw .failed("The fill character must be exactly one character long") }
+        guard fill.unicodeScalars.count == 1 else {
+            throw .failed("The fill character must be exactly one character long")
+        }
         if name == "zfill" {
             guard width > 0 else { return string }
             let sign = string.scalars.first.flatMap { $0 == "-" || $0 == "+" ? String($0) : nil } ?? ""

@@ -5,15 +5,21 @@ extension TemplateInterpreter {
         _ name: String, _ value: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> Bool {
         if let operation = Self.comparisonTests[name] {
-            guard let other = try arguments.bind(name, "other")[0] else { throw .failed("test '\(name)' needs a value") }
+            guard let other = try arguments.bind(name, "other")[0] else {
+                throw .failed("test '\(name)' needs a value")
+            }
             return try compare(operation, value, other)
         }
         switch name {
         case "divisibleby":
-            guard let divisor = try arguments.bind(name, "num")[0] else { throw .failed("test '\(name)' needs a number") }
+            guard let divisor = try arguments.bind(name, "num")[0] else {
+                throw .failed("test '\(name)' needs a number")
+            }
             return !(try calculate(.remainder, value, divisor).isTrue)
         case "sameas":
-            guard let other = try arguments.bind(name, "other")[0] else { throw .failed("test '\(name)' needs a value") }
+            guard let other = try arguments.bind(name, "other")[0] else {
+                throw .failed("test '\(name)' needs a value")
+            }
             return try areEqual(value, other) ? value.typeName == other.typeName : false
         default: _ = try arguments.bind(name)
         }
@@ -42,7 +48,8 @@ extension TemplateInterpreter {
         case "callable":
             switch value {
             case .function, .method, .undefined: return true
-            case .object(let object): return object is TemplateMacro || object is TemplateJoiner || object is TemplateLoop
+            case .object(let object):
+                return object is TemplateMacro || object is TemplateJoiner || object is TemplateLoop
             default: return false
             }
         case "odd", "even":
@@ -67,7 +74,9 @@ extension TemplateInterpreter {
     ]
 
     private static let testNames: Set<String> = Set(comparisonTests.keys).union([
-        "divisibleby", "sameas", "defined", "undefined", "none", "boolean", "true", "false", "number", "integer", "float",
-        "string", "mapping", "iterable", "sequence", "callable", "odd", "even", "lower", "upper", "escaped", "filter", "test",
+        "divisibleby", "sameas", "defined", "undefined", "none", "boolean", "true", "false", "number", "integer",
+        "float",
+        "string", "mapping", "iterable", "sequence", "callable", "odd", "even", "lower", "upper", "escaped", "filter",
+        "test",
     ])
 }

@@ -195,7 +195,9 @@ final class TemplateInterpreter {
         for item in items {
             let inner = TemplateScope(parent: scope)
             try assign(item, to: loop.target, in: inner)
-            if try within(inner, { () throws(TemplateFailure) in try evaluate(condition).isTrue }) { accepted.append(item) }
+            if try within(inner, { () throws(TemplateFailure) in try evaluate(condition).isTrue }) {
+                accepted.append(item)
+            }
         }
         return accepted
     }

@@ -220,7 +220,8 @@ struct TemplateLexer {
     }
 
     private static let symbols = [
-        "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", ".", ",", ":", "|", "(", ")", "[",
+        "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", ".", ",", ":", "|", "(", ")",
+        "[",
         "]", "{", "}",
     ]
 
@@ -247,7 +248,9 @@ struct TemplateLexer {
         {
             let end = digitsEnd(from: position + 2) { $0.isNameByte }
             let digits = source[position + 2..<end].filter { $0 != UInt8(ascii: "_") }
-            guard let value = Int(String(decoding: digits, as: UTF8.self), radix: radix) else { throw error("bad number") }
+            guard let value = Int(String(decoding: digits, as: UTF8.self), radix: radix) else {
+                throw error("bad number")
+            }
             append(.integer(value))
             return advance(to: end)
         }

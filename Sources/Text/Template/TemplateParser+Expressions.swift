@@ -16,7 +16,9 @@ extension TemplateParser {
     }
 
     /// One expression, or several with commas: a tuple without parentheses.
-    mutating func parseTuple(allowsConditional: Bool = true, stop: String? = nil) throws(TemplateError) -> TemplateExpression {
+    mutating func parseTuple(allowsConditional: Bool = true, stop: String? = nil) throws(TemplateError)
+        -> TemplateExpression
+    {
         let first = allowsConditional ? try parseExpression() : try parseOr()
         guard current == .symbol(",") else { return first }
         var elements = [first]
@@ -245,7 +247,9 @@ extension TemplateParser {
         return arguments
     }
 
-    private mutating func parseFiltersAndTests(_ operand: TemplateExpression) throws(TemplateError) -> TemplateExpression {
+    private mutating func parseFiltersAndTests(_ operand: TemplateExpression) throws(TemplateError)
+        -> TemplateExpression
+    {
         var value = operand
         while true {
             if skip(symbol: "|") {

@@ -61,7 +61,9 @@ struct TemplateParser {
     // MARK: Statements
 
     /// Statements up to a tag in `ends`, which stays current after its `{%`; no `ends` means the end of the template.
-    private mutating func parseBody(until ends: Set<String>, opening: String) throws(TemplateError) -> [TemplateStatement] {
+    private mutating func parseBody(until ends: Set<String>, opening: String) throws(TemplateError)
+        -> [TemplateStatement]
+    {
         try enter()
         defer { leave() }
         var body: [TemplateStatement] = []

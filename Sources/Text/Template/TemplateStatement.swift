@@ -7,7 +7,8 @@ struct TemplateStatement: Sendable {
     indirect enum Kind: Sendable {
         case text(TemplateString)
         case output(TemplateExpression)
-        case conditional(branches: [(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
+        case conditional(
+            branches: [(condition: TemplateExpression, body: [TemplateStatement])], else: [TemplateStatement])
         case loop(Loop)
         case set(Target, TemplateExpression)
         case setBlock(Target, filters: [TemplateExpression.Filter], body: [TemplateStatement])

@@ -11,7 +11,9 @@ extension TemplateString {
         return builder.string
     }
 
-    static func joined(_ parts: [TemplateString], by separator: TemplateString) throws(TemplateFailure) -> TemplateString {
+    static func joined(_ parts: [TemplateString], by separator: TemplateString) throws(TemplateFailure)
+        -> TemplateString
+    {
         var builder = TemplateStringBuilder()
         for (index, part) in parts.enumerated() {
             if index > 0 { try builder.append(separator) }
@@ -89,7 +91,9 @@ extension TemplateString {
         return parts + [slice(start, byteCount)]
     }
 
-    func replacing(_ part: TemplateString, with other: TemplateString, limit: Int) throws(TemplateFailure) -> TemplateString {
+    func replacing(_ part: TemplateString, with other: TemplateString, limit: Int) throws(TemplateFailure)
+        -> TemplateString
+    {
         guard part.isEmpty else {
             let offsets = offsets(of: part, limit: limit)
             // Known before the pieces are made, which can be many.

@@ -130,7 +130,8 @@ extension Double {
         if point > 16 || point < -3 {
             let exponent = abs(point - 1)
             let rest = digits.count > 1 ? "." + digits.dropFirst() : ""
-            return sign + digits.prefix(1) + rest + (point > 0 ? "e+" : "e-") + (exponent < 10 ? "0" : "") + String(exponent)
+            return sign + digits.prefix(1) + rest + (point > 0 ? "e+" : "e-") + (exponent < 10 ? "0" : "")
+                + String(exponent)
         }
         if point <= 0 { return sign + "0." + String(repeating: "0", count: -point) + digits }
         if digits.count <= point { return sign + digits + String(repeating: "0", count: point - digits.count) + ".0" }

@@ -6,7 +6,7 @@ extension SplitPattern {
         var position = text.piece.lowerBound
         while position < text.piece.upperBound {
             var digits: [Int] = []
-            while case let (kind, length) = text.character(at: position), kind == .decimalDigit {
+            while case (let kind, let length) = text.character(at: position), kind == .decimalDigit {
                 digits.append(position)
                 position += length
             }

@@ -68,7 +68,7 @@ extension SplitPattern {
     static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
         var end = position
         var endOfLastNewline = position
-        while case let (kind, length) = text.character(at: end), CharacterClass.space.intersects(kind) {
+        while case (let kind, let length) = text.character(at: end), CharacterClass.space.intersects(kind) {
             if text.isNewline(at: end) { endOfLastNewline = end + 1 }
             end += length
         }

@@ -49,10 +49,12 @@ struct Serve: AsyncParsableCommand {
             valueName: "format"))
     var weights: String?
     @Option(
-        help: ArgumentHelp("How long running requests may take to finish after SIGTERM (default: 30).", valueName: "seconds"))
+        help: ArgumentHelp(
+            "How long running requests may take to finish after SIGTERM (default: 30).", valueName: "seconds"))
     var drainTimeout: String?
     @Option(
-        help: ArgumentHelp("Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
+        help: ArgumentHelp(
+            "Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
     var logLevel: String?
     @Option(help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?

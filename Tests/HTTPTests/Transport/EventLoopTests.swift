@@ -316,7 +316,9 @@ private struct TestServer {
         await #expect(throws: TransportError.addressNotAvailable(host: "192.0.2.1")) {
             _ = try await other.listen(host: "192.0.2.1", port: 0)
         }
-        await #expect(throws: TransportError.invalidPort(65536)) { _ = try await other.listen(host: "127.0.0.1", port: 65536) }
+        await #expect(throws: TransportError.invalidPort(65536)) {
+            _ = try await other.listen(host: "127.0.0.1", port: 65536)
+        }
         await #expect(throws: TransportError.self) { _ = try await other.listen(host: "no such host", port: 0) }
         await server.stop()
     }
@@ -346,11 +348,14 @@ private struct TestServer {
         let requests = [
             get, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n", "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n",
             "GET /silent HTTP/1.1\r\nHost: h\r\n\r\n", "GET /prepare HTTP/1.1\r\nHost: h\r\n\r\n",
-            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf", "garbage\r\n\r\n", "GET /flood HTTP/1.0\r\n\r\n",
+            "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf", "garbage\r\n\r\n",
+            "GET /flood HTTP/1.0\r\n\r\n",
         ]
         for _ in 0..<60 {
             guard let client = try? TestClient(port: port, patience: 3) else { continue }
-            for _ in 0..<Int.random(in: 0...3, using: &random) { client.send(requests.randomElement(using: &random) ?? get) }
+            for _ in 0..<Int.random(in: 0...3, using: &random) {
+                client.send(requests.randomElement(using: &random) ?? get)
+            }
             if Bool.random(using: &random) { _ = try? client.receive(count: 1) }
             if Bool.random(using: &random) { client.reset() }
         }

@@ -46,7 +46,9 @@ final class TestService: HTTPService {
 
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         precondition(!isCalling, "the service was called inside a call of its own")
-        guard let path = open.removeValue(forKey: exchange) else { preconditionFailure("ended twice, or never received") }
+        guard let path = open.removeValue(forKey: exchange) else {
+            preconditionFailure("ended twice, or never received")
+        }
         endings.yield(Ending(path: path, outcome: outcome))
     }
 

@@ -40,8 +40,12 @@ enum RequestCorpus {
 
     static let requestLines: [CorpusCase] = [
         .init("a plain GET", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", .request("GET a / ")),
-        .init("an unknown method is the service's business", "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n", .request("BREW a /pot ")),
-        .init("one empty line before the request is skipped", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .request("GET a / ")),
+        .init(
+            "an unknown method is the service's business", "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n",
+            .request("BREW a /pot ")),
+        .init(
+            "one empty line before the request is skipped", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            .request("GET a / ")),
         .init("two empty lines are not", "\r\n\r\nGET / HTTP/1.1\r\n", .refused(.malformedRequestLine)),
         .init("a head without its end", "GET / HTTP/1.1\r\nHost: a\r\n", .incomplete),
         .init("a higher minor version is read as 1.1", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", .request("GET a / ")),
@@ -76,12 +80,15 @@ enum RequestCorpus {
             "the absolute form, whose authority beats Host", "GET http://b:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n",
             .request("GET b:80 /x?y ")),
         .init("the absolute form without a path", "GET HTTP://b HTTP/1.1\r\nHost: a\r\n\r\n", .request("GET b / ")),
-        .init("the absolute form with a query only", "GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", .request("GET b /?x ")),
+        .init(
+            "the absolute form with a query only", "GET http://b?x HTTP/1.1\r\nHost: a\r\n\r\n", .request("GET b /?x ")),
         .init("the absolute form of another scheme", "GET ftp://b/ HTTP/1.1\r\n", .refused(.malformedTarget)),
         .init("the absolute form with a user", "GET http://u@b/ HTTP/1.1\r\n", .refused(.malformedTarget)),
         .init("the absolute form without a host", "GET http:///x HTTP/1.1\r\n", .refused(.malformedTarget)),
         .init("the asterisk form", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", .request("OPTIONS a * ")),
-        .init("the asterisk form of all of a host", "OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n", .request("OPTIONS b * ")),
+        .init(
+            "the asterisk form of all of a host", "OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n",
+            .request("OPTIONS b * ")),
         .init("the asterisk form for GET", "GET * HTTP/1.1\r\n", .refused(.malformedTarget)),
         .init("CONNECT", "CONNECT a:80 HTTP/1.1\r\n", .refused(.unsupportedMethod)),
     ]
@@ -114,7 +121,8 @@ enum RequestCorpus {
             .refused(.headerTooLarge)),
         .init(
             "fields that are long together",
-            "GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "X: \(String(repeating: "b", count: 75))\r\n", count: 2),
+            "GET / HTTP/1.1\r\nHost: a\r\n"
+                + String(repeating: "X: \(String(repeating: "b", count: 75))\r\n", count: 2),
             .refused(.headerTooLarge)),
         .init(
             "an expectation", "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
@@ -144,8 +152,11 @@ enum RequestCorpus {
         .init("a body of just the limit", post("Content-Length: 32\r\n", body32), .request("POST a / \(body32)")),
         .init("a longer one", post("Content-Length: 33\r\n", ""), .refused(.bodyTooLarge)),
         .init(
-            "one longer than an integer", post("Content-Length: 99999999999999999999999\r\n", ""), .refused(.bodyTooLarge)),
-        .init("an equal length twice", post("Content-Length: 5\r\nContent-Length: 5\r\n", ""), .refused(.conflictingFraming)),
+            "one longer than an integer", post("Content-Length: 99999999999999999999999\r\n", ""),
+            .refused(.bodyTooLarge)),
+        .init(
+            "an equal length twice", post("Content-Length: 5\r\nContent-Length: 5\r\n", ""),
+            .refused(.conflictingFraming)),
         .init("two lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n", ""), .refused(.conflictingFraming)),
         .init("a list of lengths", post("Content-Length: 5, 5\r\n", ""), .refused(.malformedContentLength)),
         .init("a signed length", post("Content-Length: +5\r\n", ""), .refused(.malformedContentLength)),
@@ -178,7 +189,8 @@ enum RequestCorpus {
         .init("chunks over the limit together", chunks("20\r\n\(body32)\r\n1\r\n"), .refused(.bodyTooLarge)),
         .init("a folded trailer", chunks("0\r\nX: y\r\n z\r\n"), .refused(.foldedField)),
         .init("a malformed trailer", chunks("0\r\nnonsense\r\n"), .refused(.malformedField)),
-        .init("too many trailers", chunks("0\r\n" + String(repeating: "X: y\r\n", count: 7)), .refused(.headerTooLarge)),
+        .init(
+            "too many trailers", chunks("0\r\n" + String(repeating: "X: y\r\n", count: 7)), .refused(.headerTooLarge)),
         .init("a long trailer", chunks("0\r\nX: \(String(repeating: "y", count: 160))"), .refused(.headerTooLarge)),
         .init(
             "chunked and a length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", ""),
@@ -189,7 +201,8 @@ enum RequestCorpus {
         .init("chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", ""), .refused(.conflictingFraming)),
         .init("gzip", post("Transfer-Encoding: gzip, chunked\r\n", ""), .refused(.unsupportedTransferCoding)),
         .init("an unknown coding", post("Transfer-Encoding: xchunked\r\n", ""), .refused(.unsupportedTransferCoding)),
-        .init("a coding with a vertical tab", post("Transfer-Encoding: \u{0b}chunked\r\n", ""), .refused(.forbiddenByte)),
+        .init(
+            "a coding with a vertical tab", post("Transfer-Encoding: \u{0b}chunked\r\n", ""), .refused(.forbiddenByte)),
         .init("no coding", post("Transfer-Encoding:\r\n", ""), .refused(.unsupportedTransferCoding)),
         .init("CHUNKED", post("Transfer-Encoding: CHUNKED\r\n", "0\r\n\r\n"), .request("POST a / ")),
     ]

@@ -21,7 +21,8 @@ import Testing
     func `a request is read the same when split anywhere`(_ example: CorpusCase) {
         let bytes = Array(example.bytes.utf8)
         for split in bytes.indices {
-            #expect(Reading(of: [Array(bytes[..<split]), Array(bytes[split...])]).outcome == example.outcome, "at \(split)")
+            #expect(
+                Reading(of: [Array(bytes[..<split]), Array(bytes[split...])]).outcome == example.outcome, "at \(split)")
         }
     }
 
@@ -40,12 +41,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("HTTP/1.1", "", true), ("HTTP/1.1", "Connection: close\r\n", false),
-        ("HTTP/1.1", "Connection: x, CLOSE\r\n", false), ("HTTP/1.0", "", false),
-        ("HTTP/1.0", "Connection: Keep-Alive\r\n", true), ("HTTP/1.0", "Connection: keep-alive, close\r\n", false),
-    ] as [(String, String, Bool)])
-    func `version and Connection decide whether the connection stays`(version: String, field: String, stays: Bool) throws {
+    @Test(
+        arguments: [
+            ("HTTP/1.1", "", true), ("HTTP/1.1", "Connection: close\r\n", false),
+            ("HTTP/1.1", "Connection: x, CLOSE\r\n", false), ("HTTP/1.0", "", false),
+            ("HTTP/1.0", "Connection: Keep-Alive\r\n", true), ("HTTP/1.0", "Connection: keep-alive, close\r\n", false),
+        ] as [(String, String, Bool)])
+    func `version and Connection decide whether the connection stays`(version: String, field: String, stays: Bool)
+        throws
+    {
         var buffer = ByteBuffer()
         buffer.append(Array("GET / \(version)\r\nHost: a\r\n\(field)\r\n".utf8))
         var parser = RequestParser(limits: WireLimits())

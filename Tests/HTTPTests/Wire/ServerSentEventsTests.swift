@@ -2,11 +2,13 @@ import HTTP
 import Testing
 
 @Suite struct ServerSentEventsTests {
-    @Test(arguments: [
-        ("[DONE]", "data: [DONE]\n\n"), ("", "data: \n\n"), ("a\nb", "data: a\ndata: b\n\n"),
-        ("a\r\nb", "data: a\ndata: b\n\n"), ("a\rb\n\nc", "data: a\ndata: b\ndata: \ndata: c\n\n"), ("é", "data: é\n\n"),
-        ("a\r\n", "data: a\ndata: \n\n"), ("a\n\rb", "data: a\ndata: \ndata: b\n\n"),
-    ] as [(String, String)])
+    @Test(
+        arguments: [
+            ("[DONE]", "data: [DONE]\n\n"), ("", "data: \n\n"), ("a\nb", "data: a\ndata: b\n\n"),
+            ("a\r\nb", "data: a\ndata: b\n\n"), ("a\rb\n\nc", "data: a\ndata: b\ndata: \ndata: c\n\n"),
+            ("é", "data: é\n\n"),
+            ("a\r\n", "data: a\ndata: \n\n"), ("a\n\rb", "data: a\ndata: \ndata: b\n\n"),
+        ] as [(String, String)])
     func `an event has a data line for each line`(data: String, event: String) {
         #expect(String(decoding: ServerSentEvents.event(data), as: UTF8.self) == event)
     }
