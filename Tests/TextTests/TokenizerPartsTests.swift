@@ -116,7 +116,8 @@ import Testing
         let tokens = try AddedToken.parse(TokenizerMember(path: "added", value: json), into: &vocabulary)
         let matcher = AddedTokenMatcher(tokens) { Array($0.content.utf8) }
         let bytes = Array(text.utf8)
-        let parts = matcher.split(bytes, bytes.indices, specialTokensAsText: specialTokensAsText).map { part in
+        let trust = TrustMap(count: bytes.count, isTrusted: !specialTokensAsText)
+        let parts = matcher.split(bytes, bytes.indices, trust: trust).map { part in
             switch part {
             case .token(let id): String(id)
             case .text(let range): String(decoding: bytes[range], as: UTF8.self)

@@ -36,15 +36,18 @@ struct AddedTokenMatcher: Sendable {
 
     /// Cuts `text` into tokens and the texts between them, none of them empty.
     ///
-    /// A match that does not count, because of `single_word` or because special tokens are to be text, is passed over
-    /// as a whole: no shorter token is looked for inside.
-    func split(_ text: [UInt8], _ range: Range<Int>, specialTokensAsText: Bool) -> [Part] {
+    /// A match that does not count, because of `single_word` or because the special token is not trusted, is passed
+    /// over as a whole: no shorter token is looked for inside. A special token that crosses a border of trust is no
+    /// match at all, so that untrusted text cannot hide a trusted token beside it.
+    ///
+    /// - Parameter trust: of all of `text`.
+    func split(_ text: [UInt8], _ range: Range<Int>, trust: TrustMap) -> [Part] {
         var parts: [Part] = []
         var start = range.lowerBound
         var position = range.lowerBound
-        while let (match, token) = nextMatch(in: text, range, from: position) {
+        while let (match, token) = nextMatch(in: text, range, from: position, trust) {
             position = match.upperBound
-            if token.isSpecial, specialTokensAsText { continue }
+            if token.isSpecial, trust.trust(in: match) == false { continue }
             if token.isSingleWord, touchesWord(match, in: text, range) { continue }
             let left = token.stripsLeft ? startOfSpace(before: match.lowerBound, in: text, start) : match.lowerBound
             if left > start { parts.append(.text(start..<left)) }
@@ -55,7 +58,9 @@ struct AddedTokenMatcher: Sendable {
         return parts
     }
 
-    private func nextMatch(in text: [UInt8], _ range: Range<Int>, from start: Int) -> (Range<Int>, AddedToken)? {
+    private func nextMatch(
+        in text: [UInt8], _ range: Range<Int>, from start: Int, _ trust: TrustMap
+    ) -> (Range<Int>, AddedToken)? {
         guard !edges.isEmpty else { return nil }
         for first in start..<range.upperBound where firstBytes[Int(text[first])] {
             var node = 0
@@ -64,7 +69,9 @@ struct AddedTokenMatcher: Sendable {
             while position < range.upperBound, let next = edges[AddedTokenMatcher.edge(node, text[position])] {
                 node = next
                 position += 1
-                if let index = ends[node] { longest = (first..<position, tokens[index]) }
+                guard let index = ends[node] else { continue }
+                if tokens[index].isSpecial, trust.trust(in: first..<position) == nil { continue }
+                longest = (first..<position, tokens[index])
             }
             if let longest { return longest }
         }

@@ -26,6 +26,21 @@ struct Normalizer: Sendable {
         return text
     }
 
+    /// The normal form of a segment of a text, and the trust of its bytes.
+    func normalize(_ text: ArraySlice<UInt8>, _ trust: TrustMap) -> ([UInt8], TrustMap) {
+        let whole = Array(normalize(text))
+        let slices = trust.slices(of: text.indices)
+        guard slices.count > 1 else { return (whole, TrustMap(count: whole.count, isTrusted: slices[0].isTrusted)) }
+        var parts: [UInt8] = []
+        var partsTrust = TrustMap()
+        for (range, isTrusted) in slices {
+            let part = normalize(text[range])
+            parts += part
+            partsTrust.append(count: part.count, isTrusted: isTrusted)
+        }
+        return (whole, parts == whole ? partsTrust : TrustMap(count: whole.count, isTrusted: false))
+    }
+
     private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
         switch try member.type {
         case "Sequence":

@@ -63,15 +63,36 @@ public final class Tokenizer: Sendable {
     ///   - specialTokensAsText: special tokens that are spelled out in the text are encoded as ordinary text; for what
     ///     users write. Added tokens that are not special are still found.
     public func encode(_ text: String, addSpecialTokens: Bool, specialTokensAsText: Bool = false) -> [Int32] {
-        let bytes = Array(text.utf8)
+        encode([TextRun(text: text, isTrusted: !specialTokensAsText)], addSpecialTokens: addSpecialTokens)
+    }
+
+    /// The token ids of all `runs` as one text, where only trusted runs have special tokens.
+    ///
+    /// The ids are those of the joined text, except that a special token counts only where all of its bytes are
+    /// trusted; elsewhere its letters are ordinary text. Words and merges go across the borders of runs, and added
+    /// tokens that are not special are found everywhere.
+    ///
+    /// Where a normalizer moves text across a border of trust (a letter takes the accent that follows it), special
+    /// tokens that are sought in normalised text are ordinary text in all of that segment.
+    ///
+    /// - Parameters:
+    ///   - runs: neighbours in the text; empty ones and any cuts are allowed.
+    ///   - addSpecialTokens: as in ``encode(_:addSpecialTokens:specialTokensAsText:)``.
+    public func encode(_ runs: [TextRun], addSpecialTokens: Bool) -> [Int32] {
+        var bytes: [UInt8] = []
+        var trust = TrustMap()
+        for run in runs {
+            bytes += run.text.utf8
+            trust.append(count: run.text.utf8.count, isTrusted: run.isTrusted)
+        }
         var ids = addSpecialTokens ? postProcessor.prefix : []
         var merger = PieceMerger()
-        for part in rawMatcher.split(bytes, bytes.indices, specialTokensAsText: specialTokensAsText) {
+        for part in rawMatcher.split(bytes, bytes.indices, trust: trust) {
             switch part {
             case .token(let id): ids.append(id)
             case .text(let range):
-                let segment = Array(normalizer.normalize(bytes[range]))
-                encode(segment, specialTokensAsText, with: &merger, into: &ids)
+                let (segment, trust) = normalizer.normalize(bytes[range], trust)
+                encode(segment, trust, with: &merger, into: &ids)
             }
         }
         return addSpecialTokens ? ids + postProcessor.suffix : ids
@@ -118,9 +139,9 @@ public final class Tokenizer: Sendable {
 extension Tokenizer {
     /// Encodes a normalised segment.
     private func encode(
-        _ segment: [UInt8], _ specialTokensAsText: Bool, with merger: inout PieceMerger, into ids: inout [Int32]
+        _ segment: [UInt8], _ trust: TrustMap, with merger: inout PieceMerger, into ids: inout [Int32]
     ) {
-        for part in normalizedMatcher.split(segment, segment.indices, specialTokensAsText: specialTokensAsText) {
+        for part in normalizedMatcher.split(segment, segment.indices, trust: trust) {
             switch part {
             case .token(let id): ids.append(id)
             case .text(let range):
