@@ -79,7 +79,7 @@ def synthetic(tokens):
             continue
         known.add(left + right)
         content.append(left + right)
-        merges.append([left, right])
+        merges.append(f"{left} {right}")
     file = json.loads((probe.FIXTURES / "trinity_like" / "tokenizer.json").read_text())
     model = {**file["model"], "vocab": {token: id for id, token in enumerate(content)}, "merges": merges}
     return {**file, "model": model, "added_tokens": [], "post_processor": None}

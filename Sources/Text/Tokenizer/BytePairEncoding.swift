@@ -4,6 +4,9 @@ struct BytePairEncoding: Sendable {
     private let symbols: InitialSymbols
     /// With `ignore_merges`, all tokens by the bytes they stand for: a piece that is a token is not taken apart.
     private var wholePieces: TokenTable?
+    /// Whether each word of a piece has the same tokens by itself as in the piece. Then a whole text that is one piece
+    /// costs no more than its words, and those that came before are known.
+    private let cutsWords: Bool
 
     /// - Parameters:
     ///   - merges: the rules of `member["merges"]`.
@@ -15,13 +18,26 @@ struct BytePairEncoding: Sendable {
         try BytePairEncoding.refuseUnsupported(member)
         self.merges = merges
         symbols = try InitialSymbols(parsing: member, vocabulary: vocabulary, isByteLevel: isByteLevel)
-        if try member["ignore_merges"].bool(default: false) {
+        let ignoresMerges = try member["ignore_merges"].bool(default: false)
+        // With a token of its own the mark also ends a run of unknown characters.
+        let hasMark = vocabulary.table.id(of: WordMark.content) != nil
+        cutsWords = !isByteLevel && !ignoresMerges && !merges.joinsWords && hasMark
+        if ignoresMerges {
             wholePieces = isByteLevel ? BytePairEncoding.tokensByBytes(vocabulary) : vocabulary.table
         }
     }
 
     /// Appends the token ids of the reader's piece to `ids`.
     func encode(_ text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        guard cutsWords else { return encodeWord(text, with: &scratch, into: &ids) }
+        var word = text
+        WordMark.forEachWord(in: text) { range in
+            word.piece = range
+            encodeWord(word, with: &scratch, into: &ids)
+        }
+    }
+
+    private func encodeWord(_ text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
         let key = PieceCache.Key(text)
         if let key, scratch.cache.append(key, to: &ids) { return }
         let start = ids.count

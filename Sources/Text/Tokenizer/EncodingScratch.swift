@@ -17,6 +17,8 @@ final class EncodingScratchPool: Sendable {
     func withScratch<T>(_ body: (inout EncodingScratch) -> T) -> T {
         var scratch = idle.withLock { $0.popLast() } ?? EncodingScratch()
         let result = body(&scratch)
+        scratch.merger.trim()
+        scratch.pieces.trim()
         idle.withLock { idle in
             if idle.count < EncodingScratchPool.limit { idle.append(scratch) }
         }

@@ -29,11 +29,6 @@ struct InitialSymbols: Sendable {
         }
     }
 
-    /// Whether every character of the text becomes its own token or bytes, so that no unknown token can fuse.
-    func hasToken(for scalar: UInt32) -> Bool {
-        token(of: scalar) != nil
-    }
-
     /// Appends the symbols of the reader's piece.
     func append(_ text: PieceReader, to symbols: inout [Int32]) {
         var followsUnknown = false

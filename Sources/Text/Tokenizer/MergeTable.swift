@@ -13,6 +13,9 @@ struct MergeTable: Sendable {
     private var slots: [Slot]
     private var shift: Int
     private var used = 0
+    /// Whether a rule puts a word mark (U+2581) behind another character. When none does, no token reaches over the
+    /// beginning of a word.
+    var joinsWords = false
 
     /// An empty table with room for `capacity` rules; it grows when there are more.
     init(capacity: Int) {
@@ -41,7 +44,9 @@ struct MergeTable: Sendable {
 
     private mutating func grow() {
         let old = slots
+        let joinsWords = joinsWords
         self = MergeTable(capacity: slots.count)
+        self.joinsWords = joinsWords
         for slot in old where slot.pair != .max { set(slot) }
     }
 

@@ -84,6 +84,11 @@ struct PieceList {
     var list: [Range<Int>] = []
     private var spare: [Range<Int>] = []
 
+    /// Forgets what a very long text needed.
+    mutating func trim() {
+        if max(list.capacity, spare.capacity) > 1 << 16 { self = PieceList() }
+    }
+
     fileprivate mutating func split(_ text: PieceReader, _ pattern: SplitPattern, _ behavior: SplitBehavior) {
         spare.removeAll(keepingCapacity: true)
         var reader = text
@@ -132,7 +137,7 @@ extension PreTokenizer {
     }
 
     private mutating func addMetaspace(_ member: TokenizerMember) throws(TokenizerError) {
-        let replacement = Array(try member["replacement"].string(default: "\u{2581}").utf8)
+        let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
         let prepends: MetaspacePrefix
         switch try member["prepend_scheme"].string(default: "always") {
         case "always": prepends = .always

@@ -93,7 +93,7 @@ extension TokenDecoder {
         case ("Replace", _): try addTextReplacement(member)
         case ("Metaspace", .tokens):
             let scheme = try member["prepend_scheme"].string(default: "always")
-            let replacement = Array(try member["replacement"].string(default: "\u{2581}").utf8)
+            let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
             tokenSteps.append(.metaspace(replacement: replacement, dropsInFirst: scheme != "never"))
         default: throw member.unsupported(phase == .tokens ? type : "\(type) behind tokens that are joined")
         }

@@ -35,28 +35,35 @@ struct TokenList: Sendable {
         self.bytes.reserveCapacity(bytes)
     }
 
-    fileprivate func equals(_ id: Int32, _ content: UnsafeBufferPointer<UInt8>) -> Bool {
-        let place = places[Int(id)]
-        guard Int(place.count) == content.count else { return false }
-        let start = Int(place.start)
+    fileprivate func equals(at start: UInt32, _ content: UnsafeBufferPointer<UInt8>) -> Bool {
+        let start = Int(start)
         for index in content.indices where bytes[start + index] != content[index] { return false }
         return true
     }
+
+    fileprivate func start(of id: Int32) -> UInt32 { places[Int(id)].start }
 }
 
 /// Token ids by byte string: a hash table with open addressing that looks up parts of a text without copying them.
 struct TokenTable: Sendable {
     private(set) var tokens = TokenList()
-    /// A token's hash in the upper half and its id in the lower, or ``free``; at most half of the slots are taken.
-    private var slots = [UInt64](repeating: free, count: 16)
+    /// At most half of the slots are taken.
+    private var slots = [Slot](repeating: Slot(), count: 16)
     private var used = 0
 
-    private static let free = UInt64.max
+    /// All that a look-up needs but the token's bytes, so that it touches memory twice and no more.
+    private struct Slot {
+        var hash: UInt32 = 0
+        /// Negative in a free slot.
+        var id: Int32 = -1
+        var start: UInt32 = 0
+        var count: UInt32 = 0
+    }
 
     /// The id of the token `content`; `nil` if there is none.
     func id(of content: UnsafeBufferPointer<UInt8>) -> Int32? {
-        let entry = slots[slot(of: content, TokenTable.hash(content))]
-        return entry == TokenTable.free ? nil : Int32(truncatingIfNeeded: entry)
+        let id = slots[slot(of: content, TokenTable.hash(content))].id
+        return id < 0 ? nil : id
     }
 
     func id(of content: [UInt8]) -> Int32? {
@@ -73,9 +80,9 @@ struct TokenTable: Sendable {
         if (used + 1) * 2 > slots.count { grow(to: slots.count * 2) }
         let hash = TokenTable.hash(content)
         let slot = slot(of: content, hash)
-        guard slots[slot] == TokenTable.free, !tokens.contains(id) else { return false }
+        guard slots[slot].id < 0, !tokens.contains(id) else { return false }
         tokens.set(content, id: id)
-        slots[slot] = UInt64(hash) << 32 | UInt64(id)
+        slots[slot] = Slot(hash: hash, id: id, start: tokens.start(of: id), count: UInt32(content.count))
         used += 1
         return true
     }
@@ -93,11 +100,11 @@ struct TokenTable: Sendable {
     }
 
     private mutating func grow(to size: Int) {
-        let entries = slots.filter { $0 != TokenTable.free }
-        slots = Array(repeating: TokenTable.free, count: size)
+        let entries = slots.filter { $0.id >= 0 }
+        slots = Array(repeating: Slot(), count: size)
         for entry in entries {
-            var slot = Int(entry >> 32) & (slots.count - 1)
-            while slots[slot] != TokenTable.free { slot = (slot + 1) & (slots.count - 1) }
+            var slot = Int(entry.hash) & (slots.count - 1)
+            while slots[slot].id >= 0 { slot = (slot + 1) & (slots.count - 1) }
             slots[slot] = entry
         }
     }
@@ -105,8 +112,9 @@ struct TokenTable: Sendable {
     /// Where `content` is, or would be put.
     private func slot(of content: UnsafeBufferPointer<UInt8>, _ hash: UInt32) -> Int {
         var slot = Int(hash) & (slots.count - 1)
-        while slots[slot] != TokenTable.free {
-            if slots[slot] >> 32 == hash, tokens.equals(Int32(truncatingIfNeeded: slots[slot]), content) { break }
+        while slots[slot].id >= 0 {
+            let known = slots[slot]
+            if known.hash == hash, Int(known.count) == content.count, tokens.equals(at: known.start, content) { break }
             slot = (slot + 1) & (slots.count - 1)
         }
         return slot

@@ -99,27 +99,33 @@ extension MergeTable {
         var pair: [UInt8] = []
         var isFirst = true
         var rank = 0
+        var next: Int32 = 0
         parser.position += 1
         while try parser.nextRule(&isFirst) {
             let border = try parser.parseRule(into: &pair)
-            let rule = border.flatMap { MergeTable.rule(pair, border: $0, vocabulary.table) }
+            let rule = border.flatMap { MergeTable.rule(pair, border: $0, vocabulary.table, guess: next) }
             guard let rule else {
                 throw .malformed(member: "model.merges[\(rank)]", expected: "two tokens that are a third together")
             }
             set(left: rule.left, right: rule.right, rank: rank, merged: rule.merged)
+            if let border, WordMark.begins(pair[border...]), !WordMark.ends(pair[..<border]) { joinsWords = true }
             rank += 1
+            next = rule.merged + 1
         }
     }
 
     /// - Parameters:
     ///   - pair: both tokens without anything between them.
     ///   - border: where the second one begins.
+    ///   - guess: what the result probably is: vocabularies are written in the order in which they were learned.
     private static func rule(
-        _ pair: [UInt8], border: Int, _ table: TokenTable
+        _ pair: [UInt8], border: Int, _ table: TokenTable, guess: Int32
     ) -> (left: Int32, right: Int32, merged: Int32)? {
-        pair.withUnsafeBufferPointer { pair in
+        let isGuess = table.tokens[guess].map { $0 == pair[...] } ?? false
+        return pair.withUnsafeBufferPointer { pair in
             guard let left = table.id(of: UnsafeBufferPointer(rebasing: pair[..<border])),
-                let right = table.id(of: UnsafeBufferPointer(rebasing: pair[border...])), let merged = table.id(of: pair)
+                let right = table.id(of: UnsafeBufferPointer(rebasing: pair[border...])),
+                let merged = isGuess ? guess : table.id(of: pair)
             else { return nil }
             return (left, right, merged)
         }
