@@ -20,7 +20,7 @@ extension TemplateInterpreter {
             let scalars = string.scalars
             try charge(string.byteCount / 16)
             if let position = position(index, in: scalars.count) {
-                return .string(TemplateString([scalars[scalars.index(scalars.startIndex, offsetBy: position)]]))
+                return .string(string.picking([position]))
             }
         default: break
         }
@@ -116,7 +116,7 @@ extension TemplateInterpreter {
             return dictionary.keys
         case .string(let string):
             try charge(string.byteCount)
-            return string.scalars.map { .string(TemplateString([$0])) }
+            return string.characters.map { .string($0) }
         default: throw .failed("'\(value.typeName)' object is not iterable")
         }
     }

@@ -84,12 +84,14 @@ extension TemplateInterpreter {
     func evaluate(_ arguments: TemplateExpression.Arguments) throws(TemplateFailure) -> TemplateArguments {
         var values = TemplateArguments(positional: try evaluate(arguments.positional))
         if let rest = arguments.positionalRest { values.positional += try elements(of: try evaluate(rest)) }
-        for (name, expression) in arguments.named { values.named.append((name, try evaluate(expression))) }
+        for (name, expression) in arguments.named {
+            values.named.append((TemplateString(trusted: name), try evaluate(expression)))
+        }
         if let rest = arguments.namedRest {
             guard case .dictionary(let dictionary) = try evaluate(rest) else {
                 throw .failed("argument after ** must be a mapping")
             }
-            for (key, value) in dictionary.pairs { values.named.append((try key.printed().text, value)) }
+            for (key, value) in dictionary.pairs { values.named.append((try key.printed(), value)) }
         }
         return values
     }

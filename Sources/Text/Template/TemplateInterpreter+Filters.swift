@@ -50,25 +50,25 @@ extension TemplateInterpreter {
     private func json(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateString
     {
         let values = try arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys")
-        var indent: String?
+        var indent: TemplateString?
         if let count = values[1]?.wholeNumber {
             guard count <= 1_000 else { throw .failed("tojson() indent is too big") }
-            indent = String(repeating: " ", count: max(0, count))
+            indent = try TemplateString(" ").repeated(count)
         } else if let text = values[1]?.string {
-            indent = text.text
+            indent = text
         }
-        var separators: (String, String)?
+        var separators: (TemplateString, TemplateString)?
         if let value = values[2], !value.isNone {
             let pair = try elements(of: value)
             guard pair.count == 2 else { throw .failed("tojson() needs two separators") }
-            separators = (try requiredString(pair[0], "tojson").text, try requiredString(pair[1], "tojson").text)
+            separators = (try requiredString(pair[0], "tojson"), try requiredString(pair[1], "tojson"))
         }
         var writer = TemplateJSON(
             indent: indent, separators: separators, isASCII: values[0]?.isTrue ?? false,
             sortsKeys: values[3]?.isTrue ?? false)
         try charge(value.weight)
         try writer.write(value)
-        return writer.output.string
+        return writer.output.oneRun
     }
 
     private func numberFilter(
@@ -93,7 +93,7 @@ extension TemplateInterpreter {
         default:
             let isBinary = try arguments.bind(name, "binary")[0]?.isTrue ?? false
             guard let count = Self.number(of: value) else { throw .failed("could not convert to a size") }
-            return .string(TemplateFormat.fileSize(count, isBinary: isBinary))
+            return .string(trusted: TemplateFormat.fileSize(count, isBinary: isBinary))
         }
     }
 

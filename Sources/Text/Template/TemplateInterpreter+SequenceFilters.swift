@@ -23,7 +23,7 @@ extension TemplateInterpreter {
         case "join": return try joined(input, arguments)
         case "reverse":
             _ = try arguments.bind(name)
-            if let string = input.string { return try value(TemplateString(string.scalars.reversed())) }
+            if let string = input.string { return try value(string.reversed) }
             return .generator(try elements(of: input).reversed())
         case "map", "select", "reject", "selectattr", "rejectattr":
             // These, and only these, take any false value for an empty sequence.

@@ -62,21 +62,20 @@ extension TemplateValue {
     static func list(_ values: [TemplateValue]) -> TemplateValue { .list(Elements(values)) }
     static func tuple(_ values: [TemplateValue]) -> TemplateValue { .tuple(Elements(values)) }
     static func generator(_ values: [TemplateValue]) -> TemplateValue { .iterable(.generator, Elements(values)) }
-    static func string(_ text: String) -> TemplateValue { .string(TemplateString(text)) }
+    /// Text of the template itself, or of the language.
+    static func string(trusted text: String) -> TemplateValue { .string(TemplateString(trusted: text)) }
 
-    init(_ json: JSONValue) {
+    /// - Parameter isTrusted: the origin of every string within.
+    init(_ json: JSONValue, isTrusted: Bool) {
         switch json {
         case .null: self = .none
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(value)
         case .bigInteger(let digits): self = .bigInteger(digits)
         case .double(let value): self = .double(value)
-        case .string(let text): self = .string(TemplateString(text))
-        case .array(let elements): self = .list(elements.map { TemplateValue($0) })
-        case .object(let object):
-            var dictionary = TemplateDictionary()
-            for (name, value) in object { dictionary.set(.string(TemplateString(name)), TemplateValue(value)) }
-            self = .dictionary(dictionary)
+        case .string(let text): self = .string(TemplateString(text, origin: TemplateOrigin(isTrusted: isTrusted)))
+        case .array(let elements): self = .list(elements.map { TemplateValue($0, isTrusted: isTrusted) })
+        case .object(let object): self = .dictionary(TemplateDictionary(object) { _ in isTrusted })
         }
     }
 
