@@ -6,5 +6,5 @@ struct Trinity: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, Tokenize.self, Render.self])
 }
