@@ -126,7 +126,8 @@ public final class Application: Sendable {
 
     @concurrent private func load() async {
         do throws(TextPipelineError) {
-            let text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            text?.trustsUserContent = configuration.trustsUserContent
             startEngine(text)
         } catch {
             announce.yield(.failed(error.description))

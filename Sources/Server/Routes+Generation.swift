@@ -98,7 +98,7 @@ extension Routes {
         }
     }
 
-    private func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
+    func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
         metrics.rejected.add(label: "max_num_queued_reqs")
         refuse(exchange, .queueFull(retryAfter: 1), on: loop)
     }
@@ -111,7 +111,7 @@ extension Routes {
     }()
 
     /// A body without a type is taken for JSON, which is the only thing that it can be.
-    private static func isJSON(_ type: String?) -> Bool {
+    static func isJSON(_ type: String?) -> Bool {
         guard let type else { return true }
         let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))

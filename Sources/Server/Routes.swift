@@ -66,6 +66,14 @@ final class Routes: HTTPService {
         switch route {
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
+        case .chatPrompt: answer(.chatPrompt, message, exchange, on: loop)
+        case .tokenize: answer(.tokenize, message, exchange, on: loop)
+        case .detokenize: answer(.detokenize, message, exchange, on: loop)
+        case .tokenizerInfo:
+            withServing(exchange, on: loop) { serving in
+                guard let text = serving.text else { return refuse(exchange, .notFound(path: path), on: loop) }
+                reply(exchange, text.tokenizerInfo(of: serving.model), on: loop)
+            }
         case .models: withServing(exchange, on: loop) { reply(exchange, $0.model.listJSON, on: loop) }
         case .model(let name):
             withServing(exchange, on: loop) { serving in

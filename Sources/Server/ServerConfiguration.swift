@@ -19,6 +19,8 @@ public struct ServerConfiguration: Sendable {
     public var drainTimeout = Duration.seconds(30)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
+    /// Whether special tokens that users and tools write are meant as such, instead of being ordinary text.
+    public var trustsUserContent = false
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
 
@@ -31,6 +33,7 @@ public struct ServerConfiguration: Sendable {
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
+        case trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
@@ -87,6 +90,7 @@ public struct ServerConfiguration: Sendable {
         }
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
+        trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         logLevel = try options.choice(.logLevel) ?? logLevel
         logFormat = try options.choice(.logFormat) ?? logFormat
     }
@@ -126,6 +130,14 @@ private struct OptionReader {
             throw ConfigurationError(
                 option: option,
                 reason: "must be a whole number from \(bounds.lowerBound) to \(bounds.upperBound); got '\(text)'")
+        }
+        return value
+    }
+
+    func bool(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Bool? {
+        guard let text = text(option) else { return nil }
+        guard let value = Bool(text) else {
+            throw ConfigurationError(option: option, reason: "must be true or false; got '\(text)'")
         }
         return value
     }

@@ -41,6 +41,7 @@ import Testing
                 .logLevel, "loud",
                 "--log-level: must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
+            (.trustUserContent, "1", "--trust-user-content: must be true or false; got '1'"),
             (.model, "", "--model: name the folder of a model"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `a bad value is refused by name and bound`(
@@ -53,6 +54,12 @@ import Testing
         } throws: {
             String(describing: $0) == message
         }
+    }
+
+    @Test func `users are trusted only when told so`() throws {
+        #expect(try !ServerConfiguration(flags: [.model: "/a"], environment: [:]).trustsUserContent)
+        let environment = ["TRINITY_TRUST_USER_CONTENT": "true"]
+        #expect(try ServerConfiguration(flags: [.model: "/a"], environment: environment).trustsUserContent)
     }
 
     @Test func `the budget of a step covers every running sequence`() {

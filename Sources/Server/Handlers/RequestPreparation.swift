@@ -38,15 +38,10 @@ struct RequestPreparation: Sendable {
 
     private func prepareChat(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(json, for: model)
-        guard let text, let template = text.template else {
-            throw .textUnavailable(param: "messages", message: "This model has no chat template.")
+        guard let text else {
+            throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
-        let prompt: String
-        do throws(TemplateError) {
-            prompt = try template.render(request.templateVariables(specialTokens: text.specialTokens))
-        } catch {
-            throw .template(error.description)
-        }
+        let prompt = try text.render(request)
         let ids = text.tokenizer.encode(prompt, addSpecialTokens: request.options.addsSpecialTokens)
         return Prepared(options: request.options, promptIDs: [ids])
     }

@@ -52,6 +52,9 @@ struct Serve: AsyncParsableCommand {
         help: ArgumentHelp(
             "How long running requests may take to finish after SIGTERM (default: 30).", valueName: "seconds"))
     var drainTimeout: String?
+    @Flag(
+        help: "Let users and tools write special tokens in their messages; otherwise those are ordinary text.")
+    var trustUserContent = false
     @Option(
         help: ArgumentHelp(
             "Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
@@ -65,7 +68,7 @@ struct Serve: AsyncParsableCommand {
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
             (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
-            (.logFormat, logFormat),
+            (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }
