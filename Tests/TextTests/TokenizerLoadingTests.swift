@@ -25,21 +25,24 @@ import Text
                 "post_processor", "BertProcessing"
             ),
             (#""decoder": {"type": "ByteLevel"}"#, #""decoder": {"type": "WordPiece"}"#, "decoder", "WordPiece"),
-            (#""decoder": {"type": "ByteLevel"}"#, #""decoder": null"#, "decoder", "null"),
+            (
+                #""decoder": {"type": "ByteLevel"}"#,
+                #""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#,
+                "decoder.decoders[1]", "ByteFallback behind tokens that are joined"
+            ),
             (#"{"type": "BPE""#, #"{"type": "Unigram""#, "model", "Unigram"),
-            (#"{"type": "BPE""#, #"{"byte_fallback": true"#, "model.byte_fallback", "true"),
             (#"{"type": "BPE""#, #"{"dropout": 0.5"#, "model.dropout", "0.5"),
             (#"{"type": "BPE""#, #"{"end_of_word_suffix": "</w>""#, "model.end_of_word_suffix", "</w>"),
             (#"{"type": "ByteLevel", "add"#, #"{"type": "Whitespace", "add"#, "pre_tokenizer", "Whitespace"),
             (
                 #"{"type": "ByteLevel", "add"#,
-                #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+y"}}], "add"#,
-                "pre_tokenizer.pretokenizers[0].pattern.Regex", "x+y"
+                #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "\\h+"}}], "add"#,
+                "pre_tokenizer.pretokenizers[0].pattern.Regex", #"\h"#
             ),
             (
                 #"{"type": "ByteLevel", "add"#,
-                #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "add"#,
-                "pre_tokenizer.behavior", "MergedWithNext"
+                #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "Joined", "add"#,
+                "pre_tokenizer.behavior", "Joined"
             ),
         ] as [(String, String, String, String)])
     func `a component that is not supported is refused by name`(
@@ -85,6 +88,6 @@ import Text
 
     @discardableResult
     private func load(_ text: String) throws -> Tokenizer {
-        try Tokenizer(parsing: JSONValue(parsing: text))
+        try Tokenizer(parsing: Array(text.utf8))
     }
 }

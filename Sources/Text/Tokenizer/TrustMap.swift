@@ -10,6 +10,9 @@ struct TrustMap: Sendable, Hashable {
 
     init() {}
 
+    /// The bytes of the text.
+    var count: Int { runs.last?.end ?? 0 }
+
     /// One run for all of a text.
     init(count: Int, isTrusted: Bool) {
         append(count: count, isTrusted: isTrusted)
@@ -17,7 +20,7 @@ struct TrustMap: Sendable, Hashable {
 
     mutating func append(count: Int, isTrusted: Bool) {
         guard count > 0 else { return }
-        let end = (runs.last?.end ?? 0) + count
+        let end = self.count + count
         if let last = runs.indices.last, runs[last].isTrusted == isTrusted {
             runs[last].end = end
         } else {
@@ -36,7 +39,7 @@ struct TrustMap: Sendable, Hashable {
         return range.upperBound <= runs[low].end ? runs[low].isTrusted : nil
     }
 
-    /// The lengths and trusts of the runs inside `range`.
+    /// The runs inside `range`.
     func slices(of range: Range<Int>) -> [(range: Range<Int>, isTrusted: Bool)] {
         var start = 0
         var result: [(range: Range<Int>, isTrusted: Bool)] = []
@@ -46,5 +49,10 @@ struct TrustMap: Sendable, Hashable {
             start = run.end
         }
         return result
+    }
+
+    /// The map of the part of the text at `range`.
+    func slice(_ range: Range<Int>) -> TrustMap {
+        slices(of: range).reduce(into: TrustMap()) { $0.append(count: $1.range.count, isTrusted: $1.isTrusted) }
     }
 }
