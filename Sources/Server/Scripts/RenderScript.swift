@@ -4,8 +4,8 @@ import Text
 /// A chat template for scripts: one context object a line in, `{"text": ...}` or `{"error": ..., "error_type": ...}`
 /// out.
 ///
-/// `error_type` is `TemplateError` where the template itself raised the error, `TemplateRuntimeError` where it failed
-/// and `InvalidLine` where the line is no JSON object.
+/// `error_type` is `TemplateError` where the template itself raised the error, otherwise the name of the reference
+/// engine's exception (`UndefinedError`, `TypeError`, ...) or `InvalidLine` where the line is no JSON object.
 public struct RenderScript: LineScript {
     private let template: ChatTemplate
     private let now: Date?
@@ -32,10 +32,22 @@ public struct RenderScript: LineScript {
         do throws(TemplateError) {
             return JSONLine(["text": .string(try template.render(context, now: now ?? Date()))])
         } catch {
-            let isRaised = if case .raised = error { true } else { false }
             return JSONLine([
-                "error": .string(error.description), "error_type": isRaised ? "TemplateError" : "TemplateRuntimeError",
+                "error": .string(error.description), "error_type": .string(Self.type(of: error)),
             ])
+        }
+    }
+
+    /// The name of the exception that the reference engine raises.
+    private static func type(of error: TemplateError) -> String {
+        switch error {
+        case .raised: "TemplateError"
+        case .syntax: "TemplateSyntaxError"
+        case .failed(_, _, .undefined): "UndefinedError"
+        case .failed(_, _, .type): "TypeError"
+        case .failed(_, _, .unknownName): "TemplateAssertionError"
+        case .failed(_, _, .unsafe): "SecurityError"
+        case .failed(_, _, .other): "TemplateRuntimeError"
         }
     }
 

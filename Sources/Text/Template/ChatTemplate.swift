@@ -51,7 +51,8 @@ public struct ChatTemplate: Sendable {
         } catch {
             switch error {
             case .raised(let message): throw .raised(message: message)
-            case .failed(let message): throw .failed(message: message, line: interpreter.line)
+            case .failed(let message, let kind):
+                throw .failed(message: message, line: interpreter.line, kind: kind)
             }
         }
     }

@@ -30,7 +30,7 @@ extension TemplateInterpreter {
         default:
             if let result = try sequenceFilter(name, value, arguments) { return result }
             if let result = try stringFilter(name, value, arguments) { return result }
-            throw .failed("No filter named '\(name)'.")
+            throw .failed("No filter named '\(name)'.", .unknownName)
         }
     }
 
@@ -43,7 +43,7 @@ extension TemplateInterpreter {
         case .list(let elements), .tuple(let elements): return elements.values.count
         case .iterable(let kind, let elements) where kind != .generator: return elements.values.count
         case .dictionary(let dictionary): return dictionary.count
-        default: throw .failed("object of type '\(value.typeName)' has no len()")
+        default: throw .failed("object of type '\(value.typeName)' has no len()", .type)
         }
     }
 
@@ -74,7 +74,7 @@ extension TemplateInterpreter {
     private func numberFilter(
         _ name: String, _ value: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue {
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         switch name {
         case "int":
             let values = try arguments.bind(name, "default", "base")
@@ -85,7 +85,9 @@ extension TemplateInterpreter {
             return number.map { .double($0) } ?? fallback ?? .double(0)
         case "abs":
             _ = try arguments.bind(name)
-            guard let number = value.number else { throw .failed("bad operand type for abs(): '\(value.typeName)'") }
+            guard let number = value.number else {
+                throw .failed("bad operand type for abs(): '\(value.typeName)'", .type)
+            }
             return try signed(value, isMinus: number < 0)
         case "round":
             let values = try arguments.bind(name, "precision", "method")

@@ -113,7 +113,7 @@ extension TemplateInterpreter {
             }
         default: break
         }
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         guard let text = try conversion.text(of: value, type: type) else {
             throw .failed("%\(type) format: a number is required, not \(value.typeName)")
         }

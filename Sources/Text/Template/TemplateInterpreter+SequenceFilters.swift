@@ -11,7 +11,7 @@ extension TemplateInterpreter {
             _ = try arguments.bind(name)
             if input.isUndefined { return .generator([]) }
             guard case .dictionary(let dictionary) = input else {
-                throw .failed("Can only get item pairs from a mapping.")
+                throw .failed("Can only get item pairs from a mapping.", .type)
             }
             try charge(dictionary.count)
             return .generator(dictionary.pairs.map { .tuple([$0.key, $0.value]) })

@@ -140,7 +140,7 @@ extension TemplateInterpreter {
     // MARK: Arguments
 
     func requiredString(_ value: TemplateValue?, _ function: String) throws(TemplateFailure) -> TemplateString {
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         guard let string = value?.string else {
             throw .failed("\(function)() needs a string, not \(value?.typeName ?? "nothing")")
         }
@@ -158,7 +158,7 @@ extension TemplateInterpreter {
     func limit(_ value: TemplateValue?) throws(TemplateFailure) -> Int {
         guard let value else { return .max }
         guard let limit = value.wholeNumber else {
-            throw .failed("'\(value.typeName)' object cannot be interpreted as an integer")
+            throw .failed("'\(value.typeName)' object cannot be interpreted as an integer", .type)
         }
         return limit < 0 ? .max : limit
     }

@@ -30,8 +30,8 @@ struct TemplateJSON {
             }
             try writeEnd("]", isEmpty: elements.values.isEmpty, level: level)
         case .dictionary(let dictionary): try write(dictionary, level: level)
-        case .undefined(let undefined): throw .failed(undefined.message)
-        default: throw .failed("Object of type \(value.typeName) is not JSON serializable")
+        case .undefined(let undefined): throw .failed(undefined.message, undefined.kind)
+        default: throw .failed("Object of type \(value.typeName) is not JSON serializable", .type)
         }
     }
 

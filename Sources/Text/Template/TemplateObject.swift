@@ -12,7 +12,9 @@ protocol TemplateObject: AnyObject {
 }
 
 extension TemplateObject {
-    func notCallable(_ method: String?) -> TemplateFailure { .failed("'\(method ?? typeName)' object is not callable") }
+    func notCallable(_ method: String?) -> TemplateFailure {
+        .failed("'\(method ?? typeName)' object is not callable", .type)
+    }
 }
 
 /// Arguments of a call, evaluated.

@@ -22,15 +22,20 @@ enum TemplateValue {
     enum Undefined {
         case variable(String)
         case member(String, of: String)
+        /// The sandbox hides it.
+        case unsafe(String, of: String)
         case other(String)
 
         var message: String {
             switch self {
             case .variable(let name): "'\(name)' is undefined"
             case .member(let name, let type): "'\(type)' has no attribute '\(name)'"
+            case .unsafe(let name, let type): "access to attribute '\(name)' of '\(type)' object is unsafe."
             case .other(let message): message
             }
         }
+
+        var kind: TemplateError.Kind { if case .unsafe = self { .unsafe } else { .undefined } }
     }
 
     enum Iterable: String {
