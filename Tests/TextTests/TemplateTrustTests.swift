@@ -80,6 +80,39 @@ import Text
         }
     }
 
+    /// A mark in every untrusted string: wherever it comes out, it is in an untrusted run.
+    @Test func `what is untrusted stays so, whatever a template does with it`() throws {
+        let now = try #require(TemplateTests.now)
+        var marks = 0
+        for vector in TemplateTests.snippets + TemplateTests.templates.flatMap(\.vectors) {
+            guard let template = try? ChatTemplate(source: vector.source) else { continue }
+            var context = vector.context
+            for (name, value) in vector.context where name != "add_generation_prompt" { context[name] = marked(value) }
+            let untrusted = UntrustedInputs(
+                variables: Set(context.names).subtracting(["messages"]),
+                messages: Set(0..<(context["messages"]?.array?.count ?? 0)))
+            guard let text = try? template.render(context, now: now) else { continue }
+            let runs = try template.render(context, untrusted: untrusted, now: now)
+            #expect(runs.map(\.text).joined() == text, "\(vector.name)")
+            marks += text.unicodeScalars.count { $0 == "‡" }
+            for run in runs where run.isTrusted {
+                #expect(!run.text.unicodeScalars.contains("‡"), "\(vector.name)")
+            }
+        }
+        #expect(marks > 1_000)
+    }
+
+    private func marked(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): return .string("‡" + text + "‡")
+        case .array(let elements): return .array(elements.map(marked))
+        case .object(var object):
+            for (name, member) in object where !["role", "type"].contains(name) { object[name] = marked(member) }
+            return .object(object)
+        default: return value
+        }
+    }
+
     /// Special tokens spliced into random places of what users, tools and tool makers wrote add no special id: those
     /// that are there are the template's, as many as with the same tokens spelled harmlessly.
     @Test(arguments: TemplateTests.templates.map(\.name))
