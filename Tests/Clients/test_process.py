@@ -1,6 +1,7 @@
 """The process: its arguments, models without a tokenizer, and how it ends."""
 
 import json
+import os
 import signal
 import subprocess
 
@@ -68,6 +69,26 @@ def test_a_termination_lets_streams_finish_and_refuses_new_requests():
         assert chunks[-1].usage.completion_tokens == 1000
         assert chunks[-2].choices[0].finish_reason == "length"
         assert server.wait() == 0
+
+
+def test_a_termination_while_loading_is_obeyed():
+    process = subprocess.Popen(
+        [REPOSITORY / BINARY, "serve", "--port", "0"], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
+    with process:
+        assert "listening" in process.stderr.readline()
+        process.terminate()
+        process.stderr.read()
+    assert process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_does_not_end_the_server():
+    reader, writer = os.pipe()
+    with Server(log=writer) as server:
+        os.close(writer)
+        os.close(reader)
+        for _ in range(3):  # each writes a line
+            assert server.get("/nothing").status == 404
 
 
 def test_an_idle_server_ends_at_once():
