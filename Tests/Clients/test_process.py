@@ -34,6 +34,10 @@ def test_an_argument_that_cannot_be_served_is_refused_by_name(arguments, named):
     assert named in outcome.stderr + outcome.stdout
 
 
+def test_a_bad_value_comes_with_the_usage_of_the_command():
+    assert "trinity serve --help" in run("serve", "--port", "http").stderr
+
+
 def test_a_model_without_a_tokenizer_is_served_for_ids():
     goldens = json.loads((FIXTURES / "model" / "a_base" / "goldens.json").read_text())["prompts"]
     with Server("--model", FIXTURES / "model" / "a_base", "--served-model-name", "ids") as server:

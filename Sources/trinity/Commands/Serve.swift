@@ -59,7 +59,25 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?
 
+    /// Here and not in `run`, so that an error comes with the usage of this command.
+    func validate() throws {
+        do {
+            _ = try configuration()
+        } catch {
+            throw ValidationError(String(describing: error))
+        }
+    }
+
     func run() async throws {
+        do {
+            try await Application.run(configuration())
+        } catch {
+            FileHandle.standardError.write(Data("trinity: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    private func configuration() throws(ConfigurationError) -> ServerConfiguration {
         let given: [(ServerConfiguration.Option, String?)] = [
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
@@ -69,18 +87,6 @@ struct Serve: AsyncParsableCommand {
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }
-        let configuration: ServerConfiguration
-        do {
-            configuration = try ServerConfiguration(
-                flags: flags, environment: ProcessInfo.processInfo.environment)
-        } catch {
-            throw ValidationError(String(describing: error))
-        }
-        do {
-            try await Application.run(configuration)
-        } catch {
-            FileHandle.standardError.write(Data("trinity: \(error)\n".utf8))
-            throw ExitCode(1)
-        }
+        return try ServerConfiguration(flags: flags, environment: ProcessInfo.processInfo.environment)
     }
 }
