@@ -6,7 +6,10 @@ import Logging
 
 /// The composition root: makes the event loop, the routes and the engine, joins them, and ends them in order.
 public final class Application: Sendable {
-    /// What happens to a running server, in the order in which it happens.
+    /// The version of this server; while the change log says "Unreleased", the coming one.
+    public static let version = "0.1.0"
+
+    /// What happens to a running server.
     enum LifecycleEvent: Sendable {
         case ready
         case failed(String)
@@ -43,7 +46,7 @@ public final class Application: Sendable {
         let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
-        guard try await application.waitUntilReady() else { return logger.info("stopped while loading") }
+        guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
         await application.drain()
     }
@@ -70,9 +73,9 @@ public final class Application: Sendable {
         loadModel()
     }
 
-    /// Returns when requests can be served.
+    /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is
+    /// nothing to drain.
     ///
-    /// - Returns: false when a signal came first.
     /// - Throws: `ApplicationError` when the model cannot be loaded.
     @discardableResult public func waitUntilReady() async throws -> Bool {
         for await event in events {
@@ -81,7 +84,9 @@ public final class Application: Sendable {
                 logger.info("ready: \(configuration.servedModelName)")
                 return true
             case .failed(let reason): throw ApplicationError(reason: reason)
-            case .signal: return false
+            case .signal:
+                logger.info("stopped while loading")
+                return false
             case .drained, .engineStopped: continue
             }
         }

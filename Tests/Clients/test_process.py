@@ -15,6 +15,11 @@ def run(*arguments):
         [REPOSITORY / BINARY, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
 
 
+def test_the_version_is_the_one_that_the_api_tells():
+    with Server() as server:
+        assert server.get("/version").json["version"] == run("--version").stdout.strip()
+
+
 def test_the_help_names_every_option():
     outcome = run("serve", "--help")
     assert outcome.returncode == 0
@@ -75,7 +80,7 @@ def test_a_termination_lets_streams_finish_and_refuses_new_requests():
         assert server.wait() == 0
 
 
-def test_a_termination_while_loading_is_obeyed():
+def test_a_server_that_is_still_loading_ends_at_once():
     process = subprocess.Popen(
         [REPOSITORY / BINARY, "serve", "--port", "0"], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True)
