@@ -1,3 +1,5 @@
+import Scheduling
+
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
     /// A file of the model folder cannot be read or is not what it should be.
@@ -16,6 +18,23 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
             """
         case .unsupported(let reason): reason
+        }
+    }
+}
+
+/// Why a request that reached the engine cannot be run.
+enum RequestError: Error, CustomStringConvertible {
+    /// It has no prompt, or asks for no token.
+    case empty
+    /// The prompt has an id that is not of the model's vocabulary.
+    case unknownToken(Int32, vocabularySize: Int)
+    case notAdmitted(AdmissionError)
+
+    var description: String {
+        switch self {
+        case .empty: "a sequence has a prompt and at least one token to generate"
+        case .unknownToken(let id, let size): "the model has no token \(id), only 0 ..< \(size)"
+        case .notAdmitted(let reason): String(describing: reason)
         }
     }
 }

@@ -171,6 +171,20 @@ struct SamplerTests {
         }
     }
 
+    @Test func `zeros of either sign are equals`() throws {
+        for (topK, logits, kept) in [
+            (2, [-0.0, 0, 0, 0], [0, 1, 2, 3]), (2, [0, -0.0, -1, -2], [0, 1]), (3, [-0.0, -1, 0, -2], [0, 1, 2]),
+        ] as [(Int, [Float], [Int32])] {
+            var parameters = SamplingParameters()
+            parameters.topK = topK
+            let distribution = try logits.withUnsafeBufferPointer {
+                try Sampler(vocabularySize: logits.count).distribution(
+                    $0, parameters: parameters, counts: TokenCounts(prompt: []), position: 0, stopIDs: [])
+            }
+            #expect(distribution.map(\.id) == kept)
+        }
+    }
+
     @Test func `the draw reaches every slice of a large vocabulary`() throws {
         let logits = [Float](repeating: 0, count: 10_000)
         let sampler = Sampler(vocabularySize: logits.count)
