@@ -18,7 +18,7 @@ import Text
         let directory = Fixtures.root.appending(path: "model/\(name)")
         let config = try ModelConfig(directory: directory)
         let tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
-        let requests = (1...14).map { Self.request($0, config, longest: name == "d_long" ? 400 : 90, &random) }
+        let requests = (1...14).map { Self.request($0, config, longest: name == "d_long" ? 300 : 90, &random) }
         let cacheType = seed.isMultiple(of: 3) ? KVDataType.bf16 : .f32
 
         let alone = EngineHarness(directory, tokenizer: tokenizer) { options in
@@ -74,7 +74,7 @@ import Text
             maxModelLength = requests.reduce(0) { max($0, $1.promptIDs.count + $1.maxTokens) }
             let layout = KVCacheLayout(config: config, dataType: cacheType)
             let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
-            kvCacheMemory = least * Int.random(in: 2...8, using: &random) / 2 * layout.bytesPerBlock
+            kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
         }
 
         func apply(to options: inout EngineOptions) {
@@ -90,10 +90,10 @@ import Text
     private static func request(
         _ id: Int, _ config: ModelConfig, longest: Int, _ random: inout SeededGenerator
     ) -> GenerationRequest {
-        let length = Int.random(in: 1...(random.oneIn(3) ? longest : 12), using: &random)
+        let length = Int.random(in: 1...(random.oneIn(3) ? longest : 20), using: &random)
         func token() -> Int32 { Int32.random(in: 0..<Int32(config.vocabularySize), using: &random) }
         var request = GenerationRequest.test(
-            UInt64(id), (0..<length).map { _ in token() }, maxTokens: Int.random(in: 1...40, using: &random),
+            UInt64(id), (0..<length).map { _ in token() }, maxTokens: Int.random(in: 1...70, using: &random),
             temperature: [0, 0.7, 1.3].randomElement(using: &random, or: 0), seed: random.next(),
             logprobs: [nil, 0, 5].randomElement(using: &random, or: nil), ignoresEndOfSequence: random.oneIn(2))
         if random.oneIn(3) { request.sampling.topK = Int.random(in: 1...50, using: &random) }
