@@ -91,19 +91,11 @@ public struct MemoryPlan: Sendable {
         return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
     }
 
-    /// Bytes that this process may still take: what the kernel calls available, within the cgroup's limit.
+    /// Bytes that this process may still take: what the kernel calls available, within the limits of its control groups.
     static func freeMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?
             .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
-        func cgroup(_ name: String) -> Int? {
-            (try? String(contentsOfFile: "/sys/fs/cgroup/" + name, encoding: .utf8))
-                .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
-        }
-        var free = available ?? 1 << 30
-        if let limit = cgroup("memory.max"), let used = cgroup("memory.current") {
-            free = min(free, max(0, limit - used))
-        }
-        return free
+        return min(available ?? 1 << 30, ControlGroup().freeMemory ?? .max)
     }
 }
