@@ -6,6 +6,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
+    /// The system refuses the memory of the KV pool.
+    case allocation(bytes: Int, reason: String)
     /// An option asks for what does not exist yet.
     case unsupported(String)
 
@@ -17,6 +19,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
             \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
             """
+        case .allocation(let bytes, let reason):
+            "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory"
         case .unsupported(let reason): reason
         }
     }

@@ -33,7 +33,9 @@ public struct MemoryPlan: Sendable {
             layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
         }
         let wantedLength = options.maxModelLength ?? config.maxPositions
-        let affordableBlocks = (options.kvCacheMemory ?? Int(Double(freeMemory) * Self.share)) / layout.bytesPerBlock
+        let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory) * Self.share)
+        // Block numbers are of 31 bits.
+        let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max))
         // More than every running sequence can use would never be touched.
         let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
             .multipliedReportingOverflow(by: options.maxSequences)
@@ -53,7 +55,7 @@ public struct MemoryPlan: Sendable {
             if options.maxModelLength != nil || fits == 0 {
                 throw .memory(
                     neededBytes: peakBlocks(options.maxModelLength == nil ? 1 : length) * layout.bytesPerBlock,
-                    availableBytes: affordableBlocks * layout.bytesPerBlock,
+                    availableBytes: affordableBytes,
                     modelLength: options.maxModelLength == nil ? 1 : length)
             }
             length = fits
