@@ -213,6 +213,17 @@ struct SamplerTests {
         #expect(try sample(logits, parameters, position: 3, stopIDs: [1, 2, 900, -1]).id == 1)
     }
 
+    @Test(arguments: [0, 1] as [Float])
+    func `the least repetition penalty favours the repeated token and is no error`(temperature: Float) throws {
+        var parameters = SamplingParameters()
+        parameters.temperature = temperature
+        parameters.repetitionPenalty = .leastNonzeroMagnitude
+        parameters.frequencyPenalty = -2
+        var counts = TokenCounts(prompt: [1])
+        counts.append(1)
+        #expect(try sample([30, 20, -10], parameters, counts: counts).id == 1)
+    }
+
     @Test func `ids beyond the vocabulary are ignored`() throws {
         var parameters = SamplingParameters()
         parameters.temperature = 0
