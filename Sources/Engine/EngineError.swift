@@ -6,6 +6,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
+    /// The buffers of the largest step do not fit the machine.
+    case activations(neededBytes: Int, availableBytes: Int)
     /// The system refuses the memory of the KV pool.
     case allocation(bytes: Int, reason: String)
     /// An option asks for what does not exist yet.
@@ -18,6 +20,11 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             """
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
             \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
+            """
+        case .activations(let needed, let available):
+            """
+            the largest step works in \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are free; \
+            lower --max-batched-tokens or --max-sequences
             """
         case .allocation(let bytes, let reason):
             "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory"

@@ -4,6 +4,8 @@ import Scheduling
 /// Where the memory goes, worked out before the KV pool is allocated and printed at start.
 public struct MemoryPlan: Sendable {
     public var weightBytes: Int
+    /// What one step works in, for the largest step.
+    public var activationBytes: Int
     /// Of the KV pool.
     public var cacheBytes: Int
     public var bytesPerBlock: Int
@@ -16,24 +18,32 @@ public struct MemoryPlan: Sendable {
     /// Sequences of `maxModelLength` tokens that fit at the same time.
     public var fullLengthSequences: Int
 
-    /// The share of the memory that is free after loading which the pool may take by default; the rest is for
-    /// activations, requests and the machine's other programs.
+    /// The share of the memory that is free beside weights and activations which the pool may take by default; the rest
+    /// is for requests and the machine's other programs.
     private static let share = 0.8
 
     /// Chooses the pool's size and the longest sequence.
     ///
-    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits.
+    /// - Parameter freeMemory: bytes, the weights already taken off.
+    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits;
+    ///   `EngineError.activations` when the largest step does not.
     init(
         layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, weightBytes: Int,
         freeMemory: Int = MemoryPlan.freeMemory()
     ) throws(EngineError) {
+        let activationBytes = Transformer.activationBytes(
+            config: config, maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
+        // They are touched at once, so the system would end the process; the pool's pages come with use.
+        guard activationBytes <= freeMemory else {
+            throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)
+        }
         // The last token of a sequence is sampled but never computed. Chunks shrink to the blocks that are free, so what a
         // sequence must have is what it needs token by token.
         func peakBlocks(_ length: Int, chunk: Int = 1) -> Int {
             layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
         }
         let wantedLength = options.maxModelLength ?? config.maxPositions
-        let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory) * Self.share)
+        let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory - activationBytes) * Self.share)
         // Block numbers are of 31 bits.
         let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max))
         // More than every running sequence can use would never be touched.
@@ -62,6 +72,7 @@ public struct MemoryPlan: Sendable {
         }
 
         self.weightBytes = weightBytes
+        self.activationBytes = activationBytes
         bytesPerBlock = layout.bytesPerBlock
         totalBlocks = blocks
         cacheBytes = blocks * layout.bytesPerBlock
@@ -74,7 +85,7 @@ public struct MemoryPlan: Sendable {
     /// The plan as lines for the log.
     public var lines: [String] {
         [
-            "weights \(Self.format(weightBytes))",
+            "weights \(Self.format(weightBytes)), activations \(Self.format(activationBytes))",
             "KV cache \(Self.format(cacheBytes)) in \(totalBlocks) blocks of \(Self.format(bytesPerBlock))",
             "KV bytes a token: \(globalBytesPerToken) global, \(slidingBytesPerToken) sliding (inside the window only)",
             "sequences of \(maxModelLength) tokens that fit: \(fullLengthSequences)",

@@ -28,6 +28,11 @@ import Testing
         layout.geometry(totalBlocks: 0).peakBlocks(tokens: length - 1, chunk: 1) * layout.bytesPerBlock
     }
 
+    /// Bytes of the default step's buffers.
+    private var activations: Int {
+        Transformer.activationBytes(config: config, maxTokens: 512, maxLogitRows: 64)
+    }
+
     /// Whether a scheduler over the planned pool takes a sequence of `length` tokens.
     private func admits(_ length: Int, _ plan: MemoryPlan) -> Bool {
         var scheduler = Scheduler(
@@ -75,18 +80,18 @@ import Testing
 
     @Test func `by default the pool leaves a fifth of the free memory`() throws {
         let free = need(2048) * 3
-        let plan = try self.plan(freeMemory: free)
+        let plan = try self.plan(freeMemory: free + activations)
         #expect(plan.cacheBytes <= free * 4 / 5 && plan.cacheBytes > free * 4 / 5 - layout.bytesPerBlock)
         #expect(plan.maxModelLength == 2048)
     }
 
     @Test func `a machine without free memory is refused, one with little serves shorter sequences`() throws {
         #expect(throws: EngineError.self) { try plan(freeMemory: 0) }
-        let small = try plan(freeMemory: need(200) * 5 / 4)
+        let small = try plan(freeMemory: need(200) * 5 / 4 + activations)
         // 13 slots of computed tokens, and the last one, which is not.
         #expect(small.maxModelLength == 13 * KVCacheLayout.blockSize + 1)
         #expect(throws: EngineError.self) {
-            try plan(freeMemory: need(200)) { $0.maxModelLength = 2048 }
+            try plan(freeMemory: need(200) + activations) { $0.maxModelLength = 2048 }
         }
     }
 
@@ -95,6 +100,37 @@ import Testing
         let peak = layout.geometry(totalBlocks: 0).peakBlocks(tokens: 2047, chunk: 512)
         #expect(plan.totalBlocks == peak * 3)
         #expect(plan.fullLengthSequences >= 3)
+    }
+
+    @Test func `a step whose buffers do not fit is refused with the options that shrink it`() throws {
+        let error = try #require(throws: EngineError.self) {
+            try plan(freeMemory: activations) { $0.maxBatchedTokens = 513 }
+        }
+        #expect(error.description.contains("--max-batched-tokens"))
+    }
+
+    @Test(arguments: ["a_base", "c_odd_sharded", "c2_layer_types", "b1_nomup_tied_shared2"])
+    func `the planned activations are the buffers of the model`(name: String) throws {
+        let model = try ModelCase(name)
+        let layout = KVCacheLayout(config: model.config, dataType: .f32)
+        let transformer = Transformer(
+            config: model.config, weights: try model.weights(pool: .single),
+            storage: try KVStorage(layout: layout, totalBlocks: 1), pool: .single, maxTokens: 11, maxLogitRows: 3)
+        #expect(
+            Self.bufferBytes(transformer)
+                == Transformer.activationBytes(config: model.config, maxTokens: 11, maxLogitRows: 3))
+    }
+
+    /// Bytes of all buffers that `owner` holds itself or through its context.
+    private static func bufferBytes(_ owner: Any) -> Int {
+        Mirror(reflecting: owner).children.reduce(0) { sum, child in
+            switch child.value {
+            case let buffer as Buffer<Float>: sum + buffer.bytes
+            case let buffer as Buffer<Int32>: sum + buffer.bytes
+            case is ForwardContext, is FeedForwardBuffers: sum + bufferBytes(child.value)
+            default: sum
+            }
+        }
     }
 
     @Test func `more memory than there is is refused with its size`() throws {
