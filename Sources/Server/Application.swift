@@ -6,7 +6,10 @@ import Logging
 
 /// The composition root: makes the event loop, the routes and the engine, joins them, and ends them in order.
 public final class Application: Sendable {
-    /// What happens to a running server, in the order in which it happens.
+    /// The version of this server; while the change log says "Unreleased", the coming one.
+    public static let version = "0.1.0"
+
+    /// What happens to a running server.
     enum LifecycleEvent: Sendable {
         case ready
         case failed(String)
@@ -39,7 +42,7 @@ public final class Application: Sendable {
         let application = try await Application(configuration, logger: logger)
         let signals = application.watchSignals()
         defer { for signal in signals { signal.cancel() } }
-        try await application.waitUntilReady()
+        guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
         await application.drain()
     }
@@ -59,20 +62,24 @@ public final class Application: Sendable {
         loadModel()
     }
 
-    /// Returns when requests can be served.
+    /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is
+    /// nothing to drain.
     ///
     /// - Throws: `ApplicationError` when the model cannot be loaded.
-    public func waitUntilReady() async throws {
+    @discardableResult public func waitUntilReady() async throws -> Bool {
         for await event in events {
             switch event {
             case .ready:
                 logger.info("ready: \(configuration.servedModelName)")
-                return
+                return true
             case .failed(let reason): throw ApplicationError(reason: reason)
-            case .signal: throw ApplicationError(reason: "interrupted while loading")
+            case .signal:
+                logger.info("stopped while loading")
+                return false
             case .drained, .engineStopped: continue
             }
         }
+        return false
     }
 
     /// Lets running requests finish, within the drain timeout, while new ones get 503; then stops the engine and closes

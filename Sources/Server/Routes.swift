@@ -78,8 +78,9 @@ final class Routes: HTTPService {
         case .health: reply(exchange, ServerStatus.health, on: loop)
         case .ready: withServing(exchange, on: loop) { _ in reply(exchange, ServerStatus.ready, on: loop) }
         case .version:
-            reply(
-                exchange, ServerStatus.version(kernels: loadedModel?.kernels, threads: loadedModel?.threads), on: loop)
+            let version = ServerStatus.version(
+                Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
+            reply(exchange, version, on: loop)
         case .metrics:
             let text = metrics.render(
                 modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,

@@ -6,10 +6,10 @@ import Logging
 
 /// Everything that can be set, from flags and environment (`TRINITY_...`), checked and with its defaults.
 public struct ServerConfiguration: Sendable {
-    public var host = "127.0.0.1"
-    /// The model that the repository carries, relative to its root.
+    /// The model that the repository carries, seen from the repository's root as the working directory.
     public static let defaultModel = "Models/trinity-tiny"
 
+    public var host = "127.0.0.1"
     /// 0 lets the system choose.
     public var port = 8000
     /// The name that requests use; by default the model folder's.

@@ -1,5 +1,6 @@
 """The process: its arguments, models without a tokenizer, and how it ends."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,6 +13,11 @@ from trinity_server import BINARY, FIXTURES, REPOSITORY, Server
 def run(*arguments):
     return subprocess.run(
         [REPOSITORY / BINARY, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+
+
+def test_the_version_is_the_one_that_the_api_tells():
+    with Server() as server:
+        assert server.get("/version").json["version"] == run("--version").stdout.strip()
 
 
 def test_the_help_names_every_option():
@@ -68,6 +74,16 @@ def test_a_termination_lets_streams_finish_and_refuses_new_requests():
         assert chunks[-1].usage.completion_tokens == 1000
         assert chunks[-2].choices[0].finish_reason == "length"
         assert server.wait() == 0
+
+
+def test_a_server_that_is_still_loading_ends_at_once():
+    server = Server()
+    while True:  # it listens, and sees signals, a moment after its start
+        with contextlib.suppress(ConnectionRefusedError):
+            server.get("/health")
+            break
+    server.terminate()
+    assert server.wait(10) == 0
 
 
 def test_an_idle_server_ends_at_once():

@@ -1,3 +1,5 @@
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Server
@@ -53,6 +55,12 @@ import Testing
         } throws: {
             String(describing: $0) == message
         }
+    }
+
+    @Test(arguments: ServerConfiguration.Option.allCases)
+    func `the readme names every option`(option: ServerConfiguration.Option) throws {
+        let readme = try String(contentsOf: Fixtures.repository.appending(path: "README.md"), encoding: .utf8)
+        #expect(readme.contains("`\(option.flag) "))
     }
 
     @Test func `the budget of a step covers every running sequence`() {

@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import Scheduling
 import Text
 
@@ -88,16 +89,7 @@ struct CompletionStream: Sendable {
             failure = error
             return []
         }
-        var output = Array("data: ".utf8)
-        error.json.write(to: &output)
-        output.append(contentsOf: "\n\n".utf8)
-        return output + Self.done
-    }
-
-    /// The sequences that have not ended: those to abort when the request is given up.
-    var runningSequences: [SequenceID] {
-        choices.indices.filter { choices[$0].finish == nil }
-            .map { SequenceID(firstSequence.rawValue + UInt64($0)) }
+        return ServerSentEvents.event(error.json.serialized) + Self.done
     }
 
     /// The tokens so far.

@@ -7,11 +7,15 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model over HTTP.",
         discussion: """
-            Every flag can also be set in the environment: --max-model-len is TRINITY_MAX_MODEL_LEN. A flag wins.
+            Every option can also be set in the environment: --max-model-len is TRINITY_MAX_MODEL_LEN. The option wins.
             The server answers 503 until the model is loaded; GET /ready tells. SIGTERM lets running requests finish.
             """)
 
-    @Option(help: ArgumentHelp("Folder of a model: config.json, safetensors, tokenizer.json.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            """
+            Folder of a model: config.json, safetensors, tokenizer.json (default: \(ServerConfiguration.defaultModel)).
+            """, valueName: "dir"))
     var model: String?
     @Option(help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
     var host: String?
@@ -23,12 +27,12 @@ struct Serve: AsyncParsableCommand {
     var threads: String?
     @Option(
         help: ArgumentHelp(
-            "Longest sequence, prompt and completion together (default: the model's, as far as memory allows).",
-            valueName: "tokens"))
+            "Longest sequence, prompt and completion together (default: the model's own, as far as memory allows).",
+            valueName: "n"))
     var maxModelLen: String?
-    @Option(help: ArgumentHelp("Sequences that run at the same time (default: 64).", valueName: "n"))
+    @Option(help: ArgumentHelp("Sequences that run at the same time, at most (default: 64).", valueName: "n"))
     var maxSequences: String?
-    @Option(help: ArgumentHelp("Tokens that one step computes (default: 512).", valueName: "n"))
+    @Option(help: ArgumentHelp("Tokens that one step computes at most (default: 512).", valueName: "n"))
     var maxBatchedTokens: String?
     @Option(
         help: ArgumentHelp(
@@ -59,7 +63,20 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?
 
+    func validate() throws {
+        _ = try configuration()
+    }
+
     func run() async throws {
+        do {
+            try await Application.run(try configuration())
+        } catch {
+            FileHandle.standardError.write(Data("trinity: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    private func configuration() throws -> ServerConfiguration {
         let given: [(ServerConfiguration.Option, String?)] = [
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
@@ -69,18 +86,10 @@ struct Serve: AsyncParsableCommand {
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }
-        let configuration: ServerConfiguration
-        do {
-            configuration = try ServerConfiguration(
-                flags: flags, environment: ProcessInfo.processInfo.environment)
+        do throws(ConfigurationError) {
+            return try ServerConfiguration(flags: flags, environment: ProcessInfo.processInfo.environment)
         } catch {
-            throw ValidationError(String(describing: error))
-        }
-        do {
-            try await Application.run(configuration)
-        } catch {
-            FileHandle.standardError.write(Data("trinity: \(error)\n".utf8))
-            throw ExitCode(1)
+            throw ValidationError(error.description)
         }
     }
 }
