@@ -53,7 +53,7 @@ import Testing
         #expect(!harness.engine.submit([Self.request(7)]))
     }
 
-    @Test func `a model that cannot be loaded ends what was submitted meanwhile and accepts nothing more`() async throws {
+    @Test func `a failed load ends what was submitted meanwhile and accepts nothing more`() async throws {
         let broken = try TemporaryModel()
         try broken.write(Array("{".utf8), to: "config.json")
         let harness = EngineHarness(broken.directory, starts: false)
