@@ -31,7 +31,8 @@ struct EngineLoader {
 
         let threads = options.threads ?? WorkerPool.defaultThreadCount()
         let pool = WorkerPool(
-            threads: threads, pinned: options.pinsThreads, spinning: options.pinsThreads ? .microseconds(300) : .zero)
+            threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
+            spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.weightFormat == .fp8)

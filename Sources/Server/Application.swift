@@ -20,13 +20,15 @@ public final class Application: Sendable {
         case engineStopped
     }
 
+    private typealias Lifecycle = AsyncStream<LifecycleEvent>
+
     /// Where the server listens: the port is the real one where 0 was asked for.
     public let address: ListeningAddress
 
     private let configuration: ServerConfiguration
     private let loop: EventLoop
-    private let events: AsyncStream<LifecycleEvent>
-    private let announce: AsyncStream<LifecycleEvent>.Continuation
+    private let events: Lifecycle
+    private let announce: Lifecycle.Continuation
     private let logger: Logger
 
     /// Runs a server until SIGTERM or SIGINT has been obeyed.
@@ -39,9 +41,11 @@ public final class Application: Sendable {
         }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
-        let application = try await Application(configuration, logger: logger)
-        let signals = application.watchSignals()
+        // Before anybody is told where the server listens, and so where to send a signal.
+        let lifecycle = Lifecycle.makeStream()
+        let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
+        let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
         await application.drain()
@@ -50,10 +54,17 @@ public final class Application: Sendable {
     /// Listens at once and starts loading the model; see ``waitUntilReady()``.
     ///
     /// - Throws: what kept it from listening.
-    public init(_ configuration: ServerConfiguration, logger: Logger) async throws {
+    public convenience init(_ configuration: ServerConfiguration, logger: Logger) async throws {
+        try await self.init(configuration, logger: logger, lifecycle: Lifecycle.makeStream())
+    }
+
+    private init(
+        _ configuration: ServerConfiguration, logger: Logger,
+        lifecycle: (stream: Lifecycle, continuation: Lifecycle.Continuation)
+    ) async throws {
         self.configuration = configuration
         self.logger = logger
-        (events, announce) = AsyncStream.makeStream(of: LifecycleEvent.self)
+        (events, announce) = lifecycle
         loop = EventLoop(configuration: configuration.http)
         await loop.serve(
             Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
@@ -116,12 +127,14 @@ public final class Application: Sendable {
         }
     }
 
-    private func watchSignals() -> [any DispatchSourceSignal] {
-        [SIGTERM, SIGINT].map { number in
+    private static func watchSignals(announce: Lifecycle.Continuation) -> [any DispatchSourceSignal] {
+        // Whoever reads the log may go away; the server stays.
+        signal(SIGPIPE, SIG_IGN)
+        return [SIGTERM, SIGINT].map { number in
             // Dispatch only observes signals; the default action would end the process first.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { [announce] in announce.yield(.signal) }
+            source.setEventHandler { announce.yield(.signal) }
             source.resume()
             return source
         }

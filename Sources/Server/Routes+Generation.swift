@@ -36,10 +36,15 @@ extension Routes {
         active.release()
         // The client may have left meanwhile.
         guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
+        if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10), on: loop) }
         do throws(APIError) {
             let prepared = try result.get()
             let options = prepared.options
             let count = prepared.promptIDs.count * options.choices
+            // More than there will ever be room for is no overload: trying again would not help.
+            guard count <= active.capacity else {
+                throw .tooManySequences(count, limit: active.capacity, prompts: prepared.promptIDs.count)
+            }
             guard active.hasPlaces(for: count), let engine else { return refuseFull(exchange, on: loop) }
             let firstSequence = active.takeSequenceIDs(count)
             var generator = SystemRandomNumberGenerator()
@@ -94,8 +99,16 @@ extension Routes {
         } else if stream.options.streaming != nil {
             loop.finish(exchange)
         } else {
-            reply(exchange, stream.body, on: loop)
+            // Of many choices with log-probabilities it is megabytes of JSON: other streams must not wait for it.
+            Task {
+                let body = await Self.serialized(stream)
+                reply(exchange, .ok, [.contentType: "application/json"], body, on: loop)
+            }
         }
+    }
+
+    @concurrent private static func serialized(_ stream: CompletionStream) async -> [UInt8] {
+        stream.body.serialized
     }
 
     func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
@@ -115,5 +128,13 @@ extension Routes {
         guard let type else { return true }
         let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
+    }
+}
+
+extension APIError {
+    fileprivate static func tooManySequences(_ count: Int, limit: Int, prompts: Int) -> APIError {
+        .invalid(
+            param: prompts == 1 ? "n" : "prompt",
+            message: "The request asks for \(count) completions, but this server holds at most \(limit) at a time.")
     }
 }

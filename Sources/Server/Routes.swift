@@ -14,6 +14,8 @@ final class Routes: HTTPService {
         case ready(Serving)
         /// Finishes what it has.
         case draining
+        /// Has given up on what is left.
+        case stopping
     }
 
     /// What is there once the model is loaded.
@@ -24,7 +26,9 @@ final class Routes: HTTPService {
 
         var tokenNames: TokenNames {
             guard let tokenizer = text?.tokenizer else { return .idsOnly }
-            return TokenNames { tokenizer.bytes(of: $0, skipSpecialTokens: false) }
+            return TokenNames(
+                bytes: { tokenizer.bytes(of: $0, skipSpecialTokens: false) },
+                isSpecial: { tokenizer.bytes(of: $0, skipSpecialTokens: true).isEmpty })
         }
     }
 
@@ -41,7 +45,8 @@ final class Routes: HTTPService {
     private let onDrained: @Sendable () -> Void
     let clock = ContinuousClock()
 
-    /// - Parameter onDrained: called when `drain` was asked for and the last reply has gone out.
+    /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
+    ///   was given up.
     init(configuration: ServerConfiguration, logger: Logger, onDrained: @escaping @Sendable () -> Void) {
         self.configuration = configuration
         self.logger = logger
@@ -125,8 +130,8 @@ final class Routes: HTTPService {
         phase = .ready(Serving(model: model, loaded: loaded, text: text))
     }
 
-    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, which they must within
-    /// `timeout`.
+    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, and a little after
+    /// `timeout` at the latest.
     func drain(timeout: Duration, on loop: isolated EventLoop) {
         phase = .draining
         finishDrainIfIdle(on: loop)
@@ -140,14 +145,27 @@ final class Routes: HTTPService {
         engine?.stop()
     }
 
+    /// Ends every reply with an error; a client that does not read it in time is cut off.
     private func abandonAll(on loop: isolated EventLoop) {
+        phase = .stopping
         for exchange in active.exchanges { fail(exchange, .aborted, on: loop) }
         finishDrainIfIdle(on: loop)
+        _ = loop.schedule(after: .seconds(1)) { [onDrained] loop in
+            loop.closeConnections()
+            onDrained()
+        }
     }
 
     func finishDrainIfIdle(on loop: isolated EventLoop) {
-        guard case .draining = phase, active.isIdle, loop.activeExchanges == 0 else { return }
+        guard isEnding, active.isIdle, loop.activeExchanges == 0 else { return }
         onDrained()
+    }
+
+    private var isEnding: Bool {
+        switch phase {
+        case .loading, .ready: false
+        case .draining, .stopping: true
+        }
     }
 
     // MARK: Replies
@@ -157,7 +175,7 @@ final class Routes: HTTPService {
         switch phase {
         case .ready(let serving): body(serving)
         case .loading: refuse(exchange, .notReady(retryAfter: 2), on: loop)
-        case .draining: refuse(exchange, .draining(retryAfter: 10), on: loop)
+        case .draining, .stopping: refuse(exchange, .draining(retryAfter: 10), on: loop)
         }
     }
 

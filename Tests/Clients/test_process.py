@@ -1,7 +1,7 @@
 """The process: its arguments, models without a tokenizer, and how it ends."""
 
-import contextlib
 import json
+import os
 import signal
 import subprocess
 
@@ -37,6 +37,10 @@ def test_an_argument_that_cannot_be_served_is_refused_by_name(arguments, named):
     outcome = run("serve", *arguments)
     assert outcome.returncode not in (0, -signal.SIGABRT, -signal.SIGILL, -signal.SIGTRAP)
     assert named in outcome.stderr + outcome.stdout
+
+
+def test_a_bad_value_comes_with_the_usage_of_the_command():
+    assert "trinity serve --help" in run("serve", "--port", "http").stderr
 
 
 def test_a_model_without_a_tokenizer_is_served_for_ids():
@@ -77,13 +81,23 @@ def test_a_termination_lets_streams_finish_and_refuses_new_requests():
 
 
 def test_a_server_that_is_still_loading_ends_at_once():
-    server = Server()
-    while True:  # it listens, and sees signals, a moment after its start
-        with contextlib.suppress(ConnectionRefusedError):
-            server.get("/health")
-            break
-    server.terminate()
-    assert server.wait(10) == 0
+    process = subprocess.Popen(
+        [REPOSITORY / BINARY, "serve", "--port", "0"], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
+    with process:
+        assert "listening" in process.stderr.readline()
+        process.terminate()
+        process.stderr.read()
+    assert process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_does_not_end_the_server():
+    reader, writer = os.pipe()
+    with Server(log=writer) as server:
+        os.close(writer)
+        os.close(reader)
+        for _ in range(3):  # each writes a line
+            assert server.get("/nothing").status == 404
 
 
 def test_an_idle_server_ends_at_once():

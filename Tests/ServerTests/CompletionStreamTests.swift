@@ -177,6 +177,19 @@ import Text
         #expect(stream.body["choices"]?[0]?["logprobs"]?["text_offset"] == [0, 1, 3, 3, 3, 4])
     }
 
+    @Test func `offsets count ill-formed bytes and skipped special tokens as the text does`() throws {
+        let pieces: [[UInt8]] = [[0x61], [0x80], [0x3C, 0x7C, 0x3E], [0xC3], [0x62], [0x63]]
+        let names = TokenNames(bytes: { pieces[Int($0)] }, isSpecial: { $0 == 2 })
+        func offsets(_ json: String) throws -> JSONValue? {
+            var stream = try makeStream(.completions, json: json, names: names)
+            _ = stream.receive(event(0, tokens: pieces.indices.map { token(Int32($0), -1, top: []) }, finish: .length))
+            return stream.body["choices"]?[0]?["logprobs"]?["text_offset"]
+        }
+        // "a", U+FFFD, nothing, then U+FFFD for the character that "b" cuts short.
+        #expect(try offsets(#"{"logprobs":0}"#) == [0, 1, 2, 2, 2, 4])
+        #expect(try offsets(#"{"logprobs":0,"skip_special_tokens":false}"#) == [0, 1, 2, 5, 5, 7])
+    }
+
     @Test func `chat gives exact bytes beside the text`() throws {
         let names = TokenNames { $0 == 1 ? [0xC3] : [0x62] }
         var stream = try makeStream(.chat, json: #"{"logprobs":true,"top_logprobs":1}"#, names: names)

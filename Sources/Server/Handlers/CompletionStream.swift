@@ -46,7 +46,7 @@ struct CompletionStream: Sendable {
         self.model = model
         self.promptIDs = promptIDs
         self.firstSequence = firstSequence
-        logprobs = Logprobs(names: names)
+        logprobs = Logprobs(names: names, skipsSpecialTokens: options.skipsSpecialTokens)
         choices = promptIDs.indices.flatMap { prompt in
             (0..<options.choices).map { _ in CompletionChoice(prompt: prompt) }
         }
@@ -124,7 +124,7 @@ extension CompletionStream {
         if !event.tokens.isEmpty {
             if options.logprobs != nil {
                 content.logprobs = logprobs.json(
-                    of: event.tokens, endpoint: endpoint, textOffset: &choices[index].textOffset)
+                    of: event.tokens, endpoint: endpoint, position: &choices[index].position)
             }
             if options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
         }
