@@ -80,9 +80,19 @@ struct AddedTokenMatcher: Sendable {
     }
 
     private func touchesWord(_ match: Range<Int>, in text: PieceReader) -> Bool {
-        if CharacterClass.word.intersects(text.character(at: match.upperBound).class) { return true }
-        guard match.lowerBound > text.piece.lowerBound else { return false }
-        return CharacterClass.word.intersects(text.character(at: text.start(before: match.lowerBound)).class)
+        isWord(at: match.upperBound, in: text)
+            || (match.lowerBound > text.piece.lowerBound && isWord(at: text.start(before: match.lowerBound), in: text))
+    }
+
+    /// For added tokens the reference asks another engine than for its patterns, to which the joiners are part of words
+    /// and the numbers of Latin-1 (², ½ and their like) are not.
+    private func isWord(at position: Int, in text: PieceReader) -> Bool {
+        guard position < text.piece.upperBound else { return false }
+        switch text.scalar(at: position).value {
+        case 0x200C, 0x200D: return true
+        case 0xB2, 0xB3, 0xB9, 0xBC...0xBE: return false
+        default: return CharacterClass.word.intersects(text.character(at: position).class)
+        }
     }
 
     private func startOfSpace(before position: Int, in text: PieceReader, _ limit: Int) -> Int {

@@ -1,10 +1,7 @@
-import Foundation
-
 /// Rewrites a segment of text before it is cut into pieces.
 struct Normalizer: Sendable {
     private enum Step: Sendable {
-        /// A form of UAX #15.
-        case form(@Sendable (String) -> String)
+        case form(UnicodeForm)
         case lowercase
         case strip(left: Bool, right: Bool)
         case prepend([UInt8])
@@ -51,10 +48,7 @@ struct Normalizer: Sendable {
 
     private func apply(_ step: Step, to text: [UInt8]) -> [UInt8] {
         switch step {
-        case .form(let form):
-            // ASCII is its own normal form.
-            guard text.contains(where: { $0 >= 0x80 }) else { return text }
-            return Array(form(String(decoding: text, as: UTF8.self)).utf8)
+        case .form(let form): return form.normalize(text)
         case .lowercase: return Normalizer.lowercase(text)
         case .strip(let left, let right): return Normalizer.strip(text, left: left, right: right)
         case .prepend(let prefix): return text.isEmpty ? text : prefix + text
@@ -67,9 +61,7 @@ struct Normalizer: Sendable {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-            // Letters that are newer than the reference stay as they are.
-            let isKnown = CharacterClasses.unicode16[scalar.value] != .other
-            if isKnown { result += scalar.properties.lowercaseMapping.utf8 } else { result += String(scalar).utf8 }
+            result += scalar.properties.lowercaseMapping.utf8
         }
         return result
     }
@@ -93,10 +85,10 @@ extension Normalizer {
         switch try member.type {
         case "Sequence":
             for part in try member["normalizers"].elements { try add(part) }
-        case "NFC": steps.append(.form { $0.precomposedStringWithCanonicalMapping })
-        case "NFD": steps.append(.form { $0.decomposedStringWithCanonicalMapping })
-        case "NFKC": steps.append(.form { $0.precomposedStringWithCompatibilityMapping })
-        case "NFKD": steps.append(.form { $0.decomposedStringWithCompatibilityMapping })
+        case "NFC": steps.append(.form(.canonicalComposition))
+        case "NFD": steps.append(.form(.canonicalDecomposition))
+        case "NFKC": steps.append(.form(.compatibilityComposition))
+        case "NFKD": steps.append(.form(.compatibilityDecomposition))
         case "Lowercase": steps.append(.lowercase)
         case "Strip":
             let left = try member["strip_left"].bool(default: true)
