@@ -45,6 +45,7 @@ public final class Application: Sendable {
         let lifecycle = Lifecycle.makeStream()
         let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
+        for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()

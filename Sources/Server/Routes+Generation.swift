@@ -16,7 +16,7 @@ extension Routes {
             let arrival = clock.now
             let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
-            Task {
+            preparations[exchange] = Task {
                 let result: Result<RequestPreparation.Prepared, APIError>
                 do throws(APIError) {
                     result = .success(try await preparation.prepare(body))
@@ -34,6 +34,7 @@ extension Routes {
         _ exchange: ExchangeID, arrival: ContinuousClock.Instant, on loop: isolated EventLoop
     ) {
         active.release()
+        preparations[exchange] = nil
         // The client may have left meanwhile.
         guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
         if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10), on: loop) }

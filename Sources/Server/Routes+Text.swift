@@ -12,7 +12,7 @@ extension Routes {
             guard active.reserve() else { return refuseFull(exchange, on: loop) }
             let reply = TextReply(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
-            Task {
+            preparations[exchange] = Task {
                 let result: Result<[UInt8], APIError>
                 do throws(APIError) {
                     result = .success(try await reply.answer(body))
@@ -28,6 +28,7 @@ extension Routes {
         _ exchange: ExchangeID, _ result: Result<[UInt8], APIError>, on loop: isolated EventLoop
     ) {
         active.release()
+        preparations[exchange] = nil
         // The client may have left meanwhile.
         guard requestIDs[exchange] != nil else { return finishDrainIfIdle(on: loop) }
         switch result {

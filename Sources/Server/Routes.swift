@@ -40,6 +40,8 @@ final class Routes: HTTPService {
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
     var requestIDs: [ExchangeID: RequestID] = [:]
+    /// Requests that are being prepared off the loop.
+    var preparations: [ExchangeID: Task<Void, Never>] = [:]
     private let configuration: ServerConfiguration
     let logger: Logger
     private let onDrained: @Sendable () -> Void
@@ -105,6 +107,7 @@ final class Routes: HTTPService {
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
         requestIDs[exchange] = nil
+        preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)

@@ -29,6 +29,9 @@ public struct ServerConfiguration: Sendable {
         case text, json
     }
 
+    /// Variables of the environment that look like options and are none; `run` warns of them.
+    public let unknownVariables: [String]
+
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
@@ -37,12 +40,18 @@ public struct ServerConfiguration: Sendable {
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
-        /// As on the command line, which is how errors name it.
-        public var flag: String {
-            "--"
-                + rawValue.reduce(into: "") { flag, character in
-                    flag += character.isUppercase ? "-" + character.lowercased() : String(character)
-                }
+        /// As on the command line: `--max-model-len`.
+        public var flag: String { "--" + words("-") }
+
+        /// As in the environment: `TRINITY_MAX_MODEL_LEN`.
+        public var variable: String { Self.variablePrefix + words("_").uppercased() }
+
+        static let variablePrefix = "TRINITY_"
+
+        private func words(_ separator: String) -> String {
+            rawValue.reduce(into: "") { words, character in
+                words += character.isUppercase ? separator + character.lowercased() : String(character)
+            }
         }
     }
 
@@ -59,6 +68,9 @@ public struct ServerConfiguration: Sendable {
             EnvironmentVariablesProvider(environmentVariables: environment),
         ])
         let options = OptionReader(reader: reader)
+        let variables = Set(Option.allCases.map(\.variable))
+        unknownVariables = environment.keys
+            .filter { $0.hasPrefix(Option.variablePrefix) && !variables.contains($0) }.sorted()
 
         let model = options.text(.model) ?? Self.defaultModel
         if model.isEmpty { throw ConfigurationError(option: .model, reason: "name the folder of a model") }
@@ -109,11 +121,11 @@ extension ServerConfiguration {
 }
 
 /// A setting that cannot be used.
-public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let option: ServerConfiguration.Option
     public let reason: String
 
-    public var description: String { "\(option.flag): \(reason)" }
+    public var description: String { "\(option.flag) (\(option.variable)): \(reason)" }
 }
 
 /// Reads one option at a time as text and checks it, so that a bad value is an error and never a silent default.

@@ -50,6 +50,18 @@ import Text
         }
     }
 
+    @Test func `a request whose client has left is not prepared`() async {
+        let preparation = RequestPreparation(endpoint: .completions, model: model, text: text)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            await #expect(throws: APIError.aborted) {
+                try await preparation.prepare(Array("{\"prompt\":\"a\"}".utf8))
+            }
+        }
+        task.cancel()
+        await task.value
+    }
+
     @Test func `a body that is not JSON is refused at its byte`() async {
         await #expect {
             try await RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))

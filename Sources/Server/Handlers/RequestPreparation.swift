@@ -17,6 +17,8 @@ struct RequestPreparation: Sendable {
     /// - Parameter body: as it came.
     /// - Throws: the `APIError` that the client gets.
     @concurrent func prepare(_ body: [UInt8]) async throws(APIError) -> Prepared {
+        // The client may have left while the request waited for a thread.
+        if Task.isCancelled { throw .aborted }
         let json = try JSONValue(requestBody: body)
         switch endpoint {
         case .completions: return try prepareCompletion(json)

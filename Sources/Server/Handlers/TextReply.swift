@@ -18,6 +18,7 @@ struct TextReply: Sendable {
     /// - Parameter body: as it came.
     /// - Throws: the `APIError` that the client gets.
     @concurrent func answer(_ body: [UInt8]) async throws(APIError) -> [UInt8] {
+        if Task.isCancelled { throw .aborted }
         let json = try JSONValue(requestBody: body)
         switch endpoint {
         case .tokenize: return try tokenize(json).serialized
