@@ -19,20 +19,43 @@ struct FeedForwardBuffers {
     let slotTokens: Buffer<Int32>
 
     init(config: ModelConfig, maxTokens: Int) {
-        let hasExperts = config.denseLayers < config.layers
-        let choices = hasExperts ? maxTokens * config.expertsPerToken : 0
-        let widths = config.expertIntermediateSize * (config.expertsPerToken + config.sharedExperts)
-        let inner = maxTokens * max(config.denseLayers > 0 ? config.intermediateSize : 0, hasExperts ? widths : 0)
-        gate = Buffer(count: inner)
-        up = Buffer(count: inner)
-        expertRows = Buffer(count: choices * config.hiddenSize)
-        shared = Buffer(count: hasExperts && config.sharedExperts > 0 ? maxTokens * config.hiddenSize : 0)
-        routerLogits = Buffer(count: hasExperts ? maxTokens * config.experts : 0)
-        routerKeys = Buffer(count: hasExperts ? maxTokens * config.experts : 0)
-        expertIDs = Buffer(count: choices)
-        expertWeights = Buffer(count: choices)
-        slots = Buffer(count: choices)
-        slotTokens = Buffer(count: choices)
+        let sizes = Sizes(config: config, maxTokens: maxTokens)
+        gate = Buffer(count: sizes.inner)
+        up = Buffer(count: sizes.inner)
+        expertRows = Buffer(count: sizes.choices * config.hiddenSize)
+        shared = Buffer(count: sizes.shared)
+        routerLogits = Buffer(count: sizes.scores)
+        routerKeys = Buffer(count: sizes.scores)
+        expertIDs = Buffer(count: sizes.choices)
+        expertWeights = Buffer(count: sizes.choices)
+        slots = Buffer(count: sizes.choices)
+        slotTokens = Buffer(count: sizes.choices)
+    }
+
+    /// Bytes that `init` allocates.
+    static func bytes(config: ModelConfig, maxTokens: Int) -> Int {
+        let sizes = Sizes(config: config, maxTokens: maxTokens)
+        return 4 * (2 * sizes.inner + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores)
+    }
+
+    /// Elements of the buffers.
+    private struct Sizes {
+        /// Inner activations of all MLPs of a layer.
+        let inner: Int
+        /// (token, expert) pairs.
+        let choices: Int
+        let shared: Int
+        /// One for each token and expert.
+        let scores: Int
+
+        init(config: ModelConfig, maxTokens: Int) {
+            let hasExperts = config.denseLayers < config.layers
+            let widths = config.expertIntermediateSize * (config.expertsPerToken + config.sharedExperts)
+            inner = maxTokens * max(config.denseLayers > 0 ? config.intermediateSize : 0, hasExperts ? widths : 0)
+            choices = hasExperts ? maxTokens * config.expertsPerToken : 0
+            shared = hasExperts && config.sharedExperts > 0 ? maxTokens * config.hiddenSize : 0
+            scores = hasExperts ? maxTokens * config.experts : 0
+        }
     }
 }
 

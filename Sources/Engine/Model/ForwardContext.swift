@@ -49,6 +49,13 @@ final class ForwardContext {
         feedForward = FeedForwardBuffers(config: config, maxTokens: maxTokens)
     }
 
+    /// Bytes of activations that `init` allocates.
+    static func activationBytes(config: ModelConfig, maxTokens: Int) -> Int {
+        let heads = 3 * config.attentionHeads + 2 * config.keyValueHeads
+        let row = 3 * config.hiddenSize + heads * config.headDimension + config.headDimension / 2 * 2
+        return 4 * maxTokens * row + FeedForwardBuffers.bytes(config: config, maxTokens: maxTokens)
+    }
+
     func observe(_ probe: TransformerProbe, layer: Int, _ values: UnsafePointer<Float>, count: Int) {
         observer?(probe, layer, UnsafeBufferPointer(start: values, count: count))
     }

@@ -37,6 +37,12 @@ final class Transformer {
         finalHidden = Buffer(count: maxLogitRows * config.hiddenSize)
     }
 
+    /// Bytes of activations and logits that `init` allocates.
+    static func activationBytes(config: ModelConfig, maxTokens: Int, maxLogitRows: Int) -> Int {
+        ForwardContext.activationBytes(config: config, maxTokens: maxTokens)
+            + 4 * maxLogitRows * (config.vocabularySize + config.hiddenSize)
+    }
+
     /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
     /// (logitRows, vocabularySize), valid until the next call.
     ///
