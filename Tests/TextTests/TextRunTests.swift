@@ -17,7 +17,8 @@ import Text
                 if random.oneIn(4) { pieces.append("") }
                 pieces[pieces.count - 1].unicodeScalars.append(scalar)
             }
-            for (isTrusted, expected) in [(true, test.idsWithoutSpecialTokens), (false, test.idsOfSpecialTokensAsText)] {
+            for (isTrusted, expected) in [(true, test.idsWithoutSpecialTokens), (false, test.idsOfSpecialTokensAsText)]
+            {
                 let runs = pieces.map { TextRun(text: $0, isTrusted: isTrusted) }
                 #expect(vectors.tokenizer.encode(runs, addSpecialTokens: false) == expected, "\(test.name)")
             }

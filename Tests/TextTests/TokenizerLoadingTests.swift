@@ -69,6 +69,26 @@ import Text
         #expect(throws: TokenizerError.self) { try load(text) }
     }
 
+    /// "b▁a" is cut before the mark, unless a rule joins what is before it with it.
+    @Test(
+        arguments: [
+            (#"["▁", "a"]"#, [1, 3]), (#"["▁", "a"], ["b", "▁"]"#, [1, 3]), (#"["b", "▁"], ["▁", "a"]"#, [4, 0]),
+        ] as [(String, [Int32])])
+    func `words are encoded by themselves only where no rule joins them`(merges: String, ids: [Int32]) throws {
+        let tokenizer = try load(
+            """
+            {"decoder": {"type": "Fuse"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "▁": 2, "▁a": 3, "b▁": 4},
+            "merges": [\(merges)]}}
+            """)
+        #expect(tokenizer.encode("b▁a", addSpecialTokens: false) == ids)
+    }
+
+    @Test func `merges may come before the vocabulary`() throws {
+        let tokenizer = try load(
+            #"{"model": {"merges": ["a b"], "vocab": {"a": 0, "b": 1, "ab": 2}}, "decoder": null}"#)
+        #expect(tokenizer.encode("aba", addSpecialTokens: false) == [2, 0])
+    }
+
     @Test func `tokens that differ only in normalization are different tokens`() throws {
         let text = TokenizerLoadingTests.smallest.replacingOccurrences(
             of: #"{"id": 5, "content": "<s>""#, with: #"{"id": 5, "content": "é"}, {"id": 6, "content": "e\#u{301}""#)

@@ -101,7 +101,8 @@ enum ByteToken {
 
     /// The byte that `content` stands for; `nil` if it is no such token.
     static func byte(of content: some Collection<UInt8>) -> UInt8? {
-        guard content.count == 6, content.starts(with: "<0x".utf8), content.dropFirst(5).first == UInt8(ascii: ">") else {
+        guard content.count == 6, content.starts(with: "<0x".utf8), content.dropFirst(5).first == UInt8(ascii: ">")
+        else {
             return nil
         }
         return UInt8(String(decoding: content.dropFirst(3).prefix(2), as: UTF8.self), radix: 16)

@@ -132,7 +132,9 @@ private struct MinimumHeap {
         while 4 * index + 1 < elements.count {
             let first = 4 * index + 1
             var child = first
-            for other in first..<min(first + 4, elements.count) where elements[other] < elements[child] { child = other }
+            for other in first..<min(first + 4, elements.count) where elements[other] < elements[child] {
+                child = other
+            }
             guard elements[child] < element else { break }
             elements[index] = elements[child]
             index = child

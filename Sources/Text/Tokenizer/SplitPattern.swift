@@ -65,7 +65,10 @@ enum SplitPattern: Sendable {
         let contractionSuffix = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"#
         let patterns: [(String, SplitPattern)] = [
             (#"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|"# + whitespace, .gpt2),
-            (contractions + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(letters: .letter, digits: 3)),
+            (
+                contractions + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace,
+                .llama3(letters: .letter, digits: 3)
+            ),
             (contractions + #"\p{N}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(letters: .letter, digits: 1)),
             (
                 #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+"#

@@ -39,7 +39,8 @@ public final class Tokenizer: Sendable {
         var vocabulary = parsed.vocabulary
         preTokenizer = try PreTokenizer(parsing: file["pre_tokenizer"])
         model = try BytePairEncoding(
-            parsing: file["model"], merges: parsed.merges, vocabulary: vocabulary, isByteLevel: preTokenizer.isByteLevel)
+            parsing: file["model"], merges: parsed.merges, vocabulary: vocabulary, isByteLevel: preTokenizer.isByteLevel
+        )
         let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary)
         let normalizer = try Normalizer(parsing: file["normalizer"])
         postProcessor = try PostProcessor(parsing: file["post_processor"])

@@ -143,7 +143,9 @@ extension JSONParser {
     }
 
     fileprivate mutating func nextRule(_ isFirst: inout Bool) throws(TokenizerError) -> Bool {
-        do throws(JSONError) { return try nextElement(before: "]", &isFirst) } catch { throw .notJSON(error.description) }
+        do throws(JSONError) { return try nextElement(before: "]", &isFirst) } catch {
+            throw .notJSON(error.description)
+        }
     }
 
     /// - Returns: where the second token begins; `nil` if this is no rule.
