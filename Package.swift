@@ -13,10 +13,22 @@ let settings: [SwiftSetting] = [
 // Kernels run at full speed in debug builds too, or the model tests would take an hour.
 let kernelSettings = settings + [.unsafeFlags(["-Ounchecked"])]
 
+// Each kernel target is compiled for the CPUs of its name; which one runs is decided at start.
+#if arch(x86_64)
+    let avx2Settings = kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
+    let avx512Settings =
+        kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])]
+#else
+    let avx2Settings = kernelSettings
+    let avx512Settings = kernelSettings
+#endif
+
 let package = Package(
     name: "trinity",
     products: [
-        .executable(name: "trinity", targets: ["trinity"])
+        .executable(name: "trinity", targets: ["trinity"]),
+        // For the package in Benchmarks.
+        .library(name: "Kernels", targets: ["AVX512Kernels", "CIntrinsics", "PortableKernels"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -59,7 +71,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "AVX512Kernels", "CIntrinsics", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -85,6 +97,11 @@ let package = Package(
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
+            name: "AVX512Kernels",
+            dependencies: ["CIntrinsics", "KernelSupport"],
+            path: "Sources/Kernels/AVX512",
+            swiftSettings: avx512Settings),
+        .target(
             name: "CIntrinsics",
             path: "Sources/Kernels/CIntrinsics"),
 
@@ -98,7 +115,8 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["PortableKernels", "COpenBLAS", "TestSupport"], swiftSettings: settings),
+            name: "KernelTests", dependencies: ["Engine", "PortableKernels", "COpenBLAS", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),

@@ -1,5 +1,3 @@
-import PortableKernels
-
 /// The kernels of one instruction set, chosen once at start. What each computes is written at `Portable`'s functions,
 /// which are the specification; parameters are theirs in order.
 struct KernelTable: Sendable {
@@ -16,8 +14,13 @@ struct KernelTable: Sendable {
     typealias Matmul =
         @Sendable (
             _ weights: UnsafeRawPointer, _ scales: UnsafePointer<Float>, _ scaleColumns: Int, _ scaleWidth: Int,
-            _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int, _ x: UnsafePointer<Float>, _ xStride: Int,
+            _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int, _ x: UnsafeRawPointer, _ xStride: Int,
             _ xRows: UnsafePointer<Int32>?, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
+        ) -> Void
+    typealias Encode =
+        @Sendable (
+            _ source: UnsafePointer<Float>, _ count: Int, _ padding: Int, _ target: UnsafeMutablePointer<UInt16>,
+            _ lowOffset: Int
         ) -> Void
     typealias Normalize =
         @Sendable (
@@ -39,6 +42,9 @@ struct KernelTable: Sendable {
     /// For the log and `/version`.
     var name: String
 
+    /// Turns rows of x into what `matmulBFloat16` and `matmulFloat8` take; `nil` where they take float32.
+    var encode: Encode?
+
     var packFloat32: Pack
     var packFloat16: Pack
     var packBFloat16: Pack
@@ -51,6 +57,9 @@ struct KernelTable: Sendable {
     var matmulFloat32: Matmul
     var matmulBFloat16: Matmul
     var matmulFloat8: Matmul
+    /// For results that decide, like a router's: activations are never rounded to bfloat16 alone.
+    var matmulBFloat16Exact: Matmul
+    var matmulFloat8Exact: Matmul
 
     var rmsNorm: Normalize
     var addRMSNorm: Normalize
@@ -87,36 +96,4 @@ struct KernelTable: Sendable {
 
     var argmax: @Sendable (_ values: UnsafePointer<Float>, _ count: Int) -> Int
     var sumOfExponentials: @Sendable (_ values: UnsafePointer<Float>, _ count: Int, _ maximum: Float) -> Double
-}
-
-extension KernelTable {
-    /// Plain Swift for any CPU.
-    static let portable = KernelTable(
-        name: "portable",
-        packFloat32: Portable.packFloat32,
-        packFloat16: Portable.packFloat16,
-        packBFloat16: Portable.packBFloat16,
-        packFloat8: Portable.packFloat8,
-        unpackRowFloat32: Portable.unpackRowFloat32,
-        unpackRowBFloat16: Portable.unpackRowBFloat16,
-        unpackRowFloat8: Portable.unpackRowFloat8,
-        matmulFloat32: Portable.matmulFloat32,
-        matmulBFloat16: Portable.matmulBFloat16,
-        matmulFloat8: Portable.matmulFloat8,
-        rmsNorm: Portable.rmsNorm,
-        addRMSNorm: Portable.addRMSNorm,
-        rotate: Portable.rotate,
-        siluMultiply: Portable.siluMultiply,
-        sigmoidMultiply: Portable.sigmoidMultiply,
-        writeCacheFloat32: Portable.writeCacheFloat32,
-        writeCacheBFloat16: Portable.writeCacheBFloat16,
-        attendFloat32: Portable.attendFloat32,
-        attendBFloat16: Portable.attendBFloat16,
-        route: Portable.route,
-        combineExperts: Portable.combineExperts,
-        argmax: Portable.argmax,
-        sumOfExponentials: Portable.sumOfExponentials)
-
-    /// The fastest set that this machine's CPU runs.
-    static let best = portable
 }

@@ -24,8 +24,8 @@ struct Attention {
         }
         context.pool.forEachSlice(of: [weights.output.blocks]) { _, blocks in
             weights.output.multiply(
-                context.attended.base, xStride: weights.output.columns, xRows: nil, tokens: context.plan.rows,
-                into: context.branch.base, yStride: weights.output.rows, blocks: blocks, kernels: context.kernels)
+                context.attended, xRows: nil, tokens: context.plan.rows, into: context.branch.base,
+                yStride: weights.output.rows, blocks: blocks, kernels: context.kernels)
         }
     }
 
@@ -37,8 +37,8 @@ struct Attention {
         context.pool.forEachSlice(of: products.map(\.0.blocks)) { index, blocks in
             let (matrix, target) = products[index]
             matrix.multiply(
-                context.normed.base, xStride: matrix.columns, xRows: nil, tokens: context.plan.rows, into: target.base,
-                yStride: matrix.rows, blocks: blocks, kernels: context.kernels)
+                context.normed, xRows: nil, tokens: context.plan.rows, into: target.base, yStride: matrix.rows,
+                blocks: blocks, kernels: context.kernels)
         }
     }
 
@@ -82,8 +82,11 @@ struct Attention {
             context.query.base + offset, heads, width,
             context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
             layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, blocksPerSlot(layout),
-            firstKey, position + 1, 1 / Float(width).squareRoot(), context.attended.base + offset)
-        kernels.sigmoidMultiply(context.attended.base + offset, context.gate.base + offset, heads * width)
+            firstKey, position + 1, 1 / Float(width).squareRoot(), context.attended.values + offset)
+        kernels.sigmoidMultiply(context.attended.values + offset, context.gate.base + offset, heads * width)
+        context.attended.encode(
+            rows: row..<row + 1, columns: group * heads * width..<(group + 1) * heads * width,
+            width: config.attentionHeads * width, kernels: kernels)
     }
 
     private func blocksPerSlot(_ layout: KVCacheLayout) -> Int {

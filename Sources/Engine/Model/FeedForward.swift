@@ -1,7 +1,8 @@
 /// Activations of the MLPs of a step, for the largest step.
 struct FeedForwardBuffers {
-    /// Inner activations of all MLPs that run at once, gate and up.
-    let gate: Buffer<Float>
+    /// Inner activations of all MLPs that run at once.
+    let inner: MatrixRowsBuffer
+    /// The factors of the gates.
     let up: Buffer<Float>
     /// Routed results, one row for each (token, expert): (tokens * expertsPerToken, hiddenSize)
     let expertRows: Buffer<Float>
@@ -18,13 +19,15 @@ struct FeedForwardBuffers {
     /// The token of each row of `expertRows`.
     let slotTokens: Buffer<Int32>
 
-    init(config: ModelConfig, maxTokens: Int) {
+    init(config: ModelConfig, kernels: KernelTable, maxTokens: Int) {
         let hasExperts = config.denseLayers < config.layers
         let choices = hasExperts ? maxTokens * config.expertsPerToken : 0
-        let widths = config.expertIntermediateSize * (config.expertsPerToken + config.sharedExperts)
-        let inner = maxTokens * max(config.denseLayers > 0 ? config.intermediateSize : 0, hasExperts ? widths : 0)
-        gate = Buffer(count: inner)
-        up = Buffer(count: inner)
+        let width = config.expertIntermediateSize
+        let dense = (rows: maxTokens, width: config.denseLayers > 0 ? config.intermediateSize : 0)
+        let sharedInner = (rows: maxTokens, width: hasExperts ? config.sharedExperts * width : 0)
+        // Either the dense MLP or the experts; room for both keeps it simple.
+        inner = MatrixRowsBuffer([dense, (choices, width), sharedInner], kernels: kernels)
+        up = Buffer(count: max(dense.rows * dense.width, choices * width + sharedInner.rows * sharedInner.width))
         expertRows = Buffer(count: choices * config.hiddenSize)
         shared = Buffer(count: hasExperts && config.sharedExperts > 0 ? maxTokens * config.hiddenSize : 0)
         routerLogits = Buffer(count: hasExperts ? maxTokens * config.experts : 0)
@@ -42,8 +45,10 @@ struct FeedForwardJob {
     /// Rows of `normed`; nil: all, in order.
     var rows: UnsafePointer<Int32>?
     var tokens: Int
-    /// Where its inner activations begin in the buffers, in floats.
-    var innerStart: Int
+    /// Its inner activations, (tokens, width)
+    var inner: MatrixRows
+    /// (tokens, width)
+    var up: UnsafeMutablePointer<Float>
     /// (tokens, hiddenSize)
     var output: UnsafeMutablePointer<Float>
 }
@@ -51,31 +56,34 @@ struct FeedForwardJob {
 extension ForwardContext {
     /// From `normed` to `branch` through one MLP.
     func runDenseMLP(_ weights: ModelWeights.GatedMLP) {
-        run([FeedForwardJob(weights: weights, rows: nil, tokens: plan.rows, innerStart: 0, output: branch.base)])
+        run([
+            FeedForwardJob(
+                weights: weights, rows: nil, tokens: plan.rows, inner: feedForward.inner.rows(width: weights.width),
+                up: feedForward.up.base, output: branch.base)
+        ])
     }
 
     /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows).
     func run(_ jobs: [FeedForwardJob]) {
-        let (x, hidden, kernels) = (normed.base, config.hiddenSize, kernels)
-        let (gates, ups) = (feedForward.gate, feedForward.up)
+        let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         pool.forEachSlice(of: jobs.map(\.weights.gate.blocks)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
-            let (gate, up) = (gates.base + job.innerStart, ups.base + job.innerStart)
-            for (matrix, target) in [(job.weights.gate, gate), (job.weights.up, up)] {
+            for (matrix, target) in [(job.weights.gate, job.inner.values), (job.weights.up, job.up)] {
                 matrix.multiply(
-                    x, xStride: hidden, xRows: job.rows, tokens: job.tokens, into: target, yStride: width,
-                    blocks: blocks, kernels: kernels)
+                    x, xRows: job.rows, tokens: job.tokens, into: target, yStride: width, blocks: blocks,
+                    kernels: kernels)
             }
             let columns = blocks.lowerBound * 16..<min(blocks.upperBound * 16, width)
             kernels.siluMultiply(
-                gate + columns.lowerBound, up + columns.lowerBound, job.tokens, columns.count, width)
+                job.inner.values + columns.lowerBound, job.up + columns.lowerBound, job.tokens, columns.count, width)
+            job.inner.encode(rows: 0..<job.tokens, columns: columns, width: width, kernels: kernels)
         }
         pool.forEachSlice(of: jobs.map(\.weights.down.blocks)) { index, blocks in
             let job = jobs[index]
             job.weights.down.multiply(
-                gates.base + job.innerStart, xStride: job.weights.width, xRows: nil, tokens: job.tokens,
-                into: job.output, yStride: hidden, blocks: blocks, kernels: kernels)
+                job.inner, xRows: nil, tokens: job.tokens, into: job.output, yStride: hidden, blocks: blocks,
+                kernels: kernels)
         }
     }
 }

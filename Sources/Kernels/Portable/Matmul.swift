@@ -12,15 +12,16 @@ extension Portable {
     ///   - scales: (row blocks, scaleColumns, 16)
     ///   - scaleWidth: columns that share a scale; with bfloat16 weights all of them
     ///   - rows, columns: the matrix's shape without padding
-    ///   - x: rows of at least `columns` floats, `xStride` apart
+    ///   - x: float32 rows of at least `columns` numbers, `xStride` apart
     ///   - xRows: the row of x for each token, or nil for 0 ..< tokens
     ///   - y: (tokens, rows), `yStride` floats from token to token; only the blocks' columns are written
     public static func matmulFloat32(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
         let weights = weights.assumingMemoryBound(to: Float.self)
+        let x = x.assumingMemoryBound(to: Float.self)
         var block = firstBlock
         while block < firstBlock + blocks {
             let lines = weights + block * columns * 16
@@ -41,9 +42,10 @@ extension Portable {
     /// The same with weights in bfloat16, in lines of 2 columns (P16x2).
     public static func matmulBFloat16(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
+        let x = x.assumingMemoryBound(to: Float.self)
         withPanel { panel in
             var block = firstBlock
             while block < firstBlock + blocks {
@@ -67,9 +69,10 @@ extension Portable {
     /// The same with weights in E4M3FN, in lines of 4 columns (P16x4).
     public static func matmulFloat8(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
+        let x = x.assumingMemoryBound(to: Float.self)
         withPanel { panel in
             var block = firstBlock
             while block < firstBlock + blocks {
