@@ -78,7 +78,7 @@ struct ModelVectorTests {
                 let scale = want.reduce(0) { $0 + $1 * $1 }
                 return (zip(logits, want).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / scale).squareRoot()
             }
-            #expect(errors.sorted()[errors.count / 2] < 1e-2, "\(prompt.name)")
+            #expect(errors.sorted()[errors.count / 2] < 2e-2, "\(prompt.name)")
         }
     }
 

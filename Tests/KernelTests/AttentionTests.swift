@@ -46,16 +46,28 @@ struct AttentionTests {
         }
 
         func attend(_ query: [Float], _ visible: Range<Int>) -> [Float] {
+            let heads = query.count / width
             var out = [Float](repeating: .nan, count: query.count)
+            var total = [Float](repeating: .nan, count: heads * (width + 2))
+            var partial = total
             let attend = isBFloat16 ? kernels.attendBFloat16 : kernels.attendFloat32
             bytes.withUnsafeBytes { bytes in
                 table.withUnsafeBufferPointer { table in
                     guard let base = bytes.baseAddress, let table = table.baseAddress else { return }
-                    attend(
-                        query, query.count / width, width, base, blockBytes, table + 1, 2, visible.lowerBound,
-                        visible.upperBound, 0.7, &out)
+                    for segment in visible.lowerBound / 256...(visible.upperBound - 1) / 256 {
+                        let positions = visible.clamped(to: segment * 256..<(segment + 1) * 256)
+                        attend(
+                            query, heads, width, base, blockBytes, table + 1, 2, positions.lowerBound,
+                            positions.upperBound, 0.7, &partial)
+                        if segment == visible.lowerBound / 256 {
+                            total = partial
+                        } else {
+                            kernels.mergeSegment(partial, heads, width, &total)
+                        }
+                    }
                 }
             }
+            kernels.finishAttention(total, heads, width, &out)
             return out
         }
 
@@ -85,7 +97,8 @@ struct AttentionTests {
         let (width, isBFloat16) = shape
         var random = RandomValues(seed: 10)
         let cache = Cache(width: width, tokens: 700, isBFloat16: isBFloat16, kernels: kernels, random: &random)
-        let query = random.floats(3 * width, in: -4...4)
+        // A tile of four heads, one of two and one alone.
+        let query = random.floats(7 * width, in: -4...4)
         for visible in [0..<1, 0..<16, 5..<6, 3..<40, 0..<256, 250..<257, 255..<512, 17..<700, 0..<700] {
             let got = cache.attend(query, visible)
             // A score of float32 products is off by some 1e-6, and so is its exponential, relatively.

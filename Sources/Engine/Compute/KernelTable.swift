@@ -35,8 +35,12 @@ struct KernelTable: Sendable {
     typealias Attend =
         @Sendable (
             _ query: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int, _ cache: UnsafeRawPointer,
-            _ blockBytes: Int, _ table: UnsafePointer<Int32>, _ tableStride: Int, _ firstKey: Int, _ endKey: Int,
-            _ scale: Float, _ out: UnsafeMutablePointer<Float>
+            _ blockBytes: Int, _ table: UnsafePointer<Int32>, _ tableStride: Int, _ start: Int, _ end: Int,
+            _ scale: Float, _ partial: UnsafeMutablePointer<Float>
+        ) -> Void
+    typealias MergePartials =
+        @Sendable (
+            _ partial: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int, _ out: UnsafeMutablePointer<Float>
         ) -> Void
 
     /// For the log and `/version`.
@@ -79,6 +83,8 @@ struct KernelTable: Sendable {
     var writeCacheBFloat16: WriteCache
     var attendFloat32: Attend
     var attendBFloat16: Attend
+    var mergeSegment: MergePartials
+    var finishAttention: MergePartials
 
     var route:
         @Sendable (

@@ -30,6 +30,7 @@ final class ForwardContext {
     let feedForward: FeedForwardBuffers
     private let normedBuffer: MatrixRowsBuffer
     private let attendedBuffer: MatrixRowsBuffer
+    private var scratch = Buffer<Float>(count: 0)
 
     init(config: ModelConfig, storage: KVStorage, pool: WorkerPool, kernels: KernelTable, maxTokens: Int) {
         self.config = config
@@ -52,6 +53,12 @@ final class ForwardContext {
         cosines = rows(config.headDimension / 2)
         sines = rows(config.headDimension / 2)
         feedForward = FeedForwardBuffers(config: config, kernels: kernels, maxTokens: maxTokens)
+    }
+
+    /// Room for `count` floats that attention keeps between its steps; what was there before is lost.
+    func attentionScratch(count: Int) -> UnsafeMutablePointer<Float> {
+        if scratch.count < count { scratch = Buffer(count: count + count / 2) }
+        return scratch.base
     }
 
     func observe(_ probe: TransformerProbe, layer: Int, _ values: UnsafePointer<Float>, count: Int) {

@@ -1,6 +1,5 @@
 #if arch(x86_64)
     import CIntrinsics
-    import KernelSupport
 
     // Activations as products with bfloat16 and float8 weights take them: a row is its columns in bfloat16, padded with
     // zeros to whole lines of weights, and then as many again with what the first ones rounded off, which exact products

@@ -1,6 +1,5 @@
 #if arch(x86_64)
     import CIntrinsics
-    import KernelSupport
 
     extension AVX512 {
         /// Weights float32, x float32; parameters as in `Portable`, and its order too: in a panel of at most 128 columns

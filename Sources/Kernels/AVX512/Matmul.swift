@@ -1,6 +1,5 @@
 #if arch(x86_64)
     import CIntrinsics
-    import KernelSupport
 
     // The products of this set; how one is computed is written at `PackedProduct`. Parameters as in `Portable`, but
     // rows of x are encoded by `encode`, `xStride` counts their elements, and the second terms begin in the middle of a

@@ -1,4 +1,3 @@
-import KernelSupport
 
 // y = x W^T with packed weights. A dot product is a sum over panels of at most 128 columns that never cross a border of
 // the scales: in a panel one float32 chain of ascending columns, times the scale, added to the panels before. The same

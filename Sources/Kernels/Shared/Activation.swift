@@ -1,4 +1,3 @@
-import KernelSupport
 
 extension Kernels {
     /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride`

@@ -1,4 +1,3 @@
-import KernelSupport
 
 extension Kernels {
     /// Chooses the experts of each token and their mixing weights.

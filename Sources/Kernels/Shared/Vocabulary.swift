@@ -1,4 +1,3 @@
-import KernelSupport
 
 extension Kernels {
     /// The index of the largest of `count` >= 1 values, the lowest among equals.
