@@ -10,17 +10,31 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-// Kernels run at full speed in debug builds too, or the model tests would take an hour.
-let kernelSettings = settings + [.unsafeFlags(["-Ounchecked"])]
+// Kernels run at full speed in debug builds too, or the model tests would take an hour: optimised, and each module as a
+// whole, so that helpers in other files are inlined.
+let kernelSettings =
+    settings + [
+        .unsafeFlags(["-Ounchecked", "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode"])
+    ]
 
-// Each kernel target is compiled for the CPUs of its name; which one runs is decided at start.
+// Kernels for the CPUs of their names; which ones run is decided at start.
 #if arch(x86_64)
-    let avx2Settings = kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]
-    let avx512Settings =
-        kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])]
+    let vectorKernels: [Target] = [
+        .target(
+            name: "AVX2Kernels",
+            dependencies: ["CIntrinsics"],
+            path: "Sources/Kernels/AVX2",
+            swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
+        .target(
+            name: "AVX512Kernels",
+            dependencies: ["CIntrinsics"],
+            path: "Sources/Kernels/AVX512",
+            swiftSettings: kernelSettings + [
+                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
+            ]),
+    ]
 #else
-    let avx2Settings = kernelSettings
-    let avx512Settings = kernelSettings
+    let vectorKernels: [Target] = []
 #endif
 
 let package = Package(
@@ -28,7 +42,7 @@ let package = Package(
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
         // For the package in Benchmarks.
-        .library(name: "Kernels", targets: ["AVX512Kernels", "CIntrinsics", "PortableKernels"]),
+        .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -71,9 +85,9 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "AVX512Kernels", "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
-            ],
+            ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
         .target(
             name: "Scheduling",
@@ -88,19 +102,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "KernelSupport",
-            path: "Sources/Kernels/Support",
-            swiftSettings: kernelSettings),
-        .target(
             name: "PortableKernels",
-            dependencies: ["KernelSupport"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
-        .target(
-            name: "AVX512Kernels",
-            dependencies: ["CIntrinsics", "KernelSupport"],
-            path: "Sources/Kernels/AVX512",
-            swiftSettings: avx512Settings),
         .target(
             name: "CIntrinsics",
             path: "Sources/Kernels/CIntrinsics"),
@@ -115,7 +119,7 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "PortableKernels", "COpenBLAS", "TestSupport"],
+            name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
@@ -125,5 +129,5 @@ let package = Package(
             dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
-    ]
+    ] + vectorKernels
 )

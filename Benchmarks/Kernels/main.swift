@@ -1,6 +1,7 @@
 // Kernel sets against each other and against the machine: every figure is the best of many short samples, all kinds of
 // samples taken in turn, so that the figures of a line share a minute. Arguments: [threads] [rounds].
 
+import AVX2Kernels
 import AVX512Kernels
 import Ceilings
 import Foundation
@@ -88,7 +89,8 @@ func line(_ name: String, _ values: [(String, Double)]) {
 }
 
 let sets: [(name: String, matmul: Matmul, elements: Int)] = [
-    ("portable", Portable.matmulFloat8, 0), ("avx512 exact", AVX512.matmulFloat8Exact, 2),
+    ("portable", Portable.matmulFloat8, 0), ("avx2", AVX2.matmulFloat8, 0),
+    ("avx512 exact", AVX512.matmulFloat8Exact, 2),
     ("avx512 fast", AVX512.matmulFloat8, 2),
 ]
 
@@ -99,7 +101,11 @@ do {
     var best = [String: Double]()
     for _ in 0..<rounds {
         for set in sets {
-            let time = seconds { problem.run(set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements, repeats: 1) }
+            let time = seconds {
+                problem.run(
+                    set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements,
+                    repeats: 1)
+            }
             best[set.name] = max(best[set.name] ?? 0, Double(bytes) / time / 1e9)
         }
         nonisolated(unsafe) let weights = problem.weights
@@ -122,7 +128,11 @@ for tokens in [2, 4, 8, 12, 32, 64, 512] {
     for _ in 0..<rounds {
         for set in sets {
             let count = set.name == "portable" ? max(repeats / 8, 1) : repeats
-            let time = seconds { problem.run(set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements, repeats: count) }
+            let time = seconds {
+                problem.run(
+                    set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements,
+                    repeats: count)
+            }
             best[set.name] = max(best[set.name] ?? 0, operations * Double(count) / time / 1e9)
         }
         nonisolated(unsafe) var operations = 0.0

@@ -33,7 +33,7 @@ public struct EngineOptions: Sendable {
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
     public var kvCacheType = KVDataType.f32
-    public var compute = Compute.exact
+    public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
     public var weightFormat = WeightFormat.auto

@@ -56,7 +56,9 @@ class Server:
     def __init__(self, *arguments, environment=None):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
-        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *map(str, arguments)]
+        # References are results of exact arithmetic.
+        command = [
+            REPOSITORY / BINARY, "serve", "--port", str(self.port), "--compute", "exact", *map(str, arguments)]
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=subprocess.STDOUT)

@@ -23,6 +23,8 @@ final class EngineHarness: Sendable {
     init(_ directory: URL, tokenizer: Tokenizer? = nil, _ change: (inout EngineOptions) -> Void = { _ in }) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
+        // References are results of exact arithmetic.
+        options.compute = .exact
         options.threads = 1
         change(&options)
         var logger = Logger(label: "test")

@@ -4,6 +4,8 @@ import CIntrinsics
 public enum KernelSet: String, Sendable, CaseIterable {
     /// Any CPU.
     case portable
+    /// x86-64-v3: AVX2 and FMA.
+    case avx2
     /// x86-64-v4 with BF16 and VBMI.
     case avx512
 
@@ -13,6 +15,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
     private var isAvailable: Bool {
         switch self {
         case .portable: true
+        case .avx2: trinity_has_avx2() != 0
         case .avx512: trinity_has_avx512() != 0
         }
     }
@@ -21,13 +24,13 @@ public enum KernelSet: String, Sendable, CaseIterable {
     /// takes float32.
     func table(_ compute: EngineOptions.Compute) -> KernelTable {
         switch self {
-        case .portable: return .portable
-        case .avx512:
-            #if arch(x86_64)
-                return compute == .exact ? .avx512Exact : .avx512Fast
-            #else
-                return .portable
-            #endif
+        case .portable: .portable
+        #if arch(x86_64)
+            case .avx2: .avx2
+            case .avx512: compute == .exact ? .avx512Exact : .avx512Fast
+        #else
+            case .avx2, .avx512: .portable
+        #endif
         }
     }
 }

@@ -97,7 +97,8 @@ struct CacheReader {
             context.query.base + unit * heads * width, heads, width,
             context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
             layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, layout.blocksPerSlot(type),
-            max(segment * Self.segmentLength, firstKey(position)), min((segment + 1) * Self.segmentLength, position + 1),
+            max(segment * Self.segmentLength, firstKey(position)),
+            min((segment + 1) * Self.segmentLength, position + 1),
             1 / Float(width).squareRoot(), partial)
     }
 

@@ -1,23 +1,21 @@
-#if arch(x86_64)
-    import CIntrinsics
+import CIntrinsics
 
-    // What a set does in its own way, for the sources in `Shared`.
+// What a set does in its own way, for the sources in `Shared`.
 
-    /// a * b + c, rounded once.
-    @inline(__always)
-    func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
-        c.addingProduct(a, b)
-    }
+/// a * b + c, rounded once.
+@inline(__always)
+func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
+    c.addingProduct(a, b)
+}
 
-    /// The larger of each lane.
-    @inline(__always)
-    func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
-        trinity_max(b, a)
-    }
+/// The larger of each lane.
+@inline(__always)
+func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    trinity_max(b, a)
+}
 
-    /// Sixteen bfloat16 numbers from memory.
-    @inline(__always)
-    func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
-        trinity_from_bfloat16(pointer.loadUnaligned(as: SIMD4<Int64>.self))
-    }
-#endif
+/// Sixteen bfloat16 numbers from memory.
+@inline(__always)
+func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    trinity_from_bfloat16(pointer.loadUnaligned(as: SIMD4<Int64>.self))
+}

@@ -6,6 +6,10 @@ func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> 
     a * b + c
 }
 
+/// Tokens whose sums fit into sixteen registers of 128 bits beside the weights.
+@inline(__always)
+var largestTile: Int { 2 }
+
 /// The larger of each lane.
 @inline(__always)
 func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {

@@ -1,4 +1,3 @@
-
 extension Kernels {
     /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride`
     /// floats from row to row.

@@ -1,4 +1,3 @@
-
 // RMS normalization (arXiv 1910.07467): out = weight * x / sqrt(mean(x^2) + epsilon), all in float32. The squares are
 // summed in 16 lanes of ascending columns, then as a tree.
 

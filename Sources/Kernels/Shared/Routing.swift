@@ -1,4 +1,3 @@
-
 extension Kernels {
     /// Chooses the experts of each token and their mixing weights.
     ///

@@ -1,4 +1,3 @@
-
 extension Kernels {
     /// The index of the largest of `count` >= 1 values, the lowest among equals.
     public static func argmax(values: UnsafePointer<Float>, count: Int) -> Int {

@@ -41,8 +41,16 @@ struct Serve: AsyncParsableCommand {
     var kvCacheMemory: String?
     @Option(help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
     var kvCacheDtype: String?
-    @Option(help: ArgumentHelp("Arithmetic: exact; fast is not there yet (default: exact).", valueName: "mode"))
+    @Option(
+        help: ArgumentHelp(
+            "Activations in products: fast rounds them to bfloat16 where the CPU has it, exact does not (default: fast).",
+            valueName: "mode"))
     var compute: String?
+    @Option(
+        help: ArgumentHelp(
+            "Instruction set to compute with: portable, avx2 or avx512 (default: the best of this CPU).",
+            valueName: "set"))
+    var kernels: String?
     @Option(
         help: ArgumentHelp(
             "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load (default: auto).",
@@ -64,7 +72,8 @@ struct Serve: AsyncParsableCommand {
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
-            (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
+            (.compute, compute), (.kernels, kernels), (.weights, weights), (.drainTimeout, drainTimeout),
+            (.logLevel, logLevel),
             (.logFormat, logFormat),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]

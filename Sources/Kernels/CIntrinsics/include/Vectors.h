@@ -9,6 +9,19 @@
 static inline void trinity_prefetch(const void *address) {
     _mm_prefetch((const char *)address, _MM_HINT_T0);
 }
+
+/// Eight bfloat16 numbers as floats. The standard library's conversion would be a generic function shared by all modules.
+static inline __m256 trinity_from_eight_bfloat16(__m128i values) {
+    return (__m256)_mm256_slli_epi32(_mm256_cvtepu16_epi32(values), 16);
+}
+
+/// The low, the high 8 bytes of each 16-byte lane as the upper halves of 32-bit lanes.
+static inline __m256i trinity_widen_low_pairs(__m256i bytes) {
+    return _mm256_unpacklo_epi16(_mm256_setzero_si256(), bytes);
+}
+static inline __m256i trinity_widen_high_pairs(__m256i bytes) {
+    return _mm256_unpackhi_epi16(_mm256_setzero_si256(), bytes);
+}
 #endif
 
 #if defined(__AVX512BF16__) && defined(__AVX512VBMI__)

@@ -1,39 +1,39 @@
-import AVX512Kernels
-import PortableKernels
+#if arch(x86_64)
+    import AVX2Kernels
+    import AVX512Kernels
 
-extension KernelTable {
-    /// Plain Swift for any CPU.
-    static let portable = KernelTable(
-        name: "portable",
-        packFloat32: Portable.packFloat32,
-        packFloat16: Portable.packFloat16,
-        packBFloat16: Portable.packBFloat16,
-        packFloat8: Portable.packFloat8,
-        unpackRowFloat32: Portable.unpackRowFloat32,
-        unpackRowBFloat16: Portable.unpackRowBFloat16,
-        unpackRowFloat8: Portable.unpackRowFloat8,
-        matmulFloat32: Portable.matmulFloat32,
-        matmulBFloat16: Portable.matmulBFloat16,
-        matmulFloat8: Portable.matmulFloat8,
-        matmulBFloat16Exact: Portable.matmulBFloat16,
-        matmulFloat8Exact: Portable.matmulFloat8,
-        rmsNorm: Portable.rmsNorm,
-        addRMSNorm: Portable.addRMSNorm,
-        rotate: Portable.rotate,
-        siluMultiply: Portable.siluMultiply,
-        sigmoidMultiply: Portable.sigmoidMultiply,
-        writeCacheFloat32: Portable.writeCacheFloat32,
-        writeCacheBFloat16: Portable.writeCacheBFloat16,
-        attendFloat32: Portable.attendFloat32,
-        attendBFloat16: Portable.attendBFloat16,
-        mergeSegment: Portable.mergeSegment,
-        finishAttention: Portable.finishAttention,
-        route: Portable.route,
-        combineExperts: Portable.combineExperts,
-        argmax: Portable.argmax,
-        sumOfExponentials: Portable.sumOfExponentials)
+    extension KernelTable {
+        /// For CPUs with AVX2 and FMA.
+        static let avx2 = KernelTable(
+            name: "avx2",
+            packFloat32: AVX2.packFloat32,
+            packFloat16: AVX2.packFloat16,
+            packBFloat16: AVX2.packBFloat16,
+            packFloat8: AVX2.packFloat8,
+            unpackRowFloat32: AVX2.unpackRowFloat32,
+            unpackRowBFloat16: AVX2.unpackRowBFloat16,
+            unpackRowFloat8: AVX2.unpackRowFloat8,
+            matmulFloat32: AVX2.matmulFloat32,
+            matmulBFloat16: AVX2.matmulBFloat16,
+            matmulFloat8: AVX2.matmulFloat8,
+            matmulBFloat16Exact: AVX2.matmulBFloat16,
+            matmulFloat8Exact: AVX2.matmulFloat8,
+            rmsNorm: AVX2.rmsNorm,
+            addRMSNorm: AVX2.addRMSNorm,
+            rotate: AVX2.rotate,
+            siluMultiply: AVX2.siluMultiply,
+            sigmoidMultiply: AVX2.sigmoidMultiply,
+            writeCacheFloat32: AVX2.writeCacheFloat32,
+            writeCacheBFloat16: AVX2.writeCacheBFloat16,
+            attendFloat32: AVX2.attendFloat32,
+            attendBFloat16: AVX2.attendBFloat16,
+            mergeSegment: AVX2.mergeSegment,
+            finishAttention: AVX2.finishAttention,
+            route: AVX2.route,
+            combineExperts: AVX2.combineExperts,
+            argmax: AVX2.argmax,
+            sumOfExponentials: AVX2.sumOfExponentials)
 
-    #if arch(x86_64)
         /// For CPUs with AVX-512, BF16 and VBMI, with activations to 16 bits of precision.
         static let avx512Exact: KernelTable = {
             var table = avx512Fast
@@ -74,5 +74,5 @@ extension KernelTable {
             combineExperts: AVX512.combineExperts,
             argmax: AVX512.argmax,
             sumOfExponentials: AVX512.sumOfExponentials)
-    #endif
-}
+    }
+#endif
