@@ -147,3 +147,52 @@ for tokens in [2, 4, 8, 12, 32, 64, 512] {
     line("\(tokens) tokens, GFLOP/s", (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
     problem.free()
 }
+
+typealias Attend =
+    @Sendable (
+        UnsafePointer<Float>, Int, Int, UnsafeRawPointer, Int, UnsafePointer<Int32>, Int, Int, Int, Float,
+        UnsafeMutablePointer<Float>
+    ) -> Void
+
+// One row over a bfloat16 cache far larger than the caches, 4 heads of 128 channels to a key-value head: GB/s.
+do {
+    let (heads, width, slots) = (4, 128, 16384)
+    let blockBytes = 2 * 16 * width * 2
+    let cache = UnsafeMutableRawPointer.allocate(byteCount: slots * blockBytes, alignment: 64)
+    cache.initializeMemory(as: UInt16.self, repeating: 0x3c00, count: slots * blockBytes / 2)
+    let table = UnsafeMutablePointer<Int32>.allocate(capacity: slots)
+    for slot in 0..<slots { table[slot] = Int32(slot) }
+    let query = UnsafeMutablePointer<Float>.allocate(capacity: heads * width)
+    query.initialize(repeating: 0.01, count: heads * width)
+    let stride = heads * (width + 2)
+    let partials = UnsafeMutablePointer<Float>.allocate(capacity: threads * stride)
+    let sets: [(name: String, attend: Attend)] = [
+        ("portable", Portable.attendBFloat16), ("avx2", AVX2.attendBFloat16), ("avx512", AVX512.attendBFloat16),
+    ]
+    var best = [String: Double]()
+    for _ in 0..<rounds {
+        for set in sets {
+            nonisolated(unsafe) let memory = (cache, table, query, partials)
+            let attend = set.attend
+            let time = seconds {
+                DispatchQueue.concurrentPerform(iterations: threads) { thread in
+                    let (cache, table, query, partials) = memory
+                    let share = slots / 16 / threads
+                    for segment in thread * share..<(thread + 1) * share {
+                        attend(
+                            query, heads, width, cache, blockBytes, table, 1, segment * 256, (segment + 1) * 256, 0.1,
+                            partials + thread * stride)
+                    }
+                }
+            }
+            best[set.name] = max(best[set.name] ?? 0, Double(slots * blockBytes) / time / 1e9)
+        }
+        nonisolated(unsafe) let memory = cache
+        let share = slots * blockBytes / threads
+        let time = seconds {
+            DispatchQueue.concurrentPerform(iterations: threads) { _ = ceiling_read(memory + $0 * share, share) }
+        }
+        best["read"] = max(best["read"] ?? 0, Double(slots * blockBytes) / time / 1e9)
+    }
+    line("attention, GB/s", (["read"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+}

@@ -12,6 +12,12 @@ func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> 
 @inline(__always)
 var largestTile: Int { 4 }
 
+/// Asks for the cache line at an address, which need not be valid.
+@inline(__always)
+func prefetch(_ address: UnsafeRawPointer) {
+    trinity_prefetch(address)
+}
+
 /// The larger of each lane.
 @inline(__always)
 func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {

@@ -6,6 +6,10 @@ func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> 
     a * b + c
 }
 
+/// Asks for a cache line; left to the CPU.
+@inline(__always)
+func prefetch(_ address: UnsafeRawPointer) {}
+
 /// Tokens whose sums fit into sixteen registers of 128 bits beside the weights.
 @inline(__always)
 var largestTile: Int { 2 }

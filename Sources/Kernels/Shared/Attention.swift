@@ -143,9 +143,12 @@ private struct CachedSegment<let elementBytes: Int> {
         var slot = start / 16
         while slot * 16 < end {
             let keys = block(slot)
+            // Those of the slot after the next arrive while these are used.
+            let nextKeys = (slot + 2) * 16 < end ? block(slot + 2) : keys
             var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
             var channel = 0
             while channel < headDimension {
+                prefetch(nextKeys + channel * 16 * elementBytes)
                 let key = elements(keys, channel * 16)
                 var h = 0
                 while h < count {
@@ -206,39 +209,79 @@ private struct CachedSegment<let elementBytes: Int> {
         var slot = start / 16
         while slot * 16 < end {
             let values = block(slot)
-            let first = slot * 16 < start ? start : slot * 16
-            let stop = slot * 16 + 16 < end ? slot * 16 + 16 : end
+            let nextValues = (slot + 2) * 16 < end ? block(slot + 2) : values
+            let first = slot * 16 < start ? start - slot * 16 : 0
+            let stop = slot * 16 + 16 < end ? 16 : end - slot * 16
+            let slotWeights = weights + slot % 16 * 16
+            let isFirst = slot * 16 + first == start
             var channel = 0
+            // Wide pieces of a row, so that memory is read nearly in order.
+            while channel + 64 <= headDimension {
+                sumValues(
+                    values, nextValues, slotWeights, out, tile, InlineArray<4, Int>(repeating: 0), channel, first, stop,
+                    isFirst)
+                channel += 64
+            }
             while channel < headDimension {
-                let width = headDimension - channel
-                var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-                var h = 0
-                if first > start {
-                    while h < count {
-                        sums[unchecked: h] = load(out, h * headDimension + channel, count: width)
-                        h += 1
-                    }
-                }
-                var position = first
-                while position < stop {
-                    let index = (16 + position % 16) * headDimension + channel
-                    let value = width >= 16 ? elements(values, index) : elements(values, index, count: width)
-                    h = 0
-                    while h < count {
-                        let weight = SIMD16<Float>(repeating: weights[h * 256 + position % 256])
-                        sums[unchecked: h] = multiplyAdd(value, weight, sums[unchecked: h])
-                        h += 1
-                    }
-                    position += 1
-                }
-                h = 0
-                while h < count {
-                    store(sums[unchecked: h], out, h * headDimension + channel, count: width)
-                    h += 1
-                }
+                sumValues(
+                    values, nextValues, slotWeights, out, tile, InlineArray<1, Int>(repeating: 0), channel, first, stop,
+                    isFirst)
                 channel += 16
             }
             slot += 1
+        }
+    }
+
+    /// The same for tokens first ..< stop of one block and `vectors` times 16 channels.
+    @inline(__always)
+    private func sumValues<let count: Int, let vectors: Int>(
+        _ values: UnsafeRawPointer, _ nextValues: UnsafeRawPointer, _ weights: UnsafePointer<Float>,
+        _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>, _ piece: InlineArray<vectors, Int>,
+        _ channel: Int, _ first: Int, _ stop: Int, _ isFirst: Bool
+    ) {
+        let width = headDimension - channel
+        var sums = InlineArray<vectors, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
+        var v = 0
+        while v < vectors && !isFirst {
+            var h = 0
+            while h < count {
+                sums[unchecked: v][unchecked: h] = load(
+                    out, h * headDimension + channel + v * 16, count: vectors > 1 ? 16 : width)
+                h += 1
+            }
+            v += 1
+        }
+        var lane = first
+        var index = (16 + first) * headDimension + channel
+        while lane < stop {
+            prefetch(nextValues + index * elementBytes)
+            if vectors > 1 { prefetch(nextValues + (index + 32) * elementBytes) }
+            v = 0
+            while v < vectors {
+                let value =
+                    vectors > 1 || width >= 16
+                    ? elements(values, index + v * 16) : elements(values, index, count: width)
+                var h = 0
+                while h < count {
+                    let weight = SIMD16<Float>(repeating: weights[h * 256 + lane])
+                    sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
+                    h += 1
+                }
+                v += 1
+            }
+            lane += 1
+            index += headDimension
+        }
+        v = 0
+        while v < vectors {
+            var h = 0
+            while h < count {
+                store(
+                    sums[unchecked: v][unchecked: h], out, h * headDimension + channel + v * 16,
+                    count: vectors > 1 ? 16 : width)
+                h += 1
+            }
+            v += 1
         }
     }
 
