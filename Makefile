@@ -32,7 +32,7 @@ clients: ## Run the client tests (Python) against the debug build
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
-check: lint test ## What must pass before a commit: format, tidy rules and tests
+check: lint test ## What must pass before a commit: format, then all Swift tests
 
 lint: ## Report what `make format` would change
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
@@ -44,7 +44,7 @@ tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift build --build-tests
 	swift test --skip-build --disable-xctest --filter TidyTests
 
-tsan: setup ## Run the HTTP and server tests under the thread sanitizer
+tsan: setup ## Run the tests of HTTP, server and engine threads under the thread sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/thread-sanitizer.supp" \
 	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest \
 	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'

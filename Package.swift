@@ -41,8 +41,9 @@ let package = Package(
     name: "trinity",
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
-        // For the package in Benchmarks.
+        // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
+        .library(name: "Text", targets: ["Text"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

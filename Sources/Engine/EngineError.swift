@@ -1,9 +1,15 @@
+import Scheduling
+
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
     /// A file of the model folder cannot be read or is not what it should be.
     case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
+    /// The buffers of the largest step do not fit the machine.
+    case activations(neededBytes: Int, availableBytes: Int)
+    /// The system refuses the memory of the KV pool.
+    case allocation(bytes: Int, reason: String)
     /// An option asks for what does not exist yet.
     case unsupported(String)
 
@@ -15,7 +21,31 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
             \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
             """
+        case .activations(let needed, let available):
+            """
+            the largest step works in \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are free; \
+            lower --max-batched-tokens or --max-sequences
+            """
+        case .allocation(let bytes, let reason):
+            "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory"
         case .unsupported(let reason): reason
+        }
+    }
+}
+
+/// Why a request that reached the engine cannot be run.
+enum RequestError: Error, CustomStringConvertible {
+    /// It has no prompt, or asks for no token.
+    case empty
+    /// The prompt has an id that is not of the model's vocabulary.
+    case unknownToken(Int32, vocabularySize: Int)
+    case notAdmitted(AdmissionError)
+
+    var description: String {
+        switch self {
+        case .empty: "a sequence has a prompt and at least one token to generate"
+        case .unknownToken(let id, let size): "the model has no token \(id), only 0 ..< \(size)"
+        case .notAdmitted(let reason): String(describing: reason)
         }
     }
 }

@@ -29,14 +29,16 @@ struct EngineLoader {
 
         let threads = options.threads ?? WorkerPool.defaultThreadCount()
         let pool = WorkerPool(
-            threads: threads, pinned: options.pinsThreads, spinning: options.pinsThreads ? .microseconds(300) : .zero)
+            threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
+            spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.weightFormat == .fp8)
         let weights = ModelWeights(
             checkpoint: checkpoint, config: config, pool: pool, kernels: kernels, progress: progress)
         let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
-        let memory = try MemoryPlan(layout: layout, config: config, options: options, weightBytes: weights.bytes)
+        let memory = try MemoryPlan(
+            layout: layout, config: config, options: options, kernels: kernels, weightBytes: weights.bytes)
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
         let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
         let transformer = Transformer(
@@ -72,6 +74,13 @@ struct EngineLoader {
             kernels \(model.kernels), \(model.threads) threads
             """)
         for line in model.memory.lines { logger.info("\(line)") }
+        if model.maxModelLength > model.config.maxPositions {
+            logger.warning(
+                """
+                --max-model-len \(model.maxModelLength) is beyond the \(model.config.maxPositions) tokens that the model \
+                was made for
+                """)
+        }
         if model.maxModelLength < model.config.maxPositions {
             logger.notice(
                 "sequences are limited to \(model.maxModelLength) of the model's \(model.config.maxPositions) tokens")

@@ -40,6 +40,7 @@ final class EngineMailbox: Sendable {
         }
     }
 
+    /// Closes the mailbox: it takes no submission any more.
     func stop() {
         _ = put { content in
             content.stops = true
@@ -52,7 +53,8 @@ final class EngineMailbox: Sendable {
         while true {
             let taken = content.withLock { content in
                 let taken = content
-                content = Content()
+                // Closed for good: what came in after the last look would never be answered.
+                content = Content(stops: taken.stops)
                 return taken
             }
             // A signal left over from an earlier arrival only makes this loop turn once more.

@@ -3,7 +3,8 @@ import Scheduling
 /// One sequence to generate: one choice of one prompt of one request.
 public struct GenerationRequest: Sendable {
     public var id: SequenceID
-    /// At least one id, each below the vocabulary size; with `maxTokens` it fits the model's length.
+    /// At least one id, each below the vocabulary size; with `maxTokens` it fits the model's length. A sequence that
+    /// breaks this ends with an error.
     public var promptIDs: [Int32]
     public var sampling: SamplingParameters
     public var stop: StopConditions

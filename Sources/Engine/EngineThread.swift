@@ -42,10 +42,8 @@ final class EngineThread {
     private func admit(_ requests: [GenerationRequest]) -> [TokenEvent] {
         var refused: [TokenEvent] = []
         for request in requests {
-            do throws(AdmissionError) {
-                try scheduler.add(request.id, promptTokens: request.promptIDs.count, maxTokens: request.maxTokens)
-                sequences[request.id] = GeneratingSequence(
-                    request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
+            do throws(RequestError) {
+                try admit(request)
             } catch {
                 // The server checks lengths and reserves places first, so this is its mistake, not the client's.
                 var event = TokenEvent(sequence: request.id)
@@ -54,6 +52,22 @@ final class EngineThread {
             }
         }
         return refused
+    }
+
+    private func admit(_ request: GenerationRequest) throws(RequestError) {
+        let ids = Int32(0)..<Int32(model.config.vocabularySize)
+        guard !request.promptIDs.isEmpty, request.maxTokens > 0 else { throw .empty }
+        // A tokenizer may know more tokens than the model has rows.
+        if let id = request.promptIDs.first(where: { !ids.contains($0) }) {
+            throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
+        }
+        do throws(AdmissionError) {
+            try scheduler.add(request.id, promptTokens: request.promptIDs.count, maxTokens: request.maxTokens)
+        } catch {
+            throw .notAdmitted(error)
+        }
+        sequences[request.id] = GeneratingSequence(
+            request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
     }
 
     private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {

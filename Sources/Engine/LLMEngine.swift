@@ -86,8 +86,20 @@ public final class LLMEngine: Sendable {
             thread.run()
             enter(.stopped)
         } catch {
+            refuseAll()
             enter(.failed(String(describing: error)))
         }
+    }
+
+    /// Ends what was submitted to an engine that never came to be ready, and takes nothing more.
+    private func refuseAll() {
+        mailbox.stop()
+        let refused = mailbox.take(waits: false).submitted.map { request in
+            var event = TokenEvent(sequence: request.id)
+            event.finish = .error("the model could not be loaded")
+            return event
+        }
+        if !refused.isEmpty { outbox.post(refused, EngineStatistics()) }
     }
 
     private func enter(_ state: State) {

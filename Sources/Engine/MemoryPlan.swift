@@ -4,6 +4,8 @@ import Scheduling
 /// Where the memory goes, worked out before the KV pool is allocated and printed at start.
 public struct MemoryPlan: Sendable {
     public var weightBytes: Int
+    /// What one step works in, for the largest step.
+    public var activationBytes: Int
     /// Of the KV pool.
     public var cacheBytes: Int
     public var bytesPerBlock: Int
@@ -16,24 +18,34 @@ public struct MemoryPlan: Sendable {
     /// Sequences of `maxModelLength` tokens that fit at the same time.
     public var fullLengthSequences: Int
 
-    /// The share of the memory that is free after loading which the pool may take by default; the rest is for
-    /// activations, requests and the machine's other programs.
+    /// The share of the memory that is free beside weights and activations which the pool may take by default; the rest
+    /// is for requests and the machine's other programs.
     private static let share = 0.8
 
     /// Chooses the pool's size and the longest sequence.
     ///
-    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits.
+    /// - Parameter freeMemory: bytes, the weights already taken off.
+    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits;
+    ///   `EngineError.activations` when the largest step does not.
     init(
-        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, weightBytes: Int,
+        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, weightBytes: Int,
         freeMemory: Int = MemoryPlan.freeMemory()
     ) throws(EngineError) {
+        let activationBytes = Transformer.activationBytes(
+            config: config, kernels: kernels, maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
+        // They are touched at once, so the system would end the process; the pool's pages come with use.
+        guard activationBytes <= freeMemory else {
+            throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)
+        }
         // The last token of a sequence is sampled but never computed. Chunks shrink to the blocks that are free, so what a
         // sequence must have is what it needs token by token.
         func peakBlocks(_ length: Int, chunk: Int = 1) -> Int {
             layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
         }
         let wantedLength = options.maxModelLength ?? config.maxPositions
-        let affordableBlocks = (options.kvCacheMemory ?? Int(Double(freeMemory) * Self.share)) / layout.bytesPerBlock
+        let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory - activationBytes) * Self.share)
+        // Block numbers are of 31 bits.
+        let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max))
         // More than every running sequence can use would never be touched.
         let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
             .multipliedReportingOverflow(by: options.maxSequences)
@@ -53,13 +65,14 @@ public struct MemoryPlan: Sendable {
             if options.maxModelLength != nil || fits == 0 {
                 throw .memory(
                     neededBytes: peakBlocks(options.maxModelLength == nil ? 1 : length) * layout.bytesPerBlock,
-                    availableBytes: affordableBlocks * layout.bytesPerBlock,
+                    availableBytes: affordableBytes,
                     modelLength: options.maxModelLength == nil ? 1 : length)
             }
             length = fits
         }
 
         self.weightBytes = weightBytes
+        self.activationBytes = activationBytes
         bytesPerBlock = layout.bytesPerBlock
         totalBlocks = blocks
         cacheBytes = blocks * layout.bytesPerBlock
@@ -72,7 +85,7 @@ public struct MemoryPlan: Sendable {
     /// The plan as lines for the log.
     public var lines: [String] {
         [
-            "weights \(Self.format(weightBytes))",
+            "weights \(Self.format(weightBytes)), activations \(Self.format(activationBytes))",
             "KV cache \(Self.format(cacheBytes)) in \(totalBlocks) blocks of \(Self.format(bytesPerBlock))",
             "KV bytes a token: \(globalBytesPerToken) global, \(slidingBytesPerToken) sliding (inside the window only)",
             "sequences of \(maxModelLength) tokens that fit: \(fullLengthSequences)",
@@ -91,19 +104,11 @@ public struct MemoryPlan: Sendable {
         return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
     }
 
-    /// Bytes that this process may still take: what the kernel calls available, within the cgroup's limit.
+    /// Bytes that this process may still take: what the kernel calls available, within the limits of its control groups.
     static func freeMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?
             .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
-        func cgroup(_ name: String) -> Int? {
-            (try? String(contentsOfFile: "/sys/fs/cgroup/" + name, encoding: .utf8))
-                .flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
-        }
-        var free = available ?? 1 << 30
-        if let limit = cgroup("memory.max"), let used = cgroup("memory.current") {
-            free = min(free, max(0, limit - used))
-        }
-        return free
+        return min(available ?? 1 << 30, ControlGroup().freeMemory ?? .max)
     }
 }

@@ -6,7 +6,10 @@ import Logging
 
 /// The composition root: makes the event loop, the routes and the engine, joins them, and ends them in order.
 public final class Application: Sendable {
-    /// What happens to a running server, in the order in which it happens.
+    /// The version of this server; while the change log says "Unreleased", the coming one.
+    public static let version = "0.1.0"
+
+    /// What happens to a running server.
     enum LifecycleEvent: Sendable {
         case ready
         case failed(String)
@@ -17,13 +20,15 @@ public final class Application: Sendable {
         case engineStopped
     }
 
+    private typealias Lifecycle = AsyncStream<LifecycleEvent>
+
     /// Where the server listens: the port is the real one where 0 was asked for.
     public let address: ListeningAddress
 
     private let configuration: ServerConfiguration
     private let loop: EventLoop
-    private let events: AsyncStream<LifecycleEvent>
-    private let announce: AsyncStream<LifecycleEvent>.Continuation
+    private let events: Lifecycle
+    private let announce: Lifecycle.Continuation
     private let logger: Logger
 
     /// Runs a server until SIGTERM or SIGINT has been obeyed.
@@ -36,10 +41,13 @@ public final class Application: Sendable {
         }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
-        let application = try await Application(configuration, logger: logger)
-        let signals = application.watchSignals()
+        // Before anybody is told where the server listens, and so where to send a signal.
+        let lifecycle = Lifecycle.makeStream()
+        let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
-        try await application.waitUntilReady()
+        for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
+        let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
+        guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
         await application.drain()
     }
@@ -47,10 +55,17 @@ public final class Application: Sendable {
     /// Listens at once and starts loading the model; see ``waitUntilReady()``.
     ///
     /// - Throws: what kept it from listening.
-    public init(_ configuration: ServerConfiguration, logger: Logger) async throws {
+    public convenience init(_ configuration: ServerConfiguration, logger: Logger) async throws {
+        try await self.init(configuration, logger: logger, lifecycle: Lifecycle.makeStream())
+    }
+
+    private init(
+        _ configuration: ServerConfiguration, logger: Logger,
+        lifecycle: (stream: Lifecycle, continuation: Lifecycle.Continuation)
+    ) async throws {
         self.configuration = configuration
         self.logger = logger
-        (events, announce) = AsyncStream.makeStream(of: LifecycleEvent.self)
+        (events, announce) = lifecycle
         loop = EventLoop(configuration: configuration.http)
         await loop.serve(
             Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
@@ -59,20 +74,24 @@ public final class Application: Sendable {
         loadModel()
     }
 
-    /// Returns when requests can be served.
+    /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is
+    /// nothing to drain.
     ///
     /// - Throws: `ApplicationError` when the model cannot be loaded.
-    public func waitUntilReady() async throws {
+    @discardableResult public func waitUntilReady() async throws -> Bool {
         for await event in events {
             switch event {
             case .ready:
                 logger.info("ready: \(configuration.servedModelName)")
-                return
+                return true
             case .failed(let reason): throw ApplicationError(reason: reason)
-            case .signal: throw ApplicationError(reason: "interrupted while loading")
+            case .signal:
+                logger.info("stopped while loading")
+                return false
             case .drained, .engineStopped: continue
             }
         }
+        return false
     }
 
     /// Lets running requests finish, within the drain timeout, while new ones get 503; then stops the engine and closes
@@ -109,12 +128,14 @@ public final class Application: Sendable {
         }
     }
 
-    private func watchSignals() -> [any DispatchSourceSignal] {
-        [SIGTERM, SIGINT].map { number in
+    private static func watchSignals(announce: Lifecycle.Continuation) -> [any DispatchSourceSignal] {
+        // Whoever reads the log may go away; the server stays.
+        signal(SIGPIPE, SIG_IGN)
+        return [SIGTERM, SIGINT].map { number in
             // Dispatch only observes signals; the default action would end the process first.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { [announce] in announce.yield(.signal) }
+            source.setEventHandler { announce.yield(.signal) }
             source.resume()
             return source
         }
@@ -126,7 +147,8 @@ public final class Application: Sendable {
 
     @concurrent private func load() async {
         do throws(TextPipelineError) {
-            let text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            text?.trustsUserContent = configuration.trustsUserContent
             startEngine(text)
         } catch {
             announce.yield(.failed(error.description))

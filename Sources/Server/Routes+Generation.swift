@@ -16,7 +16,7 @@ extension Routes {
             let arrival = clock.now
             let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
-            Task {
+            preparations[exchange] = Task {
                 let result: Result<RequestPreparation.Prepared, APIError>
                 do throws(APIError) {
                     result = .success(try await preparation.prepare(body))
@@ -34,12 +34,18 @@ extension Routes {
         _ exchange: ExchangeID, arrival: ContinuousClock.Instant, on loop: isolated EventLoop
     ) {
         active.release()
+        preparations[exchange] = nil
         // The client may have left meanwhile.
         guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
+        if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10), on: loop) }
         do throws(APIError) {
             let prepared = try result.get()
             let options = prepared.options
             let count = prepared.promptIDs.count * options.choices
+            // More than there will ever be room for is no overload: trying again would not help.
+            guard count <= active.capacity else {
+                throw .tooManySequences(count, limit: active.capacity, prompts: prepared.promptIDs.count)
+            }
             guard active.hasPlaces(for: count), let engine else { return refuseFull(exchange, on: loop) }
             let firstSequence = active.takeSequenceIDs(count)
             var generator = SystemRandomNumberGenerator()
@@ -94,11 +100,19 @@ extension Routes {
         } else if stream.options.streaming != nil {
             loop.finish(exchange)
         } else {
-            reply(exchange, stream.body, on: loop)
+            // Of many choices with log-probabilities it is megabytes of JSON: other streams must not wait for it.
+            Task {
+                let body = await Self.serialized(stream)
+                reply(exchange, .ok, [.contentType: "application/json"], body, on: loop)
+            }
         }
     }
 
-    private func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
+    @concurrent private static func serialized(_ stream: CompletionStream) async -> [UInt8] {
+        stream.body.serialized
+    }
+
+    func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
         metrics.rejected.add(label: "max_num_queued_reqs")
         refuse(exchange, .queueFull(retryAfter: 1), on: loop)
     }
@@ -111,9 +125,17 @@ extension Routes {
     }()
 
     /// A body without a type is taken for JSON, which is the only thing that it can be.
-    private static func isJSON(_ type: String?) -> Bool {
+    static func isJSON(_ type: String?) -> Bool {
         guard let type else { return true }
         let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
+    }
+}
+
+extension APIError {
+    fileprivate static func tooManySequences(_ count: Int, limit: Int, prompts: Int) -> APIError {
+        .invalid(
+            param: prompts == 1 ? "n" : "prompt",
+            message: "The request asks for \(count) completions, but this server holds at most \(limit) at a time.")
     }
 }

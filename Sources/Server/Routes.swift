@@ -14,6 +14,8 @@ final class Routes: HTTPService {
         case ready(Serving)
         /// Finishes what it has.
         case draining
+        /// Has given up on what is left.
+        case stopping
     }
 
     /// What is there once the model is loaded.
@@ -24,7 +26,9 @@ final class Routes: HTTPService {
 
         var tokenNames: TokenNames {
             guard let tokenizer = text?.tokenizer else { return .idsOnly }
-            return TokenNames { tokenizer.bytes(of: $0, skipSpecialTokens: false) }
+            return TokenNames(
+                bytes: { tokenizer.bytes(of: $0, skipSpecialTokens: false) },
+                isSpecial: { tokenizer.bytes(of: $0, skipSpecialTokens: true).isEmpty })
         }
     }
 
@@ -36,12 +40,15 @@ final class Routes: HTTPService {
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
     var requestIDs: [ExchangeID: RequestID] = [:]
+    /// Requests that are being prepared off the loop.
+    var preparations: [ExchangeID: Task<Void, Never>] = [:]
     private let configuration: ServerConfiguration
     let logger: Logger
     private let onDrained: @Sendable () -> Void
     let clock = ContinuousClock()
 
-    /// - Parameter onDrained: called when `drain` was asked for and the last reply has gone out.
+    /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
+    ///   was given up.
     init(configuration: ServerConfiguration, logger: Logger, onDrained: @escaping @Sendable () -> Void) {
         self.configuration = configuration
         self.logger = logger
@@ -66,6 +73,14 @@ final class Routes: HTTPService {
         switch route {
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
+        case .chatPrompt: answer(.chatPrompt, message, exchange, on: loop)
+        case .tokenize: answer(.tokenize, message, exchange, on: loop)
+        case .detokenize: answer(.detokenize, message, exchange, on: loop)
+        case .tokenizerInfo:
+            withServing(exchange, on: loop) { serving in
+                guard let text = serving.text else { return refuse(exchange, .notFound(path: path), on: loop) }
+                reply(exchange, text.tokenizerInfo(of: serving.model), on: loop)
+            }
         case .models: withServing(exchange, on: loop) { reply(exchange, $0.model.listJSON, on: loop) }
         case .model(let name):
             withServing(exchange, on: loop) { serving in
@@ -78,8 +93,9 @@ final class Routes: HTTPService {
         case .health: reply(exchange, ServerStatus.health, on: loop)
         case .ready: withServing(exchange, on: loop) { _ in reply(exchange, ServerStatus.ready, on: loop) }
         case .version:
-            reply(
-                exchange, ServerStatus.version(kernels: loadedModel?.kernels, threads: loadedModel?.threads), on: loop)
+            let version = ServerStatus.version(
+                Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
+            reply(exchange, version, on: loop)
         case .metrics:
             let text = metrics.render(
                 modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,
@@ -91,6 +107,7 @@ final class Routes: HTTPService {
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
         requestIDs[exchange] = nil
+        preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)
@@ -116,8 +133,8 @@ final class Routes: HTTPService {
         phase = .ready(Serving(model: model, loaded: loaded, text: text))
     }
 
-    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, which they must within
-    /// `timeout`.
+    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, and a little after
+    /// `timeout` at the latest.
     func drain(timeout: Duration, on loop: isolated EventLoop) {
         phase = .draining
         finishDrainIfIdle(on: loop)
@@ -131,14 +148,27 @@ final class Routes: HTTPService {
         engine?.stop()
     }
 
+    /// Ends every reply with an error; a client that does not read it in time is cut off.
     private func abandonAll(on loop: isolated EventLoop) {
+        phase = .stopping
         for exchange in active.exchanges { fail(exchange, .aborted, on: loop) }
         finishDrainIfIdle(on: loop)
+        _ = loop.schedule(after: .seconds(1)) { [onDrained] loop in
+            loop.closeConnections()
+            onDrained()
+        }
     }
 
     func finishDrainIfIdle(on loop: isolated EventLoop) {
-        guard case .draining = phase, active.isIdle, loop.activeExchanges == 0 else { return }
+        guard isEnding, active.isIdle, loop.activeExchanges == 0 else { return }
         onDrained()
+    }
+
+    private var isEnding: Bool {
+        switch phase {
+        case .loading, .ready: false
+        case .draining, .stopping: true
+        }
     }
 
     // MARK: Replies
@@ -148,7 +178,7 @@ final class Routes: HTTPService {
         switch phase {
         case .ready(let serving): body(serving)
         case .loading: refuse(exchange, .notReady(retryAfter: 2), on: loop)
-        case .draining: refuse(exchange, .draining(retryAfter: 10), on: loop)
+        case .draining, .stopping: refuse(exchange, .draining(retryAfter: 10), on: loop)
         }
     }
 

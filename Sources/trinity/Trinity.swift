@@ -1,4 +1,5 @@
 import ArgumentParser
+import Server
 
 /// The command line: `trinity serve ...`.
 @main
@@ -6,5 +7,6 @@ struct Trinity: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
-        subcommands: [Serve.self])
+        version: Application.version,
+        subcommands: [Serve.self, Tokenize.self, Render.self])
 }

@@ -1,6 +1,7 @@
 """The process: its arguments, models without a tokenizer, and how it ends."""
 
 import json
+import os
 import signal
 import subprocess
 
@@ -12,6 +13,11 @@ from trinity_server import BINARY, FIXTURES, REPOSITORY, Server
 def run(*arguments):
     return subprocess.run(
         [REPOSITORY / BINARY, *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+
+
+def test_the_version_is_the_one_that_the_api_tells():
+    with Server() as server:
+        assert server.get("/version").json["version"] == run("--version").stdout.strip()
 
 
 def test_the_help_names_every_option():
@@ -31,6 +37,10 @@ def test_an_argument_that_cannot_be_served_is_refused_by_name(arguments, named):
     outcome = run("serve", *arguments)
     assert outcome.returncode not in (0, -signal.SIGABRT, -signal.SIGILL, -signal.SIGTRAP)
     assert named in outcome.stderr + outcome.stdout
+
+
+def test_a_bad_value_comes_with_the_usage_of_the_command():
+    assert "trinity serve --help" in run("serve", "--port", "http").stderr
 
 
 def test_a_model_without_a_tokenizer_is_served_for_ids():
@@ -68,6 +78,26 @@ def test_a_termination_lets_streams_finish_and_refuses_new_requests():
         assert chunks[-1].usage.completion_tokens == 1000
         assert chunks[-2].choices[0].finish_reason == "length"
         assert server.wait() == 0
+
+
+def test_a_server_that_is_still_loading_ends_at_once():
+    process = subprocess.Popen(
+        [REPOSITORY / BINARY, "serve", "--port", "0"], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
+    with process:
+        assert "listening" in process.stderr.readline()
+        process.terminate()
+        process.stderr.read()
+    assert process.returncode == 0
+
+
+def test_a_log_that_nobody_reads_does_not_end_the_server():
+    reader, writer = os.pipe()
+    with Server(log=writer) as server:
+        os.close(writer)
+        os.close(reader)
+        for _ in range(3):  # each writes a line
+            assert server.get("/nothing").status == 404
 
 
 def test_an_idle_server_ends_at_once():

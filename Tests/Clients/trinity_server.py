@@ -51,9 +51,9 @@ class Reply:
 
 
 class Server:
-    """One `trinity serve` on a free port of its own; its log goes to a file that failures show."""
+    """One `trinity serve` on a free port of its own; its log goes to a file that failures show, or to `log`."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, log=None):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
         # References are results of exact arithmetic.
@@ -61,7 +61,7 @@ class Server:
             REPOSITORY / BINARY, "serve", "--port", str(self.port), "--compute", "exact", *map(str, arguments)]
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
-            stdout=self.log, stderr=subprocess.STDOUT)
+            stdout=log or self.log, stderr=subprocess.STDOUT)
 
     @property
     def url(self):

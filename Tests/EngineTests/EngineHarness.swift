@@ -3,6 +3,7 @@ import Logging
 import Scheduling
 import Synchronization
 import TestSupport
+import Testing
 import Text
 
 @testable import Engine
@@ -14,13 +15,23 @@ final class EngineHarness: Sendable {
         var text = ""
         var logprobs: [TokenLogprobs?] = []
         var finish: FinishReason?
+
+        mutating func add(_ event: TokenEvent) {
+            ids += event.tokens.map(\.id)
+            logprobs += event.tokens.map(\.logprobs)
+            text += event.text
+            finish = event.finish
+        }
     }
 
-    private let engine: LLMEngine
+    let engine: LLMEngine
     private let reports: AsyncStream<Void>
     private let states: AsyncStream<LLMEngine.State>
 
-    init(_ directory: URL, tokenizer: Tokenizer? = nil, _ change: (inout EngineOptions) -> Void = { _ in }) {
+    init(
+        _ directory: URL, tokenizer: Tokenizer? = nil, starts: Bool = true,
+        _ change: (inout EngineOptions) -> Void = { _ in }
+    ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
         // References are results of exact arithmetic.
@@ -38,7 +49,7 @@ final class EngineHarness: Sendable {
         } onStateChange: {
             state.yield($0)
         }
-        engine.start()
+        if starts { engine.start() }
     }
 
     /// Waits until the model is loaded.
@@ -59,17 +70,32 @@ final class EngineHarness: Sendable {
     func run(
         _ requests: [GenerationRequest], abortAfterTokens: [SequenceID: Int] = [:]
     ) async -> ([Outcome], EngineStatistics) {
-        var outcomes = Dictionary(uniqueKeysWithValues: requests.map { ($0.id, Outcome()) })
-        var live = Set(requests.map(\.id))
-        guard engine.submit(requests) else { return ([], EngineStatistics()) }
+        await run(waves: [requests], abortAfterTokens: abortAfterTokens)
+    }
+
+    /// The same for requests that arrive in waves, a few reports apart, while earlier ones run.
+    ///
+    /// - Parameter submitted: ids that are submitted already; their outcomes come first.
+    func run(
+        waves: [[GenerationRequest]], submitted: [SequenceID] = [], abortAfterTokens: [SequenceID: Int] = [:]
+    ) async -> ([Outcome], EngineStatistics) {
+        var outcomes = Dictionary(uniqueKeysWithValues: submitted.map { ($0, Outcome()) })
+        var live = Set(submitted)
+        var coming = waves[...]
+        func submitNext() {
+            guard let wave = coming.popFirst() else { return }
+            for request in wave { outcomes[request.id] = Outcome() }
+            live.formUnion(wave.map(\.id))
+            if !engine.submit(wave) { Issue.record("the engine is full") }
+        }
+        submitNext()
+        var reportCount = 0
         for await _ in reports {
             let report = engine.takeReport()
             for event in report.events {
-                outcomes[event.sequence]?.ids += event.tokens.map(\.id)
-                outcomes[event.sequence]?.logprobs += event.tokens.map(\.logprobs)
-                outcomes[event.sequence]?.text += event.text
-                if let finish = event.finish {
-                    outcomes[event.sequence]?.finish = finish
+                if !live.contains(event.sequence) { Issue.record("\(event.sequence) has ended already") }
+                outcomes[event.sequence]?.add(event)
+                if event.finish != nil {
                     live.remove(event.sequence)
                 } else if let limit = abortAfterTokens[event.sequence],
                     outcomes[event.sequence]?.ids.count ?? 0 >= limit
@@ -77,7 +103,12 @@ final class EngineHarness: Sendable {
                     engine.abort([event.sequence])
                 }
             }
-            if live.isEmpty { return (requests.compactMap { outcomes[$0.id] }, report.statistics) }
+            reportCount += 1
+            if live.isEmpty && coming.isEmpty {
+                let ids = submitted + waves.joined().map(\.id)
+                return (ids.compactMap { outcomes[$0] }, report.statistics)
+            }
+            if live.isEmpty || reportCount % 4 == 0 { submitNext() }
         }
         return ([], EngineStatistics())
     }

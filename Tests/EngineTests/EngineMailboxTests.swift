@@ -24,6 +24,8 @@ import Testing
         let mailbox = EngineMailbox(capacity: 3)
         mailbox.stop()
         #expect(!mailbox.submit([request(1)]))
+        #expect(mailbox.take(waits: true).stops)
+        #expect(!mailbox.submit([request(1)]))
     }
 
     @Test func `a waiting taker wakes for each kind of arrival`() async {

@@ -48,7 +48,8 @@ import Text
 
     @Test(
         arguments: [
-            ("one at a time", 1, 512, 1, nil), ("tiny chunks", 64, 12, 1, nil), ("two threads", 64, 512, 2, nil),
+            ("one at a time", 1, 512, 1, nil), ("one token a step", 1, 1, 1, nil), ("tiny chunks", 64, 12, 1, nil),
+            ("two threads", 64, 512, 2, nil), ("more threads than CPUs", 64, 512, 5, nil),
             // The pool holds one or two sequences, so that they are preempted and computed again.
             ("a pool that preempts", 64, 64, 1, 224 << 10),
         ] as [(String, Int, Int, Int, Int?)])

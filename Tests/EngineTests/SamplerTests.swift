@@ -171,6 +171,20 @@ struct SamplerTests {
         }
     }
 
+    @Test func `zeros of either sign are equals`() throws {
+        for (topK, logits, kept) in [
+            (2, [-0.0, 0, 0, 0], [0, 1, 2, 3]), (2, [0, -0.0, -1, -2], [0, 1]), (3, [-0.0, -1, 0, -2], [0, 1, 2]),
+        ] as [(Int, [Float], [Int32])] {
+            var parameters = SamplingParameters()
+            parameters.topK = topK
+            let distribution = try logits.withUnsafeBufferPointer {
+                try Sampler(vocabularySize: logits.count).distribution(
+                    $0, parameters: parameters, counts: TokenCounts(prompt: []), position: 0, stopIDs: [])
+            }
+            #expect(distribution.map(\.id) == kept)
+        }
+    }
+
     @Test func `the draw reaches every slice of a large vocabulary`() throws {
         let logits = [Float](repeating: 0, count: 10_000)
         let sampler = Sampler(vocabularySize: logits.count)
@@ -197,6 +211,17 @@ struct SamplerTests {
         let logits: [Float] = [0, 5, 4, 3]
         #expect(try sample(logits, parameters, position: 2, stopIDs: [1, 2, 900, -1]).id == 3)
         #expect(try sample(logits, parameters, position: 3, stopIDs: [1, 2, 900, -1]).id == 1)
+    }
+
+    @Test(arguments: [0, 1] as [Float])
+    func `the least repetition penalty favours the repeated token and is no error`(temperature: Float) throws {
+        var parameters = SamplingParameters()
+        parameters.temperature = temperature
+        parameters.repetitionPenalty = .leastNonzeroMagnitude
+        parameters.frequencyPenalty = -2
+        var counts = TokenCounts(prompt: [1])
+        counts.append(1)
+        #expect(try sample([30, 20, -10], parameters, counts: counts).id == 1)
     }
 
     @Test func `ids beyond the vocabulary are ignored`() throws {

@@ -59,10 +59,8 @@ struct WorkerPoolTests {
     }
 
     @Test
-    func `a control group's quota is read in CPUs`() {
-        #expect(CPUQuota.parse("150000 100000\n") == 1.5)
-        #expect(CPUQuota.parse("max 100000\n") == nil)
-        #expect(CPUQuota.parse("") == nil)
+    func `threads are pinned only where each has a CPU of its own`() {
+        #expect(!WorkerPool.canPin(threads: WorkerPool.affinity().count + 1))
         #expect(WorkerPool.defaultThreadCount() >= 1)
     }
 }

@@ -1,4 +1,6 @@
 import Engine
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Server
@@ -58,5 +60,17 @@ import Testing
             #expect(text.contains("# TYPE \(name) "), "\(name)")
         }
         #expect(text.contains("vllm:num_requests_waiting{model_name=\"m\",engine=\"0\"} 2\n"))
+    }
+
+    @Test func `the manual explains every metric`() throws {
+        let text = String(
+            decoding: Metrics(maxModelLength: 100).render(
+                modelName: "m", model: nil, statistics: EngineStatistics(), running: 0, waiting: 0),
+            as: UTF8.self)
+        let manual = try String(
+            contentsOf: Fixtures.repository.appending(path: "docs/operating.md"), encoding: .utf8)
+        let names = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
+        #expect(names.count > 20)
+        for name in names { #expect(manual.contains("`\(name)`"), "\(name)") }
     }
 }

@@ -140,7 +140,8 @@ import Text
             #expect(validator.violations(of: status, against: schema("Status")) == [])
         }
         #expect(
-            validator.violations(of: ServerStatus.version(kernels: "portable", threads: 2), against: schema("Version"))
+            validator.violations(
+                of: ServerStatus.version("0.1.0", kernels: "portable", threads: 2), against: schema("Version"))
                 == [])
     }
 

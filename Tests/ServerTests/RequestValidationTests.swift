@@ -114,7 +114,7 @@ import Text
             (#""top_k":-2"#, "top_k", "at least -1, not -2"), (#""top_k":1.5"#, "top_k", "an integer, not 1.5"),
             (#""min_p":-0.1"#, "min_p", "-0.1"), (#""presence_penalty":-2.1"#, "presence_penalty", "-2.1"),
             (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
-            (#""repetition_penalty":0"#, "repetition_penalty", "not 0"),
+            (#""repetition_penalty":1e-40"#, "repetition_penalty", "from 0.01 to 100"),
             (#""seed":9223372036854775808"#, "seed", "9223"),
             (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
             (#""max_tokens":0"#, "max_tokens", "not 0"),

@@ -164,6 +164,21 @@ import Text
         await server.stop()
     }
 
+    @Test func `a request that no empty queue could hold is a 400`() async throws {
+        let server = try await TestServer.start {
+            $0.engine.maxSequences = 2
+            $0.engine.maxQueuedSequences = 1
+        }
+        let prompts: JSONValue = ["one", "two", "three", "four"]
+        let many = try await server.post("/v1/completions", request(["prompt": prompts, "max_tokens": 1]))
+        #expect(many.status == 400 && many.json["error"]?["param"] == "prompt")
+        let choices = try await server.post("/v1/completions", request(["n": 4, "max_tokens": 1]))
+        #expect(choices.status == 400 && choices.json["error"]?["param"] == "n")
+        #expect(choices.json["error"]?["message"]?.string?.contains("at most 3") == true)
+        #expect(try await server.post("/v1/completions", request(["n": 3, "max_tokens": 1])).status == 200)
+        await server.stop()
+    }
+
     @Test func `until the model is loaded every request but health is told to come back`() async throws {
         let server = try await TestServer.startWithoutWaiting()
         // The model may be there already; then there is nothing to see, and waiting shows that it became ready.
@@ -193,5 +208,18 @@ import Text
         #expect(stream.events.last == "[DONE]")
         #expect(stream.chunks.last?["choices"]?[0]?["finish_reason"] == "length")
         await drained
+    }
+
+    @Test func `a client that reads nothing does not hold up a drain`() async throws {
+        let server = try await TestServer.start { $0.drainTimeout = .milliseconds(100) }
+        // The answers are more than the kernel's buffers hold.
+        let requests = String(repeating: "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", count: 1000)
+        let client = try RawClient.send(port: server.application.address.port, requests)
+        defer { close(client) }
+        _ = try await server.get("/health")
+        try await Task.sleep(for: .milliseconds(300))
+        let start = ContinuousClock.now
+        await server.stop()
+        #expect(ContinuousClock.now - start < .seconds(20))
     }
 }

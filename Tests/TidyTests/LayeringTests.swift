@@ -31,8 +31,7 @@ import Testing
             hidden: [
                 "Sources/Engine/Sampling", "Sources/Engine/LLMEngine.swift", "Sources/Engine/EngineThread.swift",
                 "Sources/Engine/EngineMessages.swift", "Sources/Scheduling/Scheduler.swift",
-                "Sources/Scheduling/KVCacheManager.swift", "Sources/Scheduling/RequestQueue.swift",
-                "Sources/Scheduling/BlockPool.swift",
+                "Sources/Scheduling/KVCacheManager.swift", "Sources/Scheduling/BlockPool.swift",
             ]),
         Blindness(folder: "Sources/Engine/Sampling", hidden: ["Sources/Engine/Model", "Sources/Engine/Weights"]),
         // The parts of Text stand side by side on JSON.
@@ -108,9 +107,15 @@ import Testing
         }
     }
 
-    @Test func `the rules find the types they watch`() {
-        let service = SourceFile.sources.first { $0.path == "Sources/HTTP/HTTPService.swift" }
-        #expect(service?.topLevelTypes.contains("HTTPService") == true)
+    @Test func `the rules find the places and types they watch`() {
+        let folders = Self.blindnesses.map(\.folder) + Self.importBans.flatMap { [$0.folder] + $0.exceptions }
+        for place in folders {
+            #expect(SourceFile.sources.contains { $0.isIn(place) }, "\(place) is gone")
+        }
+        for place in Self.blindnesses.flatMap(\.hidden) {
+            let types = SourceFile.sources.filter { $0.isIn(place) }.flatMap(\.topLevelTypes)
+            #expect(!types.isEmpty, "\(place) declares no type to hide")
+        }
     }
 }
 

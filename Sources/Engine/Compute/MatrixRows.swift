@@ -34,6 +34,11 @@ final class MatrixRowsBuffer {
         encoded = Buffer(count: shapes.reduce(0) { $0 + $1.rows * kernels.encodedStride(width: $1.width) })
     }
 
+    /// Bytes that `init` allocates.
+    static func bytes(_ shapes: [(rows: Int, width: Int)], kernels: KernelTable) -> Int {
+        shapes.reduce(0) { $0 + $1.rows * (4 * $1.width + 2 * kernels.encodedStride(width: $1.width)) }
+    }
+
     /// A part that begins behind `before` rows of width `beforeWidth`.
     func rows(width: Int, behind before: Int = 0, of beforeWidth: Int = 0) -> MatrixRows {
         MatrixRows(

@@ -20,22 +20,48 @@ struct FeedForwardBuffers {
     let slotTokens: Buffer<Int32>
 
     init(config: ModelConfig, kernels: KernelTable, maxTokens: Int) {
-        let hasExperts = config.denseLayers < config.layers
-        let choices = hasExperts ? maxTokens * config.expertsPerToken : 0
-        let width = config.expertIntermediateSize
-        let dense = (rows: maxTokens, width: config.denseLayers > 0 ? config.intermediateSize : 0)
-        let sharedInner = (rows: maxTokens, width: hasExperts ? config.sharedExperts * width : 0)
-        // Either the dense MLP or the experts; room for both keeps it simple.
-        inner = MatrixRowsBuffer([dense, (choices, width), sharedInner], kernels: kernels)
-        up = Buffer(count: max(dense.rows * dense.width, choices * width + sharedInner.rows * sharedInner.width))
-        expertRows = Buffer(count: choices * config.hiddenSize)
-        shared = Buffer(count: hasExperts && config.sharedExperts > 0 ? maxTokens * config.hiddenSize : 0)
-        routerLogits = Buffer(count: hasExperts ? maxTokens * config.experts : 0)
-        routerKeys = Buffer(count: hasExperts ? maxTokens * config.experts : 0)
-        expertIDs = Buffer(count: choices)
-        expertWeights = Buffer(count: choices)
-        slots = Buffer(count: choices)
-        slotTokens = Buffer(count: choices)
+        let sizes = Sizes(config: config, maxTokens: maxTokens)
+        inner = MatrixRowsBuffer(sizes.inner, kernels: kernels)
+        up = Buffer(count: sizes.up)
+        expertRows = Buffer(count: sizes.choices * config.hiddenSize)
+        shared = Buffer(count: sizes.shared)
+        routerLogits = Buffer(count: sizes.scores)
+        routerKeys = Buffer(count: sizes.scores)
+        expertIDs = Buffer(count: sizes.choices)
+        expertWeights = Buffer(count: sizes.choices)
+        slots = Buffer(count: sizes.choices)
+        slotTokens = Buffer(count: sizes.choices)
+    }
+
+    /// Bytes that `init` allocates.
+    static func bytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
+        let sizes = Sizes(config: config, maxTokens: maxTokens)
+        return MatrixRowsBuffer.bytes(sizes.inner, kernels: kernels)
+            + 4 * (sizes.up + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores)
+    }
+
+    /// Elements of the buffers.
+    private struct Sizes {
+        /// Inner activations of the dense MLP, or of the routed experts and the shared one; there is room for both kinds.
+        let inner: [(rows: Int, width: Int)]
+        let up: Int
+        /// (token, expert) pairs.
+        let choices: Int
+        let shared: Int
+        /// One for each token and expert.
+        let scores: Int
+
+        init(config: ModelConfig, maxTokens: Int) {
+            let hasExperts = config.denseLayers < config.layers
+            choices = hasExperts ? maxTokens * config.expertsPerToken : 0
+            let width = config.expertIntermediateSize
+            let dense = (rows: maxTokens, width: config.denseLayers > 0 ? config.intermediateSize : 0)
+            let sharedExpert = (rows: maxTokens, width: hasExperts ? config.sharedExperts * width : 0)
+            inner = [dense, (choices, width), sharedExpert]
+            up = maxTokens * max(dense.width, (hasExperts ? config.expertsPerToken * width : 0) + sharedExpert.width)
+            shared = sharedExpert.width > 0 ? maxTokens * config.hiddenSize : 0
+            scores = hasExperts ? maxTokens * config.experts : 0
+        }
     }
 }
 

@@ -61,6 +61,15 @@ final class ForwardContext {
         return scratch.base
     }
 
+    /// Bytes of activations that `init` allocates.
+    static func activationBytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
+        let attended = config.attentionHeads * config.headDimension
+        let row = 2 * config.hiddenSize + 2 * attended + (2 * config.keyValueHeads + 1) * config.headDimension
+        return 4 * maxTokens * row
+            + MatrixRowsBuffer.bytes([(maxTokens, config.hiddenSize), (maxTokens, attended)], kernels: kernels)
+            + FeedForwardBuffers.bytes(config: config, kernels: kernels, maxTokens: maxTokens)
+    }
+
     func observe(_ probe: TransformerProbe, layer: Int, _ values: UnsafePointer<Float>, count: Int) {
         observer?(probe, layer, UnsafeBufferPointer(start: values, count: count))
     }

@@ -85,13 +85,15 @@ final class KVStorage {
     let base: UnsafeMutableRawPointer
     private let bytes: Int
 
-    /// - Throws: `POSIXError` when the system does not give the memory
-    init(layout: KVCacheLayout, totalBlocks: Int) throws {
+    /// - Throws: `EngineError.allocation` when the system does not give the memory.
+    init(layout: KVCacheLayout, totalBlocks: Int) throws(EngineError) {
         self.layout = layout
         self.totalBlocks = totalBlocks
         bytes = max(totalBlocks * layout.bytesPerBlock, 1)
         let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        guard let memory, memory != MAP_FAILED else { throw POSIXError(.ENOMEM) }
+        guard let memory, memory != MAP_FAILED else {
+            throw .allocation(bytes: bytes, reason: String(cString: strerror(errno)))
+        }
         base = memory
     }
 

@@ -37,6 +37,15 @@ final class Transformer {
         finalHidden = MatrixRowsBuffer([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
 
+    /// Bytes of activations and logits that `init` allocates.
+    static func activationBytes(
+        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int
+    ) -> Int {
+        ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens)
+            + 4 * maxLogitRows * config.vocabularySize
+            + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
+    }
+
     /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
     /// (logitRows, vocabularySize), valid until the next call.
     ///

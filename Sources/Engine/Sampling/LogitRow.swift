@@ -94,9 +94,11 @@ extension UnsafeBufferPointer<Float> {
 }
 
 extension Float {
-    /// An integer that orders numbers as they are ordered, apart from -0, which comes before 0.
+    /// An integer that orders numbers as they are ordered.
     @inline(__always)
     fileprivate var orderedKey: UInt32 {
-        bitPattern & 0x8000_0000 == 0 ? bitPattern | 0x8000_0000 : ~bitPattern
+        // Adding 0 makes 0 of -0, which is its equal.
+        let bits = (self + 0).bitPattern
+        return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
     }
 }

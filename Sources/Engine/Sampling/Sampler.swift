@@ -102,7 +102,11 @@ final class Sampler {
     private func penalize(_ parameters: SamplingParameters, _ counts: TokenCounts) {
         for (id, count) in counts.generated where adjusted.indices.contains(Int(id)) {
             var logit = adjusted[Int(id)]
-            logit = logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
+            // The least penalties make numbers that float32 does not have; only the model's own logits may be at fault.
+            logit =
+                logit > 0
+                ? min(logit / parameters.repetitionPenalty, .greatestFiniteMagnitude)
+                : logit * parameters.repetitionPenalty
             if count > 0 {
                 logit -= parameters.frequencyPenalty * Float(count)
                 logit -= parameters.presencePenalty

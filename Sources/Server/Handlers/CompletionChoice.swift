@@ -12,8 +12,8 @@ struct CompletionChoice: Sendable {
     private(set) var finish: FinishReason?
     /// Whether a stream has sent its first chunk.
     var hasBegun = false
-    /// Where the text of the next streamed token begins, in characters.
-    var textOffset = 0
+    /// Where the text of the next streamed token begins.
+    var position = TextPosition()
 
     init(prompt: Int) {
         self.prompt = prompt

@@ -22,10 +22,10 @@ extension CompletionStream {
         case .completions: json["text"] = .string(choice.text)
         case .chat: json["message"] = ["role": "assistant", "content": .string(choice.text), "refusal": nil]
         }
-        var textOffset = 0
+        var position = TextPosition()
         json["logprobs"] =
             options.logprobs == nil
-            ? JSONValue.null : logprobs.json(of: choice.tokens, endpoint: endpoint, textOffset: &textOffset)
+            ? JSONValue.null : logprobs.json(of: choice.tokens, endpoint: endpoint, position: &position)
         json["finish_reason"] = choice.finish?.wireName ?? JSONValue.null
         json["stop_reason"] = choice.finish?.stopReason ?? JSONValue.null
         if options.returnsTokenIDs {

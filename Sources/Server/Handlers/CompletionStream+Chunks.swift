@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import Text
 
 /// What one chunk says about its choice.
@@ -15,10 +16,10 @@ struct ChunkContent {
     }
 }
 
-/// Server-sent events of a stream (HTML standard, section 9.2). Written straight into bytes: this runs for every
-/// token of every stream.
+/// Server-sent events of a stream, written straight into bytes: this runs for every token of every stream. JSON has no line
+/// breaks, so a chunk is one line of data and needs no ``ServerSentEvents``.
 extension CompletionStream {
-    static let done = Array("data: [DONE]\n\n".utf8)
+    static let done = ServerSentEvents.event("[DONE]")
 
     /// Everything that stands before the choices: the same in all chunks of a stream.
     static func chunkPrefix(

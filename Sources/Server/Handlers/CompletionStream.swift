@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import Scheduling
 import Text
 
@@ -45,7 +46,7 @@ struct CompletionStream: Sendable {
         self.model = model
         self.promptIDs = promptIDs
         self.firstSequence = firstSequence
-        logprobs = Logprobs(names: names)
+        logprobs = Logprobs(names: names, skipsSpecialTokens: options.skipsSpecialTokens)
         choices = promptIDs.indices.flatMap { prompt in
             (0..<options.choices).map { _ in CompletionChoice(prompt: prompt) }
         }
@@ -88,16 +89,7 @@ struct CompletionStream: Sendable {
             failure = error
             return []
         }
-        var output = Array("data: ".utf8)
-        error.json.write(to: &output)
-        output.append(contentsOf: "\n\n".utf8)
-        return output + Self.done
-    }
-
-    /// The sequences that have not ended: those to abort when the request is given up.
-    var runningSequences: [SequenceID] {
-        choices.indices.filter { choices[$0].finish == nil }
-            .map { SequenceID(firstSequence.rawValue + UInt64($0)) }
+        return ServerSentEvents.event(error.json.serialized) + Self.done
     }
 
     /// The tokens so far.
@@ -132,7 +124,7 @@ extension CompletionStream {
         if !event.tokens.isEmpty {
             if options.logprobs != nil {
                 content.logprobs = logprobs.json(
-                    of: event.tokens, endpoint: endpoint, textOffset: &choices[index].textOffset)
+                    of: event.tokens, endpoint: endpoint, position: &choices[index].position)
             }
             if options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
         }

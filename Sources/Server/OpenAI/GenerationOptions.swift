@@ -67,9 +67,8 @@ extension GenerationOptions {
         if let value = try reader.number("min_p", in: 0...1) { sampling.minP = value }
         if let value = try reader.number("presence_penalty", in: -2...2) { sampling.presencePenalty = value }
         if let value = try reader.number("frequency_penalty", in: -2...2) { sampling.frequencyPenalty = value }
-        if let value = try reader.number("repetition_penalty", in: 0...100, isOpen: true) {
-            sampling.repetitionPenalty = value
-        }
+        // Logits are divided by it: nearer to zero they would overflow.
+        if let value = try reader.number("repetition_penalty", in: 0.01...100) { sampling.repetitionPenalty = value }
         if let value = try reader.integer("min_tokens", in: 0...Int.max) { sampling.minTokens = value }
         if let bias = try reader.object("logit_bias") {
             sampling.logitBias = try readBias(bias, at: reader.path(to: "logit_bias"), below: model.vocabularySize)

@@ -7,19 +7,20 @@ import Text
 /// token's own entry with the alternatives for equality.
 struct Logprobs {
     let names: TokenNames
+    /// Whether special tokens are left out of the choices' texts.
+    let skipsSpecialTokens: Bool
 
     /// The `logprobs` of a choice, or of the part of it that one chunk carries.
     ///
-    /// - Parameter textOffset: where the first token's text begins in the choice's, in characters (Unicode scalars);
-    ///   moved past the last token.
-    func json(of tokens: [GeneratedToken], endpoint: Endpoint, textOffset: inout Int) -> JSONValue {
+    /// - Parameter position: where the first token's text begins; moved past the last token.
+    func json(of tokens: [GeneratedToken], endpoint: Endpoint, position: inout TextPosition) -> JSONValue {
         switch endpoint {
-        case .completions: completionJSON(of: tokens, textOffset: &textOffset)
+        case .completions: completionJSON(of: tokens, position: &position)
         case .chat: chatJSON(of: tokens)
         }
     }
 
-    private func completionJSON(of tokens: [GeneratedToken], textOffset: inout Int) -> JSONValue {
+    private func completionJSON(of tokens: [GeneratedToken], position: inout TextPosition) -> JSONValue {
         var texts: [JSONValue] = []
         var logprobs: [JSONValue] = []
         var tops: [JSONValue] = []
@@ -29,11 +30,10 @@ struct Logprobs {
             texts.append(.string(text))
             logprobs.append(token.logprobs.map { number($0.logprob) } ?? .null)
             tops.append(token.logprobs.map { .object(top($0, sampled: token.id)) } ?? .null)
-            let bytes = names.bytes(of: token.id) ?? []
-            // A token that begins inside a character belongs to the character that an earlier one began.
-            let continues = bytes.first.map(isContinuation) ?? false
-            offsets.append(.integer(max(textOffset - (continues ? 1 : 0), 0)))
-            textOffset += bytes.count { !isContinuation($0) }
+            offsets.append(.integer(position.offset))
+            if !skipsSpecialTokens || !names.isSpecial(token.id) {
+                position.advance(past: names.bytes(of: token.id) ?? [])
+            }
         }
         return [
             "tokens": .array(texts), "token_logprobs": .array(logprobs), "top_logprobs": .array(tops),
@@ -74,6 +74,4 @@ struct Logprobs {
     private func number(_ logprob: Float) -> JSONValue {
         .double(Double(max(logprob, -9999)))
     }
-
-    private func isContinuation(_ byte: UInt8) -> Bool { byte & 0xC0 == 0x80 }
 }

@@ -8,13 +8,10 @@ enum ServerStatus {
     static let ready: JSONValue = ["status": "ready"]
 
     /// `GET /version`: which build answers and, once the model is loaded, what computes.
-    static func version(kernels: String?, threads: Int?) -> JSONValue {
-        var version: JSONObject = ["version": .string(current)]
-        if let kernels { version["kernels"] = .string(kernels) }
-        if let threads { version["threads"] = .integer(threads) }
-        return .object(version)
+    static func version(_ version: String, kernels: String?, threads: Int?) -> JSONValue {
+        var body: JSONObject = ["version": .string(version)]
+        if let kernels { body["kernels"] = .string(kernels) }
+        if let threads { body["threads"] = .integer(threads) }
+        return .object(body)
     }
-
-    /// The version of this server, as in the change log.
-    static let current = "0.1.0"
 }

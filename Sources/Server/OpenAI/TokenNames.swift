@@ -4,9 +4,14 @@ import Text
 struct TokenNames: Sendable {
     /// The bytes that an id stands for; `nil` for models without a tokenizer.
     private let bytes: (@Sendable (Int32) -> [UInt8])?
+    /// Whether an id is a special token, which a text may leave out.
+    let isSpecial: @Sendable (Int32) -> Bool
 
-    init(bytes: @escaping @Sendable (Int32) -> [UInt8]) {
+    init(
+        bytes: @escaping @Sendable (Int32) -> [UInt8], isSpecial: @escaping @Sendable (Int32) -> Bool = { _ in false }
+    ) {
         self.bytes = bytes
+        self.isSpecial = isSpecial
     }
 
     /// Ids without text.
@@ -14,6 +19,7 @@ struct TokenNames: Sendable {
 
     private init() {
         bytes = nil
+        isSpecial = { _ in false }
     }
 
     /// The exact bytes of a token; `nil` where there is no tokenizer.

@@ -2,10 +2,13 @@
 ///
 /// One U+FFFD stands for each maximal part that could have begun a character (Unicode 16.0, section 3.9). At most three
 /// bytes are held back.
-struct UTF8Repair: Sendable {
+public struct UTF8Repair: Sendable {
     private var pending: [UInt8] = []
 
-    mutating func append(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    public init() {}
+
+    /// The characters that are complete with `bytes`: well-formed UTF-8, ill-formed parts as U+FFFD.
+    public mutating func append(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + pending.count)
         for byte in bytes { append(byte, to: &output) }
@@ -13,7 +16,7 @@ struct UTF8Repair: Sendable {
     }
 
     /// What is left when the stream ends: nothing, or one U+FFFD for the beginning of a character.
-    mutating func flush() -> [UInt8] {
+    public mutating func flush() -> [UInt8] {
         defer { pending.removeAll(keepingCapacity: true) }
         return pending.isEmpty ? [] : UTF8Repair.replacement
     }
@@ -38,7 +41,8 @@ struct UTF8Repair: Sendable {
         }
     }
 
-    private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
+    /// U+FFFD.
+    static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
     /// The length of the character that `first` begins; 0 if it begins none.
     private static func length(of first: UInt8) -> Int {

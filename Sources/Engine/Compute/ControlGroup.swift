@@ -1,0 +1,67 @@
+import Foundation
+
+/// What the control groups (cgroup v2) around this process leave it: its own group and every one around that.
+struct ControlGroup {
+    /// Where the groups' files are, innermost first.
+    private let directories: [String]
+
+    /// - Parameters:
+    ///   - membership: the text of `/proc/self/cgroup`; `nil`: the process is in no group.
+    ///   - root: where the hierarchy is mounted.
+    init(
+        membership: String? = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8),
+        root: String = "/sys/fs/cgroup"
+    ) {
+        let line = membership?.split(separator: "\n").first { $0.hasPrefix("0::") }
+        var path = line?.dropFirst(3).split(separator: "/") ?? []
+        var directories = line == nil ? [] : [root]
+        while !path.isEmpty {
+            directories.insert(([root] + path.map(String.init)).joined(separator: "/"), at: directories.count - 1)
+            path.removeLast()
+        }
+        self.directories = directories
+    }
+
+    /// The CPU time granted, in CPUs: the smallest quota; `nil` without any.
+    var cpuQuota: Double? {
+        directories.compactMap { Self.read("cpu.max", in: $0).flatMap(Self.quota) }.min()
+    }
+
+    /// Bytes that may still be taken before a limit is hit; `nil` without any limit.
+    var freeMemory: Int? {
+        directories.compactMap { directory in
+            guard let limit = Self.read("memory.max", in: directory).flatMap(Self.bytes),
+                let used = Self.read("memory.current", in: directory).flatMap(Self.bytes)
+            else { return nil }
+            // The page cache counts as used, though the kernel drops it when memory is wanted. After a model was read
+            // it is as large as the model.
+            let cached = Self.cachedBytes(Self.read("memory.stat", in: directory) ?? "")
+            return max(limit - max(used - cached, 0), 0)
+        }.min()
+    }
+
+    /// `"150000 100000"` is 1.5, `"max 100000"` is no quota.
+    static func quota(_ text: String) -> Double? {
+        let fields = text.split(whereSeparator: \.isWhitespace)
+        guard fields.count == 2, let quota = Double(fields[0]), let period = Double(fields[1]), quota > 0, period > 0
+        else { return nil }
+        return quota / period
+    }
+
+    private static func bytes(_ text: String) -> Int? {
+        Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+
+    private static func cachedBytes(_ statistics: String) -> Int {
+        statistics.split(separator: "\n").reduce(0) { sum, line in
+            let fields = line.split(separator: " ")
+            guard fields.count == 2, ["active_file", "inactive_file"].contains(fields[0]), let bytes = Int(fields[1])
+            else { return sum }
+            return sum + bytes
+        }
+    }
+
+    private static func read(_ name: String, in directory: String) -> String? {
+        try? String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8)
+    }
+}

@@ -1,0 +1,145 @@
+import Scheduling
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+/// A request's tokens, logprobs and text are the same alone and in any company: everything that a request can ask for
+/// at once, arriving at random, with aborts between, on engines of every shape.
+@Suite struct EngineDeterminismTests {
+    @Test(
+        arguments: [
+            ("a_base", 1), ("a_base", 2), ("c_odd_sharded", 3), ("c2_layer_types", 4), ("d_long", 5),
+            ("b1_nomup_tied_shared2", 6), ("e_bf16", 7), ("f3_fp8_ct_block", 8), ("f4_fp8_ds_block_ragged", 9),
+        ] as [(String, UInt64)])
+    func `company changes nothing`(name: String, seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        let directory = Fixtures.root.appending(path: "model/\(name)")
+        let config = try ModelConfig(directory: directory)
+        let tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        let requests = (1...14).map { Self.request($0, config, longest: name == "d_long" ? 300 : 90, &random) }
+        let cacheType = seed.isMultiple(of: 3) ? KVDataType.bf16 : .f32
+
+        let alone = EngineHarness(directory, tokenizer: tokenizer) { options in
+            options.maxSequences = 1
+            options.kvCacheType = cacheType
+        }
+        _ = try await alone.ready()
+        var expected: [EngineHarness.Outcome] = []
+        for request in requests { expected += await alone.run([request]).0 }
+        await alone.stop()
+        #expect(expected.allSatisfy { !$0.ids.isEmpty && $0.finish != .abort })
+
+        for _ in 0..<3 {
+            let shape = Shape(config, requests: requests, cacheType: cacheType, &random)
+            let harness = EngineHarness(directory, tokenizer: tokenizer, shape.apply)
+            _ = try await harness.ready()
+            let aborts = Self.aborts(of: requests, &random)
+            let (outcomes, statistics) = await harness.run(
+                waves: Self.waves(requests, &random), abortAfterTokens: aborts)
+            await harness.stop()
+            #expect(outcomes.count == expected.count)
+            for (index, outcome) in outcomes.enumerated() where outcome != expected[index] {
+                // An aborted sequence got as far as it got.
+                let isBeginning =
+                    outcome.finish == .abort && aborts[requests[index].id] != nil
+                    && expected[index].ids.starts(with: outcome.ids)
+                    && expected[index].logprobs.starts(with: outcome.logprobs)
+                    && expected[index].text.utf8.starts(with: outcome.text.utf8)
+                #expect(isBeginning, "seed \(seed), request \(index + 1), \(shape)")
+            }
+            #expect(statistics.freeBlocks == statistics.totalBlocks, "\(shape)")
+        }
+    }
+
+    /// How an engine is set up.
+    private struct Shape {
+        var maxSequences: Int
+        var maxBatchedTokens: Int
+        var threads: Int
+        var maxModelLength: Int
+        var kvCacheMemory: Int
+        var cacheType: KVDataType
+
+        /// From plenty of room down to a pool that holds hardly more than the longest sequence.
+        init(
+            _ config: ModelConfig, requests: [GenerationRequest], cacheType: KVDataType,
+            _ random: inout SeededGenerator
+        ) {
+            self.cacheType = cacheType
+            maxSequences = Int.random(in: 2...14, using: &random)
+            maxBatchedTokens = maxSequences + [0, 1, 7, 64, 500].randomElement(using: &random, or: 0)
+            threads = Int.random(in: 1...2, using: &random)
+            maxModelLength = requests.reduce(0) { max($0, $1.promptIDs.count + $1.maxTokens) }
+            let layout = KVCacheLayout(config: config, dataType: cacheType)
+            let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
+            kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
+        }
+
+        func apply(to options: inout EngineOptions) {
+            options.maxSequences = maxSequences
+            options.maxBatchedTokens = maxBatchedTokens
+            options.threads = threads
+            options.maxModelLength = maxModelLength
+            options.kvCacheMemory = kvCacheMemory
+            options.kvCacheType = cacheType
+        }
+    }
+
+    private static func request(
+        _ id: Int, _ config: ModelConfig, longest: Int, _ random: inout SeededGenerator
+    ) -> GenerationRequest {
+        let length = Int.random(in: 1...(random.oneIn(3) ? longest : 20), using: &random)
+        func token() -> Int32 { Int32.random(in: 0..<Int32(config.vocabularySize), using: &random) }
+        var request = GenerationRequest.test(
+            UInt64(id), (0..<length).map { _ in token() }, maxTokens: Int.random(in: 1...70, using: &random),
+            temperature: [0, 0.7, 1.3].randomElement(using: &random, or: 0), seed: random.next(),
+            logprobs: [nil, 0, 5].randomElement(using: &random, or: nil), ignoresEndOfSequence: random.oneIn(2))
+        if random.oneIn(3) { request.sampling.topK = Int.random(in: 1...50, using: &random) }
+        if random.oneIn(3) { request.sampling.topP = Float.random(in: 0.1...1, using: &random) }
+        if random.oneIn(3) { request.sampling.minP = Float.random(in: 0...0.2, using: &random) }
+        if random.oneIn(3) { request.sampling.repetitionPenalty = Float.random(in: 0.5...2, using: &random) }
+        if random.oneIn(3) { request.sampling.frequencyPenalty = Float.random(in: -2...2, using: &random) }
+        if random.oneIn(3) { request.sampling.presencePenalty = Float.random(in: -2...2, using: &random) }
+        if random.oneIn(3) { request.sampling.minTokens = Int.random(in: 1...8, using: &random) }
+        request.sampling.choice = Int.random(in: 0...2, using: &random)
+        if random.oneIn(3) {
+            request.sampling.logitBias = Set((0..<5).map { _ in token() }).sorted().map {
+                LogitBias(id: $0, bias: Float.random(in: -20...20, using: &random))
+            }
+        }
+        if random.oneIn(3) { request.stop.strings = ["e", "1a", "\u{FFFD}"] }
+        if random.oneIn(4) { request.stop.tokenIDs = Set((0..<10).map { _ in token() }) }
+        request.stop.keepsStopText = random.oneIn(2)
+        return request
+    }
+
+    /// The requests in their order, cut at random.
+    private static func waves(
+        _ requests: [GenerationRequest], _ random: inout SeededGenerator
+    ) -> [[GenerationRequest]] {
+        var waves: [[GenerationRequest]] = [[]]
+        for request in requests {
+            if random.oneIn(3) { waves.append([]) }
+            waves[waves.count - 1].append(request)
+        }
+        return waves.filter { !$0.isEmpty }
+    }
+
+    private static func aborts(
+        of requests: [GenerationRequest], _ random: inout SeededGenerator
+    ) -> [SequenceID: Int] {
+        var aborts: [SequenceID: Int] = [:]
+        for request in requests where random.oneIn(4) {
+            aborts[request.id] = Int.random(in: 1...request.maxTokens, using: &random)
+        }
+        return aborts
+    }
+}
+
+extension Array {
+    fileprivate func randomElement(using random: inout SeededGenerator, or fallback: Element) -> Element {
+        randomElement(using: &random) ?? fallback
+    }
+}

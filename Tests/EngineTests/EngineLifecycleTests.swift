@@ -1,0 +1,86 @@
+import Foundation
+import Scheduling
+import TestSupport
+import Testing
+
+@testable import Engine
+
+/// Every accepted sequence ends exactly once, whatever is asked of the engine and whenever.
+@Suite struct EngineLifecycleTests {
+    private static let model = Fixtures.root.appending(path: "model/a_base")
+
+    private static func request(_ id: UInt64, maxTokens: Int = 8) -> GenerationRequest {
+        .test(id, [1, 2, 3], maxTokens: maxTokens, ignoresEndOfSequence: true)
+    }
+
+    @Test func `an abort that comes with its submission, twice, or for nobody ends a sequence once`() async throws {
+        let harness = EngineHarness(Self.model)
+        _ = try await harness.ready()
+        #expect(harness.engine.submit((1...3).map { Self.request($0, maxTokens: 500) }))
+        harness.engine.abort([SequenceID(1), SequenceID(1), SequenceID(77)])
+        harness.engine.abort([SequenceID(1)])
+        // Ends right after those above, wherever the engine was when they came.
+        let (outcomes, statistics) = await harness.run(
+            waves: [[Self.request(4)]], submitted: [1, 2, 3].map { SequenceID($0) },
+            abortAfterTokens: [SequenceID(2): 1, SequenceID(3): 1])
+        #expect(outcomes.map(\.finish) == [.abort, .abort, .abort, .length])
+        #expect(statistics.freeBlocks == statistics.totalBlocks)
+        await harness.stop()
+    }
+
+    @Test func `an abort in the step of the last token is too late or in time, never both`() async throws {
+        let harness = EngineHarness(Self.model)
+        _ = try await harness.ready()
+        for id in UInt64(1)...60 {
+            let tokens = Int(id % 4) + 1
+            let (outcomes, statistics) = await harness.run(
+                [Self.request(id, maxTokens: tokens)], abortAfterTokens: [SequenceID(id): max(tokens - 1, 1)])
+            #expect(outcomes[0].finish == .length && outcomes[0].ids.count == tokens || outcomes[0].finish == .abort)
+            #expect(statistics.freeBlocks == statistics.totalBlocks)
+        }
+        await harness.stop()
+    }
+
+    @Test func `stop aborts what runs and what waits, and nothing is accepted after it`() async throws {
+        let harness = EngineHarness(Self.model) { $0.maxSequences = 2 }
+        _ = try await harness.ready()
+        #expect(harness.engine.submit((1...6).map { Self.request($0, maxTokens: 1000) }))
+        await harness.stop()
+        let report = harness.engine.takeReport()
+        #expect(report.events.compactMap(\.finish) == Array(repeating: .abort, count: 6))
+        #expect(report.statistics.freeBlocks == report.statistics.totalBlocks)
+        // The thread is gone: an accepted sequence would never end.
+        #expect(!harness.engine.submit([Self.request(7)]))
+    }
+
+    @Test func `a failed load ends what was submitted meanwhile and accepts nothing more`() async throws {
+        let broken = try TemporaryModel()
+        try broken.write(Array("{".utf8), to: "config.json")
+        let harness = EngineHarness(broken.directory, starts: false)
+        #expect(harness.engine.submit([Self.request(1)]))
+        harness.engine.start()
+        await #expect(throws: EngineError.self) { try await harness.ready() }
+        let events = harness.engine.takeReport().events
+        #expect(events.count == 1)
+        guard case .error = events.first?.finish else {
+            Issue.record("\(events)")
+            return
+        }
+        #expect(!harness.engine.submit([Self.request(2)]))
+    }
+
+    @Test(arguments: [[], [1, -1], [256], [3, .max]] as [[Int32]])
+    func `a prompt that the model cannot take ends with an error, and others go on`(prompt: [Int32]) async throws {
+        let harness = EngineHarness(Self.model)
+        _ = try await harness.ready()
+        var broken = Self.request(1)
+        broken.promptIDs = prompt
+        let (outcomes, _) = await harness.run([broken, Self.request(2)])
+        guard case .error = outcomes[0].finish else {
+            Issue.record("\(outcomes[0])")
+            return
+        }
+        #expect(outcomes[1].finish == .length)
+        await harness.stop()
+    }
+}
