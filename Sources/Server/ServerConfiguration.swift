@@ -35,7 +35,8 @@ public struct ServerConfiguration: Sendable {
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
-        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
+        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, kernels, weights, drainTimeout, logLevel,
+            logFormat
         case trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
@@ -97,9 +98,7 @@ public struct ServerConfiguration: Sendable {
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
         engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
         engine.compute = try options.choice(.compute) ?? engine.compute
-        if engine.compute == .fast {
-            throw ConfigurationError(option: .compute, reason: "fast does not exist yet; use exact")
-        }
+        engine.kernels = try options.choice(.kernels)
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent

@@ -34,6 +34,8 @@ final class EngineHarness: Sendable {
     ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
+        // References are results of exact arithmetic.
+        options.compute = .exact
         options.threads = 1
         change(&options)
         var logger = Logger(label: "test")

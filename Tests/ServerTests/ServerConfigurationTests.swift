@@ -10,7 +10,7 @@ import Testing
         #expect(configuration.host == "127.0.0.1")
         #expect(configuration.port == 8000)
         #expect(configuration.servedModelName == "trinity-mini")
-        #expect(configuration.engine.compute == .exact)
+        #expect(configuration.engine.compute == .fast && configuration.engine.kernels == nil)
         #expect(configuration.engine.kvCacheType == .f32)
     }
 
@@ -37,7 +37,8 @@ import Testing
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
-            (.compute, "fast", "fast does not exist yet; use exact"),
+            (.compute, "slow", "must be one of exact, fast; got 'slow'"),
+            (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (
                 .logLevel, "loud",

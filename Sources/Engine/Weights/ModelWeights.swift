@@ -63,7 +63,7 @@ final class ModelWeights {
     ///
     /// - Parameter progress: called with the fraction done, after each layer
     init(
-        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable = .best,
+        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable,
         progress: (Double) -> Void = { _ in }
     ) {
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
