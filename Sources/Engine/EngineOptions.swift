@@ -33,6 +33,8 @@ public struct EngineOptions: Sendable {
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
     public var kvCacheType = KVDataType.f32
+    /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
+    public var cachesPrefixes = true
     public var compute = Compute.exact
     public var weightFormat = WeightFormat.auto
     /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.

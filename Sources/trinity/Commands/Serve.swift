@@ -45,6 +45,11 @@ struct Serve: AsyncParsableCommand {
     var kvCacheMemory: String?
     @Option(help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
     var kvCacheDtype: String?
+    @Option(
+        help: ArgumentHelp(
+            "Whether prompts reuse what the cache has of their beginning: on or off (default: on).",
+            valueName: "on|off"))
+    var prefixCache: String?
     @Option(help: ArgumentHelp("Arithmetic: exact; fast is not there yet (default: exact).", valueName: "mode"))
     var compute: String?
     @Option(
@@ -81,7 +86,8 @@ struct Serve: AsyncParsableCommand {
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
-            (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
+            (.prefixCache, prefixCache), (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout),
+            (.logLevel, logLevel),
             (.logFormat, logFormat),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
