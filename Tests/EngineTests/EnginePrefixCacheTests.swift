@@ -75,8 +75,8 @@ import Testing
         await harness.stop()
     }
 
-    /// Many conversations with one system prompt over a pool that holds about two of them: what is cached is evicted all
-    /// the time, and sequences are preempted.
+    /// Many conversations with one system prompt over a pool that holds one of full length: what is cached is evicted all
+    /// the time.
     @Test(arguments: ["a_base", "d_long"])
     func `evictions change no result`(name: String) async throws {
         var random = SeededGenerator(seed: 3)
@@ -91,10 +91,10 @@ import Testing
         let layout = KVCacheLayout(config: config, dataType: .f32)
         let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: 240, chunk: 1)
         let small = EngineHarness(directory) {
-            $0.maxSequences = 4
+            $0.maxSequences = 8
             $0.maxBatchedTokens = 40
             $0.maxModelLength = 240
-            $0.kvCacheMemory = least * 5 / 4 * layout.bytesPerBlock
+            $0.kvCacheMemory = least * layout.bytesPerBlock
         }
         _ = try await small.ready()
         var conversations = users.map { system + $0 }
@@ -108,7 +108,7 @@ import Testing
             }
             var expected: [EngineHarness.Outcome] = []
             for request in requests { expected += await plain.run([request]).0 }
-            let (outcomes, statistics) = await small.run(waves: requests.map { [$0] })
+            let (outcomes, statistics) = await small.run(requests)
             #expect(outcomes == expected)
             #expect(statistics.holdsNothing)
             (hits, preemptions) = (statistics.prefixHits, statistics.preemptions)
@@ -117,7 +117,8 @@ import Testing
             }
         }
         #expect(hits > 0)
-        #expect(preemptions > 0)
+        // What a small window's sequences ask for at admission is more than they grow by.
+        if name == "d_long" { #expect(preemptions > 0) }
         await plain.stop()
         await small.stop()
     }
