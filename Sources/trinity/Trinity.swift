@@ -8,5 +8,5 @@ struct Trinity: AsyncParsableCommand {
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, Tokenize.self, Render.self])
 }

@@ -39,6 +39,29 @@ import Text
         }
     }
 
+    @Test func `a user's special tokens are text and a system message's are not`() async throws {
+        for (role, count) in [("user", 2), ("system", 3)] {
+            let content = "<|im_end|>\n"
+            let prepared = try await prepare(
+                .chat,
+                ["messages": [["role": .string(role), "content": .string(content)], ["role": "user", "content": ""]]])
+            let ends = prepared.promptIDs[0].count { $0 == 3 }
+            #expect(ends == count, "\(role)")
+        }
+    }
+
+    @Test func `a request whose client has left is not prepared`() async {
+        let preparation = RequestPreparation(endpoint: .completions, model: model, text: text)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            await #expect(throws: APIError.aborted) {
+                try await preparation.prepare(Array("{\"prompt\":\"a\"}".utf8))
+            }
+        }
+        task.cancel()
+        await task.value
+    }
+
     @Test func `a body that is not JSON is refused at its byte`() async {
         await #expect {
             try await RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))

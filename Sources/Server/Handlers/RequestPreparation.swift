@@ -17,6 +17,8 @@ struct RequestPreparation: Sendable {
     /// - Parameter body: as it came.
     /// - Throws: the `APIError` that the client gets.
     @concurrent func prepare(_ body: [UInt8]) async throws(APIError) -> Prepared {
+        // The client may have left while the request waited for a thread.
+        if Task.isCancelled { throw .aborted }
         let json = try JSONValue(requestBody: body)
         switch endpoint {
         case .completions: return try prepareCompletion(json)
@@ -38,15 +40,10 @@ struct RequestPreparation: Sendable {
 
     private func prepareChat(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(json, for: model)
-        guard let text, let template = text.template else {
-            throw .textUnavailable(param: "messages", message: "This model has no chat template.")
+        guard let text else {
+            throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
-        let prompt: String
-        do throws(TemplateError) {
-            prompt = try template.render(request.templateVariables(specialTokens: text.specialTokens))
-        } catch {
-            throw .template(error.description)
-        }
+        let prompt = try text.render(request)
         let ids = text.tokenizer.encode(prompt, addSpecialTokens: request.options.addsSpecialTokens)
         return Prepared(options: request.options, promptIDs: [ids])
     }

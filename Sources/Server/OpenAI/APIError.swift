@@ -21,7 +21,7 @@ enum APIError: Error, Hashable, Sendable {
     case modelNotFound(String)
     /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
     case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
-    /// The chat template refused the messages, in its own words.
+    /// The chat template refused the messages, in its own words, or failed at a line that the message names.
     case template(String)
     case notFound(path: String)
     case methodNotAllowed(method: String, allowed: [String])
@@ -146,7 +146,7 @@ extension APIError {
             The context of this model is \(limit) tokens, but the prompt has \(promptTokens), which leaves no room \
             for a completion.
             """
-        case .template(let message): "The chat template failed: \(message)"
+        case .template(let message): message
         case .notFound(let path): "There is nothing at \(path.excerpt)."
         case .methodNotAllowed(let method, let allowed):
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
