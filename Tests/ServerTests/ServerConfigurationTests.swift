@@ -12,18 +12,20 @@ import Testing
         #expect(configuration.servedModelName == "trinity-mini")
         #expect(configuration.engine.compute == .exact)
         #expect(configuration.engine.kvCacheType == .f32)
+        #expect(configuration.engine.cachesPrefixes)
     }
 
     @Test func `the environment is read and a flag wins over it`() throws {
         let environment = [
             "TRINITY_MODEL": "/a", "TRINITY_PORT": "9000", "TRINITY_MAX_MODEL_LEN": "4096",
-            "TRINITY_KV_CACHE_DTYPE": "bf16",
+            "TRINITY_KV_CACHE_DTYPE": "bf16", "TRINITY_PREFIX_CACHE": "off",
         ]
         let configuration = try ServerConfiguration(flags: [.port: "9001"], environment: environment)
         #expect(configuration.port == 9001)
         #expect(configuration.engine.maxModelLength == 4096)
         #expect(configuration.engine.kvCacheType == .bf16)
         #expect(configuration.engine.modelDirectory.path == "/a")
+        #expect(!configuration.engine.cachesPrefixes)
     }
 
     @Test(
@@ -37,6 +39,7 @@ import Testing
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
+            (.prefixCache, "yes", "--prefix-cache (TRINITY_PREFIX_CACHE): must be one of on, off; got 'yes'"),
             (.compute, "fast", "fast does not exist yet; use exact"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (
