@@ -39,7 +39,7 @@ import Testing
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
-            (.prefixCache, "yes", "--prefix-cache (TRINITY_PREFIX_CACHE): must be one of on, off; got 'yes'"),
+            (.prefixCache, "yes", "must be one of on, off; got 'yes'"),
             (.compute, "fast", "fast does not exist yet; use exact"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (
