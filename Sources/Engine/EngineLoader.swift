@@ -10,6 +10,7 @@ struct EngineLoader {
         var transformer: Transformer
         var pool: WorkerPool
         var limits: SchedulerLimits
+        var cachesPrefixes: Bool
         var loadedModel: LoadedModel
     }
 
@@ -54,7 +55,7 @@ struct EngineLoader {
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
                 maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
-            loadedModel: served)
+            cachesPrefixes: options.cachesPrefixes, loadedModel: served)
     }
 
     private func chooseKernels() throws -> KernelTable {

@@ -33,7 +33,9 @@ public struct EngineOptions: Sendable {
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
     public var kvCacheType = KVDataType.f32
-    public var compute = Compute.fast
+    /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
+    public var cachesPrefixes = true
+    public var compute = Compute.exact
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
     public var weightFormat = WeightFormat.auto

@@ -40,7 +40,8 @@ import Testing
         var scheduler = Scheduler(
             limits: SchedulerLimits(maxSequences: 1, maxBatchedTokens: 512, maxQueuedSequences: 1),
             geometry: layout.geometry(totalBlocks: plan.totalBlocks))
-        return (try? scheduler.add(SequenceID(1), promptTokens: length - 1, maxTokens: 1)) != nil
+        let prompt = Array(repeating: Int32(0), count: length - 1)
+        return (try? scheduler.add(SequenceID(1), prompt: prompt, maxTokens: 1)) != nil
     }
 
     @Test(arguments: [2, 17, 18, 100, 2048])

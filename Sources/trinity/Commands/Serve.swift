@@ -65,7 +65,13 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Activations in products: fast rounds them to bfloat16 where the CPU has it, exact does not (default: fast).",
+            "Whether prompts reuse what the cache has of their beginning: on or off (default: on).",
+            valueName: "on|off"))
+    var prefixCache: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it (default: exact).",
             valueName: "mode"))
     var compute: String?
     @Option(
@@ -116,7 +122,8 @@ struct Serve: AsyncParsableCommand {
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
-            (.compute, compute), (.kernels, kernels), (.weights, weights), (.drainTimeout, drainTimeout),
+            (.prefixCache, prefixCache), (.compute, compute), (.kernels, kernels), (.weights, weights),
+            (.drainTimeout, drainTimeout),
             (.logLevel, logLevel), (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
