@@ -36,7 +36,12 @@ struct EngineLoader {
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.weightFormat == .fp8)
-        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, progress: progress)
+        let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool) { fraction in
+            meter.update(fraction)
+            progress(fraction)
+        }
+        meter.finish()
         let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
         let memory = try MemoryPlan(layout: layout, config: config, options: options, weightBytes: weights.bytes)
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)

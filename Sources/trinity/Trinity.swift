@@ -1,12 +1,12 @@
 import ArgumentParser
 import Server
 
-/// The command line: `trinity serve ...`.
+/// The command line: `trinity serve ...` and the tools beside it.
 @main
 struct Trinity: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
-        subcommands: [Serve.self])
+        subcommands: [Serve.self, Synth.self, Quantize.self])
 }

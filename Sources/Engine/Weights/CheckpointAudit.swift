@@ -78,6 +78,8 @@ struct CheckpointAudit {
             problems.append("not a number: \(name) is \(values[index]) at \(index)")
             return nil
         }
+        // Every code is read here; the pages of all of them together would be the whole checkpoint.
+        defer { weight.owner.release(weight.bytes) }
         if let offset = Float8.firstNaN(in: weight.bytes) {
             let (row, column) = offset.quotientAndRemainder(dividingBy: weight.shape[1])
             problems.append("not a number: \(expected.name) at row \(row), column \(column)")
