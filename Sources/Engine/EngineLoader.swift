@@ -8,6 +8,8 @@ struct EngineLoader {
     /// Everything the engine thread works with. Made and used on that thread only.
     struct Loaded {
         var transformer: Transformer
+        /// What the transformer writes keys and values to.
+        var storage: KVStorage
         var pool: WorkerPool
         var limits: SchedulerLimits
         var loadedModel: LoadedModel
@@ -55,7 +57,7 @@ struct EngineLoader {
             geometry: geometry, kernels: KernelTable.best.name, threads: threads)
         report(served, since: start, clock)
         return Loaded(
-            transformer: transformer, pool: pool,
+            transformer: transformer, storage: storage, pool: pool,
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
                 maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
