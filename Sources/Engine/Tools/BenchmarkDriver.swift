@@ -5,6 +5,8 @@ struct BenchmarkDriver {
     /// The most steps of one decode measurement.
     static let maximumSteps = 64
     private static let measuredTime = Duration.milliseconds(1500)
+    /// After so long a measurement of less than three repetitions has to do.
+    private static let longestTime = Duration.seconds(10)
 
     private let loaded: EngineLoader.Loaded
     private let isQuick: Bool
@@ -70,7 +72,8 @@ struct BenchmarkDriver {
             let begin = clock.now
             body(times.count)
             times.append((clock.now - begin) / .seconds(1))
-            if isQuick || times.count >= 3 && clock.now - start > Self.measuredTime { break }
+            let elapsed = clock.now - start
+            if isQuick || elapsed > Self.longestTime || times.count >= 3 && elapsed > Self.measuredTime { break }
         }
         // The first touches memory that nobody has touched.
         if times.count > 2 { times.removeFirst() }
