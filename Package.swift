@@ -16,7 +16,9 @@ let kernelSettings = settings + [.unsafeFlags(["-Ounchecked"])]
 let package = Package(
     name: "trinity",
     products: [
-        .executable(name: "trinity", targets: ["trinity"])
+        .executable(name: "trinity", targets: ["trinity"]),
+        // For the benchmarks, a package of their own.
+        .library(name: "Text", targets: ["Text"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

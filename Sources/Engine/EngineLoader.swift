@@ -72,6 +72,13 @@ struct EngineLoader {
             kernels \(model.kernels), \(model.threads) threads
             """)
         for line in model.memory.lines { logger.info("\(line)") }
+        if model.maxModelLength > model.config.maxPositions {
+            logger.warning(
+                """
+                --max-model-len \(model.maxModelLength) is beyond the \(model.config.maxPositions) tokens that the model \
+                was made for
+                """)
+        }
         if model.maxModelLength < model.config.maxPositions {
             logger.notice(
                 "sequences are limited to \(model.maxModelLength) of the model's \(model.config.maxPositions) tokens")

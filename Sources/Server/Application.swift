@@ -45,6 +45,7 @@ public final class Application: Sendable {
         let lifecycle = Lifecycle.makeStream()
         let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
+        for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
@@ -146,7 +147,8 @@ public final class Application: Sendable {
 
     @concurrent private func load() async {
         do throws(TextPipelineError) {
-            let text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            text?.trustsUserContent = configuration.trustsUserContent
             startEngine(text)
         } catch {
             announce.yield(.failed(error.description))

@@ -5,6 +5,10 @@ import HTTPTypes
 enum Route: Equatable, Sendable {
     case completions
     case chatCompletions
+    case chatPrompt
+    case tokenize
+    case detokenize
+    case tokenizerInfo
     case models
     case model(String)
     case health
@@ -17,6 +21,10 @@ enum Route: Equatable, Sendable {
         switch path {
         case "/v1/completions": self = .completions
         case "/v1/chat/completions": self = .chatCompletions
+        case "/v1/chat/completions/render": self = .chatPrompt
+        case "/tokenize": self = .tokenize
+        case "/detokenize": self = .detokenize
+        case "/tokenizer_info": self = .tokenizerInfo
         case "/v1/models": self = .models
         case "/health": self = .health
         case "/ready": self = .ready
@@ -33,7 +41,7 @@ enum Route: Equatable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .completions, .chatCompletions: [.post]
+        case .completions, .chatCompletions, .chatPrompt, .tokenize, .detokenize: [.post]
         default: [.get, .head]
         }
     }

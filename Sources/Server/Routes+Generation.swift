@@ -16,7 +16,7 @@ extension Routes {
             let arrival = clock.now
             let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
-            Task {
+            preparations[exchange] = Task {
                 let result: Result<RequestPreparation.Prepared, APIError>
                 do throws(APIError) {
                     result = .success(try await preparation.prepare(body))
@@ -34,6 +34,7 @@ extension Routes {
         _ exchange: ExchangeID, arrival: ContinuousClock.Instant, on loop: isolated EventLoop
     ) {
         active.release()
+        preparations[exchange] = nil
         // The client may have left meanwhile.
         guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
         if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10), on: loop) }
@@ -111,7 +112,7 @@ extension Routes {
         stream.body.serialized
     }
 
-    private func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
+    func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
         metrics.rejected.add(label: "max_num_queued_reqs")
         refuse(exchange, .queueFull(retryAfter: 1), on: loop)
     }
@@ -124,7 +125,7 @@ extension Routes {
     }()
 
     /// A body without a type is taken for JSON, which is the only thing that it can be.
-    private static func isJSON(_ type: String?) -> Bool {
+    static func isJSON(_ type: String?) -> Bool {
         guard let type else { return true }
         let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))

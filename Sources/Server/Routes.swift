@@ -40,6 +40,8 @@ final class Routes: HTTPService {
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
     var requestIDs: [ExchangeID: RequestID] = [:]
+    /// Requests that are being prepared off the loop.
+    var preparations: [ExchangeID: Task<Void, Never>] = [:]
     private let configuration: ServerConfiguration
     let logger: Logger
     private let onDrained: @Sendable () -> Void
@@ -71,6 +73,14 @@ final class Routes: HTTPService {
         switch route {
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
+        case .chatPrompt: answer(.chatPrompt, message, exchange, on: loop)
+        case .tokenize: answer(.tokenize, message, exchange, on: loop)
+        case .detokenize: answer(.detokenize, message, exchange, on: loop)
+        case .tokenizerInfo:
+            withServing(exchange, on: loop) { serving in
+                guard let text = serving.text else { return refuse(exchange, .notFound(path: path), on: loop) }
+                reply(exchange, text.tokenizerInfo(of: serving.model), on: loop)
+            }
         case .models: withServing(exchange, on: loop) { reply(exchange, $0.model.listJSON, on: loop) }
         case .model(let name):
             withServing(exchange, on: loop) { serving in
@@ -97,6 +107,7 @@ final class Routes: HTTPService {
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
         requestIDs[exchange] = nil
+        preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)

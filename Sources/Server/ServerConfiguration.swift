@@ -19,6 +19,8 @@ public struct ServerConfiguration: Sendable {
     public var drainTimeout = Duration.seconds(30)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
+    /// Whether special tokens that users and tools write are meant as such, instead of being ordinary text.
+    public var trustsUserContent = false
     public var logLevel = Logger.Level.info
     public var logFormat = LogFormat.text
 
@@ -27,19 +29,29 @@ public struct ServerConfiguration: Sendable {
         case text, json
     }
 
+    /// Variables of the environment that look like options and are none; `run` warns of them.
+    public let unknownVariables: [String]
+
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
+        case trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
-        /// As on the command line, which is how errors name it.
-        public var flag: String {
-            "--"
-                + rawValue.reduce(into: "") { flag, character in
-                    flag += character.isUppercase ? "-" + character.lowercased() : String(character)
-                }
+        /// As on the command line: `--max-model-len`.
+        public var flag: String { "--" + words("-") }
+
+        /// As in the environment: `TRINITY_MAX_MODEL_LEN`.
+        public var variable: String { Self.variablePrefix + words("_").uppercased() }
+
+        static let variablePrefix = "TRINITY_"
+
+        private func words(_ separator: String) -> String {
+            rawValue.reduce(into: "") { words, character in
+                words += character.isUppercase ? separator + character.lowercased() : String(character)
+            }
         }
     }
 
@@ -56,6 +68,9 @@ public struct ServerConfiguration: Sendable {
             EnvironmentVariablesProvider(environmentVariables: environment),
         ])
         let options = OptionReader(reader: reader)
+        let variables = Set(Option.allCases.map(\.variable))
+        unknownVariables = environment.keys
+            .filter { $0.hasPrefix(Option.variablePrefix) && !variables.contains($0) }.sorted()
 
         let model = options.text(.model) ?? Self.defaultModel
         if model.isEmpty { throw ConfigurationError(option: .model, reason: "name the folder of a model") }
@@ -87,6 +102,7 @@ public struct ServerConfiguration: Sendable {
         }
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
+        trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         logLevel = try options.choice(.logLevel) ?? logLevel
         logFormat = try options.choice(.logFormat) ?? logFormat
     }
@@ -105,11 +121,11 @@ extension ServerConfiguration {
 }
 
 /// A setting that cannot be used.
-public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let option: ServerConfiguration.Option
     public let reason: String
 
-    public var description: String { "\(option.flag): \(reason)" }
+    public var description: String { "\(option.flag) (\(option.variable)): \(reason)" }
 }
 
 /// Reads one option at a time as text and checks it, so that a bad value is an error and never a silent default.
@@ -126,6 +142,14 @@ private struct OptionReader {
             throw ConfigurationError(
                 option: option,
                 reason: "must be a whole number from \(bounds.lowerBound) to \(bounds.upperBound); got '\(text)'")
+        }
+        return value
+    }
+
+    func bool(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Bool? {
+        guard let text = text(option) else { return nil }
+        guard let value = Bool(text) else {
+            throw ConfigurationError(option: option, reason: "must be true or false; got '\(text)'")
         }
         return value
     }

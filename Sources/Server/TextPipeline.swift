@@ -7,8 +7,14 @@ struct TextPipeline: Sendable {
     let tokenizer: Tokenizer
     /// `nil` where the folder has no chat template: then there is no chat endpoint.
     let template: ChatTemplate?
+    /// As it was compiled; `nil` like ``template``.
+    let templateSource: String?
     /// `bos_token` and its like, as templates know them.
     let specialTokens: JSONObject
+    /// The name that Python programs give the tokenizer's class.
+    let tokenizerClass: String
+    /// Whether special tokens that users and tools write are meant as such.
+    var trustsUserContent = false
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
     ///
@@ -25,7 +31,9 @@ struct TextPipeline: Sendable {
         let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
         let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
         specialTokens = Self.specialTokens(configuration, map)
-        template = try Self.template(directory, configuration)
+        tokenizerClass = configuration["tokenizer_class"]?.string ?? "PreTrainedTokenizerFast"
+        templateSource = try Self.templateSource(directory, configuration)
+        template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
     }
 
     private static func specialTokens(_ configuration: JSONObject, _ map: JSONObject) -> JSONObject {
@@ -39,27 +47,28 @@ struct TextPipeline: Sendable {
         return tokens
     }
 
-    private static func template(
+    private static func templateSource(
         _ directory: URL, _ configuration: JSONObject
-    ) throws(TextPipelineError) -> ChatTemplate? {
+    ) throws(TextPipelineError) -> String? {
         let url = directory.appending(path: "chat_template.jinja")
-        var source: String?
         if FileManager.default.fileExists(atPath: url.path) {
             guard let text = try? String(contentsOf: url, encoding: .utf8) else {
                 throw TextPipelineError(file: url.path, reason: "cannot be read as UTF-8")
             }
-            source = text
-        } else if let templates = configuration["chat_template"]?.array {
-            // Several named templates; the one called "default" is meant for chat without further choice.
-            source = templates.first { $0["name"] == "default" }?["template"]?.string
-        } else {
-            source = configuration["chat_template"]?.string
+            return text
         }
-        guard let source else { return nil }
+        if let templates = configuration["chat_template"]?.array {
+            // Several named templates; the one called "default" is meant for chat without further choice.
+            return templates.first { $0["name"] == "default" }?["template"]?.string
+        }
+        return configuration["chat_template"]?.string
+    }
+
+    private static func template(_ source: String, _ directory: URL) throws(TextPipelineError) -> ChatTemplate {
         do throws(TemplateError) {
             return try ChatTemplate(source: source)
         } catch {
-            throw TextPipelineError(file: url.path, reason: String(describing: error))
+            throw TextPipelineError(file: directory.path, reason: String(describing: error))
         }
     }
 

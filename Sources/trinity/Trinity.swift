@@ -8,5 +8,7 @@ struct Trinity: AsyncParsableCommand {
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
-        subcommands: [Serve.self, Bench.self, Plan.self, Synth.self, Quantize.self])
+        subcommands: [
+            Serve.self, Bench.self, Plan.self, Synth.self, Quantize.self, Tokenize.self, Render.self,
+        ])
 }

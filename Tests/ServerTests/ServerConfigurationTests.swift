@@ -28,22 +28,23 @@ import Testing
 
     @Test(
         arguments: [
-            (.port, "65536", "--port: must be a whole number from 0 to 65535; got '65536'"),
-            (.port, "http", "--port: must be a whole number from 0 to 65535; got 'http'"),
-            (.threads, "0", "--threads: must be a whole number from 1 to 1024; got '0'"),
-            (.kvCacheDtype, "f64", "--kv-cache-dtype: must be one of f32, bf16; got 'f64'"),
-            (.kvCacheMemory, "lots", "--kv-cache-memory: must be a size such as 512MiB or 4GiB; got 'lots'"),
+            (.port, "65536", "must be a whole number from 0 to 65535; got '65536'"),
+            (.port, "http", "must be a whole number from 0 to 65535; got 'http'"),
+            (.threads, "0", "must be a whole number from 1 to 1024; got '0'"),
+            (.kvCacheDtype, "f64", "must be one of f32, bf16; got 'f64'"),
+            (.kvCacheMemory, "lots", "must be a size such as 512MiB or 4GiB; got 'lots'"),
             (
                 .kvCacheMemory, "99999999999TiB",
-                "--kv-cache-memory: must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
+                "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
-            (.compute, "fast", "--compute: fast does not exist yet; use exact"),
-            (.weights, "int4", "--weights: must be one of auto, fp8; got 'int4'"),
+            (.compute, "fast", "fast does not exist yet; use exact"),
+            (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (
                 .logLevel, "loud",
-                "--log-level: must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
+                "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
-            (.model, "", "--model: name the folder of a model"),
+            (.trustUserContent, "1", "must be true or false; got '1'"),
+            (.model, "", "name the folder of a model"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `a bad value is refused by name and bound`(
         option: ServerConfiguration.Option, value: String, message: String
@@ -53,14 +54,31 @@ import Testing
         #expect {
             try ServerConfiguration(flags: flags, environment: [:])
         } throws: {
-            String(describing: $0) == message
+            ($0 as? ConfigurationError) == ConfigurationError(option: option, reason: message)
         }
+    }
+
+    @Test func `an error names the flag and the variable`() {
+        let error = ConfigurationError(option: .maxModelLen, reason: "too long")
+        #expect(error.description == "--max-model-len (TRINITY_MAX_MODEL_LEN): too long")
+    }
+
+    @Test func `variables that mean nothing are told`() throws {
+        let configuration = try ServerConfiguration(
+            flags: [:], environment: ["TRINITY_MODEL": "/a", "TRINITY_MAXMODELLEN": "1", "HOME": "/"])
+        #expect(configuration.unknownVariables == ["TRINITY_MAXMODELLEN"])
+    }
+
+    @Test func `users are trusted only when told so`() throws {
+        #expect(try !ServerConfiguration(flags: [.model: "/a"], environment: [:]).trustsUserContent)
+        let environment = ["TRINITY_TRUST_USER_CONTENT": "true"]
+        #expect(try ServerConfiguration(flags: [.model: "/a"], environment: environment).trustsUserContent)
     }
 
     @Test(arguments: ServerConfiguration.Option.allCases)
     func `the readme names every option`(option: ServerConfiguration.Option) throws {
         let readme = try String(contentsOf: Fixtures.repository.appending(path: "README.md"), encoding: .utf8)
-        #expect(readme.contains("`\(option.flag) "))
+        #expect(readme.contains("`\(option.flag) ") || readme.contains("`\(option.flag)`"))
     }
 
     @Test func `the budget of a step covers every running sequence`() {

@@ -87,7 +87,7 @@ import Text
         let template = try ChatTemplate(
             source: "{% for x in [1] %}\n{% if x %}\n\n{{ x.y.z }}\n{% endif %}{% endfor %}")
         #expect { try template.render([:]) } throws: { error in
-            if case TemplateError.failed(_, let line) = error { line == 4 } else { false }
+            if case TemplateError.failed(_, let line, _) = error { line == 4 } else { false }
         }
     }
 }

@@ -25,21 +25,24 @@ import Text
                 "post_processor", "BertProcessing"
             ),
             (#""decoder": {"type": "ByteLevel"}"#, #""decoder": {"type": "WordPiece"}"#, "decoder", "WordPiece"),
-            (#""decoder": {"type": "ByteLevel"}"#, #""decoder": null"#, "decoder", "null"),
+            (
+                #""decoder": {"type": "ByteLevel"}"#,
+                #""decoder": {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "ByteFallback"}]}"#,
+                "decoder.decoders[1]", "ByteFallback behind tokens that are joined"
+            ),
             (#"{"type": "BPE""#, #"{"type": "Unigram""#, "model", "Unigram"),
-            (#"{"type": "BPE""#, #"{"byte_fallback": true"#, "model.byte_fallback", "true"),
             (#"{"type": "BPE""#, #"{"dropout": 0.5"#, "model.dropout", "0.5"),
             (#"{"type": "BPE""#, #"{"end_of_word_suffix": "</w>""#, "model.end_of_word_suffix", "</w>"),
             (#"{"type": "ByteLevel", "add"#, #"{"type": "Whitespace", "add"#, "pre_tokenizer", "Whitespace"),
             (
                 #"{"type": "ByteLevel", "add"#,
-                #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+y"}}], "add"#,
-                "pre_tokenizer.pretokenizers[0].pattern.Regex", "x+y"
+                #"{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "\\h+"}}], "add"#,
+                "pre_tokenizer.pretokenizers[0].pattern.Regex", #"\h"#
             ),
             (
                 #"{"type": "ByteLevel", "add"#,
-                #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "MergedWithNext", "add"#,
-                "pre_tokenizer.behavior", "MergedWithNext"
+                #"{"type": "Split", "pattern": {"String": "x"}, "behavior": "Joined", "add"#,
+                "pre_tokenizer.behavior", "Joined"
             ),
         ] as [(String, String, String, String)])
     func `a component that is not supported is refused by name`(
@@ -66,6 +69,26 @@ import Text
         #expect(throws: TokenizerError.self) { try load(text) }
     }
 
+    /// "b▁a" is cut before the mark, unless a rule joins what is before it with it.
+    @Test(
+        arguments: [
+            (#"["▁", "a"]"#, [1, 3]), (#"["▁", "a"], ["b", "▁"]"#, [1, 3]), (#"["b", "▁"], ["▁", "a"]"#, [4, 0]),
+        ] as [(String, [Int32])])
+    func `words are encoded by themselves only where no rule joins them`(merges: String, ids: [Int32]) throws {
+        let tokenizer = try load(
+            """
+            {"decoder": {"type": "Fuse"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "▁": 2, "▁a": 3, "b▁": 4},
+            "merges": [\(merges)]}}
+            """)
+        #expect(tokenizer.encode("b▁a", addSpecialTokens: false) == ids)
+    }
+
+    @Test func `merges may come before the vocabulary`() throws {
+        let tokenizer = try load(
+            #"{"model": {"merges": ["a b"], "vocab": {"a": 0, "b": 1, "ab": 2}}, "decoder": null}"#)
+        #expect(tokenizer.encode("aba", addSpecialTokens: false) == [2, 0])
+    }
+
     @Test func `tokens that differ only in normalization are different tokens`() throws {
         let text = TokenizerLoadingTests.smallest.replacingOccurrences(
             of: #"{"id": 5, "content": "<s>""#, with: #"{"id": 5, "content": "é"}, {"id": 6, "content": "e\#u{301}""#)
@@ -85,6 +108,6 @@ import Text
 
     @discardableResult
     private func load(_ text: String) throws -> Tokenizer {
-        try Tokenizer(parsing: JSONValue(parsing: text))
+        try Tokenizer(parsing: Array(text.utf8))
     }
 }

@@ -66,8 +66,14 @@ import Testing
         ] as [(String, String, [String]?)])
     func `a pattern finds its matches`(regex: String, text: String, matches: [String]?) {
         let bytes = Array(text.utf8)
-        let found = SplitPattern(regex: regex)?.matches(in: PieceReader(bytes, bytes.indices))
+        let found = SplitPattern(regex: regex).map { self.matches(of: $0, in: bytes) }
         #expect(found?.map { String(decoding: bytes[$0], as: UTF8.self) } == matches)
+    }
+
+    private func matches(of pattern: SplitPattern, in bytes: [UInt8]) -> [Range<Int>] {
+        var matches: [Range<Int>] = []
+        bytes.withReader { pattern.forEachMatch(in: $0) { matches.append($0) } }
+        return matches
     }
 
     /// ICU agrees with the reference's engine on every class that the patterns use.
@@ -77,7 +83,7 @@ import Testing
             "aZsStTlLrReE'’ſKǅʰªא日ก\u{301}\u{903}0٣½Ⅷ²_.,/!$+\u{24B6} \u{A0}\u{3000}\t\r\n\u{85}\u{7}\u{200D}🚀"
         let letters = Array(characters.unicodeScalars)
         let scanner = try #require(SplitPattern(regex: regex))
-        let engine = try NSRegularExpression(pattern: regex)
+        let engine = try NSRegularExpression(pattern: RegexDialect.icuPattern(of: regex))
         var random = Generator(state: 3)
         for _ in 0..<800 {
             var text = ""
@@ -85,7 +91,7 @@ import Testing
                 text.unicodeScalars.append(letters[random.next(below: letters.count)])
             }
             let bytes = Array(text.utf8)
-            let found = scanner.matches(in: PieceReader(bytes, bytes.indices)).map { [$0.lowerBound, $0.upperBound] }
+            let found = matches(of: scanner, in: bytes).map { [$0.lowerBound, $0.upperBound] }
             let whole = NSRange(text.startIndex..., in: text)
             let expected = engine.matches(in: text, range: whole).map { match in
                 let start = text.utf16.index(text.startIndex, offsetBy: match.range.location)
@@ -112,11 +118,13 @@ import Testing
             ["id": 5, "content": "word", "special": false, "single_word": true],
             ["id": 6, "content": "r]", "special": false],
         ]
-        var vocabulary = try Vocabulary(parsing: TokenizerMember(path: "vocab", value: ["a": 0]))
+        var vocabulary = Vocabulary()
+        try vocabulary.insert(Array("a".utf8), id: 0)
         let tokens = try AddedToken.parse(TokenizerMember(path: "added", value: json), into: &vocabulary)
         let matcher = AddedTokenMatcher(tokens) { Array($0.content.utf8) }
         let bytes = Array(text.utf8)
-        let parts = matcher.split(bytes, bytes.indices, specialTokensAsText: specialTokensAsText).map { part in
+        let trust = TrustMap(count: bytes.count, isTrusted: !specialTokensAsText)
+        let parts = bytes.withReader({ matcher.split($0, trust: trust) }).map { part in
             switch part {
             case .token(let id): String(id)
             case .text(let range): String(decoding: bytes[range], as: UTF8.self)

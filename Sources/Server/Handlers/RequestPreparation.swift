@@ -17,6 +17,8 @@ struct RequestPreparation: Sendable {
     /// - Parameter body: as it came.
     /// - Throws: the `APIError` that the client gets.
     @concurrent func prepare(_ body: [UInt8]) async throws(APIError) -> Prepared {
+        // The client may have left while the request waited for a thread.
+        if Task.isCancelled { throw .aborted }
         let json = try JSONValue(requestBody: body)
         switch endpoint {
         case .completions: return try prepareCompletion(json)
@@ -26,11 +28,17 @@ struct RequestPreparation: Sendable {
 
     private func prepareCompletion(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try CompletionRequest(json, for: model)
-        let promptIDs = request.prompts.map { prompt in
+        var promptIDs: [[Int32]] = []
+        for (index, prompt) in request.prompts.enumerated() {
+            if Task.isCancelled { throw .aborted }
             switch prompt {
-            case .ids(let ids): ids
+            case .ids(let ids): promptIDs.append(ids)
             case .text(let string):
-                text?.tokenizer.encode(string, addSpecialTokens: request.options.addsSpecialTokens) ?? []
+                guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
+                promptIDs.append(
+                    try text.encode(
+                        [TextRun(text: string, isTrusted: true)], addSpecialTokens: request.options.addsSpecialTokens,
+                        param: request.prompts.count == 1 ? "prompt" : "prompt[\(index)]", for: model))
             }
         }
         return Prepared(options: request.options, promptIDs: promptIDs)
@@ -38,16 +46,12 @@ struct RequestPreparation: Sendable {
 
     private func prepareChat(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(json, for: model)
-        guard let text, let template = text.template else {
-            throw .textUnavailable(param: "messages", message: "This model has no chat template.")
+        guard let text else {
+            throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
-        let prompt: String
-        do throws(TemplateError) {
-            prompt = try template.render(request.templateVariables(specialTokens: text.specialTokens))
-        } catch {
-            throw .template(error.description)
-        }
-        let ids = text.tokenizer.encode(prompt, addSpecialTokens: request.options.addsSpecialTokens)
+        let prompt = try text.render(request)
+        let ids = try text.encode(
+            prompt, addSpecialTokens: request.options.addsSpecialTokens, param: "messages", for: model)
         return Prepared(options: request.options, promptIDs: [ids])
     }
 }

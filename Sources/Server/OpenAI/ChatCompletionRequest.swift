@@ -47,6 +47,14 @@ struct ChatCompletionRequest: Sendable {
         variables["add_generation_prompt"] = .bool(addsGenerationPrompt)
         return variables
     }
+
+    /// What users, tools and the makers of tools wrote. Everything else is the program's that sends the request, or the
+    /// model's.
+    var untrustedInputs: UntrustedInputs {
+        UntrustedInputs(
+            variables: ["tools"],
+            messages: Set(messages.indices.filter { messages[$0].role == .user || messages[$0].role == .tool }))
+    }
 }
 
 extension ChatCompletionRequest {

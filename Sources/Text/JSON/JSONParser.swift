@@ -35,7 +35,7 @@ extension Span<UInt8> {
 }
 
 /// A recursive-descent reader over bytes. Bounded by `JSONValue.maximumDepth`; linear in the text.
-private struct JSONParser {
+struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     var position = 0
 
@@ -45,12 +45,17 @@ private struct JSONParser {
 
     mutating func parseText() throws(JSONError) -> JSONValue {
         let value = try parseValue(depth: 0)
-        skipWhitespace()
-        guard position == bytes.count else { throw error("unexpected text after the value") }
+        try finish()
         return value
     }
 
-    private mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
+    /// Nothing but white space may be left.
+    mutating func finish() throws(JSONError) {
+        skipWhitespace()
+        guard position == bytes.count else { throw error("unexpected text after the value") }
+    }
+
+    mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
         guard depth <= JSONValue.maximumDepth else {
             throw error("nested deeper than \(JSONValue.maximumDepth) levels")
         }
@@ -140,7 +145,7 @@ private struct JSONParser {
         skipDigits()
     }
 
-    private mutating func parseString() throws(JSONError) -> String {
+    mutating func parseString() throws(JSONError) -> String {
         position += 1
         let start = position
         while position < bytes.count {
@@ -172,7 +177,7 @@ private struct JSONParser {
         throw error("unterminated string", at: start - 1)
     }
 
-    private mutating func parseEscape(into text: inout [UInt8]) throws(JSONError) {
+    mutating func parseEscape(into text: inout [UInt8]) throws(JSONError) {
         guard let kind = peek() else { throw error("unterminated string") }
         position += 1
         switch kind {
@@ -217,11 +222,11 @@ private struct JSONParser {
         return text
     }
 
-    private func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
+    func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
-    private func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+    func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
 
-    private mutating func consume(_ character: Unicode.Scalar) -> Bool {
+    mutating func consume(_ character: Unicode.Scalar) -> Bool {
         guard peek() == UInt8(ascii: character) else { return false }
         position += 1
         return true
@@ -231,11 +236,11 @@ private struct JSONParser {
         while let byte = peek(), isDigit(byte) { position += 1 }
     }
 
-    private mutating func skipWhitespace() {
+    mutating func skipWhitespace() {
         while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 
-    private func error(_ reason: String, at offset: Int? = nil) -> JSONError {
+    func error(_ reason: String, at offset: Int? = nil) -> JSONError {
         JSONError(reason: reason, offset: offset ?? position)
     }
 }

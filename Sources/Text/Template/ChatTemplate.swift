@@ -23,14 +23,36 @@ public struct ChatTemplate: Sendable {
     ///   - now: the time of `strftime_now`, told in the local time zone.
     /// - Throws: `TemplateError.raised` when the template itself refuses its input, `.failed` otherwise.
     public func render(_ variables: JSONObject, now: Date = Date()) throws(TemplateError) -> String {
-        let interpreter = TemplateInterpreter(variables: variables, now: now)
+        try run(variables, .none, now).text
+    }
+
+    /// Renders the template and tells which parts of the text may steer the model.
+    ///
+    /// The template's own text is trusted, and so is every variable but the `untrusted` ones. What is cut from a string
+    /// or put together of several keeps its origin part by part, so the runs, joined, are what ``render(_:now:)`` gives;
+    /// what is changed otherwise (`upper`, `tojson`, ...) is untrusted as a whole if any of its strings was.
+    ///
+    /// - Returns: runs that are not empty, trusted and untrusted in turn.
+    /// - Throws: as ``render(_:now:)``.
+    public func render(
+        _ variables: JSONObject, untrusted: UntrustedInputs, now: Date = Date()
+    ) throws(TemplateError) -> [TextRun] {
+        let string = try run(variables, untrusted, now)
+        return string.origin.runs(of: string.text)
+    }
+
+    private func run(
+        _ variables: JSONObject, _ untrusted: UntrustedInputs, _ now: Date
+    ) throws(TemplateError) -> TemplateString {
+        let interpreter = TemplateInterpreter(variables: variables, untrusted: untrusted, now: now)
         defer { interpreter.releaseObjects() }
         do throws(TemplateFailure) {
             return try interpreter.run(body)
         } catch {
             switch error {
             case .raised(let message): throw .raised(message: message)
-            case .failed(let message): throw .failed(message: message, line: interpreter.line)
+            case .failed(let message, let kind):
+                throw .failed(message: message, line: interpreter.line, kind: kind)
             }
         }
     }

@@ -19,7 +19,7 @@ enum TemplateClock {
         var rest = format.scalars[...]
         while let scalar = rest.popFirst() {
             guard scalar == "%", var code = rest.popFirst() else {
-                try builder.append(String(scalar))
+                try builder.append(trusted: String(scalar))
                 continue
             }
             // glibc: `%-d` is the number without padding.
@@ -27,9 +27,9 @@ enum TemplateClock {
             if isUnpadded { code = rest.removeFirst() }
             var text = field(code, parts, dayOfYear: dayOfYear, date: date, in: calendar)
             if isUnpadded, let plain = text.flatMap({ Int($0) }) { text = String(plain) }
-            try builder.append(text ?? "%" + (isUnpadded ? "-" : "") + String(code))
+            try builder.append(trusted: text ?? "%" + (isUnpadded ? "-" : "") + String(code))
         }
-        return builder.string
+        return builder.string.trusted(ifTrusted: format)
     }
 
     private static func field(

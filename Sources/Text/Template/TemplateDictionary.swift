@@ -14,6 +14,18 @@ struct TemplateDictionary {
         func hash(into hasher: inout Hasher) { value.hash(into: &hasher) }
     }
 
+    init() {}
+
+    /// - Parameter isTrusted: the origin of a member, by its name.
+    init(_ object: JSONObject, isTrusted: (String) -> Bool) {
+        for (name, value) in object {
+            let isTrusted = isTrusted(name)
+            set(
+                .string(TemplateString(name, origin: TemplateOrigin(isTrusted: isTrusted))),
+                TemplateValue(value, isTrusted: isTrusted))
+        }
+    }
+
     var count: Int { members.count }
     var isEmpty: Bool { members.isEmpty }
     var keys: [TemplateValue] { members.keys.map(\.value) }
@@ -21,7 +33,7 @@ struct TemplateDictionary {
     var pairs: [(key: TemplateValue, value: TemplateValue)] { members.map { ($0.key.value, $0.value) } }
 
     subscript(key: TemplateValue) -> TemplateValue? { members[Key(value: key)] }
-    subscript(name: String) -> TemplateValue? { self[.string(TemplateString(name))] }
+    subscript(name: String) -> TemplateValue? { self[.string(trusted: name)] }
 
     /// `key` is hashable, see ``TemplateValue/isHashable``.
     mutating func set(_ key: TemplateValue, _ value: TemplateValue) {

@@ -5,7 +5,20 @@ public enum TemplateError: Error, Hashable, Sendable {
     /// The template called `raise_exception`: it refuses these messages.
     case raised(message: String)
     /// Anything else that went wrong while rendering: an undefined value was used, a type did not fit, a limit was hit.
-    case failed(message: String, line: Int)
+    case failed(message: String, line: Int, kind: Kind = .other)
+
+    /// What kind of mistake made a rendering fail, as far as it is told apart.
+    public enum Kind: Sendable {
+        /// A value that is not there was used.
+        case undefined
+        /// A value of the wrong type was used.
+        case type
+        /// There is no filter or test of that name.
+        case unknownName
+        /// The sandbox forbids it.
+        case unsafe
+        case other
+    }
 }
 
 extension TemplateError: CustomStringConvertible {
@@ -14,7 +27,7 @@ extension TemplateError: CustomStringConvertible {
         switch self {
         case .syntax(let message, let line): "chat template, line \(line): \(message)"
         case .raised(let message): message
-        case .failed(let message, let line): "chat template, line \(line): \(message)"
+        case .failed(let message, let line, _): "chat template, line \(line): \(message)"
         }
     }
 }
@@ -22,5 +35,5 @@ extension TemplateError: CustomStringConvertible {
 /// A failure inside the interpreter, which knows the line.
 enum TemplateFailure: Error {
     case raised(String)
-    case failed(String)
+    case failed(String, TemplateError.Kind = .other)
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// One conversion of `%` or `str.format`: how a value is padded and written.
 struct TemplateFormat {
-    var fill = " "
+    var fill: TemplateString = " "
     /// `<`, `>`, `^` or `=` (after the sign); `nil` is the default of the type.
     var alignment: Unicode.Scalar?
     /// `+` or a space, for numbers that are not negative.
@@ -17,7 +17,7 @@ struct TemplateFormat {
         switch type {
         case "s":
             var text = try value.printed()
-            if let precision { text = TemplateString(text.scalars.prefix(precision)) }
+            if let precision { text = text.prefix(precision) }
             return try padded(sign: "", text, defaultAlignment: "<")
         case "d", "x", "X", "o", "b":
             let radix = ["x": 16, "X": 16, "o": 8, "b": 2][type] ?? 10
@@ -59,7 +59,7 @@ struct TemplateFormat {
             digits = grouped + digits.dropFirst(whole.count)
         }
         let sign = isNegative ? "-" : self.sign.map { $0 == "-" ? "" : String($0) } ?? ""
-        return try padded(sign: sign + prefix, TemplateString(digits), defaultAlignment: ">")
+        return try padded(sign: sign + prefix, TemplateString(trusted: digits), defaultAlignment: ">")
     }
 
     func padded(
@@ -68,9 +68,10 @@ struct TemplateFormat {
         let alignment = alignment ?? defaultAlignment
         if alignment == "=" {
             let width = width - sign.utf8.count
-            return try TemplateString(sign).appending(try text.padded(to: width, left: true, right: false, fill: fill))
+            return try TemplateString(trusted: sign).appending(
+                try text.padded(to: width, left: true, right: false, fill: fill))
         }
-        let text = try TemplateString(sign).appending(text)
+        let text = try TemplateString(trusted: sign).appending(text)
         if alignment == "^" {
             let before = max(0, width - text.count) / 2
             return try text.padded(to: text.count + before, left: true, right: false, fill: fill)

@@ -2,7 +2,7 @@
 
 extension TemplateInterpreter {
     func attribute(_ name: String, of owner: TemplateValue) throws(TemplateFailure) -> TemplateValue {
-        if case .undefined(let undefined) = owner { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = owner { throw .failed(undefined.message, undefined.kind) }
         if let value = member(name, of: owner) { return value }
         if case .dictionary(let dictionary) = owner, let value = dictionary[name] { return value }
         return missing(name, of: owner)
@@ -10,7 +10,7 @@ extension TemplateInterpreter {
 
     func element(_ index: TemplateValue, of owner: TemplateValue) throws(TemplateFailure) -> TemplateValue {
         switch (owner, index) {
-        case (.undefined(let undefined), _): throw .failed(undefined.message)
+        case (.undefined(let undefined), _): throw .failed(undefined.message, undefined.kind)
         case (.dictionary(let dictionary), _):
             try charge(index.weight)
             if index.isHashable, let value = dictionary[index] { return value }
@@ -20,7 +20,7 @@ extension TemplateInterpreter {
             let scalars = string.scalars
             try charge(string.byteCount / 16)
             if let position = position(index, in: scalars.count) {
-                return .string(TemplateString([scalars[scalars.index(scalars.startIndex, offsetBy: position)]]))
+                return .string(string.picking([position]))
             }
         default: break
         }
@@ -41,14 +41,14 @@ extension TemplateInterpreter {
         if case .object(let object) = owner, !name.hasPrefix("_") { return object.attribute(name) }
         guard let methods = Self.methodNames(of: owner) else { return nil }
         if methods.unsafe.contains(name) {
-            return .undefined(.other("access to attribute '\(name)' of '\(owner.typeName)' object is unsafe."))
+            return .undefined(.unsafe(name, of: owner.typeName))
         }
         return methods.safe.contains(name) ? .method(owner, name: name) : nil
     }
 
     private func missing(_ name: String, of owner: TemplateValue) -> TemplateValue {
         if name.hasPrefix("__") {
-            return .undefined(.other("access to attribute '\(name)' of '\(owner.typeName)' object is unsafe."))
+            return .undefined(.unsafe(name, of: owner.typeName))
         }
         return .undefined(.member(name, of: owner.missingOwner))
     }
@@ -62,7 +62,7 @@ extension TemplateInterpreter {
         let step = try bound(by) ?? 1
         guard step != 0 else { throw .failed("slice step cannot be zero") }
         switch sequence {
-        case .undefined(let undefined): throw .failed(undefined.message)
+        case .undefined(let undefined): throw .failed(undefined.message, undefined.kind)
         case .string(let string):
             try charge(string.byteCount / 16)
             return try value(string.picking(indices(in: string.count, from, to, step)))
@@ -70,7 +70,7 @@ extension TemplateInterpreter {
         case .tuple(let elements): return .tuple(try picking(elements.values, from, to, step))
         case .iterable(.range, let elements):
             return .iterable(.range, TemplateValue.Elements(try picking(elements.values, from, to, step)))
-        default: throw .failed("'\(sequence.typeName)' object cannot be sliced")
+        default: throw .failed("'\(sequence.typeName)' object cannot be sliced", .type)
         }
     }
 
@@ -78,8 +78,8 @@ extension TemplateInterpreter {
         guard let expression else { return nil }
         let value = try evaluate(expression)
         if value.isNone { return nil }
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
-        guard let number = value.wholeNumber else { throw .failed("slice indices must be integers or None") }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
+        guard let number = value.wholeNumber else { throw .failed("slice indices must be integers or None", .type) }
         return number
     }
 
@@ -116,8 +116,8 @@ extension TemplateInterpreter {
             return dictionary.keys
         case .string(let string):
             try charge(string.byteCount)
-            return string.scalars.map { .string(TemplateString([$0])) }
-        default: throw .failed("'\(value.typeName)' object is not iterable")
+            return string.characters.map { .string($0) }
+        default: throw .failed("'\(value.typeName)' object is not iterable", .type)
         }
     }
 }

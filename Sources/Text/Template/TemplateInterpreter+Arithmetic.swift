@@ -13,8 +13,8 @@ extension TemplateInterpreter {
             guard isMinus else { return value }
             let positive = digits.hasPrefix("-") ? String(digits.dropFirst()) : "-" + digits
             return Int(positive).map { .integer($0) } ?? .bigInteger(positive)
-        case .undefined(let undefined): throw .failed(undefined.message)
-        default: throw .failed("bad operand type for unary \(isMinus ? "-" : "+"): '\(value.typeName)'")
+        case .undefined(let undefined): throw .failed(undefined.message, undefined.kind)
+        default: throw .failed("bad operand type for unary \(isMinus ? "-" : "+"): '\(value.typeName)'", .type)
         }
     }
 
@@ -22,13 +22,13 @@ extension TemplateInterpreter {
         _ operation: TemplateExpression.Binary, _ left: TemplateValue, _ right: TemplateValue
     ) throws(TemplateFailure) -> TemplateValue {
         if operation == .remainder, let format = left.string { return try value(try formatted(format, right)) }
-        if case .undefined(let undefined) = left { throw .failed(undefined.message) }
-        if case .undefined(let undefined) = right { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = left { throw .failed(undefined.message, undefined.kind) }
+        if case .undefined(let undefined) = right { throw .failed(undefined.message, undefined.kind) }
         if let left = left.wholeNumber, let right = right.wholeNumber { return try calculate(operation, left, right) }
         if let left = left.number, let right = right.number { return try calculate(operation, left, right) }
         switch (operation, left, right) {
         case (.add, .string(let left), .string(let right)): return try value(try left.appending(right))
-        case (.add, .string, _): throw .failed("can only concatenate str (not \"\(right.typeName)\") to str")
+        case (.add, .string, _): throw .failed("can only concatenate str (not \"\(right.typeName)\") to str", .type)
         case (.add, .list(let left), .list(let right)):
             try charge(left.values.count + right.values.count)
             return .list(left.values + right.values)
@@ -41,7 +41,7 @@ extension TemplateInterpreter {
         default: break
         }
         throw .failed(
-            "unsupported operand type(s) for \(operation.rawValue): '\(left.typeName)' and '\(right.typeName)'")
+            "unsupported operand type(s) for \(operation.rawValue): '\(left.typeName)' and '\(right.typeName)'", .type)
     }
 
     private func repeated(_ sequence: TemplateValue, _ count: Int) throws(TemplateFailure) -> TemplateValue {
@@ -54,7 +54,7 @@ extension TemplateInterpreter {
         case .string(let string): return try value(try string.repeated(count))
         case .list(let list): return .list(try elements(list.values))
         case .tuple(let tuple): return .tuple(try elements(tuple.values))
-        default: throw .failed("unsupported operand type(s) for *: '\(sequence.typeName)' and 'int'")
+        default: throw .failed("unsupported operand type(s) for *: '\(sequence.typeName)' and 'int'", .type)
         }
     }
 

@@ -77,19 +77,21 @@ extension TemplateInterpreter {
     /// `value` as a key of a dictionary, charged for its hashing.
     func key(_ value: TemplateValue) throws(TemplateFailure) -> TemplateValue {
         try charge(value.weight)
-        guard value.isHashable else { throw .failed("unhashable type: '\(value.typeName)'") }
+        guard value.isHashable else { throw .failed("unhashable type: '\(value.typeName)'", .type) }
         return value
     }
 
     func evaluate(_ arguments: TemplateExpression.Arguments) throws(TemplateFailure) -> TemplateArguments {
         var values = TemplateArguments(positional: try evaluate(arguments.positional))
         if let rest = arguments.positionalRest { values.positional += try elements(of: try evaluate(rest)) }
-        for (name, expression) in arguments.named { values.named.append((name, try evaluate(expression))) }
+        for (name, expression) in arguments.named {
+            values.named.append((TemplateString(trusted: name), try evaluate(expression)))
+        }
         if let rest = arguments.namedRest {
             guard case .dictionary(let dictionary) = try evaluate(rest) else {
                 throw .failed("argument after ** must be a mapping")
             }
-            for (key, value) in dictionary.pairs { values.named.append((try key.printed().text, value)) }
+            for (key, value) in dictionary.pairs { values.named.append((try key.printed(), value)) }
         }
         return values
     }
@@ -100,12 +102,12 @@ extension TemplateInterpreter {
 
     func call(_ callee: TemplateValue, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateValue {
         switch callee {
-        case .undefined(let undefined): throw .failed(undefined.message)
+        case .undefined(let undefined): throw .failed(undefined.message, undefined.kind)
         case .function(let name): return try callFunction(name, arguments)
         case .method(.object(let object), let name): return try object.call(name, arguments, in: self)
         case .method(let receiver, let name): return try callMethod(name, of: receiver, arguments)
         case .object(let object): return try object.call(nil, arguments, in: self)
-        default: throw .failed("'\(callee.typeName)' object is not callable")
+        default: throw .failed("'\(callee.typeName)' object is not callable", .type)
         }
     }
 
@@ -142,11 +144,12 @@ extension TemplateInterpreter {
     }
 
     func isLess(_ left: TemplateValue, _ right: TemplateValue, _ sign: String = "<") throws(TemplateFailure) -> Bool {
-        if case .undefined(let undefined) = left { throw .failed(undefined.message) }
-        if case .undefined(let undefined) = right { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = left { throw .failed(undefined.message, undefined.kind) }
+        if case .undefined(let undefined) = right { throw .failed(undefined.message, undefined.kind) }
         try charge(min(left.weight, right.weight))
         guard let isLess = left.isLess(than: right) else {
-            throw .failed("'\(sign)' not supported between instances of '\(left.typeName)' and '\(right.typeName)'")
+            throw .failed(
+                "'\(sign)' not supported between instances of '\(left.typeName)' and '\(right.typeName)'", .type)
         }
         return isLess
     }
@@ -156,7 +159,7 @@ extension TemplateInterpreter {
         case .undefined: return false
         case .string(let text):
             guard let part = item.string else {
-                throw .failed("'in <string>' requires string as left operand, not \(item.typeName)")
+                throw .failed("'in <string>' requires string as left operand, not \(item.typeName)", .type)
             }
             try charge(text.byteCount / 16)
             return text.contains(part)
@@ -165,7 +168,7 @@ extension TemplateInterpreter {
             return elements.values.contains { $0.equals(item) }
         case .dictionary(let dictionary):
             return dictionary[try key(item)] != nil
-        default: throw .failed("argument of type '\(container.typeName)' is not iterable")
+        default: throw .failed("argument of type '\(container.typeName)' is not iterable", .type)
         }
     }
 }

@@ -30,7 +30,7 @@ extension TemplateInterpreter {
         default:
             if let result = try sequenceFilter(name, value, arguments) { return result }
             if let result = try stringFilter(name, value, arguments) { return result }
-            throw .failed("No filter named '\(name)'.")
+            throw .failed("No filter named '\(name)'.", .unknownName)
         }
     }
 
@@ -43,38 +43,38 @@ extension TemplateInterpreter {
         case .list(let elements), .tuple(let elements): return elements.values.count
         case .iterable(let kind, let elements) where kind != .generator: return elements.values.count
         case .dictionary(let dictionary): return dictionary.count
-        default: throw .failed("object of type '\(value.typeName)' has no len()")
+        default: throw .failed("object of type '\(value.typeName)' has no len()", .type)
         }
     }
 
     private func json(_ value: TemplateValue, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateString
     {
         let values = try arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys")
-        var indent: String?
+        var indent: TemplateString?
         if let count = values[1]?.wholeNumber {
             guard count <= 1_000 else { throw .failed("tojson() indent is too big") }
-            indent = String(repeating: " ", count: max(0, count))
+            indent = try TemplateString(" ").repeated(count)
         } else if let text = values[1]?.string {
-            indent = text.text
+            indent = text
         }
-        var separators: (String, String)?
+        var separators: (TemplateString, TemplateString)?
         if let value = values[2], !value.isNone {
             let pair = try elements(of: value)
             guard pair.count == 2 else { throw .failed("tojson() needs two separators") }
-            separators = (try requiredString(pair[0], "tojson").text, try requiredString(pair[1], "tojson").text)
+            separators = (try requiredString(pair[0], "tojson"), try requiredString(pair[1], "tojson"))
         }
         var writer = TemplateJSON(
             indent: indent, separators: separators, isASCII: values[0]?.isTrue ?? false,
             sortsKeys: values[3]?.isTrue ?? false)
         try charge(value.weight)
         try writer.write(value)
-        return writer.output.string
+        return writer.output.oneRun
     }
 
     private func numberFilter(
         _ name: String, _ value: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue {
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         switch name {
         case "int":
             let values = try arguments.bind(name, "default", "base")
@@ -85,7 +85,9 @@ extension TemplateInterpreter {
             return number.map { .double($0) } ?? fallback ?? .double(0)
         case "abs":
             _ = try arguments.bind(name)
-            guard let number = value.number else { throw .failed("bad operand type for abs(): '\(value.typeName)'") }
+            guard let number = value.number else {
+                throw .failed("bad operand type for abs(): '\(value.typeName)'", .type)
+            }
             return try signed(value, isMinus: number < 0)
         case "round":
             let values = try arguments.bind(name, "precision", "method")
@@ -93,7 +95,7 @@ extension TemplateInterpreter {
         default:
             let isBinary = try arguments.bind(name, "binary")[0]?.isTrue ?? false
             guard let count = Self.number(of: value) else { throw .failed("could not convert to a size") }
-            return .string(TemplateFormat.fileSize(count, isBinary: isBinary))
+            return .string(trusted: TemplateFormat.fileSize(count, isBinary: isBinary))
         }
     }
 

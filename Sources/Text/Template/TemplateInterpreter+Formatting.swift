@@ -9,7 +9,7 @@ extension TemplateInterpreter {
         var rest = format.scalars[...]
         while let scalar = rest.popFirst() {
             guard scalar == "%" else {
-                try builder.append(String(scalar))
+                try builder.append(trusted: String(scalar))
                 continue
             }
             try charge(1)
@@ -47,7 +47,7 @@ extension TemplateInterpreter {
             default: throw .failed("not all arguments converted during string formatting")
             }
         }
-        return builder.string
+        return builder.string.trusted(ifTrusted: format)
     }
 
     private func readFlags(_ rest: inout Substring.UnicodeScalarView, into conversion: inout TemplateFormat) {
@@ -99,7 +99,8 @@ extension TemplateInterpreter {
                 guard let scalar = UInt32(exactly: code).flatMap({ Unicode.Scalar($0) }) else {
                     throw .failed("%c arg not in range")
                 }
-                value = .string(TemplateString([scalar]))
+                // A number does not tell where it came from.
+                value = .string(TemplateString(String(scalar), origin: .untrusted))
             }
             type = "s"
         case "i", "u", "d":
@@ -112,7 +113,7 @@ extension TemplateInterpreter {
             }
         default: break
         }
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         guard let text = try conversion.text(of: value, type: type) else {
             throw .failed("%\(type) format: a number is required, not \(value.typeName)")
         }
@@ -129,7 +130,7 @@ extension TemplateInterpreter {
         while let scalar = rest.popFirst() {
             if scalar == "{" || scalar == "}", rest.first == scalar {
                 rest.removeFirst()
-                try builder.append(String(scalar))
+                try builder.append(trusted: String(scalar))
             } else if scalar == "{" {
                 let field = rest.prefix { $0 != "}" }
                 guard field.endIndex < rest.endIndex else { throw .failed("expected '}' before end of string") }
@@ -139,10 +140,10 @@ extension TemplateInterpreter {
             } else if scalar == "}" {
                 throw .failed("Single '}' encountered in format string")
             } else {
-                try builder.append(String(scalar))
+                try builder.append(trusted: String(scalar))
             }
         }
-        return builder.string
+        return builder.string.trusted(ifTrusted: format)
     }
 
     private func field(
@@ -159,12 +160,12 @@ extension TemplateInterpreter {
         var value = try root(path.prefix { $0 != "." && $0 != "[" }, arguments, &position)
         path = path.drop { $0 != "." && $0 != "[" }
         while let opening = path.popFirst() {
-            let name = TemplateString(Substring(path.prefix { opening == "[" ? $0 != "]" : $0 != "." && $0 != "[" }))
-            path = path.dropFirst(name.count + (opening == "[" ? 1 : 0))
+            let name = String(path.prefix { opening == "[" ? $0 != "]" : $0 != "." && $0 != "[" })
+            path = path.dropFirst(name.unicodeScalars.count + (opening == "[" ? 1 : 0))
             if opening == "[" {
-                value = try element(Int(name.text).map { .integer($0) } ?? .string(name), of: value)
+                value = try element(Int(name).map { .integer($0) } ?? .string(trusted: name), of: value)
             } else {
-                value = try attribute(name.text, of: value)
+                value = try attribute(name, of: value)
             }
         }
         if conversion == "r" { value = .string(try value.represented()) }
@@ -185,7 +186,9 @@ extension TemplateInterpreter {
             }
             return arguments.positional[index]
         }
-        guard let value = arguments.named.first(where: { $0.name == name })?.value else { throw .failed("'\(name)'") }
+        guard let value = arguments.named.first(where: { $0.name.text == name })?.value else {
+            throw .failed("'\(name)'")
+        }
         return value
     }
 
@@ -197,7 +200,7 @@ extension TemplateInterpreter {
         var rest = specification
         let alignments: Set<Unicode.Scalar> = ["<", ">", "^", "="]
         if let second = rest.dropFirst().first, alignments.contains(second) {
-            conversion.fill = String(rest.removeFirst())
+            conversion.fill = TemplateString(trusted: String(rest.removeFirst()))
             conversion.alignment = rest.removeFirst()
         } else if let first = rest.first, alignments.contains(first) {
             conversion.alignment = rest.removeFirst()

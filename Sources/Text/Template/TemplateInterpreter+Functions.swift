@@ -34,9 +34,9 @@ extension TemplateInterpreter {
     private func range(_ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateValue {
         var bounds: [Int] = []
         for value in arguments.positional {
-            if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+            if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
             guard let bound = value.wholeNumber else {
-                throw .failed("'\(value.typeName)' object cannot be interpreted as an integer")
+                throw .failed("'\(value.typeName)' object cannot be interpreted as an integer", .type)
             }
             bounds.append(bound)
         }

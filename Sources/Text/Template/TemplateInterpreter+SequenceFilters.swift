@@ -11,7 +11,7 @@ extension TemplateInterpreter {
             _ = try arguments.bind(name)
             if input.isUndefined { return .generator([]) }
             guard case .dictionary(let dictionary) = input else {
-                throw .failed("Can only get item pairs from a mapping.")
+                throw .failed("Can only get item pairs from a mapping.", .type)
             }
             try charge(dictionary.count)
             return .generator(dictionary.pairs.map { .tuple([$0.key, $0.value]) })
@@ -23,7 +23,7 @@ extension TemplateInterpreter {
         case "join": return try joined(input, arguments)
         case "reverse":
             _ = try arguments.bind(name)
-            if let string = input.string { return try value(TemplateString(string.scalars.reversed())) }
+            if let string = input.string { return try value(string.reversed) }
             return .generator(try elements(of: input).reversed())
         case "map", "select", "reject", "selectattr", "rejectattr":
             // These, and only these, take any false value for an empty sequence.

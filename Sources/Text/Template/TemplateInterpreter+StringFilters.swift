@@ -45,15 +45,15 @@ extension TemplateInterpreter {
         case "title": return try value(string.titleFiltered)
         case "e", "escape", "forceescape":
             var escaped = TemplateStringBuilder()
-            for scalar in string.scalars { try escaped.append(Self.entities[scalar] ?? String(scalar)) }
-            return try value(escaped.string)
+            for scalar in string.scalars { try escaped.append(trusted: Self.entities[scalar] ?? String(scalar)) }
+            return try value(escaped.string.trusted(ifTrusted: string))
         case "striptags":
             let words = string.withoutTags.splitAtSpace(limit: .max, fromRight: false)
             return try value(try TemplateString.joined(words, by: " "))
         case "urlencode":
             var encoded = TemplateStringBuilder()
-            for byte in string.text.utf8 { try encoded.append(Self.urlEncoded(byte)) }
-            return try value(encoded.string)
+            for byte in string.text.utf8 { try encoded.append(trusted: Self.urlEncoded(byte)) }
+            return try value(encoded.string.trusted(ifTrusted: string))
         case "wordcount": return .integer(string.wordCount)
         default: return nil
         }
@@ -103,7 +103,7 @@ extension TemplateInterpreter {
         guard scalars.count > length.addingSaturated(leeway) else { return string }
         var kept = scalars[..<(length - end.count)]
         if !(values[1]?.isTrue ?? false), let space = kept.lastIndex(of: " ") { kept = kept[..<space] }
-        return try TemplateString(kept).appending(end)
+        return try string.prefix(kept.count).appending(end)
     }
 
     /// Breaks lines that are longer than the width at spaces, and words longer than a line.
@@ -129,7 +129,7 @@ extension TemplateString {
             result += isInWord ? properties.lowercaseMapping : properties.uppercaseMapping
             isInWord = !(scalar.isPythonSpace || ["-", "(", "{", "[", "<"].contains(scalar))
         }
-        return TemplateString(result)
+        return TemplateString(result, madeFrom: self)
     }
 
     fileprivate var withoutTags: TemplateString {
@@ -141,7 +141,7 @@ extension TemplateString {
             rest = rest[rest.index(after: end)...]
         }
         kept.append(contentsOf: rest)
-        return TemplateString(String(kept))
+        return TemplateString(String(kept), madeFrom: self)
     }
 
     fileprivate var wordCount: Int {
@@ -175,6 +175,6 @@ extension TemplateString {
             line += chunk
         }
         finishLine()
-        return lines.map { TemplateString($0) }
+        return lines.map { TemplateString($0, madeFrom: self) }
     }
 }

@@ -83,7 +83,10 @@ extension TemplateInterpreter {
         guard !separator.isEmpty else { throw .failed("empty separator") }
         let parts = string.split(by: separator, limit: 1, fromRight: name == "rpartition")
         let values = parts.map { TemplateValue.string($0) }
-        if parts.count == 2 { return .tuple([values[0], .string(separator), values[1]]) }
+        if parts.count == 2 {
+            let found = string.slice(parts[0].byteCount, string.byteCount - parts[1].byteCount)
+            return .tuple([values[0], .string(found), values[1]])
+        }
         return .tuple(name == "partition" ? values + [.string(""), .string("")] : [.string(""), .string("")] + values)
     }
 
@@ -105,9 +108,8 @@ extension TemplateInterpreter {
         let part = try requiredString(try arguments.bind(name, "sub")[0], name)
         let index: Int?
         if name.hasPrefix("r") {
-            let mirrored = TemplateString(string.scalars.reversed())
-            let offset =
-                part.isEmpty ? 0 : mirrored.offsets(of: TemplateString(part.scalars.reversed()), limit: 1).first
+            let mirrored = string.reversed
+            let offset = part.isEmpty ? 0 : mirrored.offsets(of: part.reversed, limit: 1).first
             index = offset.map { string.count - mirrored.scalarIndex(ofByte: $0) - part.count }
         } else {
             index = part.isEmpty ? 0 : string.offsets(of: part, limit: 1).first.map { string.scalarIndex(ofByte: $0) }
@@ -121,16 +123,16 @@ extension TemplateInterpreter {
     ) throws(TemplateFailure) -> TemplateString {
         let values = try arguments.bind(name, "width", "fillchar")
         guard let width = values[0]?.wholeNumber else { throw .failed("\(name)() needs a width") }
-        let fill = try optionalString(values[1], name)?.text ?? " "
-        guard fill.unicodeScalars.count == 1 else {
+        let fill = try optionalString(values[1], name) ?? " "
+        guard fill.count == 1 else {
             throw .failed("The fill character must be exactly one character long")
         }
         if name == "zfill" {
             guard width > 0 else { return string }
-            let sign = string.scalars.first.flatMap { $0 == "-" || $0 == "+" ? String($0) : nil } ?? ""
-            let digits = TemplateString(string.scalars.dropFirst(sign.utf8.count))
-            let filled = try digits.padded(to: width - sign.utf8.count, left: true, right: false, fill: "0")
-            return try TemplateString(sign).appending(filled)
+            let sign = string.prefix(string.scalars.first == "-" || string.scalars.first == "+" ? 1 : 0)
+            let digits = string.picking(Array(sign.count..<string.count))
+            let filled = try digits.padded(to: width - sign.count, left: true, right: false, fill: "0")
+            return try sign.appending(filled)
         }
         return try string.padded(to: width, left: name != "ljust", right: name != "rjust", fill: fill)
     }
@@ -138,7 +140,7 @@ extension TemplateInterpreter {
     // MARK: Arguments
 
     func requiredString(_ value: TemplateValue?, _ function: String) throws(TemplateFailure) -> TemplateString {
-        if case .undefined(let undefined) = value { throw .failed(undefined.message) }
+        if case .undefined(let undefined) = value { throw .failed(undefined.message, undefined.kind) }
         guard let string = value?.string else {
             throw .failed("\(function)() needs a string, not \(value?.typeName ?? "nothing")")
         }
@@ -156,7 +158,7 @@ extension TemplateInterpreter {
     func limit(_ value: TemplateValue?) throws(TemplateFailure) -> Int {
         guard let value else { return .max }
         guard let limit = value.wholeNumber else {
-            throw .failed("'\(value.typeName)' object cannot be interpreted as an integer")
+            throw .failed("'\(value.typeName)' object cannot be interpreted as an integer", .type)
         }
         return limit < 0 ? .max : limit
     }

@@ -62,7 +62,7 @@ extension TemplateInterpreter {
         case "escaped": return false
         case "filter": return value.string.map { Self.filterNames.contains($0.text) } ?? false
         case "test": return value.string.map { Self.testNames.contains($0.text) } ?? false
-        default: throw .failed("No test named '\(name)'.")
+        default: throw .failed("No test named '\(name)'.", .unknownName)
         }
         return false
     }

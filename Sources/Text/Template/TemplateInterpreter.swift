@@ -16,17 +16,17 @@ final class TemplateInterpreter {
 
     private enum Flow { case next, `break`, `continue` }
 
-    init(variables: JSONObject, now: Date) {
+    init(variables: JSONObject, untrusted: UntrustedInputs, now: Date) {
         self.now = now
         let root = TemplateScope()
-        for (name, value) in variables { root[name] = TemplateValue(value) }
+        for (name, value) in variables { root[name] = untrusted.value(value, ofVariable: name) }
         // What a template sets must not hide behind what it was given, nor a macro lose sight of either.
         scope = TemplateScope(parent: root)
     }
 
-    func run(_ body: [TemplateStatement]) throws(TemplateFailure) -> String {
+    func run(_ body: [TemplateStatement]) throws(TemplateFailure) -> TemplateString {
         _ = try execute(body)
-        return output.text
+        return output.string
     }
 
     /// Breaks the circles between objects; the interpreter is of no use afterwards.
@@ -225,7 +225,7 @@ final class TemplateInterpreter {
     private func bind(_ arguments: TemplateArguments, of macro: TemplateStatement.Macro) throws(TemplateFailure) {
         var named = arguments.named
         for (index, parameter) in macro.parameters.enumerated() {
-            let place = named.firstIndex { $0.name == parameter.name }
+            let place = named.firstIndex { $0.name.text == parameter.name }
             if index < arguments.positional.count {
                 guard place == nil else {
                     throw .failed("macro '\(macro.name)' got two values for the argument '\(parameter.name)'")
@@ -248,7 +248,7 @@ final class TemplateInterpreter {
             for (name, value) in named { rest.set(.string(name), value) }
             scope["kwargs"] = .dictionary(rest)
         } else if let first = named.first {
-            throw .failed("macro '\(macro.name)' takes no keyword argument '\(first.name)'")
+            throw .failed("macro '\(macro.name)' takes no keyword argument '\(first.name.text)'")
         }
         let surplus = arguments.positional.dropFirst(macro.parameters.count)
         if macro.mentions.contains("varargs") {

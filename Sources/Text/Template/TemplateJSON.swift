@@ -1,14 +1,14 @@
 /// Writes values as JSON in the way of Python's `json.dumps`.
 struct TemplateJSON {
     /// Text of one level of indentation; `nil` for all in one line.
-    let indent: String?
-    let itemSeparator: String
-    let keySeparator: String
+    let indent: TemplateString?
+    let itemSeparator: TemplateString
+    let keySeparator: TemplateString
     let isASCII: Bool
     let sortsKeys: Bool
     private(set) var output = TemplateStringBuilder()
 
-    init(indent: String?, separators: (String, String)?, isASCII: Bool, sortsKeys: Bool) {
+    init(indent: TemplateString?, separators: (TemplateString, TemplateString)?, isASCII: Bool, sortsKeys: Bool) {
         self.indent = indent
         (itemSeparator, keySeparator) = separators ?? (indent == nil ? ", " : ",", ": ")
         (self.isASCII, self.sortsKeys) = (isASCII, sortsKeys)
@@ -17,10 +17,10 @@ struct TemplateJSON {
     mutating func write(_ value: TemplateValue, level: Int = 0) throws(TemplateFailure) {
         switch value {
         case .none: try output.append("null")
-        case .bool(let value): try output.append(value ? "true" : "false")
-        case .integer(let value): try output.append(String(value))
-        case .bigInteger(let digits): try output.append(digits)
-        case .double(let value): try output.append(Self.text(of: value))
+        case .bool(let value): try output.append(trusted: value ? "true" : "false")
+        case .integer(let value): try output.append(trusted: String(value))
+        case .bigInteger(let digits): try output.append(trusted: digits)
+        case .double(let value): try output.append(trusted: Self.text(of: value))
         case .string(let string): try write(string)
         case .list(let elements), .tuple(let elements):
             try output.append("[")
@@ -30,8 +30,8 @@ struct TemplateJSON {
             }
             try writeEnd("]", isEmpty: elements.values.isEmpty, level: level)
         case .dictionary(let dictionary): try write(dictionary, level: level)
-        case .undefined(let undefined): throw .failed(undefined.message)
-        default: throw .failed("Object of type \(value.typeName) is not JSON serializable")
+        case .undefined(let undefined): throw .failed(undefined.message, undefined.kind)
+        default: throw .failed("Object of type \(value.typeName) is not JSON serializable", .type)
         }
     }
 
@@ -57,7 +57,7 @@ struct TemplateJSON {
         }
     }
 
-    private mutating func writeEnd(_ closing: String, isEmpty: Bool, level: Int) throws(TemplateFailure) {
+    private mutating func writeEnd(_ closing: TemplateString, isEmpty: Bool, level: Int) throws(TemplateFailure) {
         if let indent, !isEmpty {
             try output.append("\n")
             try output.append(repeating: indent, count: level)
@@ -71,7 +71,7 @@ struct TemplateJSON {
         case .none: return "null"
         case .bool(let value): return value ? "true" : "false"
         case .integer, .bigInteger: return try key.printed()
-        case .double(let value): return TemplateString(text(of: value))
+        case .double(let value): return TemplateString(trusted: text(of: value))
         default: throw .failed("keys must be str, int, float, bool or None, not \(key.typeName)")
         }
     }
@@ -96,6 +96,6 @@ struct TemplateJSON {
             default: text.unicodeScalars.append(scalar)
             }
         }
-        try output.append(text + "\"")
+        try output.append(TemplateString(text + "\"", madeFrom: string))
     }
 }

@@ -12,13 +12,15 @@ protocol TemplateObject: AnyObject {
 }
 
 extension TemplateObject {
-    func notCallable(_ method: String?) -> TemplateFailure { .failed("'\(method ?? typeName)' object is not callable") }
+    func notCallable(_ method: String?) -> TemplateFailure {
+        .failed("'\(method ?? typeName)' object is not callable", .type)
+    }
 }
 
 /// Arguments of a call, evaluated.
 struct TemplateArguments {
     var positional: [TemplateValue] = []
-    var named: [(name: String, value: TemplateValue)] = []
+    var named: [(name: TemplateString, value: TemplateValue)] = []
 
     /// The arguments in the order of `parameters`, `nil` where not given.
     func bind(_ function: String, _ parameters: String...) throws(TemplateFailure) -> [TemplateValue?] {
@@ -28,10 +30,12 @@ struct TemplateArguments {
         var values: [TemplateValue?] = positional
         values += repeatElement(nil, count: parameters.count - positional.count)
         for (name, value) in named {
-            guard let index = parameters.firstIndex(of: name) else {
-                throw .failed("\(function)() got an unexpected keyword argument '\(name)'")
+            guard let index = parameters.firstIndex(of: name.text) else {
+                throw .failed("\(function)() got an unexpected keyword argument '\(name.text)'")
             }
-            guard values[index] == nil else { throw .failed("\(function)() got two values for argument '\(name)'") }
+            guard values[index] == nil else {
+                throw .failed("\(function)() got two values for argument '\(name.text)'")
+            }
             values[index] = value
         }
         return values
@@ -74,8 +78,8 @@ final class TemplateMacro: TemplateObject {
 
     func attribute(_ name: String) -> TemplateValue? {
         switch name {
-        case "name": .string(definition.name)
-        case "arguments": .tuple(definition.parameters.map { .string($0.name) })
+        case "name": .string(trusted: definition.name)
+        case "arguments": .tuple(definition.parameters.map { .string(trusted: $0.name) })
         case "catch_varargs": .bool(definition.mentions.contains("varargs"))
         case "catch_kwargs": .bool(definition.mentions.contains("kwargs"))
         case "caller": .bool(definition.mentions.contains("caller"))

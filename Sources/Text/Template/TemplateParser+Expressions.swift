@@ -133,7 +133,7 @@ extension TemplateParser {
                 text += more
                 advance()
             }
-            return .string(TemplateString(text))
+            return .string(TemplateString(trusted: text))
         case .integer(let value): return .integer(value)
         case .bigInteger(let digits): return .bigInteger(digits)
         case .double(let value): return .double(value)

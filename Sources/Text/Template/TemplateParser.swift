@@ -72,7 +72,7 @@ struct TemplateParser {
             switch current {
             case .data(let text):
                 advance()
-                body.append(TemplateStatement(kind: .text(TemplateString(text)), line: line))
+                body.append(TemplateStatement(kind: .text(TemplateString(trusted: text)), line: line))
             case .variableBegin:
                 advance()
                 let value = try parseTuple()

@@ -7,7 +7,7 @@ extension TemplateString {
 
     func repeated(_ count: Int) throws(TemplateFailure) -> TemplateString {
         var builder = TemplateStringBuilder()
-        try builder.append(repeating: text, count: count)
+        try builder.append(repeating: self, count: count)
         return builder.string
     }
 
@@ -24,8 +24,43 @@ extension TemplateString {
 
     /// The code points at `indices`, in that order.
     func picking(_ indices: [Int]) -> TemplateString {
-        let all = Array(scalars)
-        return TemplateString(indices.map { all[$0] })
+        guard origin.isMixed else {
+            let all = Array(scalars)
+            return TemplateString(indices.map { all[$0] }, madeFrom: self)
+        }
+        let all = characters
+        var text = ""
+        var origin = TemplateOrigin.trusted
+        for index in indices {
+            let character = all[index]
+            if text.isEmpty { origin = character.origin } else { origin.append(character.origin, at: text.utf8.count) }
+            text += character.text
+        }
+        return TemplateString(text, origin: origin)
+    }
+
+    /// Each code point as a string.
+    var characters: [TemplateString] {
+        var offset = 0
+        return scalars.map { scalar in
+            let start = offset
+            offset += UTF8.width(scalar)
+            return TemplateString(String(scalar), origin: origin.slice(start..<offset))
+        }
+    }
+
+    var reversed: TemplateString { picking(Array((0..<count).reversed())) }
+
+    /// The first `count` code points.
+    func prefix(_ count: Int) -> TemplateString {
+        let prefix = scalars.prefix(count)
+        return slice(prefix.startIndex..<prefix.endIndex)
+    }
+
+    private func slice(_ range: Range<String.Index>) -> TemplateString {
+        let start = text.utf8.distance(from: text.startIndex, to: range.lowerBound)
+        let count = text.utf8.distance(from: range.lowerBound, to: range.upperBound)
+        return TemplateString(String(text[range]), origin: origin.slice(start..<start + count))
     }
 
     /// Without the characters of `set`, or white space, at the ends asked for.
@@ -37,7 +72,7 @@ extension TemplateString {
         if right {
             while let last = rest.last, isTrimmed(last) { rest.removeLast() }
         }
-        return TemplateString(Substring(rest))
+        return slice(rest.startIndex..<rest.endIndex)
     }
 
     /// Byte offsets of the places of `part` that do not overlap, left to right, at most `limit`; linear time.
@@ -75,10 +110,11 @@ extension TemplateString {
         text.unicodeScalars.distance(from: text.startIndex, to: text.utf8.index(text.startIndex, offsetBy: offset))
     }
 
-    private func slice(_ start: Int, _ end: Int) -> TemplateString {
+    /// The bytes from `start` to `end`, which are boundaries of code points.
+    func slice(_ start: Int, _ end: Int) -> TemplateString {
         let utf8 = text.utf8
         let from = utf8.index(utf8.startIndex, offsetBy: start)
-        return TemplateString(text[from..<utf8.index(from, offsetBy: end - start)])
+        return slice(from..<utf8.index(from, offsetBy: end - start))
     }
 
     private func cut(at offsets: [Int], length: Int) -> [TemplateString] {
@@ -104,9 +140,9 @@ extension TemplateString {
             return try Self.joined(cut(at: offsets, length: part.byteCount), by: other)
         }
         var builder = TemplateStringBuilder()
-        for (index, scalar) in scalars.enumerated() {
+        for (index, character) in characters.enumerated() {
             if index < limit { try builder.append(other) }
-            try builder.append(String(scalar))
+            try builder.append(character)
         }
         if count < limit { try builder.append(other) }
         return builder.string
@@ -118,58 +154,55 @@ extension TemplateString {
             return cut(at: offsets(of: separator, limit: limit), length: separator.byteCount)
         }
         // From the right, overlapping places resolve differently: search the mirror image.
-        let mirrored = TemplateString(scalars.reversed())
-        let offsets = mirrored.offsets(of: TemplateString(separator.scalars.reversed()), limit: limit)
+        let offsets = reversed.offsets(of: separator.reversed, limit: limit)
         return cut(at: offsets.reversed().map { byteCount - $0 - separator.byteCount }, length: separator.byteCount)
     }
 
     /// Cuts at runs of white space; no part is empty.
     func splitAtSpace(limit: Int, fromRight: Bool) -> [TemplateString] {
         guard limit < .max else {
-            return scalars.split(whereSeparator: \.isPythonSpace).map { TemplateString(Substring($0)) }
+            return scalars.split(whereSeparator: \.isPythonSpace).map { slice($0.startIndex..<$0.endIndex) }
         }
         if fromRight {
-            return TemplateString(scalars.reversed()).splitAtSpace(limit: limit, fromRight: false)
-                .map { TemplateString($0.scalars.reversed()) }.reversed()
+            return reversed.splitAtSpace(limit: limit, fromRight: false).map(\.reversed).reversed()
         }
         var parts: [TemplateString] = []
         var rest = scalars.drop(while: \.isPythonSpace)
         while !rest.isEmpty, parts.count < limit {
             let part = rest.prefix { !$0.isPythonSpace }
-            parts.append(TemplateString(Substring(part)))
+            parts.append(slice(part.startIndex..<part.endIndex))
             rest = rest[part.endIndex...].drop(while: \.isPythonSpace)
         }
         // Python keeps the white space at the far end of the last part that was not cut.
-        return rest.isEmpty ? parts : parts + [TemplateString(Substring(rest))]
+        return rest.isEmpty ? parts : parts + [slice(rest.startIndex..<rest.endIndex)]
     }
 
     func lines(keepingEnds: Bool = false) -> [TemplateString] {
+        let scalars = scalars
         var lines: [TemplateString] = []
-        var line = String.UnicodeScalarView()
-        var previous: Unicode.Scalar?
-        for scalar in scalars {
-            if scalar == "\n", previous == "\r" {
-                if keepingEnds, let last = lines.popLast() { lines.append(TemplateString(last.text + "\n")) }
-            } else if scalar.isPythonLineEnd {
-                if keepingEnds { line.append(scalar) }
-                lines.append(TemplateString(String(line)))
-                line = String.UnicodeScalarView()
-            } else {
-                line.append(scalar)
+        var (start, index) = (scalars.startIndex, scalars.startIndex)
+        while index < scalars.endIndex {
+            let end = index
+            scalars.formIndex(after: &index)
+            guard scalars[end].isPythonLineEnd else { continue }
+            if scalars[end] == "\r", index < scalars.endIndex, scalars[index] == "\n" {
+                scalars.formIndex(after: &index)
             }
-            previous = scalar
+            lines.append(slice(start..<(keepingEnds ? index : end)))
+            start = index
         }
-        return line.isEmpty ? lines : lines + [TemplateString(String(line))]
+        return start < index ? lines + [slice(start..<index)] : lines
     }
 
     // MARK: Case
 
-    var uppercased: TemplateString { TemplateString(text.uppercased()) }
-    var lowercased: TemplateString { TemplateString(text.lowercased()) }
+    var uppercased: TemplateString { TemplateString(text.uppercased(), madeFrom: self) }
+    var lowercased: TemplateString { TemplateString(text.lowercased(), madeFrom: self) }
 
     var capitalized: TemplateString {
         guard let first = scalars.first else { return self }
-        return TemplateString(first.properties.titlecaseMapping + String(scalars.dropFirst()).lowercased())
+        return TemplateString(
+            first.properties.titlecaseMapping + String(scalars.dropFirst()).lowercased(), madeFrom: self)
     }
 
     var swappedCase: TemplateString {
@@ -178,7 +211,7 @@ extension TemplateString {
             let properties = scalar.properties
             result += properties.isUppercase ? properties.lowercaseMapping : properties.uppercaseMapping
         }
-        return TemplateString(result)
+        return TemplateString(result, madeFrom: self)
     }
 
     /// `str.title`: each run of letters begins with a capital.
@@ -190,12 +223,14 @@ extension TemplateString {
             result += isInWord ? properties.lowercaseMapping : properties.titlecaseMapping
             isInWord = properties.isCased
         }
-        return TemplateString(result)
+        return TemplateString(result, madeFrom: self)
     }
 
     // MARK: Padding
 
-    func padded(to width: Int, left: Bool, right: Bool, fill: String = " ") throws(TemplateFailure) -> TemplateString {
+    func padded(to width: Int, left: Bool, right: Bool, fill: TemplateString = " ") throws(TemplateFailure)
+        -> TemplateString
+    {
         let count = count
         guard width > count else { return self }
         let missing = width - count

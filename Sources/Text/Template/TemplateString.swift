@@ -1,18 +1,30 @@
-// All that is done to strings is done here and in the extension beside, so that a string can come to carry more than its
-// text.
+// All that is done to strings is done here and in the extension beside: a string carries its origin with its text, and
+// whatever is made of it says what that is made from.
 
 /// A string of the template language: code points, compared one by one as Python does, not by canonical equivalence.
 struct TemplateString: Sendable {
     let text: String
+    /// What equality and hashing leave out.
+    let origin: TemplateOrigin
 
-    init(_ text: some StringProtocol) {
-        self.text = String(text)
+    init(_ text: String, origin: TemplateOrigin) {
+        (self.text, self.origin) = (text, origin)
     }
 
-    init(_ scalars: some Sequence<Unicode.Scalar>) {
+    /// Text of the template itself, or of the language.
+    init(trusted text: some StringProtocol) {
+        self.init(String(text), origin: .trusted)
+    }
+
+    /// What became of `source` where places are lost: untrusted if any part of that is.
+    init(_ text: String, madeFrom source: TemplateString) {
+        self.init(text, origin: TemplateOrigin(isTrusted: source.isTrusted))
+    }
+
+    init(_ scalars: some Sequence<Unicode.Scalar>, madeFrom source: TemplateString) {
         var view = String.UnicodeScalarView()
         view.append(contentsOf: scalars)
-        text = String(view)
+        self.init(String(view), madeFrom: source)
     }
 
     var scalars: String.UnicodeScalarView { text.unicodeScalars }
@@ -20,6 +32,12 @@ struct TemplateString: Sendable {
     var count: Int { scalars.count }
     var byteCount: Int { text.utf8.count }
     var isEmpty: Bool { text.isEmpty }
+    var isTrusted: Bool { origin.isTrusted }
+
+    /// The string, untrusted as a whole unless `other` is trusted.
+    func trusted(ifTrusted other: TemplateString) -> TemplateString {
+        other.isTrusted ? self : TemplateString(text, origin: .untrusted)
+    }
 }
 
 extension TemplateString: Hashable, Comparable {
@@ -39,30 +57,42 @@ extension TemplateString: Hashable, Comparable {
 }
 
 extension TemplateString: ExpressibleByStringLiteral {
-    init(stringLiteral value: String) { text = value }
+    init(stringLiteral value: String) { self.init(trusted: value) }
 }
 
-/// Puts a string together; refuses to pass ``TemplateLimits/stringBytes``.
+/// Puts a string together, run by run; refuses to pass ``TemplateLimits/stringBytes``.
 struct TemplateStringBuilder {
-    private(set) var text = ""
-    private var byteCount = 0
+    private var text = ""
+    private var origin = TemplateOrigin.trusted
 
-    var string: TemplateString { TemplateString(text) }
+    var string: TemplateString { TemplateString(text, origin: origin) }
+    /// The string as one run.
+    var oneRun: TemplateString { TemplateString(text, madeFrom: string) }
 
     mutating func append(_ string: TemplateString) throws(TemplateFailure) {
-        try append(string.text)
+        let byteCount = text.utf8.count
+        guard byteCount + string.byteCount <= TemplateLimits.stringBytes else {
+            throw .failed("a string grew too long")
+        }
+        guard !string.isEmpty else { return }
+        if byteCount == 0 { origin = string.origin } else { origin.append(string.origin, at: byteCount) }
+        guard origin.runCount <= TemplateLimits.stringRuns else {
+            throw .failed("a string mixes trusted and untrusted text too often")
+        }
+        text += string.text
     }
 
-    mutating func append(_ text: String) throws(TemplateFailure) {
-        byteCount += text.utf8.count
-        guard byteCount <= TemplateLimits.stringBytes else { throw .failed("a string grew too long") }
-        self.text += text
+    mutating func append(trusted text: String) throws(TemplateFailure) {
+        try append(TemplateString(trusted: text))
     }
 
-    mutating func append(repeating text: String, count: Int) throws(TemplateFailure) {
-        guard count > 0, !text.isEmpty else { return }
-        guard count <= TemplateLimits.stringBytes / text.utf8.count else { throw .failed("a string grew too long") }
-        try append(String(repeating: text, count: count))
+    mutating func append(repeating string: TemplateString, count: Int) throws(TemplateFailure) {
+        guard count > 0, !string.isEmpty else { return }
+        guard count <= TemplateLimits.stringBytes / string.byteCount else { throw .failed("a string grew too long") }
+        guard string.origin.isMixed else {
+            return try append(TemplateString(String(repeating: string.text, count: count), origin: string.origin))
+        }
+        for _ in 0..<count { try append(string) }
     }
 }
 

@@ -6,24 +6,24 @@ extension TemplateValue {
         if case .string(let string) = self { return string }
         var builder = TemplateStringBuilder()
         try write(to: &builder)
-        return builder.string
+        return builder.oneRun
     }
 
     /// `repr(value)`, but for the undefined value, which is empty.
     func represented() throws(TemplateFailure) -> TemplateString {
         var builder = TemplateStringBuilder()
         if isUndefined { try builder.append("Undefined") } else { try write(to: &builder) }
-        return builder.string
+        return builder.oneRun
     }
 
     private func write(to builder: inout TemplateStringBuilder) throws(TemplateFailure) {
         switch self {
         case .undefined: break
         case .none: try builder.append("None")
-        case .bool(let value): try builder.append(value ? "True" : "False")
-        case .integer(let value): try builder.append(String(value))
-        case .bigInteger(let digits): try builder.append(digits)
-        case .double(let value): try builder.append(value.pythonText)
+        case .bool(let value): try builder.append(trusted: value ? "True" : "False")
+        case .integer(let value): try builder.append(trusted: String(value))
+        case .bigInteger(let digits): try builder.append(trusted: digits)
+        case .double(let value): try builder.append(trusted: value.pythonText)
         case .string(let string): try string.writeRepresentation(to: &builder)
         case .list(let elements): try Self.write(elements.values, between: "[", "]", to: &builder)
         case .tuple(let elements):
@@ -39,21 +39,21 @@ extension TemplateValue {
             }
             try builder.append("}")
         case .method(let receiver, let name):
-            try builder.append("<built-in method \(name) of \(receiver.typeName) object>")
-        case .function(let name): try builder.append("<function \(name)>")
-        case .object(let object): try builder.append("<\(object.typeName)>")
+            try builder.append(trusted: "<built-in method \(name) of \(receiver.typeName) object>")
+        case .function(let name): try builder.append(trusted: "<function \(name)>")
+        case .object(let object): try builder.append(trusted: "<\(object.typeName)>")
         }
     }
 
     private static func write(
         _ values: [TemplateValue], between opening: String, _ closing: String, to builder: inout TemplateStringBuilder
     ) throws(TemplateFailure) {
-        try builder.append(opening)
+        try builder.append(trusted: opening)
         for (index, value) in values.enumerated() {
             if index > 0 { try builder.append(", ") }
             if value.isUndefined { try builder.append("Undefined") } else { try value.write(to: &builder) }
         }
-        try builder.append(closing)
+        try builder.append(trusted: closing)
     }
 
     private static func write(
@@ -66,7 +66,8 @@ extension TemplateValue {
             let start = values.first?.wholeNumber ?? 0
             let step = values.count > 1 ? (values[1].wholeNumber ?? 0) - start : 1
             let end = (values.last?.wholeNumber ?? -1) + (step > 0 ? 1 : -1)
-            try builder.append(step == 1 ? "range(\(start), \(end))" : "range(\(start), \(end), \(step))")
+            try builder.append(
+                trusted: step == 1 ? "range(\(start), \(end))" : "range(\(start), \(end), \(step))")
         }
     }
 }
@@ -89,7 +90,7 @@ extension TemplateString {
             default: literal += scalar.isPythonPrintable ? String(scalar) : scalar.pythonEscape
             }
         }
-        try builder.append(literal + String(quote))
+        try builder.append(TemplateString(literal + String(quote), madeFrom: self))
     }
 }
 

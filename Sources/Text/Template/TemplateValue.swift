@@ -22,15 +22,20 @@ enum TemplateValue {
     enum Undefined {
         case variable(String)
         case member(String, of: String)
+        /// The sandbox hides it.
+        case unsafe(String, of: String)
         case other(String)
 
         var message: String {
             switch self {
             case .variable(let name): "'\(name)' is undefined"
             case .member(let name, let type): "'\(type)' has no attribute '\(name)'"
+            case .unsafe(let name, let type): "access to attribute '\(name)' of '\(type)' object is unsafe."
             case .other(let message): message
             }
         }
+
+        var kind: TemplateError.Kind { if case .unsafe = self { .unsafe } else { .undefined } }
     }
 
     enum Iterable: String {
@@ -62,21 +67,20 @@ extension TemplateValue {
     static func list(_ values: [TemplateValue]) -> TemplateValue { .list(Elements(values)) }
     static func tuple(_ values: [TemplateValue]) -> TemplateValue { .tuple(Elements(values)) }
     static func generator(_ values: [TemplateValue]) -> TemplateValue { .iterable(.generator, Elements(values)) }
-    static func string(_ text: String) -> TemplateValue { .string(TemplateString(text)) }
+    /// Text of the template itself, or of the language.
+    static func string(trusted text: String) -> TemplateValue { .string(TemplateString(trusted: text)) }
 
-    init(_ json: JSONValue) {
+    /// - Parameter isTrusted: the origin of every string within.
+    init(_ json: JSONValue, isTrusted: Bool) {
         switch json {
         case .null: self = .none
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(value)
         case .bigInteger(let digits): self = .bigInteger(digits)
         case .double(let value): self = .double(value)
-        case .string(let text): self = .string(TemplateString(text))
-        case .array(let elements): self = .list(elements.map { TemplateValue($0) })
-        case .object(let object):
-            var dictionary = TemplateDictionary()
-            for (name, value) in object { dictionary.set(.string(TemplateString(name)), TemplateValue(value)) }
-            self = .dictionary(dictionary)
+        case .string(let text): self = .string(TemplateString(text, origin: TemplateOrigin(isTrusted: isTrusted)))
+        case .array(let elements): self = .list(elements.map { TemplateValue($0, isTrusted: isTrusted) })
+        case .object(let object): self = .dictionary(TemplateDictionary(object) { _ in isTrusted })
         }
     }
 

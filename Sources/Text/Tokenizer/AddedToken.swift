@@ -42,7 +42,7 @@ struct AddedToken: Sendable {
             guard try Vocabulary.checkedID(element["id"]) == id else {
                 throw .inconsistent("the added token \(content) says another id than \(id), which it has by its place")
             }
-            if known == nil { try vocabulary.insert(content, id: id) }
+            if known == nil { try vocabulary.insert(Array(content.utf8), id: id) }
             next = max(next, id + 1)
             tokens.append(try AddedToken(parsing: element, id: id))
         }

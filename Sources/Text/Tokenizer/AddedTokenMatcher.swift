@@ -34,65 +34,76 @@ struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// Cuts `text` into tokens and the texts between them, none of them empty.
+    /// Cuts the reader's piece into tokens and the texts between them, none of them empty.
     ///
-    /// A match that does not count, because of `single_word` or because special tokens are to be text, is passed over
-    /// as a whole: no shorter token is looked for inside.
-    func split(_ text: [UInt8], _ range: Range<Int>, specialTokensAsText: Bool) -> [Part] {
+    /// A match that does not count, because of `single_word` or because the special token is not trusted, is passed
+    /// over as a whole: no shorter token is looked for inside. A special token that crosses a border of trust is no
+    /// match at all, so that untrusted text cannot hide a trusted token beside it.
+    ///
+    /// - Parameter trust: of all of the reader's text.
+    func split(_ text: PieceReader, trust: TrustMap) -> [Part] {
+        let range = text.piece
         var parts: [Part] = []
         var start = range.lowerBound
         var position = range.lowerBound
-        while let (match, token) = nextMatch(in: text, range, from: position) {
+        while let (match, token) = nextMatch(in: text, from: position, trust) {
             position = match.upperBound
-            if token.isSpecial, specialTokensAsText { continue }
-            if token.isSingleWord, touchesWord(match, in: text, range) { continue }
+            if token.isSpecial, trust.trust(in: match) == false { continue }
+            if token.isSingleWord, touchesWord(match, in: text) { continue }
             let left = token.stripsLeft ? startOfSpace(before: match.lowerBound, in: text, start) : match.lowerBound
             if left > start { parts.append(.text(start..<left)) }
             parts.append(.token(token.id))
-            start = token.stripsRight ? endOfSpace(from: match.upperBound, in: text, range) : match.upperBound
+            start = token.stripsRight ? text.endOfRun(of: .space, from: match.upperBound) : match.upperBound
         }
         if start < range.upperBound { parts.append(.text(start..<range.upperBound)) }
         return parts
     }
 
-    private func nextMatch(in text: [UInt8], _ range: Range<Int>, from start: Int) -> (Range<Int>, AddedToken)? {
+    private func nextMatch(
+        in text: PieceReader, from start: Int, _ trust: TrustMap
+    ) -> (Range<Int>, AddedToken)? {
         guard !edges.isEmpty else { return nil }
-        for first in start..<range.upperBound where firstBytes[Int(text[first])] {
+        for first in start..<text.piece.upperBound where firstBytes[Int(text.bytes[first])] {
             var node = 0
             var position = first
             var longest: (Range<Int>, AddedToken)?
-            while position < range.upperBound, let next = edges[AddedTokenMatcher.edge(node, text[position])] {
+            while let byte = text.byte(at: position), let next = edges[AddedTokenMatcher.edge(node, byte)] {
                 node = next
                 position += 1
-                if let index = ends[node] { longest = (first..<position, tokens[index]) }
+                guard let index = ends[node] else { continue }
+                if tokens[index].isSpecial, trust.trust(in: first..<position) == nil { continue }
+                longest = (first..<position, tokens[index])
             }
             if let longest { return longest }
         }
         return nil
     }
 
-    private func touchesWord(_ match: Range<Int>, in text: [UInt8], _ range: Range<Int>) -> Bool {
-        let reader = PieceReader(text, range)
-        if CharacterClass.word.intersects(reader.character(at: match.upperBound).class) { return true }
-        guard match.lowerBound > range.lowerBound else { return false }
-        return CharacterClass.word.intersects(reader.character(at: reader.start(before: match.lowerBound)).class)
+    private func touchesWord(_ match: Range<Int>, in text: PieceReader) -> Bool {
+        isWord(at: match.upperBound, in: text)
+            || (match.lowerBound > text.piece.lowerBound && isWord(at: text.start(before: match.lowerBound), in: text))
     }
 
-    private func startOfSpace(before position: Int, in text: [UInt8], _ limit: Int) -> Int {
-        // A token's right strip may have gone beyond this match.
-        guard limit < position else { return position }
-        let reader = PieceReader(text, limit..<position)
+    /// For added tokens the reference asks another engine than for its patterns, to which the joiners are part of words
+    /// and the numbers of Latin-1 (², ½ and their like) are not.
+    private func isWord(at position: Int, in text: PieceReader) -> Bool {
+        guard position < text.piece.upperBound else { return false }
+        switch text.scalar(at: position).value {
+        case 0x200C, 0x200D: return true
+        case 0xB2, 0xB3, 0xB9, 0xBC...0xBE: return false
+        default: return CharacterClass.word.intersects(text.character(at: position).class)
+        }
+    }
+
+    private func startOfSpace(before position: Int, in text: PieceReader, _ limit: Int) -> Int {
         var start = position
+        // A token's right strip may have gone beyond this match.
         while start > limit {
-            let previous = reader.start(before: start)
-            guard CharacterClass.space.intersects(reader.character(at: previous).class) else { break }
+            let previous = text.start(before: start)
+            guard CharacterClass.space.intersects(text.character(at: previous).class) else { break }
             start = previous
         }
         return start
-    }
-
-    private func endOfSpace(from position: Int, in text: [UInt8], _ range: Range<Int>) -> Int {
-        PieceReader(text, range).endOfRun(of: .space, from: position)
     }
 
     private static func edge(_ node: Int, _ byte: UInt8) -> UInt32 {

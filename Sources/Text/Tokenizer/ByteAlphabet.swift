@@ -20,21 +20,21 @@ enum ByteAlphabet {
         return bytes
     }()
 
-    /// The bytes that `token`, well-formed UTF-8, stands for; `nil` if one of its characters is not of the alphabet.
-    static func decode(_ token: ArraySlice<UInt8>) -> [UInt8]? {
-        var result: [UInt8] = []
-        result.reserveCapacity(token.count)
+    /// Puts the bytes that `token`, well-formed UTF-8, stands for into `result`; false if one of its characters is not of
+    /// the alphabet.
+    static func decode(_ token: ArraySlice<UInt8>, into result: inout [UInt8]) -> Bool {
+        result.removeAll(keepingCapacity: true)
         var lead = 0
         for unit in token {
             switch unit {
             case 0xC0...0xDF: lead = Int(unit & 0x1F) << 6
-            case 0xE0...0xFF: return nil
+            case 0xE0...0xFF: return false
             default:
                 let scalar = unit < 0x80 ? Int(unit) : lead | Int(unit & 0x3F)
-                guard scalar < bytes.count, let byte = bytes[scalar] else { return nil }
+                guard scalar < bytes.count, let byte = bytes[scalar] else { return false }
                 result.append(byte)
             }
         }
-        return result
+        return true
     }
 }

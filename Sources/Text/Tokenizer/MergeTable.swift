@@ -4,34 +4,55 @@ struct MergeTable: Sendable {
     typealias Rule = UInt64
     static let none = Rule.max
 
-    private var pairs: [UInt64]
-    private var rules: [Rule]
-    private let shift: Int
+    private struct Slot {
+        var pair = UInt64.max
+        var rule = MergeTable.none
+    }
 
-    /// An empty table for at most `capacity` rules.
+    /// At most half of them are taken.
+    private var slots: [Slot]
+    private var shift: Int
+    private var used = 0
+    /// Whether a rule puts a word mark (U+2581) behind another character. When none does, no token reaches over the
+    /// beginning of a word.
+    var joinsWords = false
+
+    /// An empty table with room for `capacity` rules; it grows when there are more.
     init(capacity: Int) {
         let bits = max(4, Int.bitWidth - (2 * capacity).leadingZeroBitCount)
-        pairs = Array(repeating: .max, count: 1 << bits)
-        rules = Array(repeating: MergeTable.none, count: 1 << bits)
+        slots = Array(repeating: Slot(), count: 1 << bits)
         shift = 64 - bits
     }
 
     /// The rule for `left` followed by `right`; ``none`` if the two never merge.
     subscript(left: Int32, right: Int32) -> Rule {
-        rules[slot(of: MergeTable.pair(left, right))]
+        slots[slot(of: MergeTable.pair(left, right))].rule
     }
 
     /// Sets the rule of a pair; a later rule for the same pair replaces the former.
     mutating func set(left: Int32, right: Int32, rank: Int, merged: Int32) {
-        let pair = MergeTable.pair(left, right)
-        let slot = slot(of: pair)
-        pairs[slot] = pair
-        rules[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merged))
+        if (used + 1) * 2 > slots.count { grow() }
+        let rule = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merged))
+        set(Slot(pair: MergeTable.pair(left, right), rule: rule))
+    }
+
+    private mutating func set(_ new: Slot) {
+        let place = slot(of: new.pair)
+        if slots[place].pair == .max { used += 1 }
+        slots[place] = new
+    }
+
+    private mutating func grow() {
+        let old = slots
+        let joinsWords = joinsWords
+        self = MergeTable(capacity: slots.count)
+        self.joinsWords = joinsWords
+        for slot in old where slot.pair != .max { set(slot) }
     }
 
     private func slot(of pair: UInt64) -> Int {
         var slot = Int(truncatingIfNeeded: (pair &* 0x9E37_79B9_7F4A_7C15) >> UInt64(shift))
-        while pairs[slot] != pair, pairs[slot] != .max { slot = (slot + 1) & (pairs.count - 1) }
+        while slots[slot].pair != pair, slots[slot].pair != .max { slot = (slot + 1) & (slots.count - 1) }
         return slot
     }
 

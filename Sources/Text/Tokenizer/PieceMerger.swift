@@ -7,9 +7,14 @@ struct PieceMerger {
     /// For each symbol the rule that would merge it with the next one.
     private var rules: [MergeTable.Rule] = []
     private var heap = MinimumHeap()
+    /// The neighbours of each symbol of a long piece.
+    private var next: [Int32] = []
+    private var previous: [Int32] = []
 
     /// Up to this many symbols searching all rules for every merge costs less than keeping a heap.
     static let longestScanned = 32
+    /// A piece with more symbols gives its memory back.
+    private static let longestKept = 1 << 16
 
     mutating func merge(by merges: MergeTable) {
         guard symbols.count > 1 else { return }
@@ -17,6 +22,11 @@ struct PieceMerger {
         for index in 1..<symbols.count { rules.append(merges[symbols[index - 1], symbols[index]]) }
         rules.append(MergeTable.none)
         if symbols.count <= PieceMerger.longestScanned { mergeByScan(merges) } else { mergeByHeap(merges) }
+    }
+
+    /// Forgets what a very long piece needed.
+    mutating func trim() {
+        if symbols.capacity > PieceMerger.longestKept { self = PieceMerger() }
     }
 
     private mutating func mergeByScan(_ merges: MergeTable) {
@@ -35,35 +45,47 @@ struct PieceMerger {
     /// O(n log n): candidates wait in a heap by rank and position; those whose pair has changed are dropped when met.
     private mutating func mergeByHeap(_ merges: MergeTable) {
         let end = symbols.count
-        var next = Array(1...end)
-        var previous = Array(-1..<end - 1)
-        for index in rules.indices { offer(index) }
+        next.removeAll(keepingCapacity: true)
+        previous.removeAll(keepingCapacity: true)
+        for index in 0..<Int32(end) {
+            next.append(index + 1)
+            previous.append(index - 1)
+        }
+        heap.removeAll()
+        for index in rules.indices where rules[index] != MergeTable.none { heap.append(candidate(index)) }
+        heap.order()
         while let candidate = heap.popMinimum() {
             let left = Int(candidate & 0xFFFF_FFFF)
             // A rank belongs to one pair, so the candidate still holds if the rank does.
             guard rules[left] != MergeTable.none, rules[left] >> 32 == candidate >> 32 else { continue }
-            let right = next[left]
+            let right = Int(next[left])
             symbols[left] = merged(rules[left])
             symbols[right] = -1
             rules[right] = MergeTable.none
             next[left] = next[right]
-            if next[left] < end {
-                previous[next[left]] = left
-                rules[left] = merges[symbols[left], symbols[next[left]]]
+            let following = Int(next[left])
+            if following < end {
+                previous[following] = Int32(left)
+                rules[left] = merges[symbols[left], symbols[following]]
                 offer(left)
             } else {
                 rules[left] = MergeTable.none
             }
-            if previous[left] >= 0 {
-                rules[previous[left]] = merges[symbols[previous[left]], symbols[left]]
-                offer(previous[left])
+            let preceding = Int(previous[left])
+            if preceding >= 0 {
+                rules[preceding] = merges[symbols[preceding], symbols[left]]
+                offer(preceding)
             }
         }
         symbols.removeAll { $0 < 0 }
     }
 
     private mutating func offer(_ index: Int) {
-        if rules[index] != MergeTable.none { heap.insert((rules[index] & ~0xFFFF_FFFF) | UInt64(index)) }
+        if rules[index] != MergeTable.none { heap.insert(candidate(index)) }
+    }
+
+    private func candidate(_ index: Int) -> UInt64 {
+        (rules[index] & ~0xFFFF_FFFF) | UInt64(index)
     }
 
     private func merged(_ rule: MergeTable.Rule) -> Int32 {
@@ -71,32 +93,52 @@ struct PieceMerger {
     }
 }
 
-/// A binary heap.
+/// A heap in which each node has four children: half as deep as a binary one, and siblings share a cache line.
 private struct MinimumHeap {
     private var elements: [UInt64] = []
+
+    mutating func removeAll() {
+        elements.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds an element that finds its place in ``order()``.
+    mutating func append(_ element: UInt64) {
+        elements.append(element)
+    }
+
+    /// Makes a heap of what was appended, in linear time.
+    mutating func order() {
+        for index in elements.indices.prefix(elements.count / 4 + 1).reversed() { sink(elements[index], from: index) }
+    }
 
     mutating func insert(_ element: UInt64) {
         var index = elements.count
         elements.append(element)
-        while index > 0, elements[(index - 1) / 2] > element {
-            elements[index] = elements[(index - 1) / 2]
-            index = (index - 1) / 2
+        while index > 0, elements[(index - 1) / 4] > element {
+            elements[index] = elements[(index - 1) / 4]
+            index = (index - 1) / 4
         }
         elements[index] = element
     }
 
     mutating func popMinimum() -> UInt64? {
         guard let minimum = elements.first, let last = elements.popLast() else { return nil }
-        guard !elements.isEmpty else { return minimum }
-        var index = 0
-        while 2 * index + 1 < elements.count {
-            var child = 2 * index + 1
-            if child + 1 < elements.count, elements[child + 1] < elements[child] { child += 1 }
-            guard elements[child] < last else { break }
+        if !elements.isEmpty { sink(last, from: 0) }
+        return minimum
+    }
+
+    private mutating func sink(_ element: UInt64, from start: Int) {
+        var index = start
+        while 4 * index + 1 < elements.count {
+            let first = 4 * index + 1
+            var child = first
+            for other in first..<min(first + 4, elements.count) where elements[other] < elements[child] {
+                child = other
+            }
+            guard elements[child] < element else { break }
             elements[index] = elements[child]
             index = child
         }
-        elements[index] = last
-        return minimum
+        elements[index] = element
     }
 }

@@ -1,15 +1,23 @@
 /// Reads the characters of one piece of well-formed UTF-8 by class.
 ///
 /// Nothing beyond the piece is visible: look-ahead ends where the piece ends, as for the reference.
+///
+/// The one place of the tokenizer that reads text through a pointer: scanners look at every character, and would spend
+/// most of their time on bounds and reference counts.
 struct PieceReader {
-    let bytes: [UInt8]
-    let piece: Range<Int>
+    /// A whole text, which outlives the reader.
+    let bytes: UnsafeBufferPointer<UInt8>
+    var piece: Range<Int>
     private let classes = CharacterClasses.unicode16
 
-    init(_ bytes: [UInt8], _ piece: Range<Int>) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>) {
+        precondition(piece.lowerBound >= 0 && piece.upperBound <= bytes.count, "a piece is inside its text")
         self.bytes = bytes
         self.piece = piece
     }
+
+    /// The bytes of the piece.
+    var content: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[piece]) }
 
     /// The class of the character at `position` and its length in bytes; the empty class and 0 at the end.
     func character(at position: Int) -> (class: CharacterClass, length: Int) {
@@ -49,8 +57,13 @@ struct PieceReader {
 
     /// Where the character before `position` begins.
     func start(before position: Int) -> Int {
-        var start = position - 1
-        while bytes[start] & 0xC0 == 0x80 { start -= 1 }
+        startOfCharacter(at: position - 1)
+    }
+
+    /// Where the character that `position` is inside of begins; the end of the piece is its own.
+    func startOfCharacter(at position: Int) -> Int {
+        var start = position
+        while start < piece.upperBound, bytes[start] & 0xC0 == 0x80 { start -= 1 }
         return start
     }
 
@@ -63,5 +76,12 @@ struct PieceReader {
         var end = position
         while isNewline(at: end) { end += 1 }
         return end
+    }
+}
+
+extension [UInt8] {
+    /// Reads all of the bytes, which are well-formed UTF-8, or only `piece`.
+    func withReader<T>(of piece: Range<Int>? = nil, _ body: (PieceReader) -> T) -> T {
+        withUnsafeBufferPointer { body(PieceReader($0, piece ?? indices)) }
     }
 }

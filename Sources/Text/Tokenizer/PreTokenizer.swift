@@ -1,85 +1,129 @@
 /// Cuts a segment into the pieces that the model works on, one stage after the other; each stage works inside the
 /// pieces of the former.
-///
-/// All supported vocabularies are byte-level: the last stage maps bytes to characters of the byte alphabet, which the
-/// model does by itself, so pieces stay plain UTF-8.
 struct PreTokenizer: Sendable {
     private enum Stage: Sendable {
         /// One space in front of every piece that does not begin with one.
         case prefixSpace
+        /// Spaces become `replacement`, and another one is put in front.
+        case metaspace(replacement: [UInt8], prepends: MetaspacePrefix)
+        /// Bytes become characters of the byte alphabet.
+        case byteAlphabet
         case split(SplitPattern, SplitBehavior)
     }
 
-    /// What becomes of the matches of a pattern and of the gaps between them; a whole gap is one piece.
-    private enum SplitBehavior: Sendable {
-        case isolated
-        case dropMatches
-        case dropGaps
+    private enum MetaspacePrefix: Sendable {
+        case always
+        /// Only at the beginning of the whole input.
+        case first
+        case never
     }
 
     private var stages: [Stage] = []
-    private var isByteLevel = false
+    /// Whether the last stage maps bytes to characters of the byte alphabet, which the model then does by itself, so that
+    /// pieces stay plain UTF-8.
+    private(set) var isByteLevel = false
 
+    /// Without a pre-tokenizer each segment is one piece.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
-        guard !member.isNull else { throw member.unsupported("null") }
-        try add(member)
-        // A model on characters needs byte fallback or an unknown token, and pieces of unbounded length.
-        guard isByteLevel else { throw member.unsupported("without ByteLevel") }
+        if !member.isNull { try add(member) }
     }
 
-    /// The text of `segment` with its pieces, none of them empty.
-    func pieces(of segment: [UInt8], _ range: Range<Int>) -> (bytes: [UInt8], pieces: [Range<Int>]) {
-        guard !range.isEmpty else { return (segment, []) }
-        var bytes = segment
-        var pieces = [range]
+    /// Appends the pieces of the reader's piece to `pieces.list`, none of them empty.
+    ///
+    /// - Parameter isStart: whether the segment begins the whole input.
+    /// - Returns: the text that the pieces are parts of, when it is not the reader's own.
+    func cut(_ text: PieceReader, isStart: Bool, into pieces: inout PieceList) -> [UInt8]? {
+        pieces.list.removeAll(keepingCapacity: true)
+        guard !text.piece.isEmpty else { return nil }
+        pieces.list.append(text.piece)
+        var rewritten: [UInt8]?
         for stage in stages {
-            switch stage {
-            case .prefixSpace: (bytes, pieces) = PreTokenizer.prefixSpaces(bytes, pieces)
-            case .split(let pattern, let behavior): pieces = PreTokenizer.split(bytes, pieces, pattern, behavior)
+            if let current = rewritten {
+                rewritten = current.withReader { apply(stage, to: $0, isStart, &pieces) } ?? current
+            } else {
+                rewritten = apply(stage, to: text, isStart, &pieces)
             }
         }
-        return (bytes, pieces)
+        return rewritten
     }
 
-    private static func prefixSpaces(_ bytes: [UInt8], _ pieces: [Range<Int>]) -> ([UInt8], [Range<Int>]) {
-        var spaced: [UInt8] = []
-        var places: [Range<Int>] = []
-        for piece in pieces {
-            let start = spaced.count
-            if bytes[piece.lowerBound] != UInt8(ascii: " ") { spaced.append(UInt8(ascii: " ")) }
-            spaced += bytes[piece]
-            places.append(start..<spaced.count)
-        }
-        return (spaced, places)
-    }
-
-    private static func split(
-        _ bytes: [UInt8], _ pieces: [Range<Int>], _ pattern: SplitPattern, _ behavior: SplitBehavior
-    ) -> [Range<Int>] {
-        var result: [Range<Int>] = []
-        result.reserveCapacity(pieces.count)
-        for piece in pieces {
-            var end = piece.lowerBound
-            for match in pattern.matches(in: PieceReader(bytes, piece)) {
-                if end < match.lowerBound, behavior != .dropGaps { result.append(end..<match.lowerBound) }
-                if !match.isEmpty, behavior != .dropMatches { result.append(match) }
-                end = match.upperBound
+    /// - Returns: the new text, if the stage changes it.
+    private func apply(
+        _ stage: Stage, to text: PieceReader, _ isStart: Bool, _ pieces: inout PieceList
+    ) -> [UInt8]? {
+        switch stage {
+        case .prefixSpace:
+            return pieces.rewrite { piece, _, output in
+                if text.bytes[piece.lowerBound] != UInt8(ascii: " ") { output.append(UInt8(ascii: " ")) }
+                output += text.bytes[piece]
             }
-            if end < piece.upperBound, behavior != .dropGaps { result.append(end..<piece.upperBound) }
+        case .byteAlphabet:
+            return pieces.rewrite { piece, _, output in
+                for byte in text.bytes[piece] { output += UTF8.encode(ByteAlphabet.characters[Int(byte)]) ?? .init() }
+            }
+        case .metaspace(let replacement, let prepends):
+            return pieces.rewrite { piece, isFirst, output in
+                let start = output.count
+                for byte in text.bytes[piece] {
+                    if byte == UInt8(ascii: " ") { output += replacement } else { output.append(byte) }
+                }
+                let mayPrepend = prepends == .always || (prepends == .first && isFirst && isStart)
+                if mayPrepend, !output[start...].starts(with: replacement) {
+                    output.insert(contentsOf: replacement, at: start)
+                }
+            }
+        case .split(let pattern, let behavior):
+            pieces.split(text, pattern, behavior)
+            return nil
         }
-        return result
+    }
+}
+
+/// The pieces of a segment, and room for the next stage.
+struct PieceList {
+    var list: [Range<Int>] = []
+    private var spare: [Range<Int>] = []
+
+    /// Forgets what a very long text needed.
+    mutating func trim() {
+        if max(list.capacity, spare.capacity) > 1 << 16 { self = PieceList() }
+    }
+
+    fileprivate mutating func split(_ text: PieceReader, _ pattern: SplitPattern, _ behavior: SplitBehavior) {
+        spare.removeAll(keepingCapacity: true)
+        var reader = text
+        for piece in list {
+            reader.piece = piece
+            behavior.split(reader, by: pattern, into: &spare)
+        }
+        swap(&list, &spare)
+    }
+
+    /// - Parameter body: appends the new text of a piece; knows whether it is the first one.
+    fileprivate mutating func rewrite(_ body: (Range<Int>, Bool, inout [UInt8]) -> Void) -> [UInt8] {
+        var output: [UInt8] = []
+        for index in list.indices {
+            let start = output.count
+            body(list[index], index == 0, &output)
+            list[index] = start..<output.count
+        }
+        return output
     }
 }
 
 extension PreTokenizer {
     private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
-        guard !isByteLevel else { throw .inconsistent("\(member.path) follows ByteLevel, which must come last") }
+        if isByteLevel {
+            // The stages to come see the characters of the alphabet.
+            stages.append(.byteAlphabet)
+            isByteLevel = false
+        }
         switch try member.type {
         case "Sequence":
             for part in try member["pretokenizers"].elements { try add(part) }
         case "Split":
-            let pattern = try PreTokenizer.parsePattern(member["pattern"])
-            stages.append(.split(pattern, try PreTokenizer.parseBehavior(member)))
+            let pattern = try SplitPattern(parsing: member["pattern"])
+            stages.append(.split(pattern, try SplitBehavior(parsing: member)))
         case "Digits":
             let individual = try member["individual_digits"].bool(default: false)
             stages.append(.split(.groups(of: .number, atMost: individual ? 1 : .max), .isolated))
@@ -87,23 +131,26 @@ extension PreTokenizer {
             if try member["add_prefix_space"].bool(default: true) { stages.append(.prefixSpace) }
             if try member["use_regex"].bool(default: true) { stages.append(.split(.gpt2, .isolated)) }
             isByteLevel = true
+        case "Metaspace": try addMetaspace(member)
         case let other: throw member.unsupported(other)
         }
     }
 
-    private static func parsePattern(_ member: TokenizerMember) throws(TokenizerError) -> SplitPattern {
-        if let literal = member["String"].value.string { return .literal(Array(literal.utf8)) }
-        let regex = try member["Regex"].string
-        guard let pattern = SplitPattern(regex: regex) else { throw member["Regex"].unsupported(regex) }
-        return pattern
-    }
-
-    private static func parseBehavior(_ member: TokenizerMember) throws(TokenizerError) -> SplitBehavior {
-        let inverted = try member["invert"].bool(default: false)
-        switch try member["behavior"].string {
-        case "Isolated": return .isolated
-        case "Removed": return inverted ? .dropGaps : .dropMatches
-        case let other: throw member["behavior"].unsupported(other)
+    private mutating func addMetaspace(_ member: TokenizerMember) throws(TokenizerError) {
+        let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
+        let prepends: MetaspacePrefix
+        switch try member["prepend_scheme"].string(default: "always") {
+        case "always": prepends = .always
+        case "first": prepends = .first
+        case "never": prepends = .never
+        case let other: throw member["prepend_scheme"].unsupported(other)
+        }
+        // Old files say so in place of a scheme.
+        let addsPrefix = try member["add_prefix_space"].bool(default: true)
+        let isOldNever = member["prepend_scheme"].isNull && !addsPrefix
+        stages.append(.metaspace(replacement: replacement, prepends: isOldNever ? .never : prepends))
+        if try member["split"].bool(default: true) {
+            stages.append(.split(.literal(replacement), .matchesJoinNext))
         }
     }
 }

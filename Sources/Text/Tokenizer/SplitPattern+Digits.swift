@@ -1,33 +1,43 @@
 /// Patterns that are linear here and would be quadratic in a backtracking engine: each digit run is counted once.
 extension SplitPattern {
-    /// `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits in threes from the right of each run.
-    static func digitTriples(in text: PieceReader) -> [Range<Int>] {
-        var result: [Range<Int>] = []
-        var position = text.piece.lowerBound
-        while position < text.piece.upperBound {
-            var digits: [Int] = []
-            while case (let kind, let length) = text.character(at: position), kind == .decimalDigit {
-                digits.append(position)
-                position += length
-            }
-            guard !digits.isEmpty else {
-                position += text.scalar(at: position).length
-                continue
-            }
-            var first = 0
-            while first < digits.count {
-                let next = first + (digits.count - first - 1) % 3 + 1
-                result.append(digits[first]..<(next < digits.count ? digits[next] : position))
-                first = next
+    /// `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits in threes from the right of each run. With `wordEnd`, `\b`
+    /// at the end of the run instead.
+    static func forEachDigitTriple(in text: PieceReader, wordEnd: Bool, _ body: (Range<Int>) -> Void) {
+        forEachDigitRun(in: text) { run, count in
+            if wordEnd, CharacterClass.word.intersects(text.character(at: run.upperBound).class) { return }
+            var start = run.lowerBound
+            var left = count
+            while left > 0 {
+                let length = (left - 1) % 3 + 1
+                let end = text.endOfRun(of: .decimalDigit, from: start, atMost: length)
+                body(start..<end)
+                start = end
+                left -= length
             }
         }
-        return result
     }
 
     /// `(?=(?:\p{Nd}{3})+(?!\p{Nd}))`: the empty place in front of every full three.
-    static func digitTripleBoundaries(in text: PieceReader) -> [Range<Int>] {
-        digitTriples(in: text)
-            .filter { text.endOfRun(of: .decimalDigit, from: $0.lowerBound, atMost: 2) < $0.upperBound }
-            .map { $0.lowerBound..<$0.lowerBound }
+    static func forEachDigitTripleBoundary(in text: PieceReader, _ body: (Range<Int>) -> Void) {
+        forEachDigitRun(in: text) { run, count in
+            var start = text.endOfRun(of: .decimalDigit, from: run.lowerBound, atMost: count % 3)
+            while start < run.upperBound {
+                body(start..<start)
+                start = text.endOfRun(of: .decimalDigit, from: start, atMost: 3)
+            }
+        }
+    }
+
+    private static func forEachDigitRun(in text: PieceReader, _ body: (Range<Int>, Int) -> Void) {
+        var position = text.piece.lowerBound
+        while position < text.piece.upperBound {
+            let start = position
+            var count = 0
+            while case (let kind, let length) = text.character(at: position), kind == .decimalDigit {
+                position += length
+                count += 1
+            }
+            if count > 0 { body(start..<position, count) } else { position += text.scalar(at: position).length }
+        }
     }
 }

@@ -20,20 +20,23 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: false)
     }
 
-    static func endOfLlama3Match(in text: PieceReader, at position: Int, digits: Int) -> Int {
+    /// - Parameter letters: what words are made of after the one character that may stand before them.
+    static func endOfLlama3Match(
+        in text: PieceReader, at position: Int, letters: CharacterClass, digits: Int
+    ) -> Int {
         let contraction = endOfContraction(in: text, at: position, ignoringCase: true)
         if contraction > position { return contraction }
         let (kind, length) = text.character(at: position)
-        if CharacterClass.letter.intersects(kind) { return text.endOfRun(of: .letter, from: position) }
+        if letters.intersects(kind) { return text.endOfRun(of: letters, from: position) }
         if CharacterClass.number.intersects(kind) {
             return text.endOfRun(of: .number, from: position, atMost: digits)
         }
-        if wordStart.intersects(kind), !text.isNewline(at: position) {
-            let end = text.endOfRun(of: .letter, from: position + length)
+        if !text.isNewline(at: position) {
+            let end = text.endOfRun(of: letters, from: position + length)
             if end > position + length { return end }
         }
         let start = text.byte(at: position) == UInt8(ascii: " ") ? position + 1 : position
-        let end = text.endOfRun(of: neitherSpaceNorWord, from: start)
+        let end = text.endOfRun(of: neitherSpaceNorWord.subtracting(letters), from: start)
         if end > start { return text.endOfNewlines(from: end) }
         return endOfWhitespace(in: text, at: position, newlinesApart: true)
     }

@@ -1,13 +1,14 @@
 /// The patterns by which `Split` pre-tokenizers cut text, a hand-written scanner each.
 ///
-/// A scanner is chosen by the exact text of the regular expression. An unknown expression is refused: a general engine
-/// differs from the reference's in its Unicode version and its dialect, and would cut some texts elsewhere in silence.
-enum SplitPattern: Sendable, Hashable {
+/// A scanner is chosen by the exact text of the regular expression; an expression without one is left to a general
+/// engine, which is slower by far.
+enum SplitPattern: Sendable {
     case literal([UInt8])
     /// Words, numbers, punctuation and white space, each with one space before it (GPT-2).
     case gpt2
-    /// As GPT-2, with newlines apart and numbers in groups of at most `digits` (Llama 3: 3, Qwen 2: 1).
-    case llama3(digits: Int)
+    /// As GPT-2, with newlines apart and numbers in groups of at most `digits` (Llama 3: 3, Qwen 2: 1); words are made of
+    /// `letters`, in Qwen 3.5 of marks too.
+    case llama3(letters: CharacterClass, digits: Int)
     /// As Llama 3, with words cut where lower case is followed by upper case (o200k, Tekken).
     case o200k
     /// Words with marks, punctuation and white space; numbers and control characters stay in the gaps (DeepSeek-V3).
@@ -18,12 +19,30 @@ enum SplitPattern: Sendable, Hashable {
     case spacedRuns(of: CharacterClass)
     /// CR and LF, each alone.
     case newline
-    /// Decimal digits in threes from the right: 1234567 is 1, 234, 567.
-    case digitTriples
+    /// Decimal digits in threes from the right: 1234567 is 1, 234, 567. With `wordEnd` only where no word goes on.
+    case digitTriples(wordEnd: Bool)
     /// The empty places in front of every three digits, counted from the right.
     case digitTripleBoundaries
     /// Runs of the code points inside any of the ranges.
     case ranges([ClosedRange<UInt32>])
+    /// What has no scanner.
+    case regex(RegexPattern)
+
+    /// Reads `{"String": ...}` or `{"Regex": ...}`.
+    init(parsing member: TokenizerMember) throws(TokenizerError) {
+        if let literal = member["String"].value.string {
+            self = .literal(Array(literal.utf8))
+            return
+        }
+        let text = try member["Regex"].string
+        if let scanner = SplitPattern(regex: text) {
+            self = scanner
+            return
+        }
+        do throws(RegexDialect.Unsupported) { self = .regex(try RegexPattern(text)) } catch {
+            throw member["Regex"].unsupported(error.construct)
+        }
+    }
 
     /// The scanner of the regular expression `text`; `nil` when there is none.
     init?(regex text: String) {
@@ -46,8 +65,15 @@ enum SplitPattern: Sendable, Hashable {
         let contractionSuffix = #"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"#
         let patterns: [(String, SplitPattern)] = [
             (#"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|"# + whitespace, .gpt2),
-            (contractions + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(digits: 3)),
-            (contractions + #"\p{N}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(digits: 1)),
+            (
+                contractions + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace,
+                .llama3(letters: .letter, digits: 3)
+            ),
+            (contractions + #"\p{N}| ?[^\s\p{L}\p{N}]+"# + newlines + whitespace, .llama3(letters: .letter, digits: 1)),
+            (
+                #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+"#
+                    + newlines + whitespace, .llama3(letters: [.letter, .mark], digits: 1)
+            ),
             (
                 asciiWords + #"[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"# + newlines + whitespace,
                 .deepSeekV3
@@ -64,53 +90,77 @@ enum SplitPattern: Sendable, Hashable {
             (#"\p{N}{1,3}"#, .groups(of: .number, atMost: 3)),
             (#"\p{N}"#, .groups(of: .number, atMost: 1)),
             (#"\p{Nd}+"#, .groups(of: .decimalDigit, atMost: .max)),
-            (#"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#, .digitTriples),
+            (#"\d+"#, .groups(of: .decimalDigit, atMost: .max)),
+            (#"\p{N}+"#, .groups(of: .number, atMost: .max)),
+            (#"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#, .digitTriples(wordEnd: false)),
+            (#"\d{1,3}(?=(?:\d{3})*(?!\d))"#, .digitTriples(wordEnd: false)),
+            (#"\d{1,3}(?=(?:\d{3})*\b)"#, .digitTriples(wordEnd: true)),
             (#"(?=(?:\p{Nd}{3})+(?!\p{Nd}))"#, .digitTripleBoundaries),
+            (#"(?=(?:\d{3})+(?!\d))"#, .digitTripleBoundaries),
+            (#"(?=(\d{3})+(?!\d))"#, .digitTripleBoundaries),
         ]
         return Dictionary(uniqueKeysWithValues: patterns.map { (Array($0.utf8), $1) })
     }()
 
-    /// All matches inside the piece, in order and without overlap; some patterns match at empty places.
-    func matches(in text: PieceReader) -> [Range<Int>] {
+    /// Gives `body` all matches inside the piece, in order and without overlap; some patterns match at empty places.
+    func forEachMatch(in text: PieceReader, _ body: (Range<Int>) -> Void) {
+        typealias Pattern = SplitPattern
         switch self {
-        case .literal(let content): SplitPattern.literalMatches(of: content, in: text)
-        case .gpt2: SplitPattern.matches(in: text) { SplitPattern.endOfGPT2Match(in: $0, at: $1) }
-        case .llama3(let digits):
-            SplitPattern.matches(in: text) { SplitPattern.endOfLlama3Match(in: $0, at: $1, digits: digits) }
-        case .o200k: SplitPattern.matches(in: text) { SplitPattern.endOfO200kMatch(in: $0, at: $1) }
-        case .deepSeekV3: SplitPattern.matches(in: text) { SplitPattern.endOfDeepSeekV3Match(in: $0, at: $1) }
+        case .literal(let content): Pattern.forEachLiteral(content, in: text, body)
+        case .gpt2: Pattern.scan(text, body) { Pattern.endOfGPT2Match(in: $0, at: $1) }
+        case .llama3(let letters, let digits):
+            Pattern.scan(text, body) { Pattern.endOfLlama3Match(in: $0, at: $1, letters: letters, digits: digits) }
+        case .o200k: Pattern.scan(text, body) { Pattern.endOfO200kMatch(in: $0, at: $1) }
+        case .deepSeekV3: Pattern.scan(text, body) { Pattern.endOfDeepSeekV3Match(in: $0, at: $1) }
         case .groups(let members, let limit):
-            SplitPattern.matches(in: text) { $0.endOfRun(of: members, from: $1, atMost: limit) }
+            Pattern.scan(text, body) { $0.endOfRun(of: members, from: $1, atMost: limit) }
         case .spacedRuns(let members):
-            SplitPattern.matches(in: text) { SplitPattern.endOfSpacedRun(in: $0, at: $1, of: members) }
-        case .newline: SplitPattern.matches(in: text) { $0.isNewline(at: $1) ? $1 + 1 : $1 }
-        case .digitTriples: SplitPattern.digitTriples(in: text)
-        case .digitTripleBoundaries: SplitPattern.digitTripleBoundaries(in: text)
-        case .ranges(let ranges): SplitPattern.matches(in: text) { SplitPattern.endOfRun(in: $0, at: $1, of: ranges) }
+            Pattern.scan(text, body) { Pattern.endOfSpacedRun(in: $0, at: $1, of: members) }
+        case .newline: Pattern.scan(text, body) { $0.isNewline(at: $1) ? $1 + 1 : $1 }
+        case .digitTriples(let wordEnd): Pattern.forEachDigitTriple(in: text, wordEnd: wordEnd, body)
+        case .digitTripleBoundaries: Pattern.forEachDigitTripleBoundary(in: text, body)
+        case .ranges(let ranges): Pattern.scan(text, body) { Pattern.endOfRun(in: $0, at: $1, of: ranges) }
+        case .regex(let regex): regex.forEachMatch(in: text, body)
         }
     }
 
+    /// Puts `content` in the place of every match.
+    func replaceMatches(in text: [UInt8], with content: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        var end = 0
+        text.withReader { reader in
+            forEachMatch(in: reader) { match in
+                result += text[end..<match.lowerBound]
+                result += content
+                end = match.upperBound
+            }
+        }
+        result += text[end...]
+        return result
+    }
+
     /// Tries `end` at every character that no match has taken; it answers the position itself for no match.
-    private static func matches(in text: PieceReader, end: (PieceReader, Int) -> Int) -> [Range<Int>] {
-        var result: [Range<Int>] = []
+    @inline(__always)
+    private static func scan(_ text: PieceReader, _ body: (Range<Int>) -> Void, end: (PieceReader, Int) -> Int) {
         var position = text.piece.lowerBound
         while position < text.piece.upperBound {
             let next = end(text, position)
             if next > position {
-                result.append(position..<next)
+                body(position..<next)
                 position = next
             } else {
                 position += text.scalar(at: position).length
             }
         }
-        return result
     }
 
-    private static func literalMatches(of content: [UInt8], in text: PieceReader) -> [Range<Int>] {
-        guard !content.isEmpty else { return [] }
-        return matches(in: text) { text, position in
+    private static func forEachLiteral(_ content: [UInt8], in text: PieceReader, _ body: (Range<Int>) -> Void) {
+        guard let first = content.first else { return }
+        scan(text, body) { text, position in
             let end = position + content.count
-            return end <= text.piece.upperBound && text.bytes[position..<end] == content[...] ? end : position
+            guard text.bytes[position] == first, end <= text.piece.upperBound else { return position }
+            return text.bytes[position..<end].elementsEqual(content) ? end : position
         }
     }
 }

@@ -1,77 +1,127 @@
 /// Byte strings by token id, in one block of memory.
 struct TokenList: Sendable {
     private var bytes: [UInt8] = []
-    private var places: [Range<Int>?] = []
+    private var places: [Place] = []
+
+    private struct Place {
+        var start: UInt32
+        /// Negative where no token has this id.
+        var count: Int32
+    }
 
     /// Highest id + 1.
     var count: Int { places.count }
 
+    func contains(_ id: Int32) -> Bool {
+        places.indices.contains(Int(id)) && places[Int(id)].count >= 0
+    }
+
     /// The string of `id`; `nil` where no token has this id.
     subscript(id: Int32) -> ArraySlice<UInt8>? {
-        guard places.indices.contains(Int(id)), let place = places[Int(id)] else { return nil }
-        return bytes[place]
+        guard contains(id) else { return nil }
+        let place = places[Int(id)]
+        return bytes[Int(place.start)..<Int(place.start) + Int(place.count)]
     }
 
     mutating func set(_ content: some Collection<UInt8>, id: Int32) {
-        while places.count <= Int(id) { places.append(nil) }
-        places[Int(id)] = bytes.count..<bytes.count + content.count
+        while places.count <= Int(id) { places.append(Place(start: 0, count: -1)) }
+        // Files are far below 4 GiB, the bound of a place.
+        places[Int(id)] = Place(start: UInt32(bytes.count), count: Int32(content.count))
         bytes += content
     }
+
+    mutating func reserveCapacity(tokens: Int, bytes: Int) {
+        places.reserveCapacity(tokens)
+        self.bytes.reserveCapacity(bytes)
+    }
+
+    fileprivate func equals(at start: UInt32, _ content: UnsafeBufferPointer<UInt8>) -> Bool {
+        let start = Int(start)
+        for index in content.indices where bytes[start + index] != content[index] { return false }
+        return true
+    }
+
+    fileprivate func start(of id: Int32) -> UInt32 { places[Int(id)].start }
 }
 
 /// Token ids by byte string: a hash table with open addressing that looks up parts of a text without copying them.
 struct TokenTable: Sendable {
     private(set) var tokens = TokenList()
-    /// A token's hash in the upper half and its id in the lower, or ``free``; at most half of the slots are taken.
-    private var slots = [UInt64](repeating: free, count: 16)
+    /// At most half of the slots are taken.
+    private var slots = [Slot](repeating: Slot(), count: 16)
     private var used = 0
 
-    private static let free = UInt64.max
+    /// All that a look-up needs but the token's bytes, so that it touches memory twice and no more.
+    private struct Slot {
+        var hash: UInt32 = 0
+        /// Negative in a free slot.
+        var id: Int32 = -1
+        var start: UInt32 = 0
+        var count: UInt32 = 0
+    }
 
     /// The id of the token `content`; `nil` if there is none.
-    func id(of content: ArraySlice<UInt8>) -> Int32? {
-        let entry = slots[slot(of: content, TokenTable.hash(content))]
-        return entry == TokenTable.free ? nil : Int32(truncatingIfNeeded: entry)
+    func id(of content: UnsafeBufferPointer<UInt8>) -> Int32? {
+        let id = slots[slot(of: content, TokenTable.hash(content))].id
+        return id < 0 ? nil : id
+    }
+
+    func id(of content: [UInt8]) -> Int32? {
+        content.withUnsafeBufferPointer { id(of: $0) }
     }
 
     func id(of content: String) -> Int32? {
-        id(of: Array(content.utf8)[...])
+        var content = content
+        return content.withUTF8 { id(of: $0) }
     }
 
     /// Adds a token; false if the table has this content or this id already.
-    mutating func insert(_ content: ArraySlice<UInt8>, id: Int32) -> Bool {
-        if (used + 1) * 2 > slots.count { grow() }
+    mutating func insert(_ content: UnsafeBufferPointer<UInt8>, id: Int32) -> Bool {
+        if (used + 1) * 2 > slots.count { grow(to: slots.count * 2) }
         let hash = TokenTable.hash(content)
         let slot = slot(of: content, hash)
-        guard slots[slot] == TokenTable.free, tokens[id] == nil else { return false }
+        guard slots[slot].id < 0, !tokens.contains(id) else { return false }
         tokens.set(content, id: id)
-        slots[slot] = UInt64(hash) << 32 | UInt64(id)
+        slots[slot] = Slot(hash: hash, id: id, start: tokens.start(of: id), count: UInt32(content.count))
         used += 1
         return true
     }
 
-    private mutating func grow() {
-        let entries = slots.filter { $0 != TokenTable.free }
-        slots = Array(repeating: TokenTable.free, count: slots.count * 2)
+    mutating func insert(_ content: [UInt8], id: Int32) -> Bool {
+        content.withUnsafeBufferPointer { insert($0, id: id) }
+    }
+
+    /// Makes room for `count` tokens at once.
+    mutating func reserveCapacity(_ count: Int) {
+        var size = slots.count
+        while count * 2 > size { size *= 2 }
+        if size > slots.count { grow(to: size) }
+        tokens.reserveCapacity(tokens: count, bytes: count * 8)
+    }
+
+    private mutating func grow(to size: Int) {
+        let entries = slots.filter { $0.id >= 0 }
+        slots = Array(repeating: Slot(), count: size)
         for entry in entries {
-            var slot = Int(entry >> 32) & (slots.count - 1)
-            while slots[slot] != TokenTable.free { slot = (slot + 1) & (slots.count - 1) }
+            var slot = Int(entry.hash) & (slots.count - 1)
+            while slots[slot].id >= 0 { slot = (slot + 1) & (slots.count - 1) }
             slots[slot] = entry
         }
     }
 
     /// Where `content` is, or would be put.
-    private func slot(of content: ArraySlice<UInt8>, _ hash: UInt32) -> Int {
+    private func slot(of content: UnsafeBufferPointer<UInt8>, _ hash: UInt32) -> Int {
         var slot = Int(hash) & (slots.count - 1)
-        while slots[slot] != TokenTable.free {
-            if slots[slot] >> 32 == hash, tokens[Int32(truncatingIfNeeded: slots[slot])] == content { break }
+        while slots[slot].id >= 0 {
+            let known = slots[slot]
+            if known.hash == hash, Int(known.count) == content.count, tokens.equals(at: known.start, content) { break }
             slot = (slot + 1) & (slots.count - 1)
         }
         return slot
     }
 
     /// FNV-1a, folded. The table holds what the file holds and never grows by a request, so nobody can crowd it.
-    private static func hash(_ content: ArraySlice<UInt8>) -> UInt32 {
+    private static func hash(_ content: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in content { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
         return UInt32(truncatingIfNeeded: hash ^ hash >> 32)

@@ -8,15 +8,15 @@ import Foundation
 /// Tokens are told apart by their bytes, never by the canonical equivalence of `String`.
 public final class Tokenizer: Sendable {
     private let vocabulary: Vocabulary
-    /// What each token adds to the text, by id.
-    private let texts: TokenList
-    private let specialIDs: Set<Int32>
+    /// What each token adds to the text.
+    let texts: TokenTexts
     private let rawMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
     private let normalizer: Normalizer
     private let preTokenizer: PreTokenizer
     private let model: BytePairEncoding
     private let postProcessor: PostProcessor
+    private let scratches = EncodingScratchPool()
 
     /// Reads the `tokenizer.json` at `url`.
     ///
@@ -27,29 +27,32 @@ public final class Tokenizer: Sendable {
         do { data = try Data(contentsOf: url) } catch {
             throw .unreadable(path: url.path, reason: error.localizedDescription)
         }
-        let json: JSONValue
-        do { json = try JSONValue(parsing: [UInt8](data)) } catch {
-            throw .unreadable(path: url.path, reason: error.description)
-        }
-        try self.init(parsing: json)
+        try self.init(parsing: [UInt8](data))
     }
 
     /// Reads the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
     ///
     /// - Throws: as ``init(contentsOf:)``.
-    public init(parsing json: JSONValue) throws(TokenizerError) {
-        let file = TokenizerMember(path: "", value: json)
-        var vocabulary = try Vocabulary(parsing: file["model"]["vocab"])
-        model = try BytePairEncoding(parsing: file["model"], vocabulary: vocabulary)
+    public init(parsing bytes: [UInt8]) throws(TokenizerError) {
+        let parsed = try TokenizerFile(bytes)
+        let file = parsed.components
+        var vocabulary = parsed.vocabulary
+        preTokenizer = try PreTokenizer(parsing: file["pre_tokenizer"])
+        model = try BytePairEncoding(
+            parsing: file["model"], merges: parsed.merges, vocabulary: vocabulary, isByteLevel: preTokenizer.isByteLevel
+        )
         let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary)
         let normalizer = try Normalizer(parsing: file["normalizer"])
-        preTokenizer = try PreTokenizer(parsing: file["pre_tokenizer"])
         postProcessor = try PostProcessor(parsing: file["post_processor"])
-        texts = try Tokenizer.parseDecoder(file["decoder"], vocabulary)
-        specialIDs = Set(addedTokens.filter(\.isSpecial).map(\.id))
+        let normalForms = addedTokens.filter(\.isNormalized)
+            .map { ($0.id, normalizer.normalize(Array($0.content.utf8))) }
+        texts = TokenTexts(
+            try TokenDecoder(parsing: file["decoder"]), vocabulary.table.tokens,
+            normalForms: Dictionary(normalForms, uniquingKeysWith: { $1 }),
+            specialIDs: Set(addedTokens.filter(\.isSpecial).map(\.id)))
         rawMatcher = AddedTokenMatcher(addedTokens.filter { !$0.isNormalized }) { Array($0.content.utf8) }
         normalizedMatcher = AddedTokenMatcher(addedTokens.filter(\.isNormalized)) {
-            Array(normalizer.normalize(Array($0.content.utf8)[...]))
+            normalizer.normalize(Array($0.content.utf8))
         }
         self.normalizer = normalizer
         self.vocabulary = vocabulary
@@ -63,16 +66,31 @@ public final class Tokenizer: Sendable {
     ///   - specialTokensAsText: special tokens that are spelled out in the text are encoded as ordinary text; for what
     ///     users write. Added tokens that are not special are still found.
     public func encode(_ text: String, addSpecialTokens: Bool, specialTokensAsText: Bool = false) -> [Int32] {
-        let bytes = Array(text.utf8)
+        encode([TextRun(text: text, isTrusted: !specialTokensAsText)], addSpecialTokens: addSpecialTokens)
+    }
+
+    /// The token ids of all `runs` as one text, where only trusted runs have special tokens.
+    ///
+    /// The ids are those of the joined text, except that a special token counts only where all of its bytes are
+    /// trusted; elsewhere its letters are ordinary text. Words and merges go across the borders of runs, and added
+    /// tokens that are not special are found everywhere.
+    ///
+    /// Where a normalizer moves text across a border of trust (a letter takes the accent that follows it), special
+    /// tokens that are sought in normalised text are ordinary text in all of that segment.
+    ///
+    /// - Parameters:
+    ///   - runs: neighbours in the text; empty ones and any cuts are allowed.
+    ///   - addSpecialTokens: as in ``encode(_:addSpecialTokens:specialTokensAsText:)``.
+    public func encode(_ runs: [TextRun], addSpecialTokens: Bool) -> [Int32] {
+        var bytes: [UInt8] = []
+        var trust = TrustMap()
+        for run in runs {
+            bytes += run.text.utf8
+            trust.append(count: run.text.utf8.count, isTrusted: run.isTrusted)
+        }
         var ids = addSpecialTokens ? postProcessor.prefix : []
-        var merger = PieceMerger()
-        for part in rawMatcher.split(bytes, bytes.indices, specialTokensAsText: specialTokensAsText) {
-            switch part {
-            case .token(let id): ids.append(id)
-            case .text(let range):
-                let segment = Array(normalizer.normalize(bytes[range]))
-                encode(segment, specialTokensAsText, with: &merger, into: &ids)
-            }
+        scratches.withScratch { scratch in
+            bytes.withReader { encode($0, trust, with: &scratch, into: &ids) }
         }
         return addSpecialTokens ? ids + postProcessor.suffix : ids
     }
@@ -81,17 +99,17 @@ public final class Tokenizer: Sendable {
     ///
     /// - Parameter skipSpecialTokens: leaves special tokens out.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
-        var repair = UTF8Repair()
+        var stream = TokenTexts.Stream(texts, skipsSpecialTokens: skipSpecialTokens, isExact: true)
         var text: [UInt8] = []
-        for id in ids { text += repair.append(self.text(of: id, skipSpecialTokens)) }
-        text += repair.flush()
+        for id in ids { text += stream.append(id, of: texts) }
+        text += stream.flush()
         return String(decoding: text, as: UTF8.self)
     }
 
     /// The bytes that the token `id` adds to the text, perhaps a part of a character only; none for an id without a
     /// token and for a special token that is skipped.
     public func bytes(of id: Int32, skipSpecialTokens: Bool) -> [UInt8] {
-        Array(text(of: id, skipSpecialTokens))
+        skipSpecialTokens && isSpecial(id) ? [] : Array(texts[id] ?? [])
     }
 
     /// The id of the token whose content in the vocabulary is exactly `token`, byte by byte; `nil` if there is none.
@@ -106,7 +124,7 @@ public final class Tokenizer: Sendable {
 
     /// Whether `id` is a special token: one that frames or steers and is no part of the text.
     public func isSpecial(_ id: Int32) -> Bool {
-        specialIDs.contains(id)
+        texts.isSpecial(id)
     }
 
     /// The highest id + 1. Ids below may have no token.
@@ -116,36 +134,56 @@ public final class Tokenizer: Sendable {
 }
 
 extension Tokenizer {
-    /// Encodes a normalised segment.
     private func encode(
-        _ segment: [UInt8], _ specialTokensAsText: Bool, with merger: inout PieceMerger, into ids: inout [Int32]
+        _ text: PieceReader, _ trust: TrustMap, with scratch: inout EncodingScratch, into ids: inout [Int32]
     ) {
-        for part in normalizedMatcher.split(segment, segment.indices, specialTokensAsText: specialTokensAsText) {
+        for part in rawMatcher.split(text, trust: trust) {
             switch part {
             case .token(let id): ids.append(id)
             case .text(let range):
-                let (bytes, pieces) = preTokenizer.pieces(of: segment, range)
-                for piece in pieces { model.encode(bytes, piece, with: &merger, into: &ids) }
+                let isStart = range.lowerBound == 0
+                if normalizer.isIdentity {
+                    var segment = text
+                    segment.piece = range
+                    encodeSegment(segment, trust, isStart, with: &scratch, into: &ids)
+                } else {
+                    let (segment, trust) = normalizer.normalize(Array(text.bytes[range]), trust.slice(range))
+                    segment.withReader { encodeSegment($0, trust, isStart, with: &scratch, into: &ids) }
+                }
             }
         }
     }
 
-    private func text(of id: Int32, _ skipSpecialTokens: Bool) -> ArraySlice<UInt8> {
-        skipSpecialTokens && isSpecial(id) ? [] : texts[id] ?? []
+    /// - Parameters:
+    ///   - segment: normalised.
+    ///   - isStart: whether the whole input begins with it.
+    private func encodeSegment(
+        _ segment: PieceReader, _ trust: TrustMap, _ isStart: Bool, with scratch: inout EncodingScratch,
+        into ids: inout [Int32]
+    ) {
+        let start = segment.piece.lowerBound
+        for part in normalizedMatcher.split(segment, trust: trust) {
+            switch part {
+            case .token(let id): ids.append(id)
+            case .text(let range):
+                var text = segment
+                text.piece = range
+                let isStart = isStart && range.lowerBound == start
+                let rewritten = preTokenizer.cut(text, isStart: isStart, into: &scratch.pieces)
+                if let rewritten {
+                    rewritten.withReader { encodePieces(of: $0, with: &scratch, into: &ids) }
+                } else {
+                    encodePieces(of: text, with: &scratch, into: &ids)
+                }
+            }
+        }
     }
 
-    /// What each token decodes to. A token that is not of the byte alphabet stands for its own text.
-    private static func parseDecoder(
-        _ member: TokenizerMember, _ vocabulary: Vocabulary
-    ) throws(TokenizerError) -> TokenList {
-        guard !member.isNull else { throw member.unsupported("null") }
-        let type = try member.type
-        guard type == "ByteLevel" else { throw member.unsupported(type) }
-        var texts = TokenList()
-        for id in 0..<Int32(vocabulary.table.tokens.count) {
-            guard let token = vocabulary.table.tokens[id] else { continue }
-            texts.set(ByteAlphabet.decode(token) ?? Array(token), id: id)
+    private func encodePieces(of text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        var reader = text
+        for index in scratch.pieces.list.indices {
+            reader.piece = scratch.pieces.list[index]
+            model.encode(reader, with: &scratch, into: &ids)
         }
-        return texts
     }
 }

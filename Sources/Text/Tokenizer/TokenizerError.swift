@@ -9,6 +9,11 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The parts of the file contradict each other.
     case inconsistent(String)
 
+    /// - Parameter reason: what is wrong, and where.
+    static func notJSON(_ reason: String) -> TokenizerError {
+        .unreadable(path: "tokenizer.json", reason: reason)
+    }
+
     public var description: String {
         switch self {
         case .unreadable(let path, let reason): "cannot read the tokenizer \(path): \(reason)"

@@ -50,6 +50,10 @@ struct TokenizerMember {
         return flag
     }
 
+    func string(default fallback: String) throws(TokenizerError) -> String {
+        isNull ? fallback : try string
+    }
+
     func expected(_ what: String) -> TokenizerError {
         .malformed(member: path, expected: what)
     }

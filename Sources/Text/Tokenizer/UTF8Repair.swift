@@ -41,7 +41,8 @@ public struct UTF8Repair: Sendable {
         }
     }
 
-    private static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
+    /// U+FFFD.
+    static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
     /// The length of the character that `first` begins; 0 if it begins none.
     private static func length(of first: UInt8) -> Int {

@@ -4,26 +4,19 @@ struct Vocabulary: Sendable {
     static let maximumID = 1 << 22
 
     private(set) var table = TokenTable()
-    /// How many tokens the model has, added tokens not counted.
-    let count: Int
+    /// How many tokens there are.
+    private(set) var count = 0
 
-    init(parsing member: TokenizerMember) throws(TokenizerError) {
-        let tokens = try member.object
-        count = tokens.count
-        for (content, value) in tokens {
-            guard let id = value.integer, 0..<Vocabulary.maximumID ~= id else {
-                let path = "\(member.path).\(content)"
-                throw .malformed(member: path, expected: "a token id below \(Vocabulary.maximumID)")
-            }
-            try insert(content, id: Int32(id))
-        }
+    mutating func reserveCapacity(_ count: Int) {
+        table.reserveCapacity(count)
     }
 
-    /// Adds an added token that the model does not have.
-    mutating func insert(_ content: String, id: Int32) throws(TokenizerError) {
-        guard table.insert(Array(content.utf8)[...], id: id) else {
-            throw .inconsistent("two tokens have the id \(id)")
+    mutating func insert(_ content: [UInt8], id: Int32) throws(TokenizerError) {
+        guard table.insert(content, id: id) else {
+            let name = String(decoding: content, as: UTF8.self)
+            throw .inconsistent("the token \(name) or its id \(id) is there twice")
         }
+        count += 1
     }
 
     static func checkedID(_ member: TokenizerMember) throws(TokenizerError) -> Int32 {

@@ -12,55 +12,65 @@ struct Serve: AsyncParsableCommand {
             """)
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             """
             Folder of a model: config.json, safetensors, tokenizer.json (default: \(ServerConfiguration.defaultModel)).
             """, valueName: "dir"))
     var model: String?
-    @Option(help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
     var host: String?
-    @Option(help: ArgumentHelp("Port to listen on; 0 lets the system choose (default: 8000).", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Port to listen on; 0 lets the system choose (default: 8000).", valueName: "n"))
     var port: String?
-    @Option(help: ArgumentHelp("Name of the model in requests (default: the folder's name).", valueName: "name"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Name of the model in requests (default: the folder's name).", valueName: "name"))
     var servedModelName: String?
-    @Option(help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
     var threads: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Longest sequence, prompt and completion together (default: the model's own, as far as memory allows).",
             valueName: "n"))
     var maxModelLen: String?
-    @Option(help: ArgumentHelp("Sequences that run at the same time, at most (default: 64).", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Sequences that run at the same time, at most (default: 64).", valueName: "n"))
     var maxSequences: String?
-    @Option(help: ArgumentHelp("Tokens that one step computes at most (default: 512).", valueName: "n"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that one step computes at most (default: 512).", valueName: "n"))
     var maxBatchedTokens: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Sequences that may wait beyond those that run; more get 503 (default: 256).", valueName: "n"))
     var maxQueuedRequests: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Memory of the KV cache, such as 4GiB (default: what --max-sequences can use, up to 80 % of free memory).",
             valueName: "size"))
     var kvCacheMemory: String?
-    @Option(help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
     var kvCacheDtype: String?
-    @Option(help: ArgumentHelp("Arithmetic: exact; fast is not there yet (default: exact).", valueName: "mode"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Arithmetic: exact; fast is not there yet (default: exact).", valueName: "mode"))
     var compute: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load (default: auto).",
             valueName: "format"))
     var weights: String?
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "How long running requests may take to finish after SIGTERM (default: 30).", valueName: "seconds"))
     var drainTimeout: String?
+    @Flag(
+        help: "Let users and tools write special tokens in their messages; otherwise those are ordinary text.")
+    var trustUserContent = false
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
     var logLevel: String?
-    @Option(help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?
 
     func validate() throws {
@@ -82,7 +92,7 @@ struct Serve: AsyncParsableCommand {
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
             (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
-            (.logFormat, logFormat),
+            (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }

@@ -1,0 +1,67 @@
+import Text
+
+/// The endpoints that the tokenizer and the chat template answer without the model.
+enum TextEndpoint: Sendable, CaseIterable {
+    case tokenize, detokenize
+    /// What a chat request becomes.
+    case chatPrompt
+}
+
+/// Makes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
+struct TextReply: Sendable {
+    let endpoint: TextEndpoint
+    let model: ServedModel
+    let text: TextPipeline?
+
+    /// The body of the reply.
+    ///
+    /// - Parameter body: as it came.
+    /// - Throws: the `APIError` that the client gets.
+    @concurrent func answer(_ body: [UInt8]) async throws(APIError) -> [UInt8] {
+        if Task.isCancelled { throw .aborted }
+        let json = try JSONValue(requestBody: body)
+        switch endpoint {
+        case .tokenize: return try tokenize(json).serialized
+        case .detokenize: return try detokenize(json).serialized
+        case .chatPrompt: return try chatPrompt(json).serialized
+        }
+    }
+
+    private func tokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+        let request = try TokenizeRequest(json, for: model)
+        let text = try requireText()
+        let ids: [Int32]
+        switch request.input {
+        case .prompt(let prompt, let addsSpecialTokens):
+            ids = text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
+        case .chat(let chat):
+            ids = text.tokenizer.encode(try text.render(chat), addSpecialTokens: chat.options.addsSpecialTokens)
+        }
+        let tokens = ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null }
+        return [
+            "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength), "tokens": .ids(ids),
+            "token_strs": request.returnsTokens ? .array(tokens) : .null,
+        ]
+    }
+
+    private func detokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+        let request = try DetokenizeRequest(json, for: model)
+        return ["prompt": .string(try requireText().tokenizer.decode(request.tokens, skipSpecialTokens: false))]
+    }
+
+    private func chatPrompt(_ json: JSONValue) throws(APIError) -> JSONValue {
+        let request = try ChatCompletionRequest(json, for: model)
+        let text = try requireText()
+        let runs = try text.render(request)
+        let ids = text.tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
+        return [
+            "model": .string(model.name), "prompt": .string(runs.map(\.text).joined()), "token_ids": .ids(ids),
+            "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength),
+        ]
+    }
+
+    private func requireText() throws(APIError) -> TextPipeline {
+        guard let text else { throw .textUnavailable(param: "model", message: "This model has no tokenizer.") }
+        return text
+    }
+}

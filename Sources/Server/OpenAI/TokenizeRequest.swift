@@ -1,0 +1,58 @@
+import Text
+
+/// The body of `POST /tokenize`, checked: a text, or a chat that its template makes into one.
+struct TokenizeRequest: Sendable {
+    enum Input: Sendable {
+        case prompt(String, addsSpecialTokens: Bool)
+        case chat(ChatCompletionRequest)
+    }
+
+    var input: Input
+    /// Whether the reply has `token_strs`.
+    var returnsTokens: Bool
+
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+        var reader = try FieldReader(body)
+        returnsTokens = try reader.bool("return_token_strs") ?? false
+        if let messages = reader.value("messages") {
+            guard reader.value("prompt") == nil else {
+                throw .invalid(param: "prompt", message: "Give 'prompt' or 'messages', not both.")
+            }
+            // Everything else is as in a chat request, which can be sent here whole.
+            var chat = body.object ?? [:]
+            chat["return_token_strs"] = nil
+            chat["prompt"] = nil
+            chat["messages"] = messages
+            input = .chat(try ChatCompletionRequest(.object(chat), for: model))
+            return
+        }
+        try model.check(requestedName: reader.string("model"))
+        guard let prompt = try reader.string("prompt") else { throw .missing(param: "prompt") }
+        guard model.hasTokenizer else { throw .noTokenizer(param: "prompt") }
+        input = .prompt(prompt, addsSpecialTokens: try reader.bool("add_special_tokens") ?? true)
+        _ = reader.value("messages")
+        try reader.finish()
+    }
+}
+
+/// The body of `POST /detokenize`, checked.
+struct DetokenizeRequest: Sendable {
+    var tokens: [Int32]
+
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+        var reader = try FieldReader(body)
+        try model.check(requestedName: reader.string("model"))
+        guard let tokens = reader.value("tokens") else { throw .missing(param: "tokens") }
+        guard model.hasTokenizer else { throw .noTokenizer(param: "tokens") }
+        self.tokens = try tokens.requireTokenIDs(below: model.vocabularySize, at: "tokens")
+        try reader.finish()
+    }
+}
+
+extension APIError {
+    fileprivate static func noTokenizer(param: String) -> APIError {
+        .textUnavailable(param: param, message: "This model has no tokenizer.")
+    }
+}

@@ -1,0 +1,39 @@
+import HTTP
+import HTTPTypes
+
+/// The endpoints about text and tokens: bounded like requests that generate, and answered off the loop.
+extension Routes {
+    func answer(
+        _ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID, on loop: isolated EventLoop
+    ) {
+        withServing(exchange, on: loop) { serving in
+            let type = message.head.headerFields[.contentType]
+            guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
+            guard active.reserve() else { return refuseFull(exchange, on: loop) }
+            let reply = TextReply(endpoint: endpoint, model: serving.model, text: serving.text)
+            let body = message.body
+            preparations[exchange] = Task {
+                let result: Result<[UInt8], APIError>
+                do throws(APIError) {
+                    result = .success(try await reply.answer(body))
+                } catch {
+                    result = .failure(error)
+                }
+                finish(exchange, result, on: loop)
+            }
+        }
+    }
+
+    private func finish(
+        _ exchange: ExchangeID, _ result: Result<[UInt8], APIError>, on loop: isolated EventLoop
+    ) {
+        active.release()
+        preparations[exchange] = nil
+        // The client may have left meanwhile.
+        guard requestIDs[exchange] != nil else { return finishDrainIfIdle(on: loop) }
+        switch result {
+        case .success(let body): reply(exchange, .ok, [.contentType: "application/json"], body, on: loop)
+        case .failure(let error): refuse(exchange, error, on: loop)
+        }
+    }
+}

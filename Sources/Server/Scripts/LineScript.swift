@@ -1,0 +1,59 @@
+import Foundation
+import Text
+
+/// Answers lines of JSON one by one, for programs that talk through pipes.
+public protocol LineScript {
+    /// The answer to one line, which has no line feed at its end. Never fails: a bad line is answered by its error.
+    func answer(_ line: [UInt8]) -> JSONLine
+}
+
+/// One JSON object in one line, with the line feed.
+public struct JSONLine: Sendable {
+    /// UTF-8.
+    public let bytes: [UInt8]
+
+    init(_ value: JSONValue) {
+        bytes = value.serialized + [UInt8(ascii: "\n")]
+    }
+}
+
+/// Why a script cannot begin.
+public struct ScriptError: Error, CustomStringConvertible {
+    let reason: String
+
+    public var description: String { reason }
+}
+
+extension LineScript {
+    /// Bytes of the longest line that is answered.
+    private static var longestLine: Int { 256 << 20 }
+
+    /// Answers every line of `input` on `output`, each as soon as it is there, until the input ends.
+    ///
+    /// - Throws: what keeps the files from being read or written.
+    public func run(from input: FileHandle, to output: FileHandle) throws {
+        var line: [UInt8] = []
+        var isTooLong = false
+        func finishLine() throws {
+            let answer = isTooLong ? JSONLine(["error": "the line is too long"]) : answer(line)
+            try output.write(contentsOf: Data(answer.bytes))
+            line.removeAll(keepingCapacity: true)
+            isTooLong = false
+        }
+        while case let data = input.availableData, !data.isEmpty {
+            var rest = data[...]
+            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                line += rest[..<end]
+                try finishLine()
+                rest = rest[(end + 1)...]
+            }
+            if line.count + rest.count > Self.longestLine {
+                isTooLong = true
+                line = []
+            } else {
+                line += rest
+            }
+        }
+        if !line.isEmpty { try finishLine() }
+    }
+}

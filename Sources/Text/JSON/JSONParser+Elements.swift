@@ -1,0 +1,108 @@
+/// Reading an object or an array element by element, for documents too large to become values.
+extension JSONParser {
+    mutating func open(_ bracket: Unicode.Scalar) throws(JSONError) {
+        skipWhitespace()
+        guard consume(bracket) else { throw error("expected '\(bracket)'") }
+    }
+
+    /// Goes to the next element of the object or array that was opened; false behind the closing `bracket`.
+    mutating func nextElement(before bracket: Unicode.Scalar, _ isFirst: inout Bool) throws(JSONError) -> Bool {
+        skipWhitespace()
+        if isFirst, consume(bracket) { return false }
+        if !isFirst {
+            if consume(bracket) { return false }
+            guard consume(",") else { throw error("expected ',' or '\(bracket)'") }
+            skipWhitespace()
+        }
+        isFirst = false
+        return true
+    }
+
+    /// A member's name and the colon.
+    mutating func parseName() throws(JSONError) -> String {
+        guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
+        let name = try parseString()
+        try parseColon()
+        return name
+    }
+
+    /// As ``parseName()``, into memory that is there already.
+    mutating func parseName(into name: inout [UInt8]) throws(JSONError) {
+        guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
+        name.removeAll(keepingCapacity: true)
+        try appendString(to: &name)
+        try parseColon()
+    }
+
+    /// Appends the string at the position, whose UTF-8 is known to be valid.
+    mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
+        position += 1
+        var start = position
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                text += UnsafeBufferPointer(rebasing: bytes[start..<position])
+                position += 1
+                return
+            case UInt8(ascii: "\\"):
+                text += UnsafeBufferPointer(rebasing: bytes[start..<position])
+                position += 1
+                try parseEscape(into: &text)
+                start = position
+            case 0..<0x20: throw error("control character in a string")
+            default: position += 1
+            }
+        }
+        throw error("unterminated string")
+    }
+
+    /// A plain number without sign, fraction or exponent; `nil` for anything else.
+    mutating func parseIndex() -> Int? {
+        let start = position
+        var value = 0
+        while let byte = peek(), isDigit(byte) {
+            guard position < start + 18 else { return nil }
+            value = value * 10 + Int(byte - UInt8(ascii: "0"))
+            position += 1
+        }
+        return position > start ? value : nil
+    }
+
+    /// Goes to the end of the value at the position. Only its brackets and strings are looked at, so a value that is
+    /// skipped is not known to be JSON.
+    mutating func skipValue() throws(JSONError) {
+        var depth = 0
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: "\""):
+                skipString()
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+                position += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                // The end of the object around a plain value.
+                if depth == 0 { return }
+                depth -= 1
+                position += 1
+                if depth == 0 { return }
+            case UInt8(ascii: ",") where depth == 0: return
+            default: position += 1
+            }
+        }
+        throw error("unexpected end")
+    }
+
+    private mutating func skipString() {
+        position += 1
+        while position < bytes.count, bytes[position] != UInt8(ascii: "\"") {
+            position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
+        }
+        position = min(position + 1, bytes.count)
+    }
+
+    private mutating func parseColon() throws(JSONError) {
+        skipWhitespace()
+        guard consume(":") else { throw error("expected ':' after a member name") }
+        skipWhitespace()
+    }
+}

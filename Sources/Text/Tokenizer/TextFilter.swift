@@ -1,0 +1,69 @@
+/// A step on the whole text, done to the text as it comes: what is given out is never taken back.
+struct TextFilter: Sendable {
+    private let step: TextStep
+    /// What could still become part of a match, or be stripped from the end.
+    private var held: [UInt8] = []
+    /// How many characters may still be stripped from the beginning.
+    private var leading: Int
+
+    init(_ step: TextStep) {
+        self.step = step
+        if case .strip(let strip) = step { leading = strip.start } else { leading = 0 }
+    }
+
+    /// The text that is certain after `text`, which is whole characters.
+    mutating func append(_ text: [UInt8]) -> [UInt8] {
+        guard !text.isEmpty else { return [] }
+        switch step {
+        case .replace(let find, let content): return replace(find, with: content, in: text)
+        case .strip(let strip): return self.strip(strip, text)
+        }
+    }
+
+    /// What is left when the text ends.
+    mutating func flush() -> [UInt8] {
+        defer { held = [] }
+        guard case .strip = step else { return held }
+        return []
+    }
+
+    private mutating func replace(_ find: [UInt8], with content: [UInt8], in text: [UInt8]) -> [UInt8] {
+        let all = held + text
+        var output: [UInt8] = []
+        var position = 0
+        while position < all.count {
+            let rest = all[position...].prefix(find.count)
+            if rest.elementsEqual(find) {
+                output += content
+                position += find.count
+            } else if rest.count < find.count, find.starts(with: rest) {
+                break
+            } else {
+                output.append(all[position])
+                position += 1
+            }
+        }
+        held = Array(all[position...])
+        return output
+    }
+
+    /// Holds back the last characters that may be stripped, at most `strip.stop`.
+    private mutating func strip(_ strip: StripStep, _ text: [UInt8]) -> [UInt8] {
+        var rest = text[...]
+        while leading > 0, !rest.isEmpty {
+            guard rest.starts(with: strip.content) else {
+                leading = 0
+                break
+            }
+            rest = rest.dropFirst(strip.content.count)
+            leading -= 1
+        }
+        let all = held + rest
+        var end = all.count
+        for _ in 0..<max(strip.stop, 0) where all[..<end].suffix(strip.content.count) == strip.content[...] {
+            end -= strip.content.count
+        }
+        held = Array(all[end...])
+        return Array(all[..<end])
+    }
+}

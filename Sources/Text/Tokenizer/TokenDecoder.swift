@@ -1,0 +1,140 @@
+/// How the contents of tokens become text, as the file's `decoder` describes it.
+///
+/// The steps fall into three: what is done to each token by itself, how tokens are joined, what is done to the whole text.
+/// The first is done when the file is read, so that decoding costs O(1) a token.
+struct TokenDecoder: Sendable {
+    /// How the tokens become one text.
+    enum Joining: Sendable {
+        /// Each token is text.
+        case text
+        /// Without a decoder, with a space between any two.
+        case spaced
+        /// Tokens are bytes in the byte alphabet; a token with other characters stands for its own text.
+        case byteLevel
+        /// Tokens are text but for those of one byte each, which are text together or else U+FFFD, one a byte.
+        case byteFallback
+    }
+
+    /// What is done to each token.
+    private enum TokenStep: Sendable {
+        case replace(SplitPattern, with: [UInt8])
+        case strip(StripStep)
+        /// The replacement becomes a space, or nothing in the first token where the encoder had put it in front.
+        case metaspace(replacement: [UInt8], dropsInFirst: Bool)
+    }
+
+    private(set) var joining = Joining.text
+    /// What is done to the whole text, in order.
+    private(set) var textSteps: [TextStep] = []
+    private var tokenSteps: [TokenStep] = []
+    private var phase = Phase.tokens
+
+    private enum Phase {
+        case tokens
+        /// Byte tokens are joined, the others are not.
+        case joinedBytes
+        case text
+    }
+
+    init(parsing member: TokenizerMember) throws(TokenizerError) {
+        if member.isNull { joining = .spaced } else { try add(member) }
+    }
+
+    /// Whether the first token of a text can differ from the same token later.
+    var treatsFirstTokenApart: Bool {
+        tokenSteps.contains { if case .metaspace(_, true) = $0 { true } else { false } }
+    }
+
+    /// What the token adds to the text before the tokens are joined.
+    ///
+    /// - Returns: the bytes and whether they are one byte of ``Joining/byteFallback``.
+    func bytes(of content: ArraySlice<UInt8>, isFirst: Bool) -> (bytes: [UInt8], isByteToken: Bool) {
+        let text = tokenSteps.reduce(Array(content)) { apply($1, to: $0, isFirst) }
+        switch joining {
+        case .text, .spaced: return (text, false)
+        case .byteLevel:
+            var bytes: [UInt8] = []
+            return (ByteAlphabet.decode(text[...], into: &bytes) ? bytes : text, false)
+        case .byteFallback:
+            guard let byte = ByteToken.byte(of: text) else { return (text, false) }
+            return ([byte], true)
+        }
+    }
+
+    private func apply(_ step: TokenStep, to text: [UInt8], _ isFirst: Bool) -> [UInt8] {
+        switch step {
+        case .replace(let pattern, let content): pattern.replaceMatches(in: text, with: content)
+        case .strip(let strip): strip.apply(to: text)
+        case .metaspace(let replacement, let dropsInFirst):
+            SplitPattern.literal(replacement)
+                .replaceMatches(in: text, with: isFirst && dropsInFirst ? [] : [UInt8(ascii: " ")])
+        }
+    }
+}
+
+extension TokenDecoder {
+    private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
+        let type = try member.type
+        switch (type, phase) {
+        case ("Sequence", _):
+            for part in try member["decoders"].elements { try add(part) }
+        case ("ByteLevel", .tokens):
+            joining = .byteLevel
+            phase = .text
+        case ("ByteFallback", .tokens):
+            joining = .byteFallback
+            phase = .joinedBytes
+        case ("Fuse", _): phase = .text
+        case ("Strip", .tokens): tokenSteps.append(.strip(try StripStep(parsing: member)))
+        case ("Strip", .text): textSteps.append(.strip(try StripStep(parsing: member)))
+        case ("Replace", .tokens):
+            let pattern = try SplitPattern(parsing: member["pattern"])
+            tokenSteps.append(.replace(pattern, with: Array(try member["content"].string.utf8)))
+        case ("Replace", _): try addTextReplacement(member)
+        case ("Metaspace", .tokens):
+            let scheme = try member["prepend_scheme"].string(default: "always")
+            let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
+            tokenSteps.append(.metaspace(replacement: replacement, dropsInFirst: scheme != "never"))
+        default: throw member.unsupported(phase == .tokens ? type : "\(type) behind tokens that are joined")
+        }
+    }
+
+    private mutating func addTextReplacement(_ member: TokenizerMember) throws(TokenizerError) {
+        let literal = try member["pattern"]["String"].string
+        // A longer one could match across tokens that are not joined yet.
+        guard !literal.isEmpty, phase == .text || literal.unicodeScalars.count == 1 else {
+            throw member["pattern"]["String"].unsupported(literal)
+        }
+        textSteps.append(.replace(Array(literal.utf8), with: Array(try member["content"].string.utf8)))
+    }
+}
+
+/// Takes up to so many of one character from either end.
+struct StripStep: Sendable {
+    let content: [UInt8]
+    let start: Int
+    let stop: Int
+
+    init(parsing member: TokenizerMember) throws(TokenizerError) {
+        let text = try member["content"].string
+        guard text.unicodeScalars.count == 1 else { throw member["content"].expected("one character") }
+        content = Array(text.utf8)
+        start = try member["start"].isNull ? 0 : member["start"].integer
+        stop = try member["stop"].isNull ? 0 : member["stop"].integer
+    }
+
+    func apply(to text: [UInt8]) -> [UInt8] {
+        var rest = text[...]
+        for _ in 0..<max(start, 0) where rest.starts(with: content) { rest = rest.dropFirst(content.count) }
+        for _ in 0..<max(stop, 0) where rest.suffix(content.count) == content[...] {
+            rest = rest.dropLast(content.count)
+        }
+        return Array(rest)
+    }
+}
+
+/// What is done to the whole text when the tokens are joined.
+enum TextStep: Sendable {
+    case replace([UInt8], with: [UInt8])
+    case strip(StripStep)
+}

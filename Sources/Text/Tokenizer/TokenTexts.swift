@@ -1,0 +1,62 @@
+/// What each token adds to the text, by id.
+struct TokenTexts: Sendable {
+    let decoder: TokenDecoder
+    private let tokens: TokenList
+    /// Added tokens that are found in normalised text have the normal form of their content.
+    private let normalForms: [Int32: [UInt8]]
+    private var texts = TokenList()
+    private var byteTokens: Set<Int32> = []
+    private let specialIDs: Set<Int32>
+
+    init(_ decoder: TokenDecoder, _ tokens: TokenList, normalForms: [Int32: [UInt8]], specialIDs: Set<Int32>) {
+        self.decoder = decoder
+        self.tokens = tokens
+        self.normalForms = normalForms
+        self.specialIDs = specialIDs
+        for id in 0..<Int32(tokens.count) {
+            guard let token = content(of: id) else { continue }
+            let (bytes, isByteToken) = decoder.bytes(of: token, isFirst: false)
+            texts.set(bytes, id: id)
+            if isByteToken { byteTokens.insert(id) }
+        }
+    }
+
+    /// What the token adds anywhere but at the beginning; `nil` for an id without a token.
+    subscript(id: Int32) -> ArraySlice<UInt8>? { texts[id] }
+
+    private func content(of id: Int32) -> ArraySlice<UInt8>? {
+        normalForms.isEmpty ? tokens[id] : normalForms[id].map { $0[...] } ?? tokens[id]
+    }
+
+    func isSpecial(_ id: Int32) -> Bool {
+        specialIDs.contains(id)
+    }
+
+    /// The tokens of `ids` joined; text that is not `isExact` in the sense of ``TokenJoiner`` comes at once.
+    struct Stream: Sendable {
+        private var joiner: TokenJoiner
+        private let skipsSpecialTokens: Bool
+        private var isFirst: Bool
+
+        init(_ texts: TokenTexts, skipsSpecialTokens: Bool, isExact: Bool) {
+            joiner = TokenJoiner(texts.decoder, isExact: isExact)
+            self.skipsSpecialTokens = skipsSpecialTokens
+            isFirst = texts.decoder.treatsFirstTokenApart
+        }
+
+        mutating func append(_ id: Int32, of texts: TokenTexts) -> [UInt8] {
+            if skipsSpecialTokens, texts.isSpecial(id) { return [] }
+            guard let text = texts[id] else { return [] }
+            if isFirst, let token = texts.content(of: id) {
+                isFirst = false
+                let (bytes, isByteToken) = texts.decoder.bytes(of: token, isFirst: true)
+                return joiner.append(bytes, isByteToken: isByteToken)
+            }
+            return joiner.append(text, isByteToken: texts.byteTokens.contains(id))
+        }
+
+        mutating func flush() -> [UInt8] {
+            joiner.flush()
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/// Which bytes of a text are trusted: the runs in order, no two neighbours alike.
+struct TrustMap: Sendable, Hashable {
+    private(set) var runs: [Run] = []
+
+    struct Run: Hashable {
+        /// Where the run ends; it begins where the former ends.
+        var end: Int
+        var isTrusted: Bool
+    }
+
+    init() {}
+
+    /// The bytes of the text.
+    var count: Int { runs.last?.end ?? 0 }
+
+    /// One run for all of a text.
+    init(count: Int, isTrusted: Bool) {
+        append(count: count, isTrusted: isTrusted)
+    }
+
+    mutating func append(count: Int, isTrusted: Bool) {
+        guard count > 0 else { return }
+        let end = self.count + count
+        if let last = runs.indices.last, runs[last].isTrusted == isTrusted {
+            runs[last].end = end
+        } else {
+            runs.append(Run(end: end, isTrusted: isTrusted))
+        }
+    }
+
+    /// The trust of `range`, which is not empty; `nil` if it crosses a border.
+    func trust(in range: Range<Int>) -> Bool? {
+        var low = 0
+        var high = runs.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].end > range.lowerBound { high = middle } else { low = middle + 1 }
+        }
+        return range.upperBound <= runs[low].end ? runs[low].isTrusted : nil
+    }
+
+    /// The runs inside `range`.
+    func slices(of range: Range<Int>) -> [(range: Range<Int>, isTrusted: Bool)] {
+        var start = 0
+        var result: [(range: Range<Int>, isTrusted: Bool)] = []
+        for run in runs {
+            let part = range.clamped(to: start..<run.end)
+            if !part.isEmpty { result.append((part, run.isTrusted)) }
+            start = run.end
+        }
+        return result
+    }
+
+    /// The map of the part of the text at `range`.
+    func slice(_ range: Range<Int>) -> TrustMap {
+        slices(of: range).reduce(into: TrustMap()) { $0.append(count: $1.range.count, isTrusted: $1.isTrusted) }
+    }
+}

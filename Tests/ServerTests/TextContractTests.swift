@@ -1,0 +1,90 @@
+import Engine
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// `openapi.yaml` and the endpoints of text describe the same.
+@Suite struct TextContractTests {
+    private let document: JSONValue
+    private let validator: SchemaValidator
+    private let text: TextPipeline
+    private let model: ServedModel
+
+    init() throws {
+        document = try OpenAPIDocument.load()
+        validator = SchemaValidator(document: document)
+        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        model = ServedModel(
+            name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
+            hasChatTemplate: true, samplingDefaults: SamplingParameters())
+    }
+
+    private func answer(_ endpoint: TextEndpoint, _ body: JSONValue) async throws(APIError) -> JSONValue {
+        let bytes = try await TextReply(endpoint: endpoint, model: model, text: text).answer(body.serialized)
+        return (try? JSONValue(parsing: bytes)) ?? .null
+    }
+
+    @Test(arguments: TextEndpoint.allCases)
+    func `every example is answered as described`(endpoint: TextEndpoint) async throws {
+        let operation = document["paths"]?[endpoint.path]?["post"]
+        let media = try #require(operation?["requestBody"]?["content"]?["application/json"])
+        let reply = operation?["responses"]?["200"]?["content"]?["application/json"]?["schema"] ?? false
+        let examples = try #require(media["examples"]?.object)
+        #expect(!examples.isEmpty)
+        for (name, example) in examples {
+            let body = try await answer(endpoint, example["value"] ?? .null)
+            #expect(validator.violations(of: body, against: reply) == [], "\(name)")
+        }
+    }
+
+    @Test(arguments: TextEndpoint.allCases)
+    func `document and decoder accept and refuse the same bodies`(endpoint: TextEndpoint) async throws {
+        let operation = document["paths"]?[endpoint.path]?["post"]
+        let schema = operation?["requestBody"]?["content"]?["application/json"]?["schema"] ?? true
+        let chat: JSONValue = [["role": "user", "content": "a"]]
+        let bodies: [JSONValue] = [
+            [:], ["prompt": "a"], ["prompt": ""], ["prompt": nil], ["prompt": ["a"]], ["prompt": [1]], ["messages": []],
+            ["messages": chat], ["messages": chat, "prompt": "a"],
+            ["prompt": "a", "messages": nil], ["prompt": "a", "add_special_tokens": false],
+            ["prompt": "a", "add_special_tokens": 1], ["prompt": "a", "return_token_strs": nil],
+            ["prompt": "a", "return_token_strs": "x"], ["messages": chat, "return_token_strs": true],
+            ["messages": chat, "return_token_strs": 1], ["messages": chat, "tools": []],
+            ["messages": chat, "add_generation_prompt": false], ["messages": chat, "add_generation_prompt": "x"],
+            ["tokens": []], ["tokens": [1, 2]], ["tokens": [-1]], ["tokens": [1.5]], ["tokens": "a"], ["tokens": nil],
+            ["tokens": [1], "more": 1], ["prompt": "a", "tokens": [1]], [], "a",
+        ]
+        for body in bodies {
+            var refusal: APIError?
+            do throws(APIError) { _ = try await answer(endpoint, body) } catch { refusal = error }
+            let violations = validator.violations(of: body, against: schema)
+            #expect(
+                violations.isEmpty == (refusal == nil), "\(body): \(violations), \(refusal?.message ?? "accepted")")
+        }
+    }
+
+    @Test func `the tokenizer's description conforms`() throws {
+        let schema = try #require(validator.resolve("#/components/schemas/TokenizerInfo"))
+        #expect(validator.violations(of: text.tokenizerInfo(of: model), against: schema) == [])
+    }
+
+    @Test func `every path of the document has a route and takes its methods`() throws {
+        for (path, item) in try #require(document["paths"]?.object) {
+            let route = try #require(Route(path: path.replacingOccurrences(of: "{id}", with: "a")), "\(path)")
+            for method in item.object?.names.map({ $0.uppercased() }) ?? [] {
+                #expect(route.methods.map(\.rawValue).contains(method), "\(method) \(path)")
+            }
+        }
+    }
+}
+
+extension TextEndpoint {
+    fileprivate var path: String {
+        switch self {
+        case .tokenize: "/tokenize"
+        case .detokenize: "/detokenize"
+        case .chatPrompt: "/v1/chat/completions/render"
+        }
+    }
+}
