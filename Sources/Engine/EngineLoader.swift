@@ -11,6 +11,7 @@ struct EngineLoader {
         /// What the transformer writes keys and values to.
         var storage: KVStorage
         var pool: WorkerPool
+        var kernels: KernelTable
         var limits: SchedulerLimits
         var loadedModel: LoadedModel
     }
@@ -37,7 +38,7 @@ struct EngineLoader {
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8)
+            quantizesToFloat8: options.weightFormat == .fp8, pool: pool)
         let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
         let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool) { fraction in
             meter.update(fraction)
@@ -57,7 +58,7 @@ struct EngineLoader {
             geometry: geometry, kernels: KernelTable.best.name, threads: threads)
         report(served, since: start, clock)
         return Loaded(
-            transformer: transformer, storage: storage, pool: pool,
+            transformer: transformer, storage: storage, pool: pool, kernels: .best,
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
                 maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),

@@ -85,6 +85,27 @@ import Text
         #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
     }
 
+    @Test func `a NaN code is found by many threads as by one`() throws {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1).write(to: folder)
+        let name = "model.layers.0.mlp.up_proj.weight"
+        let file = folder.appending(path: StoredTensors.singleName)
+        var bytes = try [UInt8](Data(contentsOf: file))
+        let header = 8 + bytes.prefix(8).enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+        let json = try JSONValue(parsing: Array(bytes[8..<header]))
+        let start = try #require(json[name]?["data_offsets"]?[0]?.integer)
+        // Row 300, column 7: behind the first piece that a thread takes.
+        bytes[header + start + 300 * 256 + 7] = 0xFF
+        try Data(bytes).write(to: file)
+        let quantization = try QuantizationConfig(directory: folder)
+        for pool in [nil, WorkerPool.shared] {
+            let error = try #require(throws: CheckpointError.self) {
+                try Checkpoint(directory: folder, config: shape.config, quantization: quantization, pool: pool)
+            }
+            #expect(error.description.contains("not a number: \(name) at row 300, column 7"))
+        }
+    }
+
     @Test func `nothing is overwritten`() throws {
         try temporary.write([1], to: "kept")
         let shape = try ModelShape("tiny")

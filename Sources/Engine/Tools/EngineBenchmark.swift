@@ -47,7 +47,7 @@ public struct EngineBenchmark {
         let ceiling = MachineCeiling(pool: loaded.pool, isQuick: isQuick)
         status("measuring the machine")
         report.readBandwidth = ceiling.readBandwidth()
-        report.matrixRate = ceiling.matrixRate(kernels: .best)
+        report.matrixRate = ceiling.matrixRate(kernels: loaded.kernels)
 
         var driver = BenchmarkDriver(loaded: loaded, isQuick: isQuick)
         for tokens in Self.prefillTokens {

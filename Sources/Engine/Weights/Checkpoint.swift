@@ -21,14 +21,16 @@ final class Checkpoint {
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
     ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers into FP8.
+    ///   - pool: threads that check FP8 codes; `nil`: the caller's alone.
     /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
     ///   with a file.
     init(
-        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false,
+        pool: WorkerPool? = nil
     ) throws(CheckpointError) {
         self.quantizesToFloat8 = quantizesToFloat8
         let stored = try StoredTensors(directory: directory)
-        var audit = CheckpointAudit(stored: stored, quantization: quantization)
+        var audit = CheckpointAudit(stored: stored, quantization: quantization, pool: pool)
         for expected in config.expectedTensors {
             guard let found = audit.check(expected) else { continue }
             weights[expected.name] = Weight(tensor: found.tensor, scales: found.scales, role: expected.role)
