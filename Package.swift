@@ -58,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server",
+                "Server", "Engine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -8,7 +8,10 @@ struct EngineLoader {
     /// Everything the engine thread works with. Made and used on that thread only.
     struct Loaded {
         var transformer: Transformer
+        /// What the transformer writes keys and values to.
+        var storage: KVStorage
         var pool: WorkerPool
+        var kernels: KernelTable
         var limits: SchedulerLimits
         var cachesPrefixes: Bool
         var loadedModel: LoadedModel
@@ -34,9 +37,13 @@ struct EngineLoader {
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8)
-        let weights = ModelWeights(
-            checkpoint: checkpoint, config: config, pool: pool, kernels: kernels, progress: progress)
+            quantizesToFloat8: options.weightFormat == .fp8, pool: pool)
+        let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) { fraction in
+            meter.update(fraction)
+            progress(fraction)
+        }
+        meter.finish()
         let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
         let memory = try MemoryPlan(
             layout: layout, config: config, options: options, kernels: kernels, weightBytes: weights.bytes)
@@ -51,7 +58,7 @@ struct EngineLoader {
             geometry: geometry, kernels: kernels.name, threads: threads)
         report(served, since: start, clock)
         return Loaded(
-            transformer: transformer, pool: pool,
+            transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
                 maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
