@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPOSITORY / "Tests" / "Fixtures"
-BINARY = pathlib.Path(os.environ.get("TRINITY_BINARY", ".build/debug/trinity"))
+# Taken out of the environment: the server would warn of a variable that is no option of its own.
+BINARY = pathlib.Path(os.environ.pop("TRINITY_BINARY", ".build/debug/trinity"))
 
 
 def free_port():
@@ -56,13 +57,11 @@ class Server:
     def __init__(self, *arguments, environment=None, log=None):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
-        # This one is ours, and no option of the server.
-        inherited = {name: value for name, value in os.environ.items() if name != "TRINITY_BINARY"}
         # References are results of exact arithmetic.
         command = [
             REPOSITORY / BINARY, "serve", "--port", str(self.port), "--compute", "exact", *map(str, arguments)]
         self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=inherited | (environment or {}), stdin=subprocess.DEVNULL,
+            command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
             stdout=log or self.log, stderr=subprocess.STDOUT)
 
     @property
