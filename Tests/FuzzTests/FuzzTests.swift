@@ -20,7 +20,7 @@ import Testing
     @Test(
         .timeLimit(.minutes(3)),
         arguments: [
-            (.tokenizerFile, 300), (.encoder, 300), (.template, 600), (.templateContext, 300), (.json, 2_000),
+            (.tokenizerFile, 1_000), (.encoder, 500), (.template, 2_000), (.templateContext, 1_000), (.json, 5_000),
         ] as [(FuzzTarget, Int)])
     func `what holds for every input holds for mutants`(target: FuzzTarget, count: Int) throws {
         let mutator = Mutator(inputs: try target.corpus().map(\.bytes), words: try target.words())
@@ -33,13 +33,21 @@ import Testing
         }
     }
 
-    @Test func `a broken invariant is seen, and only one`() throws {
-        let random = { SeededGenerator(seed: $0) }
-        let mutator = Mutator(inputs: [Array("abc".utf8)], words: [Array("word".utf8)])
-        let mutants = (0..<50 as Range<UInt64>).map { seed in
-            var random = random(seed)
-            return mutator.mutant(&random)
+    @Test func `mutants differ, and each follows from its seed`() {
+        let mutator = Mutator(inputs: [Array("abc".utf8), Array("{}".utf8)], words: [Array("word".utf8)])
+        func mutants() -> [[UInt8]] {
+            (0..<100 as Range<UInt64>).map { seed in
+                var random = SeededGenerator(seed: seed)
+                return mutator.mutant(&random)
+            }
         }
-        #expect(Set(mutants).count > 20)
+        #expect(mutants() == mutants())
+        #expect(Set(mutants()).count > 50)
+    }
+
+    @Test func `words of a dictionary are unescaped`() throws {
+        let words = Set(try FuzzTarget.json.words())
+        for word in ["true", "\\n", "\"", "\n"] { #expect(words.contains(Array(word.utf8)), "\(word)") }
+        #expect(words.contains([0xFF]))
     }
 }

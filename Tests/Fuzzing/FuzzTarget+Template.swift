@@ -51,7 +51,10 @@ extension FuzzTarget {
                 [
                     "role": "assistant", "content": nil,
                     "tool_calls": [
-                        ["type": "function", "function": ["name": "get", "arguments": ["n": 1, "x": 1.5, "s": "a b"]]],
+                        [
+                            "type": "function",
+                            "function": ["name": "get", "arguments": ["n": 1, "x": 1.5, "s": "a b"]],
+                        ]
                     ],
                 ],
                 ["role": "tool", "content": "[1, 2]"], ["role": "user", "content": [["type": "text", "text": "Go"]]],
