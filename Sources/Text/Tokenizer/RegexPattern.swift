@@ -12,6 +12,10 @@ struct RegexPattern: Sendable {
     /// look-behind across windows are lost.
     static let windowSize = 4096
 
+    /// Some ten thousand steps each: how often the engine may report progress in one window, a fraction of a second in
+    /// all. Nested repetitions can take exponential time; such a text has no further matches in its window.
+    private static let maximumReports = 500
+
     init(_ regex: String) throws(RegexDialect.Unsupported) {
         let pattern = try RegexDialect.icuPattern(of: regex)
         // As in Oniguruma, ^ and $ are anchors of lines, and a line ends at LF alone.
@@ -54,9 +58,17 @@ struct RegexPattern: Sendable {
             return position
         }
         let whole = NSRange(location: 0, length: string.utf16.count)
-        return expression.matches(in: string, range: whole).map { match in
-            let start = offset(ofUnit: match.range.location)
-            return start..<offset(ofUnit: match.range.location + match.range.length)
+        var matches: [Range<Int>] = []
+        var reports = 0
+        expression.enumerateMatches(in: string, options: .reportProgress, range: whole) { match, _, stop in
+            if let range = match?.range {
+                let start = offset(ofUnit: range.location)
+                matches.append(start..<offset(ofUnit: range.location + range.length))
+            } else {
+                reports += 1
+                if reports > RegexPattern.maximumReports { stop.pointee = true }
+            }
         }
+        return matches
     }
 }
