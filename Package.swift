@@ -10,14 +10,39 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-// Kernels run at full speed in debug builds too, or the model tests would take an hour.
-let kernelSettings = settings + [.unsafeFlags(["-Ounchecked"])]
+// Kernels run at full speed in debug builds too, or the model tests would take an hour: optimised, and each module as a
+// whole, so that helpers in other files are inlined.
+let kernelSettings =
+    settings + [
+        .unsafeFlags(["-Ounchecked", "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode"])
+    ]
+
+// Kernels for the CPUs of their names; which ones run is decided at start.
+#if arch(x86_64)
+    let vectorKernels: [Target] = [
+        .target(
+            name: "AVX2Kernels",
+            dependencies: ["CIntrinsics"],
+            path: "Sources/Kernels/AVX2",
+            swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
+        .target(
+            name: "AVX512Kernels",
+            dependencies: ["CIntrinsics"],
+            path: "Sources/Kernels/AVX512",
+            swiftSettings: kernelSettings + [
+                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
+            ]),
+    ]
+#else
+    let vectorKernels: [Target] = []
+#endif
 
 let package = Package(
     name: "trinity",
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
+        .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Text", targets: ["Text"]),
         // For libFuzzer, a package of its own too.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
@@ -35,7 +60,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server",
+                "Server", "Engine",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -65,7 +90,7 @@ let package = Package(
             dependencies: [
                 "CIntrinsics", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
-            ],
+            ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
         .target(
             name: "Scheduling",
@@ -80,12 +105,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "KernelSupport",
-            path: "Sources/Kernels/Support",
-            swiftSettings: kernelSettings),
-        .target(
             name: "PortableKernels",
-            dependencies: ["KernelSupport"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
@@ -106,7 +126,8 @@ let package = Package(
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["PortableKernels", "COpenBLAS", "TestSupport"], swiftSettings: settings),
+            name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
@@ -115,5 +136,5 @@ let package = Package(
             dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
-    ]
+    ] + vectorKernels
 )

@@ -1,13 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
 // A package of its own: the server builds without it, and what it needs never becomes a dependency of the server.
 let package = Package(
     name: "benchmarks",
     dependencies: [.package(name: "trinity", path: "..")],
     targets: [
         .executableTarget(
-            name: "TokenizerProbe", dependencies: [.product(name: "Text", package: "trinity")],
-            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)])
+            name: "KernelBenchmark", dependencies: ["Ceilings", .product(name: "Kernels", package: "trinity")],
+            swiftSettings: settings),
+        // What the machine can do at most; written in C, where the compiler does what it is told.
+        .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
+        .executableTarget(
+            name: "TokenizerProbe", dependencies: [.product(name: "Text", package: "trinity")], swiftSettings: settings),
     ]
 )

@@ -8,8 +8,12 @@ struct EngineLoader {
     /// Everything the engine thread works with. Made and used on that thread only.
     struct Loaded {
         var transformer: Transformer
+        /// What the transformer writes keys and values to.
+        var storage: KVStorage
         var pool: WorkerPool
+        var kernels: KernelTable
         var limits: SchedulerLimits
+        var cachesPrefixes: Bool
         var loadedModel: LoadedModel
     }
 
@@ -20,9 +24,7 @@ struct EngineLoader {
 
     /// - Throws: `EngineError`, or the error of the layer that refused the folder.
     func load() throws -> Loaded {
-        guard options.compute == .exact else {
-            throw EngineError.unsupported("--compute \(options.compute.rawValue) does not exist yet; use exact")
-        }
+        let kernels = try chooseKernels()
         let clock = ContinuousClock()
         let start = clock.now
         let config = try ModelConfig(directory: options.modelDirectory)
@@ -35,26 +37,41 @@ struct EngineLoader {
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8)
-        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, progress: progress)
+            quantizesToFloat8: options.weightFormat == .fp8, pool: pool)
+        let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) { fraction in
+            meter.update(fraction)
+            progress(fraction)
+        }
+        meter.finish()
         let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
-        let memory = try MemoryPlan(layout: layout, config: config, options: options, weightBytes: weights.bytes)
+        let memory = try MemoryPlan(
+            layout: layout, config: config, options: options, kernels: kernels, weightBytes: weights.bytes)
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
         let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
         let transformer = Transformer(
-            config: config, weights: weights, storage: storage, pool: pool, maxTokens: options.maxBatchedTokens,
-            maxLogitRows: options.maxSequences)
+            config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
+            maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
         let served = LoadedModel(
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
-            geometry: geometry, kernels: KernelTable.best.name, threads: threads)
+            geometry: geometry, kernels: kernels.name, threads: threads)
         report(served, since: start, clock)
         return Loaded(
-            transformer: transformer, pool: pool,
+            transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
                 maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
-            loadedModel: served)
+            cachesPrefixes: options.cachesPrefixes, loadedModel: served)
+    }
+
+    private func chooseKernels() throws -> KernelTable {
+        guard let set = options.kernels else { return .best(options.compute) }
+        guard KernelSet.available.contains(set) else {
+            let available = KernelSet.available.map(\.rawValue).joined(separator: ", ")
+            throw EngineError.unsupported("kernels \(set.rawValue): this CPU runs \(available)")
+        }
+        return set.table(options.compute)
     }
 
     private func report(_ model: LoadedModel, since start: ContinuousClock.Instant, _ clock: ContinuousClock) {

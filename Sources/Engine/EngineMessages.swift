@@ -10,6 +10,8 @@ public struct GenerationRequest: Sendable {
     public var stop: StopConditions
     /// At least 1.
     public var maxTokens: Int
+    /// Sequences of different salts share no cached prefix.
+    public var cacheSalt: [UInt8] = []
     /// How many alternatives to report beside the sampled token; `nil`: no log-probabilities at all.
     public var logprobs: Int?
     /// Whether tokens are turned into text; off for models without a tokenizer.
@@ -87,7 +89,7 @@ public struct TokenEvent: Sendable {
     public var text = ""
     /// Set in the last event of the sequence, which comes exactly once.
     public var finish: FinishReason?
-    /// Prompt tokens whose keys and values came from the cache.
+    /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
     public var cachedTokens = 0
 
     public init(sequence: SequenceID) {
@@ -112,12 +114,17 @@ public struct EngineStatistics: Sendable {
     /// Blocks of the KV pool.
     public var totalBlocks = 0
     public var freeBlocks = 0
+    /// Blocks that no sequence holds and whose content may be used again.
+    public var cachedBlocks = 0
     public var globalBlocks = 0
     public var slidingBlocks = 0
     /// Counters since start.
     public var preemptions: UInt64 = 0
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
+    /// Prompt tokens that were looked up in the prefix cache, and those of them that it had.
+    public var prefixQueries: UInt64 = 0
+    public var prefixHits: UInt64 = 0
     public var generationTokens: UInt64 = 0
 
     public init() {}

@@ -4,9 +4,9 @@ import Foundation
 public struct EngineOptions: Sendable {
     /// How matrix products are computed.
     public enum Compute: String, Sendable, CaseIterable {
-        /// float32 activations: the mode the reference results are held to.
+        /// Activations to 16 bits of precision or more: the mode the reference results are held to.
         case exact
-        /// bfloat16 activations; refused until its kernels exist.
+        /// Activations rounded to bfloat16 in products, where the CPU multiplies bfloat16; elsewhere as `exact`.
         case fast
     }
 
@@ -33,7 +33,11 @@ public struct EngineOptions: Sendable {
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
     public var kvCacheType = KVDataType.f32
+    /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
+    public var cachesPrefixes = true
     public var compute = Compute.exact
+    /// The instruction set to compute with; `nil`: the fastest that the CPU has.
+    public var kernels: KernelSet?
     public var weightFormat = WeightFormat.auto
     /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
     public var pinsThreads = true

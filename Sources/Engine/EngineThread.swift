@@ -21,7 +21,8 @@ final class EngineThread {
         self.tokenizer = tokenizer
         self.mailbox = mailbox
         self.outbox = outbox
-        scheduler = Scheduler(limits: loaded.limits, geometry: loaded.loadedModel.geometry)
+        scheduler = Scheduler(
+            limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
         sampler = Sampler(vocabularySize: loaded.loadedModel.config.vocabularySize)
     }
 
@@ -62,7 +63,8 @@ final class EngineThread {
             throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
         }
         do throws(AdmissionError) {
-            try scheduler.add(request.id, promptTokens: request.promptIDs.count, maxTokens: request.maxTokens)
+            try scheduler.add(
+                request.id, prompt: request.promptIDs, maxTokens: request.maxTokens, salt: request.cacheSalt)
         } catch {
             throw .notAdmitted(error)
         }
@@ -84,9 +86,12 @@ final class EngineThread {
         let scheduled = scheduler.schedule()
         let now = clock.now
         var events: [SequenceID: TokenEvent] = [:]
-        for id in scheduled.admitted {
-            events[id, default: TokenEvent(sequence: id)].admitted = now
-            totals.promptTokens += UInt64(sequences[id]?.request.promptIDs.count ?? 0)
+        for admitted in scheduled.admitted {
+            var event = TokenEvent(sequence: admitted.id)
+            event.admitted = now
+            event.cachedTokens = admitted.cachedTokens
+            events[admitted.id] = event
+            totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
         let batch = forwardBatch(scheduled)
         let logits = transformer.forward(batch)
@@ -118,11 +123,11 @@ final class EngineThread {
             event.tokens.append(GeneratedToken(id: sampled.id, logprobs: sampled.logprobs, time: clock.now))
             event.text += text
             event.finish = finish
+            if finish == nil { scheduler.appendToken(sampled.id, to: id) }
         } catch {
             event.finish = .error(String(describing: error))
         }
         if event.finish == nil {
-            scheduler.appendToken(id)
             sequences[id] = sequence
         } else {
             scheduler.finish(id)
@@ -151,9 +156,12 @@ final class EngineThread {
         totals.waiting = load.waiting
         totals.totalBlocks = model.geometry.totalBlocks
         totals.freeBlocks = load.freeBlocks
+        totals.cachedBlocks = load.cachedBlocks
         totals.globalBlocks = load.globalBlocks
         totals.slidingBlocks = load.slidingBlocks
         totals.preemptions = load.preemptions
+        totals.prefixQueries = load.prefixQueries
+        totals.prefixHits = load.prefixHits
         return totals
     }
 }

@@ -28,11 +28,11 @@ public struct MemoryPlan: Sendable {
     /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits;
     ///   `EngineError.activations` when the largest step does not.
     init(
-        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, weightBytes: Int,
+        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, weightBytes: Int,
         freeMemory: Int = MemoryPlan.freeMemory()
     ) throws(EngineError) {
         let activationBytes = Transformer.activationBytes(
-            config: config, maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
+            config: config, kernels: kernels, maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
         // They are touched at once, so the system would end the process; the pool's pages come with use.
         guard activationBytes <= freeMemory else {
             throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)

@@ -1,19 +1,27 @@
-// Which blocks of the KV cache are free and how often the others are held. Knows no sequence and no group.
+// Which blocks of the KV cache are free, held or cached, and how often they are held. Knows no sequence and no group.
 
 import DequeModule
 
-/// A fixed pool of equal blocks, numbered from 0, each either free or held.
+/// A fixed pool of equal blocks, numbered from 0, each either free, held or cached.
 ///
 ///     free --allocate--> held once --retain--> held n times --release, n times--> free
+///                            ^                                     | keepsContent
+///                            +--------------retain------------- cached --evict--> free
+///
+/// A cached block has no holder, but its content may be wanted again.
 ///
 /// The free list is a queue: a freed block returns at the tail and allocation takes from the head, so what was freed last
 /// is overwritten last. Every operation takes O(1).
 public struct BlockPool: Sendable {
-    /// Blocks of the pool, free and held.
+    /// Blocks of the pool: free, held and cached.
     public let totalBlocks: Int
     private var freeList: Deque<Int32>
-    /// Holders of each block, (totalBlocks); 0 while it is in the free list.
+    /// Holders of each block, (totalBlocks); 0 while it is in the free list, `cached` while its content is kept.
     private var referenceCounts: [Int32]
+    /// Blocks without a holder whose content is kept.
+    public private(set) var cachedBlocks = 0
+
+    private static let cached: Int32 = -1
 
     /// Creates a pool whose blocks are all free.
     public init(totalBlocks: Int) {
@@ -25,11 +33,16 @@ public struct BlockPool: Sendable {
 
     public var freeBlocks: Int { freeList.count }
 
-    public var heldBlocks: Int { totalBlocks - freeBlocks }
+    public var heldBlocks: Int { totalBlocks - freeBlocks - cachedBlocks }
 
-    /// How many holders `block` has; 0 when it is free.
+    /// How many holders `block` has; 0 when it is free or cached.
     public func referenceCount(of block: Int32) -> Int {
-        Int(referenceCounts[Int(block)])
+        max(0, Int(referenceCounts[Int(block)]))
+    }
+
+    /// Whether the block has no holder and its content is kept.
+    public func isCached(_ block: Int32) -> Bool {
+        referenceCounts[Int(block)] == Self.cached
     }
 
     /// Whether `count` blocks are free.
@@ -46,17 +59,35 @@ public struct BlockPool: Sendable {
         return block
     }
 
-    /// Adds a holder to a held block.
+    /// Adds a holder to a held or cached block.
     public mutating func retain(_ block: Int32) {
-        precondition(referenceCounts[Int(block)] > 0, "retained a free block")
+        precondition(referenceCounts[Int(block)] != 0, "retained a free block")
+        if isCached(block) {
+            cachedBlocks -= 1
+            referenceCounts[Int(block)] = 0
+        }
         referenceCounts[Int(block)] += 1
     }
 
-    /// Takes a holder away; the block is free when that was the last one.
-    public mutating func release(_ block: Int32) {
-        precondition(referenceCounts[Int(block)] > 0, "released a free block")
+    /// Takes a holder away; when that was the last one the block is free, or cached if its content is to be kept.
+    public mutating func release(_ block: Int32, keepsContent: Bool = false) {
+        precondition(referenceCounts[Int(block)] > 0, "released a block that nobody holds")
         referenceCounts[Int(block)] -= 1
-        if referenceCounts[Int(block)] == 0 { freeList.append(block) }
+        guard referenceCounts[Int(block)] == 0 else { return }
+        if keepsContent {
+            referenceCounts[Int(block)] = Self.cached
+            cachedBlocks += 1
+        } else {
+            freeList.append(block)
+        }
+    }
+
+    /// Frees a cached block.
+    public mutating func evict(_ block: Int32) {
+        precondition(isCached(block), "evicted a block that is not cached")
+        referenceCounts[Int(block)] = 0
+        cachedBlocks -= 1
+        freeList.append(block)
     }
 }
 
@@ -72,10 +103,11 @@ extension BlockPool {
             return
                 "block \(block) is held \(referenceCounts[block]) times and \(isFree[block] ? "" : "not ")in the free list"
         }
-        return nil
+        let cached = referenceCounts.count { $0 == Self.cached }
+        return cached == cachedBlocks ? nil : "\(cachedBlocks) blocks are counted as cached, \(cached) are"
     }
 
-    /// Stops the process when a block is neither free nor held, or both.
+    /// Stops the process when a block is not in exactly one state.
     public func checkInvariants() {
         let violation = violatedInvariant()
         precondition(violation == nil, violation ?? "")

@@ -21,17 +21,15 @@ extension BlockTable {
         blocks[slot * blocksPerSlot + part]
     }
 
-    /// Adds a slot whose blocks come from `pool`.
-    mutating func appendSlot(from pool: inout BlockPool) {
-        for _ in 0..<blocksPerSlot { blocks.append(pool.allocate()) }
+    /// The blocks of slot `slot`, (blocksPerSlot).
+    func slotBlocks(_ slot: Int) -> [Int32] {
+        Array(blocks[slot * blocksPerSlot..<(slot + 1) * blocksPerSlot])
     }
 
-    /// Gives the blocks of `slots` back to `pool`; null blocks stand in their place.
-    mutating func releaseSlots(_ slots: Range<Int>, to pool: inout BlockPool) {
-        for index in slots.lowerBound * blocksPerSlot..<slots.upperBound * blocksPerSlot
-        where blocks[index] != Self.nullBlock {
-            pool.release(blocks[index])
-            blocks[index] = Self.nullBlock
-        }
+    /// Puts null blocks in the place of a slot; returns its blocks.
+    mutating func removeSlot(_ slot: Int) -> [Int32] {
+        let removed = slotBlocks(slot)
+        for part in 0..<blocksPerSlot { blocks[slot * blocksPerSlot + part] = Self.nullBlock }
+        return removed
     }
 }

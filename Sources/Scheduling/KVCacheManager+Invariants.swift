@@ -3,7 +3,7 @@ extension KVCacheManager {
     public func violatedInvariant() -> String? {
         if let violation = pool.violatedInvariant() { return violation }
         var holders = Array(repeating: 0, count: geometry.totalBlocks)
-        var globalBlocks = 0
+        var heldGlobalBlocks: Set<Int32> = []
         for (id, sequence) in sequences {
             let (slots, firstSlot) = (sequence.slots, sequence.firstSlidingSlot)
             guard sequence.global.blocks.count == slots * geometry.globalBlocksPerSlot,
@@ -19,15 +19,34 @@ extension KVCacheManager {
                 if isNull != (index < firstHeld) { return "the window of \(id) does not begin at slot \(firstSlot)" }
                 if !isNull { holders[Int(block)] += 1 }
             }
-            globalBlocks += sequence.global.blocks.count
+            heldGlobalBlocks.formUnion(sequence.global.blocks)
         }
-        if globalBlocks != self.globalBlocks {
-            return "\(self.globalBlocks) global blocks are counted, \(globalBlocks) held"
+        if heldGlobalBlocks.count != globalBlocks {
+            return "\(globalBlocks) global blocks are counted, \(heldGlobalBlocks.count) held"
         }
         for (block, count) in holders.enumerated() where count != pool.referenceCount(of: Int32(block)) {
             return "block \(block) is in \(count) tables and held \(pool.referenceCount(of: Int32(block))) times"
         }
-        return nil
+        return violatedCacheInvariant()
+    }
+
+    /// The same for what is cached: a known slot is idle exactly when its blocks are cached, and no other block is.
+    private func violatedCacheInvariant() -> String? {
+        guard let prefixes else { return pool.cachedBlocks == 0 ? nil : "blocks are cached without a cache" }
+        var idleBlocks = 0
+        for (key, blocks) in prefixes.slots {
+            let expected = key.group == .global ? geometry.globalBlocksPerSlot : geometry.slidingBlocksPerSlot
+            guard let first = blocks.first, blocks.count == expected, prefixes.keys[first] == key else {
+                return "the cached slot of block \(blocks.first ?? BlockTable.nullBlock) is not what its key says"
+            }
+            let isIdle = prefixes.isIdle(firstBlock: first)
+            if isIdle { idleBlocks += blocks.count }
+            for block in blocks where pool.isCached(block) != isIdle || pool.referenceCount(of: block) == 0 && !isIdle {
+                return "block \(block) of a known slot is free, or idle and held"
+            }
+        }
+        if prefixes.keys.count != prefixes.slots.count { return "a cached slot is listed under two blocks" }
+        return idleBlocks == pool.cachedBlocks ? nil : "\(pool.cachedBlocks) blocks are cached, \(idleBlocks) idle"
     }
 
     /// Stops the process when the tables and the pool disagree.

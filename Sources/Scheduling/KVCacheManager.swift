@@ -1,4 +1,4 @@
-// Which blocks each sequence holds in the two groups. Counts tokens and blocks; the bytes behind them are the engine's.
+// Which blocks each sequence holds in the two groups, and which stay cached after it. Counts tokens and blocks; the bytes behind them are the engine's.
 
 /// The block tables of all sequences, over one pool.
 ///
@@ -9,26 +9,41 @@
 ///     global    [ held                                                                 ]
 ///     sliding   [ null (whole slots) | held                                            ]
 ///
-/// Slots are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning
-/// (``freeOutsideWindow(_:nextQuery:)``).
+/// Slots are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only let go of at the beginning. A
+/// sequence may begin with slots that others have computed (``start(_:hit:hashes:)``); blocks that nobody holds any longer
+/// are cached when their slot is full and computed (see ``PrefixCache``), and free otherwise:
+///
+///     free + held + cached = pool
 public struct KVCacheManager: Sendable {
     public let geometry: KVCacheGeometry
-    private(set) var pool: BlockPool
-    private(set) var sequences: [SequenceID: SequenceBlocks] = [:]
-    /// Blocks held in the global group.
-    public private(set) var globalBlocks = 0
+    var pool: BlockPool
+    var sequences: [SequenceID: SequenceBlocks] = [:]
+    /// `nil`: no slot outlives its sequence.
+    var prefixes: PrefixCache?
+    /// Blocks held in the global group; one with several holders counts once.
+    public internal(set) var globalBlocks = 0
 
     /// What one sequence holds.
     struct SequenceBlocks: Sendable {
         var slots = 0
         /// Slots of the sliding group before this one are null.
         var firstSlidingSlot = 0
+        /// Slots before this one have been offered to the prefix cache.
+        var cachedSlots = 0
         var global: BlockTable
         var sliding: BlockTable
     }
 
+    /// What a sequence need not compute.
+    struct PrefixHit: Equatable {
+        /// Leading slots whose content is there.
+        var slots = 0
+        /// Blocks of those that other sequences hold at the moment: they cost nothing.
+        var sharedBlocks = 0
+    }
+
     /// - Precondition: a block size and a window of at least 1, and at least one group with blocks.
-    public init(geometry: KVCacheGeometry) {
+    public init(geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(geometry.blockSize > 0, "a slot holds at least one token")
         precondition(geometry.slidingWindow > 0 || geometry.slidingBlocksPerSlot == 0, "a query sees at least itself")
         precondition(
@@ -36,17 +51,23 @@ public struct KVCacheManager: Sendable {
             "a slot takes at least one block")
         self.geometry = geometry
         pool = BlockPool(totalBlocks: geometry.totalBlocks)
+        prefixes = cachesPrefixes ? PrefixCache(totalBlocks: geometry.totalBlocks) : nil
     }
 
     public var freeBlocks: Int { pool.freeBlocks }
 
-    /// Blocks held in the sliding group.
+    public var cachedBlocks: Int { pool.cachedBlocks }
+
+    /// Blocks that can be allocated: those that are free, and those that are once evicted.
+    public var availableBlocks: Int { pool.freeBlocks + pool.cachedBlocks }
+
+    /// Blocks held in the sliding group; one with several holders counts once.
     public var slidingBlocks: Int { pool.heldBlocks - globalBlocks }
 
-    /// The length in tokens up to which the sequence's slots and the free blocks suffice.
+    /// The length in tokens up to which the sequence's slots and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
         let heldSlots = sequences[id]?.slots ?? 0
-        return (heldSlots + pool.freeBlocks / geometry.blocksPerSlot) * geometry.blockSize
+        return (heldSlots + availableBlocks / geometry.blocksPerSlot) * geometry.blockSize
     }
 
     /// Whether the sequence can have slots for its first `tokens` tokens.
@@ -62,31 +83,12 @@ public struct KVCacheManager: Sendable {
         let slots = geometry.slots(tokens: tokens)
         var blocks = sequences.removeValue(forKey: id) ?? emptyBlocks
         while blocks.slots < slots {
-            blocks.global.appendSlot(from: &pool)
-            blocks.sliding.appendSlot(from: &pool)
+            for _ in 0..<geometry.globalBlocksPerSlot { blocks.global.blocks.append(takeBlock()) }
+            for _ in 0..<geometry.slidingBlocksPerSlot { blocks.sliding.blocks.append(takeBlock()) }
             blocks.slots += 1
             globalBlocks += geometry.globalBlocksPerSlot
         }
         sequences[id] = blocks
-    }
-
-    /// Frees the sliding slots that no query at `nextQuery` or later sees. O(slots freed).
-    public mutating func freeOutsideWindow(_ id: SequenceID, nextQuery: Int) {
-        guard var blocks = sequences.removeValue(forKey: id) else { return }
-        let firstSlot = min(geometry.firstSlidingSlot(forQueryAt: nextQuery), blocks.slots)
-        if firstSlot > blocks.firstSlidingSlot {
-            blocks.sliding.releaseSlots(blocks.firstSlidingSlot..<firstSlot, to: &pool)
-            blocks.firstSlidingSlot = firstSlot
-        }
-        sequences[id] = blocks
-    }
-
-    /// Frees all that the sequence holds; nothing happens when it holds nothing. O(slots).
-    public mutating func release(_ id: SequenceID) {
-        guard var blocks = sequences.removeValue(forKey: id) else { return }
-        blocks.global.releaseSlots(0..<blocks.slots, to: &pool)
-        blocks.sliding.releaseSlots(blocks.firstSlidingSlot..<blocks.slots, to: &pool)
-        globalBlocks -= blocks.slots * geometry.globalBlocksPerSlot
     }
 
     /// The sequence's tables, empty when it holds nothing.
@@ -95,7 +97,47 @@ public struct KVCacheManager: Sendable {
         return (blocks.global, blocks.sliding)
     }
 
-    private var emptyBlocks: SequenceBlocks {
+    /// Lets go of the sliding slots that no query at `nextQuery` or later sees. O(slots let go of).
+    ///
+    /// - Parameter hashes: of the sequence's full slots; a slot without one, or whose tokens do not all lie before
+    ///   `nextQuery`, is not cached.
+    mutating func freeOutsideWindow(_ id: SequenceID, nextQuery: Int, hashes: [PrefixHash] = []) {
+        guard var blocks = sequences.removeValue(forKey: id) else { return }
+        let firstSlot = min(geometry.firstSlidingSlot(forQueryAt: nextQuery), blocks.slots)
+        if firstSlot > blocks.firstSlidingSlot {
+            for slot in (blocks.firstSlidingSlot..<firstSlot).reversed() {
+                letGo(of: slot, .sliding, &blocks, hash: slot < hashes.count ? hashes[slot] : nil)
+            }
+            blocks.firstSlidingSlot = firstSlot
+        }
+        sequences[id] = blocks
+    }
+
+    /// Lets go of all that the sequence holds, the last slot first; nothing happens when it holds nothing. O(slots).
+    ///
+    /// - Parameters:
+    ///   - computedTokens: tokens at the start of the sequence that are computed; a slot that reaches beyond is not cached.
+    ///   - hashes: of the sequence's full slots; a slot without one is not cached.
+    mutating func release(_ id: SequenceID, computedTokens: Int = 0, hashes: [PrefixHash] = []) {
+        guard var blocks = sequences.removeValue(forKey: id) else { return }
+        let hashes = hashes.prefix(computedTokens / geometry.blockSize)
+        for slot in (0..<blocks.slots).reversed() {
+            let hash = slot < hashes.count ? hashes[slot] : nil
+            if slot >= blocks.firstSlidingSlot { letGo(of: slot, .sliding, &blocks, hash: hash) }
+            letGo(of: slot, .global, &blocks, hash: hash)
+        }
+    }
+
+    /// Takes a block that is free, or makes one free.
+    private mutating func takeBlock() -> Int32 {
+        if pool.freeBlocks == 0 {
+            for block in prefixes?.evict() ?? [] { pool.evict(block) }
+        }
+        return pool.allocate()
+    }
+
+    /// Of a sequence that holds nothing.
+    var emptyBlocks: SequenceBlocks {
         SequenceBlocks(
             global: BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot),
             sliding: BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot))

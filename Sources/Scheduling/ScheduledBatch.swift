@@ -4,7 +4,7 @@ public struct ScheduledBatch: Sendable, Equatable {
     /// several begin in this step.
     public var sequences: [ScheduledSequence] = []
     /// Sequences that run for the first time; one that comes back after a preemption is not among them.
-    public var admitted: [SequenceID] = []
+    public var admitted: [AdmittedSequence] = []
     /// Sequences that lost their blocks and wait again; none of them is in `sequences`.
     public var preempted: [SequenceID] = []
 
@@ -26,5 +26,17 @@ public struct ScheduledSequence: Sendable, Equatable {
         self.id = id
         self.tokens = tokens
         self.samples = samples
+    }
+}
+
+/// A sequence that runs for the first time.
+public struct AdmittedSequence: Sendable, Equatable {
+    public var id: SequenceID
+    /// Prompt tokens that need not be computed: their keys and values are in the cache.
+    public var cachedTokens: Int
+
+    public init(id: SequenceID, cachedTokens: Int) {
+        self.id = id
+        self.cachedTokens = cachedTokens
     }
 }

@@ -1,4 +1,5 @@
-// Decides which tokens of which sequences the next step computes. Knows lengths and blocks; never a token id or a tensor.
+// Decides which tokens of which sequences the next step computes. Knows lengths and blocks, never a tensor; token ids only
+// as what tells equal prefixes.
 
 import DequeModule
 
@@ -19,12 +20,12 @@ import DequeModule
 ///    under way, in a chunk, and then to admissions, several a step. Only the youngest can be in the middle of its
 ///    prefill, for nobody is admitted after one that the budget cut short; walking `running` in order of arrival
 ///    therefore serves the decodes first. Nobody is admitted without budget to spare, so it reaches all that run.
-/// 3. *Blocks.* A chunk shrinks to what the free blocks hold. A sequence that cannot compute even one token preempts
+/// 3. *Blocks.* A chunk shrinks to what the available blocks hold: those that are free or cached. A sequence that cannot compute even one token preempts
 ///    those that arrived later, the youngest first; when there is none, it waits where it is and keeps its blocks, which is
 ///    cheaper than computing them again. A decode is treated like a chunk of one.
-/// 4. *Preemption* is by recompute: the blocks are freed, the sequence goes to the front of the waiting queue, and all its
-///    tokens, sampled ones too, are prefilled once it is admitted again.
-/// 5. *Admission* is first come, first served. While others run it asks for the blocks of all the sequence's tokens, and
+/// 4. *Preemption* is by recompute: the sequence lets go of its blocks and goes to the front of the waiting queue; once it is
+///    admitted again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
+/// 5. *Admission* is first come, first served, and not in a step that preempts. While others run it asks for the blocks of all the sequence's tokens, and
 ///    for a watermark beyond them: one slot for every running sequence, the new one included. Each can then grow by
 ///    `blockSize` tokens before one is preempted. When nothing runs, the first is admitted without conditions.
 /// 6. *Progress.* `add` refuses what the pool cannot hold alone, so the oldest running sequence, which may preempt all
@@ -38,14 +39,18 @@ public struct Scheduler: Sendable {
     /// In order of arrival, all after `running`.
     private(set) var waiting: Deque<SequenceID> = []
     private var preemptions: UInt64 = 0
+    private var prefixQueries: UInt64 = 0
+    private var prefixHits: UInt64 = 0
 
     /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
-    public init(limits: SchedulerLimits, geometry: KVCacheGeometry) {
+    ///
+    /// - Parameter cachesPrefixes: whether computed slots outlive their sequences.
+    public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
             limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0,
             "limits of 0 would let nothing run")
         self.limits = limits
-        cache = KVCacheManager(geometry: geometry)
+        cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
     }
 
     /// Whether there is nothing to schedule, now or later.
@@ -57,27 +62,35 @@ public struct Scheduler: Sendable {
     public var statistics: SchedulerStatistics {
         SchedulerStatistics(
             running: running.count, waiting: waiting.count, totalBlocks: cache.geometry.totalBlocks,
-            freeBlocks: cache.freeBlocks, globalBlocks: cache.globalBlocks, slidingBlocks: cache.slidingBlocks,
-            preemptions: preemptions)
+            freeBlocks: cache.freeBlocks, cachedBlocks: cache.cachedBlocks, globalBlocks: cache.globalBlocks,
+            slidingBlocks: cache.slidingBlocks, preemptions: preemptions, prefixQueries: prefixQueries,
+            prefixHits: prefixHits)
     }
 
     /// Puts a new sequence at the end of the waiting queue.
     ///
     /// - Parameters:
-    ///   - promptTokens: at least 1.
+    ///   - prompt: token ids, at least 1.
     ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
+    ///   - salt: sequences of different salts share no cached prefix.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
-    public mutating func add(_ id: SequenceID, promptTokens: Int, maxTokens: Int) throws(AdmissionError) {
+    public mutating func add(
+        _ id: SequenceID, prompt: [Int32], maxTokens: Int, salt: [UInt8] = []
+    ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
-        precondition(promptTokens > 0 && maxTokens > 0, "a sequence has a prompt and samples at least one token")
-        let state = SequenceState(tokens: promptTokens, tokenLimit: tokenLimit(promptTokens, maxTokens))
+        precondition(!prompt.isEmpty && maxTokens > 0, "a sequence has a prompt and samples at least one token")
+        let tokenLimit = tokenLimit(prompt.count, maxTokens)
         // The last token is sampled, but nothing is sampled after it: it is never computed. Alone, a chunk shrinks to fit.
-        let needed = cache.geometry.peakBlocks(tokens: state.tokenLimit - 1, chunk: 1)
+        let needed = cache.geometry.peakBlocks(tokens: tokenLimit - 1, chunk: 1)
         guard needed <= cache.geometry.totalBlocks else {
             throw .neverFits(needed: needed, pool: cache.geometry.totalBlocks)
         }
         guard queueRoom > 0 else { throw .queueFull(limit: limits.maxQueuedSequences) }
-        sequences[id] = state
+        var prefix = PrefixChain(salt: salt, blockSize: cache.geometry.blockSize)
+        if cache.prefixes != nil {
+            for token in prompt { prefix.append(token) }
+        }
+        sequences[id] = SequenceState(tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix)
         waiting.append(id)
     }
 
@@ -90,12 +103,12 @@ public struct Scheduler: Sendable {
             scheduleTokens(of: running[index], budget: &budget, in: &batch)
             index += 1
         }
-        // Who was just preempted does not come back here: part of what it freed is taken, and it needs all of it.
-        admitWaiting(budget: &budget, in: &batch)
+        // Who was just preempted does not come back at once.
+        if batch.preempted.isEmpty { admitWaiting(budget: &budget, in: &batch) }
         return batch
     }
 
-    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed.
+    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are let go of.
     /// Sequences that ended meanwhile are passed over.
     public mutating func advance(_ batch: ScheduledBatch) {
         for scheduled in batch.sequences {
@@ -103,20 +116,25 @@ public struct Scheduler: Sendable {
             precondition(state.computedTokens == scheduled.tokens.lowerBound, "a batch advances once, before the next")
             state.computedTokens = scheduled.tokens.upperBound
             sequences[scheduled.id] = state
-            cache.freeOutsideWindow(scheduled.id, nextQuery: state.computedTokens)
+            let hashes = state.prefix.hashes
+            cache.cache(scheduled.id, computedTokens: state.computedTokens, hashes: hashes)
+            cache.freeOutsideWindow(scheduled.id, nextQuery: state.computedTokens, hashes: hashes)
         }
     }
 
-    /// Records that a token was sampled for a running sequence whose tokens are all computed.
-    public mutating func appendToken(_ id: SequenceID) {
-        guard var state = sequences[id] else { preconditionFailure("a token was sampled for \(id), which has ended") }
+    /// Records that `token` was sampled for a running sequence whose tokens are all computed.
+    public mutating func appendToken(_ token: Int32, to id: SequenceID) {
+        guard var state = sequences.removeValue(forKey: id) else {
+            preconditionFailure("a token was sampled for \(id), which has ended")
+        }
         precondition(state.status == .running && state.remainingTokens == 0, "a token follows the last computed one")
         precondition(state.tokens < state.tokenLimit, "a sequence never outgrows what was admitted")
         state.tokens += 1
+        if cache.prefixes != nil { state.prefix.append(token) }
         sequences[id] = state
     }
 
-    /// Ends a sequence in any state and frees its blocks at once. Nothing happens when it has ended already: an abort may
+    /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already: an abort may
     /// come late. O(running + waiting).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
@@ -124,7 +142,7 @@ public struct Scheduler: Sendable {
         case .running: running.removeAll { $0 == id }
         case .waiting: waiting.removeAll { $0 == id }
         }
-        cache.release(id)
+        cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
     }
 
     /// Where the sequence's keys and values lie; the tables reach over all tokens that it is scheduled for.
@@ -153,24 +171,32 @@ extension Scheduler {
         batch.sequences.append(ScheduledSequence(id: id, tokens: start..<end, samples: end == state.tokens))
     }
 
-    /// Frees the blocks of the youngest running sequence and lets it wait at the front (rule 4).
+    /// Takes the blocks from the youngest running sequence and lets it wait at the front (rule 4).
     private mutating func preempt(_ id: SequenceID, in batch: inout ScheduledBatch) {
+        guard var state = sequences[id] else { preconditionFailure("a running sequence is known") }
         running.removeLast()
         waiting.prepend(id)
-        sequences[id]?.status = .waiting
-        sequences[id]?.computedTokens = 0
-        cache.release(id)
+        cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
+        state.status = .waiting
+        state.computedTokens = 0
+        sequences[id] = state
         preemptions += 1
         batch.preempted.append(id)
     }
 
     private mutating func admitWaiting(budget: inout Int, in batch: inout ScheduledBatch) {
-        while budget > 0, running.count < limits.maxSequences,
-            let id = waiting.first, var state = sequences[id], canAdmit(state)
-        {
+        while budget > 0, running.count < limits.maxSequences, let id = waiting.first, var state = sequences[id] {
+            let hit = cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
+            guard canAdmit(state, hit) else { return }
             waiting.removeFirst()
             running.append(id)
-            if !state.wasAdmitted { batch.admitted.append(id) }
+            cache.start(id, hit: hit, hashes: state.prefix.hashes)
+            state.computedTokens = hit.slots * cache.geometry.blockSize
+            if !state.wasAdmitted {
+                batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens))
+                if cache.prefixes != nil { prefixQueries += UInt64(state.tokens) }
+                prefixHits += UInt64(state.computedTokens)
+            }
             state.wasAdmitted = true
             state.status = .running
             sequences[id] = state
@@ -178,12 +204,12 @@ extension Scheduler {
         }
     }
 
-    /// Whether the free blocks hold all tokens of a waiting sequence and the watermark (rule 5).
-    private func canAdmit(_ state: SequenceState) -> Bool {
+    /// Whether the available blocks hold all tokens of a waiting sequence and the watermark (rule 5).
+    private func canAdmit(_ state: SequenceState, _ hit: KVCacheManager.PrefixHit) -> Bool {
         if running.isEmpty { return true }
         let needed = cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
         let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
-        return needed + watermark <= cache.freeBlocks
+        return needed - hit.sharedBlocks + watermark <= cache.availableBlocks
     }
 
     /// What a sequence may grow to. Positions are of 31 bits, so that no sum of tokens or blocks overflows.

@@ -12,6 +12,8 @@ struct SequenceState: Sendable {
     let tokenLimit: Int
     /// Tokens whose keys and values are in the cache; 0 while waiting.
     var computedTokens = 0
+    /// Tells which of its slots the prefix cache has.
+    var prefix: PrefixChain
     /// Whether it has run before, so that it waits because it was preempted.
     var wasAdmitted = false
 

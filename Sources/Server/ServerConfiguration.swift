@@ -29,14 +29,19 @@ public struct ServerConfiguration: Sendable {
         case text, json
     }
 
+    /// A feature that is there or not.
+    public enum Switch: String, Sendable, CaseIterable {
+        case on, off
+    }
+
     /// Variables of the environment that look like options and are none; `run` warns of them.
     public let unknownVariables: [String]
 
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
-        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, compute, weights, drainTimeout, logLevel, logFormat
-        case trustUserContent
+        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, prefixCache, compute, kernels, weights, drainTimeout
+        case logLevel, logFormat, trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
@@ -96,10 +101,10 @@ public struct ServerConfiguration: Sendable {
             try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
         engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
+        let prefixCache: Switch? = try options.choice(.prefixCache)
+        engine.cachesPrefixes = prefixCache != .off
         engine.compute = try options.choice(.compute) ?? engine.compute
-        if engine.compute == .fast {
-            throw ConfigurationError(option: .compute, reason: "fast does not exist yet; use exact")
-        }
+        engine.kernels = try options.choice(.kernels)
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent

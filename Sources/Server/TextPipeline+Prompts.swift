@@ -18,6 +18,35 @@ extension TextPipeline {
         }
     }
 
+    /// The ids of a prompt.
+    ///
+    /// A text that is far longer than the context is not tokenized to its end: first a beginning is, whose tokens tell
+    /// whether the whole can fit. Otherwise one request could keep a thread busy for seconds to be refused.
+    ///
+    /// - Throws: `APIError.promptTooLong`, or `APIError.invalid` for a token that the model does not have.
+    func encode(
+        _ runs: [TextRun], addSpecialTokens: Bool, param: String, for model: ServedModel
+    ) throws(APIError) -> [Int32] {
+        // Ordinary text has 2 to 5 bytes a token.
+        let sample = 8 * model.maxModelLength
+        if let beginning = runs.prefix(bytes: sample) {
+            let count = tokenizer.encode(beginning, addSpecialTokens: false).count
+            // The cut itself changes a few tokens at the beginning's end.
+            let certain = count - 64
+            if certain > model.maxModelLength {
+                throw .promptTooLong(param: param, atLeast: certain, limit: model.maxModelLength)
+            }
+        }
+        let ids = tokenizer.encode(runs, addSpecialTokens: addSpecialTokens)
+        if let id = ids.first(where: { $0 >= model.vocabularySize }) {
+            let token = tokenizer.token(of: id)?.excerpt ?? ""
+            throw .invalid(
+                param: param,
+                message: "The token '\(token)' (\(id)) is not among the model's \(model.vocabularySize) tokens.")
+        }
+        return ids
+    }
+
     /// The body of `GET /tokenizer_info`, which programs read instead of a local `tokenizer_config.json`.
     func tokenizerInfo(of model: ServedModel) -> JSONValue {
         var info: JSONObject = [
@@ -28,5 +57,28 @@ extension TextPipeline {
         for (name, token) in specialTokens { info[name] = token }
         info["chat_template"] = templateSource.map(JSONValue.string) ?? .null
         return .object(info)
+    }
+}
+
+extension [TextRun] {
+    /// The runs of about the first `bytes` bytes, cut between characters; `nil` when that is everything.
+    fileprivate func prefix(bytes: Int) -> [TextRun]? {
+        var room = bytes
+        var runs: [TextRun] = []
+        for run in self {
+            let size = run.text.utf8.count
+            guard size > room else {
+                runs.append(run)
+                room -= size
+                continue
+            }
+            let text = run.text
+            var end = text.utf8.index(text.startIndex, offsetBy: room)
+            while end > text.startIndex, String.Index(end, within: text.unicodeScalars) == nil {
+                end = text.utf8.index(before: end)
+            }
+            return runs + [TextRun(text: String(text[..<end]), isTrusted: run.isTrusted)]
+        }
+        return nil
     }
 }

@@ -24,13 +24,13 @@ def test_the_help_names_every_option():
     outcome = run("serve", "--help")
     assert outcome.returncode == 0
     for option in ("model", "host", "port", "served-model-name", "threads", "max-model-len", "max-sequences",
-                   "max-batched-tokens", "max-queued-requests", "kv-cache-memory", "kv-cache-dtype", "compute", "weights",
+                   "max-batched-tokens", "max-queued-requests", "kv-cache-memory", "kv-cache-dtype", "compute", "kernels", "weights",
                    "log-level", "log-format", "drain-timeout"):
         assert f"--{option} " in outcome.stdout
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    (["--compute", "fast"], "fast"), (["--model", "/nowhere"], "/nowhere"), (["--port", "99999"], "port"),
+    (["--compute", "slow"], "compute"), (["--model", "/nowhere"], "/nowhere"), (["--port", "99999"], "port"),
     (["--kv-cache-dtype", "f8"], "kv-cache-dtype"),
 ], ids=lambda value: value if isinstance(value, str) else None)
 def test_an_argument_that_cannot_be_served_is_refused_by_name(arguments, named):

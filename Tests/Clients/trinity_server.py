@@ -56,9 +56,13 @@ class Server:
     def __init__(self, *arguments, environment=None, log=None):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
-        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *map(str, arguments)]
+        # This one is ours, and no option of the server.
+        inherited = {name: value for name, value in os.environ.items() if name != "TRINITY_BINARY"}
+        # References are results of exact arithmetic.
+        command = [
+            REPOSITORY / BINARY, "serve", "--port", str(self.port), "--compute", "exact", *map(str, arguments)]
         self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
+            command, cwd=REPOSITORY, env=inherited | (environment or {}), stdin=subprocess.DEVNULL,
             stdout=log or self.log, stderr=subprocess.STDOUT)
 
     @property

@@ -6,14 +6,15 @@ import Text
 
 /// The embedded model: FP8 in blocks of 128, prompts longer than its window.
 struct DefaultModelTests {
-    @Test
-    func `the default model says what its reference says`() throws {
+    @Test(arguments: KernelTable.exact)
+    func `the default model says what its reference says`(kernels: KernelTable) throws {
         let config = try ModelConfig(directory: Fixtures.defaultModel)
         let checkpoint = try Checkpoint(
             directory: Fixtures.defaultModel, config: config,
             quantization: QuantizationConfig(directory: Fixtures.defaultModel))
-        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: .shared)
-        let driver = try SequenceDriver(config: config, weights: weights, pool: .shared, maxTokens: config.maxPositions)
+        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: kernels)
+        let driver = try SequenceDriver(
+            config: config, weights: weights, pool: .shared, kernels: kernels, maxTokens: config.maxPositions)
         let cases = try #require(Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         #expect(!cases.isEmpty)
         for golden in cases {

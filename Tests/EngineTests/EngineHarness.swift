@@ -15,12 +15,20 @@ final class EngineHarness: Sendable {
         var text = ""
         var logprobs: [TokenLogprobs?] = []
         var finish: FinishReason?
+        /// What the events said; no part of the result, hence not compared.
+        var cachedTokens = 0
+
+        static func == (left: Self, right: Self) -> Bool {
+            left.ids == right.ids && left.text == right.text && left.logprobs == right.logprobs
+                && left.finish == right.finish
+        }
 
         mutating func add(_ event: TokenEvent) {
             ids += event.tokens.map(\.id)
             logprobs += event.tokens.map(\.logprobs)
             text += event.text
             finish = event.finish
+            cachedTokens += event.cachedTokens
         }
     }
 
@@ -34,6 +42,8 @@ final class EngineHarness: Sendable {
     ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
+        // References are results of exact arithmetic.
+        options.compute = .exact
         options.threads = 1
         change(&options)
         var logger = Logger(label: "test")
@@ -117,6 +127,13 @@ final class EngineHarness: Sendable {
         for await state in states {
             if case .stopped = state { return }
         }
+    }
+}
+
+extension EngineStatistics {
+    /// Whether every block is free or cached.
+    var holdsNothing: Bool {
+        globalBlocks == 0 && slidingBlocks == 0 && freeBlocks + cachedBlocks == totalBlocks
     }
 }
 

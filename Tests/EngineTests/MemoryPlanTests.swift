@@ -20,7 +20,8 @@ import Testing
         var options = EngineOptions(modelDirectory: Fixtures.root)
         change(&options)
         return try MemoryPlan(
-            layout: layout, config: config, options: options, weightBytes: 0, freeMemory: freeMemory)
+            layout: layout, config: config, options: options, kernels: .best(.exact), weightBytes: 0,
+            freeMemory: freeMemory)
     }
 
     /// Bytes that one sequence needs which reaches `length` tokens.
@@ -30,7 +31,8 @@ import Testing
 
     /// Bytes of the default step's buffers.
     private var activations: Int {
-        Transformer.activationBytes(config: config, maxTokens: 512, maxLogitRows: 64)
+        Transformer.activationBytes(
+            config: config, kernels: .best(.exact), maxTokens: 512, maxLogitRows: 64)
     }
 
     /// Whether a scheduler over the planned pool takes a sequence of `length` tokens.
@@ -38,7 +40,8 @@ import Testing
         var scheduler = Scheduler(
             limits: SchedulerLimits(maxSequences: 1, maxBatchedTokens: 512, maxQueuedSequences: 1),
             geometry: layout.geometry(totalBlocks: plan.totalBlocks))
-        return (try? scheduler.add(SequenceID(1), promptTokens: length - 1, maxTokens: 1)) != nil
+        let prompt = Array(repeating: Int32(0), count: length - 1)
+        return (try? scheduler.add(SequenceID(1), prompt: prompt, maxTokens: 1)) != nil
     }
 
     @Test(arguments: [2, 17, 18, 100, 2048])
@@ -109,16 +112,17 @@ import Testing
         #expect(error.description.contains("--max-batched-tokens"))
     }
 
-    @Test(arguments: ["a_base", "c_odd_sharded", "c2_layer_types", "b1_nomup_tied_shared2"])
-    func `the planned activations are the buffers of the model`(name: String) throws {
+    @Test(arguments: ["a_base", "c_odd_sharded", "c2_layer_types", "b1_nomup_tied_shared2"], KernelTable.exact)
+    func `the planned activations are the buffers of the model`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let layout = KVCacheLayout(config: model.config, dataType: .f32)
         let transformer = Transformer(
-            config: model.config, weights: try model.weights(pool: .single),
-            storage: try KVStorage(layout: layout, totalBlocks: 1), pool: .single, maxTokens: 11, maxLogitRows: 3)
+            config: model.config, weights: try model.weights(pool: .single, kernels: kernels),
+            storage: try KVStorage(layout: layout, totalBlocks: 1), pool: .single, kernels: kernels, maxTokens: 11,
+            maxLogitRows: 3)
         #expect(
             Self.bufferBytes(transformer)
-                == Transformer.activationBytes(config: model.config, maxTokens: 11, maxLogitRows: 3))
+                == Transformer.activationBytes(config: model.config, kernels: kernels, maxTokens: 11, maxLogitRows: 3))
     }
 
     /// Bytes of all buffers that `owner` holds itself or through its context.
@@ -127,7 +131,8 @@ import Testing
             switch child.value {
             case let buffer as Buffer<Float>: sum + buffer.bytes
             case let buffer as Buffer<Int32>: sum + buffer.bytes
-            case is ForwardContext, is FeedForwardBuffers: sum + bufferBytes(child.value)
+            case let buffer as Buffer<UInt16>: sum + buffer.bytes
+            case is ForwardContext, is FeedForwardBuffers, is MatrixRowsBuffer: sum + bufferBytes(child.value)
             default: sum
             }
         }

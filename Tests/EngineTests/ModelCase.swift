@@ -29,10 +29,10 @@ struct ModelCase {
         }
     }
 
-    func weights(pool: WorkerPool) throws -> ModelWeights {
+    func weights(pool: WorkerPool, kernels: KernelTable) throws -> ModelWeights {
         let checkpoint = try Checkpoint(
             directory: directory, config: config, quantization: QuantizationConfig(directory: directory))
-        return ModelWeights(checkpoint: checkpoint, config: config, pool: pool)
+        return ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
     }
 
     /// A reference tensor, flat; nil when the case does not have it.

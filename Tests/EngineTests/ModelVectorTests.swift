@@ -9,27 +9,32 @@ struct ModelVectorTests {
         "a_base", "b1_nomup_tied_shared2", "b2_no_route_norm", "b3_groups", "c_odd_sharded", "c2_layer_types", "d_long",
         "e_bf16", "f1_fp8_ct_channel", "f2_fp8_ct_tensor", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged", "g_yarn",
     ]
-    /// Relative to the largest value of a tensor; correct float32 code measures 1e-5.
-    private static let tolerance: Float = 3e-5
+    /// Relative to the largest value of a tensor; correct float32 code measures 1e-5, activations as pairs of bfloat16
+    /// 3.7e-5.
+    private static func tolerance(_ kernels: KernelTable) -> Float {
+        kernels.encode == nil ? 3e-5 : 5e-5
+    }
 
-    @Test(arguments: cases)
-    func `logits and greedy ids are the reference's`(name: String) throws {
+    @Test(arguments: cases, KernelTable.exact)
+    func `logits and greedy ids are the reference's`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
-        let driver = try makeDriver(model, pool: .single)
+        let driver = try makeDriver(model, pool: .single, kernels: kernels)
         for prompt in model.prompts {
             let output = try #require(driver.run([prompt.promptIDs], count: prompt.greedyIDs.count).first)
             #expect(output.ids == prompt.greedyIDs, "\(prompt.name)")
             let promptLogits = try #require(model.golden("\(prompt.name).prompt_logits"))
-            expectClose(output.logits.prefix(prompt.promptIDs.count).flatMap(\.self), promptLogits, prompt.name)
+            expectClose(
+                output.logits.prefix(prompt.promptIDs.count).flatMap(\.self), promptLogits, prompt.name, kernels)
             let decodeLogits = try #require(model.golden("\(prompt.name).decode_logits"))
-            expectClose(output.logits.dropFirst(prompt.promptIDs.count - 1).flatMap(\.self), decodeLogits, prompt.name)
+            expectClose(
+                output.logits.dropFirst(prompt.promptIDs.count - 1).flatMap(\.self), decodeLogits, prompt.name, kernels)
         }
     }
 
-    @Test(arguments: cases)
-    func `every layer is the reference's`(name: String) throws {
+    @Test(arguments: cases, KernelTable.exact)
+    func `every layer is the reference's`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
-        let driver = try makeDriver(model, pool: .shared)
+        let driver = try makeDriver(model, pool: .shared, kernels: kernels)
         var seen: [String: [Float]] = [:]
         driver.transformer.observe { probe, layer, values in
             seen[probe == .finalHidden ? "prompt_final_hidden" : "\(Self.names[probe] ?? "").\(layer)"] = Array(values)
@@ -40,7 +45,7 @@ struct ModelVectorTests {
             _ = driver.run([prompt.promptIDs], count: 1)
             for (tensor, values) in seen where !tensor.hasPrefix("router") {
                 guard let golden = model.golden("\(prompt.name).\(tensor)") else { continue }
-                expectClose(values, golden, "\(prompt.name).\(tensor)")
+                expectClose(values, golden, "\(prompt.name).\(tensor)", kernels)
                 compared += 1
             }
             for layer in 0..<model.config.layers {
@@ -51,7 +56,7 @@ struct ModelVectorTests {
                 // The reference lists experts by score, we by id.
                 expectClose(
                     scatter(ids, weights, model.config), scatter(goldenIDs, goldenWeights, model.config),
-                    "\(prompt.name).router.\(layer)")
+                    "\(prompt.name).router.\(layer)", kernels)
                 compared += 1
             }
         }
@@ -59,26 +64,46 @@ struct ModelVectorTests {
         #expect(compared >= (name == "d_long" ? 4 : model.config.layers * 3 + 1))
     }
 
-    @Test(arguments: cases)
-    func `a prompt's results do not depend on chunks, batch or threads`(name: String) throws {
+    @Test(arguments: ["e_bf16", "f1_fp8_ct_channel", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged"])
+    func `activations in bfloat16 stay near the reference`(name: String) throws {
+        let kernels = KernelTable.best(.fast)
         let model = try ModelCase(name)
-        try expectInvariant(model, dataType: .f32, chunks: [1, 7, 64])
+        let driver = try makeDriver(model, pool: .shared, kernels: kernels)
+        for prompt in model.prompts {
+            let output = try #require(driver.run([prompt.promptIDs], count: 1).first)
+            let golden = try #require(model.golden("\(prompt.name).prompt_logits"))
+            // Not every row: where two experts are nearly equal, rounding may choose the other one.
+            let errors = output.logits.prefix(prompt.promptIDs.count).enumerated().map { row, logits in
+                let want = golden[row * logits.count..<(row + 1) * logits.count]
+                let scale = want.reduce(0) { $0 + $1 * $1 }
+                return (zip(logits, want).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / scale).squareRoot()
+            }
+            #expect(errors.sorted()[errors.count / 2] < 2e-2, "\(prompt.name)")
+        }
     }
 
-    @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "d_long", "f4_fp8_ds_block_ragged"])
-    func `nor over a bfloat16 cache`(name: String) throws {
+    @Test(arguments: cases, KernelTable.available)
+    func `a prompt's results do not depend on chunks, batch or threads`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
-        try expectInvariant(model, dataType: .bf16, chunks: [1, 7])
+        try expectInvariant(model, kernels: kernels, dataType: .f32, chunks: [1, 7, 64])
+    }
+
+    @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "d_long", "f4_fp8_ds_block_ragged"], KernelTable.available)
+    func `nor over a bfloat16 cache`(name: String, kernels: KernelTable) throws {
+        let model = try ModelCase(name)
+        try expectInvariant(model, kernels: kernels, dataType: .bf16, chunks: [1, 7])
     }
 
     /// Runs all prompts alone and whole, and then in every other way, and compares all logits bit for bit.
-    private func expectInvariant(_ model: ModelCase, dataType: KVDataType, chunks: [Int]) throws {
+    private func expectInvariant(
+        _ model: ModelCase, kernels: KernelTable, dataType: KVDataType, chunks: [Int]
+    ) throws {
         let prompts = model.prompts.map(\.promptIDs)
         let count = 48
-        let alone = try makeDriver(model, pool: .single, dataType: dataType)
+        let alone = try makeDriver(model, pool: .single, kernels: kernels, dataType: dataType)
         let expected = prompts.flatMap { alone.run([$0], count: count) }
         for pool in [WorkerPool.single, .shared] {
-            let driver = try makeDriver(model, pool: pool, dataType: dataType)
+            let driver = try makeDriver(model, pool: pool, kernels: kernels, dataType: dataType)
             for chunk in chunks {
                 let outputs = prompts.flatMap { driver.run([$0], chunk: chunk, count: count) }
                 #expect(outputs == expected, "alone, chunks of \(chunk), \(pool.threads) threads")
@@ -95,10 +120,12 @@ struct ModelVectorTests {
         .routerLogits: "router_logits", .routerIDs: "router_ids", .routerWeights: "router_weights",
     ]
 
-    private func makeDriver(_ model: ModelCase, pool: WorkerPool, dataType: KVDataType = .f32) throws -> SequenceDriver
-    {
+    private func makeDriver(
+        _ model: ModelCase, pool: WorkerPool, kernels: KernelTable, dataType: KVDataType = .f32
+    ) throws -> SequenceDriver {
         try SequenceDriver(
-            config: model.config, weights: model.weights(pool: pool), pool: pool, dataType: dataType,
+            config: model.config, weights: model.weights(pool: pool, kernels: kernels), pool: pool, kernels: kernels,
+            dataType: dataType,
             maxTokens: model.prompts.reduce(0) { $0 + $1.promptIDs.count })
     }
 
@@ -111,11 +138,11 @@ struct ModelVectorTests {
         return result
     }
 
-    private func expectClose(_ got: [Float], _ want: [Float], _ what: String) {
+    private func expectClose(_ got: [Float], _ want: [Float], _ what: String, _ kernels: KernelTable) {
         #expect(got.count == want.count, "\(what)")
         let scale = want.reduce(0) { max($0, abs($1)) }
         let error = zip(got, want).reduce(0) { max($0, abs($1.0 - $1.1)) } / scale
         let isNumber = got.allSatisfy { !$0.isNaN }
-        #expect(isNumber && error <= Self.tolerance, "\(what)")
+        #expect(isNumber && error <= Self.tolerance(kernels), "\(what): \(error)")
     }
 }

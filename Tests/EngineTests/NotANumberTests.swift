@@ -72,7 +72,7 @@ import Testing
                 #expect(outcome.ids.isEmpty)
             }
         }
-        #expect(statistics.freeBlocks == statistics.totalBlocks)
+        #expect(statistics.holdsNothing)
     }
 
     @Test(
@@ -90,7 +90,7 @@ import Testing
         }
         let (outcomes, statistics) = await harness.run(requests)
         #expect(outcomes.allSatisfy { $0.finish != nil })
-        #expect(statistics.freeBlocks == statistics.totalBlocks)
+        #expect(statistics.holdsNothing)
         await harness.stop()
     }
 }

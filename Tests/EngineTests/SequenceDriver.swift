@@ -32,22 +32,25 @@ final class SequenceDriver {
 
     let transformer: Transformer
     private let config: ModelConfig
+    private let kernels: KernelTable
     private let storage: KVStorage
     private let geometry: KVCacheGeometry
     private var freeBlocks: [Int32] = []
 
-    init(config: ModelConfig, weights: ModelWeights, pool: WorkerPool, dataType: KVDataType = .f32, maxTokens: Int)
-        throws
-    {
+    init(
+        config: ModelConfig, weights: ModelWeights, pool: WorkerPool, kernels: KernelTable,
+        dataType: KVDataType = .f32, maxTokens: Int
+    ) throws {
         self.config = config
+        self.kernels = kernels
         let layout = KVCacheLayout(config: config, dataType: dataType)
         let slots = maxTokens / 16 + 64
         let blocks = slots * (layout.globalBlocksPerSlot + layout.slidingBlocksPerSlot)
         geometry = layout.geometry(totalBlocks: blocks)
         storage = try KVStorage(layout: layout, totalBlocks: blocks)
         transformer = Transformer(
-            config: config, weights: weights, storage: storage, pool: pool, maxTokens: maxTokens,
-            maxLogitRows: maxTokens)
+            config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
+            maxTokens: maxTokens, maxLogitRows: maxTokens)
         freeBlocks = (0..<Int32(blocks)).map { $0 }
         var state: UInt64 = 0x9e37_79b9
         for index in stride(from: blocks - 1, to: 0, by: -1) {
@@ -92,7 +95,7 @@ final class SequenceDriver {
             sequence.computed += part.rows.count
             if sequence.computed == sequence.tokens.count, let last = sequence.output.logits.last {
                 let id = last.withUnsafeBufferPointer { row in
-                    row.baseAddress.map { Int32(KernelTable.best.argmax($0, width)) } ?? 0
+                    row.baseAddress.map { Int32(kernels.argmax($0, width)) } ?? 0
                 }
                 sequence.output.ids.append(id)
                 sequence.tokens.append(id)

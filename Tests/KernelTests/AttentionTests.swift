@@ -1,12 +1,14 @@
 import Foundation
-import PortableKernels
 import Testing
+
+@testable import Engine
 
 struct AttentionTests {
     /// Keys and values of one head in scattered blocks of two parts, of which the second is used.
     private struct Cache {
         let width: Int
         let isBFloat16: Bool
+        let kernels: KernelTable
         let tokens: Int
         var keys: [Float] = []
         var values: [Float] = []
@@ -16,7 +18,10 @@ struct AttentionTests {
         var blockBytes: Int { 2 * 16 * width * (isBFloat16 ? 2 : 4) }
 
         /// What was not written stays NaN.
-        init(width: Int, tokens: Int, isBFloat16: Bool, random: inout RandomValues) {
+        init(
+            width: Int, tokens: Int, isBFloat16: Bool, kernels: KernelTable, random: inout RandomValues
+        ) {
+            self.kernels = kernels
             self.width = width
             self.isBFloat16 = isBFloat16
             self.tokens = tokens
@@ -26,7 +31,7 @@ struct AttentionTests {
             table = (0..<Int32(2 * slots)).map { $0 }.shuffled(using: &random)
             let (table, keys, values, blockBytes) = (table, keys, values, blockBytes)
             bytes = [UInt8](repeating: 0xff, count: 2 * slots * blockBytes)
-            let write = isBFloat16 ? Portable.writeCacheBFloat16 : Portable.writeCacheFloat32
+            let write = isBFloat16 ? kernels.writeCacheBFloat16 : kernels.writeCacheFloat32
             bytes.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
                 for token in 0..<tokens {
@@ -41,16 +46,28 @@ struct AttentionTests {
         }
 
         func attend(_ query: [Float], _ visible: Range<Int>) -> [Float] {
+            let heads = query.count / width
             var out = [Float](repeating: .nan, count: query.count)
-            let attend = isBFloat16 ? Portable.attendBFloat16 : Portable.attendFloat32
+            var total = [Float](repeating: .nan, count: heads * (width + 2))
+            var partial = total
+            let attend = isBFloat16 ? kernels.attendBFloat16 : kernels.attendFloat32
             bytes.withUnsafeBytes { bytes in
                 table.withUnsafeBufferPointer { table in
                     guard let base = bytes.baseAddress, let table = table.baseAddress else { return }
-                    attend(
-                        query, query.count / width, width, base, blockBytes, table + 1, 2, visible.lowerBound,
-                        visible.upperBound, 0.7, &out)
+                    for segment in visible.lowerBound / 256...(visible.upperBound - 1) / 256 {
+                        let positions = visible.clamped(to: segment * 256..<(segment + 1) * 256)
+                        attend(
+                            query, heads, width, base, blockBytes, table + 1, 2, positions.lowerBound,
+                            positions.upperBound, 0.7, &partial)
+                        if segment == visible.lowerBound / 256 {
+                            total = partial
+                        } else {
+                            kernels.mergeSegment(partial, heads, width, &total)
+                        }
+                    }
                 }
             }
+            kernels.finishAttention(total, heads, width, &out)
             return out
         }
 
@@ -73,11 +90,15 @@ struct AttentionTests {
         }
     }
 
-    @Test(arguments: [(16, false), (24, false), (64, true), (7, true)] as [(Int, Bool)])
-    func `attention is softmax of the visible keys, whatever else the blocks hold`(width: Int, isBFloat16: Bool) {
+    @Test(arguments: [(16, false), (24, false), (64, true), (7, true)] as [(Int, Bool)], KernelTable.available)
+    func `attention is softmax of the visible keys, whatever else the blocks hold`(
+        shape: (width: Int, isBFloat16: Bool), kernels: KernelTable
+    ) {
+        let (width, isBFloat16) = shape
         var random = RandomValues(seed: 10)
-        let cache = Cache(width: width, tokens: 700, isBFloat16: isBFloat16, random: &random)
-        let query = random.floats(3 * width, in: -4...4)
+        let cache = Cache(width: width, tokens: 700, isBFloat16: isBFloat16, kernels: kernels, random: &random)
+        // A tile of four heads, one of two and one alone.
+        let query = random.floats(7 * width, in: -4...4)
         for visible in [0..<1, 0..<16, 5..<6, 3..<40, 0..<256, 250..<257, 255..<512, 17..<700, 0..<700] {
             let got = cache.attend(query, visible)
             // A score of float32 products is off by some 1e-6, and so is its exponential, relatively.
@@ -85,8 +106,8 @@ struct AttentionTests {
         }
     }
 
-    @Test
-    func `the cache rounds to the nearest bfloat16, ties to even`() {
+    @Test(arguments: KernelTable.available)
+    func `the cache rounds to the nearest bfloat16, ties to even`(kernels: KernelTable) {
         let cases: [(Float, Float)] = [
             (1, 1), (1 + 0x1p-8, 1), (1 + 3 * 0x1p-8, 1 + 0x1p-6), (1 + 0x1p-8 + 0x1p-20, 1 + 0x1p-7), (-0.0, -0.0),
             (.infinity, .infinity), (-(1 + 0x1p-8), -1),
@@ -94,8 +115,8 @@ struct AttentionTests {
         for (value, want) in cases {
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafePointer(to: value) { value in
-                Portable.writeCacheBFloat16(
-                    keys: value, values: value, heads: 1, headDimension: 1, block: &block, token: 3)
+                kernels.writeCacheBFloat16(
+                    value, value, 1, 1, &block, 3)
             }
             let bits = block.withUnsafeBytes {
                 ($0.load(fromByteOffset: 6, as: UInt16.self), $0.load(fromByteOffset: 38, as: UInt16.self))

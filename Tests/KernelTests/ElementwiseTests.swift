@@ -1,22 +1,23 @@
 import Foundation
-import PortableKernels
 import Testing
+
+@testable import Engine
 
 /// Norms, activations, rotations, routing and sums against the same in float64.
 struct ElementwiseTests {
     private static let widths = [1, 15, 16, 17, 24, 64, 100, 1024]
 
-    @Test(arguments: widths)
-    func `a norm divides by the root of the mean square`(width: Int) {
+    @Test(arguments: widths, KernelTable.available)
+    func `a norm divides by the root of the mean square`(width: Int, kernels: KernelTable) {
         var random = RandomValues(seed: 4)
         let rows = 3
         let x = random.floats(rows * width)
         let weight = random.floats(width)
         let start = random.floats(rows * width)
         var normed = [Float](repeating: .nan, count: rows * width)
-        Portable.rmsNorm(x: x, weight: weight, out: &normed, rows: rows, width: width, epsilon: 1e-3)
+        kernels.rmsNorm(x, weight, &normed, rows, width, 1e-3)
         var added = start
-        Portable.addRMSNorm(branch: x, weight: weight, residual: &added, rows: rows, width: width, epsilon: 1e-3)
+        kernels.addRMSNorm(x, weight, &added, rows, width, 1e-3)
 
         var want: [Double] = []
         for row in 0..<rows {
@@ -28,14 +29,14 @@ struct ElementwiseTests {
         #expect(relativeError(added, zip(want, start).map { $0 + Double($1) }) < 5e-7)
     }
 
-    @Test(arguments: widths)
-    func `gates are silu and sigmoid`(width: Int) {
+    @Test(arguments: widths, KernelTable.available)
+    func `gates are silu and sigmoid`(width: Int, kernels: KernelTable) {
         var random = RandomValues(seed: 5)
         let (rows, stride) = (2, width + 3)
         let gate = random.floats(rows * stride, in: -30...30)
         let up = random.floats(rows * stride)
         var product = gate
-        Portable.siluMultiply(gate: &product, up: up, rows: rows, width: width, stride: stride)
+        kernels.siluMultiply(&product, up, rows, width, stride)
         let gated = zip(gate, up).map { Double($0) / (1 + exp(-Double($0))) * Double($1) }
         for row in 0..<rows {
             let columns = row * stride..<row * stride + width
@@ -44,38 +45,38 @@ struct ElementwiseTests {
             #expect(product[columns.upperBound..<(row + 1) * stride] == gate[columns.upperBound..<(row + 1) * stride])
         }
         var x = up
-        Portable.sigmoidMultiply(x: &x, gate: gate, count: rows * stride)
+        kernels.sigmoidMultiply(&x, gate, rows * stride)
         #expect(relativeError(x, zip(up, gate).map { Double($0) / (1 + exp(-Double($1))) }) < 5e-7)
     }
 
-    @Test
-    func `sigmoid keeps its relative precision over the whole range and saturates`() {
+    @Test(arguments: KernelTable.available)
+    func `sigmoid keeps its relative precision over the whole range and saturates`(kernels: KernelTable) {
         var worst = 0.0
         for step in -8000...8000 {
             let z = Float(step) / 100
             var x: Float = 1
-            withUnsafePointer(to: z) { Portable.sigmoidMultiply(x: &x, gate: $0, count: 1) }
+            withUnsafePointer(to: z) { kernels.sigmoidMultiply(&x, $0, 1) }
             let want = 1 / (1 + exp(-Double(z)))
             worst = max(worst, abs(Double(x) - want) / want)
         }
         #expect(worst < 4e-7)
         for (z, want) in [(200, 1), (Float.infinity, 1), (-200, 0), (-Float.infinity, 0)] as [(Float, Float)] {
             var x: Float = 1
-            withUnsafePointer(to: z) { Portable.sigmoidMultiply(x: &x, gate: $0, count: 1) }
+            withUnsafePointer(to: z) { kernels.sigmoidMultiply(&x, $0, 1) }
             #expect(abs(x - want) < 1e-30)
         }
     }
 
-    @Test(arguments: [2, 24, 64])
-    func `a rotation turns the pairs of both halves`(width: Int) {
+    @Test(arguments: [2, 24, 64], KernelTable.available)
+    func `a rotation turns the pairs of both halves`(width: Int, kernels: KernelTable) {
         var random = RandomValues(seed: 6)
         let (heads, half) = (3, width / 2)
         let angles = random.floats(half, in: 0...6)
         let x = random.floats(heads * width)
         var rotated = x
-        Portable.rotate(
-            x: &rotated, heads: heads, headDimension: width, cosines: angles.map { cos($0) },
-            sines: angles.map { sin($0) })
+        kernels.rotate(
+            &rotated, heads, width, angles.map { cos($0) },
+            angles.map { sin($0) })
         let want = x.indices.map { index in
             let t = index % width
             let angle = Double(angles[t % half])
@@ -85,16 +86,16 @@ struct ElementwiseTests {
         #expect(relativeError(rotated, want) < 5e-7)
     }
 
-    @Test(arguments: [1, 16, 255, 4096, 10_007])
-    func `the sum of exponentials and the largest value`(count: Int) {
+    @Test(arguments: [1, 16, 255, 4096, 10_007], KernelTable.available)
+    func `the sum of exponentials and the largest value`(count: Int, kernels: KernelTable) {
         var random = RandomValues(seed: 7)
         var values = random.floats(count, in: -20...20)
         let place = count / 2
         values[place] = 21
         if place + 1 < count { values[count - 1] = 21 }
-        #expect(Portable.argmax(values: values, count: count) == place)
+        #expect(kernels.argmax(values, count) == place)
         let want = values.reduce(0) { $0 + exp(Double($1) - 21) }
-        let got = Portable.sumOfExponentials(values: values, count: count, maximum: 21)
+        let got = kernels.sumOfExponentials(values, count, 21)
         #expect(abs(got - want) / want < 1e-6)
     }
 }

@@ -1,26 +1,32 @@
 import COpenBLAS
-import PortableKernels
 import TestSupport
 import Testing
+
+@testable import Engine
 
 struct MatmulTests {
     private static let shapes: [(rows: Int, columns: Int, tokens: Int)] = [
         (1, 1, 1), (16, 4, 2), (17, 5, 3), (40, 127, 1), (33, 129, 5), (130, 300, 8), (301, 96, 7), (64, 1000, 2),
+        (20, 262, 29), (48, 128, 64),
     ]
 
-    @Test(arguments: TestMatrix.Format.allCases)
-    func `products agree with BLAS on the dequantised weights`(format: TestMatrix.Format) {
+    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
+    func `products agree with BLAS on the dequantised weights`(format: TestMatrix.Format, kernels: KernelTable) {
         var random = RandomValues(seed: 1)
         for shape in Self.shapes {
             for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 7)] {
+                // Only the portable kernels split lines of 4 columns.
+                if kernels.encode != nil && block.1 % 4 > 0 && block.1 < shape.columns { continue }
                 let matrix = TestMatrix(
-                    format, rows: shape.rows, columns: shape.columns, scaleBlock: block, random: &random)
+                    format, rows: shape.rows, columns: shape.columns, scaleBlock: block, kernels: kernels,
+                    random: &random)
                 let x = random.floats(shape.tokens * shape.columns)
                 var want = [Float](repeating: 0, count: shape.tokens * shape.rows)
                 cblas_sgemm(
                     CblasRowMajor, CblasNoTrans, CblasTrans, Int32(shape.tokens), Int32(shape.rows),
                     Int32(shape.columns),
-                    1, x, Int32(shape.columns), matrix.values, Int32(shape.columns), 0, &want, Int32(shape.rows))
+                    1, matrix.rounded(x), Int32(shape.columns), matrix.values, Int32(shape.columns), 0, &want,
+                    Int32(shape.rows))
                 let error = relativeError(matrix.multiply(x), want.map(Double.init))
                 #expect(error < 2e-6, "\(shape), scales for \(block)")
                 guard format == .float8 else { break }
@@ -28,11 +34,12 @@ struct MatmulTests {
         }
     }
 
-    @Test(arguments: TestMatrix.Format.allCases)
-    func `a row alone is the row among many, bit for bit`(format: TestMatrix.Format) {
+    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
+    func `a row alone is the row among many, bit for bit`(format: TestMatrix.Format, kernels: KernelTable) {
         var random = RandomValues(seed: 2)
-        let (rows, columns, tokens) = (75, 301, 9)
-        let matrix = TestMatrix(format, rows: rows, columns: columns, scaleBlock: (40, 100), random: &random)
+        let (rows, columns, tokens) = (75, 301, 37)
+        let matrix = TestMatrix(
+            format, rows: rows, columns: columns, scaleBlock: (40, 100), kernels: kernels, random: &random)
         let x = random.floats(tokens * columns)
         let together = matrix.multiply(x)
         for token in 0..<tokens {
@@ -42,18 +49,18 @@ struct MatmulTests {
         }
     }
 
-    @Test(arguments: TestMatrix.Format.allCases)
-    func `an unpacked row is the stored row times the factor`(format: TestMatrix.Format) {
+    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
+    func `an unpacked row is the stored row times the factor`(format: TestMatrix.Format, kernels: KernelTable) {
         var random = RandomValues(seed: 3)
-        let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 21), random: &random)
+        let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 21), kernels: kernels, random: &random)
         for row in 0..<35 {
             #expect(matrix.unpack(row: row, factor: 1) == Array(matrix.values[row * 71..<(row + 1) * 71]))
             #expect(matrix.unpack(row: row, factor: 4) == matrix.values[row * 71..<(row + 1) * 71].map { $0 * 4 })
         }
     }
 
-    @Test
-    func `every E4M3FN code has its value, in a product and in a row`() throws {
+    @Test(arguments: KernelTable.available)
+    func `every E4M3FN code has its value, in a product and in a row`(kernels: KernelTable) throws {
         let table = try #require(Fixtures.json("model/fp8_e4m3fn_table.json")["values"]?.array)
         #expect(table.count == 256)
         for code in 0..<256 {
@@ -61,32 +68,30 @@ struct MatmulTests {
             // The two NaN codes are refused when a checkpoint is read.
             guard let value = table[code].double else { continue }
             var packed = [UInt8](repeating: 0, count: 64)
-            Portable.packFloat8(source: source, rows: 1, columns: 1, firstBlock: 0, blocks: 1, target: &packed)
+            kernels.packFloat8(source, 1, 1, 0, 1, &packed)
             let scales = [Float](repeating: 1, count: 16)
             var (product, row): (Float, Float) = (.nan, .nan)
-            let one: Float = 1
-            withUnsafePointer(to: one) { x in
-                Portable.matmulFloat8(
-                    weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, rows: 1, columns: 1, firstBlock: 0,
-                    blocks: 1, x: x, xStride: 1, xRows: nil, tokens: 1, y: &product, yStride: 1)
-            }
-            Portable.unpackRowFloat8(
-                weights: packed, scales: scales, scaleColumns: 1, scaleWidth: 1, columns: 1, row: 0, factor: 1,
-                out: &row)
+            let one: [Float] = [1, 0, 0, 0]
+            var encoded = [UInt16](repeating: 0, count: 8)
+            kernels.encode?(one, 4, 0, &encoded, 4)
+            let x = kernels.encode == nil ? one.withUnsafeBytes(Array.init) : encoded.withUnsafeBytes(Array.init)
+            let stride = kernels.encode == nil ? 1 : 8
+            kernels.matmulFloat8(packed, scales, 1, 1, 1, 1, 0, 1, x, stride, nil, 1, &product, 1)
+            kernels.unpackRowFloat8(packed, scales, 1, 1, 1, 0, 1, &row)
             #expect(Double(product) == value)
             #expect(Double(row) == value && row.sign == (code >= 128 ? .minus : .plus))
         }
     }
 
-    @Test
-    func `all float16 numbers widen exactly`() {
+    @Test(arguments: KernelTable.available)
+    func `all float16 numbers widen exactly`(kernels: KernelTable) {
         for bits in UInt16.min...UInt16.max {
             let value = Float16(bitPattern: bits)
             guard !value.isNaN else { continue }
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafeBytes(of: bits) { source in
                 guard let source = source.baseAddress else { return }
-                Portable.packFloat16(source: source, rows: 1, columns: 1, firstBlock: 0, blocks: 1, target: &block)
+                kernels.packFloat16(source, 1, 1, 0, 1, &block)
             }
             let widened = block.withUnsafeBytes { $0.load(as: Float.self) }
             if widened != Float(value) { Issue.record("code \(bits)") }

@@ -1,4 +1,4 @@
-import PortableKernels
+@testable import Engine
 
 /// A random matrix in one of the stored formats, packed, with its values in float32 beside it.
 struct TestMatrix {
@@ -7,6 +7,7 @@ struct TestMatrix {
     }
 
     let format: Format
+    let kernels: KernelTable
     let rows: Int
     let columns: Int
     /// (rows, columns), scales applied
@@ -18,7 +19,11 @@ struct TestMatrix {
     private let scaleWidth: Int
 
     /// - Parameter scaleBlock: rows and columns of float8 that share a scale
-    init(_ format: Format, rows: Int, columns: Int, scaleBlock: (rows: Int, columns: Int), random: inout RandomValues) {
+    init(
+        _ format: Format, rows: Int, columns: Int, scaleBlock: (rows: Int, columns: Int), kernels: KernelTable,
+        random: inout RandomValues
+    ) {
+        self.kernels = kernels
         self.format = format
         self.rows = rows
         self.columns = columns
@@ -64,10 +69,10 @@ struct TestMatrix {
         }
         let (lineColumns, pack) =
             switch format {
-            case .float32: (1, Portable.packFloat32)
-            case .float16: (1, Portable.packFloat16)
-            case .bfloat16: (2, Portable.packBFloat16)
-            case .float8: (4, Portable.packFloat8)
+            case .float32: (1, kernels.packFloat32)
+            case .float16: (1, kernels.packFloat16)
+            case .bfloat16: (2, kernels.packBFloat16)
+            case .float8: (4, kernels.packFloat8)
             }
         packed = [UInt8](repeating: 0xff, count: blocks * ((columns + lineColumns - 1) / lineColumns) * 64)
         packed.withUnsafeMutableBytes { target in
@@ -86,23 +91,24 @@ struct TestMatrix {
         var y = [Float](repeating: .nan, count: tokens * rows)
         let matmul =
             switch format {
-            case .float32, .float16: Portable.matmulFloat32
-            case .bfloat16: Portable.matmulBFloat16
-            case .float8: Portable.matmulFloat8
+            case .float32, .float16: kernels.matmulFloat32
+            case .bfloat16: kernels.matmulBFloat16
+            case .float8: kernels.matmulFloat8
             }
         let blocks = (rows + 15) / 16
+        let (source, stride) = encoded(x)
         packed.withUnsafeBytes { weights in
-            y.withUnsafeMutableBufferPointer { y in
-                guard let weights = weights.baseAddress, let y = y.baseAddress else { return }
+            source.withUnsafeBytes { source in
+                guard let weights = weights.baseAddress, let source = source.baseAddress else { return }
                 for block in 0..<blocks {
                     if let xRows {
                         matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, xRows,
-                            tokens, y, rows)
+                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, source, stride, xRows,
+                            tokens, &y, rows)
                     } else {
                         matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, x, columns, nil, tokens,
-                            y, rows)
+                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, source, stride, nil,
+                            tokens, &y, rows)
                     }
                 }
             }
@@ -110,13 +116,46 @@ struct TestMatrix {
         return y
     }
 
+    /// Rows of x as the kernels take them, and the elements from row to row.
+    private func encoded(_ x: [Float]) -> (bytes: [UInt8], stride: Int) {
+        guard let encode = kernels.encode, format == .bfloat16 || format == .float8 else {
+            return (x.withUnsafeBytes(Array.init), columns)
+        }
+        let stride = kernels.encodedStride(width: columns)
+        var target = [UInt16](repeating: 0xffff, count: x.count / columns * stride)
+        for row in 0..<x.count / columns {
+            target.withUnsafeMutableBufferPointer { target in
+                guard let base = target.baseAddress else { return }
+                encode(
+                    Array(x[row * columns..<(row + 1) * columns]), columns, (4 - columns % 4) % 4, base + row * stride,
+                    stride / 2)
+            }
+        }
+        return (target.withUnsafeBytes(Array.init), stride)
+    }
+
+    /// The numbers that products really multiply: x rounded as the kernels encode it.
+    func rounded(_ x: [Float]) -> [Float] {
+        let (bytes, stride) = encoded(x)
+        guard kernels.encode != nil, format == .bfloat16 || format == .float8 else { return x }
+        return bytes.withUnsafeBytes { bytes in
+            let halves = bytes.bindMemory(to: UInt16.self)
+            return x.indices.map { index in
+                let place = index / columns * stride + index % columns
+                let high = Float(bitPattern: UInt32(halves[place]) << 16)
+                if kernels.roundsActivations { return high }
+                return high + Float(bitPattern: UInt32(halves[place + stride / 2]) << 16)
+            }
+        }
+    }
+
     /// factor * row
     func unpack(row: Int, factor: Float) -> [Float] {
         let unpackRow =
             switch format {
-            case .float32, .float16: Portable.unpackRowFloat32
-            case .bfloat16: Portable.unpackRowBFloat16
-            case .float8: Portable.unpackRowFloat8
+            case .float32, .float16: kernels.unpackRowFloat32
+            case .bfloat16: kernels.unpackRowBFloat16
+            case .float8: kernels.unpackRowFloat8
             }
         var out = [Float](repeating: .nan, count: columns)
         packed.withUnsafeBytes { weights in

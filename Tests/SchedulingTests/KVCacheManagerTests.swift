@@ -1,5 +1,6 @@
-import Scheduling
 import Testing
+
+@testable import Scheduling
 
 @Suite struct KVCacheManagerTests {
     private let id = SequenceID(7)

@@ -76,7 +76,7 @@ import Testing
             try scheduler.add(a, promptTokens: 3, maxTokens: 8)
             run(&scheduler)
             try scheduler.add(b, promptTokens: 8, maxTokens: 4)
-            #expect(run(&scheduler).admitted == (isAdmitted ? [b] : []), "\(totalBlocks) blocks")
+            #expect(run(&scheduler).admittedIDs == (isAdmitted ? [b] : []), "\(totalBlocks) blocks")
         }
     }
 
@@ -109,8 +109,8 @@ import Testing
         try scheduler.add(a, promptTokens: 8, maxTokens: 8)
         try scheduler.add(b, promptTokens: 16, maxTokens: 4)
         try scheduler.add(c, promptTokens: 1, maxTokens: 1)
-        #expect(run(&scheduler).admitted == [a])
+        #expect(run(&scheduler).admittedIDs == [a])
         scheduler.finish(a)
-        #expect(run(&scheduler).admitted == [b])
+        #expect(run(&scheduler).admittedIDs == [b])
     }
 }

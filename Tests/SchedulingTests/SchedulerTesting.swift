@@ -6,7 +6,7 @@ import Testing
 /// A scheduler over slots of 4 tokens, one block in each group.
 func makeScheduler(
     maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
-    totalBlocks: Int = 100, maxModelLength: Int? = nil
+    totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false
 ) -> Scheduler {
     Scheduler(
         limits: SchedulerLimits(
@@ -14,7 +14,19 @@ func makeScheduler(
             maxModelLength: maxModelLength),
         geometry: KVCacheGeometry(
             blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: window,
-            totalBlocks: totalBlocks))
+            totalBlocks: totalBlocks),
+        cachesPrefixes: cachesPrefixes)
+}
+
+extension Scheduler {
+    /// Adds a sequence whose tokens are of no interest.
+    mutating func add(_ id: SequenceID, promptTokens: Int, maxTokens: Int) throws(AdmissionError) {
+        try add(id, prompt: Array(repeating: 0, count: promptTokens), maxTokens: maxTokens)
+    }
+
+    mutating func appendToken(_ id: SequenceID) {
+        appendToken(0, to: id)
+    }
 }
 
 /// One step in which every sequence that samples goes on.
@@ -28,6 +40,8 @@ func run(_ scheduler: inout Scheduler) -> ScheduledBatch {
 }
 
 extension ScheduledBatch {
+    var admittedIDs: [SequenceID] { admitted.map(\.id) }
+
     var ranges: [SequenceID: Range<Int>] {
         Dictionary(uniqueKeysWithValues: sequences.map { ($0.id, $0.tokens) })
     }

@@ -30,7 +30,7 @@ import Testing
         var scheduler = makeScheduler(maxBatchedTokens: 7)
         for id in [b, a, c] { try scheduler.add(id, promptTokens: 3, maxTokens: 5) }
         let batch = run(&scheduler)
-        #expect(batch.admitted == [b, a, c])
+        #expect(batch.admittedIDs == [b, a, c])
         #expect(batch.ranges == [b: 0..<3, a: 0..<3, c: 0..<1])
         #expect(run(&scheduler).admitted.isEmpty)
     }

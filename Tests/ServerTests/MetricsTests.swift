@@ -54,7 +54,8 @@ import Testing
             as: UTF8.self)
         for name in [
             "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
-            "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:request_success_total",
+            "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:prompt_tokens_total",
+            "vllm:generation_tokens_total", "vllm:request_success_total",
             "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:e2e_request_latency_seconds",
         ] {
             #expect(text.contains("# TYPE \(name) "), "\(name)")

@@ -50,6 +50,40 @@ import Text
         }
     }
 
+    @Test func `a text far beyond the context is refused by its beginning`() async {
+        // Each emoji is several tokens; the cut falls between them, never inside one.
+        let body: JSONValue = ["prompt": .string(String(repeating: "🚀 fox ", count: 1 << 20))]
+        let start = ContinuousClock.now
+        await #expect {
+            try await prepare(.completions, body)
+        } throws: {
+            guard case .promptTooLong("prompt", let tokens, 2048) = $0 as? APIError else { return false }
+            return tokens > 2048 && tokens < 20_000
+        }
+        // The whole would take many times as long.
+        #expect(ContinuousClock.now - start < .seconds(10))
+    }
+
+    @Test func `a prompt of as many tokens as bytes allow is tokenized whole`() async throws {
+        // More bytes than the sample, yet fewer tokens than the context.
+        let prompt = String(repeating: " alphabetically", count: 1900)
+        #expect(prompt.utf8.count > 8 * 2048)
+        let ids = text.tokenizer.encode(prompt, addSpecialTokens: true)
+        try #require(ids.count < 2048)
+        #expect(try await prepare(.completions, ["prompt": .string(prompt)]).promptIDs == [ids])
+    }
+
+    @Test func `a token beyond the model's vocabulary is the request's mistake`() async {
+        var small = model
+        small.vocabularySize = 500
+        await #expect {
+            try await RequestPreparation(endpoint: .completions, model: small, text: text)
+                .prepare(Array("{\"prompt\":\"Once upon a time\"}".utf8))
+        } throws: {
+            ($0 as? APIError)?.param == "prompt" && ($0 as? APIError)?.message.contains("500 tokens") == true
+        }
+    }
+
     @Test func `a request whose client has left is not prepared`() async {
         let preparation = RequestPreparation(endpoint: .completions, model: model, text: text)
         let task = Task {

@@ -10,20 +10,22 @@ import Testing
         #expect(configuration.host == "127.0.0.1")
         #expect(configuration.port == 8000)
         #expect(configuration.servedModelName == "trinity-mini")
-        #expect(configuration.engine.compute == .exact)
+        #expect(configuration.engine.compute == .exact && configuration.engine.kernels == nil)
         #expect(configuration.engine.kvCacheType == .f32)
+        #expect(configuration.engine.cachesPrefixes)
     }
 
     @Test func `the environment is read and a flag wins over it`() throws {
         let environment = [
             "TRINITY_MODEL": "/a", "TRINITY_PORT": "9000", "TRINITY_MAX_MODEL_LEN": "4096",
-            "TRINITY_KV_CACHE_DTYPE": "bf16",
+            "TRINITY_KV_CACHE_DTYPE": "bf16", "TRINITY_PREFIX_CACHE": "off",
         ]
         let configuration = try ServerConfiguration(flags: [.port: "9001"], environment: environment)
         #expect(configuration.port == 9001)
         #expect(configuration.engine.maxModelLength == 4096)
         #expect(configuration.engine.kvCacheType == .bf16)
         #expect(configuration.engine.modelDirectory.path == "/a")
+        #expect(!configuration.engine.cachesPrefixes)
     }
 
     @Test(
@@ -37,7 +39,9 @@ import Testing
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
-            (.compute, "fast", "fast does not exist yet; use exact"),
+            (.prefixCache, "yes", "must be one of on, off; got 'yes'"),
+            (.compute, "slow", "must be one of exact, fast; got 'slow'"),
+            (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (
                 .logLevel, "loud",

@@ -27,14 +27,19 @@ import Testing
         }
     }
 
-    @Test func `the seeds reach preemptions, both refusals and large batches`() throws {
+    @Test func `the seeds reach preemptions, both refusals, large batches and hits of every kind`() throws {
         var preemptions: UInt64 = 0
+        var hits = ScheduleSimulation.Hits()
         var (fullQueues, neverFits, accepted, largestBatch) = (0, 0, 0, 0)
         for seed in 0..<300 as Range<UInt64> {
             var simulation = ScheduleSimulation(seed: seed)
             try simulation.run()
             preemptions += simulation.preemptions
             accepted += simulation.accepted.count
+            hits.all += simulation.hits.all
+            hits.afterPreemption += simulation.hits.afterPreemption
+            hits.behindWindow += simulation.hits.behindWindow
+            hits.ofConversation += simulation.hits.ofConversation
             largestBatch = max(largestBatch, simulation.trace.map(\.sequences.count).max() ?? 0)
             for refusal in simulation.refusals {
                 switch refusal {
@@ -48,5 +53,9 @@ import Testing
         #expect(neverFits > 20)
         #expect(accepted > 1000)
         #expect(largestBatch >= 6)
+        #expect(hits.all > 300)
+        #expect(hits.afterPreemption > 30)
+        #expect(hits.behindWindow > 100)
+        #expect(hits.ofConversation > 50)
     }
 }

@@ -1,5 +1,3 @@
-import PortableKernels
-
 /// The kernels of one instruction set, chosen once at start. What each computes is written at `Portable`'s functions,
 /// which are the specification; parameters are theirs in order.
 struct KernelTable: Sendable {
@@ -16,8 +14,13 @@ struct KernelTable: Sendable {
     typealias Matmul =
         @Sendable (
             _ weights: UnsafeRawPointer, _ scales: UnsafePointer<Float>, _ scaleColumns: Int, _ scaleWidth: Int,
-            _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int, _ x: UnsafePointer<Float>, _ xStride: Int,
+            _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int, _ x: UnsafeRawPointer, _ xStride: Int,
             _ xRows: UnsafePointer<Int32>?, _ tokens: Int, _ y: UnsafeMutablePointer<Float>, _ yStride: Int
+        ) -> Void
+    typealias Encode =
+        @Sendable (
+            _ source: UnsafePointer<Float>, _ count: Int, _ padding: Int, _ target: UnsafeMutablePointer<UInt16>,
+            _ lowOffset: Int
         ) -> Void
     typealias Normalize =
         @Sendable (
@@ -32,12 +35,19 @@ struct KernelTable: Sendable {
     typealias Attend =
         @Sendable (
             _ query: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int, _ cache: UnsafeRawPointer,
-            _ blockBytes: Int, _ table: UnsafePointer<Int32>, _ tableStride: Int, _ firstKey: Int, _ endKey: Int,
-            _ scale: Float, _ out: UnsafeMutablePointer<Float>
+            _ blockBytes: Int, _ table: UnsafePointer<Int32>, _ tableStride: Int, _ start: Int, _ end: Int,
+            _ scale: Float, _ partial: UnsafeMutablePointer<Float>
+        ) -> Void
+    typealias MergePartials =
+        @Sendable (
+            _ partial: UnsafePointer<Float>, _ heads: Int, _ headDimension: Int, _ out: UnsafeMutablePointer<Float>
         ) -> Void
 
     /// For the log and `/version`.
     var name: String
+
+    /// Turns rows of x into what `matmulBFloat16` and `matmulFloat8` take; `nil` where they take float32.
+    var encode: Encode?
 
     var packFloat32: Pack
     var packFloat16: Pack
@@ -51,6 +61,9 @@ struct KernelTable: Sendable {
     var matmulFloat32: Matmul
     var matmulBFloat16: Matmul
     var matmulFloat8: Matmul
+    /// For results that decide, like a router's: activations are never rounded to bfloat16 alone.
+    var matmulBFloat16Exact: Matmul
+    var matmulFloat8Exact: Matmul
 
     var rmsNorm: Normalize
     var addRMSNorm: Normalize
@@ -70,6 +83,8 @@ struct KernelTable: Sendable {
     var writeCacheBFloat16: WriteCache
     var attendFloat32: Attend
     var attendBFloat16: Attend
+    var mergeSegment: MergePartials
+    var finishAttention: MergePartials
 
     var route:
         @Sendable (
@@ -87,36 +102,4 @@ struct KernelTable: Sendable {
 
     var argmax: @Sendable (_ values: UnsafePointer<Float>, _ count: Int) -> Int
     var sumOfExponentials: @Sendable (_ values: UnsafePointer<Float>, _ count: Int, _ maximum: Float) -> Double
-}
-
-extension KernelTable {
-    /// Plain Swift for any CPU.
-    static let portable = KernelTable(
-        name: "portable",
-        packFloat32: Portable.packFloat32,
-        packFloat16: Portable.packFloat16,
-        packBFloat16: Portable.packBFloat16,
-        packFloat8: Portable.packFloat8,
-        unpackRowFloat32: Portable.unpackRowFloat32,
-        unpackRowBFloat16: Portable.unpackRowBFloat16,
-        unpackRowFloat8: Portable.unpackRowFloat8,
-        matmulFloat32: Portable.matmulFloat32,
-        matmulBFloat16: Portable.matmulBFloat16,
-        matmulFloat8: Portable.matmulFloat8,
-        rmsNorm: Portable.rmsNorm,
-        addRMSNorm: Portable.addRMSNorm,
-        rotate: Portable.rotate,
-        siluMultiply: Portable.siluMultiply,
-        sigmoidMultiply: Portable.sigmoidMultiply,
-        writeCacheFloat32: Portable.writeCacheFloat32,
-        writeCacheBFloat16: Portable.writeCacheBFloat16,
-        attendFloat32: Portable.attendFloat32,
-        attendBFloat16: Portable.attendBFloat16,
-        route: Portable.route,
-        combineExperts: Portable.combineExperts,
-        argmax: Portable.argmax,
-        sumOfExponentials: Portable.sumOfExponentials)
-
-    /// The fastest set that this machine's CPU runs.
-    static let best = portable
 }

@@ -17,15 +17,11 @@ struct Attention {
         context.forEachRowRange { rows in
             for row in rows { writeCache(context, row: row) }
         }
-        // The heads that share keys and values are one unit of work.
-        let groups = context.config.keyValueHeads
-        context.pool.forEachRange(of: context.plan.rows * groups, grain: 1) { units in
-            for unit in units { attend(context, row: unit / groups, group: unit % groups) }
-        }
+        CacheReader(context, layer: layer, type: type).attend()
         context.pool.forEachSlice(of: [weights.output.blocks]) { _, blocks in
             weights.output.multiply(
-                context.attended.base, xStride: weights.output.columns, xRows: nil, tokens: context.plan.rows,
-                into: context.branch.base, yStride: weights.output.rows, blocks: blocks, kernels: context.kernels)
+                context.attended, xRows: nil, tokens: context.plan.rows, into: context.branch.base,
+                yStride: weights.output.rows, blocks: blocks, kernels: context.kernels)
         }
     }
 
@@ -37,8 +33,8 @@ struct Attention {
         context.pool.forEachSlice(of: products.map(\.0.blocks)) { index, blocks in
             let (matrix, target) = products[index]
             matrix.multiply(
-                context.normed.base, xStride: matrix.columns, xRows: nil, tokens: context.plan.rows, into: target.base,
-                yStride: matrix.rows, blocks: blocks, kernels: context.kernels)
+                context.normed, xRows: nil, tokens: context.plan.rows, into: target.base, yStride: matrix.rows,
+                blocks: blocks, kernels: context.kernels)
         }
     }
 
@@ -58,35 +54,11 @@ struct Attention {
         }
         let place = layout.places[layer]
         let (slot, token) = context.plan.positions[row].quotientAndRemainder(dividingBy: KVCacheLayout.blockSize)
-        let block = context.plan.table(row: row, type: type)[slot * blocksPerSlot(layout) + place.part]
+        let block = context.plan.table(row: row, type: type)[slot * layout.blocksPerSlot(type) + place.part]
         let target = context.storage.base + Int(block) * layout.bytesPerBlock + place.index * layout.bytesPerLayer
         switch layout.dataType {
         case .f32: kernels.writeCacheFloat32(key, value, groups, width, target, token)
         case .bf16: kernels.writeCacheBFloat16(key, value, groups, width, target, token)
         }
-    }
-
-    private func attend(_ context: ForwardContext, row: Int, group: Int) {
-        let (config, kernels, layout) = (context.config, context.kernels, context.storage.layout)
-        let (heads, width) = (config.attentionHeads / config.keyValueHeads, config.headDimension)
-        let offset = (row * config.attentionHeads + group * heads) * width
-        let place = layout.places[layer]
-        let position = context.plan.positions[row]
-        let firstKey = type == .full ? 0 : max(position - config.slidingWindow + 1, 0)
-        let attend =
-            switch layout.dataType {
-            case .f32: kernels.attendFloat32
-            case .bf16: kernels.attendBFloat16
-            }
-        attend(
-            context.query.base + offset, heads, width,
-            context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
-            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, blocksPerSlot(layout),
-            firstKey, position + 1, 1 / Float(width).squareRoot(), context.attended.base + offset)
-        kernels.sigmoidMultiply(context.attended.base + offset, context.gate.base + offset, heads * width)
-    }
-
-    private func blocksPerSlot(_ layout: KVCacheLayout) -> Int {
-        type == .full ? layout.globalBlocksPerSlot : layout.slidingBlocksPerSlot
     }
 }

@@ -45,8 +45,9 @@ struct DecoderLayer {
         context.forEachRowRange { rows in
             let offset = rows.lowerBound * width
             context.kernels.rmsNorm(
-                context.residual.base + offset, weight.base, context.normed.base + offset, rows.count, width,
+                context.residual.base + offset, weight.base, context.normed.values + offset, rows.count, width,
                 context.config.normEpsilon)
+            context.normed.encode(rows: rows, columns: 0..<width, width: width, kernels: context.kernels)
         }
     }
 

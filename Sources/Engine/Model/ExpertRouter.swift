@@ -19,8 +19,8 @@ struct ExpertRouter {
         let (experts, chosen) = (config.experts, config.expertsPerToken)
         context.pool.forEachSlice(of: [weights.blocks]) { _, blocks in
             weights.multiply(
-                context.normed.base, xStride: config.hiddenSize, xRows: nil, tokens: rows,
-                into: buffers.routerLogits.base, yStride: experts, blocks: blocks, kernels: context.kernels)
+                context.normed, xRows: nil, tokens: rows, into: buffers.routerLogits.base, yStride: experts,
+                blocks: blocks, kernels: context.kernels, isExact: true)
         }
         context.observe(.routerLogits, layer: layer, buffers.routerLogits.base, count: rows * experts)
         context.forEachRowRange { rows in

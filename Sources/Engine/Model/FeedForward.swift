@@ -1,7 +1,8 @@
 /// Activations of the MLPs of a step, for the largest step.
 struct FeedForwardBuffers {
-    /// Inner activations of all MLPs that run at once, gate and up.
-    let gate: Buffer<Float>
+    /// Inner activations of all MLPs that run at once.
+    let inner: MatrixRowsBuffer
+    /// The factors of the gates.
     let up: Buffer<Float>
     /// Routed results, one row for each (token, expert): (tokens * expertsPerToken, hiddenSize)
     let expertRows: Buffer<Float>
@@ -18,10 +19,10 @@ struct FeedForwardBuffers {
     /// The token of each row of `expertRows`.
     let slotTokens: Buffer<Int32>
 
-    init(config: ModelConfig, maxTokens: Int) {
+    init(config: ModelConfig, kernels: KernelTable, maxTokens: Int) {
         let sizes = Sizes(config: config, maxTokens: maxTokens)
-        gate = Buffer(count: sizes.inner)
-        up = Buffer(count: sizes.inner)
+        inner = MatrixRowsBuffer(sizes.inner, kernels: kernels)
+        up = Buffer(count: sizes.up)
         expertRows = Buffer(count: sizes.choices * config.hiddenSize)
         shared = Buffer(count: sizes.shared)
         routerLogits = Buffer(count: sizes.scores)
@@ -33,15 +34,17 @@ struct FeedForwardBuffers {
     }
 
     /// Bytes that `init` allocates.
-    static func bytes(config: ModelConfig, maxTokens: Int) -> Int {
+    static func bytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
         let sizes = Sizes(config: config, maxTokens: maxTokens)
-        return 4 * (2 * sizes.inner + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores)
+        return MatrixRowsBuffer.bytes(sizes.inner, kernels: kernels)
+            + 4 * (sizes.up + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores)
     }
 
     /// Elements of the buffers.
     private struct Sizes {
-        /// Inner activations of all MLPs of a layer.
-        let inner: Int
+        /// Inner activations of the dense MLP, or of the routed experts and the shared one; there is room for both kinds.
+        let inner: [(rows: Int, width: Int)]
+        let up: Int
         /// (token, expert) pairs.
         let choices: Int
         let shared: Int
@@ -50,10 +53,13 @@ struct FeedForwardBuffers {
 
         init(config: ModelConfig, maxTokens: Int) {
             let hasExperts = config.denseLayers < config.layers
-            let widths = config.expertIntermediateSize * (config.expertsPerToken + config.sharedExperts)
-            inner = maxTokens * max(config.denseLayers > 0 ? config.intermediateSize : 0, hasExperts ? widths : 0)
             choices = hasExperts ? maxTokens * config.expertsPerToken : 0
-            shared = hasExperts && config.sharedExperts > 0 ? maxTokens * config.hiddenSize : 0
+            let width = config.expertIntermediateSize
+            let dense = (rows: maxTokens, width: config.denseLayers > 0 ? config.intermediateSize : 0)
+            let sharedExpert = (rows: maxTokens, width: hasExperts ? config.sharedExperts * width : 0)
+            inner = [dense, (choices, width), sharedExpert]
+            up = maxTokens * max(dense.width, (hasExperts ? config.expertsPerToken * width : 0) + sharedExpert.width)
+            shared = sharedExpert.width > 0 ? maxTokens * config.hiddenSize : 0
             scores = hasExperts ? maxTokens * config.experts : 0
         }
     }
@@ -65,8 +71,10 @@ struct FeedForwardJob {
     /// Rows of `normed`; nil: all, in order.
     var rows: UnsafePointer<Int32>?
     var tokens: Int
-    /// Where its inner activations begin in the buffers, in floats.
-    var innerStart: Int
+    /// Its inner activations, (tokens, width)
+    var inner: MatrixRows
+    /// (tokens, width)
+    var up: UnsafeMutablePointer<Float>
     /// (tokens, hiddenSize)
     var output: UnsafeMutablePointer<Float>
 }
@@ -74,31 +82,34 @@ struct FeedForwardJob {
 extension ForwardContext {
     /// From `normed` to `branch` through one MLP.
     func runDenseMLP(_ weights: ModelWeights.GatedMLP) {
-        run([FeedForwardJob(weights: weights, rows: nil, tokens: plan.rows, innerStart: 0, output: branch.base)])
+        run([
+            FeedForwardJob(
+                weights: weights, rows: nil, tokens: plan.rows, inner: feedForward.inner.rows(width: weights.width),
+                up: feedForward.up.base, output: branch.base)
+        ])
     }
 
     /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows).
     func run(_ jobs: [FeedForwardJob]) {
-        let (x, hidden, kernels) = (normed.base, config.hiddenSize, kernels)
-        let (gates, ups) = (feedForward.gate, feedForward.up)
+        let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         pool.forEachSlice(of: jobs.map(\.weights.gate.blocks)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
-            let (gate, up) = (gates.base + job.innerStart, ups.base + job.innerStart)
-            for (matrix, target) in [(job.weights.gate, gate), (job.weights.up, up)] {
+            for (matrix, target) in [(job.weights.gate, job.inner.values), (job.weights.up, job.up)] {
                 matrix.multiply(
-                    x, xStride: hidden, xRows: job.rows, tokens: job.tokens, into: target, yStride: width,
-                    blocks: blocks, kernels: kernels)
+                    x, xRows: job.rows, tokens: job.tokens, into: target, yStride: width, blocks: blocks,
+                    kernels: kernels)
             }
             let columns = blocks.lowerBound * 16..<min(blocks.upperBound * 16, width)
             kernels.siluMultiply(
-                gate + columns.lowerBound, up + columns.lowerBound, job.tokens, columns.count, width)
+                job.inner.values + columns.lowerBound, job.up + columns.lowerBound, job.tokens, columns.count, width)
+            job.inner.encode(rows: 0..<job.tokens, columns: columns, width: width, kernels: kernels)
         }
         pool.forEachSlice(of: jobs.map(\.weights.down.blocks)) { index, blocks in
             let job = jobs[index]
             job.weights.down.multiply(
-                gates.base + job.innerStart, xStride: job.weights.width, xRows: nil, tokens: job.tokens,
-                into: job.output, yStride: hidden, blocks: blocks, kernels: kernels)
+                job.inner, xRows: nil, tokens: job.tokens, into: job.output, yStride: hidden, blocks: blocks,
+                kernels: kernels)
         }
     }
 }

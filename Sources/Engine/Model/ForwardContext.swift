@@ -14,13 +14,13 @@ final class ForwardContext {
     /// The residual stream, (tokens, hiddenSize)
     let residual: Buffer<Float>
     /// The normalized input of attention or MLP, (tokens, hiddenSize)
-    let normed: Buffer<Float>
+    let normed: MatrixRows
     /// The output of attention or MLP, (tokens, hiddenSize)
     let branch: Buffer<Float>
     /// (tokens, attentionHeads, headDimension)
     let query: Buffer<Float>
     let gate: Buffer<Float>
-    let attended: Buffer<Float>
+    let attended: MatrixRows
     /// (tokens, keyValueHeads, headDimension)
     let key: Buffer<Float>
     let value: Buffer<Float>
@@ -28,6 +28,9 @@ final class ForwardContext {
     let cosines: Buffer<Float>
     let sines: Buffer<Float>
     let feedForward: FeedForwardBuffers
+    private let normedBuffer: MatrixRowsBuffer
+    private let attendedBuffer: MatrixRowsBuffer
+    private var scratch = Buffer<Float>(count: 0)
 
     init(config: ModelConfig, storage: KVStorage, pool: WorkerPool, kernels: KernelTable, maxTokens: Int) {
         self.config = config
@@ -37,23 +40,34 @@ final class ForwardContext {
         plan = ForwardPlan(ForwardBatch(), config: config, storage: storage)
         func rows(_ width: Int) -> Buffer<Float> { Buffer(count: maxTokens * width) }
         residual = rows(config.hiddenSize)
-        normed = rows(config.hiddenSize)
+        normedBuffer = MatrixRowsBuffer([(maxTokens, config.hiddenSize)], kernels: kernels)
+        normed = normedBuffer.rows(width: config.hiddenSize)
         branch = rows(config.hiddenSize)
         query = rows(config.attentionHeads * config.headDimension)
         gate = rows(config.attentionHeads * config.headDimension)
-        attended = rows(config.attentionHeads * config.headDimension)
+        let attendedWidth = config.attentionHeads * config.headDimension
+        attendedBuffer = MatrixRowsBuffer([(maxTokens, attendedWidth)], kernels: kernels)
+        attended = attendedBuffer.rows(width: attendedWidth)
         key = rows(config.keyValueHeads * config.headDimension)
         value = rows(config.keyValueHeads * config.headDimension)
         cosines = rows(config.headDimension / 2)
         sines = rows(config.headDimension / 2)
-        feedForward = FeedForwardBuffers(config: config, maxTokens: maxTokens)
+        feedForward = FeedForwardBuffers(config: config, kernels: kernels, maxTokens: maxTokens)
+    }
+
+    /// Room for `count` floats that attention keeps between its steps; what was there before is lost.
+    func attentionScratch(count: Int) -> UnsafeMutablePointer<Float> {
+        if scratch.count < count { scratch = Buffer(count: count + count / 2) }
+        return scratch.base
     }
 
     /// Bytes of activations that `init` allocates.
-    static func activationBytes(config: ModelConfig, maxTokens: Int) -> Int {
-        let heads = 3 * config.attentionHeads + 2 * config.keyValueHeads
-        let row = 3 * config.hiddenSize + heads * config.headDimension + config.headDimension / 2 * 2
-        return 4 * maxTokens * row + FeedForwardBuffers.bytes(config: config, maxTokens: maxTokens)
+    static func activationBytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
+        let attended = config.attentionHeads * config.headDimension
+        let row = 2 * config.hiddenSize + 2 * attended + (2 * config.keyValueHeads + 1) * config.headDimension
+        return 4 * maxTokens * row
+            + MatrixRowsBuffer.bytes([(maxTokens, config.hiddenSize), (maxTokens, attended)], kernels: kernels)
+            + FeedForwardBuffers.bytes(config: config, kernels: kernels, maxTokens: maxTokens)
     }
 
     func observe(_ probe: TransformerProbe, layer: Int, _ values: UnsafePointer<Float>, count: Int) {

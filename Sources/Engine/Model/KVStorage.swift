@@ -60,6 +60,10 @@ public struct KVCacheLayout: Sendable, Equatable {
         }
     }
 
+    func blocksPerSlot(_ type: ModelConfig.LayerType) -> Int {
+        type == .full ? globalBlocksPerSlot : slidingBlocksPerSlot
+    }
+
     /// Bytes of one block: a part's keys and values of 16 tokens.
     public var bytesPerBlock: Int { layersPerPart * bytesPerLayer }
 

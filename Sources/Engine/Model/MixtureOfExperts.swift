@@ -43,20 +43,23 @@ struct MixtureOfExperts {
             next[expert] += 1
         }
 
+        let width = config.expertIntermediateSize
         var jobs: [FeedForwardJob] = []
         for expert in 0..<config.experts where starts[expert] < starts[expert + 1] {
+            let start = starts[expert]
             jobs.append(
                 FeedForwardJob(
-                    weights: weights.experts[expert], rows: UnsafePointer(buffers.slotTokens.base + starts[expert]),
-                    tokens: starts[expert + 1] - starts[expert],
-                    innerStart: starts[expert] * config.expertIntermediateSize,
-                    output: buffers.expertRows.base + starts[expert] * config.hiddenSize))
+                    weights: weights.experts[expert], rows: UnsafePointer(buffers.slotTokens.base + start),
+                    tokens: starts[expert + 1] - start,
+                    inner: buffers.inner.rows(width: width, behind: start, of: width),
+                    up: buffers.up.base + start * width, output: buffers.expertRows.base + start * config.hiddenSize))
         }
         if let shared = weights.shared {
             jobs.append(
                 FeedForwardJob(
                     weights: shared, rows: nil, tokens: context.plan.rows,
-                    innerStart: choices * config.expertIntermediateSize, output: buffers.shared.base))
+                    inner: buffers.inner.rows(width: shared.width, behind: choices, of: width),
+                    up: buffers.up.base + choices * width, output: buffers.shared.base))
         }
         return jobs
     }

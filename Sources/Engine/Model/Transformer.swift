@@ -15,13 +15,13 @@ final class Transformer {
     /// (maxLogitRows, vocabularySize)
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
-    private let finalHidden: Buffer<Float>
+    private let finalHidden: MatrixRowsBuffer
 
     /// - Parameters:
     ///   - maxTokens: rows of the largest step
     ///   - maxLogitRows: the most rows of a step whose logits are wanted
     init(
-        config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable = .best,
+        config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable,
         maxTokens: Int, maxLogitRows: Int
     ) {
         self.config = config
@@ -34,13 +34,16 @@ final class Transformer {
         }
         rotary = RotaryEmbedding(config.rope, headDimension: config.headDimension)
         logits = Buffer(count: maxLogitRows * config.vocabularySize)
-        finalHidden = Buffer(count: maxLogitRows * config.hiddenSize)
+        finalHidden = MatrixRowsBuffer([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
 
     /// Bytes of activations and logits that `init` allocates.
-    static func activationBytes(config: ModelConfig, maxTokens: Int, maxLogitRows: Int) -> Int {
-        ForwardContext.activationBytes(config: config, maxTokens: maxTokens)
-            + 4 * maxLogitRows * (config.vocabularySize + config.hiddenSize)
+    static func activationBytes(
+        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int
+    ) -> Int {
+        ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens)
+            + 4 * maxLogitRows * config.vocabularySize
+            + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
 
     /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
@@ -83,16 +86,18 @@ final class Transformer {
         // A prompt's middle chunks want no logits, and the head is the largest matrix.
         guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
+        let finalHidden = finalHidden.rows(width: hidden)
         for (index, row) in rows.enumerated() {
             context.kernels.rmsNorm(
-                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.base + index * hidden, 1,
+                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.values + index * hidden, 1,
                 hidden, config.normEpsilon)
         }
-        context.observe(.finalHidden, layer: layers.count, finalHidden.base, count: rows.count * hidden)
+        finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
+        context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
         context.pool.forEachSlice(of: [weights.head.blocks]) { _, blocks in
             weights.head.multiply(
-                finalHidden.base, xStride: hidden, xRows: nil, tokens: rows.count, into: logits.base,
-                yStride: config.vocabularySize, blocks: blocks, kernels: context.kernels)
+                finalHidden, xRows: nil, tokens: rows.count, into: logits.base, yStride: config.vocabularySize,
+                blocks: blocks, kernels: context.kernels)
         }
         return UnsafeBufferPointer(start: logits.base, count: rows.count * config.vocabularySize)
     }

@@ -21,14 +21,16 @@ final class Checkpoint {
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
     ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers into FP8.
+    ///   - pool: threads that check FP8 codes; `nil`: the caller's alone.
     /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
     ///   with a file.
     init(
-        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false,
+        pool: WorkerPool? = nil
     ) throws(CheckpointError) {
         self.quantizesToFloat8 = quantizesToFloat8
         let stored = try StoredTensors(directory: directory)
-        var audit = CheckpointAudit(stored: stored, quantization: quantization)
+        var audit = CheckpointAudit(stored: stored, quantization: quantization, pool: pool)
         for expected in config.expectedTensors {
             guard let found = audit.check(expected) else { continue }
             weights[expected.name] = Weight(tensor: found.tensor, scales: found.scales, role: expected.role)
@@ -47,13 +49,14 @@ final class Checkpoint {
     /// unless tied, `lm_head`. Its bytes are aligned to its elements. Where it is quantised at load, each call does so
     /// anew.
     ///
+    /// - Parameter pool: threads that quantise; `nil`: the caller's alone.
     /// - Precondition: the model's configuration implies the module.
-    func linear(_ name: String) -> LinearWeight {
+    func linear(_ name: String, pool: WorkerPool? = nil) -> LinearWeight {
         guard let weight = weights["\(name).weight"], weight.role != .vector else {
             preconditionFailure("no linear weight \(name) in this model")
         }
         let linear = Self.linear(weight)
-        return quantizesToFloat8 && weight.role == .linear ? WeightQuantizer.quantize(linear) : linear
+        return quantizesToFloat8 && weight.role == .linear ? WeightQuantizer.quantize(linear, pool: pool) : linear
     }
 
     /// The vector with this full name, such as `model.norm.weight`, as float32.
@@ -64,6 +67,20 @@ final class Checkpoint {
             let floats = FloatConversion.floats(weight.tensor.bytes, type: weight.tensor.type)
         else { preconditionFailure("no vector \(name) in this model") }
         return floats
+    }
+
+    /// The tensor with this full name as it is stored.
+    ///
+    /// - Precondition: the model's configuration implies it.
+    func stored(_ name: String) -> StoredTensor {
+        guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
+        return weight.tensor
+    }
+
+    /// Takes what was read of a tensor out of memory; it can be read again.
+    func release(_ name: String) {
+        guard let tensor = weights[name]?.tensor else { return }
+        tensor.owner.release(tensor.bytes)
     }
 
     private static func linear(_ weight: Weight) -> LinearWeight {

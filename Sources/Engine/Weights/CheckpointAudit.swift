@@ -3,13 +3,16 @@ struct CheckpointAudit {
     private let stored: [String: StoredTensor]
     private let misplaced: [String: String]
     private let quantization: QuantizationConfig?
+    private let pool: WorkerPool?
     /// Names that a check has accounted for.
     private var known: Set<String> = []
     private(set) var problems: [String] = []
     /// Size of all tensors found good.
     private(set) var bytes = 0
 
-    init(stored: StoredTensors, quantization: QuantizationConfig?) {
+    /// - Parameter pool: threads that look for NaN; `nil`: the caller's alone.
+    init(stored: StoredTensors, quantization: QuantizationConfig?, pool: WorkerPool?) {
+        self.pool = pool
         self.stored = stored.tensors
         misplaced = stored.misplaced
         self.quantization = quantization
@@ -78,7 +81,9 @@ struct CheckpointAudit {
             problems.append("not a number: \(name) is \(values[index]) at \(index)")
             return nil
         }
-        if let offset = Float8.firstNaN(in: weight.bytes) {
+        // Every code is read here; the pages of all of them together would be the whole checkpoint.
+        defer { weight.owner.release(weight.bytes) }
+        if let offset = firstNaN(in: weight.bytes) {
             let (row, column) = offset.quotientAndRemainder(dividingBy: weight.shape[1])
             problems.append("not a number: \(expected.name) at row \(row), column \(column)")
             return nil
@@ -86,6 +91,21 @@ struct CheckpointAudit {
         grid.values = values
         bytes += weight.bytes.count + tensor.bytes.count
         return grid
+    }
+
+    /// The offset of the first NaN code; `nil` when all are numbers.
+    private func firstNaN(in codes: UnsafeRawBufferPointer) -> Int? {
+        guard let pool, pool.threads > 1 else { return Float8.firstNaN(in: codes) }
+        let pieceBytes = 1 << 16
+        let pieces = (codes.count + pieceBytes - 1) / pieceBytes
+        let found = Buffer<Bool>(count: pieces)
+        pool.parallelFor(chunks: pieces) { piece in
+            let end = min((piece + 1) * pieceBytes, codes.count)
+            let part = UnsafeRawBufferPointer(rebasing: codes[piece * pieceBytes..<end])
+            found.base[piece] = Float8.firstNaN(in: part) != nil
+        }
+        // Where exactly matters once, for the error.
+        return found.contents.contains(true) ? Float8.firstNaN(in: codes) : nil
     }
 }
 

@@ -2,6 +2,8 @@
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file is missing or the system refuses it.
     case unreadable(file: String, reason: String)
+    /// A file or folder cannot be written, or would be overwritten.
+    case unwritable(file: String, reason: String)
     /// A file is not safetensors; `tensor` is the entry at fault, if it is one.
     case malformed(file: String, tensor: String?, reason: String)
     /// Everything by which the tensors differ from what `config.json` promises, one line each.
@@ -13,6 +15,7 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .unreadable(let file, let reason): return "cannot read \(file): \(reason)"
+        case .unwritable(let file, let reason): return "cannot write \(file): \(reason)"
         case .malformed(let file, let tensor, let reason):
             return "\(file) is not valid safetensors: \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
         case .mismatch(let directory, let problems):

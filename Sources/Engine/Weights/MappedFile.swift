@@ -29,6 +29,16 @@ final class MappedFile {
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }
 
+    /// Takes the pages of `range`, a part of `bytes`, out of this process's memory; the next read brings them back.
+    func release(_ range: UnsafeRawBufferPointer) {
+        guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
+        // Outwards to whole pages: a neighbour's page costs another fault at most.
+        let page = Int(getpagesize())
+        let first = (start - base) / page * page
+        let end = min((start - base + range.count + page - 1) / page * page, bytes.count)
+        madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+    }
+
     deinit {
         if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
     }

@@ -63,7 +63,7 @@ final class ModelWeights {
     ///
     /// - Parameter progress: called with the fraction done, after each layer
     init(
-        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable = .best,
+        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable,
         progress: (Double) -> Void = { _ in }
     ) {
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
@@ -134,7 +134,9 @@ private final class WeightReader {
     }
 
     func matrix(_ name: String) -> PackedMatrix {
-        let matrix = PackedMatrix(checkpoint.linear(name), pool: pool, kernels: kernels)
+        let matrix = PackedMatrix(checkpoint.linear(name, pool: pool), pool: pool, kernels: kernels)
+        // Or memory would hold the model twice, once as the file's pages.
+        checkpoint.release("\(name).weight")
         bytes += matrix.bytes
         return matrix
     }

@@ -1,14 +1,23 @@
-/// Bytes on the heap, aligned for vector loads, freed with this object.
-final class OwnedBytes {
-    static let alignment = 64
+import Foundation
 
+/// Bytes of this object's own, aligned for vector loads, given back to the system with it.
+///
+/// Mapped instead of taken from the heap: they live for a moment among packed matrices that stay, and the heap would keep
+/// the holes.
+final class OwnedBytes {
     let bytes: UnsafeMutableRawBufferPointer
 
     init(count: Int) {
-        bytes = .allocate(byteCount: count, alignment: Self.alignment)
+        // The system refuses an empty mapping.
+        let mapped = max(count, 1)
+        let memory = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else {
+            preconditionFailure("the system gives \(count) bytes, as the heap has to")
+        }
+        bytes = UnsafeMutableRawBufferPointer(start: memory, count: count)
     }
 
     deinit {
-        bytes.deallocate()
+        if let address = bytes.baseAddress { munmap(address, max(bytes.count, 1)) }
     }
 }

@@ -69,21 +69,31 @@ final class PackedMatrix {
 
     var blocks: Int { (rows + 15) / 16 }
 
-    /// y[:, rows of the blocks] = x W^T; x (tokens, xStride), picked by `xRows` if given; y (tokens, yStride).
+    /// y[:, rows of the blocks] = x W^T; x (tokens, columns), picked by `xRows` if given; y (tokens, yStride).
+    ///
+    /// - Parameter isExact: whether x keeps its precision in every mode
     func multiply(
-        _ x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?, tokens: Int,
-        into y: UnsafeMutablePointer<Float>, yStride: Int, blocks: Range<Int>, kernels: KernelTable
+        _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>, yStride: Int,
+        blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
     ) {
+        // Other sets' kernels want the borders of the scales to be borders of lines.
+        let kernels = hasWholeLines ? kernels : .portable
         let matmul =
             switch format {
             case .float32: kernels.matmulFloat32
-            case .bfloat16: kernels.matmulBFloat16
-            case .float8: kernels.matmulFloat8
+            case .bfloat16: isExact ? kernels.matmulBFloat16Exact : kernels.matmulBFloat16
+            case .float8: isExact ? kernels.matmulFloat8Exact : kernels.matmulFloat8
             }
+        var (source, stride) = (UnsafeRawPointer(x.values), x.valueStride)
+        if let encoded = x.encoded, format != .float32, hasWholeLines {
+            (source, stride) = (UnsafeRawPointer(encoded), x.encodedStride)
+        }
         matmul(
-            storage, scales.base, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, x, xStride,
-            xRows, tokens, y, yStride)
+            storage, scales.base, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, source,
+            stride, xRows, tokens, y, yStride)
     }
+
+    private var hasWholeLines: Bool { scaleColumns == 1 || scaleWidth % format.lineColumns == 0 }
 
     /// out (columns) = factor * the row's weights.
     func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {

@@ -7,3 +7,6 @@
 ///
 /// Every result depends on its own row alone: not on how many rows come with it, nor on which thread runs it.
 public enum Portable {}
+
+/// The name under which the sources in `Shared`, compiled into every kernel target, add to the target's set.
+typealias Kernels = Portable

@@ -28,11 +28,17 @@ struct RequestPreparation: Sendable {
 
     private func prepareCompletion(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try CompletionRequest(json, for: model)
-        let promptIDs = request.prompts.map { prompt in
+        var promptIDs: [[Int32]] = []
+        for (index, prompt) in request.prompts.enumerated() {
+            if Task.isCancelled { throw .aborted }
             switch prompt {
-            case .ids(let ids): ids
+            case .ids(let ids): promptIDs.append(ids)
             case .text(let string):
-                text?.tokenizer.encode(string, addSpecialTokens: request.options.addsSpecialTokens) ?? []
+                guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
+                promptIDs.append(
+                    try text.encode(
+                        [TextRun(text: string, isTrusted: true)], addSpecialTokens: request.options.addsSpecialTokens,
+                        param: request.prompts.count == 1 ? "prompt" : "prompt[\(index)]", for: model))
             }
         }
         return Prepared(options: request.options, promptIDs: promptIDs)
@@ -44,7 +50,8 @@ struct RequestPreparation: Sendable {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
         let prompt = try text.render(request)
-        let ids = text.tokenizer.encode(prompt, addSpecialTokens: request.options.addsSpecialTokens)
+        let ids = try text.encode(
+            prompt, addSpecialTokens: request.options.addsSpecialTokens, param: "messages", for: model)
         return Prepared(options: request.options, promptIDs: [ids])
     }
 }

@@ -69,12 +69,13 @@ struct Metrics: Sendable {
         text.gauge("vllm:num_requests_waiting", "Choices that wait, in preparation or in the queue.", Double(waiting))
         let poolSize = Double(max(1, statistics.totalBlocks))
         text.gauge(
-            "vllm:kv_cache_usage_perc", "Share of the KV pool in use, 0 to 1.",
+            "vllm:kv_cache_usage_perc", "Share of the KV pool that sequences hold, 0 to 1.",
             Double(statistics.globalBlocks + statistics.slidingBlocks) / poolSize)
         text.gauge(
             "trinity_kv_cache_blocks", "Blocks of the KV pool by use.",
             [
                 ([("state", "free")], Double(statistics.freeBlocks)),
+                ([("state", "cached")], Double(statistics.cachedBlocks)),
                 ([("state", "global")], Double(statistics.globalBlocks)),
                 ([("state", "sliding")], Double(statistics.slidingBlocks)),
             ])
@@ -89,6 +90,13 @@ struct Metrics: Sendable {
                 ])
         }
         text.write(total("vllm:prompt_tokens_total", "Prompt tokens of admitted choices.", statistics.promptTokens))
+        text.write(
+            total(
+                "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.",
+                statistics.prefixQueries))
+        text.write(
+            total(
+                "vllm:prefix_cache_hits_total", "Prompt tokens that the prefix cache had.", statistics.prefixHits))
         text.write(total("vllm:generation_tokens_total", "Generated tokens.", statistics.generationTokens))
         text.write(total("vllm:num_preemptions_total", "Choices sent back to the queue.", statistics.preemptions))
         text.write(total("trinity_engine_steps_total", "Steps of the engine.", statistics.steps))

@@ -21,6 +21,8 @@ enum APIError: Error, Hashable, Sendable {
     case modelNotFound(String)
     /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
     case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
+    /// A text so long that it was not tokenized to its end; `atLeast` tokens are certain.
+    case promptTooLong(param: String, atLeast: Int, limit: Int)
     /// The chat template refused the messages, in its own words, or failed at a line that the message names.
     case template(String)
     case notFound(path: String)
@@ -44,7 +46,7 @@ extension APIError {
     var status: HTTPResponse.Status {
         switch self {
         case .malformedJSON, .invalid, .missing, .unsupported, .unrecognized, .textUnavailable,
-            .contextLengthExceeded, .template:
+            .contextLengthExceeded, .promptTooLong, .template:
             .badRequest
         case .modelNotFound, .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
@@ -65,7 +67,7 @@ extension APIError {
         switch self {
         case .invalid(let param, _): param
         case .missing(let param), .unsupported(let param), .unrecognized(let param), .textUnavailable(let param, _),
-            .contextLengthExceeded(let param, _, _, _):
+            .contextLengthExceeded(let param, _, _, _), .promptTooLong(let param, _, _):
             param
         case .modelNotFound: "model"
         case .template: "messages"
@@ -82,7 +84,7 @@ extension APIError {
         case .unrecognized: "unknown_parameter"
         case .textUnavailable: "text_unavailable"
         case .modelNotFound: "model_not_found"
-        case .contextLengthExceeded: "context_length_exceeded"
+        case .contextLengthExceeded, .promptTooLong: "context_length_exceeded"
         case .template: "template_error"
         case .notFound: "unknown_url"
         case .methodNotAllowed: "method_not_allowed"
@@ -141,6 +143,8 @@ extension APIError {
             The context of this model is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
             the \(maxTokens) requested for the completion.
             """
+        case .promptTooLong(_, let atLeast, let limit):
+            "The context of this model is \(limit) tokens, but the prompt has at least \(atLeast)."
         case .contextLengthExceeded(_, let promptTokens, nil, let limit):
             """
             The context of this model is \(limit) tokens, but the prompt has \(promptTokens), which leaves no room \

@@ -18,13 +18,20 @@ struct Serve: AsyncParsableCommand {
             Folder of a model: config.json, safetensors, tokenizer.json (default: \(ServerConfiguration.defaultModel)).
             """, valueName: "dir"))
     var model: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Address to listen on (default: 127.0.0.1).", valueName: "address"))
     var host: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Port to listen on; 0 lets the system choose (default: 8000).", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Port to listen on; 0 lets the system choose (default: 8000).", valueName: "n"))
     var port: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Name of the model in requests (default: the folder's name).", valueName: "name"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Name of the model in requests (default: the folder's name).", valueName: "name"))
     var servedModelName: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
     var threads: String?
     @Option(
         parsing: .unconditional,
@@ -32,9 +39,13 @@ struct Serve: AsyncParsableCommand {
             "Longest sequence, prompt and completion together (default: the model's own, as far as memory allows).",
             valueName: "n"))
     var maxModelLen: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Sequences that run at the same time, at most (default: 64).", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Sequences that run at the same time, at most (default: 64).", valueName: "n"))
     var maxSequences: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that one step computes at most (default: 512).", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens that one step computes at most (default: 512).", valueName: "n"))
     var maxBatchedTokens: String?
     @Option(
         parsing: .unconditional,
@@ -47,10 +58,28 @@ struct Serve: AsyncParsableCommand {
             "Memory of the KV cache, such as 4GiB (default: what --max-sequences can use, up to 80 % of free memory).",
             valueName: "size"))
     var kvCacheMemory: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
     var kvCacheDtype: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Arithmetic: exact; fast is not there yet (default: exact).", valueName: "mode"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Whether prompts reuse what the cache has of their beginning: on or off (default: on).",
+            valueName: "on|off"))
+    var prefixCache: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it (default: exact).",
+            valueName: "mode"))
     var compute: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Instruction set to compute with: portable, avx2 or avx512 (default: the best of this CPU).",
+            valueName: "set"))
+    var kernels: String?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -70,7 +99,9 @@ struct Serve: AsyncParsableCommand {
         help: ArgumentHelp(
             "Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
     var logLevel: String?
-    @Option(parsing: .unconditional, help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?
 
     func validate() throws {
@@ -91,8 +122,9 @@ struct Serve: AsyncParsableCommand {
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
             (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
-            (.compute, compute), (.weights, weights), (.drainTimeout, drainTimeout), (.logLevel, logLevel),
-            (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
+            (.prefixCache, prefixCache), (.compute, compute), (.kernels, kernels), (.weights, weights),
+            (.drainTimeout, drainTimeout),
+            (.logLevel, logLevel), (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }

@@ -1,10 +1,18 @@
 #pragma once
 
+#include "Vectors.h"
+
 /// Pins the calling thread to one CPU. Returns 0, or the errno of sched_setaffinity.
 int trinity_pin_current_thread(int cpu);
 
 /// Fills `cpus` with the numbers of the CPUs in the process's affinity mask; returns how many there are.
 int trinity_affinity_cpus(int *cpus, int capacity);
+
+/// Whether this CPU, and the system on it, run code for x86-64-v3 (AVX2, FMA, BMI2, F16C).
+int trinity_has_avx2(void);
+
+/// Whether they run code for x86-64-v4 with BF16 and VBMI.
+int trinity_has_avx512(void);
 
 /// Tells the CPU that the calling thread spins.
 static inline void trinity_pause(void) {

@@ -1,4 +1,4 @@
-extension Portable {
+extension Kernels {
     /// Rotates the pairs (t, t + headDimension / 2) of each head by one position's angles (RoFormer, arXiv 2104.09864,
     /// in the half-split form): x (heads, headDimension), cosines and sines (headDimension / 2).
     public static func rotate(

@@ -1,10 +1,8 @@
-import KernelSupport
-
 // y = x W^T with packed weights. A dot product is a sum over panels of at most 128 columns that never cross a border of
 // the scales: in a panel one float32 chain of ascending columns, times the scale, added to the panels before. The same
 // for any number of tokens; and rows may be split over threads, columns never.
 
-extension Portable {
+extension Kernels {
     /// Output rows of 16-row blocks `firstBlock ..< firstBlock + blocks`, weights float32 in lines of 1 column (P16x1).
     ///
     /// - Parameters:
@@ -12,15 +10,16 @@ extension Portable {
     ///   - scales: (row blocks, scaleColumns, 16)
     ///   - scaleWidth: columns that share a scale; with bfloat16 weights all of them
     ///   - rows, columns: the matrix's shape without padding
-    ///   - x: rows of at least `columns` floats, `xStride` apart
+    ///   - x: float32 rows of at least `columns` numbers, `xStride` apart
     ///   - xRows: the row of x for each token, or nil for 0 ..< tokens
     ///   - y: (tokens, rows), `yStride` floats from token to token; only the blocks' columns are written
     public static func matmulFloat32(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
         let weights = weights.assumingMemoryBound(to: Float.self)
+        let x = x.assumingMemoryBound(to: Float.self)
         var block = firstBlock
         while block < firstBlock + blocks {
             let lines = weights + block * columns * 16
@@ -41,9 +40,10 @@ extension Portable {
     /// The same with weights in bfloat16, in lines of 2 columns (P16x2).
     public static func matmulBFloat16(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
+        let x = x.assumingMemoryBound(to: Float.self)
         withPanel { panel in
             var block = firstBlock
             while block < firstBlock + blocks {
@@ -67,9 +67,10 @@ extension Portable {
     /// The same with weights in E4M3FN, in lines of 4 columns (P16x4).
     public static func matmulFloat8(
         weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafePointer<Float>, xStride: Int, xRows: UnsafePointer<Int32>?,
+        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
         tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
     ) {
+        let x = x.assumingMemoryBound(to: Float.self)
         withPanel { panel in
             var block = firstBlock
             while block < firstBlock + blocks {
@@ -110,7 +111,7 @@ extension Portable {
         }
     }
 
-    /// y (+)= (x panel^T) * scales for all tokens, two at a time: that is what sixteen 128-bit registers hold.
+    /// y (+)= (x panel^T) * scales for all tokens, a few at a time: as many as the registers hold.
     @inline(__always)
     private static func multiply(
         _ panel: UnsafePointer<Float>, _ width: Int, _ scales: SIMD16<Float>, _ x: UnsafePointer<Float>, _ xStride: Int,
@@ -118,43 +119,68 @@ extension Portable {
         isFirst: Bool
     ) {
         var token = 0
+        while largestTile >= 4 && token + 4 <= tokens {
+            let sums = multiply(panel, width, x, rows(token, xRows, xStride, InlineArray<4, Int>(repeating: 0)))
+            add(sums, scales, y + token * yStride, yStride, valid, isFirst)
+            token += 4
+        }
         while token + 2 <= tokens {
-            let x0 = x + row(token, xRows) * xStride
-            let x1 = x + row(token + 1, xRows) * xStride
-            var sum0 = SIMD16<Float>.zero
-            var sum1 = SIMD16<Float>.zero
-            var k = 0
-            while k < width {
-                let weights = load16(panel, k * 16)
-                sum0 = weights * x0[k] + sum0
-                sum1 = weights * x1[k] + sum1
-                k += 1
-            }
-            add(sum0 * scales, y + token * yStride, valid, isFirst)
-            add(sum1 * scales, y + (token + 1) * yStride, valid, isFirst)
+            let sums = multiply(panel, width, x, rows(token, xRows, xStride, InlineArray<2, Int>(repeating: 0)))
+            add(sums, scales, y + token * yStride, yStride, valid, isFirst)
             token += 2
         }
         if token < tokens {
-            let x0 = x + row(token, xRows) * xStride
-            var sum0 = SIMD16<Float>.zero
-            var k = 0
-            while k < width {
-                sum0 = load16(panel, k * 16) * x0[k] + sum0
-                k += 1
-            }
-            add(sum0 * scales, y + token * yStride, valid, isFirst)
+            let sums = multiply(panel, width, x, rows(token, xRows, xStride, InlineArray<1, Int>(repeating: 0)))
+            add(sums, scales, y + token * yStride, yStride, valid, isFirst)
         }
     }
 
     @inline(__always)
-    private static func row(_ token: Int, _ xRows: UnsafePointer<Int32>?) -> Int {
-        if let xRows { Int(xRows[token]) } else { token }
+    private static func multiply<let count: Int>(
+        _ panel: UnsafePointer<Float>, _ width: Int, _ x: UnsafePointer<Float>, _ rows: InlineArray<count, Int>
+    ) -> InlineArray<count, SIMD16<Float>> {
+        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        var k = 0
+        while k < width {
+            let weights = load16(panel, k * 16)
+            var t = 0
+            while t < count {
+                let factor = SIMD16<Float>(repeating: x[rows[unchecked: t] + k])
+                sums[unchecked: t] = multiplyAdd(weights, factor, sums[unchecked: t])
+                t += 1
+            }
+            k += 1
+        }
+        return sums
+    }
+
+    /// Where the rows of x of some tokens begin.
+    @inline(__always)
+    private static func rows<let count: Int>(
+        _ token: Int, _ xRows: UnsafePointer<Int32>?, _ xStride: Int, _ tokens: InlineArray<count, Int>
+    ) -> InlineArray<count, Int> {
+        var offsets = tokens
+        var t = 0
+        while t < count {
+            let row = if let xRows { Int(xRows[token + t]) } else { token + t }
+            offsets[unchecked: t] = row * xStride
+            t += 1
+        }
+        return offsets
     }
 
     @inline(__always)
-    private static func add(_ value: SIMD16<Float>, _ y: UnsafeMutablePointer<Float>, _ valid: Int, _ isFirst: Bool) {
-        let total = isFirst ? value : load(y, 0, count: valid) + value
-        store(total, y, 0, count: valid)
+    private static func add<let count: Int>(
+        _ sums: InlineArray<count, SIMD16<Float>>, _ scales: SIMD16<Float>, _ y: UnsafeMutablePointer<Float>,
+        _ yStride: Int, _ valid: Int, _ isFirst: Bool
+    ) {
+        var t = 0
+        while t < count {
+            let value = sums[unchecked: t] * scales
+            let target = y + t * yStride
+            store(isFirst ? value : load(target, 0, count: valid) + value, target, 0, count: valid)
+            t += 1
+        }
     }
 
     @inline(__always)
@@ -166,38 +192,5 @@ extension Portable {
             store16(unsafeBitCast(pairs & 0xffff_0000, to: SIMD16<Float>.self), panel, line * 32 + 16)
             line += 1
         }
-    }
-
-    @inline(__always)
-    private static func decodeFloat8(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
-        var line = 0
-        while line < count {
-            var quarter = 0
-            while quarter < 4 {
-                let source = lines + line * 64 + quarter * 16
-                let target = panel + line * 64 + quarter * 4
-                decodePairs(source.loadUnaligned(as: SIMD4<UInt16>.self), target)
-                decodePairs((source + 8).loadUnaligned(as: SIMD4<UInt16>.self), target + 32)
-                quarter += 1
-            }
-            line += 1
-        }
-    }
-
-    /// Two columns of four rows.
-    @inline(__always)
-    private static func decodePairs(_ pairs: SIMD4<UInt16>, _ target: UnsafeMutablePointer<Float>) {
-        let wide = unsafeBitCast(SIMD4<UInt32>(truncatingIfNeeded: pairs), to: SIMD4<Int32>.self)
-        let target = UnsafeMutableRawPointer(target)
-        target.storeBytes(of: decodeHighByte(wide &<< 24), as: SIMD4<Float>.self)
-        target.storeBytes(of: decodeHighByte(wide &<< 16), toByteOffset: 64, as: SIMD4<Float>.self)
-    }
-
-    /// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120,
-    /// also for subnormals; the product with 2^120 is exact.
-    @inline(__always)
-    private static func decodeHighByte(_ bits: SIMD4<Int32>) -> SIMD4<Float> {
-        let mask = Int32(bitPattern: 0x87f0_0000)
-        return unsafeBitCast((bits &>> 4) & mask, to: SIMD4<Float>.self) * 0x1p120
     }
 }

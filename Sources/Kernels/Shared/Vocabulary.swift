@@ -1,6 +1,4 @@
-import KernelSupport
-
-extension Portable {
+extension Kernels {
     /// The index of the largest of `count` >= 1 values, the lowest among equals.
     public static func argmax(values: UnsafePointer<Float>, count: Int) -> Int {
         var best = 0

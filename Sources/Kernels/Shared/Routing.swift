@@ -1,6 +1,4 @@
-import KernelSupport
-
-extension Portable {
+extension Kernels {
     /// Chooses the experts of each token and their mixing weights.
     ///
     /// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are

@@ -4,7 +4,7 @@
 // P16x1: value of row r at 4r. P16x2: columns (k0, k1) of row r at 4r. P16x4: rows in four quarters of 16 bytes; in the
 // quarter of rows 4q ..< 4q + 4 first (k0, k1) of each row, then (k2, k3) of each.
 
-extension Portable {
+extension Kernels {
     /// Packs row blocks `firstBlock ..< firstBlock + blocks` of float32 `source` (rows, columns) into `target`, where
     /// block 0 begins.
     public static func packFloat32(

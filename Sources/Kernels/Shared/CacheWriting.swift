@@ -1,4 +1,4 @@
-extension Portable {
+extension Kernels {
     /// Writes one position's keys and values of all heads of a layer into its block, as float32.
     ///
     /// - Parameters:

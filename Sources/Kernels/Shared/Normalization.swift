@@ -1,9 +1,7 @@
-import KernelSupport
-
 // RMS normalization (arXiv 1910.07467): out = weight * x / sqrt(mean(x^2) + epsilon), all in float32. The squares are
 // summed in 16 lanes of ascending columns, then as a tree.
 
-extension Portable {
+extension Kernels {
     /// Normalizes each of `rows` rows: x and out (rows, width), weight (width). `out` may be `x`.
     public static func rmsNorm(
         x: UnsafePointer<Float>, weight: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, rows: Int, width: Int,

@@ -1,6 +1,4 @@
-import KernelSupport
-
-extension Portable {
+extension Kernels {
     /// gate = silu(gate) * up, the SwiGLU product, with silu(z) = z * sigmoid(z); both (rows, width) with `stride`
     /// floats from row to row.
     public static func siluMultiply(

@@ -1,0 +1,198 @@
+// Kernel sets against each other and against the machine: every figure is the best of many short samples, all kinds of
+// samples taken in turn, so that the figures of a line share a minute. Arguments: [threads] [rounds].
+
+import AVX2Kernels
+import AVX512Kernels
+import Ceilings
+import Foundation
+import PortableKernels
+
+typealias Matmul =
+    @Sendable (
+        UnsafeRawPointer, UnsafePointer<Float>, Int, Int, Int, Int, Int, Int, UnsafeRawPointer, Int,
+        UnsafePointer<Int32>?, Int, UnsafeMutablePointer<Float>, Int
+    ) -> Void
+
+let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
+let threads = arguments.first ?? ProcessInfo.processInfo.activeProcessorCount
+let rounds = arguments.dropFirst().first ?? 10
+
+/// Random float8 weights in packed form, with rows of x that any kernel set may read as its own kind of numbers.
+struct Problem {
+    let rows: Int
+    let columns: Int
+    let tokens: Int
+    let weights: UnsafeMutableRawPointer
+    let scales: UnsafeMutablePointer<Float>
+    let x: UnsafeMutableRawPointer
+    let y: UnsafeMutablePointer<Float>
+
+    init(rows: Int, columns: Int, tokens: Int) {
+        (self.rows, self.columns, self.tokens) = (rows, columns, tokens)
+        weights = .allocate(byteCount: rows * columns + 8192, alignment: 64)
+        for i in 0..<rows * columns / 8 {
+            // No code beyond 1.75: sums stay ordinary numbers.
+            let bits = (UInt64(truncatingIfNeeded: i) &* 0x9e37_79b9_7f4a_7c15) & 0xbfbf_bfbf_bfbf_bfbf
+            weights.storeBytes(of: bits, toByteOffset: i * 8, as: UInt64.self)
+        }
+        let scaleCount = rows * (columns / 128)
+        scales = .allocate(capacity: scaleCount)
+        scales.initialize(repeating: 0.01, count: scaleCount)
+        x = .allocate(byteCount: tokens * (columns + 32) * 4, alignment: 64)
+        x.initializeMemory(as: UInt16.self, repeating: 0x3c00, count: tokens * (columns + 32) * 2)
+        y = .allocate(capacity: tokens * rows)
+        y.initialize(repeating: 0, count: tokens * rows)
+    }
+
+    func free() {
+        weights.deallocate()
+        scales.deallocate()
+        x.deallocate()
+        y.deallocate()
+    }
+
+    /// Multiplies on all threads, each over its share of row blocks, as often as asked.
+    func run(_ matmul: @escaping Matmul, stride: Int, repeats: Int) {
+        let blocks = rows / 16
+        // As the engine cuts it: a few slices for each thread.
+        let slice = max(blocks / (threads * 8), 1)
+        let share = (blocks + threads - 1) / threads
+        nonisolated(unsafe) let problem = self
+        DispatchQueue.concurrentPerform(iterations: threads) { thread in
+            let p = problem
+            for _ in 0..<repeats {
+                for first in Swift.stride(from: thread * share, to: min((thread + 1) * share, blocks), by: slice) {
+                    let count = min(slice, min((thread + 1) * share, blocks) - first)
+                    matmul(
+                        p.weights, p.scales, p.columns / 128, 128, p.rows, p.columns, first, count, p.x, stride, nil,
+                        p.tokens, p.y, p.rows)
+                }
+            }
+        }
+    }
+}
+
+/// Elapsed time; with one thread the time on the CPU, which neighbours disturb less.
+func seconds(_ body: () -> Void) -> Double {
+    if threads == 1 {
+        let start = clock()
+        body()
+        return Double(clock() - start) / Double(CLOCKS_PER_SEC)
+    }
+    let clock = ContinuousClock()
+    return clock.measure(body) / .seconds(1)
+}
+
+func line(_ name: String, _ values: [(String, Double)]) {
+    let cells = values.map { "\($0.0) \(String(format: "%.1f", $0.1))" }
+    print(name.padding(toLength: 28, withPad: " ", startingAt: 0) + cells.joined(separator: "   "))
+}
+
+let sets: [(name: String, matmul: Matmul, elements: Int)] = [
+    ("portable", Portable.matmulFloat8, 0), ("avx2", AVX2.matmulFloat8, 0),
+    ("avx512 exact", AVX512.matmulFloat8Exact, 2),
+    ("avx512 fast", AVX512.matmulFloat8, 2),
+]
+
+// One token over weights far larger than the caches: GB/s.
+do {
+    let problem = Problem(rows: 65536, columns: 2048, tokens: 1)
+    let bytes = problem.rows * problem.columns
+    var best = [String: Double]()
+    for _ in 0..<rounds {
+        for set in sets {
+            let time = seconds {
+                problem.run(
+                    set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements,
+                    repeats: 1)
+            }
+            best[set.name] = max(best[set.name] ?? 0, Double(bytes) / time / 1e9)
+        }
+        nonisolated(unsafe) let weights = problem.weights
+        let share = bytes / threads / 256 * 256
+        let time = seconds {
+            DispatchQueue.concurrentPerform(iterations: threads) { _ = ceiling_read(weights + $0 * share, share) }
+        }
+        best["read"] = max(best["read"] ?? 0, Double(bytes) / time / 1e9)
+    }
+    line("1 token, GB/s", (["read"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+    problem.free()
+}
+
+// Experts of 1024 x 2048 in the cache: GFLOP/s.
+for tokens in [2, 4, 8, 12, 32, 64, 512] {
+    let problem = Problem(rows: 1024, columns: 2048, tokens: tokens)
+    let operations = Double(2 * problem.rows * problem.columns * tokens)
+    let repeats = max(1, Int(2e9 / operations))
+    var best = [String: Double]()
+    for _ in 0..<rounds {
+        for set in sets {
+            let count = set.name == "portable" ? max(repeats / 8, 1) : repeats
+            let time = seconds {
+                problem.run(
+                    set.matmul, stride: set.elements == 0 ? problem.columns : (problem.columns + 32) * set.elements,
+                    repeats: count)
+            }
+            best[set.name] = max(best[set.name] ?? 0, operations * Double(count) / time / 1e9)
+        }
+        nonisolated(unsafe) var operations = 0.0
+        let time = seconds {
+            DispatchQueue.concurrentPerform(iterations: threads) { index in
+                let count = ceiling_bfloat16(1_000_000)
+                if index == 0 { operations = count * Double(threads) }
+            }
+        }
+        best["bf16 peak"] = max(best["bf16 peak"] ?? 0, operations / time / 1e9)
+    }
+    line("\(tokens) tokens, GFLOP/s", (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+    problem.free()
+}
+
+typealias Attend =
+    @Sendable (
+        UnsafePointer<Float>, Int, Int, UnsafeRawPointer, Int, UnsafePointer<Int32>, Int, Int, Int, Float,
+        UnsafeMutablePointer<Float>
+    ) -> Void
+
+// One row over a bfloat16 cache far larger than the caches, 4 heads of 128 channels to a key-value head: GB/s.
+do {
+    let (heads, width, slots) = (4, 128, 16384)
+    let blockBytes = 2 * 16 * width * 2
+    let cache = UnsafeMutableRawPointer.allocate(byteCount: slots * blockBytes, alignment: 64)
+    cache.initializeMemory(as: UInt16.self, repeating: 0x3c00, count: slots * blockBytes / 2)
+    let table = UnsafeMutablePointer<Int32>.allocate(capacity: slots)
+    for slot in 0..<slots { table[slot] = Int32(slot) }
+    let query = UnsafeMutablePointer<Float>.allocate(capacity: heads * width)
+    query.initialize(repeating: 0.01, count: heads * width)
+    let stride = heads * (width + 2)
+    let partials = UnsafeMutablePointer<Float>.allocate(capacity: threads * stride)
+    let sets: [(name: String, attend: Attend)] = [
+        ("portable", Portable.attendBFloat16), ("avx2", AVX2.attendBFloat16), ("avx512", AVX512.attendBFloat16),
+    ]
+    var best = [String: Double]()
+    for _ in 0..<rounds {
+        for set in sets {
+            nonisolated(unsafe) let memory = (cache, table, query, partials)
+            let attend = set.attend
+            let time = seconds {
+                DispatchQueue.concurrentPerform(iterations: threads) { thread in
+                    let (cache, table, query, partials) = memory
+                    let share = slots / 16 / threads
+                    for segment in thread * share..<(thread + 1) * share {
+                        attend(
+                            query, heads, width, cache, blockBytes, table, 1, segment * 256, (segment + 1) * 256, 0.1,
+                            partials + thread * stride)
+                    }
+                }
+            }
+            best[set.name] = max(best[set.name] ?? 0, Double(slots * blockBytes) / time / 1e9)
+        }
+        nonisolated(unsafe) let memory = cache
+        let share = slots * blockBytes / threads
+        let time = seconds {
+            DispatchQueue.concurrentPerform(iterations: threads) { _ = ceiling_read(memory + $0 * share, share) }
+        }
+        best["read"] = max(best["read"] ?? 0, Double(slots * blockBytes) / time / 1e9)
+    }
+    line("attention, GB/s", (["read"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+}

@@ -1,0 +1,48 @@
+import CIntrinsics
+
+/// The instruction sets that there are kernels for, in ascending order of speed.
+public enum KernelSet: String, Sendable, CaseIterable {
+    /// Any CPU.
+    case portable
+    /// x86-64-v3: AVX2 and FMA.
+    case avx2
+    /// x86-64-v4 with BF16 and VBMI.
+    case avx512
+
+    /// The sets that this machine's CPU runs.
+    public static let available = allCases.filter(\.isAvailable)
+
+    private var isAvailable: Bool {
+        switch self {
+        case .portable: true
+        case .avx2: trinity_has_avx2() != 0
+        case .avx512: trinity_has_avx512() != 0
+        }
+    }
+
+    /// The kernels, with activations in products as exact as `compute` asks; a set without bfloat16 arithmetic always
+    /// takes float32.
+    func table(_ compute: EngineOptions.Compute) -> KernelTable {
+        switch self {
+        case .portable: .portable
+        #if arch(x86_64)
+            case .avx2: .avx2
+            case .avx512: compute == .exact ? .avx512Exact : .avx512Fast
+        #else
+            case .avx2, .avx512: .portable
+        #endif
+        }
+    }
+}
+
+extension KernelTable {
+    /// The fastest set of this machine.
+    static func best(_ compute: EngineOptions.Compute) -> KernelTable {
+        (KernelSet.available.last ?? .portable).table(compute)
+    }
+
+    /// Every table that this machine runs.
+    static let available: [KernelTable] = KernelSet.available.flatMap { set in
+        set == .avx512 ? [set.table(.exact), set.table(.fast)] : [set.table(.exact)]
+    }
+}

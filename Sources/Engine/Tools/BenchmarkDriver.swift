@@ -1,0 +1,121 @@
+import Scheduling
+
+/// Runs steps of a benchmark through a transformer and times them; blocks of the cache are handed out in order.
+struct BenchmarkDriver {
+    /// The most steps of one decode measurement.
+    static let maximumSteps = 64
+    private static let measuredTime = Duration.milliseconds(1500)
+    /// After so long a measurement of less than three repetitions has to do.
+    private static let longestTime = Duration.seconds(10)
+
+    private let loaded: EngineLoader.Loaded
+    private let isQuick: Bool
+    private let clock = ContinuousClock()
+    private var filledBlocks = 0
+
+    init(loaded: EngineLoader.Loaded, isQuick: Bool) {
+        self.loaded = loaded
+        self.isQuick = isQuick
+    }
+
+    private var geometry: KVCacheGeometry { loaded.loadedModel.geometry }
+
+    /// Whether so many sequences of `tokens` tokens each fit the model and the cache.
+    func fits(sequences: Int, tokens: Int) -> Bool {
+        tokens <= loaded.loadedModel.maxModelLength
+            && sequences * geometry.slots(tokens: tokens) * geometry.blocksPerSlot <= geometry.totalBlocks
+            && sequences <= loaded.limits.maxSequences
+    }
+
+    /// The median time of a prompt of `tokens` tokens, cut into steps of `chunk`, in seconds.
+    mutating func prefill(tokens: Int, chunk: Int) -> Double {
+        let tables = tables(tokens: tokens, firstQuery: 0, firstBlock: 0).tables
+        return median(limit: 5) { _ in
+            for start in stride(from: 0, to: tokens, by: chunk) {
+                let count = min(chunk, tokens - start)
+                var batch = ForwardBatch()
+                batch.tokens = (start..<start + count).map(token)
+                batch.sequences = [sequence(rows: 0..<count, start: start, tables)]
+                if start + count == tokens { batch.logitRows = [count - 1] }
+                _ = loaded.transformer.forward(batch)
+            }
+        }
+    }
+
+    /// The median time of a step that decodes one token of each of `sequences` sequences behind `context` tokens, in
+    /// seconds.
+    mutating func decode(sequences: Int, context: Int) -> Double {
+        var all: [(global: BlockTable, sliding: BlockTable)] = []
+        var next = 0
+        for _ in 0..<sequences {
+            let (tables, end) = tables(tokens: context + Self.maximumSteps, firstQuery: context, firstBlock: next)
+            all.append(tables)
+            next = end
+        }
+        fill(blocks: next)
+        return median(limit: Self.maximumSteps) { step in
+            var batch = ForwardBatch()
+            for (row, tables) in all.enumerated() {
+                batch.tokens.append(token(step * sequences + row))
+                batch.sequences.append(sequence(rows: row..<row + 1, start: context + step, tables))
+                batch.logitRows.append(row)
+            }
+            _ = loaded.transformer.forward(batch)
+        }
+    }
+
+    /// The median duration of `body`, called at most `limit` times, in seconds.
+    private func median(limit: Int, _ body: (Int) -> Void) -> Double {
+        let start = clock.now
+        var times: [Double] = []
+        while times.count < limit {
+            let begin = clock.now
+            body(times.count)
+            times.append((clock.now - begin) / .seconds(1))
+            let elapsed = clock.now - start
+            if isQuick || elapsed > Self.longestTime || times.count >= 3 && elapsed > Self.measuredTime { break }
+        }
+        // The first touches memory that nobody has touched.
+        if times.count > 2 { times.removeFirst() }
+        return times.sorted()[times.count / 2]
+    }
+
+    /// Ids spread over the vocabulary, so that tokens go to different experts.
+    private func token(_ index: Int) -> Int32 {
+        Int32((index &* 2_654_435_761 &+ 97) % loaded.loadedModel.config.vocabularySize)
+    }
+
+    private func sequence(
+        rows: Range<Int>, start: Int, _ tables: (global: BlockTable, sliding: BlockTable)
+    ) -> ForwardBatch.Sequence {
+        ForwardBatch.Sequence(rows: rows, start: start, globalTable: tables.global, slidingTable: tables.sliding)
+    }
+
+    /// Tables for `tokens` tokens, without the blocks that a query at `firstQuery` no longer sees.
+    private func tables(
+        tokens: Int, firstQuery: Int, firstBlock: Int
+    ) -> (tables: (global: BlockTable, sliding: BlockTable), end: Int) {
+        let slots = geometry.slots(tokens: tokens)
+        let hidden = geometry.firstSlidingSlot(forQueryAt: firstQuery) * geometry.slidingBlocksPerSlot
+        let globalEnd = firstBlock + slots * geometry.globalBlocksPerSlot
+        let end = globalEnd + slots * geometry.slidingBlocksPerSlot - hidden
+        let global = (firstBlock..<globalEnd).map(Int32.init)
+        let sliding = [Int32](repeating: BlockTable.nullBlock, count: hidden) + (globalEnd..<end).map(Int32.init)
+        return (
+            (
+                BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot, blocks: global),
+                BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot, blocks: sliding)
+            ), end
+        )
+    }
+
+    /// Gives the first `blocks` blocks contents: memory that was never written is all one page of zeros.
+    private mutating func fill(blocks: Int) {
+        guard blocks > filledBlocks else { return }
+        let bytes = loaded.storage.layout.bytesPerBlock
+        // A small number in every type: 0.0115 in float32 and bfloat16.
+        (loaded.storage.base + filledBlocks * bytes).initializeMemory(
+            as: UInt8.self, repeating: 0x3C, count: (blocks - filledBlocks) * bytes)
+        filledBlocks = blocks
+    }
+}

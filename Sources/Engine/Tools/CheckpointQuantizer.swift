@@ -1,0 +1,100 @@
+import Foundation
+import Text
+
+/// Writes a checkpoint again with its linear layers in FP8, as `--weights fp8` would make them while loading.
+public struct CheckpointQuantizer {
+    /// A folder whose weights are BF16, F16 or F32.
+    public var source: URL
+    public var destination: URL
+
+    public init(source: URL, destination: URL) {
+        self.source = source
+        self.destination = destination
+    }
+
+    /// Files of these kinds are copied as they are, apart from those that describe the weights.
+    private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
+
+    /// Writes the folder `destination`: E4M3 codes and a float32 `weight_scale` for each block of 128 by 128; embeddings,
+    /// head, routers, norms and biases as they are.
+    ///
+    /// - Parameter progress: called with the fraction that is written.
+    /// - Throws: `ToolError.checkpoint` for a source in FP8 or with weights that are not finite, `CheckpointError`, or
+    ///   `ModelConfigError`; `CheckpointError.unwritable` also when `destination` exists and is not empty.
+    public func write(progress: (Double) -> Void = { _ in }) throws {
+        let config = try ModelConfig(directory: source)
+        guard try QuantizationConfig(directory: source) == nil else {
+            throw ToolError.checkpoint("\(source.path) is quantised already")
+        }
+        let checkpoint = try Checkpoint(
+            directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
+        let tensors = config.expectedTensors
+        try CheckpointWriter.makeFolder(destination)
+        var writer = try CheckpointWriter(
+            directory: destination, entries: tensors.flatMap { Self.entries($0, stored: checkpoint.stored($0.name)) })
+        for tensor in tensors {
+            if tensor.role == .linear {
+                try Self.append(tensor, of: checkpoint, pool: pool, to: &writer)
+            } else {
+                try writer.append(checkpoint.stored(tensor.name).bytes)
+            }
+            checkpoint.release(tensor.name)
+            progress(Double(writer.writtenBytes) / Double(writer.totalBytes))
+        }
+        try writer.finish()
+        try copyOtherFiles()
+        // Last, so that a folder that was left half written is not taken for a model.
+        var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
+        json["quantization_config"] = QuantizationConfig.blockJSON
+        try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
+    }
+
+    private static func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {
+        guard tensor.role == .linear else {
+            return [CheckpointWriter.Entry(name: tensor.name, type: stored.type, shape: tensor.shape)]
+        }
+        let grid = WeightQuantizer.gridShape(rows: tensor.shape[0], columns: tensor.shape[1])
+        return [
+            CheckpointWriter.Entry(name: tensor.name, type: .float8E4M3, shape: tensor.shape),
+            CheckpointWriter.Entry(name: "\(tensor.name)_scale", type: .float32, shape: grid),
+        ]
+    }
+
+    private static func append(
+        _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
+    ) throws {
+        let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
+        guard case .float8(let grid) = weight.format else {
+            preconditionFailure("a linear layer of a checkpoint that quantises is FP8")
+        }
+        if let offset = Float8.firstNaN(in: weight.bytes) {
+            let (row, column) = offset.quotientAndRemainder(dividingBy: weight.columns)
+            throw ToolError.checkpoint("not a number: \(tensor.name) at row \(row), column \(column)")
+        }
+        try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
+        // A thrown error of its own type cannot leave a rethrowing closure of the standard library.
+        let scales = Buffer(grid.values)
+        try writer.append(UnsafeRawBufferPointer(scales.contents))
+        withExtendedLifetime(scales) {}
+    }
+
+    private func copyOtherFiles() throws {
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: source.path).sorted() {
+            // Downloads are often links into a cache.
+            let url = source.appending(path: name).resolvingSymlinksInPath()
+            var isFolder: ObjCBool = false
+            guard files.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue,
+                Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
+                name != "config.json", name != StoredTensors.indexName
+            else { continue }
+            do {
+                try files.copyItem(at: url, to: destination.appending(path: name))
+            } catch {
+                throw CheckpointError.unwritable(
+                    file: destination.appending(path: name).path, reason: "\(error)")
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Foundation
+
+/// Tells how far a long task is: a bar on a terminal, a line every few seconds elsewhere, nothing for a short task.
+///
+/// Not Sendable: it belongs to the thread that works.
+public final class ProgressMeter {
+    private let title: String
+    private let isTerminal: Bool
+    private let now: () -> Duration
+    private let write: (String) -> Void
+    private let writeLine: (String) -> Void
+    private var next: Duration
+    private var hasBar = false
+
+    private static let barInterval = Duration.milliseconds(200)
+    private static let lineInterval = Duration.seconds(5)
+    private static let barWidth = 40
+
+    /// A meter that draws on standard error when that is a terminal, and gives its lines to `line` when it is not.
+    public convenience init(_ title: String, line: @escaping (String) -> Void) {
+        let clock = ContinuousClock()
+        let start = clock.now
+        self.init(
+            title, isTerminal: isatty(2) == 1, now: { clock.now - start },
+            write: { FileHandle.standardError.write(Data($0.utf8)) }, writeLine: line)
+    }
+
+    /// A meter whose lines go to standard error as well.
+    public convenience init(_ title: String) {
+        self.init(title) { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+    }
+
+    init(
+        _ title: String, isTerminal: Bool, now: @escaping () -> Duration, write: @escaping (String) -> Void,
+        writeLine: @escaping (String) -> Void
+    ) {
+        self.title = title
+        self.isTerminal = isTerminal
+        self.now = now
+        self.write = write
+        self.writeLine = writeLine
+        next = now() + (isTerminal ? .seconds(1) : Self.lineInterval)
+    }
+
+    /// Says that `fraction` in 0...1 of the task is done.
+    public func update(_ fraction: Double) {
+        let time = now()
+        guard time >= next else { return }
+        let percent = Int(min(max(fraction, 0), 1) * 100)
+        if isTerminal {
+            let full = percent * Self.barWidth / 100
+            let bar = String(repeating: "#", count: full) + String(repeating: ".", count: Self.barWidth - full)
+            write("\r\(title) [\(bar)] \(percent) %")
+            hasBar = true
+            next = time + Self.barInterval
+        } else {
+            writeLine("\(title): \(percent) %")
+            next = time + Self.lineInterval
+        }
+    }
+
+    /// Takes the bar away.
+    public func finish() {
+        if hasBar { write("\r\u{1B}[K") }
+        hasBar = false
+    }
+}

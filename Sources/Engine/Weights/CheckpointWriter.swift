@@ -1,0 +1,163 @@
+// Writes safetensors files in a stream; what is in the tensors, and the other files of a folder, are its callers' duty.
+import Foundation
+import Text
+
+/// Writes the tensors of a checkpoint one after another, into one file or into shards with an index.
+///
+/// Sizes are known from the start, so every header is written before its data and no tensor has to be in memory whole.
+struct CheckpointWriter {
+    struct Entry {
+        var name: String
+        var type: TensorType
+        var shape: [Int]
+
+        var bytes: Int { shape.reduce(type.size, *) }
+    }
+
+    /// Files end before they grow past this, unless a single tensor does.
+    static let shardBytes = 4 << 30
+
+    private struct Shard {
+        var name: String
+        var entries: [Entry]
+        var bytes: Int { entries.reduce(0) { $0 + $1.bytes } }
+    }
+
+    private let directory: URL
+    private var waiting: ArraySlice<Shard>
+    private var file: FileHandle?
+    private var fileName = ""
+    /// Bytes of the open file's data that are still to come.
+    private var missing = 0
+    /// All bytes of data that are to be written.
+    let totalBytes: Int
+    private(set) var writtenBytes = 0
+
+    /// Makes the index, if there will be several files.
+    ///
+    /// - Parameter entries: the tensors, in the order in which their bytes will come.
+    init(directory: URL, entries: [Entry], shardBytes: Int = shardBytes) throws(CheckpointError) {
+        self.directory = directory
+        let shards = Self.shards(of: entries, shardBytes: shardBytes)
+        waiting = shards[...]
+        totalBytes = shards.reduce(0) { $0 + $1.bytes }
+        if shards.count > 1 {
+            var homes = JSONObject()
+            for shard in shards { for entry in shard.entries { homes[entry.name] = .string(shard.name) } }
+            let index: JSONValue = ["metadata": ["total_size": .integer(totalBytes)], "weight_map": .object(homes)]
+            try Self.write(index, to: StoredTensors.indexName, in: directory)
+        }
+    }
+
+    /// Writes the next bytes of the tensors' data; one tensor may come in pieces, but no piece spans two shards.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+        guard !bytes.isEmpty else { return }
+        while missing == 0, let shard = waiting.popFirst() { try open(shard) }
+        precondition(bytes.count <= missing, "as many bytes are written as the tensors have")
+        do {
+            let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            try start.map { try file?.write(contentsOf: Data(bytesNoCopy: $0, count: bytes.count, deallocator: .none)) }
+        } catch {
+            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
+        }
+        missing -= bytes.count
+        writtenBytes += bytes.count
+    }
+
+    /// Closes the last file.
+    ///
+    /// - Precondition: all tensors have been written.
+    mutating func finish() throws(CheckpointError) {
+        while missing == 0, let shard = waiting.popFirst() { try open(shard) }
+        precondition(missing == 0, "every tensor is written")
+        try close()
+    }
+
+    /// Writes `json` as the file `name` of a folder.
+    static func write(_ json: JSONValue, to name: String, in directory: URL) throws(CheckpointError) {
+        try write(Data(json.serialized), to: name, in: directory)
+    }
+
+    /// Writes the file `name` of a folder.
+    static func write(_ data: Data, to name: String, in directory: URL) throws(CheckpointError) {
+        let url = directory.appending(path: name)
+        do {
+            try data.write(to: url)
+        } catch {
+            throw .unwritable(file: url.path, reason: "\(error)")
+        }
+    }
+
+    /// Makes `directory` for a new checkpoint.
+    ///
+    /// - Throws: `CheckpointError.unwritable` when something is there already: nothing is ever overwritten.
+    static func makeFolder(_ directory: URL) throws(CheckpointError) {
+        let files = FileManager.default
+        if files.fileExists(atPath: directory.path) {
+            let names = try? files.contentsOfDirectory(atPath: directory.path)
+            guard names?.isEmpty == true else {
+                throw .unwritable(file: directory.path, reason: "it exists already, and is not an empty folder")
+            }
+        }
+        do {
+            try files.createDirectory(at: directory, withIntermediateDirectories: true)
+        } catch {
+            throw .unwritable(file: directory.path, reason: "\(error)")
+        }
+    }
+
+    private static func shards(of entries: [Entry], shardBytes: Int) -> [Shard] {
+        var groups: [[Entry]] = [[]]
+        var bytes = 0
+        for entry in entries {
+            if bytes > 0, bytes + entry.bytes > shardBytes {
+                groups.append([])
+                bytes = 0
+            }
+            groups[groups.count - 1].append(entry)
+            bytes += entry.bytes
+        }
+        guard groups.count > 1 else { return [Shard(name: StoredTensors.singleName, entries: entries)] }
+        return groups.enumerated().map { index, entries in
+            let name = String(format: "model-%05d-of-%05d.safetensors", index + 1, groups.count)
+            return Shard(name: name, entries: entries)
+        }
+    }
+
+    private mutating func open(_ shard: Shard) throws(CheckpointError) {
+        try close()
+        var header = JSONObject()
+        var end = 0
+        header["__metadata__"] = ["format": "pt"]
+        for entry in shard.entries {
+            let start = end
+            end += entry.bytes
+            header[entry.name] = [
+                "dtype": .string(entry.type.rawValue), "shape": .array(entry.shape.map { .integer($0) }),
+                "data_offsets": [.integer(start), .integer(end)],
+            ]
+        }
+        var text = JSONValue.object(header).serialized
+        // Data begins at a multiple of a vector's size.
+        text += [UInt8](repeating: 0x20, count: (64 - (text.count + 8) % 64) % 64)
+        let start = withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
+        try Self.write(Data(start), to: shard.name, in: directory)
+        fileName = shard.name
+        missing = end
+        do {
+            file = try FileHandle(forWritingTo: directory.appending(path: shard.name))
+            try file?.seekToEnd()
+        } catch {
+            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
+        }
+    }
+
+    private mutating func close() throws(CheckpointError) {
+        do {
+            try file?.close()
+        } catch {
+            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
+        }
+        file = nil
+    }
+}

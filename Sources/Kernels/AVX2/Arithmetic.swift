@@ -1,0 +1,33 @@
+import CIntrinsics
+
+// What a set does in its own way, for the sources in `Shared` and `Panels`.
+
+/// a * b + c, rounded once.
+@inline(__always)
+func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
+    c.addingProduct(a, b)
+}
+
+/// Tokens whose sums fit into sixteen registers of 256 bits beside the weights.
+@inline(__always)
+var largestTile: Int { 4 }
+
+/// Asks for the cache line at an address, which need not be valid.
+@inline(__always)
+func prefetch(_ address: UnsafeRawPointer) {
+    trinity_prefetch(address)
+}
+
+/// The larger of each lane.
+@inline(__always)
+func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    a.replacing(with: b, where: b .> a)
+}
+
+/// Sixteen bfloat16 numbers from memory.
+@inline(__always)
+func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    SIMD16(
+        lowHalf: trinity_from_eight_bfloat16(pointer.loadUnaligned(as: SIMD2<Int64>.self)),
+        highHalf: trinity_from_eight_bfloat16((pointer + 16).loadUnaligned(as: SIMD2<Int64>.self)))
+}

@@ -1,0 +1,36 @@
+import CIntrinsics
+
+/// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+@inline(__always)
+func decodeFloat8(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
+    let target = UnsafeMutableRawPointer(panel)
+    var line = 0
+    while line < count {
+        var half = 0
+        while half < 2 {
+            let source = (lines + line * 64 + half * 32).loadUnaligned(as: SIMD4<Int64>.self)
+            let place = target + line * 256 + half * 32
+            decodePairs(trinity_widen_low_pairs(source), place)
+            decodePairs(trinity_widen_high_pairs(source), place + 128)
+            half += 1
+        }
+        trinity_prefetch(lines + line * 64 + 4096)
+        line += 1
+    }
+}
+
+/// Two columns of eight rows, in the upper bytes of each lane.
+@inline(__always)
+private func decodePairs(_ pairs: SIMD4<Int64>, _ target: UnsafeMutableRawPointer) {
+    let wide = unsafeBitCast(pairs, to: SIMD8<Int32>.self)
+    target.storeBytes(of: decodeHighByte(wide &<< 8), as: SIMD8<Float>.self)
+    target.storeBytes(of: decodeHighByte(wide), toByteOffset: 64, as: SIMD8<Float>.self)
+}
+
+/// E4M3FN in the top byte. Sign, exponent and fraction moved to their float32 places are the value times 2^-120,
+/// also for subnormals; the product with 2^120 is exact.
+@inline(__always)
+private func decodeHighByte(_ bits: SIMD8<Int32>) -> SIMD8<Float> {
+    let mask = Int32(bitPattern: 0x87f0_0000)
+    return unsafeBitCast((bits &>> 4) & mask, to: SIMD8<Float>.self) * 0x1p120
+}

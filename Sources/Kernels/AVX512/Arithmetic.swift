@@ -1,0 +1,27 @@
+import CIntrinsics
+
+// What a set does in its own way, for the sources in `Shared`.
+
+/// a * b + c, rounded once.
+@inline(__always)
+func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
+    c.addingProduct(a, b)
+}
+
+/// Asks for the cache line at an address, which need not be valid.
+@inline(__always)
+func prefetch(_ address: UnsafeRawPointer) {
+    trinity_prefetch(address)
+}
+
+/// The larger of each lane.
+@inline(__always)
+func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    trinity_max(b, a)
+}
+
+/// Sixteen bfloat16 numbers from memory.
+@inline(__always)
+func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    trinity_from_bfloat16(pointer.loadUnaligned(as: SIMD4<Int64>.self))
+}

@@ -1,0 +1,50 @@
+import CIntrinsics
+
+// Activations as products with bfloat16 and float8 weights take them: a row is its columns in bfloat16, padded with
+// zeros to whole lines of weights, and then as many again with what the first ones rounded off, which exact products
+// alone read.
+
+extension AVX512 {
+    /// Rounds `count` floats to bfloat16, and what that leaves of each at `lowOffset`: 16 bits of precision in both
+    /// together. The next `padding` elements become zeros.
+    public static func encode(
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+    ) {
+        var i = 0
+        while i < count {
+            let values = load(source, i, count: count - i)
+            let high = trinity_to_bfloat16(values)
+            let low = trinity_to_bfloat16(values - trinity_from_bfloat16(high))
+            storeBFloat16(high, target + i, count: count - i)
+            storeBFloat16(low, target + lowOffset + i, count: count - i)
+            i += 16
+        }
+        clear(target + count, padding)
+        clear(target + lowOffset + count, padding)
+    }
+
+    @inline(__always)
+    private static func storeBFloat16(
+        _ values: SIMD4<Int64>, _ target: UnsafeMutablePointer<UInt16>, count: Int
+    ) {
+        if count >= 16 {
+            UnsafeMutableRawPointer(target).storeBytes(of: values, as: SIMD4<Int64>.self)
+            return
+        }
+        let halves = unsafeBitCast(values, to: SIMD16<UInt16>.self)
+        var lane = 0
+        while lane < count {
+            target[lane] = halves[lane]
+            lane += 1
+        }
+    }
+
+    @inline(__always)
+    private static func clear(_ target: UnsafeMutablePointer<UInt16>, _ count: Int) {
+        var i = 0
+        while i < count {
+            target[i] = 0
+            i += 1
+        }
+    }
+}

@@ -1,0 +1,21 @@
+#include "CIntrinsics.h"
+
+int trinity_has_avx2(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
+        && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt");
+#else
+    return 0;
+#endif
+}
+
+int trinity_has_avx512(void) {
+#if defined(__x86_64__)
+    return trinity_has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16")
+        && __builtin_cpu_supports("avx512vbmi");
+#else
+    return 0;
+#endif
+}

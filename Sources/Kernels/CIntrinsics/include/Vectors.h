@@ -1,0 +1,100 @@
+// What Swift cannot import from <immintrin.h>: functions over bfloat16 vectors, and macros. Each part exists only for
+// modules compiled for CPUs that have its instructions, so that no other module can call them.
+#pragma once
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+
+/// Asks for the cache line at `address`, which need not be valid.
+static inline void trinity_prefetch(const void *address) {
+    _mm_prefetch((const char *)address, _MM_HINT_T0);
+}
+
+/// Eight bfloat16 numbers as floats. The standard library's conversion would be a generic function shared by all modules.
+static inline __m256 trinity_from_eight_bfloat16(__m128i values) {
+    return (__m256)_mm256_slli_epi32(_mm256_cvtepu16_epi32(values), 16);
+}
+
+/// The low, the high 8 bytes of each 16-byte lane as the upper halves of 32-bit lanes.
+static inline __m256i trinity_widen_low_pairs(__m256i bytes) {
+    return _mm256_unpacklo_epi16(_mm256_setzero_si256(), bytes);
+}
+static inline __m256i trinity_widen_high_pairs(__m256i bytes) {
+    return _mm256_unpackhi_epi16(_mm256_setzero_si256(), bytes);
+}
+#endif
+
+#if defined(__AVX512BF16__) && defined(__AVX512VBMI__)
+/// sum + a0 * b0 + a1 * b1 in each 32-bit lane, a and b pairs of bfloat16.
+static inline __m512 trinity_dot_bfloat16(__m512 sum, __m512i a, __m512i b) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
+/// One bfloat16 pair in all lanes.
+static inline __m512i trinity_broadcast_pair(const void *pair) {
+    int bits;
+    __builtin_memcpy(&bits, pair, sizeof bits);
+    return _mm512_set1_epi32(bits);
+}
+
+/// The bytes of a 128-entry table, `low` and `high`, that the low 7 bits of each byte of `codes` name.
+static inline __m512i trinity_lookup(__m512i low, __m512i codes, __m512i high) {
+    return _mm512_permutex2var_epi8(low, codes, high);
+}
+
+#define TRINITY_SIXTEEN(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
+#define TRINITY_FRACTIONS 0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0
+
+/// Low and high bytes of the bfloat16 values of the E4M3FN codes 0 ..< 128: a normal number's bits are (code << 4) +
+/// (120 << 7), and codes 1 to 7 are multiples of 2^-9.
+static const unsigned char trinity_float8_bytes[2][128] __attribute__((aligned(64))) = {
+    {0x00, 0x00, 0x80, 0xc0, 0x00, 0x20, 0x40, 0x60, 0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0, TRINITY_FRACTIONS,
+     TRINITY_FRACTIONS, TRINITY_FRACTIONS, TRINITY_FRACTIONS, TRINITY_FRACTIONS, TRINITY_FRACTIONS, TRINITY_FRACTIONS},
+    {0x00, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c, 0x3c,
+     TRINITY_SIXTEEN(0x3d), TRINITY_SIXTEEN(0x3e), TRINITY_SIXTEEN(0x3f), TRINITY_SIXTEEN(0x40), TRINITY_SIXTEEN(0x41),
+     TRINITY_SIXTEEN(0x42), TRINITY_SIXTEEN(0x43)},
+};
+
+/// Half a table: the low (0) or high (1) bytes of the codes 0 ..< 64 (0) or 64 ..< 128 (1).
+static inline __m512i trinity_float8_table(int high, int upper) {
+    return _mm512_load_si512(trinity_float8_bytes[high] + upper * 64);
+}
+
+/// bytes | (codes & mask)
+static inline __m512i trinity_or_masked(__m512i bytes, __m512i codes, __m512i mask) {
+    return _mm512_ternarylogic_epi64(bytes, codes, mask, 0xf8);
+}
+
+/// The low, the high 8 bytes of each 16-byte lane of a and b, interleaved.
+static inline __m512i trinity_interleave_low(__m512i a, __m512i b) {
+    return _mm512_unpacklo_epi8(a, b);
+}
+static inline __m512i trinity_interleave_high(__m512i a, __m512i b) {
+    return _mm512_unpackhi_epi8(a, b);
+}
+
+/// Sixteen floats rounded to bfloat16, to nearest, ties to even; denormals become zeros.
+static inline __m256i trinity_to_bfloat16(__m512 values) {
+    return (__m256i)_mm512_cvtneps_pbh(values);
+}
+
+/// Sixteen bfloat16 numbers as floats.
+static inline __m512 trinity_from_bfloat16(__m256i values) {
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(values), 16);
+}
+
+/// The lanes of `mask` from memory, the others zero; only those are read.
+static inline __m512 trinity_load_masked(const float *source, unsigned short mask) {
+    return _mm512_maskz_loadu_ps(mask, source);
+}
+
+/// Stores the lanes of `mask`.
+static inline void trinity_store_masked(__m512 values, float *target, unsigned short mask) {
+    _mm512_mask_storeu_ps(target, mask, values);
+}
+
+/// The larger of each lane.
+static inline __m512 trinity_max(__m512 a, __m512 b) {
+    return _mm512_max_ps(a, b);
+}
+#endif

@@ -1,0 +1,36 @@
+// What a set does in its own way, for the sources in `Shared` and `Panels`.
+
+/// a * b + c, rounded twice: a fused multiply-add without hardware for it is a function call a lane.
+@inline(__always)
+func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
+    a * b + c
+}
+
+/// Asks for a cache line; left to the CPU.
+@inline(__always)
+func prefetch(_ address: UnsafeRawPointer) {}
+
+/// Tokens whose sums fit into sixteen registers of 128 bits beside the weights.
+@inline(__always)
+var largestTile: Int { 2 }
+
+/// The larger of each lane.
+@inline(__always)
+func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    a.replacing(with: b, where: b .> a)
+}
+
+/// Sixteen bfloat16 numbers from memory. In quarters, which are inlined; the conversion of 16 lanes is a call.
+@inline(__always)
+func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    let low = SIMD8<Float>(lowHalf: bfloat16Quarter(pointer), highHalf: bfloat16Quarter(pointer + 8))
+    let high = SIMD8<Float>(lowHalf: bfloat16Quarter(pointer + 16), highHalf: bfloat16Quarter(pointer + 24))
+    return SIMD16<Float>(lowHalf: low, highHalf: high)
+}
+
+/// Four bfloat16 numbers from memory.
+@inline(__always)
+func bfloat16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
+    let bits = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self)) &<< 16
+    return unsafeBitCast(bits, to: SIMD4<Float>.self)
+}

@@ -1,0 +1,309 @@
+// Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
+// has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. So a row's
+// result is the same in prefill and decode, and whichever threads computed its segments. Scores: one chain of ascending
+// channels; values: one chain of ascending positions.
+
+extension Kernels {
+    /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, of the query heads that
+    /// share one key-value head; over a float32 cache.
+    ///
+    /// - Parameters:
+    ///   - query: (heads, headDimension)
+    ///   - cache: where this layer's and head's keys begin in block 0: keys (headDimension, 16), values (16,
+    ///     headDimension)
+    ///   - table: block of slot s at `table[s * tableStride]`
+    ///   - start, end: the visible positions of the segment; not empty
+    ///   - partial: values (heads, headDimension), then each head's largest score, then each head's sum
+    public static func attendFloat32(
+        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
+        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
+        partial: UnsafeMutablePointer<Float>
+    ) {
+        CachedSegment<4>(
+            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
+            start: start, end: end
+        ).attend(query, heads, scale, partial)
+    }
+
+    /// The same over a bfloat16 cache.
+    public static func attendBFloat16(
+        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
+        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
+        partial: UnsafeMutablePointer<Float>
+    ) {
+        CachedSegment<2>(
+            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
+            start: start, end: end
+        ).attend(query, heads, scale, partial)
+    }
+
+    /// Adds the segment that follows to what the segments before came to.
+    public static func mergeSegment(
+        partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>
+    ) {
+        let maxima = heads * headDimension
+        let sums = maxima + heads
+        var head = 0
+        while head < heads {
+            let before = total[maxima + head]
+            let added = partial[maxima + head]
+            let highest = added > before ? added : before
+            let oldFactor = exponential(before - highest)
+            let newFactor = exponential(added - highest)
+            total[maxima + head] = highest
+            total[sums + head] = total[sums + head] * oldFactor + partial[sums + head] * newFactor
+            let values = total + head * headDimension
+            let addedValues = partial + head * headDimension
+            var i = 0
+            while i < headDimension {
+                let count = headDimension - i
+                let old = load(values, i, count: count) * oldFactor
+                store(load(addedValues, i, count: count) * newFactor + old, values, i, count: count)
+                i += 16
+            }
+            head += 1
+        }
+    }
+
+    /// out (heads, headDimension) = the values of all segments over their sums.
+    public static func finishAttention(
+        total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>
+    ) {
+        var head = 0
+        while head < heads {
+            let inverse = 1 / total[heads * headDimension + heads + head]
+            var i = head * headDimension
+            let end = i + headDimension
+            while i < end {
+                store(load(total, i, count: end - i) * inverse, out, i, count: end - i)
+                i += 16
+            }
+            head += 1
+        }
+    }
+}
+
+/// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16.
+private struct CachedSegment<let elementBytes: Int> {
+    let cache: UnsafeRawPointer
+    let blockBytes: Int
+    let table: UnsafePointer<Int32>
+    let tableStride: Int
+    let headDimension: Int
+    let start: Int
+    let end: Int
+
+    @inline(__always)
+    func attend(_ query: UnsafePointer<Float>, _ heads: Int, _ scale: Float, _ partial: UnsafeMutablePointer<Float>) {
+        // A tile of heads reads each key and value once.
+        var head = 0
+        while head + 4 <= heads {
+            attend(query, heads, head, scale, partial, InlineArray<4, Float>(repeating: 0))
+            head += 4
+        }
+        if head + 2 <= heads {
+            attend(query, heads, head, scale, partial, InlineArray<2, Float>(repeating: 0))
+            head += 2
+        }
+        if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
+    }
+
+    @inline(__always)
+    private func attend<let count: Int>(
+        _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
+        _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    ) {
+        var scores = InlineArray<1024, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &scores) { bytes in
+            guard let scores = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            score(query + head * headDimension, scale, scores, tile)
+            var h = 0
+            while h < count {
+                let highest = largest(scores + h * 256)
+                partial[heads * headDimension + head + h] = highest
+                partial[heads * (headDimension + 1) + head + h] = exponentiate(scores + h * 256, highest)
+                h += 1
+            }
+            sumValues(scores, partial + head * headDimension, tile)
+        }
+    }
+
+    @inline(__always)
+    private func block(_ slot: Int) -> UnsafeRawPointer {
+        cache + Int(table[slot * tableStride]) * blockBytes
+    }
+
+    /// Scores of the positions at `scores[position % 256]`, 256 for each head of the tile. Lanes of the same blocks
+    /// outside the range become minus infinity.
+    @inline(__always)
+    private func score<let count: Int>(
+        _ query: UnsafePointer<Float>, _ scale: Float, _ scores: UnsafeMutablePointer<Float>,
+        _ tile: InlineArray<count, Float>
+    ) {
+        var slot = start / 16
+        while slot * 16 < end {
+            let keys = block(slot)
+            // Those of the slot after the next arrive while these are used.
+            let nextKeys = (slot + 2) * 16 < end ? block(slot + 2) : keys
+            var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+            var channel = 0
+            while channel < headDimension {
+                prefetch(nextKeys + channel * 16 * elementBytes)
+                let key = elements(keys, channel * 16)
+                var h = 0
+                while h < count {
+                    let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
+                    sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
+                    h += 1
+                }
+                channel += 1
+            }
+            let positions = Self.lanes &+ Int32(truncatingIfNeeded: slot &* 16)
+            let isHidden =
+                (positions .< Int32(truncatingIfNeeded: start)) .| (positions .>= Int32(truncatingIfNeeded: end))
+            var h = 0
+            while h < count {
+                let values = (sums[unchecked: h] * scale).replacing(with: -.infinity, where: isHidden)
+                store16(values, scores, h * 256 + slot % 16 * 16)
+                h += 1
+            }
+            slot += 1
+        }
+    }
+
+    private static var lanes: SIMD16<Int32> {
+        @inline(__always) get { SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
+    }
+
+    @inline(__always)
+    private func largest(_ scores: UnsafePointer<Float>) -> Float {
+        var highest = SIMD16<Float>(repeating: -.infinity)
+        var slot = start / 16
+        while slot * 16 < end {
+            highest = larger(highest, load16(scores, slot % 16 * 16))
+            slot += 1
+        }
+        return largestLane(highest)
+    }
+
+    /// Replaces scores by exp(score - highest) and returns their sum: 16 lanes by position, then a tree.
+    @inline(__always)
+    private func exponentiate(_ scores: UnsafeMutablePointer<Float>, _ highest: Float) -> Float {
+        var sums = SIMD16<Float>.zero
+        var slot = start / 16
+        while slot * 16 < end {
+            let terms = exponential(load16(scores, slot % 16 * 16) - highest)
+            store16(terms, scores, slot % 16 * 16)
+            sums = sums + terms
+            slot += 1
+        }
+        return sum(sums)
+    }
+
+    /// The sums of weight * value. Only visible positions are read: the others may hold anything, also what is not a
+    /// number.
+    @inline(__always)
+    private func sumValues<let count: Int>(
+        _ weights: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    ) {
+        var slot = start / 16
+        while slot * 16 < end {
+            let values = block(slot)
+            let nextValues = (slot + 2) * 16 < end ? block(slot + 2) : values
+            let first = slot * 16 < start ? start - slot * 16 : 0
+            let stop = slot * 16 + 16 < end ? 16 : end - slot * 16
+            let slotWeights = weights + slot % 16 * 16
+            let isFirst = slot * 16 + first == start
+            var channel = 0
+            // Wide pieces of a row, so that memory is read nearly in order.
+            while channel + 64 <= headDimension {
+                sumValues(
+                    values, nextValues, slotWeights, out, tile, InlineArray<4, Int>(repeating: 0), channel, first, stop,
+                    isFirst)
+                channel += 64
+            }
+            while channel < headDimension {
+                sumValues(
+                    values, nextValues, slotWeights, out, tile, InlineArray<1, Int>(repeating: 0), channel, first, stop,
+                    isFirst)
+                channel += 16
+            }
+            slot += 1
+        }
+    }
+
+    /// The same for tokens first ..< stop of one block and `vectors` times 16 channels.
+    @inline(__always)
+    private func sumValues<let count: Int, let vectors: Int>(
+        _ values: UnsafeRawPointer, _ nextValues: UnsafeRawPointer, _ weights: UnsafePointer<Float>,
+        _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>, _ piece: InlineArray<vectors, Int>,
+        _ channel: Int, _ first: Int, _ stop: Int, _ isFirst: Bool
+    ) {
+        let width = headDimension - channel
+        var sums = InlineArray<vectors, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
+        var v = 0
+        while v < vectors && !isFirst {
+            var h = 0
+            while h < count {
+                sums[unchecked: v][unchecked: h] = load(
+                    out, h * headDimension + channel + v * 16, count: vectors > 1 ? 16 : width)
+                h += 1
+            }
+            v += 1
+        }
+        var lane = first
+        var index = (16 + first) * headDimension + channel
+        while lane < stop {
+            prefetch(nextValues + index * elementBytes)
+            if vectors > 1 { prefetch(nextValues + (index + 32) * elementBytes) }
+            v = 0
+            while v < vectors {
+                let value =
+                    vectors > 1 || width >= 16
+                    ? elements(values, index + v * 16) : elements(values, index, count: width)
+                var h = 0
+                while h < count {
+                    let weight = SIMD16<Float>(repeating: weights[h * 256 + lane])
+                    sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
+                    h += 1
+                }
+                v += 1
+            }
+            lane += 1
+            index += headDimension
+        }
+        v = 0
+        while v < vectors {
+            var h = 0
+            while h < count {
+                store(
+                    sums[unchecked: v][unchecked: h], out, h * headDimension + channel + v * 16,
+                    count: vectors > 1 ? 16 : width)
+                h += 1
+            }
+            v += 1
+        }
+    }
+
+    @inline(__always)
+    private func elements(_ base: UnsafeRawPointer, _ index: Int) -> SIMD16<Float> {
+        if elementBytes == 2 { return bfloat16Lanes(base + index * 2) }
+        return (base + index * 4).loadUnaligned(as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    private func elements(_ base: UnsafeRawPointer, _ index: Int, count: Int) -> SIMD16<Float> {
+        var value = SIMD16<Float>.zero
+        var lane = 0
+        while lane < count {
+            if elementBytes == 2 {
+                let bits = (base + (index + lane) * 2).loadUnaligned(as: UInt16.self)
+                value[lane] = Float(bitPattern: UInt32(truncatingIfNeeded: bits) &<< 16)
+            } else {
+                value[lane] = (base + (index + lane) * 4).loadUnaligned(as: Float.self)
+            }
+            lane += 1
+        }
+        return value
+    }
+}

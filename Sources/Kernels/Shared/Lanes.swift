@@ -1,0 +1,58 @@
+// Sixteen lanes at a time: what kernels of every instruction set are written with.
+
+/// Sixteen floats from `pointer + index`, at any alignment.
+@inline(__always)
+func load16(_ pointer: UnsafePointer<Float>, _ index: Int) -> SIMD16<Float> {
+    UnsafeRawPointer(pointer + index).loadUnaligned(as: SIMD16<Float>.self)
+}
+
+/// Stores sixteen floats at `pointer + index`, at any alignment.
+@inline(__always)
+func store16(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ index: Int) {
+    UnsafeMutableRawPointer(pointer + index).storeBytes(of: value, as: SIMD16<Float>.self)
+}
+
+/// The first `count` lanes from memory, the others zero.
+@inline(__always)
+func load(_ pointer: UnsafePointer<Float>, _ index: Int, count: Int) -> SIMD16<Float> {
+    if count >= 16 { return load16(pointer, index) }
+    var value = SIMD16<Float>.zero
+    var lane = 0
+    while lane < count {
+        value[lane] = pointer[index + lane]
+        lane += 1
+    }
+    return value
+}
+
+/// Stores the first `count` lanes.
+@inline(__always)
+func store(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ index: Int, count: Int) {
+    if count >= 16 { return store16(value, pointer, index) }
+    var lane = 0
+    while lane < count {
+        pointer[index + lane] = value[lane]
+        lane += 1
+    }
+}
+
+/// The sum of the lanes, always as the same tree.
+@inline(__always)
+func sum(_ value: SIMD16<Float>) -> Float {
+    let eight = value.lowHalf + value.highHalf
+    let four = eight.lowHalf + eight.highHalf
+    let two = four.lowHalf + four.highHalf
+    return two[0] + two[1]
+}
+
+/// The largest lane.
+@inline(__always)
+func largestLane(_ value: SIMD16<Float>) -> Float {
+    var result = value[0]
+    var lane = 1
+    while lane < 16 {
+        if value[lane] > result { result = value[lane] }
+        lane += 1
+    }
+    return result
+}

@@ -1,0 +1,59 @@
+/// Names the content of one full slot: its token ids and all before them, through the hash of the slot before.
+///
+///     hash(slot s) = H(hash(slot s - 1), token ids of slot s)        hash(slot -1) = H(salt)
+///
+/// H is two SipHash values (Aumasson, Bernstein 2012) of separate domains under the key that the standard library draws for
+/// each process. 128 keyed bits: nobody can search for two prompts of one hash, and by chance even 2^40 slots meet with a
+/// probability of 2^-49; so a hash stands for its tokens and these are not compared. A hash means nothing to another process.
+struct PrefixHash: Hashable, Sendable {
+    private let high: UInt64
+    private let low: UInt64
+
+    /// The start of a chain; chains of different salts never meet.
+    init(salt: [UInt8]) {
+        (high, low) = Self.digest { $0.combine(salt) }
+    }
+
+    /// The hash of the slot that follows `parent`.
+    init(parent: PrefixHash, tokens: [Int32]) {
+        (high, low) = Self.digest {
+            $0.combine(parent)
+            for token in tokens { $0.combine(token) }
+        }
+    }
+
+    private static func digest(_ feed: (inout Hasher) -> Void) -> (UInt64, UInt64) {
+        func half(_ domain: UInt8) -> UInt64 {
+            var hasher = Hasher()
+            hasher.combine(domain)
+            feed(&hasher)
+            return UInt64(bitPattern: Int64(hasher.finalize()))
+        }
+        return (half(0), half(1))
+    }
+}
+
+/// The hashes of a sequence's full slots; grows with the sequence, token by token.
+struct PrefixChain: Sendable {
+    /// One a full slot.
+    private(set) var hashes: [PrefixHash] = []
+    private var last: PrefixHash
+    /// Tokens of the slot that is not full yet.
+    private var open: [Int32] = []
+    private let blockSize: Int
+
+    /// - Parameter blockSize: tokens a slot.
+    init(salt: [UInt8], blockSize: Int) {
+        last = PrefixHash(salt: salt)
+        self.blockSize = blockSize
+    }
+
+    /// Amortised O(1).
+    mutating func append(_ token: Int32) {
+        open.append(token)
+        guard open.count == blockSize else { return }
+        last = PrefixHash(parent: last, tokens: open)
+        hashes.append(last)
+        open.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,48 @@
+/// Numbers in the order in which they came, the oldest first; any of them can leave. Every operation takes O(1).
+///
+/// A doubly linked list over arrays: a number is its own node.
+struct RecencyQueue: Sendable {
+    /// Before and after each number, (capacity); `end` where there is none.
+    private var previous: [Int32]
+    private var next: [Int32]
+    private var isIn: [Bool]
+    private var first = end
+    private var last = end
+
+    private static let end: Int32 = -1
+
+    /// - Parameter capacity: numbers are below it.
+    init(capacity: Int) {
+        previous = Array(repeating: Self.end, count: capacity)
+        next = previous
+        isIn = Array(repeating: false, count: capacity)
+    }
+
+    func contains(_ number: Int32) -> Bool { isIn[Int(number)] }
+
+    /// Adds `number` as the youngest.
+    mutating func append(_ number: Int32) {
+        precondition(!contains(number), "a number is queued once")
+        previous[Int(number)] = last
+        next[Int(number)] = Self.end
+        if last == Self.end { first = number } else { next[Int(last)] = number }
+        last = number
+        isIn[Int(number)] = true
+    }
+
+    mutating func remove(_ number: Int32) {
+        precondition(contains(number), "only a queued number can leave")
+        let (before, after) = (previous[Int(number)], next[Int(number)])
+        if before == Self.end { first = after } else { next[Int(before)] = after }
+        if after == Self.end { last = before } else { previous[Int(after)] = before }
+        isIn[Int(number)] = false
+    }
+
+    /// Takes the oldest away.
+    mutating func popFirst() -> Int32? {
+        guard first != Self.end else { return nil }
+        let number = first
+        remove(number)
+        return number
+    }
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Engine
+import Foundation
+
+/// `trinity bench`: the speed of a model on this machine.
+struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Measure prefill and decode of a model, beside what this machine can do at most.",
+        discussion: """
+            Rates are medians, without HTTP and sampling. Bytes and operations are worked out from the model's shape; the \
+            ceilings, read bandwidth and the rate of the matrix kernel, are measured in the same run by the same threads.
+            """)
+
+    @Option(help: ArgumentHelp("Folder of the model.", valueName: "dir"))
+    var model: String
+    @Option(help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
+    var threads: Int?
+    @Option(help: "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load.")
+    var weights = EngineOptions.WeightFormat.auto
+    @Option(help: "Type of keys and values in the cache.")
+    var kvCacheDtype = KVDataType.f32
+    @Flag(help: "Print one JSON object instead of a table.")
+    var json = false
+    @Flag(help: "Measure everything once only, to try the benchmark itself.")
+    var quick = false
+
+    func validate() throws {
+        if let threads, threads < 1 || threads > 1024 { throw ValidationError("--threads is a number from 1 to 1024") }
+    }
+
+    func run() throws {
+        var options = EngineOptions(modelDirectory: URL(fileURLWithPath: model))
+        options.threads = threads
+        options.weightFormat = weights
+        options.kvCacheType = kvCacheDtype
+        let report = try EngineBenchmark(options: options, isQuick: quick).run { status in
+            FileHandle.standardError.write(Data("\(status)\n".utf8))
+        }
+        if json {
+            print(report.json)
+            for note in report.notes { FileHandle.standardError.write(Data("note: \(note)\n".utf8)) }
+        } else {
+            for line in report.lines { print(line) }
+        }
+    }
+}
+
+extension EngineOptions.WeightFormat: ExpressibleByArgument {}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Engine
+
+/// `trinity plan`: the memory of a model on paper.
+struct Plan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Plan the memory of a model on paper, without its weights, for 1 to 16 ranks.")
+
+    @Option(
+        help: ArgumentHelp(
+            "\(ModelShape.names.joined(separator: ", ")), or the path of a config.json.", valueName: "shape"))
+    var shape: String
+    @Option(help: ArgumentHelp("Tokens of each sequence.", valueName: "n"))
+    var context = 8192
+    @Option(help: ArgumentHelp("Sequences that run at the same time.", valueName: "n"))
+    var sequences = 1
+    @Option(help: "How linear layers are kept.")
+    var weights = DeploymentPlan.Weights.fp8
+    @Option(help: "Type of keys and values in the cache.")
+    var kvCacheDtype = KVDataType.bf16
+
+    func run() throws {
+        let plan = try DeploymentPlan(
+            shape: ModelShape(shape), context: context, sequences: sequences, weights: weights,
+            cacheType: kvCacheDtype)
+        for line in plan.lines { print(line) }
+    }
+}
+
+extension DeploymentPlan.Weights: ExpressibleByArgument {}
+extension KVDataType: ExpressibleByArgument {}

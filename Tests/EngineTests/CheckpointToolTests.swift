@@ -1,0 +1,134 @@
+import Foundation
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+/// Checkpoints that the tools write, read back by the engine.
+@Suite struct CheckpointToolTests {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+    }
+
+    private var folder: URL { temporary.directory.appending(path: "out") }
+
+    @Test(arguments: CheckpointSynthesizer.Format.allCases)
+    func `a synthetic checkpoint loads, generates and has a tokenizer`(format: CheckpointSynthesizer.Format)
+        async throws
+    {
+        try CheckpointSynthesizer(shape: ModelShape("tiny"), format: format, seed: 1).write(to: folder)
+        let tokenizer = try Tokenizer(contentsOf: folder.appending(path: "tokenizer.json"))
+        let prompt = tokenizer.encode("héllo\n", addSpecialTokens: true)
+        #expect(prompt.count == 8)
+        let harness = EngineHarness(folder, tokenizer: tokenizer)
+        let model = try await harness.ready()
+        #expect(model.endOfSequenceIDs == [3])
+        let (outcomes, _) = await harness.run([
+            .test(1, prompt, maxTokens: 6, logprobs: 1, ignoresEndOfSequence: true)
+        ])
+        let outcome = try #require(outcomes.first)
+        #expect(outcome.ids.count == 6)
+        #expect(outcome.logprobs.allSatisfy { $0?.logprob.isFinite == true })
+        await harness.stop()
+    }
+
+    @Test func `seeds give equal or different bytes`() throws {
+        func bytes(_ seed: UInt64, _ name: String) throws -> Data {
+            let directory = temporary.directory.appending(path: name)
+            try CheckpointSynthesizer(shape: ModelShape("tiny"), format: .fp8Block, seed: seed).write(to: directory)
+            return try Data(contentsOf: directory.appending(path: "model.safetensors"))
+        }
+        let first = try bytes(1, "a")
+        #expect(try bytes(1, "b") == first)
+        #expect(try bytes(2, "c") != first)
+    }
+
+    @Test func `large checkpoints are cut into shards that read back`() throws {
+        try CheckpointWriter.makeFolder(folder)
+        let entries = (0..<5).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [10]) }
+        var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: 25)
+        for value in 0..<UInt8(5) {
+            let data = Buffer([UInt8](repeating: value, count: 10))
+            try writer.append(UnsafeRawBufferPointer(data.contents))
+        }
+        try writer.finish()
+        let stored = try StoredTensors(directory: folder)
+        #expect(stored.misplaced.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 4)
+        for value in 0..<UInt8(5) { #expect(stored.tensors["t\(value)"]?.bytes.allSatisfy { $0 == value } == true) }
+    }
+
+    @Test func `a quantised checkpoint is what quantising at load gives, bit for bit`() throws {
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        try CheckpointQuantizer(source: source, destination: folder).write()
+        let config = try ModelConfig(directory: folder)
+        #expect(try config == ModelConfig(directory: source))
+        let quantization = try QuantizationConfig(directory: folder)
+        #expect(quantization?.granularity == .block(rows: 128, columns: 128))
+        let written = try Checkpoint(directory: folder, config: config, quantization: quantization)
+        let loaded = try Checkpoint(directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        for tensor in config.expectedTensors {
+            if tensor.role == .vector {
+                #expect(written.vector(tensor.name) == loaded.vector(tensor.name))
+                continue
+            }
+            let module = String(tensor.name.dropLast(".weight".count))
+            let (a, b) = (written.linear(module), loaded.linear(module, pool: .shared))
+            #expect(a.bytes.elementsEqual(b.bytes), "\(module)")
+            #expect(a.scales == b.scales, "\(module)")
+        }
+        #expect(FileManager.default.fileExists(atPath: folder.appending(path: "generation_config.json").path))
+        let again = temporary.directory.appending(path: "again")
+        #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
+    }
+
+    @Test func `a NaN code is found by many threads as by one`() throws {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1).write(to: folder)
+        let name = "model.layers.0.mlp.up_proj.weight"
+        let file = folder.appending(path: StoredTensors.singleName)
+        var bytes = try [UInt8](Data(contentsOf: file))
+        let header = 8 + bytes.prefix(8).enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+        let json = try JSONValue(parsing: Array(bytes[8..<header]))
+        let start = try #require(json[name]?["data_offsets"]?[0]?.integer)
+        // Row 300, column 7: behind the first piece that a thread takes.
+        bytes[header + start + 300 * 256 + 7] = 0xFF
+        try Data(bytes).write(to: file)
+        let quantization = try QuantizationConfig(directory: folder)
+        for pool in [nil, WorkerPool.shared] {
+            let error = try #require(throws: CheckpointError.self) {
+                try Checkpoint(directory: folder, config: shape.config, quantization: quantization, pool: pool)
+            }
+            #expect(error.description.contains("not a number: \(name) at row 300, column 7"))
+        }
+    }
+
+    @Test func `nothing is overwritten`() throws {
+        try temporary.write([1], to: "kept")
+        let shape = try ModelShape("tiny")
+        let directory = temporary.directory
+        #expect(throws: CheckpointError.self) {
+            try CheckpointSynthesizer(shape: shape, format: .bf16, seed: 0).write(to: directory)
+        }
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        #expect(throws: CheckpointError.self) {
+            try CheckpointQuantizer(source: source, destination: directory).write()
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["kept"])
+    }
+
+    @Test(arguments: ModelShape.names) func `every named shape is a valid model`(name: String) throws {
+        let config = try ModelShape(name).config
+        #expect(config.vocabularySize >= 269)
+        #expect(config.layerTypes.contains(.full) && config.layerTypes.contains(.sliding))
+    }
+}
+
+extension LinearWeight {
+    fileprivate var scales: ScaleGrid? {
+        if case .float8(let grid) = format { grid } else { nil }
+    }
+}

@@ -1,0 +1,72 @@
+import TestSupport
+import Testing
+
+@testable import Engine
+
+/// Numbers worked out by hand from Nano's published shape: 56 layers, 2 of them dense, 14 global.
+@Suite struct DeploymentPlanTests {
+    private func nano(_ weights: DeploymentPlan.Weights = .fp8, sequences: Int = 1) throws -> DeploymentPlan {
+        try DeploymentPlan(
+            shape: ModelShape("nano"), context: 8192, sequences: sequences, weights: weights, cacheType: .bf16)
+    }
+
+    @Test func `Nano's weights are counted`() throws {
+        let tally = WeightTally(try ModelShape("nano").config)
+        #expect(tally.linear == 5_702_680_576)
+        #expect(tally.scales == 348_064)
+        // 2 x 200192 x 1024, and 54 routers of 128 x 1024.
+        #expect(tally.sensitive == 417_071_104)
+        #expect(tally.vectors == 251_648)
+        #expect(tally.parameters == 6_120_003_328)
+    }
+
+    @Test func `Nano's memory is planned for any number of ranks`() throws {
+        let fp8 = try nano().ranks
+        #expect(fp8.map(\.ranks) == Array(1...16))
+        #expect(fp8[0].weightBytes == 6_539_221_632)
+        // Two query heads and one key head a rank.
+        #expect(fp8[3].weightBytes == 1_653_521_600)
+        // Half a query head each is a whole one.
+        #expect(fp8[15].weightBytes == 446_781_632)
+        #expect(try nano(.bf16).ranks[0].weightBytes == 12_240_509_952)
+    }
+
+    @Test func `Nano's cache is planned by group`() throws {
+        let ranks = try nano(sequences: 3).ranks
+        // 8192 tokens x 14 layers x 1 KiB; 161 slots of 16 tokens (the window and a step) x 42 layers x 1 KiB.
+        #expect(ranks[0].globalCacheBytes == 3 * 117_440_512)
+        #expect(ranks[0].slidingCacheBytes == 3 * 110_788_608)
+        #expect(ranks[1].globalCacheBytes == 3 * 117_440_512 / 2)
+        // There are two key and value heads only.
+        #expect(ranks[15].globalCacheBytes == ranks[1].globalCacheBytes)
+        #expect(ranks[15].bytes == ranks[15].weightBytes + ranks[1].globalCacheBytes + ranks[1].slidingCacheBytes)
+    }
+
+    @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "c_odd_sharded", "f4_fp8_ds_block_ragged"])
+    func `the count is that of the tensors a checkpoint has`(name: String) throws {
+        let config = try ModelConfig(directory: Fixtures.root.appending(path: "model/\(name)"))
+        func count(_ role: ExpectedTensor.Role) -> Int {
+            config.expectedTensors.reduce(0) { $0 + ($1.role == role ? $1.shape.reduce(1, *) : 0) }
+        }
+        let tally = WeightTally(config)
+        #expect(tally.linear == count(.linear))
+        #expect(tally.sensitive == count(.sensitive))
+        #expect(tally.vectors == count(.vector))
+    }
+
+    @Test(arguments: [(0, 1), (1, 0), (1 << 31, 1), (1, 1 << 21)] as [(Int, Int)])
+    func `numbers outside their ranges are refused`(context: Int, sequences: Int) throws {
+        let shape = try ModelShape("large")
+        #expect(throws: ToolError.self) {
+            try DeploymentPlan(
+                shape: shape, context: context, sequences: sequences, weights: .fp8, cacheType: .f32)
+        }
+    }
+
+    @Test func `the printed plan has a line for each number of ranks`() throws {
+        let lines = try DeploymentPlan(
+            shape: ModelShape("large"), context: 524_288, sequences: 8, weights: .fp8, cacheType: .bf16
+        ).lines
+        for ranks in 1...16 { #expect(lines.contains { $0.hasPrefix("\(ranks) ") }, "\(ranks)") }
+    }
+}

@@ -1,0 +1,167 @@
+import Scheduling
+import Testing
+
+/// Slots of 4 tokens, one block in each group.
+@Suite struct SchedulerPrefixTests {
+    private let a = SequenceID(1)
+    private let b = SequenceID(2)
+    private let c = SequenceID(3)
+
+    private func tokens(_ count: Int, from first: Int32 = 100) -> [Int32] {
+        (0..<Int32(count)).map { first + $0 }
+    }
+
+    private func makeScheduler(
+        maxBatchedTokens: Int = 64, window: Int = 8, totalBlocks: Int = 100
+    ) -> Scheduler {
+        SchedulingTests.makeScheduler(
+            maxBatchedTokens: maxBatchedTokens, window: window, totalBlocks: totalBlocks, cachesPrefixes: true)
+    }
+
+    @Test func `a prompt that was computed before is computed from its last full slot on`() throws {
+        // The last token is always computed: of 12 tokens in three full slots the first two slots are used.
+        for (length, cached) in [(3, 0), (4, 0), (5, 4), (12, 8), (13, 12)] {
+            var scheduler = makeScheduler()
+            try scheduler.add(a, prompt: tokens(length), maxTokens: 1)
+            run(&scheduler)
+            scheduler.finish(a)
+            try scheduler.add(b, prompt: tokens(length), maxTokens: 1)
+            let batch = run(&scheduler)
+            #expect(batch.admitted == [AdmittedSequence(id: b, cachedTokens: cached)])
+            #expect(batch.ranges == [b: cached..<length])
+            #expect(scheduler.statistics.prefixQueries == UInt64(2 * length))
+            #expect(scheduler.statistics.prefixHits == UInt64(cached))
+        }
+    }
+
+    @Test func `a hit ends where the tokens part, and another salt has none`() throws {
+        var scheduler = makeScheduler()
+        try scheduler.add(a, prompt: tokens(20), maxTokens: 1)
+        run(&scheduler)
+        scheduler.finish(a)
+        try scheduler.add(b, prompt: tokens(10) + tokens(10, from: 500), maxTokens: 1)
+        try scheduler.add(c, prompt: tokens(20), maxTokens: 1, salt: [1])
+        #expect(run(&scheduler).ranges == [b: 8..<20, c: 0..<20])
+    }
+
+    @Test(arguments: [1, 3, 4, 5, 8, 9, 30, 1000])
+    func `a conversation recomputes at most one slot more than its new tokens`(window: Int) throws {
+        var scheduler = makeScheduler(maxBatchedTokens: 7, window: window, totalBlocks: 500)
+        var conversation = tokens(9)
+        for turn in 0..<20 as Range<UInt64> {
+            let id = SequenceID(turn)
+            let known = turn == 0 ? 0 : conversation.count - 3
+            try scheduler.add(id, prompt: conversation, maxTokens: 100)
+            var first: Int?
+            for sampled in 0..<Int32(11) {
+                var batch = ScheduledBatch()
+                repeat {
+                    batch = scheduler.schedule()
+                    first = first ?? batch.ranges[id]?.lowerBound
+                    scheduler.advance(batch)
+                } while !batch.sequences.allSatisfy(\.samples)
+                scheduler.appendToken(sampled, to: id)
+                conversation.append(sampled)
+            }
+            scheduler.finish(id)
+            #expect(scheduler.violatedInvariant() == nil)
+            // The last sampled token was never computed.
+            #expect(known - 1 - (first ?? 0) < 4)
+            conversation += tokens(3, from: 1000)
+        }
+    }
+
+    @Test func `running sequences share blocks, and the last to end leaves them cached`() throws {
+        var scheduler = makeScheduler(window: 100)
+        try scheduler.add(a, prompt: tokens(9), maxTokens: 5)
+        run(&scheduler)
+        try scheduler.add(b, prompt: tokens(9), maxTokens: 5)
+        run(&scheduler)
+        #expect(scheduler.blockTables(a).global.blocks.prefix(2) == scheduler.blockTables(b).global.blocks.prefix(2))
+        #expect(scheduler.blockTables(a).global.blocks.last != scheduler.blockTables(b).global.blocks.last)
+        #expect(scheduler.statistics.globalBlocks == 4 && scheduler.statistics.slidingBlocks == 4)
+        scheduler.finish(a)
+        #expect(scheduler.statistics.globalBlocks == 3 && scheduler.statistics.cachedBlocks == 0)
+        scheduler.finish(b)
+        #expect(scheduler.statistics.globalBlocks == 0 && scheduler.statistics.cachedBlocks == 4)
+        #expect(scheduler.statistics.freeBlocks == 96)
+    }
+
+    @Test func `shared blocks are not asked for at admission`() throws {
+        // a holds six blocks; b needs eight, four of them a's, and the watermark is four.
+        for (totalBlocks, isAdmitted) in [(13, false), (14, true)] {
+            var scheduler = makeScheduler(window: 100, totalBlocks: totalBlocks)
+            try scheduler.add(a, prompt: tokens(9), maxTokens: 2)
+            run(&scheduler)
+            try scheduler.add(b, prompt: tokens(8) + tokens(5, from: 500), maxTokens: 2)
+            #expect(run(&scheduler).admittedIDs == (isAdmitted ? [b] : []))
+        }
+    }
+
+    @Test func `a tail is evicted before the head that others may share`() throws {
+        var scheduler = makeScheduler(window: 100, totalBlocks: 10)
+        try scheduler.add(a, prompt: tokens(17), maxTokens: 1)
+        run(&scheduler)
+        scheduler.finish(a)
+        #expect(scheduler.statistics.cachedBlocks == 8)
+        // Six blocks of other content: two are free, four are the last two slots of a.
+        try scheduler.add(b, prompt: tokens(9, from: 500), maxTokens: 1)
+        run(&scheduler)
+        scheduler.finish(b)
+        try scheduler.add(c, prompt: tokens(17), maxTokens: 1)
+        #expect(run(&scheduler).ranges == [c: 8..<17])
+    }
+
+    @Test func `a hit survives the loss of sliding slots that no query sees`() throws {
+        // Four global slots, of a window of 4 two sliding slots at a time: nine blocks are just enough.
+        var scheduler = makeScheduler(maxBatchedTokens: 4, window: 4, totalBlocks: 9)
+        try scheduler.add(a, prompt: tokens(17), maxTokens: 1)
+        for _ in 0..<5 { run(&scheduler) }
+        scheduler.finish(a)
+        // Another sequence takes two free blocks and evicts the two sliding slots that were let go of first.
+        try scheduler.add(b, prompt: tokens(4, from: 500), maxTokens: 1)
+        run(&scheduler)
+        scheduler.finish(b)
+        try scheduler.add(c, prompt: tokens(17), maxTokens: 1)
+        #expect(run(&scheduler).ranges == [c: 16..<17])
+    }
+
+    @Test func `a preempted sequence goes on from what was kept`() throws {
+        var scheduler = makeScheduler(window: 100, totalBlocks: 8)
+        try scheduler.add(a, prompt: [1], maxTokens: 16)
+        try scheduler.add(b, prompt: [2], maxTokens: 16)
+        for _ in 0..<8 { run(&scheduler) }
+        #expect(run(&scheduler).preempted == [b])
+        scheduler.finish(a)
+        // Of b's two slots the last has lost its blocks to a.
+        #expect(run(&scheduler).ranges == [b: 4..<9])
+    }
+
+    @Test func `a copy takes the place of an evicted original`() throws {
+        var scheduler = makeScheduler(window: 100, totalBlocks: 16)
+        // Both compute the same at the same time.
+        try scheduler.add(a, prompt: tokens(9), maxTokens: 20)
+        try scheduler.add(b, prompt: tokens(9), maxTokens: 20)
+        run(&scheduler)
+        scheduler.finish(a)
+        #expect(scheduler.statistics.cachedBlocks == 4)
+        // Fills the pool: the originals are evicted.
+        try scheduler.add(c, prompt: tokens(9, from: 500), maxTokens: 20)
+        while scheduler.statistics.cachedBlocks > 0 { run(&scheduler) }
+        #expect(scheduler.statistics.running == 2)
+        scheduler.finish(c)
+        scheduler.finish(b)
+        try scheduler.add(SequenceID(4), prompt: tokens(9), maxTokens: 1)
+        #expect(run(&scheduler).ranges == [SequenceID(4): 8..<9])
+    }
+
+    @Test func `a sequence that ends before its step has run leaves nothing behind`() throws {
+        var scheduler = makeScheduler()
+        try scheduler.add(a, prompt: tokens(12), maxTokens: 1)
+        _ = scheduler.schedule()
+        scheduler.finish(a)
+        #expect(scheduler.statistics.cachedBlocks == 0)
+        try scheduler.add(b, prompt: tokens(12), maxTokens: 1)
+        #expect(run(&scheduler).ranges == [b: 0..<12])
+    }
+}
