@@ -12,8 +12,9 @@ struct RegexPattern: Sendable {
     /// look-behind across windows are lost.
     static let windowSize = 4096
 
-    /// Some ten thousand steps each: how often the engine may report progress in one window, a fraction of a second in
-    /// all. Nested repetitions can take exponential time; such a text has no further matches in its window.
+    /// The engine reports its progress at each place where a match might begin, and after some ten thousand steps. So
+    /// many reports beyond the places take a fraction of a second: nested repetitions can take exponential time, and a
+    /// text that makes them do so has no further matches in its window.
     private static let maximumReports = 500
 
     init(_ regex: String) throws(RegexDialect.Unsupported) {
@@ -59,14 +60,16 @@ struct RegexPattern: Sendable {
         }
         let whole = NSRange(location: 0, length: string.utf16.count)
         var matches: [Range<Int>] = []
-        var reports = 0
+        var spareReports = RegexPattern.maximumReports + whole.length
         expression.enumerateMatches(in: string, options: .reportProgress, range: whole) { match, _, stop in
             if let range = match?.range {
                 let start = offset(ofUnit: range.location)
                 matches.append(start..<offset(ofUnit: range.location + range.length))
+                // The next search begins with a report.
+                spareReports += 2
             } else {
-                reports += 1
-                if reports > RegexPattern.maximumReports { stop.pointee = true }
+                spareReports -= 1
+                if spareReports < 0 { stop.pointee = true }
             }
         }
         return matches
