@@ -9,7 +9,12 @@ CLIENT_BINARY ?= .build/debug/trinity
 # How long `make soak` keeps up its load.
 SOAK_SECONDS ?= 600
 
-.PHONY: help setup build serve test clients check lint format tidy tsan soak clean
+# What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and for how long each.
+FUZZ_TARGET ?= tokenizerFile encoder template templateContext json
+FUZZ_SECONDS ?= 600
+FUZZ_FOLDER = Fuzzing/.build/inputs
+
+.PHONY: help setup build serve test clients check lint format tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,10 +40,10 @@ clients: ## Run the client tests (Python) against the debug build
 check: lint test ## What must pass before a commit: format, then all Swift tests
 
 lint: ## Report what `make format` would change
-	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources
 
 format: ## Format the sources in place
-	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	swift format --in-place --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources
 
 tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift build --build-tests
@@ -49,9 +54,20 @@ tsan: setup ## Run the tests of HTTP, server and engine threads under the thread
 	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest \
 	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
 
+# Swift's own crash reports would keep libFuzzer from writing down the input that failed.
+fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_SECONDS
+	cd Fuzzing && swift build -c release --sanitize fuzzer
+	for target in $(FUZZ_TARGET); do \
+	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
+	    FUZZ_TARGET=$$target SWIFT_BACKTRACE=enable=no Fuzzing/.build/release/Fuzzer \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
+	        -dict=Tests/Fuzzing/Dictionaries/$$target.txt -artifact_prefix=$(FUZZ_FOLDER)/$$target/failed/ \
+	        $(FUZZ_FOLDER)/$$target/corpus Tests/Fuzzing/Corpus/$$target || exit 1; \
+	done
+
 soak: build ## Load the server with aborting clients and check for leaks
 	@script/setup --ci
 	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS)
 
 clean: ## Remove what was built
-	rm -rf .build .build-tsan .venv
+	rm -rf .build .build-tsan Fuzzing/.build .venv

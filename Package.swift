@@ -44,6 +44,8 @@ let package = Package(
         // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Text", targets: ["Text"]),
+        // For libFuzzer, a package of its own too.
+        .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -117,6 +119,10 @@ let package = Package(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(name: "TestSupport", dependencies: ["Text"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets", dependencies: ["Text", "TestSupport"], path: "Tests/Fuzzing",
+            exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
         .testTarget(

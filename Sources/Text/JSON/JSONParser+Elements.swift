@@ -56,7 +56,7 @@ extension JSONParser {
         throw error("unterminated string")
     }
 
-    /// A plain number without sign, fraction or exponent; `nil` for anything else.
+    /// A plain number without sign, fraction, exponent or leading zeros; `nil` for anything else.
     mutating func parseIndex() -> Int? {
         let start = position
         var value = 0
@@ -65,7 +65,8 @@ extension JSONParser {
             value = value * 10 + Int(byte - UInt8(ascii: "0"))
             position += 1
         }
-        return position > start ? value : nil
+        let isPadded = position > start + 1 && bytes[start] == UInt8(ascii: "0")
+        return position > start && !isPadded ? value : nil
     }
 
     /// Goes to the end of the value at the position. Only its brackets and strings are looked at, so a value that is

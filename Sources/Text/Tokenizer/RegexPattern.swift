@@ -12,6 +12,11 @@ struct RegexPattern: Sendable {
     /// look-behind across windows are lost.
     static let windowSize = 4096
 
+    /// The engine reports its progress at each place where a match might begin, and after some ten thousand steps. So
+    /// many reports beyond the places take a fraction of a second: nested repetitions can take exponential time, and a
+    /// text that makes them do so has no further matches in its window.
+    private static let maximumReports = 500
+
     init(_ regex: String) throws(RegexDialect.Unsupported) {
         let pattern = try RegexDialect.icuPattern(of: regex)
         // As in Oniguruma, ^ and $ are anchors of lines, and a line ends at LF alone.
@@ -54,9 +59,19 @@ struct RegexPattern: Sendable {
             return position
         }
         let whole = NSRange(location: 0, length: string.utf16.count)
-        return expression.matches(in: string, range: whole).map { match in
-            let start = offset(ofUnit: match.range.location)
-            return start..<offset(ofUnit: match.range.location + match.range.length)
+        var matches: [Range<Int>] = []
+        var spareReports = RegexPattern.maximumReports + whole.length
+        expression.enumerateMatches(in: string, options: .reportProgress, range: whole) { match, _, stop in
+            if let range = match?.range {
+                let start = offset(ofUnit: range.location)
+                matches.append(start..<offset(ofUnit: range.location + range.length))
+                // The next search begins with a report.
+                spareReports += 2
+            } else {
+                spareReports -= 1
+                if spareReports < 0 { stop.pointee = true }
+            }
         }
+        return matches
     }
 }

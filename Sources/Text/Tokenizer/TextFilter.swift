@@ -60,8 +60,10 @@ struct TextFilter: Sendable {
         }
         let all = held + rest
         var end = all.count
-        for _ in 0..<max(strip.stop, 0) where all[..<end].suffix(strip.content.count) == strip.content[...] {
+        var trailing = strip.stop
+        while trailing > 0, all[..<end].suffix(strip.content.count) == strip.content[...] {
             end -= strip.content.count
+            trailing -= 1
         }
         held = Array(all[end...])
         return Array(all[..<end])

@@ -125,9 +125,16 @@ struct StripStep: Sendable {
 
     func apply(to text: [UInt8]) -> [UInt8] {
         var rest = text[...]
-        for _ in 0..<max(start, 0) where rest.starts(with: content) { rest = rest.dropFirst(content.count) }
-        for _ in 0..<max(stop, 0) where rest.suffix(content.count) == content[...] {
+        // A file may say any count; the text ends the loop.
+        var left = start
+        while left > 0, rest.starts(with: content) {
+            rest = rest.dropFirst(content.count)
+            left -= 1
+        }
+        var right = stop
+        while right > 0, rest.suffix(content.count) == content[...] {
             rest = rest.dropLast(content.count)
+            right -= 1
         }
         return Array(rest)
     }

@@ -40,6 +40,8 @@ private struct Outline {
         try parser.open("{")
         while try parser.nextElement(before: "}", &isFirst) {
             let name = try parser.parseName()
+            // A second one would be half read in place of the first.
+            guard components[name] == nil else { throw parser.error("the member '\(name)' is there twice") }
             let isModel = name == "model" && parser.peek() == UInt8(ascii: "{")
             components[name] = isModel ? .object(try parseModel()) : try parser.parseValue(depth: 1)
         }
@@ -53,12 +55,13 @@ private struct Outline {
         while try parser.nextElement(before: "}", &isFirst) {
             let name = try parser.parseName()
             switch name {
-            case "vocab":
+            case "vocab" where vocabulary == nil:
                 vocabulary = parser
                 try parser.skipValue()
-            case "merges":
+            case "merges" where merges == nil:
                 merges = parser
                 try parser.skipValue()
+            case "vocab", "merges": throw parser.error("the member '\(name)' is there twice")
             default: model[name] = try parser.parseValue(depth: 2)
             }
         }

@@ -1,0 +1,15 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own: all of it is built with `--sanitize fuzzer`, and libFuzzer brings the `main`.
+let package = Package(
+    name: "fuzzing",
+    dependencies: [.package(name: "trinity", path: "..")],
+    targets: [
+        .executableTarget(
+            name: "Fuzzer", dependencies: [.product(name: "FuzzTargets", package: "trinity")],
+            swiftSettings: [
+                .swiftLanguageMode(.v6), .treatAllWarnings(as: .error), .unsafeFlags(["-parse-as-library"]),
+            ])
+    ]
+)

@@ -1,0 +1,15 @@
+import Text
+
+extension FuzzTarget {
+    /// What is read as JSON is written and read again as the same value, and written again as the same bytes.
+    static func parseJSON(_ bytes: [UInt8]) throws(BrokenInvariant) {
+        guard let value = try? JSONValue(parsing: bytes) else { return }
+        let written = value.serialized
+        guard let again = try? JSONValue(parsing: written) else {
+            throw BrokenInvariant(description: "what is written is not JSON")
+        }
+        try BrokenInvariant.check(again == value, "another value is read again")
+        // Equality of Swift strings forgives other bytes.
+        try BrokenInvariant.check(again.serialized == written, "other bytes are written again")
+    }
+}
