@@ -19,6 +19,8 @@ struct Bench: ParsableCommand {
     var weights = EngineOptions.WeightFormat.auto
     @Option(help: "Type of keys and values in the cache.")
     var kvCacheDtype = KVDataType.f32
+    @Option(help: "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it.")
+    var compute = EngineOptions.Compute.exact
     @Flag(help: "Print one JSON object instead of a table.")
     var json = false
     @Flag(help: "Measure everything once only, to try the benchmark itself.")
@@ -33,6 +35,7 @@ struct Bench: ParsableCommand {
         options.threads = threads
         options.weightFormat = weights
         options.kvCacheType = kvCacheDtype
+        options.compute = compute
         let report = try EngineBenchmark(options: options, isQuick: quick).run { status in
             FileHandle.standardError.write(Data("\(status)\n".utf8))
         }
@@ -46,3 +49,4 @@ struct Bench: ParsableCommand {
 }
 
 extension EngineOptions.WeightFormat: ExpressibleByArgument {}
+extension EngineOptions.Compute: ExpressibleByArgument {}
