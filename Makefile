@@ -51,7 +51,7 @@ tidy: setup ## Check layering, forbidden constructs and documentation only
 
 tsan: setup ## Run the tests of HTTP, server and engine threads under the thread sanitizer
 	TSAN_OPTIONS="suppressions=$(CURDIR)/Tests/thread-sanitizer.supp" \
-	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest \
+	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest --no-parallel \
 	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
 
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.
