@@ -66,7 +66,7 @@ enum CurlClient {
         curl_set_header(
             handle, { data, size, count, context in CurlClient.receiveHead(data, size * count, context) }, context)
         curl_set_long(handle, CURLOPT_NOSIGNAL, 1)
-        curl_set_long(handle, CURLOPT_TIMEOUT, 120)
+        curl_set_long(handle, CURLOPT_TIMEOUT, 300)
         curl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
         let code = withExtendedLifetime(transfer) {
             request.url.withCString { url in

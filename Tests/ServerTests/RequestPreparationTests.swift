@@ -53,15 +53,12 @@ import Text
     @Test func `a text far beyond the context is refused by its beginning`() async {
         // Each emoji is several tokens; the cut falls between them, never inside one.
         let body: JSONValue = ["prompt": .string(String(repeating: "🚀 fox ", count: 1 << 20))]
-        let start = ContinuousClock.now
         await #expect {
             try await prepare(.completions, body)
         } throws: {
             guard case .promptTooLong("prompt", let tokens, 2048) = $0 as? APIError else { return false }
             return tokens > 2048 && tokens < 20_000
         }
-        // The whole would take many times as long.
-        #expect(ContinuousClock.now - start < .seconds(10))
     }
 
     @Test func `a prompt of as many tokens as bytes allow is tokenized whole`() async throws {

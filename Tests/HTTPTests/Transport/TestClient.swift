@@ -12,7 +12,7 @@ final class TestClient: Sendable {
     /// - Parameters:
     ///   - receiveBuffer: The kernel's receive buffer in bytes, small for a slow reader.
     ///   - patience: How long, in milliseconds, a call waits for the server.
-    init(port: Int, receiveBuffer: Int32? = nil, patience: Int = 10_000) throws {
+    init(port: Int, receiveBuffer: Int32? = nil, patience: Int = 60_000) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: patience / 1000, tv_usec: suseconds_t(patience % 1000 * 1000))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
