@@ -73,9 +73,10 @@ public struct Scheduler: Sendable {
     ///   - prompt: token ids, at least 1.
     ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
     ///   - salt: sequences of different salts share no cached prefix.
+    ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
-        _ id: SequenceID, prompt: [Int32], maxTokens: Int, salt: [UInt8] = []
+        _ id: SequenceID, prompt: [Int32], maxTokens: Int, salt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
         precondition(!prompt.isEmpty && maxTokens > 0, "a sequence has a prompt and samples at least one token")
@@ -90,7 +91,8 @@ public struct Scheduler: Sendable {
         if cache.prefixes != nil {
             for token in prompt { prefix.append(token) }
         }
-        sequences[id] = SequenceState(tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix)
+        sequences[id] = SequenceState(
+            tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix, takesPrefix: takesPrefix)
         waiting.append(id)
     }
 
@@ -186,7 +188,9 @@ extension Scheduler {
 
     private mutating func admitWaiting(budget: inout Int, in batch: inout ScheduledBatch) {
         while budget > 0, running.count < limits.maxSequences, let id = waiting.first, var state = sequences[id] {
-            let hit = cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
+            let hit =
+                state.takesPrefix
+                ? cache.prefixHit(state.prefix.hashes, tokens: state.tokens) : KVCacheManager.PrefixHit()
             guard canAdmit(state, hit) else { return }
             waiting.removeFirst()
             running.append(id)
@@ -194,7 +198,7 @@ extension Scheduler {
             state.computedTokens = hit.slots * cache.geometry.blockSize
             if !state.wasAdmitted {
                 batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens))
-                if cache.prefixes != nil { prefixQueries += UInt64(state.tokens) }
+                if cache.prefixes != nil, state.takesPrefix { prefixQueries += UInt64(state.tokens) }
                 prefixHits += UInt64(state.computedTokens)
             }
             state.wasAdmitted = true
