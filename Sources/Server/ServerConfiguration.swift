@@ -100,7 +100,7 @@ public struct ServerConfiguration: Sendable {
         engine.maxQueuedSequences =
             try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
-        engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
+        engine.kvCacheType = try options.choice(.kvCacheDtype)
         let prefixCache: Switch? = try options.choice(.prefixCache)
         engine.cachesPrefixes = prefixCache != .off
         engine.compute = try options.choice(.compute) ?? engine.compute

@@ -10,8 +10,8 @@ import Testing
         #expect(configuration.host == "127.0.0.1")
         #expect(configuration.port == 8000)
         #expect(configuration.servedModelName == "trinity-mini")
-        #expect(configuration.engine.compute == .exact && configuration.engine.kernels == nil)
-        #expect(configuration.engine.kvCacheType == .f32)
+        #expect(configuration.engine.compute == .fast && configuration.engine.kernels == nil)
+        #expect(configuration.engine.kvCacheType == nil)
         #expect(configuration.engine.cachesPrefixes)
     }
 
