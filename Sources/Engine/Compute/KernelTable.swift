@@ -81,8 +81,10 @@ struct KernelTable: Sendable {
 
     var writeCacheFloat32: WriteCache
     var writeCacheBFloat16: WriteCache
+    var writeCacheFloat8: WriteCache
     var attendFloat32: Attend
     var attendBFloat16: Attend
+    var attendFloat8: Attend
     var mergeSegment: MergePartials
     var finishAttention: MergePartials
 

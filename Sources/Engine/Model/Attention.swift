@@ -59,6 +59,7 @@ struct Attention {
         switch layout.dataType {
         case .f32: kernels.writeCacheFloat32(key, value, groups, width, target, token)
         case .bf16: kernels.writeCacheBFloat16(key, value, groups, width, target, token)
+        case .fp8: kernels.writeCacheFloat8(key, value, groups, width, target, token)
         }
     }
 }

@@ -92,6 +92,7 @@ struct CacheReader {
             switch layout.dataType {
             case .f32: context.kernels.attendFloat32
             case .bf16: context.kernels.attendBFloat16
+            case .fp8: context.kernels.attendFloat8
             }
         attend(
             context.query.base + unit * heads * width, heads, width,
