@@ -31,6 +31,8 @@ extension KernelTable {
         finishAttention: Portable.finishAttention,
         route: Portable.route,
         combineExperts: Portable.combineExperts,
+        multiply: Portable.multiplyFloat32,
+        operationsPerIteration: 64,
         argmax: Portable.argmax,
         sumOfExponentials: Portable.sumOfExponentials)
 }

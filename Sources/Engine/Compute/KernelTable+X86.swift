@@ -33,6 +33,8 @@
             finishAttention: AVX2.finishAttention,
             route: AVX2.route,
             combineExperts: AVX2.combineExperts,
+            multiply: AVX2.multiplyFloat32,
+            operationsPerIteration: 128,
             argmax: AVX2.argmax,
             sumOfExponentials: AVX2.sumOfExponentials)
 
@@ -76,6 +78,8 @@
             finishAttention: AVX512.finishAttention,
             route: AVX512.route,
             combineExperts: AVX512.combineExperts,
+            multiply: AVX512.multiplyBFloat16,
+            operationsPerIteration: 1024,
             argmax: AVX512.argmax,
             sumOfExponentials: AVX512.sumOfExponentials)
     }

@@ -28,6 +28,9 @@ struct CacheReader {
     }
 
     func attend() {
+        let tokens = context.plan.spans.reduce(0) { $0 + $1.upperBound - firstKey($1.lowerBound) }
+        context.traffic.cacheBytes +=
+            tokens * groups * context.storage.layout.dataType.bytesPerToken(headDimension: width)
         let units = context.plan.rows * groups
         let fewUnits = context.pool.threads * 4
         if units < fewUnits, context.pool.threads > 1, (0..<units).contains(where: { segments(of: $0).count > 2 }) {
