@@ -92,7 +92,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             case 3: stream(firstBlock, endBlock, InlineArray<3, Int>(repeating: 0))
             case 4: stream(firstBlock, endBlock, InlineArray<4, Int>(repeating: 0))
             case 5: stream(firstBlock, endBlock, InlineArray<5, Int>(repeating: 0))
-            default: runPanels(firstBlock, endBlock)
+            default: runTiles(firstBlock, endBlock)
             }
         } else {
             switch tokens {
@@ -104,7 +104,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             case 6: stream(firstBlock, endBlock, InlineArray<6, Int>(repeating: 0))
             case 7: stream(firstBlock, endBlock, InlineArray<7, Int>(repeating: 0))
             case 8: stream(firstBlock, endBlock, InlineArray<8, Int>(repeating: 0))
-            default: runPanels(firstBlock, endBlock)
+            default: runTiles(firstBlock, endBlock)
             }
         }
     }
@@ -125,46 +125,42 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Many tokens: a panel of float8 is decoded once, and columns are the outer loop, so that a panel of x stays
-    /// in the cache for all blocks.
+    /// Many tokens: tile by tile, for as many at a time as the cache holds the rows of x of. Decoding float8 anew for
+    /// each tile costs less than writing a decoded panel to memory, since products and table lookups run side by side.
     @inline(__always)
-    private func runPanels(_ firstBlock: Int, _ endBlock: Int) {
-        var decoded = InlineArray<64, SIMD8<Int64>>(repeating: .zero)
-        withUnsafeMutableBytes(of: &decoded) { bytes in
-            guard let panel = bytes.baseAddress else { return }
-            var start = 0
-            while start < columns {
-                let end = panelEnd(start)
-                var block = firstBlock
-                while block < endBlock {
-                    if isFloat8 {
-                        decode(lines(block, start), (end - start + 3) / 4, panel)
-                        decodedProduct.multiplyTiles(UnsafeRawPointer(panel), end - start, block, start)
-                    } else {
-                        multiplyTiles(lines(block, start), end - start, block, start)
-                    }
-                    block += 1
-                }
-                start = end
-            }
-        }
-    }
-
-    /// The same over lines of bfloat16.
-    private var decodedProduct: PackedProduct<2, terms> {
-        @inline(__always) get {
-            PackedProduct<2, terms>(
-                weights: weights, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-                columns: columns, x: x, xStride: xStride, xRows: xRows, tokens: tokens, y: y, yStride: yStride)
-        }
-    }
-
-    @inline(__always)
-    private func multiplyTiles(_ source: UnsafeRawPointer, _ width: Int, _ block: Int, _ start: Int) {
-        let most = isPair ? 5 : 8
+    private func runTiles(_ firstBlock: Int, _ endBlock: Int) {
+        let most = Self.cachedNumbers / columns
+        let chunk = most < 48 ? 48 : most
         var token = 0
         while token < tokens {
-            let left = tokens - token
+            let end = token + chunk < tokens ? token + chunk : tokens
+            var block = firstBlock
+            while block < endBlock {
+                var start = 0
+                while start < columns {
+                    let width = panelEnd(start) - start
+                    multiplyTiles(lines(block, start), width, block, start, token, end)
+                    start += width
+                }
+                block += 1
+            }
+            token = end
+        }
+    }
+
+    /// Numbers of x that are walked through for each block: 256 KB of the second cache.
+    private static var cachedNumbers: Int {
+        @inline(__always) get { 1 << 17 }
+    }
+
+    @inline(__always)
+    private func multiplyTiles(
+        _ source: UnsafeRawPointer, _ width: Int, _ block: Int, _ start: Int, _ firstToken: Int, _ endToken: Int
+    ) {
+        let most = isPair ? 5 : 8
+        var token = firstToken
+        while token < endToken {
+            let left = endToken - token
             // Tiles of nearly equal size: a small one at the end would wait for its chains.
             let tiles = (left + most - 1) / most
             let count = (left + tiles - 1) / tiles
@@ -174,7 +170,9 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             case 6: tile(source, width, block, start, token, InlineArray<6, Int>(repeating: 0))
             case 5: tile(source, width, block, start, token, InlineArray<5, Int>(repeating: 0))
             case 4: tile(source, width, block, start, token, InlineArray<4, Int>(repeating: 0))
-            default: tile(source, width, block, start, token, InlineArray<3, Int>(repeating: 0))
+            case 3: tile(source, width, block, start, token, InlineArray<3, Int>(repeating: 0))
+            case 2: tile(source, width, block, start, token, InlineArray<2, Int>(repeating: 0))
+            default: tile(source, width, block, start, token, InlineArray<1, Int>(repeating: 0))
             }
             token += count
         }
@@ -260,18 +258,6 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     @inline(__always)
     private func loadLine(_ pointer: UnsafeRawPointer) -> SIMD8<Int64> {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
-    }
-
-    @inline(__always)
-    private func decode(_ source: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutableRawPointer) {
-        let tables = Float8Tables()
-        var line = 0
-        while line < count {
-            let (even, odd) = tables.decode(source + line * 64)
-            panel.storeBytes(of: even, toByteOffset: line * 128, as: SIMD8<Int64>.self)
-            panel.storeBytes(of: odd, toByteOffset: line * 128 + 64, as: SIMD8<Int64>.self)
-            line += 1
-        }
     }
 
     /// Where the rows of x of some tokens begin, in bytes.
