@@ -10,6 +10,8 @@ final class EngineThread {
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let clock = ContinuousClock()
+    /// What the scheduler's times count from.
+    private let start: ContinuousClock.Instant
     private var scheduler: Scheduler
     private let sampler: Sampler
     private var sequences: [SequenceID: GeneratingSequence] = [:]
@@ -23,6 +25,7 @@ final class EngineThread {
         self.outbox = outbox
         scheduler = Scheduler(
             limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
+        start = clock.now
         sampler = Sampler(vocabularySize: loaded.loadedModel.config.vocabularySize)
     }
 
@@ -63,8 +66,11 @@ final class EngineThread {
             throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
         }
         do throws(AdmissionError) {
+            let terms = SchedulingTerms(
+                priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: request.promptIDs, maxTokens: request.maxTokens, salt: request.cacheSalt)
+                request.id, prompt: request.promptIDs, maxTokens: request.maxTokens, terms: terms,
+                salt: request.cacheSalt)
         } catch {
             throw .notAdmitted(error)
         }
@@ -75,7 +81,7 @@ final class EngineThread {
     private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {
         ids.sorted().compactMap { id in
             guard sequences.removeValue(forKey: id) != nil else { return nil }
-            scheduler.finish(id)
+            scheduler.abort(id)
             var event = TokenEvent(sequence: id)
             event.finish = .abort
             return event
@@ -83,9 +89,15 @@ final class EngineThread {
     }
 
     private func step() -> [TokenEvent] {
-        let scheduled = scheduler.schedule()
         let now = clock.now
+        let scheduled = scheduler.schedule(now: now - start)
         var events: [SequenceID: TokenEvent] = [:]
+        for id in scheduled.expired {
+            sequences[id] = nil
+            events[id, default: TokenEvent(sequence: id)].finish = .deadlineExceeded
+        }
+        // The deadline may have been that of the last one.
+        guard !scheduled.sequences.isEmpty else { return scheduled.expired.compactMap { events[$0] } }
         for admitted in scheduled.admitted {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
@@ -105,10 +117,11 @@ final class EngineThread {
             row += 1
             sample(entry.id, rowLogits, into: &events[entry.id, default: TokenEvent(sequence: entry.id)])
         }
+        scheduler.observe(scheduled.work, took: clock.now - now)
         #if DEBUG
             scheduler.checkInvariants()
         #endif
-        return scheduled.sequences.compactMap { events[$0.id] }
+        return (scheduled.expired + scheduled.sequences.map(\.id)).compactMap { events[$0] }
     }
 
     private func sample(_ id: SequenceID, _ logits: UnsafeBufferPointer<Float>, into event: inout TokenEvent) {
@@ -151,17 +164,7 @@ final class EngineThread {
     }
 
     private func statistics() -> EngineStatistics {
-        let load = scheduler.statistics
-        totals.running = load.running
-        totals.waiting = load.waiting
-        totals.totalBlocks = model.geometry.totalBlocks
-        totals.freeBlocks = load.freeBlocks
-        totals.cachedBlocks = load.cachedBlocks
-        totals.globalBlocks = load.globalBlocks
-        totals.slidingBlocks = load.slidingBlocks
-        totals.preemptions = load.preemptions
-        totals.prefixQueries = load.prefixQueries
-        totals.prefixHits = load.prefixHits
+        totals.scheduler = scheduler.statistics
         return totals
     }
 }

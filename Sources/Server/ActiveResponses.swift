@@ -133,9 +133,7 @@ struct ActiveResponses {
         switch finish {
         case .stop: metrics.finished.add(label: "stop")
         case .length: metrics.finished.add(label: "length")
-        case .abort:
-            metrics.finished.add(label: "abort")
-            metrics.wastedTokens.add(UInt64(choice.tokens))
+        case .abort, .deadlineExceeded: metrics.finished.add(label: "abort")
         case .error: metrics.finished.add(label: "error")
         }
         let end = choice.lastToken ?? now

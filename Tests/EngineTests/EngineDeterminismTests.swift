@@ -52,8 +52,8 @@ import Text
             let (outcomes, statistics) = await harness.run(
                 waves: Self.waves(requests, &random), abortAfterTokens: aborts)
             await harness.stop()
-            hits += statistics.prefixHits
-            #expect((statistics.prefixQueries > 0) == shape.cachesPrefixes)
+            hits += statistics.scheduler.prefixHits
+            #expect((statistics.scheduler.prefixQueries > 0) == shape.cachesPrefixes)
             #expect(outcomes.count == expected.count)
             for (index, outcome) in outcomes.enumerated() where outcome != expected[index] {
                 // An aborted sequence got as far as it got.

@@ -133,7 +133,8 @@ final class EngineHarness: Sendable {
 extension EngineStatistics {
     /// Whether every block is free or cached.
     var holdsNothing: Bool {
-        globalBlocks == 0 && slidingBlocks == 0 && freeBlocks + cachedBlocks == totalBlocks
+        scheduler.globalBlocks == 0 && scheduler.slidingBlocks == 0
+            && scheduler.freeBlocks + scheduler.cachedBlocks == scheduler.totalBlocks
     }
 }
 

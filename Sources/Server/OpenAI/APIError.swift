@@ -38,6 +38,8 @@ enum APIError: Error, Hashable, Sendable {
     case draining(retryAfter: Int)
     /// The server gave up on an accepted request.
     case aborted
+    /// The request was not complete within the time that it set itself.
+    case deadlineExceeded
     /// A fault of the server; what happened stands in its log.
     case internalError
 }
@@ -53,6 +55,7 @@ extension APIError {
         case .unsupportedMediaType: .unsupportedMediaType
         case .wire(let error, _): error.status
         case .queueFull, .notReady, .draining: .serviceUnavailable
+        case .deadlineExceeded: .gatewayTimeout
         case .aborted, .internalError: .internalServerError
         }
     }
@@ -97,6 +100,7 @@ extension APIError {
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
         case .aborted: "aborted"
+        case .deadlineExceeded: "deadline_exceeded"
         case .internalError: nil
         }
     }
@@ -162,6 +166,7 @@ extension APIError {
         case .notReady: "The model is still being loaded. Try again later."
         case .draining: "The server is shutting down and takes no new requests."
         case .aborted: "The server stopped the request before it was complete."
+        case .deadlineExceeded: "The request was not complete within its timeout."
         case .internalError: "The server had an error while it processed the request."
         }
     }
