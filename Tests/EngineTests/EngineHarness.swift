@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Logging
 import Scheduling
@@ -33,7 +34,8 @@ final class EngineHarness: Sendable {
     }
 
     let engine: LLMEngine
-    private let reports: AsyncStream<Void>
+    /// Signalled when there is something to take.
+    private let reports = DispatchSemaphore(value: 0)
     private let states: AsyncStream<LLMEngine.State>
 
     init(
@@ -48,12 +50,10 @@ final class EngineHarness: Sendable {
         change(&options)
         var logger = Logger(label: "test")
         logger.logLevel = .error
-        let (reports, report) = AsyncStream.makeStream(of: Void.self)
         let (states, state) = AsyncStream.makeStream(of: LLMEngine.State.self)
-        self.reports = reports
         self.states = states
-        engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) {
-            report.yield()
+        engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) { [reports] in
+            reports.signal()
         } onStateChange: {
             state.yield($0)
         }
@@ -87,6 +87,17 @@ final class EngineHarness: Sendable {
     func run(
         waves: [[GenerationRequest]], submitted: [SequenceID] = [], abortAfterTokens: [SequenceID: Int] = [:]
     ) async -> ([Outcome], EngineStatistics) {
+        // On a thread of its own: the pool that the tests share may be busy until the engine is long done.
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                continuation.resume(returning: collect(waves, submitted, abortAfterTokens))
+            }
+        }
+    }
+
+    private func collect(
+        _ waves: [[GenerationRequest]], _ submitted: [SequenceID], _ abortAfterTokens: [SequenceID: Int]
+    ) -> ([Outcome], EngineStatistics) {
         var outcomes = Dictionary(uniqueKeysWithValues: submitted.map { ($0, Outcome()) })
         var live = Set(submitted)
         var coming = waves[...]
@@ -98,7 +109,8 @@ final class EngineHarness: Sendable {
         }
         submitNext()
         var reportCount = 0
-        for await _ in reports {
+        while true {
+            reports.wait()
             let report = engine.takeReport()
             for event in report.events {
                 if !live.contains(event.sequence) { Issue.record("\(event.sequence) has ended already") }
@@ -118,7 +130,6 @@ final class EngineHarness: Sendable {
             }
             if live.isEmpty || reportCount % 4 == 0 { submitNext() }
         }
-        return ([], EngineStatistics())
     }
 
     /// Ends the engine's thread.

@@ -33,7 +33,7 @@ import Text
              "min_tokens":3,"n":2,"best_of":2,"logprobs":0,"stream":true,
              "stream_options":{"include_usage":true,"continuous_usage_stats":true,"include_obfuscation":false},
              "return_token_ids":true,"skip_special_tokens":false,"add_special_tokens":false,"user":"u","store":false,
-             "echo":false,"suffix":"","service_tier":"auto","metadata":{"a":"b"}}
+             "echo":false,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
             """#
         ).options
         var sampling = SamplingParameters()
@@ -54,6 +54,7 @@ import Text
         #expect(options.streaming == .init(includesUsage: true, reportsUsageContinuously: true))
         #expect(options.returnsTokenIDs && !options.skipsSpecialTokens && !options.addsSpecialTokens)
         #expect(options.namesServiceTier)
+        #expect(options.priority == -3 && options.timeout == .seconds(1.5))
     }
 
     @Test(
@@ -116,6 +117,9 @@ import Text
             (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
             (#""repetition_penalty":1e-40"#, "repetition_penalty", "from 0.01 to 100"),
             (#""seed":9223372036854775808"#, "seed", "9223"),
+            (#""priority":101"#, "priority", "from -100 to 100, not 101"), (#""priority":0.5"#, "priority", "0.5"),
+            (#""timeout":0"#, "timeout", "above 0 and at most 86400, not 0"), (#""timeout":86401"#, "timeout", "86401"),
+            (#""timeout":"1s""#, "timeout", "a number, not '1s'"),
             (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
             (#""max_tokens":0"#, "max_tokens", "not 0"),
             (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
@@ -135,7 +139,7 @@ import Text
             (#""best_of":2"#, "best_of", "not supported"), (#""n":2,"best_of":1"#, "best_of", "not supported"),
             (#""guided_json":{}"#, "guided_json", "not supported"),
             (#""truncate_prompt_tokens":5"#, "truncate_prompt_tokens", "supported"),
-            (#""priority":1"#, "priority", "not supported"), (#""messages":[]"#, "messages", "Unrecognized"),
+            (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
         ] as [(String, String, String)])

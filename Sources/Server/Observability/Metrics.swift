@@ -21,7 +21,7 @@ struct Metrics: Sendable {
         values: ["stop", "length", "abort", "error"])
     var rejected = Counter(
         "vllm:admission_rejections_total", "Requests refused with 503 before they were accepted.", label: "reason",
-        values: ["max_num_queued_reqs"])
+        values: ["max_num_queued_reqs", "max_num_queued_tokens", "max_queue_wait"])
     var timeToFirstToken = Histogram(
         "vllm:time_to_first_token_seconds", "From a request's arrival to its choice's first token.",
         bounds: firstTokenBounds)

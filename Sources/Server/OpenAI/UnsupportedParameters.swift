@@ -26,7 +26,6 @@ enum UnsupportedParameters {
         ("logits_processors", [[]]),
         ("logprob_token_ids", []),
         ("prediction", []),
-        ("priority", [0]),
         ("prompt_embeds", []),
         ("prompt_logprobs", []),
         ("reasoning_effort", []),
