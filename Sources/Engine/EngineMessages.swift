@@ -8,7 +8,7 @@ public struct GenerationRequest: Sendable {
     public var promptIDs: [Int32]
     public var sampling: SamplingParameters
     public var stop: StopConditions
-    /// At least 1.
+    /// 0: the prompt is computed and nothing is generated.
     public var maxTokens: Int
     /// Sequences of different salts share no cached prefix.
     public var cacheSalt: [UInt8] = []
@@ -20,6 +20,9 @@ public struct GenerationRequest: Sendable {
     public var deadline: ContinuousClock.Instant?
     /// How many alternatives to report beside the sampled token; `nil`: no log-probabilities at all.
     public var logprobs: Int?
+    /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
+    /// the logits of all its prompt.
+    public var promptLogprobs: Int?
     /// Whether tokens are turned into text; off for models without a tokenizer.
     public var detokenizes = true
     /// Whether special tokens are left out of the text.
@@ -99,6 +102,8 @@ public struct TokenEvent: Sendable {
     public var finish: FinishReason?
     /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
     public var cachedTokens = 0
+    /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
+    public var promptLogprobs: [TokenLogprobs] = []
 
     public init(sequence: SequenceID) {
         self.sequence = sequence
@@ -112,6 +117,7 @@ public struct TokenEvent: Sendable {
         text += later.text
         finish = later.finish
         cachedTokens = max(cachedTokens, later.cachedTokens)
+        promptLogprobs += later.promptLogprobs
     }
 }
 

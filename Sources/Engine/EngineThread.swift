@@ -14,6 +14,7 @@ final class EngineThread {
     private let start: ContinuousClock.Instant
     private var scheduler: Scheduler
     private let sampler: Sampler
+    private let pool: WorkerPool
     private var sequences: [SequenceID: GeneratingSequence] = [:]
     private var totals = EngineStatistics()
 
@@ -26,6 +27,7 @@ final class EngineThread {
         scheduler = Scheduler(
             limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
         start = clock.now
+        pool = loaded.pool
         sampler = Sampler(vocabularySize: loaded.loadedModel.config.vocabularySize)
     }
 
@@ -60,7 +62,7 @@ final class EngineThread {
 
     private func admit(_ request: GenerationRequest) throws(RequestError) {
         let ids = Int32(0)..<Int32(model.config.vocabularySize)
-        guard !request.promptIDs.isEmpty, request.maxTokens > 0 else { throw .empty }
+        guard !request.promptIDs.isEmpty, request.maxTokens >= 0 else { throw .empty }
         // A tokenizer may know more tokens than the model has rows.
         if let id = request.promptIDs.first(where: { !ids.contains($0) }) {
             throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
@@ -69,8 +71,8 @@ final class EngineThread {
             let terms = SchedulingTerms(
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: request.promptIDs, maxTokens: request.maxTokens, terms: terms,
-                salt: request.cacheSalt)
+                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), terms: terms,
+                salt: request.cacheSalt, takesPrefix: request.promptLogprobs == nil)
         } catch {
             throw .notAdmitted(error)
         }
@@ -109,6 +111,7 @@ final class EngineThread {
         let logits = transformer.forward(batch)
         scheduler.advance(scheduled)
         totals.steps += 1
+        let promptRows = promptRows(scheduled)
 
         let vocabularySize = model.config.vocabularySize
         var row = 0
@@ -117,6 +120,7 @@ final class EngineThread {
             row += 1
             sample(entry.id, rowLogits, into: &events[entry.id, default: TokenEvent(sequence: entry.id)])
         }
+        reportPrompts(promptRows, in: &events)
         scheduler.observe(scheduled.work, took: clock.now - now)
         #if DEBUG
             scheduler.checkInvariants()
@@ -127,6 +131,10 @@ final class EngineThread {
     private func sample(_ id: SequenceID, _ logits: UnsafeBufferPointer<Float>, into event: inout TokenEvent) {
         guard var sequence = sequences.removeValue(forKey: id) else { return }
         let request = sequence.request
+        guard request.maxTokens > 0 else {
+            event.finish = .length
+            return scheduler.finish(id)
+        }
         do throws(SamplerError) {
             let sampled = try sampler.sample(
                 logits, parameters: request.sampling, counts: sequence.counts, position: sequence.generatedTokens,
@@ -144,6 +152,56 @@ final class EngineThread {
             sequences[id] = sequence
         } else {
             scheduler.finish(id)
+        }
+    }
+
+    /// The rows of a step whose logits tell the log-probability of the next token of a prompt, where that is asked for.
+    private func promptRows(_ scheduled: ScheduledBatch) -> [PromptRow] {
+        var rows: [PromptRow] = []
+        var firstRow = 0
+        for entry in scheduled.sequences {
+            defer { firstRow += entry.tokens.count }
+            guard let request = sequences[entry.id]?.request, let top = request.promptLogprobs else { continue }
+            // After a preemption the prompt is computed again, but told only once.
+            let known = sequences[entry.id]?.promptLogprobs ?? 0
+            for position in entry.tokens where position >= known && position + 1 < request.promptIDs.count {
+                rows.append(
+                    PromptRow(
+                        sequence: entry.id, row: firstRow + position - entry.tokens.lowerBound,
+                        token: request.promptIDs[position + 1], top: top))
+                sequences[entry.id]?.promptLogprobs = position + 1
+            }
+        }
+        return rows
+    }
+
+    /// Adds the log-probabilities of prompts to the step's events. The model's head runs for as many rows at a time as its
+    /// buffer holds.
+    private func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
+        let vocabularySize = model.config.vocabularySize
+        for start in stride(from: 0, to: rows.count, by: transformer.maxLogitRows) {
+            let part = Array(rows[start..<min(start + transformer.maxLogitRows, rows.count)])
+            let logits = transformer.logits(of: part.map(\.row))
+            var results = [Result<TokenLogprobs, SamplerError>](repeating: .failure(.notFinite), count: part.count)
+            results.withUnsafeMutableBufferPointer { results in
+                pool.parallelFor(chunks: part.count) { index in
+                    let row = logits.extracting(index * vocabularySize..<(index + 1) * vocabularySize)
+                    results[index] = Result { () throws(SamplerError) in
+                        try TokenLogprobs(of: part[index].token, logits: row, top: part[index].top)
+                    }
+                }
+            }
+            for (row, result) in zip(part, results) {
+                var event = events[row.sequence] ?? TokenEvent(sequence: row.sequence)
+                switch result {
+                case .success(let logprobs): event.promptLogprobs.append(logprobs)
+                case .failure(let error):
+                    event.finish = .error(String(describing: error))
+                    sequences[row.sequence] = nil
+                    scheduler.finish(row.sequence)
+                }
+                events[row.sequence] = event
+            }
         }
     }
 
@@ -167,4 +225,14 @@ final class EngineThread {
         totals.scheduler = scheduler.statistics
         return totals
     }
+}
+
+/// A row of a step whose logits say how likely the token after it was.
+private struct PromptRow {
+    var sequence: SequenceID
+    var row: Int
+    /// The prompt's next token.
+    var token: Int32
+    /// Alternatives to report.
+    var top: Int
 }

@@ -7,8 +7,10 @@ struct GeneratingSequence {
     let request: GenerationRequest
     /// Prompt and generated ids. A preempted sequence is computed again from these.
     private(set) var tokens: [Int32]
-    /// Counts for the penalties; empty without them.
+    /// For penalties and bad words; empty without them.
     private(set) var counts: TokenCounts
+    /// Prompt tokens after the first whose log-probabilities have been told.
+    var promptLogprobs = 0
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
     private var matcher: StopMatcher?
@@ -17,7 +19,7 @@ struct GeneratingSequence {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
         tokens = request.promptIDs
-        counts = TokenCounts(prompt: request.sampling.hasPenalties ? request.promptIDs : [])
+        counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
         if let tokenizer, request.detokenizes {
             detokenizer = IncrementalDetokenizer(tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens)
         }
@@ -34,7 +36,7 @@ struct GeneratingSequence {
     /// Takes a sampled token; returns the text that it released and, where it ended the sequence, why.
     mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
         tokens.append(id)
-        if request.sampling.hasPenalties { counts.append(id) }
+        if request.sampling.needsCounts { counts.append(id) }
         let stop = stopReason(of: id)
         var released: [UInt8] = []
         if stop == nil || request.stop.keepsStopText {

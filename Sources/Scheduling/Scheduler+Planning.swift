@@ -130,7 +130,7 @@ extension Scheduler {
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
         state.status = .waiting
         state.computedTokens = 0
-        state.expectedHit = expectedHit(of: state)
+        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
         sequences[id] = state
         counts.preemptions += 1
         batch.preempted.append(id)
@@ -143,12 +143,12 @@ extension Scheduler {
         else { return false }
         waiting.remove(id, state.terms)
         running.insert(id, at: running.firstIndex { rank(id) < rank($0) } ?? running.endIndex)
-        let hit = cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
+        let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
         state.computedTokens = hit.slots * cache.geometry.blockSize
         if !state.wasAdmitted {
             batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens))
-            if cache.prefixes != nil { counts.prefixQueries += UInt64(state.tokens) }
+            if cache.prefixes != nil, state.takesPrefix { counts.prefixQueries += UInt64(state.tokens) }
             counts.prefixHits += UInt64(state.computedTokens)
         }
         state.wasAdmitted = true
@@ -161,9 +161,8 @@ extension Scheduler {
     private func canAdmit(_ id: SequenceID) -> Bool {
         if running.isEmpty { return true }
         guard running.count < limits.places, let state = sequences[id] else { return false }
-        let hit = cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
         let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
-        var needed = blocks(for: state) - hit.sharedBlocks + watermark
+        var needed = blocks(for: state) - prefixHit(of: state).sharedBlocks + watermark
         for id in running {
             guard let state = sequences[id], state.isPrefill else { continue }
             needed += max(0, blocks(for: state) - cache.heldBlocks(id))
@@ -176,9 +175,10 @@ extension Scheduler {
         cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
     }
 
-    /// Tokens of a sequence that the prefix cache has now.
-    func expectedHit(of state: SequenceState) -> Int {
-        cache.prefixHit(state.prefix.hashes, tokens: state.tokens).slots * cache.geometry.blockSize
+    /// What the prefix cache has now of a sequence that takes it.
+    func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
+        guard state.takesPrefix else { return KVCacheManager.PrefixHit() }
+        return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 
     /// What sequences are ordered by (rule 1).

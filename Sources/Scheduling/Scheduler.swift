@@ -97,10 +97,11 @@ public struct Scheduler: Sendable {
     ///   - prompt: token ids, at least 1.
     ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
     ///   - salt: sequences of different salts share no cached prefix.
+    ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
         _ id: SequenceID, prompt: [Int32], maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
-        salt: [UInt8] = []
+        salt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
         precondition(!prompt.isEmpty && maxTokens > 0, "a sequence has a prompt and samples at least one token")
@@ -116,8 +117,9 @@ public struct Scheduler: Sendable {
             for token in prompt { prefix.append(token) }
         }
         var state = SequenceState(
-            terms: terms, promptTokens: prompt.count, tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix)
-        state.expectedHit = expectedHit(of: state)
+            terms: terms, promptTokens: prompt.count, tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix,
+            takesPrefix: takesPrefix)
+        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
         sequences[id] = state
         waiting.insert(id, terms)
         shares.join(terms.tenant)

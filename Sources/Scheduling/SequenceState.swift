@@ -16,6 +16,8 @@ struct SequenceState: Sendable {
     var computedTokens = 0
     /// Tells which of its slots the prefix cache has.
     var prefix: PrefixChain
+    /// Whether it begins with what the prefix cache has of it.
+    var takesPrefix = true
     /// Whether it has run before, so that it waits because it was preempted.
     var wasAdmitted = false
     /// Tokens that the prefix cache had when the sequence began to wait: a guess of what it will have.

@@ -72,7 +72,7 @@ struct ActiveResponses {
     func exceededBound(
         _ prompts: [Int], _ options: GenerationOptions, within remaining: Duration?, _ statistics: SchedulerStatistics
     ) -> QueueBounds.Bound? {
-        guard preparing + choices.count + prompts.count * options.choices <= capacity else { return .places }
+        guard preparing + choices.count + prompts.count * options.candidates <= capacity else { return .places }
         let queued = load(aheadOf: .max, priority: .max).tokens
         if let limit = bounds.tokens, queued > 0, queued + prompts.reduce(0, +) > limit { return .tokens }
         let load = load(aheadOf: prompts.max() ?? 0, priority: options.priority)

@@ -49,7 +49,7 @@ extension Routes {
         do throws(APIError) {
             let prepared = try result.get()
             let options = prepared.options
-            let count = prepared.promptIDs.count * options.choices
+            let count = prepared.promptIDs.count * options.candidates
             // More than there will ever be room for is no overload: trying again would not help.
             guard count <= active.capacity else {
                 throw .tooManySequences(count, limit: active.capacity, prompts: prepared.promptIDs.count)
@@ -74,7 +74,7 @@ extension Routes {
             let stream = CompletionStream(
                 endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
                 model: serving.model.name, options: options, promptIDs: prepared.promptIDs,
-                firstSequence: firstSequence, names: serving.tokenNames)
+                promptTexts: prepared.promptTexts, firstSequence: firstSequence, names: serving.tokenNames)
             active.register(stream, exchange, requests, arrival: arrival)
         } catch {
             refuse(exchange, error, on: loop)

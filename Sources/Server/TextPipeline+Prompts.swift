@@ -1,3 +1,4 @@
+import Foundation
 import Text
 
 // What requests and replies make of a model's text side.
@@ -11,25 +12,53 @@ extension TextPipeline {
             throw .textUnavailable(param: "messages", message: "This model has no chat template.")
         }
         let variables = request.templateVariables(specialTokens: specialTokens)
+        let runs: [TextRun]
         do throws(TemplateError) {
-            return try template.render(variables, untrusted: trustsUserContent ? .none : request.untrustedInputs)
+            runs = try template.render(variables, untrusted: trustsUserContent ? .none : request.untrustedInputs)
         } catch {
             throw .template(error.description)
         }
+        guard request.continuesFinalMessage else { return runs }
+        return try cut(runs, behind: request.messages.last?.json["content"]?.string ?? "")
+    }
+
+    /// The runs up to the end of the last message, whose text templates may trim.
+    private func cut(_ runs: [TextRun], behind content: String) throws(APIError) -> [TextRun] {
+        let prompt = runs.map(\.text).joined()
+        let space = CharacterSet.whitespacesAndNewlines
+        let trimmed = content.trimmingCharacters(in: space)
+        guard !trimmed.isEmpty, let found = prompt.range(of: trimmed, options: [.backwards, .literal]) else {
+            throw .template("The chat template does not show the last message, so it cannot be continued.")
+        }
+        // Space at the content's end counts where the template keeps it.
+        let tail = content.suffix(
+            from: content.range(of: trimmed, options: [.backwards, .literal])?.upperBound ?? content.endIndex)
+        let keepsTail = prompt[found.upperBound...].hasPrefix(tail)
+        var room =
+            prompt.utf8.distance(from: prompt.startIndex, to: found.upperBound) + (keepsTail ? tail.utf8.count : 0)
+        var kept: [TextRun] = []
+        for run in runs where room > 0 {
+            let size = run.text.utf8.count
+            kept.append(
+                TextRun(text: String(decoding: run.text.utf8.prefix(room), as: UTF8.self), isTrusted: run.isTrusted))
+            room -= size
+        }
+        return kept
     }
 
     /// The ids of a prompt.
     ///
-    /// A text that is far longer than the context is not tokenized to its end: first a beginning is, whose tokens tell
-    /// whether the whole can fit. Otherwise one request could keep a thread busy for seconds to be refused.
+    /// A text that is far longer than the context and is not to be cut is not tokenized to its end: first a beginning is,
+    /// whose tokens tell whether the whole can fit. Otherwise one request could keep a thread busy for seconds to be
+    /// refused.
     ///
     /// - Throws: `APIError.promptTooLong`, or `APIError.invalid` for a token that the model does not have.
     func encode(
-        _ runs: [TextRun], addSpecialTokens: Bool, param: String, for model: ServedModel
+        _ runs: [TextRun], _ options: GenerationOptions, param: String, for model: ServedModel
     ) throws(APIError) -> [Int32] {
         // Ordinary text has 2 to 5 bytes a token.
         let sample = 8 * model.maxModelLength
-        if let beginning = runs.prefix(bytes: sample) {
+        if options.truncation == nil, let beginning = runs.prefix(bytes: sample) {
             let count = tokenizer.encode(beginning, addSpecialTokens: false).count
             // The cut itself changes a few tokens at the beginning's end.
             let certain = count - 64
@@ -37,7 +66,8 @@ extension TextPipeline {
                 throw .promptTooLong(param: param, atLeast: certain, limit: model.maxModelLength)
             }
         }
-        let ids = tokenizer.encode(runs, addSpecialTokens: addSpecialTokens)
+        let all = tokenizer.encode(runs, addSpecialTokens: options.addsSpecialTokens)
+        let ids = options.truncation?.cut(all) ?? all
         if let id = ids.first(where: { $0 >= model.vocabularySize }) {
             let token = tokenizer.token(of: id)?.excerpt ?? ""
             throw .invalid(

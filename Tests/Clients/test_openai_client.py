@@ -197,3 +197,19 @@ def test_every_reply_has_a_request_id(client):
         client.completions.with_raw_response.create(model=MODEL, prompt=STORY, max_tokens=1) for _ in range(2))
     assert first.headers["x-request-id"] and first.headers["x-request-id"] != second.headers["x-request-id"]
     assert first.parse().choices[0].finish_reason == "length"
+
+
+def test_evaluation_programs_score_a_continuation(client):
+    """What lm-eval sends and reads: lists of ids, one generated token, and equal numbers where tokens are equal."""
+    prompts = [[5, 6, 7, 8], [9, 10, 11]]
+    completion = client.completions.create(
+        model=MODEL, prompt=prompts, max_tokens=1, temperature=0, logprobs=1, echo=True, seed=1234)
+    choices = sorted(completion.choices, key=lambda choice: choice.index)
+    for prompt, choice in zip(prompts, choices):
+        scores = choice.logprobs.token_logprobs
+        tops = choice.logprobs.top_logprobs
+        assert len(scores) == len(tops) == len(prompt) + 1 and scores[0] is None and tops[0] is None
+        for token, score, top in list(zip(choice.logprobs.tokens, scores, tops))[1:]:
+            assert top[token] == score <= max(top.values())
+        # Greedy: the generated token is the most probable one, as an exact equality of floats.
+        assert scores[-1] == max(tops[-1].values())

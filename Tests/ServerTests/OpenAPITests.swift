@@ -55,8 +55,9 @@ import Text
     @Test(arguments: Endpoint.allCases)
     func `every documented parameter is read, checked and nullable`(endpoint: Endpoint) throws {
         let properties = try #require(schema(endpoint.requestSchema)["properties"]?.object)
-        let wrong: JSONValue = [["what": 1]]
         for (name, schema) in properties where name != endpoint.promptParameter {
+            // Documents are objects with any members.
+            let wrong: JSONValue = name == "documents" ? [1] : [["what": 1]]
             #expect(throws: Never.self, "\(name)") { try decode(minimal(endpoint, [name: nil]), endpoint) }
             #expect(!validator.violations(of: wrong, against: schema).isEmpty, "\(name)")
             #expect(validator.violations(of: nil, against: schema).isEmpty, "\(name)")
@@ -91,13 +92,18 @@ import Text
         // Rules between two parameters are beyond a schema: their partners are there already.
         let partners: JSONObject =
             endpoint == .chat ? ["stream": true, "logprobs": true] : ["stream": true]
+        // These are only for whole replies.
+        let unstreamed = ["best_of", "prompt_logprobs"]
         for name in properties.names {
             for sample in samples {
-                var body = partners
+                var body = unstreamed.contains(name) ? [:] : partners
                 body[endpoint.promptParameter] = minimal(endpoint, [:])[endpoint.promptParameter]
                 body[name] = sample
                 if name == "stream" || (endpoint == .chat && name == "logprobs") {
                     body = minimal(endpoint, [name: sample]).object ?? [:]
+                }
+                if name == "continue_final_message" {
+                    body["messages"] = [["role": "assistant", "content": "x"]]
                 }
                 if name == "model", sample.string != nil { continue }
                 let violations = validator.violations(of: .object(body), against: schema)

@@ -30,10 +30,11 @@ import Text
             {"model":"tiny","prompt":[1,2],"max_tokens":5,"temperature":0,"top_p":0.9,"top_k":-1,"min_p":0.1,
              "presence_penalty":-2,"frequency_penalty":2,"repetition_penalty":1.5,"logit_bias":{"9":100,"3":-1.5},
              "seed":-7,"stop":["a","b"],"stop_token_ids":[4],"include_stop_str_in_output":true,"ignore_eos":true,
-             "min_tokens":3,"n":2,"best_of":2,"logprobs":0,"stream":true,
+             "min_tokens":3,"n":2,"best_of":2,"logprobs":0,"allowed_token_ids":[9,3,9],"bad_words":["no"],
+             "truncate_prompt_tokens":7,"truncation_side":"right","return_tokens_as_token_ids":true,"stream":true,
              "stream_options":{"include_usage":true,"continuous_usage_stats":true,"include_obfuscation":false},
              "return_token_ids":true,"skip_special_tokens":false,"add_special_tokens":false,"user":"u","store":false,
-             "echo":false,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
+             "echo":true,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
             """#
         ).options
         var sampling = SamplingParameters()
@@ -45,6 +46,7 @@ import Text
         sampling.repetitionPenalty = 1.5
         sampling.logitBias = [LogitBias(id: 3, bias: -1.5), LogitBias(id: 9, bias: 100)]
         sampling.minTokens = 3
+        sampling.allowedTokenIDs = [3, 9]
         #expect(options.sampling == sampling)
         #expect(options.seed == -7)
         #expect(options.stop.strings == ["a", "b"])
@@ -53,7 +55,8 @@ import Text
         #expect(options.maxTokens == 5 && options.choices == 2 && options.logprobs == 0)
         #expect(options.streaming == .init(includesUsage: true, reportsUsageContinuously: true))
         #expect(options.returnsTokenIDs && !options.skipsSpecialTokens && !options.addsSpecialTokens)
-        #expect(options.namesServiceTier)
+        #expect(options.namesServiceTier && options.echoesPrompt && options.namesTokensByID)
+        #expect(options.badWords == ["no"] && options.truncation == .init(tokens: 7, keepsEnd: false))
         #expect(options.priority == -3 && options.timeout == .seconds(1.5))
     }
 
@@ -121,7 +124,7 @@ import Text
             (#""timeout":0"#, "timeout", "above 0 and at most 86400, not 0"), (#""timeout":86401"#, "timeout", "86401"),
             (#""timeout":"1s""#, "timeout", "a number, not '1s'"),
             (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
-            (#""max_tokens":0"#, "max_tokens", "not 0"),
+            (#""max_tokens":-1"#, "max_tokens", "not -1"),
             (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
             (#""logprobs":true"#, "logprobs", "true"),
             (#""logit_bias":{"100":1}"#, "logit_bias", "'100', not a token id from 0 to 99"),
@@ -135,10 +138,18 @@ import Text
             (#""stream":true,"stream_options":{"x":1}"#, "stream_options.x", "Unrecognized"),
             (#""user":7"#, "user", "a string, not 7"), (#""metadata":"m""#, "metadata", "'m'"),
             (#""service_tier":"best""#, "service_tier", "'best'"), (#""store":true"#, "store", "not supported"),
-            (#""echo":true"#, "echo", "not supported"), (#""suffix":"x""#, "suffix", "not supported"),
-            (#""best_of":2"#, "best_of", "not supported"), (#""n":2,"best_of":1"#, "best_of", "not supported"),
+            (#""echo":1"#, "echo", "true or false"), (#""suffix":"x""#, "suffix", "not supported"),
+            (#""best_of":2,"stream":true"#, "best_of", "'stream' is false"),
+            (#""n":2,"best_of":1"#, "best_of", "at least 'n', which is 2, not 1"),
+            (#""prompt_logprobs":21"#, "prompt_logprobs", "from 0 to 20, not 21"),
+            (#""prompt_logprobs":1,"stream":true"#, "prompt_logprobs", "'stream' is false"),
+            (#""allowed_token_ids":[]"#, "allowed_token_ids", "empty"),
+            (#""allowed_token_ids":[7,100]"#, "allowed_token_ids[1]", "100"),
+            (#""bad_words":"x""#, "bad_words", "an array"), (#""bad_words":["a",""]"#, "bad_words", "empty"),
+            (#""truncate_prompt_tokens":0"#, "truncate_prompt_tokens", "-1 or at least 1"),
+            (#""truncate_prompt_tokens":-2"#, "truncate_prompt_tokens", "not -2"),
+            (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
             (#""guided_json":{}"#, "guided_json", "not supported"),
-            (#""truncate_prompt_tokens":5"#, "truncate_prompt_tokens", "supported"),
             (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
@@ -213,7 +224,13 @@ import Text
             (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
             (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"),
             (#""reasoning_effort":"low""#, "reasoning_effort", "supported"),
-            (#""continue_final_message":true"#, "continue_final_message", "supported"),
+            (#""continue_final_message":true"#, "continue_final_message", "a last message of the assistant's"),
+            (
+                #""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message",
+                "exclude each other"
+            ),
+            (#""echo":true"#, "echo", "not supported"), (#""best_of":2"#, "best_of", "not supported"),
+            (#""documents":["x"]"#, "documents[0]", "an object"),
             (#""prompt":"x""#, "prompt", "Unrecognized"),
         ] as [(String, String, String)])
     func `chat refuses a bad parameter by name and value`(field: String, param: String, excerpt: String) {

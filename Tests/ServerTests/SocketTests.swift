@@ -119,7 +119,7 @@ import Text
         #expect(long.json["error"]?["message"]?.string?.contains("2048") == true)
         #expect(long.json["error"]?["message"]?.string?.contains("3000") == true)
         expect(
-            try await server.post("/v1/completions", request(["echo": true])), 400, param: "echo",
+            try await server.post("/v1/completions", request(["suffix": "x"])), 400, param: "suffix",
             code: "unsupported_parameter")
         expect(try await server.get("/nothing"), 404, param: nil, code: "unknown_url")
         let method = try await server.get("/v1/completions")

@@ -11,7 +11,7 @@ final class Transformer {
     private let layers: [DecoderLayer]
     private let rotary: RotaryEmbedding
     private let maxTokens: Int
-    private let maxLogitRows: Int
+    let maxLogitRows: Int
     /// (maxLogitRows, vocabularySize)
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
@@ -53,11 +53,10 @@ final class Transformer {
     ///   and tables that hold every slot the rows can see.
     func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
-        precondition(batch.logitRows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
         embed(batch.tokens)
         for layer in layers { layer.forward(context) }
-        return project(batch.logitRows)
+        return logits(of: batch.logitRows)
     }
 
     /// Sees intermediate results as (what, layer, values); for tests.
@@ -82,7 +81,12 @@ final class Transformer {
         context.observe(.layerInput, layer: 0, context.residual.base, count: tokens.count * hidden)
     }
 
-    private func project(_ rows: [Int]) -> UnsafeBufferPointer<Float> {
+    /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For rows
+    /// that are more than fit at once.
+    ///
+    /// - Precondition: at most `maxLogitRows` rows.
+    func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
+        precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
         // A prompt's middle chunks want no logits, and the head is the largest matrix.
         guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize

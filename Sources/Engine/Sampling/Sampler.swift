@@ -1,5 +1,5 @@
-// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: minimum tokens, bias,
-// penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
+// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: allowed tokens, bad
+// words, minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
 
 /// Why no token can be drawn; both are faults of the model or its weights, or of a mask that leaves nothing.
 enum SamplerError: Error, Hashable, CustomStringConvertible {
@@ -51,7 +51,7 @@ final class Sampler {
     ///
     /// - Parameters:
     ///   - logits: one row (vocabulary) as the model made it; only read.
-    ///   - counts: of this sequence; needed when `parameters.hasPenalties`.
+    ///   - counts: of this sequence; needed when `parameters.needsCounts`.
     ///   - position: tokens generated so far.
     ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` holds back.
     ///   - logprobs: how many alternatives to report; `nil` for no report.
@@ -78,7 +78,7 @@ final class Sampler {
         return candidates.probabilities
     }
 
-    /// The row with minimum tokens, bias and penalties applied: `logits` itself when there is nothing to apply, else
+    /// The row with masks, bias and penalties applied: `logits` itself when there is nothing to apply, else
     /// scratch memory that the next call overwrites.
     func adjust(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
@@ -86,8 +86,18 @@ final class Sampler {
     ) -> UnsafeBufferPointer<Float> {
         precondition(logits.count == vocabularySize, "a row has one logit for each id")
         let holdsBack = position < parameters.minTokens
-        guard holdsBack || parameters.hasPenalties || !parameters.logitBias.isEmpty else { return logits }
-        _ = adjusted.update(fromContentsOf: logits)
+        guard
+            holdsBack || parameters.needsCounts || !parameters.logitBias.isEmpty || parameters.allowedTokenIDs != nil
+        else { return logits }
+        if let allowed = parameters.allowedTokenIDs {
+            adjusted.update(repeating: -.infinity)
+            for id in allowed where adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = logits[Int(id)] }
+        } else {
+            _ = adjusted.update(fromContentsOf: logits)
+        }
+        for word in parameters.badWords where counts.recent.suffix(word.count - 1).elementsEqual(word.dropLast()) {
+            if let id = word.last, adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = -.infinity }
+        }
         if holdsBack {
             for id in stopIDs where adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = -.infinity }
         }

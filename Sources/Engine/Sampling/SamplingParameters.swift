@@ -1,7 +1,7 @@
 /// How one choice is sampled: the request's values over the defaults of `generation_config.json`, ranges checked by
 /// whoever built it.
 ///
-/// The order in which they act is that of vLLM's sampler: allowed tokens, minimum tokens and bias, penalties,
+/// The order in which they act is that of vLLM's sampler: allowed tokens, bad words, minimum tokens and bias, penalties,
 /// temperature, min-p, top-k, top-p, draw.
 public struct SamplingParameters: Sendable, Hashable {
     /// In [0, 2]; below 1e-5 the sampler is greedy and the truncations do not matter.
@@ -20,6 +20,10 @@ public struct SamplingParameters: Sendable, Hashable {
     public var presencePenalty: Float = 0
     /// Added to the logits of these ids, each in [-100, 100]; ascending by id, each id once.
     public var logitBias: [LogitBias] = []
+    /// The only ids that can be drawn; `nil`: all of them.
+    public var allowedTokenIDs: [Int32]?
+    /// Runs of ids, none empty, that are never completed: the last id cannot be drawn where the others were just generated.
+    public var badWords: [[Int32]] = []
     /// End-of-sequence and stop ids cannot be drawn before so many tokens were generated.
     public var minTokens: Int = 0
     /// The stream of random numbers; a number of its own is drawn from (seed, choice, position), so results do not

@@ -1,19 +1,38 @@
-/// What the penalties need to know of a sequence: which ids occur in its prompt, and how often each was generated.
+/// What sampling needs to know of a sequence: which ids occur in its prompt, how often each was generated, and which came
+/// last.
 struct TokenCounts {
     /// Times each id was generated; 0 for one that only the prompt has.
     private(set) var generated: [Int32: Int] = [:]
+    /// The last generated ids, as many as bad words can ask for.
+    private(set) var recent: [Int32] = []
+    private let memory: Int
 
-    init(prompt: some Sequence<Int32>) {
+    /// - Parameters:
+    ///   - prompt: the prompt's ids, when there are penalties.
+    ///   - memory: how many of the last generated ids are kept.
+    init(prompt: some Sequence<Int32>, memory: Int = 0) {
+        self.memory = memory
         for id in prompt { generated[id] = 0 }
+    }
+
+    /// What sampling with `parameters` needs.
+    init(for parameters: SamplingParameters, prompt: [Int32]) {
+        self.init(
+            prompt: parameters.hasPenalties ? prompt : [],
+            memory: parameters.badWords.reduce(0) { max($0, $1.count - 1) })
     }
 
     /// Counts one generated token; called for each token in turn, before the next is sampled.
     mutating func append(_ id: Int32) {
         generated[id, default: 0] += 1
+        recent.append(id)
+        if recent.count > memory { recent.removeFirst() }
     }
 }
 
 extension SamplingParameters {
-    /// Whether sampling depends on `TokenCounts`; when not, nobody needs to keep them.
     var hasPenalties: Bool { repetitionPenalty != 1 || frequencyPenalty != 0 || presencePenalty != 0 }
+
+    /// Whether sampling depends on `TokenCounts`; when not, nobody needs to keep them.
+    var needsCounts: Bool { hasPenalties || !badWords.isEmpty }
 }

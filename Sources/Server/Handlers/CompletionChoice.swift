@@ -8,6 +8,10 @@ struct CompletionChoice: Sendable {
     private(set) var text = ""
     private(set) var tokens: [GeneratedToken] = []
     private(set) var tokenCount = 0
+    /// Of the prompt's tokens from the second on, where the reply lists them.
+    private(set) var promptLogprobs: [TokenLogprobs] = []
+    /// Over all tokens, as far as they were reported.
+    private var logprobSum = 0.0
     private(set) var cachedTokens = 0
     private(set) var finish: FinishReason?
     /// Whether a stream has sent its first chunk.
@@ -23,7 +27,12 @@ struct CompletionChoice: Sendable {
         if keepsText { text += event.text }
         if keepsTokens { tokens += event.tokens }
         tokenCount += event.tokens.count
+        promptLogprobs += event.promptLogprobs
+        for token in event.tokens { logprobSum += Double(token.logprobs?.logprob ?? 0) }
         cachedTokens = max(cachedTokens, event.cachedTokens)
         finish = event.finish
     }
+
+    /// The mean log-probability of its tokens, by which candidates are compared.
+    var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
 }

@@ -16,9 +16,11 @@ struct CompletionStream: Sendable {
     let created: Int
     let model: String
     let promptIDs: [[Int32]]
+    /// What the choices' texts begin with, one a prompt; empty unless the request wants the prompts back.
+    let promptTexts: [String]
     let firstSequence: SequenceID
     let logprobs: Logprobs
-    /// By number of the sequence: prompt times `n` plus choice.
+    /// By number of the sequence: prompt times `best_of` plus choice.
     private(set) var choices: [CompletionChoice]
     /// Nothing more will come: all choices are finished, or the request has failed.
     private(set) var isFinished = false
@@ -33,10 +35,11 @@ struct CompletionStream: Sendable {
     ///   - requestID: the request's id; the reply's own is made of it.
     ///   - created: Unix time in seconds.
     ///   - promptIDs: the prompts, (prompts, tokens).
+    ///   - promptTexts: what the choices' texts begin with, one a prompt, when the request wants the prompts back.
     ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
     init(
         endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
-        promptIDs: [[Int32]], firstSequence: SequenceID, names: TokenNames
+        promptIDs: [[Int32]], promptTexts: [String] = [], firstSequence: SequenceID, names: TokenNames
     ) {
         precondition(!promptIDs.isEmpty, "a request has at least one prompt")
         self.endpoint = endpoint
@@ -45,10 +48,12 @@ struct CompletionStream: Sendable {
         self.created = created
         self.model = model
         self.promptIDs = promptIDs
+        self.promptTexts = promptTexts
         self.firstSequence = firstSequence
-        logprobs = Logprobs(names: names, skipsSpecialTokens: options.skipsSpecialTokens)
+        logprobs = Logprobs(
+            names: names, skipsSpecialTokens: options.skipsSpecialTokens, namesTokensByID: options.namesTokensByID)
         choices = promptIDs.indices.flatMap { prompt in
-            (0..<options.choices).map { _ in CompletionChoice(prompt: prompt) }
+            (0..<options.candidates).map { _ in CompletionChoice(prompt: prompt) }
         }
         unfinished = choices.count
         chunkPrefix = Self.chunkPrefix(
@@ -96,7 +101,7 @@ struct CompletionStream: Sendable {
     /// The tokens so far.
     var usage: Usage {
         // The first choice of a prompt computes it; what its siblings find in the cache is the request's own work.
-        let firsts = stride(from: 0, to: choices.count, by: options.choices)
+        let firsts = stride(from: 0, to: choices.count, by: options.candidates)
         return Usage(
             promptTokens: promptIDs.reduce(0) { $0 + $1.count },
             completionTokens: choices.reduce(0) { $0 + $1.tokenCount },
@@ -121,16 +126,35 @@ extension CompletionStream {
             writeChunk(ChunkContent(role: "assistant", text: ""), choice: index, isFirst: true, to: &output)
         }
         var content = ChunkContent(finish: event.finish)
-        if !event.text.isEmpty { content.text = event.text }
-        if !event.tokens.isEmpty {
-            if options.logprobs != nil {
-                content.logprobs = logprobs.json(
-                    of: event.tokens, endpoint: endpoint, position: &choices[index].position)
-            }
-            if options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
+        let echo = isFirst ? echoedText(of: choices[index]) : ""
+        if !event.text.isEmpty || !echo.isEmpty { content.text = echo + event.text }
+        let tokens = (isFirst ? echoedTokens(of: choices[index]) : []) + event.tokens.map(\.scored)
+        if !tokens.isEmpty, options.logprobs != nil {
+            content.logprobs = logprobs.json(of: tokens, endpoint: endpoint, position: &choices[index].position)
         }
+        if !event.tokens.isEmpty, options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
         guard !content.isEmpty else { return }
         choices[index].hasBegun = true
         writeChunk(content, choice: index, isFirst: isFirst && !opensWithRole, to: &output)
+    }
+
+    /// What a choice's text begins with.
+    func echoedText(of choice: CompletionChoice) -> String {
+        options.echoesPrompt ? promptTexts[choice.prompt] : ""
+    }
+
+    /// The prompt's tokens, where the choice's log-probabilities begin with them.
+    func echoedTokens(of choice: CompletionChoice) -> [ScoredToken] {
+        guard options.echoesPrompt, let top = options.logprobs else { return [] }
+        return promptTokens(of: choice, top: top)
+    }
+
+    func promptTokens(of choice: CompletionChoice, top: Int) -> [ScoredToken] {
+        promptIDs[choice.prompt].enumerated().map { position, id in
+            guard position > 0 else { return ScoredToken(id: id) }
+            var logprobs = choice.promptLogprobs[position - 1]
+            logprobs.top = Array(logprobs.top.prefix(top))
+            return ScoredToken(id: id, logprobs: logprobs)
+        }
     }
 }

@@ -1,3 +1,4 @@
+import Engine
 import Text
 
 /// Turns a request's body into prompts of token ids. Pure, and the expensive part of a request before the engine, so it
@@ -8,6 +9,8 @@ struct RequestPreparation: Sendable {
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
+        /// What the choices' texts begin with; empty unless the request wants the prompts back.
+        var promptTexts: [String] = []
     }
 
     let endpoint: Endpoint
@@ -28,20 +31,26 @@ struct RequestPreparation: Sendable {
 
     private func prepareCompletion(_ json: JSONValue) throws(APIError) -> Prepared {
         let request = try CompletionRequest(json, for: model)
+        let options = request.options
         var promptIDs: [[Int32]] = []
+        var texts: [String] = []
         for (index, prompt) in request.prompts.enumerated() {
             if Task.isCancelled { throw .aborted }
             switch prompt {
-            case .ids(let ids): promptIDs.append(ids)
+            case .ids(let ids):
+                promptIDs.append(options.truncation?.cut(ids) ?? ids)
+                guard options.echoesPrompt else { continue }
+                texts.append(text?.tokenizer.decode(ids, skipSpecialTokens: options.skipsSpecialTokens) ?? "")
             case .text(let string):
                 guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
                 promptIDs.append(
                     try text.encode(
-                        [TextRun(text: string, isTrusted: true)], addSpecialTokens: request.options.addsSpecialTokens,
+                        [TextRun(text: string, isTrusted: true)], options,
                         param: request.prompts.count == 1 ? "prompt" : "prompt[\(index)]", for: model))
+                if options.echoesPrompt { texts.append(string) }
             }
         }
-        return Prepared(options: request.options, promptIDs: promptIDs)
+        return try prepared(options, promptIDs, texts)
     }
 
     private func prepareChat(_ json: JSONValue) throws(APIError) -> Prepared {
@@ -50,8 +59,34 @@ struct RequestPreparation: Sendable {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
         let prompt = try text.render(request)
-        let ids = try text.encode(
-            prompt, addSpecialTokens: request.options.addsSpecialTokens, param: "messages", for: model)
-        return Prepared(options: request.options, promptIDs: [ids])
+        let ids = try text.encode(prompt, request.options, param: "messages", for: model)
+        return try prepared(request.options, [ids], [])
+    }
+
+    private func prepared(
+        _ options: GenerationOptions, _ promptIDs: [[Int32]], _ texts: [String]
+    ) throws(APIError) -> Prepared {
+        var options = options
+        if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
+        return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts)
+    }
+}
+
+extension SamplingParameters {
+    /// Keeps `words` from being generated, at the beginning of a text or behind a space.
+    ///
+    /// - Throws: `APIError` when no token is left that may be drawn.
+    fileprivate mutating func forbid(_ words: [String], tokenizer: Tokenizer) throws(APIError) {
+        for word in words {
+            for text in [word, " " + word] {
+                let ids = tokenizer.encode(text, addSpecialTokens: false, specialTokensAsText: false)
+                // The space may be a token of its own: then the word behind it is the word itself.
+                if !ids.isEmpty, !badWords.contains(ids) { badWords.append(ids) }
+            }
+        }
+        guard let allowed = allowedTokenIDs else { return }
+        guard allowed.contains(where: { id in !badWords.contains([id]) }) else {
+            throw .invalid(param: "bad_words", message: "'bad_words' forbids all of 'allowed_token_ids'.")
+        }
     }
 }

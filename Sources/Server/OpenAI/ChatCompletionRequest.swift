@@ -9,6 +9,10 @@ struct ChatCompletionRequest: Sendable {
     var tools: [JSONValue]
     /// Whether the template ends with the beginning of an assistant's turn.
     var addsGenerationPrompt: Bool
+    /// Whether the last message, an assistant's, is only the beginning of the reply: the prompt ends with its content.
+    var continuesFinalMessage: Bool
+    /// What the template may show the model to read, as the client wrote it.
+    var documents: [JSONValue]
     /// More variables for the template.
     var templateArguments: JSONObject
 
@@ -28,9 +32,14 @@ struct ChatCompletionRequest: Sendable {
         options.logprobs = try Self.logprobs(&reader)
         self.messages = try ChatMessage.decode(messages, at: "messages")
         tools = try Self.tools(&reader)
-        addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? true
+        continuesFinalMessage = try reader.bool("continue_final_message") ?? false
+        addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? !continuesFinalMessage
+        documents = try Self.documents(&reader)
         templateArguments = try Self.templateArguments(&reader)
         try Self.checkOutputKinds(&reader)
+        try reader.refuse("echo", unless: [false])
+        try reader.refuse("best_of", unless: [.integer(options.choices)])
+        try checkFinalMessage()
         try reader.finish()
     }
 
@@ -43,7 +52,7 @@ struct ChatCompletionRequest: Sendable {
         variables["messages"] = .array(messages.map(\.json))
         // Templates ask whether these are none, so they are always defined.
         variables["tools"] = tools.isEmpty ? JSONValue.null : .array(tools)
-        variables["documents"] = JSONValue.null
+        variables["documents"] = documents.isEmpty ? JSONValue.null : .array(documents)
         variables["add_generation_prompt"] = .bool(addsGenerationPrompt)
         return variables
     }
@@ -52,12 +61,35 @@ struct ChatCompletionRequest: Sendable {
     /// model's.
     var untrustedInputs: UntrustedInputs {
         UntrustedInputs(
-            variables: ["tools"],
+            variables: ["tools", "documents"],
             messages: Set(messages.indices.filter { messages[$0].role == .user || messages[$0].role == .tool }))
     }
 }
 
 extension ChatCompletionRequest {
+    private func checkFinalMessage() throws(APIError) {
+        guard continuesFinalMessage else { return }
+        guard !addsGenerationPrompt else {
+            throw .invalid(
+                param: "continue_final_message",
+                message: "'continue_final_message' and 'add_generation_prompt' exclude each other.")
+        }
+        guard let last = messages.last, last.role == .assistant, let text = last.json["content"]?.string, !text.isEmpty
+        else {
+            throw .invalid(
+                param: "continue_final_message",
+                message: "'continue_final_message' needs a last message of the assistant's that has text.")
+        }
+    }
+
+    private static func documents(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
+        let documents = try reader.array("documents") ?? []
+        for (index, document) in documents.enumerated() where document.object == nil {
+            throw .wrongType(document, at: "documents[\(index)]", expected: "an object")
+        }
+        return documents
+    }
+
     /// `max_completion_tokens` and its older name.
     private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
         let new = try reader.integer("max_completion_tokens", in: 1...Int.max)

@@ -18,17 +18,40 @@ struct CompletionRequest: Sendable {
         try model.check(requestedName: reader.string("model"))
         guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: true)
-        options.maxTokens = try reader.integer("max_tokens", in: 1...Int.max)
+        options.maxTokens = try reader.integer("max_tokens", in: 0...Int.max)
         options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
+        options.echoesPrompt = try reader.bool("echo") ?? false
+        options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, for: model)
         try reader.finish()
-        let sequences = prompts.count * options.choices
+        let sequences = prompts.count * options.candidates
         guard sequences <= GenerationOptions.maximumSequences else {
             let limit = GenerationOptions.maximumSequences
             throw .invalid(
                 param: "prompt",
-                message: "Prompts times 'n' must be at most \(limit), not \(prompts.count) times \(options.choices).")
+                message: """
+                    Prompts times 'n' or 'best_of' must be at most \(limit), not \(prompts.count) times \
+                    \(options.candidates).
+                    """)
         }
+    }
+
+    private static func candidates(
+        _ reader: inout FieldReader, _ options: GenerationOptions
+    ) throws(APIError) -> Int {
+        let choices = options.choices
+        guard let candidates = try reader.integer("best_of", in: 1...GenerationOptions.maximumChoices) else {
+            return choices
+        }
+        guard candidates >= choices else {
+            throw .invalid(
+                param: "best_of", message: "'best_of' must be at least 'n', which is \(choices), not \(candidates).")
+        }
+        // The best is only known when all have ended.
+        guard candidates == choices || options.streaming == nil else {
+            throw .invalid(param: "best_of", message: "'best_of' above 'n' is only allowed when 'stream' is false.")
+        }
+        return candidates
     }
 
     /// A string, an array of token ids, or an array of either.

@@ -2,8 +2,8 @@ import Engine
 import Scheduling
 
 extension GenerationOptions {
-    /// The sequences to generate: for prompt p and choice c number `p * n + c`, which is also the `index` of the
-    /// choice in the reply, with ids that count up from `firstID`.
+    /// The sequences to generate: for prompt p and candidate c number `p * candidates + c`, with ids that count up from
+    /// `firstID`. Without `best_of` that is also the `index` of the choice in the reply.
     ///
     /// - Parameters:
     ///   - promptIDs: the prompts, (prompts, tokens).
@@ -15,18 +15,19 @@ extension GenerationOptions {
         deadline: ContinuousClock.Instant? = nil, using generator: inout some RandomNumberGenerator
     ) throws(APIError) -> [GenerationRequest] {
         var requests: [GenerationRequest] = []
-        requests.reserveCapacity(promptIDs.count * choices)
+        requests.reserveCapacity(promptIDs.count * candidates)
         for (prompt, ids) in promptIDs.enumerated() {
             let param =
                 promptIDs.count == 1 ? endpoint.promptParameter : "\(endpoint.promptParameter)[\(prompt)]"
             let maxTokens = try maxTokens(promptTokens: ids.count, param: param, endpoint: endpoint, model: model)
             var sampling = sampling
             sampling.seed = seed.map { UInt64(bitPattern: Int64($0)) } ?? generator.next()
-            for choice in 0..<choices {
+            for choice in 0..<candidates {
                 sampling.choice = choice
                 var request = GenerationRequest(
                     id: SequenceID(firstID.rawValue + UInt64(requests.count)), promptIDs: ids, sampling: sampling,
-                    stop: stop, maxTokens: maxTokens, logprobs: logprobs)
+                    stop: stop, maxTokens: maxTokens, logprobs: engineLogprobs)
+                request.promptLogprobs = enginePromptLogprobs
                 request.detokenizes = model.hasTokenizer
                 request.skipsSpecialTokens = skipsSpecialTokens
                 request.priority = priority
@@ -37,7 +38,17 @@ extension GenerationOptions {
         return requests
     }
 
-    /// The token limit of one prompt's completions, at least 1.
+    /// Candidates are compared by their tokens' log-probabilities, whether or not the reply has them.
+    private var engineLogprobs: Int? {
+        logprobs ?? (candidates > choices ? 0 : nil)
+    }
+
+    /// The most of what the two lists about the prompt want.
+    private var enginePromptLogprobs: Int? {
+        [echoesPrompt ? logprobs : nil, promptLogprobs].compactMap(\.self).max()
+    }
+
+    /// The token limit of one prompt's completions.
     private func maxTokens(
         promptTokens: Int, param: String, endpoint: Endpoint, model: ServedModel
     ) throws(APIError) -> Int {
@@ -46,7 +57,7 @@ extension GenerationOptions {
         }
         let limit = model.maxModelLength
         let room = limit - promptTokens
-        guard room > 0, maxTokens ?? 1 <= room else {
+        guard room >= 0, maxTokens ?? 1 <= room else {
             throw .contextLengthExceeded(
                 param: param, promptTokens: promptTokens, maxTokens: maxTokens, limit: limit)
         }

@@ -8,12 +8,24 @@ struct GenerationOptions: Sendable {
     /// The request's `seed`; without one every prompt gets a random one.
     var seed: Int?
     var stop = StopConditions()
-    /// `nil`: the endpoint's default, cut to the room that the prompt leaves.
+    /// `nil`: the endpoint's default, cut to the room that the prompt leaves; 0: nothing is generated.
     var maxTokens: Int?
     /// `n`: completions for each prompt.
     var choices = 1
+    /// `best_of`: completions that are generated for each prompt, at least `choices`; the reply has the likeliest.
+    var candidates = 1
     /// How many alternatives to report for each token; `nil`: no log-probabilities.
     var logprobs: Int?
+    /// The same for each token of the prompt, in a list of its own.
+    var promptLogprobs: Int?
+    /// Whether each choice's text begins with the prompt, and its log-probabilities with the prompt's.
+    var echoesPrompt = false
+    /// Words that are never generated, before tokenization.
+    var badWords: [String] = []
+    /// What becomes of a prompt of more tokens than this; `nil`: nothing is cut.
+    var truncation: Truncation?
+    /// Whether log-probabilities name tokens `token_id:N`.
+    var namesTokensByID = false
     /// Whether each choice carries `token_ids` and `prompt_token_ids`.
     var returnsTokenIDs = false
     var skipsSpecialTokens = true
@@ -27,6 +39,14 @@ struct GenerationOptions: Sendable {
     var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.
     var namesServiceTier = false
+
+    /// Keeps so many of a prompt's tokens, the last ones or the first ones.
+    struct Truncation: Sendable, Hashable {
+        var tokens: Int
+        var keepsEnd: Bool
+
+        func cut(_ ids: [Int32]) -> [Int32] { Array(keepsEnd ? ids.suffix(tokens) : ids.prefix(tokens)) }
+    }
 
     /// How a stream reports its usage.
     struct Streaming: Sendable, Hashable {
@@ -45,6 +65,7 @@ struct GenerationOptions: Sendable {
     static let priorities = -100...100
     /// Seconds; the lower bound is outside.
     static let timeouts = 0.0...86400
+    static let maximumBadWords = 1000
 
     /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
     init(
@@ -56,6 +77,9 @@ struct GenerationOptions: Sendable {
         try readStop(&reader, model)
         try readStreaming(&reader)
         choices = try reader.integer("n", in: 1...Self.maximumChoices) ?? 1
+        candidates = choices
+        try readPromptOptions(&reader, model)
+        namesTokensByID = try reader.bool("return_tokens_as_token_ids") ?? false
         returnsTokenIDs = try reader.bool("return_token_ids") ?? false
         skipsSpecialTokens = try reader.bool("skip_special_tokens") ?? true
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
@@ -82,6 +106,50 @@ extension GenerationOptions {
         if let bias = try reader.object("logit_bias") {
             sampling.logitBias = try readBias(bias, at: reader.path(to: "logit_bias"), below: model.vocabularySize)
         }
+        if let ids = reader.value("allowed_token_ids") {
+            let path = reader.path(to: "allowed_token_ids")
+            let ids = try ids.requireTokenIDs(below: model.vocabularySize, at: path)
+            guard !ids.isEmpty else { throw .invalid(param: path, message: "'\(path)' must not be empty.") }
+            sampling.allowedTokenIDs = Set(ids).sorted()
+        }
+        try readBadWords(&reader, model)
+    }
+
+    private mutating func readBadWords(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
+        guard let words = try reader.array("bad_words") else { return }
+        let path = reader.path(to: "bad_words")
+        guard words.count <= Self.maximumBadWords else {
+            throw .invalid(
+                param: path,
+                message: "'\(path)' must hold at most \(Self.maximumBadWords) strings, not \(words.count).")
+        }
+        for (index, word) in words.enumerated() {
+            let word = try word.requireString(at: "\(path)[\(index)]")
+            guard !word.isEmpty else {
+                throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+            }
+            badWords.append(word)
+        }
+        guard words.isEmpty || model.hasTokenizer else {
+            throw .textUnavailable(
+                param: path, message: "This model has no tokenizer, so '\(path)' names nothing; use logit_bias.")
+        }
+    }
+
+    private mutating func readPromptOptions(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
+        promptLogprobs = try reader.integer("prompt_logprobs", in: 0...Self.maximumLogprobs)
+        let path = reader.path(to: "prompt_logprobs")
+        guard promptLogprobs == nil || streaming == nil else {
+            throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is false.")
+        }
+        let side = try reader.word("truncation_side", among: ["left", "right"])
+        // -1 is another way to say "what the model takes".
+        guard let tokens = try reader.integer("truncate_prompt_tokens", in: -1...Int.max) else { return }
+        guard tokens != 0 else {
+            let path = reader.path(to: "truncate_prompt_tokens")
+            throw .invalid(param: path, message: "'\(path)' must be -1 or at least 1, not 0.")
+        }
+        truncation = Truncation(tokens: tokens < 0 ? model.maxModelLength - 1 : tokens, keepsEnd: side != "right")
     }
 
     private func readBias(
@@ -160,6 +228,6 @@ extension GenerationOptions {
         _ = try reader.object("metadata")
         namesServiceTier =
             try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil
-        try UnsupportedParameters.refuse(in: &reader, choices: choices)
+        try UnsupportedParameters.refuse(in: &reader)
     }
 }

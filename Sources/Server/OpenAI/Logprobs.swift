@@ -1,7 +1,17 @@
 import Engine
 import Text
 
-/// Log-probabilities of generated tokens in the form of either endpoint.
+/// A token of a prompt or a reply, and how likely it was; nothing is known of a prompt's first one.
+struct ScoredToken: Sendable {
+    var id: Int32
+    var logprobs: TokenLogprobs?
+}
+
+extension GeneratedToken {
+    var scored: ScoredToken { ScoredToken(id: id, logprobs: logprobs) }
+}
+
+/// Log-probabilities of tokens in the form of either endpoint.
 ///
 /// The same number is printed wherever the same token stands at the same position: evaluation programs compare a
 /// token's own entry with the alternatives for equality.
@@ -9,24 +19,26 @@ struct Logprobs {
     let names: TokenNames
     /// Whether special tokens are left out of the choices' texts.
     let skipsSpecialTokens: Bool
+    /// Whether tokens are named `token_id:N`.
+    var namesTokensByID = false
 
     /// The `logprobs` of a choice, or of the part of it that one chunk carries.
     ///
     /// - Parameter position: where the first token's text begins; moved past the last token.
-    func json(of tokens: [GeneratedToken], endpoint: Endpoint, position: inout TextPosition) -> JSONValue {
+    func json(of tokens: [ScoredToken], endpoint: Endpoint, position: inout TextPosition) -> JSONValue {
         switch endpoint {
         case .completions: completionJSON(of: tokens, position: &position)
         case .chat: chatJSON(of: tokens)
         }
     }
 
-    private func completionJSON(of tokens: [GeneratedToken], position: inout TextPosition) -> JSONValue {
+    private func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {
         var texts: [JSONValue] = []
         var logprobs: [JSONValue] = []
         var tops: [JSONValue] = []
         var offsets: [JSONValue] = []
         for token in tokens {
-            let text = names.text(of: token.id)
+            let text = name(token.id)
             texts.append(.string(text))
             logprobs.append(token.logprobs.map { number($0.logprob) } ?? .null)
             tops.append(token.logprobs.map { .object(top($0, sampled: token.id)) } ?? .null)
@@ -45,7 +57,7 @@ struct Logprobs {
     private func top(_ logprobs: TokenLogprobs, sampled: Int32) -> JSONObject {
         var object = JSONObject()
         for entry in logprobs.top + [TokenLogprob(id: sampled, logprob: logprobs.logprob)] {
-            let text = names.text(of: entry.id)
+            let text = name(entry.id)
             let value = number(entry.logprob)
             guard let present = object[text]?.double, let new = value.double, present >= new else {
                 object[text] = value
@@ -55,7 +67,7 @@ struct Logprobs {
         return object
     }
 
-    private func chatJSON(of tokens: [GeneratedToken]) -> JSONValue {
+    private func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
         let content: [JSONValue] = tokens.map { token in
             var entry = self.entry(token.id, token.logprobs?.logprob ?? -.infinity)
             let top = token.logprobs?.top ?? []
@@ -67,7 +79,30 @@ struct Logprobs {
 
     private func entry(_ id: Int32, _ logprob: Float) -> JSONObject {
         let bytes = names.bytes(of: id).map { JSONValue.array($0.map { .integer(Int($0)) }) } ?? .null
-        return ["token": .string(names.text(of: id)), "logprob": number(logprob), "bytes": bytes]
+        return ["token": .string(name(id)), "logprob": number(logprob), "bytes": bytes]
+    }
+
+    /// A prompt's tokens as `prompt_logprobs` lists them: null for the first, then for each an object with the token itself
+    /// and the `count` most probable ones by id.
+    func promptJSON(of tokens: [ScoredToken], top count: Int) -> JSONValue {
+        .array(
+            tokens.map { token in
+                guard let logprobs = token.logprobs else { return .null }
+                var object = JSONObject()
+                for (index, entry) in logprobs.top.prefix(count).enumerated() {
+                    object[String(entry.id)] = rankedEntry(entry.id, entry.logprob, rank: index + 1)
+                }
+                object[String(token.id)] = rankedEntry(token.id, logprobs.logprob, rank: logprobs.rank)
+                return .object(object)
+            })
+    }
+
+    private func rankedEntry(_ id: Int32, _ logprob: Float, rank: Int) -> JSONValue {
+        ["logprob": number(logprob), "rank": .integer(rank), "decoded_token": .string(names.text(of: id))]
+    }
+
+    private func name(_ id: Int32) -> String {
+        namesTokensByID ? TokenNames.idsOnly.text(of: id) : names.text(of: id)
     }
 
     /// JSON has no infinities; clients know -9999 as "impossible".

@@ -5,14 +5,9 @@ import Text
 enum UnsupportedParameters {
     /// Names with the values that change nothing, of both endpoints.
     private static let common: [(name: String, harmless: [JSONValue])] = [
-        ("allowed_token_ids", []),
-        ("bad_words", [[]]),
         ("cache_salt", []),
         ("chat_template", []),
-        ("continue_final_message", [false]),
-        ("documents", []),
         ("early_stopping", [false]),
-        ("echo", [false]),
         ("function_call", []),
         ("functions", []),
         ("guided_choice", []),
@@ -27,12 +22,10 @@ enum UnsupportedParameters {
         ("logprob_token_ids", []),
         ("prediction", []),
         ("prompt_embeds", []),
-        ("prompt_logprobs", []),
         ("reasoning_effort", []),
         ("repetition_detection", []),
         ("return_progress", [false]),
         ("return_prompt_text", [false]),
-        ("return_tokens_as_token_ids", [false]),
         ("spaces_between_special_tokens", [true]),
         ("store", [false]),
         ("stream_interval", [1]),
@@ -41,15 +34,11 @@ enum UnsupportedParameters {
         ("t_max_predict_ms", []),
         ("thinking_token_budget", []),
         ("timings_per_token", [false]),
-        ("truncate_prompt_tokens", []),
-        ("truncation_side", []),
         ("use_beam_search", [false]),
         ("web_search_options", []),
     ]
 
-    /// - Parameter choices: the request's `n`, at which `best_of` keeps every candidate.
-    static func refuse(in reader: inout FieldReader, choices: Int) throws(APIError) {
+    static func refuse(in reader: inout FieldReader) throws(APIError) {
         for (name, harmless) in common { try reader.refuse(name, unless: harmless) }
-        try reader.refuse("best_of", unless: [.integer(choices)])
     }
 }
