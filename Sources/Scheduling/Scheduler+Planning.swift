@@ -19,7 +19,7 @@ extension Scheduler {
         while index < running.count {  // preemption shortens `running` from the end
             let id = running[index]
             if id == first {
-                extend(id, by: min(limits.minimumChunk, budget.tokens), preempts: true, &budget, in: &batch)
+                extend(id, by: firstChunk(of: id, budget, in: batch), preempts: true, &budget, in: &batch)
             } else if let state = sequences[id], !state.isPrefill {
                 schedule(id, by: 1, preempts: true, in: &batch)
             }
@@ -29,7 +29,7 @@ extension Scheduler {
         var admits = batch.preempted.isEmpty
         if admits, budget.tokens > 0, let next, first.map({ rank(next) < rank($0) }) ?? true {
             admits = admit(next, in: &batch)
-            extend(next, by: min(limits.minimumChunk, budget.tokens), preempts: false, &budget, in: &batch)
+            extend(next, by: firstChunk(of: next, budget, in: batch), preempts: false, &budget, in: &batch)
         }
         for id in prefills(admits: admits) where budget.tokens > 0 {
             let chunk = chunk(of: id, budget, in: batch)
@@ -90,6 +90,11 @@ extension Scheduler {
         let wanted = min(state.tokens - start, budget.tokens)
         guard let time = budget.time else { return wanted }
         return stepTimes.prefillTokens(from: start, atMost: wanted, beside: budget.work, within: time)
+    }
+
+    /// The tokens that are kept for the first prefill in line.
+    private func firstChunk(of id: SequenceID, _ budget: PrefillBudget, in batch: ScheduledBatch) -> Int {
+        min(max(limits.minimumChunk, chunk(of: id, budget, in: batch) / 4), budget.tokens)
     }
 
     /// Schedules tokens of a prefill and takes them off the budget.

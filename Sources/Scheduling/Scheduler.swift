@@ -20,8 +20,8 @@
 ///    most twice their time, so that prefills are not starved by many decodes either.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
 /// 4. *Prefills* share what is left, in chunks. The first in line, which is the first by rank of those that prefill and the
-///    next waiting one, computes at least `minimumChunk` tokens, whatever the time budget says. The rest goes to the lower
-///    priorities first, of equal ones to the tenant that was served least (``TenantShares``), of one tenant to the prompt
+///    next waiting one, computes a quarter of what the step has for it, and at least `minimumChunk` tokens whatever the time
+///    budget says. The rest goes to the lower priorities first, of equal ones to the tenant that was served least (``TenantShares``), of one tenant to the prompt
 ///    with the fewest tokens left: short prompts overtake long ones.
 ///    *Bound:* from when it runs, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those
 ///    that rank before it, preemptions and lack of blocks aside.

@@ -11,7 +11,7 @@ public struct SchedulerLimits: Sendable, Equatable {
     /// How long a step may take in which somebody decodes: the time budget. `nil`: as long as the token budget takes.
     public var maxInterTokenLatency: Duration?
     /// Tokens that the first prefill in line computes in every step, whatever the time budget says.
-    public var minimumChunk = 16
+    public var minimumChunk = 4
 
     public init(
         maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil,

@@ -7,7 +7,7 @@ import Testing
 func makeScheduler(
     maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
     totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false,
-    maxInterTokenLatency: Duration? = nil, minimumChunk: Int = 16
+    maxInterTokenLatency: Duration? = nil, minimumChunk: Int = 4
 ) -> Scheduler {
     var limits = SchedulerLimits(
         maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens, maxQueuedSequences: maxQueuedSequences,

@@ -14,7 +14,7 @@ import Testing
         #expect(configuration.engine.compute == .exact && configuration.engine.kernels == nil)
         #expect(configuration.engine.kvCacheType == .f32)
         #expect(configuration.engine.cachesPrefixes)
-        #expect(configuration.engine.maxInterTokenLatency == .milliseconds(200))
+        #expect(configuration.engine.maxInterTokenLatency == .milliseconds(100))
         #expect(configuration.queueBounds == QueueBounds(tokens: 262_144, wait: .seconds(120)))
     }
 

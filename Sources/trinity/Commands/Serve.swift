@@ -50,7 +50,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How long prompts of others may hold up running streams, such as 200ms, or off (default: 200ms).",
+            "How long prompts of others may hold up running streams, such as 50ms, or off (default: 100ms).",
             valueName: "time"))
     var maxInterTokenLatency: String?
     @Option(
