@@ -154,6 +154,7 @@ public struct Scheduler: Sendable {
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
             shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
+            if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
             sequences[scheduled.id] = state
             let hashes = state.prefix.hashes
@@ -176,7 +177,6 @@ public struct Scheduler: Sendable {
         precondition(state.tokens < state.tokenLimit, "a sequence never outgrows what was admitted")
         state.tokens += 1
         if cache.prefixes != nil { state.prefix.append(token) }
-        shares.charge(state.terms.tenant, TenantShares.completionWeight)
         sequences[id] = state
     }
 

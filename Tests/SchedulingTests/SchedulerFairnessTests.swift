@@ -39,14 +39,15 @@ import Testing
 
     @Test func `a waiting long prompt becomes first in line and is not passed over for ever`() throws {
         var scheduler = makeScheduler(
-            maxSequences: 20, maxBatchedTokens: 24, maxQueuedSequences: 200, totalBlocks: 10_000, minimumChunk: 8)
+            maxSequences: 60, maxBatchedTokens: 24, maxQueuedSequences: 200, totalBlocks: 10_000, minimumChunk: 8)
         try scheduler.add(id(1), promptTokens: 80, maxTokens: 50)
         run(&scheduler)
         try scheduler.add(id(2), promptTokens: 160, maxTokens: 50)
         var steps = 0
         var isDone = false
         while !isDone {
-            for number in 0..<2 { try scheduler.add(id(3 + 2 * steps + number), promptTokens: 8, maxTokens: 50) }
+            // More than fits beside the first in line, so that there is always a younger prefill under way.
+            try scheduler.add(id(3 + steps), promptTokens: 30, maxTokens: 50)
             let batch = scheduler.schedule(now: .zero)
             scheduler.advance(batch)
             for sequence in batch.sequences where sequence.samples { scheduler.finish(sequence.id) }
@@ -81,6 +82,31 @@ import Testing
         #expect(run(&scheduler).ranges == [id(3): 32..<40, id(4): 0..<8])
     }
 
+    @Test func `what is left of a step goes to the lower priority before the shorter prompt`() throws {
+        var scheduler = makeScheduler(maxBatchedTokens: 32, totalBlocks: 10_000)
+        try scheduler.add(id(1), promptTokens: 400, maxTokens: 50)
+        run(&scheduler)
+        try scheduler.add(id(2), promptTokens: 10, maxTokens: 50, priority: 5)
+        try scheduler.add(id(3), promptTokens: 60, maxTokens: 50)
+        #expect(run(&scheduler).ranges == [id(1): 32..<40, id(3): 0..<24])
+    }
+
+    @Test func `a long prompt that is cached counts as short`() throws {
+        var scheduler = makeScheduler(maxBatchedTokens: 32, totalBlocks: 10_000, cachesPrefixes: true)
+        let known = (0..<41).map { Int32($0) }
+        try scheduler.add(id(1), prompt: known, maxTokens: 50)
+        run(&scheduler)
+        run(&scheduler)
+        scheduler.finish(id(1))
+        try scheduler.add(id(2), prompt: (0..<400).map { 1000 + Int32($0) }, maxTokens: 50)
+        run(&scheduler)
+        try scheduler.add(id(3), prompt: (0..<20).map { 2000 + Int32($0) }, maxTokens: 50)
+        try scheduler.add(id(4), prompt: known, maxTokens: 50)
+        let batch = run(&scheduler)
+        #expect(batch.sequences.map(\.id) == [id(2), id(4), id(3)])
+        #expect(batch.ranges[id(4)] == 40..<41)
+    }
+
     @Test func `the victim is of the highest priority value, then the youngest`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 12)
         for (number, priority) in [(1, 0), (2, 5), (3, 0)] {
@@ -95,9 +121,11 @@ import Testing
     }
 
     /// Weighted tokens that tenants have been served in `steps` steps in which both always have something waiting.
-    private func serve(_ prompts: [String: Int], completions: [String: Int], steps: Int) throws -> [String: Int] {
+    private func serve(
+        _ prompts: [String: Int], completions: [String: Int], places: Int, steps: Int
+    ) throws -> [String: Int] {
         var scheduler = makeScheduler(
-            maxSequences: 4, maxBatchedTokens: 32, maxQueuedSequences: 1000, totalBlocks: 10_000, minimumChunk: 8)
+            maxSequences: places, maxBatchedTokens: 32, maxQueuedSequences: 1000, totalBlocks: 10_000, minimumChunk: 8)
         var tenants: [SequenceID: String] = [:]
         var served: [String: Int] = [:]
         var left: [SequenceID: Int] = [:]
@@ -133,11 +161,11 @@ import Testing
     }
 
     @Test func `tenants get equal shares of weighted tokens, whatever they ask for`() throws {
-        for (prompts, completions) in [
-            (["a": 10, "b": 200], ["a": 5, "b": 5]), (["a": 20, "b": 20], ["a": 50, "b": 5]),
-            (["a": 3, "b": 100], ["a": 60, "b": 1]),
+        for (prompts, completions, places) in [
+            (["a": 10, "b": 200], ["a": 5, "b": 5], 4), (["a": 20, "b": 20], ["a": 50, "b": 5], 4),
+            (["a": 3, "b": 100], ["a": 60, "b": 1], 4), (["a": 10, "b": 200], ["a": 1, "b": 1], 16),
         ] {
-            let served = try serve(prompts, completions: completions, steps: 3000)
+            let served = try serve(prompts, completions: completions, places: places, steps: 3000)
             let ratio = Double(served["a"] ?? 0) / Double(served["b"] ?? 1)
             #expect((0.9...1.1).contains(ratio), "\(prompts) \(completions): \(served)")
         }

@@ -29,6 +29,11 @@ import Testing
             shares.join("idle")
         }
         #expect(shares.served("idle") == 1500 && shares.served("busy") == 1000)
+        // Until the others have caught up.
+        shares.leave("idle")
+        shares.charge("busy", 1000)
+        shares.join("idle")
+        #expect(shares.served("idle") == 2000)
     }
 
     @Test func `the last to leave sets the start of the next`() {
@@ -39,6 +44,22 @@ import Testing
         shares.join("b")
         shares.join("a")
         #expect(shares.served("a") == shares.served("b"))
+    }
+
+    @Test func `a tenant pays for a prompt once, and for every token that is sampled`() throws {
+        var scheduler = makeScheduler(window: 100, totalBlocks: 12)
+        let (a, b) = (SequenceID(1), SequenceID(2))
+        try scheduler.add(a, promptTokens: 5, maxTokens: 11, tenant: "a")
+        try scheduler.add(b, promptTokens: 5, maxTokens: 11, tenant: "b")
+        #expect(scheduler.shares.served("b") == 0)
+        run(&scheduler)
+        #expect(scheduler.shares.served("b") == 5 + 2)
+        while run(&scheduler).preempted.isEmpty {}
+        let served = scheduler.shares.served("b")
+        #expect(served == 5 + 2 * 8)
+        scheduler.finish(a)
+        #expect(run(&scheduler).ranges == [b: 0..<13])
+        #expect(scheduler.shares.served("b") == served + 2)
     }
 
     @Test func `tenants are forgotten`() {
