@@ -44,9 +44,10 @@ struct EngineLoader {
             progress(fraction)
         }
         meter.finish()
-        let layout = KVCacheLayout(config: config, dataType: options.kvCacheType)
+        let layout = KVCacheLayout(config: config, dataType: options.cacheType)
         let memory = try MemoryPlan(
-            layout: layout, config: config, options: options, kernels: kernels, weightBytes: weights.bytes)
+            layout: layout, config: config, options: options, kernels: kernels, threads: threads,
+            weightBytes: weights.bytes)
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
         let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
         let transformer = Transformer(

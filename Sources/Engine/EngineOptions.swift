@@ -34,15 +34,19 @@ public struct EngineOptions: Sendable {
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
-    public var kvCacheType = KVDataType.f32
+    /// How keys and values are stored; `nil`: bfloat16 in fast mode, float32 in exact mode.
+    public var kvCacheType: KVDataType?
     /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
     public var cachesPrefixes = true
-    public var compute = Compute.exact
+    public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
     public var weightFormat = WeightFormat.auto
     /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
     public var pinsThreads = true
+
+    /// The type of keys and values that these options come to.
+    var cacheType: KVDataType { kvCacheType ?? (compute == .exact ? .f32 : .bf16) }
 
     public init(modelDirectory: URL) {
         self.modelDirectory = modelDirectory

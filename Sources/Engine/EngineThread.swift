@@ -13,7 +13,7 @@ final class EngineThread {
     /// What the scheduler's times count from.
     private let start: ContinuousClock.Instant
     private var scheduler: Scheduler
-    private let sampler: Sampler
+    private let sampler: BatchSampler
     private let pool: WorkerPool
     private var sequences: [SequenceID: GeneratingSequence] = [:]
     private var totals = EngineStatistics()
@@ -28,7 +28,7 @@ final class EngineThread {
             limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
         start = clock.now
         pool = loaded.pool
-        sampler = Sampler(vocabularySize: loaded.loadedModel.config.vocabularySize)
+        sampler = BatchSampler(vocabularySize: loaded.loadedModel.config.vocabularySize, pool: pool)
     }
 
     /// Runs until the mailbox says stop.
@@ -113,12 +113,11 @@ final class EngineThread {
         totals.steps += 1
         let promptRows = promptRows(scheduled)
 
-        let vocabularySize = model.config.vocabularySize
-        var row = 0
-        for entry in scheduled.sequences where entry.samples {
-            let rowLogits = logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize)
-            row += 1
-            sample(entry.id, rowLogits, into: &events[entry.id, default: TokenEvent(sequence: entry.id)])
+        let due = scheduled.sequences.filter(\.samples).map(\.id)
+        // A statement of its own: its copies of the sequences are gone before these change.
+        let results = sampler.sample(due.map { sequences[$0] }, logits)
+        for (id, result) in zip(due, results) {
+            append(result, to: id, event: &events[id, default: TokenEvent(sequence: id)])
         }
         reportPrompts(promptRows, in: &events)
         scheduler.observe(scheduled.work, took: clock.now - now)
@@ -128,17 +127,14 @@ final class EngineThread {
         return (scheduled.expired + scheduled.sequences.map(\.id)).compactMap { events[$0] }
     }
 
-    private func sample(_ id: SequenceID, _ logits: UnsafeBufferPointer<Float>, into event: inout TokenEvent) {
+    /// Takes what was sampled for a sequence; `nil`: it wants no tokens.
+    private func append(_ result: Result<SampledToken, SamplerError>?, to id: SequenceID, event: inout TokenEvent) {
         guard var sequence = sequences.removeValue(forKey: id) else { return }
-        let request = sequence.request
-        guard request.maxTokens > 0 else {
-            event.finish = .length
-            return scheduler.finish(id)
-        }
         do throws(SamplerError) {
-            let sampled = try sampler.sample(
-                logits, parameters: request.sampling, counts: sequence.counts, position: sequence.generatedTokens,
-                stopIDs: sequence.stopIDs, logprobs: request.logprobs)
+            guard let sampled = try result?.get() else {
+                event.finish = .length
+                return scheduler.finish(id)
+            }
             let (text, finish) = sequence.append(sampled.id)
             totals.generationTokens += 1
             event.tokens.append(GeneratedToken(id: sampled.id, logprobs: sampled.logprobs, time: clock.now))

@@ -28,11 +28,15 @@ public struct MemoryPlan: Sendable {
     /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits;
     ///   `EngineError.activations` when the largest step does not.
     init(
-        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, weightBytes: Int,
+        layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, threads: Int,
+        weightBytes: Int,
         freeMemory: Int = MemoryPlan.freeMemory()
     ) throws(EngineError) {
-        let activationBytes = Transformer.activationBytes(
-            config: config, kernels: kernels, maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
+        let activationBytes =
+            Transformer.activationBytes(
+                config: config, kernels: kernels, maxTokens: options.maxBatchedTokens,
+                maxLogitRows: options.maxSequences)
+            + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads)
         // They are touched at once, so the system would end the process; the pool's pages come with use.
         guard activationBytes <= freeMemory else {
             throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)

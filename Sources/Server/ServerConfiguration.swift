@@ -113,7 +113,7 @@ public struct ServerConfiguration: Sendable {
             () throws(ConfigurationError) in try options.duration(.maxInterTokenLatency, atMost: .seconds(3600))
         }
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
-        engine.kvCacheType = try options.choice(.kvCacheDtype) ?? engine.kvCacheType
+        engine.kvCacheType = try options.choice(.kvCacheDtype)
         let prefixCache: Switch? = try options.choice(.prefixCache)
         engine.cachesPrefixes = prefixCache != .off
         engine.compute = try options.choice(.compute) ?? engine.compute

@@ -14,9 +14,13 @@ import Testing
     }
 
     @Test func `an abort that comes with its submission, twice, or for nobody ends a sequence once`() async throws {
-        let harness = EngineHarness(Self.model)
+        // So long that a busy machine cannot end them before the aborts come.
+        let harness = EngineHarness(Self.model) {
+            $0.maxModelLength = 30_000
+            $0.maxSequences = 3
+        }
         _ = try await harness.ready()
-        #expect(harness.engine.submit((1...3).map { Self.request($0, maxTokens: 500) }))
+        #expect(harness.engine.submit((1...3).map { Self.request($0, maxTokens: 25_000) }))
         harness.engine.abort([SequenceID(1), SequenceID(1), SequenceID(77)])
         harness.engine.abort([SequenceID(1)])
         // Ends right after those above, wherever the engine was when they came.

@@ -20,7 +20,7 @@ import Testing
         var options = EngineOptions(modelDirectory: Fixtures.root)
         change(&options)
         return try MemoryPlan(
-            layout: layout, config: config, options: options, kernels: .best(.exact), weightBytes: 0,
+            layout: layout, config: config, options: options, kernels: .best(.exact), threads: 2, weightBytes: 0,
             freeMemory: freeMemory)
     }
 
@@ -33,6 +33,7 @@ import Testing
     private var activations: Int {
         Transformer.activationBytes(
             config: config, kernels: .best(.exact), maxTokens: 512, maxLogitRows: 64)
+            + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: 2)
     }
 
     /// Whether a scheduler over the planned pool takes a sequence of `length` tokens.

@@ -156,9 +156,10 @@ struct SamplerTests {
             (1, 0.1, 0.9),
         ] as [(Int, Float, Float)])
     func `a large vocabulary is cut as by a full sort`(topK: Int, topP: Float, minP: Float) throws {
-        for seed in UInt64(0)..<3 {
-            // Rounded, so that there are ties everywhere.
-            let logits = Self.logits(count: 10_000, seed: seed).map { ($0 * 8).rounded() / 8 }
+        // Rounded, so that there are ties everywhere; nearly flat, so that the first digits of all are the same; equal.
+        let shapes: [(Float) -> Float] = [{ ($0 * 8).rounded() / 8 }, { 5 + $0 * 1e-4 }, { _ in 0.3 }]
+        for (seed, shape) in (shapes + shapes).enumerated() {
+            let logits = Self.logits(count: 10_000, seed: UInt64(seed)).map { shape($0) }
             var parameters = SamplingParameters()
             (parameters.topK, parameters.topP, parameters.minP, parameters.temperature) = (topK, topP, minP, 0.7)
             let sampler = Sampler(vocabularySize: logits.count)

@@ -76,7 +76,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("see issue 12", true), ("fixes #12", true), ("in /home/me/trinity", true), ("an issue of 12 tokens", false),
+            ("see issue 12", true), ("fixes #12", true), ("in /home/me/trinity", true),
+            ("an issue of 12 tokens", false),
             ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false), ("\"&#34;\"", false),
             ("the issue is known", false),
         ] as [(String, Bool)])

@@ -1,33 +1,44 @@
 // The tokens that temperature, min-p, top-k and top-p leave, and the draw among them. Nothing here sorts a vocabulary:
-// top-k needs one value, and top-p sorts only the tokens near the weight at which it cuts.
+// top-k and top-p find the
+// value at which they cut digit by digit.
 import Foundation
 
 /// Tokens in ascending order of id with their weights: probabilities up to a common factor, the largest 1.
 struct CandidateSet: ~Copyable {
     /// Weights are summed in slices of this many candidates, then slice by slice.
     private static let slice = 4096
-    /// Weights up to 1 fall into buckets by exponent and the first four bits of mantissa, which order them.
-    private static let bucketShift = UInt64(48)
-    private static let bucketCount = Int((1.0).bitPattern >> bucketShift) + 1
+    /// Positive numbers are ordered as their bits are: digits of 16 bits, from the exponent down.
+    private static let digitShifts: [UInt64] = [48, 32, 16, 0]
+    private static let bucketCount = 1 << 16
 
     private let ids: UnsafeMutablePointer<Int32>
     private let weights: UnsafeMutablePointer<Double>
     private let bucketWeights: UnsafeMutablePointer<Double>
+    /// Places of the candidates among which the cut lies.
+    private let order: UnsafeMutablePointer<Int32>
     private var count = 0
 
     init(capacity: Int) {
         ids = .allocate(capacity: capacity)
         weights = .allocate(capacity: capacity)
         bucketWeights = .allocate(capacity: Self.bucketCount)
+        order = .allocate(capacity: capacity)
         ids.initialize(repeating: 0, count: capacity)
         weights.initialize(repeating: 0, count: capacity)
         bucketWeights.initialize(repeating: 0, count: Self.bucketCount)
+        order.initialize(repeating: 0, count: capacity)
+    }
+
+    /// Bytes that `init` allocates.
+    static func bytes(capacity: Int) -> Int {
+        16 * capacity + 8 * bucketCount
     }
 
     deinit {
         ids.deallocate()
         weights.deallocate()
         bucketWeights.deallocate()
+        order.deallocate()
     }
 
     /// Takes what `parameters` leave of a row whose largest logit is `maximum`.
@@ -75,24 +86,42 @@ struct CandidateSet: ~Copyable {
         return (0..<count).map { (ids[$0], weights[$0] / total) }
     }
 
-    /// Keeps the fewest most probable tokens that hold the share `topP`; among equals lower ids come first.
+    /// Keeps the fewest most probable tokens that hold the share `topP`; among equals lower ids come first. O(count).
+    ///
+    /// The cut is found digit by digit: candidates fall into buckets by the first bits of their weights, the heaviest
+    /// buckets are kept whole as long as the wanted weight is beyond them, and the next digit divides the bucket where it
+    /// lies. After the last digit all that are left are equal.
     private mutating func keepTop(_ topP: Double) {
         let wanted = topP * total()
-        memset(bucketWeights, 0, Self.bucketCount * MemoryLayout<Double>.stride)
-        for index in 0..<count { bucketWeights[bucket(index)] += weights[index] }
-        // The heaviest buckets are kept whole as long as the wanted weight is beyond them.
         var kept = 0.0
-        var cut = Self.bucketCount - 1
-        while cut > 0 && kept + bucketWeights[cut] < wanted {
-            kept += bucketWeights[cut]
-            cut -= 1
+        var left = count
+        for index in 0..<count { order[index] = Int32(truncatingIfNeeded: index) }
+        for shift in Self.digitShifts {
+            memset(bucketWeights, 0, Self.bucketCount * MemoryLayout<Double>.stride)
+            var cut = 0
+            var lowest = Self.bucketCount
+            for place in 0..<left {
+                let bucket = digit(order[place], shift)
+                bucketWeights[bucket] += weights[Int(order[place])]
+                cut = max(cut, bucket)
+                lowest = min(lowest, bucket)
+            }
+            while cut > lowest && kept + bucketWeights[cut] < wanted {
+                kept += bucketWeights[cut]
+                cut -= 1
+            }
+            var end = 0
+            for place in 0..<left where digit(order[place], shift) == cut {
+                order[end] = order[place]
+                end += 1
+            }
+            left = end
         }
-        let order = (0..<count).filter { bucket($0) == cut }
-            .sorted { weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1 }
-        guard var last = order.first else { return }
-        for index in order {
-            last = index
-            kept += weights[index]
+        guard left > 0 else { return }
+        var last = Int(order[0])
+        for place in 0..<left {
+            last = Int(order[place])
+            kept += weights[last]
             if kept >= wanted { break }
         }
         let (lastWeight, lastIndex) = (weights[last], last)
@@ -110,8 +139,9 @@ struct CandidateSet: ~Copyable {
         count = end
     }
 
-    private func bucket(_ index: Int) -> Int {
-        Int(truncatingIfNeeded: weights[index].bitPattern >> Self.bucketShift)
+    /// Bits `shift` to `shift + 16` of a candidate's weight.
+    private func digit(_ index: Int32, _ shift: UInt64) -> Int {
+        Int(truncatingIfNeeded: weights[Int(index)].bitPattern >> shift & 0xffff)
     }
 
     private var slices: some Sequence<Range<Int>> {

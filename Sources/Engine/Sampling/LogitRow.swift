@@ -62,18 +62,27 @@ extension UnsafeBufferPointer<Float> {
     ///
     /// - Precondition: `k` in 1...count, `maximum` the largest element, and none is NaN.
     func largest(_ k: Int, maximum: Float) -> Float {
-        // Elements are counted by the upper half of their keys; only those in the bucket of the k-th are sorted.
+        // Elements are counted by the upper half of their keys, then those of the k-th's bucket by the lower half.
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1 << 16) { counts in
             // Faster than initialize(repeating:) where nothing is optimised.
-            if let address = counts.baseAddress { memset(address, 0, counts.count * MemoryLayout<UInt32>.stride) }
-            for value in self { counts[Int(value.orderedKey >> 16)] &+= 1 }
-            var bucket = Int(maximum.orderedKey >> 16)
-            var above = 0
-            while above + Int(counts[bucket]) < k {
-                above += Int(counts[bucket])
-                bucket -= 1
+            func clear() {
+                if let address = counts.baseAddress { memset(address, 0, counts.count * MemoryLayout<UInt32>.stride) }
             }
-            return filter { Int($0.orderedKey >> 16) == bucket }.sorted(by: >)[k - above - 1]
+            var above = 0
+            func bucketOfThe(_ k: Int, from start: Int) -> UInt32 {
+                var bucket = start
+                while above + Int(counts[bucket]) < k {
+                    above += Int(counts[bucket])
+                    bucket -= 1
+                }
+                return UInt32(truncatingIfNeeded: bucket)
+            }
+            clear()
+            for value in self { counts[Int(value.orderedKey >> 16)] &+= 1 }
+            let upper = bucketOfThe(k, from: Int(maximum.orderedKey >> 16))
+            clear()
+            for value in self where value.orderedKey >> 16 == upper { counts[Int(value.orderedKey & 0xffff)] &+= 1 }
+            return Float(orderedKey: upper << 16 | bucketOfThe(k, from: 0xffff))
         }
     }
 
@@ -100,5 +109,10 @@ extension Float {
         // Adding 0 makes 0 of -0, which is its equal.
         let bits = (self + 0).bitPattern
         return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
+    }
+
+    /// The number whose ``orderedKey`` is `key`.
+    fileprivate init(orderedKey key: UInt32) {
+        self.init(bitPattern: key & 0x8000_0000 == 0 ? ~key : key & 0x7fff_ffff)
     }
 }

@@ -43,6 +43,11 @@ final class Sampler {
         candidates = CandidateSet(capacity: vocabularySize)
     }
 
+    /// Bytes that `init` allocates.
+    static func bytes(vocabularySize: Int) -> Int {
+        4 * vocabularySize + CandidateSet.bytes(capacity: vocabularySize)
+    }
+
     deinit {
         adjusted.deallocate()
     }

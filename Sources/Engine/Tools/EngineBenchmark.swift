@@ -93,7 +93,7 @@ public struct EngineBenchmark {
         let linear = options.weightFormat == .fp8 ? 1 : size("model.layers.0.self_attn.q_proj.weight")
         return StepCost(
             config: config, linearSize: linear, sensitiveSize: size("model.embed_tokens.weight"),
-            cacheType: options.kvCacheType)
+            cacheType: options.cacheType)
     }
 
     private static func cpuName() -> String {

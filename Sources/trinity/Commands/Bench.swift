@@ -17,10 +17,10 @@ struct Bench: ParsableCommand {
     var threads: Int?
     @Option(help: "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load.")
     var weights = EngineOptions.WeightFormat.auto
-    @Option(help: "Type of keys and values in the cache.")
-    var kvCacheDtype = KVDataType.f32
+    @Option(help: "Type of keys and values in the cache (default: bf16, or f32 in exact mode).")
+    var kvCacheDtype: KVDataType?
     @Option(help: "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it.")
-    var compute = EngineOptions.Compute.exact
+    var compute = EngineOptions.Compute.fast
     @Flag(help: "Print one JSON object instead of a table.")
     var json = false
     @Flag(help: "Measure everything once only, to try the benchmark itself.")

@@ -77,7 +77,9 @@ struct Serve: AsyncParsableCommand {
     var kvCacheMemory: String?
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Type of keys and values in the cache: f32 or bf16 (default: f32).", valueName: "type"))
+        help: ArgumentHelp(
+            "Type of keys and values in the cache: f32 or bf16 (default: bf16, or f32 in exact mode).",
+            valueName: "type"))
     var kvCacheDtype: String?
     @Option(
         parsing: .unconditional,
@@ -88,7 +90,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it (default: exact).",
+            "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it (default: fast).",
             valueName: "mode"))
     var compute: String?
     @Option(
