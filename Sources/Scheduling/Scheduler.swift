@@ -19,12 +19,13 @@
 ///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than half of that, at
 ///    most twice their time, so that prefills are not starved by many decodes either.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
-/// 4. *Prefills* share what is left, in chunks. The first in line, which is the first by rank of those that prefill and the
-///    next waiting one, computes a quarter of what the step has for it, and at least `minimumChunk` tokens whatever the time
-///    budget says. The rest goes to the lower priorities first, of equal ones to the tenant that was served least (``TenantShares``), of one tenant to the prompt
-///    with the fewest tokens left: short prompts overtake long ones.
+/// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
+///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
+///    `minimumChunk` tokens whatever the time budget says. The rest goes to the lower priorities first, of equal ones to the
+///    tenant that was served least (``TenantShares``), of one tenant to the prompt with the fewest tokens left: short
+///    prompts overtake long ones.
 ///    *Bound:* from when it runs, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those
-///    that rank before it, preemptions and lack of blocks aside.
+///    that rank before it, if the token budget leaves as much, preemptions and lack of blocks aside.
 /// 5. *Blocks.* A chunk shrinks to what the available blocks hold: those that are free or cached. A decode, or the first
 ///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
 ///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
