@@ -128,6 +128,8 @@ public struct EngineStatistics: Sendable {
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
     public var generationTokens: UInt64 = 0
+    /// What all steps have read.
+    public var traffic = StepTraffic()
 
     public init() {}
 }

@@ -2,7 +2,7 @@
 struct WeightTally: Equatable {
     /// Matrices of linear layers, which FP8 checkpoints quantise.
     var linear = 0
-    /// Scales of those matrices, one for each block of 128 by 128.
+    /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
     /// Embeddings, head and routers.
     var sensitive = 0
@@ -59,7 +59,8 @@ struct WeightTally: Equatable {
 
     private mutating func addLinear(_ rows: Int, _ columns: Int, count: Int = 1) {
         linear += rows * columns * count
-        scales += WeightQuantizer.gridShape(rows: rows, columns: columns).reduce(count, *)
+        let columnBlocks = WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
+        scales += (rows + 15) / 16 * 16 * columnBlocks * count
     }
 }
 
