@@ -50,30 +50,32 @@ import Text
             $0.engine.maxSequences = 1
             // So that a prompt of 2000 tokens takes 1000 steps.
             $0.engine.maxBatchedTokens = moment == .prefilling ? 2 : 512
+            $0.engine.cachesPrefixes = moment != .prefilling
         }
-        let long: JSONValue = ["prompt": [5, 6], "max_tokens": 2000, "ignore_eos": true]
+        // Eight choices one after the other, so that it is not over however late this test is on a busy machine.
+        let long: JSONValue = ["prompt": [5, 6], "max_tokens": 2000, "ignore_eos": true, "n": 8]
         let prompt: JSONValue = .array(Array(repeating: 5, count: 2000))
         var running: Int32?
         if moment == .waiting {
             running = try send(server, long)
             try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }
         }
-        let client = try send(server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5] : long)
+        let before = try await server.metric("vllm:num_requests_waiting") ?? 0
+        let client = try send(server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5, "n": 8] : long)
         switch moment {
-        case .waiting: try await wait(for: server, "vllm:num_requests_waiting") { $0 == 1 }
+        case .waiting: try await wait(for: server, "vllm:num_requests_waiting") { $0 == before + 8 }
         case .prefilling: try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }
         case .decoding: try await wait(for: server, "vllm:generation_tokens_total") { $0 > 5 }
         }
         leave(client, departure)
-        try await wait(for: server, "vllm:request_success_total", label: "\"abort\"") { $0 == 1 }
+        try await wait(for: server, "vllm:request_success_total", label: "\"abort\"") { $0 > 0 }
         if let running {
-            #expect(try await server.metric("vllm:num_requests_waiting") == 0)
+            #expect(try await server.metric("vllm:request_success_total", label: "\"abort\"") == 8)
             leave(running, .reset)
         }
         try await wait(for: server, "vllm:kv_cache_usage_perc") { $0 == 0 }
-        #expect(try await server.metric("vllm:num_requests_running") == 0)
-        let wasted = try await server.metric("trinity_wasted_tokens_total") ?? 0
-        #expect(0 < wasted && wasted < 2000)
+        try await wait(for: server, "vllm:num_requests_running") { $0 == 0 }
+        try await wait(for: server, "trinity_wasted_tokens_total") { 0 < $0 && $0 < 16_000 }
         if departure == .halfClose { close(client) }
         await server.stop()
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import HTTPTypes
 import TestSupport
 import Testing
@@ -16,10 +17,18 @@ import Text
         return .object(object)
     }
 
-    private func wait(for server: TestServer, _ name: String, _ value: Double) async throws {
+    /// Eight long choices, one after the other where one runs at a time; until the socket is closed.
+    private func occupy(_ server: TestServer) throws -> Int32 {
+        let text = String(decoding: body(["n": 8, "stream": true]).serialized, as: UTF8.self)
+        return try RawClient.send(
+            port: server.application.address.port,
+            "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+    }
+
+    private func wait(for server: TestServer, _ name: String, atLeast value: Double) async throws {
         let deadline = ContinuousClock.now + .seconds(60)
-        while try await server.metric(name) != value {
-            try #require(ContinuousClock.now < deadline, "\(name) is not \(value) in time")
+        while try await server.metric(name) ?? 0 < value {
+            try #require(ContinuousClock.now < deadline, "\(name) does not reach \(value) in time")
             try await Task.sleep(for: .milliseconds(5))
         }
     }
@@ -34,10 +43,17 @@ import Text
             #expect(late.json["error"]?["code"] == "deadline_exceeded" && late.json["error"]?["type"] == "server_error")
             #expect(late.header("x-should-retry") == "false" && late.header("retry-after") == nil)
         }
-        let stream = try await server.post("/v1/completions", body(["timeout": 0.3, "stream": true]))
+        // On a busy machine a short time is over before the first token.
+        var timeout = 0.2
+        var stream: CurlResponse
+        repeat {
+            timeout *= 2
+            stream = try await server.post(
+                "/v1/completions", body(["timeout": .double(timeout), "stream": true, "n": 8]))
+        } while stream.status != 200 && timeout < 60
         #expect(stream.status == 200 && stream.events.last == "[DONE]")
         #expect(stream.chunks.last?["error"]?["code"] == "deadline_exceeded")
-        #expect(try await server.metric("vllm:request_success_total", label: "\"abort\"") == 3)
+        #expect(try await server.metric("vllm:request_success_total", label: "\"abort\"") ?? 0 >= 8)
         #expect(try await server.metric("trinity_wasted_tokens_total") ?? 0 > 0)
         #expect(try await server.metric("vllm:kv_cache_usage_perc") == 0)
         let prompt = try await server.post("/v1/completions", body(["timeout": 60, "max_tokens": 3]))
@@ -47,13 +63,13 @@ import Text
 
     @Test func `what is late before a place is free never starts`() async throws {
         let server = try await TestServer.start { $0.engine.maxSequences = 1 }
-        async let running = server.post("/v1/completions", body(["stream": true]), leavesAfterBytes: 250_000)
-        try await wait(for: server, "vllm:num_requests_running", 1)
+        let running = try occupy(server)
+        try await wait(for: server, "vllm:num_requests_running", atLeast: 1)
         let before = try await server.metric("vllm:prompt_tokens_total")
         let late = try await server.post("/v1/completions", body(["timeout": 0.05]))
         #expect(late.status == 504)
         #expect(try await server.metric("vllm:prompt_tokens_total") == before)
-        _ = try await running
+        close(running)
         await server.stop()
     }
 
@@ -73,16 +89,16 @@ import Text
         }
         let long = JSONValue.array(Array(repeating: 5, count: 40))
         #expect(try await server.post("/v1/completions", body(["prompt": long, "max_tokens": 1])).status == 200)
-        async let running = server.post("/v1/completions", body(["stream": true]), leavesAfterBytes: 250_000)
-        try await wait(for: server, "vllm:num_requests_running", 1)
+        let running = try occupy(server)
+        try await wait(for: server, "vllm:generation_tokens_total", atLeast: 2)
         async let waiting = server.post("/v1/completions", body(["prompt": [5, 6, 7], "max_tokens": 1]))
-        try await wait(for: server, "vllm:num_requests_waiting", 1)
+        try await wait(for: server, "vllm:num_requests_waiting", atLeast: 8)
         let refused = try await server.post("/v1/completions", body(["prompt": long, "max_tokens": 1]))
         #expect(refused.status == 503 && refused.json["error"]?["code"] == "server_overloaded")
         #expect(refused.header("retry-after").flatMap { Int($0) }.map { (1...120).contains($0) } == true)
         #expect(
             try await server.metric("vllm:admission_rejections_total", label: "\"max_num_queued_tokens\"") == 1)
-        _ = try await running
+        close(running)
         #expect(try await waiting.status == 200)
         await server.stop()
     }
