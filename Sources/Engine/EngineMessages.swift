@@ -132,6 +132,8 @@ public struct EngineStatistics: Sendable {
     public var prefixQueries: UInt64 = 0
     public var prefixHits: UInt64 = 0
     public var generationTokens: UInt64 = 0
+    /// What all steps have read.
+    public var traffic = StepTraffic()
 
     public init() {}
 }

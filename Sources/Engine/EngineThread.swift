@@ -100,6 +100,7 @@ final class EngineThread {
         let logits = transformer.forward(batch)
         scheduler.advance(scheduled)
         totals.steps += 1
+        totals.traffic += transformer.traffic
         let promptRows = promptRows(scheduled)
 
         let due = scheduled.sequences.filter(\.samples).map(\.id)

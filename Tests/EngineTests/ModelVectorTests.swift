@@ -109,9 +109,11 @@ struct ModelVectorTests {
     }
 
     @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "d_long", "f4_fp8_ds_block_ragged"], KernelTable.available)
-    func `nor over a bfloat16 cache`(name: String, kernels: KernelTable) throws {
+    func `nor over a cache of fewer bits`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
-        try expectInvariant(model, kernels: kernels, dataType: .bf16, chunks: [1, 7])
+        for type in [KVDataType.bf16, .fp8] {
+            try expectInvariant(model, kernels: kernels, dataType: type, chunks: [1, 7])
+        }
     }
 
     /// Runs all prompts alone and whole, and then in every other way, and compares all logits bit for bit.

@@ -49,13 +49,26 @@ struct WorkerPoolTests {
 
     @Test
     func `slices cover every block of every job once`() {
-        let blockCounts = [3, 0, 40, 1]
-        let covered = Buffer<Int>(count: 44)
-        let starts = [0, 3, 3, 43]
-        WorkerPool.shared.forEachSlice(of: blockCounts) { job, blocks in
-            for block in blocks { covered.base[starts[job] + block] += 1 }
+        for costs in [[1, 1, 1, 1], [500, 7, 1, 90], [1, 1, 1000, 1]] {
+            let jobs = zip([3, 0, 40, 1], costs).map { WorkerPool.Divisible(blocks: $0, cost: $1) }
+            let covered = Buffer<Int>(count: 44)
+            let starts = [0, 3, 3, 43]
+            WorkerPool.shared.forEachSlice(of: jobs) { job, blocks in
+                for block in blocks { covered.base[starts[job] + block] += 1 }
+            }
+            #expect(Array(covered.contents) == Array(repeating: 1, count: 44), "\(costs)")
         }
-        #expect(Array(covered.contents) == Array(repeating: 1, count: 44))
+    }
+
+    @Test
+    func `a costly job is cut into more slices than a cheap one of as many blocks`() {
+        let counts = Buffer<Int>(count: 2)
+        let pool = WorkerPool(threads: 1)
+        pool.forEachSlice(of: [.init(blocks: 64, cost: 30), .init(blocks: 64, cost: 2)]) { job, blocks in
+            #expect(!blocks.isEmpty)
+            counts.base[job] += 1
+        }
+        #expect(counts.contents[0] >= 7 * counts.contents[1] && counts.contents[1] == 1)
     }
 
     @Test

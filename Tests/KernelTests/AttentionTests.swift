@@ -7,7 +7,7 @@ struct AttentionTests {
     /// Keys and values of one head in scattered blocks of two parts, of which the second is used.
     private struct Cache {
         let width: Int
-        let isBFloat16: Bool
+        let type: KVDataType
         let kernels: KernelTable
         let tokens: Int
         var keys: [Float] = []
@@ -15,15 +15,15 @@ struct AttentionTests {
         var table: [Int32] = []
         var bytes: [UInt8] = []
 
-        var blockBytes: Int { 2 * 16 * width * (isBFloat16 ? 2 : 4) }
+        var blockBytes: Int { 16 * type.bytesPerToken(headDimension: width) }
 
         /// What was not written stays NaN.
         init(
-            width: Int, tokens: Int, isBFloat16: Bool, kernels: KernelTable, random: inout RandomValues
+            width: Int, tokens: Int, type: KVDataType, kernels: KernelTable, random: inout RandomValues
         ) {
             self.kernels = kernels
             self.width = width
-            self.isBFloat16 = isBFloat16
+            self.type = type
             self.tokens = tokens
             keys = random.floats(tokens * width)
             values = random.floats(tokens * width)
@@ -31,7 +31,12 @@ struct AttentionTests {
             table = (0..<Int32(2 * slots)).map { $0 }.shuffled(using: &random)
             let (table, keys, values, blockBytes) = (table, keys, values, blockBytes)
             bytes = [UInt8](repeating: 0xff, count: 2 * slots * blockBytes)
-            let write = isBFloat16 ? kernels.writeCacheBFloat16 : kernels.writeCacheFloat32
+            let write =
+                switch type {
+                case .f32: kernels.writeCacheFloat32
+                case .bf16: kernels.writeCacheBFloat16
+                case .fp8: kernels.writeCacheFloat8
+                }
             bytes.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
                 for token in 0..<tokens {
@@ -40,9 +45,22 @@ struct AttentionTests {
                     write(Array(keys[place]), Array(values[place]), 1, width, block, token % 16)
                 }
             }
-            guard isBFloat16 else { return }
-            self.keys = keys.map(nearestBFloat16)
-            self.values = values.map(nearestBFloat16)
+            self.keys = stored(keys)
+            self.values = stored(values)
+        }
+
+        /// What the cache keeps of `numbers`, (tokens, width).
+        private func stored(_ numbers: [Float]) -> [Float] {
+            switch type {
+            case .f32: numbers
+            case .bf16: numbers.map(nearestBFloat16)
+            case .fp8:
+                stride(from: 0, to: numbers.count, by: width).flatMap { start in
+                    let token = numbers[start..<start + width]
+                    let scale = (token.map(\.magnitude).max() ?? 0) / 448
+                    return token.map { nearestFloat8($0 / scale) * scale }
+                }
+            }
         }
 
         func attend(_ query: [Float], _ visible: Range<Int>) -> [Float] {
@@ -50,7 +68,12 @@ struct AttentionTests {
             var out = [Float](repeating: .nan, count: query.count)
             var total = [Float](repeating: .nan, count: heads * (width + 2))
             var partial = total
-            let attend = isBFloat16 ? kernels.attendBFloat16 : kernels.attendFloat32
+            let attend =
+                switch type {
+                case .f32: kernels.attendFloat32
+                case .bf16: kernels.attendBFloat16
+                case .fp8: kernels.attendFloat8
+                }
             bytes.withUnsafeBytes { bytes in
                 table.withUnsafeBufferPointer { table in
                     guard let base = bytes.baseAddress, let table = table.baseAddress else { return }
@@ -90,13 +113,16 @@ struct AttentionTests {
         }
     }
 
-    @Test(arguments: [(16, false), (24, false), (64, true), (7, true)] as [(Int, Bool)], KernelTable.available)
+    @Test(
+        arguments: [
+            (16, .f32), (24, .f32), (64, .bf16), (7, .bf16), (128, .fp8), (24, .fp8), (7, .fp8),
+        ] as [(Int, KVDataType)], KernelTable.available)
     func `attention is softmax of the visible keys, whatever else the blocks hold`(
-        shape: (width: Int, isBFloat16: Bool), kernels: KernelTable
+        shape: (width: Int, type: KVDataType), kernels: KernelTable
     ) {
-        let (width, isBFloat16) = shape
+        let (width, type) = shape
         var random = RandomValues(seed: 10)
-        let cache = Cache(width: width, tokens: 700, isBFloat16: isBFloat16, kernels: kernels, random: &random)
+        let cache = Cache(width: width, tokens: 700, type: type, kernels: kernels, random: &random)
         // A tile of four heads, one of two and one alone.
         let query = random.floats(7 * width, in: -4...4)
         for visible in [0..<1, 0..<16, 5..<6, 3..<40, 0..<256, 250..<257, 255..<512, 17..<700, 0..<700] {
@@ -124,6 +150,39 @@ struct AttentionTests {
             #expect(Float(bitPattern: UInt32(bits.0) << 16) == want && bits.0 == bits.1)
         }
     }
+
+    @Test(arguments: KernelTable.available)
+    func `a token's keys and values keep their scale, from the least numbers to the greatest`(kernels: KernelTable) {
+        let width = 5
+        let tokens: [[Float]] = [
+            [0, -0.0, 0, 0, 0], [1, -0.5, 0x1p-9, 0.3, 0], [3e38, -3e38, 1e38, 1, 0],
+            [0x1p-149, 0x1p-130, -0x1p-127, 0, 0], [448, 0x1p-10, 0x1p-11, -0x1p-9, 17],
+        ]
+        for token in tokens {
+            var block = [UInt8](repeating: 0xff, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: width))
+            kernels.writeCacheFloat8(token, token.reversed(), 1, width, &block, 15)
+            func scale(_ part: Int) -> Float {
+                block.withUnsafeBytes {
+                    $0.loadUnaligned(fromByteOffset: 32 * width + part * 64 + 60, as: Float.self)
+                }
+            }
+            let largest = token.map(\.magnitude).max() ?? 0
+            #expect(scale(0) == scale(1) && scale(0).isNormal)
+            for (channel, number) in token.enumerated() {
+                let key = Float8.values[Int(block[channel * 16 + 15])] * scale(0)
+                #expect(abs(key - number) <= max(largest / 448 * 16, 0x1p-126), "\(number) of \(token)")
+                #expect(abs(key - number) <= max(number.magnitude / 16, scale(0) / 1024), "\(number) of \(token)")
+                #expect(block[channel * 16 + 15] == block[(16 + 15) * width + width - 1 - channel])
+            }
+        }
+        // What is no number stays none, in all that is read of the token.
+        for number in [Float.nan, .infinity, -.infinity] {
+            var block = [UInt8](repeating: 0, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: 1))
+            withUnsafePointer(to: number) { kernels.writeCacheFloat8($0, $0, 1, 1, &block, 0) }
+            let scale = block.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 32, as: Float.self) }
+            #expect(scale.isNaN)
+        }
+    }
 }
 
 /// By comparing with both neighbours.
@@ -133,4 +192,15 @@ private func nearestBFloat16(_ value: Float) -> Float {
     let (below, above) = (abs(value - low), abs(high - value))
     if below != above { return below < above ? low : high }
     return low.bitPattern >> 16 & 1 == 0 ? low : high
+}
+
+/// By comparing with all codes.
+private func nearestFloat8(_ value: Float) -> Float {
+    let codes = (0..<256).filter { $0 & 0x7f != 0x7f }
+    // Of two that are as near the even one.
+    let best = codes.min { left, right in
+        let (a, b) = (abs(Float8.values[left] - value), abs(Float8.values[right] - value))
+        return a != b ? a < b : left & 1 < right & 1
+    }
+    return Float8.values[best ?? 0]
 }

@@ -23,12 +23,16 @@ extension KernelTable {
         sigmoidMultiply: Portable.sigmoidMultiply,
         writeCacheFloat32: Portable.writeCacheFloat32,
         writeCacheBFloat16: Portable.writeCacheBFloat16,
+        writeCacheFloat8: Portable.writeCacheFloat8,
         attendFloat32: Portable.attendFloat32,
         attendBFloat16: Portable.attendBFloat16,
+        attendFloat8: Portable.attendFloat8,
         mergeSegment: Portable.mergeSegment,
         finishAttention: Portable.finishAttention,
         route: Portable.route,
         combineExperts: Portable.combineExperts,
+        multiply: Portable.multiplyFloat32,
+        operationsPerIteration: 64,
         argmax: Portable.argmax,
         sumOfExponentials: Portable.sumOfExponentials)
 }

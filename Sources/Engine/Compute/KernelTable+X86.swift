@@ -25,12 +25,16 @@
             sigmoidMultiply: AVX2.sigmoidMultiply,
             writeCacheFloat32: AVX2.writeCacheFloat32,
             writeCacheBFloat16: AVX2.writeCacheBFloat16,
+            writeCacheFloat8: AVX2.writeCacheFloat8,
             attendFloat32: AVX2.attendFloat32,
             attendBFloat16: AVX2.attendBFloat16,
+            attendFloat8: AVX2.attendFloat8,
             mergeSegment: AVX2.mergeSegment,
             finishAttention: AVX2.finishAttention,
             route: AVX2.route,
             combineExperts: AVX2.combineExperts,
+            multiply: AVX2.multiplyFloat32,
+            operationsPerIteration: 128,
             argmax: AVX2.argmax,
             sumOfExponentials: AVX2.sumOfExponentials)
 
@@ -66,12 +70,16 @@
             sigmoidMultiply: AVX512.sigmoidMultiply,
             writeCacheFloat32: AVX512.writeCacheFloat32,
             writeCacheBFloat16: AVX512.writeCacheBFloat16,
+            writeCacheFloat8: AVX512.writeCacheFloat8,
             attendFloat32: AVX512.attendFloat32,
             attendBFloat16: AVX512.attendBFloat16,
+            attendFloat8: AVX512.attendFloat8,
             mergeSegment: AVX512.mergeSegment,
             finishAttention: AVX512.finishAttention,
             route: AVX512.route,
             combineExperts: AVX512.combineExperts,
+            multiply: AVX512.multiplyBFloat16,
+            operationsPerIteration: 1024,
             argmax: AVX512.argmax,
             sumOfExponentials: AVX512.sumOfExponentials)
     }

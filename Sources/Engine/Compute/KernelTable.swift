@@ -81,8 +81,10 @@ struct KernelTable: Sendable {
 
     var writeCacheFloat32: WriteCache
     var writeCacheBFloat16: WriteCache
+    var writeCacheFloat8: WriteCache
     var attendFloat32: Attend
     var attendBFloat16: Attend
+    var attendFloat8: Attend
     var mergeSegment: MergePartials
     var finishAttention: MergePartials
 
@@ -99,6 +101,10 @@ struct KernelTable: Sendable {
             _ shared: UnsafePointer<Float>?, _ out: UnsafeMutablePointer<Float>, _ tokens: Int, _ chosen: Int,
             _ width: Int
         ) -> Void
+
+    /// Operations in registers alone, and how many one round of them is.
+    var multiply: @Sendable (_ iterations: Int) -> Float
+    var operationsPerIteration: Int
 
     var argmax: @Sendable (_ values: UnsafePointer<Float>, _ count: Int) -> Int
     var sumOfExponentials: @Sendable (_ values: UnsafePointer<Float>, _ count: Int, _ maximum: Float) -> Double

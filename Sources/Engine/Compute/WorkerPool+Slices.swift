@@ -1,17 +1,40 @@
 extension WorkerPool {
-    /// Cuts jobs of `blockCounts` equal blocks into slices, a few for each thread, and calls `body` with (job, blocks).
-    func forEachSlice(of blockCounts: [Int], _ body: (Int, Range<Int>) -> Void) {
-        let total = blockCounts.reduce(0, +)
-        let size = max(total / (threads * 8), 1)
-        var slices: [(job: Int, blocks: Range<Int>)] = []
-        for (job, count) in blockCounts.enumerated() {
-            for start in stride(from: 0, to: count, by: size) {
-                slices.append((job, start..<min(start + size, count)))
+    /// Work that can be cut between equal blocks.
+    struct Divisible {
+        var blocks: Int
+        /// Of each block, in any unit.
+        var cost = 1
+    }
+
+    /// Cuts jobs into slices of about equal cost, a few for each thread, and calls `body` with (job, blocks).
+    func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
+        let total = jobs.reduce(0) { $0 + $1.blocks * $1.cost }
+        let target = max(total / (threads * 8), 1)
+        // Slices before each job.
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: jobs.count + 1) { starts in
+            var count = 0
+            for (index, job) in jobs.enumerated() {
+                starts[index] = count
+                count += min((job.blocks * job.cost + target - 1) / target, job.blocks)
+            }
+            starts[jobs.count] = count
+            parallelFor(chunks: count) { slice in
+                // The last job that begins at the slice or before it.
+                var (low, high) = (0, jobs.count)
+                while high - low > 1 {
+                    let middle = (low + high) / 2
+                    if starts[middle] <= slice { low = middle } else { high = middle }
+                }
+                let (blocks, number, slices) = (jobs[low].blocks, slice - starts[low], starts[low + 1] - starts[low])
+                body(low, blocks * number / slices..<blocks * (number + 1) / slices)
             }
         }
-        parallelFor(chunks: slices.count) { chunk in
-            body(slices[chunk].job, slices[chunk].blocks)
-        }
+    }
+
+    /// The same for one job.
+    func forEachSlice(of blocks: Int, _ body: (Range<Int>) -> Void) {
+        let slices = min(blocks, threads * 8)
+        parallelFor(chunks: slices) { slice in body(blocks * slice / slices..<blocks * (slice + 1) / slices) }
     }
 
     /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.

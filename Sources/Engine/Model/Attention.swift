@@ -13,27 +13,30 @@ struct Attention {
 
     /// From `normed` to `branch`; the rows' keys and values go into the cache, and are read from there.
     func forward(_ context: ForwardContext) {
+        context.traffic.weightBytes += weights.bytes
         project(context)
         context.forEachRowRange { rows in
             for row in rows { writeCache(context, row: row) }
         }
         CacheReader(context, layer: layer, type: type).attend()
-        context.pool.forEachSlice(of: [weights.output.blocks]) { _, blocks in
-            weights.output.multiply(
+        let output = weights.output.view
+        context.pool.forEachSlice(of: output.blocks) { blocks in
+            output.multiply(
                 context.attended, xRows: nil, tokens: context.plan.rows, into: context.branch.base,
-                yStride: weights.output.rows, blocks: blocks, kernels: context.kernels)
+                yStride: output.rows, blocks: blocks, kernels: context.kernels)
         }
     }
 
     private func project(_ context: ForwardContext) {
         let products = [
-            (weights.query, context.query), (weights.key, context.key), (weights.value, context.value),
-            (weights.gate, context.gate),
+            (weights.query.view, context.query.base), (weights.key.view, context.key.base),
+            (weights.value.view, context.value.base), (weights.gate.view, context.gate.base),
         ]
-        context.pool.forEachSlice(of: products.map(\.0.blocks)) { index, blocks in
+        let (normed, rows) = (context.normed, context.plan.rows)
+        context.pool.forEachSlice(of: products.map { WorkerPool.Divisible(blocks: $0.0.blocks) }) { index, blocks in
             let (matrix, target) = products[index]
             matrix.multiply(
-                context.normed, xRows: nil, tokens: context.plan.rows, into: target.base, yStride: matrix.rows,
+                normed, xRows: nil, tokens: rows, into: target, yStride: matrix.rows,
                 blocks: blocks, kernels: context.kernels)
         }
     }
@@ -59,6 +62,7 @@ struct Attention {
         switch layout.dataType {
         case .f32: kernels.writeCacheFloat32(key, value, groups, width, target, token)
         case .bf16: kernels.writeCacheBFloat16(key, value, groups, width, target, token)
+        case .fp8: kernels.writeCacheFloat8(key, value, groups, width, target, token)
         }
     }
 }

@@ -28,6 +28,9 @@ struct CacheReader {
     }
 
     func attend() {
+        let tokens = context.plan.spans.reduce(0) { $0 + $1.upperBound - firstKey($1.lowerBound) }
+        context.traffic.cacheBytes +=
+            tokens * groups * context.storage.layout.dataType.bytesPerToken(headDimension: width)
         let units = context.plan.rows * groups
         let fewUnits = context.pool.threads * 4
         if units < fewUnits, context.pool.threads > 1, (0..<units).contains(where: { segments(of: $0).count > 2 }) {
@@ -92,6 +95,7 @@ struct CacheReader {
             switch layout.dataType {
             case .f32: context.kernels.attendFloat32
             case .bf16: context.kernels.attendBFloat16
+            case .fp8: context.kernels.attendFloat8
             }
         attend(
             context.query.base + unit * heads * width, heads, width,

@@ -25,6 +25,7 @@ struct DecoderLayer {
     /// Residual stream in, residual stream out.
     func forward(_ context: ForwardContext) {
         let count = context.plan.rows * context.config.hiddenSize
+        context.traffic.weightBytes += weights.normBytes
         normalize(context, weights.inputNorm)
         attention.forward(context)
         context.observe(.attentionBranch, layer: index, context.branch.base, count: count)

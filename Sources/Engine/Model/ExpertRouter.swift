@@ -17,8 +17,10 @@ struct ExpertRouter {
     func route(_ context: ForwardContext) {
         let (config, buffers, rows) = (context.config, context.feedForward, context.plan.rows)
         let (experts, chosen) = (config.experts, config.expertsPerToken)
-        context.pool.forEachSlice(of: [weights.blocks]) { _, blocks in
-            weights.multiply(
+        context.traffic.weightBytes += weights.bytes + bias.bytes
+        let matrix = weights.view
+        context.pool.forEachSlice(of: matrix.blocks) { blocks in
+            matrix.multiply(
                 context.normed, xRows: nil, tokens: rows, into: buffers.routerLogits.base, yStride: experts,
                 blocks: blocks, kernels: context.kernels, isExact: true)
         }

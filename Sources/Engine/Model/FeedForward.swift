@@ -18,6 +18,8 @@ struct FeedForwardBuffers {
     let slots: Buffer<Int32>
     /// The token of each row of `expertRows`.
     let slotTokens: Buffer<Int32>
+    /// Scratch for grouping choices by expert, (experts + 1)
+    let slotEnds: Buffer<Int32>
 
     init(config: ModelConfig, kernels: KernelTable, maxTokens: Int) {
         let sizes = Sizes(config: config, maxTokens: maxTokens)
@@ -31,13 +33,15 @@ struct FeedForwardBuffers {
         expertWeights = Buffer(count: sizes.choices)
         slots = Buffer(count: sizes.choices)
         slotTokens = Buffer(count: sizes.choices)
+        slotEnds = Buffer(count: config.experts + 1)
     }
 
     /// Bytes that `init` allocates.
     static func bytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
         let sizes = Sizes(config: config, maxTokens: maxTokens)
         return MatrixRowsBuffer.bytes(sizes.inner, kernels: kernels)
-            + 4 * (sizes.up + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores)
+            + 4
+            * (sizes.up + (config.hiddenSize + 4) * sizes.choices + sizes.shared + 2 * sizes.scores + config.experts + 1)
     }
 
     /// Elements of the buffers.
@@ -67,7 +71,7 @@ struct FeedForwardBuffers {
 
 /// One gated MLP and the tokens it runs for.
 struct FeedForwardJob {
-    var weights: ModelWeights.GatedMLP
+    var weights: ModelWeights.GatedMLP.View
     /// Rows of `normed`; nil: all, in order.
     var rows: UnsafePointer<Int32>?
     var tokens: Int
@@ -80,19 +84,28 @@ struct FeedForwardJob {
 }
 
 extension ForwardContext {
+    /// Reading and decoding a weight costs about as much as multiplying so many tokens by it.
+    private static let decodingCost = 8
+
     /// From `normed` to `branch` through one MLP.
     func runDenseMLP(_ weights: ModelWeights.GatedMLP) {
         run([
             FeedForwardJob(
-                weights: weights, rows: nil, tokens: plan.rows, inner: feedForward.inner.rows(width: weights.width),
+                weights: weights.view, rows: nil, tokens: plan.rows,
+                inner: feedForward.inner.rows(width: weights.width),
                 up: feedForward.up.base, output: branch.base)
         ])
     }
 
-    /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows).
+    /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows). The costliest job comes first, lest one
+    /// thread be left with it.
     func run(_ jobs: [FeedForwardJob]) {
         let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
-        pool.forEachSlice(of: jobs.map(\.weights.gate.blocks)) { index, blocks in
+        traffic.weightBytes += jobs.reduce(0) { $0 + $1.weights.bytes }
+        func slices(_ blocks: (FeedForwardJob) -> Int) -> [WorkerPool.Divisible] {
+            jobs.map { WorkerPool.Divisible(blocks: blocks($0), cost: $0.tokens + Self.decodingCost) }
+        }
+        pool.forEachSlice(of: slices(\.weights.gate.blocks)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
             for (matrix, target) in [(job.weights.gate, job.inner.values), (job.weights.up, job.up)] {
@@ -105,7 +118,7 @@ extension ForwardContext {
                 job.inner.values + columns.lowerBound, job.up + columns.lowerBound, job.tokens, columns.count, width)
             job.inner.encode(rows: 0..<job.tokens, columns: columns, width: width, kernels: kernels)
         }
-        pool.forEachSlice(of: jobs.map(\.weights.down.blocks)) { index, blocks in
+        pool.forEachSlice(of: slices(\.weights.down.blocks)) { index, blocks in
             let job = jobs[index]
             job.weights.down.multiply(
                 job.inner, xRows: nil, tokens: job.tokens, into: job.output, yStride: hidden, blocks: blocks,

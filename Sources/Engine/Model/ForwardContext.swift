@@ -8,6 +8,8 @@ final class ForwardContext {
     let pool: WorkerPool
     let storage: KVStorage
     var plan: ForwardPlan
+    /// Of the step under way.
+    var traffic = StepTraffic()
     /// For tests; see ``TransformerProbe``.
     var observer: ((TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void)?
 

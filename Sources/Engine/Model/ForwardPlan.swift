@@ -8,6 +8,8 @@ struct ForwardPlan {
     /// Where each row's tables begin in `tables`.
     private var globalStarts: [Int] = []
     private var slidingStarts: [Int] = []
+    /// The positions of each sequence's rows.
+    private(set) var spans: [Range<Int>] = []
     /// The block numbers of all sequences, one table after another.
     private let tables: Buffer<Int32>
 
@@ -23,6 +25,7 @@ struct ForwardPlan {
             let firstVisible = max(sequence.start - config.slidingWindow + 1, 0)
             Self.check(sequence.globalTable, layout.globalBlocksPerSlot, 0..<end, storage)
             Self.check(sequence.slidingTable, layout.slidingBlocksPerSlot, firstVisible..<end, storage)
+            spans.append(sequence.start..<end)
             let globalStart = numbers.count
             numbers += sequence.globalTable.blocks
             let slidingStart = numbers.count

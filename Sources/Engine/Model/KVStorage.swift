@@ -6,19 +6,23 @@ public enum KVDataType: String, Sendable, CaseIterable {
     case f32
     /// Rounded to nearest, ties to even, when written.
     case bf16
+    /// E4M3FN, with one scale for each token's keys and one for its values in each head, fixed when written.
+    case fp8
 
-    var bytes: Int {
+    /// Bytes of a head's keys and values of one token.
+    func bytesPerToken(headDimension: Int) -> Int {
         switch self {
-        case .f32: 4
-        case .bf16: 2
+        case .f32: 8 * headDimension
+        case .bf16: 4 * headDimension
+        case .fp8: 2 * headDimension + 8
         }
     }
 }
 
 /// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and slots.
 ///
-/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension)): in the keys the
-/// 16 tokens lie side by side, so that one vector holds the scores of a block.
+/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), in
+/// fp8 then their scales): in the keys the 16 tokens lie side by side, so that one vector holds the scores of a block.
 public struct KVCacheLayout: Sendable, Equatable {
     /// Tokens a slot.
     public static let blockSize = 16
@@ -68,7 +72,7 @@ public struct KVCacheLayout: Sendable, Equatable {
     public var bytesPerBlock: Int { layersPerPart * bytesPerLayer }
 
     var bytesPerLayer: Int { keyValueHeads * bytesPerHead }
-    var bytesPerHead: Int { 2 * Self.blockSize * headDimension * dataType.bytes }
+    var bytesPerHead: Int { Self.blockSize * dataType.bytesPerToken(headDimension: headDimension) }
 
     /// What the scheduler has to know of the cache.
     public func geometry(totalBlocks: Int) -> KVCacheGeometry {

@@ -5,10 +5,15 @@
 struct MixtureOfExperts {
     private let weights: ModelWeights.MixtureOfExperts
     private let router: ExpertRouter
+    /// Of the routed experts, and of the shared one.
+    private let experts: [ModelWeights.GatedMLP.View]
+    private let shared: ModelWeights.GatedMLP.View?
 
     init(layer: Int, weights: ModelWeights.MixtureOfExperts) {
         self.weights = weights
         router = ExpertRouter(layer: layer, weights: weights.router, bias: weights.bias)
+        experts = weights.experts.map(\.view)
+        shared = weights.shared?.view
     }
 
     /// From `normed` to `branch`.
@@ -31,35 +36,39 @@ struct MixtureOfExperts {
     /// Gives every choice a row, the rows of one expert side by side and in order of tokens.
     private func groupByExpert(_ context: ForwardContext) -> [FeedForwardJob] {
         let (config, buffers) = (context.config, context.feedForward)
-        let choices = context.plan.rows * config.expertsPerToken
-        var starts = [Int](repeating: 0, count: config.experts + 1)
-        for choice in 0..<choices { starts[Int(buffers.expertIDs.base[choice]) + 1] += 1 }
-        for expert in 0..<config.experts { starts[expert + 1] += starts[expert] }
-        var next = starts
+        let (choices, width) = (context.plan.rows * config.expertsPerToken, config.expertIntermediateSize)
+        // Where each expert's rows end so far; at last, where the next expert's begin.
+        let ends = buffers.slotEnds.base
+        ends.update(repeating: 0, count: config.experts + 1)
+        for choice in 0..<choices { ends[Int(buffers.expertIDs.base[choice]) + 1] += 1 }
+        for expert in 0..<config.experts { ends[expert + 1] += ends[expert] }
         for choice in 0..<choices {
             let expert = Int(buffers.expertIDs.base[choice])
-            buffers.slots.base[choice] = Int32(next[expert])
-            buffers.slotTokens.base[next[expert]] = Int32(choice / config.expertsPerToken)
-            next[expert] += 1
+            buffers.slots.base[choice] = ends[expert]
+            buffers.slotTokens.base[Int(ends[expert])] = Int32(choice / config.expertsPerToken)
+            ends[expert] += 1
         }
 
-        let width = config.expertIntermediateSize
         var jobs: [FeedForwardJob] = []
-        for expert in 0..<config.experts where starts[expert] < starts[expert + 1] {
-            let start = starts[expert]
-            jobs.append(
-                FeedForwardJob(
-                    weights: weights.experts[expert], rows: UnsafePointer(buffers.slotTokens.base + start),
-                    tokens: starts[expert + 1] - start,
-                    inner: buffers.inner.rows(width: width, behind: start, of: width),
-                    up: buffers.up.base + start * width, output: buffers.expertRows.base + start * config.hiddenSize))
-        }
-        if let shared = weights.shared {
+        jobs.reserveCapacity(min(choices, config.experts) + 1)
+        if let shared {
             jobs.append(
                 FeedForwardJob(
                     weights: shared, rows: nil, tokens: context.plan.rows,
                     inner: buffers.inner.rows(width: shared.width, behind: choices, of: width),
                     up: buffers.up.base + choices * width, output: buffers.shared.base))
+        }
+        var start = 0
+        for expert in 0..<config.experts {
+            let end = Int(ends[expert])
+            guard start < end else { continue }
+            context.traffic.expertsTouched += 1
+            jobs.append(
+                FeedForwardJob(
+                    weights: experts[expert], rows: UnsafePointer(buffers.slotTokens.base + start),
+                    tokens: end - start, inner: buffers.inner.rows(width: width, behind: start, of: width),
+                    up: buffers.up.base + start * width, output: buffers.expertRows.base + start * config.hiddenSize))
+            start = end
         }
         return jobs
     }

@@ -54,10 +54,14 @@ final class Transformer {
     func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
+        context.traffic = StepTraffic()
         embed(batch.tokens)
         for layer in layers { layer.forward(context) }
         return logits(of: batch.logitRows)
     }
+
+    /// What the last step has read.
+    var traffic: StepTraffic { context.traffic }
 
     /// Sees intermediate results as (what, layer, values); for tests.
     func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {
@@ -67,6 +71,7 @@ final class Transformer {
     private func embed(_ tokens: [Int32]) {
         let hidden = config.hiddenSize
         let half = config.headDimension / 2
+        context.traffic.weightBytes += tokens.count * weights.embedding.bytesPerRow
         let factor = config.scalesEmbeddings ? Float(hidden).squareRoot() : 1
         context.forEachRowRange { rows in
             for row in rows {
@@ -98,8 +103,10 @@ final class Transformer {
         }
         finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
-        context.pool.forEachSlice(of: [weights.head.blocks]) { _, blocks in
-            weights.head.multiply(
+        context.traffic.weightBytes += weights.head.bytes + weights.finalNorm.bytes
+        let head = weights.head.view
+        context.pool.forEachSlice(of: head.blocks) { blocks in
+            head.multiply(
                 finalHidden, xRows: nil, tokens: rows.count, into: logits.base, yStride: config.vocabularySize,
                 blocks: blocks, kernels: context.kernels)
         }

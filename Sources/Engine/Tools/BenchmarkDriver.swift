@@ -2,9 +2,16 @@ import Scheduling
 
 /// Runs steps of a benchmark through a transformer and times them; blocks of the cache are handed out in order.
 struct BenchmarkDriver {
+    /// A decode step: medians of several.
+    struct Step {
+        var seconds: Double
+        /// Bytes of weights, keys and values that it read.
+        var bytes: Double
+    }
+
     /// The most steps of one decode measurement.
     static let maximumSteps = 64
-    private static let measuredTime = Duration.milliseconds(1500)
+    private static let measuredTime = Duration.milliseconds(800)
     /// After so long a measurement of less than three repetitions has to do.
     private static let longestTime = Duration.seconds(10)
 
@@ -42,9 +49,8 @@ struct BenchmarkDriver {
         }
     }
 
-    /// The median time of a step that decodes one token of each of `sequences` sequences behind `context` tokens, in
-    /// seconds.
-    mutating func decode(sequences: Int, context: Int) -> Double {
+    /// A step that decodes one token of each of `sequences` sequences behind `context` tokens.
+    mutating func decode(sequences: Int, context: Int) -> Step {
         var all: [(global: BlockTable, sliding: BlockTable)] = []
         var next = 0
         for _ in 0..<sequences {
@@ -53,7 +59,8 @@ struct BenchmarkDriver {
             next = end
         }
         fill(blocks: next)
-        return median(limit: Self.maximumSteps) { step in
+        var bytes: [Int] = []
+        let seconds = median(limit: Self.maximumSteps) { step in
             var batch = ForwardBatch()
             for (row, tables) in all.enumerated() {
                 batch.tokens.append(token(step * sequences + row))
@@ -61,7 +68,9 @@ struct BenchmarkDriver {
                 batch.logitRows.append(row)
             }
             _ = loaded.transformer.forward(batch)
+            bytes.append(loaded.transformer.traffic.bytes)
         }
+        return Step(seconds: seconds, bytes: Double(bytes.sorted()[bytes.count / 2]))
     }
 
     /// The median duration of `body`, called at most `limit` times, in seconds.

@@ -14,7 +14,10 @@ public struct BenchmarkReport: Sendable {
         var context: Int
         /// Of all sequences together.
         var tokensPerSecond: Double
+        /// By the engine's own count of what it read.
         var bytesPerSecond: Double
+        /// The bytes that were read over those worked out from the shape.
+        var predictedShare: Double
     }
 
     var cpu = ""
@@ -23,7 +26,7 @@ public struct BenchmarkReport: Sendable {
     /// GB/s
     var readBandwidth = 0.0
     /// GFLOP/s
-    var matrixRate = 0.0
+    var operationRate = 0.0
     var parameters = 0
     var activeBytesPerToken = 0
     var loadSeconds = 0.0
@@ -39,7 +42,7 @@ public struct BenchmarkReport: Sendable {
     var object: JSONValue {
         [
             "machine": ["cpu": .string(cpu), "threads": .integer(threads), "kernels": .string(kernels)],
-            "ceiling": ["read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(matrixRate)],
+            "ceiling": ["read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(operationRate)],
             "model": [
                 "parameters": .integer(parameters), "active_bytes_per_token": .integer(activeBytesPerToken),
             ],
@@ -66,7 +69,7 @@ public struct BenchmarkReport: Sendable {
     public var lines: [String] {
         var lines = [
             "machine   \(cpu), \(threads) threads, kernels \(kernels)",
-            String(format: "ceiling   read %.1f GB/s, matrices %.0f GFLOP/s", readBandwidth, matrixRate),
+            String(format: "ceiling   read %.1f GB/s, arithmetic %.0f GFLOP/s", readBandwidth, operationRate),
             "model     \(parameters) parameters, \(MemoryPlan.format(activeBytesPerToken)) read a token",
             String(format: "loaded    in %.2f s, ", loadSeconds) + "\(MemoryPlan.format(residentBytes)) resident",
             "", "prefill   tokens     tok/s   GFLOP/s  of ceiling",
@@ -75,14 +78,15 @@ public struct BenchmarkReport: Sendable {
             let rate = row.operationsPerSecond / 1e9
             return String(
                 format: "          %6d  %8.1f  %8.1f  %8.0f %%", row.tokens, row.tokensPerSecond, rate,
-                100 * rate / matrixRate)
+                100 * rate / operationRate)
         }
-        lines += ["", "decode    sequences  context     tok/s   GB/s  of ceiling"]
+        lines += ["", "decode    sequences  context     tok/s   GB/s  of ceiling  bytes of the plan's"]
         lines += decode.map { row in
             let rate = row.bytesPerSecond / 1e9
             return String(
-                format: "          %9d  %7d  %8.1f  %5.1f  %8.0f %%", row.sequences, row.context, row.tokensPerSecond,
-                rate, 100 * rate / readBandwidth)
+                format: "          %9d  %7d  %8.1f  %5.1f  %8.0f %%  %17.1f %%", row.sequences, row.context,
+                row.tokensPerSecond,
+                rate, 100 * rate / readBandwidth, 100 * row.predictedShare)
         }
         return lines + notes.map { "note: \($0)" }
     }

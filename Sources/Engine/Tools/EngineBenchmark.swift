@@ -5,20 +5,26 @@ import Text
 
 /// Measures a model's prefill and decode, without HTTP and without sampling, beside the machine's own ceilings.
 ///
+/// Neighbours come and go, so everything is measured in rounds, the ceilings first in each, and the medians count.
 /// Contexts of decode steps are not computed: the cache is filled with numbers, which takes the kernels as long.
 public struct EngineBenchmark {
     private let options: EngineOptions
+    private let contexts: [Int]
     private let isQuick: Bool
 
+    /// Contexts of one sequence that are measured unless others are asked for.
+    public static let defaultContexts = [1024, 8192]
+    private static let rounds = 3
     private static let prefillTokens = [128, 512, 2048]
     private static let shortContext = 128
-    private static let decodes =
-        [1, 4, 8, 16, 32].map { (sequences: $0, context: shortContext) }
-        + [1024, 8192].map { (sequences: 1, context: $0) }
+    private static let sequences = [1, 4, 8, 16, 32]
 
-    /// - Parameter isQuick: measures everything once: for tests of the benchmark itself.
-    public init(options: EngineOptions, isQuick: Bool = false) {
+    /// - Parameters:
+    ///   - contexts: tokens behind which one sequence decodes, beside batches behind 128.
+    ///   - isQuick: measures everything once: for tests of the benchmark itself.
+    public init(options: EngineOptions, contexts: [Int] = EngineBenchmark.defaultContexts, isQuick: Bool = false) {
         self.options = options
+        self.contexts = contexts
         self.isQuick = isQuick
     }
 
@@ -45,38 +51,54 @@ public struct EngineBenchmark {
         report.activeBytesPerToken = cost.activeBytesPerToken
 
         let ceiling = MachineCeiling(pool: loaded.pool, isQuick: isQuick)
-        status("measuring the machine")
-        report.readBandwidth = ceiling.readBandwidth()
-        report.matrixRate = ceiling.matrixRate(kernels: loaded.kernels)
-
         var driver = BenchmarkDriver(loaded: loaded, isQuick: isQuick)
-        for tokens in Self.prefillTokens {
-            guard driver.fits(sequences: 1, tokens: tokens) else {
-                report.notes.append("no prefill of \(tokens) tokens: the model's length or the KV cache is too short")
-                continue
+        let prefills = Self.prefillTokens.filter { tokens in
+            if driver.fits(sequences: 1, tokens: tokens) { return true }
+            report.notes.append("no prefill of \(tokens) tokens: the model's length or the KV cache is too short")
+            return false
+        }
+        let decodes = (Self.sequences.map { ($0, Self.shortContext) } + contexts.map { (1, $0) }).filter {
+            (sequences, context) in
+            if driver.fits(sequences: sequences, tokens: context + BenchmarkDriver.maximumSteps) { return true }
+            report.notes.append(
+                "no decode of \(sequences) at \(context): the model's length or the KV cache is too short")
+            return false
+        }
+
+        var reads: [Double] = []
+        var operations: [Double] = []
+        var prefillSeconds = [[Double]](repeating: [], count: prefills.count)
+        var decodeSteps = [[BenchmarkDriver.Step]](repeating: [], count: decodes.count)
+        for round in 1...(isQuick ? 1 : Self.rounds) {
+            status("round \(round): measuring the machine")
+            reads.append(ceiling.readBandwidth())
+            operations.append(ceiling.operationRate(kernels: loaded.kernels))
+            for (index, tokens) in prefills.enumerated() {
+                status("round \(round): prefill of \(tokens) tokens")
+                prefillSeconds[index].append(driver.prefill(tokens: tokens, chunk: options.maxBatchedTokens))
             }
-            status("prefill of \(tokens) tokens")
-            let seconds = driver.prefill(tokens: tokens, chunk: options.maxBatchedTokens)
+            for (index, (sequences, context)) in decodes.enumerated() {
+                status("round \(round): decode of \(sequences) sequences at \(context) tokens")
+                decodeSteps[index].append(driver.decode(sequences: sequences, context: context))
+            }
+        }
+        report.readBandwidth = reads.median
+        report.operationRate = operations.median
+        for (tokens, seconds) in zip(prefills, prefillSeconds) {
             report.prefill.append(
                 BenchmarkReport.Prefill(
-                    tokens: tokens, tokensPerSecond: Double(tokens) / seconds,
-                    operationsPerSecond: cost.prefillOperations(tokens: tokens) / seconds))
+                    tokens: tokens, tokensPerSecond: Double(tokens) / seconds.median,
+                    operationsPerSecond: cost.prefillOperations(tokens: tokens) / seconds.median))
         }
-        for (sequences, context) in Self.decodes {
-            guard driver.fits(sequences: sequences, tokens: context + BenchmarkDriver.maximumSteps) else {
-                report.notes.append(
-                    "no decode of \(sequences) at \(context): the model's length or the KV cache is too short")
-                continue
-            }
-            status("decode of \(sequences) sequences at \(context) tokens")
-            let seconds = driver.decode(sequences: sequences, context: context)
+        for ((sequences, context), steps) in zip(decodes, decodeSteps) {
+            let seconds = steps.map(\.seconds).median
+            let bytes = steps.map(\.bytes).median
             report.decode.append(
                 BenchmarkReport.Decode(
                     sequences: sequences, context: context, tokensPerSecond: Double(sequences) / seconds,
-                    bytesPerSecond: cost.decodeBytes(sequences: sequences, context: context) / seconds))
+                    bytesPerSecond: bytes / seconds,
+                    predictedShare: bytes / cost.decodeBytes(sequences: sequences, context: context)))
         }
-        // Neighbours come and go: the ceiling is the better of before and after.
-        report.readBandwidth = max(report.readBandwidth, ceiling.readBandwidth())
         return report
     }
 
@@ -109,4 +131,9 @@ public struct EngineBenchmark {
             .split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0) << 10
     }
+}
+
+extension [Double] {
+    /// The middle element, of an even number the upper one; 0 when there are none.
+    fileprivate var median: Double { isEmpty ? 0 : sorted()[count / 2] }
 }

@@ -4,21 +4,25 @@ import Foundation
 struct MachineCeiling {
     private let pool: WorkerPool
     private let isQuick: Bool
+    private let buffer: Buffer<UInt64>
+
+    private static let chunkBytes = 4 << 20
 
     init(pool: WorkerPool, isQuick: Bool) {
         self.pool = pool
         self.isQuick = isQuick
+        let wanted = isQuick ? 16 << 20 : 1 << 30
+        let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
+        // Written once, or all of it would be the system's single page of zeros.
+        buffer = Buffer(count: chunks * Self.chunkBytes / 8)
+        for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
     }
 
     /// Bytes a second of sequential reads by all threads from a buffer far larger than any cache, in GB/s; the best of
-    /// the passes of about a second.
+    /// the passes of a third of a second.
     func readBandwidth() -> Double {
-        let wanted = isQuick ? 16 << 20 : 1 << 30
-        let chunkBytes = 4 << 20
-        let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / chunkBytes, 1)
-        // Written once, or all of it would be the system's single page of zeros.
-        let buffer = Buffer<UInt64>(count: chunks * chunkBytes / 8)
-        for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
+        let (buffer, chunkBytes) = (buffer, Self.chunkBytes)
+        let chunks = buffer.count * 8 / chunkBytes
         let sums = Buffer<UInt64>(count: chunks * 8)
         let source = UnsafeRawPointer(buffer.base)
         return best {
@@ -29,31 +33,18 @@ struct MachineCeiling {
         }
     }
 
-    /// Operations a second of the best kernel for bfloat16 weights on a matrix that stays in the caches, in GFLOP/s.
-    func matrixRate(kernels: KernelTable) -> Double {
-        let (size, tokens) = isQuick ? (128, 32) : (1024, 512)
-        let numbers = OwnedBytes(count: size * size * 2)
-        numbers.bytes.bindMemory(to: UInt16.self).update(repeating: 0x3C00)
-        let matrix = PackedMatrix(
-            LinearWeight(
-                rows: size, columns: size, format: .bfloat16, bytes: UnsafeRawBufferPointer(numbers.bytes),
-                owner: numbers),
-            pool: pool, kernels: kernels)
-        let buffer = MatrixRowsBuffer([(tokens, size)], kernels: kernels)
-        let x = buffer.rows(width: size)
-        x.values.update(repeating: 0.5, count: tokens * size)
-        x.encode(rows: 0..<tokens, columns: 0..<size, width: size, kernels: kernels)
-        let y = Buffer<Float>(count: tokens * size)
+    /// Operations a second of all threads in registers, in GFLOP/s: of bfloat16 pairs where the kernels multiply them, else
+    /// of float32 numbers.
+    func operationRate(kernels: KernelTable) -> Double {
+        let iterations = isQuick ? 1000 : 1_000_000
+        let sums = Buffer<Float>(count: pool.threads * 16)
         return best {
-            pool.forEachSlice(of: [matrix.blocks]) { _, blocks in
-                matrix.multiply(
-                    x, xRows: nil, tokens: tokens, into: y.base, yStride: size, blocks: blocks, kernels: kernels)
-            }
-            return 2 * Double(size * size * tokens) / 1e9
+            pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = kernels.multiply(iterations) }
+            return Double(pool.threads * iterations * kernels.operationsPerIteration) / 1e9
         }
     }
 
-    /// The best rate of `work`, which returns how much it did, within about a second.
+    /// The best rate of `work`, which returns how much it did, within a third of a second.
     private func best(_ work: () -> Double) -> Double {
         let clock = ContinuousClock()
         let start = clock.now
@@ -62,7 +53,7 @@ struct MachineCeiling {
             let begin = clock.now
             let amount = work()
             rate = max(rate, amount / ((clock.now - begin) / .seconds(1)))
-        } while !isQuick && clock.now - start < .seconds(1)
+        } while !isQuick && clock.now - start < .milliseconds(333)
         return rate
     }
 

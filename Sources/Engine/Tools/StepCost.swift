@@ -6,7 +6,7 @@ struct StepCost {
     private let linearSize: Int
     private let headSize: Int
     private let sensitiveSize: Int
-    private let cacheSize: Int
+    private let cacheType: KVDataType
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer in memory.
@@ -17,7 +17,7 @@ struct StepCost {
         self.linearSize = linearSize
         self.headSize = headSize
         self.sensitiveSize = sensitiveSize
-        cacheSize = cacheType.bytes
+        self.cacheType = cacheType
     }
 
     /// Weights that one token reads: all but the experts it was not sent to, and of the embeddings its row alone.
@@ -26,7 +26,7 @@ struct StepCost {
     /// Bytes that a decode step reads: the weights, of each layer's experts as many as tokens that choose independently and
     /// evenly touch on average, and the keys and values that each sequence sees.
     func decodeBytes(sequences: Int, context: Int) -> Double {
-        let perKey = 2 * config.keyValueHeads * config.headDimension * cacheSize
+        let perKey = config.keyValueHeads * cacheType.bytesPerToken(headDimension: config.headDimension)
         let keys = config.layerTypes.reduce(0) { sum, type in
             sum + (type == .full ? context : min(context, config.slidingWindow))
         }

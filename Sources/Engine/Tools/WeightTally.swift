@@ -2,7 +2,7 @@
 struct WeightTally: Equatable {
     /// Matrices of linear layers, which FP8 checkpoints quantise.
     var linear = 0
-    /// Scales of those matrices, one for each block of 128 by 128.
+    /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
     /// The head, unless it is the embeddings.
     var head = 0
@@ -52,7 +52,7 @@ struct WeightTally: Equatable {
         if part.hasEmbeddings || config.tiesEmbeddings && part.hasHead { sensitive += vocabulary * hidden }
         if part.hasHead && !config.tiesEmbeddings {
             head = vocabulary * hidden
-            headScales = WeightQuantizer.gridShape(rows: vocabulary, columns: hidden).reduce(1, *)
+            headScales = Self.scales(vocabulary, hidden)
         }
     }
 
@@ -63,7 +63,11 @@ struct WeightTally: Equatable {
 
     private mutating func addLinear(_ rows: Int, _ columns: Int, count: Int = 1) {
         linear += rows * columns * count
-        scales += WeightQuantizer.gridShape(rows: rows, columns: columns).reduce(count, *)
+        scales += Self.scales(rows, columns) * count
+    }
+
+    private static func scales(_ rows: Int, _ columns: Int) -> Int {
+        (rows + 15) / 16 * 16 * WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
     }
 }
 

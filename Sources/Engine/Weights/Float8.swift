@@ -1,3 +1,5 @@
+import PortableKernels
+
 /// The E4M3FN format: a sign, four bits of exponent with bias 7, three of mantissa; no infinities, largest value 448,
 /// NaN at 0x7F and 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
 enum Float8 {
@@ -18,15 +20,7 @@ enum Float8 {
     /// The nearest code, ties to the even one; beyond ±448 that of ±448. NaN stays NaN.
     @inline(__always)
     static func encode(_ value: Float) -> UInt8 {
-        let sign = UInt8(truncatingIfNeeded: value.bitPattern >> 24 & 0x80)
-        let magnitude = min(value.magnitude, largest)
-        guard value == value else { return 0x7F }
-        // Below 2^-6 codes are multiples of 2^-9; the eighth of them is the smallest normal code.
-        if magnitude < 0x1p-6 { return sign | UInt8((magnitude * 0x1p9).rounded(.toNearestOrEven)) }
-        // Of float32's 23 bits of mantissa 3 stay, and its bias of 127 becomes 7; a carry runs into the exponent.
-        let bits = magnitude.bitPattern
-        let rounded = (bits + 0x7FFFF + (bits >> 20 & 1)) >> 20
-        return sign | UInt8(truncatingIfNeeded: rounded - (127 - 7) << 3)
+        value == value ? Portable.float8Code(value) : 0x7F
     }
 
     /// The offset of the first NaN code in `codes`; `nil` when all are numbers.

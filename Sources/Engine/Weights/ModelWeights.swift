@@ -9,6 +9,12 @@ final class ModelWeights {
         var postMLPNorm: Buffer<Float>
         var attention: Attention
         var mlp: MLP
+
+        /// Bytes of all norms.
+        var normBytes: Int {
+            inputNorm.bytes + postAttentionNorm.bytes + preMLPNorm.bytes + postMLPNorm.bytes + attention.queryNorm.bytes
+                + attention.keyNorm.bytes
+        }
     }
 
     struct Attention {
@@ -24,6 +30,9 @@ final class ModelWeights {
         /// (headDimension)
         var queryNorm: Buffer<Float>
         var keyNorm: Buffer<Float>
+
+        /// Bytes of the matrices.
+        var bytes: Int { query.bytes + key.bytes + value.bytes + gate.bytes + output.bytes }
     }
 
     enum MLP {
@@ -38,6 +47,21 @@ final class ModelWeights {
         var down: PackedMatrix
 
         var width: Int { gate.rows }
+
+        /// For products.
+        struct View {
+            var gate: PackedMatrix.View
+            var up: PackedMatrix.View
+            var down: PackedMatrix.View
+            /// Of all three.
+            var bytes: Int
+
+            var width: Int { gate.rows }
+        }
+
+        var view: View {
+            View(gate: gate.view, up: up.view, down: down.view, bytes: gate.bytes + up.bytes + down.bytes)
+        }
     }
 
     struct MixtureOfExperts {

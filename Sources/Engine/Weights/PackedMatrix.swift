@@ -54,7 +54,7 @@ final class PackedMatrix {
         guard let source = weight.bytes.baseAddress else { return }
         let (rows, columns, storage) = (rows, columns, storage)
         withExtendedLifetime(weight.owner) {
-            pool.forEachSlice(of: [blocks]) { _, slice in
+            pool.forEachSlice(of: blocks) { slice in
                 pack(source, rows, columns, slice.lowerBound, slice.count, storage)
             }
         }
@@ -69,31 +69,15 @@ final class PackedMatrix {
 
     var blocks: Int { (rows + 15) / 16 }
 
-    /// y[:, rows of the blocks] = x W^T; x (tokens, columns), picked by `xRows` if given; y (tokens, yStride).
-    ///
-    /// - Parameter isExact: whether x keeps its precision in every mode
-    func multiply(
-        _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>, yStride: Int,
-        blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
-    ) {
-        // Other sets' kernels want the borders of the scales to be borders of lines.
-        let kernels = hasWholeLines ? kernels : .portable
-        let matmul =
-            switch format {
-            case .float32: kernels.matmulFloat32
-            case .bfloat16: isExact ? kernels.matmulBFloat16Exact : kernels.matmulBFloat16
-            case .float8: isExact ? kernels.matmulFloat8Exact : kernels.matmulFloat8
-            }
-        var (source, stride) = (UnsafeRawPointer(x.values), x.valueStride)
-        if let encoded = x.encoded, format != .float32, hasWholeLines {
-            (source, stride) = (UnsafeRawPointer(encoded), x.encodedStride)
-        }
-        matmul(
-            storage, scales.base, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, source,
-            stride, xRows, tokens, y, yStride)
-    }
+    /// Bytes of one row, as far as rows can be told apart.
+    var bytesPerRow: Int { bytes / max(blocks * 16, 1) }
 
-    private var hasWholeLines: Bool { scaleColumns == 1 || scaleWidth % format.lineColumns == 0 }
+    /// For products.
+    var view: View {
+        View(
+            rows: rows, columns: columns, format: format, storage: UnsafeRawPointer(storage), scales: scales.base,
+            scaleColumns: scaleColumns, scaleWidth: scaleWidth)
+    }
 
     /// out (columns) = factor * the row's weights.
     func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {
@@ -118,5 +102,49 @@ final class PackedMatrix {
             }
         }
         return scales
+    }
+}
+
+extension PackedMatrix {
+    /// What products need of a matrix that somebody else keeps alive. Numbers and pointers alone: threads that share a
+    /// matrix would otherwise wait for each other to count their references to it.
+    struct View {
+        let rows: Int
+        let columns: Int
+        let format: Format
+        fileprivate let storage: UnsafeRawPointer
+        fileprivate let scales: UnsafePointer<Float>
+        fileprivate let scaleColumns: Int
+        fileprivate let scaleWidth: Int
+
+        var blocks: Int { (rows + 15) / 16 }
+
+        /// y[:, rows of the blocks] = x W^T; x (tokens, columns), picked by `xRows` if given; y (tokens, yStride).
+        ///
+        /// - Parameter isExact: whether x keeps its precision in every mode
+        func multiply(
+            _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
+            yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
+        ) {
+            var (source, stride) = (UnsafeRawPointer(x.values), x.valueStride)
+            if let encoded = x.encoded, format != .float32, hasWholeLines {
+                (source, stride) = (UnsafeRawPointer(encoded), x.encodedStride)
+            }
+            // Other sets' kernels want the borders of the scales to be borders of lines.
+            let matmul = hasWholeLines ? matmul(kernels, isExact) : matmul(.portable, isExact)
+            matmul(
+                storage, scales, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, source,
+                stride, xRows, tokens, y, yStride)
+        }
+
+        private func matmul(_ kernels: KernelTable, _ isExact: Bool) -> KernelTable.Matmul {
+            switch format {
+            case .float32: kernels.matmulFloat32
+            case .bfloat16: isExact ? kernels.matmulBFloat16Exact : kernels.matmulBFloat16
+            case .float8: isExact ? kernels.matmulFloat8Exact : kernels.matmulFloat8
+            }
+        }
+
+        private var hasWholeLines: Bool { scaleColumns == 1 || scaleWidth % format.lineColumns == 0 }
     }
 }

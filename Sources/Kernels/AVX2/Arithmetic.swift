@@ -31,3 +31,11 @@ func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
         lowHalf: trinity_from_eight_bfloat16(pointer.loadUnaligned(as: SIMD2<Int64>.self)),
         highHalf: trinity_from_eight_bfloat16((pointer + 16).loadUnaligned(as: SIMD2<Int64>.self)))
 }
+
+/// Sixteen E4M3FN numbers from memory, each times 2^-8.
+@inline(__always)
+func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    let halves = trinity_float8_halves(pointer.loadUnaligned(as: SIMD2<Int64>.self))
+    return SIMD16(
+        lowHalf: trinity_from_eight_float16(halves.lowHalf), highHalf: trinity_from_eight_float16(halves.highHalf))
+}

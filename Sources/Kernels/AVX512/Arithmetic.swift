@@ -25,3 +25,9 @@ func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
 func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     trinity_from_bfloat16(pointer.loadUnaligned(as: SIMD4<Int64>.self))
 }
+
+/// Sixteen E4M3FN numbers from memory, each times 2^-8.
+@inline(__always)
+func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    trinity_from_float8(pointer.loadUnaligned(as: SIMD2<Int64>.self))
+}

@@ -34,3 +34,19 @@ func bfloat16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let bits = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self)) &<< 16
     return unsafeBitCast(bits, to: SIMD4<Float>.self)
 }
+
+/// Sixteen E4M3FN numbers from memory, each times 2^-8. In quarters too.
+@inline(__always)
+func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    let low = SIMD8<Float>(lowHalf: float8Quarter(pointer), highHalf: float8Quarter(pointer + 4))
+    let high = SIMD8<Float>(lowHalf: float8Quarter(pointer + 8), highHalf: float8Quarter(pointer + 12))
+    return SIMD16<Float>(lowHalf: low, highHalf: high)
+}
+
+/// Four E4M3FN numbers times 2^-8. Sign, exponent and fraction moved to their float32 places are the value times 2^-120.
+@inline(__always)
+private func float8Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
+    let codes = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt8>.self))
+    let bits = (codes & 0x80) &<< 24 | (codes & 0x7f) &<< 20
+    return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
+}

@@ -1,7 +1,7 @@
 // Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
 // has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. So a row's
-// result is the same in prefill and decode, and whichever threads computed its segments. Scores: one chain of ascending
-// channels; values: one chain of ascending positions.
+// result is the same in prefill and decode, and whichever threads computed its segments. Scores: the even
+// channels ascending, the odd ones, then their sum; values: one chain of ascending positions.
 
 extension Kernels {
     /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, of the query heads that
@@ -32,6 +32,19 @@ extension Kernels {
         partial: UnsafeMutablePointer<Float>
     ) {
         CachedSegment<2>(
+            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
+            start: start, end: end
+        ).attend(query, heads, scale, partial)
+    }
+
+    /// The same over a cache of E4M3FN codes with a scale for each token's keys and each token's values; see
+    /// ``writeCacheFloat8(keys:values:heads:headDimension:block:token:)``.
+    public static func attendFloat8(
+        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
+        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
+        partial: UnsafeMutablePointer<Float>
+    ) {
+        CachedSegment<1>(
             cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
             start: start, end: end
         ).attend(query, heads, scale, partial)
@@ -83,7 +96,8 @@ extension Kernels {
     }
 }
 
-/// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16.
+/// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
+/// E4M3FN with scales.
 private struct CachedSegment<let elementBytes: Int> {
     let cache: UnsafeRawPointer
     let blockBytes: Int
@@ -145,10 +159,26 @@ private struct CachedSegment<let elementBytes: Int> {
             let keys = block(slot)
             // Those of the slot after the next arrive while these are used.
             let nextKeys = (slot + 2) * 16 < end ? block(slot + 2) : keys
+            // Two chains, since one is not enough to keep the CPU's multipliers busy.
             var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+            var oddSums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
             var channel = 0
-            while channel < headDimension {
+            while channel + 2 <= headDimension {
                 prefetch(nextKeys + channel * 16 * elementBytes)
+                if elementBytes == 4 { prefetch(nextKeys + channel * 64 + 64) }
+                let key = elements(keys, channel * 16)
+                let oddKey = elements(keys, channel * 16 + 16)
+                var h = 0
+                while h < count {
+                    let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
+                    let oddFactor = SIMD16<Float>(repeating: query[h * headDimension + channel + 1])
+                    sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
+                    oddSums[unchecked: h] = multiplyAdd(oddKey, oddFactor, oddSums[unchecked: h])
+                    h += 1
+                }
+                channel += 2
+            }
+            if channel < headDimension {
                 let key = elements(keys, channel * 16)
                 var h = 0
                 while h < count {
@@ -156,14 +186,17 @@ private struct CachedSegment<let elementBytes: Int> {
                     sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
                     h += 1
                 }
-                channel += 1
             }
             let positions = Self.lanes &+ Int32(truncatingIfNeeded: slot &* 16)
             let isHidden =
                 (positions .< Int32(truncatingIfNeeded: start)) .| (positions .>= Int32(truncatingIfNeeded: end))
+            // The 2^8 that decoding left out comes in here.
+            let keyScales =
+                elementBytes == 1 ? scales(keys, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
             var h = 0
             while h < count {
-                let values = (sums[unchecked: h] * scale).replacing(with: -.infinity, where: isHidden)
+                let products = (sums[unchecked: h] + oddSums[unchecked: h]) * keyScales
+                let values = products.replacing(with: -.infinity, where: isHidden)
                 store16(values, scores, h * 256 + slot % 16 * 16)
                 h += 1
             }
@@ -256,6 +289,9 @@ private struct CachedSegment<let elementBytes: Int> {
         while lane < stop {
             prefetch(nextValues + index * elementBytes)
             if vectors > 1 { prefetch(nextValues + (index + 32) * elementBytes) }
+            let valueScale =
+                elementBytes == 1
+                ? (values + 32 * headDimension + 64 + lane * 4).loadUnaligned(as: Float.self) * 256 : 1
             v = 0
             while v < vectors {
                 let value =
@@ -263,7 +299,7 @@ private struct CachedSegment<let elementBytes: Int> {
                     ? elements(values, index + v * 16) : elements(values, index, count: width)
                 var h = 0
                 while h < count {
-                    let weight = SIMD16<Float>(repeating: weights[h * 256 + lane])
+                    let weight = SIMD16<Float>(repeating: weights[h * 256 + lane] * valueScale)
                     sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
                     h += 1
                 }
@@ -287,6 +323,7 @@ private struct CachedSegment<let elementBytes: Int> {
 
     @inline(__always)
     private func elements(_ base: UnsafeRawPointer, _ index: Int) -> SIMD16<Float> {
+        if elementBytes == 1 { return float8Lanes(base + index) }
         if elementBytes == 2 { return bfloat16Lanes(base + index * 2) }
         return (base + index * 4).loadUnaligned(as: SIMD16<Float>.self)
     }
@@ -296,7 +333,9 @@ private struct CachedSegment<let elementBytes: Int> {
         var value = SIMD16<Float>.zero
         var lane = 0
         while lane < count {
-            if elementBytes == 2 {
+            if elementBytes == 1 {
+                value[lane] = float8((base + index + lane).load(as: UInt8.self))
+            } else if elementBytes == 2 {
                 let bits = (base + (index + lane) * 2).loadUnaligned(as: UInt16.self)
                 value[lane] = Float(bitPattern: UInt32(truncatingIfNeeded: bits) &<< 16)
             } else {
@@ -305,5 +344,18 @@ private struct CachedSegment<let elementBytes: Int> {
             lane += 1
         }
         return value
+    }
+
+    /// E4M3FN times 2^-8.
+    @inline(__always)
+    private func float8(_ code: UInt8) -> Float {
+        let bits = UInt32(truncatingIfNeeded: code)
+        return Float(bitPattern: (bits & 0x80) &<< 24 | (bits & 0x7f) &<< 20) * 0x1p112
+    }
+
+    /// The scales of a block's keys (0) or values (1).
+    @inline(__always)
+    private func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
+        (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)
     }
 }

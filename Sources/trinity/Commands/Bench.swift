@@ -7,8 +7,9 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure prefill and decode of a model, beside what this machine can do at most.",
         discussion: """
-            Rates are medians, without HTTP and sampling. Bytes and operations are worked out from the model's shape; the \
-            ceilings, read bandwidth and the rate of the matrix kernel, are measured in the same run by the same threads.
+            Rates are medians of three rounds, without HTTP and sampling. Operations are worked out from the model's shape, \
+            bytes are counted; the ceilings, read bandwidth and arithmetic in registers, are measured in every round by the \
+            same threads.
             """)
 
     @Option(help: ArgumentHelp("Folder of the model.", valueName: "dir"))
@@ -21,6 +22,11 @@ struct Bench: ParsableCommand {
     var kvCacheDtype: KVDataType?
     @Option(help: "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it.")
     var compute = EngineOptions.Compute.fast
+    @Option(
+        help: ArgumentHelp("Tokens behind which one sequence decodes, with commas between them.", valueName: "list"))
+    var contexts = EngineBenchmark.defaultContexts.map(String.init).joined(separator: ",")
+    @Option(help: ArgumentHelp("Longest sequence (default: the model's own, as far as memory allows).", valueName: "n"))
+    var maxModelLen: Int?
     @Flag(help: "Print one JSON object instead of a table.")
     var json = false
     @Flag(help: "Measure everything once only, to try the benchmark itself.")
@@ -28,6 +34,13 @@ struct Bench: ParsableCommand {
 
     func validate() throws {
         if let threads, threads < 1 || threads > 1024 { throw ValidationError("--threads is a number from 1 to 1024") }
+        if let length = maxModelLen, length < 1 { throw ValidationError("--max-model-len is at least 1") }
+        if contextList == nil { throw ValidationError("--contexts is a list of numbers from 1, such as 1024,8192") }
+    }
+
+    private var contextList: [Int]? {
+        let numbers = contexts.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+        return numbers.allSatisfy { $0 > 0 && $0 <= 1 << 24 } ? numbers : nil
     }
 
     func run() throws {
@@ -36,7 +49,8 @@ struct Bench: ParsableCommand {
         options.weightFormat = weights
         options.kvCacheType = kvCacheDtype
         options.compute = compute
-        let report = try EngineBenchmark(options: options, isQuick: quick).run { status in
+        options.maxModelLength = maxModelLen
+        let report = try EngineBenchmark(options: options, contexts: contextList ?? [], isQuick: quick).run { status in
             FileHandle.standardError.write(Data("\(status)\n".utf8))
         }
         if json {

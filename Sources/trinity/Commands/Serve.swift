@@ -61,7 +61,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Type of keys and values in the cache: f32 or bf16 (default: bf16, or f32 in exact mode).",
+            "Type of keys and values in the cache: f32, bf16 or fp8 (default: bf16, or f32 in exact mode).",
             valueName: "type"))
     var kvCacheDtype: String?
     @Option(

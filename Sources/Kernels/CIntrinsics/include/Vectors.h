@@ -15,6 +15,17 @@ static inline __m256 trinity_from_eight_bfloat16(__m128i values) {
     return (__m256)_mm256_slli_epi32(_mm256_cvtepu16_epi32(values), 16);
 }
 
+/// Sixteen E4M3FN numbers as float16, each times 2^-8: sign, exponent and fraction at their places, the bias as it was.
+static inline __m256i trinity_float8_halves(__m128i codes) {
+    const __m256i wide = _mm256_slli_epi16(_mm256_cvtepi8_epi16(codes), 7);
+    return _mm256_and_si256(wide, _mm256_set1_epi16((short)0xbf80));
+}
+
+/// Eight float16 numbers as floats.
+static inline __m256 trinity_from_eight_float16(__m128i values) {
+    return _mm256_cvtph_ps(values);
+}
+
 /// The low, the high 8 bytes of each 16-byte lane as the upper halves of 32-bit lanes.
 static inline __m256i trinity_widen_low_pairs(__m256i bytes) {
     return _mm256_unpacklo_epi16(_mm256_setzero_si256(), bytes);
@@ -76,6 +87,11 @@ static inline __m512i trinity_interleave_high(__m512i a, __m512i b) {
 /// Sixteen floats rounded to bfloat16, to nearest, ties to even; denormals become zeros.
 static inline __m256i trinity_to_bfloat16(__m512 values) {
     return (__m256i)_mm512_cvtneps_pbh(values);
+}
+
+/// Sixteen E4M3FN numbers as floats, each times 2^-8.
+static inline __m512 trinity_from_float8(__m128i codes) {
+    return _mm512_cvtph_ps(trinity_float8_halves(codes));
 }
 
 /// Sixteen bfloat16 numbers as floats.
