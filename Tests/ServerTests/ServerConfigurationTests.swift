@@ -33,7 +33,7 @@ import Testing
             (.port, "65536", "must be a whole number from 0 to 65535; got '65536'"),
             (.port, "http", "must be a whole number from 0 to 65535; got 'http'"),
             (.threads, "0", "must be a whole number from 1 to 1024; got '0'"),
-            (.kvCacheDtype, "f64", "must be one of f32, bf16; got 'f64'"),
+            (.kvCacheDtype, "f64", "must be one of f32, bf16, fp8; got 'f64'"),
             (.kvCacheMemory, "lots", "must be a size such as 512MiB or 4GiB; got 'lots'"),
             (
                 .kvCacheMemory, "99999999999TiB",
