@@ -47,6 +47,7 @@ let package = Package(
         // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Text", targets: ["Text"]),
+        .library(name: "Engine", targets: ["Engine", "Scheduling"]),
         // For libFuzzer, a package of its own too.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],

@@ -102,7 +102,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load (default: auto).",
+            "Weights in memory: auto keeps them as stored, fp8 quantises linear layers and head at load (default: auto).",
             valueName: "format"))
     var weights: String?
     @Option(
