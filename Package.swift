@@ -17,6 +17,9 @@ let kernelSettings =
         .unsafeFlags(["-Ounchecked", "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode"])
     ]
 
+// The scheduler and its simulation are optimised in debug builds too, checks included: thousands of scenarios run in them.
+let simulatedSettings = settings + [.unsafeFlags(["-O"])]
+
 // Kernels for the CPUs of their names; which ones run is decided at start.
 #if arch(x86_64)
     let vectorKernels: [Target] = [
@@ -44,6 +47,7 @@ let package = Package(
         // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Text", targets: ["Text"]),
+        .library(name: "Engine", targets: ["Engine", "Scheduling"]),
         // For libFuzzer, a package of its own too.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
@@ -97,7 +101,7 @@ let package = Package(
             dependencies: [
                 .product(name: "DequeModule", package: "swift-collections")
             ],
-            swiftSettings: settings),
+            swiftSettings: simulatedSettings),
         .target(
             name: "Text",
             dependencies: [
@@ -129,7 +133,8 @@ let package = Package(
             name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: simulatedSettings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ServerTests",

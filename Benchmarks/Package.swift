@@ -11,6 +11,9 @@ let package = Package(
         .executableTarget(
             name: "KernelBenchmark", dependencies: ["Ceilings", .product(name: "Kernels", package: "trinity")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "SamplingBenchmark", dependencies: [.product(name: "Engine", package: "trinity")],
+            swiftSettings: settings),
         // What the machine can do at most; written in C, where the compiler does what it is told.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(

@@ -62,7 +62,8 @@ struct EngineLoader {
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: SchedulerLimits(
                 maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
-                maxQueuedSequences: options.maxQueuedSequences + options.maxSequences),
+                maxQueuedSequences: options.maxQueuedSequences + options.maxSequences,
+                maxInterTokenLatency: options.maxInterTokenLatency),
             cachesPrefixes: options.cachesPrefixes, loadedModel: served)
     }
 

@@ -12,6 +12,12 @@ public struct GenerationRequest: Sendable {
     public var maxTokens: Int
     /// Sequences of different salts share no cached prefix.
     public var cacheSalt: [UInt8] = []
+    /// Lower is earlier.
+    public var priority = 0
+    /// On whose account it runs: within a priority, tenants get equal shares.
+    public var tenant = ""
+    /// When it is aborted if it has not ended by itself; if that is before its first step it never starts.
+    public var deadline: ContinuousClock.Instant?
     /// How many alternatives to report beside the sampled token; `nil`: no log-probabilities at all.
     public var logprobs: Int?
     /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
@@ -57,6 +63,8 @@ public enum FinishReason: Sendable, Hashable {
     case length
     /// It was aborted.
     case abort
+    /// Its deadline passed, and it was aborted for that.
+    case deadlineExceeded
     /// The engine failed it; the text is for the log, not for the client.
     case error(String)
 }
@@ -115,22 +123,10 @@ public struct TokenEvent: Sendable {
 
 /// A snapshot of the engine's load and its running totals, taken at the end of a step.
 public struct EngineStatistics: Sendable {
-    public var running = 0
-    public var waiting = 0
-    /// Blocks of the KV pool.
-    public var totalBlocks = 0
-    public var freeBlocks = 0
-    /// Blocks that no sequence holds and whose content may be used again.
-    public var cachedBlocks = 0
-    public var globalBlocks = 0
-    public var slidingBlocks = 0
+    public var scheduler = SchedulerStatistics()
     /// Counters since start.
-    public var preemptions: UInt64 = 0
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
-    /// Prompt tokens that were looked up in the prefix cache, and those of them that it had.
-    public var prefixQueries: UInt64 = 0
-    public var prefixHits: UInt64 = 0
     public var generationTokens: UInt64 = 0
     /// What all steps have read.
     public var traffic = StepTraffic()

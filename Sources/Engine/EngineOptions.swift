@@ -28,6 +28,8 @@ public struct EngineOptions: Sendable {
     public var maxSequences = 64
     /// Tokens that one step computes.
     public var maxBatchedTokens = 512
+    /// How long a step may take in which somebody decodes, as far as can be told before; `nil`: as long as it takes.
+    public var maxInterTokenLatency: Duration? = .milliseconds(100)
     /// Sequences that wait for a place among the running.
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.

@@ -10,6 +10,8 @@ final class EngineThread {
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let clock = ContinuousClock()
+    /// What the scheduler's times count from.
+    private let start: ContinuousClock.Instant
     private var scheduler: Scheduler
     private let sampler: BatchSampler
     private let pool: WorkerPool
@@ -24,6 +26,7 @@ final class EngineThread {
         self.outbox = outbox
         scheduler = Scheduler(
             limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
+        start = clock.now
         pool = loaded.pool
         sampler = BatchSampler(vocabularySize: loaded.loadedModel.config.vocabularySize, pool: pool)
     }
@@ -65,9 +68,11 @@ final class EngineThread {
             throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
         }
         do throws(AdmissionError) {
+            let terms = SchedulingTerms(
+                priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), salt: request.cacheSalt,
-                takesPrefix: request.promptLogprobs == nil)
+                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), terms: terms,
+                salt: request.cacheSalt, takesPrefix: request.promptLogprobs == nil)
         } catch {
             throw .notAdmitted(error)
         }
@@ -78,7 +83,7 @@ final class EngineThread {
     private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {
         ids.sorted().compactMap { id in
             guard sequences.removeValue(forKey: id) != nil else { return nil }
-            scheduler.finish(id)
+            scheduler.abort(id)
             var event = TokenEvent(sequence: id)
             event.finish = .abort
             return event
@@ -86,9 +91,15 @@ final class EngineThread {
     }
 
     private func step() -> [TokenEvent] {
-        let scheduled = scheduler.schedule()
         let now = clock.now
+        let scheduled = scheduler.schedule(now: now - start)
         var events: [SequenceID: TokenEvent] = [:]
+        for id in scheduled.expired {
+            sequences[id] = nil
+            events[id, default: TokenEvent(sequence: id)].finish = .deadlineExceeded
+        }
+        // The deadline may have been that of the last one.
+        guard !scheduled.sequences.isEmpty else { return scheduled.expired.compactMap { events[$0] } }
         for admitted in scheduled.admitted {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
@@ -110,10 +121,11 @@ final class EngineThread {
             append(result, to: id, event: &events[id, default: TokenEvent(sequence: id)])
         }
         reportPrompts(promptRows, in: &events)
+        scheduler.observe(scheduled.work, took: clock.now - now)
         #if DEBUG
             scheduler.checkInvariants()
         #endif
-        return scheduled.sequences.compactMap { events[$0.id] }
+        return (scheduled.expired + scheduled.sequences.map(\.id)).compactMap { events[$0] }
     }
 
     /// Takes what was sampled for a sequence; `nil`: it wants no tokens.
@@ -207,17 +219,7 @@ final class EngineThread {
     }
 
     private func statistics() -> EngineStatistics {
-        let load = scheduler.statistics
-        totals.running = load.running
-        totals.waiting = load.waiting
-        totals.totalBlocks = model.geometry.totalBlocks
-        totals.freeBlocks = load.freeBlocks
-        totals.cachedBlocks = load.cachedBlocks
-        totals.globalBlocks = load.globalBlocks
-        totals.slidingBlocks = load.slidingBlocks
-        totals.preemptions = load.preemptions
-        totals.prefixQueries = load.prefixQueries
-        totals.prefixHits = load.prefixHits
+        totals.scheduler = scheduler.statistics
         return totals
     }
 }

@@ -64,6 +64,13 @@ public struct KVCacheManager: Sendable {
     /// Blocks held in the sliding group; one with several holders counts once.
     public var slidingBlocks: Int { pool.heldBlocks - globalBlocks }
 
+    /// Blocks that the sequence holds, shared ones too.
+    func heldBlocks(_ id: SequenceID) -> Int {
+        guard let blocks = sequences[id] else { return 0 }
+        return blocks.slots * geometry.globalBlocksPerSlot
+            + (blocks.slots - blocks.firstSlidingSlot) * geometry.slidingBlocksPerSlot
+    }
+
     /// The length in tokens up to which the sequence's slots and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
         let heldSlots = sequences[id]?.slots ?? 0

@@ -1,12 +1,16 @@
 /// The work of one step: what the model computes, and who came and went.
 public struct ScheduledBatch: Sendable, Equatable {
-    /// In order of arrival; a sequence appears once at most. The one that is still in its prompt comes last, unless
-    /// several begin in this step.
+    /// A sequence appears once at most: the decodes first, with the first prefill in line among them by rank, then the
+    /// other prefills.
     public var sequences: [ScheduledSequence] = []
     /// Sequences that run for the first time; one that comes back after a preemption is not among them.
     public var admitted: [AdmittedSequence] = []
     /// Sequences that lost their blocks and wait again; none of them is in `sequences`.
     public var preempted: [SequenceID] = []
+    /// Sequences whose deadline has passed, and which have ended thereby.
+    public var expired: [SequenceID] = []
+    /// What the time of the step depends on.
+    public var work = StepWork()
 
     public init() {}
 

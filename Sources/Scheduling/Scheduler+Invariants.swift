@@ -3,8 +3,13 @@ extension Scheduler {
     /// O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = cache.violatedInvariant() { return violation }
-        if running.count > limits.maxSequences { return "\(running.count) sequences run" }
+        if running.count > limits.places { return "\(running.count) sequences run" }
+        let waiting = waiting.ids
         let known = running + waiting
+        for (before, after) in zip(running, running.dropFirst()) where rank(before) >= rank(after) {
+            return "\(after) runs after \(before), and ranks before it"
+        }
+        if waiting.count != self.waiting.count { return "\(self.waiting.count) are counted, \(waiting.count) wait" }
         if Set(known).count != known.count { return "a sequence is listed twice" }
         if Set(known) != Set(sequences.keys) { return "a sequence is neither running nor waiting" }
         for id in waiting {

@@ -1,53 +1,71 @@
-// Decides which tokens of which sequences the next step computes. Knows lengths and blocks, never a tensor; token ids only
-// as what tells equal prefixes.
-
-import DequeModule
+// Decides which tokens of which sequences the next step computes. Knows lengths, blocks and durations, never a tensor or a
+// clock; token ids only as what tells equal prefixes.
 
 /// Continuous batching with chunked prefill over a paged cache.
 ///
 /// States of a sequence:
 ///
-///     add --> waiting --admit--> running --finish--> gone
+///     add --> waiting --admit--> running --finish, abort--> gone
 ///                ^                  |
-///                +---- preempt -----+        (finish also ends a waiting one)
+///                +---- preempt -----+        (finish and abort also end a waiting one)
 ///
-/// One step is `schedule`, the model's run, `advance`, then `appendToken` or `finish` for each sequence that sampled.
+/// One step is `schedule`, the model's run, `advance`, then `appendToken` or `finish` for each sequence that sampled, and
+/// `observe` with the time that it took.
 ///
 /// Rules:
-/// 1. *Order.* Sequences are admitted in order of arrival and preempted in the opposite order. So all running ones arrived
-///    before all waiting ones, the last of `running` is the youngest and the first of `waiting` is the next.
-/// 2. *Budget.* A step computes at most `maxBatchedTokens` tokens: one for each decode; what is left goes to the prefill
-///    under way, in a chunk, and then to admissions, several a step. Only the youngest can be in the middle of its
-///    prefill, for nobody is admitted after one that the budget cut short; walking `running` in order of arrival
-///    therefore serves the decodes first. Nobody is admitted without budget to spare, so it reaches all that run.
-/// 3. *Blocks.* A chunk shrinks to what the available blocks hold: those that are free or cached. A sequence that cannot compute even one token preempts
-///    those that arrived later, the youngest first; when there is none, it waits where it is and keeps its blocks, which is
-///    cheaper than computing them again. A decode is treated like a chunk of one.
-/// 4. *Preemption* is by recompute: the sequence lets go of its blocks and goes to the front of the waiting queue; once it is
-///    admitted again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
-/// 5. *Admission* is first come, first served, and not in a step that preempts. While others run it asks for the blocks of all the sequence's tokens, and
-///    for a watermark beyond them: one slot for every running sequence, the new one included. Each can then grow by
-///    `blockSize` tokens before one is preempted. When nothing runs, the first is admitted without conditions.
-/// 6. *Progress.* `add` refuses what the pool cannot hold alone, so the oldest running sequence, which may preempt all
-///    others, advances in every step; when it ends, the next is the oldest. Every sequence ends.
+/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived first
+///    (the smaller id). `running` is in order of rank.
+/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most
+///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than half of that, at
+///    most twice their time, so that prefills are not starved by many decodes either.
+/// 3. *Decodes* come first: every running sequence with one token to compute computes it.
+/// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
+///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
+///    `minimumChunk` tokens whatever the time budget says. The rest goes to the lower priorities first, of equal ones to the
+///    tenant that was served least (``TenantShares``), of one tenant to the prompt with the fewest tokens left: short
+///    prompts overtake long ones.
+///    *Bound:* from when it runs, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those
+///    that rank before it, if the token budget leaves as much, preemptions and lack of blocks aside.
+/// 5. *Blocks.* A chunk shrinks to what the available blocks hold: those that are free or cached. A decode, or the first
+///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
+///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
+///    blocks, which is cheaper than computing them again.
+/// 6. *Preemption* is by recompute: the sequence lets go of its blocks and waits in its old place; once it is admitted
+///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
+/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a place
+///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's tokens,
+///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
+///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
+///    admitted while the next in the queue lacks blocks. When nothing runs, the first is admitted without conditions.
+/// 8. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
+/// 9. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank, which may preempt
+///    all others, advances in every step; when it ends, the next is the first. Every sequence ends, unless those of lower
+///    priority never cease to come.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
-    private(set) var cache: KVCacheManager
-    private(set) var sequences: [SequenceID: SequenceState] = [:]
-    /// In order of arrival.
-    private(set) var running: [SequenceID] = []
-    /// In order of arrival, all after `running`.
-    private(set) var waiting: Deque<SequenceID> = []
-    private var preemptions: UInt64 = 0
-    private var prefixQueries: UInt64 = 0
-    private var prefixHits: UInt64 = 0
+    var cache: KVCacheManager
+    var sequences: [SequenceID: SequenceState] = [:]
+    /// In order of rank.
+    var running: [SequenceID] = []
+    var waiting = WaitingQueue()
+    var shares = TenantShares()
+    var stepTimes = StepTimeModel()
+    var counts = SchedulerStatistics()
+    /// Ends of running sequences while others wait.
+    private var finishes = RateMeter()
+    private var finishedSinceStep = 0
+    /// When the last step was scheduled, if any waited after that.
+    private var waitingSince: Duration?
+    /// No sequence's deadline is earlier; those that ended may have had this one.
+    private var earliestDeadline: Duration?
 
     /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
     ///
     /// - Parameter cachesPrefixes: whether computed slots outlive their sequences.
     public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
-            limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0,
+            limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0
+                && limits.minimumChunk > 0,
             "limits of 0 would let nothing run")
         self.limits = limits
         cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
@@ -60,23 +78,31 @@ public struct Scheduler: Sendable {
     public var queueRoom: Int { max(0, limits.maxQueuedSequences - waiting.count) }
 
     public var statistics: SchedulerStatistics {
-        SchedulerStatistics(
-            running: running.count, waiting: waiting.count, totalBlocks: cache.geometry.totalBlocks,
-            freeBlocks: cache.freeBlocks, cachedBlocks: cache.cachedBlocks, globalBlocks: cache.globalBlocks,
-            slidingBlocks: cache.slidingBlocks, preemptions: preemptions, prefixQueries: prefixQueries,
-            prefixHits: prefixHits)
+        var statistics = counts
+        statistics.running = running.count
+        statistics.waiting = waiting.count
+        statistics.totalBlocks = cache.geometry.totalBlocks
+        statistics.freeBlocks = cache.freeBlocks
+        statistics.cachedBlocks = cache.cachedBlocks
+        statistics.globalBlocks = cache.globalBlocks
+        statistics.slidingBlocks = cache.slidingBlocks
+        statistics.prefillRate = prefillRate
+        statistics.finishRate = finishes.rate
+        return statistics
     }
 
-    /// Puts a new sequence at the end of the waiting queue.
+    /// Puts a new sequence into the waiting queue.
     ///
     /// - Parameters:
+    ///   - id: greater than all before.
     ///   - prompt: token ids, at least 1.
     ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
     ///   - salt: sequences of different salts share no cached prefix.
     ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
-        _ id: SequenceID, prompt: [Int32], maxTokens: Int, salt: [UInt8] = [], takesPrefix: Bool = true
+        _ id: SequenceID, prompt: [Int32], maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
+        salt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
         precondition(!prompt.isEmpty && maxTokens > 0, "a sequence has a prompt and samples at least one token")
@@ -91,22 +117,30 @@ public struct Scheduler: Sendable {
         if cache.prefixes != nil {
             for token in prompt { prefix.append(token) }
         }
-        sequences[id] = SequenceState(
-            tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix, takesPrefix: takesPrefix)
-        waiting.append(id)
+        var state = SequenceState(
+            terms: terms, promptTokens: prompt.count, tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix,
+            takesPrefix: takesPrefix)
+        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
+        sequences[id] = state
+        waiting.insert(id, terms)
+        shares.join(terms.tenant)
+        if let deadline = terms.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
     }
 
-    /// Plans the next step and allocates its blocks. Empty when nothing can be computed. O(running + admitted).
-    public mutating func schedule() -> ScheduledBatch {
+    /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
+    /// O(running * log(running) + lanes of the queue).
+    ///
+    /// - Parameter now: on the clock that deadlines are told by; never before an earlier step's.
+    public mutating func schedule(now: Duration) -> ScheduledBatch {
         var batch = ScheduledBatch()
-        var budget = limits.maxBatchedTokens
-        var index = 0
-        while index < running.count {  // preemption shortens `running` from the end
-            scheduleTokens(of: running[index], budget: &budget, in: &batch)
-            index += 1
+        expire(now, in: &batch)
+        if let waitingSince { finishes.record(finishedSinceStep, over: now - waitingSince) }
+        finishedSinceStep = 0
+        plan(&batch)
+        for scheduled in batch.sequences {
+            batch.work.add(scheduled.tokens, isDecode: sequences[scheduled.id]?.isPrefill == false)
         }
-        // Who was just preempted does not come back at once.
-        if batch.preempted.isEmpty { admitWaiting(budget: &budget, in: &batch) }
+        waitingSince = waiting.isEmpty ? nil : now
         return batch
     }
 
@@ -117,11 +151,22 @@ public struct Scheduler: Sendable {
             guard var state = sequences[scheduled.id] else { continue }
             precondition(state.computedTokens == scheduled.tokens.lowerBound, "a batch advances once, before the next")
             state.computedTokens = scheduled.tokens.upperBound
+            state.work += scheduled.tokens.count
+            let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
+            let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
+            shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
+            if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
+            state.chargedTokens = charged
             sequences[scheduled.id] = state
             let hashes = state.prefix.hashes
             cache.cache(scheduled.id, computedTokens: state.computedTokens, hashes: hashes)
             cache.freeOutsideWindow(scheduled.id, nextQuery: state.computedTokens, hashes: hashes)
         }
+    }
+
+    /// Records how long a step of `work` took, sampling included.
+    public mutating func observe(_ work: StepWork, took time: Duration) {
+        stepTimes.observe(work, took: time)
     }
 
     /// Records that `token` was sampled for a running sequence whose tokens are all computed.
@@ -136,84 +181,39 @@ public struct Scheduler: Sendable {
         sequences[id] = state
     }
 
-    /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already: an abort may
-    /// come late. O(running + waiting).
+    /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already.
+    /// O(running + its lane of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
         switch state.status {
-        case .running: running.removeAll { $0 == id }
-        case .waiting: waiting.removeAll { $0 == id }
+        case .running:
+            running.removeAll { $0 == id }
+            finishedSinceStep += 1
+        case .waiting: waiting.remove(id, state.terms)
         }
+        shares.leave(state.terms.tenant)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
+    }
+
+    /// Ends a sequence whose result nobody wants, and counts what was computed for it as wasted. Nothing happens when it has
+    /// ended already: an abort may come late.
+    public mutating func abort(_ id: SequenceID) {
+        counts.wastedTokens += UInt64(sequences[id]?.work ?? 0)
+        finish(id)
     }
 
     /// Where the sequence's keys and values lie; the tables reach over all tokens that it is scheduled for.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         cache.blockTables(id)
     }
-}
 
-extension Scheduler {
-    /// Schedules as many of a running sequence's tokens as budget and blocks allow (rules 2 and 3).
-    ///
-    ///     0 ........ computedTokens ........ end ........ tokens
-    ///     | in the cache   | this step's chunk | later    |
-    private mutating func scheduleTokens(of id: SequenceID, budget: inout Int, in batch: inout ScheduledBatch) {
-        guard let state = sequences[id] else { preconditionFailure("a running sequence is known") }
-        let start = state.computedTokens
-        let wanted = min(state.remainingTokens, budget)
-        guard wanted > 0 else { return }  // its next token is not sampled yet
-        while !cache.canAllocate(id, upTo: start + 1), let youngest = running.last, youngest != id {
-            preempt(youngest, in: &batch)
-        }
-        let end = min(start + wanted, cache.allocatableTokens(id))
-        guard end > start else { return }
-        cache.allocate(id, upTo: end)
-        budget -= end - start
-        batch.sequences.append(ScheduledSequence(id: id, tokens: start..<end, samples: end == state.tokens))
-    }
-
-    /// Takes the blocks from the youngest running sequence and lets it wait at the front (rule 4).
-    private mutating func preempt(_ id: SequenceID, in batch: inout ScheduledBatch) {
-        guard var state = sequences[id] else { preconditionFailure("a running sequence is known") }
-        running.removeLast()
-        waiting.prepend(id)
-        cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
-        state.status = .waiting
-        state.computedTokens = 0
-        sequences[id] = state
-        preemptions += 1
-        batch.preempted.append(id)
-    }
-
-    private mutating func admitWaiting(budget: inout Int, in batch: inout ScheduledBatch) {
-        while budget > 0, running.count < limits.maxSequences, let id = waiting.first, var state = sequences[id] {
-            let hit =
-                state.takesPrefix
-                ? cache.prefixHit(state.prefix.hashes, tokens: state.tokens) : KVCacheManager.PrefixHit()
-            guard canAdmit(state, hit) else { return }
-            waiting.removeFirst()
-            running.append(id)
-            cache.start(id, hit: hit, hashes: state.prefix.hashes)
-            state.computedTokens = hit.slots * cache.geometry.blockSize
-            if !state.wasAdmitted {
-                batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens))
-                if cache.prefixes != nil, state.takesPrefix { prefixQueries += UInt64(state.tokens) }
-                prefixHits += UInt64(state.computedTokens)
-            }
-            state.wasAdmitted = true
-            state.status = .running
-            sequences[id] = state
-            scheduleTokens(of: id, budget: &budget, in: &batch)
-        }
-    }
-
-    /// Whether the available blocks hold all tokens of a waiting sequence and the watermark (rule 5).
-    private func canAdmit(_ state: SequenceState, _ hit: KVCacheManager.PrefixHit) -> Bool {
-        if running.isEmpty { return true }
-        let needed = cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
-        let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
-        return needed - hit.sharedBlocks + watermark <= cache.availableBlocks
+    /// Ends the sequences whose deadline has passed (rule 8). O(1) unless there are some.
+    private mutating func expire(_ now: Duration, in batch: inout ScheduledBatch) {
+        guard let earliest = earliestDeadline, earliest <= now else { return }
+        batch.expired = sequences.filter { $0.value.terms.deadline.map { $0 <= now } ?? false }.keys.sorted()
+        for id in batch.expired { abort(id) }
+        counts.expired += UInt64(batch.expired.count)
+        earliestDeadline = sequences.values.lazy.compactMap(\.terms.deadline).min()
     }
 
     /// What a sequence may grow to. Positions are of 31 bits, so that no sum of tokens or blocks overflows.

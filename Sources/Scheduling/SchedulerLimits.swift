@@ -8,13 +8,24 @@ public struct SchedulerLimits: Sendable, Equatable {
     public var maxQueuedSequences: Int
     /// Tokens of a sequence, prompt and completion; `nil`: as far as the pool reaches.
     public var maxModelLength: Int?
+    /// How long a step may take in which somebody decodes: the time budget. `nil`: as long as the token budget takes.
+    public var maxInterTokenLatency: Duration?
+    /// Tokens that the first prefill in line computes in every step, whatever the time budget says.
+    public var minimumChunk = 4
 
-    public init(maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil) {
+    public init(
+        maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil,
+        maxInterTokenLatency: Duration? = nil
+    ) {
         self.maxSequences = maxSequences
         self.maxBatchedTokens = maxBatchedTokens
         self.maxQueuedSequences = maxQueuedSequences
         self.maxModelLength = maxModelLength
+        self.maxInterTokenLatency = maxInterTokenLatency
     }
+
+    /// Sequences that run at once under both limits.
+    public var places: Int { min(maxSequences, maxBatchedTokens) }
 }
 
 /// Why a sequence is not taken into the waiting queue.

@@ -1,17 +1,26 @@
-/// The scheduler's load at one moment.
+/// The scheduler's load at one moment, and its counts since it was made.
 public struct SchedulerStatistics: Sendable, Equatable {
-    public var running: Int
-    public var waiting: Int
+    public var running = 0
+    public var waiting = 0
     /// Blocks of the pool; free, cached, global and sliding ones add up to it.
-    public var totalBlocks: Int
-    public var freeBlocks: Int
+    public var totalBlocks = 0
+    public var freeBlocks = 0
     /// Blocks that no sequence holds and whose content may be used again.
-    public var cachedBlocks: Int
-    public var globalBlocks: Int
-    public var slidingBlocks: Int
-    /// Preemptions since the scheduler was made.
-    public var preemptions: UInt64
+    public var cachedBlocks = 0
+    public var globalBlocks = 0
+    public var slidingBlocks = 0
+    public var preemptions: UInt64 = 0
     /// Prompt tokens of admitted sequences that were looked up in the prefix cache, and those of them that it had.
-    public var prefixQueries: UInt64
-    public var prefixHits: UInt64
+    public var prefixQueries: UInt64 = 0
+    public var prefixHits: UInt64 = 0
+    /// Tokens that were computed for sequences that were aborted, or whose deadline passed.
+    public var wastedTokens: UInt64 = 0
+    /// Sequences whose deadline passed.
+    public var expired: UInt64 = 0
+    /// Prompt tokens a second that steps like the last one compute; `nil` before there was one to learn from.
+    public var prefillRate: Double?
+    /// Sequences that end in a second while others wait; `nil` as long as nobody has waited.
+    public var finishRate: Double?
+
+    public init() {}
 }

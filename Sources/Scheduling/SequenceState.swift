@@ -6,6 +6,8 @@ struct SequenceState: Sendable {
     }
 
     var status = Status.waiting
+    let terms: SchedulingTerms
+    let promptTokens: Int
     /// Prompt tokens and the tokens sampled so far.
     var tokens: Int
     /// What `tokens` may grow to.
@@ -18,7 +20,16 @@ struct SequenceState: Sendable {
     var takesPrefix = true
     /// Whether it has run before, so that it waits because it was preempted.
     var wasAdmitted = false
+    /// Tokens that the prefix cache had when the sequence began to wait: a guess of what it will have.
+    var expectedHit = 0
+    /// Tokens computed for it in all its runs.
+    var work = 0
+    /// Prompt tokens that its tenant has been charged for.
+    var chargedTokens = 0
 
-    /// Tokens to compute before the next one can be sampled: 1 for a decode, more in a prefill or a recompute.
+    /// Tokens to compute before the next one can be sampled.
     var remainingTokens: Int { tokens - computedTokens }
+
+    /// Whether more than a decode's one token is to be computed: a prompt, or a recompute after a preemption.
+    var isPrefill: Bool { remainingTokens > 1 }
 }

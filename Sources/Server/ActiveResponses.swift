@@ -17,6 +17,9 @@ struct ActiveResponses {
     private struct Choice {
         var exchange: ExchangeID
         var promptTokens: Int
+        /// Whether a sibling computes the prompt for it.
+        var isSibling: Bool
+        var priority: Int
         var arrival: ContinuousClock.Instant
         var admitted: ContinuousClock.Instant?
         var firstToken: ContinuousClock.Instant?
@@ -26,13 +29,21 @@ struct ActiveResponses {
 
     /// Places that exist.
     let capacity: Int
+    /// Those of them among the running sequences.
+    private let runningPlaces: Int
+    private let bounds: QueueBounds
     private(set) var preparing = 0
     private var choices: [SequenceID: Choice] = [:]
     private var responses: [ExchangeID: Response] = [:]
     private var nextSequence: UInt64 = 1
 
-    init(capacity: Int) {
-        self.capacity = capacity
+    /// - Parameters:
+    ///   - running: sequences that run at once.
+    ///   - waiting: sequences that may wait beside them.
+    init(running: Int, waiting: Int, bounds: QueueBounds) {
+        capacity = running + waiting
+        runningPlaces = running
+        self.bounds = bounds
     }
 
     var running: Int { choices.values.count { $0.admitted != nil } }
@@ -53,8 +64,38 @@ struct ActiveResponses {
         preparing -= 1
     }
 
-    func hasPlaces(for count: Int) -> Bool {
-        preparing + choices.count + count <= capacity
+    /// What a request would exceed if it was accepted now; `nil`: nothing. O(choices).
+    ///
+    /// - Parameters:
+    ///   - prompts: the lengths of its prompts, (prompts).
+    ///   - remaining: what is left of its timeout.
+    func exceededBound(
+        _ prompts: [Int], _ options: GenerationOptions, within remaining: Duration?, _ statistics: SchedulerStatistics
+    ) -> QueueBounds.Bound? {
+        guard preparing + choices.count + prompts.count * options.candidates <= capacity else { return .places }
+        let queued = load(aheadOf: .max, priority: .max).tokens
+        if let limit = bounds.tokens, queued > 0, queued + prompts.reduce(0, +) > limit { return .tokens }
+        let load = load(aheadOf: prompts.max() ?? 0, priority: options.priority)
+        let longest = [bounds.wait, remaining].compactMap(\.self).min()
+        if let longest, statistics.wait(behind: load, places: runningPlaces) > longest { return .wait }
+        return nil
+    }
+
+    /// Seconds until about half of what waits has drained. O(choices).
+    func retryAfter(_ statistics: SchedulerStatistics) -> Int {
+        let wait = statistics.wait(behind: load(aheadOf: .max, priority: .max), places: runningPlaces)
+        return Int((min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
+    }
+
+    /// What waits for its first token and would come before a prompt of `promptTokens`. Shorter prompts do, and of a longer
+    /// one, which it overtakes, at most as many tokens as it has itself.
+    private func load(aheadOf promptTokens: Int, priority: Int) -> QueueLoad {
+        var load = QueueLoad()
+        for choice in choices.values where choice.firstToken == nil && choice.priority <= priority {
+            if !choice.isSibling { load.tokens += min(choice.promptTokens, promptTokens) }
+            if choice.admitted == nil { load.sequences += 1 }
+        }
+        return load
     }
 
     /// The first of `count` consecutive ids that no sequence has had.
@@ -70,7 +111,8 @@ struct ActiveResponses {
         responses[exchange] = Response(stream: stream)
         for request in requests {
             choices[request.id] = Choice(
-                exchange: exchange, promptTokens: request.promptIDs.count, arrival: arrival)
+                exchange: exchange, promptTokens: request.promptIDs.count, isSibling: request.sampling.choice > 0,
+                priority: request.priority, arrival: arrival)
         }
     }
 
@@ -133,9 +175,7 @@ struct ActiveResponses {
         switch finish {
         case .stop: metrics.finished.add(label: "stop")
         case .length: metrics.finished.add(label: "length")
-        case .abort:
-            metrics.finished.add(label: "abort")
-            metrics.wastedTokens.add(UInt64(choice.tokens))
+        case .abort, .deadlineExceeded: metrics.finished.add(label: "abort")
         case .error: metrics.finished.add(label: "error")
         }
         let end = choice.lastToken ?? now

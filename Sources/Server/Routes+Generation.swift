@@ -12,14 +12,22 @@ extension Routes {
         withServing(exchange, on: loop) { serving in
             let type = message.head.headerFields[.contentType]
             guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
-            guard active.reserve() else { return refuseFull(exchange, on: loop) }
             let arrival = clock.now
+            let timeout: Duration?
+            do throws(APIError) {
+                timeout = try RequestTimeout.read(message.head.headerFields)
+            } catch {
+                return refuse(exchange, error, on: loop)
+            }
+            guard active.reserve() else { return refuse(exchange, overload(.places), on: loop) }
             let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
             preparations[exchange] = Task {
                 let result: Result<RequestPreparation.Prepared, APIError>
                 do throws(APIError) {
-                    result = .success(try await preparation.prepare(body))
+                    var prepared = try await preparation.prepare(body)
+                    prepared.options.timeout = [prepared.options.timeout, timeout].compactMap(\.self).min()
+                    result = .success(prepared)
                 } catch {
                     result = .failure(error)
                 }
@@ -46,13 +54,22 @@ extension Routes {
             guard count <= active.capacity else {
                 throw .tooManySequences(count, limit: active.capacity, prompts: prepared.promptIDs.count)
             }
-            guard active.hasPlaces(for: count), let engine else { return refuseFull(exchange, on: loop) }
+            let deadline = options.timeout.map { arrival + $0 }
+            // Expired work never starts.
+            let remaining = deadline.map { $0 - clock.now }
+            if let remaining, remaining <= .zero { throw .deadlineExceeded }
+            if let bound = active.exceededBound(
+                prepared.promptIDs.map(\.count), options, within: remaining, statistics.scheduler)
+            {
+                throw overload(bound)
+            }
+            guard let engine else { throw .notReady(retryAfter: 2) }
             let firstSequence = active.takeSequenceIDs(count)
             var generator = SystemRandomNumberGenerator()
             let requests = try options.generationRequests(
                 promptIDs: prepared.promptIDs, firstID: firstSequence, endpoint: endpoint, model: serving.model,
-                using: &generator)
-            guard engine.submit(requests) else { return refuseFull(exchange, on: loop) }
+                deadline: deadline, using: &generator)
+            guard engine.submit(requests) else { throw overload(.places) }
             metrics.choices.observe(Double(options.choices))
             let stream = CompletionStream(
                 endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
@@ -112,9 +129,10 @@ extension Routes {
         stream.body.serialized
     }
 
-    func refuseFull(_ exchange: ExchangeID, on loop: isolated EventLoop) {
-        metrics.rejected.add(label: "max_num_queued_reqs")
-        refuse(exchange, .queueFull(retryAfter: 1), on: loop)
+    /// Counts a refusal, and makes the error that says when to come back.
+    func overload(_ bound: QueueBounds.Bound) -> APIError {
+        metrics.rejected.add(label: bound.label)
+        return .overloaded(bound, retryAfter: active.retryAfter(statistics.scheduler))
     }
 
     /// No proxy may hold events back: `X-Accel-Buffering` is nginx's name for that.
@@ -137,5 +155,16 @@ extension APIError {
         .invalid(
             param: prompts == 1 ? "n" : "prompt",
             message: "The request asks for \(count) completions, but this server holds at most \(limit) at a time.")
+    }
+}
+
+extension QueueBounds.Bound {
+    /// As the metrics name it.
+    fileprivate var label: String {
+        switch self {
+        case .places: "max_num_queued_reqs"
+        case .tokens: "max_num_queued_tokens"
+        case .wait: "max_queue_wait"
+        }
     }
 }

@@ -9,7 +9,7 @@ extension Routes {
         withServing(exchange, on: loop) { serving in
             let type = message.head.headerFields[.contentType]
             guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
-            guard active.reserve() else { return refuseFull(exchange, on: loop) }
+            guard active.reserve() else { return refuse(exchange, overload(.places), on: loop) }
             let reply = TextReply(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
             preparations[exchange] = Task {

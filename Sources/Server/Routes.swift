@@ -54,7 +54,9 @@ final class Routes: HTTPService {
         self.logger = logger
         self.onDrained = onDrained
         accessLog = AccessLog(logger: logger)
-        active = ActiveResponses(capacity: configuration.engine.maxSequences + configuration.engine.maxQueuedSequences)
+        active = ActiveResponses(
+            running: configuration.engine.maxSequences, waiting: configuration.engine.maxQueuedSequences,
+            bounds: configuration.queueBounds)
         metrics = Metrics(maxModelLength: configuration.engine.maxModelLength ?? 131_072)
     }
 

@@ -3,6 +3,7 @@ import Engine
 import Foundation
 import HTTP
 import Logging
+import Scheduling
 
 /// Everything that can be set, from flags and environment (`TRINITY_...`), checked and with its defaults.
 public struct ServerConfiguration: Sendable {
@@ -15,6 +16,8 @@ public struct ServerConfiguration: Sendable {
     /// The name that requests use; by default the model folder's.
     public var servedModelName: String
     public var engine: EngineOptions
+    /// What may wait for its first token, beside `engine.maxQueuedSequences`.
+    public var queueBounds = QueueBounds(tokens: 262_144, wait: .seconds(120))
     /// How long running requests may take to finish after SIGTERM.
     public var drainTimeout = Duration.seconds(30)
     /// Bytes of a request body; a larger one is a 413.
@@ -40,7 +43,8 @@ public struct ServerConfiguration: Sendable {
     /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`.
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
-        case maxQueuedRequests, kvCacheMemory, kvCacheDtype, prefixCache, compute, kernels, weights, drainTimeout
+        case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
+            prefixCache, compute, kernels, weights, drainTimeout
         case logLevel, logFormat, trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
@@ -99,6 +103,15 @@ public struct ServerConfiguration: Sendable {
         }
         engine.maxQueuedSequences =
             try options.integer(.maxQueuedRequests, in: 0...1_000_000) ?? engine.maxQueuedSequences
+        queueBounds.tokens = try options.unlessOff(.maxQueuedTokens, queueBounds.tokens) {
+            () throws(ConfigurationError) in try options.integer(.maxQueuedTokens, in: 1...(1 << 40))
+        }
+        queueBounds.wait = try options.unlessOff(.maxQueueWait, queueBounds.wait) {
+            () throws(ConfigurationError) in try options.duration(.maxQueueWait, atMost: .seconds(86400))
+        }
+        engine.maxInterTokenLatency = try options.unlessOff(.maxInterTokenLatency, engine.maxInterTokenLatency) {
+            () throws(ConfigurationError) in try options.duration(.maxInterTokenLatency, atMost: .seconds(3600))
+        }
         engine.kvCacheMemory = try options.size(.kvCacheMemory)
         engine.kvCacheType = try options.choice(.kvCacheDtype)
         let prefixCache: Switch? = try options.choice(.prefixCache)
@@ -172,6 +185,30 @@ private struct OptionReader {
             throw ConfigurationError(option: option, reason: "must be a size such as 512MiB or 4GiB; got '\(text)'")
         }
         return number << shift
+    }
+
+    /// A number with a unit as in "200ms", "1.5s", "2m".
+    func duration(_ option: ServerConfiguration.Option, atMost longest: Duration) throws(ConfigurationError)
+        -> Duration?
+    {
+        guard let text = text(option) else { return nil }
+        let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
+        let units = ["ms": 0.001, "s": 1, "m": 60]
+        guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
+            number > 0, number * unit <= longest / .seconds(1)
+        else {
+            throw ConfigurationError(
+                option: option,
+                reason: "must be a time such as 200ms, 1.5s or 2m, of at most \(longest), or off; got '\(text)'")
+        }
+        return .seconds(number * unit)
+    }
+
+    /// `nil` when the option is "off", the default when it is not given.
+    func unlessOff<Value>(
+        _ option: ServerConfiguration.Option, _ value: Value?, read: () throws(ConfigurationError) -> Value?
+    ) throws(ConfigurationError) -> Value? {
+        text(option) == "off" ? nil : try read() ?? value
     }
 
     func choice<Value: RawRepresentable<String> & CaseIterable>(

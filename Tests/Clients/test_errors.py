@@ -3,6 +3,7 @@
 import openai
 import pytest
 from conftest import MAX_MODEL_LEN
+from trinity_server import eventually
 
 MODEL = "trinity-tiny"
 GREETING = [{"role": "user", "content": "Hello!"}]
@@ -55,3 +56,37 @@ def test_messages_that_are_none(client, messages):
     with pytest.raises(openai.BadRequestError) as failure:
         client.chat.completions.create(model=MODEL, messages=messages)
     assert failure.value.param.startswith("messages")
+
+
+def aborts(server):
+    return server.samples()[("vllm:request_success_total", (("finished_reason", "abort"),))]
+
+
+@pytest.mark.parametrize("options", [
+    {"extra_body": {"timeout": 0.02}}, {"extra_headers": {"x-request-timeout": "0.02"}},
+], ids=["field", "header"])
+def test_a_late_request_is_an_error_that_the_client_does_not_send_again(server, options):
+    before = aborts(server)
+    eager = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=2, timeout=120)
+    with pytest.raises(openai.InternalServerError) as failure:
+        eager.completions.create(model=MODEL, prompt=[5] * 100, max_tokens=400, n=8, **options)
+    assert failure.value.status_code == 504 and failure.value.code == "deadline_exceeded"
+    eventually(lambda: aborts(server) == before + 8)
+
+
+def test_a_stream_that_is_late_raises(client):
+    with pytest.raises(openai.APIError) as failure:
+        stream = client.completions.create(
+            model=MODEL, prompt="Once upon a time", max_tokens=400, n=8, stream=True,
+            extra_body={"timeout": 0.2, "ignore_eos": True})
+        for _ in stream:
+            pass
+    assert "timeout" in failure.value.message
+
+
+def test_a_priority_is_taken_or_refused_by_its_bounds(client):
+    create = client.chat.completions.create
+    assert create(model=MODEL, messages=GREETING, max_tokens=2, extra_body={"priority": -5}).choices
+    with pytest.raises(openai.BadRequestError) as failure:
+        create(model=MODEL, messages=GREETING, extra_body={"priority": 1000})
+    assert failure.value.param == "priority" and "-100 to 100" in failure.value.message

@@ -61,9 +61,10 @@ import Text
         for value in 0..<UInt8(5) { #expect(stored.tensors["t\(value)"]?.bytes.allSatisfy { $0 == value } == true) }
     }
 
-    @Test func `a quantised checkpoint is what quantising at load gives, bit for bit`() throws {
+    @Test(arguments: [false, true])
+    func `a quantised checkpoint is what quantising at load gives, bit for bit`(quantizesHead: Bool) throws {
         let source = Fixtures.root.appending(path: "model/e_bf16")
-        try CheckpointQuantizer(source: source, destination: folder).write()
+        try CheckpointQuantizer(source: source, destination: folder, quantizesHead: quantizesHead).write()
         let config = try ModelConfig(directory: folder)
         #expect(try config == ModelConfig(directory: source))
         let quantization = try QuantizationConfig(directory: folder)
@@ -76,6 +77,10 @@ import Text
                 continue
             }
             let module = String(tensor.name.dropLast(".weight".count))
+            if tensor.role == .head && !quantizesHead {
+                #expect(written.stored(tensor.name).bytes.elementsEqual(loaded.stored(tensor.name).bytes))
+                continue
+            }
             let (a, b) = (written.linear(module), loaded.linear(module, pool: .shared))
             #expect(a.bytes.elementsEqual(b.bytes), "\(module)")
             #expect(a.scales == b.scales, "\(module)")
@@ -83,6 +88,25 @@ import Text
         #expect(FileManager.default.fileExists(atPath: folder.appending(path: "generation_config.json").path))
         let again = temporary.directory.appending(path: "again")
         #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
+    }
+
+    @Test(arguments: [false, true]) func `the head is in the format that config.json tells`(quantizesHead: Bool) throws
+    {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1, quantizesHead: quantizesHead)
+            .write(to: folder)
+        let json = try JSONValue(parsing: Array(Data(contentsOf: folder.appending(path: "config.json"))))
+        let ignored = try #require(json["quantization_config"]?["ignore"]?.array)
+        #expect(ignored.contains("lm_head") == !quantizesHead)
+        let quantization = try QuantizationConfig(directory: folder)
+        func hasScales(_ module: String, quantizesAtLoad: Bool) throws -> Bool {
+            let checkpoint = try Checkpoint(
+                directory: folder, config: shape.config, quantization: quantization, quantizesToFloat8: quantizesAtLoad)
+            return checkpoint.linear(module).scales != nil
+        }
+        #expect(try hasScales("lm_head", quantizesAtLoad: false) == quantizesHead)
+        #expect(try hasScales("lm_head", quantizesAtLoad: true))
+        #expect(try !hasScales("model.embed_tokens", quantizesAtLoad: true))
     }
 
     @Test func `a NaN code is found by many threads as by one`() throws {

@@ -14,8 +14,10 @@ import Testing
         let tally = WeightTally(try ModelShape("nano").config)
         #expect(tally.linear == 5_702_680_576)
         #expect(tally.scales == 128 * 348_064)
-        // 2 x 200192 x 1024, and 54 routers of 128 x 1024.
-        #expect(tally.sensitive == 417_071_104)
+        // 200192 x 1024, and 54 routers of 128 x 1024.
+        #expect(tally.sensitive == 212_074_496)
+        #expect(tally.head == 204_996_608)
+        #expect(tally.headScales == 200_192 * 8)
         #expect(tally.vectors == 251_648)
         #expect(tally.parameters == 6_120_003_328)
     }
@@ -51,6 +53,7 @@ import Testing
         let tally = WeightTally(config)
         #expect(tally.linear == count(.linear))
         #expect(tally.sensitive == count(.sensitive))
+        #expect(tally.head == count(.head))
         #expect(tally.vectors == count(.vector))
     }
 

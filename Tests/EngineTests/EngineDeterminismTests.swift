@@ -52,8 +52,8 @@ import Text
             let (outcomes, statistics) = await harness.run(
                 waves: Self.waves(requests, &random), abortAfterTokens: aborts)
             await harness.stop()
-            hits += statistics.prefixHits
-            #expect((statistics.prefixQueries > 0) == shape.cachesPrefixes)
+            hits += statistics.scheduler.prefixHits
+            #expect((statistics.scheduler.prefixQueries > 0) == shape.cachesPrefixes)
             #expect(outcomes.count == expected.count)
             for (index, outcome) in outcomes.enumerated() where outcome != expected[index] {
                 // An aborted sequence got as far as it got.
@@ -78,6 +78,7 @@ import Text
         var kvCacheMemory: Int
         var cacheType: KVDataType
         var cachesPrefixes: Bool
+        var maxInterTokenLatency: Duration?
 
         /// From plenty of room down to a pool that holds hardly more than the longest sequence.
         init(
@@ -93,6 +94,7 @@ import Text
             let layout = KVCacheLayout(config: config, dataType: cacheType)
             let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
             kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
+            maxInterTokenLatency = [nil, .nanoseconds(1), .milliseconds(2)].randomElement(using: &random, or: nil)
         }
 
         func apply(to options: inout EngineOptions) {
@@ -103,6 +105,7 @@ import Text
             options.kvCacheMemory = kvCacheMemory
             options.kvCacheType = cacheType
             options.cachesPrefixes = cachesPrefixes
+            options.maxInterTokenLatency = maxInterTokenLatency
         }
     }
 
@@ -147,6 +150,8 @@ import Text
         if random.oneIn(3) { request.stop.strings = ["e", "1a", "\u{FFFD}"] }
         if random.oneIn(4) { request.stop.tokenIDs = Set((0..<10).map { _ in token() }) }
         request.stop.keepsStopText = random.oneIn(2)
+        if random.oneIn(3) { request.priority = Int.random(in: -1...1, using: &random) }
+        if random.oneIn(3) { request.tenant = "other" }
         return request
     }
 

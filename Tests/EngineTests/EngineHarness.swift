@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Logging
 import Scheduling
@@ -35,7 +36,8 @@ final class EngineHarness: Sendable {
     }
 
     let engine: LLMEngine
-    private let reports: AsyncStream<Void>
+    /// Signalled when there is something to take.
+    private let reports = DispatchSemaphore(value: 0)
     private let states: AsyncStream<LLMEngine.State>
 
     init(
@@ -50,12 +52,10 @@ final class EngineHarness: Sendable {
         change(&options)
         var logger = Logger(label: "test")
         logger.logLevel = .error
-        let (reports, report) = AsyncStream.makeStream(of: Void.self)
         let (states, state) = AsyncStream.makeStream(of: LLMEngine.State.self)
-        self.reports = reports
         self.states = states
-        engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) {
-            report.yield()
+        engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) { [reports] in
+            reports.signal()
         } onStateChange: {
             state.yield($0)
         }
@@ -89,6 +89,17 @@ final class EngineHarness: Sendable {
     func run(
         waves: [[GenerationRequest]], submitted: [SequenceID] = [], abortAfterTokens: [SequenceID: Int] = [:]
     ) async -> ([Outcome], EngineStatistics) {
+        // On a thread of its own: the pool that the tests share may be busy until the engine is long done.
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                continuation.resume(returning: collect(waves, submitted, abortAfterTokens))
+            }
+        }
+    }
+
+    private func collect(
+        _ waves: [[GenerationRequest]], _ submitted: [SequenceID], _ abortAfterTokens: [SequenceID: Int]
+    ) -> ([Outcome], EngineStatistics) {
         var outcomes = Dictionary(uniqueKeysWithValues: submitted.map { ($0, Outcome()) })
         var live = Set(submitted)
         var coming = waves[...]
@@ -100,7 +111,8 @@ final class EngineHarness: Sendable {
         }
         submitNext()
         var reportCount = 0
-        for await _ in reports {
+        while true {
+            reports.wait()
             let report = engine.takeReport()
             for event in report.events {
                 if !live.contains(event.sequence) { Issue.record("\(event.sequence) has ended already") }
@@ -120,7 +132,6 @@ final class EngineHarness: Sendable {
             }
             if live.isEmpty || reportCount % 4 == 0 { submitNext() }
         }
-        return ([], EngineStatistics())
     }
 
     /// Ends the engine's thread.
@@ -135,7 +146,8 @@ final class EngineHarness: Sendable {
 extension EngineStatistics {
     /// Whether every block is free or cached.
     var holdsNothing: Bool {
-        globalBlocks == 0 && slidingBlocks == 0 && freeBlocks + cachedBlocks == totalBlocks
+        scheduler.globalBlocks == 0 && scheduler.slidingBlocks == 0
+            && scheduler.freeBlocks + scheduler.cachedBlocks == scheduler.totalBlocks
     }
 }
 

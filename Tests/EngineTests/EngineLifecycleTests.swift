@@ -32,6 +32,23 @@ import Testing
         await harness.stop()
     }
 
+    @Test func `a deadline ends a sequence that runs, and one that has not started without a step`() async throws {
+        let harness = EngineHarness(Self.model)
+        _ = try await harness.ready()
+        let start = ContinuousClock.now
+        var late = Self.request(1)
+        late.deadline = start
+        var running = Self.request(2, maxTokens: 1000)
+        running.deadline = start + .milliseconds(30)
+        var patient = Self.request(3)
+        patient.deadline = start + .seconds(1000)
+        let (outcomes, statistics) = await harness.run([late, running, patient])
+        #expect(outcomes.map(\.finish) == [.deadlineExceeded, .deadlineExceeded, .length])
+        #expect(outcomes[0].ids.isEmpty && outcomes[1].ids.count < 1000)
+        #expect(statistics.scheduler.expired == 2 && statistics.holdsNothing)
+        await harness.stop()
+    }
+
     @Test func `an abort in the step of the last token is too late or in time, never both`() async throws {
         let harness = EngineHarness(Self.model)
         _ = try await harness.ready()

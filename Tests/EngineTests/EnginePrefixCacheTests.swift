@@ -34,7 +34,7 @@ import Testing
             #expect(statistics.holdsNothing && plainStatistics.holdsNothing)
             #expect(outcomes[0].cachedTokens % 16 == 0 && outcomes[0].cachedTokens <= known)
             #expect(known - outcomes[0].cachedTokens < 16)
-            #expect(expected[0].cachedTokens == 0 && plainStatistics.cachedBlocks == 0)
+            #expect(expected[0].cachedTokens == 0 && plainStatistics.scheduler.cachedBlocks == 0)
             // The last token was sampled, not computed.
             known = conversation.count + 9 - 1
             conversation += outcomes[0].ids + Self.tokens(25, &random)
@@ -57,7 +57,7 @@ import Testing
         let (outcomes, statistics) = await harness.run(requests)
         // The third step computes the last 22 of the first one's tokens and has room for the others, which find 128.
         #expect(outcomes.map(\.cachedTokens) == [0, 128, 128])
-        #expect(statistics.prefixQueries == 450 && statistics.prefixHits == 256)
+        #expect(statistics.scheduler.prefixQueries == 450 && statistics.scheduler.prefixHits == 256)
         #expect(outcomes[0].ids != outcomes[1].ids)
         await harness.stop()
     }
@@ -111,7 +111,7 @@ import Testing
             let (outcomes, statistics) = await small.run(requests)
             #expect(outcomes == expected)
             #expect(statistics.holdsNothing)
-            (hits, preemptions) = (statistics.prefixHits, statistics.preemptions)
+            (hits, preemptions) = (statistics.scheduler.prefixHits, statistics.scheduler.preemptions)
             for index in conversations.indices {
                 conversations[index] += outcomes[index].ids + Self.tokens(10, &random)
             }

@@ -85,7 +85,7 @@ import Text
         #expect(outcomes == expected)
         #expect(expected.allSatisfy { $0.finish == .length && $0.logprobs.allSatisfy { $0?.top.count == 3 } })
         #expect(statistics.holdsNothing)
-        #expect((statistics.preemptions > 0) == (kvCacheMemory != nil))
+        #expect((statistics.scheduler.preemptions > 0) == (kvCacheMemory != nil))
     }
 
     @Test func `an aborted sequence ends once and frees its blocks`() async throws {

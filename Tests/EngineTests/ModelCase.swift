@@ -29,9 +29,10 @@ struct ModelCase {
         }
     }
 
-    func weights(pool: WorkerPool, kernels: KernelTable) throws -> ModelWeights {
+    func weights(pool: WorkerPool, kernels: KernelTable, quantizesToFloat8: Bool = false) throws -> ModelWeights {
         let checkpoint = try Checkpoint(
-            directory: directory, config: config, quantization: QuantizationConfig(directory: directory))
+            directory: directory, config: config, quantization: QuantizationConfig(directory: directory),
+            quantizesToFloat8: quantizesToFloat8)
         return ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
     }
 

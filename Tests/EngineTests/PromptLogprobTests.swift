@@ -56,7 +56,7 @@ import Testing
             }
             let (outcomes, statistics) = await harness.run(requests)
             await harness.stop()
-            return (outcomes, statistics.preemptions)
+            return (outcomes, statistics.scheduler.preemptions)
         }
         let (plain, _) = try await outcomes { _ in }
         let (tight, preemptions) = try await outcomes {

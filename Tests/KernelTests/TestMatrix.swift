@@ -12,11 +12,14 @@ struct TestMatrix {
     let columns: Int
     /// (rows, columns), scales applied
     private(set) var values: [Float] = []
+    /// (rows, columns) as stored
+    private(set) var codes: [Float] = []
     private var packed: [UInt8] = []
     /// (row blocks, scaleColumns, 16)
     private var scales: [Float] = []
     private let scaleColumns: Int
-    private let scaleWidth: Int
+    /// Columns that share a scale.
+    let scaleWidth: Int
 
     /// - Parameter scaleBlock: rows and columns of float8 that share a scale
     init(
@@ -45,27 +48,27 @@ struct TestMatrix {
     private mutating func fill(_ random: inout RandomValues, blocks: Int) {
         var source: [UInt8] = []
         for index in 0..<rows * columns {
-            let scale = scales[
-                (index / columns / 16 * scaleColumns + index % columns / scaleWidth) * 16 + index / columns % 16]
+            let scale = scale(row: index / columns, column: index % columns)
             switch format {
             case .float32:
                 let value = Float.random(in: -1...1, using: &random)
                 withUnsafeBytes(of: value) { source += $0 }
-                values.append(value)
+                codes.append(value)
             case .float16:
                 let half = Float16(Float.random(in: -1...1, using: &random))
                 withUnsafeBytes(of: half) { source += $0 }
-                values.append(Float(half))
+                codes.append(Float(half))
             case .bfloat16:
                 let bits = UInt16(Float.random(in: -1...1, using: &random).bitPattern >> 16)
                 withUnsafeBytes(of: bits) { source += $0 }
-                values.append(Float(bitPattern: UInt32(bits) << 16))
+                codes.append(Float(bitPattern: UInt32(bits) << 16))
             case .float8:
                 var code = UInt8.random(in: 0...255, using: &random)
                 if code & 0x7f == 0x7f { code = 0 }
                 source.append(code)
-                values.append(float8(code) * scale)
+                codes.append(float8(code))
             }
+            values.append((codes.last ?? 0) * scale)
         }
         let (lineColumns, pack) =
             switch format {
@@ -83,6 +86,11 @@ struct TestMatrix {
                 pack(source, rows, columns, blocks / 2, blocks - blocks / 2, target)
             }
         }
+    }
+
+    /// What the element of `codes` is multiplied with.
+    func scale(row: Int, column: Int) -> Float {
+        scales[(row / 16 * scaleColumns + column / scaleWidth) * 16 + row % 16]
     }
 
     /// y (tokens, rows) of x (tokens, columns), or of the rows of x that `xRows` picks.
@@ -136,16 +144,20 @@ struct TestMatrix {
 
     /// The numbers that products really multiply: x rounded as the kernels encode it.
     func rounded(_ x: [Float]) -> [Float] {
-        let (bytes, stride) = encoded(x)
         guard kernels.encode != nil, format == .bfloat16 || format == .float8 else { return x }
+        let (high, low) = halves(x)
+        return kernels.roundsActivations ? high : zip(high, low).map { $0 + $1 }
+    }
+
+    /// x in bfloat16, and what that leaves of it, as encoded for products with bfloat16 and float8.
+    func halves(_ x: [Float]) -> (high: [Float], low: [Float]) {
+        let (bytes, stride) = encoded(x)
         return bytes.withUnsafeBytes { bytes in
             let halves = bytes.bindMemory(to: UInt16.self)
-            return x.indices.map { index in
-                let place = index / columns * stride + index % columns
-                let high = Float(bitPattern: UInt32(halves[place]) << 16)
-                if kernels.roundsActivations { return high }
-                return high + Float(bitPattern: UInt32(halves[place + stride / 2]) << 16)
+            func half(_ index: Int, _ offset: Int) -> Float {
+                Float(bitPattern: UInt32(halves[index / columns * stride + index % columns + offset]) << 16)
             }
+            return (x.indices.map { half($0, 0) }, x.indices.map { half($0, stride / 2) })
         }
     }
 

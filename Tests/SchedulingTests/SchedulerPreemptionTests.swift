@@ -69,6 +69,32 @@ import Testing
         #expect(batch.sequences.count == 4)
     }
 
+    @Test func `a crowd that outgrows the pool computes little twice`() throws {
+        // Sixteen sequences of 8 + 56 tokens; the pool holds four of them at their full length.
+        var scheduler = makeScheduler(maxSequences: 16, maxQueuedSequences: 16, window: 1000, totalBlocks: 4 * 32)
+        for id in 1...16 { try scheduler.add(SequenceID(UInt64(id)), promptTokens: 8, maxTokens: 56) }
+        var (computed, steps) = (0, 0)
+        var sampled: [SequenceID: Int] = [:]
+        while !scheduler.isIdle {
+            let batch = scheduler.schedule()
+            computed += batch.tokenCount
+            steps += 1
+            scheduler.advance(batch)
+            for scheduled in batch.sequences where scheduled.samples {
+                sampled[scheduled.id, default: 0] += 1
+                if sampled[scheduled.id] == 56 {
+                    scheduler.finish(scheduled.id)
+                } else {
+                    scheduler.appendToken(scheduled.id)
+                }
+            }
+        }
+        #expect(scheduler.statistics.preemptions > 0)
+        // All of them are 16 * 63 tokens, the last of each not computed.
+        #expect(computed < 16 * 63 * 8 / 5 && scheduler.statistics.preemptions < 20, "\(computed)")
+        #expect(steps < 56 * 16 / 3, "\(steps)")
+    }
+
     @Test func `admission leaves a slot for every running sequence`() throws {
         for (totalBlocks, isAdmitted) in [(9, false), (10, true)] {
             // a holds two blocks, b needs four; the watermark is two slots of two blocks.

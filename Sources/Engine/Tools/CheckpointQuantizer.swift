@@ -6,17 +6,21 @@ public struct CheckpointQuantizer {
     /// A folder whose weights are BF16, F16 or F32.
     public var source: URL
     public var destination: URL
+    /// Whether the head is quantised too, as `--weights fp8` does; other tools expect it as it is. Nothing to do where it
+    /// is the embeddings.
+    public var quantizesHead: Bool
 
-    public init(source: URL, destination: URL) {
+    public init(source: URL, destination: URL, quantizesHead: Bool = false) {
         self.source = source
         self.destination = destination
+        self.quantizesHead = quantizesHead
     }
 
     /// Files of these kinds are copied as they are, apart from those that describe the weights.
     private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
 
     /// Writes the folder `destination`: E4M3 codes and a float32 `weight_scale` for each block of 128 by 128; embeddings,
-    /// head, routers, norms and biases as they are.
+    /// routers, norms and biases as they are, and the head unless ``quantizesHead``.
     ///
     /// - Parameter progress: called with the fraction that is written.
     /// - Throws: `ToolError.checkpoint` for a source in FP8 or with weights that are not finite, `CheckpointError`, or
@@ -32,9 +36,9 @@ public struct CheckpointQuantizer {
         let tensors = config.expectedTensors
         try CheckpointWriter.makeFolder(destination)
         var writer = try CheckpointWriter(
-            directory: destination, entries: tensors.flatMap { Self.entries($0, stored: checkpoint.stored($0.name)) })
+            directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
         for tensor in tensors {
-            if tensor.role == .linear {
+            if isQuantized(tensor) {
                 try Self.append(tensor, of: checkpoint, pool: pool, to: &writer)
             } else {
                 try writer.append(checkpoint.stored(tensor.name).bytes)
@@ -46,12 +50,16 @@ public struct CheckpointQuantizer {
         try copyOtherFiles()
         // Last, so that a folder that was left half written is not taken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
-        json["quantization_config"] = QuantizationConfig.blockJSON
+        json["quantization_config"] = QuantizationConfig.blockJSON(quantizesHead: quantizesHead)
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
     }
 
-    private static func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {
-        guard tensor.role == .linear else {
+    private func isQuantized(_ tensor: ExpectedTensor) -> Bool {
+        tensor.role == .linear || quantizesHead && tensor.role == .head
+    }
+
+    private func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {
+        guard isQuantized(tensor) else {
             return [CheckpointWriter.Entry(name: tensor.name, type: stored.type, shape: tensor.shape)]
         }
         let grid = WeightQuantizer.gridShape(rows: tensor.shape[0], columns: tensor.shape[1])

@@ -112,9 +112,10 @@ public struct EngineBenchmark {
             default: 2
             }
         }
-        let linear = options.weightFormat == .fp8 ? 1 : size("model.layers.0.self_attn.q_proj.weight")
+        let quantizes = options.weightFormat == .fp8
         return StepCost(
-            config: config, linearSize: linear, sensitiveSize: size("model.embed_tokens.weight"),
+            config: config, linearSize: quantizes ? 1 : size("model.layers.0.self_attn.q_proj.weight"),
+            headSize: quantizes ? 1 : size("lm_head.weight"), sensitiveSize: size("model.embed_tokens.weight"),
             cacheType: options.cacheType)
     }
 

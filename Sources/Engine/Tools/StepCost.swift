@@ -4,15 +4,18 @@ import Foundation
 struct StepCost {
     private let config: ModelConfig
     private let linearSize: Int
+    private let headSize: Int
     private let sensitiveSize: Int
     private let cacheType: KVDataType
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer in memory.
-    ///   - sensitiveSize: bytes of an element of embeddings, head and routers.
-    init(config: ModelConfig, linearSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
+    ///   - headSize: of the head, unless it is the embeddings.
+    ///   - sensitiveSize: of embeddings and routers.
+    init(config: ModelConfig, linearSize: Int, headSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
         self.config = config
         self.linearSize = linearSize
+        self.headSize = headSize
         self.sensitiveSize = sensitiveSize
         self.cacheType = cacheType
     }
@@ -48,7 +51,7 @@ struct StepCost {
     private func weightBytes(tokens: Int) -> Double {
         func bytes(experts: Int) -> Double {
             let tally = WeightTally(config, .init(experts: experts, hasEmbeddings: false))
-            return Double(tally.bytes(linearSize: linearSize, sensitiveSize: sensitiveSize).total)
+            return Double(tally.bytes(linearSize: linearSize, headSize: headSize, sensitiveSize: sensitiveSize).total)
         }
         let missed = pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
         let touched = Double(config.experts) * (1 - missed)

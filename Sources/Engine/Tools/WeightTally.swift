@@ -4,12 +4,15 @@ struct WeightTally: Equatable {
     var linear = 0
     /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
-    /// Embeddings, head and routers.
+    /// The head, unless it is the embeddings.
+    var head = 0
+    var headScales = 0
+    /// Embeddings and routers.
     var sensitive = 0
     /// Norms and expert biases.
     var vectors = 0
 
-    var parameters: Int { linear + sensitive + vectors }
+    var parameters: Int { linear + head + sensitive + vectors }
 
     /// What is in memory of a rank, or is read for a step.
     struct Part {
@@ -44,12 +47,13 @@ struct WeightTally: Equatable {
             }
         }
         vectors += hidden
-        let vocabulary = share(config.vocabularySize) * hidden
+        let vocabulary = share(config.vocabularySize)
         // Tied embeddings are the head.
-        let matrices =
-            config.tiesEmbeddings
-            ? (part.hasEmbeddings || part.hasHead ? 1 : 0) : (part.hasEmbeddings ? 1 : 0) + (part.hasHead ? 1 : 0)
-        sensitive += matrices * vocabulary
+        if part.hasEmbeddings || config.tiesEmbeddings && part.hasHead { sensitive += vocabulary * hidden }
+        if part.hasHead && !config.tiesEmbeddings {
+            head = vocabulary * hidden
+            headScales = Self.scales(vocabulary, hidden)
+        }
     }
 
     private mutating func addMLP(_ hidden: Int, width: Int, count: Int = 1) {
@@ -59,8 +63,11 @@ struct WeightTally: Equatable {
 
     private mutating func addLinear(_ rows: Int, _ columns: Int, count: Int = 1) {
         linear += rows * columns * count
-        let columnBlocks = WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
-        scales += (rows + 15) / 16 * 16 * columnBlocks * count
+        scales += Self.scales(rows, columns) * count
+    }
+
+    private static func scales(_ rows: Int, _ columns: Int) -> Int {
+        (rows + 15) / 16 * 16 * WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
     }
 }
 
@@ -69,18 +76,21 @@ extension WeightTally {
     struct Bytes {
         var linear: Int
         var scales: Int
+        var head: Int
         var sensitive: Int
         var vectors: Int
 
-        var total: Int { linear + scales + sensitive + vectors }
+        var total: Int { linear + scales + head + sensitive + vectors }
     }
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer; at 1 there are scales.
-    ///   - sensitiveSize: bytes of an element of embeddings, head and routers.
-    func bytes(linearSize: Int, sensitiveSize: Int = 2) -> Bytes {
+    ///   - headSize: bytes of an element of the head; at 1 there are scales.
+    ///   - sensitiveSize: bytes of an element of embeddings and routers.
+    func bytes(linearSize: Int, headSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
         Bytes(
-            linear: linear * linearSize, scales: linearSize == 1 ? 4 * scales : 0,
-            sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
+            linear: linear * linearSize,
+            scales: (linearSize == 1 ? 4 * scales : 0) + (headSize == 1 ? 4 * headScales : 0),
+            head: head * headSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
     }
 }

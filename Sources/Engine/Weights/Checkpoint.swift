@@ -20,7 +20,7 @@ final class Checkpoint {
     ///
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
-    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers into FP8.
+    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the head into FP8.
     ///   - pool: threads that check FP8 codes; `nil`: the caller's alone.
     /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
     ///   with a file.
@@ -56,7 +56,8 @@ final class Checkpoint {
             preconditionFailure("no linear weight \(name) in this model")
         }
         let linear = Self.linear(weight)
-        return quantizesToFloat8 && weight.role == .linear ? WeightQuantizer.quantize(linear, pool: pool) : linear
+        let isQuantized = quantizesToFloat8 && weight.role != .sensitive
+        return isQuantized ? WeightQuantizer.quantize(linear, pool: pool) : linear
     }
 
     /// The vector with this full name, such as `model.norm.weight`, as float32.

@@ -5,7 +5,9 @@ struct ExpectedTensor: Equatable {
         case vector
         /// A matrix of a linear layer that released FP8 checkpoints quantise.
         case linear
-        /// A matrix that they leave as it is: embeddings, the head, the router.
+        /// The head, unless it is the embeddings: they leave it as it is, but it may be quantised.
+        case head
+        /// A matrix that stays as it is stored: embeddings, the router.
         case sensitive
     }
 
@@ -21,7 +23,7 @@ extension ModelConfig {
         list.matrix("model.embed_tokens", vocabularySize, hiddenSize, .sensitive)
         for layer in 0..<layers { addLayer(layer, to: &list) }
         list.vector("model.norm.weight", hiddenSize)
-        if !tiesEmbeddings { list.matrix("lm_head", vocabularySize, hiddenSize, .sensitive) }
+        if !tiesEmbeddings { list.matrix("lm_head", vocabularySize, hiddenSize, .head) }
         return list.tensors
     }
 

@@ -61,7 +61,7 @@ extension FinishReason {
         switch self {
         case .stop: "stop"
         case .length: "length"
-        case .abort, .error: .null
+        case .abort, .deadlineExceeded, .error: .null
         }
     }
 
@@ -70,7 +70,7 @@ extension FinishReason {
         switch self {
         case .stop(.string(let string)): .string(string)
         case .stop(.token(let id)): .integer(Int(id))
-        case .stop(.endOfSequence), .length, .abort, .error: .null
+        case .stop(.endOfSequence), .length, .abort, .deadlineExceeded, .error: .null
         }
     }
 }

@@ -69,6 +69,7 @@ struct CompletionStream: Sendable {
             event, keepsText: isWhole, keepsTokens: isWhole && (options.logprobs != nil || options.returnsTokenIDs))
         switch event.finish {
         case .abort: return fail(.aborted)
+        case .deadlineExceeded: return fail(.deadlineExceeded)
         case .error: return fail(.internalError)
         case .stop, .length: unfinished -= 1
         case nil: break

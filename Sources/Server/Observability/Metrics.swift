@@ -21,9 +21,7 @@ struct Metrics: Sendable {
         values: ["stop", "length", "abort", "error"])
     var rejected = Counter(
         "vllm:admission_rejections_total", "Requests refused with 503 before they were accepted.", label: "reason",
-        values: ["max_num_queued_reqs"])
-    var wastedTokens = Counter(
-        "trinity_wasted_tokens_total", "Generated tokens of choices that were aborted.")
+        values: ["max_num_queued_reqs", "max_num_queued_tokens", "max_queue_wait"])
     var timeToFirstToken = Histogram(
         "vllm:time_to_first_token_seconds", "From a request's arrival to its choice's first token.",
         bounds: firstTokenBounds)
@@ -67,17 +65,17 @@ struct Metrics: Sendable {
         var text = PrometheusText(labels: [("model_name", modelName), ("engine", "0")])
         text.gauge("vllm:num_requests_running", "Choices being computed.", Double(running))
         text.gauge("vllm:num_requests_waiting", "Choices that wait, in preparation or in the queue.", Double(waiting))
-        let poolSize = Double(max(1, statistics.totalBlocks))
+        let poolSize = Double(max(1, statistics.scheduler.totalBlocks))
         text.gauge(
             "vllm:kv_cache_usage_perc", "Share of the KV pool that sequences hold, 0 to 1.",
-            Double(statistics.globalBlocks + statistics.slidingBlocks) / poolSize)
+            Double(statistics.scheduler.globalBlocks + statistics.scheduler.slidingBlocks) / poolSize)
         text.gauge(
             "trinity_kv_cache_blocks", "Blocks of the KV pool by use.",
             [
-                ([("state", "free")], Double(statistics.freeBlocks)),
-                ([("state", "cached")], Double(statistics.cachedBlocks)),
-                ([("state", "global")], Double(statistics.globalBlocks)),
-                ([("state", "sliding")], Double(statistics.slidingBlocks)),
+                ([("state", "free")], Double(statistics.scheduler.freeBlocks)),
+                ([("state", "cached")], Double(statistics.scheduler.cachedBlocks)),
+                ([("state", "global")], Double(statistics.scheduler.globalBlocks)),
+                ([("state", "sliding")], Double(statistics.scheduler.slidingBlocks)),
             ])
         if let geometry = model?.geometry {
             text.gauge(
@@ -93,14 +91,20 @@ struct Metrics: Sendable {
         text.write(
             total(
                 "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.",
-                statistics.prefixQueries))
+                statistics.scheduler.prefixQueries))
         text.write(
             total(
-                "vllm:prefix_cache_hits_total", "Prompt tokens that the prefix cache had.", statistics.prefixHits))
+                "vllm:prefix_cache_hits_total", "Prompt tokens that the prefix cache had.",
+                statistics.scheduler.prefixHits))
         text.write(total("vllm:generation_tokens_total", "Generated tokens.", statistics.generationTokens))
-        text.write(total("vllm:num_preemptions_total", "Choices sent back to the queue.", statistics.preemptions))
+        text.write(
+            total("vllm:num_preemptions_total", "Choices sent back to the queue.", statistics.scheduler.preemptions))
+        text.write(
+            total(
+                "trinity_wasted_tokens_total", "Tokens computed for choices that were aborted.",
+                statistics.scheduler.wastedTokens))
         text.write(total("trinity_engine_steps_total", "Steps of the engine.", statistics.steps))
-        for counter in [finished, rejected, wastedTokens] { text.write(counter) }
+        for counter in [finished, rejected] { text.write(counter) }
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,
             decodeTime, promptLength, generationLength, choices,

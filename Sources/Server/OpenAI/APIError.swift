@@ -1,5 +1,6 @@
 import HTTP
 import HTTPTypes
+import Scheduling
 import Text
 
 /// Everything that a request can be answered with instead of a result, in OpenAI's shape:
@@ -30,14 +31,16 @@ enum APIError: Error, Hashable, Sendable {
     case unsupportedMediaType(String?)
     /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
     case wire(WireError, bodyLimit: Int)
-    /// The waiting queue is full; `retryAfter` in seconds.
-    case queueFull(retryAfter: Int)
+    /// Too much waits already; `retryAfter` in seconds.
+    case overloaded(QueueBounds.Bound, retryAfter: Int)
     /// The model is still being loaded; `retryAfter` in seconds.
     case notReady(retryAfter: Int)
     /// The server finishes what it has and takes nothing new; `retryAfter` in seconds.
     case draining(retryAfter: Int)
     /// The server gave up on an accepted request.
     case aborted
+    /// The request was not complete within the time that it set itself.
+    case deadlineExceeded
     /// A fault of the server; what happened stands in its log.
     case internalError
 }
@@ -52,7 +55,8 @@ extension APIError {
         case .methodNotAllowed: .methodNotAllowed
         case .unsupportedMediaType: .unsupportedMediaType
         case .wire(let error, _): error.status
-        case .queueFull, .notReady, .draining: .serviceUnavailable
+        case .overloaded, .notReady, .draining: .serviceUnavailable
+        case .deadlineExceeded: .gatewayTimeout
         case .aborted, .internalError: .internalServerError
         }
     }
@@ -93,10 +97,11 @@ extension APIError {
         case .wire(.timedOut, _): "request_timeout"
         case .wire(.overloaded, _): "server_overloaded"
         case .wire: "invalid_http"
-        case .queueFull: "server_overloaded"
+        case .overloaded: "server_overloaded"
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
         case .aborted: "aborted"
+        case .deadlineExceeded: "deadline_exceeded"
         case .internalError: nil
         }
     }
@@ -104,7 +109,7 @@ extension APIError {
     /// When to try again, in seconds. OpenAI's client does not retry at all when told to wait above 120 s.
     var retryAfter: Int? {
         switch self {
-        case .queueFull(let seconds), .notReady(let seconds), .draining(let seconds): min(max(seconds, 1), 120)
+        case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds): min(max(seconds, 1), 120)
         default: nil
         }
     }
@@ -123,6 +128,8 @@ extension APIError {
     var headerFields: HTTPFields {
         var fields: HTTPFields = [.contentType: "application/json"]
         fields[.retryAfter] = retryAfter.map(String.init)
+        // OpenAI's clients would repeat it, though nobody waits any longer.
+        if case .deadlineExceeded = self, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
         if case .methodNotAllowed(_, let allowed) = self { fields[.allow] = allowed.joined(separator: ", ") }
         return fields
     }
@@ -158,10 +165,13 @@ extension APIError {
         case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
         case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
         case .wire(let error, _): error.reason
-        case .queueFull: "The server is overloaded: its queue is full. Try again later."
+        case .overloaded(.places, _): "The server is overloaded: its queue is full. Try again later."
+        case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
+        case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
         case .draining: "The server is shutting down and takes no new requests."
         case .aborted: "The server stopped the request before it was complete."
+        case .deadlineExceeded: "The request was not complete within its timeout."
         case .internalError: "The server had an error while it processed the request."
         }
     }

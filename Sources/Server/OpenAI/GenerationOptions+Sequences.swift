@@ -7,11 +7,12 @@ extension GenerationOptions {
     ///
     /// - Parameters:
     ///   - promptIDs: the prompts, (prompts, tokens).
+    ///   - deadline: when they are aborted.
     ///   - generator: where a prompt's seed comes from when the request gives none.
     /// - Throws: an empty prompt, a prompt that leaves no room, or more tokens than fit.
     func generationRequests(
         promptIDs: [[Int32]], firstID: SequenceID, endpoint: Endpoint, model: ServedModel,
-        using generator: inout some RandomNumberGenerator
+        deadline: ContinuousClock.Instant? = nil, using generator: inout some RandomNumberGenerator
     ) throws(APIError) -> [GenerationRequest] {
         var requests: [GenerationRequest] = []
         requests.reserveCapacity(promptIDs.count * candidates)
@@ -29,6 +30,8 @@ extension GenerationOptions {
                 request.promptLogprobs = enginePromptLogprobs
                 request.detokenizes = model.hasTokenizer
                 request.skipsSpecialTokens = skipsSpecialTokens
+                request.priority = priority
+                request.deadline = deadline
                 requests.append(request)
             }
         }

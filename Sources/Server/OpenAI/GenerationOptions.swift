@@ -33,6 +33,10 @@ struct GenerationOptions: Sendable {
     var addsSpecialTokens: Bool
     /// `nil`: the reply comes whole.
     var streaming: Streaming?
+    /// Lower is earlier.
+    var priority = 0
+    /// How long after its arrival the request gives up.
+    var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.
     var namesServiceTier = false
 
@@ -58,6 +62,9 @@ struct GenerationOptions: Sendable {
     static let maximumSequences = 1024
     static let maximumLogprobs = 20
     static let maximumStopStrings = 16
+    static let priorities = -100...100
+    /// Seconds; the lower bound is outside.
+    static let timeouts = 0.0...86400
     static let maximumBadWords = 1000
 
     /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
@@ -75,6 +82,8 @@ struct GenerationOptions: Sendable {
         namesTokensByID = try reader.bool("return_tokens_as_token_ids") ?? false
         returnsTokenIDs = try reader.bool("return_token_ids") ?? false
         skipsSpecialTokens = try reader.bool("skip_special_tokens") ?? true
+        priority = try reader.integer("priority", in: Self.priorities) ?? 0
+        timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
     }
 }

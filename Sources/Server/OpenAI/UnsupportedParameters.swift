@@ -21,7 +21,6 @@ enum UnsupportedParameters {
         ("logits_processors", [[]]),
         ("logprob_token_ids", []),
         ("prediction", []),
-        ("priority", [0]),
         ("prompt_embeds", []),
         ("reasoning_effort", []),
         ("repetition_detection", []),

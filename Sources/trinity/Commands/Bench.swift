@@ -16,7 +16,7 @@ struct Bench: ParsableCommand {
     var model: String
     @Option(help: ArgumentHelp("Threads that compute (default: the CPUs this process may use).", valueName: "n"))
     var threads: Int?
-    @Option(help: "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load.")
+    @Option(help: "Weights in memory: auto keeps them as stored, fp8 quantises linear layers and head at load.")
     var weights = EngineOptions.WeightFormat.auto
     @Option(help: "Type of keys and values in the cache (default: bf16, or f32 in exact mode).")
     var kvCacheDtype: KVDataType?

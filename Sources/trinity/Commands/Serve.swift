@@ -50,8 +50,25 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "How long prompts of others may hold up running streams, such as 50ms, or off (default: 100ms).",
+            valueName: "time"))
+    var maxInterTokenLatency: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Sequences that may wait beyond those that run; more get 503 (default: 256).", valueName: "n"))
     var maxQueuedRequests: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Prompt tokens that may wait for their first answer, or off; more get 503 (default: 262144).",
+            valueName: "n"))
+    var maxQueuedTokens: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Estimated wait over which a request gets 503, such as 30s, or off (default: 2m).", valueName: "time"))
+    var maxQueueWait: String?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -85,7 +102,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Weights in memory: auto keeps them as stored, fp8 quantises linear layers at load (default: auto).",
+            "Weights in memory: auto keeps them as stored, fp8 quantises linear layers and head at load (default: auto).",
             valueName: "format"))
     var weights: String?
     @Option(
@@ -123,7 +140,9 @@ struct Serve: AsyncParsableCommand {
         let given: [(ServerConfiguration.Option, String?)] = [
             (.model, model), (.host, host), (.port, port), (.servedModelName, servedModelName), (.threads, threads),
             (.maxModelLen, maxModelLen), (.maxSequences, maxSequences), (.maxBatchedTokens, maxBatchedTokens),
-            (.maxQueuedRequests, maxQueuedRequests), (.kvCacheMemory, kvCacheMemory), (.kvCacheDtype, kvCacheDtype),
+            (.maxInterTokenLatency, maxInterTokenLatency), (.maxQueuedRequests, maxQueuedRequests),
+            (.maxQueuedTokens, maxQueuedTokens), (.maxQueueWait, maxQueueWait), (.kvCacheMemory, kvCacheMemory),
+            (.kvCacheDtype, kvCacheDtype),
             (.prefixCache, prefixCache), (.compute, compute), (.kernels, kernels), (.weights, weights),
             (.drainTimeout, drainTimeout),
             (.logLevel, logLevel), (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),

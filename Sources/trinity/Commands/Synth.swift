@@ -19,11 +19,14 @@ struct Synth: ParsableCommand {
     var out: String
     @Option(help: "How linear layers are stored.")
     var format = CheckpointSynthesizer.Format.fp8Block
+    @Flag(help: "Store the head like a linear layer; FP8 checkpoints usually leave it in BF16.")
+    var quantizeHead = false
     @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "n"))
     var seed: UInt64 = 0
 
     func run() throws {
-        let synthesizer = CheckpointSynthesizer(shape: try ModelShape(shape), format: format, seed: seed)
+        let synthesizer = CheckpointSynthesizer(
+            shape: try ModelShape(shape), format: format, seed: seed, quantizesHead: quantizeHead)
         let meter = ProgressMeter("writing \(out)")
         try synthesizer.write(to: URL(fileURLWithPath: out)) { meter.update($0) }
         meter.finish()

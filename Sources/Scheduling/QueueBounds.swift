@@ -1,0 +1,47 @@
+// When to refuse what comes, and when to tell it to come back. Knows counts and rates, no request.
+
+/// The bounds of what waits for its first token.
+public struct QueueBounds: Sendable, Equatable {
+    /// What a refused request would have exceeded.
+    public enum Bound: Sendable, CaseIterable {
+        case places, tokens, wait
+    }
+
+    /// Prompt tokens that may wait; a prompt that meets no other is taken whatever its length. `nil`: any number.
+    public var tokens: Int?
+    /// The longest that a request may have to wait, by estimate; `nil`: as long as it takes.
+    public var wait: Duration?
+
+    public init(tokens: Int? = nil, wait: Duration? = nil) {
+        self.tokens = tokens
+        self.wait = wait
+    }
+}
+
+/// What a sequence that comes now would find before it.
+public struct QueueLoad: Sendable, Equatable {
+    /// Prompt tokens to be computed before its own.
+    public var tokens = 0
+    /// Sequences that will take a place among the running before it does.
+    public var sequences = 0
+
+    public init(tokens: Int = 0, sequences: Int = 0) {
+        self.tokens = tokens
+        self.sequences = sequences
+    }
+}
+
+extension SchedulerStatistics {
+    /// How long until `load` has been worked off, by the rates of the last half minute; what no rate is known for counts
+    /// nothing.
+    ///
+    /// - Parameter places: sequences that run at once; while some wait already, all of these count as taken.
+    public func wait(behind load: QueueLoad, places: Int) -> Duration {
+        let free = waiting > 0 ? 0 : max(0, places - running)
+        let sequences = max(0, load.sequences + 1 - free)
+        var seconds = 0.0
+        if let finishRate, finishRate > 0 { seconds = Double(sequences) / finishRate }
+        if let prefillRate, prefillRate > 0 { seconds = max(seconds, Double(load.tokens) / prefillRate) }
+        return .seconds(seconds)
+    }
+}

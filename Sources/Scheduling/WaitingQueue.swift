@@ -1,0 +1,63 @@
+// Who waits, and who is next. Knows ids, priorities and tenants, no tokens.
+
+import DequeModule
+
+/// The waiting sequences: lower priorities first, of equal ones those of the tenant that was served least, of one tenant
+/// in order of arrival.
+struct WaitingQueue: Sendable {
+    /// Sequences of one priority and tenant, in order of arrival.
+    private struct Lane {
+        let priority: Int
+        let tenant: String
+        var ids: Deque<SequenceID> = []
+    }
+
+    private var lanes: [Lane] = []
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// All that wait, in no particular order.
+    var ids: [SequenceID] { lanes.flatMap(\.ids) }
+
+    /// O(lanes), more for one that does not arrive last or come back first.
+    mutating func insert(_ id: SequenceID, _ terms: SchedulingTerms) {
+        let index = index(of: terms) ?? lanes.endIndex
+        if index == lanes.endIndex { lanes.append(Lane(priority: terms.priority, tenant: terms.tenant)) }
+        let place =
+            lanes[index].ids.last.map { $0 < id } ?? true
+            ? lanes[index].ids.endIndex : lanes[index].ids.firstIndex { $0 > id } ?? lanes[index].ids.endIndex
+        lanes[index].ids.insert(id, at: place)
+        count += 1
+    }
+
+    /// O(lanes + length of the lane).
+    mutating func remove(_ id: SequenceID, _ terms: SchedulingTerms) {
+        guard let index = index(of: terms), let place = lanes[index].ids.firstIndex(of: id) else {
+            preconditionFailure("\(id) does not wait")
+        }
+        lanes[index].ids.remove(at: place)
+        if lanes[index].ids.isEmpty { lanes.remove(at: index) }
+        count -= 1
+    }
+
+    /// The first `limit` in their order. O(lanes * log(lanes) + limit).
+    func prefix(_ limit: Int, _ shares: TenantShares) -> [SequenceID] {
+        guard limit > 0, count > 0 else { return [] }
+        var first: [SequenceID] = []
+        for lane in lanes.sorted(by: { order($0, shares) < order($1, shares) }) {
+            first += lane.ids.prefix(limit - first.count)
+            if first.count == limit { break }
+        }
+        return first
+    }
+
+    private func order(_ lane: Lane, _ shares: TenantShares) -> (Int, Int, SequenceID) {
+        guard let first = lane.ids.first else { preconditionFailure("an empty lane is removed") }
+        return (lane.priority, shares.served(lane.tenant), first)
+    }
+
+    private func index(of terms: SchedulingTerms) -> Int? {
+        lanes.firstIndex { $0.priority == terms.priority && $0.tenant == terms.tenant }
+    }
+}

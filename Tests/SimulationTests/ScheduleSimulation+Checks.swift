@@ -1,0 +1,134 @@
+import Scheduling
+
+extension ScheduleSimulation {
+    /// What holds after every step.
+    func checkState() throws(Failure) {
+        let violation = scheduler.violatedInvariant()
+        try expect(violation == nil, violation ?? "")
+        let statistics = scheduler.statistics
+        try expect(statistics.running + statistics.waiting == live.count, "a sequence is lost")
+        try expect(
+            statistics.freeBlocks + statistics.cachedBlocks + statistics.globalBlocks + statistics.slidingBlocks
+                == geometry.totalBlocks,
+            "the blocks do not add up")
+    }
+
+    /// What the scheduler promises of a batch, before it runs.
+    ///
+    /// - Parameter before: who was there when it was planned.
+    mutating func check(_ batch: ScheduledBatch, _ before: [Script]) throws(Failure) {
+        let limits = scheduler.limits
+        try expect(batch.tokenCount <= limits.maxBatchedTokens, "the budget is exceeded")
+        try expect(scheduler.statistics.running <= limits.places, "too many run")
+        let late = before.filter { $0.deadline.map { $0 <= now } ?? false }.map(\.id).sorted()
+        try expect(batch.expired == late, "\(late) are late, \(batch.expired) expire")
+        try expect(
+            Set(batch.sequences.map(\.id)).isDisjoint(with: late + batch.preempted),
+            "a preempted or late sequence is scheduled")
+        let here = before.filter { !late.contains($0.id) }
+        try expect(here.isEmpty || !batch.sequences.isEmpty, "nothing is computed")
+        try checkPreemptions(batch, here)
+        try checkOrder(batch, here.filter(\.isRunning))
+        try checkChunks(batch)
+        try expect(batch.work == work(of: batch, here), "the work is not that of the tokens")
+    }
+
+    /// Who ranks last goes, and nobody comes in its place at once.
+    private mutating func checkPreemptions(_ batch: ScheduledBatch, _ here: [Script]) throws(Failure) {
+        let scheduled = here.filter { script in batch.sequences.contains { $0.id == script.id } }
+        for id in batch.preempted {
+            guard let index = live.firstIndex(where: { $0.id == id }) else { continue }
+            let rank = live[index].rank
+            try expect(live[index].isRunning, "\(id) is preempted and did not run")
+            try expect(scheduled.allSatisfy { $0.rank < rank }, "\(id) is preempted by one of a later rank")
+            live[index].isRunning = false
+        }
+        try expect(
+            batch.preempted.isEmpty || scheduled.allSatisfy(\.isRunning), "one is admitted while another is preempted")
+    }
+
+    /// The first by rank advances, every decode is served, and the first prefill gets its least, as far as blocks go.
+    private func checkOrder(_ batch: ScheduledBatch, _ running: [Script]) throws(Failure) {
+        func computed(_ script: Script) -> Int { batch.sequences.first { $0.id == script.id }?.tokens.count ?? 0 }
+        let statistics = scheduler.statistics
+        let isPoolEmpty = statistics.freeBlocks + statistics.cachedBlocks < geometry.blocksPerSlot
+        let running = running.filter { !batch.preempted.contains($0.id) }.sorted { $0.rank < $1.rank }
+        if let first = running.first {
+            try expect(computed(first) > 0, "\(first.id) is the first and does not advance")
+        }
+        let decodes = running.filter { $0.remainingTokens == 1 }
+        for script in decodes where !isPoolEmpty {
+            try expect(computed(script) == 1, "\(script.id) does not decode though there are blocks")
+        }
+        // A decode behind it may have preempted somebody and left blocks over.
+        guard let prefill = running.first(where: { $0.remainingTokens > 1 }), !isPoolEmpty, batch.preempted.isEmpty
+        else { return }
+        let limits = scheduler.limits
+        let least = min(limits.minimumChunk, prefill.remainingTokens, limits.maxBatchedTokens - decodes.count)
+        try expect(computed(prefill) >= least, "\(prefill.id) is the first prefill and computes \(computed(prefill))")
+    }
+
+    /// Every chunk goes on where the sequence is, and samples at its end only.
+    private mutating func checkChunks(_ batch: ScheduledBatch) throws(Failure) {
+        var firstTimers: [SequenceID: AdmittedSequence] = [:]
+        var seen: Set<SequenceID> = []
+        var prefills: [Script] = []
+        for scheduled in batch.sequences {
+            let (id, tokens) = (scheduled.id, scheduled.tokens)
+            guard let index = live.firstIndex(where: { $0.id == id }) else {
+                throw Failure(step: step, description: "\(id) is scheduled and has ended")
+            }
+            try expect(seen.insert(id).inserted, "\(id) is in the batch twice")
+            if !live[index].isRunning {
+                if live[index].runs == 0 {
+                    firstTimers[id] = AdmittedSequence(id: id, cachedTokens: tokens.lowerBound)
+                }
+                try begin(index, hit: tokens.lowerBound)
+            }
+            let script = live[index]
+            try expect(
+                tokens.lowerBound == script.computedTokens && !tokens.isEmpty, "\(id) computes \(tokens) out of turn")
+            try expect(tokens.upperBound <= script.tokens.count, "\(id) computes tokens that it does not have")
+            try expect(
+                scheduled.samples == (tokens.upperBound == script.tokens.count), "\(id) samples at the wrong place")
+            if script.remainingTokens > 1 { prefills.append(script) }
+        }
+        let admitted = Dictionary(uniqueKeysWithValues: batch.admitted.map { ($0.id, $0) })
+        try expect(admitted == firstTimers, "\(batch.admitted) are admitted, \(firstTimers) run for the first time")
+        if prefills.count > 1 { sharedSteps += 1 }
+        for script in prefills {
+            let older = live.contains { $0.rank < script.rank && $0.sampledTokens == 0 }
+            let isDone = batch.sequences.contains { $0.id == script.id && $0.samples }
+            if older && isDone && script.sampledTokens == 0 { overtakings += 1 }
+        }
+    }
+
+    /// A sequence starts behind what the cache has of it, which is whole slots and never all of it.
+    private mutating func begin(_ index: Int, hit: Int) throws(Failure) {
+        let id = live[index].id
+        try expect(hit % geometry.blockSize == 0 && hit < live[index].tokens.count, "\(id) starts at \(hit)")
+        try expect(cachesPrefixes || hit == 0, "\(id) starts at \(hit) without a cache")
+        if hit > 0 {
+            hits.all += 1
+            if live[index].runs > 0 { hits.afterPreemption += 1 }
+            if geometry.firstSlidingSlot(forQueryAt: hit) > 0 { hits.behindWindow += 1 }
+            if id.rawValue >= 100 { hits.ofConversation += 1 }
+        }
+        live[index].runs += 1
+        live[index].isRunning = true
+        live[index].computedTokens = hit
+        live[index].contents = []
+    }
+
+    private func work(of batch: ScheduledBatch, _ here: [Script]) -> StepWork {
+        var work = StepWork()
+        for scheduled in batch.sequences {
+            guard let script = live.first(where: { $0.id == scheduled.id }) else { continue }
+            let isDecode = script.tokens.count - scheduled.tokens.lowerBound == 1
+            work.decodeTokens += isDecode ? 1 : 0
+            work.prefillTokens += isDecode ? 0 : scheduled.tokens.count
+            work.attentionPairs += scheduled.tokens.reduce(0) { $0 + $1 + 1 }
+        }
+        return work
+    }
+}

@@ -1,0 +1,73 @@
+import Scheduling
+import TestSupport
+
+/// A sequence as the simulation knows it: what its client asks for and does, and what has become of it.
+struct Script {
+    let id: SequenceID
+    /// The step at which it arrives.
+    let arrival: Int
+    let topic: Int
+    let promptTokens: Int
+    let maxTokens: Int
+    /// After how many sampled tokens the model ends it.
+    let lastToken: Int
+    /// Prompt and sampled tokens.
+    var tokens: [Int32]
+    var priority = 0
+    var tenant = ""
+    /// How long after its arrival its client gives up; `nil`: never.
+    var patience: Duration?
+    /// Steps that its client takes to read a token; `nil`: it reads all at once.
+    var stepsPerRead: Int?
+
+    /// When it must have ended.
+    var deadline: Duration?
+    /// What its tokens come to that have been computed or found in this run.
+    var contents: [UInt64] = []
+    /// What the memory has for its last computed token.
+    var lastContent: UInt64?
+    var computedTokens = 0
+    /// Tokens computed for it, in all runs.
+    var work = 0
+    /// How many times it has been started.
+    var runs = 0
+    var isRunning = false
+    /// The step of its first token.
+    var firstRead: Int?
+
+    var sampledTokens: Int { tokens.count - promptTokens }
+    var remainingTokens: Int { tokens.count - computedTokens }
+    var rank: (Int, SequenceID) { (priority, id) }
+
+    /// Sequences of different salts share nothing; those of one topic mostly say the same.
+    var salt: [UInt8] { [UInt8(topic / 2)] }
+
+    static func promptToken(_ topic: Int, at position: Int, _ random: inout SeededGenerator) -> Int32 {
+        random.oneIn(30) ? Int32.random(in: 0..<3, using: &random) : Int32(10 + topic % 2 + position % 7)
+    }
+
+    /// The scripted model: what it says after a content.
+    static func sampledToken(after content: UInt64) -> Int32 {
+        Int32(SimulatedMemory.withoutTag(content) % 5)
+    }
+
+    /// A prompt of `promptTokens` tokens and everything else at random.
+    static func random(
+        _ id: Int, promptTokens: ClosedRange<Int>, maxTokens: ClosedRange<Int>, arrivals: ClosedRange<Int>,
+        _ random: inout SeededGenerator
+    ) -> Script {
+        let maxTokens = Int.random(in: maxTokens, using: &random)
+        let promptTokens = Int.random(in: promptTokens, using: &random)
+        let topic = Int.random(in: 0..<3, using: &random)
+        var script = Script(
+            id: SequenceID(UInt64(id)), arrival: .random(in: arrivals, using: &random), topic: topic,
+            promptTokens: promptTokens, maxTokens: maxTokens,
+            lastToken: random.oneIn(2) ? maxTokens : .random(in: 1...maxTokens, using: &random),
+            tokens: (0..<promptTokens).map { promptToken(topic, at: $0, &random) })
+        if random.oneIn(3) { script.priority = .random(in: -1...2, using: &random) }
+        script.tenant = ["", "", "a", "b"].randomElement(using: &random) ?? ""
+        if random.oneIn(5) { script.patience = .milliseconds(Int.random(in: 0...800, using: &random)) }
+        if random.oneIn(8) { script.stepsPerRead = .random(in: 1...3, using: &random) }
+        return script
+    }
+}
