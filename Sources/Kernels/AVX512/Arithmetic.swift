@@ -31,3 +31,9 @@ func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
 func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     trinity_from_float8(pointer.loadUnaligned(as: SIMD2<Int64>.self))
 }
+
+/// The largest lane.
+@inline(__always)
+func largestLane(_ value: SIMD16<Float>) -> Float {
+    trinity_largest_lane(value)
+}

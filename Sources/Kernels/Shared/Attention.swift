@@ -1,5 +1,7 @@
 // Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
-// has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. So a row's
+// has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. Within a
+// segment slots of 16 positions follow each other with a running maximum (Milakov and Gimelshein, "Online normalizer
+// calculation for softmax", arXiv 1805.02867). So a row's
 // result is the same in prefill and decode, and whichever threads computed its segments. Scores: the even
 // channels ascending, the odd ones, then their sum; values: one chain of ascending positions.
 
@@ -122,23 +124,48 @@ private struct CachedSegment<let elementBytes: Int> {
         if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
     }
 
+    /// Slot by slot, so that memory is read in order: scores, their weights under the largest score so far, values.
     @inline(__always)
     private func attend<let count: Int>(
         _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
         _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
     ) {
-        var scores = InlineArray<1024, Float>(repeating: 0)
-        withUnsafeMutableBytes(of: &scores) { bytes in
-            guard let scores = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
-            score(query + head * headDimension, scale, scores, tile)
-            var h = 0
-            while h < count {
-                let highest = largest(scores + h * 256)
-                partial[heads * headDimension + head + h] = highest
-                partial[heads * (headDimension + 1) + head + h] = exponentiate(scores + h * 256, highest)
-                h += 1
+        let query = query + head * headDimension
+        let out = partial + head * headDimension
+        var highest = InlineArray<count, Float>(repeating: -.infinity)
+        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        // What the values before are worth under the new largest score, for each head, then 16 weights for each.
+        var scratch = InlineArray<80, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &scratch) { bytes in
+            guard let factors = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            let weights = factors + 16
+            var slot = start / 16
+            while slot * 16 < end {
+                let keys = block(slot)
+                let nextKeys = (slot + 1) * 16 < end ? block(slot + 1) : keys
+                let scores = scores(keys, query, scale, slot, tile)
+                var h = 0
+                while h < count {
+                    let candidate = largestLane(scores[unchecked: h])
+                    let before = highest[unchecked: h]
+                    let isHigher = candidate > before
+                    if isHigher { highest[unchecked: h] = candidate }
+                    factors[h] = isHigher ? exponential(before - candidate) : 1
+                    let terms = exponential(scores[unchecked: h] - highest[unchecked: h])
+                    sums[unchecked: h] = multiplyAdd(
+                        sums[unchecked: h], SIMD16<Float>(repeating: factors[h]), terms)
+                    store16(terms, weights, h * 16)
+                    h += 1
+                }
+                addValues(keys + 16 * headDimension * elementBytes, nextKeys, factors, weights, slot, out, tile)
+                slot += 1
             }
-            sumValues(scores, partial + head * headDimension, tile)
+        }
+        var h = 0
+        while h < count {
+            partial[heads * headDimension + head + h] = highest[unchecked: h]
+            partial[heads * (headDimension + 1) + head + h] = sum(sums[unchecked: h])
+            h += 1
         }
     }
 
@@ -147,130 +174,102 @@ private struct CachedSegment<let elementBytes: Int> {
         cache + Int(table[slot * tableStride]) * blockBytes
     }
 
-    /// Scores of the positions at `scores[position % 256]`, 256 for each head of the tile. Lanes of the same blocks
-    /// outside the range become minus infinity.
+    /// A slot's 16 scores for each head of the tile; lanes of positions that are not visible are minus infinity.
     @inline(__always)
-    private func score<let count: Int>(
-        _ query: UnsafePointer<Float>, _ scale: Float, _ scores: UnsafeMutablePointer<Float>,
+    private func scores<let count: Int>(
+        _ keys: UnsafeRawPointer, _ query: UnsafePointer<Float>, _ scale: Float, _ slot: Int,
         _ tile: InlineArray<count, Float>
-    ) {
-        var slot = start / 16
-        while slot * 16 < end {
-            let keys = block(slot)
-            // Those of the slot after the next arrive while these are used.
-            let nextKeys = (slot + 2) * 16 < end ? block(slot + 2) : keys
-            // Two chains, since one is not enough to keep the CPU's multipliers busy.
-            var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-            var oddSums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-            var channel = 0
-            while channel + 2 <= headDimension {
-                prefetch(nextKeys + channel * 16 * elementBytes)
-                if elementBytes == 4 { prefetch(nextKeys + channel * 64 + 64) }
-                let key = elements(keys, channel * 16)
-                let oddKey = elements(keys, channel * 16 + 16)
-                var h = 0
-                while h < count {
-                    let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
-                    let oddFactor = SIMD16<Float>(repeating: query[h * headDimension + channel + 1])
-                    sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
-                    oddSums[unchecked: h] = multiplyAdd(oddKey, oddFactor, oddSums[unchecked: h])
-                    h += 1
-                }
-                channel += 2
-            }
-            if channel < headDimension {
-                let key = elements(keys, channel * 16)
-                var h = 0
-                while h < count {
-                    let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
-                    sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
-                    h += 1
-                }
-            }
-            let positions = Self.lanes &+ Int32(truncatingIfNeeded: slot &* 16)
-            let isHidden =
-                (positions .< Int32(truncatingIfNeeded: start)) .| (positions .>= Int32(truncatingIfNeeded: end))
-            // The 2^8 that decoding left out comes in here.
-            let keyScales =
-                elementBytes == 1 ? scales(keys, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
+    ) -> InlineArray<count, SIMD16<Float>> {
+        // Two chains, since one is not enough to keep the CPU's multipliers busy.
+        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        var oddSums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        let values = keys + 16 * headDimension * elementBytes
+        var channel = 0
+        while channel + 2 <= headDimension {
+            // The values arrive while the keys are used.
+            prefetch(values + channel * 16 * elementBytes)
+            if elementBytes == 4 { prefetch(values + channel * 64 + 64) }
+            let key = elements(keys, channel * 16)
+            let oddKey = elements(keys, channel * 16 + 16)
             var h = 0
             while h < count {
-                let products = (sums[unchecked: h] + oddSums[unchecked: h]) * keyScales
-                let values = products.replacing(with: -.infinity, where: isHidden)
-                store16(values, scores, h * 256 + slot % 16 * 16)
+                let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
+                let oddFactor = SIMD16<Float>(repeating: query[h * headDimension + channel + 1])
+                sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
+                oddSums[unchecked: h] = multiplyAdd(oddKey, oddFactor, oddSums[unchecked: h])
                 h += 1
             }
-            slot += 1
+            channel += 2
         }
+        if channel < headDimension {
+            let key = elements(keys, channel * 16)
+            var h = 0
+            while h < count {
+                let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
+                sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
+                h += 1
+            }
+        }
+        let positions = Self.lanes &+ Int32(truncatingIfNeeded: slot &* 16)
+        let isHidden =
+            (positions .< Int32(truncatingIfNeeded: start)) .| (positions .>= Int32(truncatingIfNeeded: end))
+        // The 2^8 that decoding left out comes in here.
+        let keyScales = elementBytes == 1 ? scales(keys, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
+        var h = 0
+        while h < count {
+            let products = (sums[unchecked: h] + oddSums[unchecked: h]) * keyScales
+            sums[unchecked: h] = products.replacing(with: -.infinity, where: isHidden)
+            h += 1
+        }
+        return sums
     }
 
     private static var lanes: SIMD16<Int32> {
         @inline(__always) get { SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
     }
 
+    /// out = out * factor + weights * values of a slot. Only visible positions are read: the others may hold anything,
+    /// also what is not a number.
     @inline(__always)
-    private func largest(_ scores: UnsafePointer<Float>) -> Float {
-        var highest = SIMD16<Float>(repeating: -.infinity)
-        var slot = start / 16
-        while slot * 16 < end {
-            highest = larger(highest, load16(scores, slot % 16 * 16))
-            slot += 1
-        }
-        return largestLane(highest)
-    }
-
-    /// Replaces scores by exp(score - highest) and returns their sum: 16 lanes by position, then a tree.
-    @inline(__always)
-    private func exponentiate(_ scores: UnsafeMutablePointer<Float>, _ highest: Float) -> Float {
-        var sums = SIMD16<Float>.zero
-        var slot = start / 16
-        while slot * 16 < end {
-            let terms = exponential(load16(scores, slot % 16 * 16) - highest)
-            store16(terms, scores, slot % 16 * 16)
-            sums = sums + terms
-            slot += 1
-        }
-        return sum(sums)
-    }
-
-    /// The sums of weight * value. Only visible positions are read: the others may hold anything, also what is not a
-    /// number.
-    @inline(__always)
-    private func sumValues<let count: Int>(
-        _ weights: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    private func addValues<let count: Int>(
+        _ values: UnsafeRawPointer, _ nextKeys: UnsafeRawPointer, _ factors: UnsafePointer<Float>,
+        _ weights: UnsafeMutablePointer<Float>, _ slot: Int, _ out: UnsafeMutablePointer<Float>,
+        _ tile: InlineArray<count, Float>
     ) {
-        var slot = start / 16
-        while slot * 16 < end {
-            let values = block(slot)
-            let nextValues = (slot + 2) * 16 < end ? block(slot + 2) : values
-            let first = slot * 16 < start ? start - slot * 16 : 0
-            let stop = slot * 16 + 16 < end ? 16 : end - slot * 16
-            let slotWeights = weights + slot % 16 * 16
-            let isFirst = slot * 16 + first == start
-            var channel = 0
-            // Wide pieces of a row, so that memory is read nearly in order.
-            while channel + 64 <= headDimension {
-                sumValues(
-                    values, nextValues, slotWeights, out, tile, InlineArray<4, Int>(repeating: 0), channel, first, stop,
-                    isFirst)
-                channel += 64
+        let first = slot * 16 < start ? start - slot * 16 : 0
+        let stop = slot * 16 + 16 < end ? 16 : end - slot * 16
+        let isFirst = slot == start / 16
+        if elementBytes == 1 {
+            // The tokens' scales go into their weights.
+            let valueScales = scales(values - 16 * headDimension, 1) * 256
+            var h = 0
+            while h < count {
+                store16(load16(weights, h * 16) * valueScales, weights, h * 16)
+                h += 1
             }
-            while channel < headDimension {
-                sumValues(
-                    values, nextValues, slotWeights, out, tile, InlineArray<1, Int>(repeating: 0), channel, first, stop,
-                    isFirst)
-                channel += 16
-            }
-            slot += 1
+        }
+        var channel = 0
+        // Wide pieces of a row, so that memory is read nearly in order.
+        while channel + 64 <= headDimension {
+            addValues(
+                values, nextKeys, factors, weights, out, tile, InlineArray<4, Int>(repeating: 0), channel, first, stop,
+                isFirst)
+            channel += 64
+        }
+        while channel < headDimension {
+            addValues(
+                values, nextKeys, factors, weights, out, tile, InlineArray<1, Int>(repeating: 0), channel, first, stop,
+                isFirst)
+            channel += 16
         }
     }
 
-    /// The same for tokens first ..< stop of one block and `vectors` times 16 channels.
+    /// The same for tokens first ..< stop and `vectors` times 16 channels.
     @inline(__always)
-    private func sumValues<let count: Int, let vectors: Int>(
-        _ values: UnsafeRawPointer, _ nextValues: UnsafeRawPointer, _ weights: UnsafePointer<Float>,
-        _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>, _ piece: InlineArray<vectors, Int>,
-        _ channel: Int, _ first: Int, _ stop: Int, _ isFirst: Bool
+    private func addValues<let count: Int, let vectors: Int>(
+        _ values: UnsafeRawPointer, _ nextKeys: UnsafeRawPointer, _ factors: UnsafePointer<Float>,
+        _ weights: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>,
+        _ piece: InlineArray<vectors, Int>, _ channel: Int, _ first: Int, _ stop: Int, _ isFirst: Bool
     ) {
         let width = headDimension - channel
         var sums = InlineArray<vectors, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
@@ -278,20 +277,18 @@ private struct CachedSegment<let elementBytes: Int> {
         while v < vectors && !isFirst {
             var h = 0
             while h < count {
-                sums[unchecked: v][unchecked: h] = load(
-                    out, h * headDimension + channel + v * 16, count: vectors > 1 ? 16 : width)
+                sums[unchecked: v][unchecked: h] =
+                    load(out, h * headDimension + channel + v * 16, count: vectors > 1 ? 16 : width) * factors[h]
                 h += 1
             }
             v += 1
         }
         var lane = first
-        var index = (16 + first) * headDimension + channel
+        var index = first * headDimension + channel
         while lane < stop {
-            prefetch(nextValues + index * elementBytes)
-            if vectors > 1 { prefetch(nextValues + (index + 32) * elementBytes) }
-            let valueScale =
-                elementBytes == 1
-                ? (values + 32 * headDimension + 64 + lane * 4).loadUnaligned(as: Float.self) * 256 : 1
+            // The next keys arrive while the values are used.
+            prefetch(nextKeys + index * elementBytes)
+            if vectors > 1 { prefetch(nextKeys + (index + 32) * elementBytes) }
             v = 0
             while v < vectors {
                 let value =
@@ -299,7 +296,7 @@ private struct CachedSegment<let elementBytes: Int> {
                     ? elements(values, index + v * 16) : elements(values, index, count: width)
                 var h = 0
                 while h < count {
-                    let weight = SIMD16<Float>(repeating: weights[h * 256 + lane] * valueScale)
+                    let weight = SIMD16<Float>(repeating: weights[h * 16 + lane])
                     sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
                     h += 1
                 }

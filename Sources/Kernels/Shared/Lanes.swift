@@ -44,15 +44,3 @@ func sum(_ value: SIMD16<Float>) -> Float {
     let two = four.lowHalf + four.highHalf
     return two[0] + two[1]
 }
-
-/// The largest lane.
-@inline(__always)
-func largestLane(_ value: SIMD16<Float>) -> Float {
-    var result = value[0]
-    var lane = 1
-    while lane < 16 {
-        if value[lane] > result { result = value[lane] }
-        lane += 1
-    }
-    return result
-}

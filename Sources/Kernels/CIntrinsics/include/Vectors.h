@@ -94,6 +94,11 @@ static inline __m512 trinity_from_float8(__m128i codes) {
     return _mm512_cvtph_ps(trinity_float8_halves(codes));
 }
 
+/// The largest lane.
+static inline float trinity_largest_lane(__m512 values) {
+    return _mm512_reduce_max_ps(values);
+}
+
 /// Sixteen bfloat16 numbers as floats.
 static inline __m512 trinity_from_bfloat16(__m256i values) {
     return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(values), 16);
