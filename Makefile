@@ -8,6 +8,8 @@ ARGS ?=
 CLIENT_BINARY ?= .build/debug/trinity
 # How long `make soak` keeps up its load.
 SOAK_SECONDS ?= 600
+# Or how many requests; then the time does not count.
+SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and for how long each.
 FUZZ_TARGET ?= tokenizerFile encoder template templateContext json
@@ -67,7 +69,8 @@ fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_SECON
 
 soak: build ## Load the server with aborting clients and check for leaks
 	@script/setup --ci
-	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS)
+	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS) \
+	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove what was built
 	rm -rf .build .build-tsan Fuzzing/.build .venv

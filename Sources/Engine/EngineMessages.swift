@@ -130,8 +130,22 @@ public struct EngineStatistics: Sendable {
     public var generationTokens: UInt64 = 0
     /// What all steps have read.
     public var traffic = StepTraffic()
+    /// What all steps have spent their time on.
+    public var phases = StepPhases()
 
     public init() {}
+}
+
+/// How long the parts of steps took.
+public struct StepPhases: Sendable, Equatable {
+    /// Choosing what to compute.
+    public var schedule = Duration.zero
+    /// The model.
+    public var forward = Duration.zero
+    /// Sampling, and the log-probabilities of prompts.
+    public var sample = Duration.zero
+    /// Text, stops, and handing events over.
+    public var report = Duration.zero
 }
 
 /// What the engine thread has for the server, at most one event a sequence.

@@ -40,7 +40,11 @@ final class EngineThread {
             events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
             if !commands.stops, !scheduler.isIdle { events += step() }
             // Without an event a report still tells the statistics: blocks that an abort has freed.
-            if !events.isEmpty || !commands.isEmpty { outbox.post(events, statistics()) }
+            if !events.isEmpty || !commands.isEmpty {
+                let begin = clock.now
+                outbox.post(events, statistics())
+                totals.phases.report += clock.now - begin
+            }
             if commands.stops { return }
         }
     }
@@ -108,7 +112,9 @@ final class EngineThread {
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
         let batch = forwardBatch(scheduled)
+        let scheduleEnd = clock.now
         let logits = transformer.forward(batch)
+        let forwardEnd = clock.now
         scheduler.advance(scheduled)
         totals.steps += 1
         totals.traffic += transformer.traffic
@@ -117,11 +123,18 @@ final class EngineThread {
         let due = scheduled.sequences.filter(\.samples).map(\.id)
         // A statement of its own: its copies of the sequences are gone before these change.
         let results = sampler.sample(due.map { sequences[$0] }, logits)
+        let sampleEnd = clock.now
         for (id, result) in zip(due, results) {
             append(result, to: id, event: &events[id, default: TokenEvent(sequence: id)])
         }
+        let reportEnd = clock.now
         reportPrompts(promptRows, in: &events)
-        scheduler.observe(scheduled.work, took: clock.now - now)
+        let end = clock.now
+        totals.phases.schedule += scheduleEnd - now
+        totals.phases.forward += forwardEnd - scheduleEnd
+        totals.phases.sample += sampleEnd - forwardEnd + (end - reportEnd)
+        totals.phases.report += reportEnd - sampleEnd
+        scheduler.observe(scheduled.work, took: end - now)
         #if DEBUG
             scheduler.checkInvariants()
         #endif

@@ -101,7 +101,7 @@ final class Routes: HTTPService {
         case .metrics:
             let text = metrics.render(
                 modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,
-                running: active.running, waiting: active.waiting)
+                running: active.running, waiting: active.waiting, preparing: active.preparing)
             reply(exchange, .ok, [.contentType: PrometheusText.contentType], text, on: loop)
         }
     }

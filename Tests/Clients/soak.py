@@ -43,12 +43,16 @@ async def visit(client, choose, counts):
         await asyncio.sleep(0.1)
 
 
-async def load(server, seconds, clients, choose, counts):
+async def load(server, seconds, requests, clients, choose, counts):
+    """For so long, or until so many requests have been sent."""
     deadline = time.monotonic() + seconds
+    left = requests
     async with openai.AsyncOpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0, timeout=120) as client:
         async def visitor(seed):
+            nonlocal left
             own = random.Random(seed)
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline and left > 0:
+                left -= 1
                 await visit(client, own, counts)
 
         await asyncio.gather(*(visitor(choose.random()) for _ in range(clients)))
@@ -57,17 +61,22 @@ async def load(server, seconds, clients, choose, counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--requests", type=int, help="how many in all, however long it takes")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     options = parser.parse_args()
-    print(f"soak: {options.seconds:g} s, {options.clients} clients, seed {options.seed}", flush=True)
+    # A third of either.
+    seconds, requests = (options.seconds / 3, float("inf")) if options.requests is None else (
+        float("inf"), options.requests // 3 + 1)
+    length = f"{options.seconds:g} s" if options.requests is None else f"{options.requests} requests"
+    print(f"soak: {length}, {options.clients} clients, seed {options.seed}", flush=True)
 
     choose = random.Random(options.seed)
     counts = {"finished": 0, "left": 0, "refused": 0}
     memory = []
     with Server() as server:
         for third in range(3):
-            asyncio.run(load(server, options.seconds / 3, options.clients, choose, counts))
+            asyncio.run(load(server, seconds, requests, options.clients, choose, counts))
             eventually(server.is_idle, 30)
             memory.append(server.resident_bytes())
             print(f"soak: third {third + 1}: {counts}, {memory[-1] / 2**20:.1f} MiB resident", flush=True)

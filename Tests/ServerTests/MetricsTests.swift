@@ -47,10 +47,31 @@ import Testing
         #expect(Histogram.bounds(upTo: limit) == bounds)
     }
 
+    @Test func `a step's time and traffic, and the queue's two reasons, are told`() {
+        var statistics = EngineStatistics()
+        statistics.phases.forward = .milliseconds(1250)
+        statistics.traffic = StepTraffic(weightBytes: 7, cacheBytes: 8, expertsTouched: 9)
+        let text = String(
+            decoding: Metrics(maxModelLength: 100).render(
+                modelName: "m", model: nil, statistics: statistics, running: 1, waiting: 5, preparing: 2),
+            as: UTF8.self)
+        for line in [
+            #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="capacity"} 3"#,
+            #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="deferred"} 2"#,
+            #"trinity_engine_step_seconds_total{model_name="m",engine="0",phase="schedule"} 0"#,
+            #"trinity_engine_step_seconds_total{model_name="m",engine="0",phase="forward"} 1.25"#,
+            #"trinity_weight_bytes_read_total{model_name="m",engine="0"} 7"#,
+            #"trinity_kv_cache_bytes_read_total{model_name="m",engine="0"} 8"#,
+            #"trinity_experts_touched_total{model_name="m",engine="0"} 9"#,
+        ] {
+            #expect(text.contains(line + "\n"), "\(line)")
+        }
+    }
+
     @Test func `the names that dashboards ask for are there`() {
         let text = String(
             decoding: Metrics(maxModelLength: 100).render(
-                modelName: "m", model: nil, statistics: EngineStatistics(), running: 1, waiting: 2),
+                modelName: "m", model: nil, statistics: EngineStatistics(), running: 1, waiting: 2, preparing: 0),
             as: UTF8.self)
         for name in [
             "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
@@ -66,7 +87,7 @@ import Testing
     @Test func `the manual explains every metric`() throws {
         let text = String(
             decoding: Metrics(maxModelLength: 100).render(
-                modelName: "m", model: nil, statistics: EngineStatistics(), running: 0, waiting: 0),
+                modelName: "m", model: nil, statistics: EngineStatistics(), running: 0, waiting: 0, preparing: 0),
             as: UTF8.self)
         let manual = try String(
             contentsOf: Fixtures.repository.appending(path: "docs/operating.md"), encoding: .utf8)

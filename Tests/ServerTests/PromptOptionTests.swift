@@ -133,6 +133,22 @@ import Text
         await server.stop()
     }
 
+    @Test func `requests of different salts share no prefix`() async throws {
+        let server = try await TestServer.start()
+        func cached(_ salt: String?) async throws -> Int? {
+            var members: JSONObject = ["prompt": .array(Array(repeating: 9, count: 100)), "max_tokens": 1]
+            if let salt { members["cache_salt"] = .string(salt) }
+            return try await server.post("/v1/completions", request(members))
+                .json["usage"]?["prompt_tokens_details"]?["cached_tokens"]?.integer
+        }
+        #expect(try await cached("a") == 0)
+        #expect(try await cached("a") == 96)
+        #expect(try await cached("b") == 0)
+        #expect(try await cached(nil) == 0)
+        #expect(try await cached(nil) == 96)
+        await server.stop()
+    }
+
     @Test func `a prompt is cut where the request says so`() async throws {
         let server = try await TestServer.start()
         func prompt(_ members: JSONObject) async throws -> [JSONValue]? {

@@ -43,6 +43,8 @@ struct SchemaValidator {
         case "minimum": return require(numbers(value, argument).map { $0 >= $1 } ?? true)
         case "maximum": return require(numbers(value, argument).map { $0 <= $1 } ?? true)
         case "exclusiveMinimum": return require(numbers(value, argument).map { $0 > $1 } ?? true)
+        case "maxLength":
+            return require((value.string?.unicodeScalars.count ?? 0) <= argument.integer ?? 0)
         case "minLength": return require((value.string?.unicodeScalars.count ?? .max) >= argument.integer ?? 0)
         case "pattern": return require(value.string.map { matches($0, argument.string) } ?? true)
         case "minItems": return require((value.array?.count ?? .max) >= argument.integer ?? 0)

@@ -7,6 +7,12 @@ public struct StepTraffic: Sendable, Equatable {
     /// Routed experts that got at least one token, over all layers.
     public var expertsTouched = 0
 
+    public init(weightBytes: Int = 0, cacheBytes: Int = 0, expertsTouched: Int = 0) {
+        self.weightBytes = weightBytes
+        self.cacheBytes = cacheBytes
+        self.expertsTouched = expertsTouched
+    }
+
     public var bytes: Int { weightBytes + cacheBytes }
 
     static func += (total: inout Self, step: Self) {

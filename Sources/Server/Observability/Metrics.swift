@@ -59,12 +59,17 @@ struct Metrics: Sendable {
     /// - Parameters:
     ///   - running: choices that the scheduler has started.
     ///   - waiting: choices before that, preparation included.
+    ///   - preparing: requests in preparation.
     func render(
-        modelName: String, model: LoadedModel?, statistics: EngineStatistics, running: Int, waiting: Int
+        modelName: String, model: LoadedModel?, statistics: EngineStatistics, running: Int, waiting: Int, preparing: Int
     ) -> [UInt8] {
         var text = PrometheusText(labels: [("model_name", modelName), ("engine", "0")])
         text.gauge("vllm:num_requests_running", "Choices being computed.", Double(running))
         text.gauge("vllm:num_requests_waiting", "Choices that wait, in preparation or in the queue.", Double(waiting))
+        text.gauge(
+            "vllm:num_requests_waiting_by_reason",
+            "Choices that wait for their turn (capacity), and requests that are being prepared (deferred).",
+            [([("reason", "capacity")], Double(waiting - preparing)), ([("reason", "deferred")], Double(preparing))])
         let poolSize = Double(max(1, statistics.scheduler.totalBlocks))
         text.gauge(
             "vllm:kv_cache_usage_perc", "Share of the KV pool that sequences hold, 0 to 1.",
@@ -104,6 +109,29 @@ struct Metrics: Sendable {
                 "trinity_wasted_tokens_total", "Tokens computed for choices that were aborted.",
                 statistics.scheduler.wastedTokens))
         text.write(total("trinity_engine_steps_total", "Steps of the engine.", statistics.steps))
+        let phases = statistics.phases
+        text.counter(
+            "trinity_engine_step_seconds_total", "Time that steps have spent, by phase.",
+            [
+                ([("phase", "schedule")], phases.schedule / .seconds(1)),
+                ([("phase", "forward")], phases.forward / .seconds(1)),
+                ([("phase", "sample")], phases.sample / .seconds(1)),
+                ([("phase", "report")], phases.report / .seconds(1)),
+            ])
+        let traffic = statistics.traffic
+        text.write(
+            total(
+                "trinity_weight_bytes_read_total", "Bytes of weights that steps have read.", UInt64(traffic.weightBytes)
+            ))
+        text.write(
+            total(
+                "trinity_kv_cache_bytes_read_total", "Bytes of keys and values that steps have read.",
+                UInt64(traffic.cacheBytes)))
+        text.write(
+            total(
+                "trinity_experts_touched_total",
+                "Routed experts that got a token in a step, over all layers and steps.",
+                UInt64(traffic.expertsTouched)))
         for counter in [finished, rejected] { text.write(counter) }
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,

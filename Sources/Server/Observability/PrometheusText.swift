@@ -29,6 +29,12 @@ struct PrometheusText {
         for (labels, value) in values { sample(name, labels, number(value)) }
     }
 
+    /// A counter split by labels, of other things than whole numbers.
+    mutating func counter(_ name: String, _ help: String, _ values: [(labels: [(String, String)], value: Double)]) {
+        header(name, "counter", help)
+        for (labels, value) in values { sample(name, labels, number(value)) }
+    }
+
     mutating func write(_ histogram: Histogram) {
         header(histogram.name, "histogram", histogram.help)
         var cumulative: UInt64 = 0

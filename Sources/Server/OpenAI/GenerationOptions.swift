@@ -35,6 +35,9 @@ struct GenerationOptions: Sendable {
     var streaming: Streaming?
     /// Lower is earlier.
     var priority = 0
+    /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
+    /// has sent.
+    var cacheSalt = ""
     /// How long after its arrival the request gives up.
     var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.
@@ -66,6 +69,7 @@ struct GenerationOptions: Sendable {
     /// Seconds; the lower bound is outside.
     static let timeouts = 0.0...86400
     static let maximumBadWords = 1000
+    static let maximumSaltLength = 128
 
     /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
     init(
@@ -82,6 +86,7 @@ struct GenerationOptions: Sendable {
         namesTokensByID = try reader.bool("return_tokens_as_token_ids") ?? false
         returnsTokenIDs = try reader.bool("return_token_ids") ?? false
         skipsSpecialTokens = try reader.bool("skip_special_tokens") ?? true
+        cacheSalt = try Self.cacheSalt(&reader)
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
@@ -113,6 +118,18 @@ extension GenerationOptions {
             sampling.allowedTokenIDs = Set(ids).sorted()
         }
         try readBadWords(&reader, model)
+    }
+
+    private static func cacheSalt(_ reader: inout FieldReader) throws(APIError) -> String {
+        guard let salt = try reader.string("cache_salt") else { return "" }
+        let path = reader.path(to: "cache_salt")
+        guard 1...maximumSaltLength ~= salt.unicodeScalars.count else {
+            throw .invalid(
+                param: path,
+                message:
+                    "'\(path)' must have from 1 to \(maximumSaltLength) characters, not \(salt.unicodeScalars.count).")
+        }
+        return salt
     }
 
     private mutating func readBadWords(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {

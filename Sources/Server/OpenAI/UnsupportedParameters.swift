@@ -5,7 +5,6 @@ import Text
 enum UnsupportedParameters {
     /// Names with the values that change nothing, of both endpoints.
     private static let common: [(name: String, harmless: [JSONValue])] = [
-        ("cache_salt", []),
         ("chat_template", []),
         ("early_stopping", [false]),
         ("function_call", []),

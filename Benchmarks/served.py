@@ -1,0 +1,93 @@
+"""A server under measurement, and clients that cost it little: shared by the benchmarks that go over HTTP."""
+
+import http.client
+import json
+import pathlib
+import random
+import re
+import socket
+import subprocess
+import time
+
+TOKEN_IDS = re.compile(rb'[,{]"token_ids":\[([0-9,]+)\]')
+BINARY = pathlib.Path(__file__).resolve().parent.parent / ".build/release/trinity"
+
+
+class Served:
+    """`trinity serve` of a model under the name m, ready, on a port of its own; ends with the `with` block."""
+
+    def __init__(self, model, *options):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--model", model, "--served-model-name", "m", "--port", str(self.port), "--log-level",
+             "error", *options])
+        while self.process.poll() is None:
+            try:
+                if self.request("GET", "/ready").status == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise SystemExit("the server does not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def request(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+        connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
+        return connection.getresponse()
+
+    def stream(self, prompt, tokens, **members):
+        """Yields the status and what came with it, then for each event the time and how many tokens it brought.
+
+        Ids are asked for because random weights make text that mostly waits for the rest of a character. Little is parsed, since
+        clients share the server's CPUs.
+        """
+        body = json.dumps({
+            "model": "m", "prompt": prompt, "max_tokens": tokens, "ignore_eos": True, "stream": True, "temperature": 0,
+            "return_token_ids": True, **members})
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall((
+                "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+            data = connection.recv(65536)
+            status = int(data.split(b" ", 2)[1])
+            yield status, data
+            seen = 0
+            while status == 200:
+                *events, rest = data.split(b"\n\n")
+                for event in events:
+                    if ids := TOKEN_IDS.search(event):
+                        count = ids[1].count(b",") + 1
+                        seen += count
+                        yield time.monotonic(), count
+                more = connection.recv(65536)
+                if not more:
+                    assert seen == tokens, f"{seen} of {tokens} tokens"
+                    return
+                data = rest + more
+
+    def metric(self, name, label=""):
+        """The value of the first sample of `name` that has `label`."""
+        text = self.request("GET", "/metrics").read().decode()
+        return float(re.search(rf"^{name}(?:{{[^}}]*{label}[^}}]*}})? (\S+)$", text, re.MULTILINE)[1])
+
+    def resident_bytes(self):
+        return self.metric("process_resident_memory_bytes")
+
+
+def prompt(seed, length, vocabulary=250):
+    """Random token ids."""
+    return random.Random(seed).choices(range(10, vocabulary), k=length)
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
