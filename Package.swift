@@ -92,7 +92,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "COpenBLAS", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),

@@ -68,6 +68,12 @@ struct EngineLoader {
     }
 
     private func chooseKernels() throws -> KernelTable {
+        if options.compute == .blas {
+            guard options.kernels == nil else {
+                throw EngineError.unsupported("kernels beside compute blas, which has its own")
+            }
+            logger.notice("products by OpenBLAS: results depend on what else runs, and are slower")
+        }
         guard let set = options.kernels else { return .best(options.compute) }
         guard KernelSet.available.contains(set) else {
             let available = KernelSet.available.map(\.rawValue).joined(separator: ", ")

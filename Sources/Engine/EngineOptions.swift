@@ -8,6 +8,8 @@ public struct EngineOptions: Sendable {
         case exact
         /// Activations rounded to bfloat16 in products, where the CPU multiplies bfloat16; elsewhere as `exact`.
         case fast
+        /// Products by OpenBLAS over weights widened to float32: a yardstick. Results depend on what else runs.
+        case blas
     }
 
     /// In which format weights are kept in memory.
@@ -34,7 +36,7 @@ public struct EngineOptions: Sendable {
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
-    /// How keys and values are stored; `nil`: bfloat16 in fast mode, float32 in exact mode.
+    /// How keys and values are stored; `nil`: bfloat16 in fast mode, else float32.
     public var kvCacheType: KVDataType?
     /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
     public var cachesPrefixes = true
@@ -46,7 +48,7 @@ public struct EngineOptions: Sendable {
     public var pinsThreads = true
 
     /// The type of keys and values that these options come to.
-    var cacheType: KVDataType { kvCacheType ?? (compute == .exact ? .f32 : .bf16) }
+    var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 
     public init(modelDirectory: URL) {
         self.modelDirectory = modelDirectory

@@ -116,6 +116,20 @@ struct ModelVectorTests {
         }
     }
 
+    /// The yardstick: near the reference, whatever the format, but not bit for bit.
+    @Test(arguments: ["a_base", "c_odd_sharded", "e_bf16", "f4_fp8_ds_block_ragged"])
+    func `products by OpenBLAS come near the reference`(name: String) throws {
+        let model = try ModelCase(name)
+        for pool in [WorkerPool.single, .shared] {
+            let blas = try makeDriver(model, pool: pool, kernels: .blas)
+            let own = try makeDriver(model, pool: pool, kernels: .portable)
+            for prompt in model.prompts {
+                let (got, want) = (blas.run([prompt.promptIDs], count: 1)[0], own.run([prompt.promptIDs], count: 1)[0])
+                expectClose(got.logits.flatMap { $0 }, want.logits.flatMap { $0 }, name, .portable)
+            }
+        }
+    }
+
     /// Runs all prompts alone and whole, and then in every other way, and compares all logits bit for bit.
     private func expectInvariant(
         _ model: ModelCase, kernels: KernelTable, dataType: KVDataType, chunks: [Int]

@@ -52,7 +52,7 @@ import Testing
                 "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
             ),
             (.maxQueuedTokens, "0", "must be a whole number from 1 to 1099511627776; got '0'"),
-            (.compute, "slow", "must be one of exact, fast; got 'slow'"),
+            (.compute, "slow", "must be one of exact, fast, blas; got 'slow'"),
             (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
             (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
             (

@@ -38,7 +38,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
 extension KernelTable {
     /// The fastest set of this machine.
     static func best(_ compute: EngineOptions.Compute) -> KernelTable {
-        (KernelSet.available.last ?? .portable).table(compute)
+        compute == .blas ? .blas : (KernelSet.available.last ?? .portable).table(compute)
     }
 
     /// Every table that this machine runs.

@@ -18,9 +18,10 @@ struct Bench: ParsableCommand {
     var threads: Int?
     @Option(help: "Weights in memory: auto keeps them as stored, fp8 quantises linear layers and head at load.")
     var weights = EngineOptions.WeightFormat.auto
-    @Option(help: "Type of keys and values in the cache (default: bf16, or f32 in exact mode).")
+    @Option(help: "Type of keys and values in the cache (default: bf16 in fast mode, else f32).")
     var kvCacheDtype: KVDataType?
-    @Option(help: "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it.")
+    @Option(
+        help: "Matrix products: fast, exact, or blas (OpenBLAS, a yardstick); fast rounds activations to bfloat16.")
     var compute = EngineOptions.Compute.fast
     @Option(
         help: ArgumentHelp("Tokens behind which one sequence decodes, with commas between them.", valueName: "list"))

@@ -78,7 +78,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Type of keys and values in the cache: f32, bf16 or fp8 (default: bf16, or f32 in exact mode).",
+            "Type of keys and values in the cache: f32, bf16 or fp8 (default: bf16 in fast mode, else f32).",
             valueName: "type"))
     var kvCacheDtype: String?
     @Option(
@@ -90,7 +90,10 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Activations in products: exact, or fast, which rounds them to bfloat16 where the CPU has it (default: fast).",
+            """
+            Matrix products: fast rounds activations to bfloat16 where the CPU has it, exact does not, blas is OpenBLAS, a \
+            yardstick whose results depend on load (default: fast).
+            """,
             valueName: "mode"))
     var compute: String?
     @Option(
