@@ -98,8 +98,6 @@ final class KVStorage {
         guard let memory, memory != MAP_FAILED else {
             throw .allocation(bytes: bytes, reason: String(cString: strerror(errno)))
         }
-        // A slot of one layer is two small pages, far from the next slot's: with large ones the CPU finds it sooner.
-        madvise(memory, bytes, MADV_HUGEPAGE)
         base = memory
     }
 
