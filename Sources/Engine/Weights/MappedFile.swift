@@ -32,8 +32,9 @@ final class MappedFile {
     /// Takes the pages of `range`, a part of `bytes`, out of this process's memory; the next read brings them back.
     func release(_ range: UnsafeRawBufferPointer) {
         guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
-        // Outwards to whole pages: a neighbour's page costs another fault at most.
-        let page = Int(getpagesize())
+        // Outwards, to what the system maps around a page that is read (64 KB): a neighbour's page costs another fault at
+        // most, and what is left of each of many small tensors would add up to a tenth of the file.
+        let page = max(Int(getpagesize()), 1 << 16)
         let first = (start - base) / page * page
         let end = min((start - base + range.count + page - 1) / page * page, bytes.count)
         madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
