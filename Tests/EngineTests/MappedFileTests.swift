@@ -20,7 +20,8 @@ import Testing
         }
         #expect(sum == 0)
         let resident = try withExtendedLifetime(file) { try Self.residentKilobytes(of: url) }
-        #expect(resident <= 64)
+        // Released by pages alone, a quarter of the file is left; the system may map more than usual around some.
+        #expect(resident <= 2500)
     }
 
     /// What /proc says of the mapping of a file.
