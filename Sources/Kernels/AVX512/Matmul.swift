@@ -117,107 +117,183 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         while block < endBlock {
             var start = 0
             while start < columns {
-                let end = panelEnd(start)
-                multiply(lines(block, start), end - start, block, start, 0, offsets)
-                start = end
+                let panel = panel(block, start, height: 1)
+                let sums = output(0, block)
+                multiply(panel, One(repeating: 0), offsets, sums, sums)
+                start = panel.end
             }
             block += 1
         }
     }
 
-    /// Many tokens: tile by tile, for as many at a time as the cache holds the rows of x of. Decoding float8 anew for
+    /// Many tokens: tile by tile, for as many at a time as the first cache holds the sums of. Decoding float8 anew for
     /// each tile costs less than writing a decoded panel to memory, since products and table lookups run side by side.
     @inline(__always)
     private func runTiles(_ firstBlock: Int, _ endBlock: Int) {
-        let most = Self.cachedNumbers / columns
-        let chunk = most < 48 ? 48 : most
-        var token = 0
-        while token < tokens {
-            let end = token + chunk < tokens ? token + chunk : tokens
-            var block = firstBlock
-            while block < endBlock {
-                var start = 0
-                while start < columns {
-                    let width = panelEnd(start) - start
-                    multiplyTiles(lines(block, start), width, block, start, token, end)
-                    start += width
+        var scratch = InlineArray<2048, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &scratch) { bytes in
+            guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            var token = 0
+            while token < tokens {
+                let end = token + 64 < tokens ? token + 64 : tokens
+                var block = firstBlock
+                while block < endBlock {
+                    // Two blocks of rows at once, where registers allow it: a number of x is loaded once for both.
+                    let height = !isPair && block + 2 <= endBlock ? 2 : 1
+                    var start = 0
+                    while start < columns {
+                        let panel = panel(block, start, height: height)
+                        if height == 2 {
+                            multiplyPairs(panel, token, end, scratch)
+                        } else {
+                            multiplySingles(panel, token, end, scratch)
+                        }
+                        start = panel.end
+                    }
+                    block += height
                 }
-                block += 1
+                token = end
             }
-            token = end
         }
     }
 
-    /// Numbers of x that are walked through for each block: 256 KB of the second cache.
-    private static var cachedNumbers: Int {
-        @inline(__always) get { 1 << 17 }
-    }
-
     @inline(__always)
-    private func multiplyTiles(
-        _ source: UnsafeRawPointer, _ width: Int, _ block: Int, _ start: Int, _ firstToken: Int, _ endToken: Int
+    private func multiplyPairs(
+        _ panel: Panel, _ firstToken: Int, _ endToken: Int, _ scratch: UnsafeMutablePointer<Float>
     ) {
-        let most = isPair ? 5 : 8
         var token = firstToken
         while token < endToken {
-            let left = endToken - token
-            // Tiles of nearly equal size: a small one at the end would wait for its chains.
-            let tiles = (left + most - 1) / most
-            let count = (left + tiles - 1) / tiles
+            let count = tileSize(endToken - token, 5)
+            let from = Sums(base: scratch + (token - firstToken) * 32, stride: 32)
+            let into = panel.end == columns ? output(token, panel.block) : from
             switch count {
-            case 8: tile(source, width, block, start, token, InlineArray<8, Int>(repeating: 0))
-            case 7: tile(source, width, block, start, token, InlineArray<7, Int>(repeating: 0))
-            case 6: tile(source, width, block, start, token, InlineArray<6, Int>(repeating: 0))
-            case 5: tile(source, width, block, start, token, InlineArray<5, Int>(repeating: 0))
-            case 4: tile(source, width, block, start, token, InlineArray<4, Int>(repeating: 0))
-            case 3: tile(source, width, block, start, token, InlineArray<3, Int>(repeating: 0))
-            case 2: tile(source, width, block, start, token, InlineArray<2, Int>(repeating: 0))
-            default: tile(source, width, block, start, token, InlineArray<1, Int>(repeating: 0))
+            case 5: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
+            case 4: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
+            case 3: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
+            case 2: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
+            default:
+                multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
             }
             token += count
         }
     }
 
     @inline(__always)
-    private func tile<let count: Int>(
-        _ source: UnsafeRawPointer, _ width: Int, _ block: Int, _ start: Int, _ token: Int,
-        _ tokens: InlineArray<count, Int>
+    private func multiplySingles(
+        _ panel: Panel, _ firstToken: Int, _ endToken: Int, _ scratch: UnsafeMutablePointer<Float>
     ) {
-        multiply(source, width, block, start, token, rowOffsets(token, tokens))
+        var token = firstToken
+        while token < endToken {
+            let count = tileSize(endToken - token, isPair ? 5 : 8)
+            let from = Sums(base: scratch + (token - firstToken) * 16, stride: 16)
+            let into = panel.end == columns ? output(token, panel.block) : from
+            switch count {
+            case 8: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<8, Int>(repeating: 0)), from, into)
+            case 7: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<7, Int>(repeating: 0)), from, into)
+            case 6: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<6, Int>(repeating: 0)), from, into)
+            case 5: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
+            case 4: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
+            case 3: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
+            case 2: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
+            default:
+                multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
+            }
+            token += count
+        }
     }
 
-    /// y (+)= (x panel^T) * scales for `count` tokens.
+    /// Tiles of nearly equal size: a small one at the end would wait for its chains.
     @inline(__always)
-    private func multiply<let count: Int>(
-        _ source: UnsafeRawPointer, _ width: Int, _ block: Int, _ start: Int, _ token: Int,
-        _ offsets: InlineArray<count, Int>
+    private func tileSize(_ left: Int, _ most: Int) -> Int {
+        let tiles = (left + most - 1) / most
+        return (left + tiles - 1) / tiles
+    }
+
+    private typealias One = InlineArray<1, Int>
+    private typealias Two = InlineArray<2, Int>
+
+    /// Sums of a tile: of token t and row r at `t * stride + r`.
+    private struct Sums {
+        var base: UnsafeMutablePointer<Float>
+        var stride: Int
+    }
+
+    @inline(__always)
+    private func output(_ token: Int, _ block: Int) -> Sums {
+        Sums(base: y + token * yStride + block * 16, stride: yStride)
+    }
+
+    /// Columns start ..< end of one or two blocks of rows.
+    private struct Panel {
+        var lines: UnsafeRawPointer
+        var block: Int
+        var start: Int
+        var end: Int
+        /// Where to find, from a line, the one that will be wanted 4 KB of weights later.
+        var ahead: Int
+    }
+
+    @inline(__always)
+    private func panel(_ block: Int, _ start: Int, height: Int) -> Panel {
+        let end = panelEnd(start)
+        let isInNextBlocks = start + 4096 / 64 * lineColumns >= columns
+        return Panel(
+            lines: lines(block, start), block: block, start: start, end: end,
+            ahead: 4096 + (isInNextBlocks ? (height - 1) * blockBytes : 0))
+    }
+
+    private var blockBytes: Int {
+        @inline(__always) get { (columns + lineColumns - 1) / lineColumns * 64 }
+    }
+
+    /// into = from + (x panel^T) * scales, from only if the panel is not the first, for `height` blocks of rows and
+    /// `count` tokens.
+    @inline(__always)
+    private func multiply<let height: Int, let count: Int>(
+        _ panel: Panel, _ blocks: InlineArray<height, Int>, _ offsets: InlineArray<count, Int>, _ from: Sums,
+        _ into: Sums
     ) {
         let tables = Float8Tables()
-        let x = x + start * 2
+        let width = panel.end - panel.start
+        let x = x + panel.start * 2
         let low = x + xStride / 2
-        var even = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var odd = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var lowEven = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var lowOdd = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        let zeros = InlineArray<height, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
+        var even = zeros
+        var odd = zeros
+        var lowEven = zeros
+        var lowOdd = zeros
 
         let quads = isFloat8 ? (width + 3) / 4 : (width + 1) / 4
         var quad = 0
         while quad < quads {
-            var pairs = (SIMD8<Int64>.zero, SIMD8<Int64>.zero)
-            if isFloat8 {
-                trinity_prefetch(source + quad * 64 + 4096)
-                pairs = tables.decode(source + quad * 64)
-            } else {
-                pairs = (loadLine(source + quad * 128), loadLine(source + quad * 128 + 64))
+            var pairs = InlineArray<height, (SIMD8<Int64>, SIMD8<Int64>)>(repeating: (.zero, .zero))
+            var b = 0
+            while b < height {
+                let line = panel.lines + b * blockBytes + quad * (isFloat8 ? 64 : 128)
+                if isFloat8 {
+                    trinity_prefetch(line + panel.ahead)
+                    pairs[unchecked: b] = tables.decode(line)
+                } else {
+                    pairs[unchecked: b] = (loadLine(line), loadLine(line + 64))
+                }
+                b += 1
             }
             var t = 0
             while t < count {
                 let place = offsets[unchecked: t] + quad * 8
-                even[unchecked: t] = dot(even[unchecked: t], pairs.0, x + place)
-                odd[unchecked: t] = dot(odd[unchecked: t], pairs.1, x + place + 4)
-                if isPair {
-                    lowEven[unchecked: t] = dot(lowEven[unchecked: t], pairs.0, low + place)
-                    lowOdd[unchecked: t] = dot(lowOdd[unchecked: t], pairs.1, low + place + 4)
+                b = 0
+                while b < height {
+                    even[unchecked: b][unchecked: t] = dot(
+                        even[unchecked: b][unchecked: t], pairs[unchecked: b].0, x + place)
+                    odd[unchecked: b][unchecked: t] = dot(
+                        odd[unchecked: b][unchecked: t], pairs[unchecked: b].1, x + place + 4)
+                    if isPair {
+                        lowEven[unchecked: b][unchecked: t] = dot(
+                            lowEven[unchecked: b][unchecked: t], pairs[unchecked: b].0, low + place)
+                        lowOdd[unchecked: b][unchecked: t] = dot(
+                            lowOdd[unchecked: b][unchecked: t], pairs[unchecked: b].1, low + place + 4)
+                    }
+                    b += 1
                 }
                 t += 1
             }
@@ -225,28 +301,41 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
         // One pair of columns more, at the end of the matrix.
         if !isFloat8 && quads * 4 < width {
-            let pair = loadLine(source + quads * 128)
-            var t = 0
-            while t < count {
-                let place = offsets[unchecked: t] + quads * 8
-                even[unchecked: t] = dot(even[unchecked: t], pair, x + place)
-                if isPair { lowEven[unchecked: t] = dot(lowEven[unchecked: t], pair, low + place) }
-                t += 1
+            var b = 0
+            while b < height {
+                let pair = loadLine(panel.lines + b * blockBytes + quads * 128)
+                var t = 0
+                while t < count {
+                    let place = offsets[unchecked: t] + quads * 8
+                    even[unchecked: b][unchecked: t] = dot(even[unchecked: b][unchecked: t], pair, x + place)
+                    if isPair {
+                        lowEven[unchecked: b][unchecked: t] = dot(
+                            lowEven[unchecked: b][unchecked: t], pair, low + place)
+                    }
+                    t += 1
+                }
+                b += 1
             }
         }
 
-        let scale = load16(scales, (block * scaleColumns + start / scaleWidth) * 16)
-        let valid = rows - block * 16
-        let mask = valid >= 16 ? 0xffff : UInt16(truncatingIfNeeded: 1 &<< valid &- 1)
-        let before = start > 0 ? mask : 0
-        var t = 0
-        while t < count {
-            var total = even[unchecked: t] + odd[unchecked: t]
-            if isPair { total = total + (lowEven[unchecked: t] + lowOdd[unchecked: t]) }
-            let target = y + (token + t) * yStride + block * 16
-            total = total * scale + trinity_load_masked(target, before)
-            trinity_store_masked(total, target, mask)
-            t += 1
+        var b = 0
+        while b < height {
+            let block = panel.block + b
+            let scale = load16(scales, (block * scaleColumns + panel.start / scaleWidth) * 16)
+            let valid = rows - block * 16
+            let mask = valid >= 16 ? 0xffff : UInt16(truncatingIfNeeded: 1 &<< valid &- 1)
+            let before = panel.start > 0 ? mask : 0
+            var t = 0
+            while t < count {
+                var total = even[unchecked: b][unchecked: t] + odd[unchecked: b][unchecked: t]
+                if isPair {
+                    total = total + (lowEven[unchecked: b][unchecked: t] + lowOdd[unchecked: b][unchecked: t])
+                }
+                total = total * scale + trinity_load_masked(from.base + t * from.stride + b * 16, before)
+                trinity_store_masked(total, into.base + t * into.stride + b * 16, mask)
+                t += 1
+            }
+            b += 1
         }
     }
 
