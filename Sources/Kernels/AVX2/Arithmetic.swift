@@ -39,3 +39,9 @@ func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16(
         lowHalf: trinity_from_eight_float16(halves.lowHalf), highHalf: trinity_from_eight_float16(halves.highHalf))
 }
+
+/// Thirty-two E4M3FN numbers from memory, each times 2^-8.
+@inline(__always)
+func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
+    (float8Lanes(pointer), float8Lanes(pointer + 16))
+}

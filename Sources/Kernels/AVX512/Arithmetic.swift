@@ -37,3 +37,10 @@ func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
 func largestLane(_ value: SIMD16<Float>) -> Float {
     trinity_largest_lane(value)
 }
+
+/// Thirty-two E4M3FN numbers from memory, each times 2^-8.
+@inline(__always)
+func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
+    let halves = trinity_float8_wide_halves(pointer.loadUnaligned(as: SIMD4<Int64>.self))
+    return (trinity_from_low_halves(halves), trinity_from_high_halves(halves))
+}

@@ -144,9 +144,9 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                     while start < columns {
                         let panel = panel(block, start, height: height)
                         if height == 2 {
-                            multiplyPairs(panel, token, end, scratch)
+                            multiplyTiles(panel, Two(repeating: 0), token, end, scratch)
                         } else {
-                            multiplySingles(panel, token, end, scratch)
+                            multiplyTiles(panel, One(repeating: 0), token, end, scratch)
                         }
                         start = panel.end
                     }
@@ -158,45 +158,32 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     }
 
     @inline(__always)
-    private func multiplyPairs(
-        _ panel: Panel, _ firstToken: Int, _ endToken: Int, _ scratch: UnsafeMutablePointer<Float>
+    private func multiplyTiles<let height: Int>(
+        _ panel: Panel, _ blocks: InlineArray<height, Int>, _ firstToken: Int, _ endToken: Int,
+        _ scratch: UnsafeMutablePointer<Float>
     ) {
         var token = firstToken
         while token < endToken {
-            let count = tileSize(endToken - token, 5)
+            let count = tileSize(endToken - token, isPair || height == 2 ? 5 : 8)
             let from = Sums(base: scratch + (token - firstToken) * 32, stride: 32)
             let into = panel.end == columns ? output(token, panel.block) : from
             switch count {
-            case 5: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
-            case 4: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
-            case 3: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
-            case 2: multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
+            case 8 where height == 1:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<8, Int>(repeating: 0)), from, into)
+            case 7 where height == 1:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<7, Int>(repeating: 0)), from, into)
+            case 6 where height == 1:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<6, Int>(repeating: 0)), from, into)
+            case 5:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
+            case 4:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
+            case 3:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
+            case 2:
+                multiply(panel, blocks, rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
             default:
-                multiply(panel, Two(repeating: 0), rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
-            }
-            token += count
-        }
-    }
-
-    @inline(__always)
-    private func multiplySingles(
-        _ panel: Panel, _ firstToken: Int, _ endToken: Int, _ scratch: UnsafeMutablePointer<Float>
-    ) {
-        var token = firstToken
-        while token < endToken {
-            let count = tileSize(endToken - token, isPair ? 5 : 8)
-            let from = Sums(base: scratch + (token - firstToken) * 16, stride: 16)
-            let into = panel.end == columns ? output(token, panel.block) : from
-            switch count {
-            case 8: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<8, Int>(repeating: 0)), from, into)
-            case 7: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<7, Int>(repeating: 0)), from, into)
-            case 6: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<6, Int>(repeating: 0)), from, into)
-            case 5: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
-            case 4: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
-            case 3: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
-            case 2: multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
-            default:
-                multiply(panel, One(repeating: 0), rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
             }
             token += count
         }

@@ -50,3 +50,9 @@ private func float8Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let bits = (codes & 0x80) &<< 24 | (codes & 0x7f) &<< 20
     return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
 }
+
+/// Thirty-two E4M3FN numbers from memory, each times 2^-8.
+@inline(__always)
+func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
+    (float8Lanes(pointer), float8Lanes(pointer + 16))
+}

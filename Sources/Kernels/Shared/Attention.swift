@@ -1,9 +1,9 @@
 // Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
 // has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. Within a
-// segment slots of 16 positions follow each other with a running maximum (Milakov and Gimelshein, "Online normalizer
-// calculation for softmax", arXiv 1805.02867). So a row's
-// result is the same in prefill and decode, and whichever threads computed its segments. Scores: the even
-// channels ascending, the odd ones, then their sum; values: one chain of ascending positions.
+// segment pairs of slots, 32 positions, follow each other with a running maximum (Milakov and Gimelshein, "Online
+// normalizer calculation for softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and
+// whichever threads computed its segments. Scores: the even channels ascending, the odd ones, then their sum; values: one
+// chain of ascending positions.
 
 extension Kernels {
     /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, of the query heads that
@@ -51,52 +51,9 @@ extension Kernels {
             start: start, end: end
         ).attend(query, heads, scale, partial)
     }
-
-    /// Adds the segment that follows to what the segments before came to.
-    public static func mergeSegment(
-        partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>
-    ) {
-        let maxima = heads * headDimension
-        let sums = maxima + heads
-        var head = 0
-        while head < heads {
-            let before = total[maxima + head]
-            let added = partial[maxima + head]
-            let highest = added > before ? added : before
-            let oldFactor = exponential(before - highest)
-            let newFactor = exponential(added - highest)
-            total[maxima + head] = highest
-            total[sums + head] = total[sums + head] * oldFactor + partial[sums + head] * newFactor
-            let values = total + head * headDimension
-            let addedValues = partial + head * headDimension
-            var i = 0
-            while i < headDimension {
-                let count = headDimension - i
-                let old = load(values, i, count: count) * oldFactor
-                store(load(addedValues, i, count: count) * newFactor + old, values, i, count: count)
-                i += 16
-            }
-            head += 1
-        }
-    }
-
-    /// out (heads, headDimension) = the values of all segments over their sums.
-    public static func finishAttention(
-        total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>
-    ) {
-        var head = 0
-        while head < heads {
-            let inverse = 1 / total[heads * headDimension + heads + head]
-            var i = head * headDimension
-            let end = i + headDimension
-            while i < end {
-                store(load(total, i, count: end - i) * inverse, out, i, count: end - i)
-                i += 16
-            }
-            head += 1
-        }
-    }
 }
+
+private typealias Pair<Element> = InlineArray<2, Element>
 
 /// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
 /// E4M3FN with scales.
@@ -124,7 +81,8 @@ private struct CachedSegment<let elementBytes: Int> {
         if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
     }
 
-    /// Slot by slot, so that memory is read in order: scores, their weights under the largest score so far, values.
+    /// Pair by pair of slots, so that memory is read nearly in order: scores, their weights under the largest score so far,
+    /// values.
     @inline(__always)
     private func attend<let count: Int>(
         _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
@@ -132,149 +90,161 @@ private struct CachedSegment<let elementBytes: Int> {
     ) {
         let query = query + head * headDimension
         let out = partial + head * headDimension
-        var highest = InlineArray<count, Float>(repeating: -.infinity)
-        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        // What the values before are worth under the new largest score, for each head, then 16 weights for each.
-        var scratch = InlineArray<80, Float>(repeating: 0)
-        withUnsafeMutableBytes(of: &scratch) { bytes in
-            guard let factors = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
-            let weights = factors + 16
-            var slot = start / 16
-            while slot * 16 < end {
-                let keys = block(slot)
-                let nextKeys = (slot + 1) * 16 < end ? block(slot + 1) : keys
-                let scores = scores(keys, query, scale, slot, tile)
-                var h = 0
-                while h < count {
-                    let candidate = largestLane(scores[unchecked: h])
-                    let before = highest[unchecked: h]
-                    let isHigher = candidate > before
-                    if isHigher { highest[unchecked: h] = candidate }
-                    factors[h] = isHigher ? exponential(before - candidate) : 1
-                    let terms = exponential(scores[unchecked: h] - highest[unchecked: h])
-                    sums[unchecked: h] = multiplyAdd(
-                        sums[unchecked: h], SIMD16<Float>(repeating: factors[h]), terms)
-                    store16(terms, weights, h * 16)
-                    h += 1
-                }
-                addValues(keys + 16 * headDimension * elementBytes, nextKeys, factors, weights, slot, out, tile)
-                slot += 1
+        var numbers = InlineArray<208, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &numbers) { bytes in
+            guard let numbers = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            store16(SIMD16(repeating: -.infinity), numbers, 0)
+            let weights = numbers + Kernels.scoreLanes
+            var pair = start / 32
+            while pair * 32 < end {
+                let blocks = blocks(pair)
+                let next = (pair + 1) * 32 < end ? self.blocks(pair + 1) : blocks
+                scores(blocks, query, scale, pair, weights, tile)
+                Kernels.addScores(numbers, heads: count)
+                addValues(blocks, next, numbers, weights, pair, out, tile)
+                pair += 1
+            }
+            var h = 0
+            while h < count {
+                partial[heads * headDimension + head + h] = numbers[Kernels.largestScores + h]
+                partial[heads * (headDimension + 1) + head + h] = sum(load16(numbers, Kernels.sumLanes + h * 16))
+                h += 1
             }
         }
-        var h = 0
-        while h < count {
-            partial[heads * headDimension + head + h] = highest[unchecked: h]
-            partial[heads * (headDimension + 1) + head + h] = sum(sums[unchecked: h])
-            h += 1
-        }
     }
 
+    /// The two blocks of a pair of slots, one of them twice where the other is not visible.
     @inline(__always)
-    private func block(_ slot: Int) -> UnsafeRawPointer {
-        cache + Int(table[slot * tableStride]) * blockBytes
+    private func blocks(_ pair: Int) -> Pair<UnsafeRawPointer> {
+        let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
+        let second = pair * 32 + 16 < end ? pair * 2 + 1 : pair * 2
+        var blocks = Pair(repeating: cache + Int(table[first * tableStride]) * blockBytes)
+        blocks[unchecked: 1] = cache + Int(table[second * tableStride]) * blockBytes
+        return blocks
     }
 
-    /// A slot's 16 scores for each head of the tile; lanes of positions that are not visible are minus infinity.
+    /// A pair's 32 scores for each head of the tile; those of positions that are not visible are minus infinity.
     @inline(__always)
     private func scores<let count: Int>(
-        _ keys: UnsafeRawPointer, _ query: UnsafePointer<Float>, _ scale: Float, _ slot: Int,
-        _ tile: InlineArray<count, Float>
-    ) -> InlineArray<count, SIMD16<Float>> {
+        _ blocks: Pair<UnsafeRawPointer>, _ query: UnsafePointer<Float>, _ scale: Float, _ pair: Int,
+        _ target: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    ) {
         // Two chains, since one is not enough to keep the CPU's multipliers busy.
-        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var oddSums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        let values = keys + 16 * headDimension * elementBytes
+        var sums = Pair(repeating: InlineArray<count, SIMD16<Float>>(repeating: .zero))
+        var oddSums = sums
         var channel = 0
         while channel + 2 <= headDimension {
-            // The values arrive while the keys are used.
-            prefetch(values + channel * 16 * elementBytes)
-            if elementBytes == 4 { prefetch(values + channel * 64 + 64) }
-            let key = elements(keys, channel * 16)
-            let oddKey = elements(keys, channel * 16 + 16)
+            var keys = Pair<SIMD16<Float>>(repeating: .zero)
+            var oddKeys = keys
+            var s = 0
+            while s < 2 {
+                let block = blocks[unchecked: s]
+                // The values arrive while the keys are used.
+                prefetch(block + (16 * headDimension + channel * 16) * elementBytes)
+                if elementBytes == 4 { prefetch(block + (16 * headDimension + channel * 16 + 16) * elementBytes) }
+                (keys[unchecked: s], oddKeys[unchecked: s]) = elementPair(block, channel * 16)
+                s += 1
+            }
             var h = 0
             while h < count {
                 let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
                 let oddFactor = SIMD16<Float>(repeating: query[h * headDimension + channel + 1])
-                sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
-                oddSums[unchecked: h] = multiplyAdd(oddKey, oddFactor, oddSums[unchecked: h])
+                s = 0
+                while s < 2 {
+                    sums[unchecked: s][unchecked: h] = multiplyAdd(
+                        keys[unchecked: s], factor, sums[unchecked: s][unchecked: h])
+                    oddSums[unchecked: s][unchecked: h] = multiplyAdd(
+                        oddKeys[unchecked: s], oddFactor, oddSums[unchecked: s][unchecked: h])
+                    s += 1
+                }
                 h += 1
             }
             channel += 2
         }
-        if channel < headDimension {
-            let key = elements(keys, channel * 16)
+        var s = 0
+        while s < 2 {
+            let block = blocks[unchecked: s]
             var h = 0
+            if channel < headDimension {
+                let key = elements(block, channel * 16)
+                while h < count {
+                    let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
+                    sums[unchecked: s][unchecked: h] = multiplyAdd(key, factor, sums[unchecked: s][unchecked: h])
+                    h += 1
+                }
+            }
+            // The 2^8 that decoding left out comes in here.
+            let keyScales = elementBytes == 1 ? scales(block, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
+            h = 0
             while h < count {
-                let factor = SIMD16<Float>(repeating: query[h * headDimension + channel])
-                sums[unchecked: h] = multiplyAdd(key, factor, sums[unchecked: h])
+                let products = (sums[unchecked: s][unchecked: h] + oddSums[unchecked: s][unchecked: h]) * keyScales
+                store16(products, target, h * 32 + s * 16)
                 h += 1
             }
+            s += 1
         }
-        let positions = Self.lanes &+ Int32(truncatingIfNeeded: slot &* 16)
-        let isHidden =
-            (positions .< Int32(truncatingIfNeeded: start)) .| (positions .>= Int32(truncatingIfNeeded: end))
-        // The 2^8 that decoding left out comes in here.
-        let keyScales = elementBytes == 1 ? scales(keys, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
         var h = 0
         while h < count {
-            let products = (sums[unchecked: h] + oddSums[unchecked: h]) * keyScales
-            sums[unchecked: h] = products.replacing(with: -.infinity, where: isHidden)
+            var position = pair * 32
+            while position < start {
+                target[h * 32 + position - pair * 32] = -.infinity
+                position += 1
+            }
+            position = end
+            while position < pair * 32 + 32 {
+                target[h * 32 + position - pair * 32] = -.infinity
+                position += 1
+            }
             h += 1
         }
-        return sums
     }
 
-    private static var lanes: SIMD16<Int32> {
-        @inline(__always) get { SIMD16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) }
-    }
-
-    /// out = out * factor + weights * values of a slot. Only visible positions are read: the others may hold anything,
+    /// out = out * factor + weights * values of a pair. Only visible positions are read: the others may hold anything,
     /// also what is not a number.
     @inline(__always)
     private func addValues<let count: Int>(
-        _ values: UnsafeRawPointer, _ nextKeys: UnsafeRawPointer, _ factors: UnsafePointer<Float>,
-        _ weights: UnsafeMutablePointer<Float>, _ slot: Int, _ out: UnsafeMutablePointer<Float>,
+        _ blocks: Pair<UnsafeRawPointer>, _ next: Pair<UnsafeRawPointer>, _ factors: UnsafePointer<Float>,
+        _ weights: UnsafeMutablePointer<Float>, _ pair: Int, _ out: UnsafeMutablePointer<Float>,
         _ tile: InlineArray<count, Float>
     ) {
-        let first = slot * 16 < start ? start - slot * 16 : 0
-        let stop = slot * 16 + 16 < end ? 16 : end - slot * 16
-        let isFirst = slot == start / 16
         if elementBytes == 1 {
             // The tokens' scales go into their weights.
-            let valueScales = scales(values - 16 * headDimension, 1) * 256
-            var h = 0
-            while h < count {
-                store16(load16(weights, h * 16) * valueScales, weights, h * 16)
-                h += 1
+            var s = 0
+            while s < 2 {
+                let valueScales = scales(blocks[unchecked: s], 1) * 256
+                var h = 0
+                while h < count {
+                    store16(load16(weights, h * 32 + s * 16) * valueScales, weights, h * 32 + s * 16)
+                    h += 1
+                }
+                s += 1
             }
         }
         var channel = 0
         // Wide pieces of a row, so that memory is read nearly in order.
         while channel + 64 <= headDimension {
             addValues(
-                values, nextKeys, factors, weights, out, tile, InlineArray<4, Int>(repeating: 0), channel, first, stop,
-                isFirst)
+                blocks, next, factors, weights, out, tile, InlineArray<4, Int>(repeating: 0), channel, pair)
             channel += 64
         }
         while channel < headDimension {
             addValues(
-                values, nextKeys, factors, weights, out, tile, InlineArray<1, Int>(repeating: 0), channel, first, stop,
-                isFirst)
+                blocks, next, factors, weights, out, tile, InlineArray<1, Int>(repeating: 0), channel, pair)
             channel += 16
         }
     }
 
-    /// The same for tokens first ..< stop and `vectors` times 16 channels.
+    /// The same for `vectors` times 16 channels.
     @inline(__always)
     private func addValues<let count: Int, let vectors: Int>(
-        _ values: UnsafeRawPointer, _ nextKeys: UnsafeRawPointer, _ factors: UnsafePointer<Float>,
+        _ blocks: Pair<UnsafeRawPointer>, _ next: Pair<UnsafeRawPointer>, _ factors: UnsafePointer<Float>,
         _ weights: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>,
-        _ piece: InlineArray<vectors, Int>, _ channel: Int, _ first: Int, _ stop: Int, _ isFirst: Bool
+        _ piece: InlineArray<vectors, Int>, _ channel: Int, _ pair: Int
     ) {
         let width = headDimension - channel
         var sums = InlineArray<vectors, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
         var v = 0
-        while v < vectors && !isFirst {
+        while v < vectors && pair > start / 32 {
             var h = 0
             while h < count {
                 sums[unchecked: v][unchecked: h] =
@@ -283,27 +253,43 @@ private struct CachedSegment<let elementBytes: Int> {
             }
             v += 1
         }
-        var lane = first
-        var index = first * headDimension + channel
-        while lane < stop {
-            // The next keys arrive while the values are used.
-            prefetch(nextKeys + index * elementBytes)
-            if vectors > 1 { prefetch(nextKeys + (index + 32) * elementBytes) }
-            v = 0
-            while v < vectors {
-                let value =
-                    vectors > 1 || width >= 16
-                    ? elements(values, index + v * 16) : elements(values, index, count: width)
-                var h = 0
-                while h < count {
-                    let weight = SIMD16<Float>(repeating: weights[h * 16 + lane])
-                    sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
-                    h += 1
+        var s = 0
+        while s < 2 {
+            let position = pair * 32 + s * 16
+            var lane = position < start ? start - position : 0
+            let stop = position + 16 < end ? 16 : end - position
+            let values = blocks[unchecked: s] + 16 * headDimension * elementBytes
+            let nextKeys = next[unchecked: s]
+            while lane < stop {
+                let index = lane * headDimension + channel
+                // The next keys arrive while the values are used.
+                prefetch(nextKeys + index * elementBytes)
+                if vectors > 1 && elementBytes > 1 { prefetch(nextKeys + (index + 32) * elementBytes) }
+                v = 0
+                while v + 2 <= vectors {
+                    let (value, nextValue) = elementPair(values, index + v * 16)
+                    var h = 0
+                    while h < count {
+                        let weight = SIMD16<Float>(repeating: weights[h * 32 + s * 16 + lane])
+                        sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
+                        sums[unchecked: v + 1][unchecked: h] = multiplyAdd(
+                            nextValue, weight, sums[unchecked: v + 1][unchecked: h])
+                        h += 1
+                    }
+                    v += 2
                 }
-                v += 1
+                if v < vectors {
+                    let value = width >= 16 ? elements(values, index) : elements(values, index, count: width)
+                    var h = 0
+                    while h < count {
+                        let weight = SIMD16<Float>(repeating: weights[h * 32 + s * 16 + lane])
+                        sums[unchecked: v][unchecked: h] = multiplyAdd(value, weight, sums[unchecked: v][unchecked: h])
+                        h += 1
+                    }
+                }
+                lane += 1
             }
-            lane += 1
-            index += headDimension
+            s += 1
         }
         v = 0
         while v < vectors {
@@ -323,6 +309,13 @@ private struct CachedSegment<let elementBytes: Int> {
         if elementBytes == 1 { return float8Lanes(base + index) }
         if elementBytes == 2 { return bfloat16Lanes(base + index * 2) }
         return (base + index * 4).loadUnaligned(as: SIMD16<Float>.self)
+    }
+
+    /// Elements index ..< index + 16 and the 16 after them.
+    @inline(__always)
+    private func elementPair(_ base: UnsafeRawPointer, _ index: Int) -> (SIMD16<Float>, SIMD16<Float>) {
+        if elementBytes == 1 { return float8LanePair(base + index) }
+        return (elements(base, index), elements(base, index + 16))
     }
 
     @inline(__always)

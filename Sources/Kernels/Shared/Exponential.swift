@@ -1,7 +1,7 @@
 /// exp of each lane, to about one unit in the last place; 0 below -87.3, and held at exp(88.3) above.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite), exp(r) by the polynomial of Cephes' `expf`.
-@inline(__always)
+@inline(always)
 func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
     let low: Float = -87.336_54
     let high: Float = 88.3
@@ -27,13 +27,13 @@ func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
 }
 
 /// exp of one number, the same as in a lane.
-@inline(__always)
+@inline(always)
 func exponential(_ x: Float) -> Float {
     exponential(SIMD16<Float>(repeating: x))[0]
 }
 
 /// 1 / (1 + exp(-x)) of each lane.
-@inline(__always)
+@inline(always)
 func sigmoid(_ x: SIMD16<Float>) -> SIMD16<Float> {
     1 / (1 + exponential(0 - x))
 }

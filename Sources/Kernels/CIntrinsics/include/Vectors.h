@@ -94,6 +94,20 @@ static inline __m512 trinity_from_float8(__m128i codes) {
     return _mm512_cvtph_ps(trinity_float8_halves(codes));
 }
 
+/// Thirty-two E4M3FN numbers as float16, as in `trinity_float8_halves`.
+static inline __m512i trinity_float8_wide_halves(__m256i codes) {
+    const __m512i wide = _mm512_slli_epi16(_mm512_cvtepi8_epi16(codes), 7);
+    return _mm512_and_si512(wide, _mm512_set1_epi16((short)0xbf80));
+}
+
+/// The first, the last sixteen of thirty-two float16 numbers as floats.
+static inline __m512 trinity_from_low_halves(__m512i halves) {
+    return _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
+}
+static inline __m512 trinity_from_high_halves(__m512i halves) {
+    return _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
+}
+
 /// The largest lane.
 static inline float trinity_largest_lane(__m512 values) {
     return _mm512_reduce_max_ps(values);
