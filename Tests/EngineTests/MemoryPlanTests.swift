@@ -32,7 +32,7 @@ import Testing
     /// Bytes of the default step's buffers.
     private var activations: Int {
         Transformer.activationBytes(
-            config: config, kernels: .best(.exact), maxTokens: 512, maxLogitRows: 64)
+            config: config, kernels: .best(.exact), maxTokens: 512, maxLogitRows: 64, threads: 2)
             + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: 2)
     }
 
@@ -123,7 +123,8 @@ import Testing
             maxLogitRows: 3)
         #expect(
             Self.bufferBytes(transformer)
-                == Transformer.activationBytes(config: model.config, kernels: kernels, maxTokens: 11, maxLogitRows: 3))
+                == Transformer.activationBytes(
+                    config: model.config, kernels: kernels, maxTokens: 11, maxLogitRows: 3, threads: 1))
     }
 
     /// Bytes of all buffers that `owner` holds itself or through its context.

@@ -1,11 +1,13 @@
 /// The part of attention that reads the cache: from `query` to `attended`, gated.
 ///
-/// A unit of work is a row and the query heads that share keys and values. Its keys are taken in segments of 256
+/// A unit of work is a row and the query heads that share keys and values. Its keys are taken in segments of 512
 /// absolute positions, each computed by itself and added to the ones before in order. With few units and long contexts
 /// the segments themselves are spread over the threads; the arithmetic is the same.
 struct CacheReader {
     /// Positions that one kernel call reads at most; their borders are absolute.
-    private static let segmentLength = 256
+    private static let segmentLength = 512
+    /// Rows that read a segment one after another, while the second cache holds it.
+    private static let rowsPerChunk = 16
 
     private let context: ForwardContext
     private let layer: Int
@@ -24,7 +26,19 @@ struct CacheReader {
         groups = context.config.keyValueHeads
         heads = context.config.attentionHeads / groups
         width = context.config.headDimension
-        partialCount = heads * (width + 2)
+        partialCount = Self.partialCount(context.config)
+    }
+
+    private static func partialCount(_ config: ModelConfig) -> Int {
+        config.attentionHeads / config.keyValueHeads * (config.headDimension + 2)
+    }
+
+    /// Floats that it works in: a total for each unit and a partial for each chunk of rows, or a partial for each segment
+    /// of few units, as far as `threads` can have use for them.
+    static func scratchCount(_ config: ModelConfig, maxTokens: Int, threads: Int) -> Int {
+        let units = maxTokens * config.keyValueHeads
+        let chunks = max(units / rowsPerChunk, 8 * threads) + config.keyValueHeads
+        return max(units + chunks, 256 * threads) * partialCount(config)
     }
 
     func attend() {
@@ -32,43 +46,60 @@ struct CacheReader {
         context.traffic.cacheBytes +=
             tokens * groups * context.storage.layout.dataType.bytesPerToken(headDimension: width)
         let units = context.plan.rows * groups
-        let fewUnits = context.pool.threads * 4
-        if units < fewUnits, context.pool.threads > 1, (0..<units).contains(where: { segments(of: $0).count > 2 }) {
-            attendBySegments(units)
-        } else {
-            attendByUnits(units)
+        if context.pool.threads > 1, units < context.pool.threads * 4 {
+            let segments = (0..<units).map { self.segments(ofRow: $0 / groups) }
+            let count = segments.reduce(0) { $0 + $1.count }
+            if segments.contains(where: { $0.count > 2 }), count * partialCount <= context.attentionScratch.count {
+                return attendBySegments(segments)
+            }
         }
+        attendByRows()
     }
 
-    /// Each unit by one thread, its segments one after another.
-    private func attendByUnits(_ units: Int) {
-        let chunks = min(units, context.pool.threads * 4)
-        let scratch = context.attentionScratch(count: chunks * 2 * partialCount)
+    /// Some rows of one group by one thread, segment by segment.
+    private func attendByRows() {
+        let rows = context.plan.rows
+        let height = max(min(Self.rowsPerChunk, rows * groups / (context.pool.threads * 4)), 1)
+        let chunks = (rows + height - 1) / height * groups
+        let totals = context.attentionScratch.base
+        let partials = totals + rows * groups * partialCount
         context.pool.parallelFor(chunks: chunks) { chunk in
-            let total = scratch + chunk * 2 * partialCount
-            for unit in units * chunk / chunks..<units * (chunk + 1) / chunks {
-                let segments = segments(of: unit)
-                read(unit, segments.lowerBound, into: total)
-                for segment in segments.dropFirst() {
-                    read(unit, segment, into: total + partialCount)
-                    context.kernels.mergeSegment(total + partialCount, heads, width, total)
+            let (number, group) = chunk.quotientAndRemainder(dividingBy: groups)
+            let rows = number * height..<min((number + 1) * height, rows)
+            let partial = partials + chunk * partialCount
+            var (first, end) = (Int.max, 0)
+            for row in rows {
+                let segments = self.segments(ofRow: row)
+                (first, end) = (min(first, segments.lowerBound), max(end, segments.upperBound))
+            }
+            for segment in first..<end {
+                for row in rows {
+                    let segments = self.segments(ofRow: row)
+                    guard segments.contains(segment) else { continue }
+                    let unit = row * groups + group
+                    let total = totals + unit * partialCount
+                    if segment == segments.lowerBound {
+                        read(unit, segment, into: total)
+                    } else {
+                        read(unit, segment, into: partial)
+                        context.kernels.mergeSegment(partial, heads, width, total)
+                    }
+                    if segment == segments.upperBound - 1 { finish(unit, total) }
                 }
-                finish(unit, total)
             }
         }
     }
 
     /// Each segment of each unit by any thread.
-    private func attendBySegments(_ units: Int) {
-        let segments = (0..<units).map(segments)
+    private func attendBySegments(_ segments: [Range<Int>]) {
         let work = segments.enumerated().flatMap { unit, range in range.map { (unit: unit, segment: $0) } }
-        let scratch = context.attentionScratch(count: work.count * partialCount)
+        let scratch = context.attentionScratch.base
         context.pool.parallelFor(chunks: work.count) { index in
             read(work[index].unit, work[index].segment, into: scratch + index * partialCount)
         }
         var starts = [0]
         for range in segments { starts.append(starts[starts.count - 1] + range.count) }
-        context.pool.parallelFor(chunks: units) { unit in
+        context.pool.parallelFor(chunks: segments.count) { unit in
             let total = scratch + starts[unit] * partialCount
             for index in 1..<max(segments[unit].count, 1) {
                 context.kernels.mergeSegment(total + index * partialCount, heads, width, total)
@@ -81,8 +112,8 @@ struct CacheReader {
         type == .full ? 0 : max(position - context.config.slidingWindow + 1, 0)
     }
 
-    private func segments(of unit: Int) -> Range<Int> {
-        let position = context.plan.positions[unit / groups]
+    private func segments(ofRow row: Int) -> Range<Int> {
+        let position = context.plan.positions[row]
         return firstKey(position) / Self.segmentLength..<position / Self.segmentLength + 1
     }
 

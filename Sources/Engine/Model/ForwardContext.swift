@@ -30,9 +30,10 @@ final class ForwardContext {
     let cosines: Buffer<Float>
     let sines: Buffer<Float>
     let feedForward: FeedForwardBuffers
+    /// What attention keeps between its steps; see ``CacheReader/scratchCount(_:maxTokens:threads:)``.
+    let attentionScratch: Buffer<Float>
     private let normedBuffer: MatrixRowsBuffer
     private let attendedBuffer: MatrixRowsBuffer
-    private var scratch = Buffer<Float>(count: 0)
 
     init(config: ModelConfig, storage: KVStorage, pool: WorkerPool, kernels: KernelTable, maxTokens: Int) {
         self.config = config
@@ -55,19 +56,16 @@ final class ForwardContext {
         cosines = rows(config.headDimension / 2)
         sines = rows(config.headDimension / 2)
         feedForward = FeedForwardBuffers(config: config, kernels: kernels, maxTokens: maxTokens)
-    }
-
-    /// Room for `count` floats that attention keeps between its steps; what was there before is lost.
-    func attentionScratch(count: Int) -> UnsafeMutablePointer<Float> {
-        if scratch.count < count { scratch = Buffer(count: count + count / 2) }
-        return scratch.base
+        attentionScratch = Buffer(
+            count: CacheReader.scratchCount(config, maxTokens: maxTokens, threads: pool.threads))
     }
 
     /// Bytes of activations that `init` allocates.
-    static func activationBytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int) -> Int {
+    static func activationBytes(config: ModelConfig, kernels: KernelTable, maxTokens: Int, threads: Int) -> Int {
         let attended = config.attentionHeads * config.headDimension
         let row = 2 * config.hiddenSize + 2 * attended + (2 * config.keyValueHeads + 1) * config.headDimension
         return 4 * maxTokens * row
+            + 4 * CacheReader.scratchCount(config, maxTokens: maxTokens, threads: threads)
             + MatrixRowsBuffer.bytes([(maxTokens, config.hiddenSize), (maxTokens, attended)], kernels: kernels)
             + FeedForwardBuffers.bytes(config: config, kernels: kernels, maxTokens: maxTokens)
     }

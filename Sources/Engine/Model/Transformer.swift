@@ -39,9 +39,9 @@ final class Transformer {
 
     /// Bytes of activations and logits that `init` allocates.
     static func activationBytes(
-        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int
+        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int, threads: Int
     ) -> Int {
-        ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens)
+        ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens, threads: threads)
             + 4 * maxLogitRows * config.vocabularySize
             + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
