@@ -154,7 +154,7 @@ final class EngineThread {
             event.tokens.append(GeneratedToken(id: sampled.id, logprobs: sampled.logprobs, time: clock.now))
             event.text += text
             event.finish = finish
-            if finish == nil { scheduler.appendToken(sampled.id, to: id) }
+            if finish == nil { scheduler.appendTokens([sampled.id], to: id) }
         } catch {
             event.finish = .error(String(describing: error))
         }

@@ -1,4 +1,4 @@
-// How a step is filled: rules 2 to 7 of ``Scheduler``.
+// How a step is filled: rules 2 to 8 of ``Scheduler``.
 
 extension Scheduler {
     /// What is left of a step for prefills.
@@ -10,8 +10,8 @@ extension Scheduler {
         var work: StepWork
     }
 
-    /// Fills the step: decodes and the first prefill in line by rank, then the other prefills.
-    mutating func plan(_ batch: inout ScheduledBatch) {
+    /// Fills the step: decodes and the first prefill in line by rank, then the other prefills, then drafts.
+    mutating func plan(_ batch: inout ScheduledBatch, drafts: [SequenceID: Int]) {
         var budget = prefillBudget()
         let next = waiting.prefix(1, shares).first
         let first = running.first { sequences[$0]?.isPrefill == true }
@@ -39,6 +39,39 @@ extension Scheduler {
                 guard admits else { continue }
             }
             extend(id, by: chunk, preempts: false, &budget, in: &batch)
+        }
+        if !drafts.isEmpty { addDrafts(drafts, &budget, in: &batch) }
+    }
+
+    /// Adds guesses to decodes, as far as budgets and blocks go (rule 8).
+    private mutating func addDrafts(
+        _ drafts: [SequenceID: Int], _ budget: inout PrefillBudget, in batch: inout ScheduledBatch
+    ) {
+        var left = limits.maxDraftTokens
+        for index in batch.sequences.indices {
+            let scheduled = batch.sequences[index]
+            guard let offered = drafts[scheduled.id], scheduled.samples, let state = sequences[scheduled.id],
+                !state.isPrefill
+            else { continue }
+            // One more token is sampled than drafts are accepted.
+            var count = min(
+                offered, left, budget.tokens, state.tokenLimit - state.tokens - 1,
+                cache.allocatableTokens(scheduled.id) - state.tokens)
+            while count > 0 {
+                var work = budget.work
+                work.add(state.tokens..<state.tokens + count, isDecode: true)
+                if budget.time.map({ stepTimes.time(work) <= $0 }) ?? true {
+                    budget.work = work
+                    break
+                }
+                count -= 1
+            }
+            guard count > 0 else { continue }
+            cache.allocate(scheduled.id, upTo: state.tokens + count)
+            batch.sequences[index].tokens = scheduled.tokens.lowerBound..<state.tokens + count
+            batch.sequences[index].drafts = count
+            budget.tokens -= count
+            left -= count
         }
     }
 

@@ -9,7 +9,7 @@
 ///                ^                  |
 ///                +---- preempt -----+        (finish and abort also end a waiting one)
 ///
-/// One step is `schedule`, the model's run, `advance`, then `appendToken` or `finish` for each sequence that sampled, and
+/// One step is `schedule`, the model's run, `advance`, then `appendTokens` or `finish` for each sequence that sampled, and
 /// `observe` with the time that it took.
 ///
 /// Rules:
@@ -37,8 +37,11 @@
 ///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
 ///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
 ///    admitted while the next in the queue lacks blocks. When nothing runs, the first is admitted without conditions.
-/// 8. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
-/// 9. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank, which may preempt
+/// 8. *Drafts.* What the budgets leave after decodes and prefills goes to guesses of the tokens that follow a decode, which
+///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
+///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
+/// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
+/// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank, which may preempt
 ///    all others, advances in every step; when it ends, the next is the first. Every sequence ends, unless those of lower
 ///    priority never cease to come.
 public struct Scheduler: Sendable {
@@ -130,13 +133,15 @@ public struct Scheduler: Sendable {
     /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
     /// O(running * log(running) + lanes of the queue).
     ///
-    /// - Parameter now: on the clock that deadlines are told by; never before an earlier step's.
-    public mutating func schedule(now: Duration) -> ScheduledBatch {
+    /// - Parameters:
+    ///   - now: on the clock that deadlines are told by; never before an earlier step's.
+    ///   - drafts: how many of the tokens that follow can be guessed of a sequence, should it decode.
+    public mutating func schedule(now: Duration, drafts: [SequenceID: Int] = [:]) -> ScheduledBatch {
         var batch = ScheduledBatch()
         expire(now, in: &batch)
         if let waitingSince { finishes.record(finishedSinceStep, over: now - waitingSince) }
         finishedSinceStep = 0
-        plan(&batch)
+        plan(&batch, drafts: drafts)
         for scheduled in batch.sequences {
             batch.work.add(scheduled.tokens, isDecode: sequences[scheduled.id]?.isPrefill == false)
         }
@@ -150,18 +155,26 @@ public struct Scheduler: Sendable {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
             precondition(state.computedTokens == scheduled.tokens.lowerBound, "a batch advances once, before the next")
-            state.computedTokens = scheduled.tokens.upperBound
+            state.computedTokens = scheduled.tokens.upperBound - scheduled.drafts
+            state.verifiableDrafts = scheduled.drafts
             state.work += scheduled.tokens.count
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
             shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
             if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
+            if scheduled.drafts > 0 { counts.drafts += 1 }
+            counts.draftTokens += UInt64(scheduled.drafts)
             sequences[scheduled.id] = state
-            let hashes = state.prefix.hashes
-            cache.cache(scheduled.id, computedTokens: state.computedTokens, hashes: hashes)
-            cache.freeOutsideWindow(scheduled.id, nextQuery: state.computedTokens, hashes: hashes)
+            updateCache(scheduled.id, state)
         }
+    }
+
+    /// Makes the full slots of what is computed known, and lets go of those that left the window.
+    private mutating func updateCache(_ id: SequenceID, _ state: SequenceState) {
+        let hashes = state.prefix.hashes
+        cache.cache(id, computedTokens: state.computedTokens, hashes: hashes)
+        cache.freeOutsideWindow(id, nextQuery: state.computedTokens, hashes: hashes)
     }
 
     /// Records how long a step of `work` took, sampling included.
@@ -169,16 +182,29 @@ public struct Scheduler: Sendable {
         stepTimes.observe(work, took: time)
     }
 
-    /// Records that `token` was sampled for a running sequence whose tokens are all computed.
-    public mutating func appendToken(_ token: Int32, to id: SequenceID) {
+    /// Records what was sampled for a running sequence whose tokens are all computed.
+    ///
+    /// - Parameter tokens: at least one; all but the last were drafts of the step, so their keys and values are there.
+    public mutating func appendTokens(_ tokens: [Int32], to id: SequenceID) {
         guard var state = sequences.removeValue(forKey: id) else {
             preconditionFailure("a token was sampled for \(id), which has ended")
         }
         precondition(state.status == .running && state.remainingTokens == 0, "a token follows the last computed one")
-        precondition(state.tokens < state.tokenLimit, "a sequence never outgrows what was admitted")
-        state.tokens += 1
-        if cache.prefixes != nil { state.prefix.append(token) }
+        precondition(
+            (1...state.verifiableDrafts + 1).contains(tokens.count), "tokens that were sampled are verified drafts")
+        precondition(state.tokens + tokens.count <= state.tokenLimit, "a sequence never outgrows what was admitted")
+        let accepted = tokens.count - 1
+        state.tokens += tokens.count
+        state.computedTokens += accepted
+        state.verifiableDrafts = 0
+        if cache.prefixes != nil {
+            for token in tokens { state.prefix.append(token) }
+        }
         sequences[id] = state
+        guard accepted > 0 else { return }
+        counts.acceptedDraftTokens += UInt64(accepted)
+        shares.charge(state.terms.tenant, accepted * TenantShares.completionWeight)
+        updateCache(id, state)
     }
 
     /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already.

@@ -10,6 +10,8 @@ public struct SchedulerLimits: Sendable, Equatable {
     public var maxModelLength: Int?
     /// How long a step may take in which somebody decodes: the time budget. `nil`: as long as the token budget takes.
     public var maxInterTokenLatency: Duration?
+    /// Draft tokens that one step verifies, of all its sequences together.
+    public var maxDraftTokens = 0
     /// Tokens that the first prefill in line computes in every step, whatever the time budget says.
     public var minimumChunk = 4
 

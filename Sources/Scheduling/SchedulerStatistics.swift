@@ -15,6 +15,10 @@ public struct SchedulerStatistics: Sendable, Equatable {
     public var prefixHits: UInt64 = 0
     /// Tokens that were computed for sequences that were aborted, or whose deadline passed.
     public var wastedTokens: UInt64 = 0
+    /// Times that a sequence's drafts were verified, how many these were, and how many of them were what was sampled.
+    public var drafts: UInt64 = 0
+    public var draftTokens: UInt64 = 0
+    public var acceptedDraftTokens: UInt64 = 0
     /// Sequences whose deadline passed.
     public var expired: UInt64 = 0
     /// Prompt tokens a second that steps like the last one compute; `nil` before there was one to learn from.

@@ -24,6 +24,8 @@ struct SequenceState: Sendable {
     var expectedHit = 0
     /// Tokens computed for it in all its runs.
     var work = 0
+    /// Tokens behind the computed ones whose keys and values are in the cache too, should they be sampled.
+    var verifiableDrafts = 0
     /// Prompt tokens that its tenant has been charged for.
     var chargedTokens = 0
 

@@ -60,7 +60,7 @@ import Testing
                     first = first ?? batch.ranges[id]?.lowerBound
                     scheduler.advance(batch)
                 } while !batch.sequences.allSatisfy(\.samples)
-                scheduler.appendToken(sampled, to: id)
+                scheduler.appendTokens([sampled], to: id)
                 conversation.append(sampled)
             }
             scheduler.finish(id)

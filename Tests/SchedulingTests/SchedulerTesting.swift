@@ -36,7 +36,7 @@ extension Scheduler {
     mutating func schedule() -> ScheduledBatch { schedule(now: .zero) }
 
     mutating func appendToken(_ id: SequenceID) {
-        appendToken(0, to: id)
+        appendTokens([0], to: id)
     }
 }
 

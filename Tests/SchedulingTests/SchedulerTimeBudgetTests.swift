@@ -27,7 +27,7 @@ import Testing
             let batch = scheduler.schedule(now: .zero)
             let time = seconds(batch.work) * (step > 120 ? slowdown : 1)
             scheduler.advance(batch)
-            for scheduled in batch.sequences where scheduled.samples { scheduler.appendToken(0, to: scheduled.id) }
+            for scheduled in batch.sequences where scheduled.samples { scheduler.appendTokens([0], to: scheduled.id) }
             scheduler.observe(batch.work, took: .seconds(time))
             guard let tokens = batch.ranges[long] else { continue }
             outcome.steps.append(time)

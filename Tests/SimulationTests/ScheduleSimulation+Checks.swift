@@ -15,8 +15,12 @@ extension ScheduleSimulation {
 
     /// What the scheduler promises of a batch, before it runs.
     ///
-    /// - Parameter before: who was there when it was planned.
-    mutating func check(_ batch: ScheduledBatch, _ before: [Script]) throws(Failure) {
+    /// - Parameters:
+    ///   - before: who was there when it was planned.
+    ///   - offers: drafts that there were.
+    mutating func check(
+        _ batch: ScheduledBatch, _ before: [Script], offers: [SequenceID: Int]
+    ) throws(Failure) {
         let limits = scheduler.limits
         try expect(batch.tokenCount <= limits.maxBatchedTokens, "the budget is exceeded")
         try expect(scheduler.statistics.running <= limits.places, "too many run")
@@ -30,6 +34,7 @@ extension ScheduleSimulation {
         try checkPreemptions(batch, here)
         try checkOrder(batch, here.filter(\.isRunning))
         try checkChunks(batch)
+        try checkDrafts(batch, offers)
         try expect(batch.work == work(of: batch, here), "the work is not that of the tokens")
     }
 
@@ -58,7 +63,7 @@ extension ScheduleSimulation {
         }
         let decodes = running.filter { $0.remainingTokens == 1 }
         for script in decodes where !isPoolEmpty {
-            try expect(computed(script) == 1, "\(script.id) does not decode though there are blocks")
+            try expect(computed(script) >= 1, "\(script.id) does not decode though there are blocks")
         }
         // A decode behind it may have preempted somebody and left blocks over.
         guard let prefill = running.first(where: { $0.remainingTokens > 1 }), !isPoolEmpty, batch.preempted.isEmpty
@@ -88,9 +93,9 @@ extension ScheduleSimulation {
             let script = live[index]
             try expect(
                 tokens.lowerBound == script.computedTokens && !tokens.isEmpty, "\(id) computes \(tokens) out of turn")
-            try expect(tokens.upperBound <= script.tokens.count, "\(id) computes tokens that it does not have")
-            try expect(
-                scheduled.samples == (tokens.upperBound == script.tokens.count), "\(id) samples at the wrong place")
+            let end = tokens.upperBound - scheduled.drafts
+            try expect(end <= script.tokens.count, "\(id) computes tokens that it does not have")
+            try expect(scheduled.samples == (end == script.tokens.count), "\(id) samples at the wrong place")
             if script.remainingTokens > 1 { prefills.append(script) }
         }
         let admitted = Dictionary(uniqueKeysWithValues: batch.admitted.map { ($0.id, $0) })
@@ -100,6 +105,20 @@ extension ScheduleSimulation {
             let older = live.contains { $0.rank < script.rank && $0.sampledTokens == 0 }
             let isDone = batch.sequences.contains { $0.id == script.id && $0.samples }
             if older && isDone && script.sampledTokens == 0 { overtakings += 1 }
+        }
+    }
+
+    /// Drafts follow decodes, as many as were offered at most, and none could be accepted that must not be sampled.
+    private func checkDrafts(_ batch: ScheduledBatch, _ offers: [SequenceID: Int]) throws(Failure) {
+        let all = batch.sequences.reduce(0) { $0 + $1.drafts }
+        try expect(all <= scheduler.limits.maxDraftTokens, "\(all) drafts are verified")
+        for scheduled in batch.sequences where scheduled.drafts > 0 {
+            guard let script = live.first(where: { $0.id == scheduled.id }) else { continue }
+            try expect(scheduled.drafts <= offers[scheduled.id] ?? 0, "\(script.id) has drafts that were not offered")
+            try expect(
+                scheduled.samples && script.remainingTokens == 1, "\(script.id) has drafts and does not decode")
+            try expect(
+                script.sampledTokens + scheduled.drafts < script.maxTokens, "\(script.id) may sample beyond its limit")
         }
     }
 
@@ -125,7 +144,7 @@ extension ScheduleSimulation {
         for scheduled in batch.sequences {
             guard let script = live.first(where: { $0.id == scheduled.id }) else { continue }
             let isDecode = script.tokens.count - scheduled.tokens.lowerBound == 1
-            work.decodeTokens += isDecode ? 1 : 0
+            work.decodeTokens += isDecode ? scheduled.tokens.count : 0
             work.prefillTokens += isDecode ? 0 : scheduled.tokens.count
             work.attentionPairs += scheduled.tokens.reduce(0) { $0 + $1 + 1 }
         }

@@ -37,6 +37,7 @@ struct ScheduleSimulation {
     /// Steps that computed tokens of several prompts.
     var sharedSteps = 0
     private(set) var wastedTokens = 0
+    private(set) var acceptedDrafts = 0
 
     let geometry: KVCacheGeometry
     let cachesPrefixes: Bool
@@ -56,6 +57,7 @@ struct ScheduleSimulation {
     /// Steps that suffice.
     private var bound: Int
     /// Seconds for a step, and for each token or pair of it.
+    private let guesses: Bool
     private let costs: (step: Double, decode: Double, prefill: Double, pair: Double)
 
     /// - Parameters:
@@ -82,6 +84,8 @@ struct ScheduleSimulation {
             maxModelLength: random.oneIn(2) ? nil : .random(in: 30...90, using: &random),
             maxInterTokenLatency: machine.oneIn(2) ? nil : .milliseconds(Int.random(in: 1...100, using: &machine)))
         limits.minimumChunk = .random(in: 1...6, using: &machine)
+        guesses = machine.oneIn(2)
+        if guesses { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
         costs = (
             .random(in: 0...0.02, using: &machine), .random(in: 0...0.01, using: &machine),
             .random(in: 0.0005...0.01, using: &machine), .random(in: 0...0.0005, using: &machine)
@@ -122,6 +126,9 @@ struct ScheduleSimulation {
         try expect(
             statistics.wastedTokens == UInt64(wastedTokens),
             "\(statistics.wastedTokens) tokens are counted as wasted, \(wastedTokens) were")
+        try expect(
+            statistics.acceptedDraftTokens == UInt64(acceptedDrafts) && statistics.draftTokens >= statistics.drafts,
+            "\(statistics.acceptedDraftTokens) drafts are counted as accepted, \(acceptedDrafts) were")
     }
 
     /// What the model says to a prompt when nothing else runs: as long as what was said.
@@ -143,9 +150,10 @@ struct ScheduleSimulation {
         addArrivals()
         abortSome(oneIn: 200)
         let before = live
-        let batch = scheduler.schedule(now: now)
+        let offers = offerDrafts()
+        let batch = scheduler.schedule(now: now, drafts: offers)
         trace.append(batch)
-        try check(batch, before)
+        try check(batch, before, offers: offers)
         for id in batch.expired { end(id, .expired) }
         try compute(batch)
         abortSome(oneIn: 400)  // a client leaves while the step runs
@@ -232,24 +240,39 @@ struct ScheduleSimulation {
         return .seconds(seconds * .random(in: 0.8...1.2, using: &machine) * (machine.oneIn(20) ? 10 : 1) + 1e-5)
     }
 
+    private mutating func offerDrafts() -> [SequenceID: Int] {
+        guard guesses else { return [:] }
+        var offers: [SequenceID: Int] = [:]
+        for script in live where script.sampledTokens > 0 && !machine.oneIn(4) {
+            offers[script.id] = .random(in: 1...5, using: &machine)
+        }
+        return offers
+    }
+
     private mutating func compute(_ batch: ScheduledBatch) throws(Failure) {
         for scheduled in batch.sequences {
             guard let index = live.firstIndex(where: { $0.id == scheduled.id }) else { continue }
-            let script = live[index]
+            var script = live[index]
             // Without a cache no run may read what another one left behind.
             let root = SimulatedMemory.root(
                 tag: cachesPrefixes ? UInt64(script.topic / 2) : script.id.rawValue * 100 + UInt64(script.runs))
             var contents = script.contents
-            while contents.count < scheduled.tokens.upperBound {
+            while contents.count < scheduled.tokens.upperBound - scheduled.drafts {
                 let parent = contents.last ?? root
                 contents.append(SimulatedMemory.content(of: script.tokens[contents.count], after: parent))
             }
             live[index].contents = contents
+            script.drafts = Script.drafts(scheduled.drafts, after: contents.last ?? root, &machine)
+            live[index].drafts = script.drafts
+            script.tokens += script.drafts
+            for draft in script.drafts {
+                contents.append(SimulatedMemory.content(of: draft, after: contents.last ?? root))
+            }
             let problem = memory.compute(
                 scheduled, tokens: script.tokens, contents: contents, root: root,
                 tables: scheduler.blockTables(scheduled.id))
             try expect(problem == nil, problem ?? "")
-            live[index].lastContent = memory.lastContent(scheduled, tables: scheduler.blockTables(scheduled.id))
+            live[index].lastContents = memory.lastContents(scheduled, tables: scheduler.blockTables(scheduled.id))
         }
     }
 
@@ -257,17 +280,27 @@ struct ScheduleSimulation {
     private mutating func sample(_ batch: ScheduledBatch) {
         for scheduled in batch.sequences {
             guard let index = live.firstIndex(where: { $0.id == scheduled.id }) else { continue }
-            live[index].computedTokens = scheduled.tokens.upperBound
+            live[index].computedTokens = scheduled.tokens.upperBound - scheduled.drafts
             live[index].work += scheduled.tokens.count
             guard scheduled.samples else { continue }
-            let token = Script.sampledToken(after: live[index].lastContent ?? 0)
-            live[index].tokens.append(token)
             live[index].firstRead = live[index].firstRead ?? step
             let longest = scheduler.limits.maxModelLength ?? .max
-            if live[index].sampledTokens == live[index].lastToken || live[index].tokens.count >= longest {
+            var sampled: [Int32] = []
+            var isDone = false
+            for content in live[index].lastContents {
+                let token = Script.sampledToken(after: content)
+                sampled.append(token)
+                live[index].tokens.append(token)
+                isDone = live[index].sampledTokens == live[index].lastToken || live[index].tokens.count >= longest
+                let drafts = live[index].drafts
+                guard !isDone, sampled.count <= drafts.count, drafts[sampled.count - 1] == token else { break }
+            }
+            if isDone {
                 end(scheduled.id, .finished)
             } else {
-                scheduler.appendToken(token, to: scheduled.id)
+                acceptedDrafts += sampled.count - 1
+                live[index].computedTokens += sampled.count - 1
+                scheduler.appendTokens(sampled, to: scheduled.id)
             }
         }
     }

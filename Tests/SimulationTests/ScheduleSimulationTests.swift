@@ -55,6 +55,7 @@ import Testing
         var hits = ScheduleSimulation.Hits()
         var ends: [ScheduleSimulation.End: Int] = [:]
         var (preemptions, wasted): (UInt64, UInt64) = (0, 0)
+        var acceptedDrafts = 0
         var (fullQueues, neverFits, overtakings, sharedSteps, largestBatch, timeBudgets) = (0, 0, 0, 0, 0, 0)
         for seed in 0..<400 as Range<UInt64> {
             var simulation = ScheduleSimulation(seed: seed)
@@ -62,6 +63,7 @@ import Testing
             preemptions += simulation.scheduler.statistics.preemptions
             wasted += simulation.scheduler.statistics.wastedTokens
             for end in simulation.ended.values.joined() { ends[end, default: 0] += 1 }
+            acceptedDrafts += simulation.acceptedDrafts
             hits.all += simulation.hits.all
             hits.afterPreemption += simulation.hits.afterPreemption
             hits.behindWindow += simulation.hits.behindWindow
@@ -83,6 +85,7 @@ import Testing
         #expect(fullQueues > 50 && neverFits > 20)
         #expect(overtakings > 100 && sharedSteps > 300)
         #expect(largestBatch >= 6 && timeBudgets > 100)
+        #expect(acceptedDrafts > 1000)
         #expect(hits.all > 300)
         #expect(hits.afterPreemption > 30)
         #expect(hits.behindWindow > 100)

@@ -24,8 +24,10 @@ struct Script {
     var deadline: Duration?
     /// What its tokens come to that have been computed or found in this run.
     var contents: [UInt64] = []
-    /// What the memory has for its last computed token.
-    var lastContent: UInt64?
+    /// What the memory has for the last computed token and for each draft behind it.
+    var lastContents: [UInt64] = []
+    /// Guesses of the tokens that follow, in the step under way.
+    var drafts: [Int32] = []
     var computedTokens = 0
     /// Tokens computed for it, in all runs.
     var work = 0
@@ -49,6 +51,17 @@ struct Script {
     /// The scripted model: what it says after a content.
     static func sampledToken(after content: UInt64) -> Int32 {
         Int32(SimulatedMemory.withoutTag(content) % 5)
+    }
+
+    /// Guesses of the tokens that follow what comes to `content`, now and then a wrong one.
+    static func drafts(_ count: Int, after content: UInt64, _ random: inout SeededGenerator) -> [Int32] {
+        var (content, drafts) = (content, [Int32]())
+        for _ in 0..<count {
+            let token = sampledToken(after: content)
+            drafts.append(random.oneIn(4) ? (token + 1) % 5 : token)
+            content = SimulatedMemory.content(of: drafts[drafts.count - 1], after: content)
+        }
+        return drafts
     }
 
     /// A prompt of `promptTokens` tokens and everything else at random.

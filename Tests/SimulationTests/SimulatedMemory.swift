@@ -61,12 +61,14 @@ struct SimulatedMemory {
         return nil
     }
 
-    /// The content of the last token of a chunk that was computed.
-    func lastContent(
+    /// The contents of the last token of a chunk that was computed and of the drafts behind it.
+    func lastContents(
         _ scheduled: ScheduledSequence, tables: (global: BlockTable, sliding: BlockTable)
-    ) -> UInt64? {
+    ) -> [UInt64] {
         let table = tables.global.blocksPerSlot > 0 ? tables.global : tables.sliding
-        return place(of: scheduled.tokens.upperBound - 1, part: 0, in: table).map { entries[$0] }
+        return scheduled.tokens.suffix(scheduled.drafts + 1).compactMap {
+            place(of: $0, part: 0, in: table).map { entries[$0] }
+        }
     }
 
     private func place(of position: Int, part: Int, in table: BlockTable) -> Int? {
