@@ -14,6 +14,7 @@ struct EngineLoader {
         var kernels: KernelTable
         var limits: SchedulerLimits
         var cachesPrefixes: Bool
+        var speculativeTokens: Int?
         var loadedModel: LoadedModel
     }
 
@@ -52,19 +53,21 @@ struct EngineLoader {
         let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
         let transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
-            maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxSequences)
+            maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows)
         let served = LoadedModel(
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
             geometry: geometry, kernels: kernels.name, threads: threads)
         report(served, since: start, clock)
+        var limits = SchedulerLimits(
+            maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
+            maxQueuedSequences: options.maxQueuedSequences + options.maxSequences,
+            maxInterTokenLatency: options.maxInterTokenLatency)
+        limits.maxDraftTokens = options.maxDraftTokens
         return Loaded(
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,
-            limits: SchedulerLimits(
-                maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
-                maxQueuedSequences: options.maxQueuedSequences + options.maxSequences,
-                maxInterTokenLatency: options.maxInterTokenLatency),
-            cachesPrefixes: options.cachesPrefixes, loadedModel: served)
+            limits: limits, cachesPrefixes: options.cachesPrefixes, speculativeTokens: options.speculativeTokens,
+            loadedModel: served)
     }
 
     private func chooseKernels() throws -> KernelTable {

@@ -15,6 +15,7 @@ final class EngineThread {
     private var scheduler: Scheduler
     private let sampler: BatchSampler
     private let pool: WorkerPool
+    private let speculativeTokens: Int?
     private var sequences: [SequenceID: GeneratingSequence] = [:]
     private var totals = EngineStatistics()
 
@@ -26,6 +27,7 @@ final class EngineThread {
         self.outbox = outbox
         scheduler = Scheduler(
             limits: loaded.limits, geometry: loaded.loadedModel.geometry, cachesPrefixes: loaded.cachesPrefixes)
+        speculativeTokens = loaded.speculativeTokens
         start = clock.now
         pool = loaded.pool
         sampler = BatchSampler(vocabularySize: loaded.loadedModel.config.vocabularySize, pool: pool)
@@ -96,7 +98,7 @@ final class EngineThread {
 
     private func step() -> [TokenEvent] {
         let now = clock.now
-        let scheduled = scheduler.schedule(now: now - start)
+        let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens())
         var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
             sequences[id] = nil
@@ -120,12 +122,12 @@ final class EngineThread {
         totals.traffic += transformer.traffic
         let promptRows = promptRows(scheduled)
 
-        let due = scheduled.sequences.filter(\.samples).map(\.id)
+        let due = scheduled.sequences.filter(\.samples)
         // A statement of its own: its copies of the sequences are gone before these change.
-        let results = sampler.sample(due.map { sequences[$0] }, logits)
+        let results = sampler.sample(samplingJobs(due), logits)
         let sampleEnd = clock.now
-        for (id, result) in zip(due, results) {
-            append(result, to: id, event: &events[id, default: TokenEvent(sequence: id)])
+        for (scheduled, result) in zip(due, results) {
+            append(result, to: scheduled, event: &events[scheduled.id, default: TokenEvent(sequence: scheduled.id)])
         }
         let reportEnd = clock.now
         reportPrompts(promptRows, in: &events)
@@ -141,20 +143,51 @@ final class EngineThread {
         return (scheduled.expired + scheduled.sequences.map(\.id)).compactMap { events[$0] }
     }
 
+    /// Guesses what follows in the sequences that may decode; returns how much of each.
+    private func guessTokens() -> [SequenceID: Int] {
+        guard let speculativeTokens else { return [:] }
+        var counts: [SequenceID: Int] = [:]
+        for id in sequences.keys {
+            if let count = sequences[id]?.guess(limit: speculativeTokens), count > 0 { counts[id] = count }
+        }
+        return counts
+    }
+
+    private func samplingJobs(_ due: [ScheduledSequence]) -> [BatchSampler.Job] {
+        var row = 0
+        return due.map { scheduled in
+            guard let sequence = sequences[scheduled.id] else {
+                preconditionFailure("the scheduler and the engine know the same sequences")
+            }
+            defer { row += 1 + scheduled.drafts }
+            return BatchSampler.Job(sequence: sequence, row: row, drafts: scheduled.drafts)
+        }
+    }
+
     /// Takes what was sampled for a sequence; `nil`: it wants no tokens.
-    private func append(_ result: Result<SampledToken, SamplerError>?, to id: SequenceID, event: inout TokenEvent) {
+    private func append(
+        _ result: Result<[SampledToken], SamplerError>?, to scheduled: ScheduledSequence, event: inout TokenEvent
+    ) {
+        let id = scheduled.id
         guard var sequence = sequences.removeValue(forKey: id) else { return }
         do throws(SamplerError) {
             guard let sampled = try result?.get() else {
                 event.finish = .length
                 return scheduler.finish(id)
             }
-            let (text, finish) = sequence.append(sampled.id)
-            totals.generationTokens += 1
-            event.tokens.append(GeneratedToken(id: sampled.id, logprobs: sampled.logprobs, time: clock.now))
-            event.text += text
-            event.finish = finish
-            if finish == nil { scheduler.appendTokens([sampled.id], to: id) }
+            var ids: [Int32] = []
+            for token in sampled where event.finish == nil {
+                ids.append(token.id)
+                let (text, finish) = sequence.append(token.id)
+                totals.generationTokens += 1
+                event.tokens.append(GeneratedToken(id: token.id, logprobs: token.logprobs, time: clock.now))
+                event.text += text
+                event.finish = finish
+            }
+            sequence.learn(accepted: sampled.count - 1, of: scheduled.drafts)
+            // The scheduler need not know the token that ends a sequence.
+            if event.finish != nil { ids.removeLast() }
+            if !ids.isEmpty { scheduler.appendTokens(ids, to: id) }
         } catch {
             event.finish = .error(String(describing: error))
         }
@@ -220,13 +253,14 @@ final class EngineThread {
         for entry in scheduled.sequences {
             guard let sequence = sequences[entry.id] else { continue }
             let firstRow = batch.tokens.count
-            batch.tokens += sequence.tokens[entry.tokens]
+            batch.tokens += sequence.tokens[entry.tokens.lowerBound..<entry.tokens.upperBound - entry.drafts]
+            batch.tokens += sequence.drafts.prefix(entry.drafts)
             let tables = scheduler.blockTables(entry.id)
             batch.sequences.append(
                 ForwardBatch.Sequence(
                     rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
                     slidingTable: tables.sliding))
-            if entry.samples { batch.logitRows.append(batch.tokens.count - 1) }
+            if entry.samples { batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count }
         }
         return batch
     }

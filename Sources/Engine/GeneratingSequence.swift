@@ -11,6 +11,10 @@ struct GeneratingSequence {
     private(set) var counts: TokenCounts
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
+    /// Guesses of the tokens that follow, in the step under way.
+    private(set) var drafts: [Int32] = []
+    /// How many guesses are worth while, as the last ones went.
+    private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
     private var matcher: StopMatcher?
@@ -47,6 +51,20 @@ struct GeneratingSequence {
         if let match = release(detokenizer?.flush() ?? [], to: &released) { return end(released, match) }
         released += matcher?.flush() ?? []
         return (text(released), stop.map { .stop($0) } ?? .length)
+    }
+
+    /// Guesses the next tokens, at most `limit`; returns how many. One that cannot be sampled any more is not guessed.
+    mutating func guess(limit: Int) -> Int {
+        let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
+        drafts = request.speculates && generatedTokens > 0 ? NGramDrafter.drafts(after: tokens, count: wanted) : []
+        return drafts.count
+    }
+
+    /// Learns how many of `count` guesses were right: the next are twice as many, or half.
+    mutating func learn(accepted: Int, of count: Int) {
+        guard count > 0 else { return }
+        if accepted == count { draftLength = min(draftLength * 2, 64) }
+        if accepted * 2 < count { draftLength = max(draftLength / 2, 1) }
     }
 
     private func stopReason(of id: Int32) -> StopReason? {

@@ -35,7 +35,7 @@ public struct MemoryPlan: Sendable {
         let activationBytes =
             Transformer.activationBytes(
                 config: config, kernels: kernels, maxTokens: options.maxBatchedTokens,
-                maxLogitRows: options.maxSequences, threads: threads)
+                maxLogitRows: options.maxLogitRows, threads: threads)
             + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads)
         // They are touched at once, so the system would end the process; the pool's pages come with use.
         guard activationBytes <= freeMemory else {

@@ -127,11 +127,12 @@ final class Routes: HTTPService {
         loadedModel = loaded
         metrics = Metrics(maxModelLength: loaded.maxModelLength)
         guard case .loading = phase else { return }
-        let model = ServedModel(
+        var model = ServedModel(
             name: configuration.servedModelName, created: Int(Date().timeIntervalSince1970),
             vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
             hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
             samplingDefaults: loaded.generation.samplingDefaults)
+        model.speculates = configuration.engine.speculativeTokens != nil
         phase = .ready(Serving(model: model, loaded: loaded, text: text))
     }
 

@@ -8,6 +8,7 @@ import Scheduling
 /// Everything that can be set, from flags and environment (`TRINITY_...`), checked and with its defaults.
 public struct ServerConfiguration: Sendable {
     /// The model that the repository carries, seen from the repository's root as the working directory.
+    public static let defaultSpeculativeTokens = 8
     public static let defaultModel = "Models/trinity-tiny"
 
     public var host = "127.0.0.1"
@@ -37,6 +38,11 @@ public struct ServerConfiguration: Sendable {
         case on, off
     }
 
+    /// How tokens that follow are guessed.
+    public enum Speculation: String, Sendable, CaseIterable {
+        case off, ngram
+    }
+
     /// Variables of the environment that look like options and are none; `run` warns of them.
     public let unknownVariables: [String]
 
@@ -44,7 +50,7 @@ public struct ServerConfiguration: Sendable {
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
-            prefixCache, compute, kernels, weights, drainTimeout
+            prefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout
         case logLevel, logFormat, trustUserContent
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
@@ -116,6 +122,14 @@ public struct ServerConfiguration: Sendable {
         engine.kvCacheType = try options.choice(.kvCacheDtype)
         let prefixCache: Switch? = try options.choice(.prefixCache)
         engine.cachesPrefixes = prefixCache != .off
+        let speculativeTokens = try options.integer(.speculativeTokens, in: 1...64)
+        let speculation: Speculation = try options.choice(.speculative) ?? .off
+        if speculation == .ngram {
+            engine.speculativeTokens = speculativeTokens ?? Self.defaultSpeculativeTokens
+        } else if speculativeTokens != nil {
+            throw ConfigurationError(
+                option: .speculativeTokens, reason: "is only for \(Option.speculative.flag) ngram, which is off")
+        }
         engine.compute = try options.choice(.compute) ?? engine.compute
         engine.kernels = try options.choice(.kernels)
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat

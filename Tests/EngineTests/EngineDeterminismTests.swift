@@ -79,6 +79,7 @@ import Text
         var cacheType: KVDataType
         var cachesPrefixes: Bool
         var maxInterTokenLatency: Duration?
+        var speculativeTokens: Int?
 
         /// From plenty of room down to a pool that holds hardly more than the longest sequence.
         init(
@@ -94,6 +95,7 @@ import Text
             let layout = KVCacheLayout(config: config, dataType: cacheType)
             let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
             kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
+            speculativeTokens = [nil, 1, 3, 20].randomElement(using: &random, or: nil)
             maxInterTokenLatency = [nil, .nanoseconds(1), .milliseconds(2)].randomElement(using: &random, or: nil)
         }
 
@@ -106,6 +108,7 @@ import Text
             options.kvCacheType = cacheType
             options.cachesPrefixes = cachesPrefixes
             options.maxInterTokenLatency = maxInterTokenLatency
+            options.speculativeTokens = speculativeTokens
         }
     }
 

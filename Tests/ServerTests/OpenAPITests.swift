@@ -207,6 +207,7 @@ extension OpenAPITests {
     private func decode(_ body: JSONValue, _ endpoint: Endpoint) throws(APIError) {
         var model = ServedModel.sample
         model.name = "trinity-tiny"
+        model.speculates = true
         switch endpoint {
         case .completions: _ = try CompletionRequest(body, for: model)
         case .chat: _ = try ChatCompletionRequest(body, for: model)

@@ -42,6 +42,9 @@ import Testing
                 .kvCacheMemory, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
+            (.speculative, "draft", "must be one of off, ngram; got 'draft'"),
+            (.speculativeTokens, "65", "must be a whole number from 1 to 64; got '65'"),
+            (.speculativeTokens, "4", "is only for --speculative ngram, which is off"),
             (.prefixCache, "yes", "must be one of on, off; got 'yes'"),
             (
                 .maxInterTokenLatency, "200",

@@ -19,20 +19,32 @@ final class BatchSampler {
         threads * Sampler.bytes(vocabularySize: vocabularySize)
     }
 
-    /// One result for each of `sequences`, whose rows are those of `logits` (sequences, vocabularySize); `nil` for one that
-    /// is gone or wants no tokens.
+    /// One sequence of a step.
+    struct Job {
+        var sequence: GeneratingSequence
+        /// Of the logits of its last token; those of its drafts follow.
+        var row: Int
+        /// How many of the sequence's drafts the step verifies.
+        var drafts: Int
+    }
+
+    /// The tokens that each job samples from its rows of `logits` (rows, vocabularySize): one, and one more as long as the
+    /// last one is what the draft says. `nil` for a sequence that wants none.
     func sample(
-        _ sequences: [GeneratingSequence?], _ logits: UnsafeBufferPointer<Float>
-    ) -> [Result<SampledToken, SamplerError>?] {
-        var results = [Result<SampledToken, SamplerError>?](repeating: nil, count: sequences.count)
+        _ jobs: [Job], _ logits: UnsafeBufferPointer<Float>
+    ) -> [Result<[SampledToken], SamplerError>?] {
+        var results = [Result<[SampledToken], SamplerError>?](repeating: nil, count: jobs.count)
         let next = Atomic(0)
         results.withUnsafeMutableBufferPointer { results in
-            // A chunk is a sampler, which takes rows as long as there are some.
-            pool.parallelFor(chunks: min(samplers.count, sequences.count)) { worker in
+            // A chunk is a sampler, which takes jobs as long as there are some.
+            pool.parallelFor(chunks: min(samplers.count, jobs.count)) { worker in
                 while true {
-                    let row = next.add(1, ordering: .relaxed).oldValue
-                    guard row < sequences.count else { return }
-                    results[row] = sequences[row].flatMap { sample($0, row, logits, samplers[worker]) }
+                    let index = next.add(1, ordering: .relaxed).oldValue
+                    guard index < jobs.count else { return }
+                    guard jobs[index].sequence.request.maxTokens > 0 else { continue }
+                    results[index] = Result { () throws(SamplerError) in
+                        try sample(jobs[index], logits, samplers[worker])
+                    }
                 }
             }
         }
@@ -40,15 +52,28 @@ final class BatchSampler {
     }
 
     private func sample(
-        _ sequence: GeneratingSequence, _ row: Int, _ logits: UnsafeBufferPointer<Float>, _ sampler: Sampler
-    ) -> Result<SampledToken, SamplerError>? {
-        let request = sequence.request
-        guard request.maxTokens > 0 else { return nil }
-        return Result { () throws(SamplerError) in
-            try sampler.sample(
-                logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize), parameters: request.sampling,
-                counts: sequence.counts, position: sequence.generatedTokens, stopIDs: sequence.stopIDs,
-                logprobs: request.logprobs)
+        _ job: Job, _ logits: UnsafeBufferPointer<Float>, _ sampler: Sampler
+    ) throws(SamplerError) -> [SampledToken] {
+        let (sequence, request) = (job.sequence, job.sequence.request)
+        var counts = sequence.counts
+        var sampled: [SampledToken] = []
+        for index in 0...job.drafts {
+            let row = job.row + index
+            do throws(SamplerError) {
+                sampled.append(
+                    try sampler.sample(
+                        logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize),
+                        parameters: request.sampling, counts: counts, position: sequence.generatedTokens + index,
+                        stopIDs: sequence.stopIDs, logprobs: request.logprobs))
+            } catch {
+                // What fails behind a draft fails again when the draft has become a token.
+                if index == 0 { throw error }
+                break
+            }
+            let token = sampled[index].id
+            guard index < job.drafts, token == sequence.drafts[index] else { break }
+            if request.sampling.needsCounts { counts.append(token) }
         }
+        return sampled
     }
 }

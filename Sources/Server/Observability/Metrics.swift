@@ -102,6 +102,14 @@ struct Metrics: Sendable {
                 "vllm:prefix_cache_hits_total", "Prompt tokens that the prefix cache had.",
                 statistics.scheduler.prefixHits))
         text.write(total("vllm:generation_tokens_total", "Generated tokens.", statistics.generationTokens))
+        let scheduler = statistics.scheduler
+        text.write(
+            total("vllm:spec_decode_num_drafts_total", "Guesses of next tokens that were verified.", scheduler.drafts))
+        text.write(total("vllm:spec_decode_num_draft_tokens_total", "Tokens of these guesses.", scheduler.draftTokens))
+        text.write(
+            total(
+                "vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that were what was sampled.",
+                scheduler.acceptedDraftTokens))
         text.write(
             total("vllm:num_preemptions_total", "Choices sent back to the queue.", statistics.scheduler.preemptions))
         text.write(

@@ -33,6 +33,7 @@ extension GenerationOptions {
                 request.priority = priority
                 request.cacheSalt = Array(cacheSalt.utf8)
                 request.deadline = deadline
+                request.speculates = speculates
                 requests.append(request)
             }
         }

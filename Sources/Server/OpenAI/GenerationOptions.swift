@@ -38,6 +38,8 @@ struct GenerationOptions: Sendable {
     /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
     /// has sent.
     var cacheSalt = ""
+    /// Whether the next tokens may be guessed, where the server does that.
+    var speculates = true
     /// How long after its arrival the request gives up.
     var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.
@@ -88,6 +90,7 @@ struct GenerationOptions: Sendable {
         skipsSpecialTokens = try reader.bool("skip_special_tokens") ?? true
         cacheSalt = try Self.cacheSalt(&reader)
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
+        speculates = try Self.speculates(&reader, model)
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
     }
@@ -118,6 +121,15 @@ extension GenerationOptions {
             sampling.allowedTokenIDs = Set(ids).sorted()
         }
         try readBadWords(&reader, model)
+    }
+
+    private static func speculates(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> Bool {
+        let speculates = try reader.bool("speculative")
+        if speculates == true, !model.speculates {
+            let path = reader.path(to: "speculative")
+            throw .invalid(param: path, message: "'\(path)' cannot be true: this server runs without --speculative.")
+        }
+        return speculates ?? true
     }
 
     private static func cacheSalt(_ reader: inout FieldReader) throws(APIError) -> String {

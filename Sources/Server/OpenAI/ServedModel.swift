@@ -13,6 +13,8 @@ struct ServedModel: Sendable {
     /// Without one, prompts are token ids only and replies carry no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
+    /// Whether the engine guesses next tokens.
+    var speculates = false
     /// What `generation_config.json` says, for everything that a request leaves open.
     var samplingDefaults: SamplingParameters
 

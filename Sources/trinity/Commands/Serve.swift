@@ -91,6 +91,19 @@ struct Serve: AsyncParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp(
             """
+            Guess next tokens and verify them at once: ngram guesses what followed the last tokens before; off does not \
+            (default: off).
+            """,
+            valueName: "off|ngram"))
+    var speculative: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Tokens that are guessed at once, at most (default: 8).", valueName: "n"))
+    var speculativeTokens: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
             Matrix products: fast rounds activations to bfloat16 where the CPU has it, exact does not, blas is OpenBLAS, a \
             yardstick whose results depend on load (default: fast).
             """,
@@ -146,7 +159,8 @@ struct Serve: AsyncParsableCommand {
             (.maxInterTokenLatency, maxInterTokenLatency), (.maxQueuedRequests, maxQueuedRequests),
             (.maxQueuedTokens, maxQueuedTokens), (.maxQueueWait, maxQueueWait), (.kvCacheMemory, kvCacheMemory),
             (.kvCacheDtype, kvCacheDtype),
-            (.prefixCache, prefixCache), (.compute, compute), (.kernels, kernels), (.weights, weights),
+            (.prefixCache, prefixCache), (.speculative, speculative), (.speculativeTokens, speculativeTokens),
+            (.compute, compute), (.kernels, kernels), (.weights, weights),
             (.drainTimeout, drainTimeout),
             (.logLevel, logLevel), (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import Engine
+
+@Suite struct NGramDrafterTests {
+    @Test(
+        arguments: [
+            // What followed the last time, of the longest match.
+            ([1, 2, 3, 4, 9, 1, 2], 2, [3, 4]),
+            ([1, 2, 3, 7, 2, 3, 8, 1, 2, 3], 1, [7]),
+            // Of equally long ones the latest.
+            ([1, 2, 3, 1, 2, 4, 1, 2], 1, [4]),
+            // Behind the end it goes on with itself.
+            ([5, 5, 5], 4, [5, 5, 5, 5]),
+            ([0, 1, 2, 1, 2], 5, [1, 2, 1, 2, 1]),
+            // A single token is not enough, and more than four are not compared.
+            ([1, 2, 3, 2], 3, []),
+            ([1, 2, 3, 4, 5, 0, 9, 2, 3, 4, 5, 1, 2, 3, 4, 5], 1, [1]),
+            ([], 3, []), ([1], 3, []), ([1, 1], 3, []), ([1, 1, 1], 0, []),
+        ] as [([Int32], Int, [Int32])])
+    func `what followed the last tokens before is guessed to follow again`(
+        tokens: [Int32], count: Int, drafts: [Int32]
+    ) {
+        #expect(NGramDrafter.drafts(after: tokens, count: count) == drafts)
+    }
+
+    @Test func `only the last tokens are searched`() {
+        let filler = (0..<Int32(NGramDrafter.horizon)).map { $0 + 10 }
+        #expect(NGramDrafter.drafts(after: [1, 2, 3] + filler + [1, 2], count: 1).isEmpty)
+        #expect(NGramDrafter.drafts(after: [1, 2, 3] + filler.dropLast(10) + [1, 2], count: 1) == [3])
+    }
+}

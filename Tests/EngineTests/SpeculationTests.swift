@@ -1,0 +1,44 @@
+import Scheduling
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+/// What guesses are good for, and that a request can do without; `EngineDeterminismTests` show that results are the same.
+@Suite struct SpeculationTests {
+    private static let loop: [Int32] = (0..<6).flatMap { _ in [41, 42, 43, 44, 45] }
+
+    private func run(
+        speculates: Bool, tokens: Int? = 8
+    ) async throws -> (EngineHarness.Outcome, EngineStatistics) {
+        let harness = EngineHarness(
+            Fixtures.defaultModel,
+            tokenizer: try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        ) { $0.speculativeTokens = tokens }
+        _ = try await harness.ready()
+        var request = GenerationRequest.test(1, Self.loop, maxTokens: 64, logprobs: 2, ignoresEndOfSequence: true)
+        request.speculates = speculates
+        // A loop that cannot be left.
+        request.sampling.allowedTokenIDs = [41, 42]
+        let (outcomes, statistics) = await harness.run([request])
+        await harness.stop()
+        return (try #require(outcomes.first), statistics)
+    }
+
+    @Test func `a loop takes fewer steps and says the same`() async throws {
+        let (plain, plainStatistics) = try await run(speculates: true, tokens: nil)
+        let (guessed, statistics) = try await run(speculates: true)
+        #expect(guessed == plain && plain.ids.count == 64)
+        #expect(plainStatistics.scheduler.drafts == 0)
+        #expect(statistics.scheduler.acceptedDraftTokens > 20)
+        // An accepted guess is a step less; the last step may have one that is not counted.
+        #expect(statistics.steps + statistics.scheduler.acceptedDraftTokens >= plainStatistics.steps - 1)
+        #expect(statistics.steps < plainStatistics.steps * 2 / 3)
+    }
+
+    @Test func `a request can decline`() async throws {
+        let (_, statistics) = try await run(speculates: false)
+        #expect(statistics.scheduler.drafts == 0)
+    }
+}
