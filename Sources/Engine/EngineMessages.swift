@@ -23,6 +23,8 @@ public struct GenerationRequest: Sendable {
     /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
     /// the logits of all its prompt.
     public var promptLogprobs: Int?
+    /// How long it may reason; `nil`: as long as it likes.
+    public var thinking: ThinkingBudget?
     /// Whether its next tokens may be guessed, which changes nothing but how soon they come.
     public var speculates = true
     /// Whether tokens are turned into text; off for models without a tokenizer.

@@ -11,6 +11,8 @@ struct GeneratingSequence {
     private(set) var counts: TokenCounts
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
+    /// What is left of the time to reason.
+    private(set) var thinking: ThinkingBudget?
     /// Guesses of the tokens that follow, in the step under way.
     private(set) var drafts: [Int32] = []
     /// How many guesses are worth while, as the last ones went.
@@ -23,6 +25,7 @@ struct GeneratingSequence {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
         tokens = request.promptIDs
+        thinking = request.thinking
         counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
         if let tokenizer, request.detokenizes {
             detokenizer = IncrementalDetokenizer(tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens)
@@ -41,6 +44,7 @@ struct GeneratingSequence {
     mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
         tokens.append(id)
         if request.sampling.needsCounts { counts.append(id) }
+        thinking?.append(id)
         let stop = stopReason(of: id)
         var released: [UInt8] = []
         if stop == nil || request.stop.keepsStopText {

@@ -149,6 +149,7 @@ public final class Application: Sendable {
         do throws(TextPipelineError) {
             var text = try TextPipeline(directory: configuration.engine.modelDirectory)
             text?.trustsUserContent = configuration.trustsUserContent
+            if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
             startEngine(text)
         } catch {
             announce.yield(.failed(error.description))

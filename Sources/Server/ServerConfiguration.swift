@@ -4,6 +4,7 @@ import Foundation
 import HTTP
 import Logging
 import Scheduling
+import Text
 
 /// Everything that can be set, from flags and environment (`TRINITY_...`), checked and with its defaults.
 public struct ServerConfiguration: Sendable {
@@ -38,6 +39,28 @@ public struct ServerConfiguration: Sendable {
         case on, off
     }
 
+    /// Where reasoning stands in replies.
+    public enum ReasoningParser: String, Sendable, CaseIterable {
+        /// As the chat template shows.
+        case auto
+        case none
+        /// Between `<think>` and `</think>`.
+        case think
+        /// The same, and a reply begins inside it unless the prompt says otherwise.
+        case deepseekR1 = "deepseek_r1"
+    }
+
+    /// How replies call tools.
+    public enum ToolCallParser: String, Sendable, CaseIterable {
+        /// As the chat template shows.
+        case auto
+        case none, hermes
+        case qwen3Coder = "qwen3_coder"
+    }
+
+    public var reasoningParser = ReasoningParser.auto
+    public var toolCallParser = ToolCallParser.auto
+
     /// How tokens that follow are guessed.
     public enum Speculation: String, Sendable, CaseIterable {
         case off, ngram
@@ -51,7 +74,7 @@ public struct ServerConfiguration: Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
             prefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout
-        case logLevel, logFormat, trustUserContent
+        case logLevel, logFormat, trustUserContent, reasoningParser, toolCallParser
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
 
@@ -135,12 +158,32 @@ public struct ServerConfiguration: Sendable {
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
+        reasoningParser = try options.choice(.reasoningParser) ?? reasoningParser
+        toolCallParser = try options.choice(.toolCallParser) ?? toolCallParser
         logLevel = try options.choice(.logLevel) ?? logLevel
         logFormat = try options.choice(.logFormat) ?? logFormat
     }
 }
 
 extension ServerConfiguration {
+    /// How the model's replies are written, where the template's own format is `shown`.
+    func outputFormat(shown: ChatOutputFormat) -> ChatOutputFormat {
+        var format = shown
+        switch reasoningParser {
+        case .auto: break
+        case .none: format.reasons = false
+        case .think: format.reasons = true
+        case .deepseekR1: (format.reasons, format.beginsInReasoning) = (true, true)
+        }
+        switch toolCallParser {
+        case .auto: break
+        case .none: format.calls = nil
+        case .hermes: format.calls = .json
+        case .qwen3Coder: format.calls = .xml
+        }
+        return format
+    }
+
     /// What the HTTP layer is told: its limits, and how its own errors look.
     var http: HTTPConfiguration {
         var http = HTTPConfiguration()

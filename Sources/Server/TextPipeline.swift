@@ -13,6 +13,8 @@ struct TextPipeline: Sendable {
     let specialTokens: JSONObject
     /// The name that Python programs give the tokenizer's class.
     let tokenizerClass: String
+    /// How the model's replies are written, as far as the chat template shows it.
+    var outputFormat: ChatOutputFormat
     /// Whether special tokens that users and tools write are meant as such.
     var trustsUserContent = false
 
@@ -33,6 +35,7 @@ struct TextPipeline: Sendable {
         specialTokens = Self.specialTokens(configuration, map)
         tokenizerClass = configuration["tokenizer_class"]?.string ?? "PreTrainedTokenizerFast"
         templateSource = try Self.templateSource(directory, configuration)
+        outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
     }
 

@@ -30,7 +30,7 @@ import Text
             text(stream.receive(event(0, "!", ids: [3], finish: .stop(.endOfSequence)))) == """
                 \(head){"index":0,"delta":{"content":"!"},"logprobs":null,"finish_reason":"stop","stop_reason":null}],"usage":null}
 
-                \(head)],"usage":{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,"prompt_tokens_details":{"cached_tokens":2}}}
+                \(head)],"usage":{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,"prompt_tokens_details":{"cached_tokens":2},"completion_tokens_details":{"reasoning_tokens":0}}}
 
                 data: [DONE]
 
@@ -64,7 +64,8 @@ import Text
                 {"id":"chatcmpl-7","object":"chat.completion","created":5,"model":"tiny","service_tier":"default",\
                 "system_fingerprint":null,"choices":[{"index":0,"message":{"role":"assistant","content":"Hi","refusal":null},\
                 "logprobs":null,"finish_reason":"stop","stop_reason":"##","token_ids":[1,2],"prompt_token_ids":[7,8,9]}],\
-                "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0}}}
+                "usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0},\
+                "completion_tokens_details":{"reasoning_tokens":0}}}
                 """)
     }
 

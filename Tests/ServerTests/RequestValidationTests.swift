@@ -216,8 +216,8 @@ import Text
                 "supported"
             ),
             (
-                #""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":false"#,
-                "parallel_tool_calls", "supported"
+                #""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":0"#,
+                "parallel_tool_calls", "true or false"
             ),
             (#""response_format":{"type":"json_object"}"#, "response_format", "not supported"),
             (#""response_format":{}"#, "response_format.type", "required"),
@@ -225,7 +225,8 @@ import Text
             (#""audio":{}"#, "audio", "not supported"),
             (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
             (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"),
-            (#""reasoning_effort":"low""#, "reasoning_effort", "supported"),
+            (#""reasoning_effort":"some""#, "reasoning_effort", "'minimal'"),
+            (#""thinking_token_budget":-1"#, "thinking_token_budget", "0"),
             (#""continue_final_message":true"#, "continue_final_message", "a last message of the assistant's"),
             (
                 #""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message",

@@ -56,15 +56,21 @@ final class BatchSampler {
     ) throws(SamplerError) -> [SampledToken] {
         let (sequence, request) = (job.sequence, job.sequence.request)
         var counts = sequence.counts
+        var thinking = sequence.thinking
         var sampled: [SampledToken] = []
         for index in 0...job.drafts {
-            let row = job.row + index
+            let start = (job.row + index) * vocabularySize
+            let row = logits.extracting(start..<start + vocabularySize)
             do throws(SamplerError) {
-                sampled.append(
-                    try sampler.sample(
-                        logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize),
-                        parameters: request.sampling, counts: counts, position: sequence.generatedTokens + index,
-                        stopIDs: sequence.stopIDs, logprobs: request.logprobs))
+                if let id = thinking?.forcedToken {
+                    sampled.append(try SampledToken(forced: id, logits: row, logprobs: request.logprobs))
+                } else {
+                    sampled.append(
+                        try sampler.sample(
+                            row, parameters: request.sampling, counts: counts,
+                            position: sequence.generatedTokens + index, stopIDs: sequence.stopIDs,
+                            logprobs: request.logprobs))
+                }
             } catch {
                 // What fails behind a draft fails again when the draft has become a token.
                 if index == 0 { throw error }
@@ -73,7 +79,16 @@ final class BatchSampler {
             let token = sampled[index].id
             guard index < job.drafts, token == sequence.drafts[index] else { break }
             if request.sampling.needsCounts { counts.append(token) }
+            thinking?.append(token)
         }
         return sampled
+    }
+}
+
+extension SampledToken {
+    /// A token that was not chosen.
+    fileprivate init(forced id: Int32, logits: UnsafeBufferPointer<Float>, logprobs: Int?) throws(SamplerError) {
+        self.init(id: id)
+        if let logprobs { self.logprobs = try TokenLogprobs(of: id, logits: logits, top: logprobs) }
     }
 }

@@ -33,7 +33,7 @@ extension CompletionStream {
         var json: JSONObject = ["index": .integer(index)]
         switch endpoint {
         case .completions: json["text"] = .string(echoedText(of: choice) + choice.text)
-        case .chat: json["message"] = ["role": "assistant", "content": .string(choice.text), "refusal": nil]
+        case .chat: json["message"] = .object(message(choice, index: index))
         }
         var position = TextPosition()
         json["logprobs"] =
@@ -44,14 +44,50 @@ extension CompletionStream {
         if endpoint == .completions, let top = options.promptLogprobs {
             json["prompt_logprobs"] = logprobs.promptJSON(of: promptTokens(of: choice, top: top), top: top)
         }
-        json["finish_reason"] = choice.finish?.wireName ?? JSONValue.null
-        json["stop_reason"] = choice.finish?.stopReason ?? JSONValue.null
+        json["finish_reason"] = choice.finish.map { finishName(of: choice, $0) } ?? JSONValue.null
+        json["stop_reason"] = choice.finish.map { stopReason($0) } ?? JSONValue.null
         if options.returnsTokenIDs {
             json["token_ids"] = .ids(choice.tokens.map(\.id))
             json["prompt_token_ids"] = .ids(promptIDs[choice.prompt])
         }
         return .object(json)
     }
+
+    /// Calls are no content; it is "" and not null even without any, for chat templates that print it in the next turn.
+    private func message(_ choice: CompletionChoice, index: Int) -> JSONObject {
+        guard reply != nil else {
+            return ["role": "assistant", "content": .string(choice.text), "refusal": JSONValue.null]
+        }
+        let parts = choice.parts
+        var message: JSONObject = ["role": "assistant", "content": .string(parts.content), "refusal": JSONValue.null]
+        if !parts.reasoning.isEmpty { message.setReasoning(parts.reasoning) }
+        if !parts.calls.isEmpty {
+            message["tool_calls"] = .array(
+                parts.calls.map { .object(call($0, name: $0.name ?? "", choice: index)) })
+        }
+        return message
+    }
+
+    /// `finish_reason`: a reply that calls tools has stopped for their results.
+    func finishName(of choice: CompletionChoice, _ finish: FinishReason) -> JSONValue {
+        if case .stop = finish, choice.hasCalls { return "tool_calls" }
+        return finish.wireName
+    }
+
+    /// `stop_reason`; the token that ends a call is none of the request's.
+    func stopReason(_ finish: FinishReason) -> JSONValue {
+        if case .stop(.token(let id)) = finish, id == reply?.callEnd { return .null }
+        return finish.stopReason
+    }
+}
+
+extension JSONObject {
+    /// vLLM and others call it by different names, and clients look for either.
+    fileprivate mutating func set(_ text: String, _ names: [String]) {
+        for name in names { self[name] = .string(text) }
+    }
+
+    mutating func setReasoning(_ text: String) { set(text, ["reasoning", "reasoning_content"]) }
 }
 
 extension FinishReason {

@@ -6,13 +6,15 @@ import Text
 struct ChunkContent {
     var role: String?
     var text: String?
+    /// Of a chat whose reply is told apart, in place of the text.
+    var parts: ReplyParts?
     var logprobs: JSONValue?
     var tokenIDs: [Int32]?
     var finish: FinishReason?
 
     /// Whether the chunk would say nothing.
     var isEmpty: Bool {
-        role == nil && text == nil && logprobs == nil && tokenIDs == nil && finish == nil
+        role == nil && text == nil && parts == nil && logprobs == nil && tokenIDs == nil && finish == nil
     }
 }
 
@@ -49,15 +51,19 @@ extension CompletionStream {
             JSONValue.writeString(content.text ?? "", to: &output)
         case .chat:
             output.append(contentsOf: ",\"delta\":".utf8)
-            writeDelta(content, to: &output)
+            if let parts = content.parts {
+                JSONValue.object(delta(parts, choice: index)).write(to: &output)
+            } else {
+                writeDelta(content, to: &output)
+            }
         }
         output.append(contentsOf: ",\"logprobs\":".utf8)
         (content.logprobs ?? .null).write(to: &output)
         output.append(contentsOf: ",\"finish_reason\":".utf8)
-        (content.finish?.wireName ?? .null).write(to: &output)
+        (content.finish.map { finishName(of: choices[index], $0) } ?? .null).write(to: &output)
         if let finish = content.finish {
             output.append(contentsOf: ",\"stop_reason\":".utf8)
-            finish.stopReason.write(to: &output)
+            stopReason(finish).write(to: &output)
         }
         if let ids = content.tokenIDs { writeIDs(ids, named: "token_ids", to: &output) }
         if isFirst, options.returnsTokenIDs {
@@ -72,6 +78,31 @@ extension CompletionStream {
         output.append(contentsOf: chunkPrefix)
         output.append(UInt8(ascii: "]"))
         writeChunkEnd(usage: usage, to: &output)
+    }
+
+    private func delta(_ parts: ReplyParts, choice: Int) -> JSONObject {
+        var delta = JSONObject()
+        if !parts.reasoning.isEmpty { delta.setReasoning(parts.reasoning) }
+        if !parts.content.isEmpty { delta["content"] = .string(parts.content) }
+        guard !parts.calls.isEmpty else { return delta }
+        delta["tool_calls"] = .array(
+            parts.calls.map { call in
+                guard let name = call.name else {
+                    return ["index": .integer(call.index), "function": ["arguments": .string(call.arguments)]]
+                }
+                var json = self.call(call, name: name, choice: choice)
+                json["index"] = .integer(call.index)
+                return .object(json)
+            })
+        return delta
+    }
+
+    /// A call from its beginning.
+    func call(_ call: ReplyParts.Call, name: String, choice: Int) -> JSONObject {
+        [
+            "id": .string("call_\(id.dropFirst(endpoint.idPrefix.count))_\(choice)_\(call.index)"), "type": "function",
+            "function": ["name": .string(name), "arguments": .string(call.arguments)],
+        ]
     }
 
     private func writeDelta(_ content: ChunkContent, to output: inout [UInt8]) {

@@ -18,6 +18,8 @@ struct CompletionStream: Sendable {
     let promptIDs: [[Int32]]
     /// What the choices' texts begin with, one a prompt; empty unless the request wants the prompts back.
     let promptTexts: [String]
+    /// How choices are read; `nil`: they are all content.
+    let reply: ReplyReader?
     let firstSequence: SequenceID
     let logprobs: Logprobs
     /// By number of the sequence: prompt times `best_of` plus choice.
@@ -39,7 +41,8 @@ struct CompletionStream: Sendable {
     ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
     init(
         endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
-        promptIDs: [[Int32]], promptTexts: [String] = [], firstSequence: SequenceID, names: TokenNames
+        promptIDs: [[Int32]], promptTexts: [String] = [], reply: ReplyReader? = nil, firstSequence: SequenceID,
+        names: TokenNames
     ) {
         precondition(!promptIDs.isEmpty, "a request has at least one prompt")
         self.endpoint = endpoint
@@ -49,11 +52,12 @@ struct CompletionStream: Sendable {
         self.model = model
         self.promptIDs = promptIDs
         self.promptTexts = promptTexts
+        self.reply = reply
         self.firstSequence = firstSequence
         logprobs = Logprobs(
             names: names, skipsSpecialTokens: options.skipsSpecialTokens, namesTokensByID: options.namesTokensByID)
         choices = promptIDs.indices.flatMap { prompt in
-            (0..<options.candidates).map { _ in CompletionChoice(prompt: prompt) }
+            (0..<options.candidates).map { _ in CompletionChoice(prompt: prompt, reply: reply) }
         }
         unfinished = choices.count
         chunkPrefix = Self.chunkPrefix(
@@ -65,7 +69,7 @@ struct CompletionStream: Sendable {
     mutating func receive(_ event: TokenEvent) -> [UInt8] {
         guard !isFinished, let index = index(of: event.sequence), choices[index].finish == nil else { return [] }
         let isWhole = options.streaming == nil
-        choices[index].receive(
+        let parts = choices[index].receive(
             event, keepsText: isWhole, keepsTokens: isWhole && (options.logprobs != nil || options.returnsTokenIDs))
         switch event.finish {
         case .abort: return fail(.aborted)
@@ -77,7 +81,7 @@ struct CompletionStream: Sendable {
         isFinished = unfinished == 0
         guard let streaming = options.streaming else { return [] }
         var output: [UInt8] = []
-        writeChunks(for: event, choice: index, to: &output)
+        writeChunks(for: event, parts: parts.streamed, choice: index, to: &output)
         if isFinished {
             if streaming.includesUsage { writeUsageChunk(to: &output) }
             output.append(contentsOf: Self.done)
@@ -105,7 +109,8 @@ struct CompletionStream: Sendable {
         return Usage(
             promptTokens: promptIDs.reduce(0) { $0 + $1.count },
             completionTokens: choices.reduce(0) { $0 + $1.tokenCount },
-            cachedTokens: firsts.reduce(0) { $0 + choices[$1].cachedTokens })
+            cachedTokens: firsts.reduce(0) { $0 + choices[$1].cachedTokens },
+            reasoningTokens: choices.reduce(0) { $0 + $1.reasoningTokens })
     }
 
     private func index(of sequence: SequenceID) -> Int? {
@@ -116,8 +121,11 @@ struct CompletionStream: Sendable {
 }
 
 extension CompletionStream {
-    /// Writes the chunks of one event: the role when a chat choice begins, then everything else in one.
-    private mutating func writeChunks(for event: TokenEvent, choice index: Int, to output: inout [UInt8]) {
+    /// Writes the chunks of one event: the role when a chat choice begins, then everything else in one, or one for each of
+    /// the reply's parts.
+    private mutating func writeChunks(
+        for event: TokenEvent, parts: [ReplyParts], choice index: Int, to output: inout [UInt8]
+    ) {
         guard !event.tokens.isEmpty || !event.text.isEmpty || event.finish != nil else { return }
         let isFirst = !choices[index].hasBegun
         let opensWithRole = isFirst && endpoint == .chat
@@ -127,15 +135,25 @@ extension CompletionStream {
         }
         var content = ChunkContent(finish: event.finish)
         let echo = isFirst ? echoedText(of: choices[index]) : ""
-        if !event.text.isEmpty || !echo.isEmpty { content.text = echo + event.text }
+        if reply == nil, !event.text.isEmpty || !echo.isEmpty { content.text = echo + event.text }
         let tokens = (isFirst ? echoedTokens(of: choices[index]) : []) + event.tokens.map(\.scored)
         if !tokens.isEmpty, options.logprobs != nil {
             content.logprobs = logprobs.json(of: tokens, endpoint: endpoint, position: &choices[index].position)
         }
         if !event.tokens.isEmpty, options.returnsTokenIDs { content.tokenIDs = event.tokens.map(\.id) }
-        guard !content.isEmpty else { return }
+        var opens = isFirst && !opensWithRole
+        // The parts one by one; what is said of the whole event goes with the first, its end with the last.
+        for (number, part) in parts.enumerated() {
+            var chunk = number == 0 ? content : ChunkContent()
+            chunk.finish = number == parts.count - 1 ? event.finish : nil
+            chunk.parts = part
+            choices[index].hasBegun = true
+            writeChunk(chunk, choice: index, isFirst: opens, to: &output)
+            opens = false
+        }
+        guard parts.isEmpty, !content.isEmpty else { return }
         choices[index].hasBegun = true
-        writeChunk(content, choice: index, isFirst: isFirst && !opensWithRole, to: &output)
+        writeChunk(content, choice: index, isFirst: opens, to: &output)
     }
 
     /// What a choice's text begins with.

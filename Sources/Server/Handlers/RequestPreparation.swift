@@ -9,6 +9,8 @@ struct RequestPreparation: Sendable {
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
+        /// What tells the parts of a chat's reply apart; `nil`: it is all content.
+        var reply: ReplyReader?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
     }
@@ -60,7 +62,24 @@ struct RequestPreparation: Sendable {
         }
         let prompt = try text.render(request)
         let ids = try text.encode(prompt, request.options, param: "messages", for: model)
-        return try prepared(request.options, [ids], [])
+        let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)
+        var options = request.options
+        if let limit = options.thinkingTokens {
+            guard let tags = text.reasoningTags else {
+                throw .invalid(
+                    param: "thinking_token_budget",
+                    message: "'thinking_token_budget' needs a model whose reasoning stands between two tokens.")
+            }
+            options.thinking = ThinkingBudget(
+                opening: tags.opening, closing: tags.closing, limit: limit,
+                isOpen: reader?.parser.isReasoning ?? false)
+        }
+        if reader?.callEnd != nil, !request.callsInParallel {
+            options.stop.tokenIDs.formUnion([reader?.callEnd].compactMap(\.self))
+        }
+        var prepared = try prepared(options, [ids], [])
+        prepared.reply = reader
+        return prepared
     }
 
     private func prepared(

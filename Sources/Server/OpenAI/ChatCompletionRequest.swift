@@ -7,6 +7,10 @@ struct ChatCompletionRequest: Sendable {
     var options: GenerationOptions
     /// The tools that the template shows to the model, as the client wrote them; none when `tool_choice` is `none`.
     var tools: [JSONValue]
+    /// Whether a reply may call several tools.
+    var callsInParallel = true
+    /// Whether the reply shows the model's reasoning.
+    var includesReasoning: Bool
     /// Whether the template ends with the beginning of an assistant's turn.
     var addsGenerationPrompt: Bool
     /// Whether the last message, an assistant's, is only the beginning of the reply: the prompt ends with its content.
@@ -32,10 +36,14 @@ struct ChatCompletionRequest: Sendable {
         options.logprobs = try Self.logprobs(&reader)
         self.messages = try ChatMessage.decode(messages, at: "messages")
         tools = try Self.tools(&reader)
+        callsInParallel = try reader.bool("parallel_tool_calls") ?? true
+        includesReasoning = try reader.bool("include_reasoning") ?? true
+        options.thinkingTokens = try reader.integer("thinking_token_budget", in: 0...Int.max)
+        let effort = try reader.word("reasoning_effort", among: Self.reasoningEfforts)
         continuesFinalMessage = try reader.bool("continue_final_message") ?? false
         addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? !continuesFinalMessage
         documents = try Self.documents(&reader)
-        templateArguments = try Self.templateArguments(&reader)
+        templateArguments = try Self.templateArguments(&reader, effort: effort)
         try Self.checkOutputKinds(&reader)
         try reader.refuse("echo", unless: [false])
         try reader.refuse("best_of", unless: [.integer(options.choices)])
@@ -121,9 +129,6 @@ extension ChatCompletionRequest {
         case let value?:
             throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
         }
-        if try reader.bool("parallel_tool_calls") == false, !tools.isEmpty {
-            throw .unsupported(param: "parallel_tool_calls")
-        }
         return choice == "none" ? [] : tools
     }
 
@@ -140,12 +145,21 @@ extension ChatCompletionRequest {
         try function.finish()
     }
 
-    private static func templateArguments(_ reader: inout FieldReader) throws(APIError) -> JSONObject {
-        let arguments = try reader.object("chat_template_kwargs") ?? [:]
+    private static let reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+    /// - Parameter effort: how much the model is to reason. Templates know the word itself, or whether at all.
+    private static func templateArguments(
+        _ reader: inout FieldReader, effort: String?
+    ) throws(APIError) -> JSONObject {
+        var arguments = try reader.object("chat_template_kwargs") ?? [:]
         for name in ["messages", "tools", "documents", "add_generation_prompt"] where arguments[name] != nil {
             throw .invalid(
                 param: "chat_template_kwargs.\(name)",
                 message: "'\(name)' is a parameter of the request itself and not for 'chat_template_kwargs'.")
+        }
+        if let effort {
+            if arguments["reasoning_effort"] == nil { arguments["reasoning_effort"] = .string(effort) }
+            if arguments["enable_thinking"] == nil { arguments["enable_thinking"] = .bool(effort != "none") }
         }
         return arguments
     }

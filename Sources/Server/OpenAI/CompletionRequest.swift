@@ -23,6 +23,11 @@ struct CompletionRequest: Sendable {
         options.echoesPrompt = try reader.bool("echo") ?? false
         options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, for: model)
+        for (name, harmless) in [
+            ("include_reasoning", [true]), ("reasoning_effort", []), ("thinking_token_budget", []),
+        ] as [(String, [JSONValue])] {
+            try reader.refuse(name, unless: harmless)
+        }
         try reader.finish()
         let sequences = prompts.count * options.candidates
         guard sequences <= GenerationOptions.maximumSequences else {

@@ -34,6 +34,7 @@ extension GenerationOptions {
                 request.cacheSalt = Array(cacheSalt.utf8)
                 request.deadline = deadline
                 request.speculates = speculates
+                request.thinking = thinking
                 requests.append(request)
             }
         }

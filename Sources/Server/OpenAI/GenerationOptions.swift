@@ -38,6 +38,10 @@ struct GenerationOptions: Sendable {
     /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
     /// has sent.
     var cacheSalt = ""
+    /// How many tokens the reply may reason; `nil`: as many as it likes.
+    var thinkingTokens: Int?
+    /// What becomes of `thinkingTokens` with this model and prompt.
+    var thinking: ThinkingBudget?
     /// Whether the next tokens may be guessed, where the server does that.
     var speculates = true
     /// How long after its arrival the request gives up.

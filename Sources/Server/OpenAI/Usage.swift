@@ -8,12 +8,15 @@ struct Usage: Sendable, Hashable {
     var completionTokens: Int
     /// Prompt tokens that came from the prefix cache.
     var cachedTokens: Int
+    /// Completion tokens that are reasoning.
+    var reasoningTokens = 0
 
     var json: JSONValue {
         [
             "prompt_tokens": .integer(promptTokens), "completion_tokens": .integer(completionTokens),
             "total_tokens": .integer(promptTokens + completionTokens),
             "prompt_tokens_details": ["cached_tokens": .integer(cachedTokens)],
+            "completion_tokens_details": ["reasoning_tokens": .integer(reasoningTokens)],
         ]
     }
 }

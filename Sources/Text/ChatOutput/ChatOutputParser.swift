@@ -57,6 +57,9 @@ public struct ChatOutputParser: Sendable {
         skipsSpace = format.reasons && place != .start
     }
 
+    /// Whether what comes next is reasoning.
+    public var isReasoning: Bool { place == .reasoning }
+
     /// Takes the next piece of the reply.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
         guard !isDone else { return [] }

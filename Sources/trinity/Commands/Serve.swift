@@ -132,6 +132,18 @@ struct Serve: AsyncParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "Where replies reason: auto (as the chat template shows), none, think or deepseek_r1 (default: auto).",
+            valueName: "name"))
+    var reasoningParser: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How replies call tools: auto (as the chat template shows), none, hermes or qwen3_coder (default: auto).",
+            valueName: "name"))
+    var toolCallParser: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Log: trace, debug, info, notice, warning, error or critical (default: info).", valueName: "level"))
     var logLevel: String?
     @Option(
@@ -162,7 +174,8 @@ struct Serve: AsyncParsableCommand {
             (.prefixCache, prefixCache), (.speculative, speculative), (.speculativeTokens, speculativeTokens),
             (.compute, compute), (.kernels, kernels), (.weights, weights),
             (.drainTimeout, drainTimeout),
-            (.logLevel, logLevel), (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
+            (.reasoningParser, reasoningParser), (.toolCallParser, toolCallParser), (.logLevel, logLevel),
+            (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }

@@ -1,0 +1,26 @@
+import Text
+
+/// How the reply to a chat is read: the same for each of its choices.
+struct ReplyReader: Sendable {
+    /// Before the first piece of text.
+    let parser: ChatOutputParser
+    /// Before the first token; `nil` when the tags are no single tokens.
+    let meter: ReasoningMeter?
+    let includesReasoning: Bool
+    /// The token that ends a call, when no second one is wanted: generation stops with it.
+    let callEnd: Int32?
+
+    /// `nil` when all of a reply is content.
+    ///
+    /// - Parameter prompt: as rendered.
+    init?(_ request: ChatCompletionRequest, prompt: String, _ text: TextPipeline) {
+        let format = text.outputFormat
+        guard format.reasons || (format.calls != nil && !request.tools.isEmpty) else { return nil }
+        parser = ChatOutputParser(
+            format: format, prompt: prompt, tools: request.tools, onlyFirstCall: !request.callsInParallel)
+        meter = text.reasoningTags.map { [parser] in ReasoningMeter($0, isOpen: parser.isReasoning) }
+        includesReasoning = request.includesReasoning
+        let stops = format.calls != nil && !request.tools.isEmpty && !request.callsInParallel
+        callEnd = stops ? text.tokenizer.id(of: "</tool_call>") : nil
+    }
+}
