@@ -1,0 +1,107 @@
+/// A set of Unicode characters, as ranges in order.
+struct CharacterRanges: Sendable, Hashable {
+    private(set) var ranges: [ClosedRange<UInt32>] = []
+
+    init() {}
+
+    init(_ scalar: Unicode.Scalar) { ranges = [scalar.value...scalar.value] }
+
+    init(_ range: ClosedRange<UInt32>) { ranges = [range] }
+
+    /// Every character but surrogates, which are none.
+    static let all = {
+        var all = CharacterRanges(0...0xD7FF)
+        all.formUnion(CharacterRanges(0xE000...0x10FFFF))
+        return all
+    }()
+    static let digits = CharacterRanges(0x30...0x39)
+    static let word = union(digits, CharacterRanges(0x41...0x5A), CharacterRanges(0x61...0x7A), CharacterRanges("_"))
+    static let lineBreaks = union(CharacterRanges("\n"), CharacterRanges("\r"), CharacterRanges(0x2028...0x2029))
+    static let space = union(
+        CharacterRanges(0x09...0x0D), CharacterRanges(" "), CharacterRanges(0xA0...0xA0),
+        CharacterRanges(0x1680...0x1680),
+        CharacterRanges(0x2000...0x200A), CharacterRanges(0x2028...0x2029), CharacterRanges(0x202F...0x202F),
+        CharacterRanges(0x205F...0x205F), CharacterRanges(0x3000...0x3000), CharacterRanges(0xFEFF...0xFEFF))
+
+    private static func union(_ sets: CharacterRanges...) -> CharacterRanges {
+        sets.reduce(into: CharacterRanges()) { $0.formUnion($1) }
+    }
+
+    /// The only character; `nil` when there are more or none.
+    var single: UInt32? {
+        guard ranges.count == 1, ranges[0].lowerBound == ranges[0].upperBound else { return nil }
+        return ranges[0].lowerBound
+    }
+
+    mutating func formUnion(_ other: CharacterRanges) {
+        var merged: [ClosedRange<UInt32>] = []
+        for range in (ranges + other.ranges).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = merged.last, range.lowerBound <= last.upperBound &+ 1 {
+                merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+            } else {
+                merged.append(range)
+            }
+        }
+        ranges = merged
+    }
+
+    func subtracting(_ other: CharacterRanges) -> CharacterRanges {
+        var result = CharacterRanges()
+        for range in ranges {
+            var low = range.lowerBound
+            for hole in other.ranges where hole.upperBound >= low && hole.lowerBound <= range.upperBound {
+                if hole.lowerBound > low { result.ranges.append(low...(hole.lowerBound - 1)) }
+                low = hole.upperBound + 1
+            }
+            if low <= range.upperBound { result.ranges.append(low...range.upperBound) }
+        }
+        return result
+    }
+
+    /// UTF-8 of one of the characters.
+    var utf8: GrammarBuilder.Part {
+        var choices: [GrammarBuilder.Part] = []
+        var ascii = ByteSet()
+        for range in ranges {
+            if range.lowerBound < 0x80 {
+                for byte in range.lowerBound...min(range.upperBound, 0x7F) { ascii.insert(UInt8(byte)) }
+            }
+            for (low, high) in [(0x80, 0x7FF), (0x800, 0xFFFF), (0x10000, 0x10FFFF)] as [(UInt32, UInt32)] {
+                let (low, high) = (max(low, range.lowerBound), min(high, range.upperBound))
+                if low <= high { Self.append(Self.bytes(low), Self.bytes(high), to: &choices) }
+            }
+        }
+        if !ascii.isEmpty { choices.append(.bytes(ascii)) }
+        return choices.count == 1 ? choices[0] : .choice(choices)
+    }
+
+    private static func bytes(_ value: UInt32) -> [UInt8] {
+        Unicode.Scalar(value).map { Array(String(Character($0)).utf8) } ?? []
+    }
+
+    /// Adds the byte strings of equal length from `low` to `high`, as sequences of ranges of bytes.
+    private static func append(_ low: [UInt8], _ high: [UInt8], to choices: inout [GrammarBuilder.Part]) {
+        guard let first = low.first, let last = high.first else { return }
+        guard low.count > 1 else { return choices.append(.bytes(ByteSet(first...last))) }
+        let (lowTail, highTail) = (Array(low.dropFirst()), Array(high.dropFirst()))
+        let (least, greatest) = (lowTail.map { _ in UInt8(0x80) }, lowTail.map { _ in UInt8(0xBF) })
+        func add(_ lead: ClosedRange<UInt8>, _ low: [UInt8], _ high: [UInt8]) {
+            var tails: [GrammarBuilder.Part] = []
+            append(low, high, to: &tails)
+            choices.append(.sequence([.bytes(ByteSet(lead)), tails.count == 1 ? tails[0] : .choice(tails)]))
+        }
+        if first == last { return add(first...first, lowTail, highTail) }
+        var (from, to) = (first, last)
+        if lowTail != least {
+            add(first...first, lowTail, greatest)
+            from += 1
+        }
+        if highTail != greatest {
+            to -= 1
+            if from <= to { add(from...to, least, greatest) }
+            add(last...last, least, highTail)
+        } else if from <= to {
+            add(from...to, least, greatest)
+        }
+    }
+}

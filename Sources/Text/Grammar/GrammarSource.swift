@@ -1,0 +1,44 @@
+/// What a reply has to be like, as a request says it.
+public enum GrammarSource: Sendable, Hashable {
+    /// Any JSON object.
+    case jsonObject
+    /// A text that is valid under a JSON Schema.
+    case jsonSchema(JSONValue)
+    /// A text that a regular expression matches as a whole.
+    case regex(String)
+    /// One of some texts.
+    case choice([String])
+
+    /// Bytes of a schema, an expression, or all choices together, at most.
+    public static let mostBytes = 256 << 10
+
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
+    /// - Throws: `GrammarError` that names what cannot be enforced.
+    public func compile(
+        _ trie: VocabularyTrie, beginsWithSpace: Bool = false
+    ) throws(GrammarError) -> CompiledGrammar {
+        CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+    }
+
+    func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
+        var builder = GrammarBuilder()
+        let body = try part(&builder)
+        guard beginsWithSpace else { return try builder.finish(root: body) }
+        let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
+        return try builder.finish(root: .sequence([space, body]))
+    }
+
+    private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
+        switch self {
+        case .jsonObject: return try JSONGrammar(&builder).object
+        case .jsonSchema(let schema):
+            return try JSONSchemaGrammar.part(schema, json: try JSONGrammar(&builder), &builder)
+        case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false) { $0.utf8 }
+        case .choice(let texts):
+            guard !texts.isEmpty, !texts.contains("") else {
+                throw GrammarError(path: "", reason: "needs at least one text, and none that is empty")
+            }
+            return .choice(texts.map { .text($0) })
+        }
+    }
+}
