@@ -14,6 +14,9 @@ let package = Package(
         .executableTarget(
             name: "SamplingBenchmark", dependencies: [.product(name: "Engine", package: "trinity")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "GrammarBenchmark", dependencies: [.product(name: "Text", package: "trinity")],
+            swiftSettings: settings),
         // What the machine can do at most; written in C, where the compiler does what it is told.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(

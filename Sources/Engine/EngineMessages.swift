@@ -1,4 +1,5 @@
 import Scheduling
+import Text
 
 /// One sequence to generate: one choice of one prompt of one request.
 public struct GenerationRequest: Sendable {
@@ -23,6 +24,8 @@ public struct GenerationRequest: Sendable {
     /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
     /// the logits of all its prompt.
     public var promptLogprobs: Int?
+    /// What its text has to be like; `nil`: anything.
+    public var grammar: GrammarMatcher?
     /// How long it may reason; `nil`: as long as it likes.
     public var thinking: ThinkingBudget?
     /// Whether its next tokens may be guessed, which changes nothing but how soon they come.

@@ -11,6 +11,8 @@ struct GeneratingSequence {
     private(set) var counts: TokenCounts
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
+    /// Where in its grammar its text has come to.
+    private(set) var grammar: GrammarMatcher?
     /// What is left of the time to reason.
     private(set) var thinking: ThinkingBudget?
     /// Guesses of the tokens that follow, in the step under way.
@@ -25,6 +27,7 @@ struct GeneratingSequence {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
         tokens = request.promptIDs
+        grammar = request.grammar
         thinking = request.thinking
         counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
         if let tokenizer, request.detokenizes {
@@ -45,16 +48,19 @@ struct GeneratingSequence {
         tokens.append(id)
         if request.sampling.needsCounts { counts.append(id) }
         thinking?.append(id)
+        grammar?.append(id)
+        // Where nothing can follow, it ends like a model that has said all.
         let stop = stopReason(of: id)
+        let isComplete = stop == nil && grammar?.mustEnd == true
         var released: [UInt8] = []
         if stop == nil || request.stop.keepsStopText {
             if let match = release(detokenizer?.append(id) ?? [], to: &released) { return end(released, match) }
         }
-        if stop == nil, generatedTokens < request.maxTokens { return (text(released), nil) }
+        if stop == nil, !isComplete, generatedTokens < request.maxTokens { return (text(released), nil) }
         // The end: nothing is held back any longer, and what was held back may still complete a stop string.
         if let match = release(detokenizer?.flush() ?? [], to: &released) { return end(released, match) }
         released += matcher?.flush() ?? []
-        return (text(released), stop.map { .stop($0) } ?? .length)
+        return (text(released), stop.map { .stop($0) } ?? (isComplete ? .stop(.endOfSequence) : .length))
     }
 
     /// Guesses the next tokens, at most `limit`; returns how many. One that cannot be sampled any more is not guessed.

@@ -13,6 +13,7 @@ struct TextPipeline: Sendable {
     let specialTokens: JSONObject
     /// The name that Python programs give the tokenizer's class.
     let tokenizerClass: String
+    let grammars: GrammarCompiler
     /// How the model's replies are written, as far as the chat template shows it.
     var outputFormat: ChatOutputFormat
     /// Whether special tokens that users and tools write are meant as such.
@@ -30,6 +31,7 @@ struct TextPipeline: Sendable {
         } catch {
             throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
         }
+        grammars = GrammarCompiler(tokenizer)
         let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
         let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
         specialTokens = Self.specialTokens(configuration, map)

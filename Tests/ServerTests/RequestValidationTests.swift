@@ -151,7 +151,15 @@ import Text
             (#""truncate_prompt_tokens":0"#, "truncate_prompt_tokens", "-1 or at least 1"),
             (#""truncate_prompt_tokens":-2"#, "truncate_prompt_tokens", "not -2"),
             (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
-            (#""guided_json":{}"#, "guided_json", "not supported"),
+            (#""guided_grammar":"root ::= x""#, "guided_grammar", "not supported"),
+            (#""guided_choice":[1]"#, "guided_choice[0]", "a string"),
+            (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "exclude each other"),
+            (
+                #""structured_outputs":{"json":null}"#, "structured_outputs",
+                "one of json, regex, choice and json_object, not 0"
+            ),
+            (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "no JSON object"),
+            (#""structured_outputs":{"grammar":"x"}"#, "structured_outputs.grammar", "nrecognized"),
             (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
@@ -207,19 +215,29 @@ import Text
             (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "21"),
             (#""logprobs":1"#, "logprobs", "true or false, not 1"),
             (#""max_tokens":3,"max_completion_tokens":4"#, "max_tokens", "4"),
-            (#""tool_choice":"required""#, "tool_choice", "not supported"),
-            (#""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice", "not supported"),
+            (#""tool_choice":"required""#, "tool_choice", "needs 'tools'"),
+            (
+                #""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice.function.name",
+                "not among the tools"
+            ),
+            (#""tool_choice":{"type":"custom"}"#, "tool_choice.type", "'custom'"),
             (#""tool_choice":"maybe""#, "tool_choice", "'maybe'"), (#""tools":[{"type":"x"}]"#, "tools[0].type", "'x'"),
             (#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name", "required"),
             (
-                #""tools":[{"type":"function","function":{"name":"f","strict":true}}]"#, "tools[0].function.strict",
-                "supported"
+                #""tools":[{"type":"function","function":{"name":"f","strict":"yes"}}]"#, "tools[0].function.strict",
+                "true or false"
             ),
             (
                 #""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":0"#,
                 "parallel_tool_calls", "true or false"
             ),
-            (#""response_format":{"type":"json_object"}"#, "response_format", "not supported"),
+            (#""response_format":{"type":"structural_tag"}"#, "response_format.type", "not supported"),
+            (#""response_format":{"type":"json_schema"}"#, "response_format.json_schema", "required"),
+            (
+                #""response_format":{"type":"json_schema","json_schema":{"schema":{}}}"#,
+                "response_format.json_schema.name", "required"
+            ),
+            (#""response_format":{"type":"json_object"},"guided_regex":"a""#, "guided_regex", "exclude each other"),
             (#""response_format":{}"#, "response_format.type", "required"),
             (#""modalities":["text","audio"]"#, "modalities", "not supported"),
             (#""audio":{}"#, "audio", "not supported"),

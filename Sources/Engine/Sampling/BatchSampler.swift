@@ -56,7 +56,7 @@ final class BatchSampler {
     ) throws(SamplerError) -> [SampledToken] {
         let (sequence, request) = (job.sequence, job.sequence.request)
         var counts = sequence.counts
-        var thinking = sequence.thinking
+        var (thinking, grammar) = (sequence.thinking, sequence.grammar)
         var sampled: [SampledToken] = []
         for index in 0...job.drafts {
             let start = (job.row + index) * vocabularySize
@@ -68,7 +68,7 @@ final class BatchSampler {
                     sampled.append(
                         try sampler.sample(
                             row, parameters: request.sampling, counts: counts,
-                            position: sequence.generatedTokens + index, stopIDs: sequence.stopIDs,
+                            position: sequence.generatedTokens + index, stopIDs: sequence.stopIDs, grammar: grammar,
                             logprobs: request.logprobs))
                 }
             } catch {
@@ -80,6 +80,7 @@ final class BatchSampler {
             guard index < job.drafts, token == sequence.drafts[index] else { break }
             if request.sampling.needsCounts { counts.append(token) }
             thinking?.append(token)
+            grammar?.append(token)
         }
         return sampled
     }

@@ -1,4 +1,6 @@
-// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: allowed tokens, bad
+import Text
+
+// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad
 // words, minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
 
 /// Why no token can be drawn; both are faults of the model or its weights, or of a mask that leaves nothing.
@@ -59,13 +61,15 @@ final class Sampler {
     ///   - counts: of this sequence; needed when `parameters.needsCounts`.
     ///   - position: tokens generated so far.
     ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` holds back.
+    ///   - grammar: what the text has to be like.
     ///   - logprobs: how many alternatives to report; `nil` for no report.
     /// - Throws: `SamplerError`.
     func sample(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
-        stopIDs: some Sequence<Int32>, logprobs: Int? = nil
+        stopIDs: some Sequence<Int32>, grammar: GrammarMatcher? = nil, logprobs: Int? = nil
     ) throws(SamplerError) -> SampledToken {
-        let row = adjust(logits, parameters: parameters, counts: counts, position: position, stopIDs: stopIDs)
+        let row = adjust(
+            logits, parameters: parameters, counts: counts, position: position, stopIDs: stopIDs, grammar: grammar)
         let id = try choose(from: row, parameters: parameters, position: position)
         guard let logprobs else { return SampledToken(id: id) }
         return SampledToken(id: id, logprobs: try TokenLogprobs(of: id, logits: logits, top: logprobs))
@@ -87,18 +91,26 @@ final class Sampler {
     /// scratch memory that the next call overwrites.
     func adjust(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
-        stopIDs: some Sequence<Int32>
+        stopIDs: some Sequence<Int32>, grammar: GrammarMatcher? = nil
     ) -> UnsafeBufferPointer<Float> {
         precondition(logits.count == vocabularySize, "a row has one logit for each id")
         let holdsBack = position < parameters.minTokens
+        let mask = grammar?.mask
+        // Text that may go on without a grammar may end, too; one that may not end yet must not.
+        let forbidsEnd = grammar.map { !$0.mayEnd } ?? false
         guard
-            holdsBack || parameters.needsCounts || !parameters.logitBias.isEmpty || parameters.allowedTokenIDs != nil
+            holdsBack || mask != nil || forbidsEnd || parameters.needsCounts || !parameters.logitBias.isEmpty
+                || parameters.allowedTokenIDs != nil
         else { return logits }
         if let allowed = parameters.allowedTokenIDs {
             adjusted.update(repeating: -.infinity)
             for id in allowed where adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = logits[Int(id)] }
         } else {
             _ = adjusted.update(fromContentsOf: logits)
+        }
+        if let mask { restrict(to: mask, and: forbidsEnd ? [] : Array(stopIDs)) }
+        if mask == nil, forbidsEnd {
+            for id in stopIDs where adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = -.infinity }
         }
         for word in parameters.badWords where counts.recent.suffix(word.count - 1).elementsEqual(word.dropLast()) {
             if let id = word.last, adjusted.indices.contains(Int(id)) { adjusted[Int(id)] = -.infinity }
@@ -111,6 +123,23 @@ final class Sampler {
         }
         if parameters.hasPenalties { penalize(parameters, counts) }
         return UnsafeBufferPointer(adjusted)
+    }
+
+    /// Leaves the tokens of a grammar, and those that end the text where it may end.
+    private func restrict(to mask: TokenMask, and ends: [Int32]) {
+        let ends = ends.filter { adjusted.indices.contains(Int($0)) }.map { ($0, adjusted[Int($0)]) }
+        var start = 0
+        for word in mask.words where start < adjusted.count {
+            let stop = min(start + 64, adjusted.count)
+            if word == 0 {
+                for id in start..<stop { adjusted[id] = -.infinity }
+            } else if word != .max {
+                for id in start..<stop where word >> UInt64(id - start) & 1 == 0 { adjusted[id] = -.infinity }
+            }
+            start = stop
+        }
+        for id in start..<max(start, adjusted.count) { adjusted[id] = -.infinity }
+        for (id, logit) in ends { adjusted[Int(id)] = logit }
     }
 
     /// Each id is touched on its own, so the order of the dictionary does not matter.

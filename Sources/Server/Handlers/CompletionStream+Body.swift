@@ -68,9 +68,9 @@ extension CompletionStream {
         return message
     }
 
-    /// `finish_reason`: a reply that calls tools has stopped for their results.
+    /// `finish_reason`: a reply that calls tools of its own accord has stopped for their results.
     func finishName(of choice: CompletionChoice, _ finish: FinishReason) -> JSONValue {
-        if case .stop = finish, choice.hasCalls { return "tool_calls" }
+        if case .stop = finish, choice.hasCalls, reply?.isCallByName == false { return "tool_calls" }
         return finish.wireName
     }
 

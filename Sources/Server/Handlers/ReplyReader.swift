@@ -7,6 +7,8 @@ struct ReplyReader: Sendable {
     /// Before the first token; `nil` when the tags are no single tokens.
     let meter: ReasoningMeter?
     let includesReasoning: Bool
+    /// Whether the request names the tool to call: then the reply ends because it is complete.
+    let isCallByName: Bool
     /// The token that ends a call, when no second one is wanted: generation stops with it.
     let callEnd: Int32?
 
@@ -20,6 +22,7 @@ struct ReplyReader: Sendable {
             format: format, prompt: prompt, tools: request.tools, onlyFirstCall: !request.callsInParallel)
         meter = text.reasoningTags.map { [parser] in ReasoningMeter($0, isOpen: parser.isReasoning) }
         includesReasoning = request.includesReasoning
+        isCallByName = request.namedTool != nil
         let stops = format.calls != nil && !request.tools.isEmpty && !request.callsInParallel
         callEnd = stops ? text.tokenizer.id(of: "</tool_call>") : nil
     }

@@ -74,6 +74,7 @@ struct RequestPreparation: Sendable {
                 opening: tags.opening, closing: tags.closing, limit: limit,
                 isOpen: reader?.parser.isReasoning ?? false)
         }
+        options.grammar = try grammar(of: request, reader?.parser, text)
         if reader?.callEnd != nil, !request.callsInParallel {
             options.stop.tokenIDs.formUnion([reader?.callEnd].compactMap(\.self))
         }
@@ -82,12 +83,60 @@ struct RequestPreparation: Sendable {
         return prepared
     }
 
+    /// What the answer to a chat has to be like: behind its reasoning.
+    private func grammar(
+        of request: ChatCompletionRequest, _ parser: ChatOutputParser?, _ text: TextPipeline
+    ) throws(APIError) -> GrammarMatcher? {
+        let tags = text.reasoningTags
+        var scope = GrammarMatcher.Scope.reply
+        if let tags, let parser, parser.mayReason {
+            scope = .answer(opening: tags.opening, closing: tags.closing, isOpen: parser.isReasoning)
+        }
+        if let structure = request.options.structure {
+            let grammar = try structure.compile(text.grammars, beginsWithSpace: tags != nil)
+            return GrammarMatcher(grammar, scope: scope)
+        }
+        let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
+        guard request.mustCall || isStrict else { return nil }
+        let param = request.mustCall ? "tool_choice" : "tools"
+        guard let format = text.outputFormat.calls else {
+            throw .invalid(param: param, message: "'\(param)' needs a model that calls tools in a known format.")
+        }
+        var source = GrammarSource.calls(
+            request.callableTools, format, isSingle: !request.callsInParallel || request.namedTool != nil, isOpen: false
+        )
+        if !request.mustCall {
+            // The model is free to call; what it calls is as its schema says, where that is to be strict.
+            guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: "tools") }
+            source = .calls(request.tools.map(\.withoutSchemaUnlessStrict), format, isSingle: true, isOpen: true)
+            scope = .behind(opening)
+        }
+        let structure = ReplyStructure(source: source, param: "tools")
+        return GrammarMatcher(
+            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil), scope: scope)
+    }
+
     private func prepared(
         _ options: GenerationOptions, _ promptIDs: [[Int32]], _ texts: [String]
     ) throws(APIError) -> Prepared {
         var options = options
+        if endpoint == .completions, let structure = options.structure, let text {
+            options.grammar = GrammarMatcher(try structure.compile(text.grammars, beginsWithSpace: false))
+        }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
         return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts)
+    }
+}
+
+extension JSONValue {
+    /// A tool whose arguments may be any object, unless they are to follow its schema.
+    fileprivate var withoutSchemaUnlessStrict: JSONValue {
+        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
+            return self
+        }
+        function["parameters"] = ["type": "object"]
+        tool["function"] = .object(function)
+        return .object(tool)
     }
 }
 

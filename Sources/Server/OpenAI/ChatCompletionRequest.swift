@@ -7,6 +7,10 @@ struct ChatCompletionRequest: Sendable {
     var options: GenerationOptions
     /// The tools that the template shows to the model, as the client wrote them; none when `tool_choice` is `none`.
     var tools: [JSONValue]
+    /// Whether the reply has to be calls.
+    var mustCall = false
+    /// The only tool that it may call, by name.
+    var namedTool: String?
     /// Whether a reply may call several tools.
     var callsInParallel = true
     /// Whether the reply shows the model's reasoning.
@@ -44,6 +48,7 @@ struct ChatCompletionRequest: Sendable {
         addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? !continuesFinalMessage
         documents = try Self.documents(&reader)
         templateArguments = try Self.templateArguments(&reader, effort: effort)
+        try readToolChoice(&reader)
         try Self.checkOutputKinds(&reader)
         try reader.refuse("echo", unless: [false])
         try reader.refuse("best_of", unless: [.integer(options.choices)])
@@ -119,17 +124,48 @@ extension ChatCompletionRequest {
         return isOn ? top ?? 0 : nil
     }
 
+    /// The tools that the reply may call.
+    var callableTools: [JSONValue] {
+        guard let namedTool else { return tools }
+        return tools.filter { $0["function"]?["name"]?.string == namedTool }
+    }
+
     private static func tools(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
         let tools = try reader.array("tools") ?? []
         for (index, tool) in tools.enumerated() { try checkTool(tool, at: "tools[\(index)]") }
-        let choice = reader.value("tool_choice")
-        switch choice {
-        case nil, "auto", "none": break
-        case "required", .object: throw .unsupported(param: "tool_choice")
+        return tools
+    }
+
+    private mutating func readToolChoice(_ reader: inout FieldReader) throws(APIError) {
+        switch reader.value("tool_choice") {
+        case nil, "auto": return
+        case "none": tools = []
+        case "required": mustCall = true
+        case .object(let object):
+            var choice = try FieldReader(.object(object), at: "tool_choice")
+            guard try choice.word("type", among: ["function"]) != nil else { throw .missing(param: "tool_choice.type") }
+            guard let value = choice.value("function") else { throw .missing(param: "tool_choice.function") }
+            try choice.finish()
+            var function = try FieldReader(value, at: "tool_choice.function")
+            guard let name = try function.string("name") else { throw .missing(param: "tool_choice.function.name") }
+            try function.finish()
+            guard tools.contains(where: { $0["function"]?["name"]?.string == name }) else {
+                throw .invalid(
+                    param: "tool_choice.function.name",
+                    message: "'tool_choice.function.name' is '\(name.excerpt)', which is not among the tools.")
+            }
+            (mustCall, namedTool) = (true, name)
         case let value?:
             throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
         }
-        return choice == "none" ? [] : tools
+        guard mustCall else { return }
+        guard !tools.isEmpty else {
+            throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
+        }
+        if let structure = options.structure {
+            throw .invalid(
+                param: structure.param, message: "'\(structure.param)' and 'tool_choice' exclude each other.")
+        }
     }
 
     private static func checkTool(_ tool: JSONValue, at path: String) throws(APIError) {
@@ -141,7 +177,7 @@ extension ChatCompletionRequest {
         guard try function.string("name") != nil else { throw .missing(param: "\(path).function.name") }
         _ = try function.string("description")
         _ = try function.object("parameters")
-        try function.refuse("strict", unless: [false])
+        _ = try function.bool("strict")
         try function.finish()
     }
 
@@ -166,13 +202,6 @@ extension ChatCompletionRequest {
 
     /// Text is all there is: everything that asks for another kind of output.
     private static func checkOutputKinds(_ reader: inout FieldReader) throws(APIError) {
-        if let value = reader.value("response_format") {
-            var format = try FieldReader(value, at: "response_format")
-            let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
-            guard let type else { throw .missing(param: "response_format.type") }
-            guard type == "text" else { throw .unsupported(param: "response_format") }
-            try format.finish()
-        }
         if let modalities = try reader.array("modalities"), modalities != ["text"] {
             throw .unsupported(param: "modalities")
         }

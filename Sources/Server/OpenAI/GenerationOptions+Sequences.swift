@@ -35,6 +35,7 @@ extension GenerationOptions {
                 request.deadline = deadline
                 request.speculates = speculates
                 request.thinking = thinking
+                request.grammar = grammar
                 requests.append(request)
             }
         }

@@ -38,6 +38,10 @@ struct GenerationOptions: Sendable {
     /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
     /// has sent.
     var cacheSalt = ""
+    /// What the reply has to be like, and the parameter that says so; `nil`: anything.
+    var structure: ReplyStructure?
+    /// The same for the engine.
+    var grammar: GrammarMatcher?
     /// How many tokens the reply may reason; `nil`: as many as it likes.
     var thinkingTokens: Int?
     /// What becomes of `thinkingTokens` with this model and prompt.
@@ -95,6 +99,7 @@ struct GenerationOptions: Sendable {
         cacheSalt = try Self.cacheSalt(&reader)
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
         speculates = try Self.speculates(&reader, model)
+        structure = try ReplyStructure.read(&reader, model)
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
     }

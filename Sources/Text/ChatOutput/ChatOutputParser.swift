@@ -60,6 +60,9 @@ public struct ChatOutputParser: Sendable {
     /// Whether what comes next is reasoning.
     public var isReasoning: Bool { place == .reasoning }
 
+    /// Whether reasoning can still come: the prompt has not closed it, and no content has begun.
+    public var mayReason: Bool { place == .start || place == .reasoning }
+
     /// Takes the next piece of the reply.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
         guard !isDone else { return [] }

@@ -22,6 +22,10 @@ struct GrammarAutomaton {
         var accepts: Bool
     }
 
+    /// Stacks that a state has at most. An expression that can be read in more ways loses some of them: what is written under
+    /// it is still right, and no request can keep the engine busy.
+    private static let mostStacks = 1024
+
     let grammar: Grammar
     private var frames: [Frame] = []
     private var frameNumbers: [Frame: Int32] = [:]
@@ -97,7 +101,7 @@ struct GrammarAutomaton {
     }
 
     private mutating func number(of tops: Set<Int32>, _ accepts: Bool) -> State {
-        let stacks = Stacks(tops: tops.sorted(), accepts: accepts)
+        let stacks = Stacks(tops: Array(tops.sorted().prefix(Self.mostStacks)), accepts: accepts)
         if let number = stateNumbers[stacks] { return number }
         states.append(stacks)
         stateNumbers[stacks] = State(states.count - 1)

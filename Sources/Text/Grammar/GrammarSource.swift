@@ -8,9 +8,25 @@ public enum GrammarSource: Sendable, Hashable {
     case regex(String)
     /// One of some texts.
     case choice([String])
+    /// Calls of tools, which are as in the API.
+    ///
+    /// - isSingle: one call only.
+    /// - isOpen: behind `<tool_call>`, up to the end of the call.
+    case calls([JSONValue], ChatOutputFormat.Calls, isSingle: Bool, isOpen: Bool)
 
     /// Bytes of a schema, an expression, or all choices together, at most.
     public static let mostBytes = 256 << 10
+
+    /// Bytes of what it was given as.
+    public var bytes: Int {
+        switch self {
+        case .jsonObject: 0
+        case .jsonSchema(let schema): schema.serialized.count
+        case .regex(let pattern): pattern.utf8.count
+        case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
+        case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
+        }
+    }
 
     /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
     /// - Throws: `GrammarError` that names what cannot be enforced.
@@ -33,6 +49,9 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: return try JSONGrammar(&builder).object
         case .jsonSchema(let schema):
             return try JSONSchemaGrammar.part(schema, json: try JSONGrammar(&builder), &builder)
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            return try CallGrammar.part(
+                tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
         case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false) { $0.utf8 }
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {

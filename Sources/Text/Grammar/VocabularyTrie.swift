@@ -76,6 +76,7 @@ public struct TokenMask: Sendable, Hashable {
         words[Int(id) >> 6] |= 1 << UInt64(id & 63)
     }
 
+    /// Whether `id` is in it; ids beyond the vocabulary are not.
     public func contains(_ id: Int32) -> Bool {
         words.indices.contains(Int(id) >> 6) && words[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
     }

@@ -1,0 +1,126 @@
+import Text
+
+/// What a request says its reply has to be like: `response_format`, `structured_outputs`, or one of the older names.
+struct ReplyStructure: Sendable, Hashable {
+    var source: GrammarSource
+    /// The parameter that an error names.
+    var param: String
+
+    /// - Throws: `APIError` for what is malformed, and for two parameters that say something.
+    static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> ReplyStructure? {
+        var all = [
+            try responseFormat(&reader), try structuredOutputs(&reader), try schema(&reader, "guided_json"),
+            try regex(&reader, "guided_regex"), try choice(&reader, "guided_choice"),
+        ].compactMap(\.self)
+        guard let structure = all.popLast() else { return nil }
+        if let other = all.last {
+            throw .invalid(
+                param: structure.param, message: "'\(structure.param)' and '\(other.param)' exclude each other.")
+        }
+        guard model.hasTokenizer else {
+            throw .textUnavailable(
+                param: structure.param, message: "This model has no tokenizer, so its replies have no structure.")
+        }
+        return structure
+    }
+
+    private static func responseFormat(_ reader: inout FieldReader) throws(APIError) -> ReplyStructure? {
+        guard let value = reader.value("response_format") else { return nil }
+        var format = try FieldReader(value, at: "response_format")
+        let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
+        guard let type else { throw .missing(param: "response_format.type") }
+        defer { _ = format }
+        switch type {
+        case "text":
+            try format.finish()
+            return nil
+        case "json_object":
+            try format.finish()
+            return ReplyStructure(source: .jsonObject, param: "response_format")
+        case "json_schema":
+            guard let value = format.value("json_schema") else { throw .missing(param: "response_format.json_schema") }
+            try format.finish()
+            var body = try FieldReader(value, at: "response_format.json_schema")
+            guard let name = try body.string("name"), !name.isEmpty else {
+                throw .missing(param: "response_format.json_schema.name")
+            }
+            _ = try body.string("description")
+            // Schemas are followed strictly either way.
+            _ = try body.bool("strict")
+            let structure = try schema(&body, "schema")
+            try body.finish()
+            return structure ?? ReplyStructure(source: .jsonObject, param: "response_format")
+        default: throw .unsupported(param: "response_format.type")
+        }
+    }
+
+    private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> ReplyStructure? {
+        guard let value = reader.value("structured_outputs") else { return nil }
+        var options = try FieldReader(value, at: "structured_outputs")
+        var all = [
+            try schema(&options, "json"), try regex(&options, "regex"), try choice(&options, "choice"),
+        ].compactMap(\.self)
+        if try options.bool("json_object") == true {
+            all.append(ReplyStructure(source: .jsonObject, param: "structured_outputs.json_object"))
+        }
+        // What is between tokens is bounded anyway, and members that a schema does not name are left out.
+        _ = try options.bool("disable_any_whitespace")
+        _ = try options.bool("disable_additional_properties")
+        try options.finish()
+        guard all.count == 1 else {
+            throw .invalid(
+                param: "structured_outputs",
+                message: "'structured_outputs' must have one of json, regex, choice and json_object, not \(all.count).")
+        }
+        return all[0]
+    }
+
+    private static func schema(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+        guard let value = reader.value(name) else { return nil }
+        let path = reader.path(to: name)
+        // vLLM also takes a schema as text.
+        guard let text = value.string else {
+            guard value.object != nil || value.bool != nil else {
+                throw .wrongType(value, at: path, expected: "a schema or its text")
+            }
+            return ReplyStructure(source: .jsonSchema(value), param: path)
+        }
+        guard let schema = try? JSONValue(parsing: text), schema.object != nil else {
+            throw .invalid(param: path, message: "'\(path)' is a text that is no JSON object.")
+        }
+        return ReplyStructure(source: .jsonSchema(schema), param: path)
+    }
+
+    private static func regex(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+        try reader.string(name).map { ReplyStructure(source: .regex($0), param: reader.path(to: name)) }
+    }
+
+    private static func choice(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+        guard let values = try reader.array(name) else { return nil }
+        let path = reader.path(to: name)
+        var texts: [String] = []
+        for (index, value) in values.enumerated() { texts.append(try value.requireString(at: "\(path)[\(index)]")) }
+        guard !texts.isEmpty, !texts.contains("") else {
+            throw .invalid(param: path, message: "'\(path)' must hold at least one text, and none that is empty.")
+        }
+        return ReplyStructure(source: .choice(texts), param: path)
+    }
+}
+
+extension ReplyStructure {
+    /// - Throws: `APIError` that names what cannot be enforced.
+    func compile(_ compiler: GrammarCompiler, beginsWithSpace: Bool) throws(APIError) -> CompiledGrammar {
+        guard source.bytes <= GrammarSource.mostBytes else {
+            throw .invalid(
+                param: param,
+                message: "'\(param)' has \(source.bytes) bytes, more than \(GrammarSource.mostBytes).")
+        }
+        do throws(GrammarError) {
+            return try compiler.compile(source, beginsWithSpace: beginsWithSpace)
+        } catch {
+            let place =
+                error.path.isEmpty ? param : error.path.hasPrefix("[") ? param + error.path : "\(param).\(error.path)"
+            throw .invalid(param: param, message: "'\(place)' \(error.reason).")
+        }
+    }
+}

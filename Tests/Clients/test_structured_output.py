@@ -1,0 +1,73 @@
+"""Structured output as OpenAI's client asks for it."""
+
+import json
+from enum import Enum
+
+import jsonschema
+import openai
+import pytest
+from pydantic import BaseModel, Field
+
+MODEL = "trinity-tiny"
+
+
+class Mood(str, Enum):
+    happy = "happy"
+    sad = "sad"
+
+
+class Animal(BaseModel):
+    name: str = Field(max_length=12)
+    legs: int = Field(ge=0, le=8)
+    moods: list[Mood] = Field(max_length=2)
+
+
+class Paint(BaseModel):
+    mood: Mood
+    coats: int
+
+
+def test_parse_fills_a_model(client):
+    reply = client.chat.completions.parse(
+        model=MODEL, messages=[{"role": "user", "content": "Describe a fox."}], response_format=Animal, temperature=0,
+        max_tokens=300)
+    animal = reply.choices[0].message.parsed
+    assert isinstance(animal, Animal) and len(animal.moods) <= 2
+
+
+def test_many_seeds_are_valid(client):
+    schema = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "score": {"type": "number", "minimum": 0, "maximum": 10},
+            "when": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        },
+        "required": ["id", "score", "when"],
+        "additionalProperties": False,
+    }
+    reply = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "A record."}], n=16, seed=1, temperature=1.5, max_tokens=200,
+        reasoning_effort="none",
+        response_format={"type": "json_schema", "json_schema": {"name": "record", "strict": True, "schema": schema}})
+    for choice in reply.choices:
+        assert choice.finish_reason == "stop"
+        jsonschema.validate(json.loads(choice.message.content), schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_a_required_call(client):
+    tool = openai.pydantic_function_tool(Paint)
+    reply = client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "Describe a fox."}], tools=[tool], tool_choice="required",
+        parallel_tool_calls=False, temperature=0, max_tokens=200)
+    [call] = reply.choices[0].message.tool_calls
+    Paint.model_validate_json(call.function.arguments)
+
+
+def test_an_unenforceable_schema(client):
+    with pytest.raises(openai.BadRequestError) as failure:
+        client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "x"}],
+            response_format={"type": "json_schema",
+                             "json_schema": {"name": "x", "schema": {"type": "array", "uniqueItems": True}}})
+    assert "uniqueItems" in failure.value.message

@@ -1,0 +1,181 @@
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// Replies that have to be like something, from the whole server.
+@Suite struct StructuredOutputTests {
+    private static let person: JSONValue = [
+        "type": "object",
+        "properties": [
+            "name": ["type": "string", "maxLength": 12], "age": ["type": "integer", "minimum": 1, "maximum": 99],
+            "tags": ["type": "array", "items": ["enum": ["kind", "old"]], "maxItems": 2],
+        ],
+        "required": ["name", "age", "tags"],
+    ]
+
+    private func body(_ members: JSONObject, temperature: Double = 1) -> JSONValue {
+        var body: JSONObject = [
+            "messages": [["role": "user", "content": "Tell me about Ruby, please."]], "seed": 5,
+            "temperature": .double(temperature), "max_tokens": 300,
+        ]
+        for (name, value) in members { body[name] = value }
+        return .object(body)
+    }
+
+    private func format(_ schema: JSONValue) -> JSONObject {
+        ["response_format": ["type": "json_schema", "json_schema": ["name": "person", "schema": schema]]]
+    }
+
+    private func isPerson(_ text: String?) throws -> Bool {
+        let value = try JSONValue(parsing: text ?? "")
+        guard let name = value["name"]?.string, let age = value["age"]?.integer, let tags = value["tags"]?.array else {
+            return false
+        }
+        return name.unicodeScalars.count <= 12 && 1...99 ~= age && tags.count <= 2
+            && tags.allSatisfy { ["kind", "old"].contains($0) } && value.object?.count == 3
+    }
+
+    @Test func `every choice follows the schema, whole, streamed, and guessed`() async throws {
+        var texts: [[String]] = []
+        for guesses in [nil, 6] {
+            let server = try await TestServer.start { $0.engine.speculativeTokens = guesses }
+            var members = format(Self.person)
+            members["n"] = 6
+            let whole = try await server.post("/v1/chat/completions", body(members))
+            let choices = try #require(whole.json["choices"]?.array)
+            for choice in choices {
+                #expect(choice["finish_reason"] == "stop")
+                #expect(try isPerson(choice["message"]?["content"]?.string), "\(choice)")
+            }
+            texts.append(choices.compactMap { $0["message"]?["content"]?.string })
+            members["stream"] = true
+            let streamed = try await server.post("/v1/chat/completions", body(members))
+            texts.append((0..<6).map { streamed.streamedText($0) })
+            await server.stop()
+        }
+        #expect(texts[0].count == 6 && Set(texts).count == 1)
+    }
+
+    @Test func `reasoning comes before the answer that is bound`() async throws {
+        let server = try await TestServer.start()
+        var sum = body(["structured_outputs": ["regex": "= \\d{1,3}!"]], temperature: 0).object ?? [:]
+        sum["messages"] = [["role": "user", "content": "What is 12 + 30?"]]
+        let reply = try await server.post("/v1/chat/completions", .object(sum))
+        let message = try #require(reply.json["choices"]?[0]?["message"])
+        #expect(message["reasoning"]?.string?.hasSuffix("result: 42") == true)
+        let sumText = try #require(message["content"]?.string)
+        #expect(sumText.hasPrefix("= ") && sumText.hasSuffix("!") && sumText.utf8.count <= 6)
+        sum["reasoning_effort"] = "none"
+        let direct = try await server.post("/v1/chat/completions", .object(sum))
+        let answer = try #require(direct.json["choices"]?[0]?["message"]?["content"]?.string)
+        #expect(answer.hasPrefix("= ") && answer.hasSuffix("!"))
+        await server.stop()
+    }
+
+    @Test func `texts are bound too`() async throws {
+        let server = try await TestServer.start()
+        for (members, texts) in [
+            (["guided_choice": ["red", "blue"]], ["red", "blue"]), (["structured_outputs": ["choice": ["x"]]], ["x"]),
+            (["guided_regex": "[ab]"], ["a", "b"]),
+        ] as [(JSONObject, [String])] {
+            var body: JSONObject = ["prompt": "The colour is ", "max_tokens": 20]
+            for (name, value) in members { body[name] = value }
+            let choice = try await server.post("/v1/completions", .object(body)).json["choices"]?[0]
+            #expect(texts.contains(choice?["text"]?.string ?? "") && choice?["finish_reason"] == "stop")
+        }
+        let object = try await server.post(
+            "/v1/completions",
+            ["prompt": "{", "max_tokens": 200, "response_format": ["type": "json_object"], "temperature": 0])
+        let text = object.json["choices"]?[0]?["text"]?.string ?? ""
+        #expect(
+            (try? JSONValue(parsing: text))?.object != nil || object.json["choices"]?[0]?["finish_reason"] == "length")
+        await server.stop()
+    }
+
+    @Test func `a schema that cannot be enforced is refused before any token`() async throws {
+        let server = try await TestServer.start()
+        var members = format(["type": "object", "properties": ["a": ["not": [:]]]])
+        members["stream"] = true
+        let reply = try await server.post("/v1/chat/completions", body(members))
+        #expect(reply.status == 400)
+        #expect(reply.json["error"]?["param"] == "response_format.json_schema.schema")
+        let message = reply.json["error"]?["message"]?.string ?? ""
+        #expect(message.contains("response_format.json_schema.schema.properties.a.not"), "\(message)")
+        #expect(try await server.metric("vllm:generation_tokens_total") == 0)
+        await server.stop()
+    }
+
+    private static let tools: JSONValue = [
+        [
+            "type": "function",
+            "function": [
+                "name": "paint",
+                "parameters": [
+                    "type": "object",
+                    "properties": [
+                        "colour": ["enum": ["red", "blue"]], "coats": ["type": "integer", "maximum": 3, "minimum": 1],
+                    ],
+                    "required": ["colour", "coats"],
+                ],
+            ],
+        ],
+        ["type": "function", "function": ["name": "wait"]],
+    ]
+
+    @Test(arguments: [ServerConfiguration.ToolCallParser.hermes, .qwen3Coder])
+    func `forced calls have arguments that are valid`(parser: ServerConfiguration.ToolCallParser) async throws {
+        let server = try await TestServer.start { $0.toolCallParser = parser }
+        for choice in [
+            "required", ["type": "function", "function": ["name": "paint"]],
+        ] as [JSONValue] {
+            let reply = try await server.post(
+                "/v1/chat/completions",
+                body([
+                    "tools": Self.tools, "tool_choice": choice, "parallel_tool_calls": false,
+                    "reasoning_effort": "none",
+                ]))
+            let first = try #require(reply.json["choices"]?[0])
+            #expect(first["message"]?["content"] == "")
+            // A call by name is what was asked for, and not why the model stopped.
+            #expect(first["finish_reason"] == (choice == "required" ? "tool_calls" : "stop"))
+            let calls = try #require(first["message"]?["tool_calls"]?.array)
+            #expect(calls.count == 1)
+            let name = calls[0]["function"]?["name"]?.string
+            #expect(name == "paint" || choice == "required" && name == "wait")
+            let arguments = try JSONValue(parsing: calls[0]["function"]?["arguments"]?.string ?? "")
+            if name == "paint" {
+                #expect(["red", "blue"].contains(arguments["colour"] ?? .null))
+                #expect(1...3 ~= arguments["coats"]?.integer ?? 0)
+            }
+        }
+        await server.stop()
+    }
+
+    @Test func `a strict tool's arguments follow its schema though the model is free to call`() async throws {
+        let server = try await TestServer.start()
+        var tool = try JSONValue(
+            parsing:
+                #"{"type":"function","function":{"name":"get_weather","description":"Get the weather of a city","parameters":{"type":"object","properties":{"city":{"enum":["Rome","Oslo"]}},"required":["city"]}}}"#
+        )
+        for isStrict in [false, true] {
+            if isStrict, var object = tool.object, var function = tool["function"]?.object {
+                function["strict"] = true
+                object["function"] = .object(function)
+                tool = .object(object)
+            }
+            let reply = try await server.post(
+                "/v1/chat/completions",
+                [
+                    "messages": [["role": "user", "content": "What is the weather in Paris?"]], "temperature": 0,
+                    "tools": [tool], "max_tokens": 100,
+                ])
+            let call = reply.json["choices"]?[0]?["message"]?["tool_calls"]?[0]
+            let arguments = try JSONValue(parsing: call?["function"]?["arguments"]?.string ?? "")
+            #expect((arguments["city"] == "Paris") == !isStrict, "\(arguments)")
+            #expect(["Rome", "Oslo"].contains(arguments["city"] ?? .null) == isStrict)
+        }
+        await server.stop()
+    }
+}
