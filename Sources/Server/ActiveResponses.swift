@@ -12,6 +12,8 @@ struct ActiveResponses {
         var stream: CompletionStream
         /// Whether the head of a streamed reply has been sent.
         var isStarted = false
+        /// When it was accepted, or something was last sent.
+        var lastSign: ContinuousClock.Instant
     }
 
     private struct Choice {
@@ -108,7 +110,7 @@ struct ActiveResponses {
         _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
         arrival: ContinuousClock.Instant
     ) {
-        responses[exchange] = Response(stream: stream)
+        responses[exchange] = Response(stream: stream, lastSign: arrival)
         for request in requests {
             choices[request.id] = Choice(
                 exchange: exchange, promptTokens: request.promptIDs.count, isSibling: request.sampling.choice > 0,
@@ -132,11 +134,21 @@ struct ActiveResponses {
         return change(&responses.values[index].stream)
     }
 
-    /// Notes that the head of a streamed reply goes out; true the first time.
-    mutating func begin(_ exchange: ExchangeID) -> Bool {
-        guard let index = responses.index(forKey: exchange), !responses.values[index].isStarted else { return false }
+    /// Notes that something of a streamed reply goes out; true the first time.
+    mutating func begin(_ exchange: ExchangeID, now: ContinuousClock.Instant) -> Bool {
+        guard let index = responses.index(forKey: exchange) else { return false }
+        responses.values[index].lastSign = now
+        guard !responses.values[index].isStarted else { return false }
         responses.values[index].isStarted = true
         return true
+    }
+
+    /// Whether any reply is streamed.
+    var hasStreams: Bool { responses.values.contains { $0.stream.options.streaming != nil } }
+
+    /// Streamed replies of which nothing was heard since `time`.
+    func silent(since time: ContinuousClock.Instant) -> [ExchangeID] {
+        responses.filter { $0.value.stream.options.streaming != nil && $0.value.lastSign <= time }.map(\.key)
     }
 
     /// Every reply, for when all must be told the same.

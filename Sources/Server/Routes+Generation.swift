@@ -77,6 +77,7 @@ extension Routes {
                 promptTexts: prepared.promptTexts, reply: prepared.reply, firstSequence: firstSequence,
                 names: serving.tokenNames)
             active.register(stream, exchange, requests, arrival: arrival)
+            keepStreamsAlive(on: loop)
         } catch {
             refuse(exchange, error, on: loop)
         }
@@ -95,6 +96,22 @@ extension Routes {
         finishDrainIfIdle(on: loop)
     }
 
+    /// Looks after silent streams now and then, as long as there are streams.
+    private func keepStreamsAlive(on loop: isolated EventLoop) {
+        guard !watchesStreams, active.hasStreams else { return }
+        watchesStreams = true
+        let interval = configuration.keepAliveInterval
+        _ = loop.schedule(after: min(interval / 4, .seconds(1))) { loop in
+            Routes.on(loop) { routes in
+                routes.watchesStreams = false
+                for exchange in routes.active.silent(since: routes.clock.now - interval) {
+                    routes.update(exchange, on: loop) { $0.keepAlive() }
+                }
+                routes.keepStreamsAlive(on: loop)
+            }
+        }
+    }
+
     /// Ends a reply with an error; its sequences are aborted.
     func fail(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
         update(exchange, on: loop) { $0.fail(error) }
@@ -106,7 +123,9 @@ extension Routes {
     ) {
         guard let bytes = active.update(exchange, change), let stream = active.stream(exchange) else { return }
         if !bytes.isEmpty {
-            if active.begin(exchange) { loop.startStream(exchange, head(exchange, .ok, Self.streamFields)) }
+            if active.begin(exchange, now: clock.now) {
+                loop.startStream(exchange, head(exchange, .ok, Self.streamFields))
+            }
             loop.send(exchange, bytes)
         }
         guard stream.isFinished else { return }

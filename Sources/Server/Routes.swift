@@ -42,7 +42,9 @@ final class Routes: HTTPService {
     var requestIDs: [ExchangeID: RequestID] = [:]
     /// Requests that are being prepared off the loop.
     var preparations: [ExchangeID: Task<Void, Never>] = [:]
-    private let configuration: ServerConfiguration
+    /// Whether silent streams are being looked after.
+    var watchesStreams = false
+    let configuration: ServerConfiguration
     let logger: Logger
     private let onDrained: @Sendable () -> Void
     let clock = ContinuousClock()

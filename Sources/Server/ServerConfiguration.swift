@@ -58,6 +58,8 @@ public struct ServerConfiguration: Sendable {
         case qwen3Coder = "qwen3_coder"
     }
 
+    /// After how long without anything to say a stream sends a comment, so that nobody takes it for dead.
+    public var keepAliveInterval = Duration.seconds(15)
     public var reasoningParser = ReasoningParser.auto
     public var toolCallParser = ToolCallParser.auto
 

@@ -102,6 +102,13 @@ struct CompletionStream: Sendable {
         return ServerSentEvents.event(error.json.serialized) + Self.done
     }
 
+    /// A comment, which clients ignore. The stream has begun with it.
+    mutating func keepAlive() -> [UInt8] {
+        guard options.streaming != nil, !isFinished else { return [] }
+        hasBegun = true
+        return Array(": keep-alive\n\n".utf8)
+    }
+
     /// The tokens so far.
     var usage: Usage {
         // The first choice of a prompt computes it; what its siblings find in the cache is the request's own work.

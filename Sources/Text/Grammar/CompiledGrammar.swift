@@ -9,9 +9,9 @@ public final class CompiledGrammar: Sendable {
     }
 
     /// Masks that are kept, of some 25 KB each for 200k tokens.
-    private static let mostMasks = 512
+    private static let mostMasks = 256
     /// States after which it is not given to new requests: about 1.2 KB each.
-    private static let mostStates = 20_000
+    private static let mostStates = 8_000
 
     private struct Memory {
         var automaton: GrammarAutomaton

@@ -14,7 +14,8 @@ public final class GrammarCompiler: Sendable {
         var uses = 0
     }
 
-    private static let mostGrammars = 64
+    /// Each takes 16 MB at most with 200k tokens, where its requests do not keep it.
+    private static let mostGrammars = 16
 
     private let tokenizer: Tokenizer
     private let memory = Mutex(Memory())
