@@ -28,6 +28,8 @@ public struct GenerationRequest: Sendable {
     public var grammar: GrammarMatcher?
     /// How long it may reason; `nil`: as long as it likes.
     public var thinking: ThinkingBudget?
+    /// Whether events tell how far its prompt is computed.
+    public var reportsProgress = false
     /// Whether its next tokens may be guessed, which changes nothing but how soon they come.
     public var speculates = true
     /// Whether tokens are turned into text; off for models without a tokenizer.
@@ -109,6 +111,8 @@ public struct TokenEvent: Sendable {
     public var finish: FinishReason?
     /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
     public var cachedTokens = 0
+    /// How many of the prompt's tokens are computed, and since when it is; where that is asked for and more are to come.
+    public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
     /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
     public var promptLogprobs: [TokenLogprobs] = []
 
@@ -124,6 +128,7 @@ public struct TokenEvent: Sendable {
         text += later.text
         finish = later.finish
         cachedTokens = max(cachedTokens, later.cachedTokens)
+        promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs
     }
 }

@@ -122,6 +122,12 @@ final class EngineThread {
         totals.traffic += transformer.traffic
         let promptRows = promptRows(scheduled)
 
+        for entry in scheduled.sequences where !entry.samples {
+            guard let sequence = sequences[entry.id], sequence.request.reportsProgress, sequence.generatedTokens == 0
+            else { continue }
+            events[entry.id, default: TokenEvent(sequence: entry.id)].promptProgress =
+                (entry.tokens.upperBound, forwardEnd)
+        }
         let due = scheduled.sequences.filter(\.samples)
         // A statement of its own: its copies of the sequences are gone before these change.
         let results = sampler.sample(samplingJobs(due), logits)

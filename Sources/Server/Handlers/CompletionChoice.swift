@@ -20,6 +20,7 @@ struct CompletionChoice: Sendable {
     /// Over all tokens, as far as they were reported.
     private var logprobSum = 0.0
     private(set) var cachedTokens = 0
+    private(set) var admitted: ContinuousClock.Instant?
     private(set) var finish: FinishReason?
     /// Whether a stream has sent its first chunk.
     var hasBegun = false
@@ -60,6 +61,7 @@ struct CompletionChoice: Sendable {
         promptLogprobs += event.promptLogprobs
         for token in event.tokens { logprobSum += Double(token.logprobs?.logprob ?? 0) }
         cachedTokens = max(cachedTokens, event.cachedTokens)
+        admitted = admitted ?? event.admitted
         finish = event.finish
         return events
     }

@@ -73,6 +73,22 @@ extension CompletionStream {
         writeChunkEnd(usage: options.streaming?.reportsUsageContinuously == true ? usage : nil, to: &output)
     }
 
+    /// Appends the chunk with no choices that tells how far a prompt is computed, in llama.cpp's form.
+    func writeProgress(
+        _ progress: (tokens: Int, time: ContinuousClock.Instant), choice index: Int, to output: inout [UInt8]
+    ) {
+        let choice = choices[index]
+        output.append(contentsOf: chunkPrefix)
+        output.append(contentsOf: "],\"prompt_progress\":".utf8)
+        let time = choice.admitted.map { (progress.time - $0) / .milliseconds(1) } ?? 0
+        let json: JSONValue = [
+            "total": .integer(promptIDs[choice.prompt].count), "cache": .integer(choice.cachedTokens),
+            "processed": .integer(progress.tokens), "time_ms": .integer(Int(time)),
+        ]
+        json.write(to: &output)
+        writeChunkEnd(usage: nil, to: &output)
+    }
+
     /// Appends the chunk with no choices that tells the usage of the whole request.
     func writeUsageChunk(to output: inout [UInt8]) {
         output.append(contentsOf: chunkPrefix)

@@ -81,6 +81,7 @@ struct CompletionStream: Sendable {
         isFinished = unfinished == 0
         guard let streaming = options.streaming else { return [] }
         var output: [UInt8] = []
+        if let progress = event.promptProgress { writeProgress(progress, choice: index, to: &output) }
         writeChunks(for: event, parts: parts.streamed, choice: index, to: &output)
         if isFinished {
             if streaming.includesUsage { writeUsageChunk(to: &output) }

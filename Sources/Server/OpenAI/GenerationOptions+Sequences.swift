@@ -36,6 +36,7 @@ extension GenerationOptions {
                 request.speculates = speculates
                 request.thinking = thinking
                 request.grammar = grammar
+                request.reportsProgress = returnsProgress && streaming != nil
                 requests.append(request)
             }
         }

@@ -46,6 +46,8 @@ struct GenerationOptions: Sendable {
     var thinkingTokens: Int?
     /// What becomes of `thinkingTokens` with this model and prompt.
     var thinking: ThinkingBudget?
+    /// Whether a stream tells how far the prompt is computed.
+    var returnsProgress = false
     /// Whether the next tokens may be guessed, where the server does that.
     var speculates = true
     /// How long after its arrival the request gives up.
@@ -99,6 +101,7 @@ struct GenerationOptions: Sendable {
         cacheSalt = try Self.cacheSalt(&reader)
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
         speculates = try Self.speculates(&reader, model)
+        returnsProgress = try reader.bool("return_progress") ?? false
         structure = try ReplyStructure.read(&reader, model)
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)

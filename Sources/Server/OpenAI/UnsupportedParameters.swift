@@ -18,7 +18,6 @@ enum UnsupportedParameters {
         ("prediction", []),
         ("prompt_embeds", []),
         ("repetition_detection", []),
-        ("return_progress", [false]),
         ("return_prompt_text", [false]),
         ("spaces_between_special_tokens", [true]),
         ("store", [false]),
