@@ -9,6 +9,7 @@ struct Trinity: AsyncParsableCommand {
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
         subcommands: [
-            Serve.self, Bench.self, Plan.self, Synth.self, Quantize.self, Tokenize.self, Render.self,
+            Serve.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self, Tokenize.self,
+            Render.self,
         ])
 }

@@ -24,7 +24,11 @@ struct RequestPreparation: Sendable {
     @concurrent func prepare(_ body: [UInt8]) async throws(APIError) -> Prepared {
         // The client may have left while the request waited for a thread.
         if Task.isCancelled { throw .aborted }
-        let json = try JSONValue(requestBody: body)
+        return try prepare(try JSONValue(requestBody: body))
+    }
+
+    /// The same for a body that has been parsed, on the calling thread.
+    func prepare(_ json: JSONValue) throws(APIError) -> Prepared {
         switch endpoint {
         case .completions: return try prepareCompletion(json)
         case .chat: return try prepareChat(json)

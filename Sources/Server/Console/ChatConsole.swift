@@ -1,0 +1,109 @@
+import Text
+
+/// A chat in a terminal: a line is a message, a line that ends with a backslash goes on, and a few words that begin with a
+/// slash are for the console itself.
+struct ChatConsole {
+    private static let help = """
+        /help             shows this
+        /history          shows the conversation
+        /reset            begins a new one
+        /system TEXT      begins a new one under these instructions
+        /exit             ends the chat, as Ctrl-D does
+        A line that ends with \\ goes on with the next one. Ctrl-C ends a reply.
+
+        """
+
+    /// How a reply is asked for: members of the request beside `messages`.
+    private let parameters: JSONObject
+    private let system: String?
+    /// Whether reasoning is shown dimmed, by escape codes.
+    private let isTerminal: Bool
+    private let readLine: () -> String?
+    private let write: (String) -> Void
+    /// Answers a request, part by part.
+    private let generate: (JSONValue, (ChatOutputEvent) -> Void) throws -> Void
+
+    /// - Parameters:
+    ///   - parameters: members of each request beside its messages.
+    ///   - readLine: the next line; `nil` at the end.
+    ///   - generate: answers the body of a chat request.
+    init(
+        parameters: JSONObject, system: String?, isTerminal: Bool, readLine: @escaping () -> String?,
+        write: @escaping (String) -> Void, generate: @escaping (JSONValue, (ChatOutputEvent) -> Void) throws -> Void
+    ) {
+        self.parameters = parameters
+        self.system = system
+        self.isTerminal = isTerminal
+        self.readLine = readLine
+        self.write = write
+        self.generate = generate
+    }
+
+    /// Runs until the input ends.
+    func run() {
+        var messages = Self.beginning(system)
+        while let line = nextMessage() {
+            let words = line.split(separator: " ", maxSplits: 1)
+            switch words.first {
+            case nil: continue
+            case "/help": write(Self.help)
+            case "/exit", "/quit": return
+            case "/reset": messages = Self.beginning(system)
+            case "/system": messages = Self.beginning(words.count > 1 ? String(words[1]) : nil)
+            case "/history":
+                for message in messages {
+                    write("\(message["role"]?.string ?? ""): \(message["content"]?.string ?? "")\n")
+                }
+            case let word? where word.hasPrefix("/"): write("There is no \(word); /help shows what there is.\n")
+            default:
+                messages.append(["role": "user", "content": .string(line)])
+                if let reply = answer(messages) { messages.append(reply) } else { messages.removeLast() }
+            }
+        }
+        write("\n")
+    }
+
+    private static func beginning(_ system: String?) -> [JSONValue] {
+        system.map { [["role": "system", "content": .string($0)]] } ?? []
+    }
+
+    private func nextMessage() -> String? {
+        if isTerminal { write("> ") }
+        var message = ""
+        while let line = readLine() {
+            guard line.hasSuffix("\\") else { return message + line }
+            message += line.dropLast() + "\n"
+            if isTerminal { write("| ") }
+        }
+        return message.isEmpty ? nil : message
+    }
+
+    /// The assistant's message, as the next turn has to have it; `nil` when there is none.
+    private func answer(_ messages: [JSONValue]) -> JSONValue? {
+        var body = parameters
+        body["messages"] = .array(messages)
+        var parts = ReplyParts()
+        var isDimmed = false
+        do {
+            try generate(.object(body)) { event in
+                parts.add(event)
+                let reasons = if case .reasoning = event { true } else { false }
+                if isTerminal, reasons != isDimmed { write(reasons ? "\u{1B}[2m" : "\u{1B}[0m\n\n") }
+                isDimmed = reasons
+                switch event {
+                case .reasoning(let text): if isTerminal { write(text) }
+                case .content(let text): write(text)
+                case .call, .arguments: break
+                }
+            }
+        } catch {
+            write("\(error)\n")
+            return nil
+        }
+        if isTerminal, isDimmed { write("\u{1B}[0m") }
+        write("\n")
+        var reply: JSONObject = ["role": "assistant", "content": .string(parts.content)]
+        if !parts.reasoning.isEmpty { reply["reasoning"] = .string(parts.reasoning) }
+        return .object(reply)
+    }
+}

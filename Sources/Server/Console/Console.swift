@@ -1,0 +1,81 @@
+import Foundation
+import Logging
+import Text
+
+/// A model in the terminal, without a server.
+public struct Console {
+    /// How replies are sampled; what is `nil` is as the model says.
+    public struct Parameters: Sendable {
+        public var maxTokens: Int?
+        public var temperature: Double?
+        public var topP: Double?
+        public var seed: Int?
+        public var reasoningEffort: String?
+
+        public init() {}
+
+        /// Members of a request.
+        fileprivate var json: JSONObject {
+            var json = JSONObject()
+            if let maxTokens { json["max_tokens"] = .integer(maxTokens) }
+            if let temperature { json["temperature"] = .double(temperature) }
+            if let topP { json["top_p"] = .double(topP) }
+            if let seed { json["seed"] = .integer(seed) }
+            if let reasoningEffort { json["reasoning_effort"] = .string(reasoningEffort) }
+            return json
+        }
+    }
+
+    private let configuration: ServerConfiguration
+    public var parameters: Parameters
+
+    public init(_ configuration: ServerConfiguration, _ parameters: Parameters) {
+        self.configuration = configuration
+        self.parameters = parameters
+    }
+
+    /// Talks until the input ends.
+    ///
+    /// - Parameter system: instructions that the conversation begins with.
+    /// - Throws: `ApplicationError` when the model cannot be loaded.
+    public func chat(system: String?) throws {
+        let session = try makeSession()
+        let interruption = Interruption()
+        let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+        if isTerminal { Self.write("/help shows what there is beside talking.\n") }
+        ChatConsole(parameters: parameters.json, system: system, isTerminal: isTerminal) {
+            readLine()
+        } write: {
+            Self.write($0)
+        } generate: { body, receive in
+            try interruption.during { isCancelled in
+                try session.generate(body, isChat: true, isCancelled: isCancelled, receive: receive)
+            }
+        }.run()
+    }
+
+    /// Goes on with a text.
+    ///
+    /// - Throws: `ApplicationError` when the model cannot be loaded, or refuses.
+    public func complete(_ text: String) throws {
+        var body = parameters.json
+        body["prompt"] = .string(text)
+        let session = try makeSession()
+        try Interruption().during { isCancelled in
+            try session.generate(.object(body), isChat: false, isCancelled: isCancelled) { event in
+                if case .content(let text) = event { Self.write(text) }
+            }
+        }
+        Self.write("\n")
+    }
+
+    private func makeSession() throws -> ConsoleSession {
+        var logger = Logger(label: "trinity") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .error
+        return try ConsoleSession(configuration, logger: logger)
+    }
+
+    private static func write(_ text: String) {
+        FileHandle.standardOutput.write(Data(text.utf8))
+    }
+}

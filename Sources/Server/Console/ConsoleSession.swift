@@ -1,0 +1,97 @@
+import Dispatch
+import Engine
+import Foundation
+import Logging
+import Scheduling
+import Text
+
+/// A model without a server: one request at a time, on the calling thread. Requests are those of the API, and are checked
+/// and answered by the same code.
+final class ConsoleSession {
+    private let engine: LLMEngine
+    private let text: TextPipeline?
+    private let model: ServedModel
+    /// Signalled when the engine has something to say.
+    private let news: DispatchSemaphore
+    private var nextSequence: UInt64 = 1
+
+    /// Loads the model that `configuration` names, which takes a while.
+    ///
+    /// - Throws: `ApplicationError` when it cannot be loaded.
+    init(_ configuration: ServerConfiguration, logger: Logger) throws {
+        do throws(TextPipelineError) {
+            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
+            if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
+            self.text = text
+        } catch {
+            throw ApplicationError(reason: error.description)
+        }
+        let (news, changes) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        self.news = news
+        engine = LLMEngine(options: configuration.engine, tokenizer: text?.tokenizer, logger: logger) {
+            news.signal()
+        } onStateChange: { _ in
+            changes.signal()
+        }
+        engine.start()
+        changes.wait()
+        switch engine.state {
+        case .ready(let loaded):
+            model = ServedModel(
+                name: configuration.servedModelName, created: 0, vocabularySize: loaded.config.vocabularySize,
+                maxModelLength: loaded.maxModelLength, hasTokenizer: text != nil,
+                hasChatTemplate: text?.template != nil,
+                speculates: configuration.engine.speculativeTokens != nil,
+                samplingDefaults: loaded.generation.samplingDefaults)
+        case .failed(let reason): throw ApplicationError(reason: reason)
+        case .loading, .stopped: throw ApplicationError(reason: "the engine ended")
+        }
+    }
+
+    deinit {
+        engine.stop()
+    }
+
+    /// Generates the reply to the body of a request for one choice, and hands over its parts as they come.
+    ///
+    /// - Parameters:
+    ///   - isChat: whether `body` is of `/v1/chat/completions`, else of `/v1/completions`.
+    ///   - isCancelled: asked now and then; the reply ends where it is.
+    /// - Throws: `ApplicationError` with what is wrong with the request, or that the engine failed.
+    func generate(
+        _ body: JSONValue, isChat: Bool, isCancelled: () -> Bool = { false }, receive: (ChatOutputEvent) -> Void
+    ) throws {
+        let requests: [GenerationRequest]
+        let reader: ReplyReader?
+        do throws(APIError) {
+            let endpoint: Endpoint = isChat ? .chat : .completions
+            let preparation = RequestPreparation(endpoint: endpoint, model: model, text: text)
+            let prepared = try preparation.prepare(body)
+            reader = prepared.reply
+            var generator = SystemRandomNumberGenerator()
+            requests = try prepared.options.generationRequests(
+                promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence), endpoint: endpoint, model: model,
+                using: &generator)
+        } catch {
+            throw ApplicationError(reason: error.message)
+        }
+        guard requests.count == 1 else { throw ApplicationError(reason: "one reply at a time") }
+        nextSequence += 1
+        guard engine.submit(requests) else { throw ApplicationError(reason: "the engine ended") }
+        var choice = CompletionChoice(prompt: 0, reply: reader)
+        var isAborted = false
+        while choice.finish == nil {
+            if !isAborted, isCancelled() {
+                engine.abort(requests.map(\.id))
+                isAborted = true
+            }
+            guard news.wait(timeout: .now() + .milliseconds(100)) == .success else { continue }
+            for event in engine.takeReport().events where event.sequence == requests[0].id {
+                if case .error(let reason) = event.finish { throw ApplicationError(reason: reason) }
+                let parts = choice.receive(event, keepsText: false, keepsTokens: false)
+                if reader == nil, !event.text.isEmpty { receive(.content(event.text)) }
+                for part in parts { receive(part) }
+            }
+        }
+    }
+}

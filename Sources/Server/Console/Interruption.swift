@@ -1,0 +1,35 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Ctrl-C: ends the reply that is under way, or else the process.
+final class Interruption: Sendable {
+    private let isPending = Atomic(false)
+    private let isBusy = Atomic(false)
+    init() {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        // The handler keeps both alive: there is one for as long as the process runs.
+        source.setEventHandler { [self] in
+            interrupt()
+            withExtendedLifetime(source) {}
+        }
+        source.resume()
+    }
+
+    /// Runs `body`, which asks the closure whether it is to end.
+    func during(_ body: (() -> Bool) throws -> Void) rethrows {
+        isPending.store(false, ordering: .relaxed)
+        isBusy.store(true, ordering: .relaxed)
+        defer { isBusy.store(false, ordering: .relaxed) }
+        try body { isPending.load(ordering: .relaxed) }
+    }
+
+    private func interrupt() {
+        if isBusy.load(ordering: .relaxed) {
+            isPending.store(true, ordering: .relaxed)
+        } else {
+            exit(130)
+        }
+    }
+}
