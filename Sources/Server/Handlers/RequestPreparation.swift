@@ -65,7 +65,7 @@ struct RequestPreparation: Sendable {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
         let prompt = try text.render(request)
-        let ids = try text.encode(prompt, request.options, param: "messages", for: model)
+        let ids = try text.encode(request, prompt, for: model)
         let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         if let limit = options.thinkingTokens {

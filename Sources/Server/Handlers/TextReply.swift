@@ -35,7 +35,7 @@ struct TextReply: Sendable {
         case .prompt(let prompt, let addsSpecialTokens):
             ids = text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
         case .chat(let chat):
-            ids = text.tokenizer.encode(try text.render(chat), addSpecialTokens: chat.options.addsSpecialTokens)
+            ids = try text.ids(of: chat, try text.render(chat), for: model)
         }
         let tokens = ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null }
         return [
@@ -53,7 +53,7 @@ struct TextReply: Sendable {
         let request = try ChatCompletionRequest(json, for: model)
         let text = try requireText()
         let runs = try text.render(request)
-        let ids = text.tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
+        let ids = try text.ids(of: request, runs, for: model)
         return [
             "model": .string(model.name), "prompt": .string(runs.map(\.text).joined()), "token_ids": .ids(ids),
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength),

@@ -38,7 +38,8 @@ struct ChatCompletionRequest: Sendable {
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
         options.maxTokens = try Self.maxTokens(&reader)
         options.logprobs = try Self.logprobs(&reader)
-        self.messages = try ChatMessage.decode(messages, at: "messages")
+        self.messages = try ChatMessage.decode(
+            messages, at: "messages", vocabularySize: model.vocabularySize)
         tools = try Self.tools(&reader)
         callsInParallel = try reader.bool("parallel_tool_calls") ?? true
         includesReasoning = try reader.bool("include_reasoning") ?? true

@@ -14,6 +14,8 @@ struct ChatMessage: Sendable, Hashable {
     var reasoning: String?
     var toolCalls: [ToolCall] = []
     var toolCallID: String?
+    /// The ids that an assistant's message was generated as, which then need not be guessed from its text.
+    var tokenIDs: [Int32] = []
 
     /// A call that the model made in an earlier turn.
     struct ToolCall: Sendable, Hashable {
@@ -24,18 +26,22 @@ struct ChatMessage: Sendable, Hashable {
     }
 
     /// Decodes at least one message.
-    static func decode(_ values: [JSONValue], at path: String) throws(APIError) -> [ChatMessage] {
+    ///
+    /// - Parameter vocabularySize: token ids are below it.
+    static func decode(
+        _ values: [JSONValue], at path: String, vocabularySize: Int
+    ) throws(APIError) -> [ChatMessage] {
         guard !values.isEmpty else {
             throw .invalid(param: path, message: "'\(path)' must hold at least one message.")
         }
         var messages: [ChatMessage] = []
         for (index, value) in values.enumerated() {
-            messages.append(try ChatMessage(value, at: "\(path)[\(index)]"))
+            messages.append(try ChatMessage(value, at: "\(path)[\(index)]", vocabularySize: vocabularySize))
         }
         return messages
     }
 
-    init(_ value: JSONValue, at path: String) throws(APIError) {
+    init(_ value: JSONValue, at path: String, vocabularySize: Int) throws(APIError) {
         var reader = try FieldReader(value, at: path)
         let word = try reader.word("role", among: Role.allCases.map(\.rawValue))
         guard let role = word.flatMap(Role.init(rawValue:)) else { throw .missing(param: "\(path).role") }
@@ -48,7 +54,7 @@ struct ChatMessage: Sendable, Hashable {
             content = ""
         }
         switch role {
-        case .assistant: try readAssistant(&reader)
+        case .assistant: try readAssistant(&reader, vocabularySize)
         case .tool:
             toolCallID = try reader.string("tool_call_id")
             guard toolCallID != nil else { throw .missing(param: "\(path).tool_call_id") }
@@ -99,7 +105,12 @@ extension ChatMessage {
     }
 
     /// What replies of this and other servers carry, since clients send them back whole.
-    private mutating func readAssistant(_ reader: inout FieldReader) throws(APIError) {
+    private mutating func readAssistant(
+        _ reader: inout FieldReader, _ vocabularySize: Int
+    ) throws(APIError) {
+        if let ids = reader.value("token_ids") {
+            tokenIDs = try ids.requireTokenIDs(below: vocabularySize, at: reader.path(to: "token_ids"))
+        }
         let reasoning = try reader.string("reasoning")
         self.reasoning = try reader.string("reasoning_content") ?? reasoning
         if let calls = try reader.array("tool_calls") {

@@ -1,0 +1,120 @@
+import Text
+
+// Assistant's messages that come back with the ids they were generated as: what tokenizing their text anew would give may be
+// other ids, of which the prefix cache has nothing.
+
+extension TextPipeline {
+    /// The ids of a rendered chat. Where the template shows a message as it was generated, its ids are those that it came
+    /// with; where it does not, they are those of its text like any other's.
+    ///
+    /// - Parameter runs: as ``render(_:)`` gives them.
+    /// - Throws: `APIError` for ids that are not what the message says, and as ``encode(_:_:param:for:)`` does.
+    func encode(
+        _ request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel
+    ) throws(APIError) -> [Int32] {
+        let spans = try generatedSpans(of: request, in: runs)
+        guard !spans.isEmpty else { return try encode(runs, request.options, param: "messages", for: model) }
+        var options = request.options
+        options.truncation = nil
+        var ids: [Int32] = []
+        var rest = runs[...]
+        var position = 0
+        for span in spans {
+            ids += try encode(
+                Self.take(span.bytes.lowerBound - position, from: &rest), options, param: "messages", for: model)
+            ids += span.ids
+            _ = Self.take(span.bytes.count, from: &rest)
+            position = span.bytes.upperBound
+        }
+        ids += try encode(Array(rest), options, param: "messages", for: model)
+        return request.options.truncation?.cut(ids) ?? ids
+    }
+
+    /// The ids of a rendered chat, however long it is.
+    func ids(of request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel) throws(APIError) -> [Int32] {
+        guard request.messages.allSatisfy(\.tokenIDs.isEmpty) else { return try encode(request, runs, for: model) }
+        return tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
+    }
+
+    private struct Span {
+        var bytes: Range<Int>
+        var ids: [Int32]
+    }
+
+    private func generatedSpans(
+        of request: ChatCompletionRequest, in runs: [TextRun]
+    ) throws(APIError) -> [Span] {
+        let numbers = request.messages.indices.filter { !request.messages[$0].tokenIDs.isEmpty }
+        guard let template, !numbers.isEmpty, !request.options.addsSpecialTokens else { return [] }
+        // What came of these messages stands where their text is not trusted.
+        let marked: [TextRun]
+        do throws(TemplateError) {
+            marked = try template.render(
+                request.templateVariables(specialTokens: specialTokens),
+                untrusted: UntrustedInputs(messages: Set(numbers)))
+        } catch {
+            throw .template(error.description)
+        }
+        var places: [Range<Int>] = []
+        var end = 0
+        for run in marked {
+            let start = end
+            end += run.text.utf8.count
+            if !run.isTrusted { places.append(start..<end) }
+        }
+        let text = Array(runs.map(\.text).joined().utf8)
+        var spans: [Span] = []
+        for number in numbers {
+            let (ids, generated) = try generatedText(of: request.messages[number], at: "messages[\(number)].token_ids")
+            let position = spans.last?.bytes.upperBound ?? 0
+            for place in places where place.lowerBound >= position {
+                // As it was generated it begins before what is left of it in the message, reasoning's tag for one.
+                let first = max(position, place.upperBound - generated.count)
+                let start = (first..<max(first, place.lowerBound + 1)).first { start in
+                    start + generated.count <= text.count
+                        && text[start..<start + generated.count].elementsEqual(generated)
+                }
+                guard let start else { continue }
+                spans.append(Span(bytes: start..<start + generated.count, ids: ids))
+                break
+            }
+        }
+        return spans
+    }
+
+    /// The ids without those that ended the reply, and their text.
+    private func generatedText(
+        of message: ChatMessage, at path: String
+    ) throws(APIError) -> (ids: [Int32], text: [UInt8]) {
+        var ids = message.tokenIDs
+        while let last = ids.last, tokenizer.isSpecial(last) { ids.removeLast() }
+        let text = tokenizer.decode(ids, skipSpecialTokens: false)
+        var parser = ChatOutputParser(format: outputFormat, prompt: "", tools: [[:]])
+        var parts = ReplyParts()
+        for event in parser.append(text) + parser.finish() { parts.add(event) }
+        // A prompt that has opened the reasoning leaves its end only.
+        var inside = ChatOutputParser(format: outputFormat, prompt: "<think>", tools: [[:]])
+        var partsInside = ReplyParts()
+        for event in inside.append(text) + inside.finish() { partsInside.add(event) }
+        guard [parts.content, partsInside.content, text].contains(message.content) else {
+            throw .invalid(param: path, message: "'\(path)' is another text than the message's content.")
+        }
+        return (ids, Array(text.utf8))
+    }
+
+    /// Takes `bytes` bytes from the runs.
+    private static func take(_ bytes: Int, from runs: inout ArraySlice<TextRun>) -> [TextRun] {
+        var taken: [TextRun] = []
+        var room = bytes
+        while room > 0, var run = runs.popFirst() {
+            let utf8 = Array(run.text.utf8)
+            if utf8.count > room {
+                runs = [TextRun(text: String(decoding: utf8[room...], as: UTF8.self), isTrusted: run.isTrusted)] + runs
+                run.text = String(decoding: utf8[..<room], as: UTF8.self)
+            }
+            room -= min(room, utf8.count)
+            taken.append(run)
+        }
+        return taken
+    }
+}

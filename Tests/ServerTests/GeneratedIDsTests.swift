@@ -1,0 +1,101 @@
+import Engine
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// Messages that come back with the ids that they were generated as.
+@Suite struct GeneratedIDsTests {
+    private let text: TextPipeline
+    private let model = ServedModel(
+        name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
+        hasChatTemplate: true, samplingDefaults: SamplingParameters())
+
+    init() throws {
+        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+    }
+
+    private func ids(_ messages: [JSONValue]) throws -> [Int32] {
+        try RequestPreparation(endpoint: .chat, model: model, text: text).prepare(["messages": .array(messages)])
+            .promptIDs[0]
+    }
+
+    /// One token for each letter, which no tokenizer would choose.
+    private func letters(_ word: String) throws -> [Int32] {
+        try word.map { try #require(text.tokenizer.id(of: String($0))) }
+    }
+
+    private func message(_ content: String, _ ids: [Int32], _ more: JSONObject = [:]) -> JSONValue {
+        var message: JSONObject = [
+            "role": "assistant", "content": .string(content), "token_ids": .array(ids.map { .integer(Int($0)) }),
+        ]
+        for (name, value) in more { message[name] = value }
+        return .object(message)
+    }
+
+    private static let question: JSONValue = ["role": "user", "content": "hello"]
+
+    @Test func `the prompt has the ids of the message, and around them what it would have anyway`() throws {
+        let odd = try letters("hello")
+        let next: JSONValue = ["role": "user", "content": "hello"]
+        let plain = try ids([Self.question, ["role": "assistant", "content": "hello"], next])
+        let own = text.tokenizer.encode("hello", addSpecialTokens: false)
+        #expect(own != odd)
+        // The second "hello" of three.
+        let places = plain.indices.filter { plain[$0...].starts(with: own) }
+        #expect(places.count == 3)
+        var expected = plain
+        expected.replaceSubrange(places[1]..<places[1] + own.count, with: odd)
+        #expect(try ids([Self.question, message("hello", odd), next]) == expected)
+        // The token that ended the reply is the template's own.
+        #expect(try ids([Self.question, message("hello", odd + [3]), next]) == expected)
+        // Two messages of the same text, each with its own ids.
+        let both = try ids([Self.question, message("hello", odd), next, message("hello", own), next])
+        #expect(both.starts(with: expected) && both.count > expected.count)
+    }
+
+    @Test func `reasoning is part of what was generated`() throws {
+        let odd =
+            [4] + text.tokenizer.encode("\n", addSpecialTokens: false) + (try letters("hmm"))
+            + text.tokenizer.encode("\n", addSpecialTokens: false) + [5]
+            + text.tokenizer.encode("\n\n", addSpecialTokens: false) + (try letters("hello"))
+        let prompt = try ids([Self.question, message("hello", odd, ["reasoning": "hmm"]), Self.question])
+        #expect(prompt.indices.contains { prompt[$0...].starts(with: odd) })
+        // Left out of the conversation it cannot be used, and the text counts.
+        let without = try ids([Self.question, message("hello", odd), Self.question])
+        #expect(without == (try ids([Self.question, ["role": "assistant", "content": "hello"], Self.question])))
+    }
+
+    @Test func `ids of another text are refused`() throws {
+        let error = #expect(throws: APIError.self) { try ids([Self.question, message("hello!", letters("hello"))]) }
+        #expect(error?.param == "messages[1].token_ids")
+        let unknown = #expect(throws: APIError.self) { try ids([Self.question, message("x", [4000])]) }
+        #expect(unknown?.param == "messages[1].token_ids[0]")
+    }
+
+    @Test func `the next turn finds a reply in the cache that its text would not find`() async throws {
+        let server = try await TestServer.start()
+        let allowed = try letters("abcdefgh")
+        let opening: JSONObject = [
+            "messages": [Self.question], "max_tokens": 64, "min_tokens": 64, "temperature": 1.5, "seed": 3,
+            "return_token_ids": true, "allowed_token_ids": .array(allowed.map { .integer(Int($0)) }),
+        ]
+        let first = try await server.post("/v1/chat/completions", .object(opening)).json
+        let choice = try #require(first["choices"]?[0])
+        let reply = try #require(choice["message"]?["content"]?.string)
+        let total = try #require(first["usage"]?["total_tokens"]?.integer)
+        for (message, isFound) in [
+            (["role": "assistant", "content": .string(reply)] as JSONObject, false),
+            (["role": "assistant", "content": .string(reply), "token_ids": choice["token_ids"] ?? .null], true),
+        ] {
+            let next = try await server.post(
+                "/v1/chat/completions",
+                ["messages": [Self.question, .object(message), Self.question], "max_tokens": 1])
+            let cached = next.json["usage"]?["prompt_tokens_details"]?["cached_tokens"]?.integer ?? 0
+            // All whole slots of what was computed: the last token never is.
+            #expect((cached >= (total - 1) / 16 * 16) == isFound, "\(cached) of \(total)")
+        }
+        await server.stop()
+    }
+}
