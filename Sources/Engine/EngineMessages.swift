@@ -111,6 +111,8 @@ public struct TokenEvent: Sendable {
     public var finish: FinishReason?
     /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
     public var cachedTokens = 0
+    /// Why these are not more; in the event with `admitted` only.
+    public var prefixCut: PrefixCut?
     /// How many of the prompt's tokens are computed, and since when it is; where that is asked for and more are to come.
     public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
     /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
@@ -128,6 +130,7 @@ public struct TokenEvent: Sendable {
         text += later.text
         finish = later.finish
         cachedTokens = max(cachedTokens, later.cachedTokens)
+        prefixCut = prefixCut ?? later.prefixCut
         promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs
     }

@@ -110,6 +110,7 @@ final class EngineThread {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
             event.cachedTokens = admitted.cachedTokens
+            event.prefixCut = admitted.cut
             events[admitted.id] = event
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }

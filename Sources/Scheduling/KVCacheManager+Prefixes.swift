@@ -7,7 +7,8 @@ extension KVCacheManager {
     func prefixHit(_ hashes: [PrefixHash], tokens: Int) -> PrefixHit {
         guard let prefixes else { return PrefixHit() }
         let limit = max(0, tokens - 1) / geometry.blockSize
-        var hit = PrefixHit(slots: prefixes.hit(hashes, limit: limit, geometry: geometry))
+        let found = prefixes.hit(hashes, limit: limit, geometry: geometry)
+        var hit = PrefixHit(slots: found.slots, cut: found.cut)
         for group in PrefixCache.Group.allCases {
             for blocks in slotBlocks(of: hit, group, hashes) {
                 if let first = blocks.first, !prefixes.isIdle(firstBlock: first) { hit.sharedBlocks += blocks.count }

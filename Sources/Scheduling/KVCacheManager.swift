@@ -40,6 +40,8 @@ public struct KVCacheManager: Sendable {
         var slots = 0
         /// Blocks of those that other sequences hold at the moment: they cost nothing.
         var sharedBlocks = 0
+        /// Why it is not more; `nil`: it is all that can be.
+        var cut: PrefixCut?
     }
 
     /// - Precondition: a block size and a window of at least 1, and at least one group with blocks.

@@ -94,12 +94,12 @@ struct PrefixCache: Sendable {
         return slots.removeValue(forKey: key)
     }
 
-    /// The most leading slots that need not be computed (rule 2). O(`slots`).
+    /// The most leading slots that need not be computed (rule 2), and what ends them before the limit. O(`slots`).
     ///
     /// - Parameters:
     ///   - hashes: of the sequence's full slots.
     ///   - limit: the most slots that may be left out.
-    func hit(_ hashes: [PrefixHash], limit: Int, geometry: KVCacheGeometry) -> Int {
+    func hit(_ hashes: [PrefixHash], limit: Int, geometry: KVCacheGeometry) -> (slots: Int, cut: PrefixCut?) {
         var longest = 0
         var slidingRun = 0  // known sliding slots without a gap, up to the one at hand
         for (slot, hash) in hashes.prefix(limit).enumerated() {
@@ -112,6 +112,18 @@ struct PrefixCache: Sendable {
             }
             longest = end
         }
-        return longest
+        guard longest < min(limit, hashes.count) else { return (longest, nil) }
+        let group = geometry.globalBlocksPerSlot > 0 ? Group.global : .sliding
+        return (longest, slots[Key(hash: hashes[longest], group: group)] == nil ? .notCached : .windowEvicted)
     }
+}
+
+/// Why a sequence begins with less of its prompt than it could.
+public enum PrefixCut: String, Sendable {
+    /// The next slot was never computed, under this salt, or it has been evicted.
+    case notCached = "the next slot is not cached"
+    /// More of the prompt is there, but no longer the window that the sliding layers see behind it.
+    case windowEvicted = "the window behind the next slots has been evicted"
+    /// The request takes nothing from the cache.
+    case notTaken = "the request takes nothing from the cache"
 }

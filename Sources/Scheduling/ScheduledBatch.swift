@@ -41,9 +41,12 @@ public struct AdmittedSequence: Sendable, Equatable {
     public var id: SequenceID
     /// Prompt tokens that need not be computed: their keys and values are in the cache.
     public var cachedTokens: Int
+    /// Why these are not more; `nil`: there were none, or they are all that can be.
+    public var cut: PrefixCut?
 
-    public init(id: SequenceID, cachedTokens: Int) {
+    public init(id: SequenceID, cachedTokens: Int, cut: PrefixCut? = nil) {
         self.id = id
         self.cachedTokens = cachedTokens
+        self.cut = cut
     }
 }

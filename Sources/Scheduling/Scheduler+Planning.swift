@@ -185,7 +185,7 @@ extension Scheduler {
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
         state.computedTokens = hit.slots * cache.geometry.blockSize
         if !state.wasAdmitted {
-            batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens))
+            batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))
             if cache.prefixes != nil, state.takesPrefix { counts.prefixQueries += UInt64(state.tokens) }
             counts.prefixHits += UInt64(state.computedTokens)
         }
@@ -215,7 +215,7 @@ extension Scheduler {
 
     /// What the prefix cache has now of a sequence that takes it.
     func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
-        guard state.takesPrefix else { return KVCacheManager.PrefixHit() }
+        guard state.takesPrefix else { return KVCacheManager.PrefixHit(cut: cache.prefixes == nil ? nil : .notTaken) }
         return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 

@@ -91,6 +91,11 @@ extension Routes {
         for event in report.events {
             if case .error(let reason) = event.finish { logger.error("\(event.sequence): \(reason)") }
             guard let exchange = active.record(event, in: &metrics, now: now) else { continue }
+            if event.admitted != nil {
+                logger.debug(
+                    "\(requestIDs[exchange]?.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
+                    metadata: event.prefixCut.map { ["cut": "\($0.rawValue)"] })
+            }
             update(exchange, on: loop) { $0.receive(event) }
         }
         finishDrainIfIdle(on: loop)

@@ -1,5 +1,6 @@
-import Scheduling
 import Testing
+
+@testable import Scheduling
 
 /// Slots of 4 tokens, one block in each group.
 @Suite struct SchedulerPrefixTests {
@@ -41,7 +42,38 @@ import Testing
         scheduler.finish(a)
         try scheduler.add(b, prompt: tokens(10) + tokens(10, from: 500), maxTokens: 1)
         try scheduler.add(c, prompt: tokens(20), maxTokens: 1, salt: [1])
-        #expect(run(&scheduler).ranges == [b: 8..<20, c: 0..<20])
+        let batch = run(&scheduler)
+        #expect(batch.ranges == [b: 8..<20, c: 0..<20])
+        #expect(batch.admitted.map(\.cut) == [.notCached, .notCached])
+    }
+
+    @Test func `what cut a hit short is told`() throws {
+        // All that can be, of a prompt that ends inside a slot.
+        var scheduler = makeScheduler(window: 8, totalBlocks: 14)
+        try scheduler.add(a, prompt: tokens(16), maxTokens: 1)
+        run(&scheduler)
+        scheduler.finish(a)
+        try scheduler.add(b, prompt: tokens(13), maxTokens: 1)
+        #expect(run(&scheduler).admitted == [AdmittedSequence(id: b, cachedTokens: 12, cut: nil)])
+        scheduler.finish(b)
+        try scheduler.add(c, prompt: tokens(17), maxTokens: 1, takesPrefix: false)
+        #expect(run(&scheduler).admitted.first?.cut == .notTaken)
+    }
+
+    @Test func `a window that is gone cuts a hit though the rest is there`() throws {
+        let geometry = KVCacheGeometry(
+            blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: 8, totalBlocks: 100)
+        var manager = KVCacheManager(geometry: geometry)
+        var chain = PrefixChain(salt: [], blockSize: 4)
+        for token in tokens(40) { chain.append(token) }
+        manager.allocate(a, upTo: 40)
+        // Slots leave the window unknown to the cache, so that only the last ones are there in the sliding group.
+        manager.freeOutsideWindow(a, nextQuery: 40)
+        manager.cache(a, computedTokens: 40, hashes: chain.hashes)
+        let short = manager.prefixHit(chain.hashes, tokens: 21)
+        #expect(short.slots == 0 && short.cut == .windowEvicted)
+        let long = manager.prefixHit(chain.hashes, tokens: 41)
+        #expect(long.slots == 10 && long.cut == nil)
     }
 
     @Test(arguments: [1, 3, 4, 5, 8, 9, 30, 1000])

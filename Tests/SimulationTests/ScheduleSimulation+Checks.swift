@@ -98,7 +98,10 @@ extension ScheduleSimulation {
             try expect(scheduled.samples == (end == script.tokens.count), "\(id) samples at the wrong place")
             if script.remainingTokens > 1 { prefills.append(script) }
         }
-        let admitted = Dictionary(uniqueKeysWithValues: batch.admitted.map { ($0.id, $0) })
+        let admitted = Dictionary(
+            uniqueKeysWithValues: batch.admitted.map {
+                ($0.id, AdmittedSequence(id: $0.id, cachedTokens: $0.cachedTokens))
+            })
         try expect(admitted == firstTimers, "\(batch.admitted) are admitted, \(firstTimers) run for the first time")
         if prefills.count > 1 { sharedSteps += 1 }
         for script in prefills {
