@@ -101,7 +101,7 @@ extension Scheduler {
         if decodes.decodeTokens == 0 { time = nil }
         return PrefillBudget(
             tokens: limits.maxBatchedTokens - decodes.decodeTokens,
-            time: time.map { max($0, stepTimes.time(decodes) * 2) }, work: decodes)
+            time: time.map { max($0, stepTimes.time(decodes) * 1.5) }, work: decodes)
     }
 
     /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule 4.

@@ -16,8 +16,8 @@
 /// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived first
 ///    (the smaller id). `running` is in order of rank.
 /// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most
-///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than half of that, at
-///    most twice their time, so that prefills are not starved by many decodes either.
+///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than two thirds of
+///    that, at most half as long again as they, so that prefills are not starved by many decodes either.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
 /// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
 ///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
