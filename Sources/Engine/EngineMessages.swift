@@ -74,6 +74,8 @@ public enum FinishReason: Sendable, Hashable {
     case abort
     /// Its deadline passed, and it was aborted for that.
     case deadlineExceeded
+    /// Its own terms leave no token that may come next.
+    case unsatisfiable
     /// The engine failed it; the text is for the log, not for the client.
     case error(String)
 }

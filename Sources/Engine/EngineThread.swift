@@ -196,7 +196,7 @@ final class EngineThread {
             if event.finish != nil { ids.removeLast() }
             if !ids.isEmpty { scheduler.appendTokens(ids, to: id) }
         } catch {
-            event.finish = .error(String(describing: error))
+            event.finish = error == .noCandidate ? .unsatisfiable : .error(String(describing: error))
         }
         if event.finish == nil {
             sequences[id] = sequence

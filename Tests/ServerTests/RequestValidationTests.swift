@@ -153,6 +153,7 @@ import Text
             (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
             (#""guided_grammar":"root ::= x""#, "guided_grammar", "not supported"),
             (#""guided_choice":[1]"#, "guided_choice[0]", "a string"),
+            (#""guided_json":{},"allowed_token_ids":[1]"#, "allowed_token_ids", "exclude each other"),
             (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "exclude each other"),
             (
                 #""structured_outputs":{"json":null}"#, "structured_outputs",

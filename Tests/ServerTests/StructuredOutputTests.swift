@@ -107,6 +107,16 @@ import Text
         await server.stop()
     }
 
+    @Test func `terms that exclude each other only on the way are the request's fault`() async throws {
+        let server = try await TestServer.start()
+        let reply = try await server.post(
+            "/v1/completions",
+            ["prompt": "x", "max_tokens": 9, "guided_choice": ["yes"], "bad_words": ["s", "es", "yes", "ye", "y"]])
+        #expect(reply.status == 400 && reply.json["error"]?["code"] == "unsatisfiable", "\(reply.json)")
+        #expect(try await server.metric("vllm:num_requests_running") == 0)
+        await server.stop()
+    }
+
     private static let tools: JSONValue = [
         [
             "type": "function",

@@ -3,7 +3,7 @@ import Text
 // Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad
 // words, minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
 
-/// Why no token can be drawn; both are faults of the model or its weights, or of a mask that leaves nothing.
+/// Why no token can be drawn: the model or its weights are at fault, or terms of the request that leave nothing.
 enum SamplerError: Error, Hashable, CustomStringConvertible {
     /// A logit is NaN or positive infinity.
     case notFinite

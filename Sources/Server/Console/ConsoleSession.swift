@@ -88,6 +88,7 @@ final class ConsoleSession {
             guard news.wait(timeout: .now() + .milliseconds(100)) == .success else { continue }
             for event in engine.takeReport().events where event.sequence == requests[0].id {
                 if case .error(let reason) = event.finish { throw ApplicationError(reason: reason) }
+                if event.finish == .unsatisfiable { throw ApplicationError(reason: APIError.unsatisfiable.message) }
                 let parts = choice.receive(event, keepsText: false, keepsTokens: false)
                 if reader == nil, !event.text.isEmpty { receive(.content(event.text)) }
                 for part in parts { receive(part) }

@@ -97,7 +97,7 @@ extension FinishReason {
         switch self {
         case .stop: "stop"
         case .length: "length"
-        case .abort, .deadlineExceeded, .error: .null
+        case .abort, .deadlineExceeded, .unsatisfiable, .error: .null
         }
     }
 
@@ -106,7 +106,7 @@ extension FinishReason {
         switch self {
         case .stop(.string(let string)): .string(string)
         case .stop(.token(let id)): .integer(Int(id))
-        case .stop(.endOfSequence), .length, .abort, .deadlineExceeded, .error: .null
+        case .stop(.endOfSequence), .length, .abort, .deadlineExceeded, .unsatisfiable, .error: .null
         }
     }
 }

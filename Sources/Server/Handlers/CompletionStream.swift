@@ -74,6 +74,7 @@ struct CompletionStream: Sendable {
         switch event.finish {
         case .abort: return fail(.aborted)
         case .deadlineExceeded: return fail(.deadlineExceeded)
+        case .unsatisfiable: return fail(.unsatisfiable)
         case .error: return fail(.internalError)
         case .stop, .length: unfinished -= 1
         case nil: break

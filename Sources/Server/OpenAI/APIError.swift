@@ -41,6 +41,8 @@ enum APIError: Error, Hashable, Sendable {
     case aborted
     /// The request was not complete within the time that it set itself.
     case deadlineExceeded
+    /// What the request says of its reply leaves no token that may come next.
+    case unsatisfiable
     /// A fault of the server; what happened stands in its log.
     case internalError
 }
@@ -57,6 +59,7 @@ extension APIError {
         case .wire(let error, _): error.status
         case .overloaded, .notReady, .draining: .serviceUnavailable
         case .deadlineExceeded: .gatewayTimeout
+        case .unsatisfiable: .badRequest
         case .aborted, .internalError: .internalServerError
         }
     }
@@ -102,6 +105,7 @@ extension APIError {
         case .draining: "server_draining"
         case .aborted: "aborted"
         case .deadlineExceeded: "deadline_exceeded"
+        case .unsatisfiable: "unsatisfiable"
         case .internalError: nil
         }
     }
@@ -172,6 +176,11 @@ extension APIError {
         case .draining: "The server is shutting down and takes no new requests."
         case .aborted: "The server stopped the request before it was complete."
         case .deadlineExceeded: "The request was not complete within its timeout."
+        case .unsatisfiable:
+            """
+            No token is left that may come next: what the request says of its reply (a schema, bad_words, logit_bias, \
+            allowed_token_ids, min_tokens) excludes all.
+            """
         case .internalError: "The server had an error while it processed the request."
         }
     }

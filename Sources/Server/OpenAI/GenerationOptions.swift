@@ -103,6 +103,10 @@ struct GenerationOptions: Sendable {
         speculates = try Self.speculates(&reader, model)
         returnsProgress = try reader.bool("return_progress") ?? false
         structure = try ReplyStructure.read(&reader, model)
+        if let structure, sampling.allowedTokenIDs != nil {
+            throw .invalid(
+                param: "allowed_token_ids", message: "'allowed_token_ids' and '\(structure.param)' exclude each other.")
+        }
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
     }
