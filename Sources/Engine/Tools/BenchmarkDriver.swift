@@ -49,38 +49,79 @@ struct BenchmarkDriver {
         }
     }
 
-    /// A step that decodes one token of each of `sequences` sequences behind `context` tokens.
-    mutating func decode(sequences: Int, context: Int) -> Step {
+    /// A step that decodes one token of each of `sequences` sequences behind `context` tokens, greedily.
+    ///
+    /// - Parameter computesContext: whether the contexts are prompts, each another one, that are computed before: what
+    ///   several sequences read depends on how differently they choose experts. Else the cache is filled with numbers.
+    mutating func decode(sequences: Int, context: Int, computesContext: Bool) -> Step {
         var all: [(global: BlockTable, sliding: BlockTable)] = []
         var next = 0
         for _ in 0..<sequences {
-            let (tables, end) = tables(tokens: context + Self.maximumSteps, firstQuery: context, firstBlock: next)
+            let (tables, end) = tables(
+                tokens: context + Self.maximumSteps, firstQuery: computesContext ? 0 : context,
+                firstBlock: next)
             all.append(tables)
             next = end
         }
-        fill(blocks: next)
+        var last = (0..<sequences).map { token($0) }
+        if computesContext {
+            for (number, tables) in all.enumerated() {
+                last[number] = firstToken(of: number, context: context, tables)
+            }
+            filledBlocks = 0
+        } else {
+            fill(blocks: next)
+        }
+        let vocabularySize = loaded.loadedModel.config.vocabularySize
+        var logits = UnsafeBufferPointer<Float>(start: nil, count: 0)
         var bytes: [Int] = []
         let seconds = median(limit: Self.maximumSteps) { step in
             var batch = ForwardBatch()
             for (row, tables) in all.enumerated() {
-                batch.tokens.append(token(step * sequences + row))
+                batch.tokens.append(last[row])
                 batch.sequences.append(sequence(rows: row..<row + 1, start: context + step, tables))
                 batch.logitRows.append(row)
             }
-            _ = loaded.transformer.forward(batch)
+            logits = loaded.transformer.forward(batch)
             bytes.append(loaded.transformer.traffic.bytes)
+        } between: {
+            for row in 0..<sequences {
+                last[row] = Self.likeliest(logits.extracting(row * vocabularySize..<(row + 1) * vocabularySize))
+            }
         }
         return Step(seconds: seconds, bytes: Double(bytes.sorted()[bytes.count / 2]))
     }
 
-    /// The median duration of `body`, called at most `limit` times, in seconds.
-    private func median(limit: Int, _ body: (Int) -> Void) -> Double {
+    /// Computes a prompt of its own for sequence `number`; returns the token that follows.
+    private func firstToken(
+        of number: Int, context: Int, _ tables: (global: BlockTable, sliding: BlockTable)
+    ) -> Int32 {
+        var next: Int32 = 0
+        for start in stride(from: 0, to: context, by: loaded.limits.maxBatchedTokens) {
+            let count = min(loaded.limits.maxBatchedTokens, context - start)
+            var batch = ForwardBatch()
+            batch.tokens = (start..<start + count).map { token($0 + number * 7919) }
+            batch.sequences = [sequence(rows: 0..<count, start: start, tables)]
+            batch.logitRows = [count - 1]
+            next = Self.likeliest(loaded.transformer.forward(batch))
+        }
+        return next
+    }
+
+    private static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
+        Int32(logits.largest().flatMap { logits.firstIndex(of: $0) } ?? 0)
+    }
+
+    /// The median duration of `body`, called at most `limit` times, in seconds; what happens between the calls is not
+    /// counted.
+    private func median(limit: Int, _ body: (Int) -> Void, between: () -> Void = {}) -> Double {
         let start = clock.now
         var times: [Double] = []
         while times.count < limit {
             let begin = clock.now
             body(times.count)
             times.append((clock.now - begin) / .seconds(1))
+            between()
             let elapsed = clock.now - start
             if isQuick || elapsed > Self.longestTime || times.count >= 3 && elapsed > Self.measuredTime { break }
         }

@@ -6,7 +6,7 @@ import Text
 /// Measures a model's prefill and decode, without HTTP and without sampling, beside the machine's own ceilings.
 ///
 /// Neighbours come and go, so everything is measured in rounds, the ceilings first in each, and the medians count.
-/// Contexts of decode steps are not computed: the cache is filled with numbers, which takes the kernels as long.
+/// Long contexts of decode steps are not computed: the cache is filled with numbers, which takes the kernels as long.
 public struct EngineBenchmark {
     private let options: EngineOptions
     private let contexts: [Int]
@@ -79,7 +79,9 @@ public struct EngineBenchmark {
             }
             for (index, (sequences, context)) in decodes.enumerated() {
                 status("round \(round): decode of \(sequences) sequences at \(context) tokens")
-                decodeSteps[index].append(driver.decode(sequences: sequences, context: context))
+                decodeSteps[index].append(
+                    driver.decode(
+                        sequences: sequences, context: context, computesContext: context == Self.shortContext))
             }
         }
         report.readBandwidth = reads.median
