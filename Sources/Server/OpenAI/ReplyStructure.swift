@@ -29,7 +29,6 @@ struct ReplyStructure: Sendable, Hashable {
         var format = try FieldReader(value, at: "response_format")
         let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
         guard let type else { throw .missing(param: "response_format.type") }
-        defer { _ = format }
         switch type {
         case "text":
             try format.finish()

@@ -21,7 +21,7 @@ extension JSONSchemaGrammar {
 
     private mutating func members(_ object: JSONObject, _ path: String) throws(GrammarError) -> Part {
         let properties = object["properties"]?.object ?? [:]
-        var required = (object["required"]?.array ?? []).compactMap(\.string)
+        let required = (object["required"]?.array ?? []).compactMap(\.string)
         let more = object["additionalProperties"]
         if properties.isEmpty, required.isEmpty {
             guard let more, more.bool != true else { return json.object }
@@ -41,7 +41,6 @@ extension JSONSchemaGrammar {
             }
             names.append((name, more ?? true, Self.join(path, "additionalProperties")))
         }
-        required = required.filter { _ in true }
         let isRequired = Set(required)
         // What may follow from each member on, behind others and as the first.
         var (later, first) = (Part.nothing, Part.nothing)
