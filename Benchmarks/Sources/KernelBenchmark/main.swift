@@ -154,45 +154,75 @@ typealias Attend =
         UnsafeMutablePointer<Float>
     ) -> Void
 
-// One row over a bfloat16 cache far larger than the caches, 4 heads of 128 channels to a key-value head: GB/s.
-do {
-    let (heads, width, slots) = (4, 128, 16384)
-    let blockBytes = 2 * 16 * width * 2
-    let cache = UnsafeMutableRawPointer.allocate(byteCount: slots * blockBytes, alignment: 64)
-    cache.initializeMemory(as: UInt16.self, repeating: 0x3c00, count: slots * blockBytes / 2)
-    let table = UnsafeMutablePointer<Int32>.allocate(capacity: slots)
-    for slot in 0..<slots { table[slot] = Int32(slot) }
-    let query = UnsafeMutablePointer<Float>.allocate(capacity: heads * width)
-    query.initialize(repeating: 0.01, count: heads * width)
-    let stride = heads * (width + 2)
-    let partials = UnsafeMutablePointer<Float>.allocate(capacity: threads * stride)
-    let sets: [(name: String, attend: Attend)] = [
-        ("portable", Portable.attendBFloat16), ("avx2", AVX2.attendBFloat16), ("avx512", AVX512.attendBFloat16),
-    ]
-    var best = [String: Double]()
-    for _ in 0..<rounds {
-        for set in sets {
-            nonisolated(unsafe) let memory = (cache, table, query, partials)
-            let attend = set.attend
-            let time = seconds {
-                DispatchQueue.concurrentPerform(iterations: threads) { thread in
-                    let (cache, table, query, partials) = memory
-                    let share = slots / 16 / threads
-                    for segment in thread * share..<(thread + 1) * share {
-                        attend(
-                            query, heads, width, cache, blockBytes, table, 1, segment * 256, (segment + 1) * 256, 0.1,
-                            partials + thread * stride)
+/// A number format of cached keys and values, and the kernels that read it.
+struct CacheFormat {
+    let name: String
+    /// Bytes of a block of 16 tokens of one head, 128 channels wide.
+    let blockBytes: Int
+    /// Two bytes of every element: an ordinary number.
+    let pattern: UInt16
+    let sets: [(name: String, attend: Attend)]
+}
+
+let formats = [
+    CacheFormat(
+        name: "bf16", blockBytes: 8192, pattern: 0x3c00,
+        sets: [
+            ("portable", Portable.attendBFloat16), ("avx2", AVX2.attendBFloat16), ("avx512", AVX512.attendBFloat16),
+        ]),
+    CacheFormat(
+        name: "fp8", blockBytes: 4224, pattern: 0x3838,
+        sets: [("portable", Portable.attendFloat8), ("avx2", AVX2.attendFloat8), ("avx512", AVX512.attendFloat8)]),
+]
+
+// One row, 4 heads of 128 channels to a key-value head, over a cache far larger than the processor's caches, and over one
+// that the second cache holds: GB/s.
+for format in formats {
+    for slots in [16384, 64 * threads] {
+        let (heads, width) = (4, 128)
+        let blockBytes = format.blockBytes
+        let repeats = max(16384 / slots / 4, 1)
+        let cache = UnsafeMutableRawPointer.allocate(byteCount: slots * blockBytes, alignment: 64)
+        cache.initializeMemory(as: UInt16.self, repeating: format.pattern, count: slots * blockBytes / 2)
+        let table = UnsafeMutablePointer<Int32>.allocate(capacity: slots)
+        for slot in 0..<slots { table[slot] = Int32(slot) }
+        let query = UnsafeMutablePointer<Float>.allocate(capacity: heads * width)
+        query.initialize(repeating: 0.01, count: heads * width)
+        let stride = heads * (width + 2)
+        let partials = UnsafeMutablePointer<Float>.allocate(capacity: threads * stride)
+        var best = [String: Double]()
+        let bytes = Double(slots * blockBytes * repeats)
+        for _ in 0..<rounds {
+            for set in format.sets {
+                nonisolated(unsafe) let memory = (cache, table, query, partials)
+                let attend = set.attend
+                let time = seconds {
+                    DispatchQueue.concurrentPerform(iterations: threads) { thread in
+                        let (cache, table, query, partials) = memory
+                        let share = slots / 32 / threads
+                        for _ in 0..<repeats {
+                            for segment in thread * share..<(thread + 1) * share {
+                                attend(
+                                    query, heads, width, cache, blockBytes, table, 1, segment * 512,
+                                    (segment + 1) * 512, 0.1, partials + thread * stride)
+                            }
+                        }
                     }
                 }
+                best[set.name] = max(best[set.name] ?? 0, bytes / time / 1e9)
             }
-            best[set.name] = max(best[set.name] ?? 0, Double(slots * blockBytes) / time / 1e9)
+            nonisolated(unsafe) let memory = cache
+            let share = slots * blockBytes / threads
+            let time = seconds {
+                DispatchQueue.concurrentPerform(iterations: threads) { thread in
+                    for _ in 0..<repeats { _ = ceiling_read(memory + thread * share, share) }
+                }
+            }
+            best["read"] = max(best["read"] ?? 0, bytes / time / 1e9)
         }
-        nonisolated(unsafe) let memory = cache
-        let share = slots * blockBytes / threads
-        let time = seconds {
-            DispatchQueue.concurrentPerform(iterations: threads) { _ = ceiling_read(memory + $0 * share, share) }
-        }
-        best["read"] = max(best["read"] ?? 0, Double(slots * blockBytes) / time / 1e9)
+        line(
+            "attention, \(format.name)\(repeats > 1 ? " in L2" : ""), GB/s",
+            (["read"] + format.sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+        cache.deallocate()
     }
-    line("attention, GB/s", (["read"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
 }
