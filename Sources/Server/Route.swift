@@ -6,6 +6,9 @@ enum Route: Equatable, Sendable {
     case completions
     case chatCompletions
     case chatPrompt
+    case responses
+    case messages
+    case messageTokens
     case tokenize
     case detokenize
     case tokenizerInfo
@@ -22,6 +25,9 @@ enum Route: Equatable, Sendable {
         case "/v1/completions": self = .completions
         case "/v1/chat/completions": self = .chatCompletions
         case "/v1/chat/completions/render": self = .chatPrompt
+        case "/v1/responses": self = .responses
+        case "/v1/messages": self = .messages
+        case "/v1/messages/count_tokens": self = .messageTokens
         case "/tokenize": self = .tokenize
         case "/detokenize": self = .detokenize
         case "/tokenizer_info": self = .tokenizerInfo
@@ -41,7 +47,8 @@ enum Route: Equatable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .completions, .chatCompletions, .chatPrompt, .tokenize, .detokenize: [.post]
+        case .completions, .chatCompletions, .chatPrompt, .responses, .messages, .messageTokens, .tokenize, .detokenize:
+            [.post]
         default: [.get, .head]
         }
     }

@@ -74,8 +74,8 @@ extension Routes {
             let stream = CompletionStream(
                 endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
                 model: serving.model.name, options: options, promptIDs: prepared.promptIDs,
-                promptTexts: prepared.promptTexts, reply: prepared.reply, firstSequence: firstSequence,
-                names: serving.tokenNames)
+                promptTexts: prepared.promptTexts, reply: prepared.reply, form: prepared.form,
+                firstSequence: firstSequence, names: serving.tokenNames)
             active.register(stream, exchange, requests, arrival: arrival)
             keepStreamsAlive(on: loop)
         } catch {

@@ -40,6 +40,8 @@ final class Routes: HTTPService {
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
     var requestIDs: [ExchangeID: RequestID] = [:]
+    /// Those of Anthropic's API, which has errors in a form of its own.
+    private var anthropicExchanges: Set<ExchangeID> = []
     /// Requests that are being prepared off the loop.
     var preparations: [ExchangeID: Task<Void, Never>] = [:]
     /// Whether silent streams are being looked after.
@@ -66,6 +68,7 @@ final class Routes: HTTPService {
         let path = String((message.head.path ?? "/").prefix { $0 != "?" })
         let requestID = RequestID(message.head.headerFields)
         requestIDs[exchange] = requestID
+        if path.hasPrefix("/v1/messages") { anthropicExchanges.insert(exchange) }
         accessLog.begin(exchange, message, path: path, requestID: requestID)
         guard let route = Route(path: path) else {
             return refuse(exchange, .notFound(path: path), on: loop)
@@ -77,7 +80,10 @@ final class Routes: HTTPService {
         switch route {
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
+        case .responses: generate(.responses, message, exchange, on: loop)
+        case .messages: generate(.messages, message, exchange, on: loop)
         case .chatPrompt: answer(.chatPrompt, message, exchange, on: loop)
+        case .messageTokens: answer(.messageTokens, message, exchange, on: loop)
         case .tokenize: answer(.tokenize, message, exchange, on: loop)
         case .detokenize: answer(.detokenize, message, exchange, on: loop)
         case .tokenizerInfo:
@@ -111,6 +117,7 @@ final class Routes: HTTPService {
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
         requestIDs[exchange] = nil
+        anthropicExchanges.remove(exchange)
         preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
@@ -188,7 +195,10 @@ final class Routes: HTTPService {
     }
 
     func refuse(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
-        reply(exchange, error.status, error.headerFields, error.json.serialized, on: loop)
+        let body =
+            anthropicExchanges.contains(exchange)
+            ? error.anthropicJSON(requestID: requestIDs[exchange]?.description ?? "") : error.json
+        reply(exchange, error.status, error.headerFields, body.serialized, on: loop)
     }
 
     func reply(_ exchange: ExchangeID, _ body: JSONValue, on loop: isolated EventLoop) {

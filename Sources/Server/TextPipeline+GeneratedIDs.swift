@@ -13,7 +13,9 @@ extension TextPipeline {
         _ request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel
     ) throws(APIError) -> [Int32] {
         let spans = try generatedSpans(of: request, in: runs)
-        guard !spans.isEmpty else { return try encode(runs, request.options, param: "messages", for: model) }
+        guard !spans.isEmpty else {
+            return try encode(runs, request.options, param: request.promptParameter, for: model)
+        }
         var options = request.options
         options.truncation = nil
         var ids: [Int32] = []
@@ -21,12 +23,13 @@ extension TextPipeline {
         var position = 0
         for span in spans {
             ids += try encode(
-                Self.take(span.bytes.lowerBound - position, from: &rest), options, param: "messages", for: model)
+                Self.take(span.bytes.lowerBound - position, from: &rest), options, param: request.promptParameter,
+                for: model)
             ids += span.ids
             _ = Self.take(span.bytes.count, from: &rest)
             position = span.bytes.upperBound
         }
-        ids += try encode(Array(rest), options, param: "messages", for: model)
+        ids += try encode(Array(rest), options, param: request.promptParameter, for: model)
         return request.options.truncation?.cut(ids) ?? ids
     }
 

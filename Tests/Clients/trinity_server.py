@@ -48,7 +48,8 @@ class Reply:
     @property
     def events(self):
         """The data of each server-sent event, as text."""
-        return [event.removeprefix("data: ") for event in self.body.decode().split("\n\n") if event.startswith("data:")]
+        lines = self.body.decode().split("\n")
+        return [line.removeprefix("data: ") for line in lines if line.startswith("data:")]
 
 
 class Server:

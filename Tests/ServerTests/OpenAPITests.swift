@@ -55,7 +55,9 @@ import Text
     @Test(arguments: Endpoint.allCases)
     func `every documented parameter is read, checked and nullable`(endpoint: Endpoint) throws {
         let properties = try #require(schema(endpoint.requestSchema)["properties"]?.object)
-        for (name, schema) in properties where name != endpoint.promptParameter {
+        // A Messages request without a limit is none.
+        let required = [endpoint.promptParameter] + (endpoint == .messages ? ["max_tokens"] : [])
+        for (name, schema) in properties where !required.contains(name) {
             // Documents are objects with any members.
             let wrong: JSONValue = name == "documents" ? [1] : [["what": 1]]
             #expect(throws: Never.self, "\(name)") { try decode(minimal(endpoint, [name: nil]), endpoint) }
@@ -91,7 +93,11 @@ import Text
         ]
         // Rules between two parameters are beyond a schema: their partners are there already.
         let partners: JSONObject =
-            endpoint == .chat ? ["stream": true, "logprobs": true] : ["stream": true]
+            switch endpoint {
+            case .chat: ["stream": true, "logprobs": true]
+            case .messages: ["stream": true, "max_tokens": 1]
+            default: ["stream": true]
+            }
         // These are only for whole replies.
         let unstreamed = ["best_of", "prompt_logprobs"]
         for name in properties.names {
@@ -151,7 +157,7 @@ import Text
                 == [])
     }
 
-    @Test(arguments: Endpoint.allCases, [false, true])
+    @Test(arguments: [Endpoint.completions, .chat], [false, true])
     func `whole replies and chunks conform`(endpoint: Endpoint, isFull: Bool) throws {
         var fields: JSONObject = isFull ? ["return_token_ids": true, "service_tier": "auto"] : [:]
         if isFull { fields["logprobs"] = endpoint == .chat ? true : 2 }
@@ -192,14 +198,25 @@ extension OpenAPITests {
     }
 
     private func requestMedia(_ endpoint: Endpoint) -> JSONValue? {
-        let path = endpoint == .chat ? "/v1/chat/completions" : "/v1/completions"
+        let path =
+            switch endpoint {
+            case .completions: "/v1/completions"
+            case .chat: "/v1/chat/completions"
+            case .messages: "/v1/messages"
+            case .responses: "/v1/responses"
+            }
         return document["paths"]?[path]?["post"]?["requestBody"]?["content"]?["application/json"]
     }
 
     /// The smallest request with some more parameters.
     private func minimal(_ endpoint: Endpoint, _ more: JSONObject) -> JSONValue {
         var body: JSONObject =
-            endpoint == .chat ? ["messages": [["role": "user", "content": "x"]]] : ["prompt": [1]]
+            switch endpoint {
+            case .completions: ["prompt": [1]]
+            case .chat: ["messages": [["role": "user", "content": "x"]]]
+            case .messages: ["messages": [["role": "user", "content": "x"]], "max_tokens": 1]
+            case .responses: ["input": "x"]
+            }
         for (name, value) in more { body[name] = value }
         return .object(body)
     }
@@ -211,6 +228,8 @@ extension OpenAPITests {
         switch endpoint {
         case .completions: _ = try CompletionRequest(body, for: model)
         case .chat: _ = try ChatCompletionRequest(body, for: model)
+        case .messages: _ = try ChatCompletionRequest(MessagesRequest.translate(body), for: model)
+        case .responses: _ = try ChatCompletionRequest(ResponsesRequest.translate(body), for: model)
         }
     }
 
@@ -250,7 +269,14 @@ extension OpenAPITests {
 }
 
 extension Endpoint {
-    fileprivate var requestSchema: String { self == .chat ? "ChatCompletionRequest" : "CompletionRequest" }
+    fileprivate var requestSchema: String {
+        switch self {
+        case .completions: "CompletionRequest"
+        case .chat: "ChatCompletionRequest"
+        case .messages: "MessagesRequest"
+        case .responses: "ResponsesRequest"
+        }
+    }
     fileprivate var responseSchema: String { self == .chat ? "ChatCompletionResponse" : "CompletionResponse" }
     fileprivate var chunkSchema: String { self == .chat ? "ChatCompletionChunk" : "CompletionChunk" }
 }

@@ -11,10 +11,12 @@ protocol StreamSamples {}
 extension StreamSamples {
     /// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
     func makeStream(
-        _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
+        _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
+        reply: ReplyReader? = nil
     ) throws -> CompletionStream {
         var object = body
         let options: GenerationOptions
+        var form: (any ReplyForm)?
         switch endpoint {
         case .completions:
             object["prompt"] = [1]
@@ -22,10 +24,21 @@ extension StreamSamples {
         case .chat:
             object["messages"] = [["role": "user", "content": "x"]]
             options = try ChatCompletionRequest(.object(object), for: .sample).options
+        case .messages:
+            object["messages"] = [["role": "user", "content": "x"]]
+            object["max_tokens"] = 8
+            let translation = try MessagesRequest.translate(.object(object))
+            options = try ChatCompletionRequest(translation, for: .sample).options
+            form = translation.form
+        case .responses:
+            object["input"] = "x"
+            let translation = try ResponsesRequest.translate(.object(object))
+            options = try ChatCompletionRequest(translation, for: .sample).options
+            form = translation.form
         }
         return CompletionStream(
             endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-            firstSequence: SequenceID(100), names: names)
+            reply: reply, form: form, firstSequence: SequenceID(100), names: names)
     }
 
     func makeStream(
@@ -54,6 +67,17 @@ extension StreamSamples {
     }
 
     func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The JSON of each event, which is named after its `type`.
+    func namedEvents(_ bytes: [UInt8]) throws -> [JSONValue] {
+        try text(bytes).split(separator: "\n\n").map { event in
+            let lines = event.split(separator: "\n", omittingEmptySubsequences: false)
+            try #require(lines.count == 2 && lines[1].hasPrefix("data: "))
+            let data = try JSONValue(parsing: String(lines[1].dropFirst(6)))
+            #expect(lines[0] == "event: \(data["type"]?.string ?? "")")
+            return data
+        }
+    }
 
     /// The JSON of each event but `[DONE]`; each is one line of data and an empty line.
     func chunks(_ bytes: [UInt8]) throws -> [JSONValue] {

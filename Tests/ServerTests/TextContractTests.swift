@@ -85,6 +85,7 @@ extension TextEndpoint {
         case .tokenize: "/tokenize"
         case .detokenize: "/detokenize"
         case .chatPrompt: "/v1/chat/completions/render"
+        case .messageTokens: "/v1/messages/count_tokens"
         }
     }
 }

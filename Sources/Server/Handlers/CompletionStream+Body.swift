@@ -4,6 +4,7 @@ import Text
 extension CompletionStream {
     /// The whole reply, once ``isFinished`` without ``failure``.
     var body: JSONValue {
+        if let itemizedBody { return itemizedBody }
         var body: JSONObject = [
             "id": .string(id), "object": .string(endpoint.object), "created": .integer(created),
             "model": .string(model),
@@ -31,9 +32,10 @@ extension CompletionStream {
 
     private func choiceJSON(_ index: Int, _ choice: CompletionChoice) -> JSONValue {
         var json: JSONObject = ["index": .integer(index)]
-        switch endpoint {
-        case .completions: json["text"] = .string(echoedText(of: choice) + choice.text)
-        case .chat: json["message"] = .object(message(choice, index: index))
+        if endpoint.isChat {
+            json["message"] = .object(message(choice, index: index))
+        } else {
+            json["text"] = .string(echoedText(of: choice) + choice.text)
         }
         var position = TextPosition()
         json["logprobs"] =

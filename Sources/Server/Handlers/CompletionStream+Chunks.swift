@@ -45,11 +45,10 @@ extension CompletionStream {
         output.append(contentsOf: chunkPrefix)
         output.append(contentsOf: "{\"index\":".utf8)
         output.append(contentsOf: String(index).utf8)
-        switch endpoint {
-        case .completions:
+        if !endpoint.isChat {
             output.append(contentsOf: ",\"text\":".utf8)
             JSONValue.writeString(content.text ?? "", to: &output)
-        case .chat:
+        } else {
             output.append(contentsOf: ",\"delta\":".utf8)
             if let parts = content.parts {
                 JSONValue.object(delta(parts, choice: index)).write(to: &output)

@@ -30,6 +30,8 @@ struct CompletionStream: Sendable {
     private(set) var failure: APIError?
     private var unfinished: Int
     private var hasBegun = false
+    /// The reply in the form of another API; `nil`: it is a completion or a chat completion.
+    private var itemized: ItemizedReply?
     /// What every chunk of a stream begins with, made once.
     let chunkPrefix: [UInt8]
 
@@ -38,11 +40,12 @@ struct CompletionStream: Sendable {
     ///   - created: Unix time in seconds.
     ///   - promptIDs: the prompts, (prompts, tokens).
     ///   - promptTexts: what the choices' texts begin with, one a prompt, when the request wants the prompts back.
+    ///   - form: how the reply to a chat is written; `nil`: as a chat completion.
     ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
     init(
         endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
-        promptIDs: [[Int32]], promptTexts: [String] = [], reply: ReplyReader? = nil, firstSequence: SequenceID,
-        names: TokenNames
+        promptIDs: [[Int32]], promptTexts: [String] = [], reply: ReplyReader? = nil,
+        form: (any ReplyForm)? = nil, firstSequence: SequenceID, names: TokenNames
     ) {
         precondition(!promptIDs.isEmpty, "a request has at least one prompt")
         self.endpoint = endpoint
@@ -60,6 +63,9 @@ struct CompletionStream: Sendable {
             (0..<options.candidates).map { _ in CompletionChoice(prompt: prompt, reply: reply) }
         }
         unfinished = choices.count
+        itemized = form.map {
+            ItemizedReply($0, head: ReplyHead(requestID: requestID, created: created, model: model))
+        }
         chunkPrefix = Self.chunkPrefix(
             endpoint: endpoint, id: id, created: created, model: model, namesServiceTier: options.namesServiceTier)
     }
@@ -80,8 +86,17 @@ struct CompletionStream: Sendable {
         case nil: break
         }
         isFinished = unfinished == 0
-        guard let streaming = options.streaming else { return [] }
         var output: [UInt8] = []
+        if itemized != nil {
+            guard !event.tokens.isEmpty || !event.text.isEmpty || event.finish != nil else { return [] }
+            let all = reply == nil ? [ReplyParts(content: event.text)] : parts.streamed
+            let usage = usage
+            itemized?.receive(all, finish: event.finish, usage: usage, to: &output)
+            guard options.streaming != nil else { return [] }
+            hasBegun = true
+            return output
+        }
+        guard let streaming = options.streaming else { return [] }
         if let progress = event.promptProgress { writeProgress(progress, choice: index, to: &output) }
         writeChunks(for: event, parts: parts.streamed, choice: index, to: &output)
         if isFinished {
@@ -101,6 +116,7 @@ struct CompletionStream: Sendable {
             failure = error
             return []
         }
+        if let events = itemized?.fail(error) { return events }
         return ServerSentEvents.event(error.json.serialized) + Self.done
     }
 
@@ -110,6 +126,9 @@ struct CompletionStream: Sendable {
         hasBegun = true
         return Array(": keep-alive\n\n".utf8)
     }
+
+    /// The whole reply in the form of another API, once ``isFinished`` without ``failure``.
+    var itemizedBody: JSONValue? { itemized?.body(usage: usage) }
 
     /// The tokens so far.
     var usage: Usage {
@@ -137,7 +156,7 @@ extension CompletionStream {
     ) {
         guard !event.tokens.isEmpty || !event.text.isEmpty || event.finish != nil else { return }
         let isFirst = !choices[index].hasBegun
-        let opensWithRole = isFirst && endpoint == .chat
+        let opensWithRole = isFirst && endpoint.isChat
         if opensWithRole {
             choices[index].hasBegun = true
             writeChunk(ChunkContent(role: "assistant", text: ""), choice: index, isFirst: true, to: &output)

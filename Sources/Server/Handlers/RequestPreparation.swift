@@ -11,6 +11,8 @@ struct RequestPreparation: Sendable {
         var promptIDs: [[Int32]]
         /// What tells the parts of a chat's reply apart; `nil`: it is all content.
         var reply: ReplyReader?
+        /// How the reply to a chat is written; `nil`: as a chat completion.
+        var form: (any ReplyForm)?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
     }
@@ -31,7 +33,9 @@ struct RequestPreparation: Sendable {
     func prepare(_ json: JSONValue) throws(APIError) -> Prepared {
         switch endpoint {
         case .completions: return try prepareCompletion(json)
-        case .chat: return try prepareChat(json)
+        case .chat: return try prepareChat(ChatCompletionRequest(json, for: model))
+        case .messages: return try prepareChat(MessagesRequest.translate(json))
+        case .responses: return try prepareChat(ResponsesRequest.translate(json))
         }
     }
 
@@ -59,8 +63,13 @@ struct RequestPreparation: Sendable {
         return try prepared(options, promptIDs, texts)
     }
 
-    private func prepareChat(_ json: JSONValue) throws(APIError) -> Prepared {
-        let request = try ChatCompletionRequest(json, for: model)
+    private func prepareChat(_ translation: ChatTranslation) throws(APIError) -> Prepared {
+        var prepared = try prepareChat(ChatCompletionRequest(translation, for: model))
+        prepared.form = translation.form
+        return prepared
+    }
+
+    private func prepareChat(_ request: ChatCompletionRequest) throws(APIError) -> Prepared {
         guard let text else {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
@@ -68,7 +77,8 @@ struct RequestPreparation: Sendable {
         let ids = try text.encode(request, prompt, for: model)
         let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
-        if let limit = options.thinkingTokens {
+        // A Messages client cannot know whether the model reasons; one that does not keeps any budget.
+        if let limit = options.thinkingTokens, endpoint != .messages || text.reasoningTags != nil {
             guard let tags = text.reasoningTags else {
                 throw .invalid(
                     param: "thinking_token_budget",

@@ -5,6 +5,8 @@ enum TextEndpoint: Sendable, CaseIterable {
     case tokenize, detokenize
     /// What a chat request becomes.
     case chatPrompt
+    /// How many tokens a request of the Messages API becomes.
+    case messageTokens
 }
 
 /// Makes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
@@ -24,6 +26,7 @@ struct TextReply: Sendable {
         case .tokenize: return try tokenize(json).serialized
         case .detokenize: return try detokenize(json).serialized
         case .chatPrompt: return try chatPrompt(json).serialized
+        case .messageTokens: return try messageTokens(json).serialized
         }
     }
 
@@ -58,6 +61,12 @@ struct TextReply: Sendable {
             "model": .string(model.name), "prompt": .string(runs.map(\.text).joined()), "token_ids": .ids(ids),
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength),
         ]
+    }
+
+    private func messageTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
+        let request = try ChatCompletionRequest(MessagesRequest.translate(json, counts: true), for: model)
+        let text = try requireText()
+        return ["input_tokens": .integer(try text.ids(of: request, try text.render(request), for: model).count)]
     }
 
     private func requireText() throws(APIError) -> TextPipeline {

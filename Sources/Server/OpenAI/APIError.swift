@@ -149,16 +149,17 @@ extension APIError {
         case .unsupported(let param): "The parameter '\(param.excerpt)' is not supported yet."
         case .unrecognized(let param): "Unrecognized request argument supplied: \(param.excerpt)"
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
+        // Programs know an overlong prompt by OpenAI's beginning of the sentence, not by the code.
         case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):
             """
-            The context of this model is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
+            This model's maximum context length is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
             the \(maxTokens) requested for the completion.
             """
         case .promptTooLong(_, let atLeast, let limit):
-            "The context of this model is \(limit) tokens, but the prompt has at least \(atLeast)."
+            "This model's maximum context length is \(limit) tokens, but the prompt has at least \(atLeast)."
         case .contextLengthExceeded(_, let promptTokens, nil, let limit):
             """
-            The context of this model is \(limit) tokens, but the prompt has \(promptTokens), which leaves no room \
+            This model's maximum context length is \(limit) tokens, but the prompt has \(promptTokens), which leaves no room \
             for a completion.
             """
         case .template(let message): message

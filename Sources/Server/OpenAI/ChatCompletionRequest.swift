@@ -23,6 +23,8 @@ struct ChatCompletionRequest: Sendable {
     var documents: [JSONValue]
     /// More variables for the template.
     var templateArguments: JSONObject
+    /// The parameter that errors about the conversation name.
+    var promptParameter = "messages"
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
@@ -182,7 +184,7 @@ extension ChatCompletionRequest {
         try function.finish()
     }
 
-    private static let reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    static let reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
     /// - Parameter effort: how much the model is to reason. Templates know the word itself, or whether at all.
     private static func templateArguments(

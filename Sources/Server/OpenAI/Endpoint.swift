@@ -1,12 +1,21 @@
-/// The two endpoints that generate, and how their requests and replies differ in name.
+/// The endpoints that generate, and how their requests and replies differ in name.
 enum Endpoint: Sendable, CaseIterable {
     case completions, chat
+    /// Anthropic's Messages API, a translation of `chat`.
+    case messages
+    /// OpenAI's Responses API, another.
+    case responses
+
+    /// Whether the prompt is a conversation.
+    var isChat: Bool { self != .completions }
 
     /// How the id of a reply begins.
     var idPrefix: String {
         switch self {
         case .completions: "cmpl-"
         case .chat: "chatcmpl-"
+        case .messages: "msg_"
+        case .responses: "resp_"
         }
     }
 
@@ -14,7 +23,7 @@ enum Endpoint: Sendable, CaseIterable {
     var object: String {
         switch self {
         case .completions: "text_completion"
-        case .chat: "chat.completion"
+        case .chat, .messages, .responses: "chat.completion"
         }
     }
 
@@ -22,7 +31,7 @@ enum Endpoint: Sendable, CaseIterable {
     var chunkObject: String {
         switch self {
         case .completions: "text_completion"
-        case .chat: "chat.completion.chunk"
+        case .chat, .messages, .responses: "chat.completion.chunk"
         }
     }
 
@@ -30,15 +39,11 @@ enum Endpoint: Sendable, CaseIterable {
     var promptParameter: String {
         switch self {
         case .completions: "prompt"
-        case .chat: "messages"
+        case .chat, .messages: "messages"
+        case .responses: "input"
         }
     }
 
     /// How many tokens are generated when the request does not say; `nil`: as many as fit.
-    var defaultMaxTokens: Int? {
-        switch self {
-        case .completions: 16
-        case .chat: nil
-        }
-    }
+    var defaultMaxTokens: Int? { isChat ? nil : 16 }
 }

@@ -26,10 +26,7 @@ struct Logprobs {
     ///
     /// - Parameter position: where the first token's text begins; moved past the last token.
     func json(of tokens: [ScoredToken], endpoint: Endpoint, position: inout TextPosition) -> JSONValue {
-        switch endpoint {
-        case .completions: completionJSON(of: tokens, position: &position)
-        case .chat: chatJSON(of: tokens)
-        }
+        endpoint.isChat ? chatJSON(of: tokens) : completionJSON(of: tokens, position: &position)
     }
 
     private func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {

@@ -1,0 +1,42 @@
+import Text
+
+/// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
+/// checked already, so that errors name what the client wrote.
+struct ChatTranslation: Sendable {
+    /// The body of a chat completion request.
+    var body: JSONObject
+    /// What the reply has to be like.
+    var structure: ReplyStructure?
+    /// How the reply is written.
+    var form: any ReplyForm
+    /// The parameter that holds the conversation.
+    var promptParameter: String
+
+    /// Parameters of chat completions that other APIs take under the same names, their own and ours.
+    static let sharedParameters = [
+        "model", "stream", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
+        "repetition_penalty", "seed", "cache_salt", "priority", "timeout", "speculative", "chat_template_kwargs",
+    ]
+
+    init(
+        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, form: any ReplyForm
+    ) {
+        body = ["messages": .array(messages)]
+        for name in Self.sharedParameters { body[name] = reader.value(name) }
+        self.promptParameter = promptParameter
+        self.form = form
+    }
+}
+
+extension ChatCompletionRequest {
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
+        try self.init(.object(translation.body), for: model)
+        promptParameter = translation.promptParameter
+        guard let structure = translation.structure else { return }
+        options.structure = structure
+        guard mustCall else { return }
+        throw .invalid(
+            param: structure.param, message: "'\(structure.param)' and 'tool_choice' exclude each other.")
+    }
+}

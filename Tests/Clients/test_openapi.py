@@ -1,0 +1,31 @@
+"""schemathesis makes requests of openapi.yaml, good and bad, and holds the replies to it."""
+
+import pathlib
+import subprocess
+import sys
+
+from trinity_server import REPOSITORY
+
+CONFIGURATION = pathlib.Path(__file__).with_name("schemathesis.toml")
+
+
+def test_the_server_is_as_described(server, tmp_path):
+    run = subprocess.run(
+        [
+            pathlib.Path(sys.executable).with_name("schemathesis"),
+            "--config-file",
+            CONFIGURATION,
+            "run",
+            REPOSITORY / "openapi.yaml",
+            "--url",
+            server.url,
+            "--max-examples",
+            "15",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stdout[-20000:] + run.stderr
+    assert " passed" in run.stdout

@@ -1,0 +1,206 @@
+import Engine
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// Requests of the Messages and the Responses API as chats.
+@Suite struct ChatTranslationTests {
+    private func message(_ json: String) throws -> ChatTranslation {
+        try MessagesRequest.translate(JSONValue(parsing: json))
+    }
+
+    private func response(_ json: String) throws -> ChatTranslation {
+        try ResponsesRequest.translate(JSONValue(parsing: json))
+    }
+
+    private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text) }
+
+    @Test func `a Messages conversation is one of a chat`() throws {
+        let request = try message(
+            #"""
+            {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "b"}],
+             "messages": [
+              {"role": "user", "content": [{"type": "text", "text": "q"}]},
+              {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "t", "signature": "s"}, {"type": "text", "text": "c"},
+                {"type": "tool_use", "id": "1", "name": "f", "input": {"x": 1}},
+                {"type": "tool_use", "id": "2", "name": "g", "input": {}}]},
+              {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "r"}]},
+                {"type": "tool_result", "tool_use_id": "2", "is_error": true, "content": "broken"},
+                {"type": "text", "text": "and?"}]}],
+             "max_tokens": 5, "stop_sequences": ["x"], "top_k": 3, "seed": 4,
+             "tools": [{"name": "f", "input_schema": {"type": "object"}, "strict": true}],
+             "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
+             "thinking": {"type": "enabled", "budget_tokens": 9}, "output_config": {"effort": "low"}}
+            """#)
+        let expected = try json(
+            #"""
+            {"messages": [
+              {"role": "system", "content": "a\nb"}, {"role": "user", "content": "q"},
+              {"role": "assistant", "content": "c", "reasoning": "t", "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}},
+                {"id": "2", "type": "function", "function": {"name": "g", "arguments": {}}}]},
+              {"role": "tool", "tool_call_id": "1", "content": "r"},
+              {"role": "tool", "tool_call_id": "2", "content": "Error: broken"},
+              {"role": "user", "content": "and?"}],
+             "top_k": 3, "seed": 4, "max_tokens": 5, "stop": ["x"],
+             "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": true}}],
+             "parallel_tool_calls": false, "tool_choice": {"type": "function", "function": {"name": "f"}},
+             "thinking_token_budget": 9, "chat_template_kwargs": {"enable_thinking": true}, "include_reasoning": true,
+             "reasoning_effort": "low"}
+            """#)
+        #expect(sorted(.object(request.body)) == sorted(expected))
+    }
+
+    @Test func `a last message of the assistant's is continued`() throws {
+        let request = try message(
+            #"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "It"}], "max_tokens": 1}"#
+        )
+        #expect(request.body["continue_final_message"] == true)
+    }
+
+    @Test func `reasoning is shown to who asks for it`() throws {
+        for (thinking, shows, enables) in [
+            ("null", false, nil), (#"{"type": "disabled"}"#, false, false), (#"{"type": "adaptive"}"#, true, true),
+            (#"{"type": "adaptive", "display": "omitted"}"#, false, true),
+        ] as [(String, JSONValue, JSONValue?)] {
+            let request = try message(
+                #"{"messages": [{"role": "user", "content": "q"}], "max_tokens": 1, "thinking": \#(thinking)}"#)
+            #expect(request.body["include_reasoning"] == shows, "\(thinking)")
+            #expect(request.body["chat_template_kwargs"]?["enable_thinking"] == enables, "\(thinking)")
+        }
+    }
+
+    @Test func `items of one turn are one message`() throws {
+        let request = try response(
+            #"""
+            {"instructions": "i", "input": [
+              {"role": "user", "content": [{"type": "input_text", "text": "q"}]},
+              {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "t"}]},
+              {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+               "content": [{"type": "output_text", "text": "c", "annotations": [], "logprobs": []}]},
+              {"type": "function_call", "id": "fc_1", "call_id": "1", "name": "f", "arguments": "{}"},
+              {"type": "function_call", "call_id": "2", "name": "f", "arguments": "{}"},
+              {"type": "function_call_output", "call_id": "1", "output": "r"},
+              {"type": "function_call_output", "call_id": "2", "output": [{"type": "input_text", "text": "s"}]},
+              {"role": "assistant", "content": "d"}, {"role": "assistant", "content": "e"}],
+             "max_output_tokens": 7, "reasoning": {"effort": "high", "summary": "auto"}, "store": false,
+             "tools": [{"type": "function", "name": "f", "parameters": null, "strict": null}], "tool_choice": "required"}
+            """#)
+        let expected = try json(
+            #"""
+            {"messages": [
+              {"role": "system", "content": "i"}, {"role": "user", "content": "q"},
+              {"role": "assistant", "content": "c", "reasoning": "t", "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+                {"id": "2", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+              {"role": "tool", "tool_call_id": "1", "content": "r"}, {"role": "tool", "tool_call_id": "2", "content": "s"},
+              {"role": "assistant", "content": "d"}, {"role": "assistant", "content": "e"}],
+             "max_tokens": 7, "reasoning_effort": "high", "tools": [{"type": "function", "function": {"name": "f"}}],
+             "tool_choice": "required"}
+            """#)
+        #expect(sorted(.object(request.body)) == sorted(expected))
+    }
+
+    @Test func `what cannot be honoured is refused in the API's own words`() throws {
+        let turn = #""messages": [{"role": "user", "content": "q"}]"#
+        for (body, param) in [
+            ("{\(turn)}", "max_tokens"), (#"{"messages": [], "max_tokens": 1}"#, "messages"),
+            ("{\(turn), \"max_tokens\": 1, \"n\": 2}", "n"),
+            ("{\(turn), \"max_tokens\": 1, \"stop_sequences\": [\"\"]}", "stop_sequences"),
+            ("{\(turn), \"max_tokens\": 1, \"tools\": [{\"type\": \"bash\", \"name\": \"b\"}]}", "tools[0].type"),
+            (
+                "{\(turn), \"max_tokens\": 1, \"tool_choice\": {\"type\": \"tool\", \"name\": \"f\"}}",
+                "tool_choice.name"
+            ),
+            ("{\(turn), \"max_tokens\": 1, \"thinking\": {\"type\": \"enabled\"}}", "thinking.budget_tokens"),
+            (
+                #"{"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}], "max_tokens": 1}"#,
+                "messages[0].content[0].type"
+            ),
+        ] {
+            #expect { try message(body) } throws: { ($0 as? APIError)?.param == param }
+        }
+        for (body, param) in [
+            ("{}", "input"), (#"{"input": []}"#, "input"), (#"{"input": "x", "store": true}"#, "store"),
+            (#"{"input": "x", "previous_response_id": "resp_1"}"#, "previous_response_id"),
+            (#"{"input": "x", "background": true}"#, "background"),
+            (#"{"input": "x", "messages": []}"#, "messages"),
+            (#"{"input": "x", "tools": [{"type": "web_search"}]}"#, "tools[0].type"),
+            (#"{"input": "x", "include": ["message.output_text.logprobs"]}"#, "include[0]"),
+            (#"{"input": [{"type": "item_reference", "id": "x"}]}"#, "input[0].type"),
+            (
+                #"{"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}"#,
+                "input[0].content[0].type"
+            ),
+        ] {
+            #expect { try response(body) } throws: { ($0 as? APIError)?.param == param }
+        }
+    }
+
+    @Test func `a schema that cannot be enforced is named where it stands`() async throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let model = ServedModel(
+            name: "t", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
+            hasChatTemplate: true, samplingDefaults: SamplingParameters())
+        let schema = #"{"type": "array", "uniqueItems": true}"#
+        for (endpoint, body, param) in [
+            (
+                .messages,
+                #"{"messages": [{"role": "user", "content": "q"}], "max_tokens": 1, "output_config": {"format": {"type": "json_schema", "schema": \#(schema)}}}"#,
+                "output_config.format.schema"
+            ),
+            (
+                .responses,
+                #"{"input": "q", "text": {"format": {"type": "json_schema", "name": "n", "schema": \#(schema)}}}"#,
+                "text.format.schema"
+            ),
+        ] as [(Endpoint, String, String)] {
+            await #expect {
+                try await RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(Array(body.utf8))
+            } throws: {
+                ($0 as? APIError)?.param == param
+            }
+        }
+    }
+
+    @Test func `the server answers both, and errors in their form`() async throws {
+        let server = try await TestServer.start()
+        let question = "What is 12 + 30?"
+        let turns: JSONValue = [["role": "user", "content": .string(question)]]
+        let message = try await server.post(
+            "/v1/messages?beta=true", ["messages": turns, "max_tokens": 100, "temperature": 0])
+        #expect(message.json["content"] == [["type": "text", "text": "12 + 30 = 42."]], "\(message.json)")
+        let response = try await server.post("/v1/responses", ["input": .string(question), "temperature": 0])
+        #expect(response.json["output"]?[1]?["content"]?[0]?["text"] == "12 + 30 = 42.", "\(response.json)")
+        let count = try await server.post("/v1/messages/count_tokens", ["messages": turns])
+        let usage = message.json["usage"]
+        #expect(count.json["input_tokens"] == usage?["input_tokens"], "\(count.json)")
+        // The second came from the cache but for its end, which counts apart.
+        let again = try await server.post("/v1/messages", ["messages": turns, "max_tokens": 100, "temperature": 0])
+        let (fresh, cached) = (again.json["usage"]?["input_tokens"], again.json["usage"]?["cache_read_input_tokens"])
+        #expect((cached?.integer ?? 0) > 0)
+        #expect((fresh?.integer ?? 0) + (cached?.integer ?? 0) == count.json["input_tokens"]?.integer)
+
+        let unknown = try await server.post("/v1/messages", ["model": "no", "messages": turns, "max_tokens": 1])
+        #expect(unknown.status == 404 && unknown.json["error"]?["type"] == "not_found_error")
+        #expect(unknown.json["request_id"]?.string?.isEmpty == false)
+        let missing = try await server.post("/v1/responses", [:])
+        #expect(missing.status == 400 && missing.json["error"]?["param"] == "input")
+        await server.stop()
+    }
+
+    /// With members in the order of their names.
+    private func sorted(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .array(let elements): .array(elements.map(sorted))
+        case .object(let object):
+            .object(
+                object.sorted { $0.name < $1.name }.reduce(into: [:]) { $0[$1.name] = sorted($1.value) })
+        default: value
+        }
+    }
+}
