@@ -75,7 +75,7 @@ extension Routes {
                 endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
                 model: serving.model.name, options: options, promptIDs: prepared.promptIDs,
                 promptTexts: prepared.promptTexts, reply: prepared.reply, form: prepared.form,
-                firstSequence: firstSequence, names: serving.tokenNames)
+                firstSequence: firstSequence, names: serving.tokenNames, arrival: arrival)
             active.register(stream, exchange, requests, arrival: arrival)
             keepStreamsAlive(on: loop)
         } catch {

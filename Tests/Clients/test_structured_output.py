@@ -1,6 +1,7 @@
 """Structured output as OpenAI's client asks for it."""
 
 import json
+import re
 from enum import Enum
 
 import jsonschema
@@ -71,3 +72,10 @@ def test_an_unenforceable_schema(client):
             response_format={"type": "json_schema",
                              "json_schema": {"name": "x", "schema": {"type": "array", "uniqueItems": True}}})
     assert "uniqueItems" in failure.value.message
+
+
+def test_a_grammar(client):
+    grammar = 'root ::= ("up" | "down") " " [0-9]{2}'
+    for body in [{"structured_outputs": {"grammar": grammar}}, {"guided_grammar": grammar}]:
+        reply = client.completions.create(model="trinity-tiny", prompt="It goes", extra_body=body, max_tokens=20)
+        assert re.fullmatch("(up|down) [0-9]{2}", reply.choices[0].text), reply

@@ -151,16 +151,16 @@ import Text
             (#""truncate_prompt_tokens":0"#, "truncate_prompt_tokens", "-1 or at least 1"),
             (#""truncate_prompt_tokens":-2"#, "truncate_prompt_tokens", "not -2"),
             (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
-            (#""guided_grammar":"root ::= x""#, "guided_grammar", "not supported"),
+            (#""guided_grammar":5"#, "guided_grammar", "a string"),
             (#""guided_choice":[1]"#, "guided_choice[0]", "a string"),
             (#""guided_json":{},"allowed_token_ids":[1]"#, "allowed_token_ids", "exclude each other"),
             (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "exclude each other"),
             (
                 #""structured_outputs":{"json":null}"#, "structured_outputs",
-                "one of json, regex, choice and json_object, not 0"
+                "one of json, regex, choice, grammar and json_object, not 0"
             ),
             (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "no JSON object"),
-            (#""structured_outputs":{"grammar":"x"}"#, "structured_outputs.grammar", "nrecognized"),
+            (#""structured_outputs":{"lark":"x"}"#, "structured_outputs.lark", "nrecognized"),
             (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),

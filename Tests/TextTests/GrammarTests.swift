@@ -58,6 +58,14 @@ private final class Reader {
         (#"{"additionalProperties": {"type": "integer"}}"#, ["{}", #"{"x":1,"y":-2}"#], [#"{"x":"1"}"#]),
         (#"{"required": ["k"], "additionalProperties": {"type": "null"}}"#, [#"{"k":null}"#], ["{}", #"{"k":1}"#]),
         (
+            #"{"patternProperties": {"^x-[a-z]+$": {"type": "integer"}}, "additionalProperties": false}"#,
+            ["{}", #"{"x-a":1, "x-b":2}"#], [#"{"y":1}"#, #"{"x-a":"1"}"#, #"{"x-":1}"#]
+        ),
+        (
+            #"{"properties": {"id": {"minimum": 0}, "n": true}, "required": ["ix"], "patternProperties": {"^i": {"type": "integer"}}}"#,
+            [#"{"id":1,"n":"x","ix":5}"#, #"{"ix":-1}"#], [#"{"id":"a","ix":1}"#, #"{"ix":"b"}"#, #"{"id":-1,"ix":1}"#]
+        ),
+        (
             #"{"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3}"#, ["[1]", "[1, 2,3]"],
             ["[]", "[1,2,3,4]", "[1,]", "[,1]"]
         ),
@@ -147,7 +155,12 @@ private final class Reader {
             (#"{"if":{}}"#, "if", "cannot be enforced"),
             (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "cannot be enforced"),
             (#"{"type":"integer","multipleOf":3}"#, "multipleOf", "cannot be enforced"),
-            (#"{"patternProperties":{}}"#, "patternProperties", "cannot be enforced"),
+            (#"{"patternProperties":{"a":true,"b":true}}"#, "patternProperties", "several patterns"),
+            (#"{"patternProperties":{"(?=a)":true}}"#, "patternProperties.(?=a)", "lookaround"),
+            (
+                #"{"properties":{"ab":{"type":"string"}},"patternProperties":{"^a":{"type":"null"}}}"#, "type",
+                "cannot be enforced together"
+            ),
             (#"{"type":"string","format":"regex"}"#, "format", "'regex' cannot be enforced"),
             (#"{"type":"string","pattern":"(?=a)"}"#, "pattern", "lookaround"),
             (#"{"type":"string","pattern":"a\\b"}"#, "pattern", "cannot be enforced"),

@@ -16,6 +16,7 @@ extension CompletionStream {
             body["prompt_logprobs"] = logprobs.promptJSON(of: promptTokens(of: first, top: top), top: top)
         }
         body["usage"] = usage.json
+        if options.timings != .never { body["timings"] = timings.json(usage) }
         return .object(body)
     }
 

@@ -69,6 +69,10 @@ extension CompletionStream {
             writeIDs(promptIDs[choices[index].prompt], named: "prompt_token_ids", to: &output)
         }
         output.append(contentsOf: "}]".utf8)
+        if options.timings == .always || options.timings == .atEnd && isFinished && content.finish != nil {
+            output.append(contentsOf: ",\"timings\":".utf8)
+            timings.json(usage).write(to: &output)
+        }
         writeChunkEnd(usage: options.streaming?.reportsUsageContinuously == true ? usage : nil, to: &output)
     }
 

@@ -29,6 +29,7 @@ struct CompletionStream: Sendable {
     /// The error to answer with instead of a stream or a body.
     private(set) var failure: APIError?
     private var unfinished: Int
+    private(set) var timings: ReplyTimings
     private var hasBegun = false
     /// The reply in the form of another API; `nil`: it is a completion or a chat completion.
     private var itemized: ItemizedReply?
@@ -42,10 +43,12 @@ struct CompletionStream: Sendable {
     ///   - promptTexts: what the choices' texts begin with, one a prompt, when the request wants the prompts back.
     ///   - form: how the reply to a chat is written; `nil`: as a chat completion.
     ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
+    ///   - arrival: of the request.
     init(
         endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
         promptIDs: [[Int32]], promptTexts: [String] = [], reply: ReplyReader? = nil,
-        form: (any ReplyForm)? = nil, firstSequence: SequenceID, names: TokenNames
+        form: (any ReplyForm)? = nil, firstSequence: SequenceID, names: TokenNames,
+        arrival: ContinuousClock.Instant = .now
     ) {
         precondition(!promptIDs.isEmpty, "a request has at least one prompt")
         self.endpoint = endpoint
@@ -63,6 +66,7 @@ struct CompletionStream: Sendable {
             (0..<options.candidates).map { _ in CompletionChoice(prompt: prompt, reply: reply) }
         }
         unfinished = choices.count
+        timings = ReplyTimings(arrival: arrival)
         itemized = form.map {
             ItemizedReply($0, head: ReplyHead(requestID: requestID, created: created, model: model))
         }
@@ -75,6 +79,7 @@ struct CompletionStream: Sendable {
     mutating func receive(_ event: TokenEvent) -> [UInt8] {
         guard !isFinished, let index = index(of: event.sequence), choices[index].finish == nil else { return [] }
         let isWhole = options.streaming == nil
+        timings.add(event, isFirst: choices[index].tokenCount == 0)
         let parts = choices[index].receive(
             event, keepsText: isWhole, keepsTokens: isWhole && (options.logprobs != nil || options.returnsTokenIDs))
         switch event.finish {

@@ -48,12 +48,23 @@ struct GenerationOptions: Sendable {
     var thinking: ThinkingBudget?
     /// Whether a stream tells how far the prompt is computed.
     var returnsProgress = false
+    /// Whether the reply tells how long its parts took.
+    var timings = TimingsReport.never
     /// Whether the next tokens may be guessed, where the server does that.
     var speculates = true
     /// How long after its arrival the request gives up.
     var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.
     var namesServiceTier = false
+
+    /// Whether and when a reply tells how long its parts took.
+    enum TimingsReport: Sendable, Hashable {
+        case never
+        /// With the whole reply, or with a stream's last chunk that has a choice.
+        case atEnd
+        /// With every chunk that has a choice.
+        case always
+    }
 
     /// Keeps so many of a prompt's tokens, the last ones or the first ones.
     struct Truncation: Sendable, Hashable {
@@ -102,6 +113,8 @@ struct GenerationOptions: Sendable {
         priority = try reader.integer("priority", in: Self.priorities) ?? 0
         speculates = try Self.speculates(&reader, model)
         returnsProgress = try reader.bool("return_progress") ?? false
+        if try reader.bool("timings") == true { timings = .atEnd }
+        if try reader.bool("timings_per_token") == true { timings = .always }
         structure = try ReplyStructure.read(&reader, model)
         if let structure, sampling.allowedTokenIDs != nil {
             throw .invalid(
@@ -271,6 +284,8 @@ extension GenerationOptions {
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "request_id"] { _ = try reader.string(name) }
         _ = try reader.object("metadata")
+        // A guess at the reply changes at most when its tokens come.
+        _ = try reader.object("prediction")
         namesServiceTier =
             try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil
         try UnsupportedParameters.refuse(in: &reader)

@@ -11,6 +11,7 @@ struct ReplyStructure: Sendable, Hashable {
         var all = [
             try responseFormat(&reader), try structuredOutputs(&reader), try schema(&reader, "guided_json"),
             try regex(&reader, "guided_regex"), try choice(&reader, "guided_choice"),
+            try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
         guard let structure = all.popLast() else { return nil }
         if let other = all.last {
@@ -58,6 +59,7 @@ struct ReplyStructure: Sendable, Hashable {
         var options = try FieldReader(value, at: "structured_outputs")
         var all = [
             try schema(&options, "json"), try regex(&options, "regex"), try choice(&options, "choice"),
+            try grammar(&options, "grammar"),
         ].compactMap(\.self)
         if try options.bool("json_object") == true {
             all.append(ReplyStructure(source: .jsonObject, param: "structured_outputs.json_object"))
@@ -69,7 +71,9 @@ struct ReplyStructure: Sendable, Hashable {
         guard all.count == 1 else {
             throw .invalid(
                 param: "structured_outputs",
-                message: "'structured_outputs' must have one of json, regex, choice and json_object, not \(all.count).")
+                message:
+                    "'structured_outputs' must have one of json, regex, choice, grammar and json_object, not \(all.count)."
+            )
         }
         return all[0]
     }
@@ -92,6 +96,10 @@ struct ReplyStructure: Sendable, Hashable {
 
     private static func regex(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
         try reader.string(name).map { ReplyStructure(source: .regex($0), param: reader.path(to: name)) }
+    }
+
+    private static func grammar(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+        try reader.string(name).map { ReplyStructure(source: .gbnf($0), param: reader.path(to: name)) }
     }
 
     private static func choice(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {

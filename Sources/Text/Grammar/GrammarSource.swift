@@ -8,6 +8,8 @@ public enum GrammarSource: Sendable, Hashable {
     case regex(String)
     /// One of some texts.
     case choice([String])
+    /// What the rule `root` of a grammar in GBNF reads; see ``GBNFGrammar``.
+    case gbnf(String)
     /// Calls of tools, which are as in the API.
     ///
     /// - isSingle: one call only.
@@ -23,6 +25,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: 0
         case .jsonSchema(let schema): schema.serialized.count
         case .regex(let pattern): pattern.utf8.count
+        case .gbnf(let text): text.utf8.count
         case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
         case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
         }
@@ -53,6 +56,7 @@ public enum GrammarSource: Sendable, Hashable {
             return try CallGrammar.part(
                 tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
         case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false) { $0.utf8 }
+        case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
                 throw GrammarError(path: "", reason: "needs at least one text, and none that is empty")

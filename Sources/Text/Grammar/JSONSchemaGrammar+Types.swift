@@ -23,6 +23,8 @@ extension JSONSchemaGrammar {
         let properties = object["properties"]?.object ?? [:]
         let required = (object["required"]?.array ?? []).compactMap(\.string)
         let more = object["additionalProperties"]
+        let patterns = try self.patterns(object, path)
+        if properties.isEmpty, required.isEmpty, !patterns.isEmpty { return try patternMembers(patterns, path) }
         if properties.isEmpty, required.isEmpty {
             guard let more, more.bool != true else { return json.object }
             if more.bool == false { return try builder.rule(.sequence([.text("{"), json.space, .text("}")])) }
@@ -35,11 +37,17 @@ extension JSONSchemaGrammar {
             ($0.name, $0.value, Self.join(path, "properties.\($0.name)"))
         }
         for name in required where properties[name] == nil {
-            guard more?.bool != false else {
+            guard more?.bool != false || patterns.contains(where: { $0.matches(name) }) else {
                 throw GrammarError(
                     path: Self.join(path, "required"), reason: "names '\(name)', which is not among the properties")
             }
-            names.append((name, more ?? true, Self.join(path, "additionalProperties")))
+            // Only where no pattern is meant for it.
+            let isMatched = patterns.contains { $0.matches(name) }
+            names.append((name, isMatched ? true : more ?? true, Self.join(path, "additionalProperties")))
+        }
+        for index in names.indices {
+            let matching = patterns.filter { $0.matches(names[index].name) }.map(\.schema)
+            if !matching.isEmpty { names[index].schema = ["allOf": .array([names[index].schema] + matching)] }
         }
         let isRequired = Set(required)
         // What may follow from each member on, behind others and as the first.
@@ -56,6 +64,30 @@ extension JSONSchemaGrammar {
             later = try builder.rule(skipsLater)
         }
         return try builder.rule(.sequence([.text("{"), first, json.space, .text("}")]))
+    }
+
+    private func patterns(_ object: JSONObject, _ path: String) throws(GrammarError) -> [NamePattern] {
+        var patterns: [NamePattern] = []
+        for (pattern, schema) in object["patternProperties"]?.object ?? [:] {
+            patterns.append(
+                try NamePattern(pattern, schema, path: Self.join(path, "patternProperties.\(pattern)")))
+        }
+        return patterns
+    }
+
+    /// An object that names no members: those that it has match the pattern.
+    private mutating func patternMembers(_ patterns: [NamePattern], _ path: String) throws(GrammarError) -> Part {
+        // A name might match another pattern too.
+        guard patterns.count == 1, let pattern = patterns.first else {
+            throw GrammarError(
+                path: Self.join(path, "patternProperties"),
+                reason: "cannot be enforced with several patterns and no properties")
+        }
+        let key = try builder.rule(.sequence([.text("\""), pattern.key, .text("\"")]), isLexeme: true)
+        let value = try part(pattern.schema, pattern.path)
+        let member = try builder.rule(.sequence([key, .text(":"), json.space, value]))
+        let list = try JSONGrammar.list(member, least: 0, most: nil, json.space, &builder)
+        return try builder.rule(.sequence([.text("{"), list, .text("}")]))
     }
 
     private mutating func elements(_ object: JSONObject, _ path: String) throws(GrammarError) -> Part {

@@ -12,7 +12,7 @@ struct JSONSchemaGrammar {
         "readOnly", "writeOnly", "$defs", "definitions", "contentMediaType", "contentEncoding", "contentSchema",
     ]
     private static let keywords: [String: Set<String>] = [
-        "object": ["properties", "required", "additionalProperties"],
+        "object": ["properties", "required", "additionalProperties", "patternProperties"],
         "array": ["items", "prefixItems", "minItems", "maxItems"],
         "string": ["minLength", "maxLength", "pattern", "format"],
         "number": ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
