@@ -36,6 +36,8 @@ public struct GenerationRequest: Sendable {
     public var detokenizes = true
     /// Whether special tokens are left out of the text.
     public var skipsSpecialTokens = true
+    /// Special tokens that are text all the same: the tags by which the parts of a reply are told apart.
+    public var keptSpecialTokens: Set<Int32> = []
 
     public init(
         id: SequenceID, promptIDs: [Int32], sampling: SamplingParameters, stop: StopConditions, maxTokens: Int,

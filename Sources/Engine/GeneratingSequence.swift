@@ -31,7 +31,8 @@ struct GeneratingSequence {
         thinking = request.thinking
         counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
         if let tokenizer, request.detokenizes {
-            detokenizer = IncrementalDetokenizer(tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens)
+            detokenizer = IncrementalDetokenizer(
+                tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens, keeping: request.keptSpecialTokens)
         }
         if !request.stop.strings.isEmpty { matcher = StopMatcher(stops: request.stop.strings) }
     }

@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Scheduling
 import TestSupport
 import Testing
@@ -86,6 +87,40 @@ import Text
         // Then all is content.
         let plain = try await ask(server, Self.question)
         #expect(plain["choices"]?[0]?["message"]?["content"]?.string?.hasPrefix("<think>") == true)
+        await server.stop()
+    }
+
+    /// A copy of the default model whose tags are special tokens.
+    private func modelWithSpecialTags(in folder: URL) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: Fixtures.defaultModel.path) {
+            let file = Fixtures.defaultModel.appending(path: name)
+            guard name == "tokenizer.json" else {
+                try FileManager.default.createSymbolicLink(
+                    at: folder.appending(path: name), withDestinationURL: file)
+                continue
+            }
+            var json = try #require(JSONValue(parsing: String(contentsOf: file, encoding: .utf8)).object)
+            json["added_tokens"] = .array(
+                (json["added_tokens"]?.array ?? []).map { token in
+                    var token = token.object ?? [:]
+                    token["special"] = true
+                    return .object(token)
+                })
+            try Data(JSONValue.object(json).serialized).write(to: folder.appending(path: name))
+        }
+    }
+
+    @Test func `tags may be special tokens`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "tags-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try modelWithSpecialTags(in: folder)
+        let server = try await TestServer.start(model: folder) { $0.servedModelName = "trinity-tiny" }
+        let reply = try await ask(server, Self.question)
+        #expect(reply["choices"]?[0]?["message"]?["content"] == "12 + 30 = 42.")
+        #expect(reply["choices"]?[0]?["message"]?["reasoning"]?.string?.hasPrefix("ones:") == true)
+        let call = try await ask(server, Self.weather)
+        #expect(call["choices"]?[0]?["message"]?["tool_calls"]?[0]?["function"]?["name"] == "get_weather")
         await server.stop()
     }
 

@@ -11,6 +11,8 @@ struct ReplyReader: Sendable {
     let isCallByName: Bool
     /// The token that ends a call, when no second one is wanted: generation stops with it.
     let callEnd: Int32?
+    /// The tokens that its parts are told apart by; a tokenizer may have them among its special ones.
+    let tags: Set<Int32>
 
     /// `nil` when all of a reply is content.
     ///
@@ -23,6 +25,8 @@ struct ReplyReader: Sendable {
         meter = text.reasoningTags.map { [parser] in ReasoningMeter($0, isOpen: parser.isReasoning) }
         includesReasoning = request.includesReasoning
         isCallByName = request.namedTool != nil
+        let names = (format.reasons ? ["<think>", "</think>"] : []) + ["<tool_call>", "</tool_call>"]
+        tags = Set(names.compactMap(text.tokenizer.id))
         let stops = format.calls != nil && !request.tools.isEmpty && !request.callsInParallel
         callEnd = stops ? text.tokenizer.id(of: "</tool_call>") : nil
     }

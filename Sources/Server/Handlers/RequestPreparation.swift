@@ -88,6 +88,7 @@ struct RequestPreparation: Sendable {
                 opening: tags.opening, closing: tags.closing, limit: limit,
                 isOpen: reader?.parser.isReasoning ?? false)
         }
+        if let reader { options.keptSpecialTokens = reader.tags }
         options.grammar = try grammar(of: request, reader?.parser, text)
         if reader?.callEnd != nil, !request.callsInParallel {
             options.stop.tokenIDs.formUnion([reader?.callEnd].compactMap(\.self))

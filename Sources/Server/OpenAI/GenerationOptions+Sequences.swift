@@ -30,6 +30,7 @@ extension GenerationOptions {
                 request.promptLogprobs = enginePromptLogprobs
                 request.detokenizes = model.hasTokenizer
                 request.skipsSpecialTokens = skipsSpecialTokens
+                request.keptSpecialTokens = keptSpecialTokens
                 request.priority = priority
                 request.cacheSalt = Array(cacheSalt.utf8)
                 request.deadline = deadline

@@ -29,6 +29,8 @@ struct GenerationOptions: Sendable {
     /// Whether each choice carries `token_ids` and `prompt_token_ids`.
     var returnsTokenIDs = false
     var skipsSpecialTokens = true
+    /// Special tokens that are text all the same: what the reply is told apart by.
+    var keptSpecialTokens: Set<Int32> = []
     /// Whether the tokenizer adds its special tokens to a text prompt.
     var addsSpecialTokens: Bool
     /// `nil`: the reply comes whole.

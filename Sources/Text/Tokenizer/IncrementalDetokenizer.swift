@@ -8,9 +8,11 @@ public struct IncrementalDetokenizer: Sendable {
     private let tokenizer: Tokenizer
     private var stream: TokenTexts.Stream
 
-    public init(tokenizer: Tokenizer, skipSpecialTokens: Bool) {
+    /// - Parameter keeping: special tokens that are text all the same.
+    public init(tokenizer: Tokenizer, skipSpecialTokens: Bool, keeping: Set<Int32> = []) {
         self.tokenizer = tokenizer
-        stream = TokenTexts.Stream(tokenizer.texts, skipsSpecialTokens: skipSpecialTokens, isExact: false)
+        stream = TokenTexts.Stream(
+            tokenizer.texts, skipsSpecialTokens: skipSpecialTokens, keeping: keeping, isExact: false)
     }
 
     /// The text that is complete with the token `id`: well-formed UTF-8, ill-formed parts as U+FFFD, perhaps empty.

@@ -36,16 +36,18 @@ struct TokenTexts: Sendable {
     struct Stream: Sendable {
         private var joiner: TokenJoiner
         private let skipsSpecialTokens: Bool
+        private let kept: Set<Int32>
         private var isFirst: Bool
 
-        init(_ texts: TokenTexts, skipsSpecialTokens: Bool, isExact: Bool) {
+        init(_ texts: TokenTexts, skipsSpecialTokens: Bool, keeping kept: Set<Int32> = [], isExact: Bool) {
             joiner = TokenJoiner(texts.decoder, isExact: isExact)
             self.skipsSpecialTokens = skipsSpecialTokens
+            self.kept = kept
             isFirst = texts.decoder.treatsFirstTokenApart
         }
 
         mutating func append(_ id: Int32, of texts: TokenTexts) -> [UInt8] {
-            if skipsSpecialTokens, texts.isSpecial(id) { return [] }
+            if skipsSpecialTokens, texts.isSpecial(id), !kept.contains(id) { return [] }
             guard let text = texts[id] else { return [] }
             if isFirst, let token = texts.content(of: id) {
                 isFirst = false
