@@ -73,6 +73,13 @@ final class Routes: HTTPService {
         guard let route = Route(path: path) else {
             return refuse(exchange, .notFound(path: path), on: loop)
         }
+        if needsKey(route) {
+            guard let name = configuration.apiKeys.name(in: message.head.headerFields) else {
+                let isMissing = !APIKeys.isGiven(in: message.head.headerFields)
+                return refuse(exchange, .unauthorized(isMissing: isMissing), on: loop)
+            }
+            accessLog.admitted(exchange, key: name)
+        }
         guard route.methods.contains(message.head.method) else {
             let allowed = route.methods.map(\.rawValue)
             return refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed), on: loop)
@@ -122,6 +129,16 @@ final class Routes: HTTPService {
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)
+    }
+
+    /// Probes are open always; so is the version, which they show too.
+    private func needsKey(_ route: Route) -> Bool {
+        guard !configuration.apiKeys.isEmpty else { return false }
+        switch route {
+        case .health, .ready, .version: return false
+        case .metrics: return configuration.metricsNeedKey
+        default: return true
+        }
     }
 
     // MARK: Life

@@ -24,6 +24,10 @@ public struct ServerConfiguration: Sendable {
     public var drainTimeout = Duration.seconds(30)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
+    /// Who is let in.
+    public var apiKeys = APIKeys()
+    /// Whether `/metrics` asks for a key too, where there are keys.
+    public var metricsNeedKey = false
     /// Whether special tokens that users and tools write are meant as such, instead of being ordinary text.
     public var trustsUserContent = false
     public var logLevel = Logger.Level.info
@@ -63,6 +67,11 @@ public struct ServerConfiguration: Sendable {
     public var reasoningParser = ReasoningParser.auto
     public var toolCallParser = ToolCallParser.auto
 
+    /// Who may read `/metrics`.
+    public enum MetricsAccess: String, Sendable, CaseIterable {
+        case open, key
+    }
+
     /// How tokens that follow are guessed.
     public enum Speculation: String, Sendable, CaseIterable {
         case off, ngram
@@ -76,6 +85,7 @@ public struct ServerConfiguration: Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
             prefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout
+        case apiKey, apiKeyFile, metricsAccess
         case logLevel, logFormat, trustUserContent, reasoningParser, toolCallParser
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
@@ -162,12 +172,37 @@ public struct ServerConfiguration: Sendable {
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         reasoningParser = try options.choice(.reasoningParser) ?? reasoningParser
         toolCallParser = try options.choice(.toolCallParser) ?? toolCallParser
+        try readKeys(options)
         logLevel = try options.choice(.logLevel) ?? logLevel
         logFormat = try options.choice(.logFormat) ?? logFormat
     }
 }
 
 extension ServerConfiguration {
+    /// Errors name lines and names, never keys.
+    private mutating func readKeys(_ options: OptionReader) throws(ConfigurationError) {
+        var option = Option.apiKey
+        do throws(APIKeys.Flaw) {
+            if let key = options.text(.apiKey) { try apiKeys.add(key, name: "default") }
+            if let path = options.text(.apiKeyFile) {
+                option = .apiKeyFile
+                guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+                    throw APIKeys.Flaw(reason: "cannot read '\(path)'")
+                }
+                try apiKeys.add(file: text)
+                // A file that was meant to close the server must not leave it open.
+                if apiKeys.isEmpty { throw APIKeys.Flaw(reason: "'\(path)' has no key") }
+            }
+        } catch {
+            throw ConfigurationError(option: option, reason: error.reason)
+        }
+        let access: MetricsAccess? = try options.choice(.metricsAccess)
+        metricsNeedKey = access == .key
+        if metricsNeedKey, apiKeys.isEmpty {
+            throw ConfigurationError(option: .metricsAccess, reason: "key needs keys, and there are none")
+        }
+    }
+
     /// How the model's replies are written, where the template's own format is `shown`.
     func outputFormat(shown: ChatOutputFormat) -> ChatOutputFormat {
         var format = shown

@@ -13,6 +13,8 @@ import Text
         (.unrecognized(param: "ehco"), 400, "unknown_parameter"),
         (.textUnavailable(param: "prompt", message: "m"), 400, "text_unavailable"),
         (.modelNotFound("gpt"), 404, "model_not_found"),
+        (.unauthorized(isMissing: true), 401, "invalid_api_key"),
+        (.unauthorized(isMissing: false), 401, "invalid_api_key"),
         (
             .contextLengthExceeded(param: "prompt", promptTokens: 5, maxTokens: nil, limit: 4), 400,
             "context_length_exceeded"

@@ -11,6 +11,8 @@ struct AccessLog {
         var requestID: String
         var start: ContinuousClock.Instant
         var status: Int?
+        /// The name of the key that it came with.
+        var key: String?
     }
 
     private let logger: Logger
@@ -27,6 +29,10 @@ struct AccessLog {
             start: clock.now)
     }
 
+    mutating func admitted(_ exchange: ExchangeID, key: String) {
+        entries[exchange]?.key = key
+    }
+
     mutating func answered(_ exchange: ExchangeID, status: HTTPResponse.Status) {
         entries[exchange]?.status = status.code
     }
@@ -35,12 +41,12 @@ struct AccessLog {
         guard let entry = entries.removeValue(forKey: exchange) else { return }
         // Probes and scrapes come every few seconds and say nothing new.
         let isProbe = ["/health", "/ready", "/metrics"].contains(entry.path)
-        logger.log(
-            level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)",
-            metadata: [
-                "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome)",
-                "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
-                "request_id": "\(entry.requestID)",
-            ])
+        var metadata: Logger.Metadata = [
+            "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome)",
+            "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
+            "request_id": "\(entry.requestID)",
+        ]
+        if let key = entry.key { metadata["key"] = "\(key)" }
+        logger.log(level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)", metadata: metadata)
     }
 }

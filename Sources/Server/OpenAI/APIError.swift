@@ -20,6 +20,8 @@ enum APIError: Error, Hashable, Sendable {
     /// The model's folder has no tokenizer (or chat template), so the request cannot be turned into tokens.
     case textUnavailable(param: String, message: String)
     case modelNotFound(String)
+    /// No key, or none that is known.
+    case unauthorized(isMissing: Bool)
     /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
     case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
     /// A text so long that it was not tokenized to its end; `atLeast` tokens are certain.
@@ -54,6 +56,7 @@ extension APIError {
             .contextLengthExceeded, .promptTooLong, .template:
             .badRequest
         case .modelNotFound, .notFound: .notFound
+        case .unauthorized: .unauthorized
         case .methodNotAllowed: .methodNotAllowed
         case .unsupportedMediaType: .unsupportedMediaType
         case .wire(let error, _): error.status
@@ -91,6 +94,7 @@ extension APIError {
         case .unrecognized: "unknown_parameter"
         case .textUnavailable: "text_unavailable"
         case .modelNotFound: "model_not_found"
+        case .unauthorized: "invalid_api_key"
         case .contextLengthExceeded, .promptTooLong: "context_length_exceeded"
         case .template: "template_error"
         case .notFound: "unknown_url"
@@ -131,6 +135,7 @@ extension APIError {
     /// The fields of the reply beside those that every reply has.
     var headerFields: HTTPFields {
         var fields: HTTPFields = [.contentType: "application/json"]
+        if case .unauthorized = self { fields[.wwwAuthenticate] = "Bearer" }
         fields[.retryAfter] = retryAfter.map(String.init)
         // OpenAI's clients would repeat it, though nobody waits any longer.
         if case .deadlineExceeded = self, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
@@ -148,6 +153,9 @@ extension APIError {
         case .missing(let param): "The parameter '\(param)' is required."
         case .unsupported(let param): "The parameter '\(param.excerpt)' is not supported yet."
         case .unrecognized(let param): "Unrecognized request argument supplied: \(param.excerpt)"
+        case .unauthorized(isMissing: true):
+            "This server needs an API key, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+        case .unauthorized: "The API key is not one of this server's."
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
         // Programs know an overlong prompt by OpenAI's beginning of the sentence, not by the code.
         case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):

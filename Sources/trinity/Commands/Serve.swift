@@ -150,6 +150,21 @@ struct Serve: AsyncParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp("Log lines: text, or json for one object a line (default: text).", valueName: "format"))
     var logFormat: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The key that requests must come with; better given as TRINITY_API_KEY (default: none, all are let in).",
+            valueName: "key"))
+    var apiKey: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "More keys: a name and a key, or sha256: and its digest, a line.", valueName: "file"))
+    var apiKeyFile: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Who may read /metrics: open (all) or key (default: open).", valueName: "who"))
+    var metricsAccess: String?
 
     func validate() throws {
         _ = try configuration()
@@ -175,6 +190,7 @@ struct Serve: AsyncParsableCommand {
             (.compute, compute), (.kernels, kernels), (.weights, weights),
             (.drainTimeout, drainTimeout),
             (.reasoningParser, reasoningParser), (.toolCallParser, toolCallParser), (.logLevel, logLevel),
+            (.apiKey, apiKey), (.apiKeyFile, apiKeyFile), (.metricsAccess, metricsAccess),
             (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]

@@ -1,0 +1,93 @@
+import COpenSSL
+import HTTPTypes
+
+/// The keys that requests are let in with, by their SHA-256 only.
+public struct APIKeys: Sendable {
+    private struct Key: Sendable {
+        var name: String
+        var digest: [UInt8]
+    }
+
+    private var keys: [Key] = []
+
+    public init() {}
+
+    /// Without keys everyone is let in.
+    public var isEmpty: Bool { keys.isEmpty }
+
+    /// Adds a key under a name of its own, which logs tell.
+    ///
+    /// - Parameter key: the key itself, or `sha256:` and its digest in hexadecimal.
+    /// - Throws: why it cannot be one.
+    mutating func add(_ key: String, name: String) throws(Flaw) {
+        guard !keys.contains(where: { $0.name == name }) else { throw Flaw(reason: "'\(name)' is there twice") }
+        let prefix = "sha256:"
+        guard key.hasPrefix(prefix) else {
+            // What a field of HTTP cannot carry would never match.
+            guard !key.isEmpty, key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
+                throw Flaw(reason: "the key of '\(name)' must be printable ASCII without spaces")
+            }
+            keys.append(Key(name: name, digest: Self.digest(of: key)))
+            return
+        }
+        let digits = Array(key.dropFirst(prefix.count).utf8)
+        let digest = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
+        }
+        guard digits.count == 64, digest.count == 32 else {
+            throw Flaw(reason: "the digest of '\(name)' must be 64 hexadecimal digits")
+        }
+        keys.append(Key(name: name, digest: digest))
+    }
+
+    /// Adds the keys of a file: a name, a space and a key a line; empty lines and those that begin with `#` say nothing.
+    ///
+    /// - Throws: the first line at fault.
+    mutating func add(file text: String) throws(Flaw) {
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let words = line.split(whereSeparator: \.isWhitespace)
+            guard let name = words.first, !name.hasPrefix("#") else { continue }
+            guard words.count == 2 else { throw Flaw(reason: "line \(number + 1) must be a name and a key") }
+            do throws(Flaw) { try add(String(words[1]), name: String(name)) } catch {
+                throw Flaw(reason: "line \(number + 1): \(error.reason)")
+            }
+        }
+    }
+
+    /// The name of the key that a request came with, as `Authorization: Bearer` (RFC 6750) or as Anthropic's `x-api-key`;
+    /// `nil`: it has none that is known. Takes the same time for every wrong key.
+    func name(in fields: HTTPFields) -> String? {
+        guard let given = Self.key(in: fields) else { return nil }
+        let digest = Self.digest(of: given)
+        var found: String?
+        for key in keys {
+            let difference = zip(key.digest, digest).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
+            if difference == 0 { found = key.name }
+        }
+        return found
+    }
+
+    static func isGiven(in fields: HTTPFields) -> Bool { key(in: fields) != nil }
+
+    private static func key(in fields: HTTPFields) -> String? {
+        if let value = fields[.authorization] {
+            let words = value.split(separator: " ")
+            guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }
+            return String(words[1])
+        }
+        return HTTPField.Name("x-api-key").flatMap { fields[$0] }
+    }
+
+    static func digest(of key: String) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: 32)
+        let bytes = Array(key.utf8)
+        let isDone = EVP_Digest(bytes, bytes.count, &digest, nil, EVP_sha256(), nil)
+        precondition(isDone == 1, "libcrypto has SHA-256")
+        return digest
+    }
+
+    /// Why something is no key.
+    struct Flaw: Error, Hashable {
+        var reason: String
+    }
+}

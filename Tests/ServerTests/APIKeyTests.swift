@@ -1,0 +1,98 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// Keys: who is let in.
+@Suite struct APIKeyTests {
+    private func keys(_ file: String) throws -> APIKeys {
+        var keys = APIKeys()
+        try keys.add(file: file)
+        return keys
+    }
+
+    @Test func `a digest is that of FIPS 180's example`() {
+        let digest = APIKeys.digest(of: "abc").map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        #expect(digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    }
+
+    @Test func `a key is known by itself or by its digest, in either field`() throws {
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        let keys = try keys("# people\nann  secret-1\n\nbob sha256:\(digest)\r\n")
+        let field = try #require(HTTPField.Name("x-api-key"))
+        for (fields, name) in [
+            ([.authorization: "Bearer secret-1"], "ann"), ([.authorization: "bearer  abc"], "bob"),
+            ([field: "abc"], "bob"), ([.authorization: "Bearer secret-2"], nil), ([.authorization: "secret-1"], nil),
+            ([.authorization: "Basic secret-1"], nil), ([.authorization: "Bearer \(digest)"], nil), ([:], nil),
+            ([.authorization: "Bearer sha256:\(digest)"], nil), ([field: ""], nil),
+        ] as [(HTTPFields, String?)] {
+            #expect(keys.name(in: fields) == name, "\(fields)")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("ann", "line 1 must be a name and a key"), ("\nann a b", "line 2"),
+            ("ann a\nann b", "'ann' is there twice"),
+            ("ann sha256:12", "64 hexadecimal digits"), ("ann sha256:" + String(repeating: "g", count: 64), "64 hex"),
+            ("ann kéy", "printable ASCII"),
+        ])
+    func `a line that is no key is named, and no key is shown`(file: String, reason: String) {
+        let flaw = #expect(throws: APIKeys.Flaw.self) { try keys(file) }
+        #expect(flaw?.reason.contains(reason) == true, "\(flaw?.reason ?? "")")
+    }
+
+    @Test func `a file without keys closes nothing, so it is refused`() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        for text in ["", "# none\n"] {
+            try Data(text.utf8).write(to: file)
+            #expect(throws: ConfigurationError.self) {
+                try ServerConfiguration(flags: [.apiKeyFile: file.path], environment: [:])
+            }
+        }
+        #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration(flags: [.apiKeyFile: "/nowhere"], environment: [:])
+        }
+        #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration(flags: [.metricsAccess: "key"], environment: [:])
+        }
+        let both = try ServerConfiguration(flags: [.metricsAccess: "key"], environment: ["TRINITY_API_KEY": "k"])
+        #expect(both.metricsNeedKey && !both.apiKeys.isEmpty)
+    }
+
+    @Test func `a server with keys answers who has one`() async throws {
+        let server = try await TestServer.start { configuration in
+            try? configuration.apiKeys.add("secret", name: "ann")
+            configuration.metricsNeedKey = true
+        }
+        let body: JSONValue = ["prompt": "a", "max_tokens": 1]
+        for (path, headers, status) in [
+            ("/v1/completions", [], 401), ("/v1/completions", ["Authorization: Bearer no"], 401),
+            ("/v1/completions", ["Authorization: Bearer secret"], 200), ("/v1/completions", ["x-api-key: secret"], 200),
+            ("/tokenize", [], 401),
+        ] as [(String, [String], Int)] {
+            let reply = try await server.post(path, body, headers: headers)
+            #expect(reply.status == status, "\(path) \(headers)")
+            guard status == 401 else { continue }
+            #expect(reply.json["error"]?["code"] == "invalid_api_key")
+        }
+        let message = try await server.post("/v1/messages", body)
+        #expect(message.status == 401 && message.json["error"]?["type"] == "authentication_error")
+        for (path, status) in [
+            ("/health", 200), ("/ready", 200), ("/version", 200), ("/metrics", 401), ("/v1/models", 401),
+            ("/nothing", 404),
+        ] {
+            #expect(try await server.get(path).status == status, "\(path)")
+        }
+        await server.stop()
+    }
+
+    @Test func `a refusal says how to be let in`() {
+        #expect(APIError.unauthorized(isMissing: true).headerFields[.wwwAuthenticate] == "Bearer")
+        #expect(APIError.unauthorized(isMissing: true).message != APIError.unauthorized(isMissing: false).message)
+    }
+}
