@@ -16,7 +16,8 @@ def test_clients_are_let_in_by_their_key(tmp_path):
     log = tmp_path / "log"
     with log.open("w") as file, Server("--api-key-file", keys, log=file) as server:
         client = openai.OpenAI(base_url=server.url + "/v1", api_key="secret-1", max_retries=0)
-        assert client.completions.create(model=MODEL, prompt="a", max_tokens=1).choices
+        trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+        assert client.completions.create(model=MODEL, prompt="a", max_tokens=1, extra_headers=trace).choices
         messages = anthropic.Anthropic(base_url=server.url, api_key="secret-2", max_retries=0).messages
         turn = {"role": "user", "content": "x"}
         assert messages.create(model=MODEL, messages=[turn], max_tokens=1).content is not None
@@ -29,6 +30,7 @@ def test_clients_are_let_in_by_their_key(tmp_path):
                 model=MODEL, messages=[turn], max_tokens=1
             )
     text = log.read_text()
+    assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in text
     assert "key=ann" in text and "key=bob" in text and "secret" not in text
 
 

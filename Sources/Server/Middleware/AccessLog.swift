@@ -13,6 +13,7 @@ struct AccessLog {
         var status: Int?
         /// The name of the key that it came with.
         var key: String?
+        var trace: TraceParent?
     }
 
     private let logger: Logger
@@ -26,7 +27,7 @@ struct AccessLog {
     mutating func begin(_ exchange: ExchangeID, _ message: HTTPMessage, path: String, requestID: RequestID) {
         entries[exchange] = Entry(
             method: message.head.method.rawValue, path: path, peer: message.peer, requestID: requestID.description,
-            start: clock.now)
+            start: clock.now, trace: TraceParent(message.head.headerFields))
     }
 
     mutating func admitted(_ exchange: ExchangeID, key: String) {
@@ -46,6 +47,10 @@ struct AccessLog {
             "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
             "request_id": "\(entry.requestID)",
         ]
+        if let trace = entry.trace {
+            metadata["trace_id"] = "\(trace.traceID)"
+            metadata["parent_id"] = "\(trace.parentID)"
+        }
         if let key = entry.key { metadata["key"] = "\(key)" }
         logger.log(level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)", metadata: metadata)
     }
