@@ -68,7 +68,9 @@ struct CompletionStream: Sendable {
         unfinished = choices.count
         timings = ReplyTimings(arrival: arrival)
         itemized = form.map {
-            ItemizedReply($0, head: ReplyHead(requestID: requestID, created: created, model: model))
+            ItemizedReply(
+                $0, head: ReplyHead(requestID: requestID, created: created, model: model),
+                isStreamed: options.streaming != nil)
         }
         chunkPrefix = Self.chunkPrefix(
             endpoint: endpoint, id: id, created: created, model: model, namesServiceTier: options.namesServiceTier)
@@ -97,8 +99,7 @@ struct CompletionStream: Sendable {
             let all = reply == nil ? [ReplyParts(content: event.text)] : parts.streamed
             let usage = usage
             itemized?.receive(all, finish: event.finish, usage: usage, to: &output)
-            guard options.streaming != nil else { return [] }
-            hasBegun = true
+            if !output.isEmpty { hasBegun = true }
             return output
         }
         guard let streaming = options.streaming else { return [] }

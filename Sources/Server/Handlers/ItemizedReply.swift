@@ -44,12 +44,15 @@ protocol ReplyForm: Sendable {
 struct ItemizedReply: Sendable {
     private let head: ReplyHead
     private var form: any ReplyForm
+    /// A whole reply needs no events.
+    private let isStreamed: Bool
     private var items: [ReplyItem] = []
     private var hasBegun = false
     private var finish: FinishReason?
 
-    init(_ form: any ReplyForm, head: ReplyHead) {
+    init(_ form: any ReplyForm, head: ReplyHead, isStreamed: Bool) {
         self.form = form
+        self.isStreamed = isStreamed
         self.head = head
     }
 
@@ -60,7 +63,7 @@ struct ItemizedReply: Sendable {
 
     /// Takes what came next, and appends the events that a stream sends for it.
     mutating func receive(_ parts: [ReplyParts], finish: FinishReason?, usage: Usage, to output: inout [UInt8]) {
-        if !hasBegun {
+        if isStreamed, !hasBegun {
             hasBegun = true
             form.begin(head, usage: usage, to: &output)
         }
@@ -74,6 +77,7 @@ struct ItemizedReply: Sendable {
         }
         guard let finish else { return }
         self.finish = finish
+        guard isStreamed else { return }
         if !items.isEmpty { form.close(items, head, to: &output) }
         form.end(items, head, finish: finish, usage: usage, to: &output)
     }
@@ -90,13 +94,13 @@ struct ItemizedReply: Sendable {
     }
 
     private mutating func open(_ kind: ReplyItem.Kind, to output: inout [UInt8]) {
-        if !items.isEmpty { form.close(items, head, to: &output) }
+        if isStreamed, !items.isEmpty { form.close(items, head, to: &output) }
         items.append(ReplyItem(kind: kind))
-        form.open(items, head, to: &output)
+        if isStreamed { form.open(items, head, to: &output) }
     }
 
     private mutating func extend(_ text: String, to output: inout [UInt8]) {
         items[items.count - 1].text += text
-        form.append(text, to: items, head, to: &output)
+        if isStreamed { form.append(text, to: items, head, to: &output) }
     }
 }

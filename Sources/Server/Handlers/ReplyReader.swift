@@ -25,9 +25,11 @@ struct ReplyReader: Sendable {
         meter = text.reasoningTags.map { [parser] in ReasoningMeter($0, isOpen: parser.isReasoning) }
         includesReasoning = request.includesReasoning
         isCallByName = request.namedTool != nil
-        let names = (format.reasons ? ["<think>", "</think>"] : []) + ["<tool_call>", "</tool_call>"]
+        let calls = format.calls != nil && !request.tools.isEmpty
+        let names =
+            (format.reasons ? ["<think>", "</think>"] : []) + (calls ? ["<tool_call>", "</tool_call>"] : [])
         tags = Set(names.compactMap(text.tokenizer.id))
-        let stops = format.calls != nil && !request.tools.isEmpty && !request.callsInParallel
+        let stops = calls && !request.callsInParallel
         callEnd = stops ? text.tokenizer.id(of: "</tool_call>") : nil
     }
 }

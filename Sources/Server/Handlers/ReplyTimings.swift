@@ -42,7 +42,7 @@ struct ReplyTimings: Sendable {
     }
 
     private func rate(_ count: Int, _ time: Duration) -> JSONValue {
-        count > 0 && time > .zero ? .double(Double(count) * 1000 / time.milliseconds) : .null
+        count > 0 && time.milliseconds > 0 ? .double(Double(count) * 1000 / time.milliseconds) : .null
     }
 }
 
