@@ -172,7 +172,10 @@ let formats = [
         ]),
     CacheFormat(
         name: "fp8", blockBytes: 4224, pattern: 0x3838,
-        sets: [("portable", Portable.attendFloat8), ("avx2", AVX2.attendFloat8), ("avx512", AVX512.attendFloat8)]),
+        sets: [
+            ("portable", Portable.attendFloat8), ("avx2", AVX2.attendFloat8), ("avx512", AVX512.attendFloat8),
+            ("avx512 rounded", AVX512.attendFloat8Rounded),
+        ]),
 ]
 
 // One row, 4 heads of 128 channels to a key-value head, over a cache far larger than the processor's caches, and over one

@@ -44,6 +44,7 @@
             table.name = "avx512"
             table.matmulBFloat16 = table.matmulBFloat16Exact
             table.matmulFloat8 = table.matmulFloat8Exact
+            table.attendFloat8 = AVX512.attendFloat8
             return table
         }()
 
@@ -73,7 +74,7 @@
             writeCacheFloat8: AVX512.writeCacheFloat8,
             attendFloat32: AVX512.attendFloat32,
             attendBFloat16: AVX512.attendBFloat16,
-            attendFloat8: AVX512.attendFloat8,
+            attendFloat8: AVX512.attendFloat8Rounded,
             mergeSegment: AVX512.mergeSegment,
             finishAttention: AVX512.finishAttention,
             route: AVX512.route,

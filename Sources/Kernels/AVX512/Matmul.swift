@@ -240,7 +240,6 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         _ panel: Panel, _ blocks: InlineArray<height, Int>, _ offsets: InlineArray<count, Int>, _ from: Sums,
         _ into: Sums
     ) {
-        let tables = Float8Tables()
         let width = panel.end - panel.start
         let x = x + panel.start * 2
         let low = x + xStride / 2
@@ -259,7 +258,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                 let line = panel.lines + b * blockBytes + quad * (isFloat8 ? 64 : 128)
                 if isFloat8 {
                     trinity_prefetch(line + panel.ahead)
-                    pairs[unchecked: b] = tables.decode(line)
+                    pairs[unchecked: b] = float8Pairs(loadLine(line))
                 } else {
                     pairs[unchecked: b] = (loadLine(line), loadLine(line + 64))
                 }
@@ -364,26 +363,5 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         let scale = (start / scaleWidth + 1) * scaleWidth
         let end = panel < scale ? panel : scale
         return end < columns ? end : columns
-    }
-}
-
-/// The two tables that turn E4M3FN codes into bfloat16, in registers.
-private struct Float8Tables {
-    let lowFirst = trinity_float8_table(0, 0)
-    let lowSecond = trinity_float8_table(0, 1)
-    let highFirst = trinity_float8_table(1, 0)
-    let highSecond = trinity_float8_table(1, 1)
-    let sign = SIMD8<Int64>(repeating: Int64(bitPattern: 0x8080_8080_8080_8080))
-
-    @inline(__always)
-    init() {}
-
-    /// A line as the even and the odd pair of columns of each row.
-    @inline(__always)
-    func decode(_ line: UnsafeRawPointer) -> (SIMD8<Int64>, SIMD8<Int64>) {
-        let codes = line.loadUnaligned(as: SIMD8<Int64>.self)
-        let low = trinity_lookup(lowFirst, codes, lowSecond)
-        let high = trinity_or_masked(trinity_lookup(highFirst, codes, highSecond), codes, sign)
-        return (trinity_interleave_low(low, high), trinity_interleave_high(low, high))
     }
 }

@@ -53,6 +53,38 @@ static inline __m512i trinity_lookup(__m512i low, __m512i codes, __m512i high) {
     return _mm512_permutex2var_epi8(low, codes, high);
 }
 
+/// The bytes of `codes` that each byte of `order` names.
+static inline __m512i trinity_permute(__m512i codes, __m512i order) {
+    return _mm512_permutexvar_epi8(order, codes);
+}
+
+/// Four channels of keys of 16 tokens, (4, 16), in the order of a line of weights: of each four tokens the first two
+/// channels, then the last two.
+static inline __m512i trinity_key_order(void) {
+    static const unsigned char order[64] __attribute__((aligned(64))) = {
+#define TRINITY_FOUR(t, c) t + c, t + c + 16, t + c + 1, t + c + 17, t + c + 2, t + c + 18, t + c + 3, t + c + 19
+        TRINITY_FOUR(0, 0), TRINITY_FOUR(0, 32), TRINITY_FOUR(4, 0), TRINITY_FOUR(4, 32),
+        TRINITY_FOUR(8, 0), TRINITY_FOUR(8, 32), TRINITY_FOUR(12, 0), TRINITY_FOUR(12, 32),
+#undef TRINITY_FOUR
+    };
+    return _mm512_load_si512(order);
+}
+
+/// For `trinity_lookup` in two tokens' values of 64 channels: the first (0) or last (1) 32 channels as pairs of tokens, of
+/// each 8 bytes those of four channels, so that the low halves of all lanes are 16 channels and the high ones the next 16.
+static inline __m512i trinity_value_order(int half) {
+    static const unsigned char order[2][64] __attribute__((aligned(64))) = {
+#define TRINITY_FOUR(c) c, c + 64, c + 1, c + 65, c + 2, c + 66, c + 3, c + 67
+#define TRINITY_HALF(c) \
+    TRINITY_FOUR(c), TRINITY_FOUR(c + 16), TRINITY_FOUR(c + 4), TRINITY_FOUR(c + 20), \
+    TRINITY_FOUR(c + 8), TRINITY_FOUR(c + 24), TRINITY_FOUR(c + 12), TRINITY_FOUR(c + 28)
+        {TRINITY_HALF(0)}, {TRINITY_HALF(32)},
+#undef TRINITY_HALF
+#undef TRINITY_FOUR
+    };
+    return _mm512_load_si512(order[half]);
+}
+
 #define TRINITY_SIXTEEN(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
 #define TRINITY_FRACTIONS 0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0
 

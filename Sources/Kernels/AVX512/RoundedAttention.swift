@@ -1,0 +1,255 @@
+import CIntrinsics
+
+extension AVX512 {
+    /// ``attendFloat8(query:heads:headDimension:cache:blockBytes:table:tableStride:start:end:scale:partial:)`` with the
+    /// query and the weights of the values rounded to bfloat16, as products with float8 weights round activations:
+    /// codes are decoded to bfloat16 and multiplied in pairs, in half as many instructions. Heads of other than a multiple
+    /// of 64 channels, or of more than 512, are computed without rounding.
+    public static func attendFloat8Rounded(
+        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
+        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
+        partial: UnsafeMutablePointer<Float>
+    ) {
+        guard headDimension % 64 == 0, headDimension <= 512 else {
+            attendFloat8(
+                query: query, heads: heads, headDimension: headDimension, cache: cache, blockBytes: blockBytes,
+                table: table, tableStride: tableStride, start: start, end: end, scale: scale, partial: partial)
+            return
+        }
+        RoundedSegment(
+            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
+            start: start, end: end
+        ).attend(query, heads, scale, partial)
+    }
+}
+
+/// One head's keys and values of a segment behind a block table, E4M3FN with scales. Like the segments of `Shared`, but
+/// that the scores' chains are the even and the odd pairs of channels, and the values' chain is of pairs of positions.
+private struct RoundedSegment {
+    let cache: UnsafeRawPointer
+    let blockBytes: Int
+    let table: UnsafePointer<Int32>
+    let tableStride: Int
+    let headDimension: Int
+    let start: Int
+    let end: Int
+
+    @inline(__always)
+    func attend(_ query: UnsafePointer<Float>, _ heads: Int, _ scale: Float, _ partial: UnsafeMutablePointer<Float>) {
+        var head = 0
+        while head + 4 <= heads {
+            attend(query, heads, head, scale, partial, InlineArray<4, Float>(repeating: 0))
+            head += 4
+        }
+        if head + 2 <= heads {
+            attend(query, heads, head, scale, partial, InlineArray<2, Float>(repeating: 0))
+            head += 2
+        }
+        if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
+    }
+
+    @inline(__always)
+    private func attend<let count: Int>(
+        _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
+        _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    ) {
+        let out = partial + head * headDimension
+        // The query's channels, and behind them the weights of a pair of slots: bfloat16 numbers of four heads each.
+        var rounded = InlineArray<2176, UInt16>(repeating: 0)
+        var numbers = InlineArray<208, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &rounded) { rounded in
+            withUnsafeMutableBytes(of: &numbers) { numbers in
+                guard let numbers = numbers.baseAddress?.assumingMemoryBound(to: Float.self),
+                    let rounded = rounded.baseAddress
+                else { return }
+                round(query + head * headDimension, count * headDimension, rounded)
+                let weights = rounded + 4096
+                store16(SIMD16(repeating: -.infinity), numbers, 0)
+                var pair = start / 32
+                while pair * 32 < end {
+                    let (first, second) = blocks(pair)
+                    let next = (pair + 1) * 32 < end ? blocks(pair + 1) : (first, second)
+                    scores(first, second, rounded, scale, pair, numbers + Kernels.scoreLanes, tile)
+                    Kernels.addScores(numbers, heads: count)
+                    roundWeights(first, second, pair, numbers + Kernels.scoreLanes, weights, tile)
+                    var channel = 0
+                    while channel < headDimension {
+                        addValues(first, second, next, numbers, weights, pair, out + channel, channel, tile)
+                        channel += 64
+                    }
+                    pair += 1
+                }
+                var h = 0
+                while h < count {
+                    partial[heads * headDimension + head + h] = numbers[Kernels.largestScores + h]
+                    partial[heads * (headDimension + 1) + head + h] = sum(load16(numbers, Kernels.sumLanes + h * 16))
+                    h += 1
+                }
+            }
+        }
+    }
+
+    /// The two blocks of a pair of slots, one of them twice where the other is not visible.
+    @inline(__always)
+    private func blocks(_ pair: Int) -> (UnsafeRawPointer, UnsafeRawPointer) {
+        let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
+        let second = pair * 32 + 16 < end ? pair * 2 + 1 : pair * 2
+        return (
+            cache + Int(table[first * tableStride]) * blockBytes, cache + Int(table[second * tableStride]) * blockBytes
+        )
+    }
+
+    @inline(__always)
+    private func round(_ source: UnsafePointer<Float>, _ count: Int, _ target: UnsafeMutableRawPointer) {
+        var i = 0
+        while i < count {
+            target.storeBytes(of: trinity_to_bfloat16(load16(source, i)), toByteOffset: i * 2, as: SIMD4<Int64>.self)
+            i += 16
+        }
+    }
+
+    /// A pair's 32 scores for each head of the tile; those of positions that are not visible are minus infinity.
+    @inline(__always)
+    private func scores<let count: Int>(
+        _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ query: UnsafeRawPointer, _ scale: Float, _ pair: Int,
+        _ target: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
+    ) {
+        var even = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        var odd = even
+        var secondEven = even
+        var secondOdd = even
+        let order = trinity_key_order()
+        var channel = 0
+        while channel < headDimension {
+            // The values arrive while the keys are used.
+            prefetch(first + (headDimension + channel) * 16)
+            prefetch(second + (headDimension + channel) * 16)
+            let keys = float8Pairs(trinity_permute(line(first + channel * 16), order))
+            let secondKeys = float8Pairs(trinity_permute(line(second + channel * 16), order))
+            var h = 0
+            while h < count {
+                let place = query + (h * headDimension + channel) * 2
+                let factors = trinity_broadcast_pair(place)
+                let oddFactors = trinity_broadcast_pair(place + 4)
+                even[unchecked: h] = trinity_dot_bfloat16(even[unchecked: h], keys.0, factors)
+                secondEven[unchecked: h] = trinity_dot_bfloat16(secondEven[unchecked: h], secondKeys.0, factors)
+                odd[unchecked: h] = trinity_dot_bfloat16(odd[unchecked: h], keys.1, oddFactors)
+                secondOdd[unchecked: h] = trinity_dot_bfloat16(secondOdd[unchecked: h], secondKeys.1, oddFactors)
+                h += 1
+            }
+            channel += 4
+        }
+        let none = SIMD16<Float>(repeating: -.infinity)
+        let (visible, secondVisible) = (visible(pair * 32), visible(pair * 32 + 16))
+        let keyScales = scales(first, 0) * scale
+        let secondKeyScales = scales(second, 0) * scale
+        var h = 0
+        while h < count {
+            let products = (even[unchecked: h] + odd[unchecked: h]) * keyScales
+            let secondProducts = (secondEven[unchecked: h] + secondOdd[unchecked: h]) * secondKeyScales
+            store16(none.replacing(with: products, where: visible), target, h * 32)
+            store16(none.replacing(with: secondProducts, where: secondVisible), target, h * 32 + 16)
+            h += 1
+        }
+    }
+
+    /// The weights times their tokens' scales, in bfloat16; zero for positions that are not visible, whose scales may be
+    /// anything.
+    @inline(__always)
+    private func roundWeights<let count: Int>(
+        _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ pair: Int, _ weights: UnsafePointer<Float>,
+        _ target: UnsafeMutableRawPointer, _ tile: InlineArray<count, Float>
+    ) {
+        let none = SIMD16<Float>.zero
+        let valueScales = none.replacing(with: scales(first, 1), where: visible(pair * 32))
+        let secondValueScales = none.replacing(with: scales(second, 1), where: visible(pair * 32 + 16))
+        var h = 0
+        while h < count {
+            let place = target + h * 64
+            place.storeBytes(
+                of: trinity_to_bfloat16(load16(weights, h * 32) * valueScales), as: SIMD4<Int64>.self)
+            place.storeBytes(
+                of: trinity_to_bfloat16(load16(weights, h * 32 + 16) * secondValueScales), toByteOffset: 32,
+                as: SIMD4<Int64>.self)
+            h += 1
+        }
+    }
+
+    /// out = out * factor + weights * values of a pair of slots, for 64 channels. Codes decode to numbers whatever they
+    /// are, so that what is not visible counts nothing.
+    @inline(__always)
+    private func addValues<let count: Int>(
+        _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: (UnsafeRawPointer, UnsafeRawPointer),
+        _ factors: UnsafePointer<Float>, _ weights: UnsafeRawPointer, _ pair: Int,
+        _ out: UnsafeMutablePointer<Float>, _ channel: Int, _ tile: InlineArray<count, Float>
+    ) {
+        var sums = InlineArray<4, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
+        var v = 0
+        while v < 4 && pair > start / 32 {
+            var h = 0
+            while h < count {
+                sums[unchecked: v][unchecked: h] = load16(out, h * headDimension + v * 16) * factors[h]
+                h += 1
+            }
+            v += 1
+        }
+        let low = trinity_value_order(0)
+        let high = trinity_value_order(1)
+        var s = 0
+        while s < 2 {
+            let block = s == 0 ? first : second
+            let nextKeys = (s == 0 ? next.0 : next.1) + channel * 16
+            let values = block + 16 * headDimension + channel
+            var position = 0
+            while position < 16 {
+                // The next keys arrive while the values are used.
+                prefetch(nextKeys + position * 64)
+                prefetch(nextKeys + position * 64 + 64)
+                let row = line(values + position * headDimension)
+                let nextRow = line(values + (position + 1) * headDimension)
+                let (a, b) = float8Pairs(trinity_lookup(row, low, nextRow))
+                let (c, d) = float8Pairs(trinity_lookup(row, high, nextRow))
+                var h = 0
+                while h < count {
+                    let factor = trinity_broadcast_pair(weights + h * 64 + s * 32 + position * 2)
+                    sums[unchecked: 0][unchecked: h] = trinity_dot_bfloat16(sums[unchecked: 0][unchecked: h], a, factor)
+                    sums[unchecked: 1][unchecked: h] = trinity_dot_bfloat16(sums[unchecked: 1][unchecked: h], b, factor)
+                    sums[unchecked: 2][unchecked: h] = trinity_dot_bfloat16(sums[unchecked: 2][unchecked: h], c, factor)
+                    sums[unchecked: 3][unchecked: h] = trinity_dot_bfloat16(sums[unchecked: 3][unchecked: h], d, factor)
+                    h += 1
+                }
+                position += 2
+            }
+            s += 1
+        }
+        v = 0
+        while v < 4 {
+            var h = 0
+            while h < count {
+                store16(sums[unchecked: v][unchecked: h], out, h * headDimension + v * 16)
+                h += 1
+            }
+            v += 1
+        }
+    }
+
+    @inline(__always)
+    private func line(_ pointer: UnsafeRawPointer) -> SIMD8<Int64> {
+        pointer.loadUnaligned(as: SIMD8<Int64>.self)
+    }
+
+    /// The scales of a block's keys (0) or values (1).
+    @inline(__always)
+    private func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
+        (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)
+    }
+
+    /// Which of the 16 positions from `position` on belong to the segment.
+    @inline(__always)
+    private func visible(_ position: Int) -> SIMDMask<SIMD16<Int32>> {
+        let lanes = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+        let first = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: start &- position))
+        let last = SIMD16<Int32>(repeating: Int32(truncatingIfNeeded: end &- position))
+        return (lanes .>= first) .& (lanes .< last)
+    }
+}
