@@ -84,7 +84,8 @@ let package = Package(
         .target(
             name: "HTTP",
             dependencies: [
-                .product(name: "HTTPTypes", package: "swift-http-types")
+                "COpenSSL",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings),
 
@@ -120,7 +121,7 @@ let package = Package(
         .systemLibrary(
             name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(
-            name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+            name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
@@ -130,7 +131,7 @@ let package = Package(
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),

@@ -50,7 +50,7 @@ public struct EngineOptions: Sendable {
     public var pinsThreads = true
 
     /// The type of keys and values that these options come to.
-    var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
+    public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 
     /// Guesses that one step verifies: with more than a few sequences a step has no bandwidth to spare for them.
     var maxDraftTokens: Int { speculativeTokens.map { max($0, 16) } ?? 0 }

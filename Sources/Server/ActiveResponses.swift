@@ -18,6 +18,8 @@ struct ActiveResponses {
 
     private struct Choice {
         var exchange: ExchangeID
+        /// The name of the request's key.
+        var key: String
         var promptTokens: Int
         /// Whether a sibling computes the prompt for it.
         var isSibling: Bool
@@ -108,13 +110,13 @@ struct ActiveResponses {
 
     mutating func register(
         _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
-        arrival: ContinuousClock.Instant
+        key: String = RateLimiter.nobody, arrival: ContinuousClock.Instant
     ) {
         responses[exchange] = Response(stream: stream, lastSign: arrival)
         for request in requests {
             choices[request.id] = Choice(
-                exchange: exchange, promptTokens: request.promptIDs.count, isSibling: request.sampling.choice > 0,
-                priority: request.priority, arrival: arrival)
+                exchange: exchange, key: key, promptTokens: request.promptIDs.count,
+                isSibling: request.sampling.choice > 0, priority: request.priority, arrival: arrival)
         }
     }
 
@@ -154,8 +156,10 @@ struct ActiveResponses {
     /// Every reply, for when all must be told the same.
     var exchanges: [ExchangeID] { Array(responses.keys) }
 
-    /// Counts what `event` says of its choice; returns the exchange that the choice belongs to.
-    mutating func record(_ event: TokenEvent, in metrics: inout Metrics, now: ContinuousClock.Instant) -> ExchangeID? {
+    /// Counts what `event` says of its choice; returns the exchange and the key that the choice belongs to.
+    mutating func record(
+        _ event: TokenEvent, in metrics: inout Metrics, now: ContinuousClock.Instant
+    ) -> (exchange: ExchangeID, key: String)? {
         guard var choice = choices[event.sequence] else { return nil }
         if let admitted = event.admitted {
             choice.admitted = admitted
@@ -178,7 +182,7 @@ struct ActiveResponses {
         } else {
             choices[event.sequence] = choice
         }
-        return choice.exchange
+        return (choice.exchange, choice.key)
     }
 
     private func record(

@@ -27,6 +27,7 @@ public final class Application: Sendable {
 
     private let configuration: ServerConfiguration
     private let loop: EventLoop
+    private let reloading: ReloadedFiles
     private let events: Lifecycle
     private let announce: Lifecycle.Continuation
     private let logger: Logger
@@ -45,8 +46,14 @@ public final class Application: Sendable {
         let lifecycle = Lifecycle.makeStream()
         let signals = watchSignals(announce: lifecycle.continuation)
         defer { for signal in signals { signal.cancel() } }
+        // Before there is anything to reload, so that it never ends the process.
+        signal(SIGHUP, SIG_IGN)
         for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
+        let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
+        hangups.setEventHandler { [reloading = application.reloading] in reloading.look() }
+        hangups.activate()
+        defer { hangups.cancel() }
         guard try await application.waitUntilReady() else { return }
         await application.waitForSignal()
         await application.drain()
@@ -66,11 +73,17 @@ public final class Application: Sendable {
         self.configuration = configuration
         self.logger = logger
         (events, announce) = lifecycle
-        loop = EventLoop(configuration: configuration.http)
+        let keys = KeyRing(configuration.apiKeys)
+        var http = configuration.http
+        http.readsBody = configuration.readsBody(keys)
+        loop = EventLoop(configuration: http)
+        reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
         await loop.serve(
-            Routes(configuration: configuration, logger: logger) { [announce] in announce.yield(.drained) })
+            Routes(configuration: configuration, keys: keys, logger: logger) { [announce] in announce.yield(.drained) })
+        if let files = configuration.tls { await loop.useTLS(try TLSContext(files)) }
         address = try await loop.listen(host: configuration.host, port: configuration.port)
-        logger.info("listening on \(address)")
+        reloading.watch()
+        logger.info("listening on \(configuration.tls == nil ? "http" : "https")://\(address)")
         loadModel()
     }
 

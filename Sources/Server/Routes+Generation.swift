@@ -44,7 +44,8 @@ extension Routes {
         active.release()
         preparations[exchange] = nil
         // The client may have left meanwhile.
-        guard let requestID = requestIDs[exchange] else { return finishDrainIfIdle(on: loop) }
+        guard let context = requests[exchange] else { return finishDrainIfIdle(on: loop) }
+        let (requestID, key) = (context.id, context.key)
         if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10), on: loop) }
         do throws(APIError) {
             let prepared = try result.get()
@@ -76,7 +77,11 @@ extension Routes {
                 model: serving.model.name, options: options, promptIDs: prepared.promptIDs,
                 promptTexts: prepared.promptTexts, reply: prepared.reply, form: prepared.form,
                 firstSequence: firstSequence, names: serving.tokenNames, arrival: arrival)
-            active.register(stream, exchange, requests, arrival: arrival)
+            active.register(stream, exchange, requests, key: key, arrival: arrival)
+            let promptTokens = prepared.promptIDs.reduce(0) { $0 + $1.count }
+            rateLimiter.take(promptTokens, of: key)
+            metrics.keys.add(.init(requests: 1, promptTokens: UInt64(promptTokens)), key: key)
+            accessLog.accepted(exchange, promptTokens: promptTokens)
             keepStreamsAlive(on: loop)
         } catch {
             refuse(exchange, error, on: loop)
@@ -90,10 +95,13 @@ extension Routes {
         let now = clock.now
         for event in report.events {
             if case .error(let reason) = event.finish { logger.error("\(event.sequence): \(reason)") }
-            guard let exchange = active.record(event, in: &metrics, now: now) else { continue }
+            guard let (exchange, key) = active.record(event, in: &metrics, now: now) else { continue }
+            rateLimiter.take(event.tokens.count, of: key)
+            metrics.keys.add(.init(generationTokens: UInt64(event.tokens.count)), key: key)
+            accessLog.generated(exchange, tokens: event.tokens.count, at: event.tokens.first?.time)
             if event.admitted != nil {
                 logger.debug(
-                    "\(requestIDs[exchange]?.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
+                    "\(requests[exchange]?.id.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
                     metadata: event.prefixCut.map { ["cut": "\($0.rawValue)"] })
             }
             update(exchange, on: loop) { $0.receive(event) }

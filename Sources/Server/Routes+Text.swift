@@ -30,7 +30,7 @@ extension Routes {
         active.release()
         preparations[exchange] = nil
         // The client may have left meanwhile.
-        guard requestIDs[exchange] != nil else { return finishDrainIfIdle(on: loop) }
+        guard requests[exchange] != nil else { return finishDrainIfIdle(on: loop) }
         switch result {
         case .success(let body): reply(exchange, .ok, [.contentType: "application/json"], body, on: loop)
         case .failure(let error): refuse(exchange, error, on: loop)

@@ -39,22 +39,26 @@ final class Routes: HTTPService {
     var statistics = EngineStatistics()
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
-    var requestIDs: [ExchangeID: RequestID] = [:]
-    /// Those of Anthropic's API, which has errors in a form of its own.
-    private var anthropicExchanges: Set<ExchangeID> = []
+    /// What is known of each request that has not ended.
+    var requests: [ExchangeID: RequestContext] = [:]
+    var rateLimiter = RateLimiter()
     /// Requests that are being prepared off the loop.
     var preparations: [ExchangeID: Task<Void, Never>] = [:]
     /// Whether silent streams are being looked after.
     var watchesStreams = false
     let configuration: ServerConfiguration
+    let keys: KeyRing
     let logger: Logger
     private let onDrained: @Sendable () -> Void
     let clock = ContinuousClock()
 
     /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
     ///   was given up.
-    init(configuration: ServerConfiguration, logger: Logger, onDrained: @escaping @Sendable () -> Void) {
+    init(
+        configuration: ServerConfiguration, keys: KeyRing, logger: Logger, onDrained: @escaping @Sendable () -> Void
+    ) {
         self.configuration = configuration
+        self.keys = keys
         self.logger = logger
         self.onDrained = onDrained
         accessLog = AccessLog(logger: logger)
@@ -66,24 +70,7 @@ final class Routes: HTTPService {
 
     func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop) {
         let path = String((message.head.path ?? "/").prefix { $0 != "?" })
-        let requestID = RequestID(message.head.headerFields)
-        requestIDs[exchange] = requestID
-        if path.hasPrefix("/v1/messages") { anthropicExchanges.insert(exchange) }
-        accessLog.begin(exchange, message, path: path, requestID: requestID)
-        guard let route = Route(path: path) else {
-            return refuse(exchange, .notFound(path: path), on: loop)
-        }
-        if needsKey(route) {
-            guard let name = configuration.apiKeys.name(in: message.head.headerFields) else {
-                let isMissing = !APIKeys.isGiven(in: message.head.headerFields)
-                return refuse(exchange, .unauthorized(isMissing: isMissing), on: loop)
-            }
-            accessLog.admitted(exchange, key: name)
-        }
-        guard route.methods.contains(message.head.method) else {
-            let allowed = route.methods.map(\.rawValue)
-            return refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed), on: loop)
-        }
+        guard let route = admit(message, path: path, exchange, on: loop) else { return }
         switch route {
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
@@ -123,22 +110,11 @@ final class Routes: HTTPService {
 
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
-        requestIDs[exchange] = nil
-        anthropicExchanges.remove(exchange)
+        requests[exchange] = nil
         preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)
-    }
-
-    /// Probes are open always; so is the version, which they show too.
-    private func needsKey(_ route: Route) -> Bool {
-        guard !configuration.apiKeys.isEmpty else { return false }
-        switch route {
-        case .health, .ready, .version: return false
-        case .metrics: return configuration.metricsNeedKey
-        default: return true
-        }
     }
 
     // MARK: Life
@@ -213,8 +189,8 @@ final class Routes: HTTPService {
 
     func refuse(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
         let body =
-            anthropicExchanges.contains(exchange)
-            ? error.anthropicJSON(requestID: requestIDs[exchange]?.description ?? "") : error.json
+            requests[exchange]?.isAnthropic == true
+            ? error.anthropicJSON(requestID: requests[exchange]?.id.description ?? "") : error.json
         reply(exchange, error.status, error.headerFields, body.serialized, on: loop)
     }
 
@@ -229,11 +205,14 @@ final class Routes: HTTPService {
         loop.respond(exchange, head(exchange, status, fields), body: body)
     }
 
-    /// The head of a reply, with the request's id in it.
+    /// The head of a reply, with the request's id in it, and what its key and its origin are told.
     func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
         accessLog.answered(exchange, status: status)
         var fields = fields
-        if let name = RequestID.field, let id = requestIDs[exchange] { fields[name] = id.description }
+        if let request = requests[exchange] {
+            if let name = RequestID.field { fields[name] = request.id.description }
+            fields.append(contentsOf: request.replyFields)
+        }
         return HTTPResponse(status: status, headerFields: fields)
     }
 }

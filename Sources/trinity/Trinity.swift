@@ -9,7 +9,8 @@ struct Trinity: AsyncParsableCommand {
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
         subcommands: [
-            Serve.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self, Tokenize.self,
+            Serve.self, Config.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self,
+            Tokenize.self,
             Render.self,
         ])
 }

@@ -1,11 +1,13 @@
 """A server with keys, as the official clients meet it."""
 
+import json
+import signal
 import subprocess
 
 import anthropic
 import openai
 import pytest
-from trinity_server import BINARY, REPOSITORY, Server
+from trinity_server import BINARY, REPOSITORY, Server, eventually
 
 MODEL = "trinity-tiny"
 
@@ -29,9 +31,28 @@ def test_clients_are_let_in_by_their_key(tmp_path):
             anthropic.Anthropic(base_url=server.url, api_key="no", max_retries=0).messages.create(
                 model=MODEL, messages=[turn], max_tokens=1
             )
+        limited = openai.OpenAI(base_url=server.url + "/v1", api_key="secret-4", max_retries=0)
+        with pytest.raises(openai.AuthenticationError):
+            limited.models.list()
+        # A key that is added counts without a restart, with limits of its own.
+        keys.write_text(keys.read_text() + "cleo secret-4 requests-per-minute=1\n")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "API keys reloaded" in log.read_text())
+        raw = limited.completions.with_raw_response.create(model=MODEL, prompt="a", max_tokens=1)
+        assert raw.headers["x-ratelimit-remaining-requests"] == "0"
+        with pytest.raises(openai.RateLimitError) as limit:
+            limited.completions.create(model=MODEL, prompt="a", max_tokens=1)
+        assert limit.value.code == "rate_limit_exceeded" and int(limit.value.response.headers["retry-after"]) <= 60
+        # A file with a mistake changes nothing.
+        keys.write_text("ann\n")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "API keys not reloaded" in log.read_text())
+        assert client.models.list().data
     text = log.read_text()
     assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in text
     assert "key=ann" in text and "key=bob" in text and "secret" not in text
+    line = next(line for line in text.splitlines() if "POST /v1/completions" in line and "key=ann" in line)
+    assert "prompt_tokens=2" in line and "completion_tokens=1" in line and "first_token_milliseconds=" in line
 
 
 def test_an_unusable_key_file_is_an_error_at_start(tmp_path):
@@ -40,3 +61,16 @@ def test_an_unusable_key_file_is_an_error_at_start(tmp_path):
         [REPOSITORY / BINARY, "serve", "--api-key-file", tmp_path / "keys"], capture_output=True, text=True, timeout=30
     )
     assert run.returncode != 0 and "line 1 must be a name and a key" in run.stderr
+
+
+def test_trinity_config_shows_what_is_in_force_and_no_secret(tmp_path):
+    (tmp_path / "server.json").write_text('{"port": 9000, "api-key": "top-secret", "max-sequences": 7}')
+    command = [REPOSITORY / BINARY, "config", "--config", tmp_path / "server.json", "--port", "9001"]
+    rows = [line.split() for line in subprocess.check_output(command, text=True).splitlines()]
+    assert ["port", "9001", "flag"] in rows and ["max-sequences", "7", "file"] in rows
+    assert ["api-key", "(hidden)", "file"] in rows and ["host", "127.0.0.1", "default"] in rows
+    text = subprocess.check_output(command + ["--json"], text=True)
+    assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-sequences": "7"}
+    (tmp_path / "server.json").write_text('{"prot": 9000}')
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 64 and "'prot' is no option" in run.stderr

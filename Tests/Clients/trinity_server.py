@@ -69,6 +69,9 @@ class Server:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
+    def connection(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+
     def request(self, method, path, body=None, headers=None):
         """One request on a connection of its own; `body` is bytes, or a value sent as JSON."""
         headers = dict(headers or {})
@@ -76,8 +79,7 @@ class Server:
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection()) as connection:
             connection.request(method, path, body, headers)
             return Reply(connection.getresponse())
 

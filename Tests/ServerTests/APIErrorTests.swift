@@ -27,6 +27,7 @@ import Text
         (.overloaded(.places, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.tokens, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.wait, retryAfter: 5), 503, "server_overloaded"),
+        (.rateLimited(.tokens, limit: 100, retryAfter: 5), 429, "rate_limit_exceeded"),
         (.notReady(retryAfter: 5), 503, "server_not_ready"),
         (.draining(retryAfter: 5), 503, "server_draining"),
         (.deadlineExceeded, 504, "deadline_exceeded"),
@@ -41,9 +42,10 @@ import Text
         let body = try JSONValue(parsing: error.json.serialized)
         #expect(body["error"]?.object.map { Array($0.names) } == ["message", "type", "param", "code"])
         #expect(body["error"]?["message"]?.string?.isEmpty == false)
-        #expect(body["error"]?["type"] == (status >= 500 ? "server_error" : "invalid_request_error"))
+        let type: JSONValue = status >= 500 ? "server_error" : status == 429 ? "tokens" : "invalid_request_error"
+        #expect(body["error"]?["type"] == type)
         #expect(error.headerFields[.contentType] == "application/json")
-        #expect((error.headerFields[.retryAfter] != nil) == (status == 503))
+        #expect((error.headerFields[.retryAfter] != nil) == [429, 503].contains(status))
     }
 
     @Test func `broken JSON is refused at its byte`() throws {

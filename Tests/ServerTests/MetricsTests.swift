@@ -85,8 +85,10 @@ import Testing
     }
 
     @Test func `the manual explains every metric`() throws {
+        var metrics = Metrics(maxModelLength: 100)
+        metrics.keys.add(.init(requests: 1), key: "ann")
         let text = String(
-            decoding: Metrics(maxModelLength: 100).render(
+            decoding: metrics.render(
                 modelName: "m", model: nil, statistics: EngineStatistics(), running: 0, waiting: 0, preparing: 0),
             as: UTF8.self)
         let manual = try String(

@@ -10,11 +10,14 @@ import Testing
     }
 
     static let blindnesses = [
-        // Wire <- Connection <- Transport.
+        // Wire <- Connection <- Transport, and TLS, which knows bytes alone, <- Transport.
         Blindness(
             folder: "Sources/HTTP/Wire",
             hidden: ["Sources/HTTP/Connection", "Sources/HTTP/Transport", "Sources/HTTP/HTTPService.swift"]),
-        Blindness(folder: "Sources/HTTP/Connection", hidden: ["Sources/HTTP/Transport"]),
+        Blindness(folder: "Sources/HTTP/Connection", hidden: ["Sources/HTTP/Transport", "Sources/HTTP/TLS"]),
+        Blindness(
+            folder: "Sources/HTTP/TLS",
+            hidden: ["Sources/HTTP/Wire", "Sources/HTTP/Connection", "Sources/HTTP/Transport"]),
         // Kernels <- Weights <- Model, and policy apart from numbers.
         Blindness(
             folder: "Sources/Engine/Config",
@@ -70,8 +73,12 @@ import Testing
     static let importBans = [
         ImportBan(
             folder: "Sources/HTTP",
-            modules: ["Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization"],
+            modules: ["Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl"],
             exceptions: ["Sources/HTTP/Transport"], reason: "system calls belong to Transport alone"),
+        ImportBan(
+            folder: "Sources/HTTP", modules: ["Synchronization"],
+            exceptions: ["Sources/HTTP/Transport", "Sources/HTTP/TLS"],
+            reason: "threads belong to Transport, and to TLS, whose handshakes run beside the loop"),
         ImportBan(
             folder: "Sources/HTTP", modules: ["Engine", "Scheduling", "Server", "Text"],
             reason: "HTTP knows bytes and sockets only"),

@@ -25,6 +25,8 @@ struct ConnectionMachine {
 
     let limits: ConnectionLimits
     private let errorBody: ErrorBody
+    /// Whether a request's body is read; otherwise it is served without, and is the connection's last.
+    private let readsBody: @Sendable (HTTPRequest) -> Bool
     /// The only paths that are served; nil for all.
     private let admittedPaths: Set<String>?
 
@@ -50,8 +52,11 @@ struct ConnectionMachine {
 
     /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served there, one
     ///   request a connection; all else is refused as overloaded. Nil serves all.
-    init(limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment, errorBody: @escaping ErrorBody)
-    {
+    init(
+        limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment,
+        readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }, errorBody: @escaping ErrorBody
+    ) {
+        self.readsBody = readsBody
         self.limits = limits
         self.errorBody = errorBody
         self.admittedPaths = admittedPaths
@@ -144,8 +149,9 @@ struct ConnectionMachine {
                 guard let head = try parser.parse(&inbound) else { return }
                 try begin(head, at: moment)
             }
-            guard phase == .body, try decoder?.decode(&inbound) == true else { return }
-            deliver()
+            guard phase == .body, try decoder?.decode(&inbound) == true, let body = decoder?.body else { return }
+            decoder = nil
+            deliver(body: body)
         } catch {
             refuse(error, at: moment)
         }
@@ -157,6 +163,12 @@ struct ConnectionMachine {
             let path = head.request.path.map { $0.prefix { $0 != "?" } } ?? ""
             guard admittedPaths.contains(String(path)) else { throw .overloaded }
         }
+        guard head.framing == .length(0) || readsBody(head.request) else {
+            // What there is of the body would be taken for the next request.
+            exchange?.keepsAlive = false
+            inbound.removeAll()
+            return deliver(body: [])
+        }
         decoder = BodyDecoder(framing: head.framing, limits: limits.wire)
         phase = .body
         readDeadline = moment.instant + limits.bodyTimeout
@@ -166,9 +178,8 @@ struct ConnectionMachine {
         }
     }
 
-    private mutating func deliver() {
-        guard let request = exchange?.request, let body = decoder?.body else { return }
-        decoder = nil
+    private mutating func deliver(body: [UInt8]) {
+        guard let request = exchange?.request else { return }
         phase = .serving
         readDeadline = nil
         actions.append(.deliver(request, body: body))

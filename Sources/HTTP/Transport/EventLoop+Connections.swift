@@ -63,10 +63,11 @@ extension EventLoop {
         let machine = ConnectionMachine(
             limits: configuration.limits,
             admittedPaths: open < configuration.maxConnections ? nil : configuration.reservedPaths,
-            at: now(), errorBody: configuration.errorBody)
+            at: now(), readsBody: configuration.readsBody, errorBody: configuration.errorBody)
         let id = nextNumber()
         let connection = Connection(
-            id: id, socket: socket, peer: peer.description, machine: machine, queue: executor.queue
+            id: id, socket: socket, peer: peer.description, tls: tls?.makeSession(), machine: machine,
+            queue: executor.queue
         ) {
             self.assumeIsolated { loop in loop.turn { $0.readable(id) } }
         }
@@ -75,13 +76,14 @@ extension EventLoop {
     }
 
     /// Reads until nothing is left: a hang-up that comes together with bytes is reported by the dispatch source only once.
-    private func readable(_ id: Int) {
+    func readable(_ id: Int) {
         guard let connection = connectionTable[id] else { return }
         touch(connection)
+        if connection.handshake != nil { return receiveHandshake(connection) }
         // A few reads a turn, so that one busy sender does not starve the others.
         for _ in 0..<8 where !connection.machine.isReadingPaused {
-            switch scratch.withUnsafeMutableBytes(connection.read) {
-            case .bytes(let count): connection.machine.received(scratch[..<count], at: now())
+            switch connection.read(&scratch) {
+            case .bytes(let bytes): connection.machine.received(bytes, at: now())
             case .wouldBlock: return
             case .closed: return connection.machine.peerClosed()
             }
@@ -115,19 +117,25 @@ extension EventLoop {
                 case .resumeReading:
                     connection.setReading(true)
                     readAgain(connection.id)
-                case .shutdownSending: connection.shutdownSending()
+                case .shutdownSending:
+                    connection.shutdownSending()
+                    if !connection.awaitsWritable { flush(connection) }
                 case .close:
                     connectionTable[connection.id] = nil
                     connection.close()
                 }
             }
         }
+        // TLS answers some of what it reads by itself.
+        if connection.tls?.hasOutput == true, connection.handshake != .computing, !connection.awaitsWritable {
+            flush(connection)
+        }
         if let deadline = connection.machine.deadline { arm(for: deadline) }
     }
 
     /// Writes until the kernel takes no more.
-    private func flush(_ connection: Connection) {
-        while !connection.machine.outbound.isEmpty {
+    func flush(_ connection: Connection) {
+        while connection.hasOutput {
             switch connection.write() {
             case .bytes(let count): connection.machine.wrote(count, at: now())
             case .closed: connection.machine.peerClosed()
@@ -139,6 +147,6 @@ extension EventLoop {
                 return
             }
         }
-        connection.stopAwaitingWritable()
+        connection.outputEnded()
     }
 }

@@ -22,6 +22,9 @@ public actor EventLoop {
 
     var listeners: [Int: Listener] = [:]
     var connectionTable: [Int: Connection] = [:]
+    /// What new connections speak TLS with; nil: they do not.
+    var tls: TLSContext?
+    var handshakes = HandshakeQueue()
     var timers: [TimerID: any DispatchSourceTimer] = [:]
     var deadlineTimer: (any DispatchSourceTimer)?
     /// When `deadlineTimer` fires; nil when it does not.
@@ -54,6 +57,11 @@ public actor EventLoop {
     public func serve(_ service: sending any HTTPService) {
         precondition(self.service == nil, "a loop has one service")
         self.service = service
+    }
+
+    /// New connections speak TLS from now on, or with another certificate; those that are open stay as they are.
+    public func useTLS(_ context: TLSContext) {
+        tls = context
     }
 
     /// Exchanges whose reply has not ended.

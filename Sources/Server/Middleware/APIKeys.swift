@@ -1,11 +1,15 @@
 import COpenSSL
+import Foundation
 import HTTPTypes
 
 /// The keys that requests are let in with, by their SHA-256 only.
 public struct APIKeys: Sendable {
-    private struct Key: Sendable {
+    struct Key: Sendable {
         var name: String
         var digest: [UInt8]
+        /// What is nil is as the server's options say.
+        var limits = RateLimits()
+        var isFromFile = false
     }
 
     private var keys: [Key] = []
@@ -19,7 +23,7 @@ public struct APIKeys: Sendable {
     ///
     /// - Parameter key: the key itself, or `sha256:` and its digest in hexadecimal.
     /// - Throws: why it cannot be one.
-    mutating func add(_ key: String, name: String) throws(Flaw) {
+    mutating func add(_ key: String, name: String, limits: RateLimits = RateLimits()) throws(Flaw) {
         guard !keys.contains(where: { $0.name == name }) else { throw Flaw(reason: "'\(name)' is there twice") }
         let prefix = "sha256:"
         guard key.hasPrefix(prefix) else {
@@ -27,7 +31,7 @@ public struct APIKeys: Sendable {
             guard !key.isEmpty, key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
                 throw Flaw(reason: "the key of '\(name)' must be printable ASCII without spaces")
             }
-            keys.append(Key(name: name, digest: Self.digest(of: key)))
+            keys.append(Key(name: name, digest: Self.digest(of: key), limits: limits))
             return
         }
         let digits = Array(key.dropFirst(prefix.count).utf8)
@@ -37,39 +41,73 @@ public struct APIKeys: Sendable {
         guard digits.count == 64, digest.count == 32 else {
             throw Flaw(reason: "the digest of '\(name)' must be 64 hexadecimal digits")
         }
-        keys.append(Key(name: name, digest: digest))
+        keys.append(Key(name: name, digest: digest, limits: limits))
     }
 
-    /// Adds the keys of a file: a name, a space and a key a line; empty lines and those that begin with `#` say nothing.
+    /// Adds the keys of a file: a name, a space and a key a line, and perhaps `requests-per-minute=60` and
+    /// `tokens-per-minute=10000`; empty lines and those that begin with `#` say nothing.
     ///
     /// - Throws: the first line at fault.
     mutating func add(file text: String) throws(Flaw) {
         for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard let name = words.first, !name.hasPrefix("#") else { continue }
-            guard words.count == 2 else { throw Flaw(reason: "line \(number + 1) must be a name and a key") }
-            do throws(Flaw) { try add(String(words[1]), name: String(name)) } catch {
+            guard words.count >= 2 else { throw Flaw(reason: "line \(number + 1) must be a name and a key") }
+            do throws(Flaw) {
+                try add(String(words[1]), name: String(name), limits: try Self.limits(words[2...]))
+                keys[keys.count - 1].isFromFile = true
+            } catch {
                 throw Flaw(reason: "line \(number + 1): \(error.reason)")
             }
         }
     }
 
-    /// The name of the key that a request came with, as `Authorization: Bearer` (RFC 6750) or as Anthropic's `x-api-key`;
+    /// The same of the file at `path`.
+    mutating func add(fileAt path: String) throws(Flaw) {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw Flaw(reason: "cannot read '\(path)'")
+        }
+        try add(file: text)
+        // A file that was meant to close the server must not leave it open.
+        guard keys.contains(where: \.isFromFile) else { throw Flaw(reason: "'\(path)' has no key") }
+    }
+
+    mutating func removeAllFromFile() {
+        keys.removeAll(where: \.isFromFile)
+    }
+
+    private static func limits(_ words: ArraySlice<Substring>) throws(Flaw) -> RateLimits {
+        var limits = RateLimits()
+        for word in words {
+            let parts = word.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let value = Int(parts[1]), (1...1_000_000_000_000).contains(value) else {
+                throw Flaw(reason: "'\(word)' must be a limit such as requests-per-minute=60")
+            }
+            switch parts[0] {
+            case "requests-per-minute": limits.requestsPerMinute = value
+            case "tokens-per-minute": limits.tokensPerMinute = value
+            default: throw Flaw(reason: "'\(parts[0])' is neither requests-per-minute nor tokens-per-minute")
+            }
+        }
+        return limits
+    }
+
+    /// The key that a request came with, as `Authorization: Bearer` (RFC 6750) or as Anthropic's `x-api-key`;
     /// `nil`: it has none that is known. Takes the same time for every wrong key.
-    func name(in fields: HTTPFields) -> String? {
-        guard let given = Self.key(in: fields) else { return nil }
+    func key(in fields: HTTPFields) -> Key? {
+        guard let given = Self.given(in: fields) else { return nil }
         let digest = Self.digest(of: given)
-        var found: String?
+        var found: Key?
         for key in keys {
             let difference = zip(key.digest, digest).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
-            if difference == 0 { found = key.name }
+            if difference == 0 { found = key }
         }
         return found
     }
 
-    static func isGiven(in fields: HTTPFields) -> Bool { key(in: fields) != nil }
+    static func isGiven(in fields: HTTPFields) -> Bool { given(in: fields) != nil }
 
-    private static func key(in fields: HTTPFields) -> String? {
+    private static func given(in fields: HTTPFields) -> String? {
         if let value = fields[.authorization] {
             let words = value.split(separator: " ")
             guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }

@@ -14,6 +14,10 @@ struct AccessLog {
         /// The name of the key that it came with.
         var key: String?
         var trace: TraceParent?
+        /// Of a request that generates.
+        var promptTokens: Int?
+        var generatedTokens = 0
+        var firstToken: ContinuousClock.Instant?
     }
 
     private let logger: Logger
@@ -34,6 +38,17 @@ struct AccessLog {
         entries[exchange]?.key = key
     }
 
+    mutating func accepted(_ exchange: ExchangeID, promptTokens: Int) {
+        entries[exchange]?.promptTokens = promptTokens
+    }
+
+    /// - Parameter time: when the first of these tokens was there.
+    mutating func generated(_ exchange: ExchangeID, tokens: Int, at time: ContinuousClock.Instant?) {
+        guard let index = entries.index(forKey: exchange) else { return }
+        entries.values[index].generatedTokens += tokens
+        if entries.values[index].firstToken == nil { entries.values[index].firstToken = time }
+    }
+
     mutating func answered(_ exchange: ExchangeID, status: HTTPResponse.Status) {
         entries[exchange]?.status = status.code
     }
@@ -52,6 +67,13 @@ struct AccessLog {
             metadata["parent_id"] = "\(trace.parentID)"
         }
         if let key = entry.key { metadata["key"] = "\(key)" }
+        if let promptTokens = entry.promptTokens {
+            metadata["prompt_tokens"] = "\(promptTokens)"
+            metadata["completion_tokens"] = "\(entry.generatedTokens)"
+        }
+        if let first = entry.firstToken {
+            metadata["first_token_milliseconds"] = "\(Int((first - entry.start) / .milliseconds(1)))"
+        }
         logger.log(level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)", metadata: metadata)
     }
 }

@@ -22,6 +22,10 @@ struct Metrics: Sendable {
     var rejected = Counter(
         "vllm:admission_rejections_total", "Requests refused with 503 before they were accepted.", label: "reason",
         values: ["max_num_queued_reqs", "max_num_queued_tokens", "max_queue_wait"])
+    var rateLimited = Counter(
+        "trinity_rate_limited_requests_total", "Requests refused with 429, by what their key had used up.",
+        label: "limit", values: ["requests", "tokens"])
+    var keys = KeyUsage()
     var timeToFirstToken = Histogram(
         "vllm:time_to_first_token_seconds", "From a request's arrival to its choice's first token.",
         bounds: firstTokenBounds)
@@ -140,7 +144,8 @@ struct Metrics: Sendable {
                 "trinity_experts_touched_total",
                 "Routed experts that got a token in a step, over all layers and steps.",
                 UInt64(traffic.expertsTouched)))
-        for counter in [finished, rejected] { text.write(counter) }
+        for counter in [finished, rejected, rateLimited] { text.write(counter) }
+        keys.write(to: &text)
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,
             decodeTime, promptLength, generationLength, choices,

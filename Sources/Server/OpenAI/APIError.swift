@@ -22,6 +22,8 @@ enum APIError: Error, Hashable, Sendable {
     case modelNotFound(String)
     /// No key, or none that is known.
     case unauthorized(isMissing: Bool)
+    /// The key has used up what it may in a minute.
+    case rateLimited(RateLimiter.Standing.Exhausted, limit: Int, retryAfter: Int)
     /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
     case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
     /// A text so long that it was not tokenized to its end; `atLeast` tokens are certain.
@@ -60,6 +62,7 @@ extension APIError {
         case .methodNotAllowed: .methodNotAllowed
         case .unsupportedMediaType: .unsupportedMediaType
         case .wire(let error, _): error.status
+        case .rateLimited: .tooManyRequests
         case .overloaded, .notReady, .draining: .serviceUnavailable
         case .deadlineExceeded: .gatewayTimeout
         case .unsatisfiable: .badRequest
@@ -67,9 +70,11 @@ extension APIError {
         }
     }
 
-    /// `invalid_request_error` for what the client must change, `server_error` for what it may repeat.
+    /// `invalid_request_error` for what the client must change, `server_error` for what it may repeat; of a rate limit what
+    /// is used up, `requests` or `tokens`, as OpenAI says it.
     var type: String {
-        status.kind == .serverError ? "server_error" : "invalid_request_error"
+        if case .rateLimited(let exhausted, _, _) = self { return exhausted.rawValue }
+        return status.kind == .serverError ? "server_error" : "invalid_request_error"
     }
 
     /// The path of the parameter at fault, such as `messages[2].content[0]`.
@@ -95,6 +100,7 @@ extension APIError {
         case .textUnavailable: "text_unavailable"
         case .modelNotFound: "model_not_found"
         case .unauthorized: "invalid_api_key"
+        case .rateLimited: "rate_limit_exceeded"
         case .contextLengthExceeded, .promptTooLong: "context_length_exceeded"
         case .template: "template_error"
         case .notFound: "unknown_url"
@@ -117,7 +123,9 @@ extension APIError {
     /// When to try again, in seconds. OpenAI's client does not retry at all when told to wait above 120 s.
     var retryAfter: Int? {
         switch self {
-        case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds): min(max(seconds, 1), 120)
+        case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds),
+            .rateLimited(_, _, let seconds):
+            min(max(seconds, 1), 120)
         default: nil
         }
     }
@@ -156,6 +164,8 @@ extension APIError {
         case .unauthorized(isMissing: true):
             "This server needs an API key, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
         case .unauthorized: "The API key is not one of this server's."
+        case .rateLimited(let exhausted, let limit, let seconds):
+            "Rate limit reached: \(limit) \(exhausted.rawValue) a minute. Try again in \(seconds) s."
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
         // Programs know an overlong prompt by OpenAI's beginning of the sentence, not by the code.
         case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):

@@ -19,9 +19,12 @@ struct MachineHarness {
     private var clock = ContinuousClock.now
     private var moment: Moment { Moment(instant: clock, date: "D") }
 
-    init(limits: ConnectionLimits = ConnectionLimits(), admittedPaths: Set<String>? = nil) {
+    init(
+        limits: ConnectionLimits = ConnectionLimits(), admittedPaths: Set<String>? = nil,
+        readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }
+    ) {
         machine = ConnectionMachine(
-            limits: limits, admittedPaths: admittedPaths, at: Moment(instant: clock, date: "D")
+            limits: limits, admittedPaths: admittedPaths, at: Moment(instant: clock, date: "D"), readsBody: readsBody
         ) { error in ("text/plain", Array("\(error)".utf8)) }
     }
 

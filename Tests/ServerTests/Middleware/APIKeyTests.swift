@@ -29,13 +29,13 @@ import Text
             ([.authorization: "Basic secret-1"], nil), ([.authorization: "Bearer \(digest)"], nil), ([:], nil),
             ([.authorization: "Bearer sha256:\(digest)"], nil), ([field: ""], nil),
         ] as [(HTTPFields, String?)] {
-            #expect(keys.name(in: fields) == name, "\(fields)")
+            #expect(keys.key(in: fields)?.name == name, "\(fields)")
         }
     }
 
     @Test(
         arguments: [
-            ("ann", "line 1 must be a name and a key"), ("\nann a b", "line 2"),
+            ("ann", "line 1 must be a name and a key"), ("\nann a b", "line 2: 'b' must be a limit"),
             ("ann a\nann b", "'ann' is there twice"),
             ("ann sha256:12", "64 hexadecimal digits"), ("ann sha256:" + String(repeating: "g", count: 64), "64 hex"),
             ("ann kéy", "printable ASCII"),

@@ -1,0 +1,68 @@
+import Dispatch
+
+/// Handshakes that wait for one of a few places to be computed in; of each connection one at most.
+struct HandshakeQueue {
+    var running = 0
+    var waiting: [Int] = []
+}
+
+// A handshake's private-key work takes up to milliseconds: it runs beside the loop, which meanwhile leaves the session alone
+// and reads no more of the connection.
+extension EventLoop {
+    /// Takes what has come, and has the handshake computed with it.
+    func receiveHandshake(_ connection: Connection) {
+        guard connection.handshake == .receiving else { return }
+        switch connection.readEncrypted(&scratch) {
+        case .wouldBlock: return
+        case .closed: return connection.machine.peerClosed()
+        case .bytes:
+            connection.handshake = .computing
+            connection.setReading(false)
+            handshakes.waiting.append(connection.id)
+            computeHandshakes()
+        }
+    }
+
+    private func computeHandshakes() {
+        while handshakes.running < configuration.maxHandshakes, !handshakes.waiting.isEmpty {
+            let id = handshakes.waiting.removeFirst()
+            guard let session = connectionTable[id]?.tls else { continue }
+            handshakes.running += 1
+            DispatchQueue.global().async {
+                let result = session.handshake()
+                self.post { loop in loop.handshakeComputed(id, result) }
+            }
+        }
+    }
+
+    private func handshakeComputed(_ id: Int, _ result: TLSSession.Handshake) {
+        handshakes.running -= 1
+        computeHandshakes()
+        guard let connection = connectionTable[id] else { return }
+        touch(connection)
+        connection.handshake = result == .done ? nil : .receiving
+        flush(connection)
+        switch result {
+        case .done, .unfinished:
+            connection.setReading(true)
+            readable(id)
+        case .plainHTTP:
+            connection.writePlain(Self.plainHTTPReply)
+            connection.machine.peerClosed()
+        case .failed: connection.machine.peerClosed()
+        }
+    }
+
+    private static let plainHTTPReply: [UInt8] = {
+        let body = "This port speaks HTTPS; begin the address with https://.\n"
+        let head = """
+            HTTP/1.1 400 Bad Request\r
+            Content-Type: text/plain; charset=utf-8\r
+            Content-Length: \(body.utf8.count)\r
+            Connection: close\r
+            \r
+
+            """
+        return Array((head + body).utf8)
+    }()
+}

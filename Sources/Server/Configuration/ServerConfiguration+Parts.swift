@@ -1,0 +1,96 @@
+import Foundation
+import HTTP
+import Text
+
+extension ServerConfiguration {
+    /// Errors name lines and names, never keys.
+    mutating func readKeys(_ options: OptionReader) throws(ConfigurationError) {
+        var option = Option.apiKey
+        do throws(APIKeys.Flaw) {
+            if let key = options.text(.apiKey) { try apiKeys.add(key, name: "default") }
+            apiKeyFile = options.text(.apiKeyFile)
+            if let apiKeyFile {
+                option = .apiKeyFile
+                try apiKeys.add(fileAt: apiKeyFile)
+            }
+        } catch {
+            throw ConfigurationError(option: option, reason: error.reason)
+        }
+        let access: MetricsAccess? = try options.choice(.metricsAccess)
+        metricsNeedKey = access == .key
+        if metricsNeedKey, apiKeys.isEmpty {
+            throw ConfigurationError(option: .metricsAccess, reason: "key needs keys, and there are none")
+        }
+    }
+
+    /// The keys as they stand now: those of the file may have changed since the start.
+    ///
+    /// - Throws: what is wrong with the file.
+    func currentKeys() throws(APIKeys.Flaw) -> APIKeys {
+        var keys = apiKeys
+        keys.removeAllFromFile()
+        if let apiKeyFile { try keys.add(fileAt: apiKeyFile) }
+        return keys
+    }
+
+    mutating func readConnections(_ options: OptionReader) throws(ConfigurationError) {
+        rateLimits.requestsPerMinute = try options.integer(.requestsPerMinute, in: 1...1_000_000_000)
+        rateLimits.tokensPerMinute = try options.integer(.tokensPerMinute, in: 1...1_000_000_000_000)
+        maxConnections = try options.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        if let origins = options.text(.corsOrigins) {
+            guard let policy = CORSPolicy(origins) else {
+                throw ConfigurationError(
+                    option: .corsOrigins,
+                    reason:
+                        "must be * or origins such as https://app.example.com, with commas between; got '\(origins)'")
+            }
+            cors = policy
+        }
+        switch (options.text(.tlsCertFile), options.text(.tlsKeyFile)) {
+        case (let chain?, let key?):
+            let files = TLSFiles(
+                certificateChain: chain, privateKey: key, clientAuthorities: options.text(.tlsClientCaFile))
+            do throws(TLSError) { _ = try TLSContext(files) } catch {
+                let option: Option =
+                    error.file == chain ? .tlsCertFile : error.file == key ? .tlsKeyFile : .tlsClientCaFile
+                throw ConfigurationError(option: option, reason: error.description)
+            }
+            tls = files
+        case (nil, nil):
+            if options.text(.tlsClientCaFile) != nil {
+                throw ConfigurationError(option: .tlsClientCaFile, reason: "needs \(Option.tlsCertFile.flag)")
+            }
+        case (_?, nil): throw ConfigurationError(option: .tlsKeyFile, reason: "goes with \(Option.tlsCertFile.flag)")
+        case (nil, _?): throw ConfigurationError(option: .tlsCertFile, reason: "goes with \(Option.tlsKeyFile.flag)")
+        }
+    }
+
+    /// How the model's replies are written, where the template's own format is `shown`.
+    func outputFormat(shown: ChatOutputFormat) -> ChatOutputFormat {
+        var format = shown
+        switch reasoningParser {
+        case .auto: break
+        case .none: format.reasons = false
+        case .think: format.reasons = true
+        case .deepseekR1: (format.reasons, format.beginsInReasoning) = (true, true)
+        }
+        switch toolCallParser {
+        case .auto: break
+        case .none: format.calls = nil
+        case .hermes: format.calls = .json
+        case .qwen3Coder: format.calls = .xml
+        }
+        return format
+    }
+
+    /// What the HTTP layer is told: its limits, and how its own errors look.
+    var http: HTTPConfiguration {
+        var http = HTTPConfiguration()
+        http.limits.wire.bodyBytes = maxBodyBytes
+        http.maxConnections = maxConnections
+        http.errorBody = { [maxBodyBytes] error in
+            ("application/json", APIError.wire(error, bodyLimit: maxBodyBytes).json.serialized)
+        }
+        return http
+    }
+}

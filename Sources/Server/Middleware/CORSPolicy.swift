@@ -1,0 +1,68 @@
+import HTTPTypes
+
+/// Which web pages of other origins may use the API from a browser (Fetch Standard, 3.2).
+public struct CORSPolicy: Sendable, Hashable {
+    /// nil: all.
+    private let origins: Set<String>?
+
+    /// `*`, or origins with commas between; nil when it is neither.
+    init?(_ text: String) {
+        if text == "*" {
+            origins = nil
+            return
+        }
+        let list = text.split(separator: ",").map { $0.trimmingSpaces }
+        guard !list.isEmpty, list.allSatisfy(Self.isOrigin) else { return nil }
+        origins = Set(list)
+    }
+
+    /// What every reply to a page of an allowed origin says.
+    func fields(for request: HTTPRequest) -> HTTPFields {
+        var fields: HTTPFields = [:]
+        // Where replies differ by origin, caches must know.
+        if origins != nil { fields[.vary] = "Origin" }
+        guard let origin = request.headerFields[.origin], allows(origin) else { return fields }
+        fields[.accessControlAllowOrigin] = origins == nil ? "*" : origin
+        fields[.accessControlExposeHeaders] =
+            "x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+            + "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, "
+            + "x-ratelimit-reset-tokens"
+        return fields
+    }
+
+    /// The reply's fields when a browser asks before a request whether it may send it; nil: it is not such a question.
+    func preflight(_ request: HTTPRequest, allowing methods: [HTTPRequest.Method]) -> HTTPFields? {
+        guard request.method == .options, request.headerFields[.accessControlRequestMethod] != nil,
+            let origin = request.headerFields[.origin], allows(origin)
+        else { return nil }
+        var fields = self.fields(for: request)
+        fields[.accessControlExposeHeaders] = nil
+        fields[.accessControlAllowMethods] = methods.map(\.rawValue).joined(separator: ", ")
+        // Clients send fields of their own (x-stainless-...), and none of them does harm.
+        if let asked = request.headerFields[.accessControlRequestHeaders] {
+            fields[.accessControlAllowHeaders] = asked
+        }
+        fields[.accessControlMaxAge] = "600"
+        return fields
+    }
+
+    private func allows(_ origin: String) -> Bool { origins?.contains(origin) ?? true }
+
+    /// Scheme, `://` and host, perhaps with a port; no path.
+    private static func isOrigin(_ text: String) -> Bool {
+        for scheme in ["https://", "http://"] where text.hasPrefix(scheme) {
+            let host = text.dropFirst(scheme.count)
+            return !host.isEmpty && !host.contains { $0 == "/" || $0 == "*" || $0.isWhitespace }
+        }
+        return false
+    }
+}
+
+extension Substring {
+    fileprivate var trimmingSpaces: String {
+        var text = self
+        while text.first == " " { text.removeFirst() }
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}

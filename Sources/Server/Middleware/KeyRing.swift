@@ -1,0 +1,19 @@
+import HTTPTypes
+import Synchronization
+
+/// The keys as they are now: connections ask before they read a body, routes before they answer.
+final class KeyRing: Sendable {
+    private let keys: Mutex<APIKeys>
+
+    init(_ keys: APIKeys) {
+        self.keys = Mutex(keys)
+    }
+
+    func replace(_ keys: APIKeys) {
+        self.keys.withLock { $0 = keys }
+    }
+
+    var isEmpty: Bool { keys.withLock(\.isEmpty) }
+
+    func key(in fields: HTTPFields) -> APIKeys.Key? { keys.withLock { $0.key(in: fields) } }
+}

@@ -1,0 +1,140 @@
+import HTTPTypes
+
+/// How much one key may ask for in a minute; nil: as much as it likes.
+public struct RateLimits: Sendable, Hashable {
+    public var requestsPerMinute: Int?
+    /// Of prompts and of what is generated.
+    public var tokensPerMinute: Int?
+
+    public init() {}
+
+    /// What is not said here, as `defaults` say.
+    func filled(from defaults: RateLimits) -> RateLimits {
+        var limits = self
+        limits.requestsPerMinute = requestsPerMinute ?? defaults.requestsPerMinute
+        limits.tokensPerMinute = tokensPerMinute ?? defaults.tokensPerMinute
+        return limits
+    }
+}
+
+/// Counts what each key has used, in token buckets: each holds a minute's worth, and fills evenly. A request needs one
+/// request and a token bucket that is not empty; its tokens are taken out when they are known, those of its prompt when it
+/// is accepted and others as they are generated, so that a bucket may owe what a request took too much.
+struct RateLimiter {
+    /// The name under which requests without a key count.
+    static let nobody = ""
+
+    private struct Bucket {
+        var capacity: Double
+        var level: Double
+        var time: ContinuousClock.Instant
+
+        init(_ capacity: Int, _ now: ContinuousClock.Instant) {
+            self.capacity = Double(capacity)
+            level = self.capacity
+            time = now
+        }
+
+        mutating func fill(_ capacity: Int, _ now: ContinuousClock.Instant) {
+            self.capacity = Double(capacity)
+            level = min(self.capacity, level + self.capacity * ((now - time) / .seconds(60)))
+            time = now
+        }
+
+        /// Seconds until it holds `amount`.
+        func wait(for amount: Double) -> Double { max(0, (amount - level) / capacity * 60) }
+    }
+
+    /// What a reply's fields tell.
+    struct Standing: Equatable {
+        struct Part: Equatable {
+            var limit: Int
+            var remaining: Int
+            /// Seconds until it is as if nothing had been asked.
+            var reset: Double
+        }
+
+        var requests: Part?
+        var tokens: Part?
+        /// Seconds after which a refused request would be let in; nil: it is.
+        var retryAfter: Double?
+        /// What was used up.
+        var exhausted: Exhausted?
+
+        enum Exhausted: String {
+            case requests, tokens
+        }
+    }
+
+    private var requests: [String: Bucket] = [:]
+    private var tokens: [String: Bucket] = [:]
+
+    /// Takes one request of `key`, if it may.
+    mutating func admit(_ key: String, _ limits: RateLimits, now: ContinuousClock.Instant) -> Standing {
+        var standing = Standing()
+        var requestBucket = limits.requestsPerMinute.map { limit in
+            requests[key].map {
+                var bucket = $0
+                bucket.fill(limit, now)
+                return bucket
+            } ?? Bucket(limit, now)
+        }
+        let tokenBucket = limits.tokensPerMinute.map { limit in
+            tokens[key].map {
+                var bucket = $0
+                bucket.fill(limit, now)
+                return bucket
+            } ?? Bucket(limit, now)
+        }
+        let requestWait = requestBucket?.wait(for: 1) ?? 0
+        let tokenWait = tokenBucket?.wait(for: 1) ?? 0
+        if max(requestWait, tokenWait) > 0 {
+            standing.retryAfter = max(requestWait, tokenWait)
+            standing.exhausted = requestWait >= tokenWait ? .requests : .tokens
+        } else {
+            requestBucket?.level -= 1
+        }
+        requests[key] = requestBucket
+        tokens[key] = tokenBucket
+        standing.requests = requestBucket.map(Self.part)
+        standing.tokens = tokenBucket.map(Self.part)
+        return standing
+    }
+
+    /// Takes tokens that `key` has used.
+    mutating func take(_ count: Int, of key: String) {
+        tokens[key]?.level -= Double(count)
+    }
+
+    private static func part(_ bucket: Bucket) -> Standing.Part {
+        Standing.Part(
+            limit: Int(bucket.capacity), remaining: max(0, Int(bucket.level)), reset: bucket.wait(for: bucket.capacity))
+    }
+}
+
+extension RateLimiter.Standing {
+    /// As OpenAI's replies tell: `x-ratelimit-limit-requests` and its like.
+    var fields: HTTPFields {
+        var fields: HTTPFields = [:]
+        for (name, part) in [("requests", requests), ("tokens", tokens)] {
+            guard let part else { continue }
+            let reset = Self.text(seconds: part.reset)
+            for (what, value) in [
+                ("limit", String(part.limit)), ("remaining", String(part.remaining)), ("reset", reset),
+            ] {
+                if let field = HTTPField.Name("x-ratelimit-\(what)-\(name)") { fields[field] = value }
+            }
+        }
+        return fields
+    }
+
+    /// As in "6m0s", "1.5s", "20ms".
+    static func text(seconds: Double) -> String {
+        let milliseconds = Int((seconds * 1000).rounded(.up))
+        if milliseconds < 1000 { return "\(milliseconds)ms" }
+        let (minutes, rest) = milliseconds.quotientAndRemainder(dividingBy: 60000)
+        let (whole, thousandths) = rest.quotientAndRemainder(dividingBy: 1000)
+        let tenths = thousandths / 100
+        return (minutes > 0 ? "\(minutes)m" : "") + "\(whole)" + (tenths > 0 && minutes == 0 ? ".\(tenths)" : "") + "s"
+    }
+}

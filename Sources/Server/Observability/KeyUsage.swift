@@ -1,0 +1,35 @@
+/// What each key has asked for. At most ``limit`` keys have numbers of their own, so that a long key file does not swell
+/// what is scraped; the others share one.
+struct KeyUsage: Sendable {
+    struct Usage: Sendable {
+        var requests: UInt64 = 0
+        var promptTokens: UInt64 = 0
+        var generationTokens: UInt64 = 0
+    }
+
+    private static let limit = 100
+    /// The label of the keys beyond; a space keeps it from being any key's name.
+    private static let others = "all others"
+
+    private var usages: [String: Usage] = [:]
+
+    mutating func add(_ usage: Usage, key: String) {
+        guard key != RateLimiter.nobody else { return }
+        let name = usages[key] != nil || usages.count < Self.limit ? key : Self.others
+        usages[name, default: Usage()].requests += usage.requests
+        usages[name, default: Usage()].promptTokens += usage.promptTokens
+        usages[name, default: Usage()].generationTokens += usage.generationTokens
+    }
+
+    func write(to text: inout PrometheusText) {
+        guard !usages.isEmpty else { return }
+        let sorted = usages.sorted { $0.key < $1.key }
+        func samples(_ count: (Usage) -> UInt64) -> [(labels: [(String, String)], value: Double)] {
+            sorted.map { ([("key", $0.key)], Double(count($0.value))) }
+        }
+        text.counter("trinity_key_requests_total", "Accepted requests by key.", samples(\.requests))
+        text.counter(
+            "trinity_key_prompt_tokens_total", "Prompt tokens of accepted requests by key.", samples(\.promptTokens))
+        text.counter("trinity_key_generation_tokens_total", "Generated tokens by key.", samples(\.generationTokens))
+    }
+}

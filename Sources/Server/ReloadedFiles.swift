@@ -1,0 +1,89 @@
+import Dispatch
+import Foundation
+import HTTP
+import Logging
+
+/// Certificate, key and API key files: looked at every few seconds and on SIGHUP, and taken over when they have changed. A
+/// file that is no good is logged, and what there was stays.
+final class ReloadedFiles: Sendable {
+    private let configuration: ServerConfiguration
+    private let keys: KeyRing
+    private let loop: EventLoop
+    private let logger: Logger
+    private let ticks = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    init(configuration: ServerConfiguration, keys: KeyRing, loop: EventLoop, logger: Logger) {
+        self.configuration = configuration
+        self.keys = keys
+        self.loop = loop
+        self.logger = logger
+    }
+
+    deinit {
+        ticks.continuation.finish()
+    }
+
+    /// Looks now, whenever it is called: SIGHUP does.
+    func look() {
+        ticks.continuation.yield()
+    }
+
+    /// Starts watching; does nothing where there are no files.
+    func watch() {
+        guard !tlsPaths.isEmpty || !keyPaths.isEmpty else { return }
+        let interval = configuration.reloadInterval
+        let timer = DispatchSource.makeTimerSource()
+        timer.schedule(deadline: .now() + interval, repeating: interval)
+        timer.setEventHandler { [ticks] in ticks.continuation.yield() }
+        timer.activate()
+        var tlsStamp = Self.stamp(tlsPaths)
+        var keyStamp = Self.stamp(keyPaths)
+        // Weak, so that the end of the server is the end of the watch.
+        Task { [weak self, ticks] in
+            for await _ in ticks.stream {
+                guard let self else { break }
+                let (newTLS, newKeys) = (Self.stamp(self.tlsPaths), Self.stamp(self.keyPaths))
+                if newTLS != tlsStamp { self.reloadTLS() }
+                if newKeys != keyStamp { self.reloadKeys() }
+                (tlsStamp, keyStamp) = (newTLS, newKeys)
+            }
+            timer.cancel()
+        }
+    }
+
+    private var tlsPaths: [String] {
+        guard let tls = configuration.tls else { return [] }
+        return [tls.certificateChain, tls.privateKey] + (tls.clientAuthorities.map { [$0] } ?? [])
+    }
+
+    private var keyPaths: [String] { configuration.apiKeyFile.map { [$0] } ?? [] }
+
+    private func reloadTLS() {
+        guard let files = configuration.tls else { return }
+        do throws(TLSError) {
+            let context = try TLSContext(files)
+            loop.post { loop in loop.useTLS(context) }
+            logger.info("TLS certificate reloaded")
+        } catch {
+            logger.error("TLS certificate not reloaded: \(error)")
+        }
+    }
+
+    private func reloadKeys() {
+        do throws(APIKeys.Flaw) {
+            keys.replace(try configuration.currentKeys())
+            logger.info("API keys reloaded")
+        } catch {
+            logger.error("API keys not reloaded: \(error.reason)")
+        }
+    }
+
+    /// Changes when a file is written or replaced.
+    private static func stamp(_ paths: [String]) -> [Int] {
+        paths.flatMap { path -> [Int] in
+            var status = stat()
+            guard stat(path, &status) == 0 else { return [0, 0, 0, 0] }
+            return [Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import HTTP
+import HTTPTypes
+
+/// Who is let in, before anything is done for a request.
+extension Routes {
+    /// The route of a request that may have an answer; nil: it got another one.
+    func admit(
+        _ message: HTTPMessage, path: String, _ exchange: ExchangeID, on loop: isolated EventLoop
+    ) -> Route? {
+        let fields = message.head.headerFields
+        var context = RequestContext(id: RequestID(fields), isAnthropic: path.hasPrefix("/v1/messages"))
+        if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
+        requests[exchange] = context
+        accessLog.begin(exchange, message, path: path, requestID: context.id)
+        guard let route = Route(path: path) else {
+            refuse(exchange, .notFound(path: path), on: loop)
+            return nil
+        }
+        // A browser asks without the key.
+        if let preflight = configuration.cors?.preflight(message.head, allowing: route.methods) {
+            requests[exchange]?.replyFields = [:]
+            reply(exchange, .noContent, preflight, [], on: loop)
+            return nil
+        }
+        var limits = configuration.rateLimits
+        if route.needsKey(configuration), !keys.isEmpty {
+            guard let key = keys.key(in: fields) else {
+                refuse(exchange, .unauthorized(isMissing: !APIKeys.isGiven(in: fields)), on: loop)
+                return nil
+            }
+            requests[exchange]?.key = key.name
+            limits = key.limits.filled(from: limits)
+            accessLog.admitted(exchange, key: key.name)
+        }
+        guard route.methods.contains(message.head.method) else {
+            let allowed = route.methods.map(\.rawValue)
+            refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed), on: loop)
+            return nil
+        }
+        guard !route.generates || takeRequest(exchange, limits, on: loop) else { return nil }
+        return route
+    }
+
+    /// Counts a request against its key's limits; false: they are reached, and it was told.
+    private func takeRequest(_ exchange: ExchangeID, _ limits: RateLimits, on loop: isolated EventLoop) -> Bool {
+        guard let key = requests[exchange]?.key else { return false }
+        let standing = rateLimiter.admit(key, limits, now: clock.now)
+        requests[exchange]?.replyFields.append(contentsOf: standing.fields)
+        guard let wait = standing.retryAfter, let exhausted = standing.exhausted else { return true }
+        metrics.rateLimited.add(label: exhausted.rawValue)
+        let limit = exhausted == .requests ? standing.requests?.limit : standing.tokens?.limit
+        refuse(
+            exchange, .rateLimited(exhausted, limit: limit ?? 0, retryAfter: Int(wait.rounded(.up))), on: loop)
+        return false
+    }
+}
+
+extension Route {
+    /// Probes are open always; so is the version, which they show too.
+    func needsKey(_ configuration: ServerConfiguration) -> Bool {
+        switch self {
+        case .health, .ready, .version: false
+        case .metrics: configuration.metricsNeedKey
+        default: true
+        }
+    }
+
+    /// Whether it costs the model's time.
+    var generates: Bool {
+        switch self {
+        case .completions, .chatCompletions, .responses, .messages: true
+        default: false
+        }
+    }
+}
+
+extension ServerConfiguration {
+    /// What the connections ask before they read a body: whether there is anything that takes it, and a key that it knows.
+    func readsBody(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> Bool {
+        { request in
+            let path = String((request.path ?? "/").prefix { $0 != "?" })
+            guard let route = Route(path: path), route.methods.contains(request.method) else { return false }
+            return !route.needsKey(self) || keys.isEmpty || keys.key(in: request.headerFields) != nil
+        }
+    }
+}

@@ -1,0 +1,150 @@
+"""HTTPS, as clients meet it: openai's, and Python's own ssl where a case needs more control."""
+
+import contextlib
+import http.client
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+
+import httpx
+import openai
+import pytest
+from trinity_server import BINARY, FIXTURES, REPOSITORY, Server, eventually
+
+MODEL = "trinity-tiny"
+FILES = FIXTURES / "tls"
+
+
+class SecureServer(Server):
+    """A server that speaks HTTPS with the certificate of the tests."""
+
+    client_files = ()
+
+    def __init__(self, *arguments, certificate=FILES / "server.pem", key=FILES / "server.key"):
+        super().__init__("--tls-cert-file", certificate, "--tls-key-file", key, *arguments)
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def context(self):
+        context = ssl.create_default_context(cafile=FILES / "ca.pem")
+        for name in self.client_files:
+            context.load_cert_chain(FILES / f"{name}.pem", FILES / f"{name}.key")
+        return context
+
+    def connection(self):
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=120, context=self.context())
+
+    def subject(self):
+        """The common name of the certificate that a new connection meets."""
+        with contextlib.closing(self.connection()) as connection:
+            connection.connect()
+            return connection.sock.getpeercert()["subject"][0][0][1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with SecureServer() as server:
+        yield server
+
+
+def test_the_openai_client_streams_over_https(server):
+    http_client = httpx.Client(verify=server.context())
+    client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", http_client=http_client, max_retries=0)
+    whole = client.completions.create(model=MODEL, prompt="Once upon a time", max_tokens=30, temperature=0)
+    stream = client.completions.create(model=MODEL, prompt="Once upon a time", max_tokens=30, temperature=0, stream=True)
+    assert "".join(chunk.choices[0].text for chunk in stream) == whole.choices[0].text != ""
+
+
+def test_large_bodies_go_both_ways(server):
+    prompt = [1] * 100_000  # 300 kB of JSON in, some of it back in the error and more by echo
+    reply = server.post("/tokenize", {"prompt": "word " * 200_000})
+    assert reply.status == 200 and reply.json["count"] > 200_000
+    assert server.post("/v1/completions", {"prompt": prompt, "max_tokens": 1}).status == 400
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed_and_the_protocol_is_named(server, version):
+    context = server.context()
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    session = None
+    for reused in (False, True):
+        with socket.create_connection(("127.0.0.1", server.port)) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+                assert secure.selected_alpn_protocol() == "http/1.1"
+                secure.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                reply = b"".join(iter(lambda: secure.recv(65536), b""))
+                assert reply.startswith(b"HTTP/1.1 200 ")
+                assert secure.session_reused == reused
+                session = secure.session
+
+
+def test_plain_http_and_garbage_harm_nobody(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/health")
+        reply = connection.getresponse()
+        assert reply.status == 400 and b"https://" in reply.read()
+    for bytes_ in (b"\x00" * 1000, b"\xff" * 100_000, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+        with socket.create_connection(("127.0.0.1", server.port)) as plain:
+            with contextlib.suppress(ConnectionError):
+                plain.sendall(bytes_)
+                plain.shutdown(socket.SHUT_WR)
+                while plain.recv(65536):
+                    pass
+    assert server.get("/health").status == 200
+
+
+def test_clients_need_a_certificate_where_one_is_asked_for():
+    server = SecureServer("--tls-client-ca-file", FILES / "ca.pem")
+    server.client_files = ("client",)
+    with server:
+        assert server.get("/health").status == 200
+        for files in ((), ("intruder",)):
+            server.client_files = files
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                server.get("/health")
+        server.client_files = ("client",)
+
+
+def test_a_renewed_certificate_is_taken_over(tmp_path):
+    certificate, key = tmp_path / "tls.pem", tmp_path / "tls.key"
+    shutil.copy(FILES / "server.pem", certificate)
+    shutil.copy(FILES / "server.key", key)
+    with SecureServer(certificate=certificate, key=key) as server:
+        assert server.subject() == "server"
+        with contextlib.closing(server.connection()) as old:
+            old.request("GET", "/health")
+            assert old.getresponse().read()
+            # Not together yet: what was there stays.
+            shutil.copy(FILES / "renewed.pem", certificate)
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda: "TLS certificate not reloaded" in server.log_text())
+            assert server.subject() == "server"
+            shutil.copy(FILES / "renewed.key", key)
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda: server.subject() == "renewed")
+            old.request("GET", "/health")
+            assert old.getresponse().status == 200
+        # Without a signal too, after a few seconds.
+        shutil.copy(FILES / "server.key", key)
+        shutil.copy(FILES / "server.pem", certificate)
+        eventually(lambda: server.subject() == "server", seconds=15)
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (("--tls-cert-file", FILES / "server.pem"), "--tls-key-file"),
+        (("--tls-cert-file", FILES / "server.pem", "--tls-key-file", FILES / "client.key"), "is not the key of"),
+        (("--tls-client-ca-file", FILES / "ca.pem"), "needs --tls-cert-file"),
+        (("--tls-cert-file", "/nowhere", "--tls-key-file", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_unusable_files_are_errors_at_start(arguments, reason):
+    run = subprocess.run([REPOSITORY / BINARY, "serve", *arguments], capture_output=True, text=True, timeout=30)
+    assert run.returncode == 64 and reason in run.stderr
