@@ -11,9 +11,12 @@ SOAK_SECONDS ?= 600
 # Or how many requests; then the time does not count.
 SOAK_REQUESTS ?=
 
-# What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and for how long each.
-FUZZ_TARGET ?= tokenizerFile encoder template templateContext json
-FUZZ_SECONDS ?= 600
+# What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
+FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody safetensors \
+    tlsRecords
+FUZZ_RUNS ?= 10000000
+# Or for how long at most (0: as long as it takes).
+FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
 .PHONY: help setup build serve test clients check lint format tidy tsan fuzz soak clean
@@ -57,12 +60,12 @@ tsan: setup ## Run the tests of HTTP, server and engine threads under the thread
 	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
 
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.
-fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_SECONDS
+fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	cd Fuzzing && swift build -c release --sanitize fuzzer
 	for target in $(FUZZ_TARGET); do \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
 	    FUZZ_TARGET=$$target SWIFT_BACKTRACE=enable=no Fuzzing/.build/release/Fuzzer \
-	        -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
+	        -runs=$(if $(filter 0,$(FUZZ_RUNS)),-1,$(FUZZ_RUNS)) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
 	        -dict=Tests/Fuzzing/Dictionaries/$$target.txt -artifact_prefix=$(FUZZ_FOLDER)/$$target/failed/ \
 	        $(FUZZ_FOLDER)/$$target/corpus Tests/Fuzzing/Corpus/$$target || exit 1; \
 	done

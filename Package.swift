@@ -127,7 +127,8 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["Text"], path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "FuzzTargets", dependencies: ["Text", "TestSupport"], path: "Tests/Fuzzing",
+            name: "FuzzTargets", dependencies: ["Engine", "HTTP", "Server", "Text", "TestSupport"],
+            path: "Tests/Fuzzing",
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),

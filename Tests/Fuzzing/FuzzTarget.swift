@@ -8,6 +8,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case template
     case templateContext
     case json
+    case requestBody
+    case httpRequest
+    case chunkedBody
+    case safetensors
+    case tlsRecords
 
     /// Runs the target on one input, which it must survive.
     ///
@@ -19,6 +24,11 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .template: try FuzzTarget.renderSource(bytes)
         case .templateContext: try FuzzTarget.renderContext(bytes)
         case .json: try FuzzTarget.parseJSON(bytes)
+        case .requestBody: try FuzzTarget.readRequestBody(bytes)
+        case .httpRequest: try FuzzTarget.readRequests(bytes)
+        case .chunkedBody: try FuzzTarget.decodeChunks(bytes)
+        case .safetensors: try FuzzTarget.readSafetensors(bytes)
+        case .tlsRecords: try FuzzTarget.receiveRecords(bytes)
         }
     }
 }

@@ -51,7 +51,7 @@ public final class TLSContext: Sendable {
     }
 
     /// The server's side of a new connection.
-    func makeSession() -> TLSSession {
+    package func makeSession() -> TLSSession {
         // As a number, since the compiler cannot see that libssl keeps the context, which is shared, apart from the session.
         let address = context.withLock { UInt(bitPattern: SSL_new($0)) }
         guard let session = OpaquePointer(bitPattern: address) else {

@@ -3,8 +3,8 @@ import Synchronization
 
 /// TLS of one connection between two memory buffers, without I/O: ciphertext in, plaintext out, and back. Used by one
 /// thread at a time, but not always the same: handshakes run beside the loop.
-final class TLSSession: Sendable {
-    enum Handshake: Equatable {
+package final class TLSSession: Sendable {
+    package enum Handshake: Equatable {
         case done
         /// Needs more of the peer's bytes.
         case unfinished
@@ -13,7 +13,7 @@ final class TLSSession: Sendable {
         case plainHTTP
     }
 
-    enum Received: Equatable {
+    package enum Received: Equatable {
         case bytes([UInt8])
         /// Needs more of the peer's bytes.
         case nothing
@@ -46,7 +46,7 @@ final class TLSSession: Sendable {
     }
 
     /// Ciphertext from the peer.
-    func receive(_ bytes: ArraySlice<UInt8>) {
+    package func receive(_ bytes: ArraySlice<UInt8>) {
         state.withLock { state in
             let count = bytes.withUnsafeBytes { BIO_write(state.inbound, $0.baseAddress, Int32(clamping: $0.count)) }
             precondition(count == bytes.count, "a memory buffer takes everything")
@@ -54,7 +54,7 @@ final class TLSSession: Sendable {
     }
 
     /// Goes on with the handshake; may take milliseconds for the private key.
-    func handshake() -> Handshake {
+    package func handshake() -> Handshake {
         state.withLock { state in
             ERR_clear_error()
             let result = SSL_do_handshake(state.session)
@@ -65,7 +65,7 @@ final class TLSSession: Sendable {
     }
 
     /// Plaintext from what was received, one record's at most; after the handshake.
-    func read() -> Received {
+    package func read() -> Received {
         state.withLock { state in
             ERR_clear_error()
             var result: Int32 = 0
@@ -79,7 +79,7 @@ final class TLSSession: Sendable {
     }
 
     /// Encrypts the beginning of `bytes`, which has one record's at most; how many it took, nil when the session has ended.
-    func write(_ bytes: [UInt8]) -> Int? {
+    package func write(_ bytes: [UInt8]) -> Int? {
         state.withLock { state in
             ERR_clear_error()
             let count = SSL_write(state.session, bytes, Int32(clamping: bytes.count))
@@ -91,7 +91,7 @@ final class TLSSession: Sendable {
     static let recordBytes = 16384
 
     /// Tells the peer that nothing follows (close_notify).
-    func close() {
+    package func close() {
         state.withLock { state in
             ERR_clear_error()
             // Before the handshake's end there is nothing to close.
@@ -102,7 +102,7 @@ final class TLSSession: Sendable {
     var hasOutput: Bool { state.withLock { trinity_bio_pending($0.outbound) > 0 } }
 
     /// Takes out the ciphertext for the peer; empty: there is none.
-    func takeOutput() -> [UInt8] {
+    package func takeOutput() -> [UInt8] {
         state.withLock { state in
             [UInt8](unsafeUninitializedCapacity: trinity_bio_pending(state.outbound)) { buffer, count in
                 count = Int(max(0, BIO_read(state.outbound, buffer.baseAddress, Int32(clamping: buffer.count))))

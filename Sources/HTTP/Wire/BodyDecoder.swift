@@ -1,6 +1,6 @@
 /// Bytes into one whole body (RFC 9112, 6 and 7.1). What is kept never exceeds the limit, and memory is taken as bytes arrive,
 /// not as they are announced.
-struct BodyDecoder {
+package struct BodyDecoder {
     private enum State {
         /// Content-Length: the bytes still to come.
         case counted(Int)
@@ -19,10 +19,10 @@ struct BodyDecoder {
     private var trailerFields = 0
 
     /// The decoded bytes so far.
-    private(set) var body: [UInt8] = []
+    package private(set) var body: [UInt8] = []
 
     /// - Parameter framing: A length has been checked against the limit by the parser.
-    init(framing: RequestHead.Framing, limits: WireLimits) {
+    package init(framing: RequestHead.Framing, limits: WireLimits) {
         self.limits = limits
         state =
             switch framing {
@@ -33,7 +33,7 @@ struct BodyDecoder {
     }
 
     /// Takes from `buffer` what belongs to the body; true when the body has ended.
-    mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
+    package mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
         while true {
             switch state {
             case .counted(let remaining):

@@ -1,14 +1,14 @@
 /// Bytes that arrive at the end and are taken from the front.
 ///
 /// Indices count from the first unread byte, so a parser never sees how much was taken before.
-struct ByteBuffer {
+package struct ByteBuffer {
     private var storage: [UInt8] = []
     private var head = 0
 
-    init() {}
+    package init() {}
 
     /// The number of unread bytes.
-    var count: Int { storage.count - head }
+    package var count: Int { storage.count - head }
 
     var isEmpty: Bool { storage.count == head }
 
@@ -27,7 +27,7 @@ struct ByteBuffer {
         }
     }
 
-    mutating func append(_ bytes: ArraySlice<UInt8>) {
+    package mutating func append(_ bytes: ArraySlice<UInt8>) {
         compactIfWorthwhile()
         storage.append(contentsOf: bytes)
     }

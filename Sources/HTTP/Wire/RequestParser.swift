@@ -4,7 +4,7 @@ import HTTPTypes
 /// read differently is refused, so that nothing can be smuggled past a proxy.
 ///
 /// After an error the parser must not be used again: where the next request begins is unknown.
-struct RequestParser {
+package struct RequestParser {
     private let limits: WireLimits
     private var scanner = LineScanner()
     private var draft: RequestDraft?
@@ -12,12 +12,12 @@ struct RequestParser {
     private var fieldCount = 0
     private var skippedEmptyLine = false
 
-    init(limits: WireLimits) {
+    package init(limits: WireLimits) {
         self.limits = limits
     }
 
     /// Takes one whole head from the front of `buffer`; nil when its end has not arrived.
-    mutating func parse(_ buffer: inout ByteBuffer) throws(WireError) -> RequestHead? {
+    package mutating func parse(_ buffer: inout ByteBuffer) throws(WireError) -> RequestHead? {
         while true {
             let isRequestLine = draft == nil
             let limit = isRequestLine ? limits.requestLineBytes : limits.headerBytes - headerBytes

@@ -1,10 +1,10 @@
 import Text
 
 /// The body of `POST /v1/messages`, Anthropic's Messages API, as the chat completion that it asks for.
-enum MessagesRequest {
+package enum MessagesRequest {
     /// - Parameter counts: whether it is one of `count_tokens`, which has no reply.
     /// - Throws: the `APIError` that names the first parameter at fault.
-    static func translate(_ body: JSONValue, counts: Bool = false) throws(APIError) -> ChatTranslation {
+    package static func translate(_ body: JSONValue, counts: Bool = false) throws(APIError) -> ChatTranslation {
         var reader = try FieldReader(body)
         guard let given = try reader.array("messages") else { throw .missing(param: "messages") }
         var messages = try system(&reader)

@@ -2,7 +2,7 @@ import Text
 
 /// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
 /// checked already, so that errors name what the client wrote.
-struct ChatTranslation: Sendable {
+package struct ChatTranslation: Sendable {
     /// The body of a chat completion request.
     var body: JSONObject
     /// What the reply has to be like.
@@ -30,7 +30,7 @@ struct ChatTranslation: Sendable {
 
 extension ChatCompletionRequest {
     /// - Throws: the `APIError` that names the first parameter at fault.
-    init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
+    package init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
         try self.init(.object(translation.body), for: model)
         promptParameter = translation.promptParameter
         guard let structure = translation.structure else { return }

@@ -20,7 +20,7 @@ public struct RateLimits: Sendable, Hashable {
 /// Counts what each key has used, in token buckets: each holds a minute's worth, and fills evenly. A request needs one
 /// request and a token bucket that is not empty; its tokens are taken out when they are known, those of its prompt when it
 /// is accepted and others as they are generated, so that a bucket may owe what a request took too much.
-struct RateLimiter {
+package struct RateLimiter {
     /// The name under which requests without a key count.
     static let nobody = ""
 
@@ -46,7 +46,7 @@ struct RateLimiter {
     }
 
     /// What a reply's fields tell.
-    struct Standing: Equatable {
+    package struct Standing: Equatable {
         struct Part: Equatable {
             var limit: Int
             var remaining: Int
@@ -61,7 +61,7 @@ struct RateLimiter {
         /// What was used up.
         var exhausted: Exhausted?
 
-        enum Exhausted: String {
+        package enum Exhausted: String {
             case requests, tokens
         }
     }

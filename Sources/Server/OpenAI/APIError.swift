@@ -8,7 +8,7 @@ import Text
 ///
 /// Messages are for the client: they name the parameter, the bound and the value given, and never the server's
 /// internals.
-enum APIError: Error, Hashable, Sendable {
+package enum APIError: Error, Hashable, Sendable {
     case malformedJSON(JSONError)
     /// A parameter of the wrong type, out of range or in conflict with another; `param` is its path in the body.
     case invalid(param: String?, message: String)

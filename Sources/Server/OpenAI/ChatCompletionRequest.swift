@@ -1,7 +1,7 @@
 import Text
 
 /// The body of `POST /v1/chat/completions`, checked.
-struct ChatCompletionRequest: Sendable {
+package struct ChatCompletionRequest: Sendable {
     /// At least one.
     var messages: [ChatMessage]
     var options: GenerationOptions
@@ -27,7 +27,7 @@ struct ChatCompletionRequest: Sendable {
     var promptParameter = "messages"
 
     /// - Throws: the `APIError` that names the first parameter at fault.
-    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+    package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         var reader = try FieldReader(body)
         try model.check(requestedName: reader.string("model"))
         guard let messages = try reader.array("messages") else { throw .missing(param: "messages") }

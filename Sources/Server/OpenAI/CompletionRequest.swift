@@ -1,7 +1,7 @@
 import Text
 
 /// The body of `POST /v1/completions`, checked.
-struct CompletionRequest: Sendable {
+package struct CompletionRequest: Sendable {
     /// One prompt, before or after tokenization.
     enum Prompt: Sendable, Hashable {
         case text(String)
@@ -13,7 +13,7 @@ struct CompletionRequest: Sendable {
     var options: GenerationOptions
 
     /// - Throws: the `APIError` that names the first parameter at fault.
-    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+    package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         var reader = try FieldReader(body)
         try model.check(requestedName: reader.string("model"))
         guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }

@@ -1,7 +1,7 @@
 import Engine
 
 /// What requests are checked against: the model's name, its bounds and its defaults.
-struct ServedModel: Sendable {
+package struct ServedModel: Sendable {
     /// The name that clients use.
     var name: String
     /// Unix time in seconds at which the model was loaded.
@@ -17,6 +17,20 @@ struct ServedModel: Sendable {
     var speculates = false
     /// What `generation_config.json` says, for everything that a request leaves open.
     var samplingDefaults: SamplingParameters
+
+    package init(
+        name: String, created: Int, vocabularySize: Int, maxModelLength: Int, hasTokenizer: Bool, hasChatTemplate: Bool,
+        speculates: Bool = false, samplingDefaults: SamplingParameters
+    ) {
+        self.name = name
+        self.created = created
+        self.vocabularySize = vocabularySize
+        self.maxModelLength = maxModelLength
+        self.hasTokenizer = hasTokenizer
+        self.hasChatTemplate = hasChatTemplate
+        self.speculates = speculates
+        self.samplingDefaults = samplingDefaults
+    }
 
     /// Checks the `model` of a request; a request without one means this model.
     func check(requestedName: String?) throws(APIError) {

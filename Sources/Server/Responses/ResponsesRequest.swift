@@ -1,9 +1,9 @@
 import Text
 
 /// The body of `POST /v1/responses`, OpenAI's Responses API without stored state, as the chat completion that it asks for.
-enum ResponsesRequest {
+package enum ResponsesRequest {
     /// - Throws: the `APIError` that names the first parameter at fault.
-    static func translate(_ body: JSONValue) throws(APIError) -> ChatTranslation {
+    package static func translate(_ body: JSONValue) throws(APIError) -> ChatTranslation {
         var reader = try FieldReader(body)
         guard let input = reader.value("input") else { throw .missing(param: "input") }
         var messages: [JSONValue] = []
