@@ -132,7 +132,9 @@ let package = Package(
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
+            exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),

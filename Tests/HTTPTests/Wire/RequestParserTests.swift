@@ -4,22 +4,30 @@ import Testing
 @testable import HTTP
 
 @Suite struct RequestParserTests {
+    @Test func `each case has a name of its own, and each part of a request has cases`() {
+        #expect(Set(RequestCorpus.all.map(\.name)).count == RequestCorpus.all.count)
+        #expect(RequestCorpus.all.count > 140)
+        let errors = Set(
+            RequestCorpus.all.compactMap { if case .refused(let error) = $0.outcome { error } else { nil } })
+        // These two are not about bytes.
+        #expect(errors == Set(WireError.allCases).subtracting([.timedOut, .overloaded]))
+    }
+
     @Test(arguments: RequestCorpus.all)
     func `a request is read as the corpus says when it comes whole`(_ example: CorpusCase) {
-        let bytes = Array(example.bytes.utf8)
-        let reading = Reading(of: [bytes])
+        let reading = Reading(of: [example.bytes])
         #expect(reading.outcome == example.outcome)
         if case .request = example.outcome { #expect(reading.unread == 0) }
     }
 
     @Test(arguments: RequestCorpus.all)
     func `a request is read the same byte by byte`(_ example: CorpusCase) {
-        #expect(Reading(of: example.bytes.utf8.map { [$0] }).outcome == example.outcome)
+        #expect(Reading(of: example.bytes.map { [$0] }).outcome == example.outcome)
     }
 
     @Test(arguments: RequestCorpus.all)
     func `a request is read the same when split anywhere`(_ example: CorpusCase) {
-        let bytes = Array(example.bytes.utf8)
+        let bytes = example.bytes
         for split in bytes.indices {
             #expect(
                 Reading(of: [Array(bytes[..<split]), Array(bytes[split...])]).outcome == example.outcome, "at \(split)")
@@ -29,7 +37,7 @@ import Testing
     @Test(arguments: RequestCorpus.all.filter { $0.outcome != .incomplete })
     func `what follows a request is left unread`(_ example: CorpusCase) {
         let next = Array("GET /next HTTP/1.1\r\n".utf8)
-        let reading = Reading(of: [Array(example.bytes.utf8) + next])
+        let reading = Reading(of: [example.bytes + next])
         if case .refused(let error) = example.outcome {
             guard case .refused = reading.outcome else {
                 Issue.record("accepted after all: \(error)")
@@ -94,7 +102,8 @@ private struct Reading {
                 }
                 guard let request = head?.request, try decoder?.decode(&buffer) == true, let decoder else { continue }
                 let body = String(decoding: decoder.body, as: UTF8.self)
-                outcome = .request("\(request.method) \(request.authority ?? "-") \(request.path ?? "-") \(body)")
+                let line = "\(request.method) \(request.authority ?? "-") \(request.path ?? "-")"
+                outcome = .request(body.isEmpty ? line : "\(line) \(body)")
             }
         } catch {
             outcome = .refused(error)
