@@ -59,13 +59,20 @@ tsan: setup ## Run the tests of HTTP, server and engine threads under the thread
 	swift test --sanitize thread --scratch-path .build-tsan --disable-xctest --no-parallel \
 	    --filter 'HTTPTests|ServerTests|LLMEngineTests|WorkerPoolTests'
 
+# Inputs are as long as the target's own limits let them matter: longer ones only cost time.
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.
 fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	cd Fuzzing && swift build -c release --sanitize fuzzer
 	for target in $(FUZZ_TARGET); do \
+	    case $$target in \
+	        httpRequest | chunkedBody) bytes=1024 ;; \
+	        safetensors | tlsRecords) bytes=2048 ;; \
+	        *) bytes=4096 ;; \
+	    esac && \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
 	    FUZZ_TARGET=$$target SWIFT_BACKTRACE=enable=no Fuzzing/.build/release/Fuzzer \
-	        -runs=$(if $(filter 0,$(FUZZ_RUNS)),-1,$(FUZZ_RUNS)) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1 \
+	        -runs=$(if $(filter 0,$(FUZZ_RUNS)),-1,$(FUZZ_RUNS)) -max_total_time=$(FUZZ_SECONDS) \
+	        -timeout=10 -rss_limit_mb=2048 -max_len=$$bytes -print_final_stats=1 \
 	        -dict=Tests/Fuzzing/Dictionaries/$$target.txt -artifact_prefix=$(FUZZ_FOLDER)/$$target/failed/ \
 	        $(FUZZ_FOLDER)/$$target/corpus Tests/Fuzzing/Corpus/$$target || exit 1; \
 	done

@@ -78,6 +78,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            resources: [.embedInCode("Page/index.html")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.

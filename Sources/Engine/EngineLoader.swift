@@ -57,7 +57,8 @@ struct EngineLoader {
         let served = LoadedModel(
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
-            geometry: geometry, kernels: kernels.name, threads: threads)
+            geometry: geometry, kernels: kernels.name, threads: threads,
+            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool) : nil)
         report(served, since: start, clock)
         var limits = SchedulerLimits(
             maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
@@ -68,6 +69,16 @@ struct EngineLoader {
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: limits, cachesPrefixes: options.cachesPrefixes, speculativeTokens: options.speculativeTokens,
             loadedModel: served)
+    }
+
+    /// Half a second, and a quarter of a GiB for as long.
+    private static func readBandwidth(_ pool: WorkerPool) -> Double? {
+        #if DEBUG
+            // Unoptimised, the loop is slower than the memory.
+            nil
+        #else
+            MachineCeiling(pool: pool, isQuick: false, bytes: 256 << 20).readBandwidth() * 1e9
+        #endif
     }
 
     private func chooseKernels() throws -> KernelTable {

@@ -119,6 +119,8 @@ public struct TokenEvent: Sendable {
     public var prefixCut: PrefixCut?
     /// How many of the prompt's tokens are computed, and since when it is; where that is asked for and more are to come.
     public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
+    /// How often it was sent back to the queue; in the last event only.
+    public var preemptions = 0
     /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
     public var promptLogprobs: [TokenLogprobs] = []
 
@@ -135,6 +137,7 @@ public struct TokenEvent: Sendable {
         finish = later.finish
         cachedTokens = max(cachedTokens, later.cachedTokens)
         prefixCut = prefixCut ?? later.prefixCut
+        preemptions = max(preemptions, later.preemptions)
         promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs
     }
@@ -151,6 +154,9 @@ public struct EngineStatistics: Sendable {
     public var traffic = StepTraffic()
     /// What all steps have spent their time on.
     public var phases = StepPhases()
+    public var stepSizes = StepSizes()
+    /// Bytes a second that recent steps have read of weights, keys and values; `nil` before the first step.
+    public var readRate: Double?
 
     public init() {}
 }

@@ -48,6 +48,8 @@ public struct EngineOptions: Sendable {
     public var weightFormat = WeightFormat.auto
     /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
     public var pinsThreads = true
+    /// Measures at start how fast memory is read, to tell what share of that steps reach.
+    public var measuresBandwidth = false
 
     /// The type of keys and values that these options come to.
     public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }

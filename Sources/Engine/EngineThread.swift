@@ -18,6 +18,7 @@ final class EngineThread {
     private let speculativeTokens: Int?
     private var sequences: [SequenceID: GeneratingSequence] = [:]
     private var totals = EngineStatistics()
+    private var readRate = ReadRate()
 
     init(loaded: EngineLoader.Loaded, tokenizer: Tokenizer?, mailbox: EngineMailbox, outbox: EngineOutbox) {
         transformer = loaded.transformer
@@ -88,10 +89,11 @@ final class EngineThread {
 
     private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {
         ids.sorted().compactMap { id in
-            guard sequences.removeValue(forKey: id) != nil else { return nil }
+            guard let sequence = sequences.removeValue(forKey: id) else { return nil }
             scheduler.abort(id)
             var event = TokenEvent(sequence: id)
             event.finish = .abort
+            event.preemptions = sequence.preemptions
             return event
         }
     }
@@ -101,9 +103,11 @@ final class EngineThread {
         let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens())
         var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
-            sequences[id] = nil
+            let sequence = sequences.removeValue(forKey: id)
             events[id, default: TokenEvent(sequence: id)].finish = .deadlineExceeded
+            events[id]?.preemptions = sequence?.preemptions ?? 0
         }
+        for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
         // The deadline may have been that of the last one.
         guard !scheduled.sequences.isEmpty else { return scheduled.expired.compactMap { events[$0] } }
         for admitted in scheduled.admitted {
@@ -121,6 +125,8 @@ final class EngineThread {
         scheduler.advance(scheduled)
         totals.steps += 1
         totals.traffic += transformer.traffic
+        totals.stepSizes.add(batch.tokens.count)
+        readRate.add(transformer.traffic, took: forwardEnd - scheduleEnd)
         let promptRows = promptRows(scheduled)
 
         for entry in scheduled.sequences where !entry.samples {
@@ -180,6 +186,7 @@ final class EngineThread {
         do throws(SamplerError) {
             guard let sampled = try result?.get() else {
                 event.finish = .length
+                event.preemptions = sequence.preemptions
                 return scheduler.finish(id)
             }
             var ids: [Int32] = []
@@ -201,6 +208,7 @@ final class EngineThread {
         if event.finish == nil {
             sequences[id] = sequence
         } else {
+            event.preemptions = sequence.preemptions
             scheduler.finish(id)
         }
     }
@@ -274,6 +282,7 @@ final class EngineThread {
 
     private func statistics() -> EngineStatistics {
         totals.scheduler = scheduler.statistics
+        totals.readRate = readRate.value
         return totals
     }
 }

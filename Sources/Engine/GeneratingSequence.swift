@@ -9,6 +9,8 @@ struct GeneratingSequence {
     private(set) var tokens: [Int32]
     /// For penalties and bad words; empty without them.
     private(set) var counts: TokenCounts
+    /// How often it had to give its blocks back.
+    var preemptions = 0
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
     /// Where in its grammar its text has come to.

@@ -122,4 +122,6 @@ public struct LoadedModel: Sendable {
     /// The kernel set that was chosen at start.
     public var kernels: String
     public var threads: Int
+    /// Bytes a second that all threads together read of memory, as measured at start; `nil` where it was not.
+    public var readBandwidth: Double?
 }

@@ -203,6 +203,8 @@ public struct Scheduler: Sendable {
         sequences[id] = state
         guard accepted > 0 else { return }
         counts.acceptedDraftTokens += UInt64(accepted)
+        while counts.acceptedDraftsByPosition.count < accepted { counts.acceptedDraftsByPosition.append(0) }
+        for position in 0..<accepted { counts.acceptedDraftsByPosition[position] += 1 }
         shares.charge(state.terms.tenant, accepted * TenantShares.completionWeight)
         updateCache(id, state)
     }

@@ -19,6 +19,8 @@ public struct SchedulerStatistics: Sendable, Equatable {
     public var drafts: UInt64 = 0
     public var draftTokens: UInt64 = 0
     public var acceptedDraftTokens: UInt64 = 0
+    /// The same by place in its guess, from the first; as many as have been right once.
+    public var acceptedDraftsByPosition: [UInt64] = []
     /// Sequences whose deadline passed.
     public var expired: UInt64 = 0
     /// Prompt tokens a second that steps like the last one compute; `nil` before there was one to learn from.

@@ -21,6 +21,8 @@ struct ActiveResponses {
         /// The name of the request's key.
         var key: String
         var promptTokens: Int
+        /// Those of them that the cache had.
+        var cachedTokens = 0
         /// Whether a sibling computes the prompt for it.
         var isSibling: Bool
         var priority: Int
@@ -163,6 +165,7 @@ struct ActiveResponses {
         guard var choice = choices[event.sequence] else { return nil }
         if let admitted = event.admitted {
             choice.admitted = admitted
+            choice.cachedTokens = event.cachedTokens
             metrics.queueTime.observe(admitted - choice.arrival)
         }
         for token in event.tokens {
@@ -178,7 +181,7 @@ struct ActiveResponses {
         }
         if let finish = event.finish {
             choices[event.sequence] = nil
-            record(finish, of: choice, in: &metrics, now: now)
+            record(finish, of: choice, preemptions: event.preemptions, in: &metrics, now: now)
         } else {
             choices[event.sequence] = choice
         }
@@ -186,7 +189,8 @@ struct ActiveResponses {
     }
 
     private func record(
-        _ finish: FinishReason, of choice: Choice, in metrics: inout Metrics, now: ContinuousClock.Instant
+        _ finish: FinishReason, of choice: Choice, preemptions: Int, in metrics: inout Metrics,
+        now: ContinuousClock.Instant
     ) {
         switch finish {
         case .stop: metrics.finished.add(label: "stop")
@@ -197,7 +201,10 @@ struct ActiveResponses {
         let end = choice.lastToken ?? now
         metrics.latency.observe(end - choice.arrival)
         metrics.promptLength.observe(Double(choice.promptTokens))
+        metrics.computedPromptLength.observe(
+            choice.admitted == nil ? 0 : Double(choice.promptTokens - choice.cachedTokens))
         metrics.generationLength.observe(Double(choice.tokens))
+        metrics.preemptions.observe(Double(preemptions))
         if let admitted = choice.admitted { metrics.inferenceTime.observe(end - admitted) }
         if let first = choice.firstToken {
             metrics.decodeTime.observe(end - first)

@@ -172,7 +172,9 @@ public final class Application: Sendable {
     private func startEngine(_ text: TextPipeline?) {
         let loop = loop
         let announce = announce
-        let engine = LLMEngine(options: configuration.engine, tokenizer: text?.tokenizer, logger: logger) {
+        var options = configuration.engine
+        options.measuresBandwidth = true
+        let engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
             loop.post { loop in
                 Routes.on(loop) { $0.engineReported(on: loop) }
             }

@@ -3,6 +3,7 @@ import HTTPTypes
 
 /// Every path that is served; `openapi.yaml` has the same list, and a test holds them together.
 enum Route: Equatable, Sendable {
+    case page
     case completions
     case chatCompletions
     case chatPrompt
@@ -22,6 +23,7 @@ enum Route: Equatable, Sendable {
     /// The route of `path`, which has no query; `nil`: there is none.
     init?(path: String) {
         switch path {
+        case "/": self = .page
         case "/v1/completions": self = .completions
         case "/v1/chat/completions": self = .chatCompletions
         case "/v1/chat/completions/render": self = .chatPrompt
@@ -44,6 +46,31 @@ enum Route: Equatable, Sendable {
             self = .model(name)
         }
     }
+
+    /// The path, with a name in place of what varies.
+    var pattern: String {
+        switch self {
+        case .page: "/"
+        case .completions: "/v1/completions"
+        case .chatCompletions: "/v1/chat/completions"
+        case .chatPrompt: "/v1/chat/completions/render"
+        case .responses: "/v1/responses"
+        case .messages: "/v1/messages"
+        case .messageTokens: "/v1/messages/count_tokens"
+        case .tokenize: "/tokenize"
+        case .detokenize: "/detokenize"
+        case .tokenizerInfo: "/tokenizer_info"
+        case .models: "/v1/models"
+        case .model: "/v1/models/{model}"
+        case .health: "/health"
+        case .ready: "/ready"
+        case .metrics: "/metrics"
+        case .version: "/version"
+        }
+    }
+
+    /// Probes and scrapes come every few seconds and say nothing new.
+    var isProbe: Bool { [.health, .ready, .metrics].contains(self) }
 
     var methods: [HTTPRequest.Method] {
         switch self {

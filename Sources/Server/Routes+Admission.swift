@@ -8,11 +8,13 @@ extension Routes {
         _ message: HTTPMessage, path: String, _ exchange: ExchangeID, on loop: isolated EventLoop
     ) -> Route? {
         let fields = message.head.headerFields
-        var context = RequestContext(id: RequestID(fields), isAnthropic: path.hasPrefix("/v1/messages"))
+        var context = RequestContext(
+            id: RequestID(fields), method: message.head.method, route: Route(path: path),
+            isAnthropic: path.hasPrefix("/v1/messages"))
         if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
         requests[exchange] = context
         accessLog.begin(exchange, message, path: path, requestID: context.id)
-        guard let route = Route(path: path) else {
+        guard let route = context.route else {
             refuse(exchange, .notFound(path: path), on: loop)
             return nil
         }
@@ -56,10 +58,10 @@ extension Routes {
 }
 
 extension Route {
-    /// Probes are open always; so is the version, which they show too.
+    /// Probes are open always; so is the version, which they show too, and the page, which asks for the key.
     func needsKey(_ configuration: ServerConfiguration) -> Bool {
         switch self {
-        case .health, .ready, .version: false
+        case .page, .health, .ready, .version: false
         case .metrics: configuration.metricsNeedKey
         default: true
         }

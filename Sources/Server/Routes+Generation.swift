@@ -72,6 +72,8 @@ extension Routes {
                 deadline: deadline, using: &generator)
             guard engine.submit(requests) else { throw overload(.places) }
             metrics.choices.observe(Double(options.choices))
+            metrics.accepted.add(UInt64(requests.count))
+            for request in requests { metrics.maxTokens.observe(Double(request.maxTokens)) }
             let stream = CompletionStream(
                 endpoint: endpoint, requestID: requestID.description, created: Int(Date().timeIntervalSince1970),
                 model: serving.model.name, options: options, promptIDs: prepared.promptIDs,

@@ -72,6 +72,9 @@ final class Routes: HTTPService {
         let path = String((message.head.path ?? "/").prefix { $0 != "?" })
         guard let route = admit(message, path: path, exchange, on: loop) else { return }
         switch route {
+        case .page:
+            guard configuration.servesPage else { return refuse(exchange, .notFound(path: path), on: loop) }
+            reply(exchange, .ok, Page.fields, Page.body, on: loop)
         case .completions: generate(.completions, message, exchange, on: loop)
         case .chatCompletions: generate(.chat, message, exchange, on: loop)
         case .responses: generate(.responses, message, exchange, on: loop)
@@ -101,20 +104,30 @@ final class Routes: HTTPService {
                 Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
             reply(exchange, version, on: loop)
         case .metrics:
-            let text = metrics.render(
-                modelName: configuration.servedModelName, model: loadedModel, statistics: statistics,
-                running: active.running, waiting: active.waiting, preparing: active.preparing)
+            let text = metrics.render(moment(of: loop))
             reply(exchange, .ok, [.contentType: PrometheusText.contentType], text, on: loop)
         }
     }
 
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
         accessLog.end(exchange, outcome)
-        requests[exchange] = nil
+        if let request = requests.removeValue(forKey: exchange), let status = request.status {
+            metrics.replies.add(route: request.route, method: request.method.rawValue, status: status.code)
+        }
         preparations[exchange]?.cancel()
         let abandoned = active.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         finishDrainIfIdle(on: loop)
+    }
+
+    private func moment(of loop: isolated EventLoop) -> Metrics.Moment {
+        var moment = Metrics.Moment(modelName: configuration.servedModelName, model: loadedModel)
+        moment.statistics = statistics
+        (moment.running, moment.waiting, moment.preparing) = (active.running, active.waiting, active.preparing)
+        moment.openRequests = loop.activeExchanges
+        moment.process = .now()
+        moment.includesOldNames = configuration.metricsIncludeOldNames
+        return moment
     }
 
     // MARK: Life
@@ -127,7 +140,7 @@ final class Routes: HTTPService {
 
     func modelLoaded(_ loaded: LoadedModel, text: TextPipeline?) {
         loadedModel = loaded
-        metrics = Metrics(maxModelLength: loaded.maxModelLength)
+        metrics.modelLoaded(maxModelLength: loaded.maxModelLength)
         guard case .loading = phase else { return }
         var model = ServedModel(
             name: configuration.servedModelName, created: Int(Date().timeIntervalSince1970),
@@ -208,6 +221,7 @@ final class Routes: HTTPService {
     /// The head of a reply, with the request's id in it, and what its key and its origin are told.
     func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
         accessLog.answered(exchange, status: status)
+        requests[exchange]?.status = status
         var fields = fields
         if let request = requests[exchange] {
             if let name = RequestID.field { fields[name] = request.id.description }

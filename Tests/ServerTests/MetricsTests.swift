@@ -51,10 +51,14 @@ import Testing
         var statistics = EngineStatistics()
         statistics.phases.forward = .milliseconds(1250)
         statistics.traffic = StepTraffic(weightBytes: 7, cacheBytes: 8, expertsTouched: 9)
-        let text = String(
-            decoding: Metrics(maxModelLength: 100).render(
-                modelName: "m", model: nil, statistics: statistics, running: 1, waiting: 5, preparing: 2),
-            as: UTF8.self)
+        statistics.stepSizes.add(8)
+        statistics.stepSizes.add(20_000)
+        statistics.scheduler.acceptedDraftsByPosition = [5, 3]
+        statistics.scheduler.prefixHits = 30
+        statistics.promptTokens = 40
+        var moment = Metrics.Moment(modelName: "m", model: nil, statistics: statistics)
+        (moment.running, moment.waiting, moment.preparing) = (1, 5, 2)
+        let text = String(decoding: Metrics(maxModelLength: 100).render(moment), as: UTF8.self)
         for line in [
             #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="capacity"} 3"#,
             #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="deferred"} 2"#,
@@ -63,20 +67,27 @@ import Testing
             #"trinity_weight_bytes_read_total{model_name="m",engine="0"} 7"#,
             #"trinity_kv_cache_bytes_read_total{model_name="m",engine="0"} 8"#,
             #"trinity_experts_touched_total{model_name="m",engine="0"} 9"#,
+            #"vllm:iteration_tokens_total_bucket{model_name="m",engine="0",le="8"} 1"#,
+            #"vllm:iteration_tokens_total_bucket{model_name="m",engine="0",le="16384"} 1"#,
+            #"vllm:iteration_tokens_total_sum{model_name="m",engine="0"} 20008"#,
+            #"vllm:spec_decode_num_accepted_tokens_per_pos_total{model_name="m",engine="0",position="1"} 3"#,
+            #"vllm:prompt_tokens_by_source_total{model_name="m",engine="0",source="local_compute"} 10"#,
+            #"vllm:prompt_tokens_cached_total{model_name="m",engine="0"} 30"#,
         ] {
             #expect(text.contains(line + "\n"), "\(line)")
         }
     }
 
     @Test func `the names that dashboards ask for are there`() {
-        let text = String(
-            decoding: Metrics(maxModelLength: 100).render(
-                modelName: "m", model: nil, statistics: EngineStatistics(), running: 1, waiting: 2, preparing: 0),
-            as: UTF8.self)
+        var moment = Metrics.Moment(modelName: "m", model: nil)
+        (moment.running, moment.waiting) = (1, 2)
+        let text = String(decoding: Metrics(maxModelLength: 100).render(moment), as: UTF8.self)
         for name in [
             "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
             "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:prompt_tokens_total",
-            "vllm:generation_tokens_total", "vllm:request_success_total",
+            "vllm:generation_tokens_total", "vllm:request_success_total", "vllm:iteration_tokens_total",
+            "vllm:request_params_max_tokens", "vllm:request_max_num_generation_tokens",
+            "vllm:request_prefill_kv_computed_tokens", "vllm:request_num_preemptions",
             "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:e2e_request_latency_seconds",
         ] {
             #expect(text.contains("# TYPE \(name) "), "\(name)")
@@ -87,14 +98,50 @@ import Testing
     @Test func `the manual explains every metric`() throws {
         var metrics = Metrics(maxModelLength: 100)
         metrics.keys.add(.init(requests: 1), key: "ann")
-        let text = String(
-            decoding: metrics.render(
-                modelName: "m", model: nil, statistics: EngineStatistics(), running: 0, waiting: 0, preparing: 0),
-            as: UTF8.self)
+        var moment = Metrics.Moment(modelName: "m", model: nil)
+        moment.includesOldNames = true
+        let text = String(decoding: metrics.render(moment), as: UTF8.self)
         let manual = try String(
             contentsOf: Fixtures.repository.appending(path: "docs/operating.md"), encoding: .utf8)
         let names = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
         #expect(names.count > 20)
         for name in names { #expect(manual.contains("`\(name)`"), "\(name)") }
+    }
+
+    @Test func `old names are there only when asked for`() {
+        var metrics = Metrics(maxModelLength: 100)
+        metrics.interTokenLatency.observe(0.03)
+        var moment = Metrics.Moment(modelName: "m", model: nil)
+        let old = #"vllm:time_per_output_token_seconds_count{model_name="m",engine="0"} 1"#
+        #expect(!String(decoding: metrics.render(moment), as: UTF8.self).contains(old))
+        moment.includesOldNames = true
+        #expect(String(decoding: metrics.render(moment), as: UTF8.self).contains(old))
+    }
+
+    @Test func `replies are counted by route, method and class, probes not, and the model's arrival loses none`() {
+        var metrics = Metrics(maxModelLength: 100)
+        metrics.replies.add(route: .models, method: "GET", status: 503)
+        metrics.modelLoaded(maxModelLength: 200)
+        metrics.replies.add(route: .models, method: "GET", status: 503)
+        metrics.replies.add(route: .model("a"), method: "GET", status: 200)
+        metrics.replies.add(route: .health, method: "GET", status: 200)
+        metrics.replies.add(route: nil, method: "BREW", status: 404)
+        let text = String(decoding: metrics.render(.init(modelName: "m", model: nil)), as: UTF8.self)
+        let lines = text.split(separator: "\n").filter { $0.hasPrefix("http_requests_total{") }
+        #expect(
+            lines == [
+                #"http_requests_total{handler="/v1/models",method="GET",status="5xx"} 2"#,
+                #"http_requests_total{handler="/v1/models/{model}",method="GET",status="2xx"} 1"#,
+                #"http_requests_total{handler="none",method="other",status="4xx"} 1"#,
+            ])
+    }
+
+    @Test func `the system's numbers of this process are there`() {
+        let process = ProcessStatistics.now()
+        #expect(process.residentBytes > 1e6 && process.virtualBytes > process.residentBytes)
+        #expect(process.cpuSeconds > 0)
+        #expect(process.openDescriptors > 2 && process.maxDescriptors >= process.openDescriptors)
+        let age = Date().timeIntervalSince1970 - process.startSeconds
+        #expect(age > 0 && age < 3600 && abs(ProcessStatistics.now().startSeconds - process.startSeconds) < 1)
     }
 }

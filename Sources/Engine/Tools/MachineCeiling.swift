@@ -8,10 +8,11 @@ struct MachineCeiling {
 
     private static let chunkBytes = 4 << 20
 
-    init(pool: WorkerPool, isQuick: Bool) {
+    /// - Parameter wanted: bytes to read, if a quarter of what is free is as much; by default far more than caches hold.
+    init(pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil) {
         self.pool = pool
         self.isQuick = isQuick
-        let wanted = isQuick ? 16 << 20 : 1 << 30
+        let wanted = wanted ?? (isQuick ? 16 << 20 : 1 << 30)
         let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
         // Written once, or all of it would be the system's single page of zeros.
         buffer = Buffer(count: chunks * Self.chunkBytes / 8)

@@ -49,6 +49,8 @@ extension ServerConfiguration {
         case .weights: engine.weightFormat.rawValue
         case .drainTimeout: String(Int(drainTimeout / .seconds(1)))
         case .metricsAccess: (metricsNeedKey ? MetricsAccess.key : .open).rawValue
+        case .metricsCompat: String(metricsIncludeOldNames)
+        case .webPage: (servesPage ? Switch.on : .off).rawValue
         case .maxConnections: String(maxConnections)
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue

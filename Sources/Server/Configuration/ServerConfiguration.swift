@@ -39,6 +39,10 @@ public struct ServerConfiguration: Sendable {
     public var maxConnections = 1024
     /// Whether `/metrics` asks for a key too, where there are keys.
     public var metricsNeedKey = false
+    /// Whether `/metrics` also has names that vLLM had before.
+    public var metricsIncludeOldNames = false
+    /// Whether there is a page to chat at `/`.
+    public var servesPage = true
     /// Whether special tokens that users and tools write are meant as such, instead of being ordinary text.
     public var trustsUserContent = false
     public var logLevel = Logger.Level.info
@@ -157,6 +161,9 @@ public struct ServerConfiguration: Sendable {
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         reasoningParser = try options.choice(.reasoningParser) ?? reasoningParser
         toolCallParser = try options.choice(.toolCallParser) ?? toolCallParser
+        metricsIncludeOldNames = try options.bool(.metricsCompat) ?? metricsIncludeOldNames
+        let page: Switch? = try options.choice(.webPage)
+        servesPage = page != .off
         try readKeys(options)
         try readConnections(options)
         logLevel = try options.choice(.logLevel) ?? logLevel

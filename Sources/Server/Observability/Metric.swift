@@ -21,10 +21,6 @@ struct Counter: Sendable {
         values[index].count += amount
     }
 
-    /// For totals that another part counts.
-    mutating func set(_ total: UInt64) {
-        values[0].count = total
-    }
 }
 
 /// Counts of observations by upper bound, with their sum.
@@ -41,6 +37,13 @@ struct Histogram: Sendable {
         self.help = help
         self.bounds = bounds
         counts = Array(repeating: 0, count: bounds.count + 1)
+    }
+
+    /// - Parameter counts: (bounds + 1), not cumulative.
+    init(_ name: String, _ help: String, bounds: [Double], counts: [UInt64], sum: Double) {
+        self.init(name, help, bounds: bounds)
+        precondition(counts.count == bounds.count + 1, "a count for each bucket")
+        (self.counts, self.sum) = (counts, sum)
     }
 
     var count: UInt64 { counts.reduce(0, +) }

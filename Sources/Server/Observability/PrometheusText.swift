@@ -29,6 +29,12 @@ struct PrometheusText {
         for (labels, value) in values { sample(name, labels, number(value)) }
     }
 
+    /// A counter that another part keeps.
+    mutating func counter(_ name: String, _ help: String, _ value: UInt64) {
+        header(name, "counter", help)
+        sample(name, [], String(value))
+    }
+
     /// A counter split by labels, of other things than whole numbers.
     mutating func counter(_ name: String, _ help: String, _ values: [(labels: [(String, String)], value: Double)]) {
         header(name, "counter", help)

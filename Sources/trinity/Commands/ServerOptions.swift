@@ -158,7 +158,12 @@ struct ServerOptions: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("Who may read /metrics: open (all) or key (default: open).", valueName: "who"))
     var metricsAccess: String?
-
+    @Flag(help: "Have /metrics write names that vLLM has given up as well, for older dashboards.")
+    var metricsCompat = false
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Whether there is a page to chat at /: on or off (default: on).", valueName: "on|off"))
+    var webPage: String?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -213,6 +218,7 @@ struct ServerOptions: ParsableArguments {
             (.drainTimeout, drainTimeout),
             (.reasoningParser, reasoningParser), (.toolCallParser, toolCallParser), (.logLevel, logLevel),
             (.apiKey, apiKey), (.apiKeyFile, apiKeyFile), (.metricsAccess, metricsAccess),
+            (.metricsCompat, metricsCompat ? "true" : nil), (.webPage, webPage),
             (.requestsPerMinute, requestsPerMinute), (.tokensPerMinute, tokensPerMinute), (.corsOrigins, corsOrigins),
             (.tlsCertFile, tlsCertFile), (.tlsKeyFile, tlsKeyFile), (.tlsClientCaFile, tlsClientCaFile),
             (.maxConnections, maxConnections), (.config, config),

@@ -1,0 +1,36 @@
+import HTTPTypes
+
+/// Replies by route, method and class of status, under the names of the Prometheus client of vLLM's server. Probes and scrapes
+/// are left out, as there.
+struct ReplyCounts: Sendable {
+    private struct Kind: Hashable {
+        var handler: String
+        var method: String
+        /// As `2xx`.
+        var status: String
+    }
+
+    private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    private var counts: [Kind: UInt64] = [:]
+
+    /// - Parameter route: nil where there is none.
+    mutating func add(route: Route?, method: String, status: Int) {
+        guard route?.isProbe != true else { return }
+        let kind = Kind(
+            handler: route?.pattern ?? "none", method: Self.methods.contains(method) ? method : "other",
+            status: "\(status / 100)xx")
+        counts[kind, default: 0] += 1
+    }
+
+    func write(to text: inout PrometheusText) {
+        let sorted = counts.sorted {
+            ($0.key.handler, $0.key.method, $0.key.status) < ($1.key.handler, $1.key.method, $1.key.status)
+        }
+        text.counter(
+            "http_requests_total", "Replies by route, method and class of status.",
+            sorted.map { kind, count in
+                ([("handler", kind.handler), ("method", kind.method), ("status", kind.status)], Double(count))
+            })
+    }
+}
