@@ -1,0 +1,291 @@
+"""Everything in `deploy/`, each file by the tool that reads it, as far as there is one to install."""
+
+import contextlib
+import copy
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from trinity_server import REPOSITORY, Server, free_port
+
+DEPLOY = REPOSITORY / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+# The oldest version that a managed cluster still offers; the pause of preStop is older than it.
+KUBERNETES_VERSION = "1.33"
+
+
+def needs(tool):
+    return pytest.mark.skipif(not shutil.which(tool), reason=f"{tool} is not installed")
+
+
+def run(*command, **options):
+    """A tool that must be content; what it printed."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def load(path):
+    return yaml.safe_load(path.read_text())
+
+
+def test_every_file_is_looked_at():
+    known = {
+        "Dockerfile", "Dockerfile.dockerignore", "trinity.service", "compose.yaml", "nginx.conf",
+        "grafana/dashboards/trinity.json", "grafana/provisioning/dashboards/trinity.yaml",
+        "grafana/provisioning/datasources/prometheus.yaml",
+        "prometheus/prometheus.yml", "prometheus/alerts.yml", "prometheus/alerts.test.yml",
+    }
+    files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()}
+    assert {name for name in files if not name.startswith("kubernetes/")} == known
+
+
+# MARK: Prometheus and Grafana
+
+@needs("promtool")
+def test_prometheus_reads_its_configuration_and_the_alerts_fire_when_they_should():
+    run("promtool", "check", "config", DEPLOY / "prometheus/prometheus.yml")
+    run("promtool", "test", "rules", DEPLOY / "prometheus/alerts.test.yml")
+
+
+def dashboard_expressions():
+    dashboard = json.loads((DEPLOY / "grafana/dashboards/trinity.json").read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+
+
+def alert_expressions():
+    groups = load(DEPLOY / "prometheus/alerts.yml")["groups"]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
+
+
+@needs("promtool")
+def test_prometheus_understands_every_query_of_the_dashboard(tmp_path):
+    plain = [re.sub(r"\$(model|instance)", "a", expression) for expression in dashboard_expressions()]
+    rules = [
+        {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "1m")}
+        for number, expression in enumerate(plain)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    assert f"{len(rules)} rules found" in run("promtool", "check", "rules", file)
+
+
+def test_queries_ask_for_metrics_that_there_are():
+    # A reply, so that every histogram is there; a key and a limit, so that their metrics are.
+    with Server("--api-key", "secret", "--requests-per-minute", 100) as server:
+        headers = {"Authorization": "Bearer secret"}
+        assert server.request("POST", "/v1/completions", {"prompt": "a", "max_tokens": 2}, headers).status == 200
+        text = server.get("/metrics").body.decode()
+        there = set(re.findall(r"^([\w:]+)[{ ]", text, re.MULTILINE))
+        labels = {
+            name: set(re.findall(r'(\w+)="', line)) for line in text.splitlines()
+            if line[0] != "#" for name in [re.match(r"[\w:]+", line)[0]]}
+    # Measured in release builds only, which takes them a moment at start.
+    measured = {"trinity_memory_bandwidth_ratio", "trinity_memory_bandwidth_bytes_per_second"}
+    # Prometheus adds these itself.
+    given = {"instance", "job", "le"}
+    asked = 0
+    for expression in dashboard_expressions() + alert_expressions():
+        for name, matchers in re.findall(r"((?:vllm:|trinity_|process_|http_)\w+)\{([^}]*)\}", expression):
+            if name in measured:
+                continue
+            assert name in there, expression
+            assert set(re.findall(r"(\w+)\s*=", matchers)) <= labels[name] | given, expression
+            asked += 1
+        names = re.findall(r"(?:vllm:|trinity_|process_|http_)\w+", expression)
+        for grouping in re.findall(r"by \(([^)]*)\)", expression):
+            assert set(grouping.split(", ")) <= set.union(*(labels[name] for name in names)) | given, expression
+    assert asked > 60
+
+
+def test_the_dashboard_shows_each_panel_in_a_place_of_its_own():
+    panels = json.loads((DEPLOY / "grafana/dashboards/trinity.json").read_text())["panels"]
+    taken = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken and place["x"] + place["w"] <= 24, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_grafana_is_given_what_compose_mounts():
+    compose = load(DEPLOY / "compose.yaml")
+    services = compose["services"]
+    for service in services.values():
+        for volume in service["volumes"]:
+            source = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")[0]
+            assert source in compose["volumes"] or (DEPLOY / source).is_dir(), volume
+    mounts = {volume.split(":")[1] for volume in services["grafana"]["volumes"]}
+    provider = load(DEPLOY / "grafana/provisioning/dashboards/trinity.yaml")["providers"][0]
+    assert provider["options"]["path"] in mounts and "/etc/grafana/provisioning" in mounts
+    source = load(DEPLOY / "grafana/provisioning/datasources/prometheus.yaml")["datasources"][0]
+    assert source["url"] == "http://prometheus:9090" and "prometheus" in services
+    target = load(DEPLOY / "prometheus/prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"][0]
+    assert target == "trinity:8000" and "trinity" in services
+    assert (DEPLOY / services["trinity"]["build"]["context"] / services["trinity"]["build"]["dockerfile"]).is_file()
+
+
+def test_the_health_check_of_compose_tells_ready_from_not():
+    command = load(DEPLOY / "compose.yaml")["services"]["trinity"]["healthcheck"]["test"]
+    assert command[0] == "CMD"
+    with Server() as server:
+        check = [part.replace("/8000", f"/{server.port}") for part in command[1:]]
+        assert subprocess.run(check, timeout=20).returncode == 0
+    assert subprocess.run(check, timeout=20, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def options_of(environment):
+    return {name.removeprefix("TRINITY_").lower().replace("_", "-") for name in environment}
+
+
+def test_variables_that_are_set_are_options_of_the_server():
+    listing = run(REPOSITORY / ".build/debug/trinity", "serve", "--help")
+    container = load(KUBERNETES / "deployment.yaml")["spec"]["template"]["spec"]["containers"][0]
+    patch = load(KUBERNETES / "checkpoint/model.yaml")["spec"]["template"]["spec"]["containers"][0]
+    set_here = options_of(load(DEPLOY / "compose.yaml")["services"]["trinity"]["environment"])
+    set_here |= options_of(entry["name"] for entry in container["env"] + patch["env"])
+    set_here |= options_of(re.findall(r"TRINITY_[A-Z_]+(?==)", (DEPLOY / "Dockerfile").read_text()))
+    set_here |= options_of(re.findall(r"TRINITY_[A-Z_]+(?==)", (DEPLOY / "trinity.service").read_text()))
+    assert len(set_here) > 6
+    for option in set_here:
+        assert f"--{option}" in listing
+
+
+# MARK: systemd
+
+@needs("systemd-analyze")
+def test_systemd_takes_the_unit_and_finds_it_well_shut(tmp_path):
+    # It looks for the program too.
+    unit = tmp_path / "trinity.service"
+    unit.write_text((DEPLOY / "trinity.service").read_text().replace("/usr/local/bin/trinity", "/bin/true"))
+    assert run("systemd-analyze", "verify", "--man=no", unit).strip() == ""
+    # 10 would be open: 2 in its scale is a fifth of what a service may be exposed to.
+    run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
+
+
+# MARK: Kubernetes
+
+def merge(target, patch):
+    """A strategic merge patch as far as ours go: lists of named things are merged by name."""
+    if isinstance(target, dict) and isinstance(patch, dict):
+        return target | {key: merge(target.get(key), value) for key, value in patch.items()}
+    if isinstance(target, list) and isinstance(patch, list) and all("name" in entry for entry in target + patch):
+        byname = {entry["name"]: entry for entry in target}
+        for entry in patch:
+            byname[entry["name"]] = merge(byname.get(entry["name"]), entry)
+        return list(byname.values())
+    return copy.deepcopy(patch)
+
+
+def build(folder):
+    """What `kustomize build` makes of a folder, as far as ours use it; anything else in its file fails."""
+    kustomization = load(folder / "kustomization.yaml")
+    assert kustomization["kind"] == "Kustomization"
+    assert kustomization.keys() <= {"apiVersion", "kind", "resources", "patches", "images"}
+    resources = []
+    for name in kustomization["resources"]:
+        path = (folder / name).resolve()
+        resources += build(path) if path.is_dir() else [load(path)]
+    for entry in kustomization.get("patches", []):
+        patch = load(folder / entry["path"])
+        name = lambda resource: (resource["apiVersion"], resource["kind"], resource["metadata"]["name"])
+        matching = [index for index, resource in enumerate(resources) if name(resource) == name(patch)]
+        assert len(matching) == 1
+        resources[matching[0]] = merge(resources[matching[0]], patch)
+    return resources
+
+
+@pytest.mark.parametrize("folder", ["", "checkpoint", "gateway"])
+def test_kubernetes_knows_every_field(folder):
+    resources = build(KUBERNETES / folder)
+    for resource in resources:
+        # Definitions that the cluster gets from elsewhere have no schema here.
+        if resource["apiVersion"].split("/")[0] in ("inference.networking.k8s.io", "gateway.networking.k8s.io"):
+            continue
+        kubernetes_validate.validate(resource, KUBERNETES_VERSION, strict=True)
+
+
+def test_kubernetes_parts_fit_together():
+    resources = {resource["kind"]: resource for resource in build(KUBERNETES / "gateway")}
+    pod = resources["Deployment"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    for selector in (
+        resources["Deployment"]["spec"]["selector"]["matchLabels"], resources["Service"]["spec"]["selector"],
+        resources["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        resources["InferencePool"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert selector.items() <= pod["metadata"]["labels"].items()
+    assert resources["Service"]["spec"]["ports"][0]["targetPort"] == container["ports"][0]["name"]
+    assert resources["InferencePool"]["spec"]["targetPorts"][0]["number"] == container["ports"][0]["containerPort"]
+    # A pod's end: the pause, then the drain, and time left.
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause + int(environment["TRINITY_DRAIN_TIMEOUT"]) < pod["spec"]["terminationGracePeriodSeconds"]
+    # What the autoscaler asks for is what the adapter's rule calls it.
+    asked = resources["HorizontalPodAutoscaler"]["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    rule = load(KUBERNETES / "prometheus-adapter.yaml")["rules"]["custom"][0]
+    assert rule["name"]["as"] == asked and "vllm:num_requests_waiting" in rule["metricsQuery"]
+
+
+# MARK: nginx
+
+@contextlib.contextmanager
+def nginx(folder, server_port):
+    """nginx with our site in front of a server; its port."""
+    port = free_port()
+    site = (DEPLOY / "nginx.conf").read_text()
+    site = site.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("127.0.0.1:8000", f"127.0.0.1:{server_port}")
+    paths = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "site.conf").write_text(site)
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/pid; error_log {folder}/error.log; events {{}} "
+        f"http {{ access_log off; {paths} include {folder}/site.conf; }}")
+    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+    run(*command, "-t")
+    process = subprocess.Popen([*command, "-g", "daemon off; master_process off;"])
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@needs("nginx")
+def test_streams_flow_through_nginx_and_a_client_that_leaves_ends_its_request(tmp_path):
+    with Server() as server, nginx(tmp_path, server.port) as port:
+        proxy = copy.copy(server)
+        proxy.port = port
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(ConnectionError):
+                if proxy.get("/ready").status == 200:
+                    break
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        body = {"prompt": "Once", "max_tokens": 2000, "ignore_eos": True, "stream": True, "temperature": 0}
+        with contextlib.closing(proxy.connection()) as connection:
+            connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            assert response.status == 200
+            # It runs still when its first event is here: nothing was kept back.
+            assert response.readline().startswith(b"data:")
+            assert server.metric("vllm:num_requests_running") == 1
+            connection.sock.close()
+            response.close()
+        deadline = time.monotonic() + 10
+        while server.metric("vllm:num_requests_running"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server.samples()[("vllm:request_success_total", (("finished_reason", "abort"),))] == 1
+
+        whole = proxy.post("/v1/completions", body | {"stream": False, "max_tokens": 8})
+        assert whole.json == whole.json | {"choices": server.post("/v1/completions", body | {"stream": False, "max_tokens": 8}).json["choices"]}
+        assert proxy.request("POST", "/v1/completions", b" " * (32 * 1024 * 1024 + 1)).status == 413
