@@ -85,7 +85,7 @@ let package = Package(
         .target(
             name: "HTTP",
             dependencies: [
-                "COpenSSL",
+                "CEpoll", "COpenSSL",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings),
@@ -121,6 +121,7 @@ let package = Package(
         // System libraries.
         .systemLibrary(
             name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(

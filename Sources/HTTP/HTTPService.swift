@@ -24,7 +24,7 @@ public struct ExchangeID: Hashable, Sendable {
 }
 
 /// How an exchange ended.
-public enum ExchangeOutcome: Sendable, Hashable {
+public enum ExchangeOutcome: String, Sendable {
     /// The whole reply was handed to the kernel.
     case completed
     /// The peer closed or reset the connection, or was too slow to read, before the reply's end.

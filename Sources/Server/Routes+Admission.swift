@@ -9,11 +9,11 @@ extension Routes {
     ) -> Route? {
         let fields = message.head.headerFields
         var context = RequestContext(
-            id: RequestID(fields), method: message.head.method, route: Route(path: path),
+            id: RequestID(fields, from: &requestIDs), method: message.head.method, route: Route(path: path),
             isAnthropic: path.hasPrefix("/v1/messages"))
         if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
         requests[exchange] = context
-        accessLog.begin(exchange, message, path: path, requestID: context.id)
+        accessLog.begin(exchange, message, path: path, isProbe: context.route?.isProbe == true, requestID: context.id)
         guard let route = context.route else {
             refuse(exchange, .notFound(path: path), on: loop)
             return nil

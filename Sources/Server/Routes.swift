@@ -41,6 +41,7 @@ final class Routes: HTTPService {
     var accessLog: AccessLog
     /// What is known of each request that has not ended.
     var requests: [ExchangeID: RequestContext] = [:]
+    var requestIDs = RequestIDSource()
     var rateLimiter = RateLimiter()
     /// Requests that are being prepared off the loop.
     var preparations: [ExchangeID: Task<Void, Never>] = [:]
@@ -97,8 +98,11 @@ final class Routes: HTTPService {
                     refuse(exchange, error, on: loop)
                 }
             }
-        case .health: reply(exchange, ServerStatus.health, on: loop)
-        case .ready: withServing(exchange, on: loop) { _ in reply(exchange, ServerStatus.ready, on: loop) }
+        case .health: reply(exchange, .ok, ServerStatus.fields, ServerStatus.health, on: loop)
+        case .ready:
+            withServing(exchange, on: loop) { _ in
+                reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready, on: loop)
+            }
         case .version:
             let version = ServerStatus.version(
                 Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
@@ -224,7 +228,7 @@ final class Routes: HTTPService {
         requests[exchange]?.status = status
         var fields = fields
         if let request = requests[exchange] {
-            if let name = RequestID.field { fields[name] = request.id.description }
+            if let name = RequestID.field { fields.append(HTTPField(name: name, value: request.id.description)) }
             fields.append(contentsOf: request.replyFields)
         }
         return HTTPResponse(status: status, headerFields: fields)

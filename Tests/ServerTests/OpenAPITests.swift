@@ -149,7 +149,7 @@ import Text
         #expect(validator.violations(of: try model.json(named: "tiny"), against: schema("Model")) == [])
         #expect(throws: APIError.modelNotFound("big")) { try model.json(named: "big") }
         for status in [ServerStatus.health, ServerStatus.ready] {
-            #expect(validator.violations(of: status, against: schema("Status")) == [])
+            #expect(try validator.violations(of: JSONValue(parsing: status), against: schema("Status")) == [])
         }
         #expect(
             validator.violations(

@@ -1,6 +1,4 @@
-import Dispatch
-
-/// A socket, its machine and its dispatch sources. The loop performs what the machine asks.
+/// A socket and its machine. The loop performs what the machine asks.
 final class Connection {
     let id: Int
     /// For the log.
@@ -29,26 +27,20 @@ final class Connection {
     }
 
     private let socket: Socket
-    private let readSource: any DispatchSourceRead
-    private var writeSource: (any DispatchSourceWrite)?
-    private var isReading = true
-    private(set) var awaitsWritable = false
+    private let sockets: SocketSet
+    private var interest = SocketSet.Interest.read
 
-    /// - Parameter onReadable: Runs on `queue` whenever bytes or the end can be read.
-    init(
-        id: Int, socket: Socket, peer: String, tls: TLSSession?, machine: ConnectionMachine, queue: DispatchQueue,
-        onReadable: @escaping @Sendable () -> Void
-    ) {
+    /// Nil: the kernel cannot watch one more socket.
+    /// - Parameter id: What its events in `sockets` are told by.
+    init?(id: Int, socket: Socket, sockets: SocketSet, peer: String, tls: TLSSession?, machine: ConnectionMachine) {
         self.tls = tls
         handshake = tls == nil ? nil : .receiving
         self.id = id
         self.peer = peer
         self.machine = machine
         self.socket = socket
-        readSource = DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: queue)
-        readSource.setEventHandler(handler: onReadable)
-        readSource.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
-        readSource.activate()
+        self.sockets = sockets
+        guard sockets.add(socket, as: id, interest) else { return nil }
     }
 
     /// What of a read the machine is to receive.
@@ -127,51 +119,34 @@ final class Connection {
 
     /// When nothing waits to be written any more.
     func outputEnded() {
-        stopAwaitingWritable()
+        setAwaitingWritable(false)
         guard endsSending else { return }
         endsSending = false
         socket.shutdownSending()
     }
 
-    func setReading(_ on: Bool) {
-        guard isReading != on else { return }
-        isReading = on
-        if on { readSource.resume() } else { readSource.suspend() }
+    var isReading: Bool { interest.contains(.read) }
+
+    /// Waits until the kernel takes bytes again: only while bytes wait, for else a socket can be written without end.
+    var awaitsWritable: Bool { interest.contains(.write) }
+
+    func setReading(_ on: Bool) { change(.read, on) }
+
+    func setAwaitingWritable(_ on: Bool) { change(.write, on) }
+
+    private func change(_ part: SocketSet.Interest, _ on: Bool) {
+        guard interest.contains(part) != on else { return }
+        if on { interest.insert(part) } else { interest.remove(part) }
+        sockets.change(socket, as: id, interest)
     }
 
-    /// Runs `onWritable` on `queue` when the kernel takes bytes again. The source is made when first needed and runs only while
-    /// bytes wait: a writable socket would fire without end.
-    func awaitWritable(queue: DispatchQueue, onWritable: @escaping @Sendable () -> Void) {
-        guard !awaitsWritable else { return }
-        awaitsWritable = true
-        if let writeSource { return writeSource.resume() }
-        let source = DispatchSource.makeWriteSource(fileDescriptor: socket.descriptor, queue: queue)
-        source.setEventHandler(handler: onWritable)
-        source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
-        source.activate()
-        writeSource = source
-    }
-
-    private func stopAwaitingWritable() {
-        guard awaitsWritable else { return }
-        awaitsWritable = false
-        writeSource?.suspend()
-    }
-
-    /// Cancels the sources; the socket closes when both are done. A suspended source would never finish.
+    /// The socket closes with its last owner, this one unless a handshake is being computed.
     func close() {
         // Without close_notify the peer could not tell the end from an attack (RFC 8446, 6.1).
         if let tls, handshake != .computing {
             tls.close()
             _ = write()
         }
-        setReading(true)
-        readSource.cancel()
-        if let writeSource {
-            if !awaitsWritable { writeSource.resume() }
-            writeSource.cancel()
-        }
-        writeSource = nil
-        awaitsWritable = false
+        sockets.remove(socket)
     }
 }

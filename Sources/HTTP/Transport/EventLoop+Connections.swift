@@ -12,11 +12,20 @@ extension EventLoop {
     public func listen(host: String, port: Int) throws(TransportError) -> ListeningAddress {
         precondition(service != nil, "a loop needs its service before it listens")
         let (socket, address) = try Socket.listening(host: host, port: port, backlog: configuration.backlog)
+        let sockets = try watchedSockets()
         let number = nextNumber()
-        listeners[number] = Listener(socket: socket, queue: executor.queue) {
-            self.assumeIsolated { loop in loop.turn { $0.acceptConnections(of: number) } }
-        }
+        listeners[number] = try Listener(id: number, socket: socket, sockets: sockets)
         return address
+    }
+
+    private func watchedSockets() throws(TransportError) -> SocketSet {
+        if let sockets { return sockets }
+        // Weak, or the loop and its set would keep each other alive.
+        let sockets = try SocketSet(queue: executor.queue) { [weak self] in
+            self?.assumeIsolated { $0.takeEvents() }
+        }
+        self.sockets = sockets
+        return sockets
     }
 
     /// Stops accepting. Idle connections close now, others after the reply that is due.
@@ -39,8 +48,29 @@ extension EventLoop {
 
     // MARK: Events
 
-    private func acceptConnections(of number: Int) {
-        guard let listener = listeners[number] else { return }
+    /// What the sockets have to tell, each in a turn of its own. A few rounds, for while one is worked on more come; then
+    /// posted work and timers have theirs.
+    private func takeEvents() {
+        for _ in 0..<4 {
+            guard let events = sockets?.take(), !events.isEmpty else { return }
+            for event in events { turn { $0.handle(event) } }
+        }
+    }
+
+    private func handle(_ event: SocketSet.Event) {
+        if let listener = listeners[event.number] { return acceptConnections(of: listener, event.number) }
+        // Else it was closed by an event before.
+        guard let connection = connectionTable[event.number] else { return }
+        if event.isWritable { writable(connection) }
+        if connection.isReading {
+            if event.isReadable || event.isBroken { readable(event.number) }
+        } else if event.isBroken {
+            connection.machine.peerClosed()
+            touch(connection)
+        }
+    }
+
+    private func acceptConnections(of listener: Listener, _ number: Int) {
         // Bounded, so that a flood of connections does not starve those that are open.
         for _ in 0..<64 {
             switch listener.accept() {
@@ -65,17 +95,16 @@ extension EventLoop {
             admittedPaths: open < configuration.maxConnections ? nil : configuration.reservedPaths,
             at: now(), readsBody: configuration.readsBody, errorBody: configuration.errorBody)
         let id = nextNumber()
-        let connection = Connection(
-            id: id, socket: socket, peer: peer.description, tls: tls?.makeSession(), machine: machine,
-            queue: executor.queue
-        ) {
-            self.assumeIsolated { loop in loop.turn { $0.readable(id) } }
-        }
+        guard let sockets,
+            let connection = Connection(
+                id: id, socket: socket, sockets: sockets, peer: peer.description, tls: tls?.makeSession(),
+                machine: machine)
+        else { return }
         connectionTable[id] = connection
         touch(connection)
     }
 
-    /// Reads until nothing is left: a hang-up that comes together with bytes is reported by the dispatch source only once.
+    /// Reads until nothing is left, or the next event will tell.
     func readable(_ id: Int) {
         guard let connection = connectionTable[id] else { return }
         touch(connection)
@@ -83,7 +112,10 @@ extension EventLoop {
         // A few reads a turn, so that one busy sender does not starve the others.
         for _ in 0..<8 where !connection.machine.isReadingPaused {
             switch connection.read(&scratch) {
-            case .bytes(let bytes): connection.machine.received(bytes, at: now())
+            case .bytes(let bytes):
+                connection.machine.received(bytes, at: now())
+                // The kernel had no more, or it will say so.
+                if connection.tls == nil, bytes.count < scratch.count { return }
             case .wouldBlock: return
             case .closed: return connection.machine.peerClosed()
             }
@@ -95,8 +127,7 @@ extension EventLoop {
         post { loop in loop.readable(id) }
     }
 
-    private func writable(_ id: Int) {
-        guard let connection = connectionTable[id] else { return }
+    private func writable(_ connection: Connection) {
         flush(connection)
         touch(connection)
     }
@@ -139,12 +170,7 @@ extension EventLoop {
             switch connection.write() {
             case .bytes(let count): connection.machine.wrote(count, at: now())
             case .closed: connection.machine.peerClosed()
-            case .wouldBlock:
-                let id = connection.id
-                connection.awaitWritable(queue: executor.queue) {
-                    self.assumeIsolated { loop in loop.turn { $0.writable(id) } }
-                }
-                return
+            case .wouldBlock: return connection.setAwaitingWritable(true)
             }
         }
         connection.outputEnded()

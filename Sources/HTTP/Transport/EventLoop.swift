@@ -20,6 +20,8 @@ public actor EventLoop {
     /// What was passed to `serve`. Posted work finds its service here: `loop.service as? MyService`.
     public private(set) var service: (any HTTPService)?
 
+    /// Whose events come by number: listeners and connections. Made with the first listener.
+    var sockets: SocketSet?
     var listeners: [Int: Listener] = [:]
     var connectionTable: [Int: Connection] = [:]
     /// What new connections speak TLS with; nil: they do not.

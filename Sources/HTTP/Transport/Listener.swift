@@ -1,36 +1,30 @@
-import Dispatch
+import Foundation
 
-/// A listening socket and its dispatch source.
+/// A listening socket, and whether it is watched.
 final class Listener {
+    private let id: Int
     private let socket: Socket
-    private let source: any DispatchSourceRead
-    private var isPaused = false
+    private let sockets: SocketSet
 
-    /// - Parameter onAcceptable: Runs on `queue` whenever connections wait.
-    init(socket: Socket, queue: DispatchQueue, onAcceptable: @escaping @Sendable () -> Void) {
+    /// - Parameter id: What its events are told by.
+    init(id: Int, socket: Socket, sockets: SocketSet) throws(TransportError) {
+        self.id = id
         self.socket = socket
-        source = DispatchSource.makeReadSource(fileDescriptor: socket.descriptor, queue: queue)
-        source.setEventHandler(handler: onAcceptable)
-        source.setCancelHandler { [socket] in withExtendedLifetime(socket) {} }
-        source.activate()
+        self.sockets = sockets
+        guard sockets.add(socket, as: id, .read) else { throw .system(call: "epoll_ctl", errno: errno) }
     }
 
     func accept() -> Socket.Accepted { socket.accept() }
 
     func pause() {
-        guard !isPaused else { return }
-        isPaused = true
-        source.suspend()
+        sockets.change(socket, as: id, [])
     }
 
     func resume() {
-        guard isPaused else { return }
-        isPaused = false
-        source.resume()
+        sockets.change(socket, as: id, .read)
     }
 
     func close() {
-        resume()
-        source.cancel()
+        sockets.remove(socket)
     }
 }

@@ -3,8 +3,7 @@ import Foundation
 /// A non-blocking stream socket, and the only file with socket calls. EINTR is handled here; what a call can mean to a
 /// connection is an enum.
 ///
-/// The descriptor is closed when the last owner lets go. A dispatch source owns its socket until it is wholly cancelled: a
-/// descriptor closed, and its number reused, under a live source would mix up two connections.
+/// The descriptor is closed when the last owner lets go. A closed one is in no ``SocketSet`` any more.
 final class Socket: Sendable {
     enum Accepted {
         case connection(Socket, peer: ListeningAddress)
@@ -130,7 +129,7 @@ final class Socket: Sendable {
         case EADDRINUSE: .addressInUse(host: host, port: port)
         case EACCES: .permissionDenied(host: host, port: port)
         case EADDRNOTAVAIL: .addressNotAvailable(host: host)
-        default: .system(call: call, errno: code, reason: String(cString: strerror(code)))
+        default: .system(call: call, errno: code)
         }
     }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a server could not listen.
 public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The host is neither an address nor a name of this machine.
@@ -8,6 +10,11 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case permissionDenied(host: String, port: Int)
     case addressNotAvailable(host: String)
     case system(call: String, errno: Int32, reason: String)
+
+    /// A system call's failure, by its code.
+    static func system(call: String, errno code: Int32) -> TransportError {
+        .system(call: call, errno: code, reason: String(cString: strerror(code)))
+    }
 
     public var description: String {
         switch self {

@@ -5,6 +5,7 @@ import Logging
 /// One line a request, written when its exchange ends. Never says what was in it.
 struct AccessLog {
     private struct Entry {
+        var level: Logger.Level
         var method: String
         var path: String
         var peer: String
@@ -28,9 +29,15 @@ struct AccessLog {
         self.logger = logger
     }
 
-    mutating func begin(_ exchange: ExchangeID, _ message: HTTPMessage, path: String, requestID: RequestID) {
+    /// - Parameter isProbe: probes and scrapes come every few seconds and say nothing new.
+    mutating func begin(
+        _ exchange: ExchangeID, _ message: HTTPMessage, path: String, isProbe: Bool, requestID: RequestID
+    ) {
+        let level = isProbe ? Logger.Level.debug : .info
+        guard level >= logger.logLevel else { return }
         entries[exchange] = Entry(
-            method: message.head.method.rawValue, path: path, peer: message.peer, requestID: requestID.description,
+            level: level, method: message.head.method.rawValue, path: path, peer: message.peer,
+            requestID: requestID.description,
             start: clock.now, trace: TraceParent(message.head.headerFields))
     }
 
@@ -55,10 +62,8 @@ struct AccessLog {
 
     mutating func end(_ exchange: ExchangeID, _ outcome: ExchangeOutcome) {
         guard let entry = entries.removeValue(forKey: exchange) else { return }
-        // Probes and scrapes come every few seconds and say nothing new.
-        let isProbe = ["/health", "/ready", "/metrics"].contains(entry.path)
         var metadata: Logger.Metadata = [
-            "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome)",
+            "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome.rawValue)",
             "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",
             "request_id": "\(entry.requestID)",
         ]
@@ -74,6 +79,6 @@ struct AccessLog {
         if let first = entry.firstToken {
             metadata["first_token_milliseconds"] = "\(Int((first - entry.start) / .milliseconds(1)))"
         }
-        logger.log(level: isProbe ? .debug : .info, "\(entry.method) \(entry.path)", metadata: metadata)
+        logger.log(level: entry.level, "\(entry.method) \(entry.path)", metadata: metadata)
     }
 }

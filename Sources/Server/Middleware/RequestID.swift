@@ -6,14 +6,12 @@ struct RequestID: Sendable, CustomStringConvertible {
 
     let description: String
 
-    /// Takes the client's id when it has 1 to 128 letters, digits, `-`, `_` or `.`, else makes one of 128 random bits.
-    init(_ fields: HTTPFields) {
+    /// Takes the client's id when it has 1 to 128 letters, digits, `-`, `_` or `.`, else makes one.
+    init(_ fields: HTTPFields, from source: inout RequestIDSource) {
         if let field = Self.field, let given = fields[field], Self.isHarmless(given) {
             description = given
         } else {
-            let bits = UInt64.random(in: .min ... .max)
-            let moreBits = UInt64.random(in: .min ... .max)
-            description = Self.hexadecimal(bits) + Self.hexadecimal(moreBits)
+            description = source.next()
         }
     }
 
@@ -28,9 +26,32 @@ struct RequestID: Sendable, CustomStringConvertible {
                 }
             }
     }
+}
 
-    private static func hexadecimal(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+/// Makes ids of 128 bits that no other process makes and that come once: random at its start, and counted on from there, for
+/// asking the kernel for random bits anew would cost as much as all else of a small request's head.
+struct RequestIDSource {
+    private var state = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+
+    mutating func next() -> String {
+        state.0 &+= 0x9E37_79B9_7F4A_7C15
+        state.1 &+= 0x9E37_79B9_7F4A_7C15
+        let words = (Self.mixed(state.0), Self.mixed(state.1))
+        return String(unsafeUninitializedCapacity: 32) { text in
+            for place in 0..<32 {
+                let word = place < 16 ? words.0 : words.1
+                let digit = UInt8(truncatingIfNeeded: word >> (60 - 4 * UInt64(place % 16)) & 15)
+                text[place] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+            }
+            return 32
+        }
+    }
+
+    /// One to one, so that numbers that differ stay different (SplitMix64, Steele, Lea and Flood 2014).
+    private static func mixed(_ value: UInt64) -> UInt64 {
+        var value = value
+        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+        return value ^ value >> 31
     }
 }

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""What HTTP costs: bare requests beside nginx, bodies of a megabyte, a thousand streams, ten thousand idle connections, and
+slow attackers.
+
+    make build && sudo apt-get install -y nginx-light wrk slowhttptest
+    .venv/bin/python Benchmarks/connections.py [health bodies streams idle slow]
+
+The servers that are compared alternate within one run. The client runs on the same machine and takes its part of the CPUs.
+"""
+
+import asyncio
+import contextlib
+import json
+import pathlib
+import re
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "Tests" / "Clients"))
+import trinity_server
+
+trinity_server.BINARY = pathlib.Path(".build/release/trinity")
+Server = trinity_server.Server
+ROUNDS = 5
+
+
+@contextlib.contextmanager
+def nginx():
+    """nginx with a static reply like /health's, a worker a CPU; its port."""
+    port = trinity_server.free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        configuration = pathlib.Path(folder, "nginx.conf")
+        configuration.write_text(f"""
+            pid {folder}/pid; error_log {folder}/error.log; worker_processes auto; events {{ worker_connections 4096; }}
+            http {{ access_log off; keepalive_requests 1000000000; {paths}
+                server {{ listen 127.0.0.1:{port};
+                    location = /health {{ default_type application/json; return 200 '{{"status":"ok"}}'; }} }} }}""")
+        command = ["nginx", "-p", folder, "-c", str(configuration), "-e", f"{folder}/error.log", "-g", "daemon off;"]
+        process = subprocess.Popen(command)
+        time.sleep(0.5)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def wrk(port, path="/health", seconds=4, connections=64, script=None):
+    """Requests a second and the 99th percentile in milliseconds."""
+    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
+    if script:
+        command += ["-s", script]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+    return rate, float(value) * {"us": 1e-3, "ms": 1, "s": 1000}[unit]
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def health():
+    rates, tails, costs = [], [], []
+    with Server() as server, nginx() as other:
+        for _ in range(ROUNDS):
+            theirs, their_tail = wrk(other)
+            before = cpu_seconds(server.process.pid)
+            ours, our_tail = wrk(server.port)
+            costs.append((cpu_seconds(server.process.pid) - before) / (ours * 4) * 1e6)
+            rates.append((ours, theirs, ours / theirs))
+            tails.append((our_tail, their_tail, our_tail / their_tail))
+            print(f"health: {ours:8.0f} /s, nginx {theirs:8.0f} /s, ratio {ours / theirs:.2f}; "
+                  f"99 % {our_tail:.2f} ms, nginx {their_tail:.2f} ms", flush=True)
+    median = lambda values: [statistics.median(column) for column in zip(*values)]
+    (ours, theirs, ratio), (our_tail, their_tail, tail_ratio) = median(rates), median(tails)
+    print(f"health: medians {ours:.0f} /s of {theirs:.0f} /s, ratio {ratio:.2f}; 99 % {our_tail:.2f} ms of {their_tail:.2f} ms, "
+          f"ratio {tail_ratio:.2f}; {statistics.median(costs):.1f} us of CPU a request")
+
+
+def bodies():
+    """Megabytes that are read, parsed and refused for a member that there is not: all but the model's work."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script, Server() as server:
+        script.write("""
+            wrk.method = "POST"
+            wrk.headers["Content-Type"] = "application/json"
+            wrk.body = '{"prompt": "' .. string.rep("a", 1048576 - 32) .. '", "nonsense": 1}'
+        """)
+        script.flush()
+        for connections in (1, 16):
+            rate, tail = wrk(server.port, "/v1/completions", connections=max(connections, 2), script=script.name)
+            print(f"bodies: {max(connections, 2)} connections, {rate:.0f} MiB/s, 99 % {tail:.1f} ms, "
+                  f"{server.resident_bytes() / 2**20:.0f} MiB resident", flush=True)
+
+
+async def stream(port, results):
+    body = json.dumps({"prompt": "Once upon a time", "max_tokens": 64, "ignore_eos": True, "stream": True}).encode()
+    start = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: "
+                 + str(len(body)).encode() + b"\r\n\r\n" + body)
+    status = await reader.readline()
+    events, first = 0, None
+    async for line in reader:
+        if line.startswith(b"data: {"):
+            first = first or time.monotonic() - start
+            events += 1
+        if line.startswith(b"data: [DONE]"):
+            break
+    writer.close()
+    results.append((status.split()[1], first, time.monotonic() - start, events))
+
+
+def streams():
+    for count in (64, 1000):
+        with Server("--compute", "fast", "--max-sequences", count, "--max-model-len", 256) as server:
+            results, tokens = [], lambda: server.metric("vllm:generation_tokens_total")
+
+            async def everybody():
+                await asyncio.gather(*(stream(server.port, results) for _ in range(count)))
+
+            before, start = server.resident_bytes(), time.monotonic()
+            asyncio.run(everybody())
+            seconds = time.monotonic() - start
+            assert len(results) == count and {status for status, *_ in results} == {b"200"}
+            assert tokens() == 64 * count
+            firsts = sorted(first for _, first, _, _ in results)
+            print(f"streams: {count} at once, {64 * count / seconds:.0f} tokens/s in {seconds:.1f} s; first token 50 % "
+                  f"{firsts[count // 2]:.2f} s, 99 % {firsts[count * 99 // 100]:.2f} s; "
+                  f"{(server.resident_bytes() - before) / count / 1024:.0f} KiB more resident a stream", flush=True)
+
+
+def idle():
+    count = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with Server("--max-connections", count + 100) as server:
+        server.get("/health")
+        before = server.resident_bytes()
+        connections = []
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+            connections.append(connection)
+        # What is resident, and what ten seconds of them cost.
+        grown, cpu = server.resident_bytes() - before, cpu_seconds(server.process.pid)
+        time.sleep(10)
+        cpu = cpu_seconds(server.process.pid) - cpu
+        latency = time.monotonic()
+        assert server.get("/health").status == 200
+        latency = time.monotonic() - latency
+        print(f"idle: {count} connections, {grown / count / 1024:.1f} KiB each, {cpu:.2f} s of CPU in 10 s, one more request "
+              f"{latency * 1000:.1f} ms", flush=True)
+        for connection in connections:
+            connection.close()
+
+
+def latencies(server, seconds):
+    """Of completions of four tokens, one after another."""
+    found, deadline = [], time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        start = time.monotonic()
+        assert server.post("/v1/completions", {"prompt": "a", "max_tokens": 4, "ignore_eos": True}).status == 200
+        found.append((time.monotonic() - start) * 1000)
+    return sorted(found)
+
+
+def slow():
+    attacks = {
+        "slow headers": ["-H", "-i", "5"],
+        "slow bodies": ["-B", "-i", "5", "-s", "1048576", "-t", "POST"],
+        "slow reads": ["-X", "-w", "1", "-y", "8", "-n", "5", "-z", "1", "-k", "3"],
+    }
+    for count in (900, 4000):
+        for name, options in attacks.items():
+            with Server() as server:
+                alone = latencies(server, 5)
+                url = f"{server.url}/{'v1/completions' if name == 'slow bodies' else 'metrics'}"
+                attack = subprocess.Popen(
+                    ["slowhttptest", *options, "-c", str(count), "-r", "500", "-l", "20", "-u", url],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(6)
+                attacked = latencies(server, 10)
+                attack.wait()
+                print(f"slow: {count} connections of {name}: completions 50 % {statistics.median(attacked):.1f} ms, 99 % "
+                      f"{attacked[len(attacked) * 99 // 100]:.1f} ms; before 50 % {statistics.median(alone):.1f} ms, 99 % "
+                      f"{alone[len(alone) * 99 // 100]:.1f} ms", flush=True)
+
+
+def main():
+    parts = {part.__name__: part for part in (health, bodies, streams, idle, slow)}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
+
+
+if __name__ == "__main__":
+    main()

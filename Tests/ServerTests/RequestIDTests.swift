@@ -1,0 +1,29 @@
+import HTTPTypes
+import Testing
+
+@testable import Server
+
+@Suite struct RequestIDTests {
+    @Test func `ids that are made have 32 digits and come once, of each source`() {
+        var sources = [RequestIDSource(), RequestIDSource()]
+        var seen: Set<String> = []
+        for index in 0..<20_000 {
+            let id = RequestID([:], from: &sources[index % 2]).description
+            #expect(id.count == 32 && id.allSatisfy { "0123456789abcdef".contains($0) })
+            seen.insert(id)
+        }
+        #expect(seen.count == 20_000)
+    }
+
+    @Test func `a harmless id of the client is kept, another is not`() {
+        var source = RequestIDSource()
+        func id(_ text: String) -> String {
+            var fields = HTTPFields()
+            if let field = RequestID.field { fields[field] = text }
+            return RequestID(fields, from: &source).description
+        }
+        #expect(id("a-B_9.") == "a-B_9.")
+        #expect(id(String(repeating: "a", count: 128)).count == 128)
+        for text in ["", "a b", "ä", "a\"b", String(repeating: "a", count: 129)] { #expect(id(text).count == 32) }
+    }
+}
