@@ -47,6 +47,8 @@ struct ConnectionMachine {
     /// A byte of the head has arrived.
     private var headBegan = false
     private var lingeredBytes = 0
+    /// Since when the peer has owed a whole request, or the end of the connection; nil while one is served.
+    private(set) var waitsSince: ContinuousClock.Instant?
     private var readDeadline: ContinuousClock.Instant?
     private var writeDeadline: ContinuousClock.Instant?
 
@@ -64,6 +66,7 @@ struct ConnectionMachine {
         outbound = OutboundBuffer(limit: limits.outboundBytes)
         parser = RequestParser(limits: limits.wire)
         readDeadline = moment.instant + limits.headerTimeout
+        waitsSince = moment.instant
     }
 
     /// When `deadlineReached` is due; nil when nothing is waited for.
@@ -182,6 +185,7 @@ struct ConnectionMachine {
         guard let request = exchange?.request else { return }
         phase = .serving
         readDeadline = nil
+        waitsSince = nil
         actions.append(.deliver(request, body: body))
     }
 
@@ -203,6 +207,7 @@ struct ConnectionMachine {
     private mutating func awaitRequest(at moment: Moment) {
         phase = .head
         headBegan = !inbound.isEmpty
+        waitsSince = moment.instant
         readDeadline = moment.instant + (headBegan ? limits.headerTimeout : limits.idleTimeout)
         advance(at: moment)
         resumeReadingIfRoom()
@@ -225,6 +230,7 @@ struct ConnectionMachine {
 
     private mutating func linger(at moment: Moment) {
         phase = .lingering
+        if waitsSince == nil { waitsSince = moment.instant }
         inbound.removeAll()
         readDeadline = moment.instant + limits.lingerTimeout
         actions.append(.shutdownSending)
@@ -241,6 +247,7 @@ struct ConnectionMachine {
         outbound.removeAll()
         readDeadline = nil
         writeDeadline = nil
+        waitsSince = nil
         actions.append(.close)
     }
 

@@ -78,6 +78,7 @@ extension EventLoop {
             case .aborted: continue
             case .wouldBlock: return
             case .exhausted:
+                if makeRoom() { continue }
                 // The waiting connection keeps the source firing; a closed one will make room.
                 listener.pause()
                 _ = schedule(after: configuration.acceptPause) { loop in loop.listeners[number]?.resume() }
@@ -87,6 +88,7 @@ extension EventLoop {
     }
 
     private func admit(_ socket: Socket, peer: ListeningAddress) {
+        if connectionTable.count >= configuration.maxConnections { makeRoom() }
         let open = connectionTable.count
         // Beyond the reserve the socket closes here, by its last reference.
         guard open < configuration.maxConnections + configuration.reservedConnections else { return }
@@ -102,6 +104,20 @@ extension EventLoop {
         else { return }
         connectionTable[id] = connection
         touch(connection)
+    }
+
+    /// Closes the connection that has owed a request for longest; false: none has for long enough.
+    @discardableResult
+    private func makeRoom() -> Bool {
+        let waiting = connectionTable.values.compactMap { connection in
+            connection.machine.waitsSince.map { (since: $0, connection: connection) }
+        }
+        guard let longest = waiting.min(by: { $0.since < $1.since }),
+            longest.since + configuration.patienceAtMaximum <= .now
+        else { return false }
+        longest.connection.machine.close()
+        perform(longest.connection)
+        return true
     }
 
     /// Reads until nothing is left, or the next event will tell.

@@ -6,7 +6,10 @@ public struct HTTPConfiguration: Sendable {
     public var limits = ConnectionLimits()
     /// Ordinary connections at a time.
     public var maxConnections = 1024
-    /// Connections beyond the maximum on which `reservedPaths` alone are answered, and all else with 503. Beyond these too, a
+    /// At the maximum, the connection that has owed a whole request for longest gives way to a new one, once it has owed it for
+    /// so long: many clients that are slow on purpose do not keep others out.
+    public var patienceAtMaximum = Duration.seconds(1)
+    /// Connections beyond the maximum, where none gives way, on which `reservedPaths` alone are answered, and all else with 503. Beyond these too, a
     /// connection is closed at once.
     public var reservedConnections = 16
     /// Paths without query.

@@ -41,7 +41,8 @@ extension Metrics {
         var plain = PrometheusText(labels: [])
         replies.write(to: &plain)
         moment.process.write(to: &plain)
-        return Array((text.text + plain.text).utf8)
+        text.append(plain)
+        return text.bytes
     }
 
     private func writeLoad(_ moment: Moment, to text: inout PrometheusText) {

@@ -23,12 +23,19 @@ struct ProcessStatistics {
         statistics.cpuSeconds = [usage.ru_utime, usage.ru_stime].reduce(0) {
             $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
         }
-        statistics.openDescriptors = Double(
-            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"))?.count ?? 0)
+        statistics.openDescriptors = Double(openDescriptors())
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         statistics.maxDescriptors = Double(limit.rlim_cur)
         return statistics
+    }
+
+    /// The folder's size, as Linux 6.2 and later tell it; before that, what a list of it has.
+    private static func openDescriptors() -> Int {
+        let folder = "/proc/self/fd"
+        var status = stat()
+        if stat(folder, &status) == 0, status.st_size > 0 { return Int(status.st_size) }
+        return (try? FileManager.default.contentsOfDirectory(atPath: folder))?.count ?? 0
     }
 
     func write(to text: inout PrometheusText) {

@@ -3,13 +3,19 @@ struct PrometheusText {
     /// The media type of the format.
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    private let labels: [(name: String, value: String)]
-    private(set) var text = ""
+    /// The labels of every sample, as they are written, and a comma where others can follow.
+    private let labels: [UInt8]
+    private(set) var bytes: [UInt8] = []
 
     /// - Parameter labels: put on every sample.
     init(labels: [(name: String, value: String)]) {
-        self.labels = labels
+        var bytes: [UInt8] = []
+        for (name, value) in labels { Self.write(name, value, to: &bytes) }
+        self.labels = bytes
     }
+
+    /// What was written.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 
     mutating func write(_ counter: Counter) {
         header(counter.name, "counter", counter.help)
@@ -52,31 +58,46 @@ struct PrometheusText {
         sample(histogram.name + "_count", [], String(cumulative))
     }
 
+    /// Puts what another has written behind this.
+    mutating func append(_ other: PrometheusText) {
+        bytes += other.bytes
+    }
+
     private mutating func header(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n".utf8
     }
 
     private mutating func sample(_ name: String, _ own: [(String, String)], _ value: String) {
-        let all = (labels + own.map { (name: $0.0, value: $0.1) })
-            .map { "\($0.name)=\"\(escape($0.value))\"" }.joined(separator: ",")
-        text += all.isEmpty ? "\(name) \(value)\n" : "\(name){\(all)} \(value)\n"
+        bytes += name.utf8
+        let start = bytes.count
+        bytes += labels
+        for (name, value) in own { Self.write(name, value, to: &bytes) }
+        if bytes.count > start {
+            bytes.insert(UInt8(ascii: "{"), at: start)
+            // In place of the last comma.
+            bytes[bytes.count - 1] = UInt8(ascii: "}")
+        }
+        bytes.append(UInt8(ascii: " "))
+        bytes += value.utf8
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    private static func write(_ name: String, _ value: String, to bytes: inout [UInt8]) {
+        bytes += name.utf8
+        bytes += "=\"".utf8
+        for byte in value.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): bytes += "\\\\".utf8
+            case UInt8(ascii: "\""): bytes += "\\\"".utf8
+            case UInt8(ascii: "\n"): bytes += "\\n".utf8
+            default: bytes.append(byte)
+            }
+        }
+        bytes += "\",".utf8
     }
 
     private func number(_ value: Double) -> String {
         if value == .infinity { return "+Inf" }
         return value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : value.description
-    }
-
-    private func escape(_ value: String) -> String {
-        var escaped = ""
-        for character in value.unicodeScalars {
-            switch character {
-            case "\\": escaped += "\\\\"
-            case "\"": escaped += "\\\""
-            case "\n": escaped += "\\n"
-            default: escaped.unicodeScalars.append(character)
-            }
-        }
-        return escaped
     }
 }

@@ -1,0 +1,63 @@
+import HTTP
+import TestSupport
+import Testing
+
+/// Who gives way when there are as many connections as there may be.
+@Suite struct ConnectionRoomTests {
+    private static let get = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
+
+    private static func configuration(patience: Duration) -> HTTPConfiguration {
+        var configuration = HTTPConfiguration()
+        configuration.maxConnections = 3
+        configuration.reservedConnections = 1
+        configuration.patienceAtMaximum = patience
+        return configuration
+    }
+
+    @Test func `whoever has owed a request for longest gives way, slow heads and bodies too`() async throws {
+        let server = try await TestServer(Self.configuration(patience: .milliseconds(1)))
+        let port = server.port
+        try await onThread {
+            let slowHead = try TestClient(port: port)
+            slowHead.send("GET /hello HTTP/1.1\r\nHo")
+            let slowBody = try TestClient(port: port)
+            slowBody.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\na")
+            // This one waits for its reply, and owes nothing.
+            let served = try TestClient(port: port)
+            served.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try served.receive(until: "held")
+            var newer: [TestClient] = []
+            for loser in [slowHead, slowBody] {
+                let next = try TestClient(port: port)
+                newer.append(next)
+                next.send(Self.get)
+                #expect(try next.receiveReply().body == Array("hello".utf8))
+                #expect(loser.receiveToEnd().isEmpty)
+            }
+            withExtendedLifetime(newer) {}
+        }
+        // What was served is served still.
+        await server.loop.closeConnections()
+        #expect(await server.endings.filter { $0.path == "/hold" }.first { _ in true }?.outcome == .clientGone)
+        await server.stop()
+    }
+
+    @Test func `nobody gives way before patience ends, and nobody who is served`() async throws {
+        let server = try await TestServer(Self.configuration(patience: .seconds(60)))
+        let port = server.port
+        try await onThread {
+            let idle = try (0..<2).map { _ in try TestClient(port: port) }
+            let served = try TestClient(port: port)
+            served.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try served.receive(until: "held")
+            let refused = try TestClient(port: port)
+            refused.send(Self.get)
+            #expect(String(decoding: refused.receiveToEnd(), as: UTF8.self).hasPrefix("HTTP/1.1 503 "))
+            for client in idle {
+                client.send(Self.get)
+                #expect(try client.receiveReply().body == Array("hello".utf8))
+            }
+        }
+        await server.stop()
+    }
+}
