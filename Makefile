@@ -7,7 +7,7 @@ ARGS ?=
 # The binary that the client tests drive; they start and stop it themselves.
 CLIENT_BINARY ?= .build/debug/trinity
 # How long `make soak` keeps up its load.
-SOAK_SECONDS ?= 600
+SOAK_SECONDS ?= 1800
 # Or how many requests; then the time does not count.
 SOAK_REQUESTS ?=
 
@@ -77,7 +77,7 @@ fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_RUNS,
 	        $(FUZZ_FOLDER)/$$target/corpus Tests/Fuzzing/Corpus/$$target || exit 1; \
 	done
 
-soak: build ## Load the server with aborting clients and check for leaks
+soak: build ## Load servers with aborting, slow and hostile clients and check for leaks
 	@script/setup --ci
 	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS) \
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))

@@ -64,19 +64,14 @@ def wrk(port, path="/health", seconds=4, connections=64, script=None):
     return rate, float(value) * {"us": 1e-3, "ms": 1, "s": 1000}[unit]
 
 
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
 def health():
     rates, tails, costs = [], [], []
     with Server() as server, nginx() as other:
         for _ in range(ROUNDS):
             theirs, their_tail = wrk(other)
-            before = cpu_seconds(server.process.pid)
+            before = server.cpu_seconds()
             ours, our_tail = wrk(server.port)
-            costs.append((cpu_seconds(server.process.pid) - before) / (ours * 4) * 1e6)
+            costs.append((server.cpu_seconds() - before) / (ours * 4) * 1e6)
             rates.append((ours, theirs, ours / theirs))
             tails.append((our_tail, their_tail, our_tail / their_tail))
             print(f"health: {ours:8.0f} /s, nginx {theirs:8.0f} /s, ratio {ours / theirs:.2f}; "
@@ -155,9 +150,9 @@ def idle():
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
             connections.append(connection)
         # What is resident, and what ten seconds of them cost.
-        grown, cpu = server.resident_bytes() - before, cpu_seconds(server.process.pid)
+        grown, cpu = server.resident_bytes() - before, server.cpu_seconds()
         time.sleep(10)
-        cpu = cpu_seconds(server.process.pid) - cpu
+        cpu = server.cpu_seconds() - cpu
         latency = time.monotonic()
         assert server.get("/health").status == 200
         latency = time.monotonic() - latency

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import metric_sums
 from trinity_server import Server
 
 
@@ -73,36 +74,9 @@ def test_each_accepted_choice_ends_once_and_is_counted_once(server):
 
     after = server.samples()
     change = {key: after[key] - before.get(key, 0) for key in after}
-    total = lambda name: sum(value for (sample, _), value in change.items() if sample == name)
-    finished = {
-        dict(labels)["finished_reason"]: value
-        for (name, labels), value in change.items() if name == "vllm:request_success_total"
-    }
-    accepted = total("trinity_accepted_choices_total")
+    counts = metric_sums.check(change)
     certain = sum(count for count in outcomes if count)
     uncertain = sum(count is None for count in outcomes)
-    assert certain <= accepted <= certain + uncertain
-    assert sum(finished.values()) == accepted
-    assert finished["abort"] > 0 and finished["length"] > 0
-    assert total("vllm:admission_rejections_total") > 0
-
-    # One observation a choice that ended...
-    for name in ["e2e_request_latency_seconds", "request_prompt_tokens", "request_generation_tokens",
-                 "request_prefill_kv_computed_tokens", "request_num_preemptions", "request_params_max_tokens"]:
-        assert total(f"vllm:{name}_count") == accepted, name
-    # ...or that was started...
-    started = total("vllm:request_queue_time_seconds_count")
-    assert started == total("vllm:request_inference_time_seconds_count") <= accepted
-    # ...or that has a token.
-    spoke = total("vllm:time_to_first_token_seconds_count")
-    assert spoke == total("vllm:request_prefill_time_seconds_count") == total("vllm:request_decode_time_seconds_count")
-    assert finished["stop"] + finished["length"] <= spoke <= started
-    # Every token belongs to a choice, and comes after another or is its first.
-    tokens = total("vllm:generation_tokens_total")
-    assert tokens == total("vllm:request_generation_tokens_sum")
-    assert tokens == spoke + total("vllm:inter_token_latency_seconds_count")
-    assert total("vllm:iteration_tokens_total_count") == total("trinity_engine_steps_total")
-    assert total("trinity_wasted_tokens_total") > 0
-    # Blocks are free or cached when nobody holds them.
-    states = {dict(labels)["state"]: value for (name, labels), value in after.items() if name == "trinity_kv_cache_blocks"}
-    assert states["global"] == states["sliding"] == 0
+    assert certain <= counts["accepted"] <= certain + uncertain
+    assert counts["abort"] > 0 and counts["length"] > 0 and counts["rejections"] > 0 and counts["wasted"] > 0
+    metric_sums.check_nothing_held(after)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPOSITORY / "Tests" / "Fixtures"
+TLS_FILES = FIXTURES / "tls"
 # Taken out of the environment: the server would warn of a variable that is no option of its own.
 BINARY = pathlib.Path(os.environ.pop("TRINITY_BINARY", ".build/debug/trinity"))
 
@@ -124,6 +126,14 @@ class Server:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
+    def cpu_seconds(self):
+        """What it has used, to a hundredth."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def open_files(self):
+        return len(list(pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
@@ -148,3 +158,31 @@ class Server:
         code = self.wait()
         if error is None:
             assert code == 0, f"the server ended with {code}:\n{self.log_text()}"
+
+
+class SecureServer(Server):
+    """A server that speaks HTTPS with the certificate of the tests."""
+
+    client_files = ()
+
+    def __init__(self, *arguments, certificate=TLS_FILES / "server.pem", key=TLS_FILES / "server.key", **options):
+        super().__init__("--tls-cert-file", certificate, "--tls-key-file", key, *arguments, **options)
+
+    @property
+    def url(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def context(self):
+        context = ssl.create_default_context(cafile=TLS_FILES / "ca.pem")
+        for name in self.client_files:
+            context.load_cert_chain(TLS_FILES / f"{name}.pem", TLS_FILES / f"{name}.key")
+        return context
+
+    def connection(self):
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=120, context=self.context())
+
+    def subject(self):
+        """The common name of the certificate that a new connection meets."""
+        with contextlib.closing(self.connection()) as connection:
+            connection.connect()
+            return connection.sock.getpeercert()["subject"][0][0][1]
