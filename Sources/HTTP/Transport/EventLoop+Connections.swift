@@ -88,7 +88,8 @@ extension EventLoop {
     }
 
     private func admit(_ socket: Socket, peer: ListeningAddress) {
-        if connectionTable.count >= configuration.maxConnections { makeRoom() }
+        // Those of the reserve count too.
+        while connectionTable.count >= configuration.maxConnections, makeRoom() {}
         let open = connectionTable.count
         // Beyond the reserve the socket closes here, by its last reference.
         guard open < configuration.maxConnections + configuration.reservedConnections else { return }
@@ -107,7 +108,6 @@ extension EventLoop {
     }
 
     /// Closes the connection that has owed a request for longest; false: none has for long enough.
-    @discardableResult
     private func makeRoom() -> Bool {
         let waiting = connectionTable.values.compactMap { connection in
             connection.machine.waitsSince.map { (since: $0, connection: connection) }

@@ -1,3 +1,4 @@
+import Foundation
 import HTTP
 import TestSupport
 import Testing
@@ -57,6 +58,21 @@ import Testing
                 client.send(Self.get)
                 #expect(try client.receiveReply().body == Array("hello".utf8))
             }
+        }
+        await server.stop()
+    }
+
+    @Test func `those of the reserve give way as well, until there is a place for all requests`() async throws {
+        let server = try await TestServer(Self.configuration(patience: .milliseconds(300)))
+        let port = server.port
+        try await onThread {
+            // The fourth is one of the reserve, for nobody has waited for long yet.
+            let idle = try (0..<4).map { _ in try TestClient(port: port) }
+            Thread.sleep(forTimeInterval: 0.5)
+            let next = try TestClient(port: port)
+            next.send(Self.get)
+            #expect(try next.receiveReply().body == Array("hello".utf8))
+            withExtendedLifetime(idle) {}
         }
         await server.stop()
     }
