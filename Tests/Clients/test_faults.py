@@ -142,3 +142,21 @@ def test_running_out_of_descriptors_costs_no_cpu_and_whoever_waits_longest_gives
                 assert connection.recv(1) == b""
         assert server.get("/health").status == 200
         assert_sound(server)
+
+
+@pytest.mark.parametrize("kind", [Server, SecureServer], ids=["plain", "TLS"])
+@pytest.mark.parametrize("rule", ["send:EPIPE=1", "recv:ECONNRESET=1", "epoll_ctl:ENOMEM=1"])
+def test_connections_that_break_whatever_is_tried_are_given_up(faults, kind, rule):
+    server = kind(environment=faults(rule))
+    eventually(lambda: "ready: trinity-tiny" in server.log_text(), 60)
+    files = server.open_files()
+    for _ in range(20):
+        with pytest.raises((OSError, http.client.HTTPException)):
+            server.get("/health")
+    # Nothing is tried again and again, and nothing is kept.
+    before = server.cpu_seconds()
+    time.sleep(1)
+    assert server.cpu_seconds() - before < 0.3
+    eventually(lambda: server.open_files() <= files)
+    server.terminate()
+    assert server.wait() == 0

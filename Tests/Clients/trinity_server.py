@@ -139,12 +139,11 @@ class Server:
 
     def wait(self, seconds=60):
         """The exit code; a server that does not end in time is killed, which is a failure."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"the server did not end in {seconds} s:\n{self.log_text()}") from None
+        self.process.kill()
+        self.process.wait()
+        raise AssertionError(f"the server did not end in {seconds} s:\n{self.log_text()}")
 
     def log_text(self):
         return pathlib.Path(self.log.name).read_text(errors="replace")[-10_000:]

@@ -82,8 +82,13 @@ final class Connection {
         return transfer
     }
 
-    /// Something waits to be written.
-    var hasOutput: Bool { !machine.outbound.isEmpty || !record.isEmpty || tls?.hasOutput == true }
+    /// Something can be written; before the end of a handshake nothing of the machine's.
+    var hasOutput: Bool {
+        (handshake == nil && !machine.outbound.isEmpty) || !record.isEmpty || tls?.hasOutput == true
+    }
+
+    /// TLS has answered by itself to something that it has read, and the answer can be sent.
+    var tlsHasAnswer: Bool { handshake != .computing && !awaitsWritable && tls?.hasOutput == true }
 
     /// Writes what waits in the machine's buffer, and what TLS has to say by itself; returns how much of the machine's the
     /// kernel has got. A record counts when all of it is written, so that nothing of a reply is ever left here.

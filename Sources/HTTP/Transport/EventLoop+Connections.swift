@@ -155,7 +155,11 @@ extension EventLoop {
     func perform(_ connection: Connection) {
         while true {
             let actions = connection.machine.takeActions()
-            if actions.isEmpty { break }
+            if actions.isEmpty {
+                guard connection.tlsHasAnswer, connection.machine.phase != .closed else { break }
+                // Which may find that the peer is gone.
+                flush(connection)
+            }
             for action in actions {
                 switch action {
                 case .deliver(let request, let body): beginExchange(request, body: body, on: connection)
@@ -174,10 +178,6 @@ extension EventLoop {
                 }
             }
         }
-        // TLS answers some of what it reads by itself.
-        if connection.tls?.hasOutput == true, connection.handshake != .computing, !connection.awaitsWritable {
-            flush(connection)
-        }
         if let deadline = connection.machine.deadline { arm(for: deadline) }
     }
 
@@ -186,7 +186,8 @@ extension EventLoop {
         while connection.hasOutput {
             switch connection.write() {
             case .bytes(let count): connection.machine.wrote(count, at: now())
-            case .closed: connection.machine.peerClosed()
+            // What TLS has still to say goes nowhere.
+            case .closed: return connection.machine.peerClosed()
             case .wouldBlock: return connection.setAwaitingWritable(true)
             }
         }
