@@ -71,7 +71,7 @@ struct EngineLoader {
             loadedModel: served)
     }
 
-    /// Half a second, and a quarter of a GiB for as long.
+    /// A third of a second, and a quarter of a GiB for as long.
     private static func readBandwidth(_ pool: WorkerPool) -> Double? {
         #if DEBUG
             // Unoptimised, the loop is slower than the memory.

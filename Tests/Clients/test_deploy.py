@@ -147,7 +147,7 @@ def options_of(environment):
 
 def test_variables_that_are_set_are_options_of_the_server():
     listing = run(REPOSITORY / ".build/debug/trinity", "serve", "--help")
-    container = load(KUBERNETES / "deployment.yaml")["spec"]["template"]["spec"]["containers"][0]
+    container = load(KUBERNETES / "base/deployment.yaml")["spec"]["template"]["spec"]["containers"][0]
     patch = load(KUBERNETES / "checkpoint/model.yaml")["spec"]["template"]["spec"]["containers"][0]
     set_here = options_of(load(DEPLOY / "compose.yaml")["services"]["trinity"]["environment"])
     set_here |= options_of(entry["name"] for entry in container["env"] + patch["env"])
@@ -192,6 +192,8 @@ def build(folder):
     resources = []
     for name in kustomization["resources"]:
         path = (folder / name).resolve()
+        # kustomize takes no base that holds the folder itself.
+        assert path not in (folder, *folder.parents)
         resources += build(path) if path.is_dir() else [load(path)]
     for entry in kustomization.get("patches", []):
         patch = load(folder / entry["path"])
@@ -202,7 +204,7 @@ def build(folder):
     return resources
 
 
-@pytest.mark.parametrize("folder", ["", "checkpoint", "gateway"])
+@pytest.mark.parametrize("folder", ["base", "checkpoint", "gateway"])
 def test_kubernetes_knows_every_field(folder):
     resources = build(KUBERNETES / folder)
     for resource in resources:

@@ -160,3 +160,13 @@ def test_connections_that_break_whatever_is_tried_are_given_up(faults, kind, rul
     eventually(lambda: server.open_files() <= files)
     server.terminate()
     assert server.wait() == 0
+
+
+def test_a_record_is_read_to_its_end_in_however_many_reads_it_comes(faults):
+    with SecureServer(environment=faults("recv:short=1")) as server:
+        for length in range(60):
+            with contextlib.closing(http.client.HTTPSConnection(
+                    "127.0.0.1", server.port, timeout=10, context=server.context())) as connection:
+                # Requests of all lengths, so that some end with the last of the reads that one turn allows.
+                connection.request("GET", "/health", headers={"X-Padding": "a" * (length * 3)})
+                assert connection.getresponse().status == 200

@@ -50,7 +50,7 @@ final class Connection {
         case closed
     }
 
-    /// Reads by way of `scratch`.
+    /// Reads by way of `scratch`. No bytes: there may be more than what was looked at.
     func read(_ scratch: inout [UInt8]) -> Arrival {
         guard let tls else {
             return switch scratch.withUnsafeMutableBytes(socket.read) {
@@ -59,7 +59,7 @@ final class Connection {
             case .closed: .closed
             }
         }
-        // A peer can send records without content; what it sends beyond a few waits for the next turn.
+        // A peer can send records without content; after a few of them others have their turn.
         for _ in 0..<8 {
             switch tls.read() {
             case .bytes(let bytes): return .bytes(bytes[...])
@@ -72,7 +72,7 @@ final class Connection {
                 }
             }
         }
-        return .wouldBlock
+        return .bytes([])
     }
 
     /// Hands to TLS what can be read at once.
@@ -145,7 +145,7 @@ final class Connection {
         sockets.change(socket, as: id, interest)
     }
 
-    /// The socket closes with its last owner, this one unless a handshake is being computed.
+    /// The socket closes when this, its last owner, is let go of.
     func close() {
         // Without close_notify the peer could not tell the end from an attack (RFC 8446, 6.1).
         if let tls, handshake != .computing {

@@ -129,6 +129,7 @@ extension EventLoop {
         // A few reads a turn, so that one busy sender does not starve the others.
         for _ in 0..<8 where !connection.machine.isReadingPaused {
             switch connection.read(&scratch) {
+            case .bytes(let bytes) where bytes.isEmpty: return readAgain(id)
             case .bytes(let bytes):
                 connection.machine.received(bytes, at: now())
                 // The kernel had no more, or it will say so.

@@ -18,6 +18,8 @@ extension EventLoop {
         case .bytes:
             connection.handshake = .computing
             connection.setReading(false)
+            // What waits to be written goes on when it is computed.
+            connection.setAwaitingWritable(false)
             handshakes.waiting.append(connection.id)
             computeHandshakes()
         }

@@ -19,7 +19,7 @@ final class SocketSet {
         let number: Int
         let isReadable: Bool
         let isWritable: Bool
-        /// Reset, or ended in both directions: told whatever the interest.
+        /// Reset, or ended by the peer: told whatever the interest.
         let isBroken: Bool
     }
 
@@ -61,7 +61,7 @@ final class SocketSet {
         let count = epoll_wait(descriptor, &ready, Int32(ready.count), 0)
         guard count > 0 else { return [] }
         return ready[..<Int(count)].map { event in
-            let isBroken = event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
+            let isBroken = event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue | EPOLLRDHUP.rawValue) != 0
             return Event(
                 number: Int(event.data.u64), isReadable: event.events & EPOLLIN.rawValue != 0,
                 isWritable: event.events & EPOLLOUT.rawValue != 0, isBroken: isBroken)
@@ -70,7 +70,7 @@ final class SocketSet {
 
     private func control(_ operation: Int32, _ socket: Socket, _ number: Int, _ interest: Interest) -> Bool {
         var event = epoll_event()
-        event.events = interest.rawValue
+        event.events = interest.rawValue | EPOLLRDHUP.rawValue
         event.data.u64 = UInt64(number)
         return epoll_ctl(descriptor, operation, socket.descriptor, &event) == 0
     }

@@ -76,4 +76,21 @@ import Testing
         }
         await server.stop()
     }
+
+    @Test func `a client that leaves while no more of it is read is noticed`() async throws {
+        let server = try await TestServer()
+        let port = server.port
+        try await onThread {
+            let client = try TestClient(port: port)
+            client.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
+            _ = try client.receive(until: "held")
+            // More than is kept of what follows a request.
+            client.send(String(repeating: Self.get, count: 6000))
+            Thread.sleep(forTimeInterval: 0.1)
+            client.finishSending()
+            #expect(client.receiveToEnd().isEmpty)
+        }
+        #expect(await server.nextEnding()?.outcome == .clientGone)
+        await server.stop()
+    }
 }

@@ -91,6 +91,11 @@ final class TestClient: Sendable {
         return bytes
     }
 
+    /// FIN.
+    func finishSending() {
+        shutdown(descriptor, Int32(SHUT_WR))
+    }
+
     /// Closes with a reset.
     func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)
