@@ -61,8 +61,7 @@ extension EventLoop {
         if let listener = listeners[event.number] { return acceptConnections(of: listener, event.number) }
         // Else it was closed by an event before.
         guard let connection = connectionTable[event.number] else { return }
-        // While its handshake is computed, the session is left alone; the event comes again.
-        if event.isWritable, connection.handshake != .computing { writable(connection) }
+        if event.isWritable { writable(connection) }
         if connection.isReading {
             if event.isReadable || event.isBroken { readable(event.number) }
         } else if event.isBroken {

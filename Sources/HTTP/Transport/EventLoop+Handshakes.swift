@@ -18,7 +18,7 @@ extension EventLoop {
         case .bytes:
             connection.handshake = .computing
             connection.setReading(false)
-            // What waits to be written goes on when it is computed.
+            // The session is left alone; what waits to be written goes on when the handshake is computed.
             connection.setAwaitingWritable(false)
             handshakes.waiting.append(connection.id)
             computeHandshakes()

@@ -7,10 +7,10 @@ public struct HTTPConfiguration: Sendable {
     /// Ordinary connections at a time.
     public var maxConnections = 1024
     /// At the maximum, the connection that has owed a whole request for longest gives way to a new one, once it has owed it for
-    /// so long: many clients that are slow on purpose do not keep others out.
+    /// so long: many clients that are slow to ask do not keep others out.
     public var patienceAtMaximum = Duration.seconds(1)
-    /// Connections beyond the maximum, where none gives way, on which `reservedPaths` alone are answered, and all else with 503. Beyond these too, a
-    /// connection is closed at once.
+    /// Connections beyond the maximum, where none gives way, on which `reservedPaths` alone are answered, and all else with
+    /// 503. Beyond these too, a connection is closed at once.
     public var reservedConnections = 16
     /// Paths without query.
     public var reservedPaths: Set<String> = ["/health", "/ready", "/metrics"]
