@@ -74,6 +74,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "HTTP", "Engine", "Text", "Scheduling", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),

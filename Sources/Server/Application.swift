@@ -78,8 +78,9 @@ public final class Application: Sendable {
         http.readsBody = configuration.readsBody(keys)
         loop = EventLoop(configuration: http)
         reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
+        let routes = Routes(configuration: configuration, keys: keys, logger: logger)
         await loop.serve(
-            Routes(configuration: configuration, keys: keys, logger: logger) { [announce] in announce.yield(.drained) })
+            RoutesService(routes: routes, executor: PreparationExecutor()) { [announce] in announce.yield(.drained) })
         if let files = configuration.tls { await loop.useTLS(try TLSContext(files)) }
         address = try await loop.listen(host: configuration.host, port: configuration.port)
         reloading.watch()
@@ -113,14 +114,14 @@ public final class Application: Sendable {
         logger.info("draining")
         let timeout = configuration.drainTimeout
         loop.post { loop in
-            Routes.on(loop) { $0.drain(timeout: timeout, on: loop) }
+            RoutesService.on(loop) { $0.drain(timeout: timeout) }
         }
         for await event in events {
             switch event {
             case .drained:
                 loop.post { loop in
                     loop.closeListeners()
-                    Routes.on(loop) { $0.stopEngine() }
+                    RoutesService.on(loop) { $0.stopEngine() }
                 }
             case .engineStopped:
                 logger.info("stopped")
@@ -128,7 +129,7 @@ public final class Application: Sendable {
             case .signal:
                 // A second signal: do not wait any longer.
                 loop.post { loop in
-                    Routes.on(loop) { $0.drain(timeout: .zero, on: loop) }
+                    RoutesService.on(loop) { $0.drain(timeout: .zero) }
                 }
             case .ready, .failed: continue
             }
@@ -176,14 +177,14 @@ public final class Application: Sendable {
         options.measuresBandwidth = true
         let engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
             loop.post { loop in
-                Routes.on(loop) { $0.engineReported(on: loop) }
+                RoutesService.on(loop) { $0.engineReported() }
             }
         } onStateChange: { state in
             switch state {
             case .loading: break
             case .ready(let model):
                 loop.post { loop in
-                    Routes.on(loop) { $0.modelLoaded(model, text: text) }
+                    RoutesService.on(loop) { $0.modelLoaded(model, text: text) }
                     announce.yield(.ready)
                 }
             case .failed(let reason): announce.yield(.failed(reason))
@@ -191,7 +192,7 @@ public final class Application: Sendable {
             }
         }
         loop.post { loop in
-            Routes.on(loop) { $0.engine = engine }
+            RoutesService.on(loop) { $0.engine = engine }
         }
         engine.start()
     }

@@ -5,7 +5,7 @@ import HTTPTypes
 extension Routes {
     /// The route of a request that may have an answer; nil: it got another one.
     func admit(
-        _ message: HTTPMessage, path: String, _ exchange: ExchangeID, on loop: isolated EventLoop
+        _ message: HTTPMessage, path: String, _ exchange: ExchangeID
     ) -> Route? {
         let fields = message.head.headerFields
         var context = RequestContext(
@@ -15,44 +15,46 @@ extension Routes {
         requests[exchange] = context
         accessLog.begin(exchange, message, path: path, isProbe: context.route?.isProbe == true, requestID: context.id)
         guard let route = context.route else {
-            refuse(exchange, .notFound(path: path), on: loop)
+            refuse(exchange, .notFound(path: path))
             return nil
         }
         // A browser asks without the key.
         if let preflight = configuration.cors?.preflight(message.head, allowing: route.methods) {
             requests[exchange]?.replyFields = [:]
-            reply(exchange, .noContent, preflight, [], on: loop)
+            reply(exchange, .noContent, preflight, [])
             return nil
         }
         var limits = configuration.rateLimits
         if route.needsKey(configuration), !keys.isEmpty {
             guard let key = keys.key(in: fields) else {
-                refuse(exchange, .unauthorized(isMissing: !APIKeys.isGiven(in: fields)), on: loop)
+                refuse(exchange, .unauthorized(isMissing: !APIKeys.isGiven(in: fields)))
                 return nil
             }
             requests[exchange]?.key = key.name
+            requests[exchange]?.minimumPriority = key.limits.minimumPriority ?? 0
             limits = key.limits.filled(from: limits)
             accessLog.admitted(exchange, key: key.name)
         }
         guard route.methods.contains(message.head.method) else {
             let allowed = route.methods.map(\.rawValue)
-            refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed), on: loop)
+            refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed))
             return nil
         }
-        guard !route.generates || takeRequest(exchange, limits, on: loop) else { return nil }
+        // What is answered 503 because the model is not there costs nothing.
+        if case .ready = phase, route.prepares, !takeRequest(exchange, limits) { return nil }
         return route
     }
 
     /// Counts a request against its key's limits; false: they are reached, and it was told.
-    private func takeRequest(_ exchange: ExchangeID, _ limits: RateLimits, on loop: isolated EventLoop) -> Bool {
+    private func takeRequest(_ exchange: ExchangeID, _ limits: RateLimits) -> Bool {
         guard let key = requests[exchange]?.key else { return false }
-        let standing = rateLimiter.admit(key, limits, now: clock.now)
+        let standing = rateLimiter.admit(key, limits, now: now())
         requests[exchange]?.replyFields.append(contentsOf: standing.fields)
         guard let wait = standing.retryAfter, let exhausted = standing.exhausted else { return true }
         metrics.rateLimited.add(label: exhausted.rawValue)
         let limit = exhausted == .requests ? standing.requests?.limit : standing.tokens?.limit
         refuse(
-            exchange, .rateLimited(exhausted, limit: limit ?? 0, retryAfter: Int(wait.rounded(.up))), on: loop)
+            exchange, .rateLimited(exhausted, limit: limit ?? 0, retryAfter: Int(wait.rounded(.up))))
         return false
     }
 }
@@ -67,13 +69,8 @@ extension Route {
         }
     }
 
-    /// Whether it costs the model's time.
-    var generates: Bool {
-        switch self {
-        case .completions, .chatCompletions, .responses, .messages: true
-        default: false
-        }
-    }
+    /// Whether it has a body that costs time to work on: such requests count against rate limits.
+    var prepares: Bool { methods == [.post] }
 }
 
 extension ServerConfiguration {

@@ -1,39 +1,66 @@
 import HTTP
 import HTTPTypes
 
-/// The endpoints about text and tokens: bounded like requests that generate, and answered off the loop.
+/// The endpoints about text and tokens: admitted like requests that generate, and answered off the loop.
 extension Routes {
-    func answer(
-        _ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID, on loop: isolated EventLoop
-    ) {
-        withServing(exchange, on: loop) { serving in
-            let type = message.head.headerFields[.contentType]
-            guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
-            guard active.reserve() else { return refuse(exchange, overload(.places), on: loop) }
-            let reply = TextReply(endpoint: endpoint, model: serving.model, text: serving.text)
-            let body = message.body
-            preparations[exchange] = Task {
-                let result: Result<[UInt8], APIError>
-                do throws(APIError) {
-                    result = .success(try await reply.answer(body))
-                } catch {
-                    result = .failure(error)
-                }
-                finish(exchange, result, on: loop)
-            }
+    func answer(_ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
+        withServing(exchange) { serving in
+            prepare(.text(endpoint, body: message.body), message, exchange, serving)
         }
     }
 
-    private func finish(
-        _ exchange: ExchangeID, _ result: Result<[UInt8], APIError>, on loop: isolated EventLoop
+    /// Admits a request and has its body read off the loop.
+    func prepare(
+        _ work: Preparation.Work, _ message: HTTPMessage, _ exchange: ExchangeID, _ serving: Serving
     ) {
-        active.release()
-        preparations[exchange] = nil
-        // The client may have left meanwhile.
-        guard requests[exchange] != nil else { return finishDrainIfIdle(on: loop) }
+        let type = message.head.headerFields[.contentType]
+        guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type)) }
+        let arrival = now()
+        let timeout: Duration?
+        do throws(APIError) {
+            timeout = try RequestTimeout.read(message.head.headerFields)
+        } catch {
+            return refuse(exchange, error)
+        }
+        let tenant = requests[exchange]?.key ?? RateLimiter.nobody
+        if let refusal = admission.beginPreparation(of: tenant) { return refuse(exchange, overload(refusal)) }
+        preparing[exchange] = tenant
+        requests[exchange]?.arrival = arrival
+        let limit = arrival + configuration.preparationTimeout
+        requests[exchange]?.preparationDeadline = limit
+        let preparation = Preparation(
+            work: work, model: serving.model, text: serving.text, tenant: tenant, arrival: arrival)
+        let deadline = timeout.map { arrival + $0 }
+        actions.append(.prepare(exchange, preparation, deadline: min(limit, deadline ?? limit)))
+        actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
+        if let deadline { deadlineKnown(exchange, deadline) }
+    }
+
+    /// Writes the body of a complete reply off the loop: of many choices with log-probabilities it is megabytes of JSON.
+    func render(_ stream: CompletionStream, _ exchange: ExchangeID) {
+        guard let request = requests[exchange], let serving else { return }
+        admission.beginRendering(of: request.key)
+        preparing[exchange] = request.key
+        let preparation = Preparation(
+            work: .rendering(stream), model: serving.model, text: serving.text, tenant: request.key,
+            arrival: request.arrival)
+        let limit = now() + configuration.preparationTimeout
+        requests[exchange]?.preparationDeadline = limit
+        actions.append(.prepare(exchange, preparation, deadline: limit))
+        actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
+    }
+
+    /// The result of work off the loop.
+    func prepared(_ exchange: ExchangeID, _ result: Result<Preparation.Outcome, APIError>) {
+        admission.endPreparation(of: preparing.removeValue(forKey: exchange) ?? RateLimiter.nobody)
+        defer { finishDrainIfIdle() }
+        // The client may have left, or the deadline may have passed, meanwhile.
+        guard let request = requests[exchange], request.status == nil else { return }
+        if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {
-        case .success(let body): reply(exchange, .ok, [.contentType: "application/json"], body, on: loop)
-        case .failure(let error): refuse(exchange, error, on: loop)
+        case .success(.body(let body)): reply(exchange, .ok, [.contentType: "application/json"], body)
+        case .success(.generation(let endpoint, let prepared)): start(prepared, endpoint, exchange, request)
+        case .failure(let error): refuse(exchange, error)
         }
     }
 }

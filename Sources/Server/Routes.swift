@@ -6,8 +6,9 @@ import Logging
 import Scheduling
 import Text
 
-/// Answers requests: the part of the server that lives on the event loop, and is only ever touched there.
-final class Routes: HTTPService {
+/// Answers requests. Owned by the event loop, but knows neither loop nor thread: what it wants done it says in
+/// ``RoutesAction``s, so that a simulation can drive it too.
+final class Routes {
     /// How far the server is in its life.
     enum Phase {
         case loading
@@ -32,9 +33,13 @@ final class Routes: HTTPService {
         }
     }
 
-    var engine: LLMEngine?
+    var engine: (any InferenceEngine)?
     private(set) var phase = Phase.loading
-    var active: ActiveResponses
+    /// Set with the model, and kept while draining.
+    private(set) var serving: Serving?
+    var admission: AdmissionController
+    var responses = ResponseRegistry()
+    var requestMetrics = RequestMetrics()
     var metrics: Metrics
     var statistics = EngineStatistics()
     private var loadedModel: LoadedModel?
@@ -43,92 +48,100 @@ final class Routes: HTTPService {
     var requests: [ExchangeID: RequestContext] = [:]
     var requestIDs = RequestIDSource()
     var rateLimiter = RateLimiter()
-    /// Requests that are being prepared off the loop.
-    var preparations: [ExchangeID: Task<Void, Never>] = [:]
+    /// The tenants of requests whose body or reply is being worked on off the loop. The client may be gone.
+    var preparing: [ExchangeID: String] = [:]
     /// Whether silent streams are being looked after.
     var watchesStreams = false
+    /// Seeds of requests that give none.
+    var random = RandomSource()
+    var actions: [RoutesAction] = []
     let configuration: ServerConfiguration
     let keys: KeyRing
     let logger: Logger
-    private let onDrained: @Sendable () -> Void
-    let clock = ContinuousClock()
+    let now: () -> ContinuousClock.Instant
 
-    /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
-    ///   was given up.
+    /// - Parameter now: the clock of deadlines and rates.
     init(
-        configuration: ServerConfiguration, keys: KeyRing, logger: Logger, onDrained: @escaping @Sendable () -> Void
+        configuration: ServerConfiguration, keys: KeyRing, logger: Logger,
+        now: @escaping () -> ContinuousClock.Instant = { .now }
     ) {
         self.configuration = configuration
         self.keys = keys
         self.logger = logger
-        self.onDrained = onDrained
+        self.now = now
         accessLog = AccessLog(logger: logger)
-        active = ActiveResponses(
+        admission = AdmissionController(
             running: configuration.engine.maxSequences, waiting: configuration.engine.maxQueuedSequences,
             bounds: configuration.queueBounds)
         metrics = Metrics(maxModelLength: configuration.engine.maxModelLength ?? 131_072)
     }
 
-    func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop) {
+    /// The actions since the last call, in order.
+    func takeActions() -> [RoutesAction] {
+        defer { actions = [] }
+        return actions
+    }
+
+    func receive(_ message: HTTPMessage, exchange: ExchangeID) {
         let path = String((message.head.path ?? "/").prefix { $0 != "?" })
-        guard let route = admit(message, path: path, exchange, on: loop) else { return }
+        guard let route = admit(message, path: path, exchange) else { return }
         switch route {
         case .page:
-            guard configuration.servesPage else { return refuse(exchange, .notFound(path: path), on: loop) }
-            reply(exchange, .ok, Page.fields, Page.body, on: loop)
-        case .completions: generate(.completions, message, exchange, on: loop)
-        case .chatCompletions: generate(.chat, message, exchange, on: loop)
-        case .responses: generate(.responses, message, exchange, on: loop)
-        case .messages: generate(.messages, message, exchange, on: loop)
-        case .chatPrompt: answer(.chatPrompt, message, exchange, on: loop)
-        case .messageTokens: answer(.messageTokens, message, exchange, on: loop)
-        case .tokenize: answer(.tokenize, message, exchange, on: loop)
-        case .detokenize: answer(.detokenize, message, exchange, on: loop)
+            guard configuration.servesPage else { return refuse(exchange, .notFound(path: path)) }
+            reply(exchange, .ok, Page.fields, Page.body)
+        case .completions: generate(.completions, message, exchange)
+        case .chatCompletions: generate(.chat, message, exchange)
+        case .responses: generate(.responses, message, exchange)
+        case .messages: generate(.messages, message, exchange)
+        case .chatPrompt: answer(.chatPrompt, message, exchange)
+        case .messageTokens: answer(.messageTokens, message, exchange)
+        case .tokenize: answer(.tokenize, message, exchange)
+        case .detokenize: answer(.detokenize, message, exchange)
         case .tokenizerInfo:
-            withServing(exchange, on: loop) { serving in
-                guard let text = serving.text else { return refuse(exchange, .notFound(path: path), on: loop) }
-                reply(exchange, text.tokenizerInfo(of: serving.model), on: loop)
+            withServing(exchange) { serving in
+                guard let text = serving.text else { return refuse(exchange, .notFound(path: path)) }
+                reply(exchange, text.tokenizerInfo(of: serving.model))
             }
-        case .models: withServing(exchange, on: loop) { reply(exchange, $0.model.listJSON, on: loop) }
+        case .models: withServing(exchange) { reply(exchange, $0.model.listJSON) }
         case .model(let name):
-            withServing(exchange, on: loop) { serving in
+            withServing(exchange) { serving in
                 do throws(APIError) {
-                    reply(exchange, try serving.model.json(named: name), on: loop)
+                    reply(exchange, try serving.model.json(named: name))
                 } catch {
-                    refuse(exchange, error, on: loop)
+                    refuse(exchange, error)
                 }
             }
-        case .health: reply(exchange, .ok, ServerStatus.fields, ServerStatus.health, on: loop)
+        case .health: reply(exchange, .ok, ServerStatus.fields, ServerStatus.health)
         case .ready:
-            withServing(exchange, on: loop) { _ in
-                reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready, on: loop)
+            withServing(exchange) { _ in
+                reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready)
             }
         case .version:
             let version = ServerStatus.version(
                 Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
-            reply(exchange, version, on: loop)
+            reply(exchange, version)
         case .metrics:
-            let text = metrics.render(moment(of: loop))
-            reply(exchange, .ok, [.contentType: PrometheusText.contentType], text, on: loop)
+            let text = metrics.render(moment())
+            reply(exchange, .ok, [.contentType: PrometheusText.contentType], text)
         }
     }
 
-    func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
+    func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome) {
         accessLog.end(exchange, outcome)
         if let request = requests.removeValue(forKey: exchange), let status = request.status {
             metrics.replies.add(route: request.route, method: request.method.rawValue, status: status.code)
         }
-        preparations[exchange]?.cancel()
-        let abandoned = active.remove(exchange)
+        if preparing[exchange] != nil { actions.append(.cancelPreparation(exchange)) }
+        let abandoned = responses.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
-        finishDrainIfIdle(on: loop)
+        finishDrainIfIdle()
     }
 
-    private func moment(of loop: isolated EventLoop) -> Metrics.Moment {
+    private func moment() -> Metrics.Moment {
         var moment = Metrics.Moment(modelName: configuration.servedModelName, model: loadedModel)
         moment.statistics = statistics
-        (moment.running, moment.waiting, moment.preparing) = (active.running, active.waiting, active.preparing)
-        moment.openRequests = loop.activeExchanges
+        (moment.running, moment.waiting, moment.preparing) = (admission.running, admission.waiting, admission.preparing)
+        moment.openRequests = requests.count
         moment.process = .now()
         moment.includesOldNames = configuration.metricsIncludeOldNames
         return moment
@@ -136,33 +149,27 @@ final class Routes: HTTPService {
 
     // MARK: Life
 
-    /// Runs `body` with the loop's routes: how posted work reaches them.
-    static func on(_ loop: isolated EventLoop, _ body: (Routes) -> Void) {
-        guard let routes = loop.service as? Routes else { preconditionFailure("the loop serves Routes") }
-        body(routes)
-    }
-
     func modelLoaded(_ loaded: LoadedModel, text: TextPipeline?) {
         loadedModel = loaded
         metrics.modelLoaded(maxModelLength: loaded.maxModelLength)
         guard case .loading = phase else { return }
         var model = ServedModel(
-            name: configuration.servedModelName, created: Int(Date().timeIntervalSince1970),
+            name: configuration.servedModelName, created: unixSeconds(),
             vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
             hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
             samplingDefaults: loaded.generation.samplingDefaults)
         model.speculates = configuration.engine.speculativeTokens != nil
-        phase = .ready(Serving(model: model, loaded: loaded, text: text))
+        let serving = Serving(model: model, loaded: loaded, text: text)
+        self.serving = serving
+        phase = .ready(serving)
     }
 
-    /// Refuses new requests from now on; `onDrained` is called when the running ones have ended, and a little after
+    /// Refuses new requests from now on. `RoutesAction.drained` follows when the running ones have ended, and a little after
     /// `timeout` at the latest.
-    func drain(timeout: Duration, on loop: isolated EventLoop) {
+    func drain(timeout: Duration) {
         phase = .draining
-        finishDrainIfIdle(on: loop)
-        _ = loop.schedule(after: timeout) { loop in
-            Routes.on(loop) { $0.abandonAll(on: loop) }
-        }
+        finishDrainIfIdle()
+        actions.append(.startTimer(.drainTimeout, after: timeout))
     }
 
     /// Ends the engine's thread.
@@ -170,20 +177,29 @@ final class Routes: HTTPService {
         engine?.stop()
     }
 
-    /// Ends every reply with an error; a client that does not read it in time is cut off.
-    private func abandonAll(on loop: isolated EventLoop) {
-        phase = .stopping
-        for exchange in active.exchanges { fail(exchange, .aborted, on: loop) }
-        finishDrainIfIdle(on: loop)
-        _ = loop.schedule(after: .seconds(1)) { [onDrained] loop in
-            loop.closeConnections()
-            onDrained()
+    func timerFired(_ timer: RoutesTimer) {
+        switch timer {
+        case .keepAlive: keepAliveDue()
+        case .deadline(let exchange): checkDeadline(exchange)
+        case .drainTimeout: abandonAll()
+        case .abandonment: actions += [.closeConnections, .drained]
         }
     }
 
-    func finishDrainIfIdle(on loop: isolated EventLoop) {
-        guard isEnding, active.isIdle, loop.activeExchanges == 0 else { return }
-        onDrained()
+    /// Ends every reply with an error; a client that does not read it in time is cut off.
+    private func abandonAll() {
+        phase = .stopping
+        for exchange in preparing.keys.sorted(by: { $0.rawValue < $1.rawValue }) {
+            actions.append(.cancelPreparation(exchange))
+        }
+        for exchange in responses.all { fail(exchange, .aborted) }
+        finishDrainIfIdle()
+        actions.append(.startTimer(.abandonment, after: .seconds(1)))
+    }
+
+    func finishDrainIfIdle() {
+        guard isEnding, admission.isIdle, requests.isEmpty else { return }
+        actions.append(.drained)
     }
 
     private var isEnding: Bool {
@@ -193,33 +209,57 @@ final class Routes: HTTPService {
         }
     }
 
-    // MARK: Replies
+    func unixSeconds() -> Int { Int(Date().timeIntervalSince1970) }
 
-    /// Runs `body` when the model is there; otherwise answers 503.
-    func withServing(_ exchange: ExchangeID, on loop: isolated EventLoop, _ body: (Serving) -> Void) {
-        switch phase {
-        case .ready(let serving): body(serving)
-        case .loading: refuse(exchange, .notReady(retryAfter: 2), on: loop)
-        case .draining, .stopping: refuse(exchange, .draining(retryAfter: 10), on: loop)
+    // MARK: Deadlines
+
+    /// An exchange that has not been answered by `deadline` gets a 504, whatever becomes of its work.
+    func deadlineKnown(_ exchange: ExchangeID, _ deadline: ContinuousClock.Instant) {
+        guard let request = requests[exchange], request.deadline.map({ deadline < $0 }) ?? true else { return }
+        requests[exchange]?.deadline = deadline
+        actions.append(.startTimer(.deadline(exchange), after: max(.zero, deadline - now())))
+    }
+
+    private func checkDeadline(_ exchange: ExchangeID) {
+        guard let request = requests[exchange] else { return }
+        let isPreparing = preparing[exchange] != nil
+        let due = [request.deadline, isPreparing ? request.preparationDeadline : nil].compactMap(\.self).min()
+        guard let due, due <= now() else { return }
+        if isPreparing {
+            actions.append(.cancelPreparation(exchange))
+            if request.status == nil { refuse(exchange, .deadlineExceeded) }
+        } else {
+            fail(exchange, .deadlineExceeded)
         }
     }
 
-    func refuse(_ exchange: ExchangeID, _ error: APIError, on loop: isolated EventLoop) {
+    // MARK: Replies
+
+    /// Runs `body` when the model is there; otherwise answers 503.
+    func withServing(_ exchange: ExchangeID, _ body: (Serving) -> Void) {
+        switch phase {
+        case .ready(let serving): body(serving)
+        case .loading: refuse(exchange, .notReady(retryAfter: 2))
+        case .draining, .stopping: refuse(exchange, .draining(retryAfter: 10))
+        }
+    }
+
+    func refuse(_ exchange: ExchangeID, _ error: APIError) {
         let body =
             requests[exchange]?.isAnthropic == true
             ? error.anthropicJSON(requestID: requests[exchange]?.id.description ?? "") : error.json
-        reply(exchange, error.status, error.headerFields, body.serialized, on: loop)
+        reply(exchange, error.status, error.headerFields, body.serialized)
     }
 
-    func reply(_ exchange: ExchangeID, _ body: JSONValue, on loop: isolated EventLoop) {
-        reply(exchange, .ok, [.contentType: "application/json"], body.serialized, on: loop)
+    func reply(_ exchange: ExchangeID, _ body: JSONValue) {
+        reply(exchange, .ok, [.contentType: "application/json"], body.serialized)
     }
 
     func reply(
         _ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: [UInt8],
-        on loop: isolated EventLoop
+
     ) {
-        loop.respond(exchange, head(exchange, status, fields), body: body)
+        actions.append(.respond(exchange, head(exchange, status, fields), body: body))
     }
 
     /// The head of a reply, with the request's id in it, and what its key and its origin are told.

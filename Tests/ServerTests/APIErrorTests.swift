@@ -24,8 +24,10 @@ import Text
         (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
         (.unsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
         (.wire(.bodyTooLarge, bodyLimit: 10), 413, "body_too_large"),
-        (.overloaded(.places, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.permits, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.tokens, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.memory, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.share, retryAfter: 5), 429, "rate_limit_exceeded"),
         (.overloaded(.wait, retryAfter: 5), 503, "server_overloaded"),
         (.rateLimited(.tokens, limit: 100, retryAfter: 5), 429, "rate_limit_exceeded"),
         (.notReady(retryAfter: 5), 503, "server_not_ready"),
@@ -42,7 +44,8 @@ import Text
         let body = try JSONValue(parsing: error.json.serialized)
         #expect(body["error"]?.object.map { Array($0.names) } == ["message", "type", "param", "code"])
         #expect(body["error"]?["message"]?.string?.isEmpty == false)
-        let type: JSONValue = status >= 500 ? "server_error" : status == 429 ? "tokens" : "invalid_request_error"
+        let isShare = error == .overloaded(.share, retryAfter: 5)
+        let type: JSONValue = isShare ? "requests" : status >= 500 ? "server_error" : status == 429 ? "tokens" : "invalid_request_error"
         #expect(body["error"]?["type"] == type)
         #expect(error.headerFields[.contentType] == "application/json")
         #expect((error.headerFields[.retryAfter] != nil) == [429, 503].contains(status))
@@ -55,7 +58,7 @@ import Text
 
     @Test(arguments: [(0, 1), (1, 1), (77, 77), (120, 120), (500, 120), (.min, 1)] as [(Int, Int)])
     func `clients are never told to wait more than two minutes`(seconds: Int, sent: Int) {
-        #expect(APIError.overloaded(.places, retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
+        #expect(APIError.overloaded(.permits, retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
     }
 
     @Test func `a wrong method names the right ones`() {

@@ -159,8 +159,8 @@ import Text
                 "text.format.schema"
             ),
         ] as [(Endpoint, String, String)] {
-            await #expect {
-                try await RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(Array(body.utf8))
+            #expect {
+                try RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(Array(body.utf8))
             } throws: {
                 ($0 as? APIError)?.param == param
             }

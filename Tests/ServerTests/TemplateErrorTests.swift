@@ -21,27 +21,27 @@ import Text
         return try #require(try TextPipeline(directory: folder))
     }
 
-    private func reply(_ body: JSONValue, _ pipeline: TextPipeline) async throws(APIError) -> JSONValue {
+    private func reply(_ body: JSONValue, _ pipeline: TextPipeline) throws(APIError) -> JSONValue {
         let model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
-        let bytes = try await TextReply(endpoint: .chatPrompt, model: model, text: pipeline).answer(body.serialized)
+        let bytes = try TextReply(endpoint: .chatPrompt, model: model, text: pipeline).answer(body.serialized)
         return (try? JSONValue(parsing: bytes)) ?? .null
     }
 
     private let hello: JSONValue = ["messages": [["role": "user", "content": "Hello"]]]
 
-    @Test func `what a template raises is told in its own words`() async throws {
+    @Test func `what a template raises is told in its own words`() throws {
         let pipeline = try pipeline(template: "a\n{{ raise_exception('No greetings, please.') }}")
-        await #expect(throws: APIError.template("No greetings, please.")) { try await reply(hello, pipeline) }
+        #expect(throws: APIError.template("No greetings, please.")) { try reply(hello, pipeline) }
         #expect(APIError.template("No greetings, please.").message == "No greetings, please.")
     }
 
     @Test(arguments: ["{{ messages.nothing.more }}", "{{ 1 + 'a' }}", "{{ messages | nofilter }}", "{{ 1 // 0 }}"])
-    func `a failure names the template and its line`(expression: String) async throws {
+    func `a failure names the template and its line`(expression: String) throws {
         let pipeline = try pipeline(template: "first\n\n\(expression)")
-        await #expect {
-            _ = try await reply(hello, pipeline)
+        #expect {
+            _ = try reply(hello, pipeline)
         } throws: {
             let error = $0 as? APIError
             return error?.status == .badRequest && error?.code == "template_error"
@@ -50,7 +50,7 @@ import Text
     }
 
     @Test(arguments: 0..<4)
-    func `a random context gets a prompt or a 400`(seed: UInt64) async throws {
+    func `a random context gets a prompt or a 400`(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         var (prompts, failures) = (0, 0)
         for name in ["brackets", "fullwidth", "headers", "lastthink", "trinity_hermes", "turns", "xmlcalls"] {
@@ -60,7 +60,7 @@ import Text
             for _ in 0..<60 {
                 let body = request(using: &random)
                 do throws(APIError) {
-                    #expect(try await reply(body, pipeline)["prompt"]?.string != nil)
+                    #expect(try reply(body, pipeline)["prompt"]?.string != nil)
                     prompts += 1
                 } catch {
                     #expect(error.status == .badRequest, "\(name) \(body)")

@@ -21,26 +21,26 @@ import Text
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
     }
 
-    private func answer(_ endpoint: TextEndpoint, _ body: JSONValue) async throws(APIError) -> JSONValue {
-        let bytes = try await TextReply(endpoint: endpoint, model: model, text: text).answer(body.serialized)
+    private func answer(_ endpoint: TextEndpoint, _ body: JSONValue) throws(APIError) -> JSONValue {
+        let bytes = try TextReply(endpoint: endpoint, model: model, text: text).answer(body.serialized)
         return (try? JSONValue(parsing: bytes)) ?? .null
     }
 
     @Test(arguments: TextEndpoint.allCases)
-    func `every example is answered as described`(endpoint: TextEndpoint) async throws {
+    func `every example is answered as described`(endpoint: TextEndpoint) throws {
         let operation = document["paths"]?[endpoint.path]?["post"]
         let media = try #require(operation?["requestBody"]?["content"]?["application/json"])
         let reply = operation?["responses"]?["200"]?["content"]?["application/json"]?["schema"] ?? false
         let examples = try #require(media["examples"]?.object)
         #expect(!examples.isEmpty)
         for (name, example) in examples {
-            let body = try await answer(endpoint, example["value"] ?? .null)
+            let body = try answer(endpoint, example["value"] ?? .null)
             #expect(validator.violations(of: body, against: reply) == [], "\(name)")
         }
     }
 
     @Test(arguments: TextEndpoint.allCases)
-    func `document and decoder accept and refuse the same bodies`(endpoint: TextEndpoint) async throws {
+    func `document and decoder accept and refuse the same bodies`(endpoint: TextEndpoint) throws {
         let operation = document["paths"]?[endpoint.path]?["post"]
         let schema = operation?["requestBody"]?["content"]?["application/json"]?["schema"] ?? true
         let chat: JSONValue = [["role": "user", "content": "a"]]
@@ -57,7 +57,7 @@ import Text
         ]
         for body in bodies {
             var refusal: APIError?
-            do throws(APIError) { _ = try await answer(endpoint, body) } catch { refusal = error }
+            do throws(APIError) { _ = try answer(endpoint, body) } catch { refusal = error }
             let violations = validator.violations(of: body, against: schema)
             #expect(
                 violations.isEmpty == (refusal == nil), "\(body): \(violations), \(refusal?.message ?? "accepted")")

@@ -54,6 +54,7 @@ extension ServerConfiguration {
         case .maxConnections: String(maxConnections)
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue
+        case .sharePrefixCache: String(sharesPrefixCache)
         case .trustUserContent: String(trustsUserContent)
         case .reasoningParser: reasoningParser.rawValue
         case .toolCallParser: toolCallParser.rawValue

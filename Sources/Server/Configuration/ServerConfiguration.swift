@@ -21,6 +21,10 @@ public struct ServerConfiguration: Sendable {
     public var queueBounds = QueueBounds(tokens: 262_144, wait: .seconds(120))
     /// How long running requests may take to finish after SIGTERM.
     public var drainTimeout = Duration.seconds(30)
+    /// How long a request may take from its arrival to the engine, however long its own timeout is.
+    public var preparationTimeout = Duration.seconds(60)
+    /// Whether requests of different API keys may find each other's prompts in the prefix cache.
+    public var sharesPrefixCache = false
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
     /// Who is let in, and how much each may ask for.
@@ -146,6 +150,7 @@ public struct ServerConfiguration: Sendable {
         engine.kvCacheType = try options.choice(.kvCacheDtype)
         let prefixCache: Switch? = try options.choice(.prefixCache)
         engine.cachesPrefixes = prefixCache != .off
+        sharesPrefixCache = try options.bool(.sharePrefixCache) ?? sharesPrefixCache
         let speculativeTokens = try options.integer(.speculativeTokens, in: 1...64)
         let speculation: Speculation = try options.choice(.speculative) ?? .off
         if speculation == .ngram {

@@ -45,7 +45,8 @@ public struct APIKeys: Sendable {
     }
 
     /// Adds the keys of a file: a name, a space and a key a line, and perhaps `requests-per-minute=60` and
-    /// `tokens-per-minute=10000`; empty lines and those that begin with `#` say nothing.
+    /// `tokens-per-minute=10000`, and `min-priority=-10`, the most urgent priority that its requests may ask for (0 without
+    /// it); empty lines and those that begin with `#` say nothing.
     ///
     /// - Throws: the first line at fault.
     mutating func add(file text: String) throws(Flaw) {
@@ -80,13 +81,24 @@ public struct APIKeys: Sendable {
         var limits = RateLimits()
         for word in words {
             let parts = word.split(separator: "=", maxSplits: 1)
+            if parts.first == "min-priority" {
+                let bounds = GenerationOptions.priorities
+                guard parts.count == 2, let value = Int(parts[1]), bounds.contains(value) else {
+                    throw Flaw(
+                        reason: "'\(word)' must be min-priority=N, N from \(bounds.lowerBound) to \(bounds.upperBound)")
+                }
+                limits.minimumPriority = value
+                continue
+            }
             guard parts.count == 2, let value = Int(parts[1]), (1...1_000_000_000_000).contains(value) else {
                 throw Flaw(reason: "'\(word)' must be a limit such as requests-per-minute=60")
             }
             switch parts[0] {
             case "requests-per-minute": limits.requestsPerMinute = value
             case "tokens-per-minute": limits.tokensPerMinute = value
-            default: throw Flaw(reason: "'\(parts[0])' is neither requests-per-minute nor tokens-per-minute")
+            default:
+                throw Flaw(
+                    reason: "'\(parts[0])' is none of requests-per-minute, tokens-per-minute and min-priority")
             }
         }
         return limits

@@ -6,6 +6,9 @@ public struct RateLimits: Sendable, Hashable {
     /// Of prompts and of what is generated.
     public var tokensPerMinute: Int?
 
+    /// The most urgent `priority` that its requests may have; nil: 0.
+    public var minimumPriority: Int?
+
     public init() {}
 
     /// What is not said here, as `defaults` say.
@@ -13,6 +16,7 @@ public struct RateLimits: Sendable, Hashable {
         var limits = self
         limits.requestsPerMinute = requestsPerMinute ?? defaults.requestsPerMinute
         limits.tokensPerMinute = tokensPerMinute ?? defaults.tokensPerMinute
+        limits.minimumPriority = minimumPriority ?? defaults.minimumPriority
         return limits
     }
 }

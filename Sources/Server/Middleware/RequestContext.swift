@@ -12,6 +12,14 @@ struct RequestContext {
     var isAnthropic = false
     /// The name of its key; `RateLimiter.nobody` where there are no keys.
     var key = RateLimiter.nobody
+    /// The most urgent `priority` that its key may ask for; nil without keys: any.
+    var minimumPriority: Int?
+    /// When it came. Of a request without a body, never.
+    var arrival = ContinuousClock.now
+    /// When it must have been answered; nil: it has set itself no time.
+    var deadline: ContinuousClock.Instant?
+    /// When work on its body, or on its reply's body, must have ended.
+    var preparationDeadline: ContinuousClock.Instant?
     /// What every reply to it says.
     var replyFields: HTTPFields = [:]
 }

@@ -19,8 +19,9 @@ struct Metrics: Sendable {
         "vllm:request_success_total", "Finished choices by reason.", label: "finished_reason",
         values: ["stop", "length", "abort", "error"])
     var rejected = Counter(
-        "vllm:admission_rejections_total", "Requests refused with 503 before they were accepted.", label: "reason",
-        values: ["max_num_queued_reqs", "max_num_queued_tokens", "max_queue_wait"])
+        "vllm:admission_rejections_total",
+        "Requests refused with 503, or with 429 for their key's share, before they were accepted.",
+        label: "reason", values: AdmissionController.Refusal.allCases.map(\.label))
     var rateLimited = Counter(
         "trinity_rate_limited_requests_total", "Requests refused with 429, by what their key had used up.",
         label: "limit", values: ["requests", "tokens"])

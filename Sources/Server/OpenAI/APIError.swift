@@ -1,6 +1,5 @@
 import HTTP
 import HTTPTypes
-import Scheduling
 import Text
 
 /// Everything that a request can be answered with instead of a result, in OpenAI's shape:
@@ -36,7 +35,7 @@ package enum APIError: Error, Hashable, Sendable {
     /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
     case wire(WireError, bodyLimit: Int)
     /// Too much waits already; `retryAfter` in seconds.
-    case overloaded(QueueBounds.Bound, retryAfter: Int)
+    case overloaded(AdmissionController.Refusal, retryAfter: Int)
     /// The model is still being loaded; `retryAfter` in seconds.
     case notReady(retryAfter: Int)
     /// The server finishes what it has and takes nothing new; `retryAfter` in seconds.
@@ -63,6 +62,7 @@ extension APIError {
         case .unsupportedMediaType: .unsupportedMediaType
         case .wire(let error, _): error.status
         case .rateLimited: .tooManyRequests
+        case .overloaded(.share, _): .tooManyRequests
         case .overloaded, .notReady, .draining: .serviceUnavailable
         case .deadlineExceeded: .gatewayTimeout
         case .unsatisfiable: .badRequest
@@ -74,6 +74,7 @@ extension APIError {
     /// is used up, `requests` or `tokens`, as OpenAI says it.
     var type: String {
         if case .rateLimited(let exhausted, _, _) = self { return exhausted.rawValue }
+        if case .overloaded(.share, _) = self { return RateLimiter.Standing.Exhausted.requests.rawValue }
         return status.kind == .serverError ? "server_error" : "invalid_request_error"
     }
 
@@ -110,6 +111,7 @@ extension APIError {
         case .wire(.timedOut, _): "request_timeout"
         case .wire(.overloaded, _): "server_overloaded"
         case .wire: "invalid_http"
+        case .overloaded(.share, _): "rate_limit_exceeded"
         case .overloaded: "server_overloaded"
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
@@ -188,7 +190,10 @@ extension APIError {
         case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
         case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
         case .wire(let error, _): error.reason
-        case .overloaded(.places, _): "The server is overloaded: its queue is full. Try again later."
+        case .overloaded(.permits, _): "The server is overloaded: its queue is full. Try again later."
+        case .overloaded(.share, _): "This API key holds its share of the server's queue. Try again later."
+        case .overloaded(.memory, _):
+            "The server is overloaded: the memory for request bodies is in use. Try again later."
         case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."

@@ -122,6 +122,8 @@ struct ServerOptions: ParsableArguments {
     @Flag(
         help: "Let users and tools write special tokens in their messages; otherwise those are ordinary text.")
     var trustUserContent = false
+    @Flag(help: "Share cached prompt prefixes between API keys; otherwise each key has its own.")
+    var sharePrefixCache = false
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -223,6 +225,7 @@ struct ServerOptions: ParsableArguments {
             (.tlsCertFile, tlsCertFile), (.tlsKeyFile, tlsKeyFile), (.tlsClientCaFile, tlsClientCaFile),
             (.maxConnections, maxConnections), (.config, config),
             (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),
+            (.sharePrefixCache, sharePrefixCache ? "true" : nil),
         ]
         var flags: [ServerConfiguration.Option: String] = [:]
         for (option, value) in given { flags[option] = value }

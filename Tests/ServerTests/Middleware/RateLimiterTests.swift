@@ -83,15 +83,17 @@ import Text
         #expect(refused.json["error"]?["code"] == "rate_limit_exceeded" && refused.json["error"]?["type"] == "requests")
         let wait = try #require(refused.header("retry-after").flatMap { Int($0) })
         #expect(25...30 ~= wait)
-        // What costs no model time is not counted.
-        #expect(
-            try await server.post("/tokenize", ["prompt": "a"], headers: ["Authorization: Bearer one"]).status == 200)
+        // What has a body costs time, whether or not it needs the model.
+        for path in ["/tokenize", "/detokenize", "/v1/chat/completions/render", "/v1/messages/count_tokens"] {
+            let reply = try await server.post(path, ["prompt": "a"], headers: ["Authorization: Bearer one"])
+            #expect(reply.status == 429, "\(path)")
+        }
 
         let first = try await server.post("/v1/completions", body, headers: ["Authorization: Bearer two"])
         #expect(first.status == 200)
         let second = try await server.post("/v1/messages", body, headers: ["Authorization: Bearer two"])
         #expect(second.status == 429 && second.json["error"]?["type"] == "rate_limit_error")
-        #expect(try await server.metric("trinity_rate_limited_requests_total", label: "requests") == 1)
+        #expect(try await server.metric("trinity_rate_limited_requests_total", label: "requests") == 5)
         #expect(try await server.metric("trinity_rate_limited_requests_total", label: "tokens") == 1)
         #expect(try await server.metric("trinity_key_requests_total", label: "ann") == 2)
         #expect(try await server.metric("trinity_key_prompt_tokens_total", label: "bob") == 4)

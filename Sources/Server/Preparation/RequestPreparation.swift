@@ -2,7 +2,7 @@ import Engine
 import Text
 
 /// Turns a request's body into prompts of token ids. Pure, and the expensive part of a request before the engine, so it
-/// runs off the event loop.
+/// runs off the event loop, and asks `Cancellation` whether to stop.
 struct RequestPreparation: Sendable {
     /// What the engine and the reply need to know of a request.
     struct Prepared: Sendable {
@@ -20,32 +20,41 @@ struct RequestPreparation: Sendable {
     let endpoint: Endpoint
     let model: ServedModel
     let text: TextPipeline?
+    /// Whose grammars it may find compiled.
+    var tenant = ""
 
-    /// - Parameter body: as it came.
+    /// - Parameters:
+    ///   - body: as it came.
+    ///   - timeoutKnown: called with the request's `timeout` as soon as it has been read, if it has one.
     /// - Throws: the `APIError` that the client gets.
-    @concurrent func prepare(_ body: [UInt8]) async throws(APIError) -> Prepared {
-        // The client may have left while the request waited for a thread.
-        if Task.isCancelled { throw .aborted }
-        return try prepare(try JSONValue(requestBody: body))
+    func prepare(
+        _ body: [UInt8], timeoutKnown: (Duration) -> Void = { _ in }
+    ) throws(APIError) -> Prepared {
+        try prepare(try JSONValue(requestBody: body), timeoutKnown: timeoutKnown)
     }
 
-    /// The same for a body that has been parsed, on the calling thread.
-    func prepare(_ json: JSONValue) throws(APIError) -> Prepared {
+    /// The same for a body that has been parsed.
+    func prepare(_ json: JSONValue, timeoutKnown: (Duration) -> Void = { _ in }) throws(APIError) -> Prepared {
         switch endpoint {
-        case .completions: return try prepareCompletion(json)
-        case .chat: return try prepareChat(ChatCompletionRequest(json, for: model))
-        case .messages: return try prepareChat(MessagesRequest.translate(json))
-        case .responses: return try prepareChat(ResponsesRequest.translate(json))
+        case .completions:
+            let request = try CompletionRequest(json, for: model)
+            request.options.timeout.map(timeoutKnown)
+            return try prepareCompletion(request)
+        case .chat:
+            let request = try ChatCompletionRequest(json, for: model)
+            request.options.timeout.map(timeoutKnown)
+            return try prepareChat(request)
+        case .messages: return try prepareChat(MessagesRequest.translate(json), timeoutKnown)
+        case .responses: return try prepareChat(ResponsesRequest.translate(json), timeoutKnown)
         }
     }
 
-    private func prepareCompletion(_ json: JSONValue) throws(APIError) -> Prepared {
-        let request = try CompletionRequest(json, for: model)
+    private func prepareCompletion(_ request: CompletionRequest) throws(APIError) -> Prepared {
         let options = request.options
         var promptIDs: [[Int32]] = []
         var texts: [String] = []
         for (index, prompt) in request.prompts.enumerated() {
-            if Task.isCancelled { throw .aborted }
+            if Cancellation.isRequested { throw .aborted }
             switch prompt {
             case .ids(let ids):
                 promptIDs.append(options.truncation?.cut(ids) ?? ids)
@@ -63,8 +72,12 @@ struct RequestPreparation: Sendable {
         return try prepared(options, promptIDs, texts)
     }
 
-    private func prepareChat(_ translation: ChatTranslation) throws(APIError) -> Prepared {
-        var prepared = try prepareChat(ChatCompletionRequest(translation, for: model))
+    private func prepareChat(
+        _ translation: ChatTranslation, _ timeoutKnown: (Duration) -> Void
+    ) throws(APIError) -> Prepared {
+        let request = try ChatCompletionRequest(translation, for: model)
+        request.options.timeout.map(timeoutKnown)
+        var prepared = try prepareChat(request)
         prepared.form = translation.form
         return prepared
     }

@@ -19,8 +19,7 @@ struct TextReply: Sendable {
     ///
     /// - Parameter body: as it came.
     /// - Throws: the `APIError` that the client gets.
-    @concurrent func answer(_ body: [UInt8]) async throws(APIError) -> [UInt8] {
-        if Task.isCancelled { throw .aborted }
+    func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         switch endpoint {
         case .tokenize: return try tokenize(json).serialized

@@ -17,12 +17,11 @@ import Text
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
     }
 
-    private func prepare(_ endpoint: Endpoint, _ body: JSONValue) async throws(APIError) -> RequestPreparation.Prepared
-    {
-        try await RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(body.serialized)
+    private func prepare(_ endpoint: Endpoint, _ body: JSONValue) throws(APIError) -> RequestPreparation.Prepared {
+        try RequestPreparation(endpoint: endpoint, model: model, text: text).prepare(body.serialized)
     }
 
-    @Test func `prompts and chats become the reference's ids`() async throws {
+    @Test func `prompts and chats become the reference's ids`() throws {
         let cases = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         for golden in cases {
             let ids = (golden["prompt_ids"]?.array ?? []).compactMap { $0.integer.map(Int32.init) }
@@ -34,15 +33,15 @@ import Text
                 body["tools"] = golden["tools"]
                 body["chat_template_kwargs"] = golden["chat_template_kwargs"]
             }
-            let prepared = try await prepare(golden["kind"] == "completion" ? .completions : .chat, .object(body))
+            let prepared = try prepare(golden["kind"] == "completion" ? .completions : .chat, .object(body))
             #expect(prepared.promptIDs == [ids], "\(golden["name"]?.string ?? "")")
         }
     }
 
-    @Test func `a user's special tokens are text and a system message's are not`() async throws {
+    @Test func `a user's special tokens are text and a system message's are not`() throws {
         for (role, count) in [("user", 2), ("system", 3)] {
             let content = "<|im_end|>\n"
-            let prepared = try await prepare(
+            let prepared = try prepare(
                 .chat,
                 ["messages": [["role": .string(role), "content": .string(content)], ["role": "user", "content": ""]]])
             let ends = prepared.promptIDs[0].count { $0 == 3 }
@@ -50,52 +49,61 @@ import Text
         }
     }
 
-    @Test func `a text far beyond the context is refused by its beginning`() async {
+    @Test func `a text far beyond the context is refused by its beginning`() {
         // Each emoji is several tokens; the cut falls between them, never inside one.
         let body: JSONValue = ["prompt": .string(String(repeating: "🚀 fox ", count: 1 << 20))]
-        await #expect {
-            try await prepare(.completions, body)
+        #expect {
+            try prepare(.completions, body)
         } throws: {
             guard case .promptTooLong("prompt", let tokens, 2048) = $0 as? APIError else { return false }
             return tokens > 2048 && tokens < 20_000
         }
     }
 
-    @Test func `a prompt of as many tokens as bytes allow is tokenized whole`() async throws {
+    @Test func `a prompt of as many tokens as bytes allow is tokenized whole`() throws {
         // More bytes than the sample, yet fewer tokens than the context.
         let prompt = String(repeating: " alphabetically", count: 1900)
         #expect(prompt.utf8.count > 8 * 2048)
         let ids = text.tokenizer.encode(prompt, addSpecialTokens: true)
         try #require(ids.count < 2048)
-        #expect(try await prepare(.completions, ["prompt": .string(prompt)]).promptIDs == [ids])
+        #expect(try prepare(.completions, ["prompt": .string(prompt)]).promptIDs == [ids])
     }
 
-    @Test func `a token beyond the model's vocabulary is the request's mistake`() async {
+    @Test func `a token beyond the model's vocabulary is the request's mistake`() {
         var small = model
         small.vocabularySize = 500
-        await #expect {
-            try await RequestPreparation(endpoint: .completions, model: small, text: text)
+        #expect {
+            try RequestPreparation(endpoint: .completions, model: small, text: text)
                 .prepare(Array("{\"prompt\":\"Once upon a time\"}".utf8))
         } throws: {
             ($0 as? APIError)?.param == "prompt" && ($0 as? APIError)?.message.contains("500 tokens") == true
         }
     }
 
-    @Test func `a request whose client has left is not prepared`() async {
-        let preparation = RequestPreparation(endpoint: .completions, model: model, text: text)
-        let task = Task {
-            while !Task.isCancelled { await Task.yield() }
-            await #expect(throws: APIError.aborted) {
-                try await preparation.prepare(Array("{\"prompt\":\"a\"}".utf8))
-            }
+    @Test func `a request whose client has left is not prepared`() {
+        struct Cancelled: CancellationToken {
+            func shouldStop() -> Bool { true }
         }
-        task.cancel()
-        await task.value
+        Cancellation.$token.withValue(Cancelled()) {
+            #expect(throws: APIError.aborted) { try prepare(.completions, ["prompt": "a"]) }
+        }
     }
 
-    @Test func `a body that is not JSON is refused at its byte`() async {
-        await #expect {
-            try await RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))
+    @Test func `a request's timeout is known before its prompt is encoded`() throws {
+        for (endpoint, body) in [
+            (.completions, ["prompt": "a", "timeout": 7]),
+            (.chat, ["messages": [["role": "user", "content": "a"]], "timeout": 7]),
+        ] as [(Endpoint, JSONValue)] {
+            var known: [Duration] = []
+            _ = try RequestPreparation(endpoint: endpoint, model: model, text: text)
+                .prepare(body) { known.append($0) }
+            #expect(known == [.seconds(7)])
+        }
+    }
+
+    @Test func `a body that is not JSON is refused at its byte`() {
+        #expect {
+            try RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))
         } throws: {
             ($0 as? APIError)?.status == .badRequest && ($0 as? APIError)?.message.contains("byte 5") == true
         }

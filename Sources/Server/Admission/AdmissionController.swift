@@ -1,0 +1,232 @@
+import Engine
+import Scheduling
+
+/// Decides which requests are accepted. Knows counts, never a request's text. Owned by the event loop.
+///
+/// *Permits* bound what is accepted: a request holds one while it is prepared, and one for each of its sequences from then
+/// until the sequence ends.
+///
+/// Between API keys, permits and queued tokens are shared by dynamic thresholds (Choudhury and Hahne, "Dynamic Queue Length
+/// Thresholds for Shared-Memory Packet Switches", 1998): a key may take more while it holds at most ``shareFactor`` times what
+/// would be left. One busy key gets 3/4 of the permits, two get 3/7 each, and some are always left for a key that comes later.
+/// Requests without a key are one tenant without that limit.
+package struct AdmissionController {
+    /// Why a request is refused.
+    package enum Refusal: Sendable, CaseIterable {
+        /// All permits are taken.
+        case permits
+        /// The request's key holds its share of the permits or of the queued tokens.
+        case share
+        /// Too many prompt tokens wait.
+        case tokens
+        /// The request would wait longer than the bound, or than its own timeout.
+        case wait
+        /// Unfinished bodies and prompts in preparation take all the memory that there is for them.
+        case memory
+    }
+
+    private struct Sequence {
+        var tenant: String
+        var promptTokens: Int
+        /// Whether another choice of the same prompt computes the prompt.
+        var isSibling: Bool
+        var priority: Int
+        var isAdmitted = false
+        var hasToken = false
+    }
+
+    private struct Tenant {
+        var preparing = 0
+        var sequences = 0
+        var permits: Int { preparing + sequences }
+    }
+
+    /// How many times the permits that are left a key may hold.
+    static let shareFactor = 3
+
+    /// All permits.
+    let capacity: Int
+    /// Sequences that run at once.
+    private let runningCapacity: Int
+    private let bounds: QueueBounds
+    private var tenants: [String: Tenant] = [:]
+    private var sequences: [SequenceID: Sequence] = [:]
+    /// Requests in preparation.
+    private(set) var preparing = 0
+    /// Sequences that the scheduler has started.
+    private(set) var running = 0
+
+    /// - Parameters:
+    ///   - running: sequences that run at once.
+    ///   - waiting: sequences that may wait beside them.
+    init(running: Int, waiting: Int, bounds: QueueBounds) {
+        capacity = running + waiting
+        runningCapacity = running
+        self.bounds = bounds
+    }
+
+    /// Requests in preparation and sequences that have not started.
+    var waiting: Int { preparing + sequences.count - running }
+    var isIdle: Bool { preparing == 0 && sequences.isEmpty }
+
+    private var freePermits: Int { capacity - preparing - sequences.count }
+
+    /// The most sequences that one request of a tenant can ever have.
+    func largestRequest(of tenant: String) -> Int {
+        tenant == RateLimiter.nobody ? capacity : max(1, Self.share(of: capacity))
+    }
+
+    /// Takes a permit for a request that is about to be prepared; returns why there is none. O(1).
+    mutating func beginPreparation(of tenant: String) -> Refusal? {
+        if let refusal = refusal(of: tenant, permits: 1) { return refusal }
+        tenants[tenant, default: Tenant()].preparing += 1
+        preparing += 1
+        return nil
+    }
+
+    /// Counts a complete reply whose body is being written. Takes a permit even where none is free: the reply's sequences have
+    /// just given theirs back.
+    mutating func beginRendering(of tenant: String) {
+        tenants[tenant, default: Tenant()].preparing += 1
+        preparing += 1
+    }
+
+    /// Gives back the permit of a request whose preparation is over.
+    mutating func endPreparation(of tenant: String) {
+        precondition(tenants[tenant]?.preparing ?? 0 > 0, "a preparation ends once")
+        change(tenant) { $0.preparing -= 1 }
+        preparing -= 1
+    }
+
+    /// Why a prepared request cannot be accepted now; `nil`: it can. O(sequences).
+    ///
+    /// - Parameters:
+    ///   - prompts: the lengths of its prompts, (prompts).
+    ///   - remaining: what is left of its timeout.
+    func refusal(
+        of tenant: String, prompts: [Int], choices: Int, priority: Int, within remaining: Duration?,
+        _ statistics: SchedulerStatistics
+    ) -> Refusal? {
+        if let refusal = refusal(of: tenant, permits: prompts.count * choices) { return refusal }
+        if let limit = bounds.tokens {
+            let queued = load(ahead: .max, priority: .max)
+            let own = queued[tenant]?.tokens ?? 0
+            let all = queued.values.reduce(0) { $0 + $1.tokens }
+            let wanted = prompts.reduce(0, +)
+            if all > 0, all + wanted > limit { return .tokens }
+            if tenant != RateLimiter.nobody, own > 0,
+                !Self.isWithinShare(held: own + wanted, left: limit - all - wanted)
+            {
+                return .share
+            }
+        }
+        guard let longest = [bounds.wait, remaining].compactMap(\.self).min() else { return nil }
+        let wait = wait(of: tenant, promptTokens: prompts.max() ?? 0, priority: priority, statistics)
+        return wait > longest ? .wait : nil
+    }
+
+    /// Seconds until about half of what waits has been served. O(sequences).
+    func retryAfter(_ statistics: SchedulerStatistics) -> Int {
+        let load = load(ahead: .max, priority: .max).values.reduce(into: QueueLoad()) { $0 += $1 }
+        let wait = statistics.wait(behind: load, places: runningCapacity)
+        return Int((min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
+    }
+
+    /// Takes over the sequences of an accepted request.
+    mutating func add(_ requests: [GenerationRequest]) {
+        for request in requests {
+            sequences[request.id] = Sequence(
+                tenant: request.tenant, promptTokens: request.promptIDs.count,
+                isSibling: request.sampling.choice > 0, priority: request.priority)
+            tenants[request.tenant, default: Tenant()].sequences += 1
+        }
+    }
+
+    /// Follows a sequence: it waits no longer, or it has ended and gives its permit back. O(1).
+    mutating func record(_ event: TokenEvent) {
+        guard var sequence = sequences[event.sequence] else { return }
+        if event.admitted != nil, !sequence.isAdmitted {
+            sequence.isAdmitted = true
+            running += 1
+        }
+        if !event.tokens.isEmpty { sequence.hasToken = true }
+        sequences[event.sequence] = sequence
+        guard event.finish != nil else { return }
+        sequences[event.sequence] = nil
+        if sequence.isAdmitted { running -= 1 }
+        change(sequence.tenant) { $0.sequences -= 1 }
+    }
+
+    /// Permits that each tenant holds; only those that hold some.
+    var permits: [String: Int] { tenants.mapValues(\.permits) }
+
+    private mutating func change(_ tenant: String, _ change: (inout Tenant) -> Void) {
+        guard var entry = tenants[tenant] else { preconditionFailure("a tenant with permits is known") }
+        change(&entry)
+        tenants[tenant] = entry.permits > 0 ? entry : nil
+    }
+
+    private func refusal(of tenant: String, permits count: Int) -> Refusal? {
+        let left = freePermits - count
+        guard left >= 0 else { return .permits }
+        guard tenant != RateLimiter.nobody else { return nil }
+        let held = tenants[tenant]?.permits ?? 0
+        // A key without any permit always gets one that is free.
+        if held == 0, count == 1 { return nil }
+        return Self.isWithinShare(held: held + count, left: left) ? nil : .share
+    }
+
+    private static func isWithinShare(held: Int, left: Int) -> Bool {
+        left >= 0 && held <= left * shareFactor
+    }
+
+    private static func share(of capacity: Int) -> Int { capacity * shareFactor / (shareFactor + 1) }
+
+    /// How long a prompt would wait for its first step, by estimate. Of other keys' queues no more counts than of its own key's,
+    /// its own prompt included, since the scheduler serves keys in turn.
+    private func wait(
+        of tenant: String, promptTokens: Int, priority: Int, _ statistics: SchedulerStatistics
+    ) -> Duration {
+        let loads = load(ahead: promptTokens, priority: priority)
+        let own = loads[tenant] ?? QueueLoad()
+        var ahead = own
+        for (name, load) in loads where name != tenant {
+            ahead.tokens += min(load.tokens, own.tokens + promptTokens)
+            ahead.sequences += min(load.sequences, own.sequences + 1)
+        }
+        return statistics.wait(behind: ahead, places: runningCapacity)
+    }
+
+    /// What each tenant has waiting for its first token that would come before a prompt of `promptTokens`. Shorter prompts do,
+    /// and of a longer one, which it overtakes, at most as many tokens as it has itself.
+    private func load(ahead promptTokens: Int, priority: Int) -> [String: QueueLoad] {
+        var loads: [String: QueueLoad] = [:]
+        for sequence in sequences.values where !sequence.hasToken && sequence.priority <= priority {
+            var load = loads[sequence.tenant] ?? QueueLoad()
+            if !sequence.isSibling { load.tokens += min(sequence.promptTokens, promptTokens) }
+            if !sequence.isAdmitted { load.sequences += 1 }
+            loads[sequence.tenant] = load
+        }
+        return loads
+    }
+}
+
+extension AdmissionController.Refusal {
+    /// As the metrics name it.
+    var label: String {
+        switch self {
+        case .permits: "max_num_queued_reqs"
+        case .share: "key_share"
+        case .tokens: "max_num_queued_tokens"
+        case .wait: "max_queue_wait"
+        case .memory: "request_memory"
+        }
+    }
+}
+
+extension QueueLoad {
+    fileprivate static func += (left: inout QueueLoad, right: QueueLoad) {
+        left.tokens += right.tokens
+        left.sequences += right.sequences
+    }
+}

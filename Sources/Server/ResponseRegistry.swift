@@ -1,0 +1,75 @@
+import Engine
+import HTTP
+import Scheduling
+
+/// The replies that are being generated, by the exchange that they answer. Owned by the event loop.
+struct ResponseRegistry {
+    private struct Response {
+        var stream: CompletionStream
+        var sequences: [SequenceID]
+        /// Whether the head of a streamed reply has been sent.
+        var isStarted = false
+        /// When it was accepted, or something was last sent.
+        var lastSign: ContinuousClock.Instant
+    }
+
+    private var responses: [ExchangeID: Response] = [:]
+    /// The reply of each sequence that the engine still works on. It may be gone already, when the client has left.
+    private var exchanges: [SequenceID: ExchangeID] = [:]
+    private var nextSequence: UInt64 = 1
+
+    /// Every exchange with a reply.
+    var all: [ExchangeID] { responses.keys.sorted { $0.rawValue < $1.rawValue } }
+
+    /// The first of `count` consecutive ids that no sequence has had.
+    mutating func takeSequenceIDs(_ count: Int) -> SequenceID {
+        defer { nextSequence += UInt64(count) }
+        return SequenceID(nextSequence)
+    }
+
+    mutating func add(
+        _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
+        arrival: ContinuousClock.Instant
+    ) {
+        let ids = requests.map(\.id)
+        responses[exchange] = Response(stream: stream, sequences: ids, lastSign: arrival)
+        for id in ids { exchanges[id] = exchange }
+    }
+
+    /// Forgets a reply; returns its sequences that still live, for the engine to abort. O(its sequences).
+    mutating func remove(_ exchange: ExchangeID) -> [SequenceID] {
+        guard let response = responses.removeValue(forKey: exchange) else { return [] }
+        return response.sequences.filter { exchanges[$0] != nil }
+    }
+
+    /// The exchange that an event belongs to; after a sequence's last event it is forgotten.
+    mutating func exchange(of event: TokenEvent) -> ExchangeID? {
+        event.finish == nil ? exchanges[event.sequence] : exchanges.removeValue(forKey: event.sequence)
+    }
+
+    func stream(_ exchange: ExchangeID) -> CompletionStream? { responses[exchange]?.stream }
+
+    /// Changes a reply in place; `nil`: there is no such reply any more.
+    mutating func update<Result>(_ exchange: ExchangeID, _ change: (inout CompletionStream) -> Result) -> Result? {
+        guard let index = responses.index(forKey: exchange) else { return nil }
+        return change(&responses.values[index].stream)
+    }
+
+    /// Notes that something of a streamed reply goes out; true the first time.
+    mutating func begin(_ exchange: ExchangeID, now: ContinuousClock.Instant) -> Bool {
+        guard let index = responses.index(forKey: exchange) else { return false }
+        responses.values[index].lastSign = now
+        guard !responses.values[index].isStarted else { return false }
+        responses.values[index].isStarted = true
+        return true
+    }
+
+    /// Whether any reply is streamed.
+    var hasStreams: Bool { responses.values.contains { $0.stream.options.streaming != nil } }
+
+    /// Streamed replies of which nothing was sent since `time`.
+    func silent(since time: ContinuousClock.Instant) -> [ExchangeID] {
+        responses.filter { $0.value.stream.options.streaming != nil && $0.value.lastSign <= time }.map(\.key)
+            .sorted { $0.rawValue < $1.rawValue }
+    }
+}
