@@ -143,7 +143,13 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: simulatedSettings),
+            name: "SimulationTests",
+            dependencies: [
+                "Scheduling", "Engine", "HTTP", "Server", "Text", "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: simulatedSettings),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ServerTests",

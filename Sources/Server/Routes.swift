@@ -22,7 +22,6 @@ final class Routes {
     /// What is there once the model is loaded.
     struct Serving: Sendable {
         var model: ServedModel
-        var loaded: LoadedModel
         var text: TextPipeline?
 
         var tokenNames: TokenNames {
@@ -159,7 +158,11 @@ final class Routes {
             hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
             samplingDefaults: loaded.generation.samplingDefaults)
         model.speculates = configuration.engine.speculativeTokens != nil
-        let serving = Serving(model: model, loaded: loaded, text: text)
+        serve(Serving(model: model, text: text))
+    }
+
+    /// Answers requests from now on.
+    func serve(_ serving: Serving) {
         self.serving = serving
         phase = .ready(serving)
     }

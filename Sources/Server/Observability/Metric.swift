@@ -21,6 +21,8 @@ struct Counter: Sendable {
         values[index].count += amount
     }
 
+    /// Over all values of the label.
+    var total: UInt64 { values.reduce(0) { $0 + $1.count } }
 }
 
 /// Counts of observations by upper bound, with their sum.

@@ -4,7 +4,7 @@ import Text
 
 /// One request's work before the engine, as ``PreparationExecutor`` runs it: on a thread of its own that stops at the job's
 /// checkpoints while other work comes first.
-final class PreparationJob: CancellationToken, Identifiable {
+final class PreparationJob: CancellationToken {
     /// How long a job runs before the executor is asked whether another one comes first.
     static let slice = Duration.milliseconds(1)
 
@@ -13,22 +13,15 @@ final class PreparationJob: CancellationToken, Identifiable {
         var sliceEnd: ContinuousClock.Instant
     }
 
-    /// Whose work it is: executors are fair between tenants.
-    let tenant: String
-    private let number: UInt64
+    let id: PreparationQueue.ID
     private let executor: PreparationExecutor
     private let isCancelled = Atomic(false)
     private let times: Mutex<Times>
     /// Signalled when a paused job may go on.
     private let turn = DispatchSemaphore(value: 0)
 
-    var id: UInt64 { number }
-
-    init(
-        number: UInt64, tenant: String, deadline: ContinuousClock.Instant, executor: PreparationExecutor
-    ) {
-        self.number = number
-        self.tenant = tenant
+    init(id: PreparationQueue.ID, deadline: ContinuousClock.Instant, executor: PreparationExecutor) {
+        self.id = id
         self.executor = executor
         times = Mutex(Times(deadline: deadline, sliceEnd: .now))
     }
@@ -56,7 +49,7 @@ final class PreparationJob: CancellationToken, Identifiable {
         let (isLate, isSliceOver) = times.withLock { ($0.deadline <= now, $0.sliceEnd <= now) }
         if isLate { return true }
         guard isSliceOver else { return false }
-        executor.yield(self, at: now)
+        executor.yield(self)
         return isOver
     }
 

@@ -1,0 +1,138 @@
+/// Whose turn it is: the policy of ``PreparationExecutor`` as a value, without threads or a clock.
+///
+/// - First comes the tenant that was served least. A tenant without jobs collects no claim for later.
+/// - Of one tenant's jobs the one that has run for the shortest time comes first (least attained service), so the jobs of one
+///   connection do not hold up those of another.
+struct PreparationQueue {
+    /// Names a job; greater for later ones.
+    typealias ID = UInt64
+
+    enum Phase {
+        /// Has not begun.
+        case waiting
+        case running
+        /// Has begun, and waits for its turn.
+        case paused
+    }
+
+    private struct Entry {
+        var tenant: String
+        var phase = Phase.waiting
+        /// Time that it has run.
+        var attained = Duration.zero
+        /// When its slice began.
+        var sliceStart = ContinuousClock.now
+    }
+
+    private struct Tenant {
+        var served = Duration.zero
+        var jobs = 0
+    }
+
+    private let concurrency: Int
+    private var entries: [ID: Entry] = [:]
+    private var tenants: [String: Tenant] = [:]
+    /// The least that a tenant with jobs was served; never falls.
+    private var floor = Duration.zero
+    private(set) var running = 0
+    private var lastID: ID = 0
+
+    /// - Parameter concurrency: jobs that run at once.
+    init(concurrency: Int) {
+        self.concurrency = max(1, concurrency)
+    }
+
+    /// Jobs that have not ended.
+    var count: Int { entries.count }
+
+    mutating func add(tenant: String) -> ID {
+        lastID += 1
+        raiseFloor()
+        entries[lastID] = Entry(tenant: tenant)
+        var entry = tenants[tenant] ?? Tenant()
+        if entry.jobs == 0 { entry.served = max(entry.served, floor) }
+        entry.jobs += 1
+        tenants[tenant] = entry
+        return lastID
+    }
+
+    /// Lets the first job in line run, where there is room; returns it, and whether it had begun already. O(jobs).
+    mutating func next(now: ContinuousClock.Instant) -> (id: ID, hasBegun: Bool)? {
+        guard running < concurrency, let id = first, let phase = entries[id]?.phase else { return nil }
+        run(id, now)
+        return (id, phase == .paused)
+    }
+
+    /// Pauses a running job if another one comes before it. O(jobs).
+    mutating func yield(_ id: ID, now: ContinuousClock.Instant) -> Bool {
+        charge(id, now)
+        guard let first, precedes(first, id) else { return false }
+        entries[id]?.phase = .paused
+        running -= 1
+        return true
+    }
+
+    /// A cancelled job that has not begun is gone; one that is paused runs at once, only to stop. Returns which it was; `nil`:
+    /// it is gone already.
+    mutating func cancel(_ id: ID, now: ContinuousClock.Instant) -> Phase? {
+        guard let phase = entries[id]?.phase else { return nil }
+        switch phase {
+        case .running: break
+        case .paused: run(id, now)
+        case .waiting: remove(id)
+        }
+        return phase
+    }
+
+    /// A running job has ended.
+    mutating func end(_ id: ID, now: ContinuousClock.Instant) {
+        charge(id, now)
+        remove(id)
+        running -= 1
+    }
+
+    private mutating func run(_ id: ID, _ now: ContinuousClock.Instant) {
+        running += 1
+        entries[id]?.phase = .running
+        entries[id]?.sliceStart = now
+    }
+
+    private mutating func charge(_ id: ID, _ now: ContinuousClock.Instant) {
+        guard var entry = entries[id] else { return }
+        let time = max(.zero, now - entry.sliceStart)
+        entry.attained += time
+        entry.sliceStart = now
+        entries[id] = entry
+        tenants[entry.tenant]?.served += time
+    }
+
+    private mutating func remove(_ id: ID) {
+        guard let entry = entries.removeValue(forKey: id) else { return }
+        raiseFloor()
+        tenants[entry.tenant]?.jobs -= 1
+        tenants = tenants.filter { $0.value.jobs > 0 || $0.value.served > floor }
+    }
+
+    private mutating func raiseFloor() {
+        let least = tenants.values.lazy.filter { $0.jobs > 0 }.map(\.served).min()
+        floor = max(floor, least ?? .zero)
+    }
+
+    /// The first in line of those that do not run.
+    private var first: ID? {
+        var first: ID?
+        for (id, entry) in entries where entry.phase != .running {
+            if first.map({ precedes(id, $0) }) ?? true { first = id }
+        }
+        return first
+    }
+
+    private func precedes(_ left: ID, _ right: ID) -> Bool {
+        guard let one = entries[left], let other = entries[right] else { return false }
+        if one.tenant != other.tenant {
+            let (first, second) = (tenants[one.tenant]?.served ?? .zero, tenants[other.tenant]?.served ?? .zero)
+            if first != second { return first < second }
+        }
+        return one.attained == other.attained ? left < right : one.attained < other.attained
+    }
+}

@@ -1,0 +1,64 @@
+import HTTP
+import Scheduling
+
+@testable import Server
+
+extension ServerSimulation {
+    /// What holds after every event.
+    func check() throws {
+        try checkDeadlines()
+        let admission = routes.admission
+        let permits = admission.permits.values.reduce(0, +)
+        guard permits == admission.waiting + admission.running else {
+            throw failure("\(permits) permits are held by \(admission.waiting) and \(admission.running) sequences")
+        }
+        guard admission.preparing == routes.preparing.count else {
+            throw failure("\(admission.preparing) are in preparation, \(routes.preparing.count) are known")
+        }
+        // A reply in writing may take a permit beyond them.
+        guard permits - admission.preparing <= admission.capacity else { throw failure("too many permits are held") }
+        if !engine.isRunning, let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
+        let retry = routes.admission.retryAfter(routes.statistics.scheduler)
+        guard (0...120).contains(retry) else { throw failure("is to be tried again after \(retry) s") }
+        let open = exchanges.values.count { !$0.isEnded }
+        guard routes.requests.count == open else {
+            throw failure("\(routes.requests.count) requests are known, \(open) are open")
+        }
+    }
+
+    /// Nothing is unanswered when its time is over, whatever the engine and the preparation do.
+    private func checkDeadlines() throws {
+        // What is due now may still be to come.
+        if let next = time.next, next <= time.now { return }
+        for (id, exchange) in exchanges where !exchange.isEnded {
+            guard exchange.status == nil || exchange.isStreaming, let timeout = exchange.client.timeout else { continue }
+            // A timeout in the body is known once the body has been read.
+            let isKnown = routes.requests[id]?.deadline != nil
+            let limit = isKnown ? timeout : routes.configuration.preparationTimeout
+            let deadline = exchange.arrival + limit + .milliseconds(1)
+            guard deadline >= time.now else {
+                throw failure("\(id) is not answered \(time.now - exchange.arrival) after it came, with \(timeout)")
+            }
+        }
+    }
+
+    /// What holds when nothing is left to happen.
+    func checkEnd() throws {
+        guard isDrained else { throw failure("is never drained") }
+        guard exchanges.values.allSatisfy({ $0.isEnded }) else { throw failure("an exchange is left open") }
+        guard routes.requests.isEmpty, routes.preparing.isEmpty, preparation.isIdle else {
+            throw failure("a request is left")
+        }
+        // A step that never ends keeps its sequences: the process ends with it.
+        guard !engine.isRunning else { return }
+        guard routes.admission.isIdle, engine.scheduler.isIdle else { throw failure("a sequence is left") }
+        let metrics = routes.metrics
+        guard metrics.accepted.total == metrics.finished.total else {
+            throw failure("\(metrics.accepted.total) sequences were accepted, \(metrics.finished.total) have ended")
+        }
+        let statistics = engine.scheduler.statistics
+        guard statistics.freeBlocks + statistics.cachedBlocks == statistics.totalBlocks else {
+            throw failure("a block is held when nothing runs")
+        }
+    }
+}

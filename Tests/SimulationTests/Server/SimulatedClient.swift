@@ -1,0 +1,110 @@
+import Foundation
+import HTTP
+import HTTPTypes
+import TestSupport
+import Text
+
+@testable import Server
+
+/// What one client sends, and how it behaves.
+struct SimulatedClient {
+    var message: HTTPMessage
+    /// Statuses that it may get; anything else breaks a promise.
+    var statuses: Set<Int>
+    var isProbe = false
+    /// The timeout that it sets itself.
+    var timeout: Duration?
+    /// CPU time that its preparation takes.
+    var cost = Duration.milliseconds(1)
+    /// After how long it leaves; nil: it stays.
+    var patience: Duration?
+    /// How long it takes to read the end of its reply.
+    var readingTime = Duration.zero
+
+    /// - Parameters:
+    ///   - keys: those that the server knows; empty: it needs none.
+    ///   - longestReply: in tokens.
+    static func random(keys: [String], longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {
+        var client: SimulatedClient
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0: client = probe(&random)
+        case 1: client = broken(&random)
+        case 2: client = text(&random)
+        default: client = completion(longestReply: longestReply, &random)
+        }
+        if !client.isProbe, !keys.isEmpty {
+            let isKnown = !random.oneIn(10)
+            let key = isKnown ? keys.randomElement(using: &random) ?? "" : "unknown"
+            client.message.head.headerFields[.authorization] = "Bearer \(key)"
+            if !isKnown { client.statuses = [401] }
+        }
+        if random.oneIn(5) { client.patience = .random(in: .zero ... .seconds(100), &random) }
+        if random.oneIn(5) { client.readingTime = .random(in: .zero ... .seconds(20), &random) }
+        // Heavy work: a large body, a template or a grammar without mercy.
+        if random.oneIn(6) { client.cost = .random(in: .milliseconds(2) ... .seconds(300), &random) }
+        return client
+    }
+
+    private static func post(_ path: String, _ body: [UInt8]) -> HTTPMessage {
+        let head = HTTPRequest(
+            method: .post, scheme: "http", authority: "localhost", path: path,
+            headerFields: [.contentType: "application/json"])
+        return HTTPMessage(head: head, body: body, peer: "client")
+    }
+
+    private static func probe(_ random: inout SeededGenerator) -> SimulatedClient {
+        let path = ["/health", "/ready", "/metrics"].randomElement(using: &random) ?? "/health"
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path)
+        return SimulatedClient(
+            message: HTTPMessage(head: head, body: [], peer: "probe"), statuses: path == "/ready" ? [200, 503] : [200],
+            isProbe: true)
+    }
+
+    private static func broken(_ random: inout SeededGenerator) -> SimulatedClient {
+        let bodies = [
+            "", "{", "[]", #"{"prompt": "no tokenizer"}"#, #"{"prompt": []}"#, #"{"prompt": [1], "max_tokens": -1}"#,
+            #"{"prompt": [99999999]}"#, #"{"prompt": [1], "surprise": 1}"#, #"{"prompt": [1], "n": 1e99}"#,
+        ]
+        let body = bodies.randomElement(using: &random) ?? ""
+        return SimulatedClient(
+            message: post("/v1/completions", Array(body.utf8)), statuses: [400, 429, 503, 504])
+    }
+
+    private static func text(_ random: inout SeededGenerator) -> SimulatedClient {
+        let path = ["/tokenize", "/detokenize", "/v1/chat/completions/render"].randomElement(using: &random) ?? ""
+        return SimulatedClient(
+            message: post(path, Array(#"{"prompt": "a"}"#.utf8)), statuses: [400, 429, 503, 504])
+    }
+
+    private static func completion(longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {
+        var body: JSONObject = [:]
+        let length = Int.random(in: 1...(random.oneIn(4) ? 200 : 20), using: &random)
+        body["prompt"] = .array((0..<length).map { .integer($0 % 50) })
+        body["max_tokens"] = .integer(.random(in: 0...longestReply + 20, using: &random))
+        if random.oneIn(2) { body["stream"] = true }
+        if random.oneIn(4) { body["n"] = .integer(.random(in: 1...12, using: &random)) }
+        if random.oneIn(4) { body["priority"] = .integer(.random(in: -2...2, using: &random)) }
+        var client = SimulatedClient(
+            message: post("/v1/completions", []), statuses: [200, 400, 429, 500, 503, 504])
+        if random.oneIn(3) {
+            let timeout = Double.random(in: 0.001...200, using: &random)
+            client.timeout = .seconds(timeout)
+            if random.oneIn(2), let name = HTTPField.Name(RequestTimeout.header) {
+                client.message.head.headerFields[name] = "\(timeout)"
+            } else {
+                body["timeout"] = .double(timeout)
+            }
+        }
+        client.message.body = JSONValue.object(body).serialized
+        return client
+    }
+}
+
+extension Duration {
+    /// Even in its logarithm: as many short ones as long ones.
+    static func random(in range: ClosedRange<Duration>, _ random: inout SeededGenerator) -> Duration {
+        let low = max(range.lowerBound / .seconds(1), 1e-4)
+        let high = max(range.upperBound / .seconds(1), low)
+        return .seconds(low * pow(high / low, .random(in: 0...1, using: &random)))
+    }
+}

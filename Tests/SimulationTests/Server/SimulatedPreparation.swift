@@ -1,0 +1,109 @@
+import HTTP
+
+@testable import Server
+
+/// Preparation on virtual CPUs: the real queue and the real work, with a time that the script says.
+struct SimulatedPreparation {
+    private struct Job {
+        var exchange: ExchangeID
+        var preparation: Preparation
+        var deadline: ContinuousClock.Instant
+        /// CPU time that is left.
+        var left: Duration
+        var isCancelled = false
+        /// Made with the first slice.
+        var result: Result<Preparation.Outcome, APIError>?
+        let arrival: ContinuousClock.Instant
+        let cost: Duration
+    }
+
+    /// What has come of a slice.
+    enum Outcome {
+        /// The request's own deadline was read.
+        case deadlineKnown(ExchangeID, ContinuousClock.Instant)
+        case prepared(ExchangeID, Result<Preparation.Outcome, APIError>)
+    }
+
+    private(set) var queue: PreparationQueue
+    private var jobs: [PreparationQueue.ID: Job] = [:]
+    private var ids: [ExchangeID: PreparationQueue.ID] = [:]
+    /// The longest that a job of one slice has waited for its end, in slices of others that were under way.
+    private(set) var longestWait = Duration.zero
+
+    init(concurrency: Int) {
+        queue = PreparationQueue(concurrency: concurrency)
+    }
+
+    var isIdle: Bool { jobs.isEmpty }
+
+    mutating func submit(
+        _ exchange: ExchangeID, _ preparation: Preparation, cost: Duration, deadline: ContinuousClock.Instant,
+        now: ContinuousClock.Instant
+    ) {
+        let id = queue.add(tenant: preparation.tenant)
+        jobs[id] = Job(
+            exchange: exchange, preparation: preparation, deadline: deadline, left: cost, arrival: now, cost: cost)
+        ids[exchange] = id
+    }
+
+    /// Returns what came of it at once, and the job if it goes on only to stop.
+    mutating func cancel(
+        _ exchange: ExchangeID, now: ContinuousClock.Instant
+    ) -> (outcome: Outcome?, resumed: PreparationQueue.ID?) {
+        guard let id = ids[exchange], jobs[id] != nil else { return (nil, nil) }
+        jobs[id]?.isCancelled = true
+        switch queue.cancel(id, now: now) {
+        case .waiting: return (finish(id, .failure(.aborted)), nil)
+        case .paused: return (nil, id)
+        case .running, nil: return (nil, nil)
+        }
+    }
+
+    /// Starts what may run; returns each job with the length of its first slice.
+    mutating func start(now: ContinuousClock.Instant) -> [(id: PreparationQueue.ID, slice: Duration)] {
+        var started: [(PreparationQueue.ID, Duration)] = []
+        while let next = queue.next(now: now) { started.append((next.id, slice(of: next.id))) }
+        return started
+    }
+
+    /// A running job's slice is over. Returns what came of it, and the length of its next slice if it goes on.
+    mutating func sliceEnded(
+        _ id: PreparationQueue.ID, now: ContinuousClock.Instant
+    ) -> (outcomes: [Outcome], next: Duration?) {
+        guard var job = jobs[id] else { return ([], nil) }
+        if job.isCancelled || job.deadline <= now {
+            queue.end(id, now: now)
+            return ([finish(id, .failure(job.isCancelled ? .aborted : .deadlineExceeded))].compactMap(\.self), nil)
+        }
+        job.left -= slice(of: id)
+        var outcomes: [Outcome] = []
+        let result =
+            job.result
+            ?? job.preparation.run { deadline in
+                outcomes.append(.deadlineKnown(job.exchange, deadline))
+                job.deadline = min(job.deadline, deadline)
+            }
+        job.result = result
+        jobs[id] = job
+        guard job.left <= .zero else {
+            return (outcomes, queue.yield(id, now: now) ? nil : slice(of: id))
+        }
+        queue.end(id, now: now)
+        if job.cost <= PreparationJob.slice { longestWait = max(longestWait, now - job.arrival) }
+        return (outcomes + [finish(id, result)].compactMap(\.self), nil)
+    }
+
+    /// A checkpoint of heavy work may come late.
+    private func slice(of id: PreparationQueue.ID) -> Duration {
+        guard let job = jobs[id] else { return .zero }
+        return job.cost > .seconds(1) ? .milliseconds(50) : min(job.left, PreparationJob.slice)
+    }
+
+    private mutating func finish(
+        _ id: PreparationQueue.ID, _ result: Result<Preparation.Outcome, APIError>
+    ) -> Outcome? {
+        guard let job = jobs.removeValue(forKey: id) else { return nil }
+        ids[job.exchange] = nil
+        return .prepared(job.exchange, result)
+    }
+}

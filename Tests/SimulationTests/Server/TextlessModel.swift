@@ -1,0 +1,17 @@
+import Engine
+
+@testable import Server
+
+/// A model without a tokenizer: prompts are token ids, so a life costs no tokenizing.
+enum TextlessModel {
+    /// Tokens of a prompt and its reply.
+    static let length = 4096
+
+    static var served: Routes.Serving {
+        Routes.Serving(
+            model: ServedModel(
+                name: "simulated", created: 0, vocabularySize: 1000, maxModelLength: length, hasTokenizer: false,
+                hasChatTemplate: false, samplingDefaults: SamplingParameters()),
+            text: nil)
+    }
+}
