@@ -43,6 +43,8 @@ final class ServerSimulation {
         var drainTimeout = Duration.zero
         /// Tokens of the longest reply.
         var longestReply = 40
+        /// Everybody waits as long as it takes, for hours without an end of a reply.
+        var isPatient = false
     }
 
     /// What is known of one exchange.
@@ -82,6 +84,12 @@ final class ServerSimulation {
             wait: random.oneIn(3) ? nil : .random(in: .seconds(1) ... .seconds(600), &random))
         configuration.drainTimeout = setting.drainTimeout
         if random.oneIn(3) { configuration.rateLimits.requestsPerMinute = .random(in: 1...60, using: &random) }
+        if setting.isPatient {
+            configuration.engine.maxSequences = 1
+            configuration.engine.maxQueuedSequences = 100
+            configuration.queueBounds = QueueBounds()
+            configuration.rateLimits = RateLimits()
+        }
         for key in setting.keys { try configuration.apiKeys.add(key, name: key) }
         var logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
@@ -118,6 +126,14 @@ final class ServerSimulation {
         if random.oneIn(2) {
             setting.stepTime = .random(in: .milliseconds(1) ... .seconds(5), &random)
             setting.pause = setting.stepTime * .random(in: 0.1...300, using: &random)
+        }
+        if random.oneIn(40) {
+            setting.isPatient = true
+            setting.keys = []
+            setting.longestReply = 4000
+            setting.stepTime = .random(in: .seconds(1) ... .seconds(5), &random)
+            setting.pause = setting.stepTime * 20
+            setting.arrivals = 6
         }
         setting.drainTimeout = random.oneIn(4) ? .zero : .random(in: .milliseconds(1) ... .seconds(300), &random)
         return setting
@@ -183,7 +199,8 @@ final class ServerSimulation {
 
     private func arrive() {
         arrivals += 1
-        let client = SimulatedClient.random(keys: setting.keys, longestReply: setting.longestReply, &random)
+        var client = SimulatedClient.random(keys: setting.keys, longestReply: setting.longestReply, &random)
+        if setting.isPatient { client = .patient(maxTokens: setting.longestReply, &random) }
         let id = ExchangeID(UInt64(arrivals))
         exchanges[id] = Exchange(client: client, arrival: time.now)
         if let patience = client.patience { time.schedule(after: patience, .departure(id)) }
@@ -191,7 +208,9 @@ final class ServerSimulation {
         if arrivals < setting.arrivals {
             time.schedule(after: .random(in: .zero ... setting.pause, &random), .arrival)
         } else {
-            time.schedule(after: .random(in: .zero ... .seconds(7200), &random), .signal)
+            // Sooner or later; where everybody is patient, late.
+            let least = setting.isPatient ? Duration.seconds(7200) : .zero
+            time.schedule(after: .random(in: least ... .seconds(7200), &random), .signal)
         }
     }
 

@@ -76,6 +76,14 @@ struct SimulatedClient {
             message: post(path, Array(#"{"prompt": "a"}"#.utf8)), statuses: [400, 429, 503, 504])
     }
 
+    /// One that asks for a reply of any length, up to so many tokens, and waits for it.
+    static func patient(maxTokens: Int, _ random: inout SeededGenerator) -> SimulatedClient {
+        let limit = Int.random(in: 1...maxTokens, using: &random)
+        let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": .integer(limit)]
+        return SimulatedClient(
+            message: post("/v1/completions", JSONValue.object(body).serialized), statuses: [200, 400])
+    }
+
     private static func completion(longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         var body: JSONObject = [:]
         let length = Int.random(in: 1...(random.oneIn(4) ? 200 : 20), using: &random)
