@@ -122,11 +122,10 @@ import Text
         bytes[header + start + 300 * 256 + 7] = 0xFF
         try Data(bytes).write(to: file)
         let quantization = try QuantizationConfig(directory: folder)
+        let checkpoint = try Checkpoint(directory: folder, config: shape.config, quantization: quantization)
         for pool in [nil, WorkerPool.shared] {
-            let error = try #require(throws: CheckpointError.self) {
-                try Checkpoint(directory: folder, config: shape.config, quantization: quantization, pool: pool)
-            }
-            #expect(error.description.contains("not a number: \(name) at row 300, column 7"))
+            let error = try #require(throws: CheckpointError.self) { try checkpoint.checkFinite(name, pool: pool) }
+            #expect(error.description == "not a finite number: \(name) is nan at row 300, column 7")
         }
     }
 

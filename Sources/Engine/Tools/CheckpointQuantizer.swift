@@ -23,7 +23,7 @@ public struct CheckpointQuantizer {
     /// routers, norms and biases as they are, and the head unless ``quantizesHead``.
     ///
     /// - Parameter progress: called with the fraction that is written.
-    /// - Throws: `ToolError.checkpoint` for a source in FP8 or with weights that are not finite, `CheckpointError`, or
+    /// - Throws: `ToolError.checkpoint` for a source in FP8, `CheckpointError`, `.notFinite` among them, or
     ///   `ModelConfigError`; `CheckpointError.unwritable` also when `destination` exists and is not empty.
     public func write(progress: (Double) -> Void = { _ in }) throws {
         let config = try ModelConfig(directory: source)
@@ -41,6 +41,7 @@ public struct CheckpointQuantizer {
             if isQuantized(tensor) {
                 try Self.append(tensor, of: checkpoint, pool: pool, to: &writer)
             } else {
+                try checkpoint.checkFinite(tensor.name, pool: pool)
                 try writer.append(checkpoint.stored(tensor.name).bytes)
             }
             checkpoint.release(tensor.name)
@@ -72,13 +73,10 @@ public struct CheckpointQuantizer {
     private static func append(
         _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
     ) throws {
+        try checkpoint.checkFinite(tensor.name, pool: pool)
         let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
         guard case .float8(let grid) = weight.format else {
             preconditionFailure("a linear layer of a checkpoint that quantises is FP8")
-        }
-        if let offset = Float8.firstNaN(in: weight.bytes) {
-            let (row, column) = offset.quotientAndRemainder(dividingBy: weight.columns)
-            throw ToolError.checkpoint("not a number: \(tensor.name) at row \(row), column \(column)")
         }
         try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
         // A thrown error of its own type cannot leave a rethrowing closure of the standard library.
