@@ -63,7 +63,9 @@ package enum RegularFile {
             let wanted = max(min(size - content.count, limit - content.count), 0) + 1
             var result = 0
             let piece = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, count in
-                repeat { result = Glibc.read(descriptor, buffer.baseAddress, wanted) } while result < 0 && errno == EINTR
+                repeat {
+                    result = Glibc.read(descriptor, buffer.baseAddress, wanted)
+                } while result < 0 && errno == EINTR
                 count = max(result, 0)
             }
             guard result >= 0 else { throw .system(errno) }
@@ -71,6 +73,15 @@ package enum RegularFile {
             if result == 0 { return content }
         }
         throw .tooLarge(bytes: content.count, limit: limit)
+    }
+
+    /// Checks a file that a library reads by itself.
+    ///
+    /// - Throws: as ``read(_:atMost:)``.
+    package static func check(_ path: String, atMost limit: Int) throws(Failure) {
+        let (descriptor, size) = try open(path)
+        close(descriptor)
+        guard size <= limit else { throw .tooLarge(bytes: size, limit: limit) }
     }
 
     /// The whole file; `nil` when nothing has this name.

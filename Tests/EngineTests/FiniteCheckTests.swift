@@ -24,7 +24,8 @@ struct FiniteCheckTests {
         let size = type.size
         for count in [0, 1, 3, 31, 64, 257] {
             var codes = (0..<count).map { finite[$0 % finite.count] }
-            #expect(Self.bytes(codes, size: size).withUnsafeBytes { FiniteCheck.firstNotFinite(in: $0, type: type) } == nil)
+            #expect(
+                Self.bytes(codes, size: size).withUnsafeBytes { FiniteCheck.firstNotFinite(in: $0, type: type) } == nil)
             for index in 0..<count {
                 let original = codes[index]
                 codes[index] = notFinite[index % notFinite.count]

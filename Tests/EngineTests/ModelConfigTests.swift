@@ -175,7 +175,10 @@ struct ModelConfigTests {
     @Test(
         arguments: [
             ["num_hidden_layers": 1024, "num_experts": 1024],
-            ["num_hidden_layers": 1024, "hidden_size": 16_777_216, "intermediate_size": 16_777_216, "num_dense_layers": 1024],
+            [
+                "num_hidden_layers": 1024, "hidden_size": 16_777_216, "intermediate_size": 16_777_216,
+                "num_dense_layers": 1024,
+            ],
             ["vocab_size": 16_777_216, "hidden_size": 16_777_216],
             [
                 "vocab_size": 16_777_216, "hidden_size": 16_777_216, "intermediate_size": 16_777_216,

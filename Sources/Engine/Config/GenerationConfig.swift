@@ -53,7 +53,8 @@ public struct GenerationConfig: Sendable, Equatable {
     /// - Throws: `ModelConfigError.invalid`, which names the key.
     func checkIDs(of config: ModelConfig) throws(ModelConfigError) {
         let ids = [
-            ("eos_token_id", endOfSequenceIDs(of: config)), ("bos_token_id", [bosID ?? config.bosID].compactMap(\.self)),
+            ("eos_token_id", endOfSequenceIDs(of: config)),
+            ("bos_token_id", [bosID ?? config.bosID].compactMap(\.self)),
             ("pad_token_id", [padID].compactMap(\.self)),
         ]
         for (key, ids) in ids {
