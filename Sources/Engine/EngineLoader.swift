@@ -47,7 +47,8 @@ struct EngineLoader {
             throw EngineError.weights(neededBytes: packedBytes, availableBytes: freeBytes)
         }
         let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
-        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) { fraction in
+        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) {
+            fraction in
             meter.update(fraction)
             progress(fraction)
         }

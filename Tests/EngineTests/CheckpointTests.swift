@@ -193,7 +193,8 @@ struct CheckpointTests {
 
     @Test(
         arguments: [
-            ("F32", [0, 0, 0xC0, 0x7F]), ("F32", [0, 0, 0x80, 0x7F]), ("F32", [0, 0, 0, 0]), ("F32", [0, 0, 0x80, 0xBF]),
+            ("F32", [0, 0, 0xC0, 0x7F]), ("F32", [0, 0, 0x80, 0x7F]), ("F32", [0, 0, 0, 0]),
+            ("F32", [0, 0, 0x80, 0xBF]),
             ("F32", [0, 0, 0, 0x80]), ("F32", [0xFF, 0xFF, 0x7F, 0]), ("F32", [1, 0, 0, 0]), ("F32", [0, 0, 0, 0x7F]),
             ("BF16", [0, 0]), ("BF16", [0x80, 0xBF]), ("BF16", [0xC0, 0x7F]), ("F16", [0, 0x80]), ("F16", [0, 0x7C]),
             ("F8_E8M0", [255]), ("F8_E8M0", [254]),
@@ -222,7 +223,8 @@ struct CheckpointTests {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config()
         var tensors = TemporaryModel.tensors(of: config)
-        tensors["model.layers.0.self_attn.q_proj.weight"] = .init(type: "F8_E4M3", shape: [4, 6], bytes: [UInt8](repeating: 0x38, count: 24))
+        tensors["model.layers.0.self_attn.q_proj.weight"] = .init(
+            type: "F8_E4M3", shape: [4, 6], bytes: [UInt8](repeating: 0x38, count: 24))
         tensors["model.layers.0.self_attn.q_proj.\(scaleName)"] = scale
         try model.write(tensors)
         return (model, config)

@@ -32,9 +32,12 @@ public struct CheckpointQuantizer {
         }
         let checkpoint = try Checkpoint(
             directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        try CheckpointWriter.fill(destination) { try fill(from: checkpoint, config: config, progress: progress) }
+    }
+
+    private func fill(from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) -> Void) throws {
         let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
         let tensors = config.expectedTensors
-        try CheckpointWriter.makeFolder(destination)
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
         for tensor in tensors {
@@ -85,22 +88,24 @@ public struct CheckpointQuantizer {
         withExtendedLifetime(scales) {}
     }
 
+    /// Bytes of the largest file beside the weights that is copied.
+    private static let largestCopy = 256 << 20
+
     private func copyOtherFiles() throws {
         let files = FileManager.default
         for name in try files.contentsOfDirectory(atPath: source.path).sorted() {
-            // Downloads are often links into a cache.
-            let url = source.appending(path: name).resolvingSymlinksInPath()
-            var isFolder: ObjCBool = false
-            guard files.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue,
-                Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
+            guard Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
                 name != "config.json", name != StoredTensors.indexName
             else { continue }
-            do {
-                try files.copyItem(at: url, to: destination.appending(path: name))
+            let content: [UInt8]
+            do throws(RegularFile.Failure) {
+                content = try RegularFile.read(source.appending(path: name).path, atMost: Self.largestCopy)
             } catch {
-                throw CheckpointError.unwritable(
-                    file: destination.appending(path: name).path, reason: "\(error)")
+                // Folders, and what would block whoever reads it.
+                if case .kind = error { continue }
+                throw CheckpointError.unreadable(file: source.appending(path: name).path, reason: error.description)
             }
+            try CheckpointWriter.write(Data(content), to: name, in: destination)
         }
     }
 }

@@ -69,7 +69,8 @@ final class Checkpoint {
         for weight in weights.values {
             let elements = weight.tensor.bytes.count / weight.tensor.type.size
             let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .head)
-            let width = isQuantized ? 1 : weight.tensor.type == .float16 || weight.role == .vector ? 4 : weight.tensor.type.size
+            let width =
+                isQuantized ? 1 : weight.tensor.type == .float16 || weight.role == .vector ? 4 : weight.tensor.type.size
             let (sum, overflow) = total.addingReportingOverflow(elements * width)
             if overflow { return .max }
             total = sum

@@ -33,7 +33,8 @@ struct StoredTensors {
         let shards = Set(homes.values).sorted()
         guard shards.count <= Self.mostShards else {
             throw .malformed(
-                file: index.path, tensor: nil, reason: "names \(shards.count) files, more than the limit of \(Self.mostShards)")
+                file: index.path, tensor: nil,
+                reason: "names \(shards.count) files, more than the limit of \(Self.mostShards)")
         }
         var headerBytes = 0
         for shard in shards {
