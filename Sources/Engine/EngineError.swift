@@ -6,6 +6,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
+    /// The weights do not fit the machine.
+    case weights(neededBytes: Int, availableBytes: Int)
     /// The buffers of the largest step do not fit the machine.
     case activations(neededBytes: Int, availableBytes: Int)
     /// The system refuses the memory of the KV pool.
@@ -21,6 +23,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
             \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
             """
+        case .weights(let needed, let available):
+            "the weights need \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are available"
         case .activations(let needed, let available):
             """
             the largest step works in \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are free; \

@@ -31,6 +31,8 @@ struct EngineLoader {
         let config = try ModelConfig(directory: options.modelDirectory)
         let quantization = try QuantizationConfig(directory: options.modelDirectory)
         let generation = try GenerationConfig(directory: options.modelDirectory)
+        try generation.checkIDs(of: config)
+        warn(of: config, generation)
 
         let threads = options.threads ?? WorkerPool.defaultThreadCount()
         let pool = WorkerPool(
@@ -38,9 +40,15 @@ struct EngineLoader {
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8, pool: pool)
+            quantizesToFloat8: options.weightFormat == .fp8)
+        // Before a page of them is read: without it the system would end the process in the middle of loading.
+        let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
+        guard packedBytes <= freeBytes else {
+            throw EngineError.weights(neededBytes: packedBytes, availableBytes: freeBytes)
+        }
         let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
-        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) { fraction in
+        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) {
+            fraction in
             meter.update(fraction)
             progress(fraction)
         }
@@ -94,6 +102,22 @@ struct EngineLoader {
             throw EngineError.unsupported("kernels \(set.rawValue): this CPU runs \(available)")
         }
         return set.table(options.compute)
+    }
+
+    /// What does not keep the model from working, but its owner should know.
+    private func warn(of config: ModelConfig, _ generation: GenerationConfig) {
+        if generation.endOfSequenceIDs(of: config).isEmpty {
+            logger.warning(
+                """
+                no eos_token_id in generation_config.json or config.json: replies end only at max_tokens, at the context's end \
+                or at a stop string
+                """)
+        }
+        if !config.unknownKeys.isEmpty {
+            let names = config.unknownKeys.prefix(20).map { String($0.prefix(80)) }.joined(separator: ", ")
+            let rest = config.unknownKeys.count > 20 ? " and \(config.unknownKeys.count - 20) more" : ""
+            logger.warning("ignoring unknown keys of config.json: \(names)\(rest)")
+        }
     }
 
     private func report(_ model: LoadedModel, since start: ContinuousClock.Instant, _ clock: ContinuousClock) {

@@ -164,6 +164,7 @@ public final class Application: Sendable {
             var text = try TextPipeline(directory: configuration.engine.modelDirectory)
             text?.trustsUserContent = configuration.trustsUserContent
             if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
+            for warning in text?.warnings ?? [] { logger.warning("\(warning)") }
             startEngine(text)
         } catch {
             announce.yield(.failed(error.description))

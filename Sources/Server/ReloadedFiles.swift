@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import HTTP
 import Logging
+import Text
 
 /// Certificate, key and API key files: looked at every few seconds and on SIGHUP, and taken over when they have changed. A
 /// file that is no good is logged, and what there was stays.
@@ -60,6 +61,12 @@ final class ReloadedFiles: Sendable {
 
     private func reloadTLS() {
         guard let files = configuration.tls else { return }
+        for path in tlsPaths {
+            do throws(RegularFile.Failure) { try RegularFile.check(path, atMost: 1 << 20) } catch {
+                logger.error("TLS certificate not reloaded: \(path): \(error)")
+                return
+            }
+        }
         do throws(TLSError) {
             let context = try TLSContext(files)
             loop.post { loop in loop.useTLS(context) }

@@ -18,6 +18,8 @@ struct TextPipeline: Sendable {
     var outputFormat: ChatOutputFormat
     /// Whether special tokens that users and tools write are meant as such.
     var trustsUserContent = false
+    /// What is odd about the folder, but does not keep it from being served.
+    let warnings: [String]
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
     ///
@@ -25,7 +27,7 @@ struct TextPipeline: Sendable {
     /// - Throws: `TextPipelineError` when a file is there but cannot be used.
     init?(directory: URL) throws(TextPipelineError) {
         let tokenizerURL = directory.appending(path: "tokenizer.json")
-        guard FileManager.default.fileExists(atPath: tokenizerURL.path) else { return nil }
+        guard RegularFile.exists(tokenizerURL.path) else { return nil }
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL)
         } catch {
@@ -39,6 +41,7 @@ struct TextPipeline: Sendable {
         templateSource = try Self.templateSource(directory, configuration)
         outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
+        warnings = TemplateMarkers.warnings(templateSource ?? "", tokenizer, specialTokens)
     }
 
     private static func specialTokens(_ configuration: JSONObject, _ map: JSONObject) -> JSONObject {
@@ -55,10 +58,10 @@ struct TextPipeline: Sendable {
     private static func templateSource(
         _ directory: URL, _ configuration: JSONObject
     ) throws(TextPipelineError) -> String? {
-        let url = directory.appending(path: "chat_template.jinja")
-        if FileManager.default.fileExists(atPath: url.path) {
-            guard let text = try? String(contentsOf: url, encoding: .utf8) else {
-                throw TextPipelineError(file: url.path, reason: "cannot be read as UTF-8")
+        let path = directory.appending(path: "chat_template.jinja").path
+        if let bytes = try read(path, atMost: 1 << 20) {
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw TextPipelineError(file: path, reason: "not valid UTF-8")
             }
             return text
         }
@@ -77,14 +80,21 @@ struct TextPipeline: Sendable {
         }
     }
 
-    private static func object(_ url: URL) throws(TextPipelineError) -> JSONObject {
-        guard FileManager.default.fileExists(atPath: url.path) else { return [:] }
-        guard let data = try? Data(contentsOf: url) else {
-            throw TextPipelineError(file: url.path, reason: "cannot be read")
+    /// The file's bytes; `nil` when there is none.
+    private static func read(_ path: String, atMost limit: Int) throws(TextPipelineError) -> [UInt8]? {
+        do throws(RegularFile.Failure) {
+            return try RegularFile.readIfPresent(path, atMost: limit)
+        } catch {
+            throw TextPipelineError(file: path, reason: error.description)
         }
+    }
+
+    private static func object(_ url: URL) throws(TextPipelineError) -> JSONObject {
+        // Some list all added tokens again.
+        guard let bytes = try read(url.path, atMost: 16 << 20) else { return [:] }
         let value: JSONValue
         do throws(JSONError) {
-            value = try JSONValue(parsing: [UInt8](data))
+            value = try JSONValue(parsing: bytes)
         } catch {
             throw TextPipelineError(file: url.path, reason: error.description)
         }

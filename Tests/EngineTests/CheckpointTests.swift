@@ -191,35 +191,40 @@ struct CheckpointTests {
         #expect(try mismatch(model, config).contains { $0.contains("no quantization_config") })
     }
 
-    @Test func `a scale that is no number is refused with its name`() throws {
-        for bytes in [[0, 0, 0xC0, 0x7F], [0, 0, 0x80, 0x7F]] as [[UInt8]] {
-            let scale = TemporaryModel.Tensor(type: "F32", shape: [1, 1], bytes: bytes)
-            let (model, config) = try float8Model(scaleName: "weight_scale", scale: scale)
-            let problems = try mismatch(model, config, Self.blocks)
-            #expect(problems.contains { $0.hasPrefix("not a number: model.layers.0.self_attn.q_proj.weight_scale") })
-        }
+    @Test(
+        arguments: [
+            ("F32", [0, 0, 0xC0, 0x7F]), ("F32", [0, 0, 0x80, 0x7F]), ("F32", [0, 0, 0, 0]),
+            ("F32", [0, 0, 0x80, 0xBF]),
+            ("F32", [0, 0, 0, 0x80]), ("F32", [0xFF, 0xFF, 0x7F, 0]), ("F32", [1, 0, 0, 0]), ("F32", [0, 0, 0, 0x7F]),
+            ("BF16", [0, 0]), ("BF16", [0x80, 0xBF]), ("BF16", [0xC0, 0x7F]), ("F16", [0, 0x80]), ("F16", [0, 0x7C]),
+            ("F8_E8M0", [255]), ("F8_E8M0", [254]),
+        ] as [(String, [UInt8])])
+    func `a scale that is not positive and finite is refused with its name`(type: String, bytes: [UInt8]) throws {
+        let scale = TemporaryModel.Tensor(type: type, shape: [1, 1], bytes: bytes)
+        let (model, config) = try float8Model(scaleName: "weight_scale", scale: scale)
+        let problems = try mismatch(model, config, Self.blocks)
+        #expect(problems.count == 1)
+        #expect(problems.allSatisfy { $0.hasPrefix("unusable scale: model.layers.0.self_attn.q_proj.weight_scale is") })
     }
 
-    @Test func `a weight that is no number is refused with its place`() throws {
-        let scale = TemporaryModel.Tensor(type: "F32", shape: [1, 1], bytes: [0, 0, 0x80, 0x3F])
-        var codes = [UInt8](repeating: 0x38, count: 24)
-        codes[13] = 0xFF
-        let (model, config) = try float8Model(scaleName: "weight_scale", scale: scale, codes: codes)
-        #expect(
-            try mismatch(model, config, Self.blocks)
-                == ["not a number: model.layers.0.self_attn.q_proj.weight at row 2, column 1"])
+    @Test(arguments: [("F32", [0, 0, 0x80, 0]), ("F16", [1, 0]), ("F8_E8M0", [0])] as [(String, [UInt8])])
+    func `the least scale of a type is read`(type: String, bytes: [UInt8]) throws {
+        let scale = TemporaryModel.Tensor(type: type, shape: [1, 1], bytes: bytes)
+        let (model, config) = try float8Model(scaleName: "weight_scale", scale: scale)
+        _ = try Checkpoint(directory: model.directory, config: config, quantization: Self.blocks)
     }
 
     private static let blocks = QuantizationConfig(granularity: .block(rows: 128, columns: 128))
 
     /// A model whose only FP8 matrix, (4, 6), is the first query projection.
     private func float8Model(
-        scaleName: String, scale: TemporaryModel.Tensor, codes: [UInt8] = [UInt8](repeating: 0x38, count: 24)
+        scaleName: String, scale: TemporaryModel.Tensor
     ) throws -> (TemporaryModel, ModelConfig) {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config()
         var tensors = TemporaryModel.tensors(of: config)
-        tensors["model.layers.0.self_attn.q_proj.weight"] = .init(type: "F8_E4M3", shape: [4, 6], bytes: codes)
+        tensors["model.layers.0.self_attn.q_proj.weight"] = .init(
+            type: "F8_E4M3", shape: [4, 6], bytes: [UInt8](repeating: 0x38, count: 24))
         tensors["model.layers.0.self_attn.q_proj.\(scaleName)"] = scale
         try model.write(tensors)
         return (model, config)

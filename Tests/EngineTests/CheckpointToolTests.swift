@@ -47,7 +47,7 @@ import Text
     }
 
     @Test func `large checkpoints are cut into shards that read back`() throws {
-        try CheckpointWriter.makeFolder(folder)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let entries = (0..<5).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [10]) }
         var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: 25)
         for value in 0..<UInt8(5) {
@@ -122,12 +122,51 @@ import Text
         bytes[header + start + 300 * 256 + 7] = 0xFF
         try Data(bytes).write(to: file)
         let quantization = try QuantizationConfig(directory: folder)
+        let checkpoint = try Checkpoint(directory: folder, config: shape.config, quantization: quantization)
         for pool in [nil, WorkerPool.shared] {
-            let error = try #require(throws: CheckpointError.self) {
-                try Checkpoint(directory: folder, config: shape.config, quantization: quantization, pool: pool)
-            }
-            #expect(error.description.contains("not a number: \(name) at row 300, column 7"))
+            let error = try #require(throws: CheckpointError.self) { try checkpoint.checkFinite(name, pool: pool) }
+            #expect(error.description == "not a finite number: \(name) is nan at row 300, column 7")
         }
+    }
+
+    @Test func `a folder is left as it was when writing fails`() throws {
+        struct Failure: Error {}
+        let inside = temporary.directory.appending(path: "a/b")
+        for target in [inside, temporary.directory.appending(path: "a")] {
+            let existed = FileManager.default.fileExists(atPath: target.path)
+            #expect(throws: Failure.self) {
+                try CheckpointWriter.fill(target) {
+                    try CheckpointWriter.write(["a": 1], to: "config.json", in: target)
+                    throw Failure()
+                }
+            }
+            #expect(FileManager.default.fileExists(atPath: target.path) == existed)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["a"])
+    }
+
+    @Test func `a checkpoint beyond the disk is refused before a byte is written`() throws {
+        let entries = (0..<1024).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [1 << 50]) }
+        let directory = temporary.directory
+        let error = #expect(throws: CheckpointError.self) {
+            _ = try CheckpointWriter(directory: directory, entries: entries)
+        }
+        let text = try #require(error?.description)
+        #expect(
+            text.hasPrefix("cannot write \(directory.path): No space left on device: 1099511627776 MiB more needed"))
+        #expect(text.hasSuffix("free") && !text.contains("\n"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+    }
+
+    @Test func `a file has its name only when it is complete`() throws {
+        let path = temporary.directory.appending(path: "file").path
+        var file = try FileWriter(path)
+        let data = Buffer([UInt8](repeating: 7, count: 1000))
+        try file.append(UnsafeRawBufferPointer(data.contents))
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try file.finish()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(repeating: 7, count: 1000))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["file"])
     }
 
     @Test func `nothing is overwritten`() throws {

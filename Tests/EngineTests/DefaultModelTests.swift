@@ -12,7 +12,7 @@ struct DefaultModelTests {
         let checkpoint = try Checkpoint(
             directory: Fixtures.defaultModel, config: config,
             quantization: QuantizationConfig(directory: Fixtures.defaultModel))
-        let weights = ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: kernels)
+        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: kernels)
         let driver = try SequenceDriver(
             config: config, weights: weights, pool: .shared, kernels: kernels, maxTokens: config.maxPositions)
         let cases = try #require(Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)

@@ -46,4 +46,26 @@ struct GenerationConfigTests {
         let error = try #require(throws: ModelConfigError.self) { try GenerationConfig(parsing: .object(json)) }
         #expect(error.description.contains(key))
     }
+
+    @Test(
+        arguments: [
+            (["eos_token_id": 10], [:], "eos_token_id"), (["eos_token_id": [3, 10]], [:], "eos_token_id"),
+            ([:], ["eos_token_id": 10], "eos_token_id"), (["bos_token_id": 10], [:], "bos_token_id"),
+            ([:], ["bos_token_id": 2_000_000_000], "bos_token_id"), (["pad_token_id": 10], [:], "pad_token_id"),
+            (["eos_token_id": 9, "bos_token_id": 0, "pad_token_id": 9], ["eos_token_id": 10], nil), ([:], [:], nil),
+        ] as [(JSONValue, JSONObject, String?)])
+    func `a special id beyond the vocabulary is refused by name`(
+        generation: JSONValue, members: JSONObject, key: String?
+    ) throws {
+        var json = members
+        json["vocab_size"] = 10
+        let config = try ModelConfig(parsing: .object(json))
+        let generation = try GenerationConfig(parsing: generation)
+        guard let key else { return try generation.checkIDs(of: config) }
+        let error = try #require(throws: ModelConfigError.self) { try generation.checkIDs(of: config) }
+        guard case .invalid(key, _, "ids below vocab_size (10)") = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
 }

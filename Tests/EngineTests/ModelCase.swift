@@ -33,7 +33,7 @@ struct ModelCase {
         let checkpoint = try Checkpoint(
             directory: directory, config: config, quantization: QuantizationConfig(directory: directory),
             quantizesToFloat8: quantizesToFloat8)
-        return ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
+        return try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
     }
 
     /// A reference tensor, flat; nil when the case does not have it.

@@ -112,6 +112,89 @@ struct ModelConfigTests {
         }
     }
 
+    @Test(
+        arguments: [
+            ("attn_logit_softcapping", 50.0), ("final_logit_softcapping", 30), ("router_logit_softcap", 1),
+            ("embedding_multiplier", 12), ("residual_multiplier", 0.22), ("logits_multiplier", -1),
+            ("attention_multiplier", 0.5), ("logits_scaling", 8), ("logit_scale", 0.0625), ("num_limited_groups", 2),
+            ("num_expert_groups", 4), ("mlp_bias", true), ("lm_head_bias", true), ("attention_out_bias", true),
+            ("partial_rotary_factor", 0.5), ("rope_parameters", ["rope_theta": 1e4, "partial_rotary_factor": 0.5]),
+            ("rope_parameters", ["sliding_attention": ["rope_theta": 1e4]]), ("norm_topk_prob", false),
+            ("routed_scaling_factor", 2.5), ("scoring_func", "softmax"), ("use_qk_norm", false),
+            ("use_sliding_window", false), ("hidden_activation", "gelu"), ("query_pre_attn_scalar", 256),
+            ("n_routed_experts", 8), ("first_k_dense_replace", 3), ("no_rope_layers", [1, 1]), ("clip_qkv", 8),
+            ("rope_local_base_freq", 1e4), ("parallel_attn", true), ("embedding_multiplier", "1"), ("alibi", 1),
+        ] as [(String, JSONValue)])
+    func `a key that would change the arithmetic is refused by name`(key: String, value: JSONValue) throws {
+        var json = JSONObject()
+        json[key] = value
+        let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: .object(json)) }
+        guard case .unsupported(let named, _, _) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(named.hasPrefix(key))
+    }
+
+    @Test(
+        arguments: [
+            ("attn_logit_softcapping", nil), ("final_logit_softcapping", 0), ("embedding_multiplier", 1.0),
+            ("attention_multiplier", 0.08838834764831845), ("num_limited_groups", 1), ("mlp_bias", false),
+            ("partial_rotary_factor", 1), ("norm_topk_prob", true), ("use_qk_norm", true), ("n_routed_experts", 64),
+            ("no_rope_layers", []), ("clip_qkv", nil), ("transformers_version", "5.0"), ("use_cache", true),
+            ("attention_dropout", 0.1), ("architectures", ["AfmoeForCausalLM"]),
+        ] as [(String, JSONValue)])
+    func `a key without effect is taken in silence`(key: String, value: JSONValue) throws {
+        var json = JSONObject()
+        json[key] = value
+        #expect(try ModelConfig(parsing: .object(json)) == ModelConfig(parsing: [:]))
+    }
+
+    @Test func `keys that nobody knows are told by name`() throws {
+        let config = try ModelConfig(parsing: [
+            "use_warp_drive": true, "hidden_size": 64, "my_note": nil, "colour": "blue",
+            "rope_scaling": ["type": "linear", "factor": 2, "flavour": 1],
+        ])
+        #expect(config.unknownKeys == ["use_warp_drive", "colour", "rope_scaling.flavour"])
+    }
+
+    @Test(arguments: [
+        "a_base", "b1_nomup_tied_shared2", "b2_no_route_norm", "b3_groups", "c_odd_sharded", "c2_layer_types", "d_long",
+        "e_bf16", "f1_fp8_ct_channel", "f2_fp8_ct_tensor", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged", "g_yarn",
+    ])
+    func `every key of a fixture is known`(name: String) throws {
+        #expect(try config(name).unknownKeys.isEmpty)
+        #expect(try config(name).tensorCount == config(name).expectedTensors.count)
+    }
+
+    @Test func `every key of the default model is known`() throws {
+        #expect(try ModelConfig(directory: Fixtures.defaultModel).unknownKeys.isEmpty)
+        for name in ModelShape.names { #expect(try ModelShape(name).config.unknownKeys.isEmpty) }
+    }
+
+    @Test(
+        arguments: [
+            ["num_hidden_layers": 1024, "num_experts": 1024],
+            [
+                "num_hidden_layers": 1024, "hidden_size": 16_777_216, "intermediate_size": 16_777_216,
+                "num_dense_layers": 1024,
+            ],
+            ["vocab_size": 16_777_216, "hidden_size": 16_777_216],
+            [
+                "vocab_size": 16_777_216, "hidden_size": 16_777_216, "intermediate_size": 16_777_216,
+                "moe_intermediate_size": 16_777_216, "num_hidden_layers": 1024, "num_attention_heads": 16_384,
+                "num_key_value_heads": 16_384, "head_dim": 16_384, "num_experts": 1024, "num_shared_experts": 1024,
+            ],
+        ] as [JSONValue])
+    func `sizes that are too large together are refused before anything is made of them`(json: JSONValue) throws {
+        let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: json) }
+        guard case .invalid(_, _, let expected) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(expected.hasPrefix("at most"))
+    }
+
     @Test func `an unknown kind of rope scaling is refused by name`() throws {
         let error = try #require(throws: ModelConfigError.self) {
             try ModelConfig(parsing: ["rope_scaling": ["type": "longrope", "factor": 2]])

@@ -5,7 +5,8 @@ import Testing
 
 @testable import Engine
 
-/// Weights that are not numbers: only the sequences that meet them fail, and each of them cleanly.
+/// Weights that are finite, but so large that activations are not: only the sequences that meet them fail, and each of them
+/// cleanly. Weights that are not finite themselves are refused.
 @Suite struct NotANumberTests {
     private static let source = Fixtures.root.appending(path: "model/a_base")
 
@@ -30,8 +31,8 @@ import Testing
         return model
     }
 
-    @Test(arguments: [Float.nan, .infinity], KVDataType.allCases)
-    func `a token whose row is not finite fails its sequence alone, and its blocks can be used again`(
+    @Test(arguments: [Float.greatestFiniteMagnitude, -.greatestFiniteMagnitude], KVDataType.allCases)
+    func `a token whose row overflows fails its sequence alone, and its blocks can be used again`(
         value: Float, cacheType: KVDataType
     ) async throws {
         let model = try damaged("model.embed_tokens.weight", first: 7 * 64, count: 64, value: value)
@@ -81,8 +82,8 @@ import Testing
             "model.layers.0.self_attn.k_proj.weight", "model.layers.3.mlp.experts.0.down_proj.weight",
             "model.norm.weight", "lm_head.weight",
         ])
-    func `damaged weights fail requests, not the process`(name: String) async throws {
-        let model = try damaged(name, first: 0, count: 8, value: .nan)
+    func `weights that overflow fail requests, not the process`(name: String) async throws {
+        let model = try damaged(name, first: 0, count: 8, value: .greatestFiniteMagnitude)
         let harness = EngineHarness(model.directory) { $0.threads = 2 }
         _ = try await harness.ready()
         let requests = (1...4).map {
@@ -92,5 +93,29 @@ import Testing
         #expect(outcomes.allSatisfy { $0.finish != nil })
         #expect(statistics.holdsNothing)
         await harness.stop()
+    }
+
+    @Test(
+        arguments: [
+            "model.embed_tokens.weight", "model.norm.weight", "lm_head.weight", "model.layers.0.input_layernorm.weight",
+            "model.layers.0.self_attn.k_proj.weight", "model.layers.3.mlp.router.gate.weight",
+            "model.layers.3.mlp.expert_bias", "model.layers.0.self_attn.q_norm.weight",
+            "model.layers.3.mlp.experts.0.down_proj.weight",
+        ], [Float.nan, .infinity, -.infinity])
+    func `weights that are not finite are refused with the tensor and the place`(
+        name: String, value: Float
+    ) throws {
+        let config = try ModelConfig(directory: Self.source)
+        let shape = try #require(config.expectedTensors.first { $0.name == name }).shape
+        let index = shape.reduce(1, *) > 33 ? 33 : 3
+        let model = try damaged(name, first: index, count: 1, value: value)
+        let checkpoint = try Checkpoint(directory: model.directory, config: config, quantization: nil)
+        let error = try #require(throws: CheckpointError.self) {
+            try ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: .best(.exact))
+        }
+        #expect(error == .notFinite(tensor: name, value: "\(value)", shape: shape, index: index))
+        let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
+        let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"
+        #expect(error.description == "not a finite number: \(name) is \(value) at \(place)")
     }
 }

@@ -18,14 +18,23 @@ struct ConfigReader {
         self.prefix = prefix
     }
 
+    /// Bytes of the largest configuration that is read; real ones have a few thousand.
+    private static let largestFile = 4 << 20
+
     /// Parses the file `name` of a model folder; `nil` when there is none.
     static func load(_ name: String, in directory: URL) throws(ModelConfigError) -> JSONValue? {
-        let url = directory.appending(path: name)
-        guard FileManager.default.fileExists(atPath: url.path) else { return nil }
-        do {
-            return try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
+        let path = directory.appending(path: name).path
+        let bytes: [UInt8]?
+        do throws(RegularFile.Failure) {
+            bytes = try RegularFile.readIfPresent(path, atMost: largestFile)
         } catch {
-            throw .unreadable(file: url.path, reason: "\(error)")
+            throw .unreadable(file: path, reason: error.description)
+        }
+        guard let bytes else { return nil }
+        do {
+            return try JSONValue(parsing: bytes)
+        } catch {
+            throw .unreadable(file: path, reason: "\(error)")
         }
     }
 

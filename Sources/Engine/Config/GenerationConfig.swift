@@ -47,4 +47,20 @@ public struct GenerationConfig: Sendable, Equatable {
     public func endOfSequenceIDs(of config: ModelConfig) -> [Int32] {
         endOfSequenceIDs ?? config.endOfSequenceIDs
     }
+
+    /// Refuses special ids that no row of the embeddings belongs to: a model can neither be given nor generate them.
+    ///
+    /// - Throws: `ModelConfigError.invalid`, which names the key.
+    func checkIDs(of config: ModelConfig) throws(ModelConfigError) {
+        let ids = [
+            ("eos_token_id", endOfSequenceIDs(of: config)),
+            ("bos_token_id", [bosID ?? config.bosID].compactMap(\.self)),
+            ("pad_token_id", [padID].compactMap(\.self)),
+        ]
+        for (key, ids) in ids {
+            guard let id = ids.first(where: { $0 >= config.vocabularySize }) else { continue }
+            throw .invalid(
+                key: key, value: "\(id)", expected: "ids below vocab_size (\(config.vocabularySize))")
+        }
+    }
 }

@@ -54,6 +54,30 @@ extension ModelConfig {
             tiesEmbeddings: try reader.bool("tie_word_embeddings", default: false),
             endOfSequenceIDs: try reader.tokenIDs("eos_token_id") ?? [],
             bosID: try reader.tokenID("bos_token_id"))
+        try checkTotals()
+        unknownKeys = try ConfigKeys.check(reader, of: self) + RoPEConfig.checkKeys(reader)
+    }
+
+    /// Each size is within its bound, but all of them together could still take memory without end before the weights are
+    /// looked at.
+    private func checkTotals() throws(ModelConfigError) {
+        let tensors = tensorCount
+        guard tensors <= Bound.tensors else {
+            throw .invalid(
+                key: "num_hidden_layers", value: "\(layers) with num_experts \(experts): \(tensors) tensors",
+                expected: "at most \(Bound.tensors) tensors")
+        }
+        // In floating point, which does not overflow.
+        let (hidden, expert) = (Double(hiddenSize), Double(expertIntermediateSize))
+        let heads = Double((attentionHeads + keyValueHeads) * headDimension)
+        let sparse = Double(layers - denseLayers) * 3 * hidden * expert * Double(experts + sharedExperts)
+        let dense = Double(denseLayers) * 3 * hidden * Double(intermediateSize)
+        let parameters = 2 * Double(vocabularySize) * hidden + Double(layers) * 3 * heads * hidden + sparse + dense
+        guard parameters <= Double(Bound.parameters) else {
+            throw .invalid(
+                key: "hidden_size", value: "\(hiddenSize) with the other sizes: some \(parameters) parameters",
+                expected: "at most \(Bound.parameters) parameters")
+        }
     }
 
     /// Reads `config.json` of the model folder `directory`.
@@ -64,8 +88,11 @@ extension ModelConfig {
         try self.init(parsing: json)
     }
 
-    /// Upper bounds, far above any real model: no product of sizes overflows, and the list of tensors stays small.
+    /// Upper bounds, far above any real model: no product of sizes overflows, and the list of tensors stays small (262,144
+    /// tensors are some 40 MB; the largest released model has 42,000 and 4e11 parameters).
     private enum Bound {
+        static let tensors = 1 << 18
+        static let parameters = 1 << 43
         static let width = 1 << 24
         static let heads = 1 << 14
         static let headDimension = 1 << 14

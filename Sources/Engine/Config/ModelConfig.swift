@@ -45,6 +45,8 @@ public struct ModelConfig: Sendable, Equatable {
     /// From config.json; `generation_config.json` wins where it has them.
     public var endOfSequenceIDs: [Int32]
     public var bosID: Int32?
+    /// Members of config.json that are not known to this server, and so have no effect, in the file's order.
+    public var unknownKeys: [String] = []
 
     public var layers: Int { layerTypes.count }
 }

@@ -14,6 +14,32 @@ extension RoPEConfig {
         if let scaling { self.scaling = try Self.parseScaling(scaling, maxPositions: maxPositions) }
     }
 
+    private static let keys: Set<String> = [
+        "rope_theta", "rope_type", "type", "factor", "original_max_position_embeddings", "beta_fast", "beta_slow",
+        "truncate", "attention_factor", "mscale", "mscale_all_dim", "finetuned",
+    ]
+
+    /// Checks the members that say something else of positions than this server computes.
+    ///
+    /// - Returns: the names that nobody knows.
+    /// - Throws: `ModelConfigError.unsupported` for angles of their own for each layer type, or for a part of the head.
+    static func checkKeys(_ config: ConfigReader) throws(ModelConfigError) -> [String] {
+        var unknown: [String] = []
+        for key in ["rope_scaling", "rope_parameters"] {
+            guard let reader = try config.object(key) else { continue }
+            for (name, _) in reader.members where !keys.contains(name) {
+                guard let value = reader.value(name) else { continue }
+                if value.object != nil { throw reader.unsupported(name, supported: "the same for all layers") }
+                if name == "partial_rotary_factor" {
+                    guard value.double == 1 else { throw reader.unsupported(name, supported: "1") }
+                } else {
+                    unknown.append("\(key).\(name)")
+                }
+            }
+        }
+        return unknown
+    }
+
     private static func parseTheta(_ reader: ConfigReader) throws(ModelConfigError) -> Double? {
         try reader.optionalNumber("rope_theta", "a number above 1") { $0 > 1 }
     }

@@ -23,7 +23,7 @@ public struct CheckpointQuantizer {
     /// routers, norms and biases as they are, and the head unless ``quantizesHead``.
     ///
     /// - Parameter progress: called with the fraction that is written.
-    /// - Throws: `ToolError.checkpoint` for a source in FP8 or with weights that are not finite, `CheckpointError`, or
+    /// - Throws: `ToolError.checkpoint` for a source in FP8, `CheckpointError`, `.notFinite` among them, or
     ///   `ModelConfigError`; `CheckpointError.unwritable` also when `destination` exists and is not empty.
     public func write(progress: (Double) -> Void = { _ in }) throws {
         let config = try ModelConfig(directory: source)
@@ -32,15 +32,19 @@ public struct CheckpointQuantizer {
         }
         let checkpoint = try Checkpoint(
             directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        try CheckpointWriter.fill(destination) { try fill(from: checkpoint, config: config, progress: progress) }
+    }
+
+    private func fill(from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) -> Void) throws {
         let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
         let tensors = config.expectedTensors
-        try CheckpointWriter.makeFolder(destination)
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
         for tensor in tensors {
             if isQuantized(tensor) {
                 try Self.append(tensor, of: checkpoint, pool: pool, to: &writer)
             } else {
+                try checkpoint.checkFinite(tensor.name, pool: pool)
                 try writer.append(checkpoint.stored(tensor.name).bytes)
             }
             checkpoint.release(tensor.name)
@@ -72,13 +76,10 @@ public struct CheckpointQuantizer {
     private static func append(
         _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
     ) throws {
+        try checkpoint.checkFinite(tensor.name, pool: pool)
         let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
         guard case .float8(let grid) = weight.format else {
             preconditionFailure("a linear layer of a checkpoint that quantises is FP8")
-        }
-        if let offset = Float8.firstNaN(in: weight.bytes) {
-            let (row, column) = offset.quotientAndRemainder(dividingBy: weight.columns)
-            throw ToolError.checkpoint("not a number: \(tensor.name) at row \(row), column \(column)")
         }
         try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
         // A thrown error of its own type cannot leave a rethrowing closure of the standard library.
@@ -87,22 +88,24 @@ public struct CheckpointQuantizer {
         withExtendedLifetime(scales) {}
     }
 
+    /// Bytes of the largest file beside the weights that is copied.
+    private static let largestCopy = 256 << 20
+
     private func copyOtherFiles() throws {
         let files = FileManager.default
         for name in try files.contentsOfDirectory(atPath: source.path).sorted() {
-            // Downloads are often links into a cache.
-            let url = source.appending(path: name).resolvingSymlinksInPath()
-            var isFolder: ObjCBool = false
-            guard files.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue,
-                Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
+            guard Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
                 name != "config.json", name != StoredTensors.indexName
             else { continue }
-            do {
-                try files.copyItem(at: url, to: destination.appending(path: name))
+            let content: [UInt8]
+            do throws(RegularFile.Failure) {
+                content = try RegularFile.read(source.appending(path: name).path, atMost: Self.largestCopy)
             } catch {
-                throw CheckpointError.unwritable(
-                    file: destination.appending(path: name).path, reason: "\(error)")
+                // Folders, and what would block whoever reads it.
+                if case .kind = error { continue }
+                throw CheckpointError.unreadable(file: source.appending(path: name).path, reason: error.description)
             }
+            try CheckpointWriter.write(Data(content), to: name, in: destination)
         }
     }
 }

@@ -49,7 +49,10 @@ public struct CheckpointSynthesizer: Sendable {
     /// - Parameter progress: called with the fraction that is written.
     /// - Throws: `CheckpointError.unwritable`, also when `directory` exists and is not empty.
     public func write(to directory: URL, progress: (Double) -> Void = { _ in }) throws {
-        try CheckpointWriter.makeFolder(directory)
+        try CheckpointWriter.fill(directory) { try fill(directory, progress: progress) }
+    }
+
+    private func fill(_ directory: URL, progress: (Double) -> Void) throws {
         let parts = shape.config.expectedTensors.flatMap(self.parts)
         var writer = try CheckpointWriter(directory: directory, entries: parts.map(\.entry))
         let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)

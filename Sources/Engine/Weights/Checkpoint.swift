@@ -2,8 +2,8 @@ import Foundation
 
 /// The weights of a model folder, mapped and checked; matrices keep the format they are stored in.
 ///
-/// Everything that can be wrong is found by `init`: afterwards every tensor that `ModelConfig` implies is there with
-/// its shape, and no FP8 code or scale is NaN.
+/// What can be wrong with names, types, shapes and scales is found by `init`, from the files' headers: afterwards every tensor
+/// that `ModelConfig` implies is there. Elements are read once, by ``checkFinite(_:pool:)`` just before they are packed.
 final class Checkpoint {
     private struct Weight {
         var tensor: StoredTensor
@@ -21,16 +21,14 @@ final class Checkpoint {
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
     ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the head into FP8.
-    ///   - pool: threads that check FP8 codes; `nil`: the caller's alone.
     /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
     ///   with a file.
     init(
-        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false,
-        pool: WorkerPool? = nil
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
     ) throws(CheckpointError) {
         self.quantizesToFloat8 = quantizesToFloat8
         let stored = try StoredTensors(directory: directory)
-        var audit = CheckpointAudit(stored: stored, quantization: quantization, pool: pool)
+        var audit = CheckpointAudit(stored: stored, quantization: quantization)
         for expected in config.expectedTensors {
             guard let found = audit.check(expected) else { continue }
             weights[expected.name] = Weight(tensor: found.tensor, scales: found.scales, role: expected.role)
@@ -42,8 +40,43 @@ final class Checkpoint {
         bytes = audit.bytes
     }
 
+    /// Refuses a tensor with an element that is NaN or infinite: replies would be errors, or worse, wrong.
+    ///
+    /// Just before the tensor is packed, so that its pages are read from disk once. O(size), at the speed of memory.
+    ///
+    /// - Parameters:
+    ///   - name: the full name, such as `model.norm.weight`.
+    ///   - pool: threads that look; `nil`: the caller's alone.
+    /// - Throws: `CheckpointError.notFinite`.
+    /// - Precondition: the model's configuration implies the tensor.
+    func checkFinite(_ name: String, pool: WorkerPool? = nil) throws(CheckpointError) {
+        let tensor = stored(name)
+        let index = FiniteCheck.firstNotFinite(in: tensor.bytes, type: tensor.type, pool: pool)
+        guard let index else { return }
+        let size = tensor.type.size
+        let element = UnsafeRawBufferPointer(rebasing: tensor.bytes[index * size..<(index + 1) * size])
+        let value = FloatConversion.floats(element, type: tensor.type)?.first ?? .nan
+        throw .notFinite(tensor: name, value: "\(value)", shape: tensor.shape, index: index)
+    }
+
     /// Whether the model has a tensor of this full name, such as `model.norm.weight`.
     func has(_ name: String) -> Bool { weights[name] != nil }
+
+    /// Bytes of the weights once they are packed, apart from rows that pad the last block of a matrix; `Int.max` when they are
+    /// beyond it.
+    var packedBytes: Int {
+        var total = 0
+        for weight in weights.values {
+            let elements = weight.tensor.bytes.count / weight.tensor.type.size
+            let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .head)
+            let width =
+                isQuantized ? 1 : weight.tensor.type == .float16 || weight.role == .vector ? 4 : weight.tensor.type.size
+            let (sum, overflow) = total.addingReportingOverflow(elements * width)
+            if overflow { return .max }
+            total = sum
+        }
+        return total
+    }
 
     /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and,
     /// unless tied, `lm_head`. Its bytes are aligned to its elements. Where it is quantised at load, each call does so

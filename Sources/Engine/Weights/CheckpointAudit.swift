@@ -3,16 +3,13 @@ struct CheckpointAudit {
     private let stored: [String: StoredTensor]
     private let misplaced: [String: String]
     private let quantization: QuantizationConfig?
-    private let pool: WorkerPool?
     /// Names that a check has accounted for.
     private var known: Set<String> = []
     private(set) var problems: [String] = []
     /// Size of all tensors found good.
     private(set) var bytes = 0
 
-    /// - Parameter pool: threads that look for NaN; `nil`: the caller's alone.
-    init(stored: StoredTensors, quantization: QuantizationConfig?, pool: WorkerPool?) {
-        self.pool = pool
+    init(stored: StoredTensors, quantization: QuantizationConfig?) {
         self.stored = stored.tensors
         misplaced = stored.misplaced
         self.quantization = quantization
@@ -77,15 +74,13 @@ struct CheckpointAudit {
             problems.append("wrong type: \(name) is \(tensor.type.rawValue)")
             return nil
         }
-        if let index = values.firstIndex(where: { !$0.isFinite }) {
-            problems.append("not a number: \(name) is \(values[index]) at \(index)")
-            return nil
-        }
-        // Every code is read here; the pages of all of them together would be the whole checkpoint.
-        defer { weight.owner.release(weight.bytes) }
-        if let offset = firstNaN(in: weight.bytes) {
-            let (row, column) = offset.quotientAndRemainder(dividingBy: weight.shape[1])
-            problems.append("not a number: \(expected.name) at row \(row), column \(column)")
+        let least = Self.leastScale(of: tensor.type)
+        if let index = values.firstIndex(where: { !($0 >= least && $0 <= Self.largestScale) }) {
+            problems.append(
+                """
+                unusable scale: \(name) is \(values[index]) at \(index), expected a number from \(least) to \
+                \(Self.largestScale)
+                """)
             return nil
         }
         grid.values = values
@@ -93,19 +88,13 @@ struct CheckpointAudit {
         return grid
     }
 
-    /// The offset of the first NaN code; `nil` when all are numbers.
-    private func firstNaN(in codes: UnsafeRawBufferPointer) -> Int? {
-        guard let pool, pool.threads > 1 else { return Float8.firstNaN(in: codes) }
-        let pieceBytes = 1 << 16
-        let pieces = (codes.count + pieceBytes - 1) / pieceBytes
-        let found = Buffer<Bool>(count: pieces)
-        pool.parallelFor(chunks: pieces) { piece in
-            let end = min((piece + 1) * pieceBytes, codes.count)
-            let part = UnsafeRawBufferPointer(rebasing: codes[piece * pieceBytes..<end])
-            found.base[piece] = Float8.firstNaN(in: part) != nil
-        }
-        // Where exactly matters once, for the error.
-        return found.contents.contains(true) ? Float8.firstNaN(in: codes) : nil
+    /// Beyond it the largest FP8 code becomes infinite.
+    private static let largestScale = Float.greatestFiniteMagnitude / Float8.largest
+
+    /// Smaller ones have lost bits, or are zero and turn a block off. In E8M0 the least code is below the normal numbers of
+    /// float32, and exact.
+    private static func leastScale(of type: TensorType) -> Float {
+        type == .float8E8M0 ? FloatConversion.e8m0(0) : .leastNormalMagnitude
     }
 }
 

@@ -8,6 +8,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case malformed(file: String, tensor: String?, reason: String)
     /// Everything by which the tensors differ from what `config.json` promises, one line each.
     case mismatch(directory: String, problems: [String])
+    /// An element of a tensor is NaN or infinite: the first one, `index` in row-major order.
+    case notFinite(tensor: String, value: String, shape: [Int], index: Int)
 
     /// So many problems are printed; a wrong configuration would list every tensor.
     static let printedProblems = 50
@@ -23,6 +25,10 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
             var lines = problems.prefix(Self.printedProblems).map { "  \($0)" }
             if rest > 0 { lines.append("  and \(rest) more") }
             return "the weights in \(directory) do not match its config.json:\n" + lines.joined(separator: "\n")
+        case .notFinite(let tensor, let value, let shape, let index):
+            let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
+            let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"
+            return "not a finite number: \(tensor) is \(value) at \(place)"
         }
     }
 }

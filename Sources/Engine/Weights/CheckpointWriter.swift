@@ -5,7 +5,7 @@ import Text
 /// Writes the tensors of a checkpoint one after another, into one file or into shards with an index.
 ///
 /// Sizes are known from the start, so every header is written before its data and no tensor has to be in memory whole.
-struct CheckpointWriter {
+struct CheckpointWriter: ~Copyable {
     struct Entry {
         var name: String
         var type: TensorType
@@ -25,8 +25,7 @@ struct CheckpointWriter {
 
     private let directory: URL
     private var waiting: ArraySlice<Shard>
-    private var file: FileHandle?
-    private var fileName = ""
+    private var file: FileWriter?
     /// Bytes of the open file's data that are still to come.
     private var missing = 0
     /// All bytes of data that are to be written.
@@ -35,12 +34,14 @@ struct CheckpointWriter {
 
     /// Makes the index, if there will be several files.
     ///
+    /// - Throws: `CheckpointError.unwritable`, also when the file system has no room for all tensors.
     /// - Parameter entries: the tensors, in the order in which their bytes will come.
     init(directory: URL, entries: [Entry], shardBytes: Int = shardBytes) throws(CheckpointError) {
         self.directory = directory
         let shards = Self.shards(of: entries, shardBytes: shardBytes)
         waiting = shards[...]
         totalBytes = shards.reduce(0) { $0 + $1.bytes }
+        try FileWriter.checkRoom(for: totalBytes, in: directory)
         if shards.count > 1 {
             var homes = JSONObject()
             for shard in shards { for entry in shard.entries { homes[entry.name] = .string(shard.name) } }
@@ -54,12 +55,7 @@ struct CheckpointWriter {
         guard !bytes.isEmpty else { return }
         while missing == 0, let shard = waiting.popFirst() { try open(shard) }
         precondition(bytes.count <= missing, "as many bytes are written as the tensors have")
-        do {
-            let start = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-            try start.map { try file?.write(contentsOf: Data(bytesNoCopy: $0, count: bytes.count, deallocator: .none)) }
-        } catch {
-            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
-        }
+        try file?.append(bytes)
         missing -= bytes.count
         writtenBytes += bytes.count
     }
@@ -80,29 +76,40 @@ struct CheckpointWriter {
 
     /// Writes the file `name` of a folder.
     static func write(_ data: Data, to name: String, in directory: URL) throws(CheckpointError) {
-        let url = directory.appending(path: name)
-        do {
-            try data.write(to: url)
-        } catch {
-            throw .unwritable(file: url.path, reason: "\(error)")
-        }
+        var file = try FileWriter(directory.appending(path: name).path)
+        // A thrown error of its own type cannot leave a rethrowing closure of the standard library.
+        let content = Buffer([UInt8](data))
+        try file.append(UnsafeRawBufferPointer(content.contents))
+        withExtendedLifetime(content) {}
+        try file.finish()
     }
 
-    /// Makes `directory` for a new checkpoint.
+    /// Makes `directory` for a new checkpoint, and lets `write` fill it. When that fails the folder is as it was before.
     ///
-    /// - Throws: `CheckpointError.unwritable` when something is there already: nothing is ever overwritten.
-    static func makeFolder(_ directory: URL) throws(CheckpointError) {
+    /// - Throws: what `write` throws; `CheckpointError.unwritable` when something is there already: nothing is ever overwritten.
+    static func fill(_ directory: URL, write: () throws -> Void) throws {
         let files = FileManager.default
-        if files.fileExists(atPath: directory.path) {
-            let names = try? files.contentsOfDirectory(atPath: directory.path)
-            guard names?.isEmpty == true else {
-                throw .unwritable(file: directory.path, reason: "it exists already, and is not an empty folder")
-            }
+        let isNew = !RegularFile.exists(directory.path)
+        guard isNew || (try? files.contentsOfDirectory(atPath: directory.path))?.isEmpty == true else {
+            throw CheckpointError.unwritable(
+                file: directory.path, reason: "the output directory exists and is not an empty directory")
         }
         do {
             try files.createDirectory(at: directory, withIntermediateDirectories: true)
         } catch {
-            throw .unwritable(file: directory.path, reason: "\(error)")
+            let system = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+            let reason = system.map { String(cString: strerror(Int32(truncatingIfNeeded: $0.code))) }
+            throw CheckpointError.unwritable(file: directory.path, reason: reason ?? error.localizedDescription)
+        }
+        do {
+            try write()
+        } catch {
+            // It was empty, so everything in it is of this call.
+            for name in (try? files.contentsOfDirectory(atPath: directory.path)) ?? [] {
+                try? files.removeItem(at: directory.appending(path: name))
+            }
+            if isNew { try? files.removeItem(at: directory) }
+            throw error
         }
     }
 
@@ -141,23 +148,16 @@ struct CheckpointWriter {
         // Data begins at a multiple of a vector's size.
         text += [UInt8](repeating: 0x20, count: (64 - (text.count + 8) % 64) % 64)
         let start = withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
-        try Self.write(Data(start), to: shard.name, in: directory)
-        fileName = shard.name
         missing = end
-        do {
-            file = try FileHandle(forWritingTo: directory.appending(path: shard.name))
-            try file?.seekToEnd()
-        } catch {
-            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
-        }
+        var file = try FileWriter(directory.appending(path: shard.name).path)
+        let head = Buffer(start)
+        try file.append(UnsafeRawBufferPointer(head.contents))
+        withExtendedLifetime(head) {}
+        self.file = consume file
     }
 
     private mutating func close() throws(CheckpointError) {
-        do {
-            try file?.close()
-        } catch {
-            throw .unwritable(file: directory.appending(path: fileName).path, reason: "\(error)")
-        }
+        try file?.finish()
         file = nil
     }
 }

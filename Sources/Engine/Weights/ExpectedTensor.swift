@@ -27,6 +27,13 @@ extension ModelConfig {
         return list.tensors
     }
 
+    /// How many tensors ``expectedTensors`` has. O(1).
+    var tensorCount: Int {
+        let feedForward = 3
+        let sparse = 2 + feedForward * (experts + (sharedExperts > 0 ? 1 : 0))
+        return (tiesEmbeddings ? 2 : 3) + 11 * layers + feedForward * denseLayers + sparse * (layers - denseLayers)
+    }
+
     private func addLayer(_ layer: Int, to list: inout TensorList) {
         let prefix = "model.layers.\(layer)"
         for norm in ["input_layernorm", "post_attention_layernorm", "pre_mlp_layernorm", "post_mlp_layernorm"] {

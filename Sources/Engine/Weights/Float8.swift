@@ -22,20 +22,4 @@ enum Float8 {
     static func encode(_ value: Float) -> UInt8 {
         value == value ? Portable.float8Code(value) : 0x7F
     }
-
-    /// The offset of the first NaN code in `codes`; `nil` when all are numbers.
-    static func firstNaN(in codes: UnsafeRawBufferPointer) -> Int? {
-        var offset = 0
-        // Without its sign a NaN alone is 0x7F, and only then does adding one reach the top bit of its byte.
-        while offset + 8 <= codes.count {
-            let word = codes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            if (word & 0x7F7F_7F7F_7F7F_7F7F) &+ 0x0101_0101_0101_0101 & 0x8080_8080_8080_8080 != 0 { break }
-            offset += 8
-        }
-        while offset < codes.count {
-            if codes[offset] & 0x7F == 0x7F { return offset }
-            offset += 1
-        }
-        return nil
-    }
 }

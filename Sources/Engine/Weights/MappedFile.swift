@@ -1,4 +1,5 @@
 import Foundation
+import Text
 
 /// A file mapped read-only into memory for as long as this object lives.
 final class MappedFile {
@@ -6,25 +7,20 @@ final class MappedFile {
 
     /// - Throws: `CheckpointError.unreadable`.
     init(_ url: URL) throws(CheckpointError) {
-        func systemError() -> CheckpointError {
-            .unreadable(file: url.path, reason: String(cString: strerror(errno)))
+        let (descriptor, count): (Int32, Int)
+        do throws(RegularFile.Failure) {
+            (descriptor, count) = try RegularFile.open(url.path)
+        } catch {
+            throw .unreadable(file: url.path, reason: error.description)
         }
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw systemError() }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw systemError() }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw .unreadable(file: url.path, reason: "not a regular file")
-        }
-        let count = Int(status.st_size)
         // The system refuses an empty mapping.
         guard count > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
         guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
-            throw systemError()
+            throw .unreadable(file: url.path, reason: String(cString: strerror(errno)))
         }
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }

@@ -86,17 +86,18 @@ final class ModelWeights {
     /// Reads and packs every tensor.
     ///
     /// - Parameter progress: called with the fraction done, after each layer
+    /// - Throws: `CheckpointError.notFinite` for the first tensor with an element that is NaN or infinite.
     init(
         checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable,
         progress: (Double) -> Void = { _ in }
-    ) {
+    ) throws(CheckpointError) {
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
-        embedding = reader.matrix("model.embed_tokens")
-        head = config.tiesEmbeddings ? embedding : reader.matrix("lm_head")
-        finalNorm = reader.vector("model.norm.weight")
+        embedding = try reader.matrix("model.embed_tokens")
+        head = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
+        finalNorm = try reader.vector("model.norm.weight")
         var layers: [Layer] = []
         for index in 0..<config.layers {
-            layers.append(reader.layer(index, config: config))
+            layers.append(try reader.layer(index, config: config))
             progress(Double(index + 1) / Double(config.layers))
         }
         self.layers = layers
@@ -117,47 +118,50 @@ private final class WeightReader {
         self.kernels = kernels
     }
 
-    func layer(_ index: Int, config: ModelConfig) -> ModelWeights.Layer {
+    func layer(_ index: Int, config: ModelConfig) throws(CheckpointError) -> ModelWeights.Layer {
         let name = "model.layers.\(index)"
         let mlp: ModelWeights.MLP =
             index < config.denseLayers
-            ? .dense(gatedMLP("\(name).mlp")) : .experts(experts("\(name).mlp", config: config))
+            ? .dense(try gatedMLP("\(name).mlp")) : .experts(try experts("\(name).mlp", config: config))
         return ModelWeights.Layer(
-            inputNorm: vector("\(name).input_layernorm.weight"),
-            postAttentionNorm: vector("\(name).post_attention_layernorm.weight"),
-            preMLPNorm: vector("\(name).pre_mlp_layernorm.weight"),
-            postMLPNorm: vector("\(name).post_mlp_layernorm.weight"),
-            attention: attention("\(name).self_attn"),
+            inputNorm: try vector("\(name).input_layernorm.weight"),
+            postAttentionNorm: try vector("\(name).post_attention_layernorm.weight"),
+            preMLPNorm: try vector("\(name).pre_mlp_layernorm.weight"),
+            postMLPNorm: try vector("\(name).post_mlp_layernorm.weight"),
+            attention: try attention("\(name).self_attn"),
             mlp: mlp)
     }
 
-    private func attention(_ name: String) -> ModelWeights.Attention {
+    private func attention(_ name: String) throws(CheckpointError) -> ModelWeights.Attention {
         ModelWeights.Attention(
-            query: matrix("\(name).q_proj"),
-            key: matrix("\(name).k_proj"),
-            value: matrix("\(name).v_proj"),
-            gate: matrix("\(name).gate_proj"),
-            output: matrix("\(name).o_proj"),
-            queryNorm: vector("\(name).q_norm.weight"),
-            keyNorm: vector("\(name).k_norm.weight"))
+            query: try matrix("\(name).q_proj"),
+            key: try matrix("\(name).k_proj"),
+            value: try matrix("\(name).v_proj"),
+            gate: try matrix("\(name).gate_proj"),
+            output: try matrix("\(name).o_proj"),
+            queryNorm: try vector("\(name).q_norm.weight"),
+            keyNorm: try vector("\(name).k_norm.weight"))
     }
 
-    private func experts(_ name: String, config: ModelConfig) -> ModelWeights.MixtureOfExperts {
-        ModelWeights.MixtureOfExperts(
-            router: matrix("\(name).router.gate"),
-            bias: vector("\(name).expert_bias"),
-            experts: (0..<config.experts).map { gatedMLP("\(name).experts.\($0)") },
-            shared: config.sharedExperts > 0 ? gatedMLP("\(name).shared_experts") : nil)
+    private func experts(_ name: String, config: ModelConfig) throws(CheckpointError) -> ModelWeights.MixtureOfExperts {
+        var routed: [ModelWeights.GatedMLP] = []
+        for expert in 0..<config.experts { routed.append(try gatedMLP("\(name).experts.\(expert)")) }
+        return ModelWeights.MixtureOfExperts(
+            router: try matrix("\(name).router.gate"),
+            bias: try vector("\(name).expert_bias"),
+            experts: routed,
+            shared: config.sharedExperts > 0 ? try gatedMLP("\(name).shared_experts") : nil)
     }
 
-    private func gatedMLP(_ name: String) -> ModelWeights.GatedMLP {
+    private func gatedMLP(_ name: String) throws(CheckpointError) -> ModelWeights.GatedMLP {
         ModelWeights.GatedMLP(
-            gate: matrix("\(name).gate_proj"),
-            up: matrix("\(name).up_proj"),
-            down: matrix("\(name).down_proj"))
+            gate: try matrix("\(name).gate_proj"),
+            up: try matrix("\(name).up_proj"),
+            down: try matrix("\(name).down_proj"))
     }
 
-    func matrix(_ name: String) -> PackedMatrix {
+    func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
+        try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(checkpoint.linear(name, pool: pool), pool: pool, kernels: kernels)
         // Or memory would hold the model twice, once as the file's pages.
         checkpoint.release("\(name).weight")
@@ -165,7 +169,8 @@ private final class WeightReader {
         return matrix
     }
 
-    func vector(_ name: String) -> Buffer<Float> {
+    func vector(_ name: String) throws(CheckpointError) -> Buffer<Float> {
+        try checkpoint.checkFinite(name)
         let vector = Buffer(checkpoint.vector(name))
         bytes += vector.bytes
         return vector

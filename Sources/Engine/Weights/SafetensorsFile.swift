@@ -12,11 +12,14 @@ struct StoredTensor {
 /// One safetensors file, mapped.
 struct SafetensorsFile {
     let tensors: [String: StoredTensor]
+    let headerBytes: Int
 
     /// - Throws: `CheckpointError.unreadable`, or `.malformed` naming the tensor at fault.
     init(_ url: URL) throws(CheckpointError) {
         let file = try MappedFile(url)
-        tensors = try SafetensorsHeader(parsing: file.bytes, path: url.path).entries.mapValues { entry in
+        let header = try SafetensorsHeader(parsing: file.bytes, path: url.path)
+        headerBytes = header.bytes
+        tensors = header.entries.mapValues { entry in
             StoredTensor(
                 type: entry.type, shape: entry.shape, bytes: UnsafeRawBufferPointer(rebasing: file.bytes[entry.range]),
                 owner: file)

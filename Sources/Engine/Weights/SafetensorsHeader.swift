@@ -40,9 +40,13 @@ package struct SafetensorsHeader {
         package var range: Range<Int>
     }
 
-    static let maximumBytes = 100_000_000
+    /// Of one header, and of those of all shards together. The largest released model has 12 MB of them; as JSON values they
+    /// take some eight times as much.
+    static let maximumBytes = 32 << 20
 
     package let entries: [String: Entry]
+    /// Size of the header's JSON.
+    let bytes: Int
 
     /// - Parameters:
     ///   - file: the whole file.
@@ -50,6 +54,7 @@ package struct SafetensorsHeader {
     /// - Throws: `CheckpointError.malformed`, naming the tensor at fault.
     package init(parsing file: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
         let headerBytes = try Self.range(in: file, path: path)
+        bytes = headerBytes.count
         let header: JSONValue
         do {
             header = try JSONValue(parsing: [UInt8](file[headerBytes]))

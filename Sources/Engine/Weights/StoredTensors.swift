@@ -6,6 +6,10 @@ import Text
 struct StoredTensors {
     static let singleName = "model.safetensors"
     static let indexName = "model.safetensors.index.json"
+    /// Bytes of the largest index that is read; the largest released model has 5 MB of them.
+    private static let largestIndex = 32 << 20
+    /// The most files that an index may name.
+    private static let mostShards = 1 << 12
 
     private(set) var tensors: [String: StoredTensor] = [:]
     /// Tensors that the index promises in a file that does not have them, with that file.
@@ -15,9 +19,9 @@ struct StoredTensors {
     init(directory: URL) throws(CheckpointError) {
         let single = directory.appending(path: Self.singleName)
         let index = directory.appending(path: Self.indexName)
-        if FileManager.default.fileExists(atPath: single.path) {
+        if RegularFile.exists(single.path) {
             tensors = try SafetensorsFile(single).tensors
-        } else if FileManager.default.fileExists(atPath: index.path) {
+        } else if RegularFile.exists(index.path) {
             try readShards(index: index, directory: directory)
         } else {
             throw .unreadable(file: directory.path, reason: "neither \(Self.singleName) nor \(Self.indexName) in it")
@@ -26,14 +30,31 @@ struct StoredTensors {
 
     private mutating func readShards(index: URL, directory: URL) throws(CheckpointError) {
         let homes = try Self.parseIndex(index)
-        for shard in Set(homes.values).sorted() {
+        let shards = Set(homes.values).sorted()
+        guard shards.count <= Self.mostShards else {
+            throw .malformed(
+                file: index.path, tensor: nil,
+                reason: "names \(shards.count) files, more than the limit of \(Self.mostShards)")
+        }
+        var headerBytes = 0
+        for shard in shards {
             let url = directory.appending(path: shard)
-            guard FileManager.default.fileExists(atPath: url.path) else {
+            guard RegularFile.exists(url.path) else {
                 throw .unreadable(file: url.path, reason: "\(Self.indexName) names it, but it is missing")
             }
             // A tensor that two shards have belongs to the one that the index names; one that the index forgot is
             // kept too, to be judged like the others.
-            for (name, tensor) in try SafetensorsFile(url).tensors where homes[name] ?? shard == shard {
+            let file = try SafetensorsFile(url)
+            headerBytes += file.headerBytes
+            guard headerBytes <= SafetensorsHeader.maximumBytes else {
+                throw .malformed(
+                    file: url.path, tensor: nil,
+                    reason: """
+                        the headers up to this file have \(headerBytes) bytes, more than the limit of \
+                        \(SafetensorsHeader.maximumBytes)
+                        """)
+            }
+            for (name, tensor) in file.tensors where homes[name] ?? shard == shard {
                 tensors[name] = tensor
             }
         }
@@ -44,7 +65,7 @@ struct StoredTensors {
     private static func parseIndex(_ url: URL) throws(CheckpointError) -> [String: String] {
         let json: JSONValue
         do {
-            json = try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
+            json = try JSONValue(parsing: RegularFile.read(url.path, atMost: largestIndex))
         } catch {
             throw .unreadable(file: url.path, reason: "\(error)")
         }

@@ -9,13 +9,12 @@ enum ConfigurationFile {
 
     /// - Throws: why the file or one of its keys cannot be used.
     static func read(_ path: String) throws(ConfigurationError) -> [ServerConfiguration.Option: String] {
-        guard let handle = FileHandle(forReadingAtPath: path), let data = try? handle.read(upToCount: largest + 1)
-        else {
-            throw failure("cannot read '\(path)'")
+        let bytes: [UInt8]
+        do throws(RegularFile.Failure) { bytes = try RegularFile.read(path, atMost: largest) } catch {
+            throw failure("cannot read '\(path)': \(error)")
         }
-        guard data.count <= largest else { throw failure("'\(path)' has more than \(largest) bytes") }
         let value: JSONValue
-        do throws(JSONError) { value = try JSONValue(parsing: Array(data)) } catch {
+        do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
             throw failure("'\(path)': \(error)")
         }
         guard let object = value.object else { throw failure("'\(path)' must be one JSON object") }

@@ -50,6 +50,14 @@ extension ServerConfiguration {
         case (let chain?, let key?):
             let files = TLSFiles(
                 certificateChain: chain, privateKey: key, clientAuthorities: options.text(.tlsClientCaFile))
+            for (option, path) in [(Option.tlsCertFile, chain), (.tlsKeyFile, key)]
+                + (files.clientAuthorities.map { [(.tlsClientCaFile, $0)] } ?? [])
+            {
+                // libssl would wait for a FIFO.
+                do throws(RegularFile.Failure) { try RegularFile.check(path, atMost: 1 << 20) } catch {
+                    throw ConfigurationError(option: option, reason: "\(path): \(error)")
+                }
+            }
             do throws(TLSError) { _ = try TLSContext(files) } catch {
                 let option: Option =
                     error.file == chain ? .tlsCertFile : error.file == key ? .tlsKeyFile : .tlsClientCaFile

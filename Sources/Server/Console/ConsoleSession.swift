@@ -22,6 +22,7 @@ final class ConsoleSession {
         do throws(TextPipelineError) {
             var text = try TextPipeline(directory: configuration.engine.modelDirectory)
             if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
+            for warning in text?.warnings ?? [] { logger.warning("\(warning)") }
             self.text = text
         } catch {
             throw ApplicationError(reason: error.description)

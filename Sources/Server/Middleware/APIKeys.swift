@@ -1,6 +1,7 @@
 import COpenSSL
 import Foundation
 import HTTPTypes
+import Text
 
 /// The keys that requests are let in with, by their SHA-256 only.
 public struct APIKeys: Sendable {
@@ -65,8 +66,13 @@ public struct APIKeys: Sendable {
 
     /// The same of the file at `path`.
     mutating func add(fileAt path: String) throws(Flaw) {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw Flaw(reason: "cannot read '\(path)'")
+        let bytes: [UInt8]
+        // Ten thousand keys take less than a megabyte.
+        do throws(RegularFile.Failure) { bytes = try RegularFile.read(path, atMost: 4 << 20) } catch {
+            throw Flaw(reason: "cannot read '\(path)': \(error)")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Flaw(reason: "'\(path)' is not valid UTF-8")
         }
         try add(file: text)
         // A file that was meant to close the server must not leave it open.

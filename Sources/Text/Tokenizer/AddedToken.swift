@@ -34,9 +34,14 @@ struct AddedToken: Sendable {
         if member.isNull { return [] }
         var tokens: [AddedToken] = []
         var next = Int32(vocabulary.count)
+        var bytes = 0
         for element in try member.elements {
             let content = try element["content"].string
             guard !content.isEmpty else { throw element["content"].expected("a text that is not empty") }
+            let path = element["content"].path
+            try TokenizerLimits.check(content.utf8.count, of: path, "bytes", atMost: TokenizerLimits.addedTokenBytes)
+            bytes += content.utf8.count
+            try TokenizerLimits.check(bytes, of: "added_tokens", "bytes", atMost: TokenizerLimits.allAddedTokenBytes)
             let known = vocabulary.table.id(of: content)
             let id = known ?? next
             guard try Vocabulary.checkedID(element["id"]) == id else {

@@ -7,9 +7,10 @@ struct AddedTokenMatcher: Sendable {
 
     private let tokens: [AddedToken]
     /// A trie over the contents: for each node and byte the next node; node 0 is the root.
-    private var edges: [UInt32: Int] = [:]
-    /// The token that ends at a node, as an index of `tokens`.
-    private var ends: [Int?] = [nil]
+    private var edges: [UInt32: Int32] = [:]
+    /// The token that ends at a node, as an index of `tokens`; negative where none does. Nodes are as many as the tokens have
+    /// bytes at most, which `TokenizerLimits` keeps below 2^24, the bound of an edge.
+    private var ends: [Int32] = [-1]
     private var firstBytes = [Bool](repeating: false, count: 256)
 
     /// - Parameter spell: what of a token's content is to be found in the text.
@@ -23,14 +24,14 @@ struct AddedTokenMatcher: Sendable {
             for byte in content {
                 let edge = AddedTokenMatcher.edge(node, byte)
                 if let next = edges[edge] {
-                    node = next
+                    node = Int(next)
                 } else {
                     node = ends.count
-                    edges[edge] = node
-                    ends.append(nil)
+                    edges[edge] = Int32(node)
+                    ends.append(-1)
                 }
             }
-            if ends[node] == nil { ends[node] = index }
+            if ends[node] < 0 { ends[node] = Int32(index) }
         }
     }
 
@@ -68,9 +69,10 @@ struct AddedTokenMatcher: Sendable {
             var position = first
             var longest: (Range<Int>, AddedToken)?
             while let byte = text.byte(at: position), let next = edges[AddedTokenMatcher.edge(node, byte)] {
-                node = next
+                node = Int(next)
                 position += 1
-                guard let index = ends[node] else { continue }
+                guard ends[node] >= 0 else { continue }
+                let index = Int(ends[node])
                 if tokens[index].isSpecial, trust.trust(in: first..<position) == nil { continue }
                 longest = (first..<position, tokens[index])
             }

@@ -9,6 +9,7 @@ struct Normalizer: Sendable {
     }
 
     private var steps: [Step] = []
+    private var growth = TokenizerGrowth("normalizer")
 
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         if !member.isNull { try add(member) }
@@ -85,6 +86,7 @@ extension Normalizer {
         switch try member.type {
         case "Sequence":
             for part in try member["normalizers"].elements { try add(part) }
+            return
         case "NFC": steps.append(.form(.canonicalComposition))
         case "NFD": steps.append(.form(.canonicalDecomposition))
         case "NFKC": steps.append(.form(.compatibilityComposition))
@@ -93,11 +95,16 @@ extension Normalizer {
         case "Strip":
             let left = try member["strip_left"].bool(default: true)
             steps.append(.strip(left: left, right: try member["strip_right"].bool(default: true)))
-        case "Prepend": steps.append(.prepend(Array(try member["prepend"].string.utf8)))
+        case "Prepend": steps.append(.prepend(try TokenizerLimits.literal(member["prepend"])))
         case "Replace":
             let pattern = try SplitPattern(parsing: member["pattern"])
-            steps.append(.replace(pattern, with: Array(try member["content"].string.utf8)))
+            let content = try TokenizerLimits.literal(member["content"])
+            steps.append(.replace(pattern, with: content))
+            try growth.add(pattern.growth(replacedBy: content.count))
+            return
         case let other: throw member.unsupported(other)
         }
+        // A prefix comes once for each segment.
+        try growth.add(1)
     }
 }

@@ -19,6 +19,7 @@ struct PreTokenizer: Sendable {
     }
 
     private var stages: [Stage] = []
+    private var growth = TokenizerGrowth("pre_tokenizer")
     /// Whether the last stage maps bytes to characters of the byte alphabet, which the model then does by itself, so that
     /// pieces stay plain UTF-8.
     private(set) var isByteLevel = false
@@ -116,6 +117,7 @@ extension PreTokenizer {
         if isByteLevel {
             // The stages to come see the characters of the alphabet.
             stages.append(.byteAlphabet)
+            try growth.add(2)
             isByteLevel = false
         }
         switch try member.type {
@@ -124,11 +126,16 @@ extension PreTokenizer {
         case "Split":
             let pattern = try SplitPattern(parsing: member["pattern"])
             stages.append(.split(pattern, try SplitBehavior(parsing: member)))
+            try growth.add(1)
         case "Digits":
             let individual = try member["individual_digits"].bool(default: false)
             stages.append(.split(.groups(of: .number, atMost: individual ? 1 : .max), .isolated))
+            try growth.add(1)
         case "ByteLevel":
-            if try member["add_prefix_space"].bool(default: true) { stages.append(.prefixSpace) }
+            if try member["add_prefix_space"].bool(default: true) {
+                stages.append(.prefixSpace)
+                try growth.add(2)
+            }
             if try member["use_regex"].bool(default: true) { stages.append(.split(.gpt2, .isolated)) }
             isByteLevel = true
         case "Metaspace": try addMetaspace(member)
@@ -137,7 +144,10 @@ extension PreTokenizer {
     }
 
     private mutating func addMetaspace(_ member: TokenizerMember) throws(TokenizerError) {
-        let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
+        let given = member["replacement"]
+        let replacement = given.isNull ? Array(WordMark.content.utf8) : try TokenizerLimits.literal(given)
+        // One for each space, and one in front of each piece.
+        try growth.add(2 * max(replacement.count, 1))
         let prepends: MetaspacePrefix
         switch try member["prepend_scheme"].string(default: "always") {
         case "always": prepends = .always

@@ -30,8 +30,8 @@ enum SplitPattern: Sendable {
 
     /// Reads `{"String": ...}` or `{"Regex": ...}`.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
-        if let literal = member["String"].value.string {
-            self = .literal(Array(literal.utf8))
+        if member["String"].value.string != nil {
+            self = .literal(try TokenizerLimits.literal(member["String"]))
             return
         }
         let text = try member["Regex"].string

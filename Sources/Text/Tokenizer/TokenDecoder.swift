@@ -28,6 +28,7 @@ struct TokenDecoder: Sendable {
     private(set) var textSteps: [TextStep] = []
     private var tokenSteps: [TokenStep] = []
     private var phase = Phase.tokens
+    private var growth = TokenizerGrowth("decoder")
 
     private enum Phase {
         case tokens
@@ -75,6 +76,7 @@ struct TokenDecoder: Sendable {
 extension TokenDecoder {
     private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
         let type = try member.type
+        if type != "Sequence", type != "Replace" { try growth.add(1) }
         switch (type, phase) {
         case ("Sequence", _):
             for part in try member["decoders"].elements { try add(part) }
@@ -89,11 +91,14 @@ extension TokenDecoder {
         case ("Strip", .text): textSteps.append(.strip(try StripStep(parsing: member)))
         case ("Replace", .tokens):
             let pattern = try SplitPattern(parsing: member["pattern"])
-            tokenSteps.append(.replace(pattern, with: Array(try member["content"].string.utf8)))
+            let content = try TokenizerLimits.literal(member["content"])
+            tokenSteps.append(.replace(pattern, with: content))
+            try growth.add(pattern.growth(replacedBy: content.count))
         case ("Replace", _): try addTextReplacement(member)
         case ("Metaspace", .tokens):
             let scheme = try member["prepend_scheme"].string(default: "always")
-            let replacement = Array(try member["replacement"].string(default: WordMark.content).utf8)
+            let given = member["replacement"]
+            let replacement = given.isNull ? Array(WordMark.content.utf8) : try TokenizerLimits.literal(given)
             tokenSteps.append(.metaspace(replacement: replacement, dropsInFirst: scheme != "never"))
         default: throw member.unsupported(phase == .tokens ? type : "\(type) behind tokens that are joined")
         }
@@ -105,7 +110,10 @@ extension TokenDecoder {
         guard !literal.isEmpty, phase == .text || literal.unicodeScalars.count == 1 else {
             throw member["pattern"]["String"].unsupported(literal)
         }
-        textSteps.append(.replace(Array(literal.utf8), with: Array(try member["content"].string.utf8)))
+        let find = try TokenizerLimits.literal(member["pattern"]["String"])
+        let content = try TokenizerLimits.literal(member["content"])
+        textSteps.append(.replace(find, with: content))
+        try growth.add(SplitPattern.literal(find).growth(replacedBy: content.count))
     }
 }
 

@@ -23,11 +23,13 @@ public final class Tokenizer: Sendable {
     /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
     ///   that is not supported.
     public convenience init(contentsOf url: URL) throws(TokenizerError) {
-        let data: Data
-        do { data = try Data(contentsOf: url) } catch {
-            throw .unreadable(path: url.path, reason: error.localizedDescription)
+        let bytes: [UInt8]
+        do throws(RegularFile.Failure) {
+            bytes = try RegularFile.read(url.path, atMost: TokenizerLimits.fileBytes)
+        } catch {
+            throw .unreadable(path: url.path, reason: error.description)
         }
-        try self.init(parsing: [UInt8](data))
+        try self.init(parsing: bytes)
     }
 
     /// Reads the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
@@ -44,16 +46,21 @@ public final class Tokenizer: Sendable {
         let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary)
         let normalizer = try Normalizer(parsing: file["normalizer"])
         postProcessor = try PostProcessor(parsing: file["post_processor"])
-        let normalForms = addedTokens.filter(\.isNormalized)
-            .map { ($0.id, normalizer.normalize(Array($0.content.utf8))) }
+        var normalForms: [Int32: [UInt8]] = [:]
+        var normalBytes = 0
+        for token in addedTokens where token.isNormalized {
+            let form = normalizer.normalize(Array(token.content.utf8))
+            normalBytes += form.count
+            try TokenizerLimits.check(
+                normalBytes, of: "added_tokens", "normalised bytes", atMost: TokenizerLimits.allAddedTokenBytes)
+            normalForms[token.id] = form
+        }
         texts = TokenTexts(
             try TokenDecoder(parsing: file["decoder"]), vocabulary.table.tokens,
-            normalForms: Dictionary(normalForms, uniquingKeysWith: { $1 }),
+            normalForms: normalForms,
             specialIDs: Set(addedTokens.filter(\.isSpecial).map(\.id)))
         rawMatcher = AddedTokenMatcher(addedTokens.filter { !$0.isNormalized }) { Array($0.content.utf8) }
-        normalizedMatcher = AddedTokenMatcher(addedTokens.filter(\.isNormalized)) {
-            normalizer.normalize(Array($0.content.utf8))
-        }
+        normalizedMatcher = AddedTokenMatcher(addedTokens.filter(\.isNormalized)) { normalForms[$0.id] ?? [] }
         self.normalizer = normalizer
         self.vocabulary = vocabulary
     }

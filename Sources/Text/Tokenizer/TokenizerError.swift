@@ -6,6 +6,8 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed(member: String, expected: String)
     /// A component or option that this tokenizer does not know: `name` is the value found at `member`.
     case unsupported(member: String, name: String)
+    /// A member is beyond what is read: it has `value` of a unit, such as entries.
+    case tooLarge(member: String, value: Int, unit: String, limit: Int)
     /// The parts of the file contradict each other.
     case inconsistent(String)
 
@@ -19,6 +21,8 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unreadable(let path, let reason): "cannot read the tokenizer \(path): \(reason)"
         case .malformed(let member, let expected): "tokenizer.json: \(member) should be \(expected)"
         case .unsupported(let member, let name): "tokenizer.json: \(member) \(name) is not supported"
+        case .tooLarge(let member, let value, let unit, let limit):
+            "tokenizer.json: \(member) has \(value) \(unit), more than the limit of \(limit)"
         case .inconsistent(let what): "tokenizer.json: \(what)"
         }
     }

@@ -43,7 +43,8 @@ private struct Outline {
             // A second one would be half read in place of the first.
             guard components[name] == nil else { throw parser.error("the member '\(name)' is there twice") }
             let isModel = name == "model" && parser.peek() == UInt8(ascii: "{")
-            components[name] = isModel ? .object(try parseModel()) : try parser.parseValue(depth: 1)
+            if name == "added_tokens" { try checkAddedTokens() }
+            components[name] = isModel ? .object(try parseModel()) : try parseComponent(name, depth: 1)
         }
         try parser.finish()
     }
@@ -62,10 +63,42 @@ private struct Outline {
                 merges = parser
                 try parser.skipValue()
             case "vocab", "merges": throw parser.error("the member '\(name)' is there twice")
-            default: model[name] = try parser.parseValue(depth: 2)
+            default: model[name] = try parseComponent("model.\(name)", depth: 2)
             }
         }
         return model
+    }
+
+    /// As values they take twenty times the memory of the file, so their size is checked before.
+    private mutating func parseComponent(_ name: String, depth: Int) throws(JSONError) -> JSONValue {
+        var end = parser
+        try end.skipValue()
+        let limit = TokenizerLimits.componentBytes
+        guard name == "added_tokens" || end.position - parser.position <= limit else {
+            throw parser.error("\(name) has \(end.position - parser.position) bytes, more than the limit of \(limit)")
+        }
+        return try parser.parseValue(depth: depth)
+    }
+
+    private func checkAddedTokens() throws(JSONError) {
+        var parser = parser
+        guard parser.peek() == UInt8(ascii: "[") else { return }
+        let start = parser.position
+        var count = 0
+        var isFirst = true
+        try parser.open("[")
+        while try parser.nextElement(before: "]", &isFirst) {
+            try parser.skipValue()
+            count += 1
+            guard count <= TokenizerLimits.addedTokens, parser.position - start <= 4 * TokenizerLimits.componentBytes
+            else {
+                throw self.parser.error(
+                    """
+                    added_tokens has more than the limit of \(TokenizerLimits.addedTokens) entries or \
+                    \(4 * TokenizerLimits.componentBytes) bytes
+                    """)
+            }
+        }
     }
 }
 
@@ -113,6 +146,7 @@ extension MergeTable {
             set(left: rule.left, right: rule.right, rank: rank, merged: rule.merged)
             if let border, WordMark.begins(pair[border...]), !WordMark.ends(pair[..<border]) { joinsWords = true }
             rank += 1
+            try TokenizerLimits.check(rank, of: "model.merges", "entries", atMost: TokenizerLimits.entries)
             next = rule.merged + 1
         }
     }

@@ -6,6 +6,8 @@ struct Vocabulary: Sendable {
     private(set) var table = TokenTable()
     /// How many tokens there are.
     private(set) var count = 0
+    /// Bytes of all tokens.
+    private var bytes = 0
 
     mutating func reserveCapacity(_ count: Int) {
         table.reserveCapacity(count)
@@ -17,6 +19,9 @@ struct Vocabulary: Sendable {
             throw .inconsistent("the token \(name) or its id \(id) is there twice")
         }
         count += 1
+        bytes += content.count
+        try TokenizerLimits.check(count, of: "model.vocab", "entries", atMost: TokenizerLimits.entries)
+        try TokenizerLimits.check(bytes, of: "model.vocab", "bytes", atMost: TokenizerLimits.vocabularyBytes)
     }
 
     static func checkedID(_ member: TokenizerMember) throws(TokenizerError) -> Int32 {

@@ -1,0 +1,61 @@
+// Looks for codes that are no finite numbers, at the speed of memory.
+
+/// Where the exponent of a floating point code of 8, 16 or 32 bits is, in each lane of 64 bits.
+///
+/// A code is not finite when all bits of `mask` are set; only then does adding `step`, the lowest of them, reach the top bit of
+/// its lane. No carry leaves a lane, because the mask is without the top bit, the sign.
+public struct NotFiniteCode: Sendable {
+    let mask: UInt64
+    let step: UInt64
+    let top: UInt64
+    /// Bytes of a code.
+    public let size: Int
+
+    private init(mask: UInt64, step: UInt64, size: Int) {
+        self.mask = mask
+        self.step = step
+        self.size = size
+        switch size {
+        case 1: top = 0x8080_8080_8080_8080
+        case 2: top = 0x8000_8000_8000_8000
+        default: top = 0x8000_0000_8000_0000
+        }
+    }
+
+    /// E4M3FN, whose NaN has all bits set but the sign; it has no infinities.
+    public static let float8 = NotFiniteCode(mask: 0x7F7F_7F7F_7F7F_7F7F, step: 0x0101_0101_0101_0101, size: 1)
+    public static let bfloat16 = NotFiniteCode(mask: 0x7F80_7F80_7F80_7F80, step: 0x0080_0080_0080_0080, size: 2)
+    public static let float16 = NotFiniteCode(mask: 0x7C00_7C00_7C00_7C00, step: 0x0400_0400_0400_0400, size: 2)
+    public static let float32 = NotFiniteCode(mask: 0x7F80_0000_7F80_0000, step: 0x0080_0000_0080_0000, size: 4)
+}
+
+extension Portable {
+    /// Bytes that ``finitePrefix(_:count:code:)`` looks at together.
+    public static let finiteBlock = 256
+
+    /// How many bytes from the beginning are blocks of finite codes alone: all whole blocks, or those before the first one
+    /// with a code that is not finite. O(count).
+    ///
+    /// - Parameters:
+    ///   - bytes: codes, at any address.
+    ///   - count: bytes.
+    public static func finitePrefix(_ bytes: UnsafeRawPointer, count: Int, code: NotFiniteCode) -> Int {
+        let mask = SIMD8<UInt64>(repeating: code.mask)
+        let step = SIMD8<UInt64>(repeating: code.step)
+        let top = SIMD8<UInt64>(repeating: code.top)
+        var offset = 0
+        while offset + finiteBlock <= count {
+            var found = SIMD8<UInt64>(repeating: 0)
+            var part = offset
+            while part < offset + finiteBlock {
+                let words = bytes.loadUnaligned(fromByteOffset: part, as: SIMD8<UInt64>.self)
+                found |= (words & mask) &+ step
+                part += 64
+            }
+            found &= top
+            if found != SIMD8<UInt64>(repeating: 0) { break }
+            offset += finiteBlock
+        }
+        return offset
+    }
+}
