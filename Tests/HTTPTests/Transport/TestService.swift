@@ -23,6 +23,8 @@ final class TestService: HTTPService {
         isCalling = true
         defer { isCalling = false }
         switch path {
+        case "/connection":
+            loop.respond(exchange, HTTPResponse(status: .ok), body: Array("\(message.connection)".utf8))
         case "/echo": loop.respond(exchange, HTTPResponse(status: .ok), body: message.body)
         case "/stream":
             loop.startStream(exchange, HTTPResponse(status: .ok, headerFields: [.contentType: "text/event-stream"]))
