@@ -10,8 +10,6 @@ extension Routes {
         _ endpoint: Endpoint, _ message: HTTPMessage, _ exchange: ExchangeID, on loop: isolated EventLoop
     ) {
         withServing(exchange, on: loop) { serving in
-            let type = message.head.headerFields[.contentType]
-            guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
             let arrival = clock.now
             let timeout: Duration?
             do throws(APIError) {
@@ -22,7 +20,10 @@ extension Routes {
             guard active.reserve() else { return refuse(exchange, overload(.places), on: loop) }
             let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
+            let charge = message.charge
             preparations[exchange] = Task {
+                // The body is charged until it has become a prompt.
+                defer { charge?.release() }
                 let result: Result<RequestPreparation.Prepared, APIError>
                 do throws(APIError) {
                     var prepared = try await preparation.prepare(body)
@@ -177,12 +178,6 @@ extension Routes {
         return fields
     }()
 
-    /// A body without a type is taken for JSON, which is the only thing that it can be.
-    static func isJSON(_ type: String?) -> Bool {
-        guard let type else { return true }
-        let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
-        return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
-    }
 }
 
 extension APIError {

@@ -7,12 +7,13 @@ extension Routes {
         _ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID, on loop: isolated EventLoop
     ) {
         withServing(exchange, on: loop) { serving in
-            let type = message.head.headerFields[.contentType]
-            guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type), on: loop) }
             guard active.reserve() else { return refuse(exchange, overload(.places), on: loop) }
             let reply = TextReply(endpoint: endpoint, model: serving.model, text: serving.text)
             let body = message.body
+            let charge = message.charge
             preparations[exchange] = Task {
+                // The body is charged until it is answered.
+                defer { charge?.release() }
                 let result: Result<[UInt8], APIError>
                 do throws(APIError) {
                     result = .success(try await reply.answer(body))

@@ -49,6 +49,7 @@ final class Routes: HTTPService {
     var watchesStreams = false
     let configuration: ServerConfiguration
     let keys: KeyRing
+    let screening: RequestScreening
     let logger: Logger
     private let onDrained: @Sendable () -> Void
     let clock = ContinuousClock()
@@ -60,6 +61,7 @@ final class Routes: HTTPService {
     ) {
         self.configuration = configuration
         self.keys = keys
+        screening = RequestScreening(configuration, keys: keys)
         self.logger = logger
         self.onDrained = onDrained
         accessLog = AccessLog(logger: logger)
