@@ -42,6 +42,9 @@ final class TestService: HTTPService {
                 let prepared = await Self.prepare(message)
                 self.proceed(prepared, exchange, on: loop)
             }
+        case _ where path.hasPrefix("/megabytes/"):
+            let count = (Int(path.dropFirst(11)) ?? 0) << 20
+            loop.respond(exchange, HTTPResponse(status: .ok), body: [UInt8](repeating: 120, count: count))
         default: loop.respond(exchange, HTTPResponse(status: .ok), body: Array("hello".utf8))
         }
     }
