@@ -6,11 +6,25 @@ public struct HTTPMessage: Sendable {
     public var body: [UInt8]
     /// The peer's address and port, for the log.
     public var peer: String
+    /// The number of its connection, which no other connection of the loop ever has: what a client's share can be counted by.
+    public var connection: Int
+    /// What `body` is charged as; nil where there is no body. Whoever keeps the body keeps this, may add what is made of it, and
+    /// releases it as soon as both are gone; at the latest the last owner's end does.
+    public var charge: MemoryBudget.Reservation?
 
-    public init(head: HTTPRequest, body: [UInt8], peer: String) {
+    /// - Parameters:
+    ///   - body: The whole decoded body.
+    ///   - peer: The peer's address and port.
+    ///   - connection: The number of the connection.
+    ///   - charge: What the body is charged as.
+    public init(
+        head: HTTPRequest, body: [UInt8], peer: String, connection: Int = 0, charge: MemoryBudget.Reservation? = nil
+    ) {
         self.head = head
         self.body = body
         self.peer = peer
+        self.connection = connection
+        self.charge = charge
     }
 }
 

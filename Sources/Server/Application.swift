@@ -70,6 +70,8 @@ public final class Application: Sendable {
         _ configuration: ServerConfiguration, logger: Logger,
         lifecycle: (stream: Lifecycle, continuation: Lifecycle.Continuation)
     ) async throws {
+        var configuration = configuration
+        configuration.listensOnLoopbackOnly = try ListeningAddress.resolve(configuration.host).allSatisfy(\.isLoopback)
         self.configuration = configuration
         self.logger = logger
         (events, announce) = lifecycle
@@ -84,7 +86,9 @@ public final class Application: Sendable {
         if let files = configuration.tls { await loop.useTLS(try TLSContext(files)) }
         address = try await loop.listen(host: configuration.host, port: configuration.port)
         reloading.watch()
-        logger.info("listening on \(configuration.tls == nil ? "http" : "https")://\(address)")
+        for address in await loop.addresses {
+            logger.info("listening on \(configuration.tls == nil ? "http" : "https")://\(address)")
+        }
         loadModel()
     }
 

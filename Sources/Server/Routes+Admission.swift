@@ -18,6 +18,10 @@ extension Routes {
             refuse(exchange, .notFound(path: path))
             return nil
         }
+        if let error = screening.originRefusal(of: message.head, route) {
+            refuse(exchange, error)
+            return nil
+        }
         // A browser asks without the key.
         if let preflight = configuration.cors?.preflight(message.head, allowing: route.methods) {
             requests[exchange]?.replyFields = [:]
@@ -38,6 +42,10 @@ extension Routes {
         guard route.methods.contains(message.head.method) else {
             let allowed = route.methods.map(\.rawValue)
             refuse(exchange, .methodNotAllowed(method: message.head.method.rawValue, allowed: allowed))
+            return nil
+        }
+        if let error = screening.bodyRefusal(of: message.head, route) {
+            refuse(exchange, error)
             return nil
         }
         // What is answered 503 because the model is not there costs nothing.
@@ -74,12 +82,18 @@ extension Route {
 }
 
 extension ServerConfiguration {
-    /// What the connections ask before they read a body: whether there is anything that takes it, and a key that it knows.
+    /// What the connections ask before they read a body: whether there is anything that takes it, a key that it knows, and a
+    /// body of a form that is taken.
     func readsBody(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> Bool {
-        { request in
+        let screening = RequestScreening(self, keys: keys)
+        return { request in
             let path = String((request.path ?? "/").prefix { $0 != "?" })
             guard let route = Route(path: path), route.methods.contains(request.method) else { return false }
-            return !route.needsKey(self) || keys.isEmpty || keys.key(in: request.headerFields) != nil
+            guard !route.needsKey(self) || keys.isEmpty || keys.key(in: request.headerFields) != nil else {
+                return false
+            }
+            return screening.originRefusal(of: request, route) == nil
+                && screening.bodyRefusal(of: request, route) == nil
         }
     }
 }

@@ -173,12 +173,6 @@ extension Routes {
         return fields
     }()
 
-    /// A body without a type is taken for JSON, which is the only thing that it can be.
-    static func isJSON(_ type: String?) -> Bool {
-        guard let type else { return true }
-        let essence = type.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
-        return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
-    }
 }
 
 extension APIError {

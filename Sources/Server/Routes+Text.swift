@@ -13,8 +13,6 @@ extension Routes {
     func prepare(
         _ work: Preparation.Work, _ message: HTTPMessage, _ exchange: ExchangeID, _ serving: Serving
     ) {
-        let type = message.head.headerFields[.contentType]
-        guard Self.isJSON(type) else { return refuse(exchange, .unsupportedMediaType(type)) }
         let arrival = now()
         let timeout: Duration?
         do throws(APIError) {
@@ -29,7 +27,8 @@ extension Routes {
         let limit = arrival + configuration.preparationTimeout
         requests[exchange]?.preparationDeadline = limit
         let preparation = Preparation(
-            work: work, model: serving.model, text: serving.text, tenant: tenant, arrival: arrival)
+            work: work, model: serving.model, text: serving.text, tenant: tenant, arrival: arrival,
+            charge: message.charge)
         let deadline = timeout.map { arrival + $0 }
         actions.append(.prepare(exchange, preparation, deadline: min(limit, deadline ?? limit)))
         actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))

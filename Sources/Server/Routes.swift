@@ -56,6 +56,7 @@ final class Routes {
     var actions: [RoutesAction] = []
     let configuration: ServerConfiguration
     let keys: KeyRing
+    let screening: RequestScreening
     let logger: Logger
     let now: () -> ContinuousClock.Instant
 
@@ -66,6 +67,7 @@ final class Routes {
     ) {
         self.configuration = configuration
         self.keys = keys
+        screening = RequestScreening(configuration, keys: keys)
         self.logger = logger
         self.now = now
         accessLog = AccessLog(logger: logger)

@@ -53,7 +53,7 @@ class Visitor:
             temperature=self.choose.choice([0, 1]), seed=self.choose.randrange(1000), n=self.choose.choice([1, 1, 1, 3]),
             **members)
         body = json.dumps(body).encode()
-        return (b"POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: "
+        return (b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
                 + str(len(body)).encode() + b"\r\n\r\n" + body)
 
     async def whole(self):
@@ -117,7 +117,7 @@ class Visitor:
     async def scrape(self):
         async with self.connection() as (reader, writer):
             path = self.choose.choice(["/metrics", "/", "/health", "/v1/models", "/nowhere"])
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
             assert (await reader.read()).startswith(b"HTTP/1.1 ")
             self.counts["looked"] += 1
 

@@ -42,7 +42,7 @@ def conversation(server):
     with contextlib.closing(server.connection()) as connection:
         connection.connect()
         connection.sock.sendall(
-            b"GET /v1/models HTTP/1.1\r\nHost: h\r\n\r\nGET /health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         text = b"".join(iter(lambda: connection.sock.recv(65536), b""))
         replies.append((text.count(b"HTTP/1.1 200 OK"), text.endswith(b'{"status":"ok"}')))
     return replies

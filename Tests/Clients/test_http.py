@@ -66,7 +66,7 @@ def test_a_stream_has_the_shape_that_clients_parse(server):
 def test_a_connection_serves_more_after_a_stream(server):
     body = json.dumps(COMPLETION | {"stream": True}).encode()
     request = (
-        b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
         % (len(body), body))
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(request)
@@ -75,7 +75,7 @@ def test_a_connection_serves_more_after_a_stream(server):
             received = connection.recv(4096)
             assert received, "the server closed the connection"
             reply += received
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
@@ -114,7 +114,7 @@ def test_a_client_that_leaves_frees_its_blocks(server):
     body = json.dumps(COMPLETION | {"max_tokens": 480, "ignore_eos": True, "stream": True}).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         connection.sendall(
-            b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
             % (len(body), body))
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
     eventually(server.is_idle)

@@ -45,7 +45,7 @@ extension FuzzTarget {
         return Result { () throws(WireError) in
             for piece in pieces(of: input, step: step) {
                 buffer.append(piece)
-                if try decoder.decode(&buffer) { return decoder.body }
+                if try decoder.decode(&buffer) { return decoder.takeBody().0 }
             }
             return nil
         }
@@ -89,7 +89,7 @@ private struct RequestTranscript {
                         decoder = BodyDecoder(framing: head.framing, limits: FuzzTarget.limits)
                     }
                     guard try decoder?.decode(&buffer) == true else { break }
-                    lines.append("\(decoder?.body ?? [])")
+                    lines.append("\(decoder?.takeBody().0 ?? [])")
                     decoder = nil
                 }
             }

@@ -20,7 +20,8 @@ import Text
         let text = String(decoding: body.serialized, as: UTF8.self)
         return try RawClient.send(
             port: server.application.address.port,
-            "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+        )
     }
 
     private func leave(_ client: Int32, _ departure: Departure) {

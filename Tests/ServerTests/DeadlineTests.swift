@@ -22,7 +22,8 @@ import Text
         let text = String(decoding: body(["n": 8, "stream": true]).serialized, as: UTF8.self)
         return try RawClient.send(
             port: server.application.address.port,
-            "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)")
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+        )
     }
 
     private func wait(for server: TestServer, _ name: String, atLeast value: Double) async throws {

@@ -89,11 +89,14 @@ import Text
 
     @Test func `one connection carries a stream and then another request`() async throws {
         let server = try await TestServer.start()
-        let first = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+        let first =
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
         let body = String(decoding: request(["max_tokens": 4, "stream": true]).serialized, as: UTF8.self)
         let text = try await RawClient.exchange(
             port: server.application.address.port,
-            first + "\(body.utf8.count)\r\n\r\n\(body)GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            first
+                + "\(body.utf8.count)\r\n\r\n\(body)GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
         #expect(text.components(separatedBy: "HTTP/1.1 200").count == 3)
         #expect(text.contains("data: [DONE]") && text.hasSuffix("{\"status\":\"ok\"}"))
         await server.stop()
@@ -213,7 +216,7 @@ import Text
     @Test func `a client that reads nothing does not hold up a drain`() async throws {
         let server = try await TestServer.start { $0.drainTimeout = .milliseconds(100) }
         // The answers are more than the kernel's buffers hold.
-        let requests = String(repeating: "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", count: 1000)
+        let requests = String(repeating: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 1000)
         let client = try RawClient.send(port: server.application.address.port, requests)
         defer { close(client) }
         _ = try await server.get("/health")

@@ -3,7 +3,7 @@ import HTTPTypes
 /// What a `ConnectionMachine` asks of the loop that performs its I/O.
 enum ConnectionAction {
     /// A whole request: one exchange begins. No other follows before its `ended`.
-    case deliver(HTTPRequest, body: [UInt8])
+    case deliver(HTTPRequest, body: [UInt8], charge: MemoryBudget.Reservation?)
     /// The exchange is over.
     case ended(ExchangeOutcome)
     /// `outbound` has bytes: write, and report what the kernel took.

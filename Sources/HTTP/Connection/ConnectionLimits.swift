@@ -5,12 +5,18 @@ public struct ConnectionLimits: Sendable {
 
     /// From the first byte of a head (on a new connection: from its start) to its end.
     public var headerTimeout = Duration.seconds(30)
-    /// Between two arrivals of body bytes.
-    public var bodyTimeout = Duration.seconds(60)
+    /// From the end of a head to the end of its body.
+    public var bodyTimeout = Duration.seconds(600)
+    /// The least that arrives of a body, in bytes a second, in each window until it has ended.
+    public var minBodyRate = 1024
+    /// A window of ``minBodyRate``, and so the longest that a body can stall.
+    public var bodyWindow = Duration.seconds(10)
     /// From the end of a reply to the next request.
     public var idleTimeout = Duration.seconds(75)
-    /// Without the kernel taking a byte of what is to be written.
-    public var writeTimeout = Duration.seconds(60)
+    /// The least that a peer reads of what waits to be written, in bytes a second, in each window until nothing waits.
+    public var minWriteRate = 1024
+    /// A window of ``minWriteRate``. The kernel takes bytes in lumps of up to a megabyte, so it is long.
+    public var writeWindow = Duration.seconds(60)
     /// How long a connection that was answered for the last time is still read, so that the answer is not lost to a reset
     /// (RFC 9112, 9.6).
     public var lingerTimeout = Duration.seconds(5)

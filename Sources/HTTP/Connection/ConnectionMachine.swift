@@ -29,6 +29,8 @@ struct ConnectionMachine {
     private let readsBody: @Sendable (HTTPRequest) -> Bool
     /// The only paths that are served; nil for all.
     private let admittedPaths: Set<String>?
+    /// What bodies are charged to.
+    private let bodyBudget: MemoryBudget
 
     var phase = Phase.head
     var actions: [ConnectionAction] = []
@@ -50,18 +52,23 @@ struct ConnectionMachine {
     /// Since when the peer has owed a whole request, or the end of the connection; nil while one is served.
     private(set) var waitsSince: ContinuousClock.Instant?
     private var readDeadline: ContinuousClock.Instant?
-    private var writeDeadline: ContinuousClock.Instant?
+    /// How the body arrives; nil outside of the body phase.
+    private var bodyProgress: ProgressWindow?
+    private var bodyDeadline: ContinuousClock.Instant?
+    /// How the peer reads; nil while nothing waits to be written.
+    private var writeProgress: ProgressWindow?
 
     /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served there, one
     ///   request a connection; all else is refused as overloaded. Nil serves all.
     init(
-        limits: ConnectionLimits, admittedPaths: Set<String>? = nil, at moment: Moment,
+        limits: ConnectionLimits, admittedPaths: Set<String>? = nil, bodyBudget: MemoryBudget, at moment: Moment,
         readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }, errorBody: @escaping ErrorBody
     ) {
         self.readsBody = readsBody
         self.limits = limits
         self.errorBody = errorBody
         self.admittedPaths = admittedPaths
+        self.bodyBudget = bodyBudget
         isRetiring = admittedPaths != nil
         outbound = OutboundBuffer(limit: limits.outboundBytes)
         parser = RequestParser(limits: limits.wire)
@@ -71,10 +78,7 @@ struct ConnectionMachine {
 
     /// When `deadlineReached` is due; nil when nothing is waited for.
     var deadline: ContinuousClock.Instant? {
-        switch (readDeadline, writeDeadline) {
-        case (let read?, let write?): min(read, write)
-        case (let read, let write): read ?? write
-        }
+        earlier(earlier(readDeadline, bodyDeadline), earlier(bodyProgress?.end, writeProgress?.end))
     }
 
     /// The actions since the last call, in order.
@@ -96,7 +100,7 @@ struct ConnectionMachine {
             inbound.append(bytes)
             advance(at: moment)
         case .body:
-            readDeadline = moment.instant + limits.bodyTimeout
+            bodyProgress?.moved(bytes.count)
             inbound.append(bytes)
             advance(at: moment)
         case .serving, .flushing:
@@ -122,19 +126,18 @@ struct ConnectionMachine {
     mutating func wrote(_ count: Int, at moment: Moment) {
         guard count > 0, phase != .closed else { return }
         outbound.consume(count)
-        writeDeadline = outbound.isEmpty ? nil : moment.instant + limits.writeTimeout
+        writeProgress?.moved(count)
+        if outbound.isEmpty { writeProgress = nil }
         settle(at: moment)
     }
 
     /// `deadline` has passed, or not yet: it may have moved.
     mutating func deadlineReached(at moment: Moment) {
-        if let writeDeadline, writeDeadline <= moment.instant { return close() }
+        if writeProgress?.isKept(at: moment.instant) == false { return close() }
+        if bodyProgress?.isKept(at: moment.instant) == false { return refuse(.timedOut, at: moment) }
+        if let bodyDeadline, bodyDeadline <= moment.instant { return refuse(.timedOut, at: moment) }
         guard let readDeadline, readDeadline <= moment.instant else { return }
-        if phase == .body || (phase == .head && headBegan) {
-            refuse(.timedOut, at: moment)
-        } else {
-            close()
-        }
+        if phase == .head, headBegan { refuse(.timedOut, at: moment) } else { close() }
     }
 
     /// The listeners are closed: an idle connection closes now, any other after its reply.
@@ -152,9 +155,9 @@ struct ConnectionMachine {
                 guard let head = try parser.parse(&inbound) else { return }
                 try begin(head, at: moment)
             }
-            guard phase == .body, try decoder?.decode(&inbound) == true, let body = decoder?.body else { return }
-            decoder = nil
-            deliver(body: body)
+            guard phase == .body, try decoder?.decode(&inbound) == true, let body = decoder?.takeBody() else { return }
+            endBody()
+            deliver(body: body.0, charge: body.1)
         } catch {
             refuse(error, at: moment)
         }
@@ -170,23 +173,41 @@ struct ConnectionMachine {
             // What there is of the body would be taken for the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
-            return deliver(body: [])
+            return deliver(body: [], charge: nil)
         }
-        decoder = BodyDecoder(framing: head.framing, limits: limits.wire)
+        guard hasRoom(for: head.framing) else { throw .bodyMemoryExhausted }
+        decoder = BodyDecoder(framing: head.framing, limits: limits.wire, budget: bodyBudget)
         phase = .body
-        readDeadline = moment.instant + limits.bodyTimeout
+        readDeadline = nil
+        bodyDeadline = moment.instant + limits.bodyTimeout
+        bodyProgress = ProgressWindow(rate: limits.minBodyRate, length: limits.bodyWindow, at: moment.instant)
         // A body that has begun to arrive needs no asking (RFC 9110, 10.1.1).
         if head.expectsContinue, inbound.isEmpty, head.framing != .length(0) {
             enqueue(ResponseEncoder.continue, at: moment)
         }
     }
 
-    private mutating func deliver(body: [UInt8]) {
+    /// Whether a body may begin: those that have begun come first, so a large one needs room for all of it. It is not charged
+    /// for what it announces.
+    private func hasRoom(for framing: RequestHead.Framing) -> Bool {
+        switch framing {
+        case .length(let count): count <= BodyBuffer.freeBytes || count - BodyBuffer.freeBytes <= bodyBudget.available
+        case .chunked: true
+        }
+    }
+
+    private mutating func endBody() {
+        decoder = nil
+        bodyProgress = nil
+        bodyDeadline = nil
+    }
+
+    private mutating func deliver(body: [UInt8], charge: MemoryBudget.Reservation?) {
         guard let request = exchange?.request else { return }
         phase = .serving
         readDeadline = nil
         waitsSince = nil
-        actions.append(.deliver(request, body: body))
+        actions.append(.deliver(request, body: body, charge: charge))
     }
 
     /// Goes on when the kernel has all of a reply.
@@ -216,11 +237,11 @@ struct ConnectionMachine {
     private mutating func refuse(_ error: WireError, at moment: Moment) {
         let (contentType, body) = errorBody(error)
         var head = HTTPResponse(status: error.status, headerFields: [.contentType: contentType])
-        if error == .overloaded { head.headerFields[.retryAfter] = "1" }
+        if error.status == .serviceUnavailable { head.headerFields[.retryAfter] = "1" }
         var bytes: [UInt8] = []
         ResponseEncoder.head(head, framing: .length(body.count), connection: "close", date: moment.date, into: &bytes)
         if exchange?.request.method != .head { bytes += body }
-        decoder = nil
+        endBody()
         exchange = nil
         inbound.removeAll()
         phase = .refusing
@@ -242,11 +263,11 @@ struct ConnectionMachine {
         if phase == .serving || phase == .flushing { actions.append(.ended(.clientGone)) }
         phase = .closed
         exchange = nil
-        decoder = nil
+        endBody()
         inbound.removeAll()
         outbound.removeAll()
         readDeadline = nil
-        writeDeadline = nil
+        writeProgress = nil
         waitsSince = nil
         actions.append(.close)
     }
@@ -255,7 +276,7 @@ struct ConnectionMachine {
     mutating func enqueue(_ bytes: consuming [UInt8], at moment: Moment) {
         guard !bytes.isEmpty else { return }
         if outbound.isEmpty {
-            writeDeadline = moment.instant + limits.writeTimeout
+            writeProgress = ProgressWindow(rate: limits.minWriteRate, length: limits.writeWindow, at: moment.instant)
             actions.append(.write)
         }
         outbound.append(bytes)
@@ -269,9 +290,17 @@ struct ConnectionMachine {
 
     /// Debug builds check at every step.
     private func checkInvariants() {
-        assert(outbound.isEmpty == (writeDeadline == nil), "a write deadline runs exactly while bytes wait")
+        assert(outbound.isEmpty == (writeProgress == nil), "a write deadline runs exactly while bytes wait")
         assert((decoder != nil) == (phase == .body), "a decoder lives exactly in the body phase")
+        assert((bodyProgress != nil) == (phase == .body), "a body has a least rate exactly while it arrives")
         assert(exchange != nil || (phase != .serving && phase != .flushing), "what is served has an exchange")
         assert(phase != .closed || (inbound.isEmpty && outbound.isEmpty), "a closed connection holds no bytes")
     }
+}
+
+private func earlier(
+    _ first: ContinuousClock.Instant?, _ second: ContinuousClock.Instant?
+) -> ContinuousClock.Instant? {
+    guard let first, let second else { return first ?? second }
+    return min(first, second)
 }

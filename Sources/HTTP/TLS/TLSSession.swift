@@ -67,6 +67,8 @@ package final class TLSSession: Sendable {
     /// Plaintext from what was received, one record's at most; after the handshake.
     package func read() -> Received {
         state.withLock { state in
+            // A peer can ask for new keys without end and read no answer (RFC 8446, 4.6.3).
+            guard trinity_bio_pending(state.outbound) <= Self.mostUnreadBytes else { return .closed }
             ERR_clear_error()
             var result: Int32 = 0
             let bytes = [UInt8](unsafeUninitializedCapacity: Self.recordBytes) { buffer, count in
@@ -86,6 +88,9 @@ package final class TLSSession: Sendable {
             return count > 0 ? Int(count) : nil
         }
     }
+
+    /// Ciphertext that the peer may leave unread before no more is read from it: a record, and some 2,000 answers to key updates.
+    static let mostUnreadBytes = 65536
 
     /// Plain bytes of a record at most (RFC 8446, 5.1).
     static let recordBytes = 16384

@@ -8,6 +8,8 @@ final class Connection {
     var exchange: ExchangeID?
     /// Is in the loop's list of connections whose machine has actions.
     var isDirty = false
+    /// What of the loop's `outboundBytes` is this connection's.
+    var countedOutbound = 0
 
     /// Its TLS, where there is any.
     let tls: TLSSession?

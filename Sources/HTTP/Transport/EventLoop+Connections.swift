@@ -1,33 +1,4 @@
-import Dispatch
-import Foundation
-
 extension EventLoop {
-    /// Starts to accept connections.
-    ///
-    /// - Parameters:
-    ///   - host: An IPv4 or IPv6 address, or a name of this machine.
-    ///   - port: 0 lets the kernel choose.
-    /// - Returns: The address with the real port.
-    /// - Precondition: `serve` was called.
-    public func listen(host: String, port: Int) throws(TransportError) -> ListeningAddress {
-        precondition(service != nil, "a loop needs its service before it listens")
-        let (socket, address) = try Socket.listening(host: host, port: port, backlog: configuration.backlog)
-        let sockets = try watchedSockets()
-        let number = nextNumber()
-        listeners[number] = try Listener(id: number, socket: socket, sockets: sockets)
-        return address
-    }
-
-    private func watchedSockets() throws(TransportError) -> SocketSet {
-        if let sockets { return sockets }
-        // Weak, or the loop and its set would keep each other alive.
-        let sockets = try SocketSet(queue: executor.queue) { [weak self] in
-            self?.assumeIsolated { $0.takeEvents() }
-        }
-        self.sockets = sockets
-        return sockets
-    }
-
     /// Stops accepting. Idle connections close now, others after the reply that is due.
     public func closeListeners() {
         for listener in listeners.values { listener.close() }
@@ -50,7 +21,7 @@ extension EventLoop {
 
     /// What the sockets have to tell, each in a turn of its own. A few rounds, for while one is worked on more come; then
     /// posted work and timers have theirs.
-    private func takeEvents() {
+    func takeEvents() {
         for _ in 0..<4 {
             guard let events = sockets?.take(), !events.isEmpty else { return }
             for event in events { turn { $0.handle(event) } }
@@ -96,7 +67,8 @@ extension EventLoop {
         let machine = ConnectionMachine(
             limits: configuration.limits,
             admittedPaths: open < configuration.maxConnections ? nil : configuration.reservedPaths,
-            at: now(), readsBody: configuration.readsBody, errorBody: configuration.errorBody)
+            bodyBudget: configuration.bodyBudget, at: now(), readsBody: configuration.readsBody,
+            errorBody: configuration.errorBody)
         let id = nextNumber()
         guard let sockets,
             let connection = Connection(
@@ -125,11 +97,14 @@ extension EventLoop {
         guard let connection = connectionTable[id] else { return }
         touch(connection)
         if connection.handshake != nil { return receiveHandshake(connection) }
-        // A few reads a turn, so that one busy sender does not starve the others.
-        for _ in 0..<8 where !connection.machine.isReadingPaused {
+        // A few reads a turn, so that busy senders do not starve the others: ninety of them hold a turn of all up for some
+        // milliseconds.
+        var taken = 0
+        while taken < Self.bytesPerTurn, !connection.machine.isReadingPaused {
             switch connection.read(&scratch) {
             case .bytes(let bytes) where bytes.isEmpty: return readAgain(id)
             case .bytes(let bytes):
+                taken += bytes.count
                 connection.machine.received(bytes, at: now())
                 // The kernel had no more, or it will say so.
                 if connection.tls == nil, bytes.count < scratch.count { return }
@@ -139,6 +114,9 @@ extension EventLoop {
         }
         if !connection.machine.isReadingPaused { readAgain(id) }
     }
+
+    /// What is read of one connection in one turn, in bytes; a read more at most.
+    private static let bytesPerTurn = 128 * 1024
 
     private func readAgain(_ id: Int) {
         post { loop in loop.readable(id) }
@@ -162,7 +140,8 @@ extension EventLoop {
             }
             for action in actions {
                 switch action {
-                case .deliver(let request, let body): beginExchange(request, body: body, on: connection)
+                case .deliver(let request, let body, let charge):
+                    beginExchange(request, body: body, charge: charge, on: connection)
                 case .ended(let outcome): endExchange(outcome, on: connection)
                 case .write: if !connection.awaitsWritable { flush(connection) }
                 case .pauseReading: connection.setReading(false)
@@ -178,7 +157,21 @@ extension EventLoop {
                 }
             }
         }
+        countOutbound(connection)
         if let deadline = connection.machine.deadline { arm(for: deadline) }
+    }
+
+    /// Keeps the sum of what waits to be written within its bound: beyond it the connection that has most waiting is cut off, for
+    /// it has cost the others most. O(1), or O(connections) beyond the bound.
+    private func countOutbound(_ connection: Connection) {
+        let count = connection.machine.outbound.count
+        outboundBytes += count - connection.countedOutbound
+        connection.countedOutbound = count
+        guard outboundBytes > configuration.outboundBytes,
+            let largest = connectionTable.values.max(by: { $0.countedOutbound < $1.countedOutbound })
+        else { return }
+        largest.machine.close()
+        touch(largest)
     }
 
     /// Writes until the kernel takes no more.

@@ -23,10 +23,14 @@ public actor EventLoop {
     /// Whose events come by number: listeners and connections. Made with the first listener.
     var sockets: SocketSet?
     var listeners: [Int: Listener] = [:]
+    /// What `listen` has bound, with real ports.
+    public internal(set) var addresses: [ListeningAddress] = []
     var connectionTable: [Int: Connection] = [:]
     /// What new connections speak TLS with; nil: they do not.
     var tls: TLSContext?
     var handshakes = HandshakeQueue()
+    /// What waits to be written to all connections, in bytes.
+    var outboundBytes = 0
     var timers: [TimerID: any DispatchSourceTimer] = [:]
     var deadlineTimer: (any DispatchSourceTimer)?
     /// When `deadlineTimer` fires; nil when it does not.
@@ -65,6 +69,9 @@ public actor EventLoop {
     public func useTLS(_ context: TLSContext) {
         tls = context
     }
+
+    /// What the bodies of requests are charged to; the service may charge what it makes of them too.
+    public nonisolated var bodyBudget: MemoryBudget { configuration.bodyBudget }
 
     /// Exchanges whose reply has not ended.
     public var activeExchanges: Int { exchanges.count }
@@ -151,11 +158,15 @@ public actor EventLoop {
 
     // MARK: Exchanges
 
-    func beginExchange(_ request: HTTPRequest, body: [UInt8], on connection: Connection) {
+    func beginExchange(
+        _ request: HTTPRequest, body: [UInt8], charge: MemoryBudget.Reservation?, on connection: Connection
+    ) {
         let exchange = ExchangeID(Self.lastExchange.add(1, ordering: .relaxed).newValue)
         connection.exchange = exchange
         exchanges[exchange] = connection
-        notices.append(.received(HTTPMessage(head: request, body: body, peer: connection.peer), exchange))
+        let message = HTTPMessage(
+            head: request, body: body, peer: connection.peer, connection: connection.id, charge: charge)
+        notices.append(.received(message, exchange))
     }
 
     func endExchange(_ outcome: ExchangeOutcome, on connection: Connection) {

@@ -4,6 +4,11 @@ import HTTPTypes
 public struct HTTPConfiguration: Sendable {
     /// Bounds of one connection.
     public var limits = ConnectionLimits()
+    /// What the bodies of all requests are charged to, from their first bytes until the service has released them; 256 MiB. A body
+    /// beyond it gets 503. The first 64 KiB of a body are not charged.
+    public var bodyBudget = MemoryBudget(limit: 256 * 1024 * 1024)
+    /// What may wait to be written to all connections, in bytes; beyond it the connection that has most waiting is cut off.
+    public var outboundBytes = 256 * 1024 * 1024
     /// Ordinary connections at a time.
     public var maxConnections = 1024
     /// At the maximum, the connection that has owed a whole request for longest gives way to a new one, once it has owed it for

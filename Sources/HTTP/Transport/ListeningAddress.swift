@@ -1,3 +1,5 @@
+import Foundation
+
 /// The address a listener is bound to; its port is the real one where 0 was asked for.
 public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
     /// Numeric, IPv6 without brackets.
@@ -5,4 +7,26 @@ public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
     public var port: Int
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// Whether only this machine reaches it.
+    public var isLoopback: Bool { Self.isLoopback(host) }
+
+    /// Whether `host` is a numeric loopback address: 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1, or the former as IPv6.
+    public static func isLoopback(_ host: String) -> Bool {
+        var four = in_addr()
+        if inet_pton(AF_INET, host, &four) == 1 { return UInt32(bigEndian: four.s_addr) >> 24 == 127 }
+        var six = in6_addr()
+        guard inet_pton(AF_INET6, host, &six) == 1 else { return false }
+        let bytes = withUnsafeBytes(of: six) { Array($0) }
+        let mapped = [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF, 127]
+        return bytes == [UInt8](repeating: 0, count: 15) + [1] || bytes.starts(with: mapped)
+    }
+
+    /// The numeric addresses of a host, in the order of the system's preference; their ports are 0.
+    ///
+    /// - Parameter host: An IPv4 or IPv6 address, or a name.
+    /// - Throws: `unknownHost`. Blocks while a name server is asked.
+    public static func resolve(_ host: String) throws(TransportError) -> [ListeningAddress] {
+        try Socket.addresses(of: host)
+    }
 }

@@ -63,6 +63,25 @@ final class Socket: Sendable {
         return (socket, address)
     }
 
+    /// The numeric addresses that `host` can be listened on by, each once.
+    static func addresses(of host: String) throws(TransportError) -> [ListeningAddress] {
+        var hints = addrinfo()
+        hints.ai_flags = AI_PASSIVE
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, "0", &hints, &list)
+        guard status == 0 else { throw .unknownHost(host, reason: String(cString: gai_strerror(status))) }
+        defer { freeaddrinfo(list) }
+        var found: [ListeningAddress] = []
+        var next = list
+        while let info = next {
+            let address = read(info.pointee.ai_addr, length: info.pointee.ai_addrlen)
+            if !found.contains(address) { found.append(address) }
+            next = info.pointee.ai_next
+        }
+        return found
+    }
+
     func accept() -> Accepted {
         while true {
             let (accepted, peer) = Self.withAddress { Foundation.accept(descriptor, $0, $1) }
@@ -128,7 +147,7 @@ final class Socket: Sendable {
         return switch code {
         case EADDRINUSE: .addressInUse(host: host, port: port)
         case EACCES: .permissionDenied(host: host, port: port)
-        case EADDRNOTAVAIL: .addressNotAvailable(host: host)
+        case EADDRNOTAVAIL, EAFNOSUPPORT: .addressNotAvailable(host: host)
         default: .system(call: call, errno: code)
         }
     }

@@ -1,5 +1,5 @@
-/// Bytes into one whole body (RFC 9112, 6 and 7.1). What is kept never exceeds the limit, and memory is taken as bytes arrive,
-/// not as they are announced.
+/// Bytes into one whole body (RFC 9112, 6 and 7.1). What is kept never exceeds the limit, and memory is taken, and charged to a
+/// budget, as bytes arrive and not as they are announced.
 package struct BodyDecoder {
     private enum State {
         /// Content-Length: the bytes still to come.
@@ -19,10 +19,14 @@ package struct BodyDecoder {
     private var trailerFields = 0
 
     /// The decoded bytes so far.
-    package private(set) var body: [UInt8] = []
+    package private(set) var body: BodyBuffer
 
-    /// - Parameter framing: A length has been checked against the limit by the parser.
-    package init(framing: RequestHead.Framing, limits: WireLimits) {
+    /// - Parameters:
+    ///   - framing: A length has been checked against the limit by the parser.
+    ///   - budget: What the body's memory is charged to.
+    package init(framing: RequestHead.Framing, limits: WireLimits, budget: MemoryBudget = MemoryBudget(limit: .max)) {
+        guard let reservation = budget.reserve(0) else { preconditionFailure("every budget has room for nothing") }
+        body = BodyBuffer(chargedTo: reservation)
         self.limits = limits
         state =
             switch framing {
@@ -32,12 +36,15 @@ package struct BodyDecoder {
             }
     }
 
+    /// Takes out the whole body, once it has ended, with what it is charged as.
+    package mutating func takeBody() -> ([UInt8], MemoryBudget.Reservation) { body.take() }
+
     /// Takes from `buffer` what belongs to the body; true when the body has ended.
     package mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
         while true {
             switch state {
             case .counted(let remaining):
-                let taken = take(from: &buffer, atMost: remaining)
+                let taken = try take(from: &buffer, atMost: remaining, remaining: remaining)
                 state = taken == remaining ? .done : .counted(remaining - taken)
                 if taken < remaining { return false }
             case .chunkSize:
@@ -49,7 +56,7 @@ package struct BodyDecoder {
                 guard size <= limits.bodyBytes - body.count else { throw .bodyTooLarge }
                 state = size == 0 ? .trailer : .chunkData(size)
             case .chunkData(let remaining):
-                let taken = take(from: &buffer, atMost: remaining)
+                let taken = try take(from: &buffer, atMost: remaining, remaining: limits.bodyBytes - body.count)
                 state = taken == remaining ? .chunkEnd : .chunkData(remaining - taken)
                 if taken < remaining { return false }
             case .chunkEnd:
@@ -73,9 +80,12 @@ package struct BodyDecoder {
         }
     }
 
-    private mutating func take(from buffer: inout ByteBuffer, atMost limit: Int) -> Int {
+    /// - Parameter remaining: How long the rest of the body can be.
+    private mutating func take(
+        from buffer: inout ByteBuffer, atMost limit: Int, remaining: Int
+    ) throws(WireError) -> Int {
         let count = min(limit, buffer.count)
-        body.append(contentsOf: buffer[0..<count])
+        try body.append(buffer[0..<count], remaining: remaining)
         buffer.consume(count)
         return count
     }

@@ -27,6 +27,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
     // Not the peer's fault, or not by its bytes.
     case timedOut
     case overloaded
+    case bodyMemoryExhausted
 
     /// The status of the answer.
     public var status: HTTPResponse.Status {
@@ -41,7 +42,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
         case .unsupportedExpectation: .expectationFailed
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .unsupportedMethod, .unsupportedTransferCoding: .notImplemented
-        case .overloaded: .serviceUnavailable
+        case .overloaded, .bodyMemoryExhausted: .serviceUnavailable
         case .unsupportedVersion: .httpVersionNotSupported
         }
     }
@@ -67,8 +68,9 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
         case .unsupportedTransferCoding: "The only supported transfer coding is chunked."
         case .malformedChunk: "The chunked body is malformed."
         case .bodyTooLarge: "The request body is too large."
-        case .timedOut: "The request took too long to arrive."
+        case .timedOut: "The request took too long to arrive, or arrived too slowly."
         case .overloaded: "The server has too many open connections."
+        case .bodyMemoryExhausted: "The server has no memory left for request bodies. Try again later."
         }
     }
 }

@@ -52,6 +52,7 @@ extension ServerConfiguration {
         case .metricsCompat: String(metricsIncludeOldNames)
         case .webPage: (servesPage ? Switch.on : .off).rawValue
         case .maxConnections: String(maxConnections)
+        case .maxBodyMemory: "\(maxBodyMemory >> 20)MiB"
         case .logLevel: logLevel.rawValue
         case .logFormat: logFormat.rawValue
         case .sharePrefixCache: String(sharesPrefixCache)
@@ -59,7 +60,7 @@ extension ServerConfiguration {
         case .reasoningParser: reasoningParser.rawValue
         case .toolCallParser: toolCallParser.rawValue
         case .threads, .maxModelLen, .kvCacheMemory, .kernels: nil
-        case .apiKey, .apiKeyFile, .requestsPerMinute, .tokensPerMinute, .corsOrigins: nil
+        case .apiKey, .apiKeyFile, .requestsPerMinute, .tokensPerMinute, .corsOrigins, .allowedHosts: nil
         case .tlsCertFile, .tlsKeyFile, .tlsClientCaFile, .config: nil
         }
     }

@@ -7,8 +7,9 @@ extension ServerConfiguration {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
             prefixCache, sharePrefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout
-        case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, metricsAccess, metricsCompat, corsOrigins, webPage
-        case tlsCertFile, tlsKeyFile, tlsClientCaFile, maxConnections, config
+        case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, metricsAccess, metricsCompat, corsOrigins,
+            allowedHosts, webPage
+        case tlsCertFile, tlsKeyFile, tlsClientCaFile, maxConnections, maxBodyMemory, config
         case logLevel, logFormat, trustUserContent, reasoningParser, toolCallParser
 
         var key: ConfigKey { ConfigKey(["trinity", rawValue]) }

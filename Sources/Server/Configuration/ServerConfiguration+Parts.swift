@@ -37,6 +37,22 @@ extension ServerConfiguration {
         rateLimits.requestsPerMinute = try options.integer(.requestsPerMinute, in: 1...1_000_000_000)
         rateLimits.tokensPerMinute = try options.integer(.tokensPerMinute, in: 1...1_000_000_000_000)
         maxConnections = try options.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        maxBodyMemory = try options.size(.maxBodyMemory) ?? maxBodyMemory
+        if maxBodyMemory < maxBodyBytes {
+            throw ConfigurationError(
+                option: .maxBodyMemory,
+                reason: "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
+        }
+        if let hosts = options.text(.allowedHosts) {
+            guard let allowed = AllowedHosts(hosts) else {
+                throw ConfigurationError(
+                    option: .allowedHosts,
+                    reason:
+                        "must be * or host names such as llm.example.com, without ports, with commas between; got '\(hosts)'"
+                )
+            }
+            allowedHosts = allowed
+        }
         if let origins = options.text(.corsOrigins) {
             guard let policy = CORSPolicy(origins) else {
                 throw ConfigurationError(
@@ -95,6 +111,7 @@ extension ServerConfiguration {
     var http: HTTPConfiguration {
         var http = HTTPConfiguration()
         http.limits.wire.bodyBytes = maxBodyBytes
+        http.bodyBudget = MemoryBudget(limit: maxBodyMemory)
         http.maxConnections = maxConnections
         http.errorBody = { [maxBodyBytes] error in
             ("application/json", APIError.wire(error, bodyLimit: maxBodyBytes).json.serialized)

@@ -27,6 +27,8 @@ public struct ServerConfiguration: Sendable {
     public var sharesPrefixCache = false
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
+    /// Bytes of all request bodies that are held at a time, beyond the first 64 KiB of each; above it 503.
+    public var maxBodyMemory = 256 << 20
     /// Who is let in, and how much each may ask for.
     public var apiKeys = APIKeys()
     /// Where other keys stand.
@@ -35,6 +37,11 @@ public struct ServerConfiguration: Sendable {
     public var rateLimits = RateLimits()
     /// Web pages of other origins that may use the API; nil: none.
     public var cors: CORSPolicy?
+    /// Names by which clients may address a server without keys; nil: while it listens on loopback addresses only, those of
+    /// this machine, else all.
+    public var allowedHosts: AllowedHosts?
+    /// Whether nobody but this machine reaches the server; known when its host's addresses are.
+    var listensOnLoopbackOnly = false
     /// HTTPS instead of HTTP.
     public var tls: TLSFiles?
     /// Seconds between two looks at the files of certificates and keys.

@@ -46,7 +46,8 @@ public struct CORSPolicy: Sendable, Hashable {
         return fields
     }
 
-    private func allows(_ origin: String) -> Bool { origins?.contains(origin) ?? true }
+    /// Whether pages of `origin` may use the API.
+    func allows(_ origin: String) -> Bool { origins?.contains(origin) ?? true }
 
     /// Scheme, `://` and host, perhaps with a port; no path.
     private static func isOrigin(_ text: String) -> Bool {

@@ -32,6 +32,12 @@ package enum APIError: Error, Hashable, Sendable {
     case notFound(path: String)
     case methodNotAllowed(method: String, allowed: [String])
     case unsupportedMediaType(String?)
+    /// A body that is compressed, by the value of its Content-Encoding field.
+    case unsupportedContentEncoding(String)
+    /// A Host field by which this server is not known.
+    case forbiddenHost(String)
+    /// A web page of another origin.
+    case forbiddenOrigin(String)
     /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
     case wire(WireError, bodyLimit: Int)
     /// Too much waits already; `retryAfter` in seconds.
@@ -59,7 +65,8 @@ extension APIError {
         case .modelNotFound, .notFound: .notFound
         case .unauthorized: .unauthorized
         case .methodNotAllowed: .methodNotAllowed
-        case .unsupportedMediaType: .unsupportedMediaType
+        case .unsupportedMediaType, .unsupportedContentEncoding: .unsupportedMediaType
+        case .forbiddenHost, .forbiddenOrigin: .forbidden
         case .wire(let error, _): error.status
         case .rateLimited: .tooManyRequests
         case .overloaded(.share, _): .tooManyRequests
@@ -107,9 +114,12 @@ extension APIError {
         case .notFound: "unknown_url"
         case .methodNotAllowed: "method_not_allowed"
         case .unsupportedMediaType: "unsupported_media_type"
+        case .unsupportedContentEncoding: "unsupported_content_encoding"
+        case .forbiddenHost: "forbidden_host"
+        case .forbiddenOrigin: "forbidden_origin"
         case .wire(.bodyTooLarge, _): "body_too_large"
         case .wire(.timedOut, _): "request_timeout"
-        case .wire(.overloaded, _): "server_overloaded"
+        case .wire(.overloaded, _), .wire(.bodyMemoryExhausted, _): "server_overloaded"
         case .wire: "invalid_http"
         case .overloaded(.share, _): "rate_limit_exceeded"
         case .overloaded: "server_overloaded"
@@ -149,6 +159,8 @@ extension APIError {
         fields[.retryAfter] = retryAfter.map(String.init)
         // OpenAI's clients would repeat it, though nobody waits any longer.
         if case .deadlineExceeded = self, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
+        // Names what a client may send instead (RFC 9110, 12.5.3 and 15.5.16).
+        if case .unsupportedContentEncoding = self { fields[.acceptEncoding] = "identity" }
         if case .methodNotAllowed(_, let allowed) = self { fields[.allow] = allowed.joined(separator: ", ") }
         return fields
     }
@@ -188,6 +200,18 @@ extension APIError {
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
         case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
         case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
+        case .unsupportedContentEncoding(let encoding):
+            "The body must not be compressed: the Content-Encoding \(encoding.excerpt) is not supported, only identity."
+        case .forbiddenHost(let host):
+            """
+            This server is not known as \(host.excerpt). Without API keys it answers only to its own names: localhost, 127.0.0.1, \
+            [::1] and those of its option --allowed-hosts, which a reverse proxy that passes the Host field on needs.
+            """
+        case .forbiddenOrigin(let origin):
+            """
+            Web pages of \(origin.excerpt) may not use this server. Without API keys it answers only to its own pages and to \
+            those of its option --cors-origins.
+            """
         case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
         case .wire(let error, _): error.reason
         case .overloaded(.permits, _): "The server is overloaded: its queue is full. Try again later."

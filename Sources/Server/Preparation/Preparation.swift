@@ -1,3 +1,4 @@
+import HTTP
 import Text
 
 /// The work that a request needs off the event loop. Pure: it touches nothing but its values.
@@ -24,6 +25,8 @@ struct Preparation: Sendable {
     let tenant: String
     /// When the request arrived.
     let arrival: ContinuousClock.Instant
+    /// What the body takes of the memory for requests; given back with this value.
+    var charge: MemoryBudget.Reservation?
 
     /// Does the work on the calling thread. Stops early, with any error, when `Cancellation.isRequested`.
     ///

@@ -186,6 +186,12 @@ struct ServerOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "Host names of the server beside localhost, with commas between, or * (default: all unless on loopback without keys).",
+            valueName: "names"))
+    var allowedHosts: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "Serve HTTPS: certificate and those that vouch for it, as PEM; looked at again every 5 s and on SIGHUP.",
             valueName: "file"))
     var tlsCertFile: String?
@@ -202,6 +208,11 @@ struct ServerOptions: ParsableArguments {
         help: ArgumentHelp(
             "Connections at a time, at most, beside a few for probes and scrapes (default: 1024).", valueName: "n"))
     var maxConnections: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Memory for the bodies of all requests; more get 503 (default: 256MiB).", valueName: "size"))
+    var maxBodyMemory: String?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("A file of these options: one JSON object, {\"port\": 9000}.", valueName: "file"))
@@ -222,6 +233,7 @@ struct ServerOptions: ParsableArguments {
             (.apiKey, apiKey), (.apiKeyFile, apiKeyFile), (.metricsAccess, metricsAccess),
             (.metricsCompat, metricsCompat ? "true" : nil), (.webPage, webPage),
             (.requestsPerMinute, requestsPerMinute), (.tokensPerMinute, tokensPerMinute), (.corsOrigins, corsOrigins),
+            (.allowedHosts, allowedHosts), (.maxBodyMemory, maxBodyMemory),
             (.tlsCertFile, tlsCertFile), (.tlsKeyFile, tlsKeyFile), (.tlsClientCaFile, tlsClientCaFile),
             (.maxConnections, maxConnections), (.config, config),
             (.logFormat, logFormat), (.trustUserContent, trustUserContent ? "true" : nil),

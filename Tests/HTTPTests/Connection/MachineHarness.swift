@@ -9,6 +9,8 @@ struct MachineHarness {
     private(set) var written = ""
     /// `METHOD path body` of each delivery.
     private(set) var delivered: [String] = []
+    /// Of the last body that was delivered.
+    var charge: MemoryBudget.Reservation?
     private(set) var outcomes: [ExchangeOutcome] = []
     private(set) var isClosed = false
     private(set) var isSendingShut = false
@@ -21,10 +23,12 @@ struct MachineHarness {
 
     init(
         limits: ConnectionLimits = ConnectionLimits(), admittedPaths: Set<String>? = nil,
+        bodyBudget: MemoryBudget = MemoryBudget(limit: .max),
         readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }
     ) {
         machine = ConnectionMachine(
-            limits: limits, admittedPaths: admittedPaths, at: Moment(instant: clock, date: "D"), readsBody: readsBody
+            limits: limits, admittedPaths: admittedPaths, bodyBudget: bodyBudget,
+            at: Moment(instant: clock, date: "D"), readsBody: readsBody
         ) { error in ("text/plain", Array("\(error)".utf8)) }
     }
 
@@ -94,9 +98,10 @@ struct MachineHarness {
             for action in actions {
                 precondition(!isClosed, "an action after close")
                 switch action {
-                case .deliver(let request, let body):
+                case .deliver(let request, let body, let charge):
                     precondition(delivered.count == outcomes.count, "a delivery while another exchange is open")
                     delivered.append("\(request.method) \(request.path ?? "") \(String(decoding: body, as: UTF8.self))")
+                    self.charge = charge
                 case .ended(let outcome): outcomes.append(outcome)
                 case .write: flush()
                 case .pauseReading: isReadingPaused = true

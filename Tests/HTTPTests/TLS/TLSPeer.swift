@@ -43,6 +43,12 @@ final class TLSPeer {
         SSL_CTX_free(context)
     }
 
+    /// Changes the key for what it sends, and asks the other side to do the same (RFC 8446, 4.6.3).
+    func updateKey() {
+        SSL_key_update(pointer, SSL_KEY_UPDATE_REQUESTED)
+        SSL_do_handshake(pointer)
+    }
+
     var version: Int32 { SSL_version(pointer) }
     var isResumed: Bool { SSL_session_reused(pointer) == 1 }
     /// Stays valid until the test's end; nobody frees it.

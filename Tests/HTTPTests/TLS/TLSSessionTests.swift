@@ -30,6 +30,20 @@ import Testing
         }
     }
 
+    @Test func `a peer that asks for new keys without end makes the server hold no more than a little`() throws {
+        let server = try TLSContext(Self.files).makeSession()
+        let client = try TLSPeer(.init(version: TLS1_3_VERSION))
+        #expect(shakeHands(server, client.session) == (.done, .done))
+        var received = TLSSession.Received.nothing
+        // Its answers are never read.
+        for _ in 0..<10_000 where received == .nothing {
+            client.updateKey()
+            server.receive(client.session.takeOutput()[...])
+            received = server.read()
+        }
+        #expect(received == .closed && server.takeOutput().count <= TLSSession.mostUnreadBytes + 100)
+    }
+
     @Test func `older versions are refused`() throws {
         for version in [TLS1_VERSION, TLS1_1_VERSION] {
             let server = try TLSContext(Self.files).makeSession()

@@ -10,9 +10,10 @@ final class TestClient: Sendable {
     private let descriptor: Int32
 
     /// - Parameters:
+    ///   - host: An IPv4 address.
     ///   - receiveBuffer: The kernel's receive buffer in bytes, small for a slow reader.
     ///   - patience: How long, in milliseconds, a call waits for the server.
-    init(port: Int, receiveBuffer: Int32? = nil, patience: Int = 60_000) throws {
+    init(port: Int, address host: String = "127.0.0.1", receiveBuffer: Int32? = nil, patience: Int = 60_000) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: patience / 1000, tv_usec: suseconds_t(patience % 1000 * 1000))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -23,7 +24,7 @@ final class TestClient: Sendable {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        address.sin_addr.s_addr = inet_addr(host)
         let status = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

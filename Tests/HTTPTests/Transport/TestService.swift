@@ -23,6 +23,8 @@ final class TestService: HTTPService {
         isCalling = true
         defer { isCalling = false }
         switch path {
+        case "/connection":
+            loop.respond(exchange, HTTPResponse(status: .ok), body: Array("\(message.connection)".utf8))
         case "/echo": loop.respond(exchange, HTTPResponse(status: .ok), body: message.body)
         case "/stream":
             loop.startStream(exchange, HTTPResponse(status: .ok, headerFields: [.contentType: "text/event-stream"]))
@@ -40,6 +42,9 @@ final class TestService: HTTPService {
                 let prepared = await Self.prepare(message)
                 self.proceed(prepared, exchange, on: loop)
             }
+        case _ where path.hasPrefix("/megabytes/"):
+            let count = (Int(path.dropFirst(11)) ?? 0) << 20
+            loop.respond(exchange, HTTPResponse(status: .ok), body: [UInt8](repeating: 120, count: count))
         default: loop.respond(exchange, HTTPResponse(status: .ok), body: Array("hello".utf8))
         }
     }

@@ -1,0 +1,70 @@
+extension EventLoop {
+    /// Starts to accept connections, on every address that `host` has: of `localhost` both 127.0.0.1 and ::1.
+    ///
+    /// - Parameters:
+    ///   - host: An IPv4 or IPv6 address, or a name of this machine.
+    ///   - port: 0 lets the kernel choose one that all addresses have free.
+    /// - Returns: The first address, with the real port; ``addresses`` has them all.
+    /// - Throws: Why an address cannot be listened on. One that this machine lacks, as ::1 without IPv6, is left out while
+    ///   another is there.
+    /// - Precondition: `serve` was called.
+    public func listen(host: String, port: Int) throws(TransportError) -> ListeningAddress {
+        try listen(hosts: try ListeningAddress.resolve(host).map(\.host), port: port)
+    }
+
+    /// - Parameter hosts: Numeric addresses, at least one.
+    func listen(hosts: [String], port: Int) throws(TransportError) -> ListeningAddress {
+        precondition(service != nil, "a loop needs its service before it listens")
+        let bound = try bind(hosts, port: port)
+        let sockets = try watchedSockets()
+        for (socket, address) in bound {
+            let number = nextNumber()
+            listeners[number] = try Listener(id: number, socket: socket, sockets: sockets)
+            addresses.append(address)
+        }
+        return bound[0].address
+    }
+
+    private func bind(
+        _ hosts: [String], port: Int
+    ) throws(TransportError) -> [(socket: Socket, address: ListeningAddress)] {
+        // The port that the kernel chooses for one address can be taken on another.
+        for _ in 0..<(port == 0 ? 7 : 0) {
+            do throws(TransportError) {
+                return try bindOnce(hosts, port: port)
+            } catch {
+                guard case .addressInUse = error else { throw error }
+            }
+        }
+        return try bindOnce(hosts, port: port)
+    }
+
+    private func bindOnce(
+        _ hosts: [String], port: Int
+    ) throws(TransportError) -> [(socket: Socket, address: ListeningAddress)] {
+        var bound: [(socket: Socket, address: ListeningAddress)] = []
+        var missing: TransportError?
+        for host in hosts {
+            do throws(TransportError) {
+                bound.append(
+                    try Socket.listening(
+                        host: host, port: bound.first?.address.port ?? port, backlog: configuration.backlog))
+            } catch {
+                guard case .addressNotAvailable = error else { throw error }
+                missing = missing ?? error
+            }
+        }
+        if bound.isEmpty, let missing { throw missing }
+        return bound
+    }
+
+    private func watchedSockets() throws(TransportError) -> SocketSet {
+        if let sockets { return sockets }
+        // Weak, or the loop and its set would keep each other alive.
+        let sockets = try SocketSet(queue: executor.queue) { [weak self] in
+            self?.assumeIsolated { $0.takeEvents() }
+        }
+        self.sockets = sockets
+        return sockets
+    }
+}

@@ -1,0 +1,74 @@
+/// The bytes of a body while they arrive, in pieces that are never moved: an array that grows would double its memory and, while
+/// it is copied, hold both.
+///
+/// The first ``freeBytes`` of a body are not charged to the budget: every connection has them, so that large bodies of others
+/// never keep a small request out.
+package struct BodyBuffer {
+    /// What each body may hold beside the budget, in bytes.
+    package static let freeBytes = 64 * 1024
+    /// The smallest and the largest piece in bytes. Between them a piece is as large as what has arrived before it.
+    private static let pieceBytes = (least: 4 * 1024, most: 256 * 1024)
+
+    private var pieces: [[UInt8]] = []
+    /// How many bytes the last piece has room for.
+    private var room = 0
+    /// The memory of all pieces in bytes.
+    private var capacity = 0
+    private let reservation: MemoryBudget.Reservation
+
+    /// The bytes that have arrived.
+    package private(set) var count = 0
+
+    /// - Parameter reservation: What the body is charged to, with no bytes yet.
+    init(chargedTo reservation: MemoryBudget.Reservation) {
+        self.reservation = reservation
+    }
+
+    /// Adds `bytes`.
+    ///
+    /// - Parameter remaining: How long the rest of the body, these bytes included, can be.
+    /// - Throws: `bodyMemoryExhausted` when the budget has no room for another piece.
+    mutating func append(_ bytes: ArraySlice<UInt8>, remaining: Int) throws(WireError) {
+        var rest = bytes
+        var remaining = remaining
+        while !rest.isEmpty {
+            if room == 0 { try addPiece(for: rest.count, remaining: remaining) }
+            let part = rest.prefix(room)
+            pieces[pieces.count - 1].append(contentsOf: part)
+            room -= part.count
+            count += part.count
+            remaining -= part.count
+            rest = rest.dropFirst(part.count)
+        }
+    }
+
+    /// Takes out the whole body as one array, with what it is charged as. O(count), without a copy where there is one piece.
+    /// Each piece is freed once it is copied, so that little is held twice.
+    mutating func take() -> ([UInt8], MemoryBudget.Reservation) {
+        let count = count
+        pieces.reverse()
+        var body = pieces.popLast() ?? []
+        if !pieces.isEmpty {
+            let first = body
+            body = []
+            body.reserveCapacity(count)
+            body += first
+            while let piece = pieces.popLast() { body += piece }
+        }
+        (self.count, room, capacity) = (0, 0, 0)
+        reservation.shrink(to: max(0, body.count - Self.freeBytes))
+        return (body, reservation)
+    }
+
+    private mutating func addPiece(for bytes: Int, remaining: Int) throws(WireError) {
+        let wanted = max(count, bytes, Self.pieceBytes.least)
+        let size = min(wanted, Self.pieceBytes.most, remaining)
+        let charge = max(0, capacity + size - Self.freeBytes) - max(0, capacity - Self.freeBytes)
+        guard reservation.grow(by: charge) else { throw .bodyMemoryExhausted }
+        var piece: [UInt8] = []
+        piece.reserveCapacity(size)
+        pieces.append(piece)
+        capacity += size
+        room = size
+    }
+}

@@ -1,0 +1,56 @@
+import HTTP
+
+/// The names by which clients may address the server, as the Host field has them. A page that lets its own name point to this
+/// machine (DNS rebinding) is known by that name.
+public struct AllowedHosts: Sendable, Hashable {
+    /// This machine's own names alone: localhost, 127.0.0.0/8 and ::1.
+    static let loopback = AllowedHosts(names: [])
+
+    /// Beside the loopback ones, in lower case; nil: all.
+    private let names: Set<String>?
+
+    private init(names: Set<String>?) {
+        self.names = names
+    }
+
+    /// `*`, or names and addresses without ports and with commas between; nil when it is neither.
+    init?(_ text: String) {
+        if text == "*" {
+            names = nil
+            return
+        }
+        var names: Set<String> = []
+        for name in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let name = name.filter { $0 != " " }
+            guard !name.isEmpty, Self.host(of: name) == Self.normalized(name) else { return nil }
+            guard !name.contains(where: { "/*@".contains($0) }) else { return nil }
+            names.insert(Self.normalized(name))
+        }
+        self.names = names
+    }
+
+    /// Whether a request to `authority`, a host with or without a port, is meant for this server. Without a host it is: no
+    /// browser leaves it out.
+    func allows(_ authority: String?) -> Bool {
+        guard let names, let authority, !authority.isEmpty else { return true }
+        let host = Self.host(of: authority)
+        return host == "localhost" || ListeningAddress.isLoopback(host) || names.contains(host)
+    }
+
+    /// The host of `host[:port]` in lower case; an IPv6 address without its brackets.
+    private static func host(of authority: String) -> String {
+        guard authority.hasPrefix("["), let close = authority.firstIndex(of: "]") else {
+            return normalized(String(authority.prefix { $0 != ":" }))
+        }
+        let rest = authority[close...].dropFirst()
+        return normalized(rest.isEmpty || rest.hasPrefix(":") ? String(authority[...close]) : authority)
+    }
+
+    /// Names are compared without regard to case, and without the dot that ends a full name.
+    private static func normalized(_ host: String) -> String {
+        var host = host.lowercased()
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        if host.hasSuffix(".") { host.removeLast() }
+        return host
+    }
+}
