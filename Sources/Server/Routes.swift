@@ -33,6 +33,8 @@ final class Routes: HTTPService {
     }
 
     var engine: LLMEngine?
+    /// Whether the engine gets on; `nil`: nobody looks.
+    var watchdog: Watchdog?
     private(set) var phase = Phase.loading
     var active: ActiveResponses
     var metrics: Metrics
@@ -98,8 +100,11 @@ final class Routes: HTTPService {
                     refuse(exchange, error, on: loop)
                 }
             }
-        case .health: reply(exchange, .ok, ServerStatus.fields, ServerStatus.health, on: loop)
+        case .health:
+            if isStalled { return refuse(exchange, .stalled(retryAfter: 10), on: loop) }
+            reply(exchange, .ok, ServerStatus.fields, ServerStatus.health, on: loop)
         case .ready:
+            if isStalled { return refuse(exchange, .stalled(retryAfter: 10), on: loop) }
             withServing(exchange, on: loop) { _ in
                 reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready, on: loop)
             }
@@ -130,6 +135,7 @@ final class Routes: HTTPService {
         (moment.running, moment.waiting, moment.preparing) = (active.running, active.waiting, active.preparing)
         moment.openRequests = loop.activeExchanges
         moment.process = .now()
+        moment.isStalled = isStalled
         moment.includesOldNames = configuration.metricsIncludeOldNames
         return moment
     }
@@ -165,8 +171,11 @@ final class Routes: HTTPService {
         }
     }
 
+    private var isStalled: Bool { watchdog?.isStalled ?? false }
+
     /// Ends the engine's thread.
     func stopEngine() {
+        watchdog?.stop()
         engine?.stop()
     }
 

@@ -21,6 +21,9 @@ public struct ServerConfiguration: Sendable {
     public var queueBounds = QueueBounds(tokens: 262_144, wait: .seconds(120))
     /// How long running requests may take to finish after SIGTERM.
     public var drainTimeout = Duration.seconds(30)
+    /// How long a step of the engine may take before `/health` is 503; `nil`: nobody looks. A step of 512 tokens of the
+    /// largest model takes seconds on a slow CPU, and one of 8,192 tokens some ten times as long.
+    public var watchdogTimeout: Duration? = .seconds(60)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
     /// Who is let in, and how much each may ask for.
@@ -158,6 +161,9 @@ public struct ServerConfiguration: Sendable {
         engine.kernels = try options.choice(.kernels)
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
+        watchdogTimeout = try options.unlessOff(.watchdogTimeout, watchdogTimeout) {
+            () throws(ConfigurationError) in try options.duration(.watchdogTimeout, atMost: .seconds(86400))
+        }
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         reasoningParser = try options.choice(.reasoningParser) ?? reasoningParser
         toolCallParser = try options.choice(.toolCallParser) ?? toolCallParser
