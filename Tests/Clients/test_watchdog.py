@@ -26,7 +26,9 @@ def in_a_stalled_step(server):
 
     thread = threading.Thread(target=post)
     thread.start()
-    eventually(lambda: server.metric("vllm:num_requests_waiting") + server.metric("vllm:num_requests_running") > 0)
+    # Prepared, and so with the engine; it runs for the metrics only once its first step has ended.
+    waiting = ("vllm:num_requests_waiting_by_reason", (("reason", "capacity"),))
+    eventually(lambda: server.samples()[waiting] > 0)
     time.sleep(0.3)  # the engine may be a moment late
     yield
     thread.join()
