@@ -34,7 +34,7 @@ struct EngineLoader {
         try generation.checkIDs(of: config)
         warn(of: config, generation)
 
-        let threads = options.threads ?? WorkerPool.defaultThreadCount()
+        let threads = options.threads ?? EngineOptions.availableThreads
         let pool = WorkerPool(
             threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
@@ -66,7 +66,7 @@ struct EngineLoader {
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
             geometry: geometry, kernels: kernels.name, threads: threads,
-            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool) : nil)
+            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool, weights: weights.bytes) : nil)
         report(served, since: start, clock)
         var limits = SchedulerLimits(
             maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
@@ -79,13 +79,17 @@ struct EngineLoader {
             loadedModel: served)
     }
 
-    /// A third of a second, and a quarter of a GiB for as long.
-    private static func readBandwidth(_ pool: WorkerPool) -> Double? {
+    /// Bytes that are read to measure bandwidth: as many as a step reads, since what a small model's steps reach is what the
+    /// caches give; 16 MiB at least, so that every thread has a part, and 256 MiB at most.
+    static func probedBytes(weights: Int) -> Int { min(max(weights, 16 << 20), 256 << 20) }
+
+    /// Takes a third of a second, and `probedBytes` of memory for as long.
+    private static func readBandwidth(_ pool: WorkerPool, weights: Int) -> Double? {
         #if DEBUG
             // Unoptimised, the loop is slower than the memory.
             nil
         #else
-            MachineCeiling(pool: pool, isQuick: false, bytes: 256 << 20).readBandwidth() * 1e9
+            MachineCeiling(pool: pool, isQuick: false, bytes: probedBytes(weights: weights)).readBandwidth() * 1e9
         #endif
     }
 

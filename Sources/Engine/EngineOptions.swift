@@ -51,6 +51,18 @@ public struct EngineOptions: Sendable {
     /// Measures at start how fast memory is read, to tell what share of that steps reach.
     public var measuresBandwidth = false
 
+    /// Threads that this process may run at once: the CPUs of its affinity mask, within its control group's quota. At least 1.
+    public static var availableThreads: Int { WorkerPool.defaultThreadCount() }
+
+    /// Lowers `threads` to `available`: threads beyond the CPUs wait for each other in every parallel region.
+    ///
+    /// - Returns: the number that was asked for, where it was lowered.
+    public mutating func limitThreads(to available: Int = Self.availableThreads) -> Int? {
+        guard let asked = threads, asked > available else { return nil }
+        threads = available
+        return asked
+    }
+
     /// The type of keys and values that these options come to.
     public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 

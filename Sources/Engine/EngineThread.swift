@@ -9,6 +9,7 @@ final class EngineThread {
     private let model: LoadedModel
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
+    private let journal: StepJournal
     private let clock = ContinuousClock()
     /// What the scheduler's times count from.
     private let start: ContinuousClock.Instant
@@ -20,7 +21,11 @@ final class EngineThread {
     private var totals = EngineStatistics()
     private var readRate = ReadRate()
 
-    init(loaded: EngineLoader.Loaded, tokenizer: Tokenizer?, mailbox: EngineMailbox, outbox: EngineOutbox) {
+    init(
+        loaded: EngineLoader.Loaded, tokenizer: Tokenizer?, mailbox: EngineMailbox, outbox: EngineOutbox,
+        journal: StepJournal
+    ) {
+        self.journal = journal
         transformer = loaded.transformer
         model = loaded.loadedModel
         self.tokenizer = tokenizer
@@ -39,6 +44,8 @@ final class EngineThread {
         outbox.post([], statistics())
         while true {
             let commands = mailbox.take(waits: scheduler.isIdle)
+            journal.begin(submitted: commands.submitted.map(\.id))
+            defer { journal.end() }
             var events = admit(commands.submitted)
             events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
             if !commands.stops, !scheduler.isIdle { events += step() }
@@ -119,6 +126,7 @@ final class EngineThread {
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
         let batch = forwardBatch(scheduled)
+        journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
         let logits = transformer.forward(batch)
         let forwardEnd = clock.now

@@ -23,6 +23,7 @@ public final class LLMEngine: Sendable {
     private let logger: Logger
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
+    private let journal = StepJournal()
     private let lifecycle = Mutex(State.loading(progress: 0))
     private let onStateChange: @Sendable (State) -> Void
 
@@ -44,6 +45,9 @@ public final class LLMEngine: Sendable {
     }
 
     public var state: State { lifecycle.withLock { $0 } }
+
+    /// The step that the engine thread is in; `nil` while it waits for work, loads the model or has ended. From any thread.
+    public var currentStep: RunningStep? { journal.running }
 
     /// Starts the engine thread. Call once.
     public func start() {
@@ -81,7 +85,8 @@ public final class LLMEngine: Sendable {
                 lifecycle.withLock { $0 = .loading(progress: progress) }
             }
             let loaded = try loader.load()
-            let thread = EngineThread(loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox)
+            let thread = EngineThread(
+                loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox, journal: journal)
             enter(.ready(loaded.loadedModel))
             thread.run()
             enter(.stopped)

@@ -42,12 +42,12 @@ public final class Application: Sendable {
         }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
+        Termination.ignoreStraySignals()
         // Before anybody is told where the server listens, and so where to send a signal.
         let lifecycle = Lifecycle.makeStream()
-        let signals = watchSignals(announce: lifecycle.continuation)
+        let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
+        let signals = termination.watch { lifecycle.continuation.yield(.signal) }
         defer { for signal in signals { signal.cancel() } }
-        // Before there is anything to reload, so that it never ends the process.
-        signal(SIGHUP, SIG_IGN)
         for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
@@ -55,6 +55,7 @@ public final class Application: Sendable {
         hangups.activate()
         defer { hangups.cancel() }
         guard try await application.waitUntilReady() else { return }
+        termination.startedServing()
         await application.waitForSignal()
         await application.drain()
     }
@@ -146,19 +147,6 @@ public final class Application: Sendable {
         }
     }
 
-    private static func watchSignals(announce: Lifecycle.Continuation) -> [any DispatchSourceSignal] {
-        // Whoever reads the log may go away; the server stays.
-        signal(SIGPIPE, SIG_IGN)
-        return [SIGTERM, SIGINT].map { number in
-            // Dispatch only observes signals; the default action would end the process first.
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler { announce.yield(.signal) }
-            source.resume()
-            return source
-        }
-    }
-
     private func loadModel() {
         Task { await load() }
     }
@@ -180,6 +168,9 @@ public final class Application: Sendable {
         let announce = announce
         var options = configuration.engine
         options.measuresBandwidth = true
+        if let asked = options.limitThreads() {
+            logger.warning("--threads \(asked) lowered to \(options.threads ?? 1), the CPUs that this process may use")
+        }
         let engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
             loop.post { loop in
                 RoutesService.on(loop) { $0.engineReported() }
@@ -196,9 +187,16 @@ public final class Application: Sendable {
             case .stopped: announce.yield(.engineStopped)
             }
         }
-        loop.post { loop in
-            RoutesService.on(loop) { $0.engine = engine }
+        let watchdog = configuration.watchdogTimeout.map { timeout in
+            Watchdog(timeout: timeout, logger: logger) { engine.currentStep }
         }
+        loop.post { loop in
+            RoutesService.on(loop) { routes in
+                routes.engine = engine
+                routes.watchdog = watchdog
+            }
+        }
+        watchdog?.start()
         engine.start()
     }
 }

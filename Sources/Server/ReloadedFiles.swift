@@ -81,7 +81,7 @@ final class ReloadedFiles: Sendable {
             keys.replace(try configuration.currentKeys())
             logger.info("API keys reloaded")
         } catch {
-            logger.error("API keys not reloaded: \(error.reason)")
+            logger.error("API keys not reloaded, those from before stay valid, revoked ones too: \(error.reason)")
         }
     }
 
@@ -89,8 +89,12 @@ final class ReloadedFiles: Sendable {
     private static func stamp(_ paths: [String]) -> [Int] {
         paths.flatMap { path -> [Int] in
             var status = stat()
-            guard stat(path, &status) == 0 else { return [0, 0, 0, 0] }
-            return [Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+            guard stat(path, &status) == 0 else { return [] }
+            // The time of the last change of status too: a file that becomes readable is not written.
+            return [
+                Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                status.st_ctim.tv_sec, status.st_ctim.tv_nsec,
+            ]
         }
     }
 }

@@ -33,6 +33,8 @@ final class Routes {
     }
 
     var engine: (any InferenceEngine)?
+    /// Whether the engine gets on; `nil`: nobody looks.
+    var watchdog: Watchdog?
     private(set) var phase = Phase.loading
     /// Set with the model, and kept while draining.
     private(set) var serving: Serving?
@@ -112,8 +114,11 @@ final class Routes {
                     refuse(exchange, error)
                 }
             }
-        case .health: reply(exchange, .ok, ServerStatus.fields, ServerStatus.health)
+        case .health:
+            if isStalled { return refuse(exchange, .stalled(retryAfter: 10)) }
+            reply(exchange, .ok, ServerStatus.fields, ServerStatus.health)
         case .ready:
+            if isStalled { return refuse(exchange, .stalled(retryAfter: 10)) }
             withServing(exchange) { _ in
                 reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready)
             }
@@ -144,6 +149,7 @@ final class Routes {
         (moment.running, moment.waiting, moment.preparing) = (admission.running, admission.waiting, admission.preparing)
         moment.openRequests = requests.count
         moment.process = .now()
+        moment.isStalled = isStalled
         moment.includesOldNames = configuration.metricsIncludeOldNames
         return moment
     }
@@ -177,8 +183,11 @@ final class Routes {
         actions.append(.startTimer(.drainTimeout, after: timeout))
     }
 
+    private var isStalled: Bool { watchdog?.isStalled ?? false }
+
     /// Ends the engine's thread.
     func stopEngine() {
+        watchdog?.stop()
         engine?.stop()
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Server
 
 /// The command line: `trinity serve ...` and the tools beside it.
@@ -13,4 +14,16 @@ struct Trinity: AsyncParsableCommand {
             Tokenize.self,
             Render.self,
         ])
+
+    /// Runs the command that the arguments name.
+    static func main() async {
+        // `exit` would run the end of each library, and OpenBLAS's waits for threads that may never have come to life, as
+        // with little address space. What is buffered is written, and nobody is waited for.
+        on_exit(
+            { status, _ in
+                fflush(nil)
+                _exit(status)
+            }, nil)
+        await main(nil)
+    }
 }

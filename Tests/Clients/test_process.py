@@ -105,3 +105,28 @@ def test_an_idle_server_ends_at_once():
     with Server() as server:
         server.terminate()
         assert server.wait(5) == 0
+
+
+def test_a_stray_signal_does_not_end_the_server():
+    with Server() as server:
+        strays = [signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM,
+                  signal.SIGPROF, signal.SIGIO, signal.SIGPWR, signal.SIGSTKFLT, signal.SIGXFSZ, signal.SIGRTMIN,
+                  signal.SIGRTMAX]
+        for stray in strays:
+            server.process.send_signal(stray)
+            assert server.get("/health").status == 200, stray
+
+
+def test_a_process_with_little_address_space_leaves_at_its_end():
+    # OpenBLAS's thread never gets its memory, and the end of that library would wait for it.
+    outcome = subprocess.run(
+        ["bash", "-c", 'ulimit -v 200000; exec "$@"', "bash", REPOSITORY / BINARY, "--version"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    assert outcome.returncode == 0 and outcome.stdout
+
+
+def test_more_threads_than_cpus_are_lowered():
+    cpus = len(os.sched_getaffinity(0))
+    with Server("--threads", "1000") as server:
+        assert server.get("/version").json["threads"] <= cpus
+        assert "--threads 1000 lowered to" in server.log_text()

@@ -32,6 +32,7 @@ import Text
         (.rateLimited(.tokens, limit: 100, retryAfter: 5), 429, "rate_limit_exceeded"),
         (.notReady(retryAfter: 5), 503, "server_not_ready"),
         (.draining(retryAfter: 5), 503, "server_draining"),
+        (.stalled(retryAfter: 5), 503, "engine_stalled"),
         (.deadlineExceeded, 504, "deadline_exceeded"),
         (.aborted, 500, "aborted"),
         (.internalError, 500, nil),

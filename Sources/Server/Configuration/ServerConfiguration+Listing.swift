@@ -48,6 +48,7 @@ extension ServerConfiguration {
         case .compute: engine.compute.rawValue
         case .weights: engine.weightFormat.rawValue
         case .drainTimeout: String(Int(drainTimeout / .seconds(1)))
+        case .watchdogTimeout: watchdogTimeout.map(Self.text)
         case .metricsAccess: (metricsNeedKey ? MetricsAccess.key : .open).rawValue
         case .metricsCompat: String(metricsIncludeOldNames)
         case .webPage: (servesPage ? Switch.on : .off).rawValue

@@ -6,7 +6,8 @@ extension ServerConfiguration {
     public enum Option: String, CaseIterable, Sendable {
         case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
         case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
-            prefixCache, sharePrefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout
+            prefixCache, sharePrefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout,
+            watchdogTimeout
         case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, metricsAccess, metricsCompat, corsOrigins,
             allowedHosts, webPage
         case tlsCertFile, tlsKeyFile, tlsClientCaFile, maxConnections, maxBodyMemory, config

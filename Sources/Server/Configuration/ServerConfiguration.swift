@@ -25,6 +25,9 @@ public struct ServerConfiguration: Sendable {
     public var preparationTimeout = Duration.seconds(60)
     /// Whether requests of different API keys may find each other's prompts in the prefix cache.
     public var sharesPrefixCache = false
+    /// How long a step of the engine may take before `/health` is 503; `nil`: nobody looks. A step of 512 tokens of the
+    /// largest model takes seconds on a slow CPU, and one of 8,192 tokens some ten times as long.
+    public var watchdogTimeout: Duration? = .seconds(60)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
     /// Bytes of all request bodies that are held at a time, beyond the first 64 KiB of each; above it 503.
@@ -170,6 +173,9 @@ public struct ServerConfiguration: Sendable {
         engine.kernels = try options.choice(.kernels)
         engine.weightFormat = try options.choice(.weights) ?? engine.weightFormat
         drainTimeout = .seconds(try options.integer(.drainTimeout, in: 0...86400) ?? 30)
+        watchdogTimeout = try options.unlessOff(.watchdogTimeout, watchdogTimeout) {
+            () throws(ConfigurationError) in try options.duration(.watchdogTimeout, atMost: .seconds(86400))
+        }
         trustsUserContent = try options.bool(.trustUserContent) ?? trustsUserContent
         reasoningParser = try options.choice(.reasoningParser) ?? reasoningParser
         toolCallParser = try options.choice(.toolCallParser) ?? toolCallParser

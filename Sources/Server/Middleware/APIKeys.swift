@@ -47,11 +47,14 @@ public struct APIKeys: Sendable {
 
     /// Adds the keys of a file: a name, a space and a key a line, and perhaps `requests-per-minute=60` and
     /// `tokens-per-minute=10000`, and `min-priority=-10`, the most urgent priority that its requests may ask for (0 without
-    /// it); empty lines and those that begin with `#` say nothing.
+    /// it); empty lines and those that begin with `#` say nothing. Lines end as on any system, and a byte order mark is
+    /// skipped.
     ///
     /// - Throws: the first line at fault.
     mutating func add(file text: String) throws(Flaw) {
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+        // By `isNewline`: CR LF is one Character, and not equal to a line feed.
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard let name = words.first, !name.hasPrefix("#") else { continue }
             guard words.count >= 2 else { throw Flaw(reason: "line \(number + 1) must be a name and a key") }
@@ -110,10 +113,14 @@ public struct APIKeys: Sendable {
         return limits
     }
 
-    /// The key that a request came with, as `Authorization: Bearer` (RFC 6750) or as Anthropic's `x-api-key`;
-    /// `nil`: it has none that is known. Takes the same time for every wrong key.
+    /// The key that a request came with, as `Authorization: Bearer` (RFC 6750) or else as Anthropic's `x-api-key`, since a
+    /// proxy may have put its own credentials into the first; `nil`: it has none that is known. Takes the same time for
+    /// every wrong key.
     func key(in fields: HTTPFields) -> Key? {
-        guard let given = Self.given(in: fields) else { return nil }
+        Self.given(in: fields).lazy.compactMap(key).first
+    }
+
+    private func key(_ given: String) -> Key? {
         let digest = Self.digest(of: given)
         var found: Key?
         for key in keys {
@@ -123,15 +130,13 @@ public struct APIKeys: Sendable {
         return found
     }
 
-    static func isGiven(in fields: HTTPFields) -> Bool { given(in: fields) != nil }
+    static func isGiven(in fields: HTTPFields) -> Bool { !given(in: fields).isEmpty }
 
-    private static func given(in fields: HTTPFields) -> String? {
-        if let value = fields[.authorization] {
-            let words = value.split(separator: " ")
-            guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }
-            return String(words[1])
-        }
-        return HTTPField.Name("x-api-key").flatMap { fields[$0] }
+    /// What may be keys, at most two.
+    private static func given(in fields: HTTPFields) -> [String] {
+        let words = fields[.authorization]?.split(separator: " ") ?? []
+        let bearer = words.count == 2 && words[0].lowercased() == "bearer" ? String(words[1]) : nil
+        return [bearer, HTTPField.Name("x-api-key").flatMap { fields[$0] }].compactMap(\.self)
     }
 
     static func digest(of key: String) -> [UInt8] {

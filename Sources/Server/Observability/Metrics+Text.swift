@@ -15,6 +15,8 @@ extension Metrics {
         /// Requests whose reply has not ended, on all connections.
         var openRequests = 0
         var process = ProcessStatistics()
+        /// Whether the engine has not ended its step within the watchdog's timeout.
+        var isStalled = false
         /// Whether names that vLLM has given up are there too.
         var includesOldNames = false
     }
@@ -56,6 +58,9 @@ extension Metrics {
                 ([("reason", "capacity")], Double(moment.waiting - moment.preparing)),
                 ([("reason", "deferred")], Double(moment.preparing)),
             ])
+        text.gauge(
+            "trinity_engine_stalled", "1 while a step takes longer than --watchdog-timeout, else 0.",
+            moment.isStalled ? 1 : 0)
         text.gauge("trinity_open_requests", "Requests whose reply has not ended.", Double(moment.openRequests))
     }
 

@@ -46,6 +46,8 @@ package enum APIError: Error, Hashable, Sendable {
     case notReady(retryAfter: Int)
     /// The server finishes what it has and takes nothing new; `retryAfter` in seconds.
     case draining(retryAfter: Int)
+    /// The engine is in a step that has exceeded `--watchdog-timeout`; `retryAfter` in seconds.
+    case stalled(retryAfter: Int)
     /// The server gave up on an accepted request.
     case aborted
     /// The request was not complete within the time that it set itself.
@@ -70,7 +72,7 @@ extension APIError {
         case .wire(let error, _): error.status
         case .rateLimited: .tooManyRequests
         case .overloaded(.share, _): .tooManyRequests
-        case .overloaded, .notReady, .draining: .serviceUnavailable
+        case .overloaded, .notReady, .draining, .stalled: .serviceUnavailable
         case .deadlineExceeded: .gatewayTimeout
         case .unsatisfiable: .badRequest
         case .aborted, .internalError: .internalServerError
@@ -125,6 +127,7 @@ extension APIError {
         case .overloaded: "server_overloaded"
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
+        case .stalled: "engine_stalled"
         case .aborted: "aborted"
         case .deadlineExceeded: "deadline_exceeded"
         case .unsatisfiable: "unsatisfiable"
@@ -135,7 +138,7 @@ extension APIError {
     /// When to try again, in seconds. OpenAI's client does not retry at all when told to wait above 120 s.
     var retryAfter: Int? {
         switch self {
-        case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds),
+        case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds), .stalled(let seconds),
             .rateLimited(_, _, let seconds):
             min(max(seconds, 1), 120)
         default: nil
@@ -221,6 +224,7 @@ extension APIError {
         case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
+        case .stalled: "The engine is stalled: its current step has taken longer than --watchdog-timeout."
         case .draining: "The server is shutting down and takes no new requests."
         case .aborted: "The server stopped the request before it was complete."
         case .deadlineExceeded: "The request was not complete within its timeout."

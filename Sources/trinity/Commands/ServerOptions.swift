@@ -119,6 +119,12 @@ struct ServerOptions: ParsableArguments {
         help: ArgumentHelp(
             "How long running requests may take to finish after SIGTERM (default: 30).", valueName: "seconds"))
     var drainTimeout: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Time that one step of the engine may take before /health is 503, such as 5m, or off (default: 60s).",
+            valueName: "time"))
+    var watchdogTimeout: String?
     @Flag(
         help: "Let users and tools write special tokens in their messages; otherwise those are ordinary text.")
     var trustUserContent = false
@@ -228,7 +234,7 @@ struct ServerOptions: ParsableArguments {
             (.kvCacheDtype, kvCacheDtype),
             (.prefixCache, prefixCache), (.speculative, speculative), (.speculativeTokens, speculativeTokens),
             (.compute, compute), (.kernels, kernels), (.weights, weights),
-            (.drainTimeout, drainTimeout),
+            (.drainTimeout, drainTimeout), (.watchdogTimeout, watchdogTimeout),
             (.reasoningParser, reasoningParser), (.toolCallParser, toolCallParser), (.logLevel, logLevel),
             (.apiKey, apiKey), (.apiKeyFile, apiKeyFile), (.metricsAccess, metricsAccess),
             (.metricsCompat, metricsCompat ? "true" : nil), (.webPage, webPage),

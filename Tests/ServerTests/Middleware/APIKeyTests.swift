@@ -28,9 +28,25 @@ import Text
             ([field: "abc"], "bob"), ([.authorization: "Bearer secret-2"], nil), ([.authorization: "secret-1"], nil),
             ([.authorization: "Basic secret-1"], nil), ([.authorization: "Bearer \(digest)"], nil), ([:], nil),
             ([.authorization: "Bearer sha256:\(digest)"], nil), ([field: ""], nil),
+            // Another's credentials, or a wrong key, beside a right one.
+            ([.authorization: "Basic dTpw", field: "abc"], "bob"),
+            ([.authorization: "Bearer no", field: "abc"], "bob"),
+            ([.authorization: "Bearer secret-1", field: "no"], "ann"),
+            ([.authorization: "Basic abc", field: "no"], nil),
         ] as [(HTTPFields, String?)] {
             #expect(keys.key(in: fields)?.name == name, "\(fields)")
         }
+    }
+
+    @Test(arguments: ["\n", "\r\n", "\r"], ["", "\u{FEFF}"])
+    func `lines end as on any system, and a byte order mark is no part of a name`(end: String, mark: String) throws {
+        for comment in ["", "# team\(end)\(end)"] {
+            let keys = try keys(mark + comment + "ann secret-1\(end)bob secret-2 requests-per-minute=5\(end)")
+            #expect(keys.key(in: [.authorization: "Bearer secret-1"])?.name == "ann")
+            #expect(keys.key(in: [.authorization: "Bearer secret-2"])?.limits.requestsPerMinute == 5)
+        }
+        let flaw = #expect(throws: APIKeys.Flaw.self) { try self.keys("ann secret-1\(end)bob\(end)") }
+        #expect(flaw?.reason == "line 2 must be a name and a key")
     }
 
     @Test(

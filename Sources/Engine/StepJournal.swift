@@ -1,0 +1,83 @@
+import Scheduling
+import Synchronization
+
+/// What the engine thread does between two looks into its mailbox, for a watchdog on another thread.
+public struct RunningStep: Sendable {
+    /// The parts of a step.
+    public enum Phase: String, Sendable {
+        /// Takes new requests and aborts, and schedules.
+        case schedule
+        /// Runs the model, samples and reports.
+        case compute
+    }
+
+    /// Counts steps since the start, so that two looks can tell whether it is still the same one.
+    public var number: UInt64
+    public var began: ContinuousClock.Instant
+    public var phase = Phase.schedule
+    /// The sequences that are computed; in the phase `schedule` those that have just been submitted.
+    public var sequences: [SequenceID] = []
+    /// Tokens that the step computes.
+    public var tokens = 0
+
+    /// - Parameters:
+    ///   - number: the step's number since the start.
+    ///   - began: when it began.
+    public init(number: UInt64, began: ContinuousClock.Instant) {
+        self.number = number
+        self.began = began
+    }
+}
+
+/// Where the engine thread publishes its running step. Locked twice or three times a step, for an assignment each.
+final class StepJournal: Sendable {
+    private struct State {
+        var count: UInt64 = 0
+        var running: RunningStep?
+    }
+
+    private let state = Mutex(State())
+
+    /// The step that runs now; `nil`: the thread sleeps, or has not begun.
+    var running: RunningStep? { state.withLock(\.running) }
+
+    func begin(submitted: [SequenceID]) {
+        state.withLock { state in
+            state.count += 1
+            state.running = RunningStep(number: state.count, began: .now)
+            state.running?.sequences = submitted
+        }
+    }
+
+    func compute(_ sequences: [SequenceID], tokens: Int) {
+        state.withLock { state in
+            state.running?.phase = .compute
+            state.running?.sequences = sequences
+            state.running?.tokens = tokens
+        }
+        #if DEBUG
+            StalledStep.sleepIfAsked()
+        #endif
+    }
+
+    func end() {
+        state.withLock { $0.running = nil }
+    }
+}
+
+#if DEBUG
+    import Foundation
+
+    /// An engine that does not return from its first step, for tests of the process as a whole. Not in release builds.
+    private enum StalledStep {
+        private static let isLeft = Atomic(true)
+
+        /// Sleeps for the seconds that `TRINITY_TEST_STALL_STEP` says, once.
+        static func sleepIfAsked() {
+            guard let text = ProcessInfo.processInfo.environment["TRINITY_TEST_STALL_STEP"],
+                let seconds = Double(text), isLeft.exchange(false, ordering: .relaxed)
+            else { return }
+            Thread.sleep(forTimeInterval: seconds)
+        }
+    }
+#endif

@@ -1,0 +1,67 @@
+import Engine
+import Foundation
+import Logging
+import Synchronization
+
+/// Notices an engine that does not finish its step. Looks from a thread of its own, so that neither the engine nor the
+/// event loop nor a full thread pool keeps it from looking.
+final class Watchdog: Sendable {
+    private let timeout: Duration
+    private let logger: Logger
+    private let step: @Sendable () -> RunningStep?
+    /// The number of the step that was found stalled; 0: none.
+    private let stalled = Atomic<UInt64>(0)
+    private let isStopped = Atomic(false)
+
+    /// - Parameters:
+    ///   - timeout: how long a step may take.
+    ///   - step: the step that runs now; called from any thread.
+    init(timeout: Duration, logger: Logger, step: @escaping @Sendable () -> RunningStep?) {
+        self.timeout = timeout
+        self.logger = logger
+        self.step = step
+    }
+
+    /// Whether the engine is in a step that takes longer than the timeout, as of the last look.
+    var isStalled: Bool { stalled.load(ordering: .relaxed) > 0 }
+
+    /// Looks once a second, or four times within a shorter timeout, until `stop`.
+    func start() {
+        let interval = min(timeout / .seconds(4), 1)
+        let thread = Thread { [self] in
+            while !isStopped.load(ordering: .relaxed) {
+                look(now: .now)
+                Thread.sleep(forTimeInterval: interval)
+            }
+        }
+        thread.name = "watchdog"
+        thread.stackSize = 512 << 10
+        thread.start()
+    }
+
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+    }
+
+    /// Compares the running step with the timeout. Logs when a step is found stalled, and when it has ended after all.
+    func look(now: ContinuousClock.Instant) {
+        let running = step()
+        let known = stalled.load(ordering: .relaxed)
+        if known > 0, running?.number != known {
+            stalled.store(0, ordering: .relaxed)
+            logger.notice("engine recovered", metadata: ["step": "\(known)"])
+        }
+        guard let running, running.number != known, now - running.began > timeout else { return }
+        // Before the log, which may wait for whoever reads it.
+        stalled.store(running.number, ordering: .relaxed)
+        let sequences = running.sequences.prefix(16).map { String($0.rawValue) }.joined(separator: ",")
+        logger.error(
+            "engine stalled: the step has not ended within --watchdog-timeout",
+            metadata: [
+                "step": "\(running.number)", "phase": "\(running.phase.rawValue)",
+                "seconds": "\(Int((now - running.began) / .seconds(1)))", "timeout": "\(timeout)",
+                "tokens": "\(running.tokens)", "sequences": "\(running.sequences.count)",
+                "sequence_ids": "\(sequences)",
+            ])
+    }
+}
