@@ -17,6 +17,8 @@ let package = Package(
         .executableTarget(
             name: "GrammarBenchmark", dependencies: [.product(name: "Text", package: "trinity")],
             swiftSettings: settings),
+        .executableTarget(
+            name: "JSONBenchmark", dependencies: [.product(name: "Text", package: "trinity")], swiftSettings: settings),
         // What the machine can do at most; written in C, where the compiler does what it is told.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(

@@ -28,12 +28,6 @@ struct TextPipeline: Sendable {
     init?(directory: URL) throws(TextPipelineError) {
         let tokenizerURL = directory.appending(path: "tokenizer.json")
         guard RegularFile.exists(tokenizerURL.path) else { return nil }
-        do throws(TokenizerError) {
-            tokenizer = try Tokenizer(contentsOf: tokenizerURL)
-        } catch {
-            throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
-        }
-        grammars = GrammarCompiler(tokenizer)
         let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
         let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
         specialTokens = Self.specialTokens(configuration, map)
@@ -41,6 +35,12 @@ struct TextPipeline: Sendable {
         templateSource = try Self.templateSource(directory, configuration)
         outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
+        do throws(TokenizerError) {
+            tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])
+        } catch {
+            throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
+        }
+        grammars = GrammarCompiler(tokenizer)
         warnings = TemplateMarkers.warnings(templateSource ?? "", tokenizer, specialTokens)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import Text
@@ -172,6 +173,34 @@ private struct Parts: Equatable {
         #expect(parser.append("b\"}") == [.arguments(index: 0, "b\"}")])
         #expect(parser.append("}\n</tool_call>") == [])
         #expect(parser.calls == 1 && !parser.isDone)
+    }
+
+    /// A search that begins anew with each piece takes minutes for these.
+    @Test(arguments: ["xml", "json", "whole", "name", "space", "no call", "cut"])
+    func `long text costs no more for each piece than short text`(kind: String) {
+        let body = String(repeating: "some <b>text</b> of a file; ", count: 1 << 13)
+        let (text, format) =
+            switch kind {
+            case "xml":
+                ("<tool_call><function=f><parameter=s>\(body)</parameter></function></tool_call>", Self.xml)
+            case "json": ("<tool_call>{\"name\": \"f\", \"arguments\": {\"s\": \"\(body)\"}}</tool_call>", Self.json)
+            case "whole": ("<tool_call>{\"arguments\": {\"s\":\"\(body)\"}, \"name\": \"f\"}</tool_call>", Self.json)
+            case "name": ("<tool_call>{\"name\": \"\(body)", Self.json)
+            case "space": (String(repeating: "  \n ", count: 1 << 15) + "x", Self.xml)
+            case "cut": ("<tool_call><function=f></function>\(body)", Self.xml)
+            default: (String(repeating: "<tool_call>{", count: 1 << 14) + "</tool_call>", Self.json)
+            }
+        let test = Case(text: text, parts: Parts(), format: format)
+        let bytes = Array(text.utf8)
+        let pieces = stride(from: 0, to: bytes.count, by: 5).map {
+            String(decoding: bytes[$0..<min($0 + 5, bytes.count)], as: UTF8.self)
+        }
+        let start = clock()
+        let parts = parse(pieces, test)
+        let seconds = Double(clock() - start) / Double(CLOCKS_PER_SEC)
+        #expect(parts == parse([text], test))
+        #expect(parts.reasoning.utf8.count + parts.content.utf8.count + (parts.calls.first?.utf8.count ?? 0) > 3)
+        #expect(seconds < 20, "\(seconds) s")
     }
 
     @Test func `nothing follows the only call that is wanted`() {

@@ -79,6 +79,34 @@ import Text
         _ = try ChatTemplate(source: source).render([:])
     }
 
+    @Test func `text that is made again and again has a bound by the input`() throws {
+        let source = "{% set ns = namespace(s='') %}{% for i in range(n) %}{% set ns.s = ns.s ~ x %}{% endfor %}"
+        let template = try ChatTemplate(source: source)
+        let text = JSONValue.string(String(repeating: "x", count: 20_000))
+        // 20 kB, 40 kB, ... come to 64 MB after some 80 rounds.
+        _ = try template.render(["x": text, "n": 50])
+        #expect(throws: TemplateError.self) { try template.render(["x": text, "n": 120]) }
+        // What a template may make grows with what it was given.
+        let large = JSONValue.string(String(repeating: "y", count: 10 << 20))
+        _ = try template.render(["x": text, "n": 120, "large": large])
+    }
+
+    @Test func `many messages are no more work each than few`() throws {
+        let template = try ChatTemplate(source: "{% for m in messages %}{{ m.content }}{% endfor %}")
+        let message: JSONValue = ["role": "user", "content": "Hi"]
+        let messages = JSONValue.array(Array(repeating: message, count: 100_000))
+        let inputs = UntrustedInputs(messages: Set(0..<100_000))
+        #expect(try template.render(["messages": messages], untrusted: inputs).map(\.text.utf8.count) == [200_000])
+    }
+
+    @Test func `rendering stops when it is told to`() throws {
+        let template = try ChatTemplate(source: "{% for i in range(100000) %}{% endfor %}")
+        _ = try template.render([:])
+        Cancellation.$token.withValue(StoppedWork()) {
+            #expect { try template.render([:]) } throws: { "\($0)".contains("cancelled") }
+        }
+    }
+
     @Test func `any prefix of a template compiles or is refused`() throws {
         let source = Array(
             "a{%- if x is not none and (y[1:] or {'k': [1.5e3, 0x1F]}) -%}{# c #}{{ 'é\\n' ~ -z|d('q') }}{% raw %}{{{% endraw %}\r\n{% endif %}{% macro m(a, b=1) %}{% endmacro %}{% for a, (b) in c if d %}{% else %}{% endfor %}{% call(x) m() %}{% endcall %}"

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 import Text
@@ -36,6 +37,34 @@ import Text
         // Not special, so it is found everywhere.
         #expect(ids.contains(think))
         #expect(tokenizer.decode(ids, skipSpecialTokens: true) == "a<|im_end|><think>")
+    }
+
+    @Test(arguments: TokenizerVectors.kinds)
+    func `untrusted text becomes no token that the template writes`(kind: String) throws {
+        let url = Fixtures.root.appending(path: "text/tokenizers/\(kind)/tokenizer.json")
+        let file = try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
+        let contents = (file["added_tokens"]?.array ?? []).compactMap { $0["content"]?.string }
+        let source = contents.map { "{{ \(String(decoding: JSONValue.string($0).serialized, as: UTF8.self)) }}" }
+        let literals = try ChatTemplate(source: source.joined()).literals
+        let guarded = try Tokenizer(contentsOf: url, guarding: literals)
+        let plain = try Tokenizer(contentsOf: url)
+        for content in contents where !content.allSatisfy(\.isWhitespace) {
+            let id = try #require(guarded.id(of: content))
+            let untrusted = guarded.encode(runs([("a \(content) b", false)]), addSpecialTokens: false)
+            let asText = guarded.encode("a \(content) b", addSpecialTokens: false, specialTokensAsText: true)
+            #expect(untrusted == asText)
+            // An ordinary piece of text may be the same token by way of merges, a tag may not.
+            if content.contains("<") || content.contains("[") { #expect(!untrusted.contains(id), "\(content)") }
+            // Trusted text is as it was.
+            #expect(
+                guarded.encode("a \(content) b", addSpecialTokens: true)
+                    == plain.encode("a \(content) b", addSpecialTokens: true))
+        }
+    }
+
+    @Test func `a template writes its text and its string literals, escapes resolved`() throws {
+        let template = try ChatTemplate(source: "{# <c> #}<a>{{ '<\\x62>' + x }}{% if y == \"<d>\" %}{% endif %}")
+        #expect(template.literals == ["<a>", "<b>", "<d>"])
     }
 
     @Test func `a special token that crosses a border is text`() throws {

@@ -150,7 +150,9 @@ extension ChatMessage.ToolCall {
     /// Many templates can only print a mapping. No text is a call without arguments.
     private static func parse(_ text: String) -> JSONValue {
         guard !text.isEmpty else { return .object([:]) }
-        guard let value = try? JSONValue(parsing: text), value.object != nil else { return .string(text) }
+        guard let value = try? JSONValue(parsing: text, limits: .init(values: 1 << 18)), value.object != nil else {
+            return .string(text)
+        }
         return value
     }
 

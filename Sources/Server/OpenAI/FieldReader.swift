@@ -93,9 +93,17 @@ struct FieldReader {
 }
 
 extension JSONValue {
+    /// What the body of a request may hold: four million values, which take some 200 MB, and no member twice, since two
+    /// readers of such an object would not agree on what it says.
+    static let requestLimits = JSONLimits(values: 1 << 22, refusesRepeatedNames: true)
+
     /// Parses the body of a request.
+    ///
+    /// - Throws: `APIError.malformedJSON`, also for what is beyond ``requestLimits``.
     init(requestBody bytes: [UInt8]) throws(APIError) {
-        do throws(JSONError) { self = try JSONValue(parsing: bytes) } catch { throw .malformedJSON(error) }
+        do throws(JSONError) { self = try JSONValue(parsing: bytes, limits: Self.requestLimits) } catch {
+            throw .malformedJSON(error)
+        }
     }
 
     func requireString(at path: String) throws(APIError) -> String {

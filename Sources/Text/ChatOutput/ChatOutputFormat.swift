@@ -54,19 +54,6 @@ extension Array where Element == UInt8 {
         return nil
     }
 
-    /// How many of the last bytes may be the beginning of one of `patterns`.
-    func openSuffix(of patterns: [[UInt8]]) -> Int {
-        var longest = 0
-        for pattern in patterns {
-            for length in stride(from: Swift.min(pattern.count - 1, count), to: longest, by: -1)
-            where suffix(length).elementsEqual(pattern.prefix(length)) {
-                longest = length
-                break
-            }
-        }
-        return longest
-    }
-
     var isSpace: Bool { allSatisfy(\.isSpace) }
 }
 

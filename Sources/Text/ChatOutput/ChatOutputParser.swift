@@ -26,7 +26,9 @@ public struct ChatOutputParser: Sendable {
     private var placeBehindCall = Place.content
     private var scanner: CallScanner?
     /// What is not understood yet.
-    private var pending: [UInt8] = []
+    private var pending = PendingText()
+    /// How many of the pending bytes are space before anything else came.
+    private var leadingSpace = 0
     /// Space that is given out when text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
@@ -66,7 +68,7 @@ public struct ChatOutputParser: Sendable {
     /// Takes the next piece of the reply.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
         guard !isDone else { return [] }
-        pending += text.utf8
+        pending.append(text)
         var events: [ChatOutputEvent] = []
         while !isDone, step(isLast: false, &events) {}
         return events
@@ -98,9 +100,10 @@ public struct ChatOutputParser: Sendable {
     private var takesCalls: Bool { format.calls != nil && !tools.isEmpty }
 
     private mutating func begin(isLast: Bool) -> Bool {
-        let text = Array(pending.drop { $0.isSpace })
-        if text.starts(with: Self.opening) {
-            pending = Array(text.dropFirst(Self.opening.count))
+        leadingSpace = pending.endOfSpace(from: leadingSpace)
+        let text = pending.slice(leadingSpace..<min(leadingSpace + Self.opening.count, pending.count))
+        if text.elementsEqual(Self.opening) {
+            pending.drop(leadingSpace + Self.opening.count)
             place = .reasoning
             skipsSpace = true
             return true
@@ -114,16 +117,14 @@ public struct ChatOutputParser: Sendable {
     private mutating func takeText(
         upTo tags: [[UInt8]], isLast: Bool, _ events: inout [ChatOutputEvent]
     ) -> Bool {
-        let found = tags.compactMap { tag in pending.firstRange(of: tag).map { (range: $0, tag: tag) } }
-            .min { $0.range.lowerBound < $1.range.lowerBound }
-        guard let found else {
-            let kept = isLast ? 0 : pending.openSuffix(of: tags)
-            give(Array(pending.dropLast(kept)), &events)
-            pending = Array(pending.suffix(kept))
+        guard let found = pending.firstTag(of: tags) else {
+            let end = pending.count - (isLast ? 0 : pending.openSuffix(of: tags))
+            give(pending.slice(0..<end), &events)
+            pending.drop(end)
             return false
         }
-        give(Array(pending[..<found.range.lowerBound]), &events)
-        pending.removeSubrange(..<found.range.upperBound)
+        give(pending.slice(0..<found.range.lowerBound), &events)
+        pending.drop(found.range.upperBound)
         if found.tag == Self.closing {
             place = .content
             leaveSpace()
@@ -156,7 +157,7 @@ public struct ChatOutputParser: Sendable {
             leaveSpace()
         case .noCall:
             place = placeBehindCall
-            give(Self.callOpening, &events)
+            give(Self.callOpening[...], &events)
         }
         return true
     }
@@ -168,15 +169,16 @@ public struct ChatOutputParser: Sendable {
     }
 
     /// Gives out text, but for space at its end as long as nothing follows.
-    private mutating func give(_ text: [UInt8], _ events: inout [ChatOutputEvent]) {
-        let text = skipsSpace ? Array(text.drop { $0.isSpace }) : text
+    private mutating func give(_ text: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+        let text = skipsSpace ? text.drop { $0.isSpace } : text
         guard !text.isEmpty else { return }
         skipsSpace = false
-        let all = space + text
-        let end = all.lastIndex { !$0.isSpace }.map { $0 + 1 } ?? 0
-        space = Array(all[end...])
-        guard end > 0 else { return }
-        emit(all[..<end], &events)
+        guard let last = text.lastIndex(where: { !$0.isSpace }) else {
+            space += text
+            return
+        }
+        emit((space + text[...last])[...], &events)
+        space = Array(text[(last + 1)...])
     }
 
     private func emit(_ bytes: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
@@ -204,7 +206,7 @@ enum CallScanner: Sendable {
     case xml(XMLCallScanner)
 
     /// Takes what it understands from `pending`.
-    mutating func scan(_ pending: inout [UInt8], isLast: Bool, _ give: (Part) -> Void) -> Outcome {
+    mutating func scan(_ pending: inout PendingText, isLast: Bool, _ give: (Part) -> Void) -> Outcome {
         switch self {
         case .json(var scanner):
             defer { self = .json(scanner) }

@@ -11,47 +11,57 @@ struct JSONCallScanner: Sendable {
         case whole
     }
 
+    /// The longest head, in bytes, before which arguments are given out while they come. A longer one is read as a whole:
+    /// otherwise a name without an end would be read anew with every token.
+    private static let longestHead = 1024
+
     private var phase = Phase.head
     private var depth = 0
     private var isInString = false
     private var isEscaped = false
+    /// How many of the pending bytes are known to be space.
+    private var space = 0
 
     mutating func scan(
-        _ pending: inout [UInt8], isLast: Bool, _ give: (CallScanner.Part) -> Void
+        _ pending: inout PendingText, isLast: Bool, _ give: (CallScanner.Part) -> Void
     ) -> CallScanner.Outcome {
         if phase == .head {
-            switch Self.head(pending) {
-            case .incomplete where !isLast: return .incomplete
+            switch Self.head(Array(pending.slice(0..<min(pending.count, Self.longestHead + 1)))) {
+            case .incomplete where !isLast && pending.count <= Self.longestHead: return .incomplete
             case .found(let name, let start):
-                pending.removeSubrange(..<start)
+                pending.drop(start)
                 give(.name(name))
                 phase = .arguments
             default: phase = .whole
             }
         }
         if phase == .arguments {
-            let end = endOfArguments(in: pending)
-            if end > 0 { give(.arguments(String(decoding: pending[..<end], as: UTF8.self))) }
-            pending.removeSubrange(..<end)
+            let end = endOfArguments(in: pending.slice(0..<pending.count))
+            if end > 0 { give(.arguments(pending.string(0..<end))) }
+            pending.drop(end)
             if depth > 0 { return isLast ? .complete : .incomplete }
             phase = .tail
         }
         // An object whose members stand in another order is read as a whole.
-        if phase == .whole, let first = pending.first(where: { !$0.isSpace }), first != UInt8(ascii: "{") {
-            return .noCall
+        if phase == .whole {
+            space = pending.endOfSpace(from: space)
+            if space < pending.count, pending[space] != UInt8(ascii: "{") { return .noCall }
         }
-        let closing = pending.firstRange(of: ChatOutputParser.callClosing)
+        let closing = pending.firstCallEnd()
         if closing == nil, !isLast { return .incomplete }
         let end = closing?.lowerBound ?? pending.count
-        guard phase == .tail || giveWhole(Array(pending[..<end]), give) else { return .noCall }
-        pending.removeSubrange(..<(closing?.upperBound ?? end))
+        guard phase == .tail || giveWhole(pending, end, give) else { return .noCall }
+        pending.drop(closing?.upperBound ?? end)
         return .complete
     }
 
-    private func giveWhole(_ raw: [UInt8], _ give: (CallScanner.Part) -> Void) -> Bool {
-        guard let call = try? JSONValue(parsing: raw), let name = call["name"]?.string, !name.isEmpty else {
-            return false
+    private func giveWhole(_ pending: PendingText, _ end: Int, _ give: (CallScanner.Part) -> Void) -> Bool {
+        // Read in place: text that is no call may begin many of them, each as long as all that follows.
+        let read = pending.withUnsafeBytes(0..<end) { bytes in
+            var parser = JSONParser(bytes: bytes)
+            return try? parser.parseText()
         }
+        guard let call = read, let name = call["name"]?.string, !name.isEmpty else { return false }
         let arguments = call["arguments"] ?? call["parameters"] ?? [:]
         // Some models write the arguments as the API does, as a string of JSON.
         let text = arguments.string ?? String(decoding: arguments.serialized, as: UTF8.self)
@@ -62,7 +72,7 @@ struct JSONCallScanner: Sendable {
     }
 
     /// How far the arguments reach in `text`.
-    private mutating func endOfArguments(in text: [UInt8]) -> Int {
+    private mutating func endOfArguments(in text: ArraySlice<UInt8>) -> Int {
         for (index, byte) in text.enumerated() {
             if isInString {
                 if isEscaped {

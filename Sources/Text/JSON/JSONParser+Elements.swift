@@ -34,26 +34,25 @@ extension JSONParser {
         try parseColon()
     }
 
-    /// Appends the string at the position, whose UTF-8 is known to be valid.
+    /// Appends the string at the position with its escapes resolved. Its UTF-8 is not looked at.
     mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
+        let opening = position
         position += 1
-        var start = position
-        while position < bytes.count {
+        while true {
+            let start = position
+            try skipPlain()
+            text += UnsafeBufferPointer(rebasing: bytes[start..<position])
+            guard position < bytes.count else { throw error("unterminated string", at: opening) }
             switch bytes[position] {
             case UInt8(ascii: "\""):
-                text += UnsafeBufferPointer(rebasing: bytes[start..<position])
                 position += 1
                 return
             case UInt8(ascii: "\\"):
-                text += UnsafeBufferPointer(rebasing: bytes[start..<position])
                 position += 1
                 try parseEscape(into: &text)
-                start = position
-            case 0..<0x20: throw error("control character in a string")
-            default: position += 1
+            default: throw error("control character in a string")
             }
         }
-        throw error("unterminated string")
     }
 
     /// A plain number without sign, fraction, exponent or leading zeros; `nil` for anything else.

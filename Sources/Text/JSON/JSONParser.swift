@@ -13,34 +13,38 @@ extension JSONValue {
 
     /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, no trailing bytes but white space).
     ///
-    /// - Throws: `JSONError` with the byte offset; nesting beyond ``maximumDepth`` is an error too.
-    public init(parsing bytes: [UInt8]) throws(JSONError) {
-        self = try bytes.span.withParser { parser throws(JSONError) in try parser.parseText() }
-    }
-
-    /// Parses the UTF-8 of `text`; see ``init(parsing:)-([UInt8])``.
-    public init(parsing text: String) throws(JSONError) {
-        try self.init(parsing: Array(text.utf8))
-    }
-}
-
-extension Span<UInt8> {
-    fileprivate func withParser<T>(_ body: (inout JSONParser) throws(JSONError) -> T) throws(JSONError) -> T {
-        let result: Result<T, JSONError> = withUnsafeBufferPointer { buffer in
-            var parser = JSONParser(bytes: buffer)
-            do throws(JSONError) { return .success(try body(&parser)) } catch { return .failure(error) }
+    /// - Parameter limits: what the text may take.
+    /// - Throws: `JSONError` with the byte offset, also for what is beyond a limit, and where ``Cancellation`` is requested.
+    /// - Complexity: O(bytes).
+    public init(parsing bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        let result: Result<JSONValue, JSONError> = bytes.withUnsafeBufferPointer { buffer in
+            var parser = JSONParser(bytes: buffer, limits: limits)
+            do throws(JSONError) { return .success(try parser.parseText()) } catch { return .failure(error) }
         }
-        return try result.get()
+        self = try result.get()
+    }
+
+    /// Parses the UTF-8 of `text`; see ``init(parsing:limits:)-([UInt8],_)``.
+    public init(parsing text: String, limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        try self.init(parsing: Array(text.utf8), limits: limits)
     }
 }
 
-/// A recursive-descent reader over bytes. Bounded by `JSONValue.maximumDepth`; linear in the text.
+/// A recursive-descent reader over bytes. Bounded by its limits; linear in the text.
 struct JSONParser {
-    let bytes: UnsafeBufferPointer<UInt8>
-    var position = 0
+    /// Values between two questions whether to stop.
+    private static let pollInterval = 4096
 
-    init(bytes: UnsafeBufferPointer<UInt8>) {
+    let bytes: UnsafeBufferPointer<UInt8>
+    let limits: JSONLimits
+    var position = 0
+    private var values = 0
+    /// Room for strings with escapes.
+    private var unescaped: [UInt8] = []
+
+    init(bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits = JSONLimits()) {
         self.bytes = bytes
+        self.limits = limits
     }
 
     mutating func parseText() throws(JSONError) -> JSONValue {
@@ -56,9 +60,10 @@ struct JSONParser {
     }
 
     mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
-        guard depth <= JSONValue.maximumDepth else {
-            throw error("nested deeper than \(JSONValue.maximumDepth) levels")
-        }
+        guard depth <= limits.depth else { throw error("nested deeper than \(limits.depth) levels") }
+        guard values < limits.values else { throw error("more than \(limits.values) values") }
+        values += 1
+        if values % Self.pollInterval == 0 { try checkCancellation() }
         skipWhitespace()
         guard position < bytes.count else { throw error("unexpected end") }
         switch bytes[position] {
@@ -80,11 +85,12 @@ struct JSONParser {
         if consume("}") { return .object(object) }
         while true {
             skipWhitespace()
-            guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
-            let name = try parseString()
-            skipWhitespace()
-            guard consume(":") else { throw error("expected ':' after a member name") }
-            object[name] = try parseValue(depth: depth + 1)
+            let start = position
+            let name = try parseName()
+            let isNew = object.update(name, try parseValue(depth: depth + 1))
+            guard isNew || !limits.refusesRepeatedNames else {
+                throw error("an object has the member '\(name.prefix(64))' twice", at: start)
+            }
             skipWhitespace()
             if consume("}") { return .object(object) }
             guard consume(",") else { throw error("expected ',' or '}' in an object") }
@@ -113,68 +119,43 @@ struct JSONParser {
         return value
     }
 
-    private mutating func parseNumber() throws(JSONError) -> JSONValue {
-        let start = position
-        _ = consume("-")
-        guard let first = peek(), isDigit(first) else { throw error("expected a digit") }
-        position += 1
-        if first != UInt8(ascii: "0") {
-            skipDigits()
-        } else if let next = peek(), isDigit(next) {
-            throw error("a number must not begin with 0")
-        }
-        var isInteger = true
-        if consume(".") {
-            isInteger = false
-            try requireDigits()
-        }
-        if let next = peek(), next | 0x20 == UInt8(ascii: "e") {
-            isInteger = false
-            position += 1
-            if !consume("+") { _ = consume("-") }
-            try requireDigits()
-        }
-        let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if isInteger { return Int(text).map { .integer($0) } ?? .bigInteger(text) }
-        guard let value = Double(text), value.isFinite else { throw error("number out of range", at: start) }
-        return .double(value)
-    }
-
-    private mutating func requireDigits() throws(JSONError) {
-        guard let next = peek(), isDigit(next) else { throw error("expected a digit") }
-        skipDigits()
-    }
-
     mutating func parseString() throws(JSONError) -> String {
-        position += 1
-        let start = position
-        while position < bytes.count {
-            switch bytes[position] {
-            case UInt8(ascii: "\""):
-                defer { position += 1 }
-                return try text(bytes[start..<position], at: start)
-            case UInt8(ascii: "\\"): return try parseEscapedString(from: start)
-            case 0..<0x20: throw error("control character in a string")
-            default: position += 1
-            }
+        let start = position + 1
+        position = start
+        try skipPlain()
+        guard position < bytes.count else { throw error("unterminated string", at: start - 1) }
+        switch bytes[position] {
+        case UInt8(ascii: "\""):
+            defer { position += 1 }
+            return try text(UnsafeBufferPointer(rebasing: bytes[start..<position]), at: start)
+        case UInt8(ascii: "\\"):
+            position = start - 1
+            return try parseEscapedString()
+        default: throw error("control character in a string")
         }
-        throw error("unterminated string", at: start - 1)
     }
 
-    /// Goes on from the first backslash of a string that began at `start`.
-    private mutating func parseEscapedString(from start: Int) throws(JSONError) -> String {
-        var unescaped = Array(bytes[start..<position])
-        while position < bytes.count {
-            let byte = bytes[position]
-            position += 1
-            switch byte {
-            case UInt8(ascii: "\""): return try text(unescaped[...], at: start)
-            case UInt8(ascii: "\\"): try parseEscape(into: &unescaped)
-            case 0..<0x20: throw error("control character in a string", at: position - 1)
-            default: unescaped.append(byte)
-            }
+    private mutating func parseEscapedString() throws(JSONError) -> String {
+        let start = position + 1
+        var room: [UInt8] = []
+        swap(&room, &unescaped)
+        room.removeAll(keepingCapacity: true)
+        try appendString(to: &room)
+        defer { swap(&room, &unescaped) }
+        let result: Result<String, JSONError> = room.withUnsafeBufferPointer { bytes in
+            do throws(JSONError) { return .success(try text(bytes, at: start)) } catch { return .failure(error) }
         }
-        throw error("unterminated string", at: start - 1)
+        return try result.get()
+    }
+
+    /// Goes to the next byte of a string that does not stand for itself.
+    mutating func skipPlain() throws(JSONError) {
+        while true {
+            let end = min(position + JSONString.stretch, bytes.count)
+            position = JSONString.plainEnd(in: bytes, from: position, to: end)
+            guard position == end, end < bytes.count else { return }
+            try checkCancellation()
+        }
     }
 
     mutating func parseEscape(into text: inout [UInt8]) throws(JSONError) {
@@ -215,11 +196,15 @@ struct JSONParser {
         return value
     }
 
-    private func text(_ bytes: some Collection<UInt8>, at offset: Int) throws(JSONError) -> String {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
+    private func text(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int) throws(JSONError) -> String {
+        guard let text = try? UTF8Span(validating: bytes.span) else {
             throw error("string is not valid UTF-8", at: offset)
         }
-        return text
+        return String(copying: text)
+    }
+
+    func checkCancellation() throws(JSONError) {
+        if Cancellation.isRequested { throw error("cancelled") }
     }
 
     func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
@@ -230,10 +215,6 @@ struct JSONParser {
         guard peek() == UInt8(ascii: character) else { return false }
         position += 1
         return true
-    }
-
-    private mutating func skipDigits() {
-        while let byte = peek(), isDigit(byte) { position += 1 }
     }
 
     mutating func skipWhitespace() {

@@ -2,7 +2,9 @@ extension JSONValue {
     /// The value as compact JSON in one line (RFC 8259), members in order, non-ASCII characters as they are.
     ///
     /// Floats are written with the fewest digits that read back the same; JSON has no infinities or NaN, so those are
-    /// written as `null`.
+    /// written as `null`. Where ``Cancellation`` is requested, the text ends early.
+    ///
+    /// - Complexity: O(bytes).
     public var serialized: [UInt8] {
         var output: [UInt8] = []
         write(to: &output)
@@ -11,6 +13,12 @@ extension JSONValue {
 
     /// Appends what ``serialized`` returns.
     public func write(to output: inout [UInt8]) {
+        var steps = WriterSteps()
+        write(to: &output, &steps)
+    }
+
+    private func write(to output: inout [UInt8], _ steps: inout WriterSteps) {
+        guard steps.goesOn() else { return }
         switch self {
         case .null: output.append(contentsOf: "null".utf8)
         case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
@@ -22,7 +30,8 @@ extension JSONValue {
             output.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
-                element.write(to: &output)
+                element.write(to: &output, &steps)
+                if steps.isStopped { return }
             }
             output.append(UInt8(ascii: "]"))
         case .object(let object):
@@ -31,29 +40,61 @@ extension JSONValue {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
                 JSONValue.writeString(member.name, to: &output)
                 output.append(UInt8(ascii: ":"))
-                member.value.write(to: &output)
+                member.value.write(to: &output, &steps)
+                if steps.isStopped { return }
             }
             output.append(UInt8(ascii: "}"))
         }
     }
 
-    /// Appends `text` as a JSON string, quotes included.
+    /// Appends `text` as a JSON string, quotes included. Where ``Cancellation`` is requested, a long one ends early.
     public static func writeString(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): output.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0x0A: output.append(contentsOf: "\\n".utf8)
-            case 0x0D: output.append(contentsOf: "\\r".utf8)
-            case 0x09: output.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                output.append(contentsOf: "\\u".utf8)
-                output.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: 4 - digits.utf8.count))
-                output.append(contentsOf: digits.utf8)
-            default: output.append(byte)
-            }
-        }
+        var text = text
+        text.withUTF8 { writeEscaped($0, to: &output) }
         output.append(UInt8(ascii: "\""))
+    }
+
+    /// Appends `bytes` as they stand between the quotes of a JSON string.
+    static func writeEscaped(_ bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+        var position = 0
+        while position < bytes.count {
+            let end = min(position + JSONString.stretch, bytes.count)
+            while position < end {
+                let plain = JSONString.plainEnd(in: bytes, from: position, to: end)
+                output += UnsafeBufferPointer(rebasing: bytes[position..<plain])
+                position = plain
+                guard position < end else { break }
+                writeEscape(bytes[position], to: &output)
+                position += 1
+            }
+            if position < bytes.count, Cancellation.isRequested { return }
+        }
+    }
+
+    private static func writeEscape(_ byte: UInt8, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\\"))
+        switch byte {
+        case 0x0A: output.append(UInt8(ascii: "n"))
+        case 0x0D: output.append(UInt8(ascii: "r"))
+        case 0x09: output.append(UInt8(ascii: "t"))
+        case 0..<0x20:
+            output.append(contentsOf: "u00".utf8)
+            output.append(UInt8(ascii: "0") + byte >> 4)
+            output.append((byte & 15 < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10) + byte & 15)
+        default: output.append(byte)
+        }
+    }
+}
+
+/// Asks now and then whether to stop writing.
+private struct WriterSteps {
+    private var count = 0
+    private(set) var isStopped = false
+
+    mutating func goesOn() -> Bool {
+        count += 1
+        if count % 4096 == 0, Cancellation.isRequested { isStopped = true }
+        return !isStopped
     }
 }

@@ -6,12 +6,21 @@ import Foundation
 /// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded.
 public struct ChatTemplate: Sendable {
     private let body: [TemplateStatement]
+    /// What the template writes itself: its text outside of tags, and its string literals with their escapes resolved.
+    public let literals: [String]
 
     /// Compiles `source`.
     ///
     /// - Throws: `TemplateError.syntax` where the source is not a template of the subset.
     public init(source: String) throws(TemplateError) {
-        var parser = TemplateParser(tokens: try TemplateLexer.tokens(of: source))
+        let tokens = try TemplateLexer.tokens(of: source)
+        literals = tokens.compactMap { token in
+            switch token.kind {
+            case .data(let text), .string(let text): text
+            default: nil
+            }
+        }
+        var parser = TemplateParser(tokens: tokens)
         body = try parser.parseTemplate()
     }
 

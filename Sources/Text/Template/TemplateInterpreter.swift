@@ -9,7 +9,11 @@ final class TemplateInterpreter {
     private(set) var scope: TemplateScope
     private var output = TemplateStringBuilder()
     private var steps = 0
+    /// The step at which to ask again whether to stop.
+    private var nextPoll = 4096
     private var stringBytes = 0
+    /// Bytes of all strings that this rendering may make.
+    private let totalStringBytes: Int
     private var depth = 0
     private var macroDepth = 0
     private var objects: [any TemplateObject] = []
@@ -18,6 +22,8 @@ final class TemplateInterpreter {
 
     init(variables: JSONObject, untrusted: UntrustedInputs, now: Date) {
         self.now = now
+        totalStringBytes = TemplateLimits.totalStringBytes(
+            input: variables.reduce(0) { $0 + $1.value.stringBytes })
         let root = TemplateScope()
         for (name, value) in variables { root[name] = untrusted.value(value, ofVariable: name) }
         // What a template sets must not hide behind what it was given, nor a macro lose sight of either.
@@ -39,12 +45,17 @@ final class TemplateInterpreter {
     func charge(_ count: Int) throws(TemplateFailure) {
         steps = steps.addingSaturated(count)
         guard steps <= TemplateLimits.steps else { throw .failed("the template takes too many steps") }
+        guard steps >= nextPoll else { return }
+        nextPoll = steps + 4096
+        if Cancellation.isRequested { throw .failed("the request was cancelled") }
     }
 
     /// A new string as a value, charged for its bytes.
     func value(_ string: TemplateString) throws(TemplateFailure) -> TemplateValue {
         stringBytes += string.byteCount
-        guard stringBytes <= TemplateLimits.totalStringBytes else { throw .failed("the template makes too much text") }
+        guard stringBytes <= totalStringBytes else {
+            throw .failed("the template makes more than \(totalStringBytes) bytes of text")
+        }
         try charge(string.byteCount / 64)
         return .string(string)
     }

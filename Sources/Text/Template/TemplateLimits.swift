@@ -6,8 +6,11 @@ enum TemplateLimits {
     static let stringBytes = 16 << 20
     /// Runs of trusted and untrusted text in one string.
     static let stringRuns = 1 << 17
-    /// Bytes of all strings made in one rendering.
-    static let totalStringBytes = 512 << 20
+    /// Bytes of all strings made in one rendering, also of those that are gone: 64 MiB and 16 times the input, since a
+    /// template passes a text through several expressions, filters and macros; 512 MiB at most.
+    ///
+    /// - Parameter input: bytes of all strings in the variables.
+    static func totalStringBytes(input: Int) -> Int { min((64 << 20) + 16 * input, 512 << 20) }
     /// Macro calls inside one another.
     static let macroDepth = 200
     /// Statements and expressions under evaluation inside one another, macro bodies included. Bounds the stack: in a
@@ -20,4 +23,16 @@ enum TemplateLimits {
     /// Lists inside one another; above what `JSONValue` reads.
     static let valueDepth = 200
     static let rangeCount = 100_000
+}
+
+extension JSONValue {
+    /// Bytes of all strings in the value, names of members included.
+    var stringBytes: Int {
+        switch self {
+        case .string(let text): text.utf8.count
+        case .array(let elements): elements.reduce(0) { $0 + $1.stringBytes }
+        case .object(let members): members.reduce(0) { $0 + $1.name.utf8.count + $1.value.stringBytes }
+        default: 0
+        }
+    }
 }

@@ -21,10 +21,14 @@ extension UntrustedInputs {
         guard name == "messages", !self.messages.isEmpty, case .array(let messages) = json else {
             return TemplateValue(json, isTrusted: true)
         }
-        return .list(
-            messages.enumerated().map { index, message in
-                self.messages.contains(index) ? Self.untrusted(message) : TemplateValue(message, isTrusted: true)
-            })
+        var values: [TemplateValue] = []
+        values.reserveCapacity(messages.count)
+        for (index, message) in messages.enumerated() {
+            if index % 256 == 255, Cancellation.isRequested { break }
+            let isUntrusted = self.messages.contains(index)
+            values.append(isUntrusted ? Self.untrusted(message) : TemplateValue(message, isTrusted: true))
+        }
+        return .list(values)
     }
 
     private static func untrusted(_ message: JSONValue) -> TemplateValue {

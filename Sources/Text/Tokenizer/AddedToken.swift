@@ -4,6 +4,8 @@ struct AddedToken: Sendable {
     let content: String
     /// Left out when decoding without special tokens, and ordinary text when encoding untrusted text.
     let isSpecial: Bool
+    /// Ordinary text when encoding untrusted text: a special token, or one that the chat template writes.
+    var isGuarded: Bool
     /// Found in the normalised text instead of the raw one.
     let isNormalized: Bool
     /// Only found where no word character stands beside it.
@@ -18,6 +20,7 @@ struct AddedToken: Sendable {
         self.id = id
         content = try member["content"].string
         isSpecial = try member["special"].bool(default: false)
+        isGuarded = isSpecial
         isNormalized = try member["normalized"].bool(default: !isSpecial)
         isSingleWord = try member["single_word"].bool(default: false)
         stripsLeft = try member["lstrip"].bool(default: false)
@@ -52,5 +55,18 @@ struct AddedToken: Sendable {
             tokens.append(try AddedToken(parsing: element, id: id))
         }
         return tokens
+    }
+}
+
+extension [AddedToken] {
+    /// The tokens, with those guarded that occur in any of `literals`: what a chat template writes itself steers the model,
+    /// also where the file does not call it special. White space steers nothing.
+    func guarding(_ literals: [String]) -> [AddedToken] {
+        let found = AddedTokenMatcher(self) { [UInt8]($0.content.utf8) }.tokens(in: literals)
+        return map { token in
+            var token = token
+            if found.contains(token.id), !token.content.allSatisfy(\.isWhitespace) { token.isGuarded = true }
+            return token
+        }
     }
 }

@@ -37,8 +37,8 @@ struct AddedTokenMatcher: Sendable {
 
     /// Cuts the reader's piece into tokens and the texts between them, none of them empty.
     ///
-    /// A match that does not count, because of `single_word` or because the special token is not trusted, is passed
-    /// over as a whole: no shorter token is looked for inside. A special token that crosses a border of trust is no
+    /// A match that does not count, because of `single_word` or because the guarded token is not trusted, is passed
+    /// over as a whole: no shorter token is looked for inside. A guarded token that crosses a border of trust is no
     /// match at all, so that untrusted text cannot hide a trusted token beside it.
     ///
     /// - Parameter trust: of all of the reader's text.
@@ -47,9 +47,9 @@ struct AddedTokenMatcher: Sendable {
         var parts: [Part] = []
         var start = range.lowerBound
         var position = range.lowerBound
-        while let (match, token) = nextMatch(in: text, from: position, trust) {
+        while !Cancellation.isRequested, let (match, token) = nextMatch(in: text, from: position, trust) {
             position = match.upperBound
-            if token.isSpecial, trust.trust(in: match) == false { continue }
+            if token.isGuarded, trust.trust(in: match) == false { continue }
             if token.isSingleWord, touchesWord(match, in: text) { continue }
             let left = token.stripsLeft ? startOfSpace(before: match.lowerBound, in: text, start) : match.lowerBound
             if left > start { parts.append(.text(start..<left)) }
@@ -58,6 +58,23 @@ struct AddedTokenMatcher: Sendable {
         }
         if start < range.upperBound { parts.append(.text(start..<range.upperBound)) }
         return parts
+    }
+
+    /// The ids of all tokens that occur anywhere in any of `texts`, inside one another too.
+    func tokens(in texts: [String]) -> Set<Int32> {
+        var found: Set<Int32> = []
+        for text in texts {
+            let bytes = Array(text.utf8)
+            for start in bytes.indices where firstBytes[Int(bytes[start])] {
+                var node = 0
+                for byte in bytes[start...] {
+                    guard let next = edges[AddedTokenMatcher.edge(node, byte)] else { break }
+                    node = Int(next)
+                    if ends[node] >= 0 { found.insert(tokens[Int(ends[node])].id) }
+                }
+            }
+        }
+        return found
     }
 
     private func nextMatch(
@@ -73,7 +90,7 @@ struct AddedTokenMatcher: Sendable {
                 position += 1
                 guard ends[node] >= 0 else { continue }
                 let index = Int(ends[node])
-                if tokens[index].isSpecial, trust.trust(in: first..<position) == nil { continue }
+                if tokens[index].isGuarded, trust.trust(in: first..<position) == nil { continue }
                 longest = (first..<position, tokens[index])
             }
             if let longest { return longest }

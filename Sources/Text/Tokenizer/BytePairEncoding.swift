@@ -27,13 +27,29 @@ struct BytePairEncoding: Sendable {
         }
     }
 
+    /// The longest piece, in bytes, that is merged as one: merging takes some 40 bytes of memory for each. What is longer is
+    /// cut between characters into parts of this size, in which a token across a cut becomes several.
+    static let longestPiece = 1 << 20
+
     /// Appends the token ids of the reader's piece to `ids`.
     func encode(_ text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        if text.piece.count > Self.longestPiece { return encodeParts(of: text, with: &scratch, into: &ids) }
         guard cutsWords else { return encodeWord(text, with: &scratch, into: &ids) }
         var word = text
         WordMark.forEachWord(in: text) { range in
             word.piece = range
             encodeWord(word, with: &scratch, into: &ids)
+        }
+    }
+
+    private func encodeParts(of text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        var part = text
+        var start = text.piece.lowerBound
+        while start < text.piece.upperBound, !Cancellation.isRequested {
+            let end = text.startOfCharacter(at: min(start + Self.longestPiece, text.piece.upperBound))
+            part.piece = start..<end
+            encode(part, with: &scratch, into: &ids)
+            start = end
         }
     }
 

@@ -28,11 +28,12 @@ struct Normalizer: Sendable {
     func normalize(_ text: [UInt8], _ trust: TrustMap) -> ([UInt8], TrustMap) {
         var text = text
         var trust = trust
-        for step in steps {
+        for step in steps where !Cancellation.isRequested {
             let whole = apply(step, to: text)
             var parts: [UInt8] = []
             var partsTrust = TrustMap()
             for (range, isTrusted) in trust.slices(of: text.indices) {
+                if Cancellation.isRequested { break }
                 // There is but one beginning of the text.
                 if case .prepend = step, range.lowerBound > 0 {
                     parts += text[range]
@@ -61,7 +62,8 @@ struct Normalizer: Sendable {
     private static func lowercase(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
-        for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+        for (index, scalar) in String(decoding: text, as: UTF8.self).unicodeScalars.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
             result += scalar.properties.lowercaseMapping.utf8
         }
         return result

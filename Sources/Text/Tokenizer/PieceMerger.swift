@@ -54,7 +54,10 @@ struct PieceMerger {
         heap.removeAll()
         for index in rules.indices where rules[index] != MergeTable.none { heap.append(candidate(index)) }
         heap.order()
+        var steps = 0
         while let candidate = heap.popMinimum() {
+            steps &+= 1
+            if steps % 4096 == 0, Cancellation.isRequested { break }
             let left = Int(candidate & 0xFFFF_FFFF)
             // A rank belongs to one pair, so the candidate still holds if the rank does.
             guard rules[left] != MergeTable.none, rules[left] >> 32 == candidate >> 32 else { continue }

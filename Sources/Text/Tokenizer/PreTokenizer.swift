@@ -93,7 +93,8 @@ struct PieceList {
     fileprivate mutating func split(_ text: PieceReader, _ pattern: SplitPattern, _ behavior: SplitBehavior) {
         spare.removeAll(keepingCapacity: true)
         var reader = text
-        for piece in list {
+        for (index, piece) in list.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
             reader.piece = piece
             behavior.split(reader, by: pattern, into: &spare)
         }
@@ -104,6 +105,10 @@ struct PieceList {
     fileprivate mutating func rewrite(_ body: (Range<Int>, Bool, inout [UInt8]) -> Void) -> [UInt8] {
         var output: [UInt8] = []
         for index in list.indices {
+            if index % 4096 == 4095, Cancellation.isRequested {
+                list.removeLast(list.count - index)
+                break
+            }
             let start = output.count
             body(list[index], index == 0, &output)
             list[index] = start..<output.count

@@ -30,7 +30,7 @@ struct RegexPattern: Sendable {
     func forEachMatch(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         var start = text.piece.lowerBound
         var last = -1
-        while start < text.piece.upperBound {
+        while start < text.piece.upperBound, !Cancellation.isRequested {
             let end = text.startOfCharacter(at: min(start + RegexPattern.windowSize, text.piece.upperBound))
             var matches = matches(in: text, start..<end)
             // The last match might go on beyond the window.

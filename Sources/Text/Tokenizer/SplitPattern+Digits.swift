@@ -30,7 +30,10 @@ extension SplitPattern {
 
     private static func forEachDigitRun(in text: PieceReader, _ body: (Range<Int>, Int) -> Void) {
         var position = text.piece.lowerBound
+        var steps = 0
         while position < text.piece.upperBound {
+            steps &+= 1
+            if steps % 4096 == 0, Cancellation.isRequested { return }
             let start = position
             var count = 0
             while case (let kind, let length) = text.character(at: position), kind == .decimalDigit {

@@ -144,7 +144,10 @@ enum SplitPattern: Sendable {
     @inline(__always)
     private static func scan(_ text: PieceReader, _ body: (Range<Int>) -> Void, end: (PieceReader, Int) -> Int) {
         var position = text.piece.lowerBound
+        var steps = 0
         while position < text.piece.upperBound {
+            steps &+= 1
+            if steps % 4096 == 0, Cancellation.isRequested { return }
             let next = end(text, position)
             if next > position {
                 body(position..<next)

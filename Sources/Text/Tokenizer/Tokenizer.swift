@@ -20,22 +20,25 @@ public final class Tokenizer: Sendable {
 
     /// Reads the `tokenizer.json` at `url`.
     ///
+    /// - Parameter literals: what the model's chat template writes itself, see ``ChatTemplate/literals``. An added token
+    ///   that occurs in it is guarded as a special one is: untrusted text never becomes it.
     /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
     ///   that is not supported.
-    public convenience init(contentsOf url: URL) throws(TokenizerError) {
+    public convenience init(contentsOf url: URL, guarding literals: [String] = []) throws(TokenizerError) {
         let bytes: [UInt8]
         do throws(RegularFile.Failure) {
             bytes = try RegularFile.read(url.path, atMost: TokenizerLimits.fileBytes)
         } catch {
             throw .unreadable(path: url.path, reason: error.description)
         }
-        try self.init(parsing: bytes)
+        try self.init(parsing: bytes, guarding: literals)
     }
 
     /// Reads the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
     ///
-    /// - Throws: as ``init(contentsOf:)``.
-    public init(parsing bytes: [UInt8]) throws(TokenizerError) {
+    /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
+    /// - Throws: as ``init(contentsOf:guarding:)``.
+    public init(parsing bytes: [UInt8], guarding literals: [String] = []) throws(TokenizerError) {
         let parsed = try TokenizerFile(bytes)
         let file = parsed.components
         var vocabulary = parsed.vocabulary
@@ -43,7 +46,7 @@ public final class Tokenizer: Sendable {
         model = try BytePairEncoding(
             parsing: file["model"], merges: parsed.merges, vocabulary: vocabulary, isByteLevel: preTokenizer.isByteLevel
         )
-        let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary)
+        let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary).guarding(literals)
         let normalizer = try Normalizer(parsing: file["normalizer"])
         postProcessor = try PostProcessor(parsing: file["post_processor"])
         var normalForms: [Int32: [UInt8]] = [:]
@@ -70,17 +73,19 @@ public final class Tokenizer: Sendable {
     /// - Parameters:
     ///   - addSpecialTokens: frames the text as the file says, often with a token for its beginning. Not for rendered
     ///     chats, whose template writes such tokens itself.
-    ///   - specialTokensAsText: special tokens that are spelled out in the text are encoded as ordinary text; for what
-    ///     users write. Added tokens that are not special are still found.
+    ///   - specialTokensAsText: special tokens, and others that are guarded, are encoded as ordinary text where they are
+    ///     spelled out; for what users write. Other added tokens are still found.
     public func encode(_ text: String, addSpecialTokens: Bool, specialTokensAsText: Bool = false) -> [Int32] {
         encode([TextRun(text: text, isTrusted: !specialTokensAsText)], addSpecialTokens: addSpecialTokens)
     }
 
-    /// The token ids of all `runs` as one text, where only trusted runs have special tokens.
+    /// The token ids of all `runs` as one text, where only trusted runs have special tokens and others that are guarded.
     ///
-    /// The ids are those of the joined text, except that a special token counts only where all of its bytes are
-    /// trusted; elsewhere its letters are ordinary text. Words and merges go across the borders of runs, and added
-    /// tokens that are not special are found everywhere.
+    /// The ids are those of the joined text, except that a guarded token counts only where all of its bytes are
+    /// trusted; elsewhere its letters are ordinary text. Words and merges go across the borders of runs, and other added
+    /// tokens are found everywhere.
+    ///
+    /// Where ``Cancellation`` is requested, the ids end early.
     ///
     /// Where a normalizer moves text across a border of trust (a letter takes the accent that follows it), special
     /// tokens that are sought in normalised text are ordinary text in all of that segment.
@@ -104,11 +109,16 @@ public final class Tokenizer: Sendable {
 
     /// The text of `ids`: ids without a token add nothing, ill-formed UTF-8 becomes U+FFFD.
     ///
+    /// Where ``Cancellation`` is requested, the text ends early.
+    ///
     /// - Parameter skipSpecialTokens: leaves special tokens out.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
         var stream = TokenTexts.Stream(texts, skipsSpecialTokens: skipSpecialTokens, isExact: true)
         var text: [UInt8] = []
-        for id in ids { text += stream.append(id, of: texts) }
+        for (index, id) in ids.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
+            text += stream.append(id, of: texts)
+        }
         text += stream.flush()
         return String(decoding: text, as: UTF8.self)
     }
@@ -145,6 +155,7 @@ extension Tokenizer {
         _ text: PieceReader, _ trust: TrustMap, with scratch: inout EncodingScratch, into ids: inout [Int32]
     ) {
         for part in rawMatcher.split(text, trust: trust) {
+            if Cancellation.isRequested { return }
             switch part {
             case .token(let id): ids.append(id)
             case .text(let range):
@@ -189,6 +200,7 @@ extension Tokenizer {
     private func encodePieces(of text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
         var reader = text
         for index in scratch.pieces.list.indices {
+            if index % 1024 == 1023, Cancellation.isRequested { return }
             reader.piece = scratch.pieces.list[index]
             model.encode(reader, with: &scratch, into: &ids)
         }

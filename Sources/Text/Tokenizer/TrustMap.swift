@@ -28,22 +28,30 @@ struct TrustMap: Sendable, Hashable {
         }
     }
 
-    /// The trust of `range`, which is not empty; `nil` if it crosses a border.
+    /// The trust of `range`, which is not empty; `nil` if it crosses a border. O(log runs)
     func trust(in range: Range<Int>) -> Bool? {
+        let run = index(at: range.lowerBound)
+        return range.upperBound <= runs[run].end ? runs[run].isTrusted : nil
+    }
+
+    /// The run of the byte at `offset`, or the last one.
+    private func index(at offset: Int) -> Int {
         var low = 0
         var high = runs.count - 1
         while low < high {
             let middle = (low + high) / 2
-            if runs[middle].end > range.lowerBound { high = middle } else { low = middle + 1 }
+            if runs[middle].end > offset { high = middle } else { low = middle + 1 }
         }
-        return range.upperBound <= runs[low].end ? runs[low].isTrusted : nil
+        return low
     }
 
-    /// The runs inside `range`.
+    /// The runs inside `range`. O(log runs + runs of the result)
     func slices(of range: Range<Int>) -> [(range: Range<Int>, isTrusted: Bool)] {
-        var start = 0
+        guard !runs.isEmpty else { return [] }
+        var start = range.lowerBound
         var result: [(range: Range<Int>, isTrusted: Bool)] = []
-        for run in runs {
+        for run in runs[index(at: range.lowerBound)...] {
+            guard start < range.upperBound else { break }
             let part = range.clamped(to: start..<run.end)
             if !part.isEmpty { result.append((part, run.isTrusted)) }
             start = run.end

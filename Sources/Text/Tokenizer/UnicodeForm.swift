@@ -17,6 +17,12 @@ enum UnicodeForm: Sendable {
             var position = 0
             while position < text.count {
                 let (scalar, length) = reader.scalar(at: position)
+                // Nothing composes with, or is reordered across, an ASCII character that follows.
+                if position - start >= UnicodeForm.partSize, scalar < 0x80 {
+                    append(reader.bytes[start..<position], to: &result)
+                    start = position
+                    if Cancellation.isRequested { return result }
+                }
                 if UnicodeForm.isNewer(scalar) {
                     append(reader.bytes[start..<position], to: &result)
                     result += reader.bytes[position..<position + length]
@@ -28,6 +34,9 @@ enum UnicodeForm: Sendable {
             return result
         }
     }
+
+    /// Longer texts are normalised in parts of about so many bytes, where they have ASCII characters to cut them at.
+    private static let partSize = 1 << 16
 
     private func append(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, to result: inout [UInt8]) {
         guard bytes.contains(where: { $0 >= 0x80 }) else {

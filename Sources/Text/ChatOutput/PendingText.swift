@@ -1,0 +1,94 @@
+import Foundation
+
+/// Bytes of a reply that wait to be understood: they are appended at the end and dropped from the front, each in constant
+/// time on average. Offsets count from the front.
+struct PendingText: Sendable {
+    private var bytes: [UInt8] = []
+    private var start = 0
+    /// Bytes dropped so far: by it places stay known while offsets change.
+    private var dropped = 0
+    /// The place of the first `</tool_call>` that was found, and that before which none begins.
+    private var callEnd = -1
+    private var callEndSearched = 0
+
+    var count: Int { bytes.count - start }
+    var isEmpty: Bool { count == 0 }
+
+    subscript(offset: Int) -> UInt8 { bytes[start + offset] }
+
+    mutating func append(_ text: String) { bytes += text.utf8 }
+
+    /// The bytes of `range`.
+    func slice(_ range: Range<Int>) -> ArraySlice<UInt8> {
+        bytes[start + range.lowerBound..<start + range.upperBound]
+    }
+
+    func string(_ range: Range<Int>) -> String { String(decoding: slice(range), as: UTF8.self) }
+
+    mutating func drop(_ count: Int) {
+        start += count
+        dropped += count
+        guard start > 1024, start > bytes.count / 2 else { return }
+        bytes.removeFirst(start)
+        start = 0
+    }
+
+    mutating func removeAll() { drop(count) }
+
+    /// Where `byte` occurs first from `offset` on.
+    func firstIndex(of byte: UInt8, from offset: Int = 0) -> Int? {
+        bytes.withUnsafeBytes { buffer in
+            guard offset < count, let base = buffer.baseAddress else { return nil }
+            let found = memchr(base + start + offset, Int32(byte), count - offset)
+            return found.map { UnsafeRawPointer($0) - base - start }
+        }
+    }
+
+    /// The first of `tags`, each of which begins with `<`, from `offset` on.
+    func firstTag(of tags: [[UInt8]], from offset: Int = 0) -> (range: Range<Int>, tag: [UInt8])? {
+        var position = offset
+        while let found = firstIndex(of: UInt8(ascii: "<"), from: position) {
+            let rest = bytes[(start + found)...]
+            for tag in tags where rest.starts(with: tag) { return (found..<found + tag.count, tag) }
+            position = found + 1
+        }
+        return nil
+    }
+
+    /// The first `</tool_call>`. Its place is remembered: text that is no call may begin many of them, which all look for it.
+    mutating func firstCallEnd() -> Range<Int>? {
+        let tag = ChatOutputParser.callClosing
+        if callEnd < dropped {
+            guard let found = firstTag(of: [tag], from: max(0, callEndSearched - dropped))?.range else {
+                callEndSearched = dropped + count - openSuffix(of: [tag])
+                return nil
+            }
+            callEnd = dropped + found.lowerBound
+        }
+        return callEnd - dropped..<callEnd - dropped + tag.count
+    }
+
+    /// How many of the last bytes may be the beginning of one of `tags`.
+    func openSuffix(of tags: [[UInt8]]) -> Int {
+        var longest = 0
+        for tag in tags {
+            for length in stride(from: min(tag.count - 1, count), to: longest, by: -1)
+            where bytes.suffix(length).elementsEqual(tag.prefix(length)) {
+                longest = length
+                break
+            }
+        }
+        return longest
+    }
+
+    /// The first byte from `offset` on that is no space; `count` if there is none.
+    func endOfSpace(from offset: Int = 0) -> Int {
+        var end = offset
+        while end < count, self[end].isSpace { end += 1 }
+        return end
+    }
+
+    func withUnsafeBytes<T>(_ range: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) -> T) -> T {
+        slice(range).withUnsafeBufferPointer(body)
+    }
+}
