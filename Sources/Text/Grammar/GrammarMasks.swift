@@ -61,8 +61,13 @@ struct GrammarMasks {
         while masks[state] == nil {
             guard spent < units else { return nil }
             let before = automaton.steps
-            let job = try jobs[state] ?? Job(plan: automaton.maskPlan(state, longestToken: trie.longestToken))
-            jobs[state] = job
+            let job: Job
+            if let begun = jobs[state] {
+                job = begun
+            } else {
+                job = Job(plan: try automaton.maskPlan(state, longestToken: trie.longestToken))
+                jobs[state] = job
+            }
             spent += automaton.steps - before
             switch job.plan {
             case .whole(let like):
