@@ -50,20 +50,25 @@ extension JSONSchemaGrammar {
             let schemas = try matching(names[index].name, &patterns)
             if !schemas.isEmpty { names[index].schema = ["allOf": .array([names[index].schema] + schemas)] }
         }
-        // What may follow from each member on, behind others and as the first.
-        var (later, first) = (Part.nothing, Part.nothing)
+        // From each member on, the last one first: what may come as the next one, and what may follow another one. Space
+        // stands before the choice, so that each member is one parse.
+        var (next, later) = (Part?.none, Part.nothing)
+        var isNeeded = false
         for (name, schema, path) in names.reversed() {
             var key: [UInt8] = []
             JSONValue.writeString(name, to: &key)
             let value = try part(schema, path)
             let member = try builder.rule(.sequence([.literal(key + [UInt8(ascii: ":")]), json.space, value]))
-            let behind: Part = .sequence([.text(","), json.space, member, later])
-            let leading: Part = .sequence([json.space, member, later])
-            let skipsLater = isRequired.contains(name) ? behind : .choice([behind, later])
-            first = try builder.rule(isRequired.contains(name) ? leading : .choice([leading, first]))
-            later = try builder.rule(skipsLater)
+            let here = Part.sequence([member, later])
+            let skips = isRequired.contains(name) ? nil : next
+            let any = try builder.rule(skips.map { .choice([here, $0]) } ?? here)
+            isNeeded = isNeeded || isRequired.contains(name)
+            let more = Part.sequence([.text(","), json.space, any])
+            (next, later) = (any, try builder.rule(isNeeded ? more : .choice([more, .nothing])))
         }
-        return try builder.rule(.sequence([.text("{"), first, json.space, .text("}")]))
+        let list = Part.sequence([next ?? .nothing, json.space])
+        return try builder.rule(
+            .sequence([.text("{"), json.space, isNeeded ? list : .optional(list), .text("}")]))
     }
 
     /// The schemas of the patterns that a name matches.
