@@ -5,10 +5,7 @@ import Testing
 /// Grammars in GBNF.
 @Suite struct GBNFGrammarTests {
     private func reads(_ grammar: String, _ text: String) throws -> Bool {
-        var automaton = GrammarAutomaton(try GrammarSource.gbnf(grammar).grammar())
-        var state = automaton.start()
-        for byte in text.utf8 { state = automaton.step(state, byte) }
-        return automaton.accepts(state)
+        try GrammarReader(.gbnf(grammar)).reads(text)
     }
 
     @Test(

@@ -4,23 +4,6 @@ import Testing
 
 @testable import Text
 
-/// Whether a grammar reads all of a text, byte by byte.
-private final class Reader {
-    private var automaton: GrammarAutomaton
-    private let start: GrammarAutomaton.State
-
-    init(_ source: GrammarSource) throws {
-        automaton = GrammarAutomaton(try source.grammar())
-        start = automaton.start()
-    }
-
-    func reads(_ text: String) -> Bool {
-        var state = start
-        for byte in text.utf8 { state = automaton.step(state, byte) }
-        return automaton.accepts(state)
-    }
-}
-
 @Suite struct GrammarTests {
     /// Schemas with texts that must be read and others that must not.
     private static let schemas: [(schema: String, valid: [String], invalid: [String])] = [
@@ -140,9 +123,9 @@ private final class Reader {
 
     @Test func `a schema's texts are read, others are not`() throws {
         for (schema, valid, invalid) in Self.schemas {
-            let reader = try Reader(.jsonSchema(JSONValue(parsing: schema)))
-            for text in valid { #expect(reader.reads(text), "\(schema): \(text)") }
-            for text in invalid { #expect(!reader.reads(text), "\(schema): \(text)") }
+            let reader = try GrammarReader(.jsonSchema(JSONValue(parsing: schema)))
+            for text in valid { #expect(try reader.reads(text), "\(schema): \(text)") }
+            for text in invalid { #expect(try !reader.reads(text), "\(schema): \(text)") }
         }
     }
 
@@ -199,15 +182,15 @@ private final class Reader {
             ("x+?y", ["xy", "xxy"], ["y"]),
         ] as [(String, [String], [String])])
     func `a regular expression matches as a whole`(pattern: String, valid: [String], invalid: [String]) throws {
-        let reader = try Reader(.regex(pattern))
-        for text in valid { #expect(reader.reads(text), "\(text)") }
-        for text in invalid { #expect(!reader.reads(text), "\(text)") }
+        let reader = try GrammarReader(.regex(pattern))
+        for text in valid { #expect(try reader.reads(text), "\(text)") }
+        for text in invalid { #expect(try !reader.reads(text), "\(text)") }
     }
 
     @Test func `choices are texts`() throws {
-        let reader = try Reader(.choice(["yes", "yesterday", "né"]))
-        #expect(reader.reads("yes") && reader.reads("yesterday") && reader.reads("né"))
-        #expect(!reader.reads("yest") && !reader.reads("no"))
+        let reader = try GrammarReader(.choice(["yes", "yesterday", "né"]))
+        #expect(try reader.reads("yes") && reader.reads("yesterday") && reader.reads("né"))
+        #expect(try !reader.reads("yest") && !reader.reads("no"))
         #expect(throws: GrammarError.self) { try GrammarSource.choice([]).grammar() }
     }
 
@@ -227,19 +210,17 @@ private final class Reader {
         for (schema, _, _) in Self.schemas {
             let source = GrammarSource.jsonSchema(try JSONValue(parsing: schema))
             let compiled = try source.compile(Self.trie)
-            var state = compiled.start
+            var step = try compiled.firstStep()
             for _ in 0..<30 {
-                let mask = compiled.mask(state)
                 var allowed: [Int32] = []
                 for id in 0..<Int32(Self.trie.vocabularySize) {
-                    let isReadable = compiled.state(after: id, from: state) != nil
-                    #expect(mask.contains(id) == isReadable, "\(schema), token \(id)")
+                    let isReadable = try compiled.reads(id, at: step.position)
+                    #expect(step.mask.contains(id) == isReadable, "\(schema), token \(id)")
                     if isReadable { allowed.append(id) }
                 }
-                #expect(!allowed.isEmpty || compiled.accepts(state), "\(schema) has a dead end")
-                guard let id = allowed.randomElement(using: &random), let next = compiled.state(after: id, from: state)
-                else { break }
-                state = next
+                #expect(!allowed.isEmpty || step.mayEnd, "\(schema) has a dead end")
+                guard let id = allowed.randomElement(using: &random) else { break }
+                step = try compiled.step(from: step.position, token: id)
             }
         }
     }
@@ -260,28 +241,23 @@ private final class Reader {
                 Issue.record("round \(round): \(error), \(String(decoding: schema.serialized, as: UTF8.self))")
                 return
             }
-            var state = compiled.start
+            var step = try compiled.firstStep()
             var text: [UInt8] = []
-            for step in 0..<400 {
+            for count in 0..<400 {
                 // Long texts are brought to their end.
-                if compiled.accepts(state),
-                    step > 20 || Int.random(in: 0..<4, using: &random) == 0 || compiled.isFinal(state)
-                {
-                    break
-                }
-                let mask = compiled.mask(state)
-                let allowed = (0..<Int32(Self.trie.vocabularySize)).filter { mask.contains($0) }
+                if step.mayEnd, count > 20 || Int.random(in: 0..<4, using: &random) == 0 || step.mustEnd { break }
+                let allowed = (0..<Int32(Self.trie.vocabularySize)).filter { step.mask.contains($0) }
                 let closing = allowed.filter { [0x22, 0x5D, 0x7D].contains($0) }
                 let id =
-                    (step > 20 ? closing.randomElement(using: &random) : nil) ?? allowed.randomElement(using: &random)
-                guard let id, let next = compiled.state(after: id, from: state) else {
+                    (count > 20 ? closing.randomElement(using: &random) : nil) ?? allowed.randomElement(using: &random)
+                guard let id else {
                     Issue.record("round \(round): nothing may follow \(String(decoding: text, as: UTF8.self))")
                     return
                 }
                 text += Self.trie.text(of: id)
-                state = next
+                step = try compiled.step(from: step.position, token: id)
             }
-            guard compiled.accepts(state) else { continue }
+            guard step.mayEnd else { continue }
             finished += 1
             let value = try JSONValue(parsing: text)
             #expect(

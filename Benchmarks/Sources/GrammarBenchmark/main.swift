@@ -64,15 +64,20 @@ for (name, schema) in schemas {
     let grammar = try GrammarSource.jsonSchema(value).compile(trie)
     let compile = (clock.now - begin) / .milliseconds(1)
     var (fresh, known): ([Double], [Double]) = ([], [])
-    var seen: Set<CompiledGrammar.State> = []
     for _ in 0..<replies {
-        var state = grammar.start
+        var (position, token) = (try grammar.startPosition(), Int32?.none)
         for step in 0..<150 {
             begin = clock.now
-            let mask = grammar.mask(state)
-            let time = (clock.now - begin) / .microseconds(1)
-            if seen.insert(state).inserted { fresh.append(time) } else { known.append(time) }
-            if grammar.isFinal(state) { break }
+            var next = grammar.knownStep(from: position, token: token)
+            if next == nil {
+                var computation = GrammarStepComputation(grammar, from: position, token: token)
+                next = try computation.run(units: .max, isCancelled: { false })?.get()
+                fresh.append((clock.now - begin) / .microseconds(1))
+            } else {
+                known.append((clock.now - begin) / .microseconds(1))
+            }
+            guard let next, !next.mustEnd else { break }
+            let mask = next.mask
             var id = Int32(random(trie.vocabularySize))
             // Short of luck, what ends things.
             for _ in 0..<(step > 60 ? 0 : 50) where !mask.contains(id) { id = Int32(random(trie.vocabularySize)) }
@@ -81,8 +86,7 @@ for (name, schema) in schemas {
                 let closing = all.filter { [0x22, 0x5D, 0x7D].contains(trie.text(of: $0).last ?? 0) }
                 id = closing.isEmpty ? all[random(all.count)] : closing[random(closing.count)]
             }
-            guard let next = grammar.state(after: id, from: state) else { break }
-            state = next
+            (position, token) = (next.position, id)
         }
     }
     print(

@@ -17,4 +17,16 @@ struct ByteSet: Sendable, Hashable {
     }
 
     var isEmpty: Bool { words == .zero }
+
+    func intersection(_ other: ByteSet) -> ByteSet {
+        var result = self
+        result.words &= other.words
+        return result
+    }
+
+    func subtracting(_ other: ByteSet) -> ByteSet {
+        var result = self
+        result.words &= ~other.words
+        return result
+    }
 }

@@ -51,7 +51,7 @@ enum CallGrammar {
             let names = value["enum"]?.array?.compactMap(\.string)
             let text: Part
             if let names, names.count == value["enum"]?.array?.count, !names.isEmpty {
-                text = .choice(names.map { .text($0) })
+                text = try builder.rule(.choice(names.map { .text($0) }))
             } else if value["type"] == "string", value["enum"] == nil {
                 text = .times(CharacterRanges.all.subtracting(CharacterRanges("<")).utf8, least: 0, most: nil)
             } else {

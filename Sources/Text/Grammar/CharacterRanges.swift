@@ -23,8 +23,13 @@ struct CharacterRanges: Sendable, Hashable {
         CharacterRanges(0x2000...0x200A), CharacterRanges(0x2028...0x2029), CharacterRanges(0x202F...0x202F),
         CharacterRanges(0x205F...0x205F), CharacterRanges(0x3000...0x3000), CharacterRanges(0xFEFF...0xFEFF))
 
+    static let notDigits = all.subtracting(digits)
+    static let notWord = all.subtracting(word)
+    static let notSpace = all.subtracting(space)
+    static let notLineBreaks = all.subtracting(lineBreaks)
+
     private static func union(_ sets: CharacterRanges...) -> CharacterRanges {
-        sets.reduce(into: CharacterRanges()) { $0.formUnion($1) }
+        CharacterRanges(unionOf: sets)
     }
 
     /// The only character; `nil` when there are more or none.
@@ -33,27 +38,42 @@ struct CharacterRanges: Sendable, Hashable {
         return ranges[0].lowerBound
     }
 
-    mutating func formUnion(_ other: CharacterRanges) {
+    /// All characters of some sets. O(n * log n) for n ranges.
+    init(unionOf sets: some Sequence<CharacterRanges>) {
+        ranges = Self.merged(sets.flatMap(\.ranges))
+    }
+
+    mutating func formUnion(_ other: CharacterRanges) { ranges = Self.merged(ranges + other.ranges) }
+
+    private static func merged(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
         var merged: [ClosedRange<UInt32>] = []
-        for range in (ranges + other.ranges).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             if let last = merged.last, range.lowerBound <= last.upperBound &+ 1 {
                 merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
             } else {
                 merged.append(range)
             }
         }
-        ranges = merged
+        return merged
     }
 
+    /// O(n) for n ranges of both.
     func subtracting(_ other: CharacterRanges) -> CharacterRanges {
         var result = CharacterRanges()
+        var first = 0
         for range in ranges {
             var low = range.lowerBound
-            for hole in other.ranges where hole.upperBound >= low && hole.lowerBound <= range.upperBound {
+            while first < other.ranges.count, other.ranges[first].upperBound < low { first += 1 }
+            var index = first
+            while index < other.ranges.count, other.ranges[index].lowerBound <= range.upperBound {
+                let hole = other.ranges[index]
                 if hole.lowerBound > low { result.ranges.append(low...(hole.lowerBound - 1)) }
                 low = hole.upperBound + 1
+                index += 1
             }
             if low <= range.upperBound { result.ranges.append(low...range.upperBound) }
+            // The last hole may reach into the next range.
+            first = max(first, index - 1)
         }
         return result
     }

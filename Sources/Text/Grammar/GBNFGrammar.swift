@@ -4,7 +4,10 @@
 /// A rule may go on in the next line. Rules that begin with themselves are refused, and so are references to single tokens.
 struct GBNFGrammar {
     private let scalars: [Unicode.Scalar]
-    private var builder: GrammarBuilder
+    /// Swapped with the caller's, since a copy would cost its whole length.
+    private var builder = GrammarBuilder()
+    /// The rules of character sets that were met.
+    private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
     /// By name; declared when they are first met.
@@ -18,22 +21,25 @@ struct GBNFGrammar {
     ///
     /// - Throws: `GrammarError` that names the line at fault.
     static func part(_ text: String, _ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
-        var parser = GBNFGrammar(scalars: Array(text.unicodeScalars), builder: builder)
+        var parser = GBNFGrammar(scalars: Array(text.unicodeScalars))
+        swap(&parser.builder, &builder)
+        defer { swap(&parser.builder, &builder) }
         parser.skipSpace()
-        while parser.next != nil { try parser.rule() }
+        while parser.next != nil {
+            try parser.rule()
+            if Cancellation.isRequested { throw .cancelled }
+        }
         for name in parser.rules.keys.sorted() where !parser.defined.contains(name) {
-            throw GrammarError(path: "", reason: "uses the rule '\(name)', which it does not define")
+            throw GrammarError(path: "", reason: "uses the rule '\(name.prefix(80))', which it does not define")
         }
         guard let root = parser.rules["root"] else {
             throw GrammarError(path: "", reason: "has no rule 'root'")
         }
-        builder = parser.builder
         return .rule(root)
     }
 
-    private init(scalars: [Unicode.Scalar], builder: GrammarBuilder) {
+    private init(scalars: [Unicode.Scalar]) {
         self.scalars = scalars
-        self.builder = builder
     }
 
     private var next: Unicode.Scalar? { index < scalars.count ? scalars[index] : nil }
@@ -44,44 +50,56 @@ struct GBNFGrammar {
     }
 
     private mutating func take(_ text: String) -> Bool {
-        guard scalars[index...].starts(with: text.unicodeScalars) else { return false }
-        index += text.unicodeScalars.count
+        var end = index
+        for scalar in text.unicodeScalars {
+            guard end < scalars.count, scalars[end] == scalar else { return false }
+            end += 1
+        }
+        index = end
         return true
     }
 
     /// White space and comments.
-    private mutating func skipSpace() {
-        while let scalar = next {
-            if scalar == "#" {
-                while let scalar = next, scalar != "\n" {
-                    _ = scalar
-                    index += 1
-                }
-            } else if scalar == " " || scalar == "\t" || scalar == "\n" || scalar == "\r" {
-                index += 1
-            } else {
-                return
+    private mutating func skipSpace() { index = spaceEnd(from: index) }
+
+    private func spaceEnd(from start: Int) -> Int {
+        var (end, isComment) = (start, false)
+        while end < scalars.count {
+            switch scalars[end] {
+            case "\n": isComment = false
+            case " ", "\t", "\r": break
+            case "#": isComment = true
+            default: guard isComment else { return end }
             }
+            end += 1
         }
+        return end
     }
 
     private mutating func name() -> String? {
-        var name = String.UnicodeScalarView()
-        while let scalar = next, scalar.isASCII,
-            scalar.properties.isAlphabetic || "0123456789-_".contains(Character(scalar))
-        {
-            name.append(scalar)
-            index += 1
+        let end = nameEnd
+        guard end > index else { return nil }
+        defer { index = end }
+        return String(decoding: scalars[index..<end].lazy.map { UInt8($0.value) }, as: UTF8.self)
+    }
+
+    /// Behind the name that comes next.
+    private var nameEnd: Int {
+        var end = index
+        while end < scalars.count {
+            switch scalars[end] {
+            case "a"..."z", "A"..."Z", "0"..."9", "-", "_": end += 1
+            default: return end
+            }
         }
-        return name.isEmpty ? nil : String(name)
+        return end
     }
 
     /// Whether what follows is the beginning of another rule.
     private var isAtRule: Bool {
-        var ahead = self
-        guard ahead.name() != nil else { return false }
-        ahead.skipSpace()
-        return ahead.take("::=")
+        let end = nameEnd
+        guard end > index else { return false }
+        return scalars[spaceEnd(from: end)...].starts(with: [":", ":", "="])
     }
 
     private mutating func number(of name: String) -> Int {
@@ -94,12 +112,14 @@ struct GBNFGrammar {
     private mutating func rule() throws(GrammarError) {
         guard let name = name() else { throw error("has no rule's name where one should be") }
         skipSpace()
-        guard take("::=") else { throw error("has no '::=' behind '\(name)'") }
-        guard defined.insert(name).inserted else { throw error("defines '\(name)' twice") }
+        guard take("::=") else { throw error("has no '::=' behind '\(name.prefix(80))'") }
+        guard defined.insert(name).inserted else { throw error("defines '\(name.prefix(80))' twice") }
         let rule = number(of: name)
         skipSpace()
         let body = try alternatives()
-        guard next == nil || isAtRule else { throw error("has something behind the rule '\(name)' that is none of it") }
+        guard next == nil || isAtRule else {
+            throw error("has something behind the rule '\(name.prefix(80))' that is none of it")
+        }
         try builder.define(rule, body)
     }
 
@@ -135,10 +155,10 @@ struct GBNFGrammar {
             return .text(String(text))
         case "[":
             index += 1
-            return try characterClass().utf8
+            return try part(try characterClass())
         case ".":
             index += 1
-            return CharacterRanges.all.utf8
+            return try part(.all)
         case "(":
             index += 1
             skipSpace()
@@ -169,6 +189,16 @@ struct GBNFGrammar {
         return .times(item, least: least, most: most)
     }
 
+    /// The part that reads one of some characters: one rule, however often they occur.
+    private mutating func part(_ ranges: CharacterRanges) throws(GrammarError) -> GrammarBuilder.Part {
+        if let part = written[ranges] { return part }
+        if written.count & 255 == 255, Cancellation.isRequested { throw .cancelled }
+        var part = ranges.utf8
+        if case .choice = part { part = try builder.rule(part) }
+        written[ranges] = part
+        return part
+    }
+
     private mutating func count() -> Int? {
         let digits = scalars[index...].prefix { ("0"..."9").contains($0) }
         index += digits.count
@@ -178,8 +208,9 @@ struct GBNFGrammar {
 
     private mutating func characterClass() throws(GrammarError) -> CharacterRanges {
         let isNegated = take("^")
-        var ranges = CharacterRanges()
+        var sets: [CharacterRanges] = []
         while let scalar = next, scalar != "]" {
+            if sets.count & 4095 == 4095, Cancellation.isRequested { throw .cancelled }
             let low = try character(scalar)
             var high = low
             if next == "-", index + 1 < scalars.count, scalars[index + 1] != "]" {
@@ -187,10 +218,11 @@ struct GBNFGrammar {
                 high = try character(scalars[index])
             }
             guard low <= high else { throw error("has a range in the wrong order") }
-            ranges.formUnion(CharacterRanges(low.value...high.value))
+            sets.append(CharacterRanges(low.value...high.value))
         }
         guard take("]") else { throw error("has a '[' without its ']'") }
-        ranges = isNegated ? .all.subtracting(ranges) : ranges
+        let union = CharacterRanges(unionOf: sets)
+        let ranges = isNegated ? CharacterRanges.all.subtracting(union) : union
         guard !ranges.ranges.isEmpty else { throw error("has a class of no characters") }
         return ranges
     }

@@ -1,174 +1,220 @@
-/// Reads bytes by a grammar: a pushdown automaton without a choice of its own, since a state is the set of all stacks that
-/// the bytes so far allow. Stacks share their frames, states are numbered as they are met, and what a byte makes of a state
-/// is computed once.
+/// Reads bytes by a grammar: a pushdown automaton that follows all alternatives at once. A state is the list of all stacks
+/// that the bytes so far allow. Stacks share their frames, states are numbered as they are met, and what a byte makes of a
+/// state is computed once.
+///
+/// A state depends on the text alone, and so does the cost of each transition: which other texts were read before does not
+/// matter. Stacks stand in the order in which they are found.
 struct GrammarAutomaton {
     typealias State = Int32
 
     /// No stack is left.
     static let dead: State = -1
-    private static let unknown: State = -2
-    private static let noFrame: Int32 = -1
+    static let unknown: State = -2
 
-    /// An element that comes next, and where it goes on when its rule has been read.
-    private struct Frame: Hashable {
-        var element: Int32
-        var parent: Int32
+    /// Stacks of a state at most.
+    static let mostStacks = 4_096
+    /// Steps to read one byte at most, some 2 ms: this much is done without looking whether it is to stop.
+    static let mostSteps = 65_536
+    /// Frames of a stack at most.
+    static let mostDepth = 8_192
+
+    struct Transition {
+        var next: State
+        /// Steps that it took.
+        var cost: Int32
     }
 
-    private struct Stacks: Hashable {
-        /// Frames of terminal elements, ascending.
+    struct Stacks: Hashable {
+        /// Frames of terminal elements.
         var tops: [Int32]
         /// Whether everything may have been read.
         var accepts: Bool
     }
 
-    /// Stacks that a state has at most. An expression that can be read in more ways loses some of them: what is written under
-    /// it is still right, and no request can keep the engine busy.
-    private static let mostStacks = 1024
+    struct Record {
+        var stacks: Stacks
+        /// `nil` until it is asked for. Where nobody else refers to it, nobody needs the state.
+        var position: CompiledGrammar.Position?
+    }
 
     let grammar: Grammar
-    private var frames: [Frame] = []
-    private var frameNumbers: [Frame: Int32] = [:]
-    private var states: [Stacks] = []
-    private var stateNumbers: [Stacks: State] = [:]
-    /// What each byte makes of each state, (states, 256)
-    private var table: [State] = []
+    let classes: ByteClasses
+    var frames = GrammarFrames()
+    /// By state; those of `free` are empty.
+    var records: [Record] = []
+    var free: [State] = []
+    var numbers: [Stacks: State] = [:]
+    /// What each class of bytes makes of each state, (states, classes).
+    var table: [Transition] = []
+    /// Bytes of the stacks of all states.
+    var stackBytes = 0
+    /// Steps that have been done in all.
+    private(set) var steps = 0
+
+    // Of the closure that is being made.
+    var work: [GrammarFrames.Frame] = []
+    private var marks = ClosureMarks()
+    private var tops: [Int32] = []
+    private var isAccepting = false
 
     init(_ grammar: Grammar) {
         self.grammar = grammar
+        classes = ByteClasses(grammar)
     }
 
-    var stateCount: Int { states.count }
-
-    mutating func start() -> State {
-        var (tops, accepts) = (Set<Int32>(), false)
-        for start in grammar.rules[grammar.root] { expand(start, Self.noFrame, &tops, &accepts) }
-        return number(of: tops, accepts)
+    /// Bytes that states and frames take.
+    var bytes: Int {
+        stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame
     }
 
-    func accepts(_ state: State) -> Bool { state >= 0 && states[Int(state)].accepts }
+    private var bytesPerState: Int { classes.count * MemoryLayout<Transition>.stride + 160 }
+
+    func accepts(_ state: State) -> Bool { state >= 0 && records[Int(state)].stacks.accepts }
 
     /// Whether no byte can follow.
-    func isFinal(_ state: State) -> Bool { state >= 0 && states[Int(state)].tops.isEmpty }
+    func isFinal(_ state: State) -> Bool { state >= 0 && tops(of: state).isEmpty }
 
-    mutating func step(_ state: State, _ byte: UInt8) -> State {
-        guard state >= 0 else { return Self.dead }
-        let place = Int(state) << 8 | Int(byte)
-        let known = table[place]
-        if known != Self.unknown { return known }
-        var (tops, accepts) = (Set<Int32>(), false)
-        for top in states[Int(state)].tops {
-            let frame = frames[Int(top)]
-            guard case .bytes(let set) = grammar.elements[Int(frame.element)], grammar.sets[set].contains(byte) else {
-                continue
-            }
-            expand(Int(frame.element) + 1, frame.parent, &tops, &accepts)
-        }
-        let next = tops.isEmpty && !accepts ? Self.dead : number(of: tops, accepts)
-        table[place] = next
-        return next
+    func tops(of state: State) -> [Int32] { records[Int(state)].stacks.tops }
+
+    /// The state before the first byte; one where nothing follows, where the grammar has no text.
+    mutating func start() throws(GrammarLimit) -> State {
+        begin()
+        push(rule: grammar.root, parent: GrammarFrames.none)
+        let state = try finish(from: steps)
+        return state == Self.dead ? number(of: Stacks(tops: [], accepts: false)) : state
     }
 
-    /// Adds the stacks that come of `element` on top of `parent`.
-    private mutating func expand(_ element: Int, _ parent: Int32, _ tops: inout Set<Int32>, _ accepts: inout Bool) {
-        var work = [(element, parent)]
-        var seen = Set<Frame>()
-        while let (element, parent) = work.popLast() {
-            switch grammar.elements[element] {
-            case .bytes: tops.insert(number(of: Frame(element: Int32(element), parent: parent)))
+    /// What is known already: O(1). `nil`: it has to be computed.
+    func known(_ state: State, _ byte: UInt8) -> Transition? {
+        guard state >= 0 else { return Transition(next: Self.dead, cost: 0) }
+        let transition = table[Int(state) * classes.count + Int(classes.ofByte[Int(byte)])]
+        return transition.next == Self.unknown ? nil : transition
+    }
+
+    /// What a byte makes of a state. O(1) where it is known, else at most ``mostSteps`` steps.
+    mutating func step(_ state: State, _ byte: UInt8) throws(GrammarLimit) -> Transition {
+        if let known = known(state, byte) { return known }
+        let before = steps
+        let byteClass = classes.ofByte[Int(byte)]
+        let old = tops(of: state)
+        steps += 1 + old.count >> 4
+        begin()
+        for top in old {
+            let frame = frames[top]
+            guard case .bytes(let set) = grammar.elements[Int(frame.element)],
+                classes.sets[Int(set)].contains(byteClass)
+            else { continue }
+            work.append(GrammarFrames.Frame(element: frame.element + 1, parent: frame.parent))
+            try close(from: before)
+        }
+        let next = try finish(from: before)
+        let transition = Transition(next: next, cost: Int32(steps - before))
+        table[Int(state) * classes.count + Int(byteClass)] = transition
+        return transition
+    }
+
+    // MARK: Closures
+
+    mutating func begin() {
+        work.removeAll(keepingCapacity: true)
+        tops.removeAll(keepingCapacity: true)
+        marks.removeAll()
+        isAccepting = false
+    }
+
+    /// The state of the stacks that were found, and of those that come of `work`.
+    mutating func finish(from before: Int) throws(GrammarLimit) -> State {
+        try close(from: before)
+        try prune(from: before)
+        guard tops.count <= Self.mostStacks else { throw .parallelParses(Self.mostStacks) }
+        return tops.isEmpty && !isAccepting ? Self.dead : number(of: Stacks(tops: tops, accepts: isAccepting))
+    }
+
+    private mutating func push(rule: Int32, parent: Int32) {
+        // The first alternative comes first.
+        for start in grammar.sequences(of: rule).reversed() {
+            work.append(GrammarFrames.Frame(element: start, parent: parent))
+        }
+    }
+
+    mutating func frame(_ element: Int32, _ parent: Int32, _ count: Int32 = 0) throws(GrammarLimit) -> Int32 {
+        guard frames.depth(of: parent) < Self.mostDepth else { throw .depth(Self.mostDepth) }
+        return frames.number(of: GrammarFrames.Frame(element: element, parent: parent, count: count), in: grammar)
+    }
+
+    /// Where reading goes on behind an element. One at the end of its rule needs no frame: loops do not pile up.
+    private mutating func back(_ element: Int32, _ parent: Int32) throws(GrammarLimit) -> Int32 {
+        grammar.elements[Int(element) + 1] == .end ? parent : try frame(element + 1, parent)
+    }
+
+    /// Adds the stacks that come of what is in `work`.
+    private mutating func close(from before: Int) throws(GrammarLimit) {
+        while let next = work.popLast() {
+            steps += 1
+            guard steps - before <= Self.mostSteps else { throw .stepsPerByte(Self.mostSteps) }
+            let (element, parent) = (next.element, next.parent)
+            switch grammar.elements[Int(element)] {
             case .end:
-                if parent == Self.noFrame {
-                    accepts = true
-                } else {
-                    let frame = frames[Int(parent)]
-                    work.append((Int(frame.element), frame.parent))
-                }
+                if parent == GrammarFrames.none { isAccepting = true } else { work.append(frames[parent]) }
+            case .bytes:
+                if marks.insert(next, isComparable: false) { tops.append(try frame(element, parent)) }
             case .rule(let rule):
-                guard seen.insert(Frame(element: Int32(element), parent: parent)).inserted else { continue }
-                // A call at the end of a rule needs no frame: loops do not pile up.
-                let isLast = grammar.elements[element + 1] == .end
-                let back = isLast ? parent : number(of: Frame(element: Int32(element + 1), parent: parent))
-                for start in grammar.rules[rule] { work.append((start, back)) }
+                if marks.insert(next, isComparable: false) { push(rule: rule, parent: try back(element, parent)) }
+            case .repetition(let number):
+                let repetition = grammar.repetitions[Int(number)]
+                let mayEnd = next.count >= repetition.least
+                // Met again after as many rounds or more, it can lead to nothing new. This ends empty rounds.
+                guard marks.insert(next, isComparable: mayEnd) else { continue }
+                if mayEnd { work.append(GrammarFrames.Frame(element: element + 1, parent: parent)) }
+                guard next.count < repetition.most ?? .max else { continue }
+                // Beyond the least, an endless repetition counts no longer.
+                let rounds = repetition.most == nil ? min(next.count + 1, repetition.least) : next.count + 1
+                let back = repetition.most == 1 ? try back(element, parent) : try frame(element, parent, rounds)
+                push(rule: repetition.body, parent: back)
             }
         }
     }
 
-    private mutating func number(of frame: Frame) -> Int32 {
-        if let number = frameNumbers[frame] { return number }
-        frames.append(frame)
-        frameNumbers[frame] = Int32(frames.count - 1)
-        return Int32(frames.count - 1)
-    }
+    /// Others of the same shape that a stack is compared with at most.
+    private static let mostCompared = 16
 
-    private mutating func number(of tops: Set<Int32>, _ accepts: Bool) -> State {
-        let stacks = Stacks(tops: Array(tops.sorted().prefix(Self.mostStacks)), accepts: accepts)
-        if let number = stateNumbers[stacks] { return number }
-        states.append(stacks)
-        stateNumbers[stacks] = State(states.count - 1)
-        table += Array(repeating: Self.unknown, count: 256)
-        return State(states.count - 1)
-    }
-}
-
-extension GrammarAutomaton {
-    /// A state inside one lexeme, apart from where the lexeme stands.
-    struct Lexeme {
-        /// As if the lexeme were all there is.
-        var state: State
-        /// What can follow the lexeme.
-        var behind: State
-    }
-
-    /// `nil` when `state` is not inside one lexeme only.
-    ///
-    /// - Parameter longestToken: repetitions that may go on for more rounds than a token has bytes are all alike.
-    mutating func lexeme(_ state: State, longestToken: Int) -> Lexeme? {
-        guard state >= 0, let first = states[Int(state)].tops.first, !states[Int(state)].accepts,
-            let back = lexemeReturn(of: first)
-        else { return nil }
-        let tops = states[Int(state)].tops
-        for top in tops where lexemeReturn(of: top) != back { return nil }
-        var inside = Set<Int32>()
+    /// Drops stacks whose every continuation another one has, too. Without this, nested counts multiply.
+    private mutating func prune(from before: Int) throws(GrammarLimit) {
+        guard tops.count > 1, tops.contains(where: { frames.records[Int($0)].isCounted }) else { return }
+        var kept: [Int32] = []
+        var shapes: [UInt64: [Int]] = [:]
+        var isDropped: [Bool] = []
         for top in tops {
-            guard let frame = uproot(top, from: back, longestToken) else { return nil }
-            inside.insert(frame)
+            let shape = frames.records[Int(top)].shape
+            let others = (shapes[shape] ?? []).suffix(Self.mostCompared)
+            steps += 1 + others.count
+            guard steps - before <= Self.mostSteps else { throw .stepsPerByte(Self.mostSteps) }
+            guard !others.contains(where: { frames.includes(kept[$0], top, grammar) }) else { continue }
+            for other in others where frames.includes(top, kept[other], grammar) { isDropped[other] = true }
+            shapes[shape] = others.filter { !isDropped[$0] } + [kept.count]
+            kept.append(top)
+            isDropped.append(false)
         }
-        var (behind, accepts) = (Set<Int32>(), false)
-        if back == Self.noFrame {
-            accepts = true
+        tops = kept.indices.filter { !isDropped[$0] }.map { kept[$0] }
+    }
+
+    /// The state with these stacks. O(classes + stacks).
+    mutating func number(of stacks: Stacks) -> State {
+        if let number = numbers[stacks] { return number }
+        let record = Record(stacks: stacks)
+        let row = repeatElement(Transition(next: Self.unknown, cost: 0), count: classes.count)
+        let state: State
+        if let reused = free.popLast() {
+            state = reused
+            records[Int(state)] = record
+            table.replaceSubrange(Int(state) * classes.count..<(Int(state) + 1) * classes.count, with: row)
         } else {
-            expand(Int(frames[Int(back)].element), frames[Int(back)].parent, &behind, &accepts)
+            state = State(records.count)
+            records.append(record)
+            table += row
         }
-        return Lexeme(state: number(of: inside, false), behind: number(of: behind, accepts))
-    }
-
-    /// Where the outermost lexeme of a stack goes on; `nil` when it is in none.
-    private func lexemeReturn(of top: Int32) -> Int32? {
-        var found: Int32?
-        var frame = top
-        while frame != Self.noFrame {
-            let (element, parent) = (frames[Int(frame)].element, frames[Int(frame)].parent)
-            if grammar.lexemes.contains(grammar.ruleOfElement[Int(element)]) { found = parent }
-            frame = parent
-        }
-        return found
-    }
-
-    /// The stack above `back`, as if there were nothing below.
-    private mutating func uproot(_ top: Int32, from back: Int32, _ longestToken: Int) -> Int32? {
-        var path: [Int32] = []
-        var frame = top
-        while frame != back {
-            guard frame != Self.noFrame else { return nil }
-            path.append(frames[Int(frame)].element)
-            frame = frames[Int(frame)].parent
-        }
-        var parent = Self.noFrame
-        for element in path.reversed() {
-            var element = Int(element)
-            if let round = grammar.rounds[element], round.left > longestToken { element = round.like }
-            parent = number(of: Frame(element: Int32(element), parent: parent))
-        }
-        return parent
+        numbers[stacks] = state
+        stackBytes += stacks.tops.count * 4
+        return state
     }
 }

@@ -22,12 +22,12 @@ public struct GrammarMatcher: Sendable {
     private let grammar: CompiledGrammar
     private let scope: Scope
     private var phase: Phase
-    private var state: CompiledGrammar.State
+    private var step: GrammarStep?
 
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
         self.grammar = grammar
         self.scope = scope
-        state = grammar.start
+        step = grammar.firstStep
         phase =
             switch scope {
             case .reply: .grammar
@@ -46,7 +46,7 @@ public struct GrammarMatcher: Sendable {
         case (.reasoning, .answer(opening: _, closing: id, isOpen: _)): phase = .grammar
         case (.free, .behind(id)):
             phase = .grammar
-            state = grammar.start
+            step = grammar.firstStep
         case (.grammar, _): advance(id)
         case (.reasoning, _), (.free, _): break
         }
@@ -54,21 +54,21 @@ public struct GrammarMatcher: Sendable {
 
     private mutating func advance(_ id: Int32) {
         // A token that ends the reply is none of the grammar's.
-        guard let next = grammar.state(after: id, from: state) else { return }
-        state = next
-        if case .behind = scope, grammar.isFinal(next) { phase = .free }
+        guard let next = step.flatMap({ grammar.step(from: $0.position, token: id) }) else { return }
+        step = next
+        if case .behind = scope, next.mustEnd { phase = .free }
     }
 
     /// The tokens that may come next; `nil`: any.
     public var mask: TokenMask? {
         switch phase {
         case .reasoning, .free: nil
-        case .grammar: grammar.mask(state)
+        case .grammar: step?.mask
         case .start:
             if case .answer(let opening, _, _) = scope {
-                grammar.mask(state).inserting(opening)
+                step?.mask.inserting(opening)
             } else {
-                grammar.mask(state)
+                step?.mask
             }
         }
     }
@@ -78,13 +78,26 @@ public struct GrammarMatcher: Sendable {
         switch phase {
         case .free: true
         case .reasoning: false
-        case .start, .grammar: grammar.accepts(state)
+        case .start, .grammar: step?.mayEnd ?? true
         }
     }
 
     /// Whether the reply must end here.
     public var mustEnd: Bool {
-        if case .grammar = phase { grammar.isFinal(state) } else { false }
+        if case .grammar = phase { step?.mustEnd ?? true } else { false }
+    }
+}
+
+extension CompiledGrammar {
+    fileprivate var firstStep: GrammarStep? {
+        (try? startPosition()).flatMap { step(from: $0, token: nil) }
+    }
+
+    /// `nil` where a limit of the grammar is exceeded.
+    fileprivate func step(from position: Position, token: Int32?) -> GrammarStep? {
+        if let known = knownStep(from: position, token: token) { return known }
+        var computation = GrammarStepComputation(self, from: position, token: token)
+        return try? computation.run(units: .max, isCancelled: { false })?.get()
     }
 }
 

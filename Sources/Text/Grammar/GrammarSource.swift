@@ -31,12 +31,22 @@ public enum GrammarSource: Sendable, Hashable {
         }
     }
 
+    /// O(bytes * log(bytes)): at most some 200 ms. Asks ``Cancellation/isRequested``.
+    ///
     /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
-    /// - Throws: `GrammarError` that names what cannot be enforced.
+    /// - Throws: `GrammarError` that names what cannot be enforced, or the limit that is exceeded.
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
     ) throws(GrammarError) -> CompiledGrammar {
-        CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+        let compiled = CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+        let isEmpty: Bool
+        do throws(GrammarLimit) {
+            isEmpty = compiled.isDeadEnd(try compiled.startPosition())
+        } catch {
+            throw GrammarError(path: "", reason: error.description)
+        }
+        guard !isEmpty else { throw GrammarError(path: "", reason: "matches nothing") }
+        return compiled
     }
 
     func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
@@ -55,7 +65,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .calls(let tools, let format, let isSingle, let isOpen):
             return try CallGrammar.part(
                 tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
-        case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false) { $0.utf8 }
+        case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false, &builder) { $0.utf8 }
         case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
@@ -63,5 +73,27 @@ public enum GrammarSource: Sendable, Hashable {
             }
             return .choice(texts.map { .text($0) })
         }
+    }
+}
+
+extension GrammarSource {
+    /// What it was given as, as bytes: different sources have different ones.
+    var key: [UInt8] {
+        var key: [UInt8] = []
+        switch self {
+        case .jsonObject: key.append(0)
+        case .jsonSchema(let schema):
+            key.append(1)
+            schema.write(to: &key)
+        case .regex(let pattern): key += [2] + pattern.utf8
+        case .gbnf(let text): key += [3] + text.utf8
+        case .choice(let texts):
+            key.append(4)
+            for text in texts { JSONValue.writeString(text, to: &key) }
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            key += [5, format == .json ? 0 : 1, isSingle ? 1 : 0, isOpen ? 1 : 0]
+            for tool in tools { tool.write(to: &key) }
+        }
+        return key
     }
 }

@@ -84,7 +84,10 @@ struct JSONGrammar {
     static func write(_ ranges: CharacterRanges) -> GrammarBuilder.Part {
         let escaped = ranges.subtracting(plain)
         let direct = ranges.subtracting(escaped)
-        var choices: [GrammarBuilder.Part] = direct.ranges.isEmpty ? [] : [direct.utf8]
+        var choices: [GrammarBuilder.Part] =
+            if direct.ranges.isEmpty { [] } else if case .choice(let parts) = direct.utf8 { parts } else {
+                [direct.utf8]
+            }
         for range in escaped.ranges {
             for value in range {
                 guard let scalar = Unicode.Scalar(value) else { continue }

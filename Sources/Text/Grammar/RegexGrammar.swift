@@ -9,14 +9,23 @@ struct RegexGrammar {
 
     private let pattern: [Unicode.Scalar]
     private let write: Writer
+    /// Swapped with the caller's, since a copy would cost its whole length.
+    private var builder = GrammarBuilder()
+    /// The rules of character sets that were met.
+    private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
 
+    private static let mostDepth = 100
+    private static let mostRepetitions = 10_000
+
+    /// O(length * log(length)).
+    ///
     /// - Parameter searches: whether the pattern may match anywhere in the text, as JSON Schema says, unless anchors say
     ///   otherwise; else all of the text must match.
     /// - Throws: `GrammarError` with what is not supported.
     static func part(
-        _ pattern: String, searches: Bool, write: @escaping Writer
+        _ pattern: String, searches: Bool, _ builder: inout GrammarBuilder, write: @escaping Writer
     ) throws(GrammarError) -> GrammarBuilder.Part {
         var scalars = Array(pattern.unicodeScalars)
         var (begins, ends) = (!searches, !searches)
@@ -29,7 +38,8 @@ struct RegexGrammar {
             scalars.removeLast()
         }
         var parser = RegexGrammar(pattern: scalars, write: write)
-        let anything = GrammarBuilder.Part.times(write(.all), least: 0, most: nil)
+        swap(&parser.builder, &builder)
+        defer { swap(&parser.builder, &builder) }
         let isAlternative = scalars.contains("|")
         let body = try parser.alternatives()
         guard parser.index == scalars.count else { throw parser.error("has a ')' too many") }
@@ -37,6 +47,7 @@ struct RegexGrammar {
         if isAlternative, begins != ends || searches && begins, !parser.isOneGroup {
             throw parser.error("has anchors beside alternatives; put the alternatives into a group")
         }
+        let anything = begins && ends ? .nothing : GrammarBuilder.Part.times(try parser.part(.all), least: 0, most: nil)
         return .sequence((begins ? [] : [anything]) + [body] + (ends ? [] : [anything]))
     }
 
@@ -67,6 +78,16 @@ struct RegexGrammar {
         self.write = write
     }
 
+    /// The part that reads one of some characters: one rule, however often they occur.
+    private mutating func part(_ ranges: CharacterRanges) throws(GrammarError) -> GrammarBuilder.Part {
+        if let part = written[ranges] { return part }
+        if written.count & 255 == 255, Cancellation.isRequested { throw .cancelled }
+        var part = write(ranges)
+        if case .choice = part { part = try builder.rule(part) }
+        written[ranges] = part
+        return part
+    }
+
     private func error(_ reason: String) -> GrammarError {
         GrammarError(
             path: "", reason: "the pattern '\(String(String.UnicodeScalarView(pattern.prefix(80))))' \(reason)")
@@ -82,7 +103,7 @@ struct RegexGrammar {
 
     private mutating func alternatives() throws(GrammarError) -> GrammarBuilder.Part {
         depth += 1
-        guard depth <= 100 else { throw error("nests more than 100 groups") }
+        guard depth <= Self.mostDepth else { throw error("nests more than \(Self.mostDepth) groups") }
         defer { depth -= 1 }
         var choices = [try sequence()]
         while take("|") { choices.append(try sequence()) }
@@ -107,7 +128,9 @@ struct RegexGrammar {
         case "{":
             guard let bounds = bounds() else { return atom }
             (least, most) = bounds
-            guard least <= 10_000, most ?? 0 <= 10_000 else { throw error("repeats more than 10000 times") }
+            guard least <= Self.mostRepetitions, most ?? 0 <= Self.mostRepetitions else {
+                throw error("repeats more than \(Self.mostRepetitions) times")
+            }
             if let most, most < least { throw error("has a repetition whose bounds are in the wrong order") }
             index -= 1
         default: return atom
@@ -121,13 +144,27 @@ struct RegexGrammar {
 
     /// Reads "{2}", "{2,}" or "{2,5}"; `nil`, and nothing read, for any other brace, which stands for itself.
     private mutating func bounds() -> (Int, Int?)? {
-        guard let end = pattern[index...].firstIndex(of: "}") else { return nil }
-        let text = String(String.UnicodeScalarView(pattern[(index + 1)..<end]))
-        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-        guard (1...2).contains(numbers.count), let least = numbers[0], least >= 0 else { return nil }
-        if numbers.count == 2, numbers[1] == nil, !text.hasSuffix(",") { return nil }
-        index = end + 1
-        return (least, numbers.count == 1 ? least : numbers[1])
+        let start = index
+        index += 1
+        if let least = number() {
+            if take("}") { return (least, least) }
+            if take(",") {
+                let most = number()
+                if take("}") { return (least, most) }
+            }
+        }
+        index = start
+        return nil
+    }
+
+    /// Digits; those that are too many for a number are too many for a repetition, too.
+    private mutating func number() -> Int? {
+        var number: Int?
+        while let digit = next?.value, (0x30...0x39).contains(digit), number ?? 0 < 1 << 40 {
+            number = (number ?? 0) * 10 + Int(digit - 0x30)
+            index += 1
+        }
+        return number
     }
 
     private mutating func atom() throws(GrammarError) -> GrammarBuilder.Part {
@@ -141,12 +178,12 @@ struct RegexGrammar {
             let body = try alternatives()
             guard take(")") else { throw error("has a '(' without its ')'") }
             return body
-        case "[": return write(try characterClass())
-        case ".": return write(.all.subtracting(.lineBreaks))
-        case "\\": return write(try escape())
+        case "[": return try part(try characterClass())
+        case ".": return try part(.notLineBreaks)
+        case "\\": return try part(try escape())
         case "^", "$": throw error("has an anchor in its middle, which cannot be enforced")
         case "*", "+", "?": throw error("has a quantifier of nothing")
-        default: return write(CharacterRanges(scalar))
+        default: return try part(CharacterRanges(scalar))
         }
     }
 
@@ -155,11 +192,11 @@ struct RegexGrammar {
         index += 1
         switch scalar {
         case "d": return .digits
-        case "D": return .all.subtracting(.digits)
+        case "D": return .notDigits
         case "w": return .word
-        case "W": return .all.subtracting(.word)
+        case "W": return .notWord
         case "s": return .space
-        case "S": return .all.subtracting(.space)
+        case "S": return .notSpace
         case "n": return CharacterRanges("\n")
         case "r": return CharacterRanges("\r")
         case "t": return CharacterRanges("\t")
@@ -194,12 +231,13 @@ struct RegexGrammar {
 
     private mutating func characterClass() throws(GrammarError) -> CharacterRanges {
         let isNegated = take("^")
-        var ranges = CharacterRanges()
+        var sets: [CharacterRanges] = []
         while let scalar = next, scalar != "]" {
+            if sets.count & 4095 == 4095, Cancellation.isRequested { throw .cancelled }
             index += 1
             let first = scalar == "\\" ? try classEscape() : CharacterRanges(scalar)
             guard let low = first.single, next == "-", index + 1 < pattern.count, pattern[index + 1] != "]" else {
-                ranges.formUnion(first)
+                sets.append(first)
                 continue
             }
             index += 1
@@ -207,9 +245,10 @@ struct RegexGrammar {
             index += 1
             let last = end == "\\" ? try classEscape() : CharacterRanges(end)
             guard let high = last.single, low <= high else { throw error("has a range in the wrong order") }
-            ranges.formUnion(CharacterRanges(low...high))
+            sets.append(CharacterRanges(low...high))
         }
         guard take("]") else { throw error("has a '[' without its ']'") }
+        let ranges = CharacterRanges(unionOf: sets)
         return isNegated ? .all.subtracting(ranges) : ranges
     }
 

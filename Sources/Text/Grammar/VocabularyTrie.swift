@@ -9,14 +9,19 @@ public final class VocabularyTrie: Sendable {
     let ends: [Int32]
     /// The token that ends at a node; -1: none.
     let tokens: [Int32]
-    /// Tokens of the same bytes as another one, by that one.
-    let twins: [Int32: [Int32]]
-    /// The bytes of each token that may occur in text, by id.
-    private let texts: [ArraySlice<UInt8>]
+    /// The next token of the same bytes, by id; -1: none.
+    let twins: [Int32]
+    /// The bytes of the tokens that may occur in text, one after another, and where those of each id begin.
+    private let texts: [UInt8]
+    private let starts: [Int32]
+    /// Bytes of the longest token.
     let longestToken: Int
     /// Ids are below it.
     public let vocabularySize: Int
 
+    /// O(bytes * log(tokens)): some 250 ms for 200,000 tokens. Where the request has ended (``Cancellation``), it ends early
+    /// and is of no use.
+    ///
     /// - Parameter tokens: the bytes of each token; empty for those that never occur in constrained text.
     public init(tokens texts: [[UInt8]]) {
         vocabularySize = texts.count
@@ -24,11 +29,12 @@ public final class VocabularyTrie: Sendable {
             texts[$0].lexicographicallyPrecedes(texts[$1]) || texts[$0] == texts[$1] && $0 < $1
         }
         var (bytes, depths, tokens, ends) = ([UInt8](), [UInt16](), [Int32](), [Int32]())
-        var twins: [Int32: [Int32]] = [:]
+        var twins = [Int32](repeating: -1, count: texts.count)
         // The nodes on the way to the last token.
         var path: [Int] = []
         var last: [UInt8] = []
-        for id in order {
+        for (count, id) in order.enumerated() {
+            if count & 4095 == 0, Cancellation.isRequested { break }
             let text = texts[id]
             var common = 0
             while common < min(last.count, text.count), last[common] == text[common] { common += 1 }
@@ -41,25 +47,32 @@ public final class VocabularyTrie: Sendable {
                 ends.append(0)
             }
             let node = path[path.count - 1]
-            if tokens[node] < 0 { tokens[node] = Int32(id) } else { twins[tokens[node], default: []].append(Int32(id)) }
+            twins[id] = tokens[node]
+            tokens[node] = Int32(id)
             last = text
         }
         while let node = path.popLast() { ends[node] = Int32(bytes.count) }
         (self.bytes, self.depths, self.tokens, self.ends, self.twins) = (bytes, depths, tokens, ends, twins)
-        self.texts = texts.map { $0[...] }
+        self.texts = Array(texts.joined())
+        starts = texts.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int32($1.count)) }
         longestToken = texts.reduce(0) { max($0, $1.count) }
     }
 
     /// The bytes of a token; none for one that cannot be constrained.
     func text(of id: Int32) -> ArraySlice<UInt8> {
-        texts.indices.contains(Int(id)) ? texts[Int(id)] : []
+        guard id >= 0, id < vocabularySize else { return [] }
+        return texts[Int(starts[Int(id)])..<Int(starts[Int(id) + 1])]
     }
 }
 
 extension Tokenizer {
     /// The tokens that constrained text is made of: all but special ones.
     public func makeVocabularyTrie() -> VocabularyTrie {
-        VocabularyTrie(tokens: (0..<Int32(vocabularySize)).map { bytes(of: $0, skipSpecialTokens: true) })
+        VocabularyTrie(
+            tokens: (0..<Int32(vocabularySize)).map { id in
+                if id & 4095 == 0, Cancellation.isRequested { return [] }
+                return bytes(of: id, skipSpecialTokens: true)
+            })
     }
 }
 

@@ -1,0 +1,168 @@
+/// Works out the masks of a grammar's states, and keeps them. All of its memory has one bound; beyond it, everything is
+/// forgotten that no request refers to.
+struct GrammarMasks {
+    typealias State = GrammarAutomaton.State
+
+    /// Bytes of states, frames and masks. After all has been forgotten that can be, half of it must be free.
+    static let mostBytes = 8 << 20
+
+    /// How far the mask of a state is.
+    private struct Job {
+        var plan: GrammarAutomaton.MaskPlan
+        /// The walk over what follows a lexeme.
+        var walk: TrieWalk?
+    }
+
+    /// A walk that several states have in common.
+    private struct Shared: Hashable {
+        var state: State
+        /// Whether the state is inside a lexeme.
+        var isLexeme: Bool
+    }
+
+    private let trie: VocabularyTrie
+    var automaton: GrammarAutomaton
+    private var masks: [State: TokenMask] = [:]
+    private var jobs: [State: Job] = [:]
+    private var walks: [Shared: TrieWalk] = [:]
+    /// Of lexemes: tokens inside, and the nodes of the trie that end it.
+    private var lexemes: [State: (mask: TokenMask, exits: [Int32])] = [:]
+    /// Bytes of masks, walks and lexemes.
+    private var maskBytes = 0
+
+    init(_ grammar: Grammar, _ trie: VocabularyTrie) {
+        self.trie = trie
+        automaton = GrammarAutomaton(grammar)
+    }
+
+    var bytes: Int { automaton.bytes + maskBytes }
+
+    /// The step at a state whose mask is known.
+    mutating func knownStep(_ state: State) -> GrammarStep? {
+        guard let mask = masks[state] else { return nil }
+        return GrammarStep(
+            position: automaton.position(of: state), mask: mask, mayEnd: automaton.accepts(state),
+            mustEnd: automaton.isFinal(state))
+    }
+
+    /// The step behind a token, where all of it is known. O(bytes of the token).
+    mutating func knownStep(_ state: State, token: Int32?) -> GrammarStep? {
+        var next = state
+        for byte in token.map(trie.text) ?? [] {
+            guard let transition = automaton.known(next, byte) else { return nil }
+            next = transition.next
+        }
+        // A token that the grammar does not have there changes nothing.
+        return knownStep(next == GrammarAutomaton.dead ? state : next)
+    }
+
+    /// Goes on with the mask of a state, for about so many units. The step, when the mask is known.
+    mutating func work(on state: State, units: Int, spent: inout Int) throws(GrammarLimit) -> GrammarStep? {
+        while masks[state] == nil {
+            guard spent < units else { return nil }
+            let before = automaton.steps
+            let job: Job
+            if let begun = jobs[state] {
+                job = begun
+            } else {
+                job = Job(plan: try automaton.maskPlan(state, longestToken: trie.longestToken))
+                jobs[state] = job
+            }
+            spent += automaton.steps - before
+            switch job.plan {
+            case .whole(let like):
+                if let mask = masks[like] {
+                    keep(mask, of: state)
+                } else if let walk = try advance(Shared(state: like, isLexeme: false), for: state, units, &spent) {
+                    keep(walk.mask, of: like)
+                    keep(walk.mask, of: state)
+                }
+            case .lexeme(let inside, let behind):
+                if let (mask, exits) = lexemes[inside] {
+                    let walk = job.walk ?? TrieWalk(trie, from: behind, behind: exits, addingTo: mask)
+                    try finish(state, walk, units, &spent)
+                } else if let walk = try advance(Shared(state: inside, isLexeme: true), for: state, units, &spent) {
+                    lexemes[inside] = (walk.mask, walk.exits)
+                    maskBytes += walk.bytes
+                }
+            }
+        }
+        return knownStep(state)
+    }
+
+    private mutating func keep(_ mask: TokenMask, of state: State) {
+        guard masks[state] == nil else { return }
+        masks[state] = mask
+        maskBytes += mask.words.count * 8
+        jobs[state] = nil
+    }
+
+    /// Goes on with the walk behind a lexeme.
+    private mutating func finish(
+        _ state: State, _ begun: TrieWalk, _ units: Int, _ spent: inout Int
+    ) throws(GrammarLimit) {
+        if let old = jobs[state]?.walk {
+            maskBytes -= old.bytes
+            // Only one may have the mask, or it would be copied.
+            jobs[state]?.walk = nil
+        }
+        var walk = begun
+        if try run(&walk, for: state, units, &spent) { return keep(walk.mask, of: state) }
+        maskBytes += walk.bytes
+        jobs[state]?.walk = walk
+    }
+
+    /// Goes on with a shared walk; returns it when it is done.
+    private mutating func advance(
+        _ shared: Shared, for state: State, _ units: Int, _ spent: inout Int
+    ) throws(GrammarLimit) -> TrieWalk? {
+        var walk: TrieWalk
+        if let begun = walks.removeValue(forKey: shared) {
+            walk = begun
+            maskBytes -= walk.bytes
+        } else {
+            walk = TrieWalk(trie, from: shared.state, collectsExits: shared.isLexeme)
+        }
+        if try run(&walk, for: state, units, &spent) { return walk }
+        maskBytes += walk.bytes
+        walks[shared] = walk
+        return nil
+    }
+
+    private mutating func run(
+        _ walk: inout TrieWalk, for state: State, _ units: Int, _ spent: inout Int
+    ) throws(GrammarLimit) -> Bool {
+        while true {
+            let memory = Self.mostBytes - maskBytes - walk.bytes
+            switch try walk.run(units: units, trie, &automaton, memory: memory, spent: &spent) {
+            case .isDone: return true
+            case .isPaused: return false
+            case .needsMemory: try compact(keeping: walk.roots + [state])
+            }
+        }
+    }
+
+    /// Forgets what no request refers to. O(bytes).
+    private mutating func compact(keeping roots: [State]) throws(GrammarLimit) {
+        // Work that somebody still asks for is kept, and so is what it builds on.
+        jobs = jobs.filter { automaton.isReferenced($0.key) || roots.contains($0.key) }
+        var needed = roots
+        for (state, job) in jobs {
+            needed.append(state)
+            needed += job.walk?.roots ?? []
+            switch job.plan {
+            case .whole(let like): needed.append(like)
+            case .lexeme(let inside, let behind): needed += [inside, behind]
+            }
+        }
+        let isNeeded = Set(needed)
+        walks = walks.filter { isNeeded.contains($0.key.state) }
+        lexemes = lexemes.filter { isNeeded.contains($0.key) }
+        for walk in walks.values { needed += walk.roots }
+        _ = automaton.compact(keeping: needed)
+        masks = [:]
+        maskBytes = jobs.values.reduce(0) { $0 + ($1.walk?.bytes ?? 0) } + walks.values.reduce(0) { $0 + $1.bytes }
+        maskBytes += lexemes.values.reduce(0) { $0 + $1.mask.words.count * 8 + $1.exits.count * 4 }
+        guard bytes <= Self.mostBytes / 2 else { throw .memory(bytes: Self.mostBytes / 2) }
+    }
+}
