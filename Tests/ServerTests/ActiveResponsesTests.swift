@@ -8,13 +8,14 @@ import Text
 
 /// Which request is refused for what waits already, and when it is told to come back.
 @Suite struct ActiveResponsesTests: StreamSamples {
-    /// What an engine reports that computes 100 prompt tokens and ends half a sequence a second.
+    /// What an engine reports that computes 100 prompt tokens and ends half a sequence a second, from 2 s on.
     private func statistics(running: Int, waiting: Int) -> SchedulerStatistics {
         var statistics = SchedulerStatistics()
         statistics.running = running
         statistics.waiting = waiting
         statistics.prefillRate = 100
-        statistics.finishRate = 0.5
+        statistics.expectedEnds = (0..<running).map { Double($0 + 1) * 2 }
+        statistics.expectedRun = Double(running) * 2
         return statistics
     }
 
