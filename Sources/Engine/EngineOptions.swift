@@ -51,6 +51,9 @@ public struct EngineOptions: Sendable {
     /// Measures at start how fast memory is read, to tell what share of that steps reach.
     public var measuresBandwidth = false
 
+    /// Runs slices of what grammars let come next; tests make it slow. `nil`: as it is.
+    var maskRunner: MaskWorkers.Runner?
+
     /// The type of keys and values that these options come to.
     public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 

@@ -4,7 +4,15 @@ import Synchronization
 /// the others need not.
 public final class CompiledGrammar: Sendable {
     /// A place in the grammar that a text has come to.
-    public struct State: Sendable, Hashable {
+    public final class Position: Sendable {
+        fileprivate let state: State
+
+        fileprivate init(_ state: State) {
+            self.state = state
+        }
+    }
+
+    struct State: Sendable, Hashable {
         fileprivate var number: GrammarAutomaton.State
     }
 
@@ -22,7 +30,7 @@ public final class CompiledGrammar: Sendable {
 
     private let trie: VocabularyTrie
     private let memory: Mutex<Memory>
-    public let start: State
+    let start: State
 
     init(_ grammar: Grammar, _ trie: VocabularyTrie) {
         self.trie = trie
@@ -34,8 +42,35 @@ public final class CompiledGrammar: Sendable {
     /// Whether it has grown so much that a new one should be made.
     public var isFull: Bool { memory.withLock { $0.automaton.stateCount > Self.mostStates } }
 
+    /// The place before the first token.
+    public func startPosition() throws(GrammarLimit) -> Position { Position(start) }
+
+    /// What is known already; never computes and never waits: `nil` where it is unknown or somebody computes.
+    public func knownStep(from position: Position, token: Int32?) -> GrammarStep? {
+        let text = token.map { trie.text(of: $0) } ?? []
+        return memory.withLockIfAvailable { memory -> GrammarStep? in
+            var number = position.state.number
+            for byte in text {
+                guard let next = memory.automaton.knownStep(number, byte) else { return nil }
+                number = next
+            }
+            if number == GrammarAutomaton.dead { number = position.state.number }
+            guard let mask = memory.masks[number] else { return nil }
+            return GrammarStep(
+                position: Position(State(number: number)), mask: mask, mayEnd: memory.automaton.accepts(number),
+                mustEnd: memory.automaton.isFinal(number))
+        } ?? nil
+    }
+
+    /// Where a token leads, and what may follow there. A token that is none of the grammar's leads nowhere.
+    func step(from position: Position, token: Int32?) -> GrammarStep {
+        let state = token.flatMap { self.state(after: $0, from: position.state) } ?? position.state
+        return GrammarStep(
+            position: Position(state), mask: mask(state), mayEnd: accepts(state), mustEnd: isFinal(state))
+    }
+
     /// Where `id` leads; `nil` when it must not come.
-    public func state(after id: Int32, from state: State) -> State? {
+    func state(after id: Int32, from state: State) -> State? {
         let text = trie.text(of: id)
         guard !text.isEmpty else { return nil }
         return memory.withLock { memory in
@@ -46,13 +81,13 @@ public final class CompiledGrammar: Sendable {
     }
 
     /// Whether the text may end here.
-    public func accepts(_ state: State) -> Bool { memory.withLock { $0.automaton.accepts(state.number) } }
+    func accepts(_ state: State) -> Bool { memory.withLock { $0.automaton.accepts(state.number) } }
 
     /// Whether the text must end here.
-    public func isFinal(_ state: State) -> Bool { memory.withLock { $0.automaton.isFinal(state.number) } }
+    func isFinal(_ state: State) -> Bool { memory.withLock { $0.automaton.isFinal(state.number) } }
 
     /// The tokens that may come next. O(1) for a state that was met before, else O(nodes of the trie that can be reached).
-    public func mask(_ state: State) -> TokenMask {
+    func mask(_ state: State) -> TokenMask {
         memory.withLock { memory in
             if let mask = memory.masks[state.number] { return mask }
             var mask: TokenMask

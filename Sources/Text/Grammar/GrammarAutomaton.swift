@@ -51,6 +51,13 @@ struct GrammarAutomaton {
     /// Whether no byte can follow.
     func isFinal(_ state: State) -> Bool { state >= 0 && states[Int(state)].tops.isEmpty }
 
+    /// As ``step(_:_:)``; `nil` where that has to be computed.
+    func knownStep(_ state: State, _ byte: UInt8) -> State? {
+        guard state >= 0 else { return Self.dead }
+        let known = table[Int(state) << 8 | Int(byte)]
+        return known == Self.unknown ? nil : known
+    }
+
     mutating func step(_ state: State, _ byte: UInt8) -> State {
         guard state >= 0 else { return Self.dead }
         let place = Int(state) << 8 | Int(byte)
