@@ -1,4 +1,5 @@
 import Scheduling
+import Text
 
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
@@ -44,12 +45,15 @@ enum RequestError: Error, CustomStringConvertible {
     /// The prompt has an id that is not of the model's vocabulary.
     case unknownToken(Int32, vocabularySize: Int)
     case notAdmitted(AdmissionError)
+    /// Its grammar exceeds a bound before the first token.
+    case grammarLimit(GrammarLimit)
 
     var description: String {
         switch self {
         case .empty: "a sequence has a prompt and at least one token to generate"
         case .unknownToken(let id, let size): "the model has no token \(id), only 0 ..< \(size)"
         case .notAdmitted(let reason): String(describing: reason)
+        case .grammarLimit(let limit): String(describing: limit)
         }
     }
 }

@@ -10,7 +10,10 @@ final class EngineMailbox: Sendable {
         var submitted: [GenerationRequest] = []
         var aborted: Set<SequenceID> = []
         var stops = false
+        /// Whether there is news of masks.
+        var hasAnswers = false
 
+        /// Whether nobody wants anything.
         var isEmpty: Bool { submitted.isEmpty && aborted.isEmpty && !stops }
     }
 
@@ -48,8 +51,18 @@ final class EngineMailbox: Sendable {
         }
     }
 
+    /// Wakes the engine for what the mask workers have found.
+    func announceAnswers() {
+        _ = put { content in
+            content.hasAnswers = true
+            return true
+        }
+    }
+
     /// Empties the mailbox; where it is empty and `waits` is true, sleeps until something arrives.
-    func take(waits: Bool) -> Content {
+    ///
+    /// - Parameter deadline: when it returns in any case; `nil`: never.
+    func take(waits: Bool, until deadline: ContinuousClock.Instant? = nil) -> Content {
         while true {
             let taken = content.withLock { content in
                 let taken = content
@@ -58,16 +71,24 @@ final class EngineMailbox: Sendable {
                 return taken
             }
             // A signal left over from an earlier arrival only makes this loop turn once more.
-            guard taken.isEmpty, waits else { return taken }
-            arrival.wait()
+            guard taken.isEmpty, !taken.hasAnswers, waits else { return taken }
+            guard let deadline else {
+                arrival.wait()
+                continue
+            }
+            let left = deadline - .now
+            guard left > .zero else { return taken }
+            // A minute at most: this clock goes on while the machine sleeps, the semaphore's does not.
+            let nanoseconds = Int(min(left, .seconds(60)) / .nanoseconds(1))
+            _ = arrival.wait(timeout: .now() + .nanoseconds(nanoseconds))
         }
     }
 
     private func put(_ change: (inout Content) -> Bool) -> Bool {
         let (accepted, wakes) = content.withLock { content in
-            let wasEmpty = content.isEmpty
+            let wasEmpty = content.isEmpty && !content.hasAnswers
             let accepted = change(&content)
-            return (accepted, wasEmpty && !content.isEmpty)
+            return (accepted, wasEmpty && !(content.isEmpty && !content.hasAnswers))
         }
         if wakes { arrival.signal() }
         return accepted

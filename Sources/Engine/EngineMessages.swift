@@ -78,6 +78,8 @@ public enum FinishReason: Sendable, Hashable {
     case deadlineExceeded
     /// Its own terms leave no token that may come next.
     case unsatisfiable
+    /// Its grammar exceeds a bound; the text says which, as what the grammar does: "uses more than ...".
+    case grammarLimit(String)
     /// The engine failed it; the text is for the log, not for the client.
     case error(String)
 }
@@ -155,8 +157,24 @@ public struct EngineStatistics: Sendable {
     /// What all steps have spent their time on.
     public var phases = StepPhases()
     public var stepSizes = StepSizes()
+    /// What grammars have cost.
+    public var masks = MaskStatistics()
     /// Bytes a second that recent steps have read of weights, keys and values; `nil` before the first step.
     public var readRate: Double?
+
+    public init() {}
+}
+
+/// What working out the tokens that grammars let come next has cost, since the start.
+public struct MaskStatistics: Sendable, Equatable {
+    /// Masks that were worked out beside the engine thread, how long that took in all, and how many units of work it was.
+    public var computations: UInt64 = 0
+    public var time = Duration.zero
+    public var units: UInt64 = 0
+    /// Times that a sequence could not sample because its mask was not ready.
+    public var deferrals: UInt64 = 0
+    /// How long steps have waited for masks.
+    public var waits = Duration.zero
 
     public init() {}
 }

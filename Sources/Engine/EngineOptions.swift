@@ -51,6 +51,9 @@ public struct EngineOptions: Sendable {
     /// Measures at start how fast memory is read, to tell what share of that steps reach.
     public var measuresBandwidth = false
 
+    /// Runs slices of what grammars let come next; tests make it slow. `nil`: as it is.
+    var maskRunner: MaskWorkers.Runner?
+
     /// Threads that this process may run at once: the CPUs of its affinity mask, within its control group's quota. At least 1.
     public static var availableThreads: Int { WorkerPool.defaultThreadCount() }
 

@@ -10,22 +10,30 @@ final class EngineThread {
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let journal: StepJournal
-    private let clock = ContinuousClock()
+    let clock = ContinuousClock()
     /// What the scheduler's times count from.
     private let start: ContinuousClock.Instant
-    private var scheduler: Scheduler
+    var scheduler: Scheduler
     private let sampler: BatchSampler
     private let pool: WorkerPool
     private let speculativeTokens: Int?
-    private var sequences: [SequenceID: GeneratingSequence] = [:]
-    private var totals = EngineStatistics()
+    let maskWorkers: MaskWorkers
+    var sequences: [SequenceID: GeneratingSequence] = [:]
+    /// Sequences that cannot sample before the workers have answered.
+    var deferred: Set<SequenceID> = []
+    /// Sequences of which the workers were asked something since their last token.
+    var asked: Set<SequenceID> = []
+    /// Whether nothing can be computed before the workers have answered.
+    private var isBlocked = false
+    var totals = EngineStatistics()
     private var readRate = ReadRate()
 
     init(
         loaded: EngineLoader.Loaded, tokenizer: Tokenizer?, mailbox: EngineMailbox, outbox: EngineOutbox,
-        journal: StepJournal
+        journal: StepJournal, maskWorkers: MaskWorkers
     ) {
         self.journal = journal
+        self.maskWorkers = maskWorkers
         transformer = loaded.transformer
         model = loaded.loadedModel
         self.tokenizer = tokenizer
@@ -43,11 +51,15 @@ final class EngineThread {
     func run() {
         outbox.post([], statistics())
         while true {
-            let commands = mailbox.take(waits: scheduler.isIdle)
+            let commands = mailbox.take(
+                waits: scheduler.isIdle || isBlocked, until: isBlocked ? scheduler.nextDeadline.map { start + $0 } : nil
+            )
             journal.begin(submitted: commands.submitted.map(\.id))
             defer { journal.end() }
             var events = admit(commands.submitted)
             events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
+            events += takeMasks()
+            isBlocked = false
             if !commands.stops, !scheduler.isIdle { events += step() }
             // Without an event a report still tells the statistics: blocks that an abort has freed.
             if !events.isEmpty || !commands.isEmpty {
@@ -68,6 +80,7 @@ final class EngineThread {
                 // The server checks lengths and reserves places first, so this is its mistake, not the client's.
                 var event = TokenEvent(sequence: request.id)
                 event.finish = .error(String(describing: error))
+                if case .grammarLimit(let limit) = error { event.finish = .grammarLimit(String(describing: limit)) }
                 refused.append(event)
             }
         }
@@ -81,6 +94,8 @@ final class EngineThread {
         if let id = request.promptIDs.first(where: { !ids.contains($0) }) {
             throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
         }
+        let sequence = GeneratingSequence(request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
+        if let limit = sequence.grammar?.known.first?.limit { throw .grammarLimit(limit) }
         do throws(AdmissionError) {
             let terms = SchedulingTerms(
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
@@ -90,13 +105,13 @@ final class EngineThread {
         } catch {
             throw .notAdmitted(error)
         }
-        sequences[request.id] = GeneratingSequence(
-            request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
+        sequences[request.id] = sequence
+        if sequence.isPending { askForMasks(of: request.id) }
     }
 
     private func abort(_ ids: Set<SequenceID>) -> [TokenEvent] {
         ids.sorted().compactMap { id in
-            guard let sequence = sequences.removeValue(forKey: id) else { return nil }
+            guard let sequence = remove(id) else { return nil }
             scheduler.abort(id)
             var event = TokenEvent(sequence: id)
             event.finish = .abort
@@ -107,16 +122,19 @@ final class EngineThread {
 
     private func step() -> [TokenEvent] {
         let now = clock.now
-        let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens())
+        let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens(), deferred: deferred)
         var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
-            let sequence = sequences.removeValue(forKey: id)
+            let sequence = remove(id)
             events[id, default: TokenEvent(sequence: id)].finish = .deadlineExceeded
             events[id]?.preemptions = sequence?.preemptions ?? 0
         }
         for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
         // The deadline may have been that of the last one.
-        guard !scheduled.sequences.isEmpty else { return scheduled.expired.compactMap { events[$0] } }
+        guard !scheduled.sequences.isEmpty else {
+            isBlocked = !deferred.isEmpty
+            return scheduled.expired.compactMap { events[$0] }
+        }
         for admitted in scheduled.admitted {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
@@ -125,12 +143,15 @@ final class EngineThread {
             events[admitted.id] = event
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
+        // Masks behind drafts are worked out while the model runs.
+        for entry in scheduled.sequences where entry.drafts > 0 { askForMasks(of: entry.id, drafts: entry.drafts) }
         let batch = forwardBatch(scheduled)
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
         let logits = transformer.forward(batch)
         let forwardEnd = clock.now
-        scheduler.advance(scheduled)
+        let late = waitForMasks(of: scheduled, &events)
+        scheduler.advance(scheduled, deferring: late)
         totals.steps += 1
         totals.traffic += transformer.traffic
         totals.stepSizes.add(batch.tokens.count)
@@ -143,12 +164,12 @@ final class EngineThread {
             events[entry.id, default: TokenEvent(sequence: entry.id)].promptProgress =
                 (entry.tokens.upperBound, forwardEnd)
         }
-        let due = scheduled.sequences.filter(\.samples)
+        let due = dueRows(scheduled, late: late)
         // A statement of its own: its copies of the sequences are gone before these change.
-        let results = sampler.sample(samplingJobs(due), logits)
+        let results = sampler.sample(due.map(samplingJob), logits)
         let sampleEnd = clock.now
-        for (scheduled, result) in zip(due, results) {
-            append(result, to: scheduled, event: &events[scheduled.id, default: TokenEvent(sequence: scheduled.id)])
+        for (due, result) in zip(due, results) {
+            append(result, to: due.entry, event: &events[due.entry.id, default: TokenEvent(sequence: due.entry.id)])
         }
         let reportEnd = clock.now
         reportPrompts(promptRows, in: &events)
@@ -161,7 +182,9 @@ final class EngineThread {
         #if DEBUG
             scheduler.checkInvariants()
         #endif
-        return (scheduled.expired + scheduled.sequences.map(\.id)).compactMap { events[$0] }
+        // In a fixed order, those first that masks have ended though they were not in the step.
+        let known = scheduled.expired + scheduled.sequences.map(\.id)
+        return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
 
     /// Guesses what follows in the sequences that may decode; returns how much of each.
@@ -174,15 +197,25 @@ final class EngineThread {
         return counts
     }
 
-    private func samplingJobs(_ due: [ScheduledSequence]) -> [BatchSampler.Job] {
+    /// The sequences that sample now, each with the row of its last token.
+    private func dueRows(
+        _ scheduled: ScheduledBatch, late: Set<SequenceID>
+    ) -> [(entry: ScheduledSequence, row: Int)] {
+        var due: [(entry: ScheduledSequence, row: Int)] = []
         var row = 0
-        return due.map { scheduled in
-            guard let sequence = sequences[scheduled.id] else {
-                preconditionFailure("the scheduler and the engine know the same sequences")
-            }
-            defer { row += 1 + scheduled.drafts }
-            return BatchSampler.Job(sequence: sequence, row: row, drafts: scheduled.drafts)
+        for entry in scheduled.sequences where entry.samples {
+            // A mask may have told that it has ended.
+            if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
+            row += 1 + entry.drafts
         }
+        return due
+    }
+
+    private func samplingJob(_ entry: ScheduledSequence, row: Int) -> BatchSampler.Job {
+        guard let sequence = sequences[entry.id] else {
+            preconditionFailure("the scheduler and the engine know the same sequences")
+        }
+        return BatchSampler.Job(sequence: sequence, row: row, drafts: entry.drafts)
     }
 
     /// Takes what was sampled for a sequence; `nil`: it wants no tokens.
@@ -191,34 +224,53 @@ final class EngineThread {
     ) {
         let id = scheduled.id
         guard var sequence = sequences.removeValue(forKey: id) else { return }
+        // What was asked of drafts is of no use any more.
+        if asked.remove(id) != nil { maskWorkers.cancel(id) }
         do throws(SamplerError) {
-            guard let sampled = try result?.get() else {
+            if let sampled = try result?.get() {
+                append(sampled, to: &sequence, drafts: scheduled.drafts, event: &event)
+            } else {
                 event.finish = .length
-                event.preemptions = sequence.preemptions
-                return scheduler.finish(id)
             }
-            var ids: [Int32] = []
-            for token in sampled where event.finish == nil {
-                ids.append(token.id)
-                let (text, finish) = sequence.append(token.id)
-                totals.generationTokens += 1
-                event.tokens.append(GeneratedToken(id: token.id, logprobs: token.logprobs, time: clock.now))
-                event.text += text
-                event.finish = finish
-            }
-            sequence.learn(accepted: sampled.count - 1, of: scheduled.drafts)
-            // The scheduler need not know the token that ends a sequence.
-            if event.finish != nil { ids.removeLast() }
-            if !ids.isEmpty { scheduler.appendTokens(ids, to: id) }
         } catch {
             event.finish = error == .noCandidate ? .unsatisfiable : .error(String(describing: error))
         }
-        if event.finish == nil {
-            sequences[id] = sequence
-        } else {
-            event.preemptions = sequence.preemptions
-            scheduler.finish(id)
+        sequences[id] = sequence
+        if event.finish != nil { return finish(id, event: &event) }
+        if sequence.isPending { askForMasks(of: id) }
+    }
+
+    private func append(
+        _ sampled: [SampledToken], to sequence: inout GeneratingSequence, drafts: Int, event: inout TokenEvent
+    ) {
+        var ids: [Int32] = []
+        for token in sampled where event.finish == nil {
+            ids.append(token.id)
+            let (text, finish) = sequence.append(token.id)
+            totals.generationTokens += 1
+            event.tokens.append(GeneratedToken(id: token.id, logprobs: token.logprobs, time: clock.now))
+            event.text += text
+            event.finish = finish
         }
+        sequence.learn(accepted: sampled.count - 1, of: drafts)
+        // The scheduler need not know the token that ends a sequence.
+        if event.finish != nil { ids.removeLast() }
+        if !ids.isEmpty { scheduler.appendTokens(ids, to: sequence.request.id) }
+    }
+
+    /// Ends a sequence that has told why.
+    func finish(_ id: SequenceID, event: inout TokenEvent) {
+        event.preemptions = remove(id)?.preemptions ?? 0
+        scheduler.finish(id)
+    }
+
+    /// Forgets a sequence, and what was asked of it.
+    private func remove(_ id: SequenceID) -> GeneratingSequence? {
+        let sequence = sequences.removeValue(forKey: id)
+        deferred.remove(id)
+        asked.remove(id)
+        if let request = sequence?.request, request.grammar != nil { maskWorkers.forget(id, tenant: request.tenant) }
+        return sequence
     }
 
     /// The rows of a step whose logits tell the log-probability of the next token of a prompt, where that is asked for.
@@ -263,8 +315,7 @@ final class EngineThread {
                 case .success(let logprobs): event.promptLogprobs.append(logprobs)
                 case .failure(let error):
                     event.finish = .error(String(describing: error))
-                    sequences[row.sequence] = nil
-                    scheduler.finish(row.sequence)
+                    finish(row.sequence, event: &event)
                 }
                 events[row.sequence] = event
             }
@@ -290,6 +341,10 @@ final class EngineThread {
 
     private func statistics() -> EngineStatistics {
         totals.scheduler = scheduler.statistics
+        let masks = maskWorkers.totals
+        totals.masks.computations = masks.computations
+        totals.masks.units = masks.units
+        totals.masks.time = masks.time
         totals.readRate = readRate.value
         return totals
     }

@@ -13,8 +13,8 @@ struct GeneratingSequence {
     var preemptions = 0
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
-    /// Where in its grammar its text has come to.
-    private(set) var grammar: GrammarMatcher?
+    /// Where in its grammar its text has come to, and would come to with its drafts.
+    private(set) var grammar: GrammarChain?
     /// What is left of the time to reason.
     private(set) var thinking: ThinkingBudget?
     /// Guesses of the tokens that follow, in the step under way.
@@ -23,20 +23,20 @@ struct GeneratingSequence {
     private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
-    private var matcher: StopMatcher?
+    private var stopMatcher: StopMatcher?
 
     init(_ request: GenerationRequest, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
         tokens = request.promptIDs
-        grammar = request.grammar
+        grammar = request.maxTokens > 0 ? request.grammar.map { GrammarChain($0) } : nil
         thinking = request.thinking
         counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
         if let tokenizer, request.detokenizes {
             detokenizer = IncrementalDetokenizer(
                 tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens, keeping: request.keptSpecialTokens)
         }
-        if !request.stop.strings.isEmpty { matcher = StopMatcher(stops: request.stop.strings) }
+        if !request.stop.strings.isEmpty { stopMatcher = StopMatcher(stops: request.stop.strings) }
     }
 
     var generatedTokens: Int { tokens.count - request.promptIDs.count }
@@ -46,7 +46,36 @@ struct GeneratingSequence {
         Array(request.stop.tokenIDs) + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
     }
 
+    /// Whether it is not known yet what its grammar lets come next, or whether it ends.
+    var isPending: Bool { grammar?.isPending ?? false }
+
+    /// Whether it has all its tokens: while it is pending, only why it ends is open.
+    var hasAllTokens: Bool { generatedTokens >= request.maxTokens }
+
+    /// Takes what was worked out of its grammar; returns the text that this released and, where it ended the sequence, why.
+    mutating func resolve(_ chain: GrammarChain) -> (text: String, finish: FinishReason?) {
+        let wasPending = isPending
+        grammar = chain
+        guard wasPending, !isPending else { return ("", nil) }
+        // With all its tokens it needs no other, so a bound that the next one would exceed is none of its concern.
+        if !hasAllTokens, let limit = grammar?.known.first?.limit {
+            return ("", .grammarLimit(String(describing: limit)))
+        }
+        let isComplete = generatedTokens > 0 && grammar?.known.first?.mustEnd == true
+        guard isComplete || hasAllTokens else { return ("", nil) }
+        var released: [UInt8] = []
+        return end(&released, isComplete ? .stop(.endOfSequence) : .length)
+    }
+
+    /// Sets what is guessed in the step under way; returns whether its masks are not all known.
+    mutating func verify(drafts count: Int) -> Bool {
+        grammar?.restart(drafts: Array(drafts.prefix(count)))
+        return grammar?.isIncomplete ?? false
+    }
+
     /// Takes a sampled token; returns the text that it released and, where it ended the sequence, why.
+    ///
+    /// Where the grammar is pending behind it, that may end the sequence too: see ``resolve(_:)``.
     mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
         tokens.append(id)
         if request.sampling.needsCounts { counts.append(id) }
@@ -54,22 +83,34 @@ struct GeneratingSequence {
         grammar?.append(id)
         // Where nothing can follow, it ends like a model that has said all.
         let stop = stopReason(of: id)
-        let isComplete = stop == nil && grammar?.mustEnd == true
+        let matcher = grammar?.known.first
+        let isComplete = stop == nil && matcher?.mustEnd == true
         var released: [UInt8] = []
         if stop == nil || request.stop.keepsStopText {
             if let match = release(detokenizer?.append(id) ?? [], to: &released) { return end(released, match) }
         }
-        if stop == nil, !isComplete, generatedTokens < request.maxTokens { return (text(released), nil) }
-        // The end: nothing is held back any longer, and what was held back may still complete a stop string.
+        if stop == nil, !isComplete, isPending || !hasAllTokens {
+            guard !hasAllTokens, let limit = matcher?.limit else { return (text(released), nil) }
+            return (text(released), .grammarLimit(String(describing: limit)))
+        }
+        return end(&released, stop.map { .stop($0) } ?? (isComplete ? .stop(.endOfSequence) : .length))
+    }
+
+    /// The end: nothing is held back any longer, and what was held back may still complete a stop string.
+    private mutating func end(
+        _ released: inout [UInt8], _ finish: FinishReason
+    ) -> (text: String, finish: FinishReason?) {
         if let match = release(detokenizer?.flush() ?? [], to: &released) { return end(released, match) }
-        released += matcher?.flush() ?? []
-        return (text(released), stop.map { .stop($0) } ?? (isComplete ? .stop(.endOfSequence) : .length))
+        released += stopMatcher?.flush() ?? []
+        return (text(released), finish)
     }
 
     /// Guesses the next tokens, at most `limit`; returns how many. One that cannot be sampled any more is not guessed.
     mutating func guess(limit: Int) -> Int {
         let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
-        drafts = request.speculates && generatedTokens > 0 ? NGramDrafter.drafts(after: tokens, count: wanted) : []
+        drafts =
+            request.speculates && generatedTokens > 0 && !isPending
+            ? NGramDrafter.drafts(after: tokens, count: wanted) : []
         return drafts.count
     }
 
@@ -88,11 +129,11 @@ struct GeneratingSequence {
     /// Passes `bytes` through the stop matcher; returns the stop string that they completed.
     private mutating func release(_ bytes: [UInt8], to released: inout [UInt8]) -> String? {
         // Text of the tokens that must come anyway cannot stop the sequence.
-        guard matcher != nil, generatedTokens > request.sampling.minTokens else {
+        guard stopMatcher != nil, generatedTokens > request.sampling.minTokens else {
             released += bytes
             return nil
         }
-        guard let output = matcher?.append(bytes) else { return nil }
+        guard let output = stopMatcher?.append(bytes) else { return nil }
         released += output.text
         return output.match?.stop
     }

@@ -24,6 +24,7 @@ public final class LLMEngine: Sendable {
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let journal = StepJournal()
+    private let maskWorkers: MaskWorkers
     private let lifecycle = Mutex(State.loading(progress: 0))
     private let onStateChange: @Sendable (State) -> Void
 
@@ -42,6 +43,8 @@ public final class LLMEngine: Sendable {
         self.onStateChange = onStateChange
         mailbox = EngineMailbox(capacity: options.maxSequences + options.maxQueuedSequences)
         outbox = EngineOutbox(wake: wake)
+        let announce: @Sendable () -> Void = { [mailbox] in mailbox.announceAnswers() }
+        maskWorkers = options.maskRunner.map { MaskWorkers(runner: $0, wake: announce) } ?? MaskWorkers(wake: announce)
     }
 
     public var state: State { lifecycle.withLock { $0 } }
@@ -51,6 +54,9 @@ public final class LLMEngine: Sendable {
 
     /// Starts the engine thread. Call once.
     public func start() {
+        // Before the engine's threads are pinned to their CPUs: the masks' may use all of them.
+        maskWorkers.start(
+            threads: MaskWorkers.threadCount(cpus: options.threads ?? WorkerPool.defaultThreadCount()))
         let thread = Thread { [self] in run() }
         thread.name = "engine"
         // Deep enough for the debug build's frames; nothing on this thread recurses.
@@ -80,13 +86,15 @@ public final class LLMEngine: Sendable {
     }
 
     private func run() {
+        defer { maskWorkers.stop() }
         do {
             let loader = EngineLoader(options: options, logger: logger) { [self] progress in
                 lifecycle.withLock { $0 = .loading(progress: progress) }
             }
             let loaded = try loader.load()
             let thread = EngineThread(
-                loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox, journal: journal)
+                loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox, journal: journal,
+                maskWorkers: maskWorkers)
             enter(.ready(loaded.loadedModel))
             thread.run()
             enter(.stopped)

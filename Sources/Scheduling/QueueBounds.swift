@@ -32,16 +32,25 @@ public struct QueueLoad: Sendable, Equatable {
 }
 
 extension SchedulerStatistics {
-    /// How long until `load` has been worked off, by the rates of the last half minute; what no rate is known for counts
-    /// nothing.
+    /// The longest wait that is told.
+    public static let longestWait = Duration.seconds(3600)
+
+    /// How long until `load` has been worked off, at most ``longestWait``: the longer of computing its prompts and of
+    /// freeing a place. The n-th place is free when the n-th running sequence is expected to end; once all have ended,
+    /// each place is taken anew for ``expectedRun``. What nothing is known of counts nothing. O(1).
     ///
     /// - Parameter places: sequences that run at once; while some wait already, all of these count as taken.
     public func wait(behind load: QueueLoad, places: Int) -> Duration {
         let free = waiting > 0 ? 0 : max(0, places - running)
-        let sequences = max(0, load.sequences + 1 - free)
+        let ends = max(0, load.sequences + 1 - free)
         var seconds = 0.0
-        if let finishRate, finishRate > 0 { seconds = Double(sequences) / finishRate }
+        if ends > 0 {
+            // While some wait, those that run are all that can. Where none do, all places are free at once.
+            let count = expectedEnds.isEmpty ? max(places, 1) : expectedEnds.count
+            let (rounds, place) = (ends - 1).quotientAndRemainder(dividingBy: count)
+            seconds = (expectedEnds.isEmpty ? 0 : expectedEnds[place]) + Double(rounds) * (expectedRun ?? 0)
+        }
         if let prefillRate, prefillRate > 0 { seconds = max(seconds, Double(load.tokens) / prefillRate) }
-        return .seconds(seconds)
+        return .seconds(seconds, atMost: Self.longestWait)
     }
 }

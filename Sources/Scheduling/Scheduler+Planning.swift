@@ -1,6 +1,43 @@
-// How a step is filled: rules 2 to 8 of ``Scheduler``.
+// How a step is filled: rules 2 to 8 and 11 of ``Scheduler``.
+
+/// A step in the making.
+struct StepPlan {
+    var batch: ScheduledBatch
+    /// Sequences that cannot sample.
+    let deferred: Set<SequenceID>
+    /// Where each sequence is in the batch.
+    private var places: [SequenceID: Int] = [:]
+    /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
+    var prefillBlocks: Int?
+
+    init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
+        self.batch = batch
+        self.deferred = deferred
+    }
+
+    /// How far the step computes a sequence; `nil` when it is not in it. O(1).
+    func end(of id: SequenceID) -> Int? { places[id].map { batch.sequences[$0].tokens.upperBound } }
+
+    /// Adds tokens that follow those that the step computes of the sequence already. O(1).
+    mutating func extend(_ id: SequenceID, _ tokens: Range<Int>, samples: Bool) {
+        if let place = places[id] {
+            batch.sequences[place].tokens = batch.sequences[place].tokens.lowerBound..<tokens.upperBound
+            batch.sequences[place].samples = samples
+        } else {
+            places[id] = batch.sequences.count
+            batch.sequences.append(ScheduledSequence(id: id, tokens: tokens, samples: samples))
+        }
+    }
+
+    /// The tokens of a sequence that the step may compute: a deferred one's last token waits.
+    func reach(_ id: SequenceID, _ state: SequenceState) -> Int { state.tokens - (deferred.contains(id) ? 1 : 0) }
+}
 
 extension Scheduler {
+    /// Steps for which a deferred sequence keeps its place though another one waits for it: what it lacks mostly comes
+    /// within a step or two, and computing it again costs more.
+    private static let deferralPatience = 8
+
     /// What is left of a step for prefills.
     private struct PrefillBudget {
         var tokens: Int
@@ -11,36 +48,38 @@ extension Scheduler {
     }
 
     /// Fills the step: decodes and the first prefill in line by rank, then the other prefills, then drafts.
-    mutating func plan(_ batch: inout ScheduledBatch, drafts: [SequenceID: Int]) {
-        var budget = prefillBudget()
-        let next = waiting.prefix(1, shares).first
+    mutating func plan(_ batch: inout ScheduledBatch, drafts: [SequenceID: Int], deferred: Set<SequenceID>) {
+        var plan = StepPlan(batch, deferred: deferred)
+        defer { batch = plan.batch }
+        var budget = prefillBudget(deferred)
+        let next = firstWaiting(plan)
         let first = running.first { sequences[$0]?.isPrefill == true }
-        var index = 0
-        while index < running.count {  // preemption shortens `running` from the end
-            let id = running[index]
+        for id in running {  // as it was: those that are preempted meanwhile are passed over
             if id == first {
-                extend(id, by: firstChunk(of: id, budget, in: batch), preempts: true, &budget, in: &batch)
+                extend(id, by: firstChunk(of: id, budget, plan), preempts: true, &budget, in: &plan)
             } else if let state = sequences[id], !state.isPrefill {
-                schedule(id, by: 1, preempts: true, in: &batch)
+                schedule(id, by: 1, preempts: true, in: &plan)
             }
-            index += 1
         }
         // Who was just preempted does not come back at once.
-        var admits = batch.preempted.isEmpty
-        if admits, budget.tokens > 0, let next, first.map({ rank(next) < rank($0) }) ?? true {
-            admits = admit(next, in: &batch)
-            extend(next, by: firstChunk(of: next, budget, in: batch), preempts: false, &budget, in: &batch)
+        var admits = plan.batch.preempted.isEmpty
+        if admits, budget.tokens > 0, let next {
+            makeRoom(for: next, patience: plan.batch.sequences.isEmpty ? 0 : Self.deferralPatience, in: &plan)
         }
-        for id in prefills(admits: admits) where budget.tokens > 0 {
-            let chunk = chunk(of: id, budget, in: batch)
+        if admits, budget.tokens > 0, let next, first.map({ rank(next) < rank($0) }) ?? true {
+            admits = admit(next, in: &plan)
+            extend(next, by: firstChunk(of: next, budget, plan), preempts: false, &budget, in: &plan)
+        }
+        for id in prefills(plan, admits: admits) where budget.tokens > 0 {
+            let chunk = chunk(of: id, budget, plan)
             guard chunk > 0 else { continue }
             if sequences[id]?.status == .waiting {
-                if admits { admits = admit(id, in: &batch) }
+                if admits { admits = admit(id, in: &plan) }
                 guard admits else { continue }
             }
-            extend(id, by: chunk, preempts: false, &budget, in: &batch)
+            extend(id, by: chunk, preempts: false, &budget, in: &plan)
         }
-        if !drafts.isEmpty { addDrafts(drafts, &budget, in: &batch) }
+        if !drafts.isEmpty { addDrafts(drafts, &budget, in: &plan.batch) }
     }
 
     /// Adds guesses to decodes, as far as budgets and blocks go (rule 8).
@@ -78,7 +117,7 @@ extension Scheduler {
     /// Prompt tokens a second that a step beside the running decodes computes.
     var prefillRate: Double? {
         guard stepTimes.knowsPrefill else { return nil }
-        let budget = prefillBudget()
+        let budget = prefillBudget([])
         var work = budget.work
         var tokens = max(1, budget.tokens)
         if let time = budget.time {
@@ -91,10 +130,10 @@ extension Scheduler {
     }
 
     /// What the decodes leave (rule 2).
-    private func prefillBudget() -> PrefillBudget {
+    private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
         var decodes = StepWork()
         for id in running {
-            guard let state = sequences[id], state.remainingTokens == 1 else { continue }
+            guard let state = sequences[id], state.remainingTokens == 1, !deferred.contains(id) else { continue }
             decodes.add(state.computedTokens..<state.tokens, isDecode: true)
         }
         var time = limits.maxInterTokenLatency
@@ -105,9 +144,9 @@ extension Scheduler {
     }
 
     /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule 4.
-    private func prefills(admits: Bool) -> [SequenceID] {
+    private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
-        if admits { candidates += waiting.prefix(limits.places - running.count, shares) }
+        if admits { candidates += waiting.prefix(limits.places - running.count, shares, deferred: plan.deferred) }
         let orders = candidates.map { id in
             guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
             let computed = state.status == .running ? state.computedTokens : state.expectedHit
@@ -117,24 +156,25 @@ extension Scheduler {
     }
 
     /// The tokens that the budget has for a sequence.
-    private func chunk(of id: SequenceID, _ budget: PrefillBudget, in batch: ScheduledBatch) -> Int {
+    private func chunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
-        let start = batch.end(of: id) ?? (state.status == .running ? state.computedTokens : state.expectedHit)
-        let wanted = min(state.tokens - start, budget.tokens)
+        let start = plan.end(of: id) ?? (state.status == .running ? state.computedTokens : state.expectedHit)
+        let wanted = min(plan.reach(id, state) - start, budget.tokens)
+        guard wanted > 0 else { return 0 }
         guard let time = budget.time else { return wanted }
         return stepTimes.prefillTokens(from: start, atMost: wanted, beside: budget.work, within: time)
     }
 
     /// The tokens that are kept for the first prefill in line.
-    private func firstChunk(of id: SequenceID, _ budget: PrefillBudget, in batch: ScheduledBatch) -> Int {
-        min(max(limits.minimumChunk, chunk(of: id, budget, in: batch) / 4), budget.tokens)
+    private func firstChunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
+        min(max(limits.minimumChunk, chunk(of: id, budget, plan) / 4), budget.tokens)
     }
 
     /// Schedules tokens of a prefill and takes them off the budget.
     private mutating func extend(
-        _ id: SequenceID, by tokens: Int, preempts: Bool, _ budget: inout PrefillBudget, in batch: inout ScheduledBatch
+        _ id: SequenceID, by tokens: Int, preempts: Bool, _ budget: inout PrefillBudget, in plan: inout StepPlan
     ) {
-        guard let added = schedule(id, by: tokens, preempts: preempts, in: &batch) else { return }
+        guard let added = schedule(id, by: tokens, preempts: preempts, in: &plan) else { return }
         budget.tokens -= added.count
         budget.work.add(added, isDecode: false)
     }
@@ -144,26 +184,56 @@ extension Scheduler {
     ///     0 ........ computedTokens ........ end ........ tokens
     ///     | in the cache   | this step's chunk | later    |
     @discardableResult private mutating func schedule(
-        _ id: SequenceID, by tokens: Int, preempts: Bool, in batch: inout ScheduledBatch
+        _ id: SequenceID, by tokens: Int, preempts: Bool, in plan: inout StepPlan
     ) -> Range<Int>? {
         guard let state = sequences[id], state.status == .running else { return nil }
-        let start = batch.end(of: id) ?? state.computedTokens
-        let wanted = min(state.tokens - start, tokens)
+        let start = plan.end(of: id) ?? state.computedTokens
+        let wanted = min(plan.reach(id, state) - start, tokens)
         guard wanted > 0 else { return nil }  // its next token is not sampled yet
-        while preempts, !cache.canAllocate(id, upTo: start + 1), let last = running.last, last != id {
-            preempt(last, in: &batch)
+        while preempts, !cache.canAllocate(id, upTo: start + 1), let victim = victim(for: id, plan) {
+            preempt(victim, in: &plan)
         }
         let end = min(start + wanted, cache.allocatableTokens(id))
         guard end > start else { return nil }
+        let needed = state.isPrefill ? neededBlocks(id, state) : 0
         cache.allocate(id, upTo: end)
-        batch.extend(id, start..<end, samples: end == state.tokens)
+        if state.isPrefill { plan.prefillBlocks? += neededBlocks(id, state) - needed }
+        plan.extend(id, start..<end, samples: end == state.tokens)
         return start..<end
     }
 
-    /// Takes the blocks from the running sequence of the last rank and lets it wait (rule 6).
-    private mutating func preempt(_ id: SequenceID, in batch: inout ScheduledBatch) {
+    /// Who gives its blocks to `id`: the last one that is deferred and has nothing to compute, else the last one behind it.
+    private func victim(for id: SequenceID, _ plan: StepPlan) -> SequenceID? {
+        lastDeferred(plan, patience: 0) ?? running.last.flatMap { $0 != id ? $0 : nil }
+    }
+
+    /// The last running sequence that has been deferred for more than `patience` steps and has nothing to compute.
+    private func lastDeferred(_ plan: StepPlan, patience: Int) -> SequenceID? {
+        guard !plan.deferred.isEmpty else { return nil }
+        return running.last { id in
+            guard plan.deferred.contains(id), let state = sequences[id] else { return false }
+            return state.remainingTokens == 1 && state.deferredSteps > patience
+        }
+    }
+
+    /// Lets those that have been deferred for more than `patience` steps give place and blocks to one that waits (rule 11).
+    private mutating func makeRoom(for id: SequenceID, patience: Int, in plan: inout StepPlan) {
+        while !canAdmit(id, &plan), let deferred = lastDeferred(plan, patience: patience) {
+            preempt(deferred, in: &plan)
+        }
+    }
+
+    /// The next in the queue; deferred ones wait for what they lack first.
+    private func firstWaiting(_ plan: StepPlan) -> SequenceID? {
+        waiting.prefix(1, shares, deferred: plan.deferred).first
+    }
+
+    /// Takes the blocks from a running sequence that the step does not compute, and lets it wait (rule 6).
+    private mutating func preempt(_ id: SequenceID, in plan: inout StepPlan) {
         guard var state = sequences[id] else { preconditionFailure("a running sequence is known") }
-        running.removeLast()
+        precondition(plan.end(of: id) == nil, "a sequence of the step is not preempted")
+        removeRunning(id, state)
+        if state.isPrefill { plan.prefillBlocks? -= neededBlocks(id, state) }
         waiting.insert(id, state.terms)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
         state.status = .waiting
@@ -171,41 +241,54 @@ extension Scheduler {
         state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
         sequences[id] = state
         counts.preemptions += 1
-        batch.preempted.append(id)
+        plan.batch.preempted.append(id)
     }
 
     /// Lets a waiting sequence run if there is a place and the blocks, and the next in the queue lacks none (rule 7).
-    private mutating func admit(_ id: SequenceID, in batch: inout ScheduledBatch) -> Bool {
-        guard let next = waiting.prefix(1, shares).first, canAdmit(next), next == id || canAdmit(id),
+    private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
+        guard let next = firstWaiting(plan), canAdmit(next, &plan), next == id || canAdmit(id, &plan),
             var state = sequences[id]
         else { return false }
         waiting.remove(id, state.terms)
-        running.insert(id, at: running.firstIndex { rank(id) < rank($0) } ?? running.endIndex)
+        running.insert(id, at: place(ofRank: (state.terms.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
         state.computedTokens = hit.slots * cache.geometry.blockSize
         if !state.wasAdmitted {
-            batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))
+            plan.batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))
             if cache.prefixes != nil, state.takesPrefix { counts.prefixQueries += UInt64(state.tokens) }
             counts.prefixHits += UInt64(state.computedTokens)
         }
         state.wasAdmitted = true
         state.status = .running
         sequences[id] = state
+        if state.isPrefill { plan.prefillBlocks? += neededBlocks(id, state) }
         return true
     }
 
     /// Whether there is a place for a waiting sequence, and blocks for all its tokens and the watermark (rule 7).
-    private func canAdmit(_ id: SequenceID) -> Bool {
+    private func canAdmit(_ id: SequenceID, _ plan: inout StepPlan) -> Bool {
         if running.isEmpty { return true }
         guard running.count < limits.places, let state = sequences[id] else { return false }
         let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
-        var needed = blocks(for: state) - prefixHit(of: state).sharedBlocks + watermark
-        for id in running {
-            guard let state = sequences[id], state.isPrefill else { continue }
-            needed += max(0, blocks(for: state) - cache.heldBlocks(id))
-        }
+        // Counted once a step, and kept up to date from then on.
+        let prefillBlocks = plan.prefillBlocks ?? neededBlocksOfPrefills
+        plan.prefillBlocks = prefillBlocks
+        let needed = blocks(for: state) - prefixHit(of: state).sharedBlocks + watermark + prefillBlocks
         return needed <= cache.availableBlocks
+    }
+
+    /// Blocks that all running prefills still need. O(running).
+    private var neededBlocksOfPrefills: Int {
+        running.reduce(0) { sum, id in
+            guard let state = sequences[id], state.isPrefill else { return sum }
+            return sum + neededBlocks(id, state)
+        }
+    }
+
+    /// Blocks that a running prefill still needs for all its tokens.
+    private func neededBlocks(_ id: SequenceID, _ state: SequenceState) -> Int {
+        max(0, blocks(for: state) - cache.heldBlocks(id))
     }
 
     /// The most blocks that the sequence holds while its tokens are computed.
@@ -219,25 +302,26 @@ extension Scheduler {
         return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 
+    /// Takes a sequence out of the running ones. O(log(running)) comparisons.
+    mutating func removeRunning(_ id: SequenceID, _ state: SequenceState) {
+        let place = place(ofRank: (state.terms.priority, id))
+        precondition(place < running.count && running[place] == id, "a running sequence is listed by rank")
+        running.remove(at: place)
+    }
+
+    /// Where among the running sequences one of this rank is, or comes.
+    private func place(ofRank rank: (Int, SequenceID)) -> Int {
+        var (low, high) = (0, running.count)
+        while low < high {
+            let middle = (low + high) / 2
+            // The one that is looked for may have been taken out of `sequences`; it is not before itself.
+            if running[middle] != rank.1, self.rank(running[middle]) < rank { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     /// What sequences are ordered by (rule 1).
     func rank(_ id: SequenceID) -> (Int, SequenceID) {
         (sequences[id]?.terms.priority ?? 0, id)
-    }
-}
-
-extension ScheduledBatch {
-    /// How far the step computes a sequence; `nil` when it is not in it.
-    fileprivate func end(of id: SequenceID) -> Int? {
-        sequences.last { $0.id == id }?.tokens.upperBound
-    }
-
-    /// Adds tokens that follow those that the step computes of the sequence already.
-    fileprivate mutating func extend(_ id: SequenceID, _ tokens: Range<Int>, samples: Bool) {
-        if let index = sequences.lastIndex(where: { $0.id == id }) {
-            sequences[index].tokens = sequences[index].tokens.lowerBound..<tokens.upperBound
-            sequences[index].samples = samples
-        } else {
-            sequences.append(ScheduledSequence(id: id, tokens: tokens, samples: samples))
-        }
     }
 }

@@ -41,9 +41,14 @@
 ///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
 ///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
 /// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
-/// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank, which may preempt
-///    all others, advances in every step; when it ends, the next is the first. Every sequence ends, unless those of lower
-///    priority never cease to come.
+/// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank that is not
+///    deferred, which may preempt all others behind it, advances in every step; when it ends, the next is the first. Every
+///    sequence ends, unless those of lower priority never cease to come, or it is deferred for ever.
+/// 11. *Deferral.* A sequence whose next token cannot be chosen yet, since what may come next is still being worked out, is
+///    computed up to its last token only, and does not sample. While it waits in the queue, others come before it. Where
+///    it has nothing to compute, it is preempted first, whatever its rank: by who lacks blocks at once, by who waits for
+///    admission after `deferralPatience` steps, or when nothing else can be computed. So nobody waits for long for what
+///    another one has to work out.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
     var cache: KVCacheManager
@@ -54,11 +59,9 @@ public struct Scheduler: Sendable {
     var shares = TenantShares()
     var stepTimes = StepTimeModel()
     var counts = SchedulerStatistics()
-    /// Ends of running sequences while others wait.
-    private var finishes = RateMeter()
-    private var finishedSinceStep = 0
-    /// When the last step was scheduled, if any waited after that.
-    private var waitingSince: Duration?
+    private var runs = RunEstimate()
+    /// Those of the last step.
+    private var sequencesDeferred: Set<SequenceID> = []
     /// No sequence's deadline is earlier; those that ended may have had this one.
     private var earliestDeadline: Duration?
 
@@ -77,6 +80,9 @@ public struct Scheduler: Sendable {
     /// Whether there is nothing to schedule, now or later.
     public var isIdle: Bool { sequences.isEmpty }
 
+    /// When a step should look at deadlines at the latest; `nil`: there is none. No sequence's deadline is earlier.
+    public var nextDeadline: Duration? { earliestDeadline }
+
     /// How many more sequences `add` takes before the queue is full.
     public var queueRoom: Int { max(0, limits.maxQueuedSequences - waiting.count) }
 
@@ -90,8 +96,29 @@ public struct Scheduler: Sendable {
         statistics.globalBlocks = cache.globalBlocks
         statistics.slidingBlocks = cache.slidingBlocks
         statistics.prefillRate = prefillRate
-        statistics.finishRate = finishes.rate
+        statistics.expectedEnds = running.compactMap { expectedEnd($0, statistics.prefillRate) }.sorted()
+        statistics.expectedRun = expectedRun
         return statistics
+    }
+
+    /// Seconds until a running sequence ends, as far as its limit and the sequences before it tell.
+    private func expectedEnd(_ id: SequenceID, _ prefillRate: Double?) -> Double? {
+        guard let state = sequences[id] else { return nil }
+        let left = runs.tokensLeft(
+            generated: state.tokens - state.promptTokens, limit: state.tokenLimit - state.promptTokens)
+        guard let seconds = runs.seconds(forTokens: left) else { return nil }
+        guard state.isPrefill, let prefillRate, prefillRate > 0 else { return seconds }
+        return seconds + Double(state.remainingTokens) / prefillRate
+    }
+
+    /// Seconds that a sequence runs: as long as those that ended; before one has, as long as the running ones may.
+    private var expectedRun: Double? {
+        if let mean = runs.meanCompletion { return runs.seconds(forTokens: mean) }
+        guard !running.isEmpty else { return nil }
+        let limits = running.reduce(0.0) { sum, id in
+            sum + (sequences[id].map { Double($0.tokenLimit - $0.promptTokens) } ?? 0)
+        }
+        return runs.seconds(forTokens: limits / Double(running.count))
     }
 
     /// Puts a new sequence into the waiting queue.
@@ -131,40 +158,49 @@ public struct Scheduler: Sendable {
     }
 
     /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
-    /// O(running * log(running) + lanes of the queue).
+    /// O(running * log(running) + tokens scheduled + lanes of the queue).
     ///
     /// - Parameters:
     ///   - now: on the clock that deadlines are told by; never before an earlier step's.
     ///   - drafts: how many of the tokens that follow can be guessed of a sequence, should it decode.
-    public mutating func schedule(now: Duration, drafts: [SequenceID: Int] = [:]) -> ScheduledBatch {
+    ///   - deferred: sequences that cannot sample now (rule 11); unknown ones are ignored.
+    public mutating func schedule(
+        now: Duration, drafts: [SequenceID: Int] = [:], deferred: Set<SequenceID> = []
+    ) -> ScheduledBatch {
         var batch = ScheduledBatch()
         expire(now, in: &batch)
-        if let waitingSince { finishes.record(finishedSinceStep, over: now - waitingSince) }
-        finishedSinceStep = 0
-        plan(&batch, drafts: drafts)
+        let deferred = deferred.filter { sequences[$0] != nil }
+        for id in sequencesDeferred.subtracting(deferred) { sequences[id]?.deferredSteps = 0 }
+        for id in deferred { sequences[id]?.deferredSteps += 1 }
+        sequencesDeferred = deferred
+        plan(&batch, drafts: drafts, deferred: deferred)
         for scheduled in batch.sequences {
             batch.work.add(scheduled.tokens, isDecode: sequences[scheduled.id]?.isPrefill == false)
         }
-        waitingSince = waiting.isEmpty ? nil : now
         return batch
     }
 
     /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are let go of.
     /// Sequences that ended meanwhile are passed over.
-    public mutating func advance(_ batch: ScheduledBatch) {
+    ///
+    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed,
+    ///   so that a later step computes it again, which gives the same bits.
+    public mutating func advance(_ batch: ScheduledBatch, deferring: Set<SequenceID> = []) {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
             precondition(state.computedTokens == scheduled.tokens.lowerBound, "a batch advances once, before the next")
-            state.computedTokens = scheduled.tokens.upperBound - scheduled.drafts
-            state.verifiableDrafts = scheduled.drafts
+            let isDeferred = scheduled.samples && deferring.contains(scheduled.id)
+            state.computedTokens = scheduled.tokens.upperBound - scheduled.drafts - (isDeferred ? 1 : 0)
+            state.verifiableDrafts = isDeferred ? 0 : scheduled.drafts
             state.work += scheduled.tokens.count
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
             shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
+            // Its own grammar makes it compute a token twice, so its tenant pays for both.
             if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
-            if scheduled.drafts > 0 { counts.drafts += 1 }
-            counts.draftTokens += UInt64(scheduled.drafts)
+            if state.verifiableDrafts > 0 { counts.drafts += 1 }
+            counts.draftTokens += UInt64(state.verifiableDrafts)
             sequences[scheduled.id] = state
             updateCache(scheduled.id, state)
         }
@@ -180,6 +216,7 @@ public struct Scheduler: Sendable {
     /// Records how long a step of `work` took, sampling included.
     public mutating func observe(_ work: StepWork, took time: Duration) {
         stepTimes.observe(work, took: time)
+        runs.observe(work, took: time)
     }
 
     /// Records what was sampled for a running sequence whose tokens are all computed.
@@ -194,6 +231,7 @@ public struct Scheduler: Sendable {
             (1...state.verifiableDrafts + 1).contains(tokens.count), "tokens that were sampled are verified drafts")
         precondition(state.tokens + tokens.count <= state.tokenLimit, "a sequence never outgrows what was admitted")
         let accepted = tokens.count - 1
+        runs.sample(tokens: tokens.count)
         state.tokens += tokens.count
         state.computedTokens += accepted
         state.verifiableDrafts = 0
@@ -210,13 +248,13 @@ public struct Scheduler: Sendable {
     }
 
     /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already.
-    /// O(running + its lane of the queue).
+    /// O(log(running) + its lane of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
         switch state.status {
         case .running:
-            running.removeAll { $0 == id }
-            finishedSinceStep += 1
+            removeRunning(id, state)
+            runs.end(generatedTokens: state.tokens - state.promptTokens)
         case .waiting: waiting.remove(id, state.terms)
         }
         shares.leave(state.terms.tenant)
@@ -235,7 +273,7 @@ public struct Scheduler: Sendable {
         cache.blockTables(id)
     }
 
-    /// Ends the sequences whose deadline has passed (rule 8). O(1) unless there are some.
+    /// Ends the sequences whose deadline has passed (rule 9). O(1) unless there are some.
     private mutating func expire(_ now: Duration, in batch: inout ScheduledBatch) {
         guard let earliest = earliestDeadline, earliest <= now else { return }
         batch.expired = sequences.filter { $0.value.terms.deadline.map { $0 <= now } ?? false }.keys.sorted()

@@ -25,8 +25,10 @@ public struct SchedulerStatistics: Sendable, Equatable {
     public var expired: UInt64 = 0
     /// Prompt tokens a second that steps like the last one compute; `nil` before there was one to learn from.
     public var prefillRate: Double?
-    /// Sequences that end in a second while others wait; `nil` as long as nobody has waited.
-    public var finishRate: Double?
+    /// Seconds after which each running sequence is expected to end, ascending; empty before a step has decoded.
+    public var expectedEnds: [Double] = []
+    /// Seconds for which a sequence is expected to run that is admitted later; `nil` before one was measured.
+    public var expectedRun: Double?
 
     public init() {}
 }

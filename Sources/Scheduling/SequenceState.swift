@@ -26,6 +26,8 @@ struct SequenceState: Sendable {
     var work = 0
     /// Tokens behind the computed ones whose keys and values are in the cache too, should they be sampled.
     var verifiableDrafts = 0
+    /// Steps in a row for which it has been deferred.
+    var deferredSteps = 0
     /// Prompt tokens that its tenant has been charged for.
     var chargedTokens = 0
 

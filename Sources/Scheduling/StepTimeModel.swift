@@ -73,8 +73,8 @@ public struct StepTimeModel: Sendable {
         }
     }
 
-    /// How long a step of this work will take; zero before anything was learnt.
-    public func time(_ work: StepWork) -> Duration { .seconds(pace * sum(work)) }
+    /// How long a step of this work will take, at most an hour; zero before anything was learnt.
+    public func time(_ work: StepWork) -> Duration { .seconds(pace * sum(work), atMost: .seconds(3600)) }
 
     /// The most tokens of a sequence from `start` on, at most `limit`, with which the step still ends within `time`. None
     /// as long as no prefill has been measured. O(log limit).

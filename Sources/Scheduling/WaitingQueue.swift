@@ -41,12 +41,12 @@ struct WaitingQueue: Sendable {
         count -= 1
     }
 
-    /// The first `limit` in their order. O(lanes * log(lanes) + limit).
-    func prefix(_ limit: Int, _ shares: TenantShares) -> [SequenceID] {
+    /// The first `limit` in their order that are not `deferred`. O(lanes * log(lanes) + limit + deferred).
+    func prefix(_ limit: Int, _ shares: TenantShares, deferred: Set<SequenceID> = []) -> [SequenceID] {
         guard limit > 0, count > 0 else { return [] }
         var first: [SequenceID] = []
         for lane in lanes.sorted(by: { order($0, shares) < order($1, shares) }) {
-            first += lane.ids.prefix(limit - first.count)
+            first += lane.ids.lazy.filter { !deferred.contains($0) }.prefix(limit - first.count)
             if first.count == limit { break }
         }
         return first

@@ -28,7 +28,7 @@ extension Routes {
         requests[exchange]?.preparationDeadline = limit
         let preparation = Preparation(
             work: work, model: serving.model, text: serving.text, tenant: tenant, arrival: arrival,
-            charge: message.charge)
+            charge: message.charge, memoryLimit: configuration.maxBodyMemory)
         let deadline = timeout.map { arrival + $0 }
         actions.append(.prepare(exchange, preparation, deadline: min(limit, deadline ?? limit)))
         actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
@@ -59,6 +59,7 @@ extension Routes {
         switch result {
         case .success(.body(let body)): reply(exchange, .ok, [.contentType: "application/json"], body)
         case .success(.generation(let endpoint, let prepared)): start(prepared, endpoint, exchange, request)
+        case .failure(.overloaded(let refusal, _)): refuse(exchange, overload(refusal))
         case .failure(let error): refuse(exchange, error)
         }
     }

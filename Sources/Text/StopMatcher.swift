@@ -7,7 +7,8 @@
 /// is held back begins where a character begins.
 ///
 /// Each stop string is matched by Knuth, Morris and Pratt's algorithm: time linear in the text times the number of stop
-/// strings, memory linear in the stop strings. They are compared byte by byte.
+/// strings. Its table is made as far as the text has matched, so that a long stop string costs no more than the text, and
+/// nothing at the start. They are compared byte by byte.
 public struct StopMatcher: Sendable {
     /// What a part of the text led to.
     public struct Output: Sendable {
@@ -73,29 +74,31 @@ extension StopMatcher {
     private struct Pattern: Sendable {
         let stop: String
         let bytes: [UInt8]
-        /// For each beginning, by length - 1, the length of its longest proper end that is a beginning too.
-        private let borders: [Int]
+        /// For each beginning, by length - 1, the length of its longest proper end that is a beginning too; of those that
+        /// the text has reached.
+        private var borders: [Int] = [0]
         /// How many bytes of the stop string the text ends with.
         private(set) var matched = 0
 
         init(_ stop: String) {
             self.stop = stop
-            let bytes = Array(stop.utf8)
-            var borders = [0]
-            for byte in bytes.dropFirst() {
-                var border = borders[borders.count - 1]
-                while border > 0, bytes[border] != byte { border = borders[border - 1] }
-                borders.append(bytes[border] == byte ? border + 1 : 0)
-            }
-            self.bytes = bytes
-            self.borders = borders
+            bytes = Array(stop.utf8)
         }
 
         /// Whether the stop string is complete with `byte`.
         mutating func advance(_ byte: UInt8) -> Bool {
             while matched > 0, bytes[matched] != byte { matched = borders[matched - 1] }
             if bytes[matched] == byte { matched += 1 }
+            if matched > borders.count { addBorder() }
             return matched == bytes.count
+        }
+
+        /// The border of the beginning that is one byte longer than those so far.
+        private mutating func addBorder() {
+            let byte = bytes[borders.count]
+            var border = borders[borders.count - 1]
+            while border > 0, bytes[border] != byte { border = borders[border - 1] }
+            borders.append(bytes[border] == byte ? border + 1 : 0)
         }
     }
 }

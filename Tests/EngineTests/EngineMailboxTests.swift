@@ -20,6 +20,25 @@ import Testing
         #expect(mailbox.submit([request(6), request(7), request(8)]))
     }
 
+    @Test func `answers wake who waits, and count as nothing that anybody wants`() {
+        let mailbox = EngineMailbox(capacity: 3)
+        Thread.detachNewThread {
+            usleep(20_000)
+            mailbox.announceAnswers()
+        }
+        let taken = mailbox.take(waits: true)
+        #expect(taken.hasAnswers && taken.isEmpty)
+        #expect(!mailbox.take(waits: false).hasAnswers)
+    }
+
+    @Test func `a deadline ends the waiting`() {
+        let mailbox = EngineMailbox(capacity: 3)
+        let begin = ContinuousClock.now
+        #expect(mailbox.take(waits: true, until: begin + .milliseconds(30)).isEmpty)
+        #expect(ContinuousClock.now - begin >= .milliseconds(30))
+        #expect(mailbox.take(waits: true, until: begin).isEmpty)
+    }
+
     @Test func `nothing is taken after stop`() {
         let mailbox = EngineMailbox(capacity: 3)
         mailbox.stop()

@@ -24,6 +24,7 @@ import Text
         (.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"]), 405, "method_not_allowed"),
         (.unsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
         (.wire(.bodyTooLarge, bodyLimit: 10), 413, "body_too_large"),
+        (.bodyTooComplex(bytes: 20, limit: 10), 413, "body_too_large"),
         (.overloaded(.permits, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.tokens, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.memory, retryAfter: 5), 503, "server_overloaded"),

@@ -136,6 +136,7 @@ import Text
     @Test(
         arguments: [
             (.abort, "aborted", 500), (.deadlineExceeded, "deadline_exceeded", 504), (.error("secret"), nil, 500),
+            (.grammarLimit("uses more than 4096 parallel parses"), "invalid_value", 400),
         ] as [(FinishReason, String?, Int)])
     func `an error before the first byte is the reply`(finish: FinishReason, code: String?, status: Int) throws {
         for body in ["{}", #"{"stream":true}"#] {

@@ -30,7 +30,7 @@ extension ScheduleSimulation {
             Set(batch.sequences.map(\.id)).isDisjoint(with: late + batch.preempted),
             "a preempted or late sequence is scheduled")
         let here = before.filter { !late.contains($0.id) }
-        try expect(here.isEmpty || !batch.sequences.isEmpty, "nothing is computed")
+        try expect(here.allSatisfy { deferred.contains($0.id) } || !batch.sequences.isEmpty, "nothing is computed")
         try checkPreemptions(batch, here)
         try checkOrder(batch, here.filter(\.isRunning))
         try checkChunks(batch)
@@ -45,11 +45,16 @@ extension ScheduleSimulation {
             guard let index = live.firstIndex(where: { $0.id == id }) else { continue }
             let rank = live[index].rank
             try expect(live[index].isRunning, "\(id) is preempted and did not run")
-            try expect(scheduled.allSatisfy { $0.rank < rank }, "\(id) is preempted by one of a later rank")
             live[index].isRunning = false
+            if deferred.contains(id) {
+                deferredPreemptions += 1
+                continue
+            }
+            try expect(scheduled.allSatisfy { $0.rank < rank }, "\(id) is preempted by one of a later rank")
         }
         try expect(
-            batch.preempted.isEmpty || scheduled.allSatisfy(\.isRunning), "one is admitted while another is preempted")
+            deferred.isSuperset(of: batch.preempted) || scheduled.allSatisfy(\.isRunning),
+            "one is admitted while another is preempted")
     }
 
     /// The first by rank advances, every decode is served, and the first prefill gets its least, as far as blocks go.
@@ -58,10 +63,10 @@ extension ScheduleSimulation {
         let statistics = scheduler.statistics
         let isPoolEmpty = statistics.freeBlocks + statistics.cachedBlocks < geometry.blocksPerSlot
         let running = running.filter { !batch.preempted.contains($0.id) }.sorted { $0.rank < $1.rank }
-        if let first = running.first {
+        if let first = running.first(where: { !deferred.contains($0.id) }) {
             try expect(computed(first) > 0, "\(first.id) is the first and does not advance")
         }
-        let decodes = running.filter { $0.remainingTokens == 1 }
+        let decodes = running.filter { $0.remainingTokens == 1 && !deferred.contains($0.id) }
         for script in decodes where !isPoolEmpty {
             try expect(computed(script) >= 1, "\(script.id) does not decode though there are blocks")
         }
@@ -69,7 +74,8 @@ extension ScheduleSimulation {
         guard let prefill = running.first(where: { $0.remainingTokens > 1 }), !isPoolEmpty, batch.preempted.isEmpty
         else { return }
         let limits = scheduler.limits
-        let least = min(limits.minimumChunk, prefill.remainingTokens, limits.maxBatchedTokens - decodes.count)
+        let due = prefill.remainingTokens - (deferred.contains(prefill.id) ? 1 : 0)
+        let least = min(limits.minimumChunk, due, limits.maxBatchedTokens - decodes.count)
         try expect(computed(prefill) >= least, "\(prefill.id) is the first prefill and computes \(computed(prefill))")
     }
 
@@ -96,6 +102,7 @@ extension ScheduleSimulation {
             let end = tokens.upperBound - scheduled.drafts
             try expect(end <= script.tokens.count, "\(id) computes tokens that it does not have")
             try expect(scheduled.samples == (end == script.tokens.count), "\(id) samples at the wrong place")
+            try expect(!scheduled.samples || !deferred.contains(id), "\(id) is deferred and samples")
             if script.remainingTokens > 1 { prefills.append(script) }
         }
         let admitted = Dictionary(

@@ -58,6 +58,13 @@ struct ScheduleSimulation {
     private var bound: Int
     /// Seconds for a step, and for each token or pair of it.
     private let guesses: Bool
+    /// Whether some sequences cannot sample when they should.
+    private let defers: Bool
+    /// Those that cannot sample now.
+    private(set) var deferred: Set<SequenceID> = []
+    private(set) var deferrals = 0
+    /// Deferred ones that had to give up their blocks.
+    var deferredPreemptions = 0
     private let costs: (step: Double, decode: Double, prefill: Double, pair: Double)
 
     /// - Parameters:
@@ -86,6 +93,7 @@ struct ScheduleSimulation {
         limits.minimumChunk = .random(in: 1...6, using: &machine)
         guesses = machine.oneIn(2)
         if guesses { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
+        defers = machine.oneIn(2)
         costs = (
             .random(in: 0...0.02, using: &machine), .random(in: 0...0.01, using: &machine),
             .random(in: 0.0005...0.01, using: &machine), .random(in: 0...0.0005, using: &machine)
@@ -151,7 +159,8 @@ struct ScheduleSimulation {
         abortSome(oneIn: 200)
         let before = live
         let offers = offerDrafts()
-        let batch = scheduler.schedule(now: now, drafts: offers)
+        for id in deferred.sorted() where machine.oneIn(4) { deferred.remove(id) }
+        let batch = scheduler.schedule(now: now, drafts: offers, deferred: deferred)
         trace.append(batch)
         try check(batch, before, offers: offers)
         for id in batch.expired { end(id, .expired) }
@@ -162,8 +171,9 @@ struct ScheduleSimulation {
         if machine.oneIn(300) {
             for sequence in batch.sequences { end(sequence.id, .failed) }
         } else {
-            scheduler.advance(batch)
-            sample(batch)
+            let late = defers ? Set(batch.sequences.filter(\.samples).map(\.id).filter { _ in machine.oneIn(5) }) : []
+            scheduler.advance(batch, deferring: late)
+            sample(batch, deferring: late)
             scheduler.observe(batch.work, took: time)
         }
         cutOffSlowClients()
@@ -203,6 +213,7 @@ struct ScheduleSimulation {
     private mutating func end(_ id: SequenceID, _ how: End) {
         guard let index = live.firstIndex(where: { $0.id == id }) else { return }
         let script = live.remove(at: index)
+        deferred.remove(id)
         switch how {
         case .finished:
             texts[id] = script.tokens
@@ -277,12 +288,20 @@ struct ScheduleSimulation {
     }
 
     /// Every sequence that samples goes on until its last token or the model's length.
-    private mutating func sample(_ batch: ScheduledBatch) {
+    private mutating func sample(_ batch: ScheduledBatch, deferring late: Set<SequenceID>) {
         for scheduled in batch.sequences {
             guard let index = live.firstIndex(where: { $0.id == scheduled.id }) else { continue }
             live[index].computedTokens = scheduled.tokens.upperBound - scheduled.drafts
             live[index].work += scheduled.tokens.count
             guard scheduled.samples else { continue }
+            guard !late.contains(scheduled.id) else {
+                // Its last token is computed again; should it be preempted meanwhile, all of them.
+                live[index].computedTokens -= 1
+                deferred.insert(scheduled.id)
+                deferrals += 1
+                bound += 40 + 4 * live[index].tokens.count
+                continue
+            }
             live[index].firstRead = live[index].firstRead ?? step
             let longest = scheduler.limits.maxModelLength ?? .max
             var sampled: [Int32] = []

@@ -56,6 +56,7 @@ import Testing
         var ends: [ScheduleSimulation.End: Int] = [:]
         var (preemptions, wasted): (UInt64, UInt64) = (0, 0)
         var acceptedDrafts = 0
+        var (deferrals, deferredPreemptions) = (0, 0)
         var (fullQueues, neverFits, overtakings, sharedSteps, largestBatch, timeBudgets) = (0, 0, 0, 0, 0, 0)
         for seed in 0..<400 as Range<UInt64> {
             var simulation = ScheduleSimulation(seed: seed)
@@ -64,6 +65,8 @@ import Testing
             wasted += simulation.scheduler.statistics.wastedTokens
             for end in simulation.ended.values.joined() { ends[end, default: 0] += 1 }
             acceptedDrafts += simulation.acceptedDrafts
+            deferrals += simulation.deferrals
+            deferredPreemptions += simulation.deferredPreemptions
             hits.all += simulation.hits.all
             hits.afterPreemption += simulation.hits.afterPreemption
             hits.behindWindow += simulation.hits.behindWindow
@@ -86,6 +89,7 @@ import Testing
         #expect(overtakings > 100 && sharedSteps > 300)
         #expect(largestBatch >= 6 && timeBudgets > 100)
         #expect(acceptedDrafts > 1000)
+        #expect(deferrals > 1000 && deferredPreemptions > 50)
         #expect(hits.all > 300)
         #expect(hits.afterPreemption > 30)
         #expect(hits.behindWindow > 100)

@@ -30,6 +30,16 @@ import Text
         }
     }
 
+    @Test func `long stop strings cost no more than the text`() {
+        let stops = (0..<16).map { String(repeating: "ab", count: 500_000) + "\($0)" }
+        let text = Array(repeating: Array("xyabababab".utf8), count: 50)
+        let time = ContinuousClock().measure {
+            let result = run(StopMatcher(stops: stops), text)
+            #expect(result.text == text.flatMap(\.self) && result.stop == nil)
+        }
+        #expect(time < .milliseconds(500), "\(time)")
+    }
+
     @Test func `random texts in random parts match as the naive search does`() {
         var random = Generator(state: 20_251_125)
         for round in 0..<3000 {

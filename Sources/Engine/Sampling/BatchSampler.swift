@@ -56,9 +56,12 @@ final class BatchSampler {
     ) throws(SamplerError) -> [SampledToken] {
         let (sequence, request) = (job.sequence, job.sequence.request)
         var counts = sequence.counts
-        var (thinking, grammar) = (sequence.thinking, sequence.grammar)
+        var thinking = sequence.thinking
+        // Drafts whose masks were not ready in time are given up; what is sampled in their place is the same later.
+        let matchers = sequence.grammar?.known
         var sampled: [SampledToken] = []
         for index in 0...job.drafts {
+            if let matchers, index >= matchers.count { break }
             let start = (job.row + index) * vocabularySize
             let row = logits.extracting(start..<start + vocabularySize)
             do throws(SamplerError) {
@@ -68,7 +71,8 @@ final class BatchSampler {
                     sampled.append(
                         try sampler.sample(
                             row, parameters: request.sampling, counts: counts,
-                            position: sequence.generatedTokens + index, stopIDs: sequence.stopIDs, grammar: grammar,
+                            position: sequence.generatedTokens + index, stopIDs: sequence.stopIDs,
+                            grammar: matchers?[index],
                             logprobs: request.logprobs))
                 }
             } catch {
@@ -80,8 +84,8 @@ final class BatchSampler {
             guard index < job.drafts, token == sequence.drafts[index] else { break }
             if request.sampling.needsCounts { counts.append(token) }
             thinking?.append(token)
-            grammar?.append(token)
         }
+        precondition(!sampled.isEmpty, "a sequence without a mask is deferred")
         return sampled
     }
 }

@@ -100,7 +100,7 @@ extension FinishReason {
         switch self {
         case .stop: "stop"
         case .length: "length"
-        case .abort, .deadlineExceeded, .unsatisfiable, .error: .null
+        case .abort, .deadlineExceeded, .unsatisfiable, .grammarLimit, .error: .null
         }
     }
 
@@ -109,7 +109,7 @@ extension FinishReason {
         switch self {
         case .stop(.string(let string)): .string(string)
         case .stop(.token(let id)): .integer(Int(id))
-        case .stop(.endOfSequence), .length, .abort, .deadlineExceeded, .unsatisfiable, .error: .null
+        case .stop(.endOfSequence), .length, .abort, .deadlineExceeded, .unsatisfiable, .grammarLimit, .error: .null
         }
     }
 }

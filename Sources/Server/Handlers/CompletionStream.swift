@@ -88,6 +88,7 @@ struct CompletionStream: Sendable {
         case .abort: return fail(.aborted)
         case .deadlineExceeded: return fail(.deadlineExceeded)
         case .unsatisfiable: return fail(.unsatisfiable)
+        case .grammarLimit(let limit): return fail(options.grammarLimit(limit))
         case .error: return fail(.internalError)
         case .stop, .length: unfinished -= 1
         case nil: break

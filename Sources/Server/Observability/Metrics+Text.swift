@@ -129,6 +129,18 @@ extension Metrics {
                 ([("phase", "sample")], phases.sample / .seconds(1)),
                 ([("phase", "report")], phases.report / .seconds(1)),
             ])
+        let masks = moment.statistics.masks
+        text.counter(
+            "trinity_mask_computations_total", "Masks of structured replies that were worked out beside the engine.",
+            masks.computations)
+        text.counter(
+            "trinity_mask_seconds_total", "Time that these took, and that steps waited for them.",
+            [
+                ([("phase", "compute")], masks.time / .seconds(1)), ([("phase", "wait")], masks.waits / .seconds(1)),
+            ])
+        text.counter(
+            "trinity_mask_deferrals_total", "Times that a choice skipped a step because its mask was not ready.",
+            masks.deferrals)
         text.counter(
             "trinity_weight_bytes_read_total", "Bytes of weights that steps have read.", UInt64(traffic.weightBytes))
         text.counter(

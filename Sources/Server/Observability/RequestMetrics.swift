@@ -60,7 +60,7 @@ struct RequestMetrics {
         case .stop: metrics.finished.add(label: "stop")
         case .length: metrics.finished.add(label: "length")
         case .abort, .deadlineExceeded: metrics.finished.add(label: "abort")
-        case .error, .unsatisfiable: metrics.finished.add(label: "error")
+        case .error, .unsatisfiable, .grammarLimit: metrics.finished.add(label: "error")
         }
         let end = timeline.lastToken ?? now
         metrics.latency.observe(end - timeline.arrival)

@@ -50,6 +50,8 @@ package enum APIError: Error, Hashable, Sendable {
     case stalled(retryAfter: Int)
     /// The server gave up on an accepted request.
     case aborted
+    /// The values of a body would take more memory than there is for all requests, in bytes.
+    case bodyTooComplex(bytes: Int, limit: Int)
     /// The request was not complete within the time that it set itself.
     case deadlineExceeded
     /// What the request says of its reply leaves no token that may come next.
@@ -73,6 +75,7 @@ extension APIError {
         case .rateLimited: .tooManyRequests
         case .overloaded(.share, _): .tooManyRequests
         case .overloaded, .notReady, .draining, .stalled: .serviceUnavailable
+        case .bodyTooComplex: .contentTooLarge
         case .deadlineExceeded: .gatewayTimeout
         case .unsatisfiable: .badRequest
         case .aborted, .internalError: .internalServerError
@@ -128,6 +131,7 @@ extension APIError {
         case .notReady: "server_not_ready"
         case .draining: "server_draining"
         case .stalled: "engine_stalled"
+        case .bodyTooComplex: "body_too_large"
         case .aborted: "aborted"
         case .deadlineExceeded: "deadline_exceeded"
         case .unsatisfiable: "unsatisfiable"
@@ -226,6 +230,8 @@ extension APIError {
         case .notReady: "The model is still being loaded. Try again later."
         case .stalled: "The engine is stalled: its current step has taken longer than --watchdog-timeout."
         case .draining: "The server is shutting down and takes no new requests."
+        case .bodyTooComplex(let bytes, let limit):
+            "The request body would take \(bytes) bytes of memory once it is read, more than \(limit) (--max-body-memory)."
         case .aborted: "The server stopped the request before it was complete."
         case .deadlineExceeded: "The request was not complete within its timeout."
         case .unsatisfiable:

@@ -44,6 +44,12 @@ extension GenerationOptions {
         return requests
     }
 
+    /// What a client is told whose grammar exceeds a bound while it is followed.
+    func grammarLimit(_ limit: String) -> APIError {
+        let param = structure?.param ?? "tools"
+        return .invalid(param: param, message: "'\(param)' \(limit).")
+    }
+
     /// Candidates are compared by their tokens' log-probabilities, whether or not the reply has them.
     private var engineLogprobs: Int? {
         logprobs ?? (candidates > choices ? 0 : nil)

@@ -90,6 +90,8 @@ struct GenerationOptions: Sendable {
     static let maximumSequences = 1024
     static let maximumLogprobs = 20
     static let maximumStopStrings = 16
+    /// Bytes of one stop string: each token's text is matched with all of them.
+    static let maximumStopStringBytes = 4096
     static let priorities = -100...100
     /// Seconds; the lower bound is outside.
     static let timeouts = 0.0...86400
@@ -251,6 +253,12 @@ extension GenerationOptions {
         }
         guard !stop.strings.contains("") else {
             throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+        }
+        if let long = stop.strings.first(where: { $0.utf8.count > Self.maximumStopStringBytes }) {
+            throw .invalid(
+                param: path,
+                message:
+                    "'\(path)' must hold strings of at most \(Self.maximumStopStringBytes) bytes, not \(long.utf8.count).")
         }
         guard stop.strings.isEmpty || model.hasTokenizer else {
             throw .textUnavailable(

@@ -116,14 +116,18 @@ struct ReplyStructure: Sendable, Hashable {
 
 extension ReplyStructure {
     /// - Throws: `APIError` that names what cannot be enforced.
-    func compile(_ compiler: GrammarCompiler, beginsWithSpace: Bool) throws(APIError) -> CompiledGrammar {
+    ///
+    /// - Parameter tenant: whose request it is: no grammar is shared between tenants.
+    func compile(
+        _ compiler: GrammarCompiler, beginsWithSpace: Bool, tenant: String
+    ) throws(APIError) -> CompiledGrammar {
         guard source.bytes <= GrammarSource.mostBytes else {
             throw .invalid(
                 param: param,
                 message: "'\(param)' has \(source.bytes) bytes, more than \(GrammarSource.mostBytes).")
         }
         do throws(GrammarError) {
-            return try compiler.compile(source, beginsWithSpace: beginsWithSpace)
+            return try compiler.compile(source, beginsWithSpace: beginsWithSpace, tenant: tenant)
         } catch {
             let place =
                 error.path.isEmpty ? param : error.path.hasPrefix("[") ? param + error.path : "\(param).\(error.path)"

@@ -27,6 +27,8 @@ struct Preparation: Sendable {
     let arrival: ContinuousClock.Instant
     /// What the body takes of the memory for requests; given back with this value.
     var charge: MemoryBudget.Reservation?
+    /// All the memory for requests, in bytes.
+    var memoryLimit = Int.max
 
     /// Does the work on the calling thread. Stops early, with any error, when `Cancellation.isRequested`.
     ///
@@ -35,15 +37,30 @@ struct Preparation: Sendable {
         do throws(APIError) {
             switch work {
             case .generation(let endpoint, let body):
+                try chargeValues(of: body)
                 let preparation = RequestPreparation(endpoint: endpoint, model: model, text: text, tenant: tenant)
                 let prepared = try preparation.prepare(body) { deadlineKnown(arrival + $0) }
                 return .success(.generation(endpoint, prepared))
             case .text(let endpoint, let body):
+                try chargeValues(of: body)
                 return .success(.body(try TextReply(endpoint: endpoint, model: model, text: text).answer(body)))
             case .rendering(let stream): return .success(.body(stream.body.serialized))
             }
         } catch {
             return .failure(error)
         }
+    }
+
+    /// Charges what the JSON of a body takes once it is read, before it is.
+    ///
+    /// - Throws: a body that takes more than there is for all requests together is the client's mistake; one that takes more
+    ///   than is free now may be sent again.
+    private func chargeValues(of body: [UInt8]) throws(APIError) {
+        guard let charge else { return }
+        let bytes = JSONValue.estimatedBytes(of: body)
+        guard bytes <= memoryLimit - body.count else {
+            throw .bodyTooComplex(bytes: body.count + bytes, limit: memoryLimit)
+        }
+        guard charge.grow(by: bytes) else { throw .overloaded(.memory, retryAfter: 1) }
     }
 }

@@ -121,7 +121,7 @@ struct RequestPreparation: Sendable {
             scope = .answer(opening: tags.opening, closing: tags.closing, isOpen: parser.isReasoning)
         }
         if let structure = request.options.structure {
-            let grammar = try structure.compile(text.grammars, beginsWithSpace: tags != nil)
+            let grammar = try structure.compile(text.grammars, beginsWithSpace: tags != nil, tenant: tenant)
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
@@ -141,7 +141,7 @@ struct RequestPreparation: Sendable {
         }
         let structure = ReplyStructure(source: source, param: "tools")
         return GrammarMatcher(
-            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil), scope: scope)
+            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant), scope: scope)
     }
 
     private func prepared(
@@ -149,7 +149,7 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         var options = options
         if endpoint == .completions, let structure = options.structure, let text {
-            options.grammar = GrammarMatcher(try structure.compile(text.grammars, beginsWithSpace: false))
+            options.grammar = GrammarMatcher(try structure.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
         }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
         return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts)

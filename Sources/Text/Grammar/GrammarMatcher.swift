@@ -1,4 +1,5 @@
-/// Follows one reply through a grammar, from token to token.
+/// Follows one reply through a grammar, from token to token. Computes nothing: what a token leads to is known already, or
+/// the matcher is pending until somebody has run its ``computation``.
 public struct GrammarMatcher: Sendable {
     /// When the grammar holds.
     public enum Scope: Sendable, Hashable {
@@ -19,58 +20,120 @@ public struct GrammarMatcher: Sendable {
         case grammar
     }
 
+    /// What is known of the place in the grammar, while the grammar holds.
+    private enum Place: Sendable {
+        case known(GrammarStep)
+        case pending(from: CompiledGrammar.Position, token: Int32?)
+        case failed(GrammarLimit)
+    }
+
     private let grammar: CompiledGrammar
     private let scope: Scope
+    private let start: CompiledGrammar.Position?
     private var phase: Phase
-    private var step: GrammarStep?
+    private var place: Place
 
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
         self.grammar = grammar
         self.scope = scope
-        step = grammar.firstStep
         phase =
             switch scope {
             case .reply: .grammar
             case .answer(_, _, let isOpen): isOpen ? .reasoning : .start
             case .behind: .free
             }
+        do throws(GrammarLimit) {
+            let position = try grammar.startPosition()
+            start = position
+            place = .pending(from: position, token: nil)
+        } catch {
+            start = nil
+            place = .failed(error)
+        }
+        takeKnownStep()
     }
 
     /// Takes a token that was generated.
+    ///
+    /// - Precondition: it is not pending and has not failed.
     public mutating func append(_ id: Int32) {
+        precondition(!isPending, "a token follows a step that is known")
         switch (phase, scope) {
         case (.start, .answer(opening: id, closing: _, isOpen: _)): phase = .reasoning
         case (.start, _):
             phase = .grammar
             advance(id)
-        case (.reasoning, .answer(opening: _, closing: id, isOpen: _)): phase = .grammar
-        case (.free, .behind(id)):
-            phase = .grammar
-            step = grammar.firstStep
+        case (.reasoning, .answer(opening: _, closing: id, isOpen: _)), (.free, .behind(id)): begin()
         case (.grammar, _): advance(id)
         case (.reasoning, _), (.free, _): break
         }
     }
 
-    private mutating func advance(_ id: Int32) {
-        // A token that ends the reply is none of the grammar's.
-        guard let next = step.flatMap({ grammar.step(from: $0.position, token: id) }) else { return }
-        step = next
-        if case .behind = scope, next.mustEnd { phase = .free }
+    private mutating func begin() {
+        phase = .grammar
+        guard let start else { return }
+        place = .pending(from: start, token: nil)
+        takeKnownStep()
     }
 
-    /// The tokens that may come next; `nil`: any.
-    public var mask: TokenMask? {
-        switch phase {
-        case .reasoning, .free: nil
-        case .grammar: step?.mask
-        case .start:
-            if case .answer(let opening, _, _) = scope {
-                step?.mask.inserting(opening)
-            } else {
-                step?.mask
-            }
+    private mutating func advance(_ id: Int32) {
+        guard case .known(let step) = place else { return }
+        place = .pending(from: step.position, token: id)
+        takeKnownStep()
+    }
+
+    /// Takes the step that is pending, if somebody has worked it out meanwhile. Never waits.
+    public mutating func takeKnownStep() {
+        guard holds, case .pending(let position, let token) = place,
+            let step = grammar.knownStep(from: position, token: token)
+        else { return }
+        resolve(.success(step))
+    }
+
+    /// Takes what its ``computation`` came to.
+    public mutating func resolve(_ result: Result<GrammarStep, GrammarLimit>) {
+        switch result {
+        case .failure(let limit): place = .failed(limit)
+        case .success(let step):
+            let isBehindToken = if case .pending(_, .some) = place { true } else { false }
+            place = .known(step)
+            if isBehindToken, step.mustEnd, case .behind = scope { phase = .free }
         }
+    }
+
+    /// Whether the grammar says what comes next.
+    private var holds: Bool {
+        switch phase {
+        case .start, .grammar: true
+        case .reasoning, .free: false
+        }
+    }
+
+    /// Whether what may come next has to be worked out first.
+    public var isPending: Bool {
+        if holds, case .pending = place { true } else { false }
+    }
+
+    /// The work that tells what may come next; `nil` unless it is pending.
+    public var computation: GrammarStepComputation? {
+        guard holds, case .pending(let position, let token) = place else { return nil }
+        return GrammarStepComputation(grammar, from: position, token: token)
+    }
+
+    /// The bound of the grammar that was exceeded, if one was: nothing can come next.
+    public var limit: GrammarLimit? {
+        if holds, case .failed(let limit) = place { limit } else { nil }
+    }
+
+    private var step: GrammarStep? {
+        if holds, case .known(let step) = place { step } else { nil }
+    }
+
+    /// The tokens that may come next; `nil`: any, as far as is known.
+    public var mask: TokenMask? {
+        guard let step else { return nil }
+        guard case .start = phase, case .answer(let opening, _, _) = scope else { return step.mask }
+        return step.mask.inserting(opening)
     }
 
     /// Whether the reply may end here.
@@ -78,26 +141,13 @@ public struct GrammarMatcher: Sendable {
         switch phase {
         case .free: true
         case .reasoning: false
-        case .start, .grammar: step?.mayEnd ?? true
+        case .start, .grammar: step?.mayEnd ?? false
         }
     }
 
     /// Whether the reply must end here.
     public var mustEnd: Bool {
-        if case .grammar = phase { step?.mustEnd ?? true } else { false }
-    }
-}
-
-extension CompiledGrammar {
-    fileprivate var firstStep: GrammarStep? {
-        (try? startPosition()).flatMap { step(from: $0, token: nil) }
-    }
-
-    /// `nil` where a limit of the grammar is exceeded.
-    fileprivate func step(from position: Position, token: Int32?) -> GrammarStep? {
-        if let known = knownStep(from: position, token: token) { return known }
-        var computation = GrammarStepComputation(self, from: position, token: token)
-        return try? computation.run(units: .max, isCancelled: { false })?.get()
+        if case .grammar = phase { step?.mustEnd ?? false } else { false }
     }
 }
 

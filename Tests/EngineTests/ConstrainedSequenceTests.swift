@@ -1,0 +1,139 @@
+import Foundation
+import Scheduling
+import TestSupport
+import Testing
+import Text
+
+@testable import Engine
+
+/// Sequences whose masks are late: they wait alone, and nothing of any result changes.
+@Suite struct ConstrainedSequenceTests {
+    private let tokenizer: Tokenizer
+
+    init() throws {
+        tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+    }
+
+    private func harness(
+        _ change: (inout EngineOptions) -> Void = { _ in }, runner: @escaping MaskWorkers.Runner
+    ) -> EngineHarness {
+        EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { options in
+            options.maskRunner = runner
+            change(&options)
+        }
+    }
+
+    private func request(
+        _ id: UInt64, _ source: GrammarSource? = nil, maxTokens: Int = 40, temperature: Float = 0.9
+    ) throws -> GenerationRequest {
+        var request = GenerationRequest.test(
+            id, tokenizer.encode("The old fox said:", addSpecialTokens: true), maxTokens: maxTokens,
+            temperature: temperature, seed: id, logprobs: 1, ignoresEndOfSequence: source == nil)
+        request.grammar = try source.map {
+            // A compiler of its own: nothing is known of it yet.
+            GrammarMatcher(try GrammarCompiler(tokenizer).compile($0, beginsWithSpace: false))
+        }
+        return request
+    }
+
+    /// Constrained ones among free ones.
+    private func mixedRequests() throws -> [GenerationRequest] {
+        let sources: [GrammarSource?] = [
+            nil, .jsonObject, .regex("([a-z]{3,6} ){4}"), nil, .regex("(abc ){12}"), .choice(["yes", "no", "never"]),
+            .regex("[0-9]{9}"), nil, .regex("(la )*"),
+        ]
+        var requests: [GenerationRequest] = []
+        for (index, source) in sources.enumerated() {
+            requests.append(try request(UInt64(index + 1), source, temperature: index % 2 == 0 ? 0.9 : 0))
+        }
+        // Its last token is the last of its grammar, and of its limit.
+        requests.append(try request(20, .choice(["a"]), maxTokens: 1))
+        return requests
+    }
+
+    @Test(arguments: [(nil, 1), (4, 1), (4, 2), (20, 2)] as [(Int?, UInt64)])
+    func `slow masks change no token, no text and no reason`(speculativeTokens: Int?, seed: UInt64) async throws {
+        let alone = EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { $0.maxSequences = 1 }
+        _ = try await alone.ready()
+        var expected: [EngineHarness.Outcome] = []
+        for request in try mixedRequests() { expected += await alone.run([request]).0 }
+        await alone.stop()
+        #expect(expected.contains { $0.finish == .stop(.endOfSequence) })
+
+        // Now and then a slice comes to nothing, and each takes up to 6 ms.
+        let slow = harness {
+            $0.speculativeTokens = speculativeTokens
+            $0.maxSequences = 6
+        } runner: { id, computation, units, isCancelled in
+            var random = SeededGenerator(seed: seed &+ id.rawValue &+ UInt64(computation.spentUnits))
+            usleep(UInt32.random(in: 0...6000, using: &random))
+            return computation.run(units: units, isCancelled: isCancelled)
+        }
+        _ = try await slow.ready()
+        let (outcomes, statistics) = await slow.run(try mixedRequests())
+        await slow.stop()
+        for (index, outcome) in outcomes.enumerated() { #expect(outcome == expected[index], "request \(index + 1)") }
+        #expect(statistics.masks.deferrals > 5 && statistics.masks.computations > 20)
+        #expect(statistics.masks.time > .milliseconds(20))
+        #expect(statistics.holdsNothing)
+        if speculativeTokens != nil { #expect(statistics.scheduler.acceptedDraftTokens > 0) }
+    }
+
+    @Test func `a mask that takes a second leaves no gap in a neighbour's stream`() async throws {
+        let slow = harness { id, computation, units, isCancelled in
+            guard id.rawValue == 1 else { return computation.run(units: units, isCancelled: isCancelled) }
+            for _ in 0..<100 where !isCancelled() { usleep(10_000) }
+            return computation.run(units: units, isCancelled: isCancelled)
+        }
+        _ = try await slow.ready()
+        let begin = ContinuousClock.now
+        let (outcomes, statistics) = await slow.run([
+            try request(1, .regex("[a-z]+"), maxTokens: 2), try request(2, maxTokens: 60),
+            try request(3, .regex("[a-z ]{60}"), maxTokens: 20),
+        ])
+        #expect(ContinuousClock.now - begin > .milliseconds(900))
+        await slow.stop()
+        #expect(outcomes[0].ids.count == 2 && outcomes[1].ids.count == 60 && !outcomes[2].ids.isEmpty)
+        // The slow one makes no others wait: their steps wait a moment, once for each of its masks.
+        #expect(statistics.masks.time > .milliseconds(900))
+        #expect(statistics.masks.waits * 2 < statistics.masks.time, "\(statistics.masks.waits)")
+    }
+
+    @Test func `while nothing can be computed the engine sleeps, and an abort and a deadline are obeyed`() async throws
+    {
+        let stuck = harness { id, computation, _, isCancelled in
+            while !isCancelled() { usleep(1000) }
+            return nil
+        }
+        _ = try await stuck.ready()
+        var late = try request(2, .regex("[a-z]+"))
+        late.deadline = .now + .milliseconds(400)
+        let begin = ContinuousClock.now
+        // Aborted as soon as it has been admitted.
+        let (outcomes, statistics) = await stuck.run(
+            [try request(1, .regex("[a-z]+")), late], abortAfterTokens: [SequenceID(1): 0])
+        #expect(outcomes.map(\.finish) == [.abort, .deadlineExceeded])
+        #expect((.milliseconds(390) ... .seconds(20)).contains(ContinuousClock.now - begin))
+        #expect(statistics.steps <= 4, "\(statistics.steps) steps")
+        #expect(statistics.holdsNothing)
+        let (after, _) = await stuck.run([try request(3, maxTokens: 3)])
+        #expect(after.first?.finish == .length)
+        await stuck.stop()
+    }
+
+    @Test func `a bound of a grammar ends its own sequence`() async throws {
+        let limit = GrammarLimit.parallelParses(4096)
+        let limited = harness { id, computation, units, isCancelled in
+            id.rawValue == 1 ? .failure(limit) : computation.run(units: units, isCancelled: isCancelled)
+        }
+        _ = try await limited.ready()
+        let (outcomes, statistics) = await limited.run([
+            try request(1, .regex("[a-z]+")), try request(2, .regex("[a-z]+"), maxTokens: 5),
+            try request(3, maxTokens: 5),
+        ])
+        await limited.stop()
+        #expect(outcomes[0].finish == .grammarLimit("uses more than 4096 parallel parses") && outcomes[0].ids.isEmpty)
+        #expect(!outcomes[1].ids.isEmpty && outcomes[2].finish == .length)
+        #expect(statistics.holdsNothing)
+    }
+}
