@@ -42,7 +42,7 @@ public final class CompiledGrammar: Sendable {
     }
 
     /// The step behind a token, if it is known already. Never computes, and never waits: `nil` where it is unknown, and
-    /// where a computation is at work. Some 0.1 us.
+    /// where a computation is at work. About 1 us, more where memory is cold.
     ///
     /// - Parameter token: `nil`: the step at the position itself. A token that the grammar does not have there, such as an
     ///   end of sequence, leaves the position as it is.
