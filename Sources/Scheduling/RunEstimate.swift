@@ -8,6 +8,9 @@ struct RunEstimate: Sendable {
     /// The most that a measured step counts, in means: a hiccup, or a clock that jumps, moves little.
     private static let trust = 4.0
 
+    /// Tokens that a sequence is taken to generate before one has ended: a reply of some paragraphs. Limits say little, for
+    /// by default they reach to the end of the context.
+    static let assumedCompletion = 256.0
     /// Tokens that ended sequences have generated, in the mean; `nil` before the first end.
     private(set) var meanCompletion: Double?
     /// Seconds of a step in which somebody decodes, in the mean; `nil` before the first.
@@ -39,8 +42,8 @@ struct RunEstimate: Sendable {
     /// come further than that; at most what its limit leaves.
     func tokensLeft(generated: Int, limit: Int) -> Double {
         let left = Double(max(0, limit - generated))
-        guard let meanCompletion else { return left }
-        return min(left, max(meanCompletion - Double(generated), meanCompletion / 2))
+        let mean = meanCompletion ?? Self.assumedCompletion
+        return min(left, max(mean - Double(generated), mean / 2))
     }
 
     /// Seconds for so many steps' tokens; `nil` before a step was measured.

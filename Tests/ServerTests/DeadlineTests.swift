@@ -66,7 +66,11 @@ import Text
     }
 
     @Test func `what is late before a place is free never starts`() async throws {
-        let server = try await TestServer.start { $0.engine.maxSequences = 1 }
+        let server = try await TestServer.start {
+            $0.engine.maxSequences = 1
+            // By an estimate it would be refused at once.
+            $0.queueBounds.wait = nil
+        }
         let running = try occupy(server)
         try await wait(for: server, "vllm:num_requests_running", atLeast: 1)
         let before = try await server.metric("vllm:prompt_tokens_total")

@@ -10,6 +10,8 @@ import Text
     private func busyServer() async throws -> (TestServer, Task<CurlResponse, any Error>) {
         let server = try await TestServer.start {
             $0.keepAliveInterval = .milliseconds(100)
+            // By an estimate what follows would be refused at once.
+            $0.queueBounds.wait = nil
             $0.engine.maxSequences = 1
         }
         let busy = Task {

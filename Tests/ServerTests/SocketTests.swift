@@ -162,7 +162,7 @@ import Text
         let refused = try await server.post("/v1/completions", story)
         #expect(refused.status == 503)
         #expect(refused.json["error"]?["code"] == "server_overloaded")
-        #expect(refused.header("retry-after").flatMap { Int($0) } == 1)
+        #expect(1...120 ~= refused.header("retry-after").flatMap { Int($0) } ?? 0)
         _ = try await running
         await server.stop()
     }

@@ -19,7 +19,8 @@ package struct AdmissionController {
         case share
         /// Too many prompt tokens wait.
         case tokens
-        /// The request would wait longer than the bound, or than its own timeout.
+        /// By estimate the request would wait longer than the bound, or than its own timeout. Without a bound nobody is
+        /// refused by an estimate.
         case wait
         /// Unfinished bodies and prompts in preparation take all the memory that there is for them.
         case memory
@@ -120,7 +121,8 @@ package struct AdmissionController {
                 return .share
             }
         }
-        guard let longest = [bounds.wait, remaining].compactMap(\.self).min() else { return nil }
+        guard let bound = bounds.wait else { return nil }
+        let longest = min(bound, remaining ?? bound)
         let wait = wait(of: tenant, promptTokens: prompts.max() ?? 0, priority: priority, statistics)
         return wait > longest ? .wait : nil
     }
