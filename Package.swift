@@ -95,7 +95,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "COpenBLAS", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),

@@ -13,6 +13,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case activations(neededBytes: Int, availableBytes: Int)
     /// The system refuses the memory of the KV pool.
     case allocation(bytes: Int, reason: String)
+    /// The system refuses threads that compute.
+    case threads(started: Int, asked: Int)
     /// An option asks for what does not exist yet.
     case unsupported(String)
 
@@ -33,6 +35,11 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             """
         case .allocation(let bytes, let reason):
             "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory"
+        case .threads(let started, let asked):
+            """
+            the system started only \(started) of \(asked) threads; lower --threads, or raise the limits of processes and \
+            address space (ulimit -u, ulimit -v)
+            """
         case .unsupported(let reason): reason
         }
     }

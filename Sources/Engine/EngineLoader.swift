@@ -38,6 +38,7 @@ struct EngineLoader {
         let pool = WorkerPool(
             threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
+        guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.weightFormat == .fp8)
@@ -99,6 +100,7 @@ struct EngineLoader {
                 throw EngineError.unsupported("kernels beside compute blas, which has its own")
             }
             logger.notice("products by OpenBLAS: results depend on what else runs, and are slower")
+            return try .blas()
         }
         guard let set = options.kernels else { return .best(options.compute) }
         guard KernelSet.available.contains(set) else {

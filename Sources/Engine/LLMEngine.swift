@@ -52,16 +52,19 @@ public final class LLMEngine: Sendable {
     /// The step that the engine thread is in; `nil` while it waits for work, loads the model or has ended. From any thread.
     public var currentStep: RunningStep? { journal.running }
 
-    /// Starts the engine thread. Call once.
+    /// Starts the engine thread. Call once. The state becomes `failed`, before this returns, when the system refuses a thread.
     public func start() {
-        // Before the engine's threads are pinned to their CPUs: the masks' may use all of them.
-        maskWorkers.start(
-            threads: MaskWorkers.threadCount(cpus: options.threads ?? WorkerPool.defaultThreadCount()))
-        let thread = Thread { [self] in run() }
-        thread.name = "engine"
-        // Deep enough for the debug build's frames; nothing on this thread recurses.
-        thread.stackSize = 8 << 20
-        thread.start()
+        do throws(SystemThread.Failure) {
+            // Before the engine's threads are pinned to their CPUs: the masks' may use all of them.
+            try maskWorkers.start(
+                threads: MaskWorkers.threadCount(cpus: options.threads ?? WorkerPool.defaultThreadCount()))
+            // Deep enough for the debug build's frames; nothing on this thread recurses.
+            try SystemThread.start("engine", stackBytes: 8 << 20) { [self] in run() }
+        } catch {
+            maskWorkers.stop()
+            refuseAll()
+            enter(.failed(error.description))
+        }
     }
 
     /// Hands over sequences to generate. Returns false, and takes none, when the engine is full or stopping.

@@ -29,9 +29,9 @@ import Text
     private let slices = Slices()
     private let workers: MaskWorkers
 
-    init() {
+    init() throws {
         workers = MaskWorkers(runner: { [slices] in slices.run($0, &$1, $2, $3) }, wake: {})
-        workers.start(threads: 1)
+        try workers.start(threads: 1)
     }
 
     /// A chain of a grammar of which nothing is known.

@@ -121,7 +121,7 @@ struct ModelVectorTests {
     func `products by OpenBLAS come near the reference`(name: String) throws {
         let model = try ModelCase(name)
         for pool in [WorkerPool.single, .shared] {
-            let blas = try makeDriver(model, pool: pool, kernels: .blas)
+            let blas = try makeDriver(model, pool: pool, kernels: .blas())
             let own = try makeDriver(model, pool: pool, kernels: .portable)
             for prompt in model.prompts {
                 let (got, want) = (blas.run([prompt.promptIDs], count: 1)[0], own.run([prompt.promptIDs], count: 1)[0])

@@ -36,9 +36,10 @@ public enum KernelSet: String, Sendable, CaseIterable {
 }
 
 extension KernelTable {
-    /// The fastest set of this machine.
+    /// The fastest set of this machine, for `fast` and `exact`; ``blas()`` is apart, since its library may be missing.
     static func best(_ compute: EngineOptions.Compute) -> KernelTable {
-        compute == .blas ? .blas : (KernelSet.available.last ?? .portable).table(compute)
+        precondition(compute != .blas, "OpenBLAS is no kernel set")
+        return (KernelSet.available.last ?? .portable).table(compute)
     }
 
     /// Every table that this machine runs.

@@ -1,23 +1,22 @@
-import COpenBLAS
-
 extension KernelTable {
     /// Matrix products by OpenBLAS over weights that are widened to float32 slice by slice: the plain way, to compare with.
     ///
     /// OpenBLAS takes another order of addition for another number of rows, so results depend on what else is in a batch.
     /// Everything else, routers too, is done by the fastest set that takes float32.
-    static let blas: KernelTable = {
-        // The workers are the threads; it would start as many again for each of them.
-        openblas_set_num_threads(1)
+    ///
+    /// - Throws: `EngineError.unsupported` when OpenBLAS is not installed.
+    static func blas() throws(EngineError) -> KernelTable {
+        let product = try OpenBLAS().matrixProduct
         let base = KernelSet.available.last { $0 != .avx512 }?.table(.exact) ?? .portable
         var table = base
         table.name = "openblas"
-        table.matmulFloat32 = matmul(base.unpackRowFloat32)
-        table.matmulBFloat16 = matmul(base.unpackRowBFloat16)
-        table.matmulFloat8 = matmul(base.unpackRowFloat8)
+        table.matmulFloat32 = matmul(product, base.unpackRowFloat32)
+        table.matmulBFloat16 = matmul(product, base.unpackRowBFloat16)
+        table.matmulFloat8 = matmul(product, base.unpackRowFloat8)
         return table
-    }()
+    }
 
-    private static func matmul(_ unpackRow: @escaping UnpackRow) -> Matmul {
+    private static func matmul(_ product: OpenBLAS.MatrixProduct, _ unpackRow: @escaping UnpackRow) -> Matmul {
         {
             weights, scales, scaleColumns, scaleWidth, rows, columns, firstBlock, blocks, x, xStride, xRows, tokens, y,
             yStride in
@@ -36,9 +35,9 @@ extension KernelTable {
                 }
                 (source, stride) = (UnsafePointer(gathered.base), columns)
             }
-            cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasTrans, blasint(tokens), blasint(count), blasint(columns), 1, source,
-                blasint(stride), matrix.base, blasint(columns), 0, y + firstRow, blasint(yStride))
+            product(
+                OpenBLAS.rowMajor, OpenBLAS.noTranspose, OpenBLAS.transpose, Int32(tokens), Int32(count),
+                Int32(columns), 1, source, Int32(stride), matrix.base, Int32(columns), 0, y + firstRow, Int32(yStride))
         }
     }
 }

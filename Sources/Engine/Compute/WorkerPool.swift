@@ -8,7 +8,7 @@ import Synchronization
 /// mostly follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer.
 /// What a chunk computes must not depend on who runs it.
 final class WorkerPool: Sendable {
-    /// How many threads run chunks, the caller included.
+    /// How many threads run chunks, the caller included: fewer than asked for when the system refuses one.
     let threads: Int
 
     private let state: State
@@ -21,21 +21,27 @@ final class WorkerPool: Sendable {
     ///   - spinning: how long an idle thread stays awake
     init(threads: Int, pinned: Bool = false, spinning: Duration = .microseconds(300)) {
         precondition(threads >= 1, "the caller is a worker")
-        self.threads = threads
         state = State(spinning: spinning)
         let cpus = pinned ? Self.affinity() : []
         if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
+        var started = 1
         for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : cpus[index % cpus.count]
             state.exited.enter()
-            let thread = Thread { [state] in
-                if let cpu { trinity_pin_current_thread(cpu) }
-                state.work()
+            do throws(SystemThread.Failure) {
+                try SystemThread.start("worker \(index)", stackBytes: 8 << 20) { [state] in
+                    if let cpu { trinity_pin_current_thread(cpu) }
+                    state.work()
+                    state.exited.leave()
+                }
+            } catch {
+                // Chunks are claimed by who is there. The end of the pool must not wait for a thread that never ran.
                 state.exited.leave()
+                break
             }
-            thread.name = "worker \(index)"
-            thread.start()
+            started += 1
         }
+        self.threads = started
     }
 
     deinit {

@@ -87,16 +87,15 @@ final class MaskWorkers: Sendable {
     static func threadCount(cpus: Int) -> Int { min(max(cpus / 4, 1), 4) }
 
     /// Starts the threads, which inherit the CPUs that the caller may use. They end after ``stop()``.
-    func start(threads: Int) {
+    ///
+    /// - Throws: when the system refuses a thread.
+    func start(threads: Int) throws(SystemThread.Failure) {
         for index in 0..<threads {
-            let thread = Thread { [self] in
+            try SystemThread.start("masks \(index)", stackBytes: 8 << 20) { [self] in
                 // Of this thread only: Linux keeps a priority for each thread.
                 _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
                 run()
             }
-            thread.name = "masks \(index)"
-            thread.stackSize = 8 << 20
-            thread.start()
         }
     }
 

@@ -1,0 +1,48 @@
+import Foundation
+
+/// The two functions of OpenBLAS that `--compute blas` calls, found when that option is given.
+///
+/// The program does not link the library: at load time it starts threads, each of which retries its allocation of 128 MiB
+/// for ever when the address space is limited, so that a process could neither start nor end.
+struct OpenBLAS: Sendable {
+    /// `cblas_sgemm`, float32: order, transpositions of A and B, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc.
+    typealias MatrixProduct =
+        @convention(c) (
+            Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>?, Int32, UnsafePointer<Float>?, Int32,
+            Float, UnsafeMutablePointer<Float>?, Int32
+        ) -> Void
+
+    /// Values of the enums `CBLAS_ORDER` and `CBLAS_TRANSPOSE`, part of the library's binary interface.
+    static let rowMajor: Int32 = 101
+    static let noTranspose: Int32 = 111
+    static let transpose: Int32 = 112
+
+    let matrixProduct: MatrixProduct
+
+    /// Loads the library, which then stays until the process ends, and limits it to the thread that calls.
+    ///
+    /// - Throws: `EngineError.unsupported` with the dynamic linker's reason.
+    init() throws(EngineError) {
+        guard let library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) else {
+            throw .unsupported("compute blas: cannot load OpenBLAS: \(Self.linkerError())")
+        }
+        let product = try Self.symbol("cblas_sgemm", in: library)
+        let setThreads = try Self.symbol("openblas_set_num_threads", in: library)
+        matrixProduct = unsafeBitCast(product, to: MatrixProduct.self)
+        // The engine's workers are the threads; the library would start as many again for each of them.
+        unsafeBitCast(setThreads, to: (@convention(c) (Int32) -> Void).self)(1)
+    }
+
+    private static func symbol(
+        _ name: String, in library: UnsafeMutableRawPointer
+    ) throws(EngineError) -> UnsafeMutableRawPointer {
+        guard let address = dlsym(library, name) else {
+            throw .unsupported("compute blas: OpenBLAS has no \(name): \(linkerError())")
+        }
+        return address
+    }
+
+    private static func linkerError() -> String {
+        dlerror().map { String(cString: $0) } ?? "unknown reason"
+    }
+}

@@ -1,0 +1,55 @@
+import Foundation
+
+/// Threads whose creation can fail: Foundation's `Thread` says nothing when the system refuses one.
+public enum SystemThread {
+    /// Why the system started no thread, such as too little address space for its stack.
+    public struct Failure: Error, Sendable, CustomStringConvertible {
+        let name: String
+        let code: Int32
+
+        public var description: String {
+            "cannot start the \(name) thread: \(String(cString: strerror(code))) (errno \(code))"
+        }
+    }
+
+    private final class Body: Sendable {
+        let name: String
+        let run: @Sendable () -> Void
+
+        init(name: String, run: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.run = run
+        }
+    }
+
+    /// Runs `body` on a new thread, which ends with it.
+    ///
+    /// - Parameters:
+    ///   - name: at most 15 bytes, as system tools show it.
+    ///   - stackBytes: at least 16 KiB.
+    /// - Throws: `Failure` when the system refuses; `body` is then never called.
+    public static func start(
+        _ name: String, stackBytes: Int, _ body: @escaping @Sendable () -> Void
+    ) throws(Failure) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stackBytes)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        let retained = Unmanaged.passRetained(Body(name: name, run: body))
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
+                Thread.current.name = body.name
+                body.run()
+                return nil
+            }, retained.toOpaque())
+        guard code == 0 else {
+            retained.release()
+            throw Failure(name: name, code: code)
+        }
+    }
+}
