@@ -39,6 +39,27 @@ static inline int trinity_choose_http11(
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/// The time in which a context's certificate and those behind it are valid together, in Unix time; 0: it has none, or a
+/// date cannot be read.
+static inline int trinity_ssl_validity(SSL_CTX *context, long long *not_before, long long *not_after) {
+    X509 *certificate = SSL_CTX_get0_certificate(context);
+    STACK_OF(X509) *chain = NULL;
+    SSL_CTX_get0_chain_certs(context, &chain);
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int is_read = certificate != NULL && epoch != NULL;
+    for (int i = -1; is_read && i < (chain ? sk_X509_num(chain) : 0); i++) {
+        const X509 *one = i < 0 ? certificate : sk_X509_value(chain, i);
+        int days = 0, seconds = 0, later_days = 0, later_seconds = 0;
+        is_read = ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notBefore(one)) == 1
+            && ASN1_TIME_diff(&later_days, &later_seconds, epoch, X509_get0_notAfter(one)) == 1;
+        long long begin = days * 86400LL + seconds, end = later_days * 86400LL + later_seconds;
+        if (i < 0 || begin > *not_before) *not_before = begin;
+        if (i < 0 || end < *not_after) *not_after = end;
+    }
+    ASN1_TIME_free(epoch);
+    return is_read;
+}
+
 static inline void trinity_ssl_offer_http11(SSL_CTX *context) {
     SSL_CTX_set_alpn_select_cb(context, trinity_choose_http11, NULL);
 }

@@ -36,10 +36,10 @@ public final class Application: Sendable {
     ///
     /// - Throws: what kept it from listening, or an `ApplicationError` when the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
-        switch configuration.logFormat {
-        case .text: LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        case .json: LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
-        }
+        try DescriptorLimit.check()
+        try LogWriter.bootstrap(configuration.logFormat)
+        // The last lines, unless nobody reads them.
+        defer { LogWriter.standardError.flush(within: .milliseconds(500)) }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         Termination.ignoreStraySignals()
@@ -58,6 +58,12 @@ public final class Application: Sendable {
         termination.startedServing()
         await application.waitForSignal()
         await application.drain()
+    }
+
+    /// Writes `text` to standard error behind all log lines; gives up after half a second when nobody reads them.
+    public static func writeError(_ text: String) {
+        LogWriter.standardError.add(text.utf8)
+        LogWriter.standardError.flush(within: .milliseconds(500))
     }
 
     /// Listens at once and starts loading the model; see ``waitUntilReady()``.
@@ -81,10 +87,15 @@ public final class Application: Sendable {
         http.readsBody = configuration.readsBody(keys)
         loop = EventLoop(configuration: http)
         reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
+        let tls = try configuration.tls.map { try TLSContext($0) }
         let routes = Routes(configuration: configuration, keys: keys, logger: logger)
+        routes.certificateEnd = tls?.validity?.upperBound
         await loop.serve(
             RoutesService(routes: routes, executor: PreparationExecutor()) { [announce] in announce.yield(.drained) })
-        if let files = configuration.tls { await loop.useTLS(try TLSContext(files)) }
+        if let tls, let files = configuration.tls {
+            CertificateValidity(file: files.certificateChain, range: tls.validity).log(to: logger)
+            await loop.useTLS(tls)
+        }
         address = try await loop.listen(host: configuration.host, port: configuration.port)
         reloading.watch()
         for address in await loop.addresses {

@@ -69,8 +69,12 @@ final class ReloadedFiles: Sendable {
         }
         do throws(TLSError) {
             let context = try TLSContext(files)
-            loop.post { loop in loop.useTLS(context) }
+            loop.post { loop in
+                loop.useTLS(context)
+                RoutesService.on(loop) { $0.certificateEnd = context.validity?.upperBound }
+            }
             logger.info("TLS certificate reloaded")
+            CertificateValidity(file: files.certificateChain, range: context.validity).log(to: logger)
         } catch {
             logger.error("TLS certificate not reloaded: \(error)")
         }
@@ -78,10 +82,20 @@ final class ReloadedFiles: Sendable {
 
     private func reloadKeys() {
         do throws(APIKeys.Flaw) {
-            keys.replace(try configuration.currentKeys())
-            logger.info("API keys reloaded")
+            let (current, flaw) = try configuration.currentKeys()
+            guard let flaw else {
+                keys.replace(current)
+                logger.info("API keys reloaded")
+                return
+            }
+            // A line that cannot be read may be half of a key, so nothing new is let in. But what the owner took out must not
+            // stay valid because of a mistake elsewhere in the file.
+            let revoked = keys.revoke(missingFrom: current)
+            logger.error(
+                "API keys not reloaded: no key was added; keys that the file's readable lines lack are revoked",
+                metadata: ["reason": "\(flaw.reason)", "revoked": "\(revoked)"])
         } catch {
-            logger.error("API keys not reloaded, those from before stay valid, revoked ones too: \(error.reason)")
+            logger.error("API keys not reloaded: those from before stay valid: \(error.reason)")
         }
     }
 

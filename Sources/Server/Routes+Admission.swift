@@ -62,7 +62,8 @@ extension Routes {
         metrics.rateLimited.add(label: exhausted.rawValue)
         let limit = exhausted == .requests ? standing.requests?.limit : standing.tokens?.limit
         refuse(
-            exchange, .rateLimited(exhausted, limit: limit ?? 0, retryAfter: Int(wait.rounded(.up))))
+            exchange,
+            .rateLimited(exhausted, limit: limit ?? 0, retryAfter: Int(saturating: wait.rounded(.up))))
         return false
     }
 }

@@ -45,6 +45,8 @@ final class Routes {
     var statistics = EngineStatistics()
     private var loadedModel: LoadedModel?
     var accessLog: AccessLog
+    /// When the TLS certificate in use expires, in Unix time; `nil` without TLS.
+    var certificateEnd: Int?
     /// What is known of each request that has not ended.
     var requests: [ExchangeID: RequestContext] = [:]
     var requestIDs = RequestIDSource()
@@ -150,6 +152,7 @@ final class Routes {
         moment.openRequests = requests.count
         moment.process = .now()
         moment.isStalled = isStalled
+        moment.certificateEnd = certificateEnd
         moment.includesOldNames = configuration.metricsIncludeOldNames
         return moment
     }

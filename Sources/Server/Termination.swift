@@ -54,9 +54,8 @@ final class Termination: Sendable {
             return Self.allowance(signals: state.signals, isServing: state.isServing, drainTimeout: drainTimeout)
         }
         queue.asyncAfter(deadline: .now() + allowance / .seconds(1)) { [logger, end] in
-            // On a thread of its own, since a log that nobody reads may block.
-            Thread.detachNewThread { logger.error("ended by force: shutdown did not finish", metadata: ["code": "1"]) }
-            Thread.sleep(forTimeInterval: 0.05)
+            logger.error("ended by force: shutdown did not finish", metadata: ["code": "1"])
+            LogWriter.standardError.flush(within: .milliseconds(50))
             end(1)
         }
     }

@@ -29,6 +29,9 @@ public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
 /// tickets, by which a client resumes its session without another handshake in full.
 public final class TLSContext: Sendable {
     private let context: Mutex<OpaquePointer>
+    /// When the certificate and those behind it are all valid: seconds of Unix time, the last one included; `nil` when a date
+    /// cannot be read.
+    public let validity: ClosedRange<Int>?
 
     /// Reads the files.
     ///
@@ -43,6 +46,7 @@ public final class TLSContext: Sendable {
             SSL_CTX_free(context)
             throw error
         }
+        validity = Self.validity(of: context)
         self.context = Mutex(context)
     }
 
@@ -59,6 +63,12 @@ public final class TLSContext: Sendable {
         }
         SSL_set_accept_state(session)
         return TLSSession(session)
+    }
+
+    private static func validity(of context: OpaquePointer) -> ClosedRange<Int>? {
+        var (notBefore, notAfter): (Int64, Int64) = (0, 0)
+        guard trinity_ssl_validity(context, &notBefore, &notAfter) == 1, notBefore <= notAfter else { return nil }
+        return Int(notBefore)...Int(notAfter)
     }
 
     private static func load(_ files: TLSFiles, into context: OpaquePointer) throws(TLSError) {

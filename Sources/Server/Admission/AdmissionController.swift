@@ -131,7 +131,7 @@ package struct AdmissionController {
     func retryAfter(_ statistics: SchedulerStatistics) -> Int {
         let load = load(ahead: .max, priority: .max).values.reduce(into: QueueLoad()) { $0 += $1 }
         let wait = statistics.wait(behind: load, places: runningCapacity)
-        return Int((min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
+        return Int(saturating: (min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
     }
 
     /// Takes over the sequences of an accepted request.

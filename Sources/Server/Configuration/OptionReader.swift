@@ -84,13 +84,15 @@ struct OptionReader {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         let units = ["ms": 0.001, "s": 1, "m": 60]
         guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
-            number > 0, number * unit <= longest / .seconds(1)
+            number * unit <= longest / .seconds(1),
+            // A time below the clock's resolution is none: a timer of zero would never rest.
+            case let duration = Duration.seconds(number * unit), duration > .zero
         else {
             throw ConfigurationError(
                 option: option,
                 reason: "must be a time such as 200ms, 1.5s or 2m, of at most \(longest), or off; got '\(text)'")
         }
-        return .seconds(number * unit)
+        return duration
     }
 
     /// `nil` when the option is "off", the default when it is not given.

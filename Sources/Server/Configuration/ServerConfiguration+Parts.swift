@@ -25,12 +25,14 @@ extension ServerConfiguration {
 
     /// The keys as they stand now: those of the file may have changed since the start.
     ///
-    /// - Throws: what is wrong with the file.
-    func currentKeys() throws(APIKeys.Flaw) -> APIKeys {
+    /// - Returns: the keys of all lines that can be read, and what is wrong with the first that cannot.
+    /// - Throws: why the file has no key that can be read.
+    func currentKeys() throws(APIKeys.Flaw) -> (keys: APIKeys, flaw: APIKeys.Flaw?) {
         var keys = apiKeys
         keys.removeAllFromFile()
-        if let apiKeyFile { try keys.add(fileAt: apiKeyFile) }
-        return keys
+        guard let apiKeyFile else { return (keys, nil) }
+        let flaw = try keys.addReadable(fileAt: apiKeyFile)
+        return (keys, flaw)
     }
 
     mutating func readConnections(_ options: OptionReader) throws(ConfigurationError) {

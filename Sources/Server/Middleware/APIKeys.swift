@@ -14,11 +14,13 @@ public struct APIKeys: Sendable {
     }
 
     private var keys: [Key] = []
+    /// Set when the last key may have been revoked: that must not open the server to everyone.
+    private var isClosed = false
 
     public init() {}
 
     /// Without keys everyone is let in.
-    public var isEmpty: Bool { keys.isEmpty }
+    public var isEmpty: Bool { keys.isEmpty && !isClosed }
 
     /// Adds a key under a name of its own, which logs tell.
     ///
@@ -52,23 +54,40 @@ public struct APIKeys: Sendable {
     ///
     /// - Throws: the first line at fault.
     mutating func add(file text: String) throws(Flaw) {
+        if let flaw = addReadable(file: text) { throw flaw }
+    }
+
+    /// Adds the keys of all lines that can be read; returns the first flaw.
+    private mutating func addReadable(file text: String) -> Flaw? {
+        var flaw: Flaw?
         let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
         // By `isNewline`: CR LF is one Character, and not equal to a line feed.
         for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard let name = words.first, !name.hasPrefix("#") else { continue }
-            guard words.count >= 2 else { throw Flaw(reason: "line \(number + 1) must be a name and a key") }
+            guard words.count >= 2 else {
+                flaw = flaw ?? Flaw(reason: "line \(number + 1) must be a name and a key")
+                continue
+            }
             do throws(Flaw) {
                 try add(String(words[1]), name: String(name), limits: try Self.limits(words[2...]))
                 keys[keys.count - 1].isFromFile = true
             } catch {
-                throw Flaw(reason: "line \(number + 1): \(error.reason)")
+                flaw = flaw ?? Flaw(reason: "line \(number + 1): \(error.reason)")
             }
         }
+        return flaw
     }
 
     /// The same of the file at `path`.
     mutating func add(fileAt path: String) throws(Flaw) {
+        if let flaw = try addReadable(fileAt: path) { throw flaw }
+    }
+
+    /// Adds the keys of all lines of the file at `path` that can be read; returns the first flaw.
+    ///
+    /// - Throws: why there is no such line. A file that is being written may be empty for a moment.
+    mutating func addReadable(fileAt path: String) throws(Flaw) -> Flaw? {
         let bytes: [UInt8]
         // Ten thousand keys take less than a megabyte.
         do throws(RegularFile.Failure) { bytes = try RegularFile.read(path, atMost: 4 << 20) } catch {
@@ -77,9 +96,19 @@ public struct APIKeys: Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Flaw(reason: "'\(path)' is not valid UTF-8")
         }
-        try add(file: text)
+        let flaw = addReadable(file: text)
         // A file that was meant to close the server must not leave it open.
-        guard keys.contains(where: \.isFromFile) else { throw Flaw(reason: "'\(path)' has no key") }
+        guard keys.contains(where: \.isFromFile) else { throw flaw ?? Flaw(reason: "'\(path)' has no key") }
+        return flaw
+    }
+
+    /// Takes out the keys of the file that `current` does not have under any name; returns how many. O(keys).
+    mutating func revoke(missingFrom current: APIKeys) -> Int {
+        let digests = Set(current.keys.map(\.digest))
+        let count = keys.count
+        keys.removeAll { $0.isFromFile && !digests.contains($0.digest) }
+        isClosed = true
+        return count - keys.count
     }
 
     mutating func removeAllFromFile() {

@@ -13,6 +13,11 @@ final class KeyRing: Sendable {
         self.keys.withLock { $0 = keys }
     }
 
+    /// Takes out the keys of the file that `current` does not have; returns how many.
+    func revoke(missingFrom current: APIKeys) -> Int {
+        keys.withLock { $0.revoke(missingFrom: current) }
+    }
+
     var isEmpty: Bool { keys.withLock(\.isEmpty) }
 
     func key(in fields: HTTPFields) -> APIKeys.Key? { keys.withLock { $0.key(in: fields) } }

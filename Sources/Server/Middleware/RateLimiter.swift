@@ -112,7 +112,7 @@ package struct RateLimiter {
 
     private static func part(_ bucket: Bucket) -> Standing.Part {
         Standing.Part(
-            limit: Int(bucket.capacity), remaining: max(0, Int(bucket.level)), reset: bucket.wait(for: bucket.capacity))
+            limit: Int(saturating: bucket.capacity), remaining: max(0, Int(saturating: bucket.level)), reset: bucket.wait(for: bucket.capacity))
     }
 }
 
@@ -134,7 +134,7 @@ extension RateLimiter.Standing {
 
     /// As in "6m0s", "1.5s", "20ms".
     static func text(seconds: Double) -> String {
-        let milliseconds = Int((seconds * 1000).rounded(.up))
+        let milliseconds = max(0, Int(saturating: (seconds * 1000).rounded(.up)))
         if milliseconds < 1000 { return "\(milliseconds)ms" }
         let (minutes, rest) = milliseconds.quotientAndRemainder(dividingBy: 60000)
         let (whole, thousandths) = rest.quotientAndRemainder(dividingBy: 1000)

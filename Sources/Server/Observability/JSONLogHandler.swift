@@ -2,14 +2,16 @@ import Foundation
 import Logging
 import Text
 
-/// Writes one JSON object a line to standard error: time, level, logger, message and the metadata.
+/// Writes one JSON object a line: time, level, logger, message and the metadata.
 struct JSONLogHandler: LogHandler {
     let label: String
+    private let writer: LogWriter
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
 
-    init(label: String) {
+    init(label: String, writer: LogWriter) {
         self.label = label
+        self.writer = writer
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -18,7 +20,7 @@ struct JSONLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        FileHandle.standardError.write(Data(line(event, time: Date())))
+        writer.add(line(event, time: Date()))
     }
 
     /// The line with its newline: one write, so that lines of several threads do not mix.

@@ -17,6 +17,8 @@ extension Metrics {
         var process = ProcessStatistics()
         /// Whether the engine has not ended its step within the watchdog's timeout.
         var isStalled = false
+        /// When the TLS certificate in use expires, in Unix time; `nil` without TLS.
+        var certificateEnd: Int?
         /// Whether names that vLLM has given up are there too.
         var includesOldNames = false
     }
@@ -61,6 +63,11 @@ extension Metrics {
         text.gauge(
             "trinity_engine_stalled", "1 while a step takes longer than --watchdog-timeout, else 0.",
             moment.isStalled ? 1 : 0)
+        if let end = moment.certificateEnd {
+            text.gauge(
+                "trinity_tls_certificate_not_after_seconds", "When the TLS certificate expires, in Unix time.",
+                Double(end))
+        }
         text.gauge("trinity_open_requests", "Requests whose reply has not ended.", Double(moment.openRequests))
     }
 

@@ -23,7 +23,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await Application.run(try options.configuration())
         } catch {
-            FileHandle.standardError.write(Data("trinity: \(error)\n".utf8))
+            Application.writeError("trinity: \(error)\n")
             throw ExitCode(1)
         }
     }

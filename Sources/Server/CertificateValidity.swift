@@ -1,0 +1,53 @@
+import Foundation
+import HTTP
+import Logging
+
+/// Tells the operator of a certificate that clients refuse, or soon will.
+///
+/// The server starts and reloads all the same: some clients do not look at dates, the server's own clock may be the one that
+/// is wrong, and a server that does not come up after a restart is worse than one that warns.
+struct CertificateValidity: Equatable {
+    /// How long before its end a certificate is warned of.
+    static let warningSeconds = 14 * 86400
+
+    enum State: Equatable {
+        case valid, endsSoon, ended, notBegun, unknown
+    }
+
+    let file: String
+    /// Unix time, of the certificate and those behind it in the file together.
+    let range: ClosedRange<Int>?
+
+    init(file: String, range: ClosedRange<Int>?) {
+        self.file = file
+        self.range = range
+    }
+
+    /// - Parameter now: Unix time in seconds.
+    func state(now: Int) -> State {
+        guard let range else { return .unknown }
+        if now > range.upperBound { return .ended }
+        if now < range.lowerBound { return .notBegun }
+        return range.upperBound - now < Self.warningSeconds ? .endsSoon : .valid
+    }
+
+    /// Logs what is not as it should be, with file and date.
+    func log(to logger: Logger, now: Int = Int(Date().timeIntervalSince1970)) {
+        switch state(now: now) {
+        case .valid: break
+        case .endsSoon:
+            logger.warning("TLS certificate expires within 14 days", metadata: metadata("not_after", range?.upperBound))
+        case .ended: logger.error("TLS certificate expired", metadata: metadata("not_after", range?.upperBound))
+        case .notBegun:
+            logger.error("TLS certificate not yet valid", metadata: metadata("not_before", range?.lowerBound))
+        case .unknown:
+            logger.error("TLS certificate has no period of validity", metadata: metadata("not_after", nil))
+        }
+    }
+
+    private func metadata(_ name: String, _ seconds: Int?) -> Logger.Metadata {
+        guard let seconds else { return ["file": "\(file)"] }
+        let date = Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(Date.ISO8601FormatStyle())
+        return ["file": "\(file)", "\(name)": "\(date)"]
+    }
+}

@@ -1,0 +1,144 @@
+import Dispatch
+import Engine
+import Foundation
+import Logging
+import Synchronization
+
+/// Writes log lines to a descriptor from a thread of its own, so that a pipe that nobody reads stops neither the event loop
+/// nor the engine. The queue is bounded: lines that do not fit are dropped, counted, and reported once there is room.
+final class LogWriter: Sendable {
+    static let standardError = LogWriter(descriptor: STDERR_FILENO)
+
+    /// Bytes that may wait. As many again may be in the middle of being written.
+    static let capacity = 1 << 20
+
+    private struct State {
+        var pending: [UInt8] = []
+        var droppedLines = 0
+        /// Whether the thread has lines that it has taken and not yet written.
+        var isWriting = false
+        /// Whether the thread reports what was dropped: that line is never dropped, however full the queue is.
+        var isReporting = false
+        /// Whether there is a thread; without one, `flush` writes.
+        var isStarted = false
+    }
+
+    private let descriptor: Int32
+    private let capacity: Int
+    private let state = Mutex(State())
+    private let arrival = DispatchSemaphore(value: 0)
+    /// Set once by `bootstrap`, called on the thread.
+    private let reportDrops = Mutex<(@Sendable (Int) -> Void)?>(nil)
+
+    /// - Parameter capacity: bytes that may wait.
+    init(descriptor: Int32, capacity: Int = LogWriter.capacity) {
+        self.descriptor = descriptor
+        self.capacity = capacity
+    }
+
+    /// Starts the thread, which lives as long as the process. Lines that are added before wait for it.
+    ///
+    /// - Parameter reportDrops: logs how many lines were dropped; called on the thread once lines can be written again.
+    /// - Throws: when the system refuses the thread.
+    func start(reportDrops: @escaping @Sendable (Int) -> Void) throws(SystemThread.Failure) {
+        self.reportDrops.withLock { $0 = reportDrops }
+        try SystemThread.start("log", stackBytes: 512 << 10) { [self] in
+            while true {
+                arrival.wait()
+                drain()
+            }
+        }
+        state.withLock { $0.isStarted = true }
+    }
+
+    /// Adds a line, newline included; never blocks. O(bytes).
+    func add(_ line: some Collection<UInt8>) {
+        let isFirst = state.withLock { state in
+            guard state.isReporting || state.pending.count + line.count <= capacity else {
+                state.droppedLines += 1
+                return false
+            }
+            defer { state.pending.append(contentsOf: line) }
+            return state.pending.isEmpty
+        }
+        if isFirst { arrival.signal() }
+    }
+
+    /// Waits until everything has been written, or for `limit`; before `start` it writes, and blocks as long as that takes.
+    func flush(within limit: Duration) {
+        guard state.withLock(\.isStarted) else { return drain() }
+        let end = ContinuousClock.now + limit
+        while state.withLock({ $0.isWriting || !$0.pending.isEmpty }), ContinuousClock.now < end {
+            Thread.sleep(forTimeInterval: 0.002)
+        }
+    }
+
+    private func drain() {
+        while true {
+            let (bytes, dropped) = state.withLock { state in
+                defer { (state.pending, state.droppedLines) = ([], 0) }
+                state.isWriting = !state.pending.isEmpty
+                return (state.pending, state.droppedLines)
+            }
+            guard !bytes.isEmpty else { return }
+            write(bytes)
+            guard dropped > 0, let report = reportDrops.withLock(\.self) else { continue }
+            state.withLock { $0.isReporting = true }
+            report(dropped)
+            state.withLock { $0.isReporting = false }
+        }
+    }
+
+    /// Blocks until the descriptor has taken all. Where it takes nothing any more, such as a pipe without a reader or a full
+    /// disk, the bytes are lost: there is no other place to say so.
+    private func write(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { buffer in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count > 0 {
+                    rest = rest.dropFirst(count)
+                } else if errno == EAGAIN {
+                    // Whoever shares the descriptor has made it non-blocking.
+                    var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    Foundation.poll(&poll, 1, -1)
+                } else if errno != EINTR {
+                    return
+                }
+            }
+        }
+    }
+}
+
+extension LogWriter {
+    /// Sends what every logger of the process writes to standard error, in `format`.
+    ///
+    /// - Throws: when the system refuses the writer's thread.
+    static func bootstrap(_ format: ServerConfiguration.LogFormat) throws(SystemThread.Failure) {
+        let writer = standardError
+        let handler: @Sendable (String) -> any LogHandler = { writer.handler(label: $0, format) }
+        try writer.start { Self.report(droppedLines: $0, to: Logger(label: "trinity", factory: handler)) }
+        LoggingSystem.bootstrap(handler)
+    }
+
+    /// A handler whose lines come here.
+    func handler(label: String, _ format: ServerConfiguration.LogFormat) -> any LogHandler {
+        switch format {
+        case .text: StreamLogHandler(label: label, stream: Stream(writer: self))
+        case .json: JSONLogHandler(label: label, writer: self)
+        }
+    }
+
+    static func report(droppedLines count: Int, to logger: Logger) {
+        logger.warning("log lines dropped: standard error was not read", metadata: ["lines": "\(count)"])
+    }
+
+    /// Takes whole lines, as `StreamLogHandler` writes them.
+    private struct Stream: TextOutputStream, Sendable {
+        let writer: LogWriter
+
+        func write(_ string: String) {
+            writer.add(string.utf8)
+        }
+    }
+}
