@@ -43,10 +43,19 @@ def test_clients_are_let_in_by_their_key(tmp_path):
         with pytest.raises(openai.RateLimitError) as limit:
             limited.completions.create(model=MODEL, prompt="a", max_tokens=1)
         assert limit.value.code == "rate_limit_exceeded" and int(limit.value.response.headers["retry-after"]) <= 60
-        # A file with a mistake changes nothing.
+        # A file with a mistake lets nobody new in, but who was taken out of it is: a mistake elsewhere must not keep a
+        # revoked key valid.
+        keys.write_text("ann secret-1\nmistake\ndora secret-5\n")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "revoked=2" in log.read_text())
+        assert client.models.list().data
+        for key in ("secret-2", "secret-4", "secret-5"):
+            with pytest.raises(openai.AuthenticationError):
+                client.with_options(api_key=key).models.list()
+        # A file without any key that can be read changes nothing: it may be in the middle of being written.
         keys.write_text("ann\n")
         server.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "API keys not reloaded" in log.read_text())
+        eventually(lambda: "those from before stay valid" in log.read_text())
         assert client.models.list().data
     text = log.read_text()
     assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in text

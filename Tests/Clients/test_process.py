@@ -1,5 +1,6 @@
 """The process: its arguments, models without a tokenizer, and how it ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -123,6 +124,33 @@ def test_a_process_with_little_address_space_leaves_at_its_end():
         ["bash", "-c", 'ulimit -v 200000; exec "$@"', "bash", REPOSITORY / BINARY, "--version"],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
     assert outcome.returncode == 0 and outcome.stdout
+
+
+@pytest.mark.parametrize("limit", range(7, 13))
+def test_few_descriptors_are_an_error_and_no_crash(limit):
+    outcome = subprocess.run(
+        ["bash", "-c", f'ulimit -n {limit}; exec "$@"', "bash", REPOSITORY / BINARY, "serve", "--port", "0"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=5)
+    assert outcome.returncode == 1 and f"must be at least 32; got {limit}" in outcome.stderr, outcome
+
+
+def test_the_program_does_not_link_openblas():
+    assert "openblas" not in subprocess.check_output(["ldd", REPOSITORY / BINARY], text=True)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_log_that_nobody_reads_holds_up_nothing(log_format):
+    reader, writer = os.pipe()
+    try:
+        with os.fdopen(writer, "w") as log:
+            server = Server("--log-format", log_format, log=log)
+        with server, contextlib.closing(server.connection()) as connection:
+            for _ in range(5000):
+                connection.request("GET", "/version")
+                reply = connection.getresponse()
+                assert reply.read() and reply.status == 200
+    finally:
+        os.close(reader)
 
 
 def test_more_threads_than_cpus_are_lowered():

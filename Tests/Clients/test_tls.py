@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 
 import httpx
 import openai
@@ -104,6 +105,47 @@ def test_a_renewed_certificate_is_taken_over(tmp_path):
         shutil.copy(FILES / "server.key", key)
         shutil.copy(FILES / "server.pem", certificate)
         eventually(lambda: server.subject() == "server", seconds=15)
+
+
+def certificate(folder, name, begin, end):
+    """A self-signed certificate that is valid from `begin` to `end`, in seconds from now; its end in Unix time."""
+    now = int(time.time())
+    dates = [time.strftime("%Y%m%d%H%M%SZ", time.gmtime(now + seconds)) for seconds in (begin, end)]
+    subprocess.run(
+        ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+         "-keyout", folder / "tls.key", "-out", folder / "tls.csr"], check=True, capture_output=True)
+    (folder / "index").write_text("")
+    (folder / "ca.cnf").write_text(
+        "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n"
+        "[p]\ncommonName=supplied\n")
+    subprocess.run(
+        ["openssl", "ca", "-batch", "-selfsign", "-config", "ca.cnf", "-in", "tls.csr", "-keyfile", "tls.key",
+         "-startdate", dates[0], "-enddate", dates[1], "-notext", "-out", "tls.pem"],
+        check=True, capture_output=True, cwd=folder)
+    return now + end
+
+
+def test_the_dates_of_a_certificate_are_told_at_start_and_on_reload(tmp_path):
+    day = 86400
+    certificate(tmp_path, "expired", -2 * day, -day)
+    server = SecureServer(certificate=tmp_path / "tls.pem", key=tmp_path / "tls.key")
+    # Its own clients refuse it; it serves others all the same.
+    server.context = lambda: ssl._create_unverified_context()
+    with server:
+        assert "TLS certificate expired" in server.log_text() and str(tmp_path / "tls.pem") in server.log_text()
+        for name, begin, end, message in [
+            ("early", day, 30 * day, "TLS certificate not yet valid"),
+            ("ending", -day, 13 * day, "TLS certificate expires within 14 days"),
+        ]:
+            end = certificate(tmp_path, name, begin, end)
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda: message in server.log_text())
+            assert server.metric("trinity_tls_certificate_not_after_seconds") == end
+        certificate(tmp_path, "good", -day, 30 * day)
+        count = server.log_text().count("TLS certificate reloaded")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: server.log_text().count("TLS certificate reloaded") > count)
+        assert "TLS certificate" not in server.log_text().rsplit("TLS certificate reloaded", 1)[1]
 
 
 @pytest.mark.parametrize(

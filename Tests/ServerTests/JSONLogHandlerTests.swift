@@ -7,7 +7,7 @@ import Text
 
 @Suite struct JSONLogHandlerTests {
     @Test func `a line is one JSON object with its metadata in order`() throws {
-        var handler = JSONLogHandler(label: "trinity")
+        var handler = JSONLogHandler(label: "trinity", writer: .standardError)
         handler[metadataKey: "b"] = "from the logger"
         let event = LogEvent(
             level: .notice, message: "two\nlines", metadata: ["a": "1"], source: "", file: "", function: "", line: 0)

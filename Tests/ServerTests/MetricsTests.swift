@@ -100,6 +100,7 @@ import Testing
         metrics.keys.add(.init(requests: 1), key: "ann")
         var moment = Metrics.Moment(modelName: "m", model: nil)
         moment.includesOldNames = true
+        moment.certificateEnd = 1
         let text = String(decoding: metrics.render(moment), as: UTF8.self)
         let manual = try String(
             contentsOf: Fixtures.repository.appending(path: "docs/operating.md"), encoding: .utf8)
