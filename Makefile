@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test clients check lint format tidy tsan fuzz soak clean
+.PHONY: help setup build serve test simulate clients check lint format tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,6 +36,15 @@ serve: build ## Build and serve the default model; options in ARGS
 test: setup ## Build once and run all Swift tests
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
+
+# A life that fails names its seed.
+SIMULATION_SEED ?= 1
+SIMULATION_LIVES ?= 100000
+
+simulate: setup ## Run many seeded lives of the whole server; SIMULATION_SEED, SIMULATION_LIVES
+	swift build --build-tests
+	SIMULATION_SEED=$(SIMULATION_SEED) SIMULATION_LIVES=$(SIMULATION_LIVES) \
+	    swift test --skip-build --disable-xctest --filter ServerSimulationTests
 
 clients: ## Run the client tests (Python) against the debug build
 	@script/setup --ci

@@ -97,7 +97,7 @@ public struct MemoryPlan: Sendable {
     }
 
     /// `bytes` with a binary unit: "1.5 GiB".
-    static func format(_ bytes: Int) -> String {
+    public static func format(_ bytes: Int) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(bytes)
         var unit = 0

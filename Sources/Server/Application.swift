@@ -112,6 +112,7 @@ public final class Application: Sendable {
         for await event in events {
             switch event {
             case .ready:
+                logger.info("\(configuration.requestMemory)")
                 logger.info("ready: \(configuration.servedModelName)")
                 return true
             case .failed(let reason): throw ApplicationError(reason: reason)

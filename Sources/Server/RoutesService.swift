@@ -5,6 +5,8 @@ final class RoutesService: HTTPService {
     let routes: Routes
     private let executor: PreparationExecutor
     private var jobs: [ExchangeID: PreparationJob] = [:]
+    /// Timers of exchanges that have not ended.
+    private var timers: [ExchangeID: [TimerID]] = [:]
     private let onDrained: @Sendable () -> Void
 
     /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
@@ -20,6 +22,7 @@ final class RoutesService: HTTPService {
     }
 
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
+        for timer in timers.removeValue(forKey: exchange) ?? [] { loop.cancel(timer) }
         call(on: loop) { $0.ended(exchange, outcome: outcome) }
     }
 
@@ -44,9 +47,10 @@ final class RoutesService: HTTPService {
             jobs[exchange] = start(preparation, exchange, deadline: deadline, on: loop)
         case .cancelPreparation(let exchange): jobs[exchange]?.cancel()
         case .startTimer(let timer, let delay):
-            _ = loop.schedule(after: delay) { loop in
+            let id = loop.schedule(after: delay) { loop in
                 Self.on(loop) { $0.timerFired(timer) }
             }
+            if case .deadline(let exchange) = timer { timers[exchange, default: []].append(id) }
         case .closeConnections: loop.closeConnections()
         case .drained: onDrained()
         }

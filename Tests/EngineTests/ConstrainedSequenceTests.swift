@@ -113,7 +113,7 @@ import Text
         let (outcomes, statistics) = await stuck.run(
             [try request(1, .regex("[a-z]+")), late], abortAfterTokens: [SequenceID(1): 0])
         #expect(outcomes.map(\.finish) == [.abort, .deadlineExceeded])
-        #expect((.milliseconds(390) ... .seconds(20)).contains(ContinuousClock.now - begin))
+        #expect(ContinuousClock.now - begin >= .milliseconds(390))
         #expect(statistics.steps <= 4, "\(statistics.steps) steps")
         #expect(statistics.holdsNothing)
         let (after, _) = await stuck.run([try request(3, maxTokens: 3)])

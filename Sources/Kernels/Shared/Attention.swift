@@ -1,4 +1,4 @@
-// Attention of one query row over the paged cache. Keys are taken in segments of 256 absolute positions: each segment
+// Attention of one query row over the paged cache. Keys are taken in segments of 512 absolute positions: each segment
 // has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. Within a
 // segment pairs of slots, 32 positions, follow each other with a running maximum (Milakov and Gimelshein, "Online
 // normalizer calculation for softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and

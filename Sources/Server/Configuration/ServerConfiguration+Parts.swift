@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import HTTP
 import Text
@@ -107,6 +108,15 @@ extension ServerConfiguration {
         case .qwen3Coder: format.calls = .xml
         }
         return format
+    }
+
+    /// What requests may take of memory beside the model's, for the log.
+    var requestMemory: String {
+        let parts = [
+            ("bodies and their JSON", maxBodyMemory), ("unread replies", http.outboundBytes),
+            ("grammars", GrammarCompiler.mostGrammars * CompiledGrammar.mostBytes),
+        ]
+        return "requests at most: " + parts.map { "\($0.0) \(MemoryPlan.format($0.1))" }.joined(separator: ", ")
     }
 
     /// What the HTTP layer is told: its limits, and how its own errors look.

@@ -25,6 +25,8 @@ final class ServerSimulation {
         case timer(RoutesTimer)
         case slice(PreparationQueue.ID)
         case stepEnd
+        /// A mask is there that a sequence waits for.
+        case mask
         case jump(Duration)
         case signal
         /// The latest moment at which all must have been answered after the signal.
@@ -68,6 +70,8 @@ final class ServerSimulation {
     var events = 0
     /// The clock has jumped: what was due is late.
     var hasJumped = false
+    /// The mask that the engine sleeps for.
+    private var nextMask: ContinuousClock.Instant?
     var hasSignal = false
     var isDrained = false
     /// How often each status was sent.
@@ -180,6 +184,7 @@ final class ServerSimulation {
         case .stepEnd:
             engine.end(now: time.now)
             routes.engineReported()
+        case .mask: break
         case .jump(let duration):
             time.jump(by: duration)
             hasJumped = true
@@ -228,7 +233,14 @@ final class ServerSimulation {
         let computes = engine.begin(now: time.now)
         routes.engineReported()
         try? perform()
-        guard computes else { return }
+        guard computes else {
+            // It sleeps until something comes.
+            if let ready = engine.nextMask(after: time.now), ready != nextMask {
+                nextMask = ready
+                time.schedule(after: ready - time.now, .mask)
+            }
+            return
+        }
         steps += 1
         if let stall = setting.stallsAfter, steps > stall { return }
         // Most steps are like the others; some take a hundred times as long.

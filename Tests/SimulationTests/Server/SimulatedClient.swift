@@ -81,7 +81,7 @@ struct SimulatedClient {
         let limit = Int.random(in: 1...maxTokens, using: &random)
         let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": .integer(limit)]
         return SimulatedClient(
-            message: post("/v1/completions", JSONValue.object(body).serialized), statuses: [200, 400])
+            message: post("/v1/completions", JSONValue.object(body).serialized), statuses: [200, 400, 504])
     }
 
     private static func completion(longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {

@@ -51,6 +51,10 @@ struct SimulatedEngine {
         var generated = 0
         /// Tokens after which it fails, as a grammar without a next token does.
         var failsAt: Int?
+        /// Whether it follows a grammar, whose masks take their time.
+        var isConstrained = false
+        /// When its next mask is there.
+        var maskReady: ContinuousClock.Instant?
     }
 
     let mailboxes: SimulatedMailboxes
@@ -77,6 +81,11 @@ struct SimulatedEngine {
     var isRunning: Bool { batch != nil }
     var isIdle: Bool { scheduler.isIdle && !mailboxes.hasCommands }
 
+    /// When the next mask is there that a sequence waits for.
+    func nextMask(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        sequences.values.compactMap(\.maskReady).filter { $0 > now }.min()
+    }
+
     /// Begins a step; returns whether there is anything to compute.
     mutating func begin(now: ContinuousClock.Instant) -> Bool {
         let commands = mailboxes.content.withLock { content in
@@ -91,7 +100,8 @@ struct SimulatedEngine {
             scheduler.abort(id)
             events.append(event(id, finish: .abort))
         }
-        let planned = scheduler.schedule(now: now - start)
+        let deferred = sequences.filter { $0.value.maskReady.map { $0 > now } ?? false }.map(\.key)
+        let planned = scheduler.schedule(now: now - start, deferred: Set(deferred))
         for id in planned.expired {
             sequences[id] = nil
             events.append(event(id, finish: .deadlineExceeded))
@@ -118,7 +128,7 @@ struct SimulatedEngine {
             guard var sequence = sequences[scheduled.id] else { continue }
             var event = TokenEvent(sequence: scheduled.id)
             if sequence.generated == sequence.failsAt {
-                event.finish = .unsatisfiable
+                event.finish = sequence.isConstrained ? .grammarLimit("exceeds a bound") : .unsatisfiable
             } else {
                 sequence.generated += 1
                 event.tokens = [GeneratedToken(id: 1, logprobs: nil, time: now)]
@@ -130,6 +140,9 @@ struct SimulatedEngine {
             }
             events.append(event)
             if event.finish == nil {
+                if sequence.isConstrained {
+                    sequence.maskReady = now + .random(in: .microseconds(1) ... .seconds(60), &random)
+                }
                 sequences[scheduled.id] = sequence
                 scheduler.appendTokens([1], to: scheduled.id)
             } else {
@@ -155,7 +168,7 @@ struct SimulatedEngine {
         }
         sequences[request.id] = Sequence(
             request: request, length: .random(in: 1...longestReply, using: &random),
-            failsAt: random.oneIn(20) ? .random(in: 0...5, using: &random) : nil)
+            failsAt: random.oneIn(20) ? .random(in: 0...5, using: &random) : nil, isConstrained: random.oneIn(6))
     }
 
     private func event(_ id: SequenceID, finish: FinishReason) -> TokenEvent {
