@@ -55,6 +55,9 @@ extension EngineThread {
         var missing = scheduled.sequences.filter(\.samples).map(\.id).filter { sequences[$0]?.isPending == true }
         guard !missing.isEmpty else { return [] }
         let begin = clock.now
+        maskWorkers.forgetAnswers()
+        takeMasks(into: &events)
+        missing = missing.filter { sequences[$0]?.isPending == true }
         while !missing.isEmpty, maskWorkers.waitForAnswer(until: begin + Self.longestMaskWait) {
             takeMasks(into: &events)
             missing = missing.filter { sequences[$0]?.isPending == true }

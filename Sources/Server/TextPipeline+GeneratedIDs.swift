@@ -74,9 +74,10 @@ extension TextPipeline {
                 // As it was generated it begins before what is left of it in the message, reasoning's tag for one.
                 let first = max(position, place.upperBound - generated.count)
                 let start = (first..<max(first, place.lowerBound + 1)).first { start in
-                    start + generated.count <= text.count
+                    start + generated.count <= text.count && !Cancellation.isRequested
                         && text[start..<start + generated.count].elementsEqual(generated)
                 }
+                if Cancellation.isRequested { throw .aborted }
                 guard let start else { continue }
                 spans.append(Span(bytes: start..<start + generated.count, ids: ids))
                 break

@@ -24,18 +24,18 @@ extension TextPipeline {
 
     /// The runs up to the end of the last message, whose text templates may trim.
     private func cut(_ runs: [TextRun], behind content: String) throws(APIError) -> [TextRun] {
-        let prompt = runs.map(\.text).joined()
+        let prompt = Array(runs.map(\.text).joined().utf8)
         let space = CharacterSet.whitespacesAndNewlines
-        let trimmed = content.trimmingCharacters(in: space)
-        guard !trimmed.isEmpty, let found = prompt.range(of: trimmed, options: [.backwards, .literal]) else {
+        let trimmed = Array(content.trimmingCharacters(in: space).utf8)
+        guard let start = LastOccurrence.of(trimmed, in: prompt) else {
+            if Cancellation.isRequested { throw .aborted }
             throw .template("The chat template does not show the last message, so it cannot be continued.")
         }
         // Space at the content's end counts where the template keeps it.
-        let tail = content.suffix(
-            from: content.range(of: trimmed, options: [.backwards, .literal])?.upperBound ?? content.endIndex)
-        let keepsTail = prompt[found.upperBound...].hasPrefix(tail)
-        var room =
-            prompt.utf8.distance(from: prompt.startIndex, to: found.upperBound) + (keepsTail ? tail.utf8.count : 0)
+        let leading = content.unicodeScalars.prefix { space.contains($0) }.reduce(0) { $0 + UTF8.width($1) }
+        let tail = content.utf8.dropFirst(leading + trimmed.count)
+        let end = start + trimmed.count
+        var room = end + (prompt[end...].starts(with: tail) ? tail.count : 0)
         var kept: [TextRun] = []
         for run in runs where room > 0 {
             let size = run.text.utf8.count

@@ -159,6 +159,11 @@ final class MaskWorkers: Sendable {
         return answered.wait(timeout: .now() + .nanoseconds(nanoseconds)) == .success
     }
 
+    /// Forgets answers that nobody waited for, so that the next wait is for a new one.
+    func forgetAnswers() {
+        while answered.wait(timeout: .now()) == .success {}
+    }
+
     var totals: Totals { state.withLock { $0.totals } }
 
     private func run() {

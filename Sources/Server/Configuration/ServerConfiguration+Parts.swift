@@ -114,7 +114,7 @@ extension ServerConfiguration {
     var requestMemory: String {
         let parts = [
             ("bodies and their JSON", maxBodyMemory), ("unread replies", http.outboundBytes),
-            ("grammars", GrammarCompiler.mostGrammars * CompiledGrammar.mostBytes),
+            ("grammars", GrammarCompiler.mostLive * CompiledGrammar.mostBytes),
         ]
         return "requests at most: " + parts.map { "\($0.0) \(MemoryPlan.format($0.1))" }.joined(separator: ", ")
     }

@@ -96,6 +96,7 @@ struct GenerationOptions: Sendable {
     /// Seconds; the lower bound is outside.
     static let timeouts = 0.0...86400
     static let maximumBadWords = 1000
+    static let maximumBadWordBytes = 256
     static let maximumSaltLength = 128
 
     /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
@@ -189,6 +190,12 @@ extension GenerationOptions {
             let word = try word.requireString(at: "\(path)[\(index)]")
             guard !word.isEmpty else {
                 throw .invalid(param: path, message: "'\(path)' must not hold an empty string.")
+            }
+            guard word.utf8.count <= Self.maximumBadWordBytes else {
+                throw .invalid(
+                    param: path,
+                    message:
+                        "'\(path)' must hold strings of at most \(Self.maximumBadWordBytes) bytes, not \(word.utf8.count).")
             }
             badWords.append(word)
         }

@@ -129,6 +129,7 @@ extension ReplyStructure {
         do throws(GrammarError) {
             return try compiler.compile(source, beginsWithSpace: beginsWithSpace, tenant: tenant)
         } catch {
+            if error == .tooManyInUse { throw .overloaded(.memory, retryAfter: 1) }
             let place =
                 error.path.isEmpty ? param : error.path.hasPrefix("[") ? param + error.path : "\(param).\(error.path)"
             throw .invalid(param: param, message: "'\(place)' \(error.reason).")

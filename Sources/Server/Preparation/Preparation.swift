@@ -51,13 +51,17 @@ struct Preparation: Sendable {
         }
     }
 
+    /// What the values of each body may take before they are charged: a small request is never refused for the large ones of
+    /// others. Permits bound all of these together.
+    static let freeBytes = 256 << 10
+
     /// Charges what the JSON of a body takes once it is read, before it is.
     ///
     /// - Throws: a body that takes more than there is for all requests together is the client's mistake; one that takes more
     ///   than is free now may be sent again.
     private func chargeValues(of body: [UInt8]) throws(APIError) {
         guard let charge else { return }
-        let bytes = JSONValue.estimatedBytes(of: body)
+        let bytes = max(0, JSONValue.estimatedBytes(of: body) - Self.freeBytes)
         guard bytes <= memoryLimit - body.count else {
             throw .bodyTooComplex(bytes: body.count + bytes, limit: memoryLimit)
         }

@@ -173,11 +173,13 @@ extension SamplingParameters {
     ///
     /// - Throws: `APIError` when no token is left that may be drawn.
     fileprivate mutating func forbid(_ words: [String], tokenizer: Tokenizer) throws(APIError) {
+        var known = Set(badWords)
         for word in words {
+            if Cancellation.isRequested { throw .aborted }
             for text in [word, " " + word] {
                 let ids = tokenizer.encode(text, addSpecialTokens: false, specialTokensAsText: false)
                 // The space may be a token of its own: then the word behind it is the word itself.
-                if !ids.isEmpty, !badWords.contains(ids) { badWords.append(ids) }
+                if !ids.isEmpty, known.insert(ids).inserted { badWords.append(ids) }
             }
         }
         guard let allowed = allowedTokenIDs else { return }

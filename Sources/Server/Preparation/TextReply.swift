@@ -39,10 +39,13 @@ struct TextReply: Sendable {
         case .chat(let chat):
             ids = try text.ids(of: chat, try text.render(chat), for: model)
         }
-        let tokens = ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null }
+        var tokens = JSONValue.null
+        if request.returnsTokens {
+            tokens = .array(ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null })
+        }
         return [
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength), "tokens": .ids(ids),
-            "token_strs": request.returnsTokens ? .array(tokens) : .null,
+            "token_strs": tokens,
         ]
     }
 

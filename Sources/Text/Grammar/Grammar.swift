@@ -52,6 +52,9 @@ public struct GrammarError: Error, Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { path.isEmpty ? reason : "\(path): \(reason)" }
 
+    /// As many grammars are in use as there may be; the request may be sent again.
+    public static let tooManyInUse = GrammarError(path: "", reason: "was not compiled: too many grammars are in use")
+
     /// The work was cancelled: nobody reads the error.
     static let cancelled = GrammarError(path: "", reason: "was not compiled: the request has ended")
 }

@@ -8,11 +8,23 @@ public final class GrammarCompiler: Sendable {
         var beginsWithSpace: Bool
     }
 
+    private struct Reference {
+        weak var grammar: CompiledGrammar?
+    }
+
     private struct Memory {
         var trie: VocabularyTrie?
         /// With the number of their last use.
         var grammars: [Key: (grammar: CompiledGrammar, use: Int)] = [:]
         var uses = 0
+
+        /// Every grammar that was compiled and may still be in use.
+        var live: [Reference] = []
+
+        mutating func countLive() -> Int {
+            live.removeAll { $0.grammar == nil }
+            return live.count
+        }
 
         /// What makes room for a grammar: the oldest of the tenant that has most of them, of this one when several do.
         func next(for tenant: String) -> Key? {
@@ -26,6 +38,8 @@ public final class GrammarCompiler: Sendable {
 
     /// Grammars that are kept, of at most ``CompiledGrammar/mostBytes`` each. Those of running requests stay longer.
     public static let mostGrammars = 16
+    /// Grammars that there may be at a time, kept or in use: with ``CompiledGrammar/mostBytes`` the bound of their memory.
+    public static let mostLive = 64
 
     private let tokenizer: Tokenizer
     private let memory = Mutex(Memory())
@@ -50,8 +64,11 @@ public final class GrammarCompiler: Sendable {
             return memory.grammars[key]?.grammar
         }
         if let known { return known }
-        let grammar = try source.compile(trie(), beginsWithSpace: beginsWithSpace)
+        let trie = try trie()
+        guard memory.withLock({ $0.countLive() }) < Self.mostLive else { throw .tooManyInUse }
+        let grammar = try source.compile(trie, beginsWithSpace: beginsWithSpace)
         memory.withLock { memory in
+            memory.live.append(Reference(grammar: grammar))
             if memory.grammars.count >= Self.mostGrammars, let oldest = memory.next(for: tenant) {
                 memory.grammars[oldest] = nil
             }

@@ -1,0 +1,69 @@
+import Engine
+import HTTP
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// What one request's preparation may take, whatever others do.
+@Suite struct PreparationBoundTests {
+    private let model = ServedModel(
+        name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
+        hasChatTemplate: true, samplingDefaults: SamplingParameters())
+
+    private func run(
+        _ body: String, _ budget: MemoryBudget, text: TextPipeline? = nil
+    ) throws -> Result<Preparation.Outcome, APIError> {
+        var preparation = Preparation(
+            work: .generation(.completions, body: Array(body.utf8)), model: model, text: text, tenant: "",
+            arrival: .now)
+        preparation.charge = try #require(budget.reserve(0))
+        preparation.memoryLimit = budget.limit
+        return preparation.run { _ in }
+    }
+
+    private func error(_ result: Result<Preparation.Outcome, APIError>) -> APIError? {
+        if case .failure(let error) = result { error } else { nil }
+    }
+
+    @Test func `a small body is read though the large ones of others take all the memory`() throws {
+        let budget = MemoryBudget(limit: 1 << 20)
+        let others = try #require(budget.reserve(1 << 20))
+        #expect(error(try run(#"{"prompt": [5, 5, 5], "max_tokens": 1}"#, budget)) == nil)
+        let many = "{\"prompt\": [" + String(repeating: "1,", count: 8000) + "1]}"
+        #expect(error(try run(many, budget)) == .overloaded(.memory, retryAfter: 1))
+        others.release()
+        #expect(error(try run(many, budget)) == nil)
+        #expect(budget.used == 0, "what a preparation has charged ends with it")
+    }
+
+    @Test func `a body whose values can never fit is the client's mistake`() throws {
+        let many = "{\"prompt\": [" + String(repeating: "1,", count: 100_000) + "1]}"
+        guard case .bodyTooComplex(_, 1_048_576) = error(try run(many, MemoryBudget(limit: 1 << 20))) else {
+            Issue.record("it is not told that the body takes more than there is")
+            return
+        }
+    }
+
+    @Test func `no more grammars are compiled than may be in use`() throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        var held: [CompiledGrammar] = []
+        for number in 0..<GrammarCompiler.mostLive {
+            held.append(try text.grammars.compile(.regex("a{\(number + 1)}"), beginsWithSpace: false))
+        }
+        let body = #"{"prompt": "a", "structured_outputs": {"regex": "b+"}}"#
+        #expect(error(try run(body, MemoryBudget(limit: 1 << 20), text: text)) == .overloaded(.memory, retryAfter: 1))
+        #expect(held.count == GrammarCompiler.mostLive)
+        held = []
+        #expect(error(try run(body, MemoryBudget(limit: 1 << 20), text: text)) == nil)
+    }
+
+    @Test func `words that are never generated are bounded in length`() throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let word = String(repeating: "a", count: 257)
+        let body = "{\"prompt\": \"a\", \"bad_words\": [\"\(word)\"]}"
+        let error = error(try run(body, MemoryBudget(limit: 1 << 20), text: text))
+        #expect(error?.param == "bad_words" && error?.message.contains("256 bytes, not 257") == true)
+    }
+}
