@@ -107,7 +107,9 @@ import Text
             try model.write(Array(file[..<length]))
             #expect(try load(model, config) != nil, "\(length) bytes of \(file.count)")
         }
-        for length in [.max, .max - 7, 1 << 63, 1 << 40, UInt64(file.count - 7), UInt64(file.count - 8), 0, 1] as [UInt64] {
+        for length in [.max, .max - 7, 1 << 63, 1 << 40, UInt64(file.count - 7), UInt64(file.count - 8), 0, 1]
+            as [UInt64]
+        {
             try model.write(withUnsafeBytes(of: length.littleEndian, Array.init) + file[8...])
             #expect(try load(model, config) != nil, "a header of \(length) bytes")
         }

@@ -47,7 +47,8 @@ import Text
         #expect(body["error"]?.object.map { Array($0.names) } == ["message", "type", "param", "code"])
         #expect(body["error"]?["message"]?.string?.isEmpty == false)
         let isShare = error == .overloaded(.share, retryAfter: 5)
-        let type: JSONValue = isShare ? "requests" : status >= 500 ? "server_error" : status == 429 ? "tokens" : "invalid_request_error"
+        let type: JSONValue =
+            isShare ? "requests" : status >= 500 ? "server_error" : status == 429 ? "tokens" : "invalid_request_error"
         #expect(body["error"]?["type"] == type)
         #expect(error.headerFields[.contentType] == "application/json")
         #expect((error.headerFields[.retryAfter] != nil) == [429, 503].contains(status))

@@ -112,7 +112,8 @@ package struct RateLimiter {
 
     private static func part(_ bucket: Bucket) -> Standing.Part {
         Standing.Part(
-            limit: Int(saturating: bucket.capacity), remaining: max(0, Int(saturating: bucket.level)), reset: bucket.wait(for: bucket.capacity))
+            limit: Int(saturating: bucket.capacity), remaining: max(0, Int(saturating: bucket.level)),
+            reset: bucket.wait(for: bucket.capacity))
     }
 }
 

@@ -195,7 +195,8 @@ extension GenerationOptions {
                 throw .invalid(
                     param: path,
                     message:
-                        "'\(path)' must hold strings of at most \(Self.maximumBadWordBytes) bytes, not \(word.utf8.count).")
+                        "'\(path)' must hold strings of at most \(Self.maximumBadWordBytes) bytes, not \(word.utf8.count)."
+                )
             }
             badWords.append(word)
         }
@@ -265,7 +266,8 @@ extension GenerationOptions {
             throw .invalid(
                 param: path,
                 message:
-                    "'\(path)' must hold strings of at most \(Self.maximumStopStringBytes) bytes, not \(long.utf8.count).")
+                    "'\(path)' must hold strings of at most \(Self.maximumStopStringBytes) bytes, not \(long.utf8.count)."
+            )
         }
         guard stop.strings.isEmpty || model.hasTokenizer else {
             throw .textUnavailable(

@@ -141,7 +141,8 @@ struct RequestPreparation: Sendable {
         }
         let structure = ReplyStructure(source: source, param: "tools")
         return GrammarMatcher(
-            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant), scope: scope)
+            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant),
+            scope: scope)
     }
 
     private func prepared(
@@ -149,7 +150,8 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         var options = options
         if endpoint == .completions, let structure = options.structure, let text {
-            options.grammar = GrammarMatcher(try structure.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
+            options.grammar = GrammarMatcher(
+                try structure.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
         }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
         return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts)

@@ -8,8 +8,11 @@ import Text
     @Test func `it is what a naive search finds`() {
         var random = SeededGenerator(seed: 7)
         for _ in 0..<5000 {
-            let text = (0..<Int.random(in: 0...30, using: &random)).map { _ in UInt8.random(in: 97...98, using: &random) }
-            let needle = (0..<Int.random(in: 1...5, using: &random)).map { _ in UInt8.random(in: 97...98, using: &random) }
+            let text = (0..<Int.random(in: 0...30, using: &random)).map { _ in UInt8.random(in: 97...98, using: &random)
+            }
+            let needle = (0..<Int.random(in: 1...5, using: &random)).map { _ in
+                UInt8.random(in: 97...98, using: &random)
+            }
             let naive = text.indices.reversed().first { text[$0...].starts(with: needle) }
             #expect(LastOccurrence.of(needle, in: text) == naive, "\(needle) in \(text)")
         }

@@ -18,7 +18,7 @@ import Text
         var preparation = Preparation(
             work: .generation(.completions, body: Array(body.utf8)), model: model, text: text, tenant: "",
             arrival: .now)
-        preparation.charge = try #require(budget.reserve(0))
+        preparation.charge = budget.reserve(0)
         preparation.memoryLimit = budget.limit
         return preparation.run { _ in }
     }

@@ -31,7 +31,9 @@ extension ServerSimulation {
         // What is due now may still be to come.
         if let next = time.next, next <= time.now { return }
         for (id, exchange) in exchanges where !exchange.isEnded {
-            guard exchange.status == nil || exchange.isStreaming, let timeout = exchange.client.timeout else { continue }
+            guard exchange.status == nil || exchange.isStreaming, let timeout = exchange.client.timeout else {
+                continue
+            }
             // A timeout in the body is known once the body has been read.
             let isKnown = routes.requests[id]?.deadline != nil
             let limit = isKnown ? timeout : routes.configuration.preparationTimeout

@@ -104,9 +104,11 @@ final class ServerSimulation {
         limits.minimumChunk = 4
         var geometry = KVCacheGeometry(
             blockSize: 16, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 3, slidingWindow: 64, totalBlocks: 0)
-        geometry.totalBlocks = geometry.peakBlocks(tokens: TextlessModel.length, chunk: 64) * .random(in: 1...3, using: &random)
+        geometry.totalBlocks =
+            geometry.peakBlocks(tokens: TextlessModel.length, chunk: 64) * .random(in: 1...3, using: &random)
         let time = self.time
-        engine = SimulatedEngine(limits: limits, geometry: geometry, start: time.now, longestReply: setting.longestReply,
+        engine = SimulatedEngine(
+            limits: limits, geometry: geometry, start: time.now, longestReply: setting.longestReply,
             seed: random.next())
         preparation = SimulatedPreparation(concurrency: .random(in: 1...3, using: &random))
         routes = Routes(
@@ -211,7 +213,7 @@ final class ServerSimulation {
         if let patience = client.patience { time.schedule(after: patience, .departure(id)) }
         routes.receive(client.message, exchange: id)
         if arrivals < setting.arrivals {
-            time.schedule(after: .random(in: .zero ... setting.pause, &random), .arrival)
+            time.schedule(after: .random(in: .zero...setting.pause, &random), .arrival)
         } else {
             // Sooner or later; where everybody is patient, late.
             let least = setting.isPatient ? Duration.seconds(7200) : .zero
@@ -265,9 +267,10 @@ final class ServerSimulation {
                 exchanges[id]?.isStreaming = false
                 readReply(id)
             case .prepare(let id, let work, let deadline):
-                let cost = if case .rendering = work.work { Duration.milliseconds(1) } else {
-                    exchanges[id]?.client.cost ?? .zero
-                }
+                let cost =
+                    if case .rendering = work.work { Duration.milliseconds(1) } else {
+                        exchanges[id]?.client.cost ?? .zero
+                    }
                 preparation.submit(id, work, cost: cost, deadline: deadline, now: time.now)
             case .cancelPreparation(let id):
                 let (outcome, resumed) = preparation.cancel(id, now: time.now)
