@@ -10,8 +10,11 @@ import pytest
 from trinity_server import BINARY, Server, eventually
 
 # Seconds between two events of the neighbour's stream. Debug builds are slow in all but their kernels.
-LONGEST_GAP = 0.1 if "release" in BINARY.parts else 1.5
-SLOWEST_ANSWER = 0.2 if "release" in BINARY.parts else 2.0
+IS_RELEASE = "release" in BINARY.name or "release" in BINARY.parts
+LONGEST_GAP = 0.1 if IS_RELEASE else 1.5
+SLOWEST_ANSWER = 0.2 if IS_RELEASE else 2.0
+# How much smaller large requests are: what takes seconds in a release build takes minutes in a debug build.
+SHRINK = 1 if IS_RELEASE else 16
 DRAIN_TIMEOUT = 2
 
 
@@ -102,9 +105,9 @@ HOSTILE = {
         "input": "hi", "max_output_tokens": 20,
         "text": {"format": {"type": "json_schema", "name": "x", "schema": string(f"^{NESTED}$")}}}),
     "a large prompt": ("/v1/completions", {"prompt": "word " * 1_500_000, "max_tokens": 1}),
-    "text to tokenize": ("/tokenize", {"prompt": "a" * (8 << 20)}),
+    "text to tokenize": ("/tokenize", {"prompt": "a" * ((8 << 20) // SHRINK)}),
     "many values": ("/v1/completions", b'{"prompt": [' + b"1," * 8_000_000 + b"1]}"),
-    "many messages": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}] * 500_000}),
+    "many messages": ("/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}] * (500_000 // SHRINK)}),
     "deep JSON": ("/v1/completions", b'{"prompt": ' + b"[" * 4_000_000),
     "long stop strings": ("/v1/completions", {
         "prompt": "Once", "max_tokens": 200, "ignore_eos": True, "stop": ["a" * (1 << 20) + str(n) for n in range(16)]}),
@@ -129,8 +132,11 @@ def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
             thread.start()
         for thread in threads:
             thread.join(100)
-        assert [reply.status for reply in replies] == [replies[0].status] * 3
-        assert replies[0].status == 200 or 400 <= replies[0].status < 500, replies[0].body
+        assert len(replies) == 3
+        for reply in replies:
+            # Several large bodies at a time may exceed the memory for requests.
+            is_refused = reply.status == 503 and int(reply.headers["Retry-After"]) > 0
+            assert is_refused or reply.status == 200 or 400 <= reply.status < 500, reply.body
         assert server.get("/health").status == 200
         gaps = list(stream.gaps)
     assert max(gaps) < LONGEST_GAP, (kind, max(gaps))
@@ -157,7 +163,7 @@ def test_the_process_ends_in_time_beside_a_hostile_request(kind):
 
 
 def test_large_texts_do_not_delay_small_completions(server):
-    large = json.dumps({"prompt": "word and another " * 500_000}).encode()
+    large = json.dumps({"prompt": "word and another " * (500_000 // SHRINK)}).encode()
     ends = threading.Event()
 
     def post():
