@@ -12,8 +12,8 @@ import Text
 ///
 /// Jobs are bounded by whoever submits them: by the permits of ``AdmissionController``.
 final class PreparationExecutor: Sendable {
-    /// The nice value of the threads. At 5 a busy thread gets a third of the time of an engine thread that wants the same CPU.
-    static let niceness: Int32 = 5
+    /// The nice value of the threads. At 10 a busy thread gets a tenth of the time of an engine thread that wants the same CPU.
+    static let niceness: Int32 = 10
     /// Threads that are kept when there is nothing to do, beyond one for each job that runs.
     private static let spareThreads = 2
 
