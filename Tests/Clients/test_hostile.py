@@ -24,7 +24,7 @@ def latencies(server, count):
 @pytest.mark.skipif(not shutil.which("slowhttptest"), reason="slowhttptest is not installed")
 @pytest.mark.parametrize("options, path", [
     pytest.param(["-H"], "/health", id="slow headers"),
-    pytest.param(["-B", "-s", "1048576", "-t", "POST"], "/v1/completions", id="slow bodies"),
+    pytest.param(["-B", "-s", "1048576", "-t", "POST", "-f", "application/json"], "/v1/completions", id="slow bodies"),
     pytest.param(["-X", "-w", "1", "-y", "8", "-n", "5", "-z", "1", "-k", "3"], "/metrics", id="slow reads"),
 ])
 def test_slow_attackers_keep_nobody_waiting(options, path):
