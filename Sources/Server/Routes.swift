@@ -12,7 +12,7 @@ final class Routes {
     /// How far the server is in its life.
     enum Phase {
         case loading
-        case ready(Serving)
+        case ready
         /// Finishes what it has.
         case draining
         /// Has given up on what is left.
@@ -175,7 +175,7 @@ final class Routes {
     /// Answers requests from now on.
     func serve(_ serving: Serving) {
         self.serving = serving
-        phase = .ready(serving)
+        phase = .ready
     }
 
     /// Refuses new requests from now on. `RoutesAction.drained` follows when the running ones have ended, and a little after
@@ -255,7 +255,9 @@ final class Routes {
     /// Runs `body` when the model is there; otherwise answers 503.
     func withServing(_ exchange: ExchangeID, _ body: (Serving) -> Void) {
         switch phase {
-        case .ready(let serving): body(serving)
+        case .ready:
+            guard let serving else { preconditionFailure("a ready server has a model") }
+            body(serving)
         case .loading: refuse(exchange, .notReady(retryAfter: 2))
         case .draining, .stopping: refuse(exchange, .draining(retryAfter: 10))
         }
@@ -273,8 +275,7 @@ final class Routes {
     }
 
     func reply(
-        _ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: [UInt8],
-
+        _ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: [UInt8]
     ) {
         actions.append(.respond(exchange, head(exchange, status, fields), body: body))
     }

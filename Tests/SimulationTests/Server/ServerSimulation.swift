@@ -271,7 +271,7 @@ final class ServerSimulation {
                     if case .rendering = work.work { Duration.milliseconds(1) } else {
                         exchanges[id]?.client.cost ?? .zero
                     }
-                preparation.submit(id, work, cost: cost, deadline: deadline, now: time.now)
+                preparation.submit(id, work, cost: cost, deadline: deadline)
             case .cancelPreparation(let id):
                 let (outcome, resumed) = preparation.cancel(id, now: time.now)
                 if let resumed { time.schedule(after: .zero, .slice(resumed)) }

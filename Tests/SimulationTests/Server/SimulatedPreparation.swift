@@ -13,7 +13,6 @@ struct SimulatedPreparation {
         var isCancelled = false
         /// Made with the first slice.
         var result: Result<Preparation.Outcome, APIError>?
-        let arrival: ContinuousClock.Instant
         let cost: Duration
     }
 
@@ -27,8 +26,6 @@ struct SimulatedPreparation {
     private(set) var queue: PreparationQueue
     private var jobs: [PreparationQueue.ID: Job] = [:]
     private var ids: [ExchangeID: PreparationQueue.ID] = [:]
-    /// The longest that a job of one slice has waited for its end, in slices of others that were under way.
-    private(set) var longestWait = Duration.zero
 
     init(concurrency: Int) {
         queue = PreparationQueue(concurrency: concurrency)
@@ -37,12 +34,11 @@ struct SimulatedPreparation {
     var isIdle: Bool { jobs.isEmpty }
 
     mutating func submit(
-        _ exchange: ExchangeID, _ preparation: Preparation, cost: Duration, deadline: ContinuousClock.Instant,
-        now: ContinuousClock.Instant
+        _ exchange: ExchangeID, _ preparation: Preparation, cost: Duration, deadline: ContinuousClock.Instant
     ) {
         let id = queue.add(tenant: preparation.tenant)
         jobs[id] = Job(
-            exchange: exchange, preparation: preparation, deadline: deadline, left: cost, arrival: now, cost: cost)
+            exchange: exchange, preparation: preparation, deadline: deadline, left: cost, cost: cost)
         ids[exchange] = id
     }
 
@@ -89,7 +85,6 @@ struct SimulatedPreparation {
             return (outcomes, queue.yield(id, now: now) ? nil : slice(of: id))
         }
         queue.end(id, now: now)
-        if job.cost <= PreparationJob.slice { longestWait = max(longestWait, now - job.arrival) }
         return (outcomes + [finish(id, result)].compactMap(\.self), nil)
     }
 
