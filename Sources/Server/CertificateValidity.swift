@@ -18,11 +18,6 @@ struct CertificateValidity: Equatable {
     /// Unix time, of the certificate and those behind it in the file together.
     let range: ClosedRange<Int>?
 
-    init(file: String, range: ClosedRange<Int>?) {
-        self.file = file
-        self.range = range
-    }
-
     /// - Parameter now: Unix time in seconds.
     func state(now: Int) -> State {
         guard let range else { return .unknown }

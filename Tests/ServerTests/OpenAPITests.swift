@@ -243,7 +243,8 @@ extension OpenAPITests {
             guard let member = Array(object).randomElement(using: &random) else { return value }
             object[member.name] = mutated(member.value, using: &random)
             return .object(object)
-        case .array(var elements) where !random.oneIn(4):
+        case .array(let array) where !random.oneIn(4):
+            var elements = Array(array)
             guard let index = elements.indices.randomElement(using: &random) else { return value }
             elements[index] = mutated(elements[index], using: &random)
             return .array(elements)

@@ -15,7 +15,7 @@ import Text
     @Test(
         arguments: [
             ("\"\\ud83d\\ude80\"", JSONValue.string("🚀")), (" [ 1 , 2 ] \n", [1, 2]), ("1E2", 100.0), ("-0", 0),
-            ("{\"a\":1,\"b\":2,\"a\":3}", ["a": 3, "b": 2]),
+            ("{\"a\":1,\"b\":2,\"a\":3}", ["b": 2, "a": 3]),
         ] as [(String, JSONValue)])
     func `a text has its value`(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
@@ -129,18 +129,15 @@ import Text
         }
     }
 
-    /// The bytes of a value: of arrays as if they had no spare room, of strings what is not inside the value.
+    /// The bytes of a parsed value whose strings were read: a word for each value and name, and strings that are not inside the
+    /// value.
     private func bytes(of value: JSONValue) -> Int {
         func heap(_ text: String) -> Int { text.utf8.count > 15 ? text.utf8.count + 32 : 0 }
         return switch value {
-        case .string(let text), .bigInteger(let text): heap(text)
-        case .array(let elements):
-            elements.reduce(32) { $0 + MemoryLayout<JSONValue>.stride + bytes(of: $1) }
-        case .object(let members):
-            members.reduce(32) {
-                $0 + 16 + MemoryLayout<JSONValue>.stride + heap($1.name) + bytes(of: $1.value)
-            }
-        default: 0
+        case .string(let text): 8 + heap(text)
+        case .array(let elements): elements.reduce(8) { $0 + bytes(of: $1) }
+        case .object(let members): members.reduce(8) { $0 + 8 + heap($1.name) + bytes(of: $1.value) }
+        default: 8
         }
     }
 
@@ -154,6 +151,111 @@ import Text
         let estimate = JSONValue.estimatedBytes(of: Array(text.utf8))
         let taken = bytes(of: try JSONValue(parsing: text))
         #expect(estimate >= taken && estimate <= 8 * taken + 512, "\(estimate), \(taken)")
+    }
+
+    private func randomText(_ random: inout SeededGenerator) -> String {
+        let characters: [Character] = ["a", "b", "é", "\"", "\\", "\n", "🚀", "/"]
+        return String(
+            (0..<Int.random(in: 0...(random.oneIn(8) ? 40 : 3), using: &random)).map { _ in
+                characters.randomElement(using: &random) ?? "a"
+            })
+    }
+
+    private func randomValue(depth: Int, _ random: inout SeededGenerator) -> JSONValue {
+        // Around the number of members from which an object has a table.
+        let count = Int.random(in: 0...(random.oneIn(4) ? 40 : 4), using: &random)
+        switch Int.random(in: 0..<(depth > 0 ? 8 : 6), using: &random) {
+        case 0: return .null
+        case 1: return .bool(random.oneIn(2))
+        case 2: return .integer(Int.random(in: -9...1 << 40, using: &random))
+        case 3: return .double(Double(Int.random(in: -99...99, using: &random)) / 8)
+        case 4, 5: return .string(randomText(&random))
+        case 6: return .array((0..<count).map { _ in randomValue(depth: depth - 1, &random) })
+        default:
+            var object = JSONObject()
+            for _ in 0..<count { object[randomText(&random)] = randomValue(depth: depth - 1, &random) }
+            return .object(object)
+        }
+    }
+
+    /// The same text with other escapes, and with white space where it may be.
+    private func respelled(_ value: JSONValue, _ random: inout SeededGenerator) -> String {
+        func space() -> String { random.oneIn(4) ? " \n" : "" }
+        func string(_ text: String) -> String {
+            "\""
+                + text.utf16.map { unit in
+                    random.oneIn(3) || unit < 0x20 || unit == 0x22 || unit == 0x5C || unit > 0x7E
+                        ? "\\u" + String(UInt32(unit) + 0x10000, radix: 16).suffix(4)
+                        : String(UnicodeScalar(UInt8(unit)))
+                }.joined() + "\""
+        }
+        return switch value {
+        case .string(let text): string(text)
+        case .array(let elements):
+            "[" + space() + elements.map { respelled($0, &random) + space() }.joined(separator: ",") + "]"
+        case .object(let object):
+            "{" + space()
+                + object.map { string($0.name) + space() + ":" + space() + respelled($0.value, &random) + space() }
+                .joined(separator: ",") + "}"
+        default: String(decoding: value.serialized, as: UTF8.self)
+        }
+    }
+
+    @Test func `a parsed value is the same as one that the program makes`() throws {
+        var random = SeededGenerator(seed: 43)
+        for _ in 0..<2000 {
+            let made = randomValue(depth: 3, &random)
+            let parsed = try JSONValue(parsing: respelled(made, &random))
+            #expect(parsed == made && parsed.hashValue == made.hashValue)
+            #expect(parsed.serialized == made.serialized)
+            #expect(parsed.detached == made && parsed.detached.hashValue == made.hashValue)
+            #expect(parsed.array == made.array)
+            if case .array(let elements) = parsed, case .array(let others) = made {
+                #expect(elements.count == others.count && elements.isEmpty == others.isEmpty)
+                for place in 0..<others.count { #expect(parsed[place] == made[place]) }
+                #expect(parsed[others.count] == nil)
+                #expect(elements.indices.map { elements[$0] } == Array(others))
+            }
+            if case .object(var object) = parsed, case .object(var other) = made {
+                #expect(object.count == other.count && Array(object.names) == Array(other.names))
+                for (name, value) in other { #expect(object[name] == value) }
+                #expect(object["no such name"] == nil)
+                guard let name = Array(other.names).randomElement(using: &random) else { continue }
+                (object[name], other[name]) = (nil, nil)
+                (object["new"], other["new"]) = (1, 1)
+                #expect(object == other && JSONValue.object(object) != parsed)
+            }
+        }
+    }
+
+    @Test(arguments: [3, 15, 16, 17, 40])
+    func `of members with one name the last one counts`(count: Int) throws {
+        var random = SeededGenerator(seed: UInt64(count))
+        for _ in 0..<200 {
+            let members = (0..<count).map { (name: "n\(Int.random(in: 0..<count, using: &random))", value: $0) }
+            let text = members.map {
+                "\"\($0.name.replacing("n", with: random.oneIn(2) ? "n" : "\\u006e"))\":[\($0.value)]"
+            }
+            let parsed = try JSONValue(parsing: "{\(text.joined(separator: ","))}")
+            let left = members.enumerated().filter { place, member in
+                !members[(place + 1)...].contains { $0.name == member.name }
+            }.map(\.element)
+            let object = try #require(parsed.object)
+            #expect(object.count == left.count && Array(object.names) == left.map(\.name))
+            for (name, value) in left { #expect(object[name] == [.integer(value)]) }
+            #expect(object.map(\.value) == left.map { [.integer($0.value)] })
+        }
+    }
+
+    @Test func `long strings of a parsed value may be read when the work is to stop`() throws {
+        let text = "\"" + String(repeating: "\\n", count: 1 << 20) + String(repeating: "x", count: 1 << 20) + "\""
+        let parsed = try JSONValue(parsing: "{\"a\":[\(text)],\(text):1}")
+        #expect(parsed["a"]?[0]?.string?.utf8.count == 2 << 20)
+        Cancellation.$token.withValue(StoppedWork()) {
+            // What is read then is not used; it must only end.
+            #expect(parsed["a"]?[0]?.string != nil)
+            #expect(parsed["b"] == nil)
+        }
     }
 
     @Test func `parsing and writing stop when they are told to`() throws {

@@ -24,7 +24,7 @@ extension MessagesRequest {
             ? try userTurns(blocks, at: "\(path).content") : [try assistantTurn(blocks, at: "\(path).content")]
     }
 
-    private static func userTurns(_ blocks: [JSONValue], at path: String) throws(APIError) -> [JSONValue] {
+    private static func userTurns(_ blocks: JSONArray, at path: String) throws(APIError) -> [JSONValue] {
         var turns: [JSONValue] = []
         var texts: [String] = []
         func flush() {
@@ -53,7 +53,7 @@ extension MessagesRequest {
         return turns
     }
 
-    private static func assistantTurn(_ blocks: [JSONValue], at path: String) throws(APIError) -> JSONValue {
+    private static func assistantTurn(_ blocks: JSONArray, at path: String) throws(APIError) -> JSONValue {
         var texts: [String] = []
         var reasoning: [String] = []
         var calls: [JSONValue] = []

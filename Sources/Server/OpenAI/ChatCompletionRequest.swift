@@ -99,7 +99,7 @@ extension ChatCompletionRequest {
     }
 
     private static func documents(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
-        let documents = try reader.array("documents") ?? []
+        let documents = Array(try reader.array("documents") ?? [])
         for (index, document) in documents.enumerated() where document.object == nil {
             throw .wrongType(document, at: "documents[\(index)]", expected: "an object")
         }
@@ -134,7 +134,7 @@ extension ChatCompletionRequest {
     }
 
     private static func tools(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
-        let tools = try reader.array("tools") ?? []
+        let tools = Array(try reader.array("tools") ?? [])
         for (index, tool) in tools.enumerated() { try checkTool(tool, at: "tools[\(index)]") }
         return tools
     }

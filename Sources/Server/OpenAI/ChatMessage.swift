@@ -29,7 +29,7 @@ struct ChatMessage: Sendable, Hashable {
     ///
     /// - Parameter vocabularySize: token ids are below it.
     static func decode(
-        _ values: [JSONValue], at path: String, vocabularySize: Int
+        _ values: JSONArray, at path: String, vocabularySize: Int
     ) throws(APIError) -> [ChatMessage] {
         guard !values.isEmpty else {
             throw .invalid(param: path, message: "'\(path)' must hold at least one message.")

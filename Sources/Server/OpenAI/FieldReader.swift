@@ -67,7 +67,7 @@ struct FieldReader {
         return try value.requireNumber(in: range, isOpen: isOpen, at: path(to: name))
     }
 
-    mutating func array(_ name: String) throws(APIError) -> [JSONValue]? {
+    mutating func array(_ name: String) throws(APIError) -> JSONArray? {
         guard let value = value(name) else { return nil }
         return try value.requireArray(at: path(to: name))
     }
@@ -93,7 +93,7 @@ struct FieldReader {
 }
 
 extension JSONValue {
-    /// What the body of a request may hold: four million values, which take some 200 MB, and no member twice, since two
+    /// What the body of a request may hold: four million values, which take some 100 MB as a tape, and no member twice, since two
     /// readers of such an object would not agree on what it says.
     static let requestLimits = JSONLimits(values: 1 << 22, refusesRepeatedNames: true)
 
@@ -111,8 +111,8 @@ extension JSONValue {
         return string
     }
 
-    func requireArray(at path: String) throws(APIError) -> [JSONValue] {
-        guard let array else { throw .wrongType(self, at: path, expected: "an array") }
+    func requireArray(at path: String) throws(APIError) -> JSONArray {
+        guard case .array(let array) = self else { throw .wrongType(self, at: path, expected: "an array") }
         return array
     }
 

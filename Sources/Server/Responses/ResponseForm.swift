@@ -18,7 +18,8 @@ struct ResponseForm: ReplyForm {
             "top_p": .null, "truncation": "disabled", "user": .null,
         ]
         for name in Array(echo.names) {
-            if let value = request[name], !value.isNull { echo[name] = value }
+            // Detached, since the form outlives the request's text.
+            if let value = request[name], !value.isNull { echo[name] = value.detached }
         }
         self.echo = echo
     }

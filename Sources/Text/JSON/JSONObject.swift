@@ -1,28 +1,14 @@
 /// A JSON object that keeps the order of its members and compares names byte by byte.
 ///
-/// Members stand in one array. Up to 15 of them are searched one by one; more get a hash table of their places, whose hashes
-/// are seeded, so that no choice of names makes lookups quadratic.
+/// The members are the program's own, or those of a text that was parsed, which are read when they are asked for. To change a
+/// parsed object copies its members first.
 public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryLiteral {
-    fileprivate struct Member: Hashable, Sendable {
-        let name: String
-        var value: JSONValue
-
-        static func == (left: Member, right: Member) -> Bool {
-            left.name.hasSameBytes(as: right.name) && left.value == right.value
-        }
-
-        func hash(into hasher: inout Hasher) {
-            name.hashBytes(into: &hasher)
-            hasher.combine(value)
-        }
+    private enum Storage: Sendable {
+        case members(JSONMembers)
+        case view(JSONView)
     }
 
-    /// Fewer members have no hash table.
-    private static let indexedCount = 16
-
-    private var members: [Member] = []
-    /// Open addressing: place of a member + 1, 0 where free. Empty, or a power of two and twice the members or more.
-    private var slots: [UInt32] = []
+    private var storage = Storage.members(JSONMembers())
 
     public init() {}
 
@@ -30,103 +16,90 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
         for (name, value) in elements { self[name] = value }
     }
 
+    init(_ view: JSONView) {
+        storage = .view(view)
+    }
+
     /// The value of the member `name`; setting `nil` removes it. A new member comes last.
     ///
-    /// - Complexity: O(1) in the number of members; O(`count`) to remove one.
+    /// - Complexity: O(1) in the number of members; O(`count`) to remove one, and to set the first one of a parsed object.
     public subscript(name: String) -> JSONValue? {
-        get { place(of: name).map { members[$0].value } }
+        get {
+            switch storage {
+            case .members(let members): members[name]
+            case .view(let view): view.member(named: name).map(view.document.value)
+            }
+        }
         set {
-            if let newValue {
-                update(name, newValue)
-            } else if let place = place(of: name) {
-                members.remove(at: place)
-                makeSlots()
+            // The members must not be shared while they change.
+            var members = ownMembers
+            storage = .members(JSONMembers())
+            if let newValue { members.update(name, newValue) } else { members.remove(name) }
+            storage = .members(members)
+        }
+    }
+
+    public var count: Int {
+        switch storage {
+        case .members(let members): members.count
+        case .view(let view): view.count
+        }
+    }
+
+    public var isEmpty: Bool { count == 0 }
+
+    /// Member names in order.
+    public var names: some Sequence<String> { lazy.map(\.name) }
+
+    public func makeIterator() -> Iterator {
+        switch storage {
+        case .members(let members): Iterator(place: .members(members.makeIterator()))
+        case .view(let view): Iterator(place: .view(view, view.skippingShadowed(view.start)))
+        }
+    }
+
+    /// The members in order.
+    public struct Iterator: IteratorProtocol {
+        fileprivate enum Place {
+            case members(JSONMembers.Iterator)
+            case view(JSONView, Int)
+        }
+
+        fileprivate var place: Place
+
+        public mutating func next() -> (name: String, value: JSONValue)? {
+            switch place {
+            case .members(var members):
+                defer { place = .members(members) }
+                return members.next()
+            case .view(let view, let name):
+                guard name < view.end else { return nil }
+                place = .view(view, view.following(name))
+                return (view.document.string(at: name), view.document.value(at: name + 1))
             }
         }
     }
 
-    public var count: Int { members.count }
-    public var isEmpty: Bool { members.isEmpty }
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        left.count == right.count
+            && left.elementsEqual(right) { $0.name.hasSameBytes(as: $1.name) && $0.value == $1.value }
+    }
 
-    /// Member names in order.
-    public var names: some Sequence<String> { members.lazy.map(\.name) }
-
-    public func makeIterator() -> Iterator { Iterator(members: members.makeIterator()) }
-
-    /// The members in order.
-    public struct Iterator: IteratorProtocol {
-        fileprivate var members: IndexingIterator<[Member]>
-
-        public mutating func next() -> (name: String, value: JSONValue)? {
-            members.next().map { ($0.name, $0.value) }
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(count)
+        for (name, value) in self {
+            name.hashBytes(into: &hasher)
+            hasher.combine(value)
         }
     }
 
-    public static func == (left: JSONObject, right: JSONObject) -> Bool { left.members == right.members }
-
-    public func hash(into hasher: inout Hasher) { hasher.combine(members) }
-
-    /// Sets the member `name`, which keeps its place if it is there already.
-    ///
-    /// - Returns: whether it is new.
-    @discardableResult mutating func update(_ name: String, _ value: JSONValue) -> Bool {
-        if let place = place(of: name) {
-            members[place].value = value
-            return false
+    private var ownMembers: JSONMembers {
+        switch storage {
+        case .members(let members): return members
+        case .view:
+            var members = JSONMembers()
+            for (name, value) in self { members.update(name, value) }
+            return members
         }
-        members.append(Member(name: name, value: value))
-        if slots.isEmpty || members.count * 2 > slots.count {
-            makeSlots()
-        } else {
-            occupy(members.count - 1)
-        }
-        return true
-    }
-
-    private func place(of name: String) -> Int? {
-        guard !slots.isEmpty else { return members.firstIndex { $0.name.hasSameBytes(as: name) } }
-        var slot = name.byteHash & (slots.count - 1)
-        while slots[slot] > 0 {
-            let place = Int(slots[slot]) - 1
-            if members[place].name.hasSameBytes(as: name) { return place }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
-    }
-
-    private mutating func makeSlots() {
-        guard members.count >= Self.indexedCount else {
-            slots = []
-            return
-        }
-        var count = 4 * Self.indexedCount
-        while count < 3 * members.count { count *= 2 }
-        slots = [UInt32](repeating: 0, count: count)
-        for place in members.indices { occupy(place) }
-    }
-
-    private mutating func occupy(_ place: Int) {
-        var slot = members[place].name.byteHash & (slots.count - 1)
-        while slots[slot] > 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = UInt32(place + 1)
-    }
-}
-
-/// Swift strings compare by canonical equivalence; JSON names must not ("é" is not "e\u{301}").
-extension String {
-    /// Different strings never have the same bytes, so the fast comparison of the standard library comes first.
-    fileprivate func hasSameBytes(as other: String) -> Bool {
-        utf8.count == other.utf8.count && self == other && utf8.elementsEqual(other.utf8)
-    }
-
-    fileprivate func hashBytes(into hasher: inout Hasher) {
-        var text = self
-        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
-
-    fileprivate var byteHash: Int {
-        var hasher = Hasher()
-        hashBytes(into: &hasher)
-        return hasher.finalize()
     }
 }

@@ -38,18 +38,17 @@ extension JSONParser {
     mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
         let opening = position
         position += 1
+        var isASCII = true
         while true {
             let start = position
-            try skipPlain()
+            try skipPlain(&isASCII)
             text += UnsafeBufferPointer(rebasing: bytes[start..<position])
             guard position < bytes.count else { throw error("unterminated string", at: opening) }
             switch bytes[position] {
             case UInt8(ascii: "\""):
                 position += 1
                 return
-            case UInt8(ascii: "\\"):
-                position += 1
-                try parseEscape(into: &text)
+            case UInt8(ascii: "\\"): try parseEscapes { text.append($0) }
             default: throw error("control character in a string")
             }
         }
@@ -100,7 +99,8 @@ extension JSONParser {
         position = min(position + 1, bytes.count)
     }
 
-    private mutating func parseColon() throws(JSONError) {
+    @inline(__always)
+    mutating func parseColon() throws(JSONError) {
         skipWhitespace()
         guard consume(":") else { throw error("expected ':' after a member name") }
         skipWhitespace()

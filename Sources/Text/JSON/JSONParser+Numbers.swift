@@ -10,6 +10,20 @@ extension JSONParser {
         var digits = 0
     }
 
+    /// Goes behind an integer of at most 18 digits; stays where there is any other number.
+    @inline(__always)
+    mutating func skipShortInteger() -> Bool {
+        var end = position
+        if bytes[end] == UInt8(ascii: "-") { end += 1 }
+        let first = end
+        while end < bytes.count, bytes[end] &- UInt8(ascii: "0") < 10 { end += 1 }
+        let digits = end - first
+        guard 1...18 ~= digits, digits == 1 || bytes[first] != UInt8(ascii: "0") else { return false }
+        if end < bytes.count, bytes[end] == UInt8(ascii: ".") || bytes[end] | 0x20 == UInt8(ascii: "e") { return false }
+        position = end
+        return true
+    }
+
     mutating func parseNumber() throws(JSONError) -> JSONValue {
         let start = position
         let isNegative = consume("-")

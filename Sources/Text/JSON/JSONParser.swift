@@ -8,29 +8,50 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension JSONValue {
-    /// The deepest nesting that is read, so that hostile input cannot exhaust the stack.
+    /// The deepest nesting that is read, so that hostile input cannot exhaust what walks through values.
     public static let maximumDepth = 128
 
-    /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, no trailing bytes but white space).
+    /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, no trailing bytes but white space). Of members with the same
+    /// name the last one counts, at its own place. An array or object keeps `bytes`; see ``detached``.
     ///
     /// - Parameter limits: what the text may take.
     /// - Throws: `JSONError` with the byte offset, also for what is beyond a limit, and where ``Cancellation`` is requested.
     /// - Complexity: O(bytes).
     public init(parsing bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
-        let result: Result<JSONValue, JSONError> = bytes.withUnsafeBufferPointer { buffer in
+        let result: Result<JSONTape, JSONError> = bytes.withUnsafeBufferPointer { buffer in
             var parser = JSONParser(bytes: buffer, limits: limits)
-            do throws(JSONError) { return .success(try parser.parseText()) } catch { return .failure(error) }
+            do throws(JSONError) {
+                let tape = try parser.tape(depth: 0)
+                try parser.finish()
+                return .success(tape)
+            } catch {
+                return .failure(error)
+            }
         }
-        self = try result.get()
+        self = JSONDocument(bytes: bytes, tape: try result.get()).value(at: 0)
     }
 
     /// Parses the UTF-8 of `text`; see ``init(parsing:limits:)-([UInt8],_)``.
     public init(parsing text: String, limits: JSONLimits = JSONLimits()) throws(JSONError) {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
+
+    /// The same value without the text that it was parsed from, to keep a small part of a large text.
+    ///
+    /// - Complexity: O(values).
+    public var detached: JSONValue {
+        switch self {
+        case .array(let elements): return .array(elements.map(\.detached))
+        case .object(let object):
+            var copy = JSONObject()
+            for (name, value) in object { copy[name] = value.detached }
+            return .object(copy)
+        default: return self
+        }
+    }
 }
 
-/// A recursive-descent reader over bytes. Bounded by its limits; linear in the text.
+/// A reader over bytes. Bounded by its limits; linear in the text.
 struct JSONParser {
     /// Values between two questions whether to stop.
     private static let pollInterval = 4096
@@ -38,9 +59,12 @@ struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
     let limits: JSONLimits
     var position = 0
+    /// Where the text of the tape begins.
+    private var base = 0
+    /// Values that were counted; the next ones are at the end of the interval.
     private var values = 0
-    /// Room for strings with escapes.
-    private var unescaped: [UInt8] = []
+    private var interval = 1
+    private var valuesToPoll = 1
 
     init(bytes: UnsafeBufferPointer<UInt8>, limits: JSONLimits = JSONLimits()) {
         self.bytes = bytes
@@ -59,126 +83,189 @@ struct JSONParser {
         guard position == bytes.count else { throw error("unexpected text after the value") }
     }
 
+    /// Reads the value at the position, which keeps a copy of its bytes alone.
     mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
-        guard depth <= limits.depth else { throw error("nested deeper than \(limits.depth) levels") }
-        guard values < limits.values else { throw error("more than \(limits.values) values") }
-        values += 1
-        if values % Self.pollInterval == 0 { try checkCancellation() }
+        skipWhitespace()
+        base = position
+        defer { base = 0 }
+        let tape = try tape(depth: depth)
+        return JSONDocument(bytes: Array(bytes[base..<position]), tape: tape).value(at: 0)
+    }
+
+    /// Checks the value at the position and goes behind it. Its nodes count bytes from `base`.
+    fileprivate mutating func tape(depth: Int) throws(JSONError) -> JSONTape {
+        guard bytes.count <= UInt32.max else { throw error("the text has more than 4 GiB") }
+        var tape = JSONTape()
+        // Arrays and objects that have begun.
+        var open = 0
+        while true {
+            if try !readScalar(to: &tape) {
+                let isObject = bytes[position] == UInt8(ascii: "{")
+                position += 1
+                skipWhitespace()
+                if consume(isObject ? "}" : "]") {
+                    tape.appendEmpty(isObject ? .object : .array)
+                } else {
+                    // The first value in it is next.
+                    guard depth + open < limits.depth else {
+                        throw error("nested deeper than \(limits.depth) levels")
+                    }
+                    tape.begin(isObject: isObject)
+                    open += 1
+                    if isObject { try readName(to: &tape) }
+                    continue
+                }
+            }
+            // What ends with this value.
+            while true {
+                if open == 0 { return tape }
+                skipWhitespace()
+                if consume(",") {
+                    tape.count += 1
+                    if tape.isObject { try readName(to: &tape) }
+                    break
+                }
+                guard consume(tape.isObject ? "}" : "]") else {
+                    throw error("expected ',' or \(tape.isObject ? "'}' in an object" : "']' in an array")")
+                }
+                let text = UnsafeBufferPointer(rebasing: bytes[base...])
+                if let name = tape.end(of: text), limits.refusesRepeatedNames { throw repeated(name, tape) }
+                open -= 1
+            }
+        }
+    }
+
+    /// Reads a value that has no others in it; false where an array or object begins.
+    @inline(__always)
+    private mutating func readScalar(to tape: inout JSONTape) throws(JSONError) -> Bool {
+        valuesToPoll -= 1
+        if valuesToPoll == 0 { try poll() }
         skipWhitespace()
         guard position < bytes.count else { throw error("unexpected end") }
-        switch bytes[position] {
-        case UInt8(ascii: "{"): return try parseObject(depth: depth)
-        case UInt8(ascii: "["): return try parseArray(depth: depth)
-        case UInt8(ascii: "\""): return .string(try parseString())
-        case UInt8(ascii: "t"): return try parseLiteral("true", .bool(true))
-        case UInt8(ascii: "f"): return try parseLiteral("false", .bool(false))
-        case UInt8(ascii: "n"): return try parseLiteral("null", .null)
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
+        let byte = bytes[position]
+        if byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-") {
+            tape.append(.number, value: position - base)
+            if !skipShortInteger() { _ = try parseNumber() }
+            return true
+        }
+        switch byte {
+        case UInt8(ascii: "\""): try readString(to: &tape)
+        case UInt8(ascii: "{"), UInt8(ascii: "["): return false
+        case UInt8(ascii: "t"): try readLiteral("true", .true, to: &tape)
+        case UInt8(ascii: "f"): try readLiteral("false", .false, to: &tape)
+        case UInt8(ascii: "n"): try readLiteral("null", .null, to: &tape)
         default: throw error("unexpected character")
         }
+        return true
     }
 
-    private mutating func parseObject(depth: Int) throws(JSONError) -> JSONValue {
-        position += 1
-        var object = JSONObject()
+    /// Counts the values since the last time, and asks whether to stop.
+    private mutating func poll() throws(JSONError) {
+        values += interval
+        guard values <= limits.values else { throw error("more than \(limits.values) values") }
+        if values > 1 { try checkCancellation() }
+        interval = min(Self.pollInterval, limits.values - values + 1)
+        valuesToPoll = interval
+    }
+
+    private func repeated(_ name: Int, _ tape: JSONTape) -> JSONError {
+        let text = UnsafeBufferPointer(rebasing: bytes[base...])
+        let shown = tape.nodes[name].withString(in: text) { String(decoding: $0.prefix(256), as: UTF8.self) }
+        return error("an object has the member '\(shown.prefix(64))' twice", at: base + tape.nodes[name].value)
+    }
+
+    @inline(__always)
+    private mutating func readName(to tape: inout JSONTape) throws(JSONError) {
         skipWhitespace()
-        if consume("}") { return .object(object) }
-        while true {
-            skipWhitespace()
-            let start = position
-            let name = try parseName()
-            let isNew = object.update(name, try parseValue(depth: depth + 1))
-            guard isNew || !limits.refusesRepeatedNames else {
-                throw error("an object has the member '\(name.prefix(64))' twice", at: start)
-            }
-            skipWhitespace()
-            if consume("}") { return .object(object) }
-            guard consume(",") else { throw error("expected ',' or '}' in an object") }
-        }
+        guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
+        try readString(to: &tape)
+        try parseColon()
     }
 
-    private mutating func parseArray(depth: Int) throws(JSONError) -> JSONValue {
-        position += 1
-        var elements: [JSONValue] = []
-        skipWhitespace()
-        if consume("]") { return .array(elements) }
-        while true {
-            elements.append(try parseValue(depth: depth + 1))
-            skipWhitespace()
-            if consume("]") { return .array(elements) }
-            guard consume(",") else { throw error("expected ',' or ']' in an array") }
-        }
-    }
-
-    private mutating func parseLiteral(_ text: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+    private mutating func readLiteral(
+        _ text: StaticString, _ kind: JSONNode.Kind, to tape: inout JSONTape
+    ) throws(JSONError) {
         let count = text.utf8CodeUnitCount
         guard position + count <= bytes.count,
             bytes[position..<position + count].elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
         else { throw error("expected '\(text)'") }
+        tape.append(kind, value: 0)
         position += count
-        return value
     }
 
+    /// Checks the string at the position, its escapes and its UTF-8.
+    private mutating func readString(to tape: inout JSONTape) throws(JSONError) {
+        let opening = position
+        position += 1
+        var kind = JSONNode.Kind.string
+        var isASCII = true
+        while true {
+            try skipPlain(&isASCII)
+            guard position < bytes.count else { throw error("unterminated string", at: opening) }
+            if bytes[position] == UInt8(ascii: "\"") { break }
+            guard bytes[position] == UInt8(ascii: "\\") else { throw error("control character in a string") }
+            kind = .escapedString
+            try parseEscapes { _ in }
+            if peek() == UInt8(ascii: "\\") { try checkCancellation() }
+        }
+        let count = position - opening - 1
+        if !isASCII {
+            let text = UnsafeBufferPointer(rebasing: bytes[opening + 1..<position])
+            guard (try? UTF8Span(validating: text.span)) != nil else {
+                throw error("string is not valid UTF-8", at: opening + 1)
+            }
+        }
+        tape.append(kind, extra: count, value: opening - base)
+        position += 1
+    }
+
+    /// Reads the string at the position.
     mutating func parseString() throws(JSONError) -> String {
-        let start = position + 1
-        position = start
-        try skipPlain()
-        guard position < bytes.count else { throw error("unterminated string", at: start - 1) }
-        switch bytes[position] {
-        case UInt8(ascii: "\""):
-            defer { position += 1 }
-            return try text(UnsafeBufferPointer(rebasing: bytes[start..<position]), at: start)
-        case UInt8(ascii: "\\"):
-            position = start - 1
-            return try parseEscapedString()
-        default: throw error("control character in a string")
-        }
-    }
-
-    private mutating func parseEscapedString() throws(JSONError) -> String {
-        let start = position + 1
-        var room: [UInt8] = []
-        swap(&room, &unescaped)
-        room.removeAll(keepingCapacity: true)
-        try appendString(to: &room)
-        defer { swap(&room, &unescaped) }
-        let result: Result<String, JSONError> = room.withUnsafeBufferPointer { bytes in
-            do throws(JSONError) { return .success(try text(bytes, at: start)) } catch { return .failure(error) }
-        }
-        return try result.get()
+        var tape = JSONTape()
+        try readString(to: &tape)
+        return tape.nodes[0].withString(in: bytes) { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Goes to the next byte of a string that does not stand for itself.
-    mutating func skipPlain() throws(JSONError) {
+    ///
+    /// - Parameter isASCII: set to false when other bytes are skipped.
+    @inline(__always)
+    mutating func skipPlain(_ isASCII: inout Bool) throws(JSONError) {
         while true {
             let end = min(position + JSONString.stretch, bytes.count)
-            position = JSONString.plainEnd(in: bytes, from: position, to: end)
+            position = JSONString.plainEnd(in: bytes, from: position, to: end, &isASCII)
             guard position == end, end < bytes.count else { return }
             try checkCancellation()
         }
     }
 
-    mutating func parseEscape(into text: inout [UInt8]) throws(JSONError) {
-        guard let kind = peek() else { throw error("unterminated string") }
-        position += 1
-        switch kind {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(kind)
-        case UInt8(ascii: "b"): text.append(0x08)
-        case UInt8(ascii: "f"): text.append(0x0C)
-        case UInt8(ascii: "n"): text.append(0x0A)
-        case UInt8(ascii: "r"): text.append(0x0D)
-        case UInt8(ascii: "t"): text.append(0x09)
-        case UInt8(ascii: "u"):
-            var scalar = try parseHex()
-            if 0xD800..<0xDC00 ~= scalar, consume("\\"), consume("u") {
-                let low = try parseHex()
-                guard 0xDC00..<0xE000 ~= low else { throw error("unpaired surrogate in a string") }
-                scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
+    /// Takes escapes that follow one another, up to a number after which the caller asks whether to stop.
+    ///
+    /// - Parameter take: gets the UTF-8 that they stand for.
+    @inline(__always)
+    mutating func parseEscapes(_ take: (UInt8) -> Void) throws(JSONError) {
+        let end = position + 2 * Self.pollInterval
+        while position < end, consume("\\") {
+            if let next = peek(), let byte = JSONString.simpleEscape(next) {
+                position += 1
+                take(byte)
+            } else {
+                UTF8.encode(try parseUnicodeEscape())?.forEach(take)
             }
-            guard let unicode = Unicode.Scalar(scalar) else { throw error("unpaired surrogate in a string") }
-            text.append(contentsOf: UTF8.encode(unicode) ?? UTF8.encodedReplacementCharacter)
-        default: throw error("unknown escape in a string", at: position - 1)
         }
+    }
+
+    private mutating func parseUnicodeEscape() throws(JSONError) -> Unicode.Scalar {
+        guard position < bytes.count else { throw error("unterminated string") }
+        guard consume("u") else { throw error("unknown escape in a string") }
+        var scalar = try parseHex()
+        if 0xD800..<0xDC00 ~= scalar, consume("\\"), consume("u") {
+            let low = try parseHex()
+            guard 0xDC00..<0xE000 ~= low else { throw error("unpaired surrogate in a string") }
+            scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
+        }
+        guard let unicode = Unicode.Scalar(scalar) else { throw error("unpaired surrogate in a string") }
+        return unicode
     }
 
     private mutating func parseHex() throws(JSONError) -> UInt32 {
@@ -196,28 +283,28 @@ struct JSONParser {
         return value
     }
 
-    private func text(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int) throws(JSONError) -> String {
-        guard let text = try? UTF8Span(validating: bytes.span) else {
-            throw error("string is not valid UTF-8", at: offset)
-        }
-        return String(copying: text)
-    }
-
     func checkCancellation() throws(JSONError) {
         if Cancellation.isRequested { throw error("cancelled") }
     }
 
+    @inline(__always)
     func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
     func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
 
+    @inline(__always)
     mutating func consume(_ character: Unicode.Scalar) -> Bool {
         guard peek() == UInt8(ascii: character) else { return false }
         position += 1
         return true
     }
 
+    @inline(__always)
     mutating func skipWhitespace() {
+        if position < bytes.count, bytes[position] <= 0x20 { skipSpaces() }
+    }
+
+    private mutating func skipSpaces() {
         while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 

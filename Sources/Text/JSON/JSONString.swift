@@ -5,9 +5,22 @@ enum JSONString {
 
     /// The first byte in `start..<end` that is a quote, a backslash or a control character; `end` if there is none.
     static func plainEnd(in bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) -> Int {
+        var isASCII = true
+        return plainEnd(in: bytes, from: start, to: end, &isASCII)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter isASCII: set to false when a byte before it is not ASCII.
+    @inline(__always)
+    static func plainEnd(
+        in bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int, _ isASCII: inout Bool
+    ) -> Int {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let raw = UnsafeRawBufferPointer(bytes)
         var position = start
+        var seen: UInt64 = 0
+        defer { if seen & (ones &* 0x80) != 0 { isASCII = false } }
         while position + 8 <= end {
             let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
             let quote = word ^ (ones &* 0x22)
@@ -15,11 +28,32 @@ enum JSONString {
             // The lowest high bit that is set is at the first byte below the one subtracted, which borrows only go up from.
             let control = (word &- (ones &* 0x20)) & ~word
             let found = (control | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)) & (ones &* 0x80)
-            if found != 0 { return position + found.trailingZeroBitCount / 8 }
+            if found != 0 {
+                let bits = found.trailingZeroBitCount
+                seen |= word & (1 << UInt64(bits) &- 1)
+                return position + bits / 8
+            }
+            seen |= word
             position += 8
         }
-        while position < end, !isSpecial(bytes[position]) { position += 1 }
+        while position < end, !isSpecial(bytes[position]) {
+            seen |= UInt64(bytes[position])
+            position += 1
+        }
         return position
+    }
+
+    /// What `\` and this byte stand for, where they are an escape of two bytes.
+    @inline(__always) static func simpleEscape(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): byte
+        case UInt8(ascii: "b"): 0x08
+        case UInt8(ascii: "f"): 0x0C
+        case UInt8(ascii: "n"): 0x0A
+        case UInt8(ascii: "r"): 0x0D
+        case UInt8(ascii: "t"): 0x09
+        default: nil
+        }
     }
 
     private static func isSpecial(_ byte: UInt8) -> Bool {

@@ -1,6 +1,7 @@
 /// A JSON value (RFC 8259) that keeps member order and the difference between integers and floats.
 ///
-/// Chat templates print what the request said: `1` must not become `1.0`, nor may members change places.
+/// Chat templates print what the request said: `1` must not become `1.0`, nor may members change places. Arrays and objects of
+/// a parsed text are views of it; ``detached`` copies a value out of its text.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -11,7 +12,7 @@ public enum JSONValue: Sendable, Hashable {
     /// A number written with a fraction or an exponent.
     case double(Double)
     case string(String)
-    case array([JSONValue])
+    case array(JSONArray)
     case object(JSONObject)
 }
 
@@ -21,9 +22,9 @@ extension JSONValue {
         if case .object(let object) = self { object[name] } else { nil }
     }
 
-    /// The element at `index` of an array; `nil` for other values and past the end.
+    /// The element at `index` of an array; `nil` for other values and past the end. O(index) for a parsed array.
     public subscript(index: Int) -> JSONValue? {
-        if case .array(let elements) = self, elements.indices.contains(index) { elements[index] } else { nil }
+        if case .array(let elements) = self, index >= 0 { elements.dropFirst(index).first } else { nil }
     }
 
     public var bool: Bool? {
@@ -53,8 +54,11 @@ extension JSONValue {
         if case .string(let value) = self { value } else { nil }
     }
 
+    /// The elements of an array, copied: see `case array` for one that may be large.
+    ///
+    /// - Complexity: O(elements).
     public var array: [JSONValue]? {
-        if case .array(let value) = self { value } else { nil }
+        if case .array(let elements) = self { Array(elements) } else { nil }
     }
 
     public var object: JSONObject? {
@@ -72,7 +76,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
     public init(floatLiteral value: Double) { self = .double(value) }
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     public init(nilLiteral: ()) { self = .null }
-    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    public init(arrayLiteral elements: JSONValue...) { self = .array(JSONArray(elements)) }
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         var object = JSONObject()
         for (name, value) in elements { object[name] = value }

@@ -31,7 +31,7 @@ import Text
         let budget = MemoryBudget(limit: 1 << 20)
         let others = try #require(budget.reserve(1 << 20))
         #expect(error(try run(#"{"prompt": [5, 5, 5], "max_tokens": 1}"#, budget)) == nil)
-        let many = "{\"prompt\": [" + String(repeating: "1,", count: 8000) + "1]}"
+        let many = "{\"prompt\": [" + String(repeating: "1,", count: 20_000) + "1]}"
         #expect(error(try run(many, budget)) == .overloaded(.memory, retryAfter: 1))
         others.release()
         #expect(error(try run(many, budget)) == nil)

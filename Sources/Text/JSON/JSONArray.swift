@@ -1,0 +1,81 @@
+/// The elements of a JSON array: values of the program, or those of a text that was parsed, which are read when they are asked for.
+public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiteral {
+    private enum Storage: Sendable {
+        case elements([JSONValue])
+        case view(JSONView)
+    }
+
+    /// The place of an element. Of its own, since a parsed array has no element by number.
+    public struct Index: Comparable, Sendable {
+        fileprivate let place: Int
+
+        public static func < (left: Index, right: Index) -> Bool { left.place < right.place }
+    }
+
+    private let storage: Storage
+
+    public init(_ elements: some Sequence<JSONValue>) {
+        storage = .elements(Array(elements))
+    }
+
+    public init(arrayLiteral elements: JSONValue...) {
+        storage = .elements(elements)
+    }
+
+    init(_ view: JSONView) {
+        storage = .view(view)
+    }
+
+    public var startIndex: Index {
+        switch storage {
+        case .elements: Index(place: 0)
+        case .view(let view): Index(place: view.start)
+        }
+    }
+
+    public var endIndex: Index {
+        switch storage {
+        case .elements(let elements): Index(place: elements.count)
+        case .view(let view): Index(place: view.end)
+        }
+    }
+
+    public func index(after index: Index) -> Index {
+        switch storage {
+        case .elements: Index(place: index.place + 1)
+        case .view(let view): Index(place: view.following(index.place))
+        }
+    }
+
+    /// The element at a place of this array.
+    ///
+    /// - Complexity: O(1).
+    public subscript(index: Index) -> JSONValue {
+        switch storage {
+        case .elements(let elements): elements[index.place]
+        case .view(let view): view.document.value(at: index.place)
+        }
+    }
+
+    /// - Complexity: O(1), for 16 million elements and more O(count).
+    public var count: Int {
+        switch storage {
+        case .elements(let elements): elements.count
+        case .view(let view): view.count
+        }
+    }
+
+    public static func == (left: JSONArray, right: JSONArray) -> Bool {
+        left.count == right.count && left.elementsEqual(right)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(count)
+        for element in self { hasher.combine(element) }
+    }
+}
+
+extension JSONValue {
+    /// An array of these elements.
+    public static func array(_ elements: [JSONValue]) -> JSONValue { .array(JSONArray(elements)) }
+}

@@ -1,0 +1,49 @@
+/// One word of a ``JSONDocument``: what stands at a place of its text.
+struct JSONNode {
+    enum Kind: UInt8 {
+        case null, `false`, `true`
+        case number
+        /// A string, or a member's name. `value`: where its opening quote is; `extra`: bytes between its quotes.
+        case string
+        /// The same with escapes.
+        case escapedString
+        /// The name of a member whose name comes again in the same object; the later one counts.
+        case shadowedName
+        /// `value`: the node behind the last of its elements; `extra`: how many elements it has.
+        case array
+        /// The same of members: a node for the name, then the value.
+        case object
+        /// The same with its last node a `nameTable`.
+        case indexedObject
+        /// Where the names of an object with many members are. `value`: where its slots begin in the document's; `extra`: how many
+        /// bits of a hash choose among them.
+        case nameTable
+    }
+
+    /// The greatest `extra`: what is greater is counted when it is asked for.
+    static let mostExtra = 1 << 24 - 1
+
+    /// Kind, `extra` and `value` in 8, 24 and 32 bits.
+    private var word: UInt64
+
+    init(_ kind: Kind, extra: Int = 0, value: Int) {
+        word = UInt64(kind.rawValue) << 56 | UInt64(min(extra, Self.mostExtra)) << 32 | UInt64(UInt32(value))
+    }
+
+    var kind: Kind {
+        guard let kind = Kind(rawValue: UInt8(word >> 56)) else { preconditionFailure("a node has a kind") }
+        return kind
+    }
+
+    /// At most ``mostExtra``.
+    var extra: Int { Int(word >> 32 & 0xFF_FFFF) }
+    var value: Int { Int(word & 0xFFFF_FFFF) }
+
+    /// The node behind this value, whose own is `node`.
+    @inline(__always) func end(at node: Int) -> Int {
+        switch kind {
+        case .array, .object, .indexedObject: value
+        default: node + 1
+        }
+    }
+}
