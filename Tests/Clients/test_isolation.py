@@ -7,7 +7,8 @@ import threading
 import time
 
 import pytest
-from trinity_server import BINARY, Server, eventually
+from neighbour import Neighbour
+from trinity_server import BINARY, Server
 
 # Seconds between two events of the neighbour's stream. Debug builds are slow in all but their kernels.
 IS_RELEASE = "release" in BINARY.name or "release" in BINARY.parts
@@ -16,39 +17,6 @@ SLOWEST_ANSWER = 0.2 if IS_RELEASE else 2.0
 # How much smaller large requests are: what takes seconds in a release build takes minutes in a debug build.
 SHRINK = 1 if IS_RELEASE else 16
 DRAIN_TIMEOUT = 2
-
-
-class Neighbour(threading.Thread):
-    """Streams completions one after another and notes the gaps between events."""
-
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.server, self.gaps, self.failures, self.stops = server, [], [], False
-
-    def run(self):
-        body = json.dumps({"prompt": "Once upon a time", "max_tokens": 1500, "ignore_eos": True, "stream": True})
-        while not self.stops:
-            with contextlib.closing(self.server.connection()) as connection:
-                connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
-                response = connection.getresponse()
-                if response.status != 200:
-                    return self.failures.append(response.status)
-                last = time.monotonic()
-                while not self.stops and response.readline():
-                    now = time.monotonic()
-                    self.gaps.append(now - last)
-                    last = now
-
-
-@contextlib.contextmanager
-def neighbour(server):
-    thread = Neighbour(server)
-    thread.start()
-    eventually(lambda: len(thread.gaps) > 20)
-    yield thread
-    thread.stops = True
-    thread.join(30)
-    assert not thread.failures
 
 
 def regex(pattern, **more):
@@ -123,10 +91,9 @@ def server():
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
     path, body = HOSTILE[kind]
-    # Written beforehand: this process would hold up its own stream.
+    # Written beforehand: it is no work of the server's.
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    with neighbour(server) as stream:
-        stream.gaps.clear()
+    with Neighbour(server) as stream:
         # As many at a time as there are CPUs, and one more.
         replies = []
         threads = [threading.Thread(target=lambda: replies.append(server.post(path, body))) for _ in range(3)]
@@ -140,8 +107,8 @@ def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
             is_refused = reply.status == 503 and int(reply.headers["Retry-After"]) > 0
             assert is_refused or reply.status == 200 or 400 <= reply.status < 500, reply.body
         assert server.get("/health").status == 200
-        gaps = list(stream.gaps)
-    assert max(gaps) < LONGEST_GAP, (kind, max(gaps))
+    print(f"{kind}: longest gap {max(stream.gaps) * 1000:.0f} ms")
+    assert max(stream.gaps) < LONGEST_GAP, kind
 
 
 @pytest.mark.parametrize("kind", ["counted any", "many states", "optional repetitions", "text to tokenize"])
@@ -177,7 +144,7 @@ def test_large_texts_do_not_delay_small_completions(server):
         thread.start()
     time.sleep(1)
     found = []
-    for _ in range(30):
+    for _ in range(100 if IS_RELEASE else 30):
         start = time.monotonic()
         assert server.post("/v1/completions", {"prompt": "a", "max_tokens": 1}).status == 200
         found.append(time.monotonic() - start)

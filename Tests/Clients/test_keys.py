@@ -1,8 +1,11 @@
 """A server with keys, as the official clients meet it."""
 
 import json
+import random
 import signal
+import statistics
 import subprocess
+import time
 
 import anthropic
 import openai
@@ -62,6 +65,30 @@ def test_clients_are_let_in_by_their_key(tmp_path):
     assert "key=ann" in text and "key=bob" in text and "secret" not in text
     line = next(line for line in text.splitlines() if "POST /v1/completions" in line and "key=ann" in line)
     assert "prompt_tokens=2" in line and "completion_tokens=1" in line and "first_token_milliseconds=" in line
+
+
+def test_no_key_can_tell_by_the_time_what_another_has_sent(tmp_path):
+    (tmp_path / "keys").write_text("ann secret-1\nbob secret-2\n")
+    numbers = random.Random(7)
+    with Server("--api-key-file", tmp_path / "keys") as server:
+        def seconds(key, prompt):
+            start = time.monotonic()
+            reply = server.request(
+                "POST", "/v1/completions", {"prompt": prompt, "max_tokens": 1}, {"Authorization": f"Bearer {key}"})
+            assert reply.status == 200, reply.body
+            return time.monotonic() - start
+
+        new, others, own = [], [], []
+        for _ in range(12):
+            prompts = [[numbers.randrange(100, 3000) for _ in range(1000)] for _ in range(2)]
+            seconds("secret-1", prompts[0])
+            others.append(seconds("secret-2", prompts[0]))
+            new.append(seconds("secret-2", prompts[1]))
+            own.append(seconds("secret-2", prompts[1]))
+    new, others, own = (statistics.median(times) for times in (new, others, own))
+    # What the key itself has sent is quicker, or the other comparison would say nothing.
+    assert own < 0.6 * new, (new, own)
+    assert 0.75 * new < others < 1.33 * new, (new, others)
 
 
 def test_an_unusable_key_file_is_an_error_at_start(tmp_path):
