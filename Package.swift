@@ -156,6 +156,6 @@ let package = Package(
             name: "ServerTests",
             dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
-        .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: settings),
+        .testTarget(name: "TidyTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
     ] + vectorKernels
 )

@@ -103,7 +103,7 @@ import Testing
         moment.certificateEnd = 1
         let text = String(decoding: metrics.render(moment), as: UTF8.self)
         let manual = try String(
-            contentsOf: Fixtures.repository.appending(path: "docs/operating.md"), encoding: .utf8)
+            contentsOf: Fixtures.repository.appending(path: "docs/metrics.md"), encoding: .utf8)
         let names = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
         #expect(names.count > 20)
         for name in names { #expect(manual.contains("`\(name)`"), "\(name)") }

@@ -94,12 +94,6 @@ import Testing
         #expect(try ServerConfiguration(flags: [.model: "/a"], environment: environment).trustsUserContent)
     }
 
-    @Test(arguments: ServerConfiguration.Option.allCases)
-    func `the readme names every option`(option: ServerConfiguration.Option) throws {
-        let readme = try String(contentsOf: Fixtures.repository.appending(path: "README.md"), encoding: .utf8)
-        #expect(readme.contains("`\(option.flag) ") || readme.contains("`\(option.flag)`"))
-    }
-
     @Test func `the budget of a step covers every running sequence`() {
         #expect(throws: ConfigurationError.self) {
             try ServerConfiguration(

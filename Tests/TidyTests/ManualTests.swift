@@ -1,0 +1,131 @@
+import Server
+import Testing
+
+/// The manual describes what the server has, and nothing else.
+@Suite struct ManualTests {
+    /// Rows of the tables of `docs/options.md`, by the option's flag: meaning, default, values.
+    static let options: [String: [String]] = {
+        var options: [String: [String]] = [:]
+        for row in MarkdownDocument.at("docs/options.md").rows {
+            guard let code = MarkdownDocument.codes(row[0]).first, code.hasPrefix("--") else { continue }
+            options[String(code.prefix { $0 != " " })] = Array(row.dropFirst())
+        }
+        return options
+    }()
+
+    @Test(arguments: ServerConfiguration.Option.allCases)
+    func `the manual describes every option`(option: ServerConfiguration.Option) throws {
+        let row = try #require(Self.options[option.flag], "\(option.flag) is missing from docs/options.md")
+        #expect(row.count == 3 && row.allSatisfy { !$0.isEmpty })
+    }
+
+    @Test func `the manual describes no other option`() {
+        let known = Set(ServerConfiguration.Option.allCases.map(\.flag))
+        #expect(Set(Self.options.keys).subtracting(known).isEmpty)
+    }
+
+    @Test func `the manual has the defaults that are in force`() throws {
+        let configuration = try ServerConfiguration(flags: [:], environment: [:])
+        var compared = 0
+        for line in configuration.table.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            // What has no default, or is found at start.
+            guard words[1] != "-", words[0] != "served-model-name" else { continue }
+            let shown = Self.options["--" + words[0]].flatMap { MarkdownDocument.codes($0[1]).first } ?? ""
+            #expect(Self.milliseconds(shown) == Self.milliseconds(String(words[1])), "--\(words[0])")
+            compared += 1
+        }
+        #expect(compared > 20)
+    }
+
+    @Test func `options that the documents name exist`() {
+        let known = Set(ServerConfiguration.Option.allCases.map(\.flag))
+        // Options of other commands: of this binary, of the tools that build it, of docker, curl and nginx.
+        let others: Set<String> = [
+            "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
+            "--quantize-head", "--context", "--sequences", "--tokenizer", "--template", "--now", "--system",
+            "--max-tokens",
+            "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib", "--product",
+            "--build",
+            "--stop-timeout",
+        ]
+        let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
+        for path in pages where !path.contains("benchmarks") && !path.contains("coming-from") {
+            for (index, line) in MarkdownDocument.at(path).lines.enumerated() {
+                for code in MarkdownDocument.codes(line) {
+                    for word in code.split(separator: " ") where word.hasPrefix("--") {
+                        let flag = String(word.prefix { $0 == "-" || $0.isLetter })
+                        if !known.contains(flag), !others.contains(flag) {
+                            SourceFile(path: path, text: "").report("there is no option \(flag)", at: index)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Names of metrics in the sources: strings that are nothing but a name with a known beginning.
+    static let metrics: Set<String> = {
+        let files = SourceFile.sources.filter { $0.isIn("Sources/Server/Observability") }
+        return Set(
+            files.flatMap(\.lines).flatMap { line in
+                line.split(separator: "\"", omittingEmptySubsequences: false).map(String.init).filter(isMetric)
+            })
+    }()
+
+    private static func isMetric(_ name: String) -> Bool {
+        ["vllm:", "trinity_", "http_", "process_"].contains { name.hasPrefix($0) && name.count > $0.count }
+            && name.allSatisfy { $0.isLowercase || $0 == "_" || $0 == ":" }
+    }
+
+    @Test func `the manual describes every metric and no other`() {
+        let described = Set(
+            MarkdownDocument.at("docs/metrics.md").rows.flatMap { MarkdownDocument.codes($0[0]) }.filter(Self.isMetric))
+        #expect(Self.metrics.count > 60)
+        #expect(Self.metrics.subtracting(described).sorted() == [], "missing from docs/metrics.md")
+        #expect(described.subtracting(Self.metrics).sorted() == [], "only in docs/metrics.md")
+    }
+
+    @Test func `CONTRIBUTING describes every target of make`() {
+        let targets = Repository.text("Makefile").split(separator: "\n").compactMap { line -> String? in
+            guard line.contains("## "), let name = line.split(separator: ":").first,
+                name.allSatisfy({ $0.isLowercase })
+            else { return nil }
+            return String(name)
+        }
+        #expect(targets.count > 10)
+        let codes = MarkdownDocument.at("CONTRIBUTING.md").rows.flatMap { MarkdownDocument.codes($0[0]) }
+        let described = Set(codes.filter { $0.hasPrefix("make ") }.map { String($0.dropFirst(5)) })
+        #expect(Set(targets).subtracting(described).sorted() == [], "missing from CONTRIBUTING.md")
+        #expect(described.subtracting(targets).sorted() == [], "no target of the Makefile")
+    }
+
+    @Test func `the manual describes every error code`() {
+        let text = Repository.text("Sources/Server/OpenAI/APIError.swift")
+        let property = text.split(separator: "var code: String?").last?.split(separator: "var retryAfter").first ?? ""
+        let names = property.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset % 2 == 1 }.map { String($0.element) }
+        #expect(names.count > 20)
+        let described = Set(
+            MarkdownDocument.at("docs/api.md").rows.joined().flatMap { MarkdownDocument.codes($0) })
+        #expect(Set(names).subtracting(described).sorted() == [], "missing from docs/api.md")
+    }
+
+    @Test func `the manual describes every endpoint`() {
+        let text = Repository.text("openapi.yaml")
+        let paths = text.split(separator: "\n").filter { $0.hasPrefix("  /") && $0.hasSuffix(":") }
+            .map { String($0.dropFirst(2).dropLast()) }
+        #expect(paths.count > 10)
+        let codes = MarkdownDocument.at("docs/api.md").rows.flatMap { MarkdownDocument.codes($0[0]) }
+        let described = Set(codes.map { String($0.drop { $0 != "/" }) })
+        #expect(Set(paths).subtracting(described).sorted() == [], "missing from docs/api.md")
+    }
+
+    /// A time in one unit, any other text as it is.
+    private static func milliseconds(_ text: String) -> String {
+        for (unit, factor) in [("ms", 1), ("s", 1000), ("m", 60_000)] where text.hasSuffix(unit) {
+            if let number = Int(text.dropLast(unit.count)) { return "\(number * factor)ms" }
+        }
+        return text
+    }
+}
