@@ -225,7 +225,7 @@ final class EngineThread {
         let id = scheduled.id
         guard var sequence = sequences.removeValue(forKey: id) else { return }
         // What was asked of drafts is of no use any more.
-        if asked.remove(id) != nil { maskWorkers.cancel(id) }
+        if asked.remove(id) != nil { maskWorkers.drop(id) }
         do throws(SamplerError) {
             if let sampled = try result?.get() {
                 append(sampled, to: &sequence, drafts: scheduled.drafts, event: &event)
@@ -269,7 +269,7 @@ final class EngineThread {
         let sequence = sequences.removeValue(forKey: id)
         deferred.remove(id)
         asked.remove(id)
-        if let request = sequence?.request, request.grammar != nil { maskWorkers.forget(id, tenant: request.tenant) }
+        if sequence?.request.grammar != nil { maskWorkers.drop(id) }
         return sequence
     }
 

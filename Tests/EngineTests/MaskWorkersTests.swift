@@ -77,7 +77,7 @@ import Text
     @Test func `a question ends with its sequence`() throws {
         workers.ask(Self.hostile, tenant: "", try unknownChain())
         #expect(wait { !slices.all.isEmpty })
-        workers.forget(Self.hostile, tenant: "")
+        workers.drop(Self.hostile)
         usleep(5000)
         let count = slices.all.count
         usleep(20_000)
@@ -97,7 +97,7 @@ import Text
         let chain = try #require(answer)
         #expect(
             !chain.isPending && chain.known[0].mask?.contains(0) == true && chain.known[0].mask?.contains(20) == false)
-        workers.cancel(id)
+        workers.drop(id)
         #expect(workers.takeAnswers().isEmpty)
         workers.stop()
     }

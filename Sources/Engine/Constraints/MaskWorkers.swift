@@ -10,10 +10,9 @@ import Text
 ///
 ///     ask --> queued <--> running --> answered --take--> gone        (ask and forget end it in any state)
 ///
-/// A worker runs a slice of ``unitsPerSlice`` at a time, and then takes the job whose tenant, and of one tenant whose
-/// sequence, has had the least work so far (least attained service): a grammar that takes long never holds up another by
-/// more than one slice. The threads have a lower priority than those of the model: a mask that is late defers one sequence,
-/// a model that is late defers all.
+/// A worker runs a slice of ``MaskQueue/unitsPerSlice`` at a time, and then takes the job that ``MaskQueue`` puts first: a
+/// grammar that takes long never holds up another for long. The threads have a lower priority than those of the model: a mask
+/// that is late defers one sequence, a model that is late defers all.
 final class MaskWorkers: Sendable {
     /// Runs a slice of a computation; replaced in tests.
     typealias Runner =
@@ -28,42 +27,28 @@ final class MaskWorkers: Sendable {
         var time = Duration.zero
     }
 
-    /// Units of work in a slice: 1 to 3 ms.
-    static let unitsPerSlice = 65536
     /// How much nicer than the model's threads the workers are: they get about a tenth of a CPU that both want.
     private static let niceness: Int32 = 10
 
-    /// One question: tells it from those that were asked of the same sequence before.
-    fileprivate final class Job: Sendable {
+    /// A question, as long as it is open.
+    fileprivate struct Entry {
         let id: SequenceID
         let tenant: String
-        let isCancelled = Atomic(false)
-
-        init(_ id: SequenceID, _ tenant: String) {
-            self.id = id
-            self.tenant = tenant
-        }
-    }
-
-    fileprivate struct Entry {
-        var job: Job
+        let isCancelled = CancellationFlag()
         var chain: GrammarChain
         var computation: GrammarStepComputation
-        var isRunning = false
     }
 
-    /// What a sequence, or a tenant, has had.
-    fileprivate struct Account {
-        var units = 0
-        /// Of a tenant: its sequences.
-        var sequences = 0
+    fileprivate final class CancellationFlag: Sendable {
+        let isSet = Atomic(false)
     }
 
     fileprivate struct State {
-        var entries: [SequenceID: Entry] = [:]
+        var queue = MaskQueue()
+        var entries: [MaskQueue.ID: Entry] = [:]
+        /// The open question of each sequence.
+        var questions: [SequenceID: MaskQueue.ID] = [:]
         var answers: [SequenceID: GrammarChain] = [:]
-        var sequences: [SequenceID: Account] = [:]
-        var tenants: [String: Account] = [:]
         var totals = Totals()
         var stops = false
     }
@@ -101,46 +86,29 @@ final class MaskWorkers: Sendable {
 
     /// Ends the threads after their slices.
     func stop() {
-        let jobs = state.withLock { state in
+        state.withLock { state in
             state.stops = true
-            defer { state.entries = [:] }
-            return state.entries.values.map(\.job)
+            for id in Array(state.questions.keys) { state.drop(id) }
         }
-        for job in jobs { job.isCancelled.store(true, ordering: .relaxed) }
         work.signal()
     }
 
     /// Asks for what is not known of a chain; whatever was asked of the sequence before is dropped.
     func ask(_ id: SequenceID, tenant: String, _ chain: GrammarChain) {
         guard let computation = chain.computation else { return }
-        let job = Job(id, tenant)
         state.withLock { state in
             state.drop(id)
-            if state.sequences[id] == nil {
-                state.sequences[id] = Account()
-                // A new tenant starts with the least of the others, so that it owes nothing and is owed nothing.
-                let least = state.tenants.values.lazy.map(\.units).min() ?? 0
-                state.tenants[tenant, default: Account(units: least)].sequences += 1
-            }
             guard !state.stops else { return }
-            state.entries[id] = Entry(job: job, chain: chain, computation: computation)
+            let question = state.queue.add(tenant: tenant)
+            state.questions[id] = question
+            state.entries[question] = Entry(id: id, tenant: tenant, chain: chain, computation: computation)
         }
         work.signal()
     }
 
-    /// Drops the question of a sequence that goes on.
-    func cancel(_ id: SequenceID) {
+    /// Drops what was asked of a sequence, and what was answered.
+    func drop(_ id: SequenceID) {
         state.withLock { $0.drop(id) }
-    }
-
-    /// Drops the question of a sequence that has ended, and what it has had.
-    func forget(_ id: SequenceID, tenant: String) {
-        state.withLock { state in
-            state.drop(id)
-            guard state.sequences.removeValue(forKey: id) != nil else { return }
-            state.tenants[tenant]?.sequences -= 1
-            if state.tenants[tenant]?.sequences == 0 { state.tenants[tenant] = nil }
-        }
     }
 
     /// The answers since the last call; those to questions about drafts may lack the last ones.
@@ -174,40 +142,41 @@ final class MaskWorkers: Sendable {
                 work.signal()
                 return
             }
-            guard let entry = state.withLock({ $0.takeNext() }) else { continue }
-            runSlice(of: entry)
+            let next = state.withLock { state in
+                state.queue.next().flatMap { id in state.entries[id].map { (id, $0) } }
+            }
+            guard let (question, entry) = next else { continue }
+            runSlice(of: question, entry)
         }
     }
 
-    private func runSlice(of entry: Entry) {
-        let job = entry.job
+    private func runSlice(of question: MaskQueue.ID, _ entry: Entry) {
         var computation = entry.computation
         let before = computation.spentUnits
         let begin = ContinuousClock.now
-        let result = runner(job.id, &computation, Self.unitsPerSlice) { job.isCancelled.load(ordering: .relaxed) }
+        let result = runner(entry.id, &computation, MaskQueue.unitsPerSlice) {
+            entry.isCancelled.isSet.load(ordering: .relaxed)
+        }
         let time = ContinuousClock.now - begin
         var chain = entry.chain
         // Looks at what is known, so outside the lock.
         if let result { chain.resolve(result) }
-        // At least one, so that one that does nothing is not always first.
-        let spent = max(computation.spentUnits - before, 1)
+        let spent = computation.spentUnits - before
         let (isAnswered, goesOn) = state.withLock { state in
             state.totals.units += UInt64(spent)
             state.totals.time += time
             if result != nil { state.totals.computations += 1 }
-            state.sequences[job.id]?.units += spent
-            state.tenants[job.tenant]?.units += spent
-            guard var current = state.entries[job.id], current.job === job else { return (false, false) }
-            current.isRunning = false
-            if result != nil { current.chain = chain }
-            if let following = result == nil ? computation : chain.computation {
-                current.computation = following
-                state.entries[job.id] = current
+            state.queue.ran(question, tenant: entry.tenant, units: spent)
+            guard state.entries[question] != nil else { return (false, false) }
+            let following = result == nil ? computation : chain.computation
+            if let following {
+                state.entries[question]?.chain = chain
+                state.entries[question]?.computation = following
             } else {
-                state.entries[job.id] = nil
+                state.drop(entry.id)
             }
-            if result != nil { state.answers[job.id] = chain }
-            return (result != nil, state.entries[job.id] != nil)
+            if result != nil { state.answers[entry.id] = chain }
+            return (result != nil, following != nil)
         }
         if goesOn { work.signal() }
         if isAnswered {
@@ -220,19 +189,9 @@ final class MaskWorkers: Sendable {
 extension MaskWorkers.State {
     /// Drops what is asked and answered of a sequence.
     fileprivate mutating func drop(_ id: SequenceID) {
-        entries.removeValue(forKey: id)?.job.isCancelled.store(true, ordering: .relaxed)
         answers[id] = nil
-    }
-
-    /// The job that has had the least. O(jobs), which are at most the running sequences.
-    fileprivate mutating func takeNext() -> MaskWorkers.Entry? {
-        let next = entries.values.lazy.filter { !$0.isRunning }.min { service($0.job) < service($1.job) }
-        guard let next else { return nil }
-        entries[next.job.id]?.isRunning = true
-        return next
-    }
-
-    private func service(_ job: MaskWorkers.Job) -> (Int, Int, SequenceID) {
-        (tenants[job.tenant]?.units ?? 0, sequences[job.id]?.units ?? 0, job.id)
+        guard let question = questions.removeValue(forKey: id) else { return }
+        queue.remove(question)
+        entries.removeValue(forKey: question)?.isCancelled.isSet.store(true, ordering: .relaxed)
     }
 }

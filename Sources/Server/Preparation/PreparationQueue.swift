@@ -1,6 +1,7 @@
 /// Whose turn it is: the policy of ``PreparationExecutor`` as a value, without threads or a clock.
 ///
-/// - First comes the tenant that was served least. A tenant without jobs collects no claim for later.
+/// - First comes the tenant that was served least. A tenant without jobs collects no claim for later, and what one got while
+///   CPUs were idle is held against it for at most ``longestLead``.
 /// - Of one tenant's jobs the one that has run for the shortest time comes first (least attained service), so the jobs of one
 ///   connection do not hold up those of another.
 struct PreparationQueue {
@@ -28,6 +29,9 @@ struct PreparationQueue {
         var served = Duration.zero
         var jobs = 0
     }
+
+    /// The most that a tenant counts as served beyond the one with jobs that was served least.
+    static let longestLead = Duration.milliseconds(100)
 
     private let concurrency: Int
     private var entries: [ID: Entry] = [:]
@@ -104,6 +108,9 @@ struct PreparationQueue {
         entry.sliceStart = now
         entries[id] = entry
         tenants[entry.tenant]?.served += time
+        raiseFloor()
+        guard let served = tenants[entry.tenant]?.served else { return }
+        tenants[entry.tenant]?.served = min(served, floor + Self.longestLead)
     }
 
     private mutating func remove(_ id: ID) {

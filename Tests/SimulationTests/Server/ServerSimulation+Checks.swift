@@ -1,12 +1,15 @@
-import HTTP
 import Scheduling
 
+@testable import HTTP
 @testable import Server
 
 extension ServerSimulation {
     /// What holds after every event.
     func check() throws {
         try checkDeadlines()
+        try checkConnections()
+        try checkMemory()
+        if let violation = engine.masks.violation ?? preparation.violation { throw failure(violation) }
         let admission = routes.admission
         let permits = admission.permits.values.reduce(0, +)
         guard permits == admission.waiting + admission.running else {
@@ -44,10 +47,47 @@ extension ServerSimulation {
         }
     }
 
+    /// No peer takes more time than it has, whatever it sends and reads.
+    private func checkConnections() throws {
+        if let next = time.next, next <= time.now { return }
+        let limits = http.limits
+        // Idle, then a head, a body, an answer that is not read, and the wait for its end.
+        let longest =
+            limits.idleTimeout + limits.headerTimeout + limits.bodyTimeout + limits.writeWindow * 2
+            + limits.lingerTimeout
+        for (id, connection) in connections {
+            if let deadline = connection.machine.deadline, deadline < time.now {
+                throw failure("connection \(id) is \(time.now - deadline) behind its deadline")
+            }
+            guard let since = connection.machine.waitsSince, lastJump.map({ $0 < since }) ?? true else { continue }
+            guard time.now - since <= longest else {
+                throw failure("connection \(id) owes a request \(time.now - since)")
+            }
+        }
+        guard connections.count <= http.maxConnections + http.reservedConnections else {
+            throw failure("\(connections.count) connections are open")
+        }
+    }
+
+    /// Bodies take what they are charged with, and no more than the bound.
+    private func checkMemory() throws {
+        let used = http.bodyBudget.used
+        let held = connections.values.reduce(preparation.heldBytes) { $0 + $1.heldBytes }
+        guard held <= used, used <= http.bodyBudget.limit else {
+            throw failure("\(held) bytes of bodies are charged with \(used) of \(http.bodyBudget.limit)")
+        }
+        let isIdle = preparation.isIdle && connections.values.allSatisfy { $0.machine.phase != .body }
+        guard used == 0 || !isIdle else { throw failure("\(used) bytes are charged for nothing") }
+    }
+
     /// What holds when nothing is left to happen.
     func checkEnd() throws {
-        guard isDrained else { throw failure("is never drained") }
-        guard exchanges.values.allSatisfy({ $0.isEnded }) else { throw failure("an exchange is left open") }
+        guard let processEnd else { throw failure("never ends") }
+        guard isDrained || signalTime == processEnd else { throw failure("is never drained") }
+        guard exchanges.values.allSatisfy(\.isEnded), connections.isEmpty else {
+            throw failure("an exchange is left open")
+        }
+        guard engine.isRunning || engine.masks.isIdle else { throw failure("a mask is left") }
         guard routes.requests.isEmpty, routes.preparing.isEmpty, preparation.isIdle else {
             throw failure("a request is left")
         }

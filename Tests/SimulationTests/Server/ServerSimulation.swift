@@ -1,14 +1,15 @@
-// One seeded life of the whole server, on a virtual clock: clients that stream, leave, read slowly, send broken and heavy
-// requests; keys; steps that take minutes or never end; clocks that jump; SIGTERM. Routes, admission, the preparation queue and
-// the scheduler are the real ones; sockets, threads and the model are scripted.
+// One seeded life of the whole server, on a virtual clock: clients that stream, trickle, stop halfway, leave, read slowly, send
+// broken and heavy requests; keys; hostile grammars; steps that take minutes or never end; clocks that jump; SIGTERM at any
+// moment. Connections, routes, admission, the preparation and mask queues and the scheduler are the real ones; sockets, threads
+// and the model are scripted.
 
 import Engine
-import HTTP
 import HTTPTypes
 import Logging
 import Scheduling
 import TestSupport
 
+@testable import HTTP
 @testable import Server
 
 final class ServerSimulation {
@@ -19,18 +20,23 @@ final class ServerSimulation {
     }
 
     enum Event {
+        case loaded
         case arrival
-        case departure(ExchangeID)
-        case replyRead(ExchangeID)
+        /// A client sends more, reads more, or closes its connection.
+        case sends(Int)
+        case reads(Int)
+        case departure(Int)
+        /// A connection's deadline may have passed.
+        case deadline(Int)
         case timer(RoutesTimer)
         case slice(PreparationQueue.ID)
         case stepEnd
-        /// A mask is there that a sequence waits for.
-        case mask
+        /// A worker has done its slice of a mask.
+        case maskSlice(MaskQueue.ID)
         case jump(Duration)
         case signal
-        /// The latest moment at which all must have been answered after the signal.
-        case drainLimit
+        /// `Termination` ends the process.
+        case forcedEnd
     }
 
     /// How a life is: chosen by its seed.
@@ -42,9 +48,13 @@ final class ServerSimulation {
         /// Steps after which one never ends.
         var stallsAfter: Int?
         var arrivals = 0
+        /// The arrival behind which SIGTERM comes.
+        var signalArrival = 0
         var drainTimeout = Duration.zero
         /// Tokens of the longest reply.
         var longestReply = 40
+        /// Many clients send large bodies, slowly.
+        var isHeavy = false
         /// Everybody waits as long as it takes, for hours without an end of a reply.
         var isPatient = false
     }
@@ -52,6 +62,7 @@ final class ServerSimulation {
     /// What is known of one exchange.
     struct Exchange {
         var client: SimulatedClient
+        var connection: SimulatedConnection
         var arrival: ContinuousClock.Instant
         var status: Int?
         var isStreaming = false
@@ -65,17 +76,41 @@ final class ServerSimulation {
     var engine: SimulatedEngine
     var preparation: SimulatedPreparation
     var exchanges: [ExchangeID: Exchange] = [:]
+    var lastExchange = 0
     var arrivals = 0
     var steps = 0
     var events = 0
-    /// The clock has jumped: what was due is late.
-    var hasJumped = false
-    /// The mask that the engine sleeps for.
-    private var nextMask: ContinuousClock.Instant?
-    var hasSignal = false
+
+    let http: HTTPConfiguration
+    var connections: [Int: SimulatedConnection] = [:]
+    var lastConnection = 0
+    /// Connections whose machines may have actions.
+    var dirty: [SimulatedConnection] = []
+    var notices: [Notice] = []
+    var isListenerClosed = false
+    /// Connections were cut off, whatever was due on them.
+    var isCut = false
+
+    /// When the clock has jumped last: what was due meanwhile is late.
+    var lastJump: ContinuousClock.Instant?
+    /// Since the signal, or since the end by force was put off.
+    var isLateByJump = false
+    var signals = 0
+    /// When the first signal came.
+    var signalTime: ContinuousClock.Instant?
     var isDrained = false
-    /// How often each status was sent.
+    /// When the process has ended.
+    var processEnd: ContinuousClock.Instant?
+    /// How often each status was read by a client.
     var statuses: [Int: Int] = [:]
+    /// How lives end, and what they meet.
+    var occurrences: [Occurrence: Int] = [:]
+
+    /// What a life may meet; lives together must meet all of it.
+    enum Occurrence: CaseIterable {
+        case forcedEnd, orderlyEnd, abandonment, signalWhileBusy, stall, bodyMemoryExhausted, cutOff, eviction, late,
+            masks
+    }
 
     init(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
@@ -94,6 +129,9 @@ final class ServerSimulation {
             configuration.queueBounds = QueueBounds()
             configuration.rateLimits = RateLimits()
         }
+        configuration.maxBodyBytes = Self.maxBodyBytes
+        configuration.maxBodyMemory = Self.maxBodyBytes * (setting.isHeavy ? 1 : .random(in: 1...3, using: &random))
+        if random.oneIn(4) { configuration.maxConnections = .random(in: 1...10, using: &random) }
         for key in setting.keys { try configuration.apiKeys.add(key, name: key) }
         var logger = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
@@ -109,13 +147,20 @@ final class ServerSimulation {
         let time = self.time
         engine = SimulatedEngine(
             limits: limits, geometry: geometry, start: time.now, longestReply: setting.longestReply,
-            seed: random.next())
+            maskWorkers: .random(in: 1...2, using: &random), seed: random.next())
         preparation = SimulatedPreparation(concurrency: .random(in: 1...3, using: &random))
-        routes = Routes(
-            configuration: configuration, keys: KeyRing(configuration.apiKeys), logger: logger, now: { time.now })
+        let keys = KeyRing(configuration.apiKeys)
+        var http = configuration.http
+        http.readsBody = configuration.readsBody(keys)
+        self.http = http
+        routes = Routes(configuration: configuration, keys: keys, logger: logger, now: { time.now })
         var seeds = SeededGenerator(seed: random.next())
         routes.random = RandomSource { seeds.next() }
-        routes.engine = engine.mailboxes
+        let mailboxes = engine.mailboxes
+        routes.engine = mailboxes
+        routes.watchdog = configuration.watchdogTimeout.map { timeout in
+            Watchdog(timeout: timeout, logger: logger) { mailboxes.content.withLock(\.running) }
+        }
         self.setting = setting
         self.random = random
     }
@@ -127,11 +172,16 @@ final class ServerSimulation {
         setting.stepTime = .random(in: .milliseconds(1) ... .seconds(1200), &random)
         if random.oneIn(10) { setting.stallsAfter = .random(in: 0...30, using: &random) }
         setting.arrivals = .random(in: 1...50, using: &random)
+        setting.signalArrival = random.oneIn(3) ? .random(in: 1...setting.arrivals, using: &random) : .max
         if random.oneIn(8) { setting.longestReply = 4000 }
         // A queue comes of arrivals that keep step with the engine.
         if random.oneIn(2) {
             setting.stepTime = .random(in: .milliseconds(1) ... .seconds(5), &random)
             setting.pause = setting.stepTime * .random(in: 0.1...300, using: &random)
+        }
+        if random.oneIn(20) {
+            setting.isHeavy = true
+            setting.pause = .random(in: .milliseconds(1) ... .seconds(5), &random)
         }
         if random.oneIn(40) {
             setting.isPatient = true
@@ -141,6 +191,7 @@ final class ServerSimulation {
             setting.pause = setting.stepTime * 20
             setting.arrivals = 6
         }
+        setting.signalArrival = min(setting.signalArrival, setting.arrivals)
         setting.drainTimeout = random.oneIn(4) ? .zero : .random(in: .milliseconds(1) ... .seconds(300), &random)
         return setting
     }
@@ -152,32 +203,30 @@ final class ServerSimulation {
             let at = Duration.random(in: .seconds(1) ... .seconds(86400), &random)
             time.schedule(after: at, .jump(.random(in: .seconds(1) ... .seconds(30 * 86400), &random)))
         }
-        let text = TextlessModel.served
-        if random.oneIn(10) { time.schedule(after: .seconds(5), .timer(.keepAlive)) } else { routes.serve(text) }
+        if random.oneIn(10) { time.schedule(after: .seconds(5), .loaded) } else { routes.serve(TextlessModel.served) }
         while let event = time.advance() {
             events += 1
             guard events < 1_000_000 else { throw failure("does not end") }
-            try handle(event, serving: text)
-            try perform()
-            startWork()
+            if processEnd == nil { routes.watchdog?.look(now: time.now) }
+            if isStalled { occurrences[.stall] = 1 }
+            try handle(event)
+            try settle()
+            try startWork()
             try check()
         }
         try checkEnd()
     }
 
-    private func handle(_ event: Event, serving: Routes.Serving) throws {
+    private func handle(_ event: Event) throws {
         switch event {
-        case .arrival: arrive()
-        case .departure(let id), .replyRead(let id):
-            guard let exchange = exchanges[id], !exchange.isEnded else { return }
-            exchanges[id]?.isEnded = true
-            if case .replyRead = event {
-                routes.ended(id, outcome: .completed)
-            } else {
-                routes.ended(id, outcome: .clientGone)
-            }
+        case .loaded: if processEnd == nil { routes.serve(TextlessModel.served) }
+        case .arrival: try arrive()
+        case .sends(let id): if let connection = connections[id] { try sendPiece(connection) }
+        case .reads(let id): if let connection = connections[id] { try readPiece(connection) }
+        case .departure(let id): if let connection = connections[id] { depart(connection) }
+        case .deadline(let id): if let connection = connections[id] { deadlineReached(connection) }
         case .timer(let timer):
-            if case .loading = routes.phase { return routes.serve(serving) }
+            if case .abandonment = timer, processEnd == nil { occurrences[.abandonment] = 1 }
             routes.timerFired(timer)
         case .slice(let id):
             let (outcomes, next) = preparation.sliceEnded(id, now: time.now)
@@ -186,38 +235,13 @@ final class ServerSimulation {
         case .stepEnd:
             engine.end(now: time.now)
             routes.engineReported()
-        case .mask: break
+        case .maskSlice(let id): engine.maskSliceEnded(id)
         case .jump(let duration):
             time.jump(by: duration)
-            hasJumped = true
-        case .signal:
-            (hasSignal, hasJumped) = (true, false)
-            routes.drain(timeout: setting.drainTimeout)
-            time.schedule(after: setting.drainTimeout + .seconds(2), .drainLimit)
-        case .drainLimit:
-            // A jump makes the drain timeout late, and this check with it.
-            if hasJumped {
-                hasJumped = false
-                return time.schedule(after: .seconds(2), .drainLimit)
-            }
-            guard isDrained else { throw failure("is not drained 2 s after its drain timeout") }
-        }
-    }
-
-    private func arrive() {
-        arrivals += 1
-        var client = SimulatedClient.random(keys: setting.keys, longestReply: setting.longestReply, &random)
-        if setting.isPatient { client = .patient(maxTokens: setting.longestReply, &random) }
-        let id = ExchangeID(UInt64(arrivals))
-        exchanges[id] = Exchange(client: client, arrival: time.now)
-        if let patience = client.patience { time.schedule(after: patience, .departure(id)) }
-        routes.receive(client.message, exchange: id)
-        if arrivals < setting.arrivals {
-            time.schedule(after: .random(in: .zero...setting.pause, &random), .arrival)
-        } else {
-            // Sooner or later; where everybody is patient, late.
-            let least = setting.isPatient ? Duration.seconds(7200) : .zero
-            time.schedule(after: .random(in: least ... .seconds(7200), &random), .signal)
+            (lastJump, isLateByJump) = (time.now, true)
+            preparation.clockJumped()
+        case .signal: try signal()
+        case .forcedEnd: try endByForce()
         }
     }
 
@@ -228,21 +252,18 @@ final class ServerSimulation {
         }
     }
 
-    /// Begins a step, and slices of preparation, where there is work and nobody does it.
-    private func startWork() {
+    /// Begins a step, slices of preparation and slices of masks, where there is work and nobody does it.
+    private func startWork() throws {
         for (id, slice) in preparation.start(now: time.now) { time.schedule(after: slice, .slice(id)) }
-        guard !engine.isRunning, !engine.isIdle else { return }
+        defer { startMasks() }
+        guard !engine.isRunning else { return }
+        let isStopped = engine.mailboxes.content.withLock(\.stops)
+        guard !engine.isIdle || (isStopped && processEnd == nil) else { return }
         let computes = engine.begin(now: time.now)
         routes.engineReported()
-        try? perform()
-        guard computes else {
-            // It sleeps until something comes.
-            if let ready = engine.nextMask(after: time.now), ready != nextMask {
-                nextMask = ready
-                time.schedule(after: ready - time.now, .mask)
-            }
-            return
-        }
+        try settle()
+        if isStopped { try endProcess(.orderlyEnd) }
+        guard computes else { return }
         steps += 1
         if let stall = setting.stallsAfter, steps > stall { return }
         // Most steps are like the others; some take a hundred times as long.
@@ -250,22 +271,37 @@ final class ServerSimulation {
         time.schedule(after: setting.stepTime * factor, .stepEnd)
     }
 
+    private func startMasks() {
+        for id in engine.masks.start() {
+            occurrences[.masks] = 1
+            time.schedule(after: .random(in: .milliseconds(1) ... .milliseconds(3), &random), .maskSlice(id))
+        }
+    }
+
+    var isStalled: Bool { routes.watchdog?.isStalled ?? false }
+    var hasEverJumped: Bool { lastJump != nil }
+
     // MARK: Actions
 
     /// Does what the routes want done, and holds it against what may be done.
-    private func perform() throws {
+    func perform() throws {
         for action in routes.takeActions() {
             switch action {
-            case .respond(let id, let head, _): try answer(id, head.status.code, isStream: false)
-            case .startStream(let id, let head): try answer(id, head.status.code, isStream: true)
-            case .send(let id, _):
+            case .respond(let id, let head, let body):
+                try answer(id, head.status.code, isStream: false)
+                reply(id) { $0.respond(head, body: body, at: moment) }
+            case .startStream(let id, let head):
+                try answer(id, head.status.code, isStream: true)
+                reply(id) { $0.startStream(head, at: moment) }
+            case .send(let id, let bytes):
                 guard let exchange = exchanges[id] else { throw failure("sends to nobody") }
                 guard exchange.isStreaming || exchange.isEnded else { throw failure("\(id) sends before its head") }
+                reply(id) { $0.send(bytes, at: moment) }
             case .finishStream(let id):
                 guard let exchange = exchanges[id] else { throw failure("finishes what nobody asked for") }
                 guard exchange.isStreaming || exchange.isEnded else { throw failure("\(id) ends twice") }
                 exchanges[id]?.isStreaming = false
-                readReply(id)
+                reply(id) { $0.finish(at: moment) }
             case .prepare(let id, let work, let deadline):
                 let cost =
                     if case .rendering = work.work { Duration.milliseconds(1) } else {
@@ -280,11 +316,17 @@ final class ServerSimulation {
                     try perform()
                 }
             case .startTimer(let timer, let delay): time.schedule(after: delay, .timer(timer))
-            case .closeConnections:
-                for (id, exchange) in exchanges where !exchange.isEnded { time.schedule(after: .zero, .departure(id)) }
-            case .drained: isDrained = true
+            case .closeConnections: closeConnections()
+            case .drained: drained()
             }
         }
+    }
+
+    /// Replies to an exchange that has not ended.
+    private func reply(_ id: ExchangeID, _ body: (inout ConnectionMachine) -> Void) {
+        guard let exchange = exchanges[id], !exchange.isEnded else { return }
+        body(&exchange.connection.machine)
+        touch(exchange.connection)
     }
 
     private func answer(_ id: ExchangeID, _ status: Int, isStream: Bool) throws {
@@ -293,19 +335,18 @@ final class ServerSimulation {
         guard !exchange.isEnded else { return }
         guard exchange.status == nil else { throw failure("\(id) is answered twice") }
         let client = exchange.client
-        let isDraining = hasSignal && [503, 500].contains(status)
-        guard client.statuses.contains(status) || isDraining || (status == 503 && !client.isProbe) else {
+        let isDraining = signals > 0 && [503, 500].contains(status)
+        let mayBe = client.statuses.contains(status) || isDraining || (status == 503 && !client.isProbe)
+        guard mayBe || (status == 503 && isStalled) else {
             throw failure("\(id) gets \(status) for \(String(decoding: client.message.body, as: UTF8.self))")
         }
         if client.isProbe, exchange.arrival != time.now { throw failure("a probe waits") }
-        statuses[status, default: 0] += 1
+        if status == 200, let signalTime, exchange.arrival > signalTime, !client.isProbe {
+            throw failure("\(id) came after the signal and gets 200")
+        }
+        if status == 504 { occurrences[.late] = 1 }
         exchanges[id]?.status = status
         exchanges[id]?.isStreaming = isStream
-        if !isStream { readReply(id) }
-    }
-
-    private func readReply(_ id: ExchangeID) {
-        time.schedule(after: exchanges[id]?.client.readingTime ?? .zero, .replyRead(id))
     }
 
     func failure(_ description: String) -> Failure { Failure(event: events, description: description) }

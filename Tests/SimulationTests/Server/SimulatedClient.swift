@@ -18,8 +18,7 @@ struct SimulatedClient {
     var cost = Duration.milliseconds(1)
     /// After how long it leaves; nil: it stays.
     var patience: Duration?
-    /// How long it takes to read the end of its reply.
-    var readingTime = Duration.zero
+    var transfer = Transfer()
 
     /// - Parameters:
     ///   - keys: those that the server knows; empty: it needs none.
@@ -39,7 +38,10 @@ struct SimulatedClient {
             if !isKnown { client.statuses = [401] }
         }
         if random.oneIn(5) { client.patience = .random(in: .zero ... .seconds(100), &random) }
-        if random.oneIn(5) { client.readingTime = .random(in: .zero ... .seconds(20), &random) }
+        client.transfer = .random(&random)
+        if client.message.head.method == .get {
+            (client.transfer.expectsContinue, client.transfer.padding) = (false, 0)
+        }
         // Heavy work: a large body, a template or a grammar without mercy.
         if random.oneIn(6) { client.cost = .random(in: .milliseconds(2) ... .seconds(300), &random) }
         return client
@@ -52,7 +54,7 @@ struct SimulatedClient {
         return HTTPMessage(head: head, body: body, peer: "client")
     }
 
-    private static func probe(_ random: inout SeededGenerator) -> SimulatedClient {
+    static func probe(_ random: inout SeededGenerator) -> SimulatedClient {
         let path = ["/health", "/ready", "/metrics"].randomElement(using: &random) ?? "/health"
         let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path)
         return SimulatedClient(

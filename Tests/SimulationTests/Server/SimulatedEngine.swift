@@ -11,6 +11,7 @@ final class SimulatedMailboxes: InferenceEngine {
         var stops = false
         var events: [TokenEvent] = []
         var statistics = EngineStatistics()
+        var running: RunningStep?
     }
 
     let content = Mutex(Content())
@@ -51,14 +52,15 @@ struct SimulatedEngine {
         var generated = 0
         /// Tokens after which it fails, as a grammar without a next token does.
         var failsAt: Int?
-        /// Whether it follows a grammar, whose masks take their time.
-        var isConstrained = false
-        /// When its next mask is there.
-        var maskReady: ContinuousClock.Instant?
+        /// The most work that a mask of its grammar takes, in units; 0: it follows none.
+        var maskUnits = 0
+        /// Its next mask is not there.
+        var awaitsMask = false
     }
 
     let mailboxes: SimulatedMailboxes
     private(set) var scheduler: Scheduler
+    var masks: SimulatedMasks
     private var sequences: [SequenceID: Sequence] = [:]
     private var batch: ScheduledBatch?
     private var began = ContinuousClock.now
@@ -68,8 +70,9 @@ struct SimulatedEngine {
 
     init(
         limits: SchedulerLimits, geometry: KVCacheGeometry, start: ContinuousClock.Instant, longestReply: Int,
-        seed: UInt64
+        maskWorkers: Int, seed: UInt64
     ) {
+        masks = SimulatedMasks(workers: maskWorkers)
         mailboxes = SimulatedMailboxes(capacity: limits.maxSequences + limits.maxQueuedSequences)
         scheduler = Scheduler(limits: limits, geometry: geometry)
         self.start = start
@@ -80,10 +83,12 @@ struct SimulatedEngine {
     /// Whether a step is under way.
     var isRunning: Bool { batch != nil }
     var isIdle: Bool { scheduler.isIdle && !mailboxes.hasCommands }
+    /// The number of the step under way, or of the last, and when it began.
+    private(set) var step = RunningStep(number: 0, began: .now)
 
-    /// When the next mask is there that a sequence waits for.
-    func nextMask(after now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
-        sequences.values.compactMap(\.maskReady).filter { $0 > now }.min()
+    /// A worker has done a slice of a mask.
+    mutating func maskSliceEnded(_ id: MaskQueue.ID) {
+        if let sequence = masks.sliceEnded(id) { sequences[sequence]?.awaitsMask = false }
     }
 
     /// Begins a step; returns whether there is anything to compute.
@@ -95,15 +100,15 @@ struct SimulatedEngine {
         }
         var events: [TokenEvent] = []
         for request in commands.submitted { admit(request, now, &events) }
-        for id in commands.stops ? Set(sequences.keys) : commands.aborted where sequences[id] != nil {
-            sequences[id] = nil
+        for id in (commands.stops ? Set(sequences.keys) : commands.aborted).sorted() where sequences[id] != nil {
+            forget(id)
             scheduler.abort(id)
             events.append(event(id, finish: .abort))
         }
-        let deferred = sequences.filter { $0.value.maskReady.map { $0 > now } ?? false }.map(\.key)
+        let deferred = sequences.filter(\.value.awaitsMask).map(\.key)
         let planned = scheduler.schedule(now: now - start, deferred: Set(deferred))
         for id in planned.expired {
-            sequences[id] = nil
+            forget(id)
             events.append(event(id, finish: .deadlineExceeded))
         }
         for admitted in planned.admitted {
@@ -115,6 +120,8 @@ struct SimulatedEngine {
         post(events)
         guard !planned.sequences.isEmpty else { return false }
         (batch, began) = (planned, now)
+        step = RunningStep(number: step.number + 1, began: now)
+        mailboxes.content.withLock { $0.running = step }
         return true
     }
 
@@ -122,13 +129,14 @@ struct SimulatedEngine {
     mutating func end(now: ContinuousClock.Instant) {
         guard let done = batch else { return }
         batch = nil
+        mailboxes.content.withLock { $0.running = nil }
         scheduler.advance(done)
         var events: [TokenEvent] = []
         for scheduled in done.sequences where scheduled.samples {
             guard var sequence = sequences[scheduled.id] else { continue }
             var event = TokenEvent(sequence: scheduled.id)
             if sequence.generated == sequence.failsAt {
-                event.finish = sequence.isConstrained ? .grammarLimit("exceeds a bound") : .unsatisfiable
+                event.finish = sequence.maskUnits > 0 ? .grammarLimit("exceeds a bound") : .unsatisfiable
             } else {
                 sequence.generated += 1
                 event.tokens = [GeneratedToken(id: 1, logprobs: nil, time: now)]
@@ -140,13 +148,16 @@ struct SimulatedEngine {
             }
             events.append(event)
             if event.finish == nil {
-                if sequence.isConstrained {
-                    sequence.maskReady = now + .random(in: .microseconds(1) ... .seconds(60), &random)
+                if sequence.maskUnits > 0 {
+                    sequence.awaitsMask = true
+                    masks.ask(
+                        scheduled.id, tenant: sequence.request.tenant,
+                        units: .random(in: 1...sequence.maskUnits, using: &random))
                 }
                 sequences[scheduled.id] = sequence
                 scheduler.appendTokens([1], to: scheduled.id)
             } else {
-                sequences[scheduled.id] = nil
+                forget(scheduled.id)
                 scheduler.finish(scheduled.id)
             }
         }
@@ -166,9 +177,20 @@ struct SimulatedEngine {
         } catch {
             return events.append(event(request.id, finish: .error("\(error)")))
         }
-        sequences[request.id] = Sequence(
-            request: request, length: .random(in: 1...longestReply, using: &random),
-            failsAt: random.oneIn(20) ? .random(in: 0...5, using: &random) : nil, isConstrained: random.oneIn(6))
+        var sequence = Sequence(request: request, length: .random(in: 1...longestReply, using: &random))
+        if random.oneIn(20) { sequence.failsAt = .random(in: 0...5, using: &random) }
+        // Most grammars are modest; some are without mercy.
+        if random.oneIn(6) {
+            let slices = random.oneIn(4) ? Int.random(in: 1...300, using: &random) : 1
+            sequence.maskUnits = slices * MaskQueue.unitsPerSlice
+            sequence.length = min(sequence.length, 40)
+        }
+        sequences[request.id] = sequence
+    }
+
+    private mutating func forget(_ id: SequenceID) {
+        sequences[id] = nil
+        masks.drop(id)
     }
 
     private func event(_ id: SequenceID, finish: FinishReason) -> TokenEvent {

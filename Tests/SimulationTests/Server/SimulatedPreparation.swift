@@ -1,5 +1,4 @@
-import HTTP
-
+@testable import HTTP
 @testable import Server
 
 /// Preparation on virtual CPUs: the real queue and the real work, with a time that the script says.
@@ -14,6 +13,15 @@ struct SimulatedPreparation {
         /// Made with the first slice.
         var result: Result<Preparation.Outcome, APIError>?
         let cost: Duration
+        /// CPU time that other jobs have had since it came: its own tenant's, and others'.
+        var ownTime = Duration.zero
+        var othersTime = Duration.zero
+        /// Jobs that it has met.
+        var met = 0
+        /// The clock has jumped meanwhile.
+        var hasJumped = false
+
+        var isSmall: Bool { cost <= .milliseconds(2) }
     }
 
     /// What has come of a slice.
@@ -28,17 +36,34 @@ struct SimulatedPreparation {
     private var ids: [ExchangeID: PreparationQueue.ID] = [:]
 
     init(concurrency: Int) {
+        self.concurrency = concurrency
         queue = PreparationQueue(concurrency: concurrency)
     }
 
+    /// What has been broken.
+    private(set) var violation: String?
+    private var tenants: Set<String> = []
+    private let concurrency: Int
+
     var isIdle: Bool { jobs.isEmpty }
+    /// What the bodies in preparation are charged with, at least.
+    var heldBytes: Int {
+        jobs.values.reduce(0) { sum, job in
+            switch job.preparation.work {
+            case .generation(_, let body), .text(_, let body): sum + max(0, body.count - BodyBuffer.freeBytes)
+            case .rendering: sum
+            }
+        }
+    }
 
     mutating func submit(
         _ exchange: ExchangeID, _ preparation: Preparation, cost: Duration, deadline: ContinuousClock.Instant
     ) {
         let id = queue.add(tenant: preparation.tenant)
+        for other in jobs.keys { jobs[other]?.met += 1 }
         jobs[id] = Job(
-            exchange: exchange, preparation: preparation, deadline: deadline, left: cost, cost: cost)
+            exchange: exchange, preparation: preparation, deadline: deadline, left: cost, cost: cost, met: jobs.count)
+        tenants.insert(preparation.tenant)
         ids[exchange] = id
     }
 
@@ -72,6 +97,7 @@ struct SimulatedPreparation {
             return ([finish(id, .failure(job.isCancelled ? .aborted : .deadlineExceeded))].compactMap(\.self), nil)
         }
         job.left -= slice(of: id)
+        count(slice(of: id), of: id, tenant: job.preparation.tenant)
         var outcomes: [Outcome] = []
         let result =
             job.result
@@ -85,13 +111,44 @@ struct SimulatedPreparation {
             return (outcomes, queue.yield(id, now: now) ? nil : slice(of: id))
         }
         queue.end(id, now: now)
+        check(job)
         return (outcomes + [finish(id, result)].compactMap(\.self), nil)
     }
+
+    mutating func clockJumped() {
+        for id in jobs.keys { jobs[id]?.hasJumped = true }
+    }
+
+    private mutating func count(_ time: Duration, of id: PreparationQueue.ID, tenant: String) {
+        for (other, job) in jobs where other != id && job.isSmall {
+            if job.preparation.tenant == tenant {
+                jobs[other]?.ownTime += time
+            } else {
+                jobs[other]?.othersTime += time
+            }
+        }
+    }
+
+    /// A small job has waited for a few slices of each job of its own tenant, and for other tenants at most as long as these
+    /// were served less: never for the end of a large one.
+    private mutating func check(_ job: Job) {
+        guard job.isSmall, !job.hasJumped else { return }
+        let slice = Self.longestSlice
+        let own = (slice * 2 + job.cost) * (2 * (job.met + concurrency))
+        let lead = job.ownTime + job.cost + PreparationQueue.longestLead + slice * 2
+        guard job.ownTime <= own, job.othersTime <= lead * tenants.count + slice * concurrency else {
+            violation =
+                "a small job waited for \(job.ownTime) of its own tenant's and \(job.othersTime) of others' work"
+            return
+        }
+    }
+
+    private static let longestSlice = Duration.milliseconds(50)
 
     /// A checkpoint of heavy work may come late.
     private func slice(of id: PreparationQueue.ID) -> Duration {
         guard let job = jobs[id] else { return .zero }
-        return job.cost > .seconds(1) ? .milliseconds(50) : min(job.left, PreparationJob.slice)
+        return job.cost > .seconds(1) ? Self.longestSlice : min(job.left, PreparationJob.slice)
     }
 
     private mutating func finish(

@@ -1,0 +1,57 @@
+@testable import HTTP
+@testable import Server
+
+// SIGTERM, as `Application` and `Termination` obey it.
+extension ServerSimulation {
+    func signal() throws {
+        guard processEnd == nil else { return }
+        signals += 1
+        if signalTime == nil { (signalTime, isLateByJump) = (time.now, false) }
+        // Nothing was promised yet.
+        if case .loading = routes.phase { return try endProcess(nil) }
+        if !routes.requests.isEmpty { occurrences[.signalWhileBusy] = 1 }
+        routes.drain(timeout: signals == 1 ? setting.drainTimeout : .zero)
+        let allowance = Termination.allowance(
+            signals: signals, isServing: true, drainTimeout: setting.drainTimeout)
+        time.schedule(after: allowance, .forcedEnd)
+    }
+
+    /// Every request has been answered, or was given up.
+    func drained() {
+        guard !isDrained else { return }
+        isDrained = true
+        closeListeners()
+        routes.stopEngine()
+    }
+
+    /// What still runs after all allowances is stuck: a step that does not end.
+    func endByForce() throws {
+        guard processEnd == nil else { return }
+        // A jump makes other timers late, but not this one.
+        if isLateByJump {
+            isLateByJump = false
+            return time.schedule(after: .seconds(2), .forcedEnd)
+        }
+        // A second signal leaves no time for the courtesy of the first.
+        guard engine.isRunning || signals > 1 else { throw failure("is ended by force, though nothing is stuck") }
+        try endProcess(.forcedEnd)
+    }
+
+    func endProcess(_ how: Occurrence?) throws {
+        guard processEnd == nil else { return }
+        processEnd = time.now
+        if let how { occurrences[how] = 1 }
+        if how == nil || signals > 1 { closeConnections() }
+        try settle()
+        if let open = exchanges.first(where: { !$0.value.isEnded }) {
+            throw failure("\(open.key) is open when the process ends")
+        }
+        if let signalTime, lastJump.map({ $0 < signalTime }) ?? true {
+            let taken = time.now - signalTime
+            guard taken <= setting.drainTimeout + .seconds(2) else { throw failure("ends \(taken) after the signal") }
+        }
+        isListenerClosed = true
+        closeConnections()
+        try settle()
+    }
+}

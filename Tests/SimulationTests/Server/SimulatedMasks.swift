@@ -1,0 +1,90 @@
+import Engine
+import Scheduling
+import TestSupport
+
+/// The mask workers on a virtual clock: the real queue, and grammars of any size.
+struct SimulatedMasks {
+    private struct Question {
+        var sequence: SequenceID
+        var tenant: String
+        var units: Int
+        var left: Int
+        /// Slices of others', and of its own tenant's, that have begun since it came.
+        var othersSlices = 0
+        var ownSlices = 0
+    }
+
+    private(set) var queue = MaskQueue()
+    private var questions: [MaskQueue.ID: Question] = [:]
+    private var bySequence: [SequenceID: MaskQueue.ID] = [:]
+    /// Slices under way; of a question that is gone too.
+    private var running: [MaskQueue.ID: String] = [:]
+    private let workers: Int
+    /// What has been broken.
+    private(set) var violation: String?
+
+    init(workers: Int) {
+        self.workers = workers
+    }
+
+    var isIdle: Bool { questions.isEmpty && running.isEmpty && queue.count == 0 }
+
+    mutating func ask(_ sequence: SequenceID, tenant: String, units: Int) {
+        let id = queue.add(tenant: tenant)
+        questions[id] = Question(sequence: sequence, tenant: tenant, units: units, left: units)
+        bySequence[sequence] = id
+    }
+
+    mutating func drop(_ sequence: SequenceID) {
+        guard let id = bySequence.removeValue(forKey: sequence) else { return }
+        questions[id] = nil
+        queue.remove(id)
+    }
+
+    /// Begins what has a worker; returns the questions whose slices begin.
+    mutating func start() -> [MaskQueue.ID] {
+        var started: [MaskQueue.ID] = []
+        while running.count < workers, let id = queue.next() {
+            let tenant = questions[id]?.tenant ?? ""
+            running[id] = tenant
+            for other in questions.keys where other != id {
+                if questions[other]?.tenant == tenant {
+                    questions[other]?.ownSlices += 1
+                } else {
+                    questions[other]?.othersSlices += 1
+                }
+            }
+            started.append(id)
+        }
+        return started
+    }
+
+    /// A slice is over; returns the sequence whose mask is there.
+    mutating func sliceEnded(_ id: MaskQueue.ID) -> SequenceID? {
+        guard let tenant = running.removeValue(forKey: id) else { return nil }
+        let units = min(questions[id]?.left ?? MaskQueue.unitsPerSlice, MaskQueue.unitsPerSlice)
+        queue.ran(id, tenant: tenant, units: units)
+        guard var question = questions[id] else { return nil }
+        question.left -= units
+        questions[id] = question
+        guard question.left <= 0 else { return nil }
+        check(question)
+        drop(question.sequence)
+        return question.sequence
+    }
+
+    /// A grammar of one slice waits for another tenant's at most as long as that was served less, and for its own tenant's
+    /// at most a slice of each that is as new, and the oldest's share.
+    private mutating func check(_ question: Question) {
+        guard question.units <= MaskQueue.unitsPerSlice else { return }
+        let lead = MaskQueue.longestLead / MaskQueue.unitsPerSlice + 2
+        let others = Set(questions.values.map(\.tenant)).union(running.values).subtracting([question.tenant]).count
+        tenants = max(tenants, others)
+        if question.othersSlices > tenants * (question.ownSlices + lead) + workers {
+            violation = "a mask waited for \(question.othersSlices) slices of others' grammars"
+        }
+    }
+
+    /// The most other tenants that have had questions.
+    private var tenants = 0
+}
