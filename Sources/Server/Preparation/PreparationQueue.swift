@@ -3,6 +3,8 @@
 /// - First comes the tenant that was served least. A tenant without jobs collects no claim for later.
 /// - Of one tenant's jobs the one that has run for the shortest time comes first (least attained service), so the jobs of one
 ///   connection do not hold up those of another.
+/// - One part in ``agedParts`` of a tenant's time goes to its oldest job that has begun, so a stream of small jobs does not
+///   starve a large one.
 struct PreparationQueue {
     /// Names a job; greater for later ones.
     typealias ID = UInt64
@@ -14,6 +16,11 @@ struct PreparationQueue {
         /// Has begun, and waits for its turn.
         case paused
     }
+
+    /// One part in this many of a tenant's time is its oldest job's.
+    static let agedParts = 4
+    /// What other jobs of a tenant run before its oldest one gets a slice.
+    private static let agedTurn = PreparationJob.slice * (agedParts - 1)
 
     private struct Entry {
         var tenant: String
@@ -27,6 +34,10 @@ struct PreparationQueue {
     private struct Tenant {
         var served = Duration.zero
         var jobs = 0
+        /// The oldest job that has begun.
+        var oldest: ID?
+        /// How much longer than its parts the other jobs have run; from ``agedTurn`` on, the oldest job comes first.
+        var owedToOldest = Duration.zero
     }
 
     private let concurrency: Int
@@ -95,6 +106,10 @@ struct PreparationQueue {
         running += 1
         entries[id]?.phase = .running
         entries[id]?.sliceStart = now
+        // Jobs of a tenant begin in the order of their names.
+        guard let tenant = entries[id]?.tenant, tenants[tenant]?.oldest == nil else { return }
+        tenants[tenant]?.oldest = id
+        tenants[tenant]?.owedToOldest = .zero
     }
 
     private mutating func charge(_ id: ID, _ now: ContinuousClock.Instant) {
@@ -103,13 +118,26 @@ struct PreparationQueue {
         entry.attained += time
         entry.sliceStart = now
         entries[id] = entry
-        tenants[entry.tenant]?.served += time
+        guard var tenant = tenants[entry.tenant] else { return }
+        tenant.served += time
+        if tenant.oldest == id {
+            // While it runs because nothing else does, it piles up no debt.
+            tenant.owedToOldest = max(.zero - Self.agedTurn, tenant.owedToOldest - time * (Self.agedParts - 1))
+        } else {
+            tenant.owedToOldest += time
+        }
+        tenants[entry.tenant] = tenant
     }
 
     private mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         raiseFloor()
         tenants[entry.tenant]?.jobs -= 1
+        if tenants[entry.tenant]?.oldest == id {
+            tenants[entry.tenant]?.oldest =
+                entries.filter { $0.value.tenant == entry.tenant && $0.value.phase != .waiting }.keys.min()
+            tenants[entry.tenant]?.owedToOldest = .zero
+        }
         tenants = tenants.filter { $0.value.jobs > 0 || $0.value.served > floor }
     }
 
@@ -132,6 +160,9 @@ struct PreparationQueue {
         if one.tenant != other.tenant {
             let (first, second) = (tenants[one.tenant]?.served ?? .zero, tenants[other.tenant]?.served ?? .zero)
             if first != second { return first < second }
+        } else if let tenant = tenants[one.tenant], tenant.owedToOldest >= Self.agedTurn {
+            if tenant.oldest == left { return true }
+            if tenant.oldest == right { return false }
         }
         return one.attained == other.attained ? left < right : one.attained < other.attained
     }
