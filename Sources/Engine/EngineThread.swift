@@ -73,9 +73,10 @@ final class EngineThread {
 
     private func admit(_ requests: [GenerationRequest]) -> [TokenEvent] {
         var refused: [TokenEvent] = []
+        var prompt: AdmittedPrompt?
         for request in requests {
             do throws(RequestError) {
-                try admit(request)
+                try admit(request, &prompt)
             } catch {
                 // The server checks lengths and reserves places first, so this is its mistake, not the client's.
                 var event = TokenEvent(sequence: request.id)
@@ -87,21 +88,26 @@ final class EngineThread {
         return refused
     }
 
-    private func admit(_ request: GenerationRequest) throws(RequestError) {
-        let ids = Int32(0)..<Int32(model.config.vocabularySize)
-        guard !request.promptIDs.isEmpty, request.maxTokens >= 0 else { throw .empty }
-        // A tokenizer may know more tokens than the model has rows.
-        if let id = request.promptIDs.first(where: { !ids.contains($0) }) {
-            throw .unknownToken(id, vocabularySize: model.config.vocabularySize)
+    /// - Parameter last: the prompt of the request before, which is mostly another choice of the same.
+    private func admit(_ request: GenerationRequest, _ last: inout AdmittedPrompt?) throws(RequestError) {
+        guard request.maxTokens >= 0 else { throw .empty }
+        var prompt: AdmittedPrompt
+        if let last, last.isPrompt(of: request) {
+            prompt = last
+        } else {
+            prompt = try AdmittedPrompt(request, scheduler, vocabularySize: model.config.vocabularySize)
         }
-        let sequence = GeneratingSequence(request, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
+        let counts = prompt.counts(for: request)
+        last = prompt
+        let sequence = GeneratingSequence(
+            request, counts: counts, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
         if let limit = sequence.grammar?.known.first?.limit { throw .grammarLimit(limit) }
         do throws(AdmissionError) {
             let terms = SchedulingTerms(
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), terms: terms,
-                salt: request.cacheSalt, takesPrefix: request.promptLogprobs == nil)
+                request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), terms: terms,
+                takesPrefix: request.promptLogprobs == nil)
         } catch {
             throw .notAdmitted(error)
         }
@@ -327,7 +333,7 @@ final class EngineThread {
         for entry in scheduled.sequences {
             guard let sequence = sequences[entry.id] else { continue }
             let firstRow = batch.tokens.count
-            batch.tokens += sequence.tokens[entry.tokens.lowerBound..<entry.tokens.upperBound - entry.drafts]
+            sequence.tokens.copy(entry.tokens.lowerBound..<entry.tokens.upperBound - entry.drafts, to: &batch.tokens)
             batch.tokens += sequence.drafts.prefix(entry.drafts)
             let tables = scheduler.blockTables(entry.id)
             batch.sequences.append(

@@ -6,7 +6,7 @@ import Text
 struct GeneratingSequence {
     let request: GenerationRequest
     /// Prompt and generated ids. A preempted sequence is computed again from these.
-    private(set) var tokens: [Int32]
+    private(set) var tokens: SequenceTokens
     /// For penalties and bad words; empty without them.
     private(set) var counts: TokenCounts
     /// How often it had to give its blocks back.
@@ -25,13 +25,14 @@ struct GeneratingSequence {
     private var detokenizer: IncrementalDetokenizer?
     private var stopMatcher: StopMatcher?
 
-    init(_ request: GenerationRequest, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
+    /// - Parameter counts: before the first generated token.
+    init(_ request: GenerationRequest, counts: TokenCounts, tokenizer: Tokenizer?, endOfSequenceIDs: [Int32]) {
         self.request = request
         self.endOfSequenceIDs = endOfSequenceIDs
-        tokens = request.promptIDs
+        tokens = SequenceTokens(prompt: request.promptIDs)
         grammar = request.maxTokens > 0 ? request.grammar.map { GrammarChain($0) } : nil
         thinking = request.thinking
-        counts = TokenCounts(for: request.sampling, prompt: request.promptIDs)
+        self.counts = counts
         if let tokenizer, request.detokenizes {
             detokenizer = IncrementalDetokenizer(
                 tokenizer: tokenizer, skipSpecialTokens: request.skipsSpecialTokens, keeping: request.keptSpecialTokens)
@@ -39,7 +40,7 @@ struct GeneratingSequence {
         if !request.stop.strings.isEmpty { stopMatcher = StopMatcher(stops: request.stop.strings) }
     }
 
-    var generatedTokens: Int { tokens.count - request.promptIDs.count }
+    var generatedTokens: Int { tokens.generated.count }
 
     /// Ids that cannot be drawn before the minimum of tokens is reached.
     var stopIDs: [Int32] {
@@ -110,7 +111,7 @@ struct GeneratingSequence {
         let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
         drafts =
             request.speculates && generatedTokens > 0 && !isPending
-            ? NGramDrafter.drafts(after: tokens, count: wanted) : []
+            ? NGramDrafter.drafts(after: tokens.suffix(NGramDrafter.reach), count: wanted) : []
         return drafts.count
     }
 

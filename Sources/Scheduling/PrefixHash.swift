@@ -33,6 +33,15 @@ struct PrefixHash: Hashable, Sendable {
     }
 }
 
+/// A prompt that several sequences may begin with, hashed once for all of them; made by ``Scheduler/share(_:salt:)``.
+public struct SharedPrompt: Sendable {
+    /// Its length.
+    let tokens: Int
+    let chain: PrefixChain
+    /// Tokens of it that the prefix cache had when it was made.
+    let cachedTokens: Int
+}
+
 /// The hashes of a sequence's full slots; grows with the sequence, token by token.
 struct PrefixChain: Sendable {
     /// One a full slot.

@@ -9,6 +9,8 @@ struct StepPlan {
     private var places: [SequenceID: Int] = [:]
     /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
     var prefillBlocks: Int?
+    /// Full slots of the sequences that the step has admitted.
+    var admittedSlots = 0
 
     init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
         self.batch = batch
@@ -37,6 +39,9 @@ extension Scheduler {
     /// Steps for which a deferred sequence keeps its place though another one waits for it: what it lacks mostly comes
     /// within a step or two, and computing it again costs more.
     private static let deferralPatience = 8
+    /// A step that has admitted sequences of so many full slots admits no other: looking for them in the prefix cache, and
+    /// holding those that are there, takes the engine thread some time a slot.
+    static let mostAdmittedSlots = 4096
 
     /// What is left of a step for prefills.
     private struct PrefillBudget {
@@ -246,13 +251,15 @@ extension Scheduler {
 
     /// Lets a waiting sequence run if there is a place and the blocks, and the next in the queue lacks none (rule 7).
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
-        guard let next = firstWaiting(plan), canAdmit(next, &plan), next == id || canAdmit(id, &plan),
+        guard plan.admittedSlots < Self.mostAdmittedSlots, let next = firstWaiting(plan), canAdmit(next, &plan),
+            next == id || canAdmit(id, &plan),
             var state = sequences[id]
         else { return false }
         waiting.remove(id, state.terms)
         running.insert(id, at: place(ofRank: (state.terms.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
+        plan.admittedSlots += state.prefix.hashes.count
         state.computedTokens = hit.slots * cache.geometry.blockSize
         if !state.wasAdmitted {
             plan.batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))

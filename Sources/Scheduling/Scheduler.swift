@@ -36,7 +36,7 @@
 ///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's tokens,
 ///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
 ///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
-///    admitted while the next in the queue lacks blocks. When nothing runs, the first is admitted without conditions.
+///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many slots already. When nothing runs, the first is admitted without conditions.
 /// 8. *Drafts.* What the budgets leave after decodes and prefills goes to guesses of the tokens that follow a decode, which
 ///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
 ///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
@@ -121,36 +121,55 @@ public struct Scheduler: Sendable {
         return runs.seconds(forTokens: limits / Double(running.count))
     }
 
-    /// Puts a new sequence into the waiting queue.
+    /// A prompt for one or several sequences that are added at once. O(`ids`).
     ///
     /// - Parameters:
-    ///   - id: greater than all before.
-    ///   - prompt: token ids, at least 1.
-    ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
+    ///   - ids: at least 1.
     ///   - salt: sequences of different salts share no cached prefix.
-    ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
-    /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
+    public func share(_ ids: [Int32], salt: [UInt8] = []) -> SharedPrompt {
+        precondition(!ids.isEmpty, "a prompt has tokens")
+        var chain = PrefixChain(salt: salt, blockSize: cache.geometry.blockSize)
+        guard cache.prefixes != nil else { return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: 0) }
+        for token in ids { chain.append(token) }
+        let hit = cache.prefixHit(chain.hashes, tokens: ids.count)
+        return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.slots * cache.geometry.blockSize)
+    }
+
+    /// The same for a prompt of its own.
+    ///
+    /// - Parameter prompt: token ids, at least 1.
     public mutating func add(
         _ id: SequenceID, prompt: [Int32], maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
         salt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
+        try add(id, prompt: share(prompt, salt: salt), maxTokens: maxTokens, terms: terms, takesPrefix: takesPrefix)
+    }
+
+    /// Puts a new sequence into the waiting queue. O(1) in the length of its prompt.
+    ///
+    /// - Parameters:
+    ///   - id: greater than all before.
+    ///   - prompt: what it begins with.
+    ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
+    ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
+    /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
+    public mutating func add(
+        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
+        takesPrefix: Bool = true
+    ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
-        precondition(!prompt.isEmpty && maxTokens > 0, "a sequence has a prompt and samples at least one token")
-        let tokenLimit = tokenLimit(prompt.count, maxTokens)
+        precondition(maxTokens > 0, "a sequence samples at least one token")
+        let tokenLimit = tokenLimit(prompt.tokens, maxTokens)
         // The last token is sampled, but nothing is sampled after it: it is never computed. Alone, a chunk shrinks to fit.
         let needed = cache.geometry.peakBlocks(tokens: tokenLimit - 1, chunk: 1)
         guard needed <= cache.geometry.totalBlocks else {
             throw .neverFits(needed: needed, pool: cache.geometry.totalBlocks)
         }
         guard queueRoom > 0 else { throw .queueFull(limit: limits.maxQueuedSequences) }
-        var prefix = PrefixChain(salt: salt, blockSize: cache.geometry.blockSize)
-        if cache.prefixes != nil {
-            for token in prompt { prefix.append(token) }
-        }
         var state = SequenceState(
-            terms: terms, promptTokens: prompt.count, tokens: prompt.count, tokenLimit: tokenLimit, prefix: prefix,
-            takesPrefix: takesPrefix)
-        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
+            terms: terms, promptTokens: prompt.tokens, tokens: prompt.tokens, tokenLimit: tokenLimit,
+            prefix: prompt.chain, takesPrefix: takesPrefix)
+        state.expectedHit = takesPrefix ? prompt.cachedTokens : 0
         sequences[id] = state
         waiting.insert(id, terms)
         shares.join(terms.tenant)

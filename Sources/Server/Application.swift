@@ -85,7 +85,7 @@ public final class Application: Sendable {
         (events, announce) = lifecycle
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
-        http.readsBody = configuration.readsBody(keys)
+        http.bodyAccount = configuration.bodyAccount(keys)
         loop = EventLoop(configuration: http)
         reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
         let tls = try configuration.tls.map { try TLSContext($0) }

@@ -11,11 +11,20 @@ struct ResponseRegistry {
         var isStarted = false
         /// When it was accepted, or something was last sent.
         var lastSign: ContinuousClock.Instant
+        /// What the stream's prompts are charged as.
+        var charge: MemoryBudget.Reservation?
+    }
+
+    /// A sequence that the engine still works on.
+    private struct Sequence {
+        var exchange: ExchangeID
+        /// The engine keeps the prompt as long as the sequence lives.
+        var charge: MemoryBudget.Reservation?
     }
 
     private var responses: [ExchangeID: Response] = [:]
     /// The reply of each sequence that the engine still works on. It may be gone already, when the client has left.
-    private var exchanges: [SequenceID: ExchangeID] = [:]
+    private var sequences: [SequenceID: Sequence] = [:]
     private var nextSequence: UInt64 = 1
 
     /// Every exchange with a reply.
@@ -27,25 +36,30 @@ struct ResponseRegistry {
         return SequenceID(nextSequence)
     }
 
+    /// - Parameter charge: what the prompts are charged as: kept until the reply is complete, or given up, and the last of its
+    ///   sequences has ended.
     mutating func add(
         _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
-        arrival: ContinuousClock.Instant
+        arrival: ContinuousClock.Instant, charge: MemoryBudget.Reservation? = nil
     ) {
         let ids = requests.map(\.id)
-        responses[exchange] = Response(stream: stream, sequences: ids, lastSign: arrival)
-        for id in ids { exchanges[id] = exchange }
+        responses[exchange] = Response(stream: stream, sequences: ids, lastSign: arrival, charge: charge)
+        for id in ids { sequences[id] = Sequence(exchange: exchange, charge: charge) }
     }
 
     /// Forgets a reply; returns its sequences that still live, for the engine to abort. O(its sequences).
     mutating func remove(_ exchange: ExchangeID) -> [SequenceID] {
         guard let response = responses.removeValue(forKey: exchange) else { return [] }
-        return response.sequences.filter { exchanges[$0] != nil }
+        return response.sequences.filter { sequences[$0] != nil }
     }
 
     /// The exchange that an event belongs to; after a sequence's last event it is forgotten.
     mutating func exchange(of event: TokenEvent) -> ExchangeID? {
-        event.finish == nil ? exchanges[event.sequence] : exchanges.removeValue(forKey: event.sequence)
+        (event.finish == nil ? sequences[event.sequence] : sequences.removeValue(forKey: event.sequence))?.exchange
     }
+
+    /// What the prompts of a reply are charged as.
+    func charge(_ exchange: ExchangeID) -> MemoryBudget.Reservation? { responses[exchange]?.charge }
 
     func stream(_ exchange: ExchangeID) -> CompletionStream? { responses[exchange]?.stream }
 

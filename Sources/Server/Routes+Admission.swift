@@ -83,18 +83,17 @@ extension Route {
 }
 
 extension ServerConfiguration {
-    /// What the connections ask before they read a body: whether there is anything that takes it, a key that it knows, and a
-    /// body of a form that is taken.
-    func readsBody(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> Bool {
+    /// What the connections ask before they read a body: on whose account. `nil` where there is nothing that takes it, no key
+    /// that is known, or a body of a form that is not taken.
+    func bodyAccount(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> MemoryBudget.Account? {
         let screening = RequestScreening(self, keys: keys)
         return { request in
             let path = String((request.path ?? "/").prefix { $0 != "?" })
-            guard let route = Route(path: path), route.methods.contains(request.method) else { return false }
-            guard !route.needsKey(self) || keys.isEmpty || keys.key(in: request.headerFields) != nil else {
-                return false
-            }
-            return screening.originRefusal(of: request, route) == nil
-                && screening.bodyRefusal(of: request, route) == nil
+            guard let route = Route(path: path), route.methods.contains(request.method) else { return nil }
+            guard screening.originRefusal(of: request, route) == nil, screening.bodyRefusal(of: request, route) == nil
+            else { return nil }
+            guard route.needsKey(self), !keys.isEmpty else { return .common }
+            return keys.key(in: request.headerFields).map { .owner($0.name) }
         }
     }
 }

@@ -40,6 +40,10 @@ extension Routes {
         guard count <= largest else {
             throw .tooManySequences(count, limit: largest, prompts: prepared.promptIDs.count)
         }
+        let tokens = prepared.promptIDs.reduce(0) { $0 + $1.count }
+        if prepared.promptIDs.count > 1, let most = admission.largestBatch(of: request.key), tokens > most {
+            throw .tooManyTokens(tokens, limit: most)
+        }
         if let least = request.minimumPriority, options.priority < least {
             throw .invalid(
                 param: "priority",
@@ -78,7 +82,7 @@ extension Routes {
             model: serving.model.name, options: prepared.options, promptIDs: prepared.promptIDs,
             promptTexts: prepared.promptTexts, reply: prepared.reply, form: prepared.form,
             firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
-        responses.add(stream, exchange, requests, arrival: request.arrival)
+        responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)
         admission.add(requests)
         requestMetrics.add(requests, key: request.key, arrival: request.arrival)
         let promptTokens = prepared.promptIDs.reduce(0) { $0 + $1.count }
@@ -149,6 +153,7 @@ extension Routes {
         }
         guard stream.isFinished else { return }
         // Of a request that failed, sequences may still run.
+        let charge = responses.charge(exchange)
         let abandoned = responses.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         if let failure = stream.failure {
@@ -156,7 +161,7 @@ extension Routes {
         } else if stream.options.streaming != nil {
             actions.append(.finishStream(exchange))
         } else {
-            render(stream, exchange)
+            render(stream, exchange, charge: charge)
         }
     }
 
@@ -180,5 +185,11 @@ extension APIError {
         .invalid(
             param: prompts == 1 ? "n" : "prompt",
             message: "The request asks for \(count) completions, but this server holds at most \(limit) at a time.")
+    }
+
+    fileprivate static func tooManyTokens(_ count: Int, limit: Int) -> APIError {
+        .invalid(
+            param: "prompt",
+            message: "The prompts have \(count) tokens, but this server queues at most \(limit) of one request's.")
     }
 }

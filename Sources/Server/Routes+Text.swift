@@ -28,7 +28,7 @@ extension Routes {
         requests[exchange]?.preparationDeadline = limit
         let preparation = Preparation(
             work: work, model: serving.model, text: serving.text, tenant: tenant, arrival: arrival,
-            charge: message.charge, memoryLimit: configuration.maxBodyMemory)
+            charge: message.charge)
         let deadline = timeout.map { arrival + $0 }
         actions.append(.prepare(exchange, preparation, deadline: min(limit, deadline ?? limit)))
         actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
@@ -36,13 +36,15 @@ extension Routes {
     }
 
     /// Writes the body of a complete reply off the loop: of many choices with log-probabilities it is megabytes of JSON.
-    func render(_ stream: CompletionStream, _ exchange: ExchangeID) {
+    ///
+    /// - Parameter charge: what the stream's prompts are charged as.
+    func render(_ stream: CompletionStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
         guard let request = requests[exchange], let serving else { return }
         admission.beginRendering(of: request.key)
         preparing[exchange] = request.key
         let preparation = Preparation(
             work: .rendering(stream), model: serving.model, text: serving.text, tenant: request.key,
-            arrival: request.arrival)
+            arrival: request.arrival, charge: charge)
         let limit = now() + configuration.preparationTimeout
         requests[exchange]?.preparationDeadline = limit
         actions.append(.prepare(exchange, preparation, deadline: limit))
@@ -57,7 +59,9 @@ extension Routes {
         guard let request = requests[exchange], request.status == nil else { return }
         if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {
-        case .success(.body(let body)): reply(exchange, .ok, [.contentType: "application/json"], body)
+        case .success(.body(let body, let charge)):
+            requests[exchange]?.replyCharge = charge
+            reply(exchange, .ok, [.contentType: "application/json"], body)
         case .success(.generation(let endpoint, let prepared)): start(prepared, endpoint, exchange, request)
         case .failure(.overloaded(let refusal, _)): refuse(exchange, overload(refusal))
         case .failure(let error): refuse(exchange, error)

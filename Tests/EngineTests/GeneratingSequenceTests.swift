@@ -25,7 +25,7 @@ import Text
         var sequence = GeneratingSequence(
             GenerationRequest(
                 id: SequenceID(1), promptIDs: [0], sampling: sampling, stop: conditions, maxTokens: maxTokens),
-            tokenizer: tokenizer, endOfSequenceIDs: [3])
+            counts: TokenCounts(prompt: []), tokenizer: tokenizer, endOfSequenceIDs: [3])
         var pieces: [String] = []
         for id in tokenizer.encode(text, addSpecialTokens: false) + (thenStop ? [3] : []) {
             let (piece, finish) = sequence.append(id)

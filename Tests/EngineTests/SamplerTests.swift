@@ -28,7 +28,7 @@ struct SamplerTests {
             testDescription = name
             self.logits = logits.compactMap(\.double).map(Float.init)
             self.expected = expected
-            counts = TokenCounts(prompt: prompt.compactMap(\.integer).map(Int32.init))
+            counts = TokenCounts(prompt: Set(prompt.compactMap(\.integer).map(Int32.init)))
             for id in output.compactMap(\.integer) { counts.append(Int32(id)) }
             position = output.count
             parameters = SamplingParameters()

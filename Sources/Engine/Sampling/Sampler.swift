@@ -144,19 +144,23 @@ final class Sampler {
 
     /// Each id is touched on its own, so the order of the dictionary does not matter.
     private func penalize(_ parameters: SamplingParameters, _ counts: TokenCounts) {
+        for id in counts.prompt where counts.generated[id] == nil && adjusted.indices.contains(Int(id)) {
+            adjusted[Int(id)] = repeated(adjusted[Int(id)], parameters)
+        }
         for (id, count) in counts.generated where adjusted.indices.contains(Int(id)) {
-            var logit = adjusted[Int(id)]
-            // The least penalties make numbers that float32 does not have; only the model's own logits may be at fault.
-            logit =
-                logit > 0
-                ? min(logit / parameters.repetitionPenalty, .greatestFiniteMagnitude)
-                : logit * parameters.repetitionPenalty
-            if count > 0 {
-                logit -= parameters.frequencyPenalty * Float(count)
-                logit -= parameters.presencePenalty
-            }
+            var logit = repeated(adjusted[Int(id)], parameters)
+            logit -= parameters.frequencyPenalty * Float(count)
+            logit -= parameters.presencePenalty
             adjusted[Int(id)] = logit
         }
+    }
+
+    /// The logit of a token that has occurred.
+    private func repeated(_ logit: Float, _ parameters: SamplingParameters) -> Float {
+        // The least penalties make numbers that float32 does not have; only the model's own logits may be at fault.
+        logit > 0
+            ? min(logit / parameters.repetitionPenalty, .greatestFiniteMagnitude)
+            : logit * parameters.repetitionPenalty
     }
 
     private func choose(

@@ -1,7 +1,9 @@
 /// What sampling needs to know of a sequence: which ids occur in its prompt, how often each was generated, and which came
 /// last.
 struct TokenCounts {
-    /// Times each id was generated; 0 for one that only the prompt has.
+    /// The ids of the prompt, when there are penalties; all choices of a prompt share it.
+    let prompt: Set<Int32>
+    /// Times each generated id was generated.
     private(set) var generated: [Int32: Int] = [:]
     /// The last generated ids, as many as bad words can ask for.
     private(set) var recent: [Int32] = []
@@ -10,13 +12,13 @@ struct TokenCounts {
     /// - Parameters:
     ///   - prompt: the prompt's ids, when there are penalties.
     ///   - memory: how many of the last generated ids are kept.
-    init(prompt: some Sequence<Int32>, memory: Int = 0) {
+    init(prompt: Set<Int32>, memory: Int = 0) {
         self.memory = memory
-        for id in prompt { generated[id] = 0 }
+        self.prompt = prompt
     }
 
     /// What sampling with `parameters` needs.
-    init(for parameters: SamplingParameters, prompt: [Int32]) {
+    init(for parameters: SamplingParameters, prompt: Set<Int32>) {
         self.init(
             prompt: parameters.hasPenalties ? prompt : [],
             memory: parameters.badWords.reduce(0) { max($0, $1.count - 1) })

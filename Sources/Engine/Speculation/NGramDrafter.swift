@@ -7,6 +7,8 @@ enum NGramDrafter {
     static let shortest = 2
     /// How far back they are looked for: 32768 tokens are searched in some 10 us.
     static let horizon = 32768
+    /// The last tokens that a guess can depend on.
+    static let reach = horizon + longest
 
     /// `count` guesses, or none. Of equally long matches the latest counts; where it reaches the end, it goes on with the
     /// guesses themselves, so that a loop is guessed too. O(horizon).

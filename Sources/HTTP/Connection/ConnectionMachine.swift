@@ -25,8 +25,8 @@ struct ConnectionMachine {
 
     let limits: ConnectionLimits
     private let errorBody: ErrorBody
-    /// Whether a request's body is read; otherwise it is served without, and is the connection's last.
-    private let readsBody: @Sendable (HTTPRequest) -> Bool
+    /// Whose body a request's is; nil: it is not read, the request is served without, and is the connection's last.
+    private let bodyAccount: @Sendable (HTTPRequest) -> MemoryBudget.Account?
     /// The only paths that are served; nil for all.
     private let admittedPaths: Set<String>?
     /// What bodies are charged to.
@@ -62,9 +62,10 @@ struct ConnectionMachine {
     ///   request a connection; all else is refused as overloaded. Nil serves all.
     init(
         limits: ConnectionLimits, admittedPaths: Set<String>? = nil, bodyBudget: MemoryBudget, at moment: Moment,
-        readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }, errorBody: @escaping ErrorBody
+        bodyAccount: @escaping @Sendable (HTTPRequest) -> MemoryBudget.Account? = { _ in .common },
+        errorBody: @escaping ErrorBody
     ) {
-        self.readsBody = readsBody
+        self.bodyAccount = bodyAccount
         self.limits = limits
         self.errorBody = errorBody
         self.admittedPaths = admittedPaths
@@ -169,14 +170,15 @@ struct ConnectionMachine {
             let path = head.request.path.map { $0.prefix { $0 != "?" } } ?? ""
             guard admittedPaths.contains(String(path)) else { throw .overloaded }
         }
-        guard head.framing == .length(0) || readsBody(head.request) else {
+        let account = head.framing == .length(0) ? .common : bodyAccount(head.request)
+        guard let account else {
             // What there is of the body would be taken for the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
             return deliver(body: [], charge: nil)
         }
-        guard hasRoom(for: head.framing) else { throw .bodyMemoryExhausted }
-        decoder = BodyDecoder(framing: head.framing, limits: limits.wire, budget: bodyBudget)
+        guard hasRoom(for: head.framing, of: account) else { throw .bodyMemoryExhausted }
+        decoder = BodyDecoder(framing: head.framing, limits: limits.wire, budget: bodyBudget, account: account)
         phase = .body
         readDeadline = nil
         bodyDeadline = moment.instant + limits.bodyTimeout
@@ -189,9 +191,9 @@ struct ConnectionMachine {
 
     /// Whether a body may begin: those that have begun come first, so a large one needs room for all of it. It is not charged
     /// for what it announces.
-    private func hasRoom(for framing: RequestHead.Framing) -> Bool {
+    private func hasRoom(for framing: RequestHead.Framing, of account: MemoryBudget.Account) -> Bool {
         switch framing {
-        case .length(let count): count <= BodyBuffer.freeBytes || count - BodyBuffer.freeBytes <= bodyBudget.available
+        case .length(let count): bodyBudget.hasRoom(for: count - BodyBuffer.freeBytes, of: account)
         case .chunked: true
         }
     }

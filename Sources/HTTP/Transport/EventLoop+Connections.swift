@@ -67,7 +67,7 @@ extension EventLoop {
         let machine = ConnectionMachine(
             limits: configuration.limits,
             admittedPaths: open < configuration.maxConnections ? nil : configuration.reservedPaths,
-            bodyBudget: configuration.bodyBudget, at: now(), readsBody: configuration.readsBody,
+            bodyBudget: configuration.bodyBudget, at: now(), bodyAccount: configuration.bodyAccount,
             errorBody: configuration.errorBody)
         let id = nextNumber()
         guard let sockets,

@@ -25,9 +25,10 @@ public struct HTTPConfiguration: Sendable {
     public var backlog = 1024
     /// How long accepting pauses when descriptors have run out.
     public var acceptPause = Duration.milliseconds(100)
-    /// Whether a request's body is worth reading. Where it is not, the service gets the request with an empty body at once, and
-    /// the connection ends after its reply: nobody who may not ask for anything gets megabytes of memory.
-    public var readsBody: @Sendable (HTTPRequest) -> Bool = { _ in true }
+    /// Whose account of `bodyBudget` a request's body is charged to; nil: it is not worth reading. Then the service gets the
+    /// request with an empty body at once, and the connection ends after its reply: nobody who may not ask for anything gets
+    /// megabytes of memory.
+    public var bodyAccount: @Sendable (HTTPRequest) -> MemoryBudget.Account? = { _ in .common }
     /// Renders the body of a reply to a request that no service saw; its status is the error's.
     public var errorBody: @Sendable (WireError) -> (contentType: String, body: [UInt8]) = { error in
         ("text/plain; charset=utf-8", Array((error.reason + "\n").utf8))

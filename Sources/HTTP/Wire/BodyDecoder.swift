@@ -24,8 +24,14 @@ package struct BodyDecoder {
     /// - Parameters:
     ///   - framing: A length has been checked against the limit by the parser.
     ///   - budget: What the body's memory is charged to.
-    package init(framing: RequestHead.Framing, limits: WireLimits, budget: MemoryBudget = MemoryBudget(limit: .max)) {
-        guard let reservation = budget.reserve(0) else { preconditionFailure("every budget has room for nothing") }
+    ///   - account: Whose body it is.
+    package init(
+        framing: RequestHead.Framing, limits: WireLimits, budget: MemoryBudget = MemoryBudget(limit: .max),
+        account: MemoryBudget.Account = .common
+    ) {
+        guard let reservation = budget.reserve(0, for: account) else {
+            preconditionFailure("every budget has room for nothing")
+        }
         body = BodyBuffer(chargedTo: reservation)
         self.limits = limits
         state =

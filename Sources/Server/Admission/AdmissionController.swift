@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import Scheduling
 
 /// Decides which requests are accepted. Knows counts, never a request's text. Owned by the event loop.
@@ -6,10 +7,9 @@ import Scheduling
 /// *Permits* bound what is accepted: a request holds one while it is prepared, and one for each of its sequences from then
 /// until the sequence ends.
 ///
-/// Between API keys, permits and queued tokens are shared by dynamic thresholds (Choudhury and Hahne, "Dynamic Queue Length
-/// Thresholds for Shared-Memory Packet Switches", 1998): a key may take more while it holds at most ``shareFactor`` times what
-/// would be left. One busy key gets 3/4 of the permits, two get 3/7 each, and some are always left for a key that comes later.
-/// Requests without a key are one tenant without that limit.
+/// Between API keys, permits and queued tokens are shared by a ``DynamicThreshold``: one busy key gets 3/4 of the permits, two
+/// get 3/7 each, and some are always left for a key that comes later. A key without anything queued may queue one prompt of any
+/// length. Requests without a key are one tenant without that limit.
 package struct AdmissionController {
     /// Why a request is refused.
     package enum Refusal: Sendable, CaseIterable {
@@ -22,7 +22,7 @@ package struct AdmissionController {
         /// By estimate the request would wait longer than the bound, or than its own timeout. Without a bound nobody is
         /// refused by an estimate.
         case wait
-        /// Unfinished bodies and prompts in preparation take all the memory that there is for them.
+        /// Bodies, prompts and replies take all the memory that there is for them, or the key's share of it.
         case memory
     }
 
@@ -42,8 +42,8 @@ package struct AdmissionController {
         var permits: Int { preparing + sequences }
     }
 
-    /// How many times the permits that are left a key may hold.
-    static let shareFactor = 3
+    /// How keys share permits and queued tokens.
+    private static let threshold = DynamicThreshold(factor: 3)
 
     /// All permits.
     let capacity: Int
@@ -74,7 +74,12 @@ package struct AdmissionController {
 
     /// The most sequences that one request of a tenant can ever have.
     func largestRequest(of tenant: String) -> Int {
-        tenant == RateLimiter.nobody ? capacity : max(1, Self.share(of: capacity))
+        tenant == RateLimiter.nobody ? capacity : max(1, Self.threshold.share(of: capacity))
+    }
+
+    /// The most tokens that the prompts of one request of a tenant can ever have, where it has several; `nil`: any number.
+    func largestBatch(of tenant: String) -> Int? {
+        tenant == RateLimiter.nobody ? nil : bounds.tokens.map { Self.threshold.share(of: $0) }
     }
 
     /// Takes a permit for a request that is about to be prepared; returns why there is none. O(1).
@@ -112,13 +117,12 @@ package struct AdmissionController {
         if let limit = bounds.tokens {
             let queued = load(ahead: .max, priority: .max)
             let own = queued[tenant]?.tokens ?? 0
-            let all = queued.values.reduce(0) { $0 + $1.tokens }
-            let wanted = prompts.reduce(0, +)
-            if all > 0, all + wanted > limit { return .tokens }
-            if tenant != RateLimiter.nobody, own > 0,
-                !Self.isWithinShare(held: own + wanted, left: limit - all - wanted)
-            {
-                return .share
+            let left = limit - queued.values.reduce(0) { $0 + $1.tokens } - prompts.reduce(0, +)
+            if tenant == RateLimiter.nobody {
+                if !queued.isEmpty, left < 0 { return .tokens }
+            } else if own > 0 || prompts.count > 1 {
+                if left < 0 { return .tokens }
+                if !Self.threshold.allows(held: own + prompts.reduce(0, +), left: left) { return .share }
             }
         }
         guard let bound = bounds.wait else { return nil }
@@ -175,14 +179,8 @@ package struct AdmissionController {
         let held = tenants[tenant]?.permits ?? 0
         // A key without any permit always gets one that is free.
         if held == 0, count == 1 { return nil }
-        return Self.isWithinShare(held: held + count, left: left) ? nil : .share
+        return Self.threshold.allows(held: held + count, left: left) ? nil : .share
     }
-
-    private static func isWithinShare(held: Int, left: Int) -> Bool {
-        left >= 0 && held <= left * shareFactor
-    }
-
-    private static func share(of capacity: Int) -> Int { capacity * shareFactor / (shareFactor + 1) }
 
     /// How long a prompt would wait for its first step, by estimate. Of other keys' queues no more counts than of its own key's,
     /// its own prompt included, since the scheduler serves keys in turn.

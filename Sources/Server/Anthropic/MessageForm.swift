@@ -4,6 +4,8 @@ import Text
 
 /// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
 struct MessageForm: ReplyForm {
+    var bytes: Int { 0 }
+
     func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue {
         var message = Self.message(head, usage: usage)
         message["content"] = .array(items.enumerated().map { Self.block($1, number: $0, head) })

@@ -41,10 +41,15 @@ extension ServerConfiguration {
         rateLimits.tokensPerMinute = try options.integer(.tokensPerMinute, in: 1...1_000_000_000_000)
         maxConnections = try options.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
         maxBodyMemory = try options.size(.maxBodyMemory) ?? maxBodyMemory
-        if maxBodyMemory < maxBodyBytes {
+        // Of the keys none gets all of it.
+        let hasKeys = !apiKeys.isEmpty || apiKeyFile != nil
+        let leastMemory = hasKeys ? MemoryBudget.threshold.capacity(forShare: maxBodyBytes) : maxBodyBytes
+        if maxBodyMemory < leastMemory {
             throw ConfigurationError(
                 option: .maxBodyMemory,
-                reason: "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
+                reason: hasKeys
+                    ? "must be \(leastMemory) bytes, so that one key's share holds a body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes"
+                    : "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
         }
         if let hosts = options.text(.allowedHosts) {
             guard let allowed = AllowedHosts(hosts) else {
@@ -113,7 +118,7 @@ extension ServerConfiguration {
     /// What requests may take of memory beside the model's, for the log.
     var requestMemory: String {
         let parts = [
-            ("bodies and their JSON", maxBodyMemory), ("unread replies", http.outboundBytes),
+            ("bodies, their JSON and prompts", maxBodyMemory), ("unread replies", http.outboundBytes),
             ("grammars", GrammarCompiler.mostLive * CompiledGrammar.mostBytes),
         ]
         return "requests at most: " + parts.map { "\($0.0) \(MemoryPlan.format($0.1))" }.joined(separator: ", ")

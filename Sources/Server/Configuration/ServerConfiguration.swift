@@ -30,7 +30,8 @@ public struct ServerConfiguration: Sendable {
     public var watchdogTimeout: Duration? = .seconds(60)
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
-    /// Bytes of all request bodies that are held at a time, beyond the first 64 KiB of each; above it 503.
+    /// Bytes of all request bodies, their JSON, prompts and replies about text that are held at a time, beyond the first 64 KiB of
+    /// each; above it 503. Of several keys one gets 3/4 at most.
     public var maxBodyMemory = 256 << 20
     /// Who is let in, and how much each may ask for.
     public var apiKeys = APIKeys()

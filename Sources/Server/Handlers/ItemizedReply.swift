@@ -28,6 +28,8 @@ struct ReplyHead: Sendable, Hashable {
 ///
 /// `items` are those so far; the last one is what an event is about.
 protocol ReplyForm: Sendable {
+    /// Bytes of memory that it keeps of the request, about.
+    var bytes: Int { get }
     /// The whole reply.
     func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue
     mutating func begin(_ head: ReplyHead, usage: Usage, to output: inout [UInt8])

@@ -1,3 +1,4 @@
+import HTTP
 import HTTPTypes
 
 /// What is known of a request while it lives, beside what it asks for.
@@ -20,6 +21,8 @@ struct RequestContext {
     var deadline: ContinuousClock.Instant?
     /// When work on its body, or on its reply's body, must have ended.
     var preparationDeadline: ContinuousClock.Instant?
+    /// What its reply takes of the memory for requests while it is written.
+    var replyCharge: MemoryBudget.Reservation?
     /// What every reply to it says.
     var replyFields: HTTPFields = [:]
 }

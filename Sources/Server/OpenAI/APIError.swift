@@ -50,7 +50,7 @@ package enum APIError: Error, Hashable, Sendable {
     case stalled(retryAfter: Int)
     /// The server gave up on an accepted request.
     case aborted
-    /// The values of a body would take more memory than there is for all requests, in bytes.
+    /// What a body becomes would take more memory than the request could ever get, in bytes.
     case bodyTooComplex(bytes: Int, limit: Int)
     /// The request was not complete within the time that it set itself.
     case deadlineExceeded
@@ -224,14 +224,14 @@ extension APIError {
         case .overloaded(.permits, _): "The server is overloaded: its queue is full. Try again later."
         case .overloaded(.share, _): "This API key holds its share of the server's queue. Try again later."
         case .overloaded(.memory, _):
-            "The server is overloaded: the memory for request bodies is in use. Try again later."
+            "The server is overloaded: the memory for requests is in use. Try again later."
         case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
         case .stalled: "The engine is stalled: its current step has taken longer than --watchdog-timeout."
         case .draining: "The server is shutting down and takes no new requests."
         case .bodyTooComplex(let bytes, let limit):
-            "The request body would take \(bytes) bytes of memory once it is read, more than \(limit) (--max-body-memory)."
+            "The request would take \(bytes) bytes of memory, more than \(limit) (--max-body-memory)."
         case .aborted: "The server stopped the request before it was complete."
         case .deadlineExceeded: "The request was not complete within its timeout."
         case .unsatisfiable:

@@ -14,8 +14,8 @@ struct Preparation: Sendable {
 
     enum Outcome: Sendable {
         case generation(Endpoint, RequestPreparation.Prepared)
-        /// The body of a reply.
-        case body([UInt8])
+        /// The body of a reply, and what it is charged as until it has been written.
+        case body([UInt8], MemoryBudget.Reservation?)
     }
 
     var work: Work
@@ -25,10 +25,8 @@ struct Preparation: Sendable {
     let tenant: String
     /// When the request arrived.
     let arrival: ContinuousClock.Instant
-    /// What the body takes of the memory for requests; given back with this value.
+    /// What the body, or the prompts of a complete reply, take of the memory for requests; given back with this value.
     var charge: MemoryBudget.Reservation?
-    /// All the memory for requests, in bytes.
-    var memoryLimit = Int.max
 
     /// Does the work on the calling thread. Stops early, with any error, when `Cancellation.isRequested`.
     ///
@@ -37,14 +35,16 @@ struct Preparation: Sendable {
         do throws(APIError) {
             switch work {
             case .generation(let endpoint, let body):
-                try chargeValues(of: body)
-                let preparation = RequestPreparation(endpoint: endpoint, model: model, text: text, tenant: tenant)
+                let memory = try chargeValues(of: body)
+                var preparation = RequestPreparation(endpoint: endpoint, model: model, text: text, tenant: tenant)
+                preparation.memory = memory
                 let prepared = try preparation.prepare(body) { deadlineKnown(arrival + $0) }
                 return .success(.generation(endpoint, prepared))
             case .text(let endpoint, let body):
-                try chargeValues(of: body)
-                return .success(.body(try TextReply(endpoint: endpoint, model: model, text: text).answer(body)))
-            case .rendering(let stream): return .success(.body(stream.body.serialized))
+                let memory = try chargeValues(of: body)
+                let reply = TextReply(endpoint: endpoint, model: model, text: text, memory: memory)
+                return .success(.body(try reply.answer(body), memory?.kept))
+            case .rendering(let stream): return .success(.body(stream.body.serialized, nil))
             }
         } catch {
             return .failure(error)
@@ -57,14 +57,11 @@ struct Preparation: Sendable {
 
     /// Charges what the JSON of a body takes once it is read, before it is.
     ///
-    /// - Throws: a body that takes more than there is for all requests together is the client's mistake; one that takes more
-    ///   than is free now may be sent again.
-    private func chargeValues(of body: [UInt8]) throws(APIError) {
-        guard let charge else { return }
-        let bytes = max(0, JSONValue.estimatedBytes(of: body) - Self.freeBytes)
-        guard bytes <= memoryLimit - body.count else {
-            throw .bodyTooComplex(bytes: body.count + bytes, limit: memoryLimit)
-        }
-        guard charge.grow(by: bytes) else { throw .overloaded(.memory, retryAfter: 1) }
+    /// - Returns: what else the request takes is charged to it; `nil`: nobody counts.
+    private func chargeValues(of body: [UInt8]) throws(APIError) -> RequestMemory? {
+        guard let charge else { return nil }
+        let memory = RequestMemory(body: charge)
+        try memory.chargeBody(max(0, JSONValue.estimatedBytes(of: body) - Self.freeBytes))
+        return memory
     }
 }

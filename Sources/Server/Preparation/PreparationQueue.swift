@@ -4,6 +4,8 @@
 ///   CPUs were idle is held against it for at most ``longestLead``.
 /// - Of one tenant's jobs the one that has run for the shortest time comes first (least attained service), so the jobs of one
 ///   connection do not hold up those of another.
+/// - One part in ``agedParts`` of a tenant's time goes to its oldest job that has begun, so a stream of small jobs does not
+///   starve a large one.
 struct PreparationQueue {
     /// Names a job; greater for later ones.
     typealias ID = UInt64
@@ -15,6 +17,11 @@ struct PreparationQueue {
         /// Has begun, and waits for its turn.
         case paused
     }
+
+    /// One part in this many of a tenant's time is its oldest job's.
+    static let agedParts = 4
+    /// What other jobs of a tenant run before its oldest one gets a slice.
+    private static let agedTurn = PreparationJob.slice * (agedParts - 1)
 
     private struct Entry {
         var tenant: String
@@ -28,6 +35,10 @@ struct PreparationQueue {
     private struct Tenant {
         var served = Duration.zero
         var jobs = 0
+        /// The oldest job that has begun.
+        var oldest: ID?
+        /// How much longer than its parts the other jobs have run; from ``agedTurn`` on, the oldest job comes first.
+        var owedToOldest = Duration.zero
     }
 
     /// The most that a tenant counts as served beyond the one with jobs that was served least.
@@ -99,6 +110,10 @@ struct PreparationQueue {
         running += 1
         entries[id]?.phase = .running
         entries[id]?.sliceStart = now
+        // Jobs of a tenant begin in the order of their names.
+        guard let tenant = entries[id]?.tenant, tenants[tenant]?.oldest == nil else { return }
+        tenants[tenant]?.oldest = id
+        tenants[tenant]?.owedToOldest = .zero
     }
 
     private mutating func charge(_ id: ID, _ now: ContinuousClock.Instant) {
@@ -107,16 +122,28 @@ struct PreparationQueue {
         entry.attained += time
         entry.sliceStart = now
         entries[id] = entry
-        tenants[entry.tenant]?.served += time
+        guard var tenant = tenants[entry.tenant] else { return }
+        if tenant.oldest == id {
+            // While it runs because nothing else does, it piles up no debt.
+            tenant.owedToOldest = max(.zero - Self.agedTurn, tenant.owedToOldest - time * (Self.agedParts - 1))
+        } else {
+            tenant.owedToOldest += time
+        }
+        tenant.served += time
+        tenants[entry.tenant] = tenant
         raiseFloor()
-        guard let served = tenants[entry.tenant]?.served else { return }
-        tenants[entry.tenant]?.served = min(served, floor + Self.longestLead)
+        tenants[entry.tenant]?.served = min(tenant.served, floor + Self.longestLead)
     }
 
     private mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         raiseFloor()
         tenants[entry.tenant]?.jobs -= 1
+        if tenants[entry.tenant]?.oldest == id {
+            tenants[entry.tenant]?.oldest =
+                entries.filter { $0.value.tenant == entry.tenant && $0.value.phase != .waiting }.keys.min()
+            tenants[entry.tenant]?.owedToOldest = .zero
+        }
         tenants = tenants.filter { $0.value.jobs > 0 || $0.value.served > floor }
     }
 
@@ -139,6 +166,9 @@ struct PreparationQueue {
         if one.tenant != other.tenant {
             let (first, second) = (tenants[one.tenant]?.served ?? .zero, tenants[other.tenant]?.served ?? .zero)
             if first != second { return first < second }
+        } else if let tenant = tenants[one.tenant], tenant.owedToOldest >= Self.agedTurn {
+            if tenant.oldest == left { return true }
+            if tenant.oldest == right { return false }
         }
         return one.attained == other.attained ? left < right : one.attained < other.attained
     }

@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import Text
 
 /// Turns a request's body into prompts of token ids. Pure, and the expensive part of a request before the engine, so it
@@ -15,6 +16,8 @@ struct RequestPreparation: Sendable {
         var form: (any ReplyForm)?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
+        /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
+        var charge: MemoryBudget.Reservation?
     }
 
     let endpoint: Endpoint
@@ -22,6 +25,8 @@ struct RequestPreparation: Sendable {
     let text: TextPipeline?
     /// Whose grammars it may find compiled.
     var tenant = ""
+    /// What the request's prompts are charged to; `nil`: nobody counts.
+    var memory: RequestMemory?
 
     /// - Parameters:
     ///   - body: as it came.
@@ -58,16 +63,24 @@ struct RequestPreparation: Sendable {
             switch prompt {
             case .ids(let ids):
                 promptIDs.append(options.truncation?.cut(ids) ?? ids)
-                guard options.echoesPrompt else { continue }
-                texts.append(text?.tokenizer.decode(ids, skipSpecialTokens: options.skipsSpecialTokens) ?? "")
+                if options.echoesPrompt, let tokenizer = text?.tokenizer {
+                    try memory?.chargeKept(tokenizer.textBytes(of: ids))
+                    texts.append(tokenizer.decode(ids, skipSpecialTokens: options.skipsSpecialTokens))
+                } else if options.echoesPrompt {
+                    texts.append("")
+                }
             case .text(let string):
                 guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
                 promptIDs.append(
                     try text.encode(
                         [TextRun(text: string, isTrusted: true)], options,
                         param: request.prompts.count == 1 ? "prompt" : "prompt[\(index)]", for: model))
-                if options.echoesPrompt { texts.append(string) }
+                if options.echoesPrompt {
+                    try memory?.chargeKept(string.utf8.count)
+                    texts.append(string)
+                }
             }
+            try charge(promptOf: promptIDs.last?.count ?? 0)
         }
         return try prepared(options, promptIDs, texts)
     }
@@ -77,9 +90,15 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(translation, for: model)
         request.options.timeout.map(timeoutKnown)
+        try memory?.chargeKept(translation.form.bytes)
         var prepared = try prepareChat(request)
         prepared.form = translation.form
         return prepared
+    }
+
+    /// Charges what is kept of a prompt of `tokens` tokens: its ids by the reply and by the engine, whose choices share theirs.
+    private func charge(promptOf tokens: Int) throws(APIError) {
+        try memory?.chargeKept(tokens * 2 * MemoryLayout<Int32>.stride + RequestMemory.header)
     }
 
     private func prepareChat(_ request: ChatCompletionRequest) throws(APIError) -> Prepared {
@@ -88,6 +107,8 @@ struct RequestPreparation: Sendable {
         }
         let prompt = try text.render(request)
         let ids = try text.encode(request, prompt, for: model)
+        try charge(promptOf: ids.count)
+        try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
         let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         // A Messages client cannot know whether the model reasons; one that does not keeps any budget.
@@ -154,7 +175,8 @@ struct RequestPreparation: Sendable {
                 try structure.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
         }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
-        return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts)
+        if let source = options.structure?.source { try memory?.chargeKept(source.memoryBytes) }
+        return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts, charge: memory?.kept)
     }
 }
 

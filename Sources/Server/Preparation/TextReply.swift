@@ -14,6 +14,8 @@ struct TextReply: Sendable {
     let endpoint: TextEndpoint
     let model: ServedModel
     let text: TextPipeline?
+    /// What the reply is charged to; `nil`: nobody counts.
+    var memory: RequestMemory?
 
     /// The body of the reply.
     ///
@@ -21,12 +23,26 @@ struct TextReply: Sendable {
     /// - Throws: the `APIError` that the client gets.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
-        switch endpoint {
-        case .tokenize: return try tokenize(json).serialized
-        case .detokenize: return try detokenize(json).serialized
-        case .chatPrompt: return try chatPrompt(json).serialized
-        case .messageTokens: return try messageTokens(json).serialized
-        }
+        let reply =
+            switch endpoint {
+            case .tokenize: try tokenize(json)
+            case .detokenize: try detokenize(json)
+            case .chatPrompt: try chatPrompt(json)
+            case .messageTokens: try messageTokens(json)
+            }
+        let bytes = reply.serialized
+        memory?.kept.shrink(to: bytes.count)
+        return bytes
+    }
+
+    /// Charges what ids take: as such, as values, and written.
+    private func charge(_ ids: [Int32]) throws(APIError) {
+        try memory?.chargeKept(ids.count * (2 * MemoryLayout<JSONValue>.stride + 12))
+    }
+
+    /// Charges what a text takes: as such, as a value, and written, mostly without escapes.
+    private func charge(textOf bytes: Int) throws(APIError) {
+        try memory?.chargeKept(3 * bytes)
     }
 
     private func tokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
@@ -39,8 +55,11 @@ struct TextReply: Sendable {
         case .chat(let chat):
             ids = try text.ids(of: chat, try text.render(chat), for: model)
         }
+        try charge(ids)
         var tokens = JSONValue.null
         if request.returnsTokens {
+            try charge(ids)
+            try charge(textOf: text.tokenizer.contentBytes(of: ids))
             tokens = .array(ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null })
         }
         return [
@@ -51,7 +70,9 @@ struct TextReply: Sendable {
 
     private func detokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
         let request = try DetokenizeRequest(json, for: model)
-        return ["prompt": .string(try requireText().tokenizer.decode(request.tokens, skipSpecialTokens: false))]
+        let tokenizer = try requireText().tokenizer
+        try charge(textOf: tokenizer.textBytes(of: request.tokens))
+        return ["prompt": .string(tokenizer.decode(request.tokens, skipSpecialTokens: false))]
     }
 
     private func chatPrompt(_ json: JSONValue) throws(APIError) -> JSONValue {
@@ -59,6 +80,8 @@ struct TextReply: Sendable {
         let text = try requireText()
         let runs = try text.render(request)
         let ids = try text.ids(of: request, runs, for: model)
+        try charge(ids)
+        try charge(textOf: runs.reduce(0) { $0 + $1.text.utf8.count })
         return [
             "model": .string(model.name), "prompt": .string(runs.map(\.text).joined()), "token_ids": .ids(ids),
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength),

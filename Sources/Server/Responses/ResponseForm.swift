@@ -24,6 +24,8 @@ struct ResponseForm: ReplyForm {
         self.echo = echo
     }
 
+    var bytes: Int { JSONValue.object(echo).memoryBytes }
+
     func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue {
         response(items, head, finish: finish, usage: usage)
     }

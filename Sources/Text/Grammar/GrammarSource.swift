@@ -31,6 +31,18 @@ public enum GrammarSource: Sendable, Hashable {
         }
     }
 
+    /// Bytes of memory that it takes, about.
+    public var memoryBytes: Int {
+        switch self {
+        case .jsonObject: 0
+        case .jsonSchema(let schema): schema.memoryBytes
+        case .regex(let pattern): pattern.utf8.count
+        case .gbnf(let text): text.utf8.count
+        case .choice(let texts): JSONValue.array(texts.map(JSONValue.string)).memoryBytes
+        case .calls(let tools, _, _, _): JSONValue.array(tools).memoryBytes
+        }
+    }
+
     /// O(bytes * log(bytes)): at most some 200 ms. Asks ``Cancellation/isRequested``.
     ///
     /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.

@@ -13,16 +13,37 @@ extension JSONValue {
             return estimate.bytes
         }
     }
+
+    /// Bytes of memory that the value takes once it is ``detached``, about. O(values).
+    public var memoryBytes: Int {
+        let own = MemoryLayout<JSONValue>.stride
+        switch self {
+        case .null, .bool, .integer, .double: return own
+        case .string(let text), .bigInteger(let text): return own + JSONEstimate.heapBytes(of: text)
+        case .array(let elements): return elements.reduce(own + JSONEstimate.header) { $0 + $1.memoryBytes }
+        case .object(let object):
+            return object.reduce(own + JSONEstimate.header) { sum, member in
+                let name = MemoryLayout<String>.stride + JSONEstimate.heapBytes(of: member.name)
+                return sum + name + member.value.memoryBytes
+            }
+        }
+    }
 }
 
 /// Counts what takes memory.
 private struct JSONEstimate {
     /// Arrays grow to twice their size while the former half is still there.
     private static let growth = 3
-    /// A string's header and the allocator's share.
-    private static let header = 64
+    /// An array's or string's header and the allocator's share.
+    static let header = 64
     /// Slots of a member in a hash table, at most, and their size.
     private static let slots = 4 * MemoryLayout<UInt32>.stride
+
+    /// What a string takes outside of its value.
+    static func heapBytes(of text: String) -> Int {
+        let count = text.utf8.count
+        return count > 15 ? header + count : 0
+    }
 
     /// Values and member names, at most.
     private var nodes = 1

@@ -123,6 +123,11 @@ public final class Tokenizer: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// How many bytes the text of `ids` has at most, before ill-formed UTF-8 in it is replaced. O(ids).
+    public func textBytes(of ids: [Int32]) -> Int {
+        ids.reduce(0) { $0 + (texts[$1]?.count ?? 0) }
+    }
+
     /// The bytes that the token `id` adds to the text, perhaps a part of a character only; none for an id without a
     /// token and for a special token that is skipped.
     public func bytes(of id: Int32, skipSpecialTokens: Bool) -> [UInt8] {
@@ -137,6 +142,11 @@ public final class Tokenizer: Sendable {
     /// The content of the token `id` as the vocabulary writes it; `nil` if no token has this id.
     public func token(of id: Int32) -> String? {
         vocabulary.table.tokens[id].map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// How many bytes the contents of the tokens `ids` have together. O(ids).
+    public func contentBytes(of ids: [Int32]) -> Int {
+        ids.reduce(0) { $0 + (vocabulary.table.tokens[$1]?.count ?? 0) }
     }
 
     /// Whether `id` is a special token: one that frames or steers and is no part of the text.

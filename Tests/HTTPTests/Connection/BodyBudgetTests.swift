@@ -1,3 +1,4 @@
+import HTTPTypes
 import TestSupport
 import Testing
 
@@ -66,6 +67,21 @@ import Testing
         connection.receive(post(free) + text(free))
         #expect(connection.delivered.count == 1)
         #expect(hog?.bytes == budget.used)
+    }
+
+    @Test(arguments: [true, false])
+    func `the bodies of one owner leave room for those of another`(isChunked: Bool) {
+        let budget = MemoryBudget(limit: 1_000_000)
+        let account: @Sendable (HTTPRequest) -> MemoryBudget.Account? = { $0.path.map { .owner($0) } }
+        let head = isChunked ? chunked + "\(String(180_000 + free, radix: 16))\r\n" : post(180_000 + free)
+        let held = budget.reserve(740_000, for: .owner("/a"))
+        var first = MachineHarness(bodyBudget: budget, bodyAccount: account)
+        first.receive(head + text(180_000 + free))
+        #expect(first.takeWritten().hasPrefix("HTTP/1.1 503 "))
+        var second = MachineHarness(bodyBudget: budget, bodyAccount: account)
+        second.receive(head.replacing("/a", with: "/b") + text(180_000 + free) + (isChunked ? "\r\n0\r\n\r\n" : ""))
+        #expect(second.delivered.count == 1 && second.takeWritten().isEmpty)
+        #expect(held?.bytes == 740_000 && budget.used == 920_000)
     }
 
     @Test func `one connection alone may fill the budget`() {

@@ -24,11 +24,11 @@ struct MachineHarness {
     init(
         limits: ConnectionLimits = ConnectionLimits(), admittedPaths: Set<String>? = nil,
         bodyBudget: MemoryBudget = MemoryBudget(limit: .max),
-        readsBody: @escaping @Sendable (HTTPRequest) -> Bool = { _ in true }
+        bodyAccount: @escaping @Sendable (HTTPRequest) -> MemoryBudget.Account? = { _ in .common }
     ) {
         machine = ConnectionMachine(
             limits: limits, admittedPaths: admittedPaths, bodyBudget: bodyBudget,
-            at: Moment(instant: clock, date: "D"), readsBody: readsBody
+            at: Moment(instant: clock, date: "D"), bodyAccount: bodyAccount
         ) { error in ("text/plain", Array("\(error)".utf8)) }
     }
 

@@ -5,7 +5,7 @@ import Testing
 /// Bodies of requests that are refused anyway.
 @Suite struct UnwantedBodyTests {
     @Test func `a body that nobody wants is never read, and the connection ends with the reply`() {
-        var connection = MachineHarness(readsBody: { $0.path != "/a" })
+        var connection = MachineHarness(bodyAccount: { $0.path != "/a" ? .common : nil })
         connection.receive("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
         connection.respond("")
         // Delivered before the body is there, and without asking for it.

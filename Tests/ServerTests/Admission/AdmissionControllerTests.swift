@@ -137,8 +137,26 @@ import Testing
         let statistics = statistics(running: 0, waiting: 0)
         #expect(refusal(controller, [150], tenant: "ann", statistics) == nil)
         #expect(refusal(controller, [151], tenant: "ann", statistics) == .share)
-        #expect(refusal(controller, [400], tenant: "bob", statistics) == nil)
-        #expect(refusal(controller, [401], tenant: "bob", statistics) == .tokens)
+        #expect(refusal(controller, [100, 200], tenant: "bob", statistics) == nil)
+        #expect(refusal(controller, [100, 201], tenant: "bob", statistics) == .share)
+        #expect(refusal(controller, [200, 201], tenant: "bob", statistics) == .tokens)
+    }
+
+    @Test func `one prompt of a key that has none queued is taken whatever its length`() {
+        let bounds = QueueBounds(tokens: 1000)
+        var controller = controller([300, 300, 400], running: 100, waiting: 100, bounds: bounds, tenant: "ann")
+        let statistics = statistics(running: 0, waiting: 0)
+        #expect(refusal(controller, [5000], tenant: "bob", statistics) == nil)
+        #expect(refusal(controller, [1], tenant: "ann", statistics) == .tokens)
+        controller.add(requests([5000], from: 10, tenant: "bob"))
+        #expect(refusal(controller, [1], tenant: "bob", statistics) == .tokens)
+        #expect(refusal(controller, [900], tenant: "cleo", statistics) == nil)
+        // A batch must fit the share, or nobody could tell how much one request brings.
+        #expect(refusal(controller, [1, 1], tenant: "cleo", statistics) == .tokens)
+        let idle = self.controller([], bounds: bounds)
+        #expect(refusal(idle, [375, 375], tenant: "ann", statistics) == nil)
+        #expect(refusal(idle, [375, 376], tenant: "ann", statistics) == .share)
+        #expect(idle.largestBatch(of: "ann") == 750 && idle.largestBatch(of: "") == nil)
     }
 
     @Test func `permits come back once, whatever the order of events`() {

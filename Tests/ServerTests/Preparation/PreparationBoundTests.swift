@@ -19,7 +19,6 @@ import Text
             work: .generation(.completions, body: Array(body.utf8)), model: model, text: text, tenant: "",
             arrival: .now)
         preparation.charge = budget.reserve(0)
-        preparation.memoryLimit = budget.limit
         return preparation.run { _ in }
     }
 

@@ -2,9 +2,102 @@ import Testing
 
 @testable import Server
 
-/// Whose turn it is, on a clock of the test's own.
+/// Whose turn it is, on a clock that only moves when jobs run.
 @Suite struct PreparationQueueTests {
     private var now = ContinuousClock.now
+
+    /// One CPU that runs the queue's jobs slice by slice.
+    private struct CPU {
+        var queue = PreparationQueue(concurrency: 1)
+        var now = ContinuousClock.now
+        /// What each job has left to run.
+        var left: [PreparationQueue.ID: Duration] = [:]
+        /// What each job has run.
+        var ran: [PreparationQueue.ID: Duration] = [:]
+        private var current: PreparationQueue.ID?
+
+        mutating func add(_ tenant: String, _ work: Duration) -> PreparationQueue.ID {
+            let id = queue.add(tenant: tenant)
+            left[id] = work
+            return id
+        }
+
+        /// Runs the job whose turn it is for a slice, or until it ends.
+        mutating func runSlice() {
+            guard let id = current ?? queue.next(now: now)?.id, let rest = left[id] else { return }
+            current = id
+            let time = min(rest, PreparationJob.slice)
+            now += time
+            ran[id, default: .zero] += time
+            left[id] = rest - time
+            if rest == time {
+                queue.end(id, now: now)
+                left[id] = nil
+                current = nil
+            } else if queue.yield(id, now: now) {
+                current = nil
+            }
+        }
+    }
+
+    @Test(arguments: [200, 1000, 3500])
+    func `a large job ends despite small ones of its tenant without end`(microseconds: Int) {
+        var cpu = CPU()
+        let large = cpu.add("", .milliseconds(100))
+        let start = cpu.now
+        while cpu.left[large] != nil, cpu.now - start < .seconds(2) {
+            // There is always a small one that waits.
+            if cpu.left.count < 3 { _ = cpu.add("", .microseconds(microseconds)) }
+            cpu.runSlice()
+        }
+        #expect((.milliseconds(370)...(.milliseconds(410))).contains(cpu.now - start), "\(cpu.now - start)")
+    }
+
+    @Test func `the oldest of several large jobs ends first, and then the next one`() {
+        var cpu = CPU()
+        let large = (0..<3).map { _ in cpu.add("", .milliseconds(50)) }
+        var ends: [PreparationQueue.ID: Duration] = [:]
+        let start = cpu.now
+        while ends.count < 3, cpu.now - start < .seconds(2) {
+            if cpu.left.count < 5 { _ = cpu.add("", .milliseconds(1)) }
+            cpu.runSlice()
+            for id in large where cpu.left[id] == nil && ends[id] == nil { ends[id] = cpu.now - start }
+        }
+        for (index, id) in large.enumerated() {
+            let expected = Duration.milliseconds(200 * (index + 1))
+            #expect(
+                ends[id].map { ($0 - expected) < .milliseconds(30) && ($0 - expected) > .milliseconds(-30) } == true)
+        }
+    }
+
+    @Test func `a small job comes before a large one that has had the CPU to itself`() {
+        var cpu = CPU()
+        let large = cpu.add("", .seconds(10))
+        for _ in 0..<1000 { cpu.runSlice() }
+        let small = cpu.add("", .milliseconds(1))
+        let start = cpu.now
+        while cpu.left[small] != nil { cpu.runSlice() }
+        #expect(cpu.now - start <= .milliseconds(2))
+        #expect(cpu.ran[large].map { $0 >= .seconds(1) } == true)
+    }
+
+    @Test func `the time of a tenant's oldest job is taken from that tenant`() {
+        var cpu = CPU()
+        _ = cpu.add("ann", .seconds(10))
+        var anns = Duration.zero
+        var bobs = Duration.zero
+        let start = cpu.now
+        while cpu.now - start < .milliseconds(400) {
+            let small = (0..<2).map { _ in cpu.add("ann", .milliseconds(1)) }
+            let bob = cpu.add("bob", .milliseconds(2))
+            let before = cpu.now
+            while cpu.left[bob] != nil { cpu.runSlice() }
+            bobs += .milliseconds(2)
+            anns += cpu.now - before - .milliseconds(2)
+            _ = small
+        }
+        #expect(anns > bobs * 9 / 10 && anns < bobs * 11 / 10, "\(anns), \(bobs)")
+    }
 
     @Test mutating func `what a tenant got while CPUs were idle delays its small job by the longest lead at most`() {
         var queue = PreparationQueue(concurrency: 3)

@@ -56,7 +56,7 @@ extension ServerSimulation {
         lastConnection += 1
         let machine = ConnectionMachine(
             limits: http.limits, admittedPaths: connections.count < http.maxConnections ? nil : http.reservedPaths,
-            bodyBudget: http.bodyBudget, at: moment, readsBody: http.readsBody, errorBody: http.errorBody)
+            bodyBudget: http.bodyBudget, at: moment, bodyAccount: http.bodyAccount, errorBody: http.errorBody)
         let connection = SimulatedConnection(id: lastConnection, machine: machine)
         connection.isReserved = machine.isRetiring
         connections[connection.id] = connection

@@ -151,7 +151,7 @@ final class ServerSimulation {
         preparation = SimulatedPreparation(concurrency: .random(in: 1...3, using: &random))
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
-        http.readsBody = configuration.readsBody(keys)
+        http.bodyAccount = configuration.bodyAccount(keys)
         self.http = http
         routes = Routes(configuration: configuration, keys: keys, logger: logger, now: { time.now })
         var seeds = SeededGenerator(seed: random.next())

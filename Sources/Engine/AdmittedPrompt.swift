@@ -1,0 +1,37 @@
+import Scheduling
+
+/// A prompt that the engine has checked and hashed, once for all choices that come with it: what a choice costs on its admission
+/// does not grow with the prompt.
+struct AdmittedPrompt {
+    private let ids: [Int32]
+    private let salt: [UInt8]
+    /// As the scheduler knows it.
+    let shared: SharedPrompt
+    /// Its ids, each once; `nil` before somebody asked.
+    private var distinct: Set<Int32>?
+
+    /// - Throws: an empty prompt, or an id that the model does not have.
+    init(_ request: GenerationRequest, _ scheduler: Scheduler, vocabularySize: Int) throws(RequestError) {
+        let known = Int32(0)..<Int32(vocabularySize)
+        guard !request.promptIDs.isEmpty else { throw .empty }
+        // A tokenizer may know more tokens than the model has rows.
+        if let id = request.promptIDs.first(where: { !known.contains($0) }) {
+            throw .unknownToken(id, vocabularySize: vocabularySize)
+        }
+        (ids, salt) = (request.promptIDs, request.cacheSalt)
+        shared = scheduler.share(ids, salt: salt)
+    }
+
+    /// Whether `request` begins with it. O(1) for choices of one request, whose ids are one array.
+    func isPrompt(of request: GenerationRequest) -> Bool {
+        ids == request.promptIDs && salt == request.cacheSalt
+    }
+
+    /// What sampling for `request` needs of it.
+    mutating func counts(for request: GenerationRequest) -> TokenCounts {
+        guard request.sampling.hasPenalties else { return TokenCounts(for: request.sampling, prompt: []) }
+        let distinct = self.distinct ?? Set(ids)
+        self.distinct = distinct
+        return TokenCounts(for: request.sampling, prompt: distinct)
+    }
+}

@@ -1,0 +1,27 @@
+/// The ids of a sequence: those of its prompt, which all choices of the prompt share, and those that it has generated.
+struct SequenceTokens: Sendable {
+    let prompt: [Int32]
+    private(set) var generated: [Int32] = []
+
+    init(prompt: [Int32]) {
+        self.prompt = prompt
+    }
+
+    var count: Int { prompt.count + generated.count }
+
+    /// Amortised O(1): the prompt is never copied.
+    mutating func append(_ id: Int32) { generated.append(id) }
+
+    /// Adds the ids of `range` to `target`.
+    func copy(_ range: Range<Int>, to target: inout [Int32]) {
+        let border = prompt.count
+        target += prompt[min(range.lowerBound, border)..<min(range.upperBound, border)]
+        target += generated[max(range.lowerBound - border, 0)..<max(range.upperBound - border, 0)]
+    }
+
+    /// The last `count` ids, or all.
+    func suffix(_ count: Int) -> [Int32] {
+        guard count > generated.count else { return Array(generated.suffix(count)) }
+        return Array(prompt.suffix(count - generated.count)) + generated
+    }
+}

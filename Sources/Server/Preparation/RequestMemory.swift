@@ -1,0 +1,37 @@
+import HTTP
+
+/// What one request holds of the memory for requests: its body and what is read from it, and what is made of that, which lives
+/// longer. All of it is charged to its key before it is allocated, or as soon as its size is known.
+struct RequestMemory: Sendable {
+    /// What a request's prompts, or its reply, may take before they are charged, in bytes: a small request is never refused for
+    /// the large ones of others. Permits bound all of these together.
+    static let freeBytes = 64 << 10
+    /// What an array or a string takes beside its elements.
+    static let header = 64
+
+    /// The body, and the values that are read from it.
+    let body: MemoryBudget.Reservation
+    /// Prompts, and what else is kept until the reply's end; or the reply.
+    let kept: MemoryBudget.Reservation
+
+    /// - Parameter body: what the body is charged as.
+    init(body: MemoryBudget.Reservation) {
+        self.body = body
+        kept = body.beside(freeBytes: Self.freeBytes)
+    }
+
+    /// - Throws: as ``charge(_:to:)`` does.
+    func chargeBody(_ bytes: Int) throws(APIError) { try charge(bytes, to: body) }
+
+    /// - Throws: as ``charge(_:to:)`` does.
+    func chargeKept(_ bytes: Int) throws(APIError) { try charge(bytes, to: kept) }
+
+    /// - Throws: a request that takes more than it could ever get is the client's mistake; one that takes more than is free now
+    ///   may be sent again.
+    private func charge(_ bytes: Int, to reservation: MemoryBudget.Reservation) throws(APIError) {
+        if reservation.grow(by: bytes) { return }
+        let (all, limit) = (body.chargedBytes + kept.chargedBytes + bytes, body.mostCharged)
+        guard all <= limit else { throw .bodyTooComplex(bytes: all, limit: limit) }
+        throw .overloaded(.memory, retryAfter: 1)
+    }
+}

@@ -1,0 +1,219 @@
+import Engine
+import HTTP
+import HTTPTypes
+import Logging
+import Scheduling
+import Synchronization
+import TestSupport
+import Testing
+import Text
+
+@testable import Server
+
+/// What requests hold of the memory for them, from the body to the end of the reply.
+@Suite struct RequestMemoryTests {
+    /// An engine that does as the test says.
+    private final class Engine: InferenceEngine {
+        private let state = Mutex((submitted: [GenerationRequest](), aborted: [SequenceID](), events: [TokenEvent]()))
+
+        var submitted: [SequenceID] { state.withLock { $0.submitted.map(\.id) } }
+        var aborted: [SequenceID] { state.withLock(\.aborted) }
+
+        func submit(_ requests: [GenerationRequest]) -> Bool {
+            state.withLock { $0.submitted += requests }
+            return true
+        }
+
+        func abort(_ ids: [SequenceID]) { state.withLock { $0.aborted += ids } }
+
+        func takeReport() -> EngineReport {
+            state.withLock { state in
+                defer { state.events = [] }
+                return EngineReport(events: state.events, statistics: EngineStatistics())
+            }
+        }
+
+        func stop() {}
+
+        func end(_ ids: [SequenceID], _ reason: FinishReason) {
+            state.withLock { state in
+                for id in ids {
+                    var event = TokenEvent(sequence: id)
+                    event.finish = reason
+                    state.events.append(event)
+                }
+            }
+        }
+    }
+
+    /// Routes whose work off the loop is done at once.
+    private final class Server {
+        let budget: MemoryBudget
+        let engine = Engine()
+        let routes: Routes
+        private(set) var statuses: [ExchangeID: Int] = [:]
+        private var count: UInt64 = 0
+
+        init(limit: Int, text: TextPipeline? = nil) throws {
+            budget = MemoryBudget(limit: limit)
+            var configuration = try ServerConfiguration(flags: [:], environment: [:])
+            for key in ["ann", "bob"] { try configuration.apiKeys.add("secret-" + key, name: key) }
+            configuration.queueBounds.tokens = nil
+            routes = Routes(
+                configuration: configuration, keys: KeyRing(configuration.apiKeys),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            routes.engine = engine
+            routes.serve(
+                .init(
+                    model: ServedModel(
+                        name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 1 << 20,
+                        hasTokenizer: text != nil, hasChatTemplate: text != nil,
+                        samplingDefaults: SamplingParameters()),
+                    text: text))
+        }
+
+        func send(_ path: String, _ body: JSONValue, key: String = "ann") throws -> ExchangeID {
+            count += 1
+            let bytes = body.serialized
+            var head = HTTPRequest(method: .post, scheme: nil, authority: "localhost", path: path)
+            head.headerFields = [.contentType: "application/json", .authorization: "Bearer secret-" + key]
+            let charge = try #require(budget.reserve(bytes.count, for: .owner(key)))
+            routes.receive(
+                HTTPMessage(head: head, body: bytes, peer: "", charge: charge), exchange: ExchangeID(count))
+            perform()
+            return ExchangeID(count)
+        }
+
+        func end(_ reason: FinishReason, _ ids: [SequenceID]? = nil) {
+            engine.end(ids ?? engine.submitted, reason)
+            routes.engineReported()
+            perform()
+        }
+
+        func leave(_ exchange: ExchangeID, _ outcome: ExchangeOutcome = .clientGone) {
+            routes.ended(exchange, outcome: outcome)
+            perform()
+        }
+
+        private func perform() {
+            while true {
+                let actions = routes.takeActions()
+                if actions.isEmpty { return }
+                for action in actions {
+                    switch action {
+                    case .respond(let id, let head, _), .startStream(let id, let head): statuses[id] = head.status.code
+                    case .prepare(let id, let preparation, _):
+                        routes.prepared(id, preparation.run { _ in })
+                    default: break
+                    }
+                }
+            }
+        }
+    }
+
+    private func ids(_ count: Int) -> JSONValue { .array(Array(repeating: 5, count: count)) }
+
+    private func completion(_ tokens: Int, n: Int = 1, stream: Bool = false) -> JSONValue {
+        ["prompt": ids(tokens), "max_tokens": 1, "n": .integer(n), "stream": .bool(stream)]
+    }
+
+    /// What a prompt of so many tokens is charged as.
+    private func charge(_ tokens: Int) -> Int { tokens * 8 + RequestMemory.header - RequestMemory.freeBytes }
+
+    @Test(arguments: [false, true])
+    func `a prompt is charged until its reply is written`(isStreamed: Bool) throws {
+        let server = try Server(limit: 64 << 20)
+        let exchange = try server.send("/v1/completions", completion(100_000, n: 2, stream: isStreamed))
+        #expect(server.budget.used == charge(100_000), "the body and its values are given back")
+        server.end(.length, [server.engine.submitted[0]])
+        #expect(server.budget.used == charge(100_000))
+        server.end(.length, [server.engine.submitted[1]])
+        #expect(server.statuses[exchange] == 200)
+        #expect(server.budget.used == 0)
+    }
+
+    @Test func `a prompt is charged until the engine has let go of it, when the client leaves`() throws {
+        let server = try Server(limit: 64 << 20)
+        let exchange = try server.send("/v1/completions", completion(100_000, n: 2))
+        server.leave(exchange)
+        #expect(server.engine.aborted == server.engine.submitted)
+        #expect(server.budget.used == charge(100_000))
+        server.end(.abort, [server.engine.submitted[0]])
+        #expect(server.budget.used == charge(100_000))
+        server.end(.abort, [server.engine.submitted[1]])
+        #expect(server.budget.used == 0)
+    }
+
+    @Test func `a prompt that the engine failed, or that is refused, is not charged any longer`() throws {
+        let server = try Server(limit: 64 << 20)
+        let failed = try server.send("/v1/completions", completion(100_000))
+        server.end(.error("fault"))
+        #expect(server.statuses[failed] == 500)
+        #expect(server.budget.used == 0)
+        var body = try #require(completion(100_000).object)
+        body["n"] = 129
+        let refused = try server.send("/v1/completions", .object(body))
+        #expect(server.statuses[refused] == 400)
+        #expect(server.budget.used == 0)
+    }
+
+    @Test func `one key fills the memory, and another is still served`() throws {
+        let server = try Server(limit: 16 << 20)
+        var statuses: [Int] = []
+        for _ in 0..<40 where statuses.last != 503 {
+            let exchange = try server.send("/v1/completions", completion(60_000))
+            statuses.append(server.statuses[exchange] ?? 200)
+        }
+        #expect(statuses.last == 503 && statuses.count > 10)
+        #expect(server.budget.used <= 12 << 20)
+        _ = try server.send("/v1/completions", completion(20_000), key: "bob")
+        #expect(server.engine.submitted.count == statuses.count)
+        // Small ones of the key itself are served too.
+        _ = try server.send("/v1/completions", completion(10))
+        #expect(server.engine.submitted.count == statuses.count + 1)
+        server.end(.length)
+        #expect(server.budget.used == 0)
+    }
+
+    @Test func `a request that could never have the memory is the client's mistake`() throws {
+        let server = try Server(limit: 8 << 20)
+        let exchange = try server.send("/v1/completions", completion(200_000))
+        #expect(server.statuses[exchange] == 413)
+        #expect(server.budget.used == 0)
+    }
+
+    @Test func `replies about text are charged until they are written`() throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let server = try Server(limit: 64 << 20, text: text)
+        let requests: [(String, JSONValue)] = [
+            ("/tokenize", ["prompt": .string(String(repeating: "once ", count: 50_000)), "return_token_strs": true]),
+            ("/detokenize", ["tokens": ids(100_000)]),
+            (
+                "/v1/chat/completions/render",
+                ["messages": [["role": "user", "content": .string(String(repeating: "once ", count: 50_000))]]]
+            ),
+        ]
+        for (path, body) in requests {
+            let exchange = try server.send(path, body)
+            #expect(server.statuses[exchange] == 200, "\(path)")
+            #expect(server.budget.used > 0, "\(path)")
+            server.leave(exchange, .completed)
+            #expect(server.budget.used == 0, "\(path)")
+        }
+        let small = try Server(limit: 1 << 20, text: text)
+        let exchange = try small.send("/tokenize", requests[0].1)
+        #expect(small.statuses[exchange] == 413)
+    }
+
+    @Test func `the memory is large enough for the largest body of one key`() throws {
+        func configure(_ memory: String, keys: Bool) throws -> ServerConfiguration {
+            var flags: [ServerConfiguration.Option: String] = [.maxBodyMemory: memory]
+            if keys { flags[.apiKey] = "secret" }
+            return try ServerConfiguration(flags: flags, environment: [:])
+        }
+        #expect(try configure("32MiB", keys: false).maxBodyMemory == 32 << 20)
+        #expect(try configure("43MiB", keys: true).maxBodyMemory == 43 << 20)
+        let error = #expect(throws: ConfigurationError.self) { try configure("42MiB", keys: true) }
+        #expect(error?.description.contains("44739243 bytes") == true, "\(error?.description ?? "")")
+    }
+}
