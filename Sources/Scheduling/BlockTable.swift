@@ -28,8 +28,12 @@ extension BlockTable {
 
     /// Puts null blocks in the place of a slot; returns its blocks.
     mutating func removeSlot(_ slot: Int) -> [Int32] {
-        let removed = slotBlocks(slot)
+        defer { clear(slot) }
+        return slotBlocks(slot)
+    }
+
+    /// Puts null blocks in the place of a slot.
+    mutating func clear(_ slot: Int) {
         for part in 0..<blocksPerSlot { blocks[slot * blocksPerSlot + part] = Self.nullBlock }
-        return removed
     }
 }

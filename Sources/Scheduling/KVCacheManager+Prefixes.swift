@@ -61,6 +61,9 @@ extension KVCacheManager {
     mutating func letGo(
         of slot: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
     ) {
+        let isShared =
+            group == .global ? letGo(ofShared: slot, &sequence.global) : letGo(ofShared: slot, &sequence.sliding)
+        if isShared { return }
         let blocks = group == .global ? sequence.global.removeSlot(slot) : sequence.sliding.removeSlot(slot)
         guard let first = blocks.first else { return }
         // The slot may have been a copy of one that has been evicted since.
@@ -70,6 +73,17 @@ extension KVCacheManager {
         guard pool.referenceCount(of: first) == 0 else { return }
         if isKnown { prefixes?.rest(firstBlock: first) }
         if group == .global { globalBlocks -= blocks.count }
+    }
+
+    /// Takes the sequence's hold off a slot that others hold too; false: nobody else does. Such a slot is known, and stays in use,
+    /// so nothing need be looked up: all choices of a long prompt may end at once.
+    private mutating func letGo(ofShared slot: Int, _ table: inout BlockTable) -> Bool {
+        guard table.blocksPerSlot > 0, pool.referenceCount(of: table.block(slot: slot, part: 0)) > 1 else {
+            return false
+        }
+        for part in 0..<table.blocksPerSlot { pool.release(table.block(slot: slot, part: part), keepsContent: true) }
+        table.clear(slot)
+        return true
     }
 
     private mutating func hold(_ blocks: [Int32], _ group: PrefixCache.Group) {

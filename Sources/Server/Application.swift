@@ -91,8 +91,10 @@ public final class Application: Sendable {
         let tls = try configuration.tls.map { try TLSContext($0) }
         let routes = Routes(configuration: configuration, keys: keys, logger: logger)
         routes.certificateEnd = tls?.validity?.upperBound
+        let executor = PreparationExecutor()
+        try executor.start()
         await loop.serve(
-            RoutesService(routes: routes, executor: PreparationExecutor()) { [announce] in announce.yield(.drained) })
+            RoutesService(routes: routes, executor: executor) { [announce] in announce.yield(.drained) })
         if let tls, let files = configuration.tls {
             CertificateValidity(file: files.certificateChain, range: tls.validity).log(to: logger)
             await loop.useTLS(tls)
@@ -209,7 +211,12 @@ public final class Application: Sendable {
                 routes.watchdog = watchdog
             }
         }
-        watchdog?.start()
+        do throws(SystemThread.Failure) {
+            try watchdog?.start()
+        } catch {
+            announce.yield(.failed(error.description))
+            return
+        }
         engine.start()
     }
 }

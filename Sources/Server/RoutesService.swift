@@ -72,7 +72,7 @@ final class RoutesService: HTTPService {
             loop.post { loop in
                 guard let service = loop.service as? RoutesService else { return }
                 let job = service.jobs.removeValue(forKey: exchange)
-                let stopped = APIError.stopped(isLate: job?.isLate ?? false)
+                let stopped = APIError.stopped(isLate: job?.isLate ?? false, hasNoThread: job?.hasNoThread ?? false)
                 service.call(on: loop) { $0.prepared(exchange, result ?? .failure(stopped)) }
             }
         }
@@ -81,5 +81,8 @@ final class RoutesService: HTTPService {
 
 extension APIError {
     /// The error of a request whose preparation was stopped before its end.
-    fileprivate static func stopped(isLate: Bool) -> APIError { isLate ? .deadlineExceeded : .aborted }
+    fileprivate static func stopped(isLate: Bool, hasNoThread: Bool) -> APIError {
+        if hasNoThread { return .overloaded(.threads, retryAfter: 1) }
+        return isLate ? .deadlineExceeded : .aborted
+    }
 }

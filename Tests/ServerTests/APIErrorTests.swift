@@ -27,6 +27,7 @@ import Text
         (.bodyTooComplex(bytes: 20, limit: 10), 413, "body_too_large"),
         (.overloaded(.permits, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.tokens, retryAfter: 5), 503, "server_overloaded"),
+        (.overloaded(.threads, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.memory, retryAfter: 5), 503, "server_overloaded"),
         (.overloaded(.share, retryAfter: 5), 429, "rate_limit_exceeded"),
         (.overloaded(.wait, retryAfter: 5), 503, "server_overloaded"),

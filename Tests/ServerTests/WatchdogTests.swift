@@ -67,7 +67,7 @@ import Testing
     @Test func `it looks by itself`() async throws {
         let watchdog = watchdog(timeout: .milliseconds(20))
         enter(1, at: .zero)
-        watchdog.start()
+        try watchdog.start()
         let deadline = ContinuousClock.now + .seconds(30)
         while !watchdog.isStalled, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
         watchdog.stop()

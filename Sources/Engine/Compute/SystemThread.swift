@@ -7,10 +7,23 @@ public enum SystemThread {
         let name: String
         let code: Int32
 
+        /// - Parameter code: the system's error number.
+        public init(name: String, code: Int32) {
+            self.name = name
+            self.code = code
+        }
+
         public var description: String {
-            "cannot start the \(name) thread: \(String(cString: strerror(code))) (errno \(code))"
+            """
+            could not start a thread (\(name)): \(String(cString: strerror(code))) (errno \(code)); the system limits the number \
+            of threads (ulimit -u) or the address space (ulimit -v)
+            """
         }
     }
+
+    /// Starts threads as ``start(_:stackBytes:_:)`` does; tests have others, which the system refuses.
+    public typealias Starter =
+        @Sendable (_ name: String, _ stackBytes: Int, _ body: @escaping @Sendable () -> Void) throws(Failure) -> Void
 
     private final class Body: Sendable {
         let name: String

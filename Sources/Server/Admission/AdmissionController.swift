@@ -24,6 +24,8 @@ package struct AdmissionController {
         case wait
         /// Bodies, prompts and replies take all the memory that there is for them, or the key's share of it.
         case memory
+        /// The system starts no thread to prepare it on.
+        case threads
     }
 
     private struct Sequence {
@@ -220,6 +222,7 @@ extension AdmissionController.Refusal {
         case .tokens: "max_num_queued_tokens"
         case .wait: "max_queue_wait"
         case .memory: "request_memory"
+        case .threads: "threads"
         }
     }
 }

@@ -9,14 +9,20 @@ final class Watchdog: Sendable {
     private let timeout: Duration
     private let logger: Logger
     private let step: @Sendable () -> RunningStep?
+    private let starter: SystemThread.Starter
     /// The number of the step that was found stalled; 0: none.
     private let stalled = Atomic<UInt64>(0)
     private let isStopped = Atomic(false)
 
     /// - Parameters:
     ///   - timeout: how long a step may take.
+    ///   - starter: starts its thread.
     ///   - step: the step that runs now; called from any thread.
-    init(timeout: Duration, logger: Logger, step: @escaping @Sendable () -> RunningStep?) {
+    init(
+        timeout: Duration, logger: Logger, starter: @escaping SystemThread.Starter = SystemThread.start,
+        step: @escaping @Sendable () -> RunningStep?
+    ) {
+        self.starter = starter
         self.timeout = timeout
         self.logger = logger
         self.step = step
@@ -26,17 +32,16 @@ final class Watchdog: Sendable {
     var isStalled: Bool { stalled.load(ordering: .relaxed) > 0 }
 
     /// Looks once a second, or four times within a shorter timeout, until `stop`.
-    func start() {
+    ///
+    /// - Throws: when the system refuses the thread.
+    func start() throws(SystemThread.Failure) {
         let interval = min(timeout / .seconds(4), 1)
-        let thread = Thread { [self] in
+        try starter("watchdog", 512 << 10) { [self] in
             while !isStopped.load(ordering: .relaxed) {
                 look(now: .now)
                 Thread.sleep(forTimeInterval: interval)
             }
         }
-        thread.name = "watchdog"
-        thread.stackSize = 512 << 10
-        thread.start()
     }
 
     func stop() {

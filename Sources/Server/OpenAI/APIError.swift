@@ -225,6 +225,8 @@ extension APIError {
         case .overloaded(.share, _): "This API key holds its share of the server's queue. Try again later."
         case .overloaded(.memory, _):
             "The server is overloaded: the memory for requests is in use. Try again later."
+        case .overloaded(.threads, _):
+            "The server is overloaded: the system starts no more threads for it. Try again later."
         case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."

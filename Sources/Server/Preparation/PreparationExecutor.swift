@@ -1,4 +1,5 @@
 import DequeModule
+import Engine
 import Foundation
 import Synchronization
 import Text
@@ -9,6 +10,8 @@ import Text
 /// checkpoint of the job while another job comes first, so a small prompt never waits for the end of a large one: only for a
 /// checkpoint, about a millisecond. Threads run at a lower priority than the engine's, whose steps wait for the slowest
 /// worker.
+///
+/// A job for which the system starts no thread ends at once, without a result.
 ///
 /// Jobs are bounded by whoever submits them: by the permits of ``AdmissionController``.
 final class PreparationExecutor: Sendable {
@@ -34,16 +37,34 @@ final class PreparationExecutor: Sendable {
     /// Signalled once for each entry of `assigned`.
     private let assignment = DispatchSemaphore(value: 0)
     private let concurrency: Int
+    private let starter: SystemThread.Starter
 
-    /// - Parameter concurrency: jobs that run at once.
-    init(concurrency: Int = ProcessInfo.processInfo.activeProcessorCount) {
+    /// - Parameters:
+    ///   - concurrency: jobs that run at once.
+    ///   - starter: starts its threads.
+    init(
+        concurrency: Int = ProcessInfo.processInfo.activeProcessorCount,
+        starter: @escaping SystemThread.Starter = SystemThread.start
+    ) {
+        self.starter = starter
         self.concurrency = max(1, concurrency)
         state = Mutex(State(queue: PreparationQueue(concurrency: concurrency)))
     }
 
+    /// Starts the threads that are needed as long as no job is paused, so that a system that refuses them is found out at the
+    /// server's start. Without it they start with the first jobs.
+    ///
+    /// - Throws: when the system refuses a thread.
+    func start() throws(SystemThread.Failure) {
+        for _ in 0..<concurrency {
+            try startThread()
+            state.withLock { $0.idleThreads += 1 }
+        }
+    }
+
     /// Runs `work` on a thread, with the job as `Cancellation.token`; then `completion` with its result, also on that thread.
-    /// `nil`: the job was cancelled or late, so that its result is not complete. A job that is cancelled before it begins
-    /// completes on the cancelling thread.
+    /// `nil`: the job was cancelled, late or without a thread, so that its result is not complete. A job that is cancelled before
+    /// it begins completes on the cancelling thread; one without a thread on any, perhaps before this returns.
     func submit<Result: Sendable>(
         tenant: String, deadline: ContinuousClock.Instant, _ work: @escaping @Sendable (PreparationJob) -> Result,
         completion: @escaping @Sendable (Result?) -> Void
@@ -99,7 +120,37 @@ final class PreparationExecutor: Sendable {
 
     /// Starts or resumes the jobs that come first, as long as fewer run than may.
     private func fillCPUs() {
-        let threads = state.withLock { state in
+        var missing = fillCPUsAsFarAsThreadsGo()
+        while missing > 0 {
+            do throws(SystemThread.Failure) {
+                try startThread()
+                missing -= 1
+            } catch {
+                refuseLast()
+                missing += fillCPUsAsFarAsThreadsGo() - 1
+            }
+        }
+    }
+
+    /// Ends the last of the jobs that were assigned and not begun: there is no thread for it.
+    private func refuseLast() {
+        // Whether a thread takes it after all, or another one in its place, there are as many signals as entries.
+        guard assignment.wait(timeout: .now()) == .success else { return }
+        let entry = state.withLock { state in
+            let entry = state.assigned.popLast()
+            if let entry {
+                state.entries[entry.job.id] = nil
+                state.queue.end(entry.job.id, now: .now)
+            }
+            return entry
+        }
+        entry?.job.refuse()
+        entry?.work()
+    }
+
+    /// Assigns and resumes jobs; returns how many threads are missing for that.
+    private func fillCPUsAsFarAsThreadsGo() -> Int {
+        state.withLock { state in
             var threads = 0
             while let (id, hasBegun) = state.queue.next(now: .now), let entry = state.entries[id] {
                 if hasBegun {
@@ -112,12 +163,12 @@ final class PreparationExecutor: Sendable {
             }
             return threads
         }
-        for _ in 0..<threads { startThread() }
     }
 
     /// A thread takes jobs that are assigned, and ends when enough others wait.
-    private func startThread() {
-        let thread = Thread { [self] in
+    private func startThread() throws(SystemThread.Failure) {
+        // Templates and JSON recurse up to their own bounds.
+        try starter("preparation", 8 << 20) { [self] in
             // Cannot fail for a lower priority; 0 names the calling thread.
             setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
             while true {
@@ -128,9 +179,5 @@ final class PreparationExecutor: Sendable {
                 guard ended(entry.job) else { return }
             }
         }
-        thread.name = "preparation"
-        // Templates and JSON recurse up to their own bounds.
-        thread.stackSize = 8 << 20
-        thread.start()
     }
 }

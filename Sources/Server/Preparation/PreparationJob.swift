@@ -16,6 +16,7 @@ final class PreparationJob: CancellationToken {
     let id: PreparationQueue.ID
     private let executor: PreparationExecutor
     private let isCancelled = Atomic(false)
+    private let isRefused = Atomic(false)
     private let times: Mutex<Times>
     /// Signalled when a paused job may go on.
     private let turn = DispatchSemaphore(value: 0)
@@ -32,6 +33,12 @@ final class PreparationJob: CancellationToken {
         executor.cancelled(self)
     }
 
+    /// Notes that there is no thread for it.
+    func refuse() { isRefused.store(true, ordering: .relaxed) }
+
+    /// Whether it never began because the system started no thread for it.
+    var hasNoThread: Bool { isRefused.load(ordering: .relaxed) }
+
     /// Brings the deadline forward, never back.
     func limit(to deadline: ContinuousClock.Instant) {
         times.withLock { $0.deadline = min($0.deadline, deadline) }
@@ -41,7 +48,7 @@ final class PreparationJob: CancellationToken {
     var isLate: Bool { times.withLock { $0.deadline <= .now } }
 
     /// Whether its result is of no use any more.
-    var isOver: Bool { isCancelled.load(ordering: .relaxed) || isLate }
+    var isOver: Bool { isCancelled.load(ordering: .relaxed) || hasNoThread || isLate }
 
     func shouldStop() -> Bool {
         if isCancelled.load(ordering: .relaxed) { return true }
