@@ -228,6 +228,15 @@ import Text
         }
     }
 
+    @Test func `an array whose elements are made is the same as one that holds them`() {
+        let made = JSONArray(count: 3) { .integer($0 * $0) }
+        #expect(
+            JSONValue.array(made) == [0, 1, 4] && JSONValue.array(made).hashValue == ([0, 1, 4] as JSONValue).hashValue)
+        #expect(JSONValue.array(made).serialized == Array("[0,1,4]".utf8))
+        #expect(made.count == 3 && JSONArray(count: 0) { _ in .null }.isEmpty)
+        #expect(JSONValue.array(made).detached == [0, 1, 4])
+    }
+
     @Test(arguments: [3, 15, 16, 17, 40])
     func `of members with one name the last one counts`(count: Int) throws {
         var random = SeededGenerator(seed: UInt64(count))

@@ -32,7 +32,7 @@ public struct ServerConfiguration: Sendable {
     public var maxBodyBytes = 32 << 20
     /// Bytes of all request bodies, their JSON, prompts and replies about text that are held at a time, beyond the first 64 KiB of
     /// each; above it 503. Of several keys one gets 3/4 at most.
-    public var maxBodyMemory = 256 << 20
+    public var maxBodyMemory = 512 << 20
     /// Who is let in, and how much each may ask for.
     public var apiKeys = APIKeys()
     /// Where other keys stand.

@@ -115,7 +115,8 @@ extension FinishReason {
 }
 
 extension JSONValue {
+    /// Token ids, which take no more memory as a value than they do already.
     static func ids(_ ids: [Int32]) -> JSONValue {
-        .array(ids.map { .integer(Int($0)) })
+        .array(JSONArray(count: ids.count) { .integer(Int(ids[$0])) })
     }
 }

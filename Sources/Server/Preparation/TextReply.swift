@@ -35,14 +35,20 @@ struct TextReply: Sendable {
         return bytes
     }
 
-    /// Charges what ids take: as such, as values, and written.
+    /// Charges what ids take: as such and written, both in arrays that may be twice as large.
     private func charge(_ ids: [Int32]) throws(APIError) {
-        try memory?.chargeKept(ids.count * (2 * MemoryLayout<JSONValue>.stride + 12))
+        let longest = String(model.vocabularySize).utf8.count + 1
+        try memory?.chargeKept(2 * ids.count * (MemoryLayout<Int32>.stride + longest))
     }
 
-    /// Charges what a text takes: as such, as a value, and written, mostly without escapes.
+    /// Charges what a text takes: as such, and written, mostly without escapes, in an array that may be twice as large.
     private func charge(textOf bytes: Int) throws(APIError) {
         try memory?.chargeKept(3 * bytes)
+    }
+
+    /// Charges what tokens take when they are written: their text, mostly without escapes, with two quotes and a comma each.
+    private func charge(tokens ids: [Int32], _ tokenizer: Tokenizer) throws(APIError) {
+        try memory?.chargeKept(2 * (tokenizer.contentBytes(of: ids) + 3 * ids.count))
     }
 
     private func tokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
@@ -58,9 +64,10 @@ struct TextReply: Sendable {
         try charge(ids)
         var tokens = JSONValue.null
         if request.returnsTokens {
-            try charge(ids)
-            try charge(textOf: text.tokenizer.contentBytes(of: ids))
-            tokens = .array(ids.map { id in text.tokenizer.token(of: id).map(JSONValue.string) ?? .null })
+            let tokenizer = text.tokenizer
+            try charge(tokens: ids, tokenizer)
+            tokens = .array(
+                JSONArray(count: ids.count) { tokenizer.token(of: ids[$0]).map(JSONValue.string) ?? .null })
         }
         return [
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength), "tokens": .ids(ids),

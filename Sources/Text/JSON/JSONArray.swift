@@ -1,8 +1,10 @@
-/// The elements of a JSON array: values of the program, or those of a text that was parsed, which are read when they are asked for.
+/// The elements of a JSON array: values of the program, or those of a text that was parsed, which are read when they are asked
+/// for, or values that a function makes then.
 public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiteral {
     private enum Storage: Sendable {
         case elements([JSONValue])
         case view(JSONView)
+        case made(count: Int, element: @Sendable (Int) -> JSONValue)
     }
 
     /// The place of an element. Of its own, since a parsed array has no element by number.
@@ -26,9 +28,18 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         storage = .view(view)
     }
 
+    /// An array whose elements take no memory.
+    ///
+    /// - Parameters:
+    ///   - count: Not negative.
+    ///   - element: Makes the element of a number from 0 to `count` - 1: the same one each time.
+    public init(count: Int, element: @escaping @Sendable (Int) -> JSONValue) {
+        storage = .made(count: count, element: element)
+    }
+
     public var startIndex: Index {
         switch storage {
-        case .elements: Index(place: 0)
+        case .elements, .made: Index(place: 0)
         case .view(let view): Index(place: view.start)
         }
     }
@@ -36,13 +47,14 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
     public var endIndex: Index {
         switch storage {
         case .elements(let elements): Index(place: elements.count)
+        case .made(let count, _): Index(place: count)
         case .view(let view): Index(place: view.end)
         }
     }
 
     public func index(after index: Index) -> Index {
         switch storage {
-        case .elements: Index(place: index.place + 1)
+        case .elements, .made: Index(place: index.place + 1)
         case .view(let view): Index(place: view.following(index.place))
         }
     }
@@ -53,6 +65,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
     public subscript(index: Index) -> JSONValue {
         switch storage {
         case .elements(let elements): elements[index.place]
+        case .made(_, let element): element(index.place)
         case .view(let view): view.document.value(at: index.place)
         }
     }
@@ -61,6 +74,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
     public var count: Int {
         switch storage {
         case .elements(let elements): elements.count
+        case .made(let count, _): count
         case .view(let view): view.count
         }
     }
