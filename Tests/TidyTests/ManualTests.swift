@@ -50,9 +50,12 @@ import Testing
             "--stop-timeout",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
-        for path in pages where !path.contains("benchmarks") && !path.contains("coming-from") {
+        for path in pages where !path.contains("benchmarks") {
             for (index, line) in MarkdownDocument.at(path).lines.enumerated() {
-                for code in MarkdownDocument.codes(line) {
+                // Where other servers' options are compared with ours, ours are in the last column.
+                let isComparison = path.contains("coming-from")
+                let text = isComparison ? MarkdownDocument.cells(line).last ?? "" : line
+                for code in MarkdownDocument.codes(text) {
                     for word in code.split(separator: " ") where word.hasPrefix("--") {
                         let flag = String(word.prefix { $0 == "-" || $0.isLetter })
                         if !known.contains(flag), !others.contains(flag) {
