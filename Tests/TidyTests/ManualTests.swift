@@ -50,9 +50,12 @@ import Testing
             "--stop-timeout",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
-        for path in pages where !path.contains("benchmarks") && !path.contains("coming-from") {
+        for path in pages where !path.contains("benchmarks") {
             for (index, line) in MarkdownDocument.at(path).lines.enumerated() {
-                for code in MarkdownDocument.codes(line) {
+                // Where other servers' options are compared with ours, ours are in the last column.
+                let isComparison = path.contains("coming-from")
+                let text = isComparison ? MarkdownDocument.cells(line).last ?? "" : line
+                for code in MarkdownDocument.codes(text) {
                     for word in code.split(separator: " ") where word.hasPrefix("--") {
                         let flag = String(word.prefix { $0 == "-" || $0.isLetter })
                         if !known.contains(flag), !others.contains(flag) {
@@ -119,6 +122,50 @@ import Testing
         let codes = MarkdownDocument.at("docs/api.md").rows.flatMap { MarkdownDocument.codes($0[0]) }
         let described = Set(codes.map { String($0.drop { $0 != "/" }) })
         #expect(Set(paths).subtracting(described).sorted() == [], "missing from docs/api.md")
+    }
+
+    @Test func `messages of the troubleshooting page are those of the sources`() {
+        // Lines that a string continues with a backslash are one.
+        let sources = SourceFile.sources.map { file in
+            file.lines.reduce(into: "") { text, line in
+                if text.last == "\\" {
+                    text.removeLast()
+                    text += line.drop(while: \.isWhitespace)
+                } else {
+                    text += "\n" + line
+                }
+            }
+        }.joined()
+        var compared = 0
+        for row in MarkdownDocument.at("docs/troubleshooting.md").rows {
+            for message in MarkdownDocument.codes(row[0]) where message.split(separator: " ").count >= 3 {
+                for part in Self.fixedParts(message) {
+                    compared += 1
+                    let isFound = sources.contains(part)
+                    #expect(isFound, "no source says '\(part)'")
+                }
+            }
+        }
+        #expect(compared > 40)
+    }
+
+    @Test func `what varies in a message is left out`() {
+        let message = "This model's maximum context length is N tokens, cannot read 'FILE' of 12 bytes: ..."
+        #expect(Self.fixedParts(message) == ["This model's maximum context length is", "tokens, cannot read"])
+        #expect(Self.fixedParts("port 8000 on 127.0.0.1 is already in use") == ["is already in use"])
+    }
+
+    /// Parts of a message between what stands for a value: words in capitals, numbers, what is quoted, paths and `...`.
+    private static func fixedParts(_ message: String) -> [String] {
+        var parts: [[Substring]] = [[]]
+        for word in message.split(separator: " ") {
+            let letters = word.filter { $0.isLetter || $0.isNumber }
+            let isValue =
+                letters.allSatisfy { $0.isUppercase || $0.isNumber } || word.hasPrefix("'") || word.contains("/")
+                || word.dropLast().contains(".")
+            if isValue { parts.append([]) } else { parts[parts.count - 1].append(word) }
+        }
+        return parts.map { $0.joined(separator: " ") }.filter { $0.count >= 16 }
     }
 
     /// A time in one unit, any other text as it is.

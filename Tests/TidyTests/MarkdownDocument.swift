@@ -39,8 +39,9 @@ struct MarkdownDocument {
         }
     }
 
-    /// A `\|` is part of its cell.
-    private static func cells(_ row: String) -> [String] {
+    /// The cells of a row of a table, none of any other line. A `\|` is part of its cell.
+    static func cells(_ row: String) -> [String] {
+        guard row.hasPrefix("|") else { return [] }
         var cells = [""]
         var isEscaped = false
         for character in row.dropFirst() {

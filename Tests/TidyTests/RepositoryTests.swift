@@ -39,6 +39,15 @@ import Testing
         }
     }
 
+    @Test func `a decision has context, decision, alternatives and consequences, on one page`() {
+        let headings = ["## Context", "## Decision", "## Alternatives", "## Consequences"]
+        for path in Repository.files(in: "docs/decisions") where path.hasSuffix(".md") && !path.hasSuffix("README.md") {
+            let document = MarkdownDocument.at(path)
+            #expect(document.lines.filter { $0.hasPrefix("## ") } == headings, "\(path)")
+            #expect(document.lines.count <= 60, "\(path)")
+        }
+    }
+
     /// Texts that people read and change, fixtures and weights left out.
     static let prose: [String] = {
         let top = [

@@ -51,17 +51,13 @@ struct Preparation: Sendable {
         }
     }
 
-    /// What the values of each body may take before they are charged: a small request is never refused for the large ones of
-    /// others. Permits bound all of these together.
-    static let freeBytes = 256 << 10
-
     /// Charges what the JSON of a body takes once it is read, before it is.
     ///
     /// - Returns: what else the request takes is charged to it; `nil`: nobody counts.
     private func chargeValues(of body: [UInt8]) throws(APIError) -> RequestMemory? {
         guard let charge else { return nil }
         let memory = RequestMemory(body: charge)
-        try memory.chargeBody(max(0, JSONValue.estimatedBytes(of: body) - Self.freeBytes))
+        try memory.chargeBody(max(0, JSONValue.estimatedBytes(of: body) - RequestMemory.freeJSONBytes))
         return memory
     }
 }

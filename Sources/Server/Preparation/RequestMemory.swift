@@ -6,6 +6,10 @@ struct RequestMemory: Sendable {
     /// What a request's prompts, or its reply, may take before they are charged, in bytes: a small request is never refused for
     /// the large ones of others. Permits bound all of these together.
     static let freeBytes = 64 << 10
+    /// What the values of each body may take before they are charged.
+    static let freeJSONBytes = 256 << 10
+    /// How many times as much as its JSON a conversation takes: measured with 500,000 short messages, and with one that is long.
+    private static let conversationFactor = 4
     /// What an array or a string takes beside its elements.
     static let header = 64
 
@@ -22,6 +26,15 @@ struct RequestMemory: Sendable {
 
     /// - Throws: as ``charge(_:to:)`` does.
     func chargeBody(_ bytes: Int) throws(APIError) { try charge(bytes, to: body) }
+
+    /// Charges what a conversation takes beside its JSON, before it is read from it: messages, the values of the chat template,
+    /// the rendered text and its parts.
+    ///
+    /// - Parameter text: the body that it is in.
+    /// - Throws: as ``charge(_:to:)`` does.
+    func chargeConversation(of text: [UInt8]) throws(APIError) {
+        try chargeBody(Self.conversationFactor * max(0, JSONValue.estimatedBytes(of: text) - Self.freeJSONBytes))
+    }
 
     /// - Throws: as ``charge(_:to:)`` does.
     func chargeKept(_ bytes: Int) throws(APIError) { try charge(bytes, to: kept) }

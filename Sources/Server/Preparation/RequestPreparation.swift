@@ -35,7 +35,9 @@ struct RequestPreparation: Sendable {
     func prepare(
         _ body: [UInt8], timeoutKnown: (Duration) -> Void = { _ in }
     ) throws(APIError) -> Prepared {
-        try prepare(try JSONValue(requestBody: body), timeoutKnown: timeoutKnown)
+        let json = try JSONValue(requestBody: body)
+        if endpoint != .completions { try memory?.chargeConversation(of: body) }
+        return try prepare(json, timeoutKnown: timeoutKnown)
     }
 
     /// The same for a body that has been parsed.

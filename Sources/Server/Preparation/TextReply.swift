@@ -23,6 +23,9 @@ struct TextReply: Sendable {
     /// - Throws: the `APIError` that the client gets.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
+        if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
+            try memory?.chargeConversation(of: body)
+        }
         let reply =
             switch endpoint {
             case .tokenize: try tokenize(json)
