@@ -1,4 +1,5 @@
 import HTTP
+import Text
 
 /// What one request holds of the memory for requests: its body and what is read from it, and what is made of that, which lives
 /// longer. All of it is charged to its key before it is allocated, or as soon as its size is known.
