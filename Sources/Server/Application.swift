@@ -36,7 +36,6 @@ public final class Application: Sendable {
     ///
     /// - Throws: what kept it from listening, or an `ApplicationError` when the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
-        try DescriptorLimit.check()
         MemoryAllocator.configure()
         try LogWriter.bootstrap(configuration.logFormat)
         // The last lines, unless nobody reads them.

@@ -61,6 +61,12 @@ struct ResponseRegistry {
     /// What the prompts of a reply are charged as.
     func charge(_ exchange: ExchangeID) -> MemoryBudget.Reservation? { responses[exchange]?.charge }
 
+    /// Charges what the reply keeps of an event until it is written.
+    func charge(_ event: TokenEvent, of exchange: ExchangeID) throws(APIError) {
+        guard let response = responses[exchange], let charge = response.charge else { return }
+        try charge.charge(response.stream.memoryBytes(of: event))
+    }
+
     func stream(_ exchange: ExchangeID) -> CompletionStream? { responses[exchange]?.stream }
 
     /// Changes a reply in place; `nil`: there is no such reply any more.

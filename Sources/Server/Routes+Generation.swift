@@ -117,7 +117,16 @@ extension Routes {
                     "\(requests[exchange]?.id.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
                     metadata: event.prefixCut.map { ["cut": "\($0.rawValue)"] })
             }
-            update(exchange) { $0.receive(event) }
+            do throws(APIError) {
+                try responses.charge(event, of: exchange)
+                update(exchange) { $0.receive(event) }
+            } catch {
+                if case .overloaded(let refusal, _) = error {
+                    fail(exchange, overload(refusal))
+                } else {
+                    fail(exchange, error)
+                }
+            }
         }
         finishDrainIfIdle()
     }

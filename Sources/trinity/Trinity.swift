@@ -4,7 +4,7 @@ import Server
 
 /// The command line: `trinity serve ...` and the tools beside it.
 @main
-struct Trinity: AsyncParsableCommand {
+struct Trinity: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trinity",
         abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
@@ -15,8 +15,12 @@ struct Trinity: AsyncParsableCommand {
             Render.self,
         ])
 
-    /// Runs the command that the arguments name.
-    static func main() async {
+    /// The commands that run an engine.
+    private static let engineCommands: Set = ["serve", "chat", "complete", "bench"]
+
+    /// Runs the command that the arguments name. Synchronous, so that nothing of Dispatch or Swift's concurrency runs before the
+    /// limits of the process are known to suffice for it.
+    static func main() {
         // `exit` would run the end of each library, and OpenBLAS's waits for threads that may never have come to life, as
         // with little address space. What is buffered is written, and nobody is waited for.
         on_exit(
@@ -24,6 +28,14 @@ struct Trinity: AsyncParsableCommand {
                 fflush(nil)
                 _exit(status)
             }, nil)
-        await main(nil)
+        if let command = CommandLine.arguments.dropFirst().first, engineCommands.contains(command) {
+            do throws(ProcessLimits.Shortage) {
+                try ProcessLimits.current.check()
+            } catch {
+                _ = Array("trinity: \(error)\n".utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+                Foundation.exit(1)
+            }
+        }
+        main(nil)
     }
 }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
 import openai
 import pytest
@@ -126,7 +127,33 @@ def test_a_process_with_little_address_space_leaves_at_its_end():
     assert outcome.returncode == 0 and outcome.stdout
 
 
-@pytest.mark.parametrize("limit", range(7, 13))
+@pytest.mark.parametrize("kilobytes", [150_000, 200_000, 250_000, 300_000, 400_000, 600_000, 800_000, 900_000, 1_000_000,
+                                       1_200_000, 1_500_000, 2_000_000])
+def test_little_address_space_is_an_error_or_enough(kilobytes):
+    command = ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "bash", REPOSITORY / BINARY, "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        # Killed if it says nothing, so that the log ends.
+        watch = threading.Timer(10, process.kill)
+        watch.start()
+        log = ""
+        for line in process.stderr:
+            log += line
+            if "ready:" in line:
+                process.terminate()
+        watch.cancel()
+        code = process.wait(5)
+    lines = [line for line in log.splitlines() if line.startswith("trinity: ")]
+    if "ready:" in log:
+        assert code == 0 and not lines, log
+    else:
+        assert code == 1 and len(lines) == 1, log
+    if kilobytes < 768 << 10:
+        assert "(ulimit -v) must be at least" in lines[0] and f"got {kilobytes} KiB" in lines[0], log
+
+
+@pytest.mark.parametrize("limit", range(4, 13))
 def test_few_descriptors_are_an_error_and_no_crash(limit):
     outcome = subprocess.run(
         ["bash", "-c", f'ulimit -n {limit}; exec "$@"', "bash", REPOSITORY / BINARY, "serve", "--port", "0"],

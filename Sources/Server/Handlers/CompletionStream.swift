@@ -114,6 +114,19 @@ struct CompletionStream: Sendable {
         return output
     }
 
+    /// About what it keeps of an event until the reply is written, the values of its JSON included.
+    func memoryBytes(of event: TokenEvent) -> Int {
+        var bytes = event.promptLogprobs.reduce(0) { $0 + Logprobs.memoryBytes($1) }
+        guard options.streaming == nil else { return bytes }
+        bytes += event.text.utf8.count * 3
+        guard options.logprobs != nil || options.returnsTokenIDs else { return bytes }
+        for token in event.tokens {
+            bytes += MemoryLayout<GeneratedToken>.stride + MemoryLayout<JSONValue>.stride
+            if options.logprobs != nil, let logprobs = token.logprobs { bytes += Logprobs.memoryBytes(logprobs) }
+        }
+        return bytes
+    }
+
     /// Ends the request with an error: the bytes that end a stream that has begun, otherwise none and ``failure`` is
     /// set.
     mutating func fail(_ error: APIError) -> [UInt8] {

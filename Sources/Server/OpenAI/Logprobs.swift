@@ -22,6 +22,15 @@ struct Logprobs {
     /// Whether tokens are named `token_id:N`.
     var namesTokensByID = false
 
+    /// Bytes of an alternative's value in the form that has most: three members, one of them a list of the token's bytes.
+    private static let entryBytes = 512
+
+    /// About what a token's log-probabilities take, with the values that are made of them.
+    static func memoryBytes(_ logprobs: TokenLogprobs) -> Int {
+        MemoryLayout<TokenLogprobs>.stride + RequestMemory.header
+            + logprobs.top.count * MemoryLayout<TokenLogprob>.stride + (logprobs.top.count + 1) * entryBytes
+    }
+
     /// The `logprobs` of a choice, or of the part of it that one chunk carries.
     ///
     /// - Parameter position: where the first token's text begins; moved past the last token.

@@ -25,27 +25,32 @@ struct RequestMemory: Sendable {
         kept = body.beside(freeBytes: Self.freeBytes)
     }
 
-    /// - Throws: as ``charge(_:to:)`` does.
-    func chargeBody(_ bytes: Int) throws(APIError) { try charge(bytes, to: body) }
+    /// - Throws: as `Reservation.charge` does.
+    func chargeBody(_ bytes: Int) throws(APIError) { try body.charge(bytes, beside: kept.chargedBytes) }
 
     /// Charges what a conversation takes beside its JSON, before it is read from it: messages, the values of the chat template,
     /// the rendered text and its parts.
     ///
     /// - Parameter text: the body that it is in.
-    /// - Throws: as ``charge(_:to:)`` does.
+    /// - Throws: as `Reservation.charge` does.
     func chargeConversation(of text: [UInt8]) throws(APIError) {
         try chargeBody(Self.conversationFactor * max(0, JSONValue.estimatedBytes(of: text) - Self.freeJSONBytes))
     }
 
-    /// - Throws: as ``charge(_:to:)`` does.
-    func chargeKept(_ bytes: Int) throws(APIError) { try charge(bytes, to: kept) }
+    /// - Throws: as `Reservation.charge` does.
+    func chargeKept(_ bytes: Int) throws(APIError) { try kept.charge(bytes, beside: body.chargedBytes) }
+}
 
+extension MemoryBudget.Reservation {
+    /// Reserves more.
+    ///
+    /// - Parameter other: what the request is charged elsewhere.
     /// - Throws: a request that takes more than it could ever get is the client's mistake; one that takes more than is free now
     ///   may be sent again.
-    private func charge(_ bytes: Int, to reservation: MemoryBudget.Reservation) throws(APIError) {
-        if reservation.grow(by: bytes) { return }
-        let (all, limit) = (body.chargedBytes + kept.chargedBytes + bytes, body.mostCharged)
-        guard all <= limit else { throw .bodyTooComplex(bytes: all, limit: limit) }
+    func charge(_ bytes: Int, beside other: Int = 0) throws(APIError) {
+        if grow(by: bytes) { return }
+        let all = chargedBytes + other + bytes
+        guard all <= mostCharged else { throw .bodyTooComplex(bytes: all, limit: mostCharged) }
         throw .overloaded(.memory, retryAfter: 1)
     }
 }

@@ -1,9 +1,10 @@
 import ArgumentParser
+import Dispatch
 import Foundation
 import Server
 
 /// `trinity serve`: listens at once, loads the model, answers until SIGTERM.
-struct Serve: AsyncParsableCommand {
+struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model over HTTP.",
         discussion: """
@@ -19,12 +20,18 @@ struct Serve: AsyncParsableCommand {
         _ = try options.configuration()
     }
 
-    func run() async throws {
-        do {
-            try await Application.run(try options.configuration())
-        } catch {
-            Application.writeError("trinity: \(error)\n")
-            throw ExitCode(1)
+    /// Ends the process, with code 0 once the server has ended as it was asked to.
+    func run() throws {
+        let configuration = try options.configuration()
+        Task {
+            do {
+                try await Application.run(configuration)
+                Foundation.exit(0)
+            } catch {
+                Application.writeError("trinity: \(error)\n")
+                Foundation.exit(1)
+            }
         }
+        dispatchMain()
     }
 }

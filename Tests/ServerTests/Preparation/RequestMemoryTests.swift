@@ -35,6 +35,15 @@ import Text
 
         func stop() {}
 
+        func generate(_ id: SequenceID, tokens: Int, alternatives: Int) {
+            let top = (0..<Int32(alternatives)).map { TokenLogprob(id: $0, logprob: -1) }
+            var event = TokenEvent(sequence: id)
+            event.tokens = (0..<tokens).map { _ in
+                GeneratedToken(id: 5, logprobs: TokenLogprobs(logprob: -1, rank: 1, top: top), time: .now)
+            }
+            state.withLock { $0.events.append(event) }
+        }
+
         func end(_ ids: [SequenceID], _ reason: FinishReason) {
             state.withLock { state in
                 for id in ids {
@@ -86,6 +95,10 @@ import Text
 
         func end(_ reason: FinishReason, _ ids: [SequenceID]? = nil) {
             engine.end(ids ?? engine.submitted, reason)
+            report()
+        }
+
+        func report() {
             routes.engineReported()
             perform()
         }
@@ -155,6 +168,36 @@ import Text
         let refused = try server.send("/v1/completions", .object(body))
         #expect(server.statuses[refused] == 400)
         #expect(server.budget.used == 0)
+    }
+
+    @Test func `what a whole reply keeps of its tokens is charged, and ends it where there is no more`() throws {
+        let server = try Server(limit: 16 << 20)
+        var body = try #require(completion(10).object)
+        body["logprobs"] = 5
+        let whole = try server.send("/v1/completions", .object(body))
+        body["stream"] = true
+        let streamed = try server.send("/v1/completions", .object(body))
+        let ids = server.engine.submitted
+        for id in ids { server.engine.generate(id, tokens: 1000, alternatives: 5) }
+        server.report()
+        // Six entries a token; the stream has sent its own and keeps none.
+        let used = server.budget.used
+        #expect((3 << 20 - 1 << 16...4 << 20).contains(used), "\(used)")
+        #expect(server.statuses == [streamed: 200])
+        let others = try #require(server.budget.reserve(9 << 20, for: .owner("bob")))
+        server.engine.generate(ids[0], tokens: 1000, alternatives: 5)
+        server.report()
+        #expect(server.statuses[whole] == 503 && server.engine.aborted == [ids[0]])
+        #expect(server.budget.used == used + 9 << 20, "the engine still has the prompt")
+        server.end(.abort, [ids[0]])
+        #expect(server.budget.used == 9 << 20)
+        others.release()
+        // More than all there is for the key.
+        body["stream"] = false
+        let large = try server.send("/v1/completions", .object(body))
+        server.engine.generate(server.engine.submitted[2], tokens: 5000, alternatives: 5)
+        server.report()
+        #expect(server.statuses[large] == 413)
     }
 
     @Test func `one key fills the memory, and another is still served`() throws {
