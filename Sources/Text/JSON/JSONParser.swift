@@ -32,13 +32,15 @@ extension JSONValue {
 
 /// A recursive-descent reader over bytes. Bounded by its limits; linear in the text.
 struct JSONParser {
-    /// Values between two questions whether to stop.
-    private static let pollInterval = 4096
+    /// Bytes between two questions whether to stop: a value of few bytes costs more than a long string.
+    private static let pollInterval = 1 << 14
 
     let bytes: UnsafeBufferPointer<UInt8>
     let limits: JSONLimits
     var position = 0
     private var values = 0
+    /// Where to ask again.
+    private var checkpoint = Self.pollInterval
     /// Room for strings with escapes.
     private var unescaped: [UInt8] = []
 
@@ -55,7 +57,7 @@ struct JSONParser {
 
     /// Nothing but white space may be left.
     mutating func finish() throws(JSONError) {
-        skipWhitespace()
+        try skipWhitespace()
         guard position == bytes.count else { throw error("unexpected text after the value") }
     }
 
@@ -63,8 +65,8 @@ struct JSONParser {
         guard depth <= limits.depth else { throw error("nested deeper than \(limits.depth) levels") }
         guard values < limits.values else { throw error("more than \(limits.values) values") }
         values += 1
-        if values % Self.pollInterval == 0 { try checkCancellation() }
-        skipWhitespace()
+        try poll()
+        try skipWhitespace()
         guard position < bytes.count else { throw error("unexpected end") }
         switch bytes[position] {
         case UInt8(ascii: "{"): return try parseObject(depth: depth)
@@ -81,17 +83,17 @@ struct JSONParser {
     private mutating func parseObject(depth: Int) throws(JSONError) -> JSONValue {
         position += 1
         var object = JSONObject()
-        skipWhitespace()
+        try skipWhitespace()
         if consume("}") { return .object(object) }
         while true {
-            skipWhitespace()
+            try skipWhitespace()
             let start = position
             let name = try parseName()
             let isNew = object.update(name, try parseValue(depth: depth + 1))
             guard isNew || !limits.refusesRepeatedNames else {
                 throw error("an object has the member '\(name.prefix(64))' twice", at: start)
             }
-            skipWhitespace()
+            try skipWhitespace()
             if consume("}") { return .object(object) }
             guard consume(",") else { throw error("expected ',' or '}' in an object") }
         }
@@ -100,11 +102,11 @@ struct JSONParser {
     private mutating func parseArray(depth: Int) throws(JSONError) -> JSONValue {
         position += 1
         var elements: [JSONValue] = []
-        skipWhitespace()
+        try skipWhitespace()
         if consume("]") { return .array(elements) }
         while true {
             elements.append(try parseValue(depth: depth + 1))
-            skipWhitespace()
+            try skipWhitespace()
             if consume("]") { return .array(elements) }
             guard consume(",") else { throw error("expected ',' or ']' in an array") }
         }
@@ -154,7 +156,7 @@ struct JSONParser {
             let end = min(position + JSONString.stretch, bytes.count)
             position = JSONString.plainEnd(in: bytes, from: position, to: end)
             guard position == end, end < bytes.count else { return }
-            try checkCancellation()
+            try poll()
         }
     }
 
@@ -203,7 +205,10 @@ struct JSONParser {
         return String(copying: text)
     }
 
-    func checkCancellation() throws(JSONError) {
+    /// Asks now and then whether to stop; in every loop, whatever it reads.
+    mutating func poll() throws(JSONError) {
+        guard position >= checkpoint else { return }
+        checkpoint = position + Self.pollInterval
         if Cancellation.isRequested { throw error("cancelled") }
     }
 
@@ -217,8 +222,16 @@ struct JSONParser {
         return true
     }
 
-    mutating func skipWhitespace() {
-        while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    mutating func skipWhitespace() throws(JSONError) {
+        while position < bytes.count {
+            let stop = min(bytes.count, position + Self.pollInterval)
+            while position < stop {
+                let byte = bytes[position]
+                guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }
+                position += 1
+            }
+            try poll()
+        }
     }
 
     func error(_ reason: String, at offset: Int? = nil) -> JSONError {

@@ -2,7 +2,7 @@ extension JSONValue {
     /// The most bytes of memory that the value of a JSON text takes while and after it is parsed, without the text itself.
     ///
     /// One pass over the bytes that makes nothing: for a budget that is charged before a text is parsed. The text need not
-    /// be JSON; parsing one that is not stops earlier.
+    /// be JSON; parsing one that is not stops earlier. Where ``Cancellation`` is requested, the number is of no use.
     ///
     /// - Complexity: O(bytes), at some 1 GB/s.
     public static func estimatedBytes(of text: [UInt8]) -> Int {
@@ -40,7 +40,12 @@ private struct JSONEstimate {
         var position = 0
         // Where a number, if there is one, began at the earliest.
         var start = 0
+        var checkpoint = Cancellation.checkpointBytes
         while position < bytes.count {
+            if position >= checkpoint {
+                checkpoint = position + Cancellation.checkpointBytes
+                if Cancellation.isRequested { return }
+            }
             switch bytes[position] {
             case UInt8(ascii: "\""):
                 position = readString(bytes, from: position + 1)
@@ -79,9 +84,16 @@ private struct JSONEstimate {
     /// - Returns: the position behind the closing quote.
     private mutating func readString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
-        while true {
-            position = JSONString.plainEnd(in: bytes, from: position, to: bytes.count)
-            guard position < bytes.count, bytes[position] != UInt8(ascii: "\"") else { break }
+        var checkpoint = start + Cancellation.checkpointBytes
+        while position < bytes.count {
+            let end = min(position + Cancellation.checkpointBytes, bytes.count)
+            position = JSONString.plainEnd(in: bytes, from: position, to: end)
+            if position >= checkpoint {
+                checkpoint = position + Cancellation.checkpointBytes
+                if Cancellation.isRequested { break }
+            }
+            guard position < end else { continue }
+            guard bytes[position] != UInt8(ascii: "\"") else { break }
             position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
         }
         let count = min(position, bytes.count) - start
