@@ -126,8 +126,8 @@ final class ServerSimulation {
             wait: random.oneIn(3) ? nil : .random(in: .seconds(1) ... .seconds(600), &random))
         configuration.drainTimeout = setting.drainTimeout
         if random.oneIn(3) { configuration.rateLimits.requestsPerMinute = .random(in: 1...60, using: &random) }
-        if setting.isPatient {
-            configuration.engine.maxSequences = 1
+        if setting.isPatient || setting.isLaborious {
+            configuration.engine.maxSequences = setting.isPatient ? 1 : 8
             configuration.engine.maxQueuedSequences = 100
             configuration.queueBounds = QueueBounds()
             configuration.rateLimits = RateLimits()
@@ -188,7 +188,7 @@ final class ServerSimulation {
         }
         if random.oneIn(12) {
             setting.isLaborious = true
-            setting.keys = (0..<Int.random(in: 2...3, using: &random)).map { "key\($0)" }
+            setting.keys = ["key0", "key1"]
             setting.pause = .random(in: .milliseconds(100) ... .seconds(5), &random)
             setting.arrivals = 50
             setting.stepTime = .random(in: .milliseconds(1) ... .milliseconds(100), &random)

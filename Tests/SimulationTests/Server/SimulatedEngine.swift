@@ -184,7 +184,7 @@ struct SimulatedEngine {
         if random.oneIn(20) { sequence.failsAt = .random(in: 0...5, using: &random) }
         // Most grammars are modest; some are without mercy.
         if random.oneIn(grammars) {
-            let slices = random.oneIn(4) ? Int.random(in: 1...300, using: &random) : 1
+            let slices = random.oneIn(grammars > 2 ? 4 : 2) ? Int.random(in: 1...300, using: &random) : 1
             sequence.maskUnits = slices * MaskQueue.unitsPerSlice
             sequence.length = min(sequence.length, 40)
         }
