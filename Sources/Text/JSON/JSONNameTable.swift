@@ -18,7 +18,7 @@ struct JSONNameTable {
     static func append(members: Int, to slots: inout [UInt32]) -> JSONNode {
         let bits = Int.bitWidth - (2 * members - 1).leadingZeroBitCount
         let node = JSONNode(.nameTable, extra: bits, value: slots.count)
-        slots.append(contentsOf: repeatElement(0, count: 1 << bits))
+        slots += [UInt32](repeating: 0, count: 1 << bits)
         return node
     }
 

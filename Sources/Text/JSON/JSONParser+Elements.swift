@@ -1,18 +1,18 @@
 /// Reading an object or an array element by element, for documents too large to become values.
 extension JSONParser {
     mutating func open(_ bracket: Unicode.Scalar) throws(JSONError) {
-        skipWhitespace()
+        try skipWhitespace()
         guard consume(bracket) else { throw error("expected '\(bracket)'") }
     }
 
     /// Goes to the next element of the object or array that was opened; false behind the closing `bracket`.
     mutating func nextElement(before bracket: Unicode.Scalar, _ isFirst: inout Bool) throws(JSONError) -> Bool {
-        skipWhitespace()
+        try skipWhitespace()
         if isFirst, consume(bracket) { return false }
         if !isFirst {
             if consume(bracket) { return false }
             guard consume(",") else { throw error("expected ',' or '\(bracket)'") }
-            skipWhitespace()
+            try skipWhitespace()
         }
         isFirst = false
         return true
@@ -39,7 +39,9 @@ extension JSONParser {
         let opening = position
         position += 1
         var isASCII = true
+        var checkpoint = position + JSONString.stretch
         while true {
+            try checkCancellation(&checkpoint)
             let start = position
             try skipPlain(&isASCII)
             text += UnsafeBufferPointer(rebasing: bytes[start..<position])
@@ -101,8 +103,8 @@ extension JSONParser {
 
     @inline(__always)
     mutating func parseColon() throws(JSONError) {
-        skipWhitespace()
+        try skipWhitespace()
         guard consume(":") else { throw error("expected ':' after a member name") }
-        skipWhitespace()
+        try skipWhitespace()
     }
 }

@@ -79,13 +79,13 @@ struct JSONParser {
 
     /// Nothing but white space may be left.
     mutating func finish() throws(JSONError) {
-        skipWhitespace()
+        try skipWhitespace()
         guard position == bytes.count else { throw error("unexpected text after the value") }
     }
 
     /// Reads the value at the position, which keeps a copy of its bytes alone.
     mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
-        skipWhitespace()
+        try skipWhitespace()
         base = position
         defer { base = 0 }
         let tape = try tape(depth: depth)
@@ -102,7 +102,7 @@ struct JSONParser {
             if try !readScalar(to: &tape) {
                 let isObject = bytes[position] == UInt8(ascii: "{")
                 position += 1
-                skipWhitespace()
+                try skipWhitespace()
                 if consume(isObject ? "}" : "]") {
                     tape.appendEmpty(isObject ? .object : .array)
                 } else {
@@ -119,7 +119,7 @@ struct JSONParser {
             // What ends with this value.
             while true {
                 if open == 0 { return tape }
-                skipWhitespace()
+                try skipWhitespace()
                 if consume(",") {
                     tape.count += 1
                     if tape.isObject { try readName(to: &tape) }
@@ -129,7 +129,9 @@ struct JSONParser {
                     throw error("expected ',' or \(tape.isObject ? "'}' in an object" : "']' in an array")")
                 }
                 let text = UnsafeBufferPointer(rebasing: bytes[base...])
+                let members = tape.count
                 if let name = tape.end(of: text), limits.refusesRepeatedNames { throw repeated(name, tape) }
+                if members >= JSONTape.pollInterval { try checkCancellation() }
                 open -= 1
             }
         }
@@ -140,7 +142,7 @@ struct JSONParser {
     private mutating func readScalar(to tape: inout JSONTape) throws(JSONError) -> Bool {
         valuesToPoll -= 1
         if valuesToPoll == 0 { try poll() }
-        skipWhitespace()
+        try skipWhitespace()
         guard position < bytes.count else { throw error("unexpected end") }
         let byte = bytes[position]
         if byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-") {
@@ -176,7 +178,7 @@ struct JSONParser {
 
     @inline(__always)
     private mutating func readName(to tape: inout JSONTape) throws(JSONError) {
-        skipWhitespace()
+        try skipWhitespace()
         guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
         try readString(to: &tape)
         try parseColon()
@@ -199,14 +201,15 @@ struct JSONParser {
         position += 1
         var kind = JSONNode.Kind.string
         var isASCII = true
+        var checkpoint = position + JSONString.stretch
         while true {
+            try checkCancellation(&checkpoint)
             try skipPlain(&isASCII)
             guard position < bytes.count else { throw error("unterminated string", at: opening) }
             if bytes[position] == UInt8(ascii: "\"") { break }
             guard bytes[position] == UInt8(ascii: "\\") else { throw error("control character in a string") }
             kind = .escapedString
             try parseEscapes { _ in }
-            if peek() == UInt8(ascii: "\\") { try checkCancellation() }
         }
         let count = position - opening - 1
         if !isASCII {
@@ -287,6 +290,14 @@ struct JSONParser {
         if Cancellation.isRequested { throw error("cancelled") }
     }
 
+    /// Asks whether to stop once `checkpoint` is reached, and sets the next one.
+    @inline(__always)
+    func checkCancellation(_ checkpoint: inout Int) throws(JSONError) {
+        guard position >= checkpoint else { return }
+        try checkCancellation()
+        checkpoint = position + JSONString.stretch
+    }
+
     @inline(__always)
     func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
@@ -300,12 +311,16 @@ struct JSONParser {
     }
 
     @inline(__always)
-    mutating func skipWhitespace() {
-        if position < bytes.count, bytes[position] <= 0x20 { skipSpaces() }
+    mutating func skipWhitespace() throws(JSONError) {
+        if position < bytes.count, bytes[position] <= 0x20 { try skipSpaces() }
     }
 
-    private mutating func skipSpaces() {
-        while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    private mutating func skipSpaces() throws(JSONError) {
+        let start = position
+        while let byte = peek(), byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+            position += 1
+            if (position - start) % JSONString.stretch == 0 { try checkCancellation() }
+        }
     }
 
     func error(_ reason: String, at offset: Int? = nil) -> JSONError {

@@ -3,6 +3,9 @@
 /// The first node of an array or object that has not ended holds what is known of it: its kind, how many elements have begun
 /// (`extra`), and the first node + 1 of the array or object around it (`value`, 0 for none).
 struct JSONTape {
+    /// Members of one object between two questions whether to stop.
+    static let pollInterval = 4096
+
     private(set) var nodes: [JSONNode] = []
     private(set) var slots: [UInt32] = []
     /// The first node of the innermost array or object that has not ended; negative for none.
@@ -32,7 +35,8 @@ struct JSONTape {
         (innermost, self.isObject, count) = (nodes.count - 1, isObject, 1)
     }
 
-    /// Ends the innermost array or object. Of two members with the same name the first one is shadowed.
+    /// Ends the innermost array or object. Of two members with the same name the first one is shadowed. Where ``Cancellation``
+    /// is requested, a large object ends without all of its names.
     ///
     /// - Returns: the node of a name that an earlier member has too.
     @inline(__always) mutating func end(of text: UnsafeBufferPointer<UInt8>) -> Int? {
@@ -58,7 +62,10 @@ struct JSONTape {
         var repeated: Int?
         names.removeAll(keepingCapacity: true)
         var name = node + 1
+        var seen = 0
         while name < nodes.count {
+            seen += 1
+            if seen % Self.pollInterval == 0, Cancellation.isRequested { break }
             if let earlier = table.map({ indexed(name, $0, text) }) ?? compared(name, text) {
                 nodes[earlier] = JSONNode(.shadowedName, value: nodes[earlier].value)
                 repeated = repeated ?? name

@@ -80,8 +80,14 @@ private struct JSONEstimate {
     /// - Returns: the position behind the closing quote.
     private mutating func readString(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
         var position = start
+        var checkpoint = start + JSONString.stretch
         while true {
-            position = JSONString.plainEnd(in: bytes, from: position, to: bytes.count)
+            position = JSONString.plainEnd(in: bytes, from: position, to: min(checkpoint, bytes.count))
+            if position >= checkpoint {
+                if Cancellation.isRequested { break }
+                checkpoint = position + JSONString.stretch
+                continue
+            }
             guard position < bytes.count, bytes[position] != UInt8(ascii: "\"") else { break }
             position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
         }

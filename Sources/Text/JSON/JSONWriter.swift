@@ -18,7 +18,7 @@ extension JSONValue {
     }
 
     private func write(to output: inout [UInt8], _ steps: inout WriterSteps) {
-        guard steps.goesOn() else { return }
+        guard steps.goesOn(output.count) else { return }
         switch self {
         case .null: output.append(contentsOf: "null".utf8)
         case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
@@ -38,6 +38,7 @@ extension JSONValue {
             output.append(UInt8(ascii: "{"))
             for (index, member) in object.enumerated() {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
+                guard steps.goesOn(output.count) else { return }
                 JSONValue.writeString(member.name, to: &output)
                 output.append(UInt8(ascii: ":"))
                 member.value.write(to: &output, &steps)
@@ -89,12 +90,17 @@ extension JSONValue {
 
 /// Asks now and then whether to stop writing.
 private struct WriterSteps {
-    private var count = 0
+    /// The bytes of output at which to ask again; every value has at least one.
+    private var checkpoint = interval
     private(set) var isStopped = false
 
-    mutating func goesOn() -> Bool {
-        count += 1
-        if count % 4096 == 0, Cancellation.isRequested { isStopped = true }
+    private static let interval = 1 << 14
+
+    /// - Parameter count: the bytes of output so far.
+    mutating func goesOn(_ count: Int) -> Bool {
+        guard count >= checkpoint else { return !isStopped }
+        checkpoint = count + Self.interval
+        if Cancellation.isRequested { isStopped = true }
         return !isStopped
     }
 }

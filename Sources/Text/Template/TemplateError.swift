@@ -36,4 +36,7 @@ extension TemplateError: CustomStringConvertible {
 enum TemplateFailure: Error {
     case raised(String)
     case failed(String, TemplateError.Kind = .other)
+
+    /// ``Cancellation`` is requested.
+    static var cancelled: TemplateFailure { .failed("the request was cancelled") }
 }

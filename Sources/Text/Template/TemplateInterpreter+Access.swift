@@ -86,13 +86,13 @@ extension TemplateInterpreter {
     private func picking(
         _ values: [TemplateValue], _ from: Int?, _ to: Int?, _ step: Int
     ) throws(TemplateFailure) -> [TemplateValue] {
-        let indices = indices(in: values.count, from, to, step)
+        let indices = Array(indices(in: values.count, from, to, step))
         try charge(indices.count)
         return indices.map { values[$0] }
     }
 
     /// The indices of Python's `[from:to:step]`.
-    private func indices(in count: Int, _ from: Int?, _ to: Int?, _ step: Int) -> [Int] {
+    private func indices(in count: Int, _ from: Int?, _ to: Int?, _ step: Int) -> StrideTo<Int> {
         let range = step > 0 ? 0...count : -1...count - 1
         func clamped(_ bound: Int) -> Int {
             let bound = bound < 0 ? max(bound, -count - 1) + count : bound
@@ -101,7 +101,7 @@ extension TemplateInterpreter {
         let start = from.map(clamped) ?? (step > 0 ? 0 : count - 1)
         let end = to.map(clamped) ?? (step > 0 ? count : -1)
         let limited = min(max(step, -count - 1), count + 1)
-        return Array(stride(from: start, to: end, by: limited))
+        return stride(from: start, to: end, by: limited)
     }
 
     /// The elements that a loop over `value` meets.
@@ -116,7 +116,13 @@ extension TemplateInterpreter {
             return dictionary.keys
         case .string(let string):
             try charge(string.byteCount)
-            return string.characters.map { .string($0) }
+            var elements: [TemplateValue] = []
+            var checkpoint = Checkpoint()
+            for character in string.characters {
+                if checkpoint.mustStop() { throw .cancelled }
+                elements.append(.string(character))
+            }
+            return elements
         default: throw .failed("'\(value.typeName)' object is not iterable", .type)
         }
     }

@@ -45,14 +45,22 @@ extension TemplateInterpreter {
         case "title": return try value(string.titleFiltered)
         case "e", "escape", "forceescape":
             var escaped = TemplateStringBuilder()
-            for scalar in string.scalars { try escaped.append(trusted: Self.entities[scalar] ?? String(scalar)) }
+            var checkpoint = Checkpoint()
+            for scalar in string.scalars {
+                if checkpoint.mustStop() { try poll() }
+                try escaped.append(trusted: Self.entities[scalar] ?? String(scalar))
+            }
             return try value(escaped.string.trusted(ifTrusted: string))
         case "striptags":
             let words = string.withoutTags.splitAtSpace(limit: .max, fromRight: false)
             return try value(try TemplateString.joined(words, by: " "))
         case "urlencode":
             var encoded = TemplateStringBuilder()
-            for byte in string.text.utf8 { try encoded.append(trusted: Self.urlEncoded(byte)) }
+            var checkpoint = Checkpoint()
+            for byte in string.text.utf8 {
+                if checkpoint.mustStop() { try poll() }
+                try encoded.append(trusted: Self.urlEncoded(byte))
+            }
             return try value(encoded.string.trusted(ifTrusted: string))
         case "wordcount": return .integer(string.wordCount)
         default: return nil
@@ -83,7 +91,9 @@ extension TemplateInterpreter {
         // As the reference, which appends a newline so that the last line counts even when empty.
         let lines = try string.appending("\n").lines()
         var builder = TemplateStringBuilder()
+        var checkpoint = Checkpoint()
         for (index, line) in lines.enumerated() {
+            if checkpoint.mustStop() { try poll() }
             if index > 0 { try builder.append("\n") }
             if index == 0 ? indentsFirst : indentsBlank || !line.isEmpty { try builder.append(indent) }
             try builder.append(line)
@@ -114,7 +124,10 @@ extension TemplateInterpreter {
         let width = values[0]?.wholeNumber ?? 79
         guard width > 0 else { throw .failed("invalid width \(width) (must be > 0)") }
         var lines: [TemplateString] = []
-        for line in string.lines() { lines += line.wrapped(width: width, breaksWords: values[1]?.isTrue ?? true) }
+        for line in string.lines() {
+            try charge(1)
+            lines += line.wrapped(width: width, breaksWords: values[1]?.isTrue ?? true)
+        }
         return try TemplateString.joined(lines, by: try values[2]?.printed() ?? "\n")
     }
 }
@@ -124,7 +137,9 @@ extension TemplateString {
     fileprivate var titleFiltered: TemplateString {
         var result = ""
         var isInWord = false
+        var checkpoint = Checkpoint()
         for scalar in scalars {
+            if checkpoint.mustStop() { break }
             let properties = scalar.properties
             result += isInWord ? properties.lowercaseMapping : properties.uppercaseMapping
             isInWord = !(scalar.isPythonSpace || ["-", "(", "{", "[", "<"].contains(scalar))
@@ -134,32 +149,50 @@ extension TemplateString {
 
     fileprivate var withoutTags: TemplateString {
         var kept = String.UnicodeScalarView()
-        var rest = scalars[...]
-        while let start = rest.firstIndex(of: "<") {
-            guard let end = rest[start...].firstIndex(of: ">") else { break }
-            kept.append(contentsOf: rest[..<start])
-            rest = rest[rest.index(after: end)...]
+        // Of a tag that has begun: what stays if it never ends.
+        var open = String.UnicodeScalarView()
+        var checkpoint = Checkpoint()
+        for scalar in scalars {
+            if checkpoint.mustStop() { break }
+            if open.isEmpty, scalar != "<" {
+                kept.append(scalar)
+            } else if scalar == ">" {
+                open = String.UnicodeScalarView()
+            } else {
+                open.append(scalar)
+            }
         }
-        kept.append(contentsOf: rest)
+        kept.append(contentsOf: open)
         return TemplateString(String(kept), madeFrom: self)
     }
 
     fileprivate var wordCount: Int {
-        scalars.split { !($0.properties.isAlphabetic || $0.properties.numericType != nil || $0 == "_") }.count
+        var count = 0
+        var isInWord = false
+        var checkpoint = Checkpoint()
+        for scalar in scalars {
+            if checkpoint.mustStop() { break }
+            let isWord = scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_"
+            if isWord, !isInWord { count += 1 }
+            isInWord = isWord
+        }
+        return count
     }
 
     /// One line as lines of at most `width` characters; white space at a break goes.
     fileprivate func wrapped(width: Int, breaksWords: Bool) -> [TemplateString] {
         var lines: [[Unicode.Scalar]] = []
         var line: [Unicode.Scalar] = []
+        var checkpoint = Checkpoint()
         func finishLine() {
-            while line.last?.isPythonSpace == true { line.removeLast() }
+            while line.last?.isPythonSpace == true, !checkpoint.mustStop() { line.removeLast() }
             if !line.isEmpty || lines.isEmpty { lines.append(line) }
             line = []
         }
         var rest = Array(scalars)[...]
         while let first = rest.first {
-            var chunk = rest.prefix { $0.isPythonSpace == first.isPythonSpace }
+            if checkpoint.mustStop() { break }
+            var chunk = rest.prefix { $0.isPythonSpace == first.isPythonSpace && !checkpoint.mustStop() }
             rest = rest.dropFirst(chunk.count)
             if chunk.count > width, breaksWords {
                 while chunk.count > width - line.count {

@@ -12,6 +12,8 @@ final class TemplateInterpreter {
     /// The step at which to ask again whether to stop.
     private var nextPoll = 4096
     private var stringBytes = 0
+    /// The bytes of text at which to ask.
+    private var nextBytesPoll = Cancellation.checkpointBytes
     /// Bytes of all strings that this rendering may make.
     private let totalStringBytes: Int
     private var depth = 0
@@ -47,7 +49,11 @@ final class TemplateInterpreter {
         guard steps <= TemplateLimits.steps else { throw .failed("the template takes too many steps") }
         guard steps >= nextPoll else { return }
         nextPoll = steps + 4096
-        if Cancellation.isRequested { throw .failed("the request was cancelled") }
+        try poll()
+    }
+
+    func poll() throws(TemplateFailure) {
+        if Cancellation.isRequested { throw .cancelled }
     }
 
     /// A new string as a value, charged for its bytes.
@@ -57,6 +63,10 @@ final class TemplateInterpreter {
             throw .failed("the template makes more than \(totalStringBytes) bytes of text")
         }
         try charge(string.byteCount / 64)
+        if stringBytes >= nextBytesPoll {
+            nextBytesPoll = stringBytes + Cancellation.checkpointBytes
+            try poll()
+        }
         return .string(string)
     }
 

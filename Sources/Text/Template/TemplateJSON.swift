@@ -82,7 +82,9 @@ struct TemplateJSON {
 
     private mutating func write(_ string: TemplateString) throws(TemplateFailure) {
         var text = "\""
+        var checkpoint = Checkpoint()
         for scalar in string.scalars {
+            if checkpoint.mustStop() { throw .cancelled }
             switch scalar {
             case "\"": text += "\\\""
             case "\\": text += "\\\\"

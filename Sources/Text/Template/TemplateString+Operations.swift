@@ -15,7 +15,9 @@ extension TemplateString {
         -> TemplateString
     {
         var builder = TemplateStringBuilder()
+        var checkpoint = Checkpoint()
         for (index, part) in parts.enumerated() {
+            if checkpoint.mustStop() { throw .cancelled }
             if index > 0 { try builder.append(separator) }
             try builder.append(part)
         }
@@ -23,15 +25,22 @@ extension TemplateString {
     }
 
     /// The code points at `indices`, in that order.
-    func picking(_ indices: [Int]) -> TemplateString {
+    func picking(_ indices: some Sequence<Int>) -> TemplateString {
         guard origin.isMixed else {
             let all = Array(scalars)
-            return TemplateString(indices.map { all[$0] }, madeFrom: self)
+            var picked = String.UnicodeScalarView()
+            var checkpoint = Checkpoint()
+            for index in indices {
+                if checkpoint.mustStop() { break }
+                picked.append(all[index])
+            }
+            return TemplateString(String(picked), madeFrom: self)
         }
         let all = characters
         var text = ""
         var origin = TemplateOrigin.trusted
-        for index in indices {
+        // Fewer where the work is to stop.
+        for index in indices where index < all.count {
             let character = all[index]
             if text.isEmpty { origin = character.origin } else { origin.append(character.origin, at: text.utf8.count) }
             text += character.text
@@ -42,14 +51,18 @@ extension TemplateString {
     /// Each code point as a string.
     var characters: [TemplateString] {
         var offset = 0
-        return scalars.map { scalar in
+        var characters: [TemplateString] = []
+        var checkpoint = Checkpoint()
+        for scalar in scalars {
+            if checkpoint.mustStop() { break }
             let start = offset
             offset += UTF8.width(scalar)
-            return TemplateString(String(scalar), origin: origin.slice(start..<offset))
+            characters.append(TemplateString(String(scalar), origin: origin.slice(start..<offset)))
         }
+        return characters
     }
 
-    var reversed: TemplateString { picking(Array((0..<count).reversed())) }
+    var reversed: TemplateString { picking((0..<count).reversed()) }
 
     /// The first `count` code points.
     func prefix(_ count: Int) -> TemplateString {
@@ -68,9 +81,10 @@ extension TemplateString {
         let set = set.map { Set($0.scalars) }
         let isTrimmed = { (scalar: Unicode.Scalar) in set?.contains(scalar) ?? scalar.isPythonSpace }
         var rest = scalars[...]
-        if left { rest = rest.drop(while: isTrimmed) }
+        var checkpoint = Checkpoint()
+        if left { rest = rest.drop { isTrimmed($0) && !checkpoint.mustStop() } }
         if right {
-            while let last = rest.last, isTrimmed(last) { rest.removeLast() }
+            while !checkpoint.mustStop(), let last = rest.last, isTrimmed(last) { rest.removeLast() }
         }
         return slice(rest.startIndex..<rest.endIndex)
     }
@@ -89,7 +103,9 @@ extension TemplateString {
         }
         var offsets: [Int] = []
         matched = 0
+        var checkpoint = Checkpoint()
         for (index, byte) in text.enumerated() {
+            if checkpoint.mustStop() { break }
             while matched > 0, byte != part[matched] { matched = border[matched - 1] }
             if byte == part[matched] { matched += 1 }
             if matched == part.count {
@@ -120,7 +136,9 @@ extension TemplateString {
     private func cut(at offsets: [Int], length: Int) -> [TemplateString] {
         var parts: [TemplateString] = []
         var start = 0
+        var checkpoint = Checkpoint()
         for offset in offsets {
+            if checkpoint.mustStop() { break }
             parts.append(slice(start, offset))
             start = offset + length
         }
@@ -154,14 +172,17 @@ extension TemplateString {
             return cut(at: offsets(of: separator, limit: limit), length: separator.byteCount)
         }
         // From the right, overlapping places resolve differently: search the mirror image.
-        let offsets = reversed.offsets(of: separator.reversed, limit: limit)
+        let mirrored = reversed
+        // Cut short where the work is to stop.
+        guard mirrored.byteCount == byteCount else { return [self] }
+        let offsets = mirrored.offsets(of: separator.reversed, limit: limit)
         return cut(at: offsets.reversed().map { byteCount - $0 - separator.byteCount }, length: separator.byteCount)
     }
 
     /// Cuts at runs of white space; no part is empty.
     func splitAtSpace(limit: Int, fromRight: Bool) -> [TemplateString] {
         guard limit < .max else {
-            return scalars.split(whereSeparator: \.isPythonSpace).map { slice($0.startIndex..<$0.endIndex) }
+            return words
         }
         if fromRight {
             return reversed.splitAtSpace(limit: limit, fromRight: false).map(\.reversed).reversed()
@@ -177,11 +198,34 @@ extension TemplateString {
         return rest.isEmpty ? parts : parts + [slice(rest.startIndex..<rest.endIndex)]
     }
 
+    /// Maximal runs of what is no white space.
+    private var words: [TemplateString] {
+        let scalars = scalars
+        var words: [TemplateString] = []
+        var start: String.Index?
+        var index = scalars.startIndex
+        var checkpoint = Checkpoint()
+        while index < scalars.endIndex {
+            if checkpoint.mustStop() { return words }
+            if !scalars[index].isPythonSpace {
+                start = start ?? index
+            } else if let begin = start {
+                words.append(slice(begin..<index))
+                start = nil
+            }
+            scalars.formIndex(after: &index)
+        }
+        if let start { words.append(slice(start..<index)) }
+        return words
+    }
+
     func lines(keepingEnds: Bool = false) -> [TemplateString] {
         let scalars = scalars
         var lines: [TemplateString] = []
         var (start, index) = (scalars.startIndex, scalars.startIndex)
+        var checkpoint = Checkpoint()
         while index < scalars.endIndex {
+            if checkpoint.mustStop() { return lines }
             let end = index
             scalars.formIndex(after: &index)
             guard scalars[end].isPythonLineEnd else { continue }
@@ -196,18 +240,34 @@ extension TemplateString {
 
     // MARK: Case
 
-    var uppercased: TemplateString { TemplateString(text.uppercased(), madeFrom: self) }
-    var lowercased: TemplateString { TemplateString(text.lowercased(), madeFrom: self) }
+    var uppercased: TemplateString { mapped { $0.uppercased() } }
+    var lowercased: TemplateString { mapped { $0.lowercased() } }
+
+    /// Part by part, for cases change character by character.
+    private func mapped(_ change: (String) -> String) -> TemplateString {
+        var result = ""
+        var rest = scalars[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(4096)
+            result += change(String(part))
+            rest = rest[part.endIndex...]
+            if !rest.isEmpty, Cancellation.isRequested { break }
+        }
+        return TemplateString(result, madeFrom: self)
+    }
 
     var capitalized: TemplateString {
         guard let first = scalars.first else { return self }
         return TemplateString(
-            first.properties.titlecaseMapping + String(scalars.dropFirst()).lowercased(), madeFrom: self)
+            first.properties.titlecaseMapping
+                + TemplateString(String(scalars.dropFirst()), origin: origin).lowercased.text, madeFrom: self)
     }
 
     var swappedCase: TemplateString {
         var result = ""
+        var checkpoint = Checkpoint()
         for scalar in scalars {
+            if checkpoint.mustStop() { break }
             let properties = scalar.properties
             result += properties.isUppercase ? properties.lowercaseMapping : properties.uppercaseMapping
         }
@@ -218,7 +278,9 @@ extension TemplateString {
     var titlecased: TemplateString {
         var result = ""
         var isInWord = false
+        var checkpoint = Checkpoint()
         for scalar in scalars {
+            if checkpoint.mustStop() { break }
             let properties = scalar.properties
             result += isInWord ? properties.lowercaseMapping : properties.titlecaseMapping
             isInWord = properties.isCased

@@ -75,11 +75,17 @@ extension TemplateValue {
 extension TemplateString {
     /// Appends the string as a Python literal: in single quotes unless only double ones spare an escape.
     func writeRepresentation(to builder: inout TemplateStringBuilder) throws(TemplateFailure) {
-        let bytes = text.utf8
-        let usesDoubleQuotes = bytes.contains(UInt8(ascii: "'")) && !bytes.contains(UInt8(ascii: "\""))
-        let quote: Unicode.Scalar = usesDoubleQuotes ? "\"" : "'"
+        var checkpoint = Checkpoint()
+        var (hasSingle, hasDouble) = (false, false)
+        for byte in text.utf8 {
+            if checkpoint.mustStop() { throw .cancelled }
+            if byte == UInt8(ascii: "'") { hasSingle = true }
+            if byte == UInt8(ascii: "\"") { hasDouble = true }
+        }
+        let quote: Unicode.Scalar = hasSingle && !hasDouble ? "\"" : "'"
         var literal = String(quote)
         for scalar in scalars {
+            if checkpoint.mustStop() { break }
             switch scalar {
             case "\\": literal += "\\\\"
             case quote: literal += "\\" + String(quote)

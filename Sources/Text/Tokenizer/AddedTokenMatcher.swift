@@ -81,7 +81,10 @@ struct AddedTokenMatcher: Sendable {
         in text: PieceReader, from start: Int, _ trust: TrustMap
     ) -> (Range<Int>, AddedToken)? {
         guard !edges.isEmpty else { return nil }
-        for first in start..<text.piece.upperBound where firstBytes[Int(text.bytes[first])] {
+        for first in start..<text.piece.upperBound {
+            // A place can cost as many steps as the longest token has bytes.
+            if first & 4095 == 4095, Cancellation.isRequested { return nil }
+            guard firstBytes[Int(text.bytes[first])] else { continue }
             var node = 0
             var position = first
             var longest: (Range<Int>, AddedToken)?
@@ -116,11 +119,14 @@ struct AddedTokenMatcher: Sendable {
 
     private func startOfSpace(before position: Int, in text: PieceReader, _ limit: Int) -> Int {
         var start = position
+        var steps = 0
         // A token's right strip may have gone beyond this match.
         while start > limit {
             let previous = text.start(before: start)
             guard CharacterClass.space.intersects(text.character(at: previous).class) else { break }
             start = previous
+            steps &+= 1
+            if steps % (1 << 14) == 0, Cancellation.isRequested { return start }
         }
         return start
     }

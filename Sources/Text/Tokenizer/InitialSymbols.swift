@@ -33,7 +33,12 @@ struct InitialSymbols: Sendable {
     func append(_ text: PieceReader, to symbols: inout [Int32]) {
         var followsUnknown = false
         var position = text.piece.lowerBound
+        var checkpoint = position + SplitPattern.checkpointBytes
         while position < text.piece.upperBound {
+            if position >= checkpoint {
+                checkpoint = position + SplitPattern.checkpointBytes
+                if Cancellation.isRequested { return }
+            }
             let value: UInt32
             if isByteLevel {
                 let byte = Int(text.bytes[position])

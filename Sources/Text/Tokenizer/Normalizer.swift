@@ -74,6 +74,7 @@ struct Normalizer: Sendable {
             let start = left ? reader.endOfRun(of: .space, from: 0) : 0
             var end = text.count
             while right, end > start {
+                if end % (1 << 14) == 0, Cancellation.isRequested { break }
                 let last = reader.start(before: end)
                 guard CharacterClass.space.intersects(reader.character(at: last).class) else { break }
                 end = last

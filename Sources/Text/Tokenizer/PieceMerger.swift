@@ -19,7 +19,10 @@ struct PieceMerger {
     mutating func merge(by merges: MergeTable) {
         guard symbols.count > 1 else { return }
         rules.removeAll(keepingCapacity: true)
-        for index in 1..<symbols.count { rules.append(merges[symbols[index - 1], symbols[index]]) }
+        for index in 1..<symbols.count {
+            if index % 4096 == 0, Cancellation.isRequested { return }
+            rules.append(merges[symbols[index - 1], symbols[index]])
+        }
         rules.append(MergeTable.none)
         if symbols.count <= PieceMerger.longestScanned { mergeByScan(merges) } else { mergeByHeap(merges) }
     }
@@ -48,11 +51,15 @@ struct PieceMerger {
         next.removeAll(keepingCapacity: true)
         previous.removeAll(keepingCapacity: true)
         for index in 0..<Int32(end) {
+            if index % (1 << 14) == 0, Cancellation.isRequested { return }
             next.append(index + 1)
             previous.append(index - 1)
         }
         heap.removeAll()
-        for index in rules.indices where rules[index] != MergeTable.none { heap.append(candidate(index)) }
+        for index in rules.indices where rules[index] != MergeTable.none {
+            if index % (1 << 14) == 0, Cancellation.isRequested { return }
+            heap.append(candidate(index))
+        }
         heap.order()
         var steps = 0
         while let candidate = heap.popMinimum() {
@@ -111,7 +118,10 @@ private struct MinimumHeap {
 
     /// Makes a heap of what was appended, in linear time.
     mutating func order() {
-        for index in elements.indices.prefix(elements.count / 4 + 1).reversed() { sink(elements[index], from: index) }
+        for index in elements.indices.prefix(elements.count / 4 + 1).reversed() {
+            if index % 4096 == 4095, Cancellation.isRequested { return }
+            sink(elements[index], from: index)
+        }
     }
 
     mutating func insert(_ element: UInt64) {

@@ -42,15 +42,40 @@ struct PieceReader {
         position < piece.upperBound ? bytes[position] : nil
     }
 
-    /// Where the run of `members` that begins at `position` ends; `position` when there is none.
+    /// Where the run of `members` that begins at `position` ends; `position` when there is none. Where ``Cancellation`` is
+    /// requested, a long run ends early.
     func endOfRun(of members: CharacterClass, from position: Int, atMost limit: Int = .max) -> Int {
         var end = position
-        var count = 0
-        while count < limit {
-            let (kind, length) = character(at: end)
-            guard members.intersects(kind) else { break }
-            end += length
-            count += 1
+        var left = limit
+        while left > 0 {
+            var stretch = min(left, Self.runStretch)
+            left -= stretch
+            while stretch > 0 {
+                let (kind, length) = character(at: end)
+                guard members.intersects(kind) else { return end }
+                end += length
+                stretch -= 1
+            }
+            if left > 0, Cancellation.isRequested { return end }
+        }
+        return end
+    }
+
+    /// Characters of a run between two questions whether to stop; they have at most four bytes each.
+    private static let runStretch = Cancellation.checkpointBytes / 4
+
+    /// Where the run of bytes that begins at `position` and that `belongs` accepts ends; early where ``Cancellation`` is
+    /// requested.
+    @inline(__always)
+    func endOfBytes(from position: Int, where belongs: (UInt8) -> Bool) -> Int {
+        var end = position
+        while end < piece.upperBound {
+            let stop = min(piece.upperBound, end + Cancellation.checkpointBytes)
+            while end < stop {
+                guard belongs(bytes[end]) else { return end }
+                end += 1
+            }
+            if end < piece.upperBound, Cancellation.isRequested { return end }
         }
         return end
     }
@@ -73,9 +98,7 @@ struct PieceReader {
 
     /// Where the run of CR and LF that begins at `position` ends.
     func endOfNewlines(from position: Int) -> Int {
-        var end = position
-        while isNewline(at: end) { end += 1 }
-        return end
+        endOfBytes(from: position) { $0 == 0x0A || $0 == 0x0D }
     }
 }
 

@@ -60,12 +60,14 @@ struct PreTokenizer: Sendable {
             }
         case .byteAlphabet:
             return pieces.rewrite { piece, _, output in
-                for byte in text.bytes[piece] { output += UTF8.encode(ByteAlphabet.characters[Int(byte)]) ?? .init() }
+                PieceList.forEachByte(of: text.bytes[piece]) { byte in
+                    output += UTF8.encode(ByteAlphabet.characters[Int(byte)]) ?? .init()
+                }
             }
         case .metaspace(let replacement, let prepends):
             return pieces.rewrite { piece, isFirst, output in
                 let start = output.count
-                for byte in text.bytes[piece] {
+                PieceList.forEachByte(of: text.bytes[piece]) { byte in
                     if byte == UInt8(ascii: " ") { output += replacement } else { output.append(byte) }
                 }
                 let mayPrepend = prepends == .always || (prepends == .first && isFirst && isStart)
@@ -93,21 +95,38 @@ struct PieceList {
     fileprivate mutating func split(_ text: PieceReader, _ pattern: SplitPattern, _ behavior: SplitBehavior) {
         spare.removeAll(keepingCapacity: true)
         var reader = text
-        for (index, piece) in list.enumerated() {
-            if index % 4096 == 4095, Cancellation.isRequested { break }
+        var checkpoint = SplitPattern.checkpointBytes
+        for piece in list {
+            if piece.lowerBound >= checkpoint {
+                checkpoint = piece.lowerBound + SplitPattern.checkpointBytes
+                if Cancellation.isRequested { break }
+            }
             reader.piece = piece
             behavior.split(reader, by: pattern, into: &spare)
         }
         swap(&list, &spare)
     }
 
+    /// Gives `body` all bytes, or the first ones where ``Cancellation`` is requested.
+    @inline(__always)
+    fileprivate static func forEachByte(of bytes: Slice<UnsafeBufferPointer<UInt8>>, _ body: (UInt8) -> Void) {
+        for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: SplitPattern.checkpointBytes) {
+            if start > bytes.startIndex, Cancellation.isRequested { return }
+            for byte in bytes[start..<min(start + SplitPattern.checkpointBytes, bytes.endIndex)] { body(byte) }
+        }
+    }
+
     /// - Parameter body: appends the new text of a piece; knows whether it is the first one.
     fileprivate mutating func rewrite(_ body: (Range<Int>, Bool, inout [UInt8]) -> Void) -> [UInt8] {
         var output: [UInt8] = []
+        var checkpoint = SplitPattern.checkpointBytes
         for index in list.indices {
-            if index % 4096 == 4095, Cancellation.isRequested {
-                list.removeLast(list.count - index)
-                break
+            if list[index].lowerBound >= checkpoint {
+                checkpoint = list[index].lowerBound + SplitPattern.checkpointBytes
+                if Cancellation.isRequested {
+                    list.removeLast(list.count - index)
+                    break
+                }
             }
             let start = output.count
             body(list[index], index == 0, &output)

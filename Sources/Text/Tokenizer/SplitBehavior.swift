@@ -69,7 +69,8 @@ enum SplitBehavior: Sendable {
     private func join(_ parts: [Part], into pieces: inout [Range<Int>], where joins: (Bool, Bool) -> Bool) {
         var open: Range<Int>?
         var former = false
-        for (range, isJoined) in parts {
+        for (index, (range, isJoined)) in parts.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
             if let piece = open, joins(former, isJoined) {
                 open = piece.lowerBound..<range.upperBound
             } else {

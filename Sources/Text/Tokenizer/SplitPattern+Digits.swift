@@ -8,6 +8,7 @@ extension SplitPattern {
             var start = run.lowerBound
             var left = count
             while left > 0 {
+                if left % 4096 == 0, Cancellation.isRequested { return }
                 let length = (left - 1) % 3 + 1
                 let end = text.endOfRun(of: .decimalDigit, from: start, atMost: length)
                 body(start..<end)
@@ -21,7 +22,10 @@ extension SplitPattern {
     static func forEachDigitTripleBoundary(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         forEachDigitRun(in: text) { run, count in
             var start = text.endOfRun(of: .decimalDigit, from: run.lowerBound, atMost: count % 3)
+            var steps = 0
             while start < run.upperBound {
+                steps &+= 1
+                if steps % 4096 == 0, Cancellation.isRequested { return }
                 body(start..<start)
                 start = text.endOfRun(of: .decimalDigit, from: start, atMost: 3)
             }
@@ -39,6 +43,7 @@ extension SplitPattern {
             while case (let kind, let length) = text.character(at: position), kind == .decimalDigit {
                 position += length
                 count += 1
+                if count % (1 << 14) == 0, Cancellation.isRequested { return }
             }
             if count > 0 { body(start..<position, count) } else { position += text.scalar(at: position).length }
         }

@@ -13,10 +13,9 @@ extension SplitPattern {
         let number = text.endOfRun(of: .number, from: position, atMost: 3)
         if number > position { return number }
         let start = text.byte(at: position) == UInt8(ascii: " ") ? position + 1 : position
-        var end = text.endOfRun(of: neitherSpaceNorWord, from: start)
+        let end = text.endOfRun(of: neitherSpaceNorWord, from: start)
         if end > start {
-            while text.isNewline(at: end) || text.byte(at: end) == UInt8(ascii: "/") { end += 1 }
-            return end
+            return text.endOfBytes(from: end) { $0 == 0x0A || $0 == 0x0D || $0 == UInt8(ascii: "/") }
         }
         return endOfWhitespace(in: text, at: position, newlinesApart: true)
     }
@@ -41,7 +40,10 @@ extension SplitPattern {
         var end = text.endOfRun(of: upper, from: start)
         let lowerEnd = text.endOfRun(of: lower, from: end)
         if lowerEnd > end { return lowerEnd }
+        var steps = 0
         while end > start {
+            steps &+= 1
+            if steps % (1 << 14) == 0, Cancellation.isRequested { return end }
             let last = text.start(before: end)
             if lower.intersects(text.character(at: last).class) { return end }
             end = last

@@ -27,7 +27,10 @@ extension SplitPattern {
 
     static func endOfRun(in text: PieceReader, at position: Int, of ranges: [ClosedRange<UInt32>]) -> Int {
         var end = position
+        var steps = 0
         while end < text.piece.upperBound {
+            steps &+= 1
+            if steps % 4096 == 0, Cancellation.isRequested { return end }
             let (scalar, length) = text.scalar(at: end)
             guard ranges.contains(where: { $0.contains(scalar) }) else { break }
             end += length

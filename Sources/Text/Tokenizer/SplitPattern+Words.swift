@@ -71,9 +71,12 @@ extension SplitPattern {
     static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
         var end = position
         var endOfLastNewline = position
+        var steps = 0
         while case (let kind, let length) = text.character(at: end), CharacterClass.space.intersects(kind) {
             if text.isNewline(at: end) { endOfLastNewline = end + 1 }
             end += length
+            steps &+= 1
+            if steps % (1 << 14) == 0, Cancellation.isRequested { return end }
         }
         if newlinesApart, endOfLastNewline > position { return endOfLastNewline }
         guard end > position, end < text.piece.upperBound else { return end }
@@ -107,8 +110,6 @@ extension SplitPattern {
     }
 
     private static func endOfASCIILetters(in text: PieceReader, from position: Int) -> Int {
-        var end = position
-        while let byte = text.byte(at: end), (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) { end += 1 }
-        return end
+        text.endOfBytes(from: position) { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) }
     }
 }

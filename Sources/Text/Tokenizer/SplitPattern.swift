@@ -140,14 +140,19 @@ enum SplitPattern: Sendable {
         return result
     }
 
+    /// Less than ``Cancellation/checkpointBytes``: a match of few bytes costs more than a long run.
+    static let checkpointBytes = 1 << 14
+
     /// Tries `end` at every character that no match has taken; it answers the position itself for no match.
     @inline(__always)
     private static func scan(_ text: PieceReader, _ body: (Range<Int>) -> Void, end: (PieceReader, Int) -> Int) {
         var position = text.piece.lowerBound
-        var steps = 0
+        var checkpoint = position + checkpointBytes
         while position < text.piece.upperBound {
-            steps &+= 1
-            if steps % 4096 == 0, Cancellation.isRequested { return }
+            if position >= checkpoint {
+                checkpoint = position + checkpointBytes
+                if Cancellation.isRequested { return }
+            }
             let next = end(text, position)
             if next > position {
                 body(position..<next)

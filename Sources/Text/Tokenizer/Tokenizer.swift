@@ -96,7 +96,8 @@ public final class Tokenizer: Sendable {
     public func encode(_ runs: [TextRun], addSpecialTokens: Bool) -> [Int32] {
         var bytes: [UInt8] = []
         var trust = TrustMap()
-        for run in runs {
+        for (index, run) in runs.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
             bytes += run.text.utf8
             trust.append(count: run.text.utf8.count, isTrusted: run.isTrusted)
         }
@@ -209,9 +210,13 @@ extension Tokenizer {
 
     private func encodePieces(of text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
         var reader = text
+        var checkpoint = SplitPattern.checkpointBytes
         for index in scratch.pieces.list.indices {
-            if index % 1024 == 1023, Cancellation.isRequested { return }
             reader.piece = scratch.pieces.list[index]
+            if reader.piece.lowerBound >= checkpoint {
+                checkpoint = reader.piece.lowerBound + SplitPattern.checkpointBytes
+                if Cancellation.isRequested { return }
+            }
             model.encode(reader, with: &scratch, into: &ids)
         }
     }

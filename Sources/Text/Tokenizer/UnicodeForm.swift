@@ -9,7 +9,8 @@ enum UnicodeForm: Sendable {
 
     func normalize(_ text: [UInt8]) -> [UInt8] {
         // ASCII is its own normal form.
-        guard text.contains(where: { $0 >= 0x80 }) else { return text }
+        let isASCII = text.withReader { $0.endOfBytes(from: 0) { $0 < 0x80 } == text.count }
+        guard !isASCII, !Cancellation.isRequested else { return text }
         return text.withReader { reader in
             var result: [UInt8] = []
             result.reserveCapacity(text.count)
@@ -17,8 +18,8 @@ enum UnicodeForm: Sendable {
             var position = 0
             while position < text.count {
                 let (scalar, length) = reader.scalar(at: position)
-                // Nothing composes with, or is reordered across, an ASCII character that follows.
-                if position - start >= UnicodeForm.partSize, scalar < 0x80 {
+                let size = position - start
+                if size >= UnicodeForm.partSize, size >= UnicodeForm.longestPart || UnicodeForm.separates(scalar) {
                     append(reader.bytes[start..<position], to: &result)
                     start = position
                     if Cancellation.isRequested { return result }
@@ -35,8 +36,24 @@ enum UnicodeForm: Sendable {
         }
     }
 
-    /// Longer texts are normalised in parts of about so many bytes, where they have ASCII characters to cut them at.
-    private static let partSize = 1 << 16
+    /// Longer texts are normalised in parts of about so many bytes, where they have characters to cut them at.
+    private static let partSize = 1 << 15
+    /// Nor is a part larger: what has no character to cut it at is no text, and its order takes more than linear time.
+    private static let longestPart = 1 << 16
+
+    /// Whether nothing composes with, or is reordered across, such a character that follows: it begins with a starter in
+    /// every form, and with none that is the second of a pair. ASCII, and most letters of every script.
+    static func separates(_ scalar: UInt32) -> Bool {
+        if scalar < 0x80 { return true }
+        // Vowels and finals of Hangul join the letter before them.
+        guard scalar < 0xD7A4, !(0x1160...0x11FF).contains(scalar), !(0x3130...0x318F).contains(scalar),
+            !isNewer(scalar)
+        else { return false }
+        switch Unicode.Scalar(scalar)?.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .otherLetter, .otherPunctuation, .spaceSeparator: return true
+        default: return false
+        }
+    }
 
     private func append(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, to result: inout [UInt8]) {
         guard bytes.contains(where: { $0 >= 0x80 }) else {

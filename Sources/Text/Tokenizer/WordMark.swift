@@ -16,7 +16,12 @@ enum WordMark {
         var start = text.piece.lowerBound
         var position = start
         var followsMark = true
+        var checkpoint = position + SplitPattern.checkpointBytes
         while position < text.piece.upperBound {
+            if position >= checkpoint {
+                checkpoint = position + SplitPattern.checkpointBytes
+                if Cancellation.isRequested { return }
+            }
             let isMark = text.bytes[position] == bytes[0] && text.scalar(at: position).value == 0x2581
             if isMark, !followsMark {
                 body(start..<position)

@@ -26,6 +26,7 @@ extension ServerSimulation {
         var client = SimulatedClient.random(keys: setting.keys, longestReply: setting.longestReply, &random)
         if setting.isHeavy, client.message.head.method == .post, random.oneIn(2) { client.transfer.makeHeavy(&random) }
         if setting.isPatient { client = .patient(maxTokens: setting.longestReply, &random) }
+        if setting.isLaborious { makeLaborious(&client) }
         let idle = connections.values.filter(\.isIdle).map(\.id).sorted()
         if let id = random.oneIn(2) ? idle.randomElement(using: &random) : nil, let connection = connections[id] {
             try send(client, on: connection)
@@ -46,6 +47,17 @@ extension ServerSimulation {
         }
         time.schedule(after: delay, .signal)
         if random.oneIn(6) { time.schedule(after: delay + .random(in: .zero ... .seconds(60), &random), .signal) }
+    }
+
+    /// First one tenant has most of the work, and then another.
+    private func makeLaborious(_ client: inout SimulatedClient) {
+        guard client.message.head.headerFields[.authorization] != nil else { return }
+        let busy = setting.keys[arrivals * 2 < setting.arrivals ? 0 : 1]
+        let key = random.oneIn(3) ? setting.keys.randomElement(using: &random) ?? busy : busy
+        client.message.head.headerFields[.authorization] = "Bearer \(key)"
+        client.statuses = [200, 400, 429, 500, 503, 504]
+        let isHeavy = !random.oneIn(key == busy ? 4 : 2)
+        client.cost = isHeavy ? .random(in: .seconds(1) ... .seconds(20), &random) : .milliseconds(1)
     }
 
     /// As `EventLoop.admit`; nil: refused.

@@ -55,6 +55,9 @@ final class ServerSimulation {
         var longestReply = 40
         /// Many clients send large bodies, slowly.
         var isHeavy = false
+        /// Half of the requests take long to prepare, and half of the replies follow a grammar: lives in which CPUs and workers
+        /// are shared by tenants that have got different parts of them.
+        var isLaborious = false
         /// Everybody waits as long as it takes, for hours without an end of a reply.
         var isPatient = false
     }
@@ -123,8 +126,8 @@ final class ServerSimulation {
             wait: random.oneIn(3) ? nil : .random(in: .seconds(1) ... .seconds(600), &random))
         configuration.drainTimeout = setting.drainTimeout
         if random.oneIn(3) { configuration.rateLimits.requestsPerMinute = .random(in: 1...60, using: &random) }
-        if setting.isPatient {
-            configuration.engine.maxSequences = 1
+        if setting.isPatient || setting.isLaborious {
+            configuration.engine.maxSequences = setting.isPatient ? 1 : 8
             configuration.engine.maxQueuedSequences = 100
             configuration.queueBounds = QueueBounds()
             configuration.rateLimits = RateLimits()
@@ -147,8 +150,8 @@ final class ServerSimulation {
         let time = self.time
         engine = SimulatedEngine(
             limits: limits, geometry: geometry, start: time.now, longestReply: setting.longestReply,
-            maskWorkers: .random(in: 1...2, using: &random), seed: random.next())
-        preparation = SimulatedPreparation(concurrency: .random(in: 1...3, using: &random))
+            maskWorkers: .random(in: 1...4, using: &random), grammars: setting.isLaborious ? 2 : 6, seed: random.next())
+        preparation = SimulatedPreparation(concurrency: .random(in: 1...(setting.isLaborious ? 4 : 3), using: &random))
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
@@ -183,8 +186,15 @@ final class ServerSimulation {
             setting.isHeavy = true
             setting.pause = .random(in: .milliseconds(1) ... .seconds(5), &random)
         }
+        if random.oneIn(12) {
+            setting.isLaborious = true
+            setting.keys = ["key0", "key1"]
+            setting.pause = .random(in: .milliseconds(100) ... .seconds(5), &random)
+            setting.arrivals = 50
+            setting.stepTime = .random(in: .milliseconds(1) ... .milliseconds(100), &random)
+        }
         if random.oneIn(40) {
-            setting.isPatient = true
+            (setting.isPatient, setting.isLaborious) = (true, false)
             setting.keys = []
             setting.longestReply = 4000
             setting.stepTime = .random(in: .seconds(1) ... .seconds(5), &random)

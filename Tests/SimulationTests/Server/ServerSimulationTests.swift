@@ -1,7 +1,11 @@
 import Foundation
 import Testing
 
-/// Lives of the whole server. A failure names its seed: `SIMULATION_SEED=4711 SIMULATION_LIVES=1 make simulate` runs it again.
+/// Lives of the whole server. That they find what is wrong was checked by breaking it: with a finish rate that decays in the
+/// estimate of waits, as there once was, a life ends in a trap; and others fail with preparation or masks in order of arrival,
+/// without least rates of bodies, with bodies that are not charged, and with a drain that cuts no connection.
+///
+/// A failure names its seed: `SIMULATION_SEED=4711 SIMULATION_LIVES=1 make simulate` runs it again.
 @Suite struct ServerSimulationTests {
     private static func number(_ name: String) -> UInt64? {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }

@@ -66,17 +66,20 @@ struct SimulatedEngine {
     private var began = ContinuousClock.now
     private let start: ContinuousClock.Instant
     private let longestReply: Int
+    /// One sequence in so many follows a grammar.
+    private let grammars: Int
     private var random: SeededGenerator
 
     init(
         limits: SchedulerLimits, geometry: KVCacheGeometry, start: ContinuousClock.Instant, longestReply: Int,
-        maskWorkers: Int, seed: UInt64
+        maskWorkers: Int, grammars: Int, seed: UInt64
     ) {
         masks = SimulatedMasks(workers: maskWorkers)
         mailboxes = SimulatedMailboxes(capacity: limits.maxSequences + limits.maxQueuedSequences)
         scheduler = Scheduler(limits: limits, geometry: geometry)
         self.start = start
         self.longestReply = longestReply
+        self.grammars = grammars
         random = SeededGenerator(seed: seed)
     }
 
@@ -180,8 +183,8 @@ struct SimulatedEngine {
         var sequence = Sequence(request: request, length: .random(in: 1...longestReply, using: &random))
         if random.oneIn(20) { sequence.failsAt = .random(in: 0...5, using: &random) }
         // Most grammars are modest; some are without mercy.
-        if random.oneIn(6) {
-            let slices = random.oneIn(4) ? Int.random(in: 1...300, using: &random) : 1
+        if random.oneIn(grammars) {
+            let slices = random.oneIn(grammars > 2 ? 4 : 2) ? Int.random(in: 1...300, using: &random) : 1
             sequence.maskUnits = slices * MaskQueue.unitsPerSlice
             sequence.length = min(sequence.length, 40)
         }
