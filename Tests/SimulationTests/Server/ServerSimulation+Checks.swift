@@ -4,7 +4,8 @@ import Scheduling
 @testable import Server
 
 extension ServerSimulation {
-    /// What holds after every event.
+    /// What holds after every event. Of what ARCHITECTURE.md says always holds: 2 by the scheduler's own invariants, 5 by
+    /// deadlines and counts, 6 by getting here, and 8 by memory, connections, masks and preparation.
     func check() throws {
         try checkDeadlines()
         try checkConnections()
@@ -58,6 +59,12 @@ extension ServerSimulation {
         for (id, connection) in connections {
             if let deadline = connection.machine.deadline, deadline < time.now {
                 throw failure("connection \(id) is \(time.now - deadline) behind its deadline")
+            }
+            let waiting = connection.machine.outbound.count
+            let isStream = connection.exchange.map { exchanges[$0]?.isStreaming == true } ?? false
+            // Into an empty buffer any piece fits.
+            guard !isStream || waiting <= limits.outboundBytes + 4096 else {
+                throw failure("connection \(id) has \(waiting) bytes waiting")
             }
             guard let since = connection.machine.waitsSince, lastJump.map({ $0 < since }) ?? true else { continue }
             guard time.now - since <= longest else {

@@ -197,7 +197,7 @@ extension ServerSimulation {
                 let mayBe =
                     client.statuses.contains(status) || client.mayBeRefused(status, isLate: hasEverJumped)
                     || (signals > 0 && status == 500)
-                guard mayBe else { throw failure("a client reads \(status)") }
+                guard mayBe else { throw failure("a client of \(client.transfer) reads \(status)") }
                 if client.isProbe, status == 503, !mayRefuseProbes(client, connection) {
                     throw failure("a probe reads 503")
                 }

@@ -24,6 +24,18 @@ extension ServerSimulation {
         routes.stopEngine()
     }
 
+    /// A stall is known as soon as the step has taken its time, and no longer than it lasts.
+    func lookAtEngine() throws {
+        guard processEnd == nil, let watchdog = routes.watchdog, let timeout = routes.configuration.watchdogTimeout
+        else {
+            return
+        }
+        watchdog.look(now: time.now)
+        let isLong = engine.isRunning && time.now - engine.step.began > timeout
+        guard watchdog.isStalled == isLong else { throw failure("the step is \(isLong ? "" : "not ")stalled") }
+        if isLong { occurrences[.stall] = 1 }
+    }
+
     /// What still runs after all allowances is stuck: a step that does not end.
     func endByForce() throws {
         guard processEnd == nil else { return }
