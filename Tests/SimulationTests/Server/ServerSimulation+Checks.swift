@@ -21,10 +21,10 @@ extension ServerSimulation {
         }
         // A reply in writing may take a permit beyond them.
         guard permits - admission.preparing <= admission.capacity else { throw failure("too many permits are held") }
-        if !engine.isRunning, let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
+        if !engine.isRunning, engine.takeChange(), let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
         let retry = routes.admission.retryAfter(routes.statistics.scheduler)
         guard (0...120).contains(retry) else { throw failure("is to be tried again after \(retry) s") }
-        let open = exchanges.values.count { !$0.isEnded }
+        let open = openExchanges.count
         guard routes.requests.count == open else {
             throw failure("\(routes.requests.count) requests are known, \(open) are open")
         }
@@ -34,7 +34,8 @@ extension ServerSimulation {
     private func checkDeadlines() throws {
         // What is due now may still be to come.
         if let next = time.next, next <= time.now { return }
-        for (id, exchange) in exchanges where !exchange.isEnded {
+        for id in openExchanges {
+            guard let exchange = exchanges[id] else { continue }
             guard exchange.status == nil || exchange.isStreaming, let timeout = exchange.client.timeout else {
                 continue
             }
@@ -91,7 +92,7 @@ extension ServerSimulation {
     func checkEnd() throws {
         guard let processEnd else { throw failure("never ends") }
         guard isDrained || signalTime == processEnd else { throw failure("is never drained") }
-        guard exchanges.values.allSatisfy(\.isEnded), connections.isEmpty else {
+        guard openExchanges.isEmpty, connections.isEmpty else {
             throw failure("an exchange is left open")
         }
         guard engine.isRunning || engine.masks.isIdle else { throw failure("a mask is left") }

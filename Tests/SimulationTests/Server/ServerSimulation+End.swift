@@ -55,8 +55,8 @@ extension ServerSimulation {
         if let how { occurrences[how] = 1 }
         if how == nil || signals > 1 { closeConnections() }
         try settle()
-        if let open = exchanges.first(where: { !$0.value.isEnded }) {
-            throw failure("\(open.key) is open when the process ends")
+        if let open = openExchanges.first {
+            throw failure("\(open) is open when the process ends")
         }
         if let signalTime, lastJump.map({ $0 < signalTime }) ?? true {
             let taken = time.now - signalTime

@@ -79,6 +79,8 @@ final class ServerSimulation {
     var engine: SimulatedEngine
     var preparation: SimulatedPreparation
     var exchanges: [ExchangeID: Exchange] = [:]
+    /// Those that have not ended.
+    var openExchanges: Set<ExchangeID> = []
     var lastExchange = 0
     var arrivals = 0
     var steps = 0
