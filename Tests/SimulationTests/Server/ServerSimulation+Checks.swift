@@ -4,7 +4,8 @@ import Scheduling
 @testable import Server
 
 extension ServerSimulation {
-    /// What holds after every event.
+    /// What holds after every event. Of what ARCHITECTURE.md says always holds: 2 by the scheduler's own invariants, 5 by
+    /// deadlines and counts, 6 by getting here, and 8 by memory, connections, masks and preparation.
     func check() throws {
         try checkDeadlines()
         try checkConnections()
@@ -20,10 +21,10 @@ extension ServerSimulation {
         }
         // A reply in writing may take a permit beyond them.
         guard permits - admission.preparing <= admission.capacity else { throw failure("too many permits are held") }
-        if !engine.isRunning, let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
+        if !engine.isRunning, engine.takeChange(), let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
         let retry = routes.admission.retryAfter(routes.statistics.scheduler)
         guard (0...120).contains(retry) else { throw failure("is to be tried again after \(retry) s") }
-        let open = exchanges.values.count { !$0.isEnded }
+        let open = openExchanges.count
         guard routes.requests.count == open else {
             throw failure("\(routes.requests.count) requests are known, \(open) are open")
         }
@@ -33,7 +34,8 @@ extension ServerSimulation {
     private func checkDeadlines() throws {
         // What is due now may still be to come.
         if let next = time.next, next <= time.now { return }
-        for (id, exchange) in exchanges where !exchange.isEnded {
+        for id in openExchanges {
+            guard let exchange = exchanges[id] else { continue }
             guard exchange.status == nil || exchange.isStreaming, let timeout = exchange.client.timeout else {
                 continue
             }
@@ -58,6 +60,12 @@ extension ServerSimulation {
         for (id, connection) in connections {
             if let deadline = connection.machine.deadline, deadline < time.now {
                 throw failure("connection \(id) is \(time.now - deadline) behind its deadline")
+            }
+            let waiting = connection.machine.outbound.count
+            let isStream = connection.exchange.map { exchanges[$0]?.isStreaming == true } ?? false
+            // Into an empty buffer any piece fits.
+            guard !isStream || waiting <= limits.outboundBytes + 4096 else {
+                throw failure("connection \(id) has \(waiting) bytes waiting")
             }
             guard let since = connection.machine.waitsSince, lastJump.map({ $0 < since }) ?? true else { continue }
             guard time.now - since <= longest else {
@@ -84,7 +92,7 @@ extension ServerSimulation {
     func checkEnd() throws {
         guard let processEnd else { throw failure("never ends") }
         guard isDrained || signalTime == processEnd else { throw failure("is never drained") }
-        guard exchanges.values.allSatisfy(\.isEnded), connections.isEmpty else {
+        guard openExchanges.isEmpty, connections.isEmpty else {
             throw failure("an exchange is left open")
         }
         guard engine.isRunning || engine.masks.isIdle else { throw failure("a mask is left") }

@@ -197,7 +197,7 @@ extension ServerSimulation {
                 let mayBe =
                     client.statuses.contains(status) || client.mayBeRefused(status, isLate: hasEverJumped)
                     || (signals > 0 && status == 500)
-                guard mayBe else { throw failure("a client reads \(status)") }
+                guard mayBe else { throw failure("a client of \(client.transfer) reads \(status)") }
                 if client.isProbe, status == 503, !mayRefuseProbes(client, connection) {
                     throw failure("a probe reads 503")
                 }
@@ -257,6 +257,7 @@ extension ServerSimulation {
                     guard let id = connection.exchange else { throw failure("an exchange ends that has not begun") }
                     connection.exchange = nil
                     exchanges[id]?.isEnded = true
+                    openExchanges.remove(id)
                     notices.append(.ended(id, outcome))
                 case .write: try write(connection)
                 case .pauseReading: connection.isReading = false
@@ -298,6 +299,7 @@ extension ServerSimulation {
         guard connection.exchange == nil else { throw failure("\(id) begins before the end of another") }
         connection.exchange = id
         connection.wasStalled = isStalled
+        openExchanges.insert(id)
         exchanges[id] = Exchange(client: client, connection: connection, arrival: time.now)
         guard body.isEmpty || body.count == client.message.body.count + client.transfer.padding else {
             throw failure("\(id) has a body of \(body.count) bytes")

@@ -24,6 +24,18 @@ extension ServerSimulation {
         routes.stopEngine()
     }
 
+    /// A stall is known as soon as the step has taken its time, and no longer than it lasts.
+    func lookAtEngine() throws {
+        guard processEnd == nil, let watchdog = routes.watchdog, let timeout = routes.configuration.watchdogTimeout
+        else {
+            return
+        }
+        watchdog.look(now: time.now)
+        let isLong = engine.isRunning && time.now - engine.step.began > timeout
+        guard watchdog.isStalled == isLong else { throw failure("the step is \(isLong ? "" : "not ")stalled") }
+        if isLong { occurrences[.stall] = 1 }
+    }
+
     /// What still runs after all allowances is stuck: a step that does not end.
     func endByForce() throws {
         guard processEnd == nil else { return }
@@ -43,8 +55,8 @@ extension ServerSimulation {
         if let how { occurrences[how] = 1 }
         if how == nil || signals > 1 { closeConnections() }
         try settle()
-        if let open = exchanges.first(where: { !$0.value.isEnded }) {
-            throw failure("\(open.key) is open when the process ends")
+        if let open = openExchanges.first {
+            throw failure("\(open) is open when the process ends")
         }
         if let signalTime, lastJump.map({ $0 < signalTime }) ?? true {
             let taken = time.now - signalTime

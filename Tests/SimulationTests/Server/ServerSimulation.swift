@@ -79,6 +79,8 @@ final class ServerSimulation {
     var engine: SimulatedEngine
     var preparation: SimulatedPreparation
     var exchanges: [ExchangeID: Exchange] = [:]
+    /// Those that have not ended.
+    var openExchanges: Set<ExchangeID> = []
     var lastExchange = 0
     var arrivals = 0
     var steps = 0
@@ -150,11 +152,13 @@ final class ServerSimulation {
         let time = self.time
         engine = SimulatedEngine(
             limits: limits, geometry: geometry, start: time.now, longestReply: setting.longestReply,
-            maskWorkers: .random(in: 1...4, using: &random), grammars: setting.isLaborious ? 2 : 6, seed: random.next())
+            maskWorkers: .random(in: 1...4, using: &random), grammars: setting.isLaborious ? 1 : 6, seed: random.next())
         preparation = SimulatedPreparation(concurrency: .random(in: 1...(setting.isLaborious ? 4 : 3), using: &random))
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
+        // What a stream may have waiting runs out in these lives.
+        if random.oneIn(3) { http.limits.outboundBytes = .random(in: 1000...8000, using: &random) }
         self.http = http
         routes = Routes(configuration: configuration, keys: keys, logger: logger, now: { time.now })
         var seeds = SeededGenerator(seed: random.next())
@@ -217,8 +221,7 @@ final class ServerSimulation {
         while let event = time.advance() {
             events += 1
             guard events < 1_000_000 else { throw failure("does not end") }
-            if processEnd == nil { routes.watchdog?.look(now: time.now) }
-            if isStalled { occurrences[.stall] = 1 }
+            try lookAtEngine()
             try handle(event)
             try settle()
             try startWork()

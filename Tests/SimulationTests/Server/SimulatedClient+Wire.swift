@@ -68,8 +68,10 @@ extension SimulatedClient {
     /// Whether the connection may answer with a status by itself.
     func mayBeRefused(_ status: Int, isLate: Bool) -> Bool {
         switch status {
-        // Too slow by itself, or by a clock that has jumped.
-        case 408: !transfer.sendsAll || transfer.time > .seconds(9) || isLate
+        // Too slow by itself, also in reading that it may go on, or by a clock that has jumped.
+        case 408:
+            !transfer.sendsAll || transfer.time > .seconds(9) || isLate
+                || (transfer.expectsContinue && transfer.readRate != nil)
         case 413: message.body.count + transfer.padding > ServerSimulation.maxBodyBytes
         // No memory for its body, or no place for its connection.
         case 503: true

@@ -83,6 +83,14 @@ struct SimulatedEngine {
         random = SeededGenerator(seed: seed)
     }
 
+    private var hasChanged = true
+
+    /// Whether the scheduler may have changed since the last call.
+    mutating func takeChange() -> Bool {
+        defer { hasChanged = false }
+        return hasChanged
+    }
+
     /// Whether a step is under way.
     var isRunning: Bool { batch != nil }
     var isIdle: Bool { scheduler.isIdle && !mailboxes.hasCommands }
@@ -96,6 +104,7 @@ struct SimulatedEngine {
 
     /// Begins a step; returns whether there is anything to compute.
     mutating func begin(now: ContinuousClock.Instant) -> Bool {
+        hasChanged = true
         let commands = mailboxes.content.withLock { content in
             let taken = content
             (content.submitted, content.aborted) = ([], [])
@@ -131,7 +140,7 @@ struct SimulatedEngine {
     /// Ends the step that is under way.
     mutating func end(now: ContinuousClock.Instant) {
         guard let done = batch else { return }
-        batch = nil
+        (batch, hasChanged) = (nil, true)
         mailboxes.content.withLock { $0.running = nil }
         scheduler.advance(done)
         var events: [TokenEvent] = []
