@@ -22,7 +22,7 @@
 /// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
 ///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
 ///    `minimumChunk` tokens whatever the time budget says. The rest goes to the lower priorities first, of equal ones to the
-///    tenant that was served least (``TenantShares``), of one tenant to the prompt with the fewest tokens left: short
+///    tenant that was served least (``FairShares``), of one tenant to the prompt with the fewest tokens left: short
 ///    prompts overtake long ones.
 ///    *Bound:* from when it runs, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those
 ///    that rank before it, if the token budget leaves as much, preemptions and lack of blocks aside.

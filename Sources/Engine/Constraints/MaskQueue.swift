@@ -1,3 +1,5 @@
+import Scheduling
+
 /// Whose turn it is: the policy of ``MaskWorkers`` as a value, without threads or a clock.
 ///
 /// - First comes the tenant that was served least. One without questions collects no claim for later, and what one got while
@@ -16,12 +18,6 @@ package struct MaskQueue {
         var isRunning = false
     }
 
-    private struct Tenant {
-        var units = 0
-        var questions = 0
-        var slices = 0
-    }
-
     /// Units of work in a slice: 1 to 3 ms.
     package static let unitsPerSlice = 65536
     /// The most that a tenant counts as served beyond the one with questions that was served least, in units.
@@ -30,9 +26,9 @@ package struct MaskQueue {
     package static let agedSlices = 4
 
     private var entries: [ID: Entry] = [:]
-    private var tenants: [String: Tenant] = [:]
-    /// The least that a tenant with questions was served; never falls.
-    private var floor = 0
+    private var shares = FairShares(longestLead: longestLead)
+    /// Slices of each tenant that has questions.
+    private var slices: [String: Int] = [:]
     private var lastID: ID = 0
 
     package init() {}
@@ -43,21 +39,17 @@ package struct MaskQueue {
     /// Takes a question. O(tenants).
     package mutating func add(tenant: String) -> ID {
         lastID += 1
-        raiseFloor()
         entries[lastID] = Entry(tenant: tenant)
-        var entry = tenants[tenant] ?? Tenant()
-        if entry.questions == 0 { entry.units = max(entry.units, floor) }
-        entry.questions += 1
-        tenants[tenant] = entry
+        shares.join(tenant)
         return lastID
     }
 
     /// The question that has the next slice; it runs until `ran`. O(questions), which are at most the running sequences.
     package mutating func next() -> ID? {
         guard let first = first(where: { precedes($0, $1) }), let tenant = entries[first]?.tenant else { return nil }
-        tenants[tenant]?.slices += 1
+        slices[tenant, default: 0] += 1
         var chosen = first
-        if tenants[tenant]?.slices.isMultiple(of: Self.agedSlices) == true {
+        if slices[tenant]?.isMultiple(of: Self.agedSlices) == true {
             chosen = entries.lazy.filter { !$0.value.isRunning && $0.value.tenant == tenant }.map(\.key).min() ?? first
         }
         entries[chosen]?.isRunning = true
@@ -70,23 +62,14 @@ package struct MaskQueue {
         let units = max(units, 1)
         entries[id]?.units += units
         entries[id]?.isRunning = false
-        tenants[tenant]?.units += units
-        raiseFloor()
-        guard let served = tenants[tenant]?.units else { return }
-        tenants[tenant]?.units = min(served, floor + Self.longestLead)
+        shares.charge(tenant, units)
     }
 
     /// A question is answered or dropped. O(tenants).
     package mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
-        raiseFloor()
-        tenants[entry.tenant]?.questions -= 1
-        tenants = tenants.filter { $0.value.questions > 0 || $0.value.units > floor }
-    }
-
-    private mutating func raiseFloor() {
-        let least = tenants.values.lazy.filter { $0.questions > 0 }.map(\.units).min()
-        floor = max(floor, least ?? 0)
+        shares.leave(entry.tenant)
+        if !shares.hasWork(entry.tenant) { slices[entry.tenant] = nil }
     }
 
     private func first(where precedes: (ID, ID) -> Bool) -> ID? {
@@ -96,7 +79,7 @@ package struct MaskQueue {
     private func precedes(_ left: ID, _ right: ID) -> Bool {
         guard let one = entries[left], let other = entries[right] else { return false }
         if one.tenant != other.tenant {
-            let (first, second) = (tenants[one.tenant]?.units ?? 0, tenants[other.tenant]?.units ?? 0)
+            let (first, second) = (shares.served(one.tenant), shares.served(other.tenant))
             if first != second { return first < second }
         }
         return one.units == other.units ? left < right : one.units < other.units

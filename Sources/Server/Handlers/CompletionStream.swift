@@ -219,7 +219,7 @@ extension CompletionStream {
         promptIDs[choice.prompt].enumerated().map { position, id in
             guard position > 0 else { return ScoredToken(id: id) }
             var logprobs = choice.promptLogprobs[position - 1]
-            logprobs.top = Array(logprobs.top.prefix(top))
+            if logprobs.top.count > top { logprobs.top = Array(logprobs.top.prefix(top)) }
             return ScoredToken(id: id, logprobs: logprobs)
         }
     }

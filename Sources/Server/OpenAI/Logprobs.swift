@@ -15,17 +15,17 @@ extension GeneratedToken {
 ///
 /// The same number is printed wherever the same token stands at the same position: evaluation programs compare a
 /// token's own entry with the alternatives for equality.
-struct Logprobs {
+struct Logprobs: Sendable {
     let names: TokenNames
     /// Whether special tokens are left out of the choices' texts.
     let skipsSpecialTokens: Bool
     /// Whether tokens are named `token_id:N`.
     var namesTokensByID = false
 
-    /// Bytes of an alternative's value in the form that has most: three members, one of them a list of the token's bytes.
-    private static let entryBytes = 512
+    /// About the bytes of an alternative once it is written.
+    private static let entryBytes = 96
 
-    /// About what a token's log-probabilities take, with the values that are made of them.
+    /// About what a token's log-probabilities take, with what is written of them. The values between are made one by one.
     static func memoryBytes(_ logprobs: TokenLogprobs) -> Int {
         MemoryLayout<TokenLogprobs>.stride + RequestMemory.header
             + logprobs.top.count * MemoryLayout<TokenLogprob>.stride + (logprobs.top.count + 1) * entryBytes
@@ -39,23 +39,21 @@ struct Logprobs {
     }
 
     private func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {
-        var texts: [JSONValue] = []
-        var logprobs: [JSONValue] = []
-        var tops: [JSONValue] = []
-        var offsets: [JSONValue] = []
+        var offsets: [Int] = []
+        offsets.reserveCapacity(tokens.count)
         for token in tokens {
-            let text = name(token.id)
-            texts.append(.string(text))
-            logprobs.append(token.logprobs.map { number($0.logprob) } ?? .null)
-            tops.append(token.logprobs.map { .object(top($0, sampled: token.id)) } ?? .null)
-            offsets.append(.integer(position.offset))
+            offsets.append(position.offset)
             if !skipsSpecialTokens || !names.isSpecial(token.id) {
                 position.advance(past: names.bytes(of: token.id) ?? [])
             }
         }
         return [
-            "tokens": .array(texts), "token_logprobs": .array(logprobs), "top_logprobs": .array(tops),
-            "text_offset": .array(offsets),
+            "tokens": list(tokens) { .string(name($0.id)) },
+            "token_logprobs": list(tokens) { token in token.logprobs.map { number($0.logprob) } ?? .null },
+            "top_logprobs": list(tokens) { token in
+                token.logprobs.map { .object(top($0, sampled: token.id)) } ?? .null
+            },
+            "text_offset": .array(JSONArray(count: offsets.count) { [offsets] in .integer(offsets[$0]) }),
         ]
     }
 
@@ -74,13 +72,21 @@ struct Logprobs {
     }
 
     private func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
-        let content: [JSONValue] = tokens.map { token in
-            var entry = self.entry(token.id, token.logprobs?.logprob ?? -.infinity)
+        let content = list(tokens) { token in
+            var entry = entry(token.id, token.logprobs?.logprob ?? -.infinity)
             let top = token.logprobs?.top ?? []
             entry["top_logprobs"] = .array(top.map { .object(self.entry($0.id, $0.logprob)) })
             return .object(entry)
         }
-        return ["content": .array(content), "refusal": nil]
+        return ["content": content, "refusal": nil]
+    }
+
+    /// An array whose elements are made when they are written: the values of all alternatives take many times what their tokens
+    /// and their text do.
+    private func list(
+        _ tokens: [ScoredToken], _ element: @escaping @Sendable (ScoredToken) -> JSONValue
+    ) -> JSONValue {
+        .array(JSONArray(count: tokens.count) { element(tokens[$0]) })
     }
 
     private func entry(_ id: Int32, _ logprob: Float) -> JSONObject {
@@ -91,16 +97,15 @@ struct Logprobs {
     /// A prompt's tokens as `prompt_logprobs` lists them: null for the first, then for each an object with the token itself
     /// and the `count` most probable ones by id.
     func promptJSON(of tokens: [ScoredToken], top count: Int) -> JSONValue {
-        .array(
-            tokens.map { token in
-                guard let logprobs = token.logprobs else { return .null }
-                var object = JSONObject()
-                for (index, entry) in logprobs.top.prefix(count).enumerated() {
-                    object[String(entry.id)] = rankedEntry(entry.id, entry.logprob, rank: index + 1)
-                }
-                object[String(token.id)] = rankedEntry(token.id, logprobs.logprob, rank: logprobs.rank)
-                return .object(object)
-            })
+        list(tokens) { token in
+            guard let logprobs = token.logprobs else { return .null }
+            var object = JSONObject()
+            for (index, entry) in logprobs.top.prefix(count).enumerated() {
+                object[String(entry.id)] = rankedEntry(entry.id, entry.logprob, rank: index + 1)
+            }
+            object[String(token.id)] = rankedEntry(token.id, logprobs.logprob, rank: logprobs.rank)
+            return .object(object)
+        }
     }
 
     private func rankedEntry(_ id: Int32, _ logprob: Float, rank: Int) -> JSONValue {

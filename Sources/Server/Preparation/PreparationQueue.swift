@@ -1,3 +1,5 @@
+import Scheduling
+
 /// Whose turn it is: the policy of ``PreparationExecutor`` as a value, without threads or a clock.
 ///
 /// - First comes the tenant that was served least. A tenant without jobs collects no claim for later, and what one got while
@@ -32,13 +34,11 @@ struct PreparationQueue {
         var sliceStart = ContinuousClock.now
     }
 
-    private struct Tenant {
-        var served = Duration.zero
-        var jobs = 0
-        /// The oldest job that has begun.
-        var oldest: ID?
-        /// How much longer than its parts the other jobs have run; from ``agedTurn`` on, the oldest job comes first.
-        var owedToOldest = Duration.zero
+    /// The oldest job of a tenant that has begun.
+    private struct Oldest {
+        var id: ID
+        /// How much longer than its parts the other jobs have run; from ``agedTurn`` on, it comes first.
+        var owed = Duration.zero
     }
 
     /// The most that a tenant counts as served beyond the one with jobs that was served least.
@@ -46,9 +46,8 @@ struct PreparationQueue {
 
     private let concurrency: Int
     private var entries: [ID: Entry] = [:]
-    private var tenants: [String: Tenant] = [:]
-    /// The least that a tenant with jobs was served; never falls.
-    private var floor = Duration.zero
+    private var shares = FairShares(longestLead: longestLead)
+    private var oldest: [String: Oldest] = [:]
     private(set) var running = 0
     private var lastID: ID = 0
 
@@ -62,12 +61,8 @@ struct PreparationQueue {
 
     mutating func add(tenant: String) -> ID {
         lastID += 1
-        raiseFloor()
         entries[lastID] = Entry(tenant: tenant)
-        var entry = tenants[tenant] ?? Tenant()
-        if entry.jobs == 0 { entry.served = max(entry.served, floor) }
-        entry.jobs += 1
-        tenants[tenant] = entry
+        shares.join(tenant)
         return lastID
     }
 
@@ -111,9 +106,8 @@ struct PreparationQueue {
         entries[id]?.phase = .running
         entries[id]?.sliceStart = now
         // Jobs of a tenant begin in the order of their names.
-        guard let tenant = entries[id]?.tenant, tenants[tenant]?.oldest == nil else { return }
-        tenants[tenant]?.oldest = id
-        tenants[tenant]?.owedToOldest = .zero
+        guard let tenant = entries[id]?.tenant, oldest[tenant] == nil else { return }
+        oldest[tenant] = Oldest(id: id)
     }
 
     private mutating func charge(_ id: ID, _ now: ContinuousClock.Instant) {
@@ -122,34 +116,23 @@ struct PreparationQueue {
         entry.attained += time
         entry.sliceStart = now
         entries[id] = entry
-        guard var tenant = tenants[entry.tenant] else { return }
-        if tenant.oldest == id {
+        shares.charge(entry.tenant, time)
+        guard var aged = oldest[entry.tenant] else { return }
+        if aged.id == id {
             // While it runs because nothing else does, it piles up no debt.
-            tenant.owedToOldest = max(.zero - Self.agedTurn, tenant.owedToOldest - time * (Self.agedParts - 1))
+            aged.owed = max(.zero - Self.agedTurn, aged.owed - time * (Self.agedParts - 1))
         } else {
-            tenant.owedToOldest += time
+            aged.owed += time
         }
-        tenant.served += time
-        tenants[entry.tenant] = tenant
-        raiseFloor()
-        tenants[entry.tenant]?.served = min(tenant.served, floor + Self.longestLead)
+        oldest[entry.tenant] = aged
     }
 
     private mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
-        raiseFloor()
-        tenants[entry.tenant]?.jobs -= 1
-        if tenants[entry.tenant]?.oldest == id {
-            tenants[entry.tenant]?.oldest =
-                entries.filter { $0.value.tenant == entry.tenant && $0.value.phase != .waiting }.keys.min()
-            tenants[entry.tenant]?.owedToOldest = .zero
-        }
-        tenants = tenants.filter { $0.value.jobs > 0 || $0.value.served > floor }
-    }
-
-    private mutating func raiseFloor() {
-        let least = tenants.values.lazy.filter { $0.jobs > 0 }.map(\.served).min()
-        floor = max(floor, least ?? .zero)
+        shares.leave(entry.tenant)
+        guard oldest[entry.tenant]?.id == id else { return }
+        let next = entries.filter { $0.value.tenant == entry.tenant && $0.value.phase != .waiting }.keys.min()
+        oldest[entry.tenant] = next.map { Oldest(id: $0) }
     }
 
     /// The first in line of those that do not run.
@@ -164,11 +147,11 @@ struct PreparationQueue {
     private func precedes(_ left: ID, _ right: ID) -> Bool {
         guard let one = entries[left], let other = entries[right] else { return false }
         if one.tenant != other.tenant {
-            let (first, second) = (tenants[one.tenant]?.served ?? .zero, tenants[other.tenant]?.served ?? .zero)
+            let (first, second) = (shares.served(one.tenant), shares.served(other.tenant))
             if first != second { return first < second }
-        } else if let tenant = tenants[one.tenant], tenant.owedToOldest >= Self.agedTurn {
-            if tenant.oldest == left { return true }
-            if tenant.oldest == right { return false }
+        } else if let aged = oldest[one.tenant], aged.owed >= Self.agedTurn {
+            if aged.id == left { return true }
+            if aged.id == right { return false }
         }
         return one.attained == other.attained ? left < right : one.attained < other.attained
     }

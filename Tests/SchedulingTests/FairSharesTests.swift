@@ -3,7 +3,7 @@ import Testing
 
 @testable import Scheduling
 
-@Suite struct TenantSharesTests {
+@Suite struct FairSharesTests {
     @Test func `a newcomer starts where the least served of the others is`() {
         var shares = TenantShares()
         shares.join("a")
@@ -44,6 +44,22 @@ import Testing
         shares.join("b")
         shares.join("a")
         #expect(shares.served("a") == shares.served("b"))
+    }
+
+    @Test func `a lead counts for so much only`() {
+        var shares = FairShares(longestLead: Duration.seconds(1))
+        shares.join("a")
+        shares.charge("a", .seconds(5))
+        shares.join("b")
+        // Alone it had no lead; beside another one it gets ahead by a second at most.
+        #expect(shares.served("b") == .seconds(5))
+        shares.charge("a", .seconds(5))
+        #expect(shares.served("a") == .seconds(6) && shares.hasWork("a"))
+        shares.leave("a")
+        #expect(!shares.hasWork("a") && shares.count == 2)
+        shares.charge("b", .seconds(1))
+        shares.leave("b")
+        #expect(shares.count == 0)
     }
 
     @Test func `a tenant pays for a prompt once, and for every token that is sampled`() throws {
