@@ -217,7 +217,7 @@ extension APIError {
         case .forbiddenOrigin(let origin):
             """
             Web pages of \(origin.excerpt) may not use this server. Without API keys it answers only to its own pages and to \
-            those of its option --cors-origins.
+            those of its option --allowed-origins.
             """
         case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
         case .wire(let error, _): error.reason

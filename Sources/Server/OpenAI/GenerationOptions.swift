@@ -161,7 +161,7 @@ extension GenerationOptions {
         let speculates = try reader.bool("speculative")
         if speculates == true, !model.speculates {
             let path = reader.path(to: "speculative")
-            throw .invalid(param: path, message: "'\(path)' cannot be true: this server runs without --speculative.")
+            throw .invalid(param: path, message: "'\(path)' cannot be true: this server runs without --spec-method.")
         }
         return speculates ?? true
     }
