@@ -42,7 +42,7 @@ def report(name, accepted):
 
 
 with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--max-num-seqs", str(PLACES),
-            "--max-queued-requests", str(PLACES), "--max-queue-wait", "30s", "--kv-cache-memory-bytes", "128MiB") as server:
+            "--max-num-queued-seqs", str(PLACES), "--max-queue-wait", "30s", "--kv-cache-memory-bytes", "128MiB") as server:
     full, nobody = [], []
     deadline = time.monotonic() + min(arguments.seconds / 4, 10)
 

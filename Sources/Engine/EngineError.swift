@@ -30,7 +30,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             "the weights need \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are available"
         case .activations(let needed, let available):
             """
-            the largest step works in \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are free; \
+            activation buffers need \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are available; \
             lower --max-num-batched-tokens or --max-num-seqs
             """
         case .allocation(let bytes, let reason):

@@ -111,7 +111,7 @@ import Testing
             _ = try OptionReader(flags: flags, environment: [:])
         }
         try withFile(#"{"port": 1, "host": "a", "port": 2}"#) { path in
-            try expectConflict(.port, ["'port'", "'1'", "'2'"]) {
+            try expectConflict(.config, ["'port' twice"]) {
                 _ = try OptionReader(flags: [], environment: ["TRINITY_CONFIG": path])
             }
         }

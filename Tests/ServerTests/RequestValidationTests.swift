@@ -159,7 +159,7 @@ import Text
                 #""structured_outputs":{"json":null}"#, "structured_outputs",
                 "one of json, regex, choice, grammar and json_object, not 0"
             ),
-            (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "no JSON object"),
+            (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "must be a JSON object"),
             (#""structured_outputs":{"lark":"x"}"#, "structured_outputs.lark", "nrecognized"),
             (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),

@@ -28,7 +28,7 @@ public struct CheckpointQuantizer {
     public func write(progress: (Double) -> Void = { _ in }) throws {
         let config = try ModelConfig(directory: source)
         guard try QuantizationConfig(directory: source) == nil else {
-            throw ToolError.checkpoint("\(source.path) is quantised already")
+            throw ToolError.checkpoint("\(source.path) is already quantized")
         }
         let checkpoint = try Checkpoint(
             directory: source, config: config, quantization: nil, quantizesToFloat8: true)

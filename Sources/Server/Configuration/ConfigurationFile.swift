@@ -14,12 +14,14 @@ enum ConfigurationFile {
             throw failure("cannot read '\(path)': \(error)")
         }
         let value: JSONValue
-        do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
+        do throws(JSONError) {
+            value = try JSONValue(parsing: bytes, limits: JSONLimits(refusesRepeatedNames: true))
+        } catch {
             throw failure("'\(path)': \(error)")
         }
         guard let object = value.object else { throw failure("'\(path)' must be one JSON object") }
         var options: [GivenOption] = []
-        for (key, value) in object.shadowedMembers + Array(object) {
+        for (key, value) in object {
             guard let option = ServerConfiguration.Option(named: key), option != .config else {
                 throw failure("'\(path)': unknown option '\(key)'")
             }

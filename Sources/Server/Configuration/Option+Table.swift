@@ -109,10 +109,10 @@ extension ServerConfiguration.Option {
             .init(
                 .scheduling, .time(atMost: .seconds(3600)), "time", standard: .value("100ms"),
                 "Target time of an engine step while sequences decode. Prefill chunks are sized to fit.")
-        case .maxQueuedRequests:
+        case .maxNumQueuedSeqs:
             .init(
                 .scheduling, .integer(0...1_000_000), "n", standard: .value("256"),
-                "Maximum sequences that wait, beyond those that run. Above it: 503.")
+                "Maximum sequences that wait, beyond those that run. Above it: 503.", aliases: ["max-queued-requests"])
         case .maxNumQueuedTokens:
             .init(
                 .scheduling, .integer(1...1 << 40, canBeOff: true), "n", standard: .value("262144"),

@@ -4,7 +4,7 @@ extension ServerConfiguration {
         case model, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser, trustUserContent
         case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
             specMethod, specTokens
-        case maxNumSeqs, maxNumBatchedTokens, maxInterTokenLatency, maxQueuedRequests, maxNumQueuedTokens, maxQueueWait,
+        case maxNumSeqs, maxNumBatchedTokens, maxInterTokenLatency, maxNumQueuedSeqs, maxNumQueuedTokens, maxQueueWait,
             watchdogTimeout, shutdownTimeout
         case host, port, maxConnections, maxBodyMemory, webUi
         case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, sslCertfile, sslKeyfile, sslCaCerts, allowedHosts,

@@ -19,7 +19,7 @@ extension ServerConfiguration {
                     takes one token of a step; got \(engine.maxBatchedTokens)
                     """)
         }
-        engine.maxQueuedSequences = try options.integer(.maxQueuedRequests)
+        engine.maxQueuedSequences = try options.integer(.maxNumQueuedSeqs)
         engine.maxInterTokenLatency = try options.time(.maxInterTokenLatency)
         engine.kvCacheMemory = try options.optionalSize(.kvCacheMemoryBytes)
         engine.kvCacheType = try options.optionalChoice(.kvCacheDtype)

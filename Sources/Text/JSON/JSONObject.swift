@@ -51,20 +51,6 @@ public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryL
     /// Member names in order.
     public var names: some Sequence<String> { lazy.map(\.name) }
 
-    /// Members of a parsed object that do not count, because a later one has the same name.
-    public var shadowedMembers: [(name: String, value: JSONValue)] {
-        guard case .view(let view) = storage else { return [] }
-        var members: [(name: String, value: JSONValue)] = []
-        var position = view.start
-        while position < view.end {
-            if view.document.nodes[position].kind == .shadowedName {
-                members.append((view.document.string(at: position), view.document.value(at: position + 1)))
-            }
-            position = view.document.end(of: position + 1)
-        }
-        return members
-    }
-
     public func makeIterator() -> Iterator {
         switch storage {
         case .members(let members): Iterator(place: .members(members.makeIterator()))
