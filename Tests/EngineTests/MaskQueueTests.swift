@@ -56,7 +56,7 @@ import Testing
             #expect(slices.contains(next))
             queue.remove(next)
         }
-        newer.forEach { queue.remove($0) }
+        for question in newer { queue.remove(question) }
         #expect(queue.count == 0)
     }
 

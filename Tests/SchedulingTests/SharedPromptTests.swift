@@ -72,4 +72,20 @@ import Testing
         }
         #expect(admitted == [3, 3, 3, 3, 3, 3, 2])
     }
+
+    @Test func `a choice lets go of what others hold in a fraction of the time that the last one takes`() throws {
+        let slots = 20_000
+        var scheduler = makeScheduler(
+            maxBatchedTokens: 100_000, totalBlocks: 200_000, cachesPrefixes: true)
+        let prompt = scheduler.share(ids(slots * 4 + 1))
+        for choice in 0..<8 { try scheduler.add(SequenceID(UInt64(choice)), prompt: prompt, maxTokens: 50) }
+        for _ in 0..<20 where scheduler.statistics.running < 8 { run(&scheduler) }
+        #expect(scheduler.statistics.running == 8)
+        let times = (0..<8).map { choice in
+            ContinuousClock().measure { scheduler.finish(SequenceID(UInt64(choice))) }
+        }
+        let fastest = times.dropLast().min() ?? .zero
+        #expect(fastest * 2 < times[7], "\(times)")
+        #expect(scheduler.violatedInvariant() == nil)
+    }
 }

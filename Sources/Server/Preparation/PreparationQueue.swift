@@ -148,7 +148,8 @@ struct PreparationQueue {
         guard let one = entries[left], let other = entries[right] else { return false }
         if one.tenant != other.tenant {
             let (first, second) = (shares.served(one.tenant), shares.served(other.tenant))
-            if first != second { return first < second }
+            // By name where both had the same: by anything of the jobs, an aged one could be both before and behind another.
+            return first == second ? one.tenant < other.tenant : first < second
         } else if let aged = oldest[one.tenant], aged.owed >= Self.agedTurn {
             if aged.id == left { return true }
             if aged.id == right { return false }

@@ -43,6 +43,12 @@ struct CharacterRanges: Sendable, Hashable {
         ranges = Self.merged(sets.flatMap(\.ranges))
     }
 
+    /// Makes one of sets that have become many, so that a long class of few characters is short.
+    static func unite(_ sets: inout [CharacterRanges]) {
+        guard sets.count >= 4096, sets.count >= sets[0].ranges.count * 2 else { return }
+        sets = [CharacterRanges(unionOf: sets)]
+    }
+
     mutating func formUnion(_ other: CharacterRanges) { ranges = Self.merged(ranges + other.ranges) }
 
     private static func merged(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {

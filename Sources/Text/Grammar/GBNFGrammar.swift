@@ -10,6 +10,7 @@ struct GBNFGrammar {
     private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
+    private var checkpoint = Checkpoint()
     /// By name; declared when they are first met.
     private var rules: [String: Int] = [:]
     private var defined: Set<String> = []
@@ -64,7 +65,10 @@ struct GBNFGrammar {
 
     private func spaceEnd(from start: Int) -> Int {
         var (end, isComment) = (start, false)
+        var checkpoint = Checkpoint()
         while end < scalars.count {
+            // Whoever reads on finds that it is to stop, too.
+            if checkpoint.mustStop() { return scalars.count }
             switch scalars[end] {
             case "\n": isComment = false
             case " ", "\t", "\r": break
@@ -129,6 +133,7 @@ struct GBNFGrammar {
         guard depth <= Self.mostDepth else { throw error("nests more than \(Self.mostDepth) groups") }
         var choices = [try sequence()]
         while take("|") {
+            if checkpoint.mustStop() { throw .cancelled }
             skipSpace()
             choices.append(try sequence())
         }
@@ -138,6 +143,7 @@ struct GBNFGrammar {
     private mutating func sequence() throws(GrammarError) -> GrammarBuilder.Part {
         var parts: [GrammarBuilder.Part] = []
         while let scalar = next, scalar != "|", scalar != ")", !isAtRule {
+            if checkpoint.mustStop() { throw .cancelled }
             let item = try item()
             parts.append(try repeated(item))
             skipSpace()
@@ -150,7 +156,10 @@ struct GBNFGrammar {
         case "\"":
             index += 1
             var text = String.UnicodeScalarView()
-            while let scalar = next, scalar != "\"" { text.append(try character(scalar)) }
+            while let scalar = next, scalar != "\"" {
+                if checkpoint.mustStop() { throw .cancelled }
+                text.append(try character(scalar))
+            }
             guard take("\"") else { throw error("has an unterminated literal") }
             return .text(String(text))
         case "[":
@@ -210,7 +219,8 @@ struct GBNFGrammar {
         let isNegated = take("^")
         var sets: [CharacterRanges] = []
         while let scalar = next, scalar != "]" {
-            if sets.count & 4095 == 4095, Cancellation.isRequested { throw .cancelled }
+            if checkpoint.mustStop() { throw .cancelled }
+            CharacterRanges.unite(&sets)
             let low = try character(scalar)
             var high = low
             if next == "-", index + 1 < scalars.count, scalars[index + 1] != "]" {

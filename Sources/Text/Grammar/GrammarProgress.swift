@@ -40,7 +40,9 @@ struct GrammarProgress {
         for rule in isNullable.indices {
             for start in grammar.sequences(of: Int32(rule)) { work.append((Int32(rule), Int(start))) }
         }
+        var checkpoint = Checkpoint()
         while let (rule, start) = work.popLast() {
+            if checkpoint.mustStop() { return }
             var index = start
             guard !isNullable[Int(rule)] else { continue }
             while condition(grammar.elements[index]).isNullable { index += 1 }
@@ -57,10 +59,12 @@ struct GrammarProgress {
     private func checkFirsts() throws(GrammarError) {
         enum Mark { case new, open, done }
         var marks = [Mark](repeating: .new, count: isNullable.count)
+        var checkpoint = Checkpoint()
         for rule in isNullable.indices where marks[rule] == .new {
             var path: [(rule: Int, firsts: [Int32])] = [(rule, firsts(of: rule))]
             marks[rule] = .open
             while let current = path.last?.rule {
+                if checkpoint.mustStop() { throw .cancelled }
                 guard let called = path[path.count - 1].firsts.popLast().map(Int.init) else {
                     marks[current] = .done
                     path.removeLast()

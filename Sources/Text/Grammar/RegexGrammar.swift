@@ -15,6 +15,7 @@ struct RegexGrammar {
     private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
+    private var checkpoint = Checkpoint()
 
     private static let mostDepth = 100
     private static let mostRepetitions = 10_000
@@ -55,7 +56,9 @@ struct RegexGrammar {
     private var isOneGroup: Bool {
         var level = 0
         var (isEscaped, isInClass) = (false, false)
+        var checkpoint = Checkpoint()
         for scalar in pattern {
+            if checkpoint.mustStop() { break }
             if isEscaped {
                 isEscaped = false
                 continue
@@ -106,13 +109,17 @@ struct RegexGrammar {
         guard depth <= Self.mostDepth else { throw error("nests more than \(Self.mostDepth) groups") }
         defer { depth -= 1 }
         var choices = [try sequence()]
-        while take("|") { choices.append(try sequence()) }
+        while take("|") {
+            if checkpoint.mustStop() { throw .cancelled }
+            choices.append(try sequence())
+        }
         return choices.count == 1 ? choices[0] : .choice(choices)
     }
 
     private mutating func sequence() throws(GrammarError) -> GrammarBuilder.Part {
         var parts: [GrammarBuilder.Part] = []
         while let scalar = next, scalar != "|", scalar != ")" {
+            if checkpoint.mustStop() { throw .cancelled }
             let atom = try atom()
             parts.append(try quantified(atom))
         }
@@ -233,7 +240,8 @@ struct RegexGrammar {
         let isNegated = take("^")
         var sets: [CharacterRanges] = []
         while let scalar = next, scalar != "]" {
-            if sets.count & 4095 == 4095, Cancellation.isRequested { throw .cancelled }
+            if checkpoint.mustStop() { throw .cancelled }
+            CharacterRanges.unite(&sets)
             index += 1
             let first = scalar == "\\" ? try classEscape() : CharacterRanges(scalar)
             guard let low = first.single, next == "-", index + 1 < pattern.count, pattern[index + 1] != "]" else {

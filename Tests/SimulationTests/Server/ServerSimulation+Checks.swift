@@ -21,7 +21,9 @@ extension ServerSimulation {
         }
         // A reply in writing may take a permit beyond them.
         guard permits - admission.preparing <= admission.capacity else { throw failure("too many permits are held") }
-        if !engine.isRunning, engine.takeChange(), let violation = engine.scheduler.violatedInvariant() { throw failure(violation) }
+        if !engine.isRunning, engine.takeChange(), let violation = engine.scheduler.violatedInvariant() {
+            throw failure(violation)
+        }
         let retry = routes.admission.retryAfter(routes.statistics.scheduler)
         guard (0...120).contains(retry) else { throw failure("is to be tried again after \(retry) s") }
         let open = openExchanges.count

@@ -33,7 +33,8 @@ extension ServerSimulation {
         } else if let connection = connect() {
             try send(client, on: connection)
             // Another request behind it, before the first is answered.
-            if random.oneIn(20), client.transfer.sendsAll, client.message.head.method == .get {
+            if random.oneIn(20), client.transfer.sendsAll, client.transfer.isPrompt, client.message.head.method == .get
+            {
                 pipeline(SimulatedClient.probe(&random), on: connection)
             }
         }

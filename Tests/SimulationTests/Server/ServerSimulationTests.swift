@@ -34,8 +34,17 @@ import Testing
         for status in [200, 400, 401, 429, 500, 503, 504] {
             #expect(statuses[status] ?? 0 > lives / 20, "\(status): \(statuses)")
         }
+        guard lives >= 1000 else { return }
         for occurrence in ServerSimulation.Occurrence.allCases {
             #expect(occurrences[occurrence] ?? 0 > lives / 200, "\(occurrence): \(occurrences)")
+        }
+    }
+
+    @Test func `the same seed gives the same life`() throws {
+        for seed in 1...40 as ClosedRange<UInt64> {
+            let lives = try (0..<2).map { _ in try ServerSimulation(seed: seed) }
+            for life in lives { try life.run() }
+            #expect(lives[0].events == lives[1].events && lives[0].statuses == lives[1].statuses, "seed \(seed)")
         }
     }
 }
