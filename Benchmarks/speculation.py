@@ -45,7 +45,7 @@ def main(model, tokens):
                 drafts = counter(guessing, COUNTER.format("draft")) - drafts
                 accepted = counter(guessing, COUNTER.format("accepted")) - accepted
                 print(f"{name}, {clients} clients: {before:.0f} -> {after:.0f} tok/s, x{after / before:.2f}; "
-                      f"{drafts:.0f} guesses, {accepted / max(drafts, 1):.0%} right")
+                      f"{drafts:.0f} draft tokens, {accepted / max(drafts, 1):.0%} accepted")
 
 
 main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 256)

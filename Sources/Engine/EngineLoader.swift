@@ -105,7 +105,8 @@ struct EngineLoader {
         guard let set = options.kernels else { return .best(options.compute) }
         guard KernelSet.available.contains(set) else {
             let available = KernelSet.available.map(\.rawValue).joined(separator: ", ")
-            throw EngineError.unsupported("--kernels \(set.rawValue) is not supported by this CPU (supported: \(available))")
+            throw EngineError.unsupported(
+                "--kernels \(set.rawValue) is not supported by this CPU (supported: \(available))")
         }
         return set.table(options.compute)
     }

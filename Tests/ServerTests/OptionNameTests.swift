@@ -129,6 +129,10 @@ import Testing
         #expect(try ServerOptions.parse(["--web-ui", "--web-ui"]).given.map(\.text) == ["true"])
     }
 
+    @Test func `a value may begin with a dash`() throws {
+        #expect(try ServerOptions.parse(["--api-key", "--port", "--port=-1"]).given.map(\.text) == ["-1", "--port"])
+    }
+
     @Test func `an error shows no secret`() throws {
         let flags = try ServerOptions.parse(["--api-key", "first-secret", "--api-key", "second-secret"]).given
         let error = #expect(throws: ConfigurationError.self) { try OptionReader(flags: flags, environment: [:]) }

@@ -26,19 +26,19 @@ public struct ServerConfiguration: Sendable {
     public var preparationTimeout = Duration.seconds(60)
     /// Whether requests of different API keys may find each other's prompts in the prefix cache.
     public var sharesPrefixCache: Bool
-    /// How long a step of the engine may take before `/health` is 503; `nil`: nobody looks. A step of 512 tokens of the
+    /// How long a step of the engine may take before `/health` is 503; `nil`: no watchdog. A step of 512 tokens of the
     /// largest model takes seconds on a slow CPU, and one of 8,192 tokens some ten times as long.
     public var watchdogTimeout: Duration?
     /// Bytes of a request body; a larger one is a 413.
     public var maxBodyBytes = 32 << 20
-    /// Bytes of all request bodies, their JSON, prompts and replies about text that are held at a time, beyond the first 64 KiB of
-    /// each; above it 503. Of several keys one gets 3/4 at most.
+    /// Bytes of all request bodies, their JSON, prompts and replies about text that are held at a time, beyond the first 64 KiB
+    /// of each; above it 503. Of several keys one gets 3/4 at most.
     public var maxBodyMemory: Int
-    /// Who is let in, and how much each may ask for.
+    /// The API keys with their limits; empty: no authentication.
     public var apiKeys = APIKeys()
-    /// Where other keys stand.
+    /// The file of API keys.
     public var apiKeyFile: String?
-    /// For keys without limits of their own, and for all requests together where there are no keys.
+    /// For API keys without limits of their own; without keys, for all requests together.
     public var rateLimits = RateLimits()
     /// Web pages of other origins that may use the API; nil: none.
     public var cors: CORSPolicy?
@@ -49,9 +49,9 @@ public struct ServerConfiguration: Sendable {
     var listensOnLoopbackOnly = false
     /// HTTPS instead of HTTP.
     public var tls: TLSFiles?
-    /// Seconds between two looks at the files of certificates and keys.
+    /// Seconds between two checks of the files of certificates and keys.
     var reloadInterval = 5.0
-    /// Connections at a time, beside a few for probes and scrapes.
+    /// Maximum open connections, beside a few that are reserved for probes and scrapes.
     public var maxConnections: Int
     /// Whether `/metrics` needs an API key.
     public var metricsNeedKey: Bool
@@ -64,14 +64,14 @@ public struct ServerConfiguration: Sendable {
     public var logLevel: Logger.Level
     public var logFormat: LogFormat
 
-    /// How log lines look.
+    /// The format of log lines.
     public enum LogFormat: String, Sendable, CaseIterable {
         case text, json
     }
 
-    /// Where reasoning stands in replies.
+    /// The format of reasoning in the output.
     public enum ReasoningParser: String, Sendable, CaseIterable {
-        /// As the chat template shows.
+        /// Detected from the chat template.
         case auto
         case none
         /// Between `<think>` and `</think>`.
@@ -80,15 +80,15 @@ public struct ServerConfiguration: Sendable {
         case deepseekR1 = "deepseek_r1"
     }
 
-    /// How replies call tools.
+    /// The format of tool calls in the output.
     public enum ToolCallParser: String, Sendable, CaseIterable {
-        /// As the chat template shows.
+        /// Detected from the chat template.
         case auto
         case none, hermes
         case qwen3Coder = "qwen3_coder"
     }
 
-    /// After how long without anything to say a stream sends a comment, so that nobody takes it for dead.
+    /// A stream that sends nothing for this long sends a comment, so that no proxy or client closes it as idle.
     public var keepAliveInterval = Duration.seconds(15)
     public var reasoningParser: ReasoningParser
     public var toolCallParser: ToolCallParser
@@ -105,7 +105,7 @@ public struct ServerConfiguration: Sendable {
 
     /// Environment variables that look like options and are none; `run` warns of them.
     public let unknownVariables: [String]
-    /// Where each option that is not at its default was read, for `trinity config`.
+    /// The text and source of each option that was given, for `trinity config`.
     let sources: [Option: (text: String, source: OptionReader.Source)]
 
     /// Reads the options: a flag wins over the environment, which wins over the file that `--config` names, which wins over

@@ -15,6 +15,10 @@ struct Config: ParsableCommand {
     @Flag(help: "Print a file for --config.")
     var json = false
 
+    func validate() throws {
+        _ = try options.configuration()
+    }
+
     func run() throws {
         let configuration = try options.configuration()
         print(json ? configuration.fileText : configuration.table)
