@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test simulate clients check lint format tidy tsan fuzz soak clean
+.PHONY: help setup build serve test simulate clients check lint format docs tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -58,6 +58,10 @@ lint: ## Report what `make format` would change
 
 format: ## Format the sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources
+
+docs: ## Write the tables of options into docs/options.md
+	swift build --product trinity
+	.build/debug/trinity update-manual docs/options.md
 
 tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift build --build-tests

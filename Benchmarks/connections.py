@@ -117,7 +117,7 @@ async def stream(port, results):
 
 def streams():
     for count in (64, 1000):
-        options = ("--compute", "fast", "--max-model-len", 256, "--max-sequences", count, "--max-batched-tokens", 1024)
+        options = ("--compute", "fast", "--max-model-len", 256, "--max-num-seqs", count, "--max-num-batched-tokens", 1024)
         with Server(*options) as server:
             results, tokens = [], lambda: server.metric("vllm:generation_tokens_total")
 

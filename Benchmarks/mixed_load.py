@@ -43,7 +43,7 @@ def chat(server, number, deadline, firsts, gaps):
 
 def run(limit):
     firsts, gaps, longs = [], [], []
-    with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--prefix-cache", "off",
+    with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--no-enable-prefix-caching",
                 "--max-inter-token-latency", limit) as server:
         deadline = time.monotonic() + arguments.seconds
         threads = [

@@ -41,8 +41,8 @@ def report(name, accepted):
           f"p99 {percentile(rests, 0.99) * 1000:.0f} ms")
 
 
-with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--max-sequences", str(PLACES),
-            "--max-queued-requests", str(PLACES), "--max-queue-wait", "30s", "--kv-cache-memory", "128MiB") as server:
+with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--max-num-seqs", str(PLACES),
+            "--max-num-queued-seqs", str(PLACES), "--max-queue-wait", "30s", "--kv-cache-memory-bytes", "128MiB") as server:
     full, nobody = [], []
     deadline = time.monotonic() + min(arguments.seconds / 4, 10)
 

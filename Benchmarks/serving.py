@@ -22,9 +22,9 @@ parser.add_argument("--rounds", type=int, default=2, help="measurements before t
 parser.add_argument("--tokens", type=int, default=64, help="tokens that each client asks for")
 parser.add_argument("--sampling", type=json.loads, default={}, help="members of the request, as JSON")
 parser.add_argument("--threads", default="2")
-parser.add_argument("--weights", default="auto", help="auto or fp8, as of serve and bench")
+parser.add_argument("--quantization", default="auto", help="auto or fp8, as of serve and bench")
 arguments = parser.parse_args()
-OPTIONS = ["--threads", arguments.threads, "--weights", arguments.weights]
+OPTIONS = ["--threads", arguments.threads, "--quantization", arguments.quantization]
 
 
 def client(server, seed, arrivals):
@@ -47,7 +47,7 @@ def served_rate(server, clients):
 
 
 served = {clients: [] for clients in CLIENTS}
-with Served(arguments.model, "--max-model-len", "4096", "--max-sequences", "8", "--prefix-cache", "off", *OPTIONS) as server:
+with Served(arguments.model, "--max-model-len", "4096", "--max-num-seqs", "8", "--no-enable-prefix-caching", *OPTIONS) as server:
     served_rate(server, 1)  # The first request touches memory that nobody has touched.
     for half in range(2):
         for _ in range(arguments.rounds):

@@ -1,4 +1,4 @@
-"""With and without --speculative ngram, in turn: tokens a second of all clients together, for replies of two tokens only, which
+"""With and without --spec-method ngram, in turn: tokens a second of all clients together, for replies of two tokens only, which
 soon repeat themselves, and for replies that do not.
 
 usage: speculation.py MODEL [tokens]        a model of random weights
@@ -35,7 +35,7 @@ def counter(server, name):
 
 
 def main(model, tokens):
-    with Served(model) as plain, Served(model, "--speculative", "ngram") as guessing:
+    with Served(model) as plain, Served(model, "--spec-method", "ngram") as guessing:
         for name, members in (("repeating", {"allowed_token_ids": [41, 42]}), ("not repeating", {})):
             for clients in (1, 4, 8):
                 drafts, accepted = (counter(guessing, COUNTER.format(kind)) for kind in ("draft", "accepted"))

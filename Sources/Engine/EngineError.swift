@@ -24,17 +24,17 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
         case .memory(let needed, let available, let length):
             """
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
-            \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory
+            \(MemoryPlan.format(available)) are available; lower --max-model-len or raise --kv-cache-memory-bytes
             """
         case .weights(let needed, let available):
             "the weights need \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are available"
         case .activations(let needed, let available):
             """
-            the largest step works in \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are free; \
-            lower --max-batched-tokens or --max-sequences
+            activation buffers need \(MemoryPlan.format(needed)), but only \(MemoryPlan.format(available)) are available; \
+            lower --max-num-batched-tokens or --max-num-seqs
             """
         case .allocation(let bytes, let reason):
-            "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory"
+            "cannot allocate \(MemoryPlan.format(bytes)) for the KV cache: \(reason); lower --kv-cache-memory-bytes"
         case .threads(let started, let asked):
             """
             the system started only \(started) of \(asked) threads; lower --threads, or raise the limits of processes and \

@@ -97,15 +97,15 @@ struct EngineLoader {
     private func chooseKernels() throws -> KernelTable {
         if options.compute == .blas {
             guard options.kernels == nil else {
-                throw EngineError.unsupported("kernels beside compute blas, which has its own")
+                throw EngineError.unsupported("--kernels cannot be combined with --compute blas")
             }
-            logger.notice("products by OpenBLAS: results depend on what else runs, and are slower")
+            logger.notice("matrix products use OpenBLAS: slower and not deterministic")
             return try .blas()
         }
         guard let set = options.kernels else { return .best(options.compute) }
         guard KernelSet.available.contains(set) else {
             let available = KernelSet.available.map(\.rawValue).joined(separator: ", ")
-            throw EngineError.unsupported("kernels \(set.rawValue): this CPU runs \(available)")
+            throw EngineError.unsupported("--kernels \(set.rawValue) is not supported by this CPU (supported: \(available))")
         }
         return set.table(options.compute)
     }
@@ -137,8 +137,8 @@ struct EngineLoader {
         if model.maxModelLength > model.config.maxPositions {
             logger.warning(
                 """
-                --max-model-len \(model.maxModelLength) is beyond the \(model.config.maxPositions) tokens that the model \
-                was made for
+                --max-model-len \(model.maxModelLength) exceeds the model's max_position_embeddings \
+                (\(model.config.maxPositions))
                 """)
         }
         if model.maxModelLength < model.config.maxPositions {

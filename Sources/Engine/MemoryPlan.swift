@@ -91,8 +91,8 @@ public struct MemoryPlan: Sendable {
         [
             "weights \(Self.format(weightBytes)), activations \(Self.format(activationBytes))",
             "KV cache \(Self.format(cacheBytes)) in \(totalBlocks) blocks of \(Self.format(bytesPerBlock))",
-            "KV bytes a token: \(globalBytesPerToken) global, \(slidingBytesPerToken) sliding (inside the window only)",
-            "sequences of \(maxModelLength) tokens that fit: \(fullLengthSequences)",
+            "KV cache bytes per token: \(globalBytesPerToken) global, \(slidingBytesPerToken) sliding (inside the window only)",
+            "maximum concurrency at \(maxModelLength) tokens: \(fullLengthSequences)",
         ]
     }
 

@@ -48,7 +48,9 @@ public final class Application: Sendable {
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
         let signals = termination.watch { lifecycle.continuation.yield(.signal) }
         defer { for signal in signals { signal.cancel() } }
-        for variable in configuration.unknownVariables { logger.warning("\(variable) is no option of this server") }
+        for variable in configuration.unknownVariables {
+            logger.warning("ignoring unknown environment variable \(variable)")
+        }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
         hangups.setEventHandler { [reloading = application.reloading] in reloading.look() }
@@ -181,7 +183,7 @@ public final class Application: Sendable {
         var options = configuration.engine
         options.measuresBandwidth = true
         if let asked = options.limitThreads() {
-            logger.warning("--threads \(asked) lowered to \(options.threads ?? 1), the CPUs that this process may use")
+            logger.warning("--threads \(asked) reduced to \(options.threads ?? 1), the CPUs that this process may use")
         }
         let engine = LLMEngine(options: options, tokenizer: text?.tokenizer, logger: logger) {
             loop.post { loop in

@@ -92,10 +92,10 @@ final class ReloadedFiles: Sendable {
             // stay valid because of a mistake elsewhere in the file.
             let revoked = keys.revoke(missingFrom: current)
             logger.error(
-                "API keys not reloaded: no key was added; keys that the file's readable lines lack are revoked",
+                "API keys not reloaded: no key was added; keys that the readable lines do not have are revoked",
                 metadata: ["reason": "\(flaw.reason)", "revoked": "\(revoked)"])
         } catch {
-            logger.error("API keys not reloaded: those from before stay valid: \(error.reason)")
+            logger.error("API keys not reloaded: the previous keys stay valid: \(error.reason)")
         }
     }
 

@@ -193,12 +193,12 @@ extension APIError {
     fileprivate static func tooManySequences(_ count: Int, limit: Int, prompts: Int) -> APIError {
         .invalid(
             param: prompts == 1 ? "n" : "prompt",
-            message: "The request asks for \(count) completions, but this server holds at most \(limit) at a time.")
+            message: "The request asks for \(count) completions, but the server accepts at most \(limit) at a time.")
     }
 
     fileprivate static func tooManyTokens(_ count: Int, limit: Int) -> APIError {
         .invalid(
             param: "prompt",
-            message: "The prompts have \(count) tokens, but this server queues at most \(limit) of one request's.")
+            message: "The prompts have \(count) tokens, but the server queues at most \(limit) of one request.")
     }
 }

@@ -15,7 +15,7 @@ enum TemplateMarkers {
         return markers.lazy.filter { tokenizer.encode($0.text, addSpecialTokens: false).count != 1 }
             .prefix(mostWarnings)
             .map {
-                "the chat template \($0.what), but the tokenizer has no such token: the model gets it as ordinary text"
+                "the chat template \($0.what), but the tokenizer has no such token: it is encoded as plain text"
             }
     }
 

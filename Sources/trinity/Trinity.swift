@@ -7,12 +7,11 @@ import Server
 struct Trinity: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trinity",
-        abstract: "Serves Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
+        abstract: "Serve Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
         subcommands: [
             Serve.self, Config.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self,
-            Tokenize.self,
-            Render.self,
+            Tokenize.self, Render.self, UpdateManual.self,
         ])
 
     /// The commands that run an engine.

@@ -162,7 +162,7 @@ def main():
     choose = random.Random(options.seed)
     counts = collections.Counter()
     memory = []
-    limits = ("--max-sequences", 16, "--max-queued-requests", 8)
+    limits = ("--max-num-seqs", 16, "--max-num-queued-seqs", 8)
     with Server(*limits) as plain, SecureServer(*limits) as secure:
         servers = plain, secure
         # One request, for what is opened or made by the first.

@@ -27,7 +27,7 @@ def keyed():
 
 @pytest.fixture(scope="module")
 def configured():
-    with Server("--allowed-hosts", "llm.example.com, [fd00::1]", "--cors-origins", "https://app.example.com") as running:
+    with Server("--allowed-hosts", "llm.example.com, [fd00::1]", "--allowed-origins", "https://app.example.com") as running:
         yield running
 
 
@@ -86,7 +86,7 @@ def test_the_refusal_names_the_option(server):
     message = server.request("POST", "/v1/completions", BODY, {"Host": "evil.example"}).json["error"]["message"]
     assert "evil.example" in message and "--allowed-hosts" in message
     message = server.request("POST", "/v1/completions", BODY, {"Origin": "https://evil.example"}).json["error"]["message"]
-    assert "https://evil.example" in message and "--cors-origins" in message
+    assert "https://evil.example" in message and "--allowed-origins" in message
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])

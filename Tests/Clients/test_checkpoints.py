@@ -79,11 +79,11 @@ def test_a_shard_that_is_a_fifo_is_refused(tmp_path):
     assert shard.name in text and "a FIFO" in text
 
 
-@pytest.mark.parametrize("option", ["--config", "--api-key-file", "--tls-cert-file"])
+@pytest.mark.parametrize("option", ["--config", "--api-key-file", "--ssl-certfile"])
 def test_files_of_options_are_regular_too(tmp_path, option):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    key = ["--tls-key-file", fifo] if option == "--tls-cert-file" else []
+    key = ["--ssl-keyfile", fifo] if option == "--ssl-certfile" else []
     outcome = subprocess.run(
         [REPOSITORY / BINARY, "serve", "--port", "0", option, fifo, *key], cwd=REPOSITORY, capture_output=True, text=True,
         timeout=20)

@@ -229,7 +229,7 @@ def test_kubernetes_parts_fit_together():
     # A pod's end: the pause, then the drain, and time left.
     environment = {entry["name"]: entry.get("value") for entry in container["env"]}
     pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pause + int(environment["TRINITY_DRAIN_TIMEOUT"]) < pod["spec"]["terminationGracePeriodSeconds"]
+    assert pause + int(environment["TRINITY_SHUTDOWN_TIMEOUT"]) < pod["spec"]["terminationGracePeriodSeconds"]
     # What the autoscaler asks for is what the adapter's rule calls it.
     asked = resources["HorizontalPodAutoscaler"]["spec"]["metrics"][0]["pods"]["metric"]["name"]
     rule = load(KUBERNETES / "prometheus-adapter.yaml")["rules"]["custom"][0]

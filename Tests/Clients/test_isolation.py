@@ -84,7 +84,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--drain-timeout", DRAIN_TIMEOUT) as running:
+    with Server("--shutdown-timeout", DRAIN_TIMEOUT) as running:
         yield running
 
 
@@ -114,7 +114,7 @@ def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_the_process_ends_in_time_beside_a_hostile_request(kind):
     path, body = HOSTILE[kind]
-    with Server("--drain-timeout", DRAIN_TIMEOUT) as server:
+    with Server("--shutdown-timeout", DRAIN_TIMEOUT) as server:
         def send():
             # It may be cut off.
             with contextlib.suppress(Exception):

@@ -58,7 +58,7 @@ def test_clients_are_let_in_by_their_key(tmp_path):
         # A file without any key that can be read changes nothing: it may be in the middle of being written.
         keys.write_text("ann\n")
         server.process.send_signal(signal.SIGHUP)
-        eventually(lambda: "those from before stay valid" in log.read_text())
+        eventually(lambda: "the previous keys stay valid" in log.read_text())
         assert client.models.list().data
     text = log.read_text()
     assert "trace_id=4bf92f3577b34da6a3ce929d0e0e4736" in text
@@ -100,13 +100,13 @@ def test_an_unusable_key_file_is_an_error_at_start(tmp_path):
 
 
 def test_trinity_config_shows_what_is_in_force_and_no_secret(tmp_path):
-    (tmp_path / "server.json").write_text('{"port": 9000, "api-key": "top-secret", "max-sequences": 7}')
+    (tmp_path / "server.json").write_text('{"port": 9000, "api-key": "top-secret", "max-num-seqs": 7}')
     command = [REPOSITORY / BINARY, "config", "--config", tmp_path / "server.json", "--port", "9001"]
     rows = [line.split() for line in subprocess.check_output(command, text=True).splitlines()]
-    assert ["port", "9001", "flag"] in rows and ["max-sequences", "7", "file"] in rows
+    assert ["port", "9001", "flag"] in rows and ["max-num-seqs", "7", "file"] in rows
     assert ["api-key", "(hidden)", "file"] in rows and ["host", "127.0.0.1", "default"] in rows
     text = subprocess.check_output(command + ["--json"], text=True)
-    assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-sequences": "7"}
+    assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-num-seqs": "7"}
     (tmp_path / "server.json").write_text('{"prot": 9000}')
     run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 64 and "'prot' is no option" in run.stderr
+    assert run.returncode == 64 and "unknown option 'prot'" in run.stderr

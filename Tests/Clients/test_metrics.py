@@ -16,7 +16,7 @@ from trinity_server import Server
 
 @pytest.fixture(scope="module")
 def server():
-    with Server("--max-sequences", 4, "--max-queued-requests", 6, "--metrics-compat") as server:
+    with Server("--max-num-seqs", 4, "--max-num-queued-seqs", 6, "--metrics-compat") as server:
         yield server
 
 

@@ -105,6 +105,6 @@ def test_its_reply_lets_nothing_else_in(server):
 
 
 def test_it_can_be_switched_off():
-    with Server("--web-page", "off") as server:
+    with Server("--no-web-ui") as server:
         assert server.get("/").status == 404
         assert server.get("/health").status == 200

@@ -25,9 +25,9 @@ def test_the_version_is_the_one_that_the_api_tells():
 def test_the_help_names_every_option():
     outcome = run("serve", "--help")
     assert outcome.returncode == 0
-    for option in ("model", "host", "port", "served-model-name", "threads", "max-model-len", "max-sequences",
-                   "max-batched-tokens", "max-queued-requests", "kv-cache-memory", "kv-cache-dtype", "compute", "kernels", "weights",
-                   "log-level", "log-format", "drain-timeout"):
+    for option in ("model", "host", "port", "served-model-name", "threads", "max-model-len", "max-num-seqs",
+                   "max-num-batched-tokens", "max-num-queued-seqs", "kv-cache-memory-bytes", "kv-cache-dtype", "compute",
+                   "kernels", "quantization", "log-level", "log-format", "shutdown-timeout"):
         assert f"--{option} " in outcome.stdout
 
 
@@ -184,4 +184,4 @@ def test_more_threads_than_cpus_are_lowered():
     cpus = len(os.sched_getaffinity(0))
     with Server("--threads", "1000") as server:
         assert server.get("/version").json["threads"] <= cpus
-        assert "--threads 1000 lowered to" in server.log_text()
+        assert "--threads 1000 reduced to" in server.log_text()

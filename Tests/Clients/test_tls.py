@@ -71,7 +71,7 @@ def test_plain_http_and_garbage_harm_nobody(server):
 
 
 def test_clients_need_a_certificate_where_one_is_asked_for():
-    server = SecureServer("--tls-client-ca-file", FILES / "ca.pem")
+    server = SecureServer("--ssl-ca-certs", FILES / "ca.pem")
     server.client_files = ("client",)
     with server:
         assert server.get("/health").status == 200
@@ -151,10 +151,10 @@ def test_the_dates_of_a_certificate_are_told_at_start_and_on_reload(tmp_path):
 @pytest.mark.parametrize(
     "arguments, reason",
     [
-        (("--tls-cert-file", FILES / "server.pem"), "--tls-key-file"),
-        (("--tls-cert-file", FILES / "server.pem", "--tls-key-file", FILES / "client.key"), "is not the key of"),
-        (("--tls-client-ca-file", FILES / "ca.pem"), "needs --tls-cert-file"),
-        (("--tls-cert-file", "/nowhere", "--tls-key-file", "/nowhere"), "/nowhere"),
+        (("--ssl-certfile", FILES / "server.pem"), "--ssl-keyfile"),
+        (("--ssl-certfile", FILES / "server.pem", "--ssl-keyfile", FILES / "client.key"), "is not the key of"),
+        (("--ssl-ca-certs", FILES / "ca.pem"), "requires --ssl-certfile"),
+        (("--ssl-certfile", "/nowhere", "--ssl-keyfile", "/nowhere"), "/nowhere"),
     ],
 )
 def test_unusable_files_are_errors_at_start(arguments, reason):

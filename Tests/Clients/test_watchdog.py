@@ -64,7 +64,7 @@ def end(server, signals):
     ("60", [signal.SIGINT, signal.SIGTERM], 0, 1.2),
 ], ids=["drain-timeout", "second-signal", "interrupted"])
 def test_the_process_ends_whatever_the_engine_does(drain, signals, least, most):
-    server = stalled(600, "--drain-timeout", drain)
+    server = stalled(600, "--shutdown-timeout", drain)
     try:
         server.wait_until_ready()
         with in_a_stalled_step(server):

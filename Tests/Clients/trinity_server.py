@@ -165,7 +165,7 @@ class SecureServer(Server):
     client_files = ()
 
     def __init__(self, *arguments, certificate=TLS_FILES / "server.pem", key=TLS_FILES / "server.key", **options):
-        super().__init__("--tls-cert-file", certificate, "--tls-key-file", key, *arguments, **options)
+        super().__init__("--ssl-certfile", certificate, "--ssl-keyfile", key, *arguments, **options)
 
     @property
     def url(self):

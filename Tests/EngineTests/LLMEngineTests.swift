@@ -113,7 +113,7 @@ import Text
         await #expect {
             try await harness.ready()
         } throws: {
-            String(describing: $0).contains("2048 tokens") && String(describing: $0).contains("--kv-cache-memory")
+            String(describing: $0).contains("2048 tokens") && String(describing: $0).contains("--kv-cache-memory-bytes")
         }
     }
 

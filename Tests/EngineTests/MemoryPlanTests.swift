@@ -110,7 +110,7 @@ import Testing
         let error = try #require(throws: EngineError.self) {
             try plan(freeMemory: activations) { $0.maxBatchedTokens = 513 }
         }
-        #expect(error.description.contains("--max-batched-tokens"))
+        #expect(error.description.contains("--max-num-batched-tokens"))
     }
 
     @Test(arguments: ["a_base", "c_odd_sharded", "c2_layer_types", "b1_nomup_tied_shared2"], KernelTable.exact)

@@ -47,7 +47,7 @@ import Text
         ])
         #expect(requests.map { $0["messages"]?.array?.count } == [1, 1, 2])
         #expect(output.contains("/history  ") && output.contains("user: c\nassistant: ok\n"))
-        #expect(output.contains("There is no /what"))
+        #expect(output.contains("Unknown command /what"))
     }
 
     @Test func `what fails is told, and no part of the conversation`() {

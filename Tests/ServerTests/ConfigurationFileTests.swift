@@ -24,17 +24,18 @@ import Testing
         let rows = configuration.table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         for row in [
             ["port", "9", "flag"], ["host", "environment", "environment"], ["max-model-len", "3", "file"],
-            ["max-sequences", "64", "default"], ["max-inter-token-latency", "100ms", "default"],
-            ["tls-cert-file", "-", "default"],
+            ["max-num-seqs", "64", "default"], ["max-inter-token-latency", "100ms", "default"],
+            ["ssl-certfile", "-", "default"],
         ] { #expect(rows.contains(row), "\(row)") }
         #expect(rows.count == ServerConfiguration.Option.allCases.count)
     }
 
     @Test(
         arguments: [
-            ("[]", "must be one JSON object"), (#"{"prot": 1}"#, "'prot' is no option of this server"),
-            (#"{"port": [1]}"#, "'port' must be a text"), (#"{"config": "x"}"#, "'config' is no option"),
-            (#"{"port""#, "byte 7"), (#"{"port": 1.5}"#, "'port' must be a text"),
+            ("[]", "must be one JSON object"), (#"{"prot": 1}"#, "unknown option 'prot'"),
+            (#"{"port": [1]}"#, "'port' must be a string, an integer or a boolean"),
+            (#"{"config": "x"}"#, "unknown option 'config'"),
+            (#"{"port""#, "byte 7"), (#"{"port": 1.5}"#, "'port' must be a string, an integer or a boolean"),
         ])
     func `a bad file is refused by its key`(text: String, reason: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(text) }

@@ -145,7 +145,7 @@ import Text
             (#""prompt_logprobs":1,"stream":true"#, "prompt_logprobs", "'stream' is false"),
             (#""allowed_token_ids":[]"#, "allowed_token_ids", "empty"),
             (#""allowed_token_ids":[7,100]"#, "allowed_token_ids[1]", "100"),
-            (#""speculative":true"#, "speculative", "runs without --speculative"),
+            (#""speculative":true"#, "speculative", "runs without --spec-method"),
             (#""cache_salt":"""#, "cache_salt", "from 1 to 128 characters, not 0"),
             (#""bad_words":"x""#, "bad_words", "an array"), (#""bad_words":["a",""]"#, "bad_words", "empty"),
             (#""truncate_prompt_tokens":0"#, "truncate_prompt_tokens", "-1 or at least 1"),
@@ -159,7 +159,7 @@ import Text
                 #""structured_outputs":{"json":null}"#, "structured_outputs",
                 "one of json, regex, choice, grammar and json_object, not 0"
             ),
-            (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "no JSON object"),
+            (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "must be a JSON object"),
             (#""structured_outputs":{"lark":"x"}"#, "structured_outputs.lark", "nrecognized"),
             (#""messages":[]"#, "messages", "Unrecognized"),
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import Scheduling
 import TestSupport
@@ -18,10 +19,16 @@ import Testing
         #expect(configuration.queueBounds == QueueBounds(tokens: 262_144, wait: .seconds(120)))
     }
 
+    @Test func `the defaults of the table are those of the engine`() throws {
+        let configuration = try ServerConfiguration(flags: [:], environment: [:])
+        let engine = EngineOptions(modelDirectory: configuration.engine.modelDirectory)
+        #expect(String(describing: configuration.engine) == String(describing: engine))
+    }
+
     @Test func `the environment is read and a flag wins over it`() throws {
         let environment = [
             "TRINITY_MODEL": "/a", "TRINITY_PORT": "9000", "TRINITY_MAX_MODEL_LEN": "4096",
-            "TRINITY_KV_CACHE_DTYPE": "bf16", "TRINITY_PREFIX_CACHE": "off",
+            "TRINITY_KV_CACHE_DTYPE": "bf16", "TRINITY_ENABLE_PREFIX_CACHING": "false",
         ]
         let configuration = try ServerConfiguration(flags: [.port: "9001"], environment: environment)
         #expect(configuration.port == 9001)
@@ -37,15 +44,15 @@ import Testing
             (.port, "http", "must be a whole number from 0 to 65535; got 'http'"),
             (.threads, "0", "must be a whole number from 1 to 1024; got '0'"),
             (.kvCacheDtype, "f64", "must be one of f32, bf16, fp8; got 'f64'"),
-            (.kvCacheMemory, "lots", "must be a size such as 512MiB or 4GiB; got 'lots'"),
+            (.kvCacheMemoryBytes, "lots", "must be a size such as 512MiB or 4GiB; got 'lots'"),
             (
-                .kvCacheMemory, "99999999999TiB",
+                .kvCacheMemoryBytes, "99999999999TiB",
                 "must be a size such as 512MiB or 4GiB; got '99999999999TiB'"
             ),
-            (.speculative, "draft", "must be one of off, ngram; got 'draft'"),
-            (.speculativeTokens, "65", "must be a whole number from 1 to 64; got '65'"),
-            (.speculativeTokens, "4", "is only for --speculative ngram, which is off"),
-            (.prefixCache, "yes", "must be one of on, off; got 'yes'"),
+            (.specMethod, "draft", "must be one of off, ngram; got 'draft'"),
+            (.specTokens, "65", "must be a whole number from 1 to 64; got '65'"),
+            (.specTokens, "4", "requires --spec-method ngram"),
+            (.enablePrefixCaching, "yes", "must be true or false; got 'yes'"),
             (
                 .maxInterTokenLatency, "200",
                 "must be a time such as 200ms, 1.5s or 2m, of at most 3600.0 seconds, or off; got '200'"
@@ -54,16 +61,16 @@ import Testing
                 .maxQueueWait, "0s",
                 "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
             ),
-            (.maxQueuedTokens, "0", "must be a whole number from 1 to 1099511627776; got '0'"),
+            (.maxNumQueuedTokens, "0", "must be a whole number from 1 to 1099511627776, or off; got '0'"),
             (.compute, "slow", "must be one of exact, fast, blas; got 'slow'"),
             (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
-            (.weights, "int4", "must be one of auto, fp8; got 'int4'"),
+            (.quantization, "int4", "must be one of auto, fp8; got 'int4'"),
             (
                 .logLevel, "loud",
                 "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
             (.trustUserContent, "1", "must be true or false; got '1'"),
-            (.model, "", "name the folder of a model"),
+            (.model, "", "must be the folder of a model"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `a bad value is refused by name and bound`(
         option: ServerConfiguration.Option, value: String, message: String
@@ -82,13 +89,13 @@ import Testing
         #expect(error.description == "--max-model-len (TRINITY_MAX_MODEL_LEN): too long")
     }
 
-    @Test func `variables that mean nothing are told`() throws {
+    @Test func `unknown variables are found`() throws {
         let configuration = try ServerConfiguration(
             flags: [:], environment: ["TRINITY_MODEL": "/a", "TRINITY_MAXMODELLEN": "1", "HOME": "/"])
         #expect(configuration.unknownVariables == ["TRINITY_MAXMODELLEN"])
     }
 
-    @Test func `users are trusted only when told so`() throws {
+    @Test func `special tokens of users are parsed only with the option`() throws {
         #expect(try !ServerConfiguration(flags: [.model: "/a"], environment: [:]).trustsUserContent)
         let environment = ["TRINITY_TRUST_USER_CONTENT": "true"]
         #expect(try ServerConfiguration(flags: [.model: "/a"], environment: environment).trustsUserContent)
@@ -97,7 +104,7 @@ import Testing
     @Test func `the budget of a step covers every running sequence`() {
         #expect(throws: ConfigurationError.self) {
             try ServerConfiguration(
-                flags: [.model: "/a", .maxSequences: "64", .maxBatchedTokens: "63"], environment: [:])
+                flags: [.model: "/a", .maxNumSeqs: "64", .maxNumBatchedTokens: "63"], environment: [:])
         }
     }
 
@@ -107,7 +114,7 @@ import Testing
         ] as [(String, Duration?)])
     func `times have units, and bounds can be off`(text: String, time: Duration?) throws {
         let configuration = try ServerConfiguration(
-            flags: [.model: "/a", .maxInterTokenLatency: text, .maxQueueWait: text, .maxQueuedTokens: "off"],
+            flags: [.model: "/a", .maxInterTokenLatency: text, .maxQueueWait: text, .maxNumQueuedTokens: "off"],
             environment: [:])
         #expect(configuration.engine.maxInterTokenLatency == time)
         #expect(configuration.queueBounds == QueueBounds(tokens: nil, wait: time))
@@ -118,7 +125,7 @@ import Testing
             ("123", 123), ("1k", 1024), ("2KiB", 2048), ("3MB", 3 << 20), ("4GiB", 4 << 30), ("1T", 1 << 40),
         ] as [(String, Int)])
     func `sizes have binary units`(text: String, bytes: Int) throws {
-        let configuration = try ServerConfiguration(flags: [.model: "/a", .kvCacheMemory: text], environment: [:])
+        let configuration = try ServerConfiguration(flags: [.model: "/a", .kvCacheMemoryBytes: text], environment: [:])
         #expect(configuration.engine.kvCacheMemory == bytes)
     }
 }

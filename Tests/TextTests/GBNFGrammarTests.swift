@@ -61,14 +61,14 @@ import Testing
         arguments: [
             ("", "no rule 'root'"), ("x ::= \"a\"", "no rule 'root'"),
             ("root ::= a", "rule 'a', which it does not define"),
-            ("root ::= \"a", "literal without its end (line 1)"), ("root ::= (\"a\"", "'(' without"),
-            ("root ::= \"a\")", "none of it"), ("root = \"a\"", "'::='"), ("root ::= [z-a]", "wrong order"),
-            ("root ::= [a", "'[' without"), ("root ::= [^\\U00000000-\\U0010FFFF]", "no characters"),
+            ("root ::= \"a", "unterminated literal (line 1)"), ("root ::= (\"a\"", "unclosed '('"),
+            ("root ::= \"a\")", "unexpected input"), ("root = \"a\"", "'::='"), ("root ::= [z-a]", "wrong order"),
+            ("root ::= [a", "unclosed '['"), ("root ::= [^\\U00000000-\\U0010FFFF]", "empty character class"),
             ("root ::= \"a\"{2,1}", "wrong order"), ("root ::= \"a\"{99999}", "10000 times"),
             ("root ::= \"a\"{x}", "without a number"), ("root ::= \"\\q\"", "escape"),
-            ("root ::= \"\\u12\"", "no character"),
+            ("root ::= \"\\u12\"", "not a character"),
             ("root ::= \"a\"\nroot ::= \"b\"", "twice (line 2)"), ("root ::= root \"a\"", "begins with itself"),
-            ("root ::= <think>", "no part of a rule"), ("\nroot ::= \"a\" *", "no part of a rule (line 2)"),
+            ("root ::= <think>", "not part of a rule"), ("\nroot ::= \"a\" *", "not part of a rule (line 2)"),
             ("root ::= " + String(repeating: "(", count: 200), "nests more than 100"),
         ])
     func `what is no grammar is refused with its reason`(grammar: String, reason: String) {

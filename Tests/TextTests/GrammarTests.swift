@@ -153,7 +153,7 @@ import Testing
             (#"{"type":"number","minimum":0.5}"#, "minimum", "whole number"),
             (#"{"type":"integer","minimum":3,"maximum":2}"#, "", "allows no number"),
             (#"{"$ref":"http://x/y"}"#, "$ref", "not inside"),
-            (##"{"$ref":"#/$defs/x"}"##, "$ref", "names nothing"),
+            (##"{"$ref":"#/$defs/x"}"##, "$ref", "does not exist"),
             (##"{"$ref":"#"}"##, "", "begins with itself"),
             (##"{"allOf":[{"$ref":"#"}]}"##, "", "itself"),
             (#"{"enum":[]}"#, "enum", "not empty"),

@@ -3,51 +3,39 @@ import Testing
 
 /// The manual describes what the server has, and nothing else.
 @Suite struct ManualTests {
-    /// Rows of the tables of `docs/options.md`, by the option's flag: meaning, default, values.
-    static let options: [String: [String]] = {
-        var options: [String: [String]] = [:]
-        for row in MarkdownDocument.at("docs/options.md").rows {
-            guard let code = MarkdownDocument.codes(row[0]).first, code.hasPrefix("--") else { continue }
-            options[String(code.prefix { $0 != " " })] = Array(row.dropFirst())
-        }
-        return options
-    }()
-
-    @Test(arguments: ServerConfiguration.Option.allCases)
-    func `the manual describes every option`(option: ServerConfiguration.Option) throws {
-        let row = try #require(Self.options[option.flag], "\(option.flag) is missing from docs/options.md")
-        #expect(row.count == 3 && row.allSatisfy { !$0.isEmpty })
+    @Test func `the manual has the table of options`() {
+        let page = Repository.text("docs/options.md")
+        #expect(OptionManual.update(page) == page, "run make docs")
+        for option in ServerConfiguration.Option.allCases { #expect(page.contains("| `\(option.flag)")) }
+        for section in OptionEntry.Section.allCases { #expect(page.contains("## \(section.rawValue)\n")) }
     }
 
-    @Test func `the manual describes no other option`() {
-        let known = Set(ServerConfiguration.Option.allCases.map(\.flag))
-        #expect(Set(Self.options.keys).subtracting(known).isEmpty)
-    }
-
-    @Test func `the manual has the defaults that are in force`() throws {
-        let configuration = try ServerConfiguration(flags: [:], environment: [:])
-        var compared = 0
-        for line in configuration.table.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            // What has no default, or is found at start.
-            guard words[1] != "-", words[0] != "served-model-name" else { continue }
-            let shown = Self.options["--" + words[0]].flatMap { MarkdownDocument.codes($0[1]).first } ?? ""
-            #expect(Self.milliseconds(shown) == Self.milliseconds(String(words[1])), "--\(words[0])")
-            compared += 1
+    @Test func `earlier names of options are in no file for users`() {
+        let options = ServerConfiguration.Option.allCases
+        // `trinity plan` has an option --weights of its own, and llama-server has --cors-origins.
+        let flags = Set(options.flatMap(\.entry.aliases).map { "--" + $0 }).subtracting(["--weights", "--cors-origins"])
+        let variables = Set(options.flatMap { $0.entry.aliases.map(ServerConfiguration.Option.variable) })
+        let folders = ["docs", "deploy", "Tests/Clients", "Benchmarks"].flatMap(Repository.files)
+        #expect(folders.count > 50)
+        for path in folders + ["README.md", "SECURITY.md", "CHANGELOG.md", "Makefile", "openapi.yaml"] {
+            let words = Repository.text(path).split { !($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }.map(
+                String.init)
+            #expect(flags.union(variables).intersection(words).sorted() == [], "\(path)")
         }
-        #expect(compared > 20)
     }
 
     @Test func `options that the documents name exist`() {
-        let known = Set(ServerConfiguration.Option.allCases.map(\.flag))
+        let known = Set(
+            ServerConfiguration.Option.allCases.flatMap { option in
+                if case .switch = option.entry.kind { [option.flag, "--no-" + option.name] } else { [option.flag] }
+            })
         // Options of other commands: of this binary, of the tools that build it, of docker, curl and nginx.
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
-            "--quantize-head", "--context", "--sequences", "--tokenizer", "--template", "--now", "--system",
-            "--max-tokens",
-            "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib", "--product",
-            "--build",
-            "--stop-timeout",
+            "--quantize-head", "--context", "--sequences", "--weights", "--tokenizer", "--template", "--now",
+            "--system",
+            "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",
+            "--product", "--build", "--stop-timeout", "--generate-completion-script",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {
@@ -166,13 +154,5 @@ import Testing
             if isValue { parts.append([]) } else { parts[parts.count - 1].append(word) }
         }
         return parts.map { $0.joined(separator: " ") }.filter { $0.count >= 16 }
-    }
-
-    /// A time in one unit, any other text as it is.
-    private static func milliseconds(_ text: String) -> String {
-        for (unit, factor) in [("ms", 1), ("s", 1000), ("m", 60_000)] where text.hasSuffix(unit) {
-            if let number = Int(text.dropLast(unit.count)) { return "\(number * factor)ms" }
-        }
-        return text
     }
 }

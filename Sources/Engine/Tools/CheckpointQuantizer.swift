@@ -1,12 +1,12 @@
 import Foundation
 import Text
 
-/// Writes a checkpoint again with its linear layers in FP8, as `--weights fp8` would make them while loading.
+/// Writes a checkpoint again with its linear layers in FP8, as `--quantization fp8` would make them while loading.
 public struct CheckpointQuantizer {
     /// A folder whose weights are BF16, F16 or F32.
     public var source: URL
     public var destination: URL
-    /// Whether the head is quantised too, as `--weights fp8` does; other tools expect it as it is. Nothing to do where it
+    /// Whether the head is quantised too, as `--quantization fp8` does; other tools expect it as it is. Nothing to do where it
     /// is the embeddings.
     public var quantizesHead: Bool
 
@@ -28,7 +28,7 @@ public struct CheckpointQuantizer {
     public func write(progress: (Double) -> Void = { _ in }) throws {
         let config = try ModelConfig(directory: source)
         guard try QuantizationConfig(directory: source) == nil else {
-            throw ToolError.checkpoint("\(source.path) is quantised already")
+            throw ToolError.checkpoint("\(source.path) is already quantized")
         }
         let checkpoint = try Checkpoint(
             directory: source, config: config, quantization: nil, quantizesToFloat8: true)

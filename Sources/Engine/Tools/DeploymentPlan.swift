@@ -39,8 +39,8 @@ public struct DeploymentPlan: Sendable {
     public init(
         shape: ModelShape, context: Int, sequences: Int, weights: Weights, cacheType: KVDataType
     ) throws(ToolError) {
-        guard (1...1 << 30).contains(context) else { throw .argument("--context is a number from 1 to 2^30") }
-        guard (1...1 << 20).contains(sequences) else { throw .argument("--sequences is a number from 1 to 2^20") }
+        guard (1...1 << 30).contains(context) else { throw .argument("--context must be a number from 1 to 2^30") }
+        guard (1...1 << 20).contains(sequences) else { throw .argument("--sequences must be a number from 1 to 2^20") }
         config = shape.config
         self.context = context
         self.sequences = sequences
@@ -87,7 +87,7 @@ public struct DeploymentPlan: Sendable {
         ]
         var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
         if context > config.maxPositions {
-            lines.append("note: the model is made for \(config.maxPositions) tokens")
+            lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")
         }
         lines += ["", "ranks  weights     KV global   KV sliding  total, per rank"]
         for rank in ranks {

@@ -1,31 +1,34 @@
 import Foundation
 import Text
 
-/// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`, its keys the options' names without dashes
-/// in front, its values texts, whole numbers or truth values, as the options take them.
+/// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`. Keys are names of options, values are strings,
+/// integers or booleans.
 enum ConfigurationFile {
     /// Bytes of the largest file that is read.
     private static let largest = 1 << 20
 
     /// - Throws: why the file or one of its keys cannot be used.
-    static func read(_ path: String) throws(ConfigurationError) -> [ServerConfiguration.Option: String] {
+    static func read(_ path: String) throws(ConfigurationError) -> [GivenOption] {
         let bytes: [UInt8]
         do throws(RegularFile.Failure) { bytes = try RegularFile.read(path, atMost: largest) } catch {
             throw failure("cannot read '\(path)': \(error)")
         }
         let value: JSONValue
-        do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch {
+        do throws(JSONError) {
+            value = try JSONValue(parsing: bytes, limits: JSONLimits(refusesRepeatedNames: true))
+        } catch {
             throw failure("'\(path)': \(error)")
         }
         guard let object = value.object else { throw failure("'\(path)' must be one JSON object") }
-        var options: [ServerConfiguration.Option: String] = [:]
+        var options: [GivenOption] = []
         for (key, value) in object {
-            guard let option = ServerConfiguration.Option.allCases.first(where: { $0.name == key }), option != .config
-            else { throw failure("'\(path)': '\(key)' is no option of this server") }
-            guard let text = text(value) else {
-                throw failure("'\(path)': '\(key)' must be a text, a whole number, or true or false")
+            guard let option = ServerConfiguration.Option(named: key), option != .config else {
+                throw failure("'\(path)': unknown option '\(key)'")
             }
-            options[option] = text
+            guard let text = text(value) else {
+                throw failure("'\(path)': '\(key)' must be a string, an integer or a boolean")
+            }
+            options.append(GivenOption(option, as: "'\(key)' in '\(path)'", text))
         }
         return options
     }

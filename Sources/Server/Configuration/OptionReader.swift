@@ -1,69 +1,79 @@
-import Configuration
 import Foundation
 
-/// Reads one option at a time as text and checks it, so that a bad value is an error and never a silent default.
+/// Finds what each option was given as, and checks it, so that a bad value is an error and never a silent default.
 struct OptionReader {
     /// Where an option is given.
     enum Source: String {
         case flag, environment, file
     }
 
-    private let reader: ConfigReader
     /// What is given, and where it was read.
-    let sources: [ServerConfiguration.Option: (text: String, source: Source)]
+    private(set) var sources: [ServerConfiguration.Option: (text: String, source: Source)] = [:]
 
-    /// - Throws: what is wrong with the file that `--config` names.
-    init(flags: [ServerConfiguration.Option: String], environment: [String: String]) throws(ConfigurationError) {
-        let flagProvider = Self.provider("flags", flags)
-        let variables = EnvironmentVariablesProvider(environmentVariables: environment)
-        var file: [ServerConfiguration.Option: String] = [:]
-        let first = ConfigReader(providers: [flagProvider, variables])
-        if let path = first.string(forKey: ServerConfiguration.Option.config.key) {
-            file = try ConfigurationFile.read(path)
+    /// A flag wins over the environment, which wins over the file that `--config` names.
+    ///
+    /// - Throws: what is wrong with that file, or which options are given twice in one place.
+    init(flags: [GivenOption], environment: [String: String]) throws(ConfigurationError) {
+        try add(flags, from: .flag)
+        let variables = ServerConfiguration.Option.allCases.flatMap { option in
+            option.names.map(ServerConfiguration.Option.variable).compactMap { name in
+                environment[name].map { GivenOption(option, as: name, $0) }
+            }
         }
-        reader = ConfigReader(providers: [flagProvider, variables, Self.provider("file", file)])
-        var sources: [ServerConfiguration.Option: (text: String, source: Source)] = [:]
-        for option in ServerConfiguration.Option.allCases {
-            guard let text = reader.string(forKey: option.key) else { continue }
-            let source: Source =
-                flags[option] != nil ? .flag : environment[option.variable] != nil ? .environment : .file
-            sources[option] = (text, source)
-        }
-        self.sources = sources
+        try add(variables, from: .environment)
+        if let path = sources[.config]?.text { try add(ConfigurationFile.read(path), from: .file) }
     }
 
-    private static func provider(_ name: String, _ values: [ServerConfiguration.Option: String]) -> InMemoryProvider {
-        let values = values.map {
-            (AbsoluteConfigKey($0.key.key), ConfigValue(.string($0.value), isSecret: $0.key.isSecret))
+    private mutating func add(_ given: [GivenOption], from source: Source) throws(ConfigurationError) {
+        var found: [ServerConfiguration.Option: GivenOption] = [:]
+        for value in given.map(Self.normalized) {
+            if let other = found.updateValue(value, forKey: value.option), other != value {
+                throw Self.conflict(other, value)
+            }
         }
-        return InMemoryProvider(name: name, values: Dictionary(uniqueKeysWithValues: values))
+        for (option, value) in found where sources[option] == nil { sources[option] = (value.text, source) }
     }
 
-    func text(_ option: ServerConfiguration.Option) -> String? {
-        sources[option]?.text
+    /// Switches were "on" or "off" once, and are true or false.
+    private static func normalized(_ given: GivenOption) -> GivenOption {
+        guard case .switch = given.option.entry.kind, let text = ["on": "true", "off": "false"][given.text] else {
+            return given
+        }
+        return GivenOption(given.option, as: given.name, text)
     }
 
-    func integer(_ option: ServerConfiguration.Option, in bounds: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
-        guard let text = text(option) else { return nil }
+    private static func conflict(_ first: GivenOption, _ second: GivenOption) -> ConfigurationError {
+        let option = first.option
+        if first.name != second.name {
+            return ConfigurationError(
+                option: option, reason: "\(first.name) and \(second.name) are the same option; give one of them")
+        }
+        let values = option.entry.isSecret ? "different values" : "'\(first.text)' and '\(second.text)'"
+        return ConfigurationError(option: option, reason: "\(first.name) is given twice, with \(values)")
+    }
+
+    /// The text of an option or of its default; `nil` if it has neither.
+    func optionalText(_ option: ServerConfiguration.Option) -> String? {
+        if let text = sources[option]?.text { return text }
+        guard case .value(let text) = option.entry.standard else { return nil }
+        return text
+    }
+
+    /// `nil`: not given and without a default, or off.
+    func optionalInteger(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int? {
+        guard case .integer(let bounds, let canBeOff) = option.entry.kind else { Self.fail(option) }
+        guard let text = optionalText(option), !(canBeOff && text == "off") else { return nil }
         guard let value = Int(text), bounds.contains(value) else {
+            let range = "a whole number from \(bounds.lowerBound) to \(bounds.upperBound)"
             throw ConfigurationError(
-                option: option,
-                reason: "must be a whole number from \(bounds.lowerBound) to \(bounds.upperBound); got '\(text)'")
+                option: option, reason: "must be \(range)\(canBeOff ? ", or off" : ""); got '\(text)'")
         }
         return value
     }
 
-    func bool(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Bool? {
-        guard let text = text(option) else { return nil }
-        guard let value = Bool(text) else {
-            throw ConfigurationError(option: option, reason: "must be true or false; got '\(text)'")
-        }
-        return value
-    }
-
-    /// Bytes: a whole number, or one with a binary unit as in "512MiB", "4GB", "2g".
-    func size(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int? {
-        guard let text = text(option) else { return nil }
+    /// `nil`: not given and without a default.
+    func optionalSize(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int? {
+        guard let text = optionalText(option) else { return nil }
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let unit = text.dropFirst(digits.count).lowercased()
         let shifts = [
@@ -76,11 +86,11 @@ struct OptionReader {
         return number << shift
     }
 
-    /// A number with a unit as in "200ms", "1.5s", "2m".
-    func duration(_ option: ServerConfiguration.Option, atMost longest: Duration) throws(ConfigurationError)
-        -> Duration?
-    {
-        guard let text = text(option) else { return nil }
+    /// `nil`: off.
+    func time(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Duration? {
+        guard case .time(let longest) = option.entry.kind else { Self.fail(option) }
+        let text = text(option)
+        if text == "off" { return nil }
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         let units = ["ms": 0.001, "s": 1, "m": 60]
         guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
@@ -95,21 +105,54 @@ struct OptionReader {
         return duration
     }
 
-    /// `nil` when the option is "off", the default when it is not given.
-    func unlessOff<Value>(
-        _ option: ServerConfiguration.Option, _ value: Value?, read: () throws(ConfigurationError) -> Value?
-    ) throws(ConfigurationError) -> Value? {
-        text(option) == "off" ? nil : try read() ?? value
-    }
-
-    func choice<Value: RawRepresentable<String> & CaseIterable>(
-        _ option: ServerConfiguration.Option
-    ) throws(ConfigurationError) -> Value? {
-        guard let text = text(option) else { return nil }
-        guard let value = Value(rawValue: text) else {
-            let choices = Value.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ConfigurationError(option: option, reason: "must be one of \(choices); got '\(text)'")
+    func bool(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Bool {
+        guard case .switch = option.entry.kind else { Self.fail(option) }
+        guard let value = Bool(text(option)) else {
+            throw ConfigurationError(option: option, reason: "must be true or false; got '\(text(option))'")
         }
         return value
+    }
+
+    /// `nil`: not given and without a default.
+    func optionalChoice<Value: RawRepresentable<String>>(
+        _ option: ServerConfiguration.Option
+    ) throws(ConfigurationError) -> Value? {
+        guard case .choice(let choices) = option.entry.kind else { Self.fail(option) }
+        guard let text = optionalText(option) else { return nil }
+        guard choices.contains(text), let value = Value(rawValue: text) else {
+            throw ConfigurationError(
+                option: option, reason: "must be one of \(choices.joined(separator: ", ")); got '\(text)'")
+        }
+        return value
+    }
+}
+
+/// Options with a default always have a value.
+extension OptionReader {
+    func text(_ option: ServerConfiguration.Option) -> String {
+        Self.required(option, optionalText(option))
+    }
+
+    func integer(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int {
+        Self.required(option, try optionalInteger(option))
+    }
+
+    func size(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Int {
+        Self.required(option, try optionalSize(option))
+    }
+
+    func choice<Value: RawRepresentable<String>>(
+        _ option: ServerConfiguration.Option
+    ) throws(ConfigurationError) -> Value {
+        Self.required(option, try optionalChoice(option))
+    }
+
+    private static func required<Value>(_ option: ServerConfiguration.Option, _ value: Value?) -> Value {
+        guard let value else { fail(option) }
+        return value
+    }
+
+    private static func fail(_ option: ServerConfiguration.Option) -> Never {
+        preconditionFailure("\(option.flag) is read as the kind that the table says, and as optional without a default")
     }
 }

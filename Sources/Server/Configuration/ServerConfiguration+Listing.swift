@@ -1,9 +1,9 @@
 import Text
 
-/// What is in force, for `trinity config`.
+/// The options in force, for `trinity config`.
 extension ServerConfiguration {
-    /// One option a line: its name, its value and where that is from. `-` is a value that there is none of, or that the
-    /// server finds when it starts.
+    /// One option a line: its name, its value and the source of the value. `-` stands for no value, or one that the server
+    /// finds when it starts.
     public var table: String {
         let rows = Option.allCases.map { option in
             (option.name, shown(option) ?? "-", sources[option]?.source.rawValue ?? "default")
@@ -14,10 +14,11 @@ extension ServerConfiguration {
         }.joined(separator: "\n")
     }
 
-    /// A file for `--config` with what is not at its default. Secrets are left out: a file of them is the key file.
+    /// A file for `--config` with the options that are not at their defaults. Secrets are left out; they belong into the key
+    /// file.
     public var fileText: String {
         var object = JSONObject()
-        for option in Option.allCases where option != .config && !option.isSecret {
+        for option in Option.allCases where option != .config && !option.entry.isSecret {
             if let text = sources[option]?.text { object[option.name] = .string(text) }
         }
         return String(decoding: JSONValue.object(object).serialized, as: UTF8.self)
@@ -25,48 +26,20 @@ extension ServerConfiguration {
 
     private func shown(_ option: Option) -> String? {
         guard let text = sources[option]?.text else { return defaultText(option) }
-        return option.isSecret ? "(hidden)" : text
+        return option.entry.isSecret ? "(hidden)" : text
     }
 
-    /// Nothing of it was given, so that what is in force is the default.
+    /// The default in force; `nil`: none, or the server finds it when it starts.
     private func defaultText(_ option: Option) -> String? {
         switch option {
-        case .model: Self.defaultModel
-        case .host: host
-        case .port: String(port)
-        case .servedModelName: servedModelName
-        case .maxSequences: String(engine.maxSequences)
-        case .maxBatchedTokens: String(engine.maxBatchedTokens)
-        case .maxInterTokenLatency: engine.maxInterTokenLatency.map(Self.text)
-        case .maxQueuedRequests: String(engine.maxQueuedSequences)
-        case .maxQueuedTokens: queueBounds.tokens.map { String($0) }
-        case .maxQueueWait: queueBounds.wait.map(Self.text)
-        case .kvCacheDtype: engine.cacheType.rawValue
-        case .prefixCache: (engine.cachesPrefixes ? Switch.on : .off).rawValue
-        case .speculative: (engine.speculativeTokens == nil ? Speculation.off : .ngram).rawValue
-        case .speculativeTokens: engine.speculativeTokens.map { String($0) }
-        case .compute: engine.compute.rawValue
-        case .weights: engine.weightFormat.rawValue
-        case .drainTimeout: String(Int(drainTimeout / .seconds(1)))
-        case .watchdogTimeout: watchdogTimeout.map(Self.text)
-        case .metricsAccess: (metricsNeedKey ? MetricsAccess.key : .open).rawValue
-        case .metricsCompat: String(metricsIncludeOldNames)
-        case .webPage: (servesPage ? Switch.on : .off).rawValue
-        case .maxConnections: String(maxConnections)
-        case .maxBodyMemory: "\(maxBodyMemory >> 20)MiB"
-        case .logLevel: logLevel.rawValue
-        case .logFormat: logFormat.rawValue
-        case .sharePrefixCache: String(sharesPrefixCache)
-        case .trustUserContent: String(trustsUserContent)
-        case .reasoningParser: reasoningParser.rawValue
-        case .toolCallParser: toolCallParser.rawValue
-        case .threads, .maxModelLen, .kvCacheMemory, .kernels: nil
-        case .apiKey, .apiKeyFile, .requestsPerMinute, .tokensPerMinute, .corsOrigins, .allowedHosts: nil
-        case .tlsCertFile, .tlsKeyFile, .tlsClientCaFile, .config: nil
+        case .servedModelName: return servedModelName
+        case .kvCacheDtype: return engine.cacheType.rawValue
+        case .specTokens: return engine.speculativeTokens.map { String($0) }
+        default:
+            guard case .value(let text) = option.entry.standard else { return nil }
+            return text
         }
     }
-
-    private static func text(_ duration: Duration) -> String { "\(Int(duration / .milliseconds(1)))ms" }
 }
 
 extension String {

@@ -1,43 +1,48 @@
-import Configuration
-
 extension ServerConfiguration {
-    /// The names of the options: flag `--max-model-len`, variable `TRINITY_MAX_MODEL_LEN`, key `trinity.maxModelLen`, in a file
-    /// `max-model-len`.
+    /// The options of the server; ``entry`` has all that is known of each.
     public enum Option: String, CaseIterable, Sendable {
-        case model, host, port, servedModelName, threads, maxModelLen, maxSequences, maxBatchedTokens
-        case maxInterTokenLatency, maxQueuedRequests, maxQueuedTokens, maxQueueWait, kvCacheMemory, kvCacheDtype,
-            prefixCache, sharePrefixCache, speculative, speculativeTokens, compute, kernels, weights, drainTimeout,
-            watchdogTimeout
-        case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, metricsAccess, metricsCompat, corsOrigins,
-            allowedHosts, webPage
-        case tlsCertFile, tlsKeyFile, tlsClientCaFile, maxConnections, maxBodyMemory, config
-        case logLevel, logFormat, trustUserContent, reasoningParser, toolCallParser
+        case model, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser, trustUserContent
+        case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
+            specMethod, specTokens
+        case maxNumSeqs, maxNumBatchedTokens, maxInterTokenLatency, maxNumQueuedSeqs, maxNumQueuedTokens, maxQueueWait,
+            watchdogTimeout, shutdownTimeout
+        case host, port, maxConnections, maxBodyMemory, webUi
+        case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, sslCertfile, sslKeyfile, sslCaCerts, allowedHosts,
+            allowedOrigins, metricsAccess
+        case logLevel, logFormat, metricsCompat, config
 
-        var key: ConfigKey { ConfigKey(["trinity", rawValue]) }
+        /// As in a file: `max-model-len`.
+        public var name: String {
+            rawValue.reduce(into: "") { words, character in
+                words += character.isUppercase ? "-" + character.lowercased() : String(character)
+            }
+        }
+
+        /// The name, then earlier names.
+        public var names: [String] { [name] + entry.aliases }
 
         /// As on the command line: `--max-model-len`.
         public var flag: String { "--" + name }
 
-        /// As in a file: `max-model-len`.
-        public var name: String { words("-") }
-
-        /// What `trinity config` and errors never show.
-        public var isSecret: Bool { self == .apiKey }
-
         /// As in the environment: `TRINITY_MAX_MODEL_LEN`.
-        public var variable: String { Self.variablePrefix + words("_").uppercased() }
+        public var variable: String { Self.variable(name) }
+
+        /// The option with this name or earlier name.
+        public init?(named name: String) {
+            guard let option = Self.allCases.first(where: { $0.names.contains(name) }) else { return nil }
+            self = option
+        }
 
         static let variablePrefix = "TRINITY_"
 
-        private func words(_ separator: String) -> String {
-            rawValue.reduce(into: "") { words, character in
-                words += character.isUppercase ? separator + character.lowercased() : String(character)
-            }
+        /// The environment variable of a name or an earlier name.
+        public static func variable(_ name: String) -> String {
+            variablePrefix + name.replacing("-", with: "_").uppercased()
         }
     }
 }
 
-/// A setting that cannot be used.
+/// An option that cannot be used.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public let option: ServerConfiguration.Option
     public let reason: String

@@ -4,12 +4,46 @@ import HTTP
 import Text
 
 extension ServerConfiguration {
+    /// The options of the engine.
+    static func engine(_ directory: URL, _ options: OptionReader) throws(ConfigurationError) -> EngineOptions {
+        var engine = EngineOptions(modelDirectory: directory)
+        engine.threads = try options.optionalInteger(.threads)
+        engine.maxModelLength = try options.optionalInteger(.maxModelLen)
+        engine.maxSequences = try options.integer(.maxNumSeqs)
+        engine.maxBatchedTokens = try options.integer(.maxNumBatchedTokens)
+        if engine.maxBatchedTokens < engine.maxSequences {
+            throw ConfigurationError(
+                option: .maxNumBatchedTokens,
+                reason: """
+                    must be at least \(Option.maxNumSeqs.flag) (\(engine.maxSequences)), because each running sequence \
+                    takes one token of a step; got \(engine.maxBatchedTokens)
+                    """)
+        }
+        engine.maxQueuedSequences = try options.integer(.maxNumQueuedSeqs)
+        engine.maxInterTokenLatency = try options.time(.maxInterTokenLatency)
+        engine.kvCacheMemory = try options.optionalSize(.kvCacheMemoryBytes)
+        engine.kvCacheType = try options.optionalChoice(.kvCacheDtype)
+        engine.cachesPrefixes = try options.bool(.enablePrefixCaching)
+        let draftTokens = try options.optionalInteger(.specTokens)
+        switch try options.choice(.specMethod) as Speculation {
+        case .ngram: engine.speculativeTokens = draftTokens ?? Self.defaultSpeculativeTokens
+        case .off:
+            if draftTokens != nil {
+                throw ConfigurationError(option: .specTokens, reason: "requires \(Option.specMethod.flag) ngram")
+            }
+        }
+        engine.compute = try options.choice(.compute)
+        engine.kernels = try options.optionalChoice(.kernels)
+        engine.weightFormat = try options.choice(.quantization)
+        return engine
+    }
+
     /// Errors name lines and names, never keys.
     mutating func readKeys(_ options: OptionReader) throws(ConfigurationError) {
         var option = Option.apiKey
         do throws(APIKeys.Flaw) {
-            if let key = options.text(.apiKey) { try apiKeys.add(key, name: "default") }
-            apiKeyFile = options.text(.apiKeyFile)
+            if let key = options.optionalText(.apiKey) { try apiKeys.add(key, name: "default") }
+            apiKeyFile = options.optionalText(.apiKeyFile)
             if let apiKeyFile {
                 option = .apiKeyFile
                 try apiKeys.add(fileAt: apiKeyFile)
@@ -17,10 +51,9 @@ extension ServerConfiguration {
         } catch {
             throw ConfigurationError(option: option, reason: error.reason)
         }
-        let access: MetricsAccess? = try options.choice(.metricsAccess)
-        metricsNeedKey = access == .key
         if metricsNeedKey, apiKeys.isEmpty {
-            throw ConfigurationError(option: .metricsAccess, reason: "key needs keys, and there are none")
+            throw ConfigurationError(
+                option: .metricsAccess, reason: "key requires \(Option.apiKey.flag) or \(Option.apiKeyFile.flag)")
         }
     }
 
@@ -37,10 +70,8 @@ extension ServerConfiguration {
     }
 
     mutating func readConnections(_ options: OptionReader) throws(ConfigurationError) {
-        rateLimits.requestsPerMinute = try options.integer(.requestsPerMinute, in: 1...1_000_000_000)
-        rateLimits.tokensPerMinute = try options.integer(.tokensPerMinute, in: 1...1_000_000_000_000)
-        maxConnections = try options.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
-        maxBodyMemory = try options.size(.maxBodyMemory) ?? maxBodyMemory
+        rateLimits.requestsPerMinute = try options.optionalInteger(.requestsPerMinute)
+        rateLimits.tokensPerMinute = try options.optionalInteger(.tokensPerMinute)
         // Of the keys none gets all of it.
         let hasKeys = !apiKeys.isEmpty || apiKeyFile != nil
         let leastMemory = hasKeys ? MemoryBudget.threshold.capacity(forShare: maxBodyBytes) : maxBodyBytes
@@ -48,34 +79,37 @@ extension ServerConfiguration {
             throw ConfigurationError(
                 option: .maxBodyMemory,
                 reason: hasKeys
-                    ? "must be \(leastMemory) bytes, so that one key's share holds a body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes"
+                    ? """
+                    must be at least \(leastMemory) bytes, so that one key's share holds a body of \(maxBodyBytes) bytes; \
+                    got \(maxBodyMemory) bytes
+                    """
                     : "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
         }
-        if let hosts = options.text(.allowedHosts) {
+        if let hosts = options.optionalText(.allowedHosts) {
             guard let allowed = AllowedHosts(hosts) else {
                 throw ConfigurationError(
                     option: .allowedHosts,
-                    reason:
-                        "must be * or host names such as llm.example.com, without ports, with commas between; got '\(hosts)'"
-                )
+                    reason: """
+                        must be * or host names without ports, separated by commas, such as llm.example.com; got '\(hosts)'
+                        """)
             }
             allowedHosts = allowed
         }
-        if let origins = options.text(.corsOrigins) {
+        if let origins = options.optionalText(.allowedOrigins) {
             guard let policy = CORSPolicy(origins) else {
                 throw ConfigurationError(
-                    option: .corsOrigins,
+                    option: .allowedOrigins,
                     reason:
-                        "must be * or origins such as https://app.example.com, with commas between; got '\(origins)'")
+                        "must be * or origins separated by commas, such as https://app.example.com; got '\(origins)'")
             }
             cors = policy
         }
-        switch (options.text(.tlsCertFile), options.text(.tlsKeyFile)) {
+        switch (options.optionalText(.sslCertfile), options.optionalText(.sslKeyfile)) {
         case (let chain?, let key?):
             let files = TLSFiles(
-                certificateChain: chain, privateKey: key, clientAuthorities: options.text(.tlsClientCaFile))
-            for (option, path) in [(Option.tlsCertFile, chain), (.tlsKeyFile, key)]
-                + (files.clientAuthorities.map { [(.tlsClientCaFile, $0)] } ?? [])
+                certificateChain: chain, privateKey: key, clientAuthorities: options.optionalText(.sslCaCerts))
+            for (option, path) in [(Option.sslCertfile, chain), (.sslKeyfile, key)]
+                + (files.clientAuthorities.map { [(.sslCaCerts, $0)] } ?? [])
             {
                 // libssl would wait for a FIFO.
                 do throws(RegularFile.Failure) { try RegularFile.check(path, atMost: 1 << 20) } catch {
@@ -84,16 +118,18 @@ extension ServerConfiguration {
             }
             do throws(TLSError) { _ = try TLSContext(files) } catch {
                 let option: Option =
-                    error.file == chain ? .tlsCertFile : error.file == key ? .tlsKeyFile : .tlsClientCaFile
+                    error.file == chain ? .sslCertfile : error.file == key ? .sslKeyfile : .sslCaCerts
                 throw ConfigurationError(option: option, reason: error.description)
             }
             tls = files
         case (nil, nil):
-            if options.text(.tlsClientCaFile) != nil {
-                throw ConfigurationError(option: .tlsClientCaFile, reason: "needs \(Option.tlsCertFile.flag)")
+            if options.optionalText(.sslCaCerts) != nil {
+                throw ConfigurationError(option: .sslCaCerts, reason: "requires \(Option.sslCertfile.flag)")
             }
-        case (_?, nil): throw ConfigurationError(option: .tlsKeyFile, reason: "goes with \(Option.tlsCertFile.flag)")
-        case (nil, _?): throw ConfigurationError(option: .tlsCertFile, reason: "goes with \(Option.tlsKeyFile.flag)")
+        case (_?, nil):
+            throw ConfigurationError(option: .sslKeyfile, reason: "must be given with \(Option.sslCertfile.flag)")
+        case (nil, _?):
+            throw ConfigurationError(option: .sslCertfile, reason: "must be given with \(Option.sslKeyfile.flag)")
         }
     }
 

@@ -4,12 +4,12 @@ import Text
 /// slash are for the console itself.
 struct ChatConsole {
     private static let help = """
-        /help             shows this
+        /help             shows this list
         /history          shows the conversation
-        /reset            begins a new one
-        /system TEXT      begins a new one under these instructions
+        /reset            starts a new conversation
+        /system TEXT      starts a new conversation with this system prompt
         /exit             ends the chat, as Ctrl-D does
-        A line that ends with \\ goes on with the next one. Ctrl-C ends a reply.
+        A line that ends with \\ continues on the next line. Ctrl-C stops a reply.
 
         """
 
@@ -54,7 +54,7 @@ struct ChatConsole {
                 for message in messages {
                     write("\(message["role"]?.string ?? ""): \(message["content"]?.string ?? "")\n")
                 }
-            case let word? where word.hasPrefix("/"): write("There is no \(word); /help shows what there is.\n")
+            case let word? where word.hasPrefix("/"): write("Unknown command \(word); /help lists the commands.\n")
             default:
                 messages.append(["role": "user", "content": .string(line)])
                 if let reply = answer(messages) { messages.append(reply) } else { messages.removeLast() }

@@ -42,7 +42,7 @@ public struct Console {
         let session = try makeSession()
         let interruption = Interruption()
         let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
-        if isTerminal { Self.write("/help shows what there is beside talking.\n") }
+        if isTerminal { Self.write("/help lists the commands.\n") }
         ChatConsole(parameters: parameters.json, system: system, isTerminal: isTerminal) {
             readLine()
         } write: {

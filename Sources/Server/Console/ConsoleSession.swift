@@ -45,7 +45,7 @@ final class ConsoleSession {
                 speculates: configuration.engine.speculativeTokens != nil,
                 samplingDefaults: loaded.generation.samplingDefaults)
         case .failed(let reason): throw ApplicationError(reason: reason)
-        case .loading, .stopped: throw ApplicationError(reason: "the engine ended")
+        case .loading, .stopped: throw ApplicationError(reason: "the engine stopped")
         }
     }
 
@@ -78,7 +78,7 @@ final class ConsoleSession {
         }
         guard requests.count == 1 else { throw ApplicationError(reason: "one reply at a time") }
         nextSequence += 1
-        guard engine.submit(requests) else { throw ApplicationError(reason: "the engine ended") }
+        guard engine.submit(requests) else { throw ApplicationError(reason: "the engine stopped") }
         var choice = CompletionChoice(prompt: 0, reply: reader)
         var isAborted = false
         while choice.finish == nil {

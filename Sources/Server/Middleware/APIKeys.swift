@@ -27,7 +27,7 @@ public struct APIKeys: Sendable {
     /// - Parameter key: the key itself, or `sha256:` and its digest in hexadecimal.
     /// - Throws: why it cannot be one.
     mutating func add(_ key: String, name: String, limits: RateLimits = RateLimits()) throws(Flaw) {
-        guard !keys.contains(where: { $0.name == name }) else { throw Flaw(reason: "'\(name)' is there twice") }
+        guard !keys.contains(where: { $0.name == name }) else { throw Flaw(reason: "'\(name)' is defined twice") }
         let prefix = "sha256:"
         guard key.hasPrefix(prefix) else {
             // What a field of HTTP cannot carry would never match.
@@ -136,7 +136,7 @@ public struct APIKeys: Sendable {
             case "tokens-per-minute": limits.tokensPerMinute = value
             default:
                 throw Flaw(
-                    reason: "'\(parts[0])' is none of requests-per-minute, tokens-per-minute and min-priority")
+                    reason: "'\(parts[0])' is not one of requests-per-minute, tokens-per-minute and min-priority")
             }
         }
         return limits

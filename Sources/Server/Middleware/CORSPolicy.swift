@@ -1,17 +1,25 @@
 import HTTPTypes
+import Text
 
 /// Which web pages of other origins may use the API from a browser (Fetch Standard, 3.2).
 public struct CORSPolicy: Sendable, Hashable {
     /// nil: all.
     private let origins: Set<String>?
 
-    /// `*`, or origins with commas between; nil when it is neither.
+    /// `*`, or origins separated by commas, or either in a JSON array as vLLM has it; nil if it is none of these.
     init?(_ text: String) {
-        if text == "*" {
+        let list: [String]
+        if text.hasPrefix("[") {
+            guard let array = try? JSONValue(parsing: text).array else { return nil }
+            list = array.compactMap(\.string)
+            guard list.count == array.count else { return nil }
+        } else {
+            list = text.split(separator: ",").map { String($0.trimmingSpaces) }
+        }
+        if list == ["*"] {
             origins = nil
             return
         }
-        let list = text.split(separator: ",").map { $0.trimmingSpaces }
         guard !list.isEmpty, list.allSatisfy(Self.isOrigin) else { return nil }
         origins = Set(list)
     }

@@ -27,9 +27,10 @@ struct KeyUsage: Sendable {
         func samples(_ count: (Usage) -> UInt64) -> [(labels: [(String, String)], value: Double)] {
             sorted.map { ([("key", $0.key)], Double(count($0.value))) }
         }
-        text.counter("trinity_key_requests_total", "Accepted requests by key.", samples(\.requests))
+        text.counter("trinity_key_requests_total", "Number of accepted requests by API key.", samples(\.requests))
         text.counter(
-            "trinity_key_prompt_tokens_total", "Prompt tokens of accepted requests by key.", samples(\.promptTokens))
-        text.counter("trinity_key_generation_tokens_total", "Generated tokens by key.", samples(\.generationTokens))
+            "trinity_key_prompt_tokens_total", "Prompt tokens of accepted requests by API key.", samples(\.promptTokens)
+        )
+        text.counter("trinity_key_generation_tokens_total", "Generated tokens by API key.", samples(\.generationTokens))
     }
 }

@@ -38,7 +38,7 @@ extension Metrics {
             // One choice is one request here, so that its longest reply is its reply.
             generationLength.renamed("vllm:request_max_num_generation_tokens"), maxTokens, choices, preemptions,
             Histogram(
-                "vllm:iteration_tokens_total", "Tokens that a step computed.", moment.statistics.stepSizes),
+                "vllm:iteration_tokens_total", "Tokens per engine step.", moment.statistics.stepSizes),
         ] { text.write(histogram) }
         if moment.includesOldNames { writeOldNames(moment, to: &text) }
         // These two are everybody's, and have no labels of a model.
@@ -50,33 +50,34 @@ extension Metrics {
     }
 
     private func writeLoad(_ moment: Moment, to text: inout PrometheusText) {
-        text.gauge("vllm:num_requests_running", "Choices being computed.", Double(moment.running))
+        text.gauge("vllm:num_requests_running", "Number of running sequences.", Double(moment.running))
         text.gauge(
-            "vllm:num_requests_waiting", "Choices that wait, in preparation or in the queue.", Double(moment.waiting))
+            "vllm:num_requests_waiting", "Number of waiting sequences, in preparation or in the queue.",
+            Double(moment.waiting))
         text.gauge(
             "vllm:num_requests_waiting_by_reason",
-            "Choices that wait for their turn (capacity), and requests that are being prepared (deferred).",
+            "Number of waiting sequences by reason: in the queue (capacity), or in preparation (deferred).",
             [
                 ([("reason", "capacity")], Double(moment.waiting - moment.preparing)),
                 ([("reason", "deferred")], Double(moment.preparing)),
             ])
         text.gauge(
-            "trinity_engine_stalled", "1 while a step takes longer than --watchdog-timeout, else 0.",
+            "trinity_engine_stalled", "1 while an engine step takes longer than --watchdog-timeout, otherwise 0.",
             moment.isStalled ? 1 : 0)
         if let end = moment.certificateEnd {
             text.gauge(
-                "trinity_tls_certificate_not_after_seconds", "When the TLS certificate expires, in Unix time.",
+                "trinity_tls_certificate_not_after_seconds", "Unix time at which the TLS certificate expires.",
                 Double(end))
         }
-        text.gauge("trinity_open_requests", "Requests whose reply has not ended.", Double(moment.openRequests))
+        text.gauge("trinity_open_requests", "Number of requests in progress.", Double(moment.openRequests))
     }
 
     private func writeCache(_ moment: Moment, to text: inout PrometheusText) {
         let scheduler = moment.statistics.scheduler
         text.gauge(
-            "vllm:kv_cache_usage_perc", "Share of the KV pool that sequences hold, 0 to 1.", moment.cacheUsage)
+            "vllm:kv_cache_usage_perc", "KV cache usage by sequences, 0 to 1.", moment.cacheUsage)
         text.gauge(
-            "trinity_kv_cache_blocks", "Blocks of the KV pool by use.",
+            "trinity_kv_cache_blocks", "KV cache blocks by state.",
             [
                 ([("state", "free")], Double(scheduler.freeBlocks)),
                 ([("state", "cached")], Double(scheduler.cachedBlocks)),
@@ -85,7 +86,7 @@ extension Metrics {
             ])
         if let geometry = moment.model?.geometry {
             text.gauge(
-                "vllm:cache_config_info", "The KV pool's shape.",
+                "vllm:cache_config_info", "Configuration of the KV cache.",
                 [
                     (
                         [("block_size", String(geometry.blockSize)), ("num_gpu_blocks", String(geometry.totalBlocks))],
@@ -94,42 +95,45 @@ extension Metrics {
                 ])
         }
         text.counter(
-            "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", scheduler.prefixQueries)
-        text.counter("vllm:prefix_cache_hits_total", "Prompt tokens that the prefix cache had.", scheduler.prefixHits)
-        text.counter("vllm:num_preemptions_total", "Choices sent back to the queue.", scheduler.preemptions)
+            "vllm:prefix_cache_queries_total", "Prompt tokens that were looked up in the prefix cache.",
+            scheduler.prefixQueries)
+        text.counter(
+            "vllm:prefix_cache_hits_total", "Prompt tokens that were found in the prefix cache.", scheduler.prefixHits)
+        text.counter("vllm:num_preemptions_total", "Number of preemptions.", scheduler.preemptions)
     }
 
     private func writeTokens(_ statistics: EngineStatistics, to text: inout PrometheusText) {
         let scheduler = statistics.scheduler
-        text.counter("vllm:prompt_tokens_total", "Prompt tokens of admitted choices.", statistics.promptTokens)
+        text.counter("vllm:prompt_tokens_total", "Prompt tokens of admitted sequences.", statistics.promptTokens)
         // A preempted sequence may find in the cache what it had computed itself.
         let cached = min(scheduler.prefixHits, statistics.promptTokens)
         text.counter(
-            "vllm:prompt_tokens_by_source_total", "Prompt tokens by where their keys and values came from.",
+            "vllm:prompt_tokens_by_source_total", "Prompt tokens by source: computed or found in the prefix cache.",
             [
                 ([("source", "local_compute")], Double(statistics.promptTokens - cached)),
                 ([("source", "local_cache_hit")], Double(cached)),
             ])
-        text.counter("vllm:prompt_tokens_cached_total", "Prompt tokens that were not computed.", cached)
+        text.counter("vllm:prompt_tokens_cached_total", "Prompt tokens found in the prefix cache.", cached)
         text.counter("vllm:generation_tokens_total", "Generated tokens.", statistics.generationTokens)
         text.counter(
-            "trinity_wasted_tokens_total", "Tokens computed for choices that were aborted.", scheduler.wastedTokens)
+            "trinity_wasted_tokens_total", "Tokens computed for sequences that were aborted.", scheduler.wastedTokens)
         text.counter(
-            "vllm:spec_decode_num_drafts_total", "Guesses of next tokens that were verified.", scheduler.drafts)
-        text.counter("vllm:spec_decode_num_draft_tokens_total", "Tokens of these guesses.", scheduler.draftTokens)
+            "vllm:spec_decode_num_drafts_total", "Number of drafts that were verified.", scheduler.drafts)
+        text.counter("vllm:spec_decode_num_draft_tokens_total", "Number of draft tokens.", scheduler.draftTokens)
         text.counter(
-            "vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that were what was sampled.",
+            "vllm:spec_decode_num_accepted_tokens_total", "Number of accepted draft tokens.",
             scheduler.acceptedDraftTokens)
         text.counter(
-            "vllm:spec_decode_num_accepted_tokens_per_pos_total", "The same by place in the guess, from 0.",
+            "vllm:spec_decode_num_accepted_tokens_per_pos_total",
+            "Number of accepted draft tokens by position, from 0.",
             scheduler.acceptedDraftsByPosition.enumerated().map { ([("position", String($0))], Double($1)) })
     }
 
     private func writeSteps(_ moment: Moment, to text: inout PrometheusText) {
         let (phases, traffic) = (moment.statistics.phases, moment.statistics.traffic)
-        text.counter("trinity_engine_steps_total", "Steps of the engine.", moment.statistics.steps)
+        text.counter("trinity_engine_steps_total", "Number of engine steps.", moment.statistics.steps)
         text.counter(
-            "trinity_engine_step_seconds_total", "Time that steps have spent, by phase.",
+            "trinity_engine_step_seconds_total", "Time spent in engine steps, by phase.",
             [
                 ([("phase", "schedule")], phases.schedule / .seconds(1)),
                 ([("phase", "forward")], phases.forward / .seconds(1)),
@@ -138,30 +142,31 @@ extension Metrics {
             ])
         let masks = moment.statistics.masks
         text.counter(
-            "trinity_mask_computations_total", "Masks of structured replies that were worked out beside the engine.",
+            "trinity_mask_computations_total", "Number of token masks of structured output computed.",
             masks.computations)
         text.counter(
-            "trinity_mask_seconds_total", "Time that these took, and that steps waited for them.",
+            "trinity_mask_seconds_total", "Time spent computing token masks, and waiting for them in engine steps.",
             [
                 ([("phase", "compute")], masks.time / .seconds(1)), ([("phase", "wait")], masks.waits / .seconds(1)),
             ])
         text.counter(
-            "trinity_mask_deferrals_total", "Times that a choice skipped a step because its mask was not ready.",
+            "trinity_mask_deferrals_total",
+            "Number of times a sequence skipped a step because its token mask was not ready.",
             masks.deferrals)
         text.counter(
-            "trinity_weight_bytes_read_total", "Bytes of weights that steps have read.", UInt64(traffic.weightBytes))
+            "trinity_weight_bytes_read_total", "Bytes of weights read by engine steps.", UInt64(traffic.weightBytes))
         text.counter(
-            "trinity_kv_cache_bytes_read_total", "Bytes of keys and values that steps have read.",
+            "trinity_kv_cache_bytes_read_total", "Bytes of the KV cache read by engine steps.",
             UInt64(traffic.cacheBytes))
         text.counter(
-            "trinity_experts_touched_total", "Routed experts that got a token in a step, over all layers and steps.",
+            "trinity_experts_touched_total", "Routed experts with at least one token, summed over layers and steps.",
             UInt64(traffic.expertsTouched))
         guard let ceiling = moment.model?.readBandwidth else { return }
         text.gauge(
-            "trinity_memory_bandwidth_bytes_per_second", "What all threads read of memory, as measured at start.",
+            "trinity_memory_bandwidth_bytes_per_second", "Memory read bandwidth of all threads, measured at start.",
             ceiling)
         text.gauge(
-            "trinity_memory_bandwidth_ratio", "Share of that which recent steps have read.",
+            "trinity_memory_bandwidth_ratio", "Share of the memory read bandwidth that recent steps reached.",
             (moment.statistics.readRate ?? 0) / ceiling)
     }
 
@@ -170,8 +175,8 @@ extension Metrics {
         let scheduler = moment.statistics.scheduler
         text.write(interTokenLatency.renamed("vllm:time_per_output_token_seconds"))
         text.gauge("vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc.", moment.cacheUsage)
-        text.gauge("vllm:cpu_cache_usage_perc", "Nothing is swapped.", 0)
-        text.gauge("vllm:num_requests_swapped", "Nothing is swapped.", 0)
+        text.gauge("vllm:cpu_cache_usage_perc", "Always 0: nothing is swapped.", 0)
+        text.gauge("vllm:num_requests_swapped", "Always 0: nothing is swapped.", 0)
         text.counter(
             "vllm:gpu_prefix_cache_queries_total", "vllm:prefix_cache_queries_total.", scheduler.prefixQueries)
         text.counter("vllm:gpu_prefix_cache_hits_total", "vllm:prefix_cache_hits_total.", scheduler.prefixHits)

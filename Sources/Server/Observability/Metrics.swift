@@ -13,62 +13,68 @@ struct Metrics: Sendable {
     ]
 
     /// Choices that were accepted: each of them ends exactly once.
-    var accepted = Counter("trinity_accepted_choices_total", "Choices of accepted requests.")
+    var accepted = Counter("trinity_accepted_choices_total", "Number of sequences of accepted requests.")
     /// Choices by how they ended; their sum is the number of accepted choices that have ended.
     var finished = Counter(
-        "vllm:request_success_total", "Finished choices by reason.", label: "finished_reason",
+        "vllm:request_success_total", "Number of finished sequences by finish reason.", label: "finished_reason",
         values: ["stop", "length", "abort", "error"])
     var rejected = Counter(
         "vllm:admission_rejections_total",
-        "Requests refused with 503, or with 429 for their key's share, before they were accepted.",
+        "Number of requests rejected with 503, or with 429 for the share of their API key.",
         label: "reason", values: AdmissionController.Refusal.allCases.map(\.label))
     var rateLimited = Counter(
-        "trinity_rate_limited_requests_total", "Requests refused with 429, by what their key had used up.",
+        "trinity_rate_limited_requests_total",
+        "Number of requests rejected with 429 by the rate limit that was reached.",
         label: "limit", values: ["requests", "tokens"])
     var keys = KeyUsage()
     var timeToFirstToken = Histogram(
-        "vllm:time_to_first_token_seconds", "From a request's arrival to its choice's first token.",
+        "vllm:time_to_first_token_seconds", "Time from the arrival of a request to the first token of a sequence.",
         bounds: firstTokenBounds)
     var interTokenLatency = Histogram(
-        "vllm:inter_token_latency_seconds", "Between two tokens of a choice.", bounds: tokenTimeBounds)
+        "vllm:inter_token_latency_seconds", "Time between two tokens of a sequence.", bounds: tokenTimeBounds)
     var timePerOutputToken = Histogram(
-        "vllm:request_time_per_output_token_seconds", "Mean time between the tokens of a finished choice.",
+        "vllm:request_time_per_output_token_seconds", "Mean time per output token of a finished sequence.",
         bounds: tokenTimeBounds)
     var latency = Histogram(
-        "vllm:e2e_request_latency_seconds", "From a request's arrival to its choice's end.", bounds: latencyBounds)
+        "vllm:e2e_request_latency_seconds", "Time from the arrival of a request to the end of a sequence.",
+        bounds: latencyBounds)
     var queueTime = Histogram(
-        "vllm:request_queue_time_seconds", "From a request's arrival to its choice's first step.", bounds: latencyBounds
+        "vllm:request_queue_time_seconds", "Time from the arrival of a request to the first step of a sequence.",
+        bounds: latencyBounds
     )
     var inferenceTime = Histogram(
-        "vllm:request_inference_time_seconds", "From a choice's first step to its end.", bounds: latencyBounds)
+        "vllm:request_inference_time_seconds", "Time from the first step of a sequence to its end.",
+        bounds: latencyBounds)
     var prefillTime = Histogram(
-        "vllm:request_prefill_time_seconds", "From a choice's first step to its first token.", bounds: latencyBounds)
+        "vllm:request_prefill_time_seconds", "Time from the first step of a sequence to its first token.",
+        bounds: latencyBounds)
     var decodeTime = Histogram(
-        "vllm:request_decode_time_seconds", "From a choice's first token to its end.", bounds: latencyBounds)
+        "vllm:request_decode_time_seconds", "Time from the first token of a sequence to its end.", bounds: latencyBounds
+    )
     var promptLength: Histogram
     var computedPromptLength: Histogram
     var generationLength: Histogram
     var maxTokens: Histogram
     var preemptions = Histogram(
-        "vllm:request_num_preemptions", "How often a finished choice was sent back to the queue.",
+        "vllm:request_num_preemptions", "Number of preemptions of a finished sequence.",
         bounds: [1, 2, 3, 4, 5, 10, 20])
     var choices = Histogram(
         "vllm:request_params_n", "The parameter n of accepted requests.", bounds: [1, 2, 5, 10, 20])
 
-    /// Replies by route, method and class of status.
+    /// Number of replies by route, method and status class.
     var replies = ReplyCounts()
 
     /// - Parameter maxModelLength: the largest bucket of the token histograms.
     init(maxModelLength: Int) {
         let bounds = Histogram.bounds(upTo: maxModelLength)
-        promptLength = Histogram("vllm:request_prompt_tokens", "Prompt tokens of finished choices.", bounds: bounds)
+        promptLength = Histogram("vllm:request_prompt_tokens", "Prompt tokens of finished sequences.", bounds: bounds)
         computedPromptLength = Histogram(
-            "vllm:request_prefill_kv_computed_tokens", "Prompt tokens of finished choices that the cache did not have.",
+            "vllm:request_prefill_kv_computed_tokens", "Prompt tokens of finished sequences that were computed.",
             bounds: bounds)
         maxTokens = Histogram(
-            "vllm:request_params_max_tokens", "The most tokens that an accepted choice may generate.", bounds: bounds)
+            "vllm:request_params_max_tokens", "Maximum completion tokens of an accepted sequence.", bounds: bounds)
         generationLength = Histogram(
-            "vllm:request_generation_tokens", "Generated tokens of finished choices.", bounds: bounds)
+            "vllm:request_generation_tokens", "Generated tokens of finished sequences.", bounds: bounds)
     }
 
     /// Takes over what was counted while the model was being loaded: replies and refusals, of no choice yet.

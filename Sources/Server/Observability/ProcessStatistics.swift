@@ -39,12 +39,12 @@ struct ProcessStatistics {
     }
 
     func write(to text: inout PrometheusText) {
-        text.gauge("process_resident_memory_bytes", "Resident memory.", residentBytes)
-        text.gauge("process_virtual_memory_bytes", "Virtual memory.", virtualBytes)
-        text.counter("process_cpu_seconds_total", "Time on CPUs, of user and system.", [([], cpuSeconds)])
-        text.gauge("process_open_fds", "Open file descriptors.", openDescriptors)
-        text.gauge("process_max_fds", "File descriptors that may be open.", maxDescriptors)
-        text.gauge("process_start_time_seconds", "When the process started, in Unix time.", startSeconds)
+        text.gauge("process_resident_memory_bytes", "Resident memory in bytes.", residentBytes)
+        text.gauge("process_virtual_memory_bytes", "Virtual memory in bytes.", virtualBytes)
+        text.counter("process_cpu_seconds_total", "User and system CPU time in seconds.", [([], cpuSeconds)])
+        text.gauge("process_open_fds", "Number of open file descriptors.", openDescriptors)
+        text.gauge("process_max_fds", "Maximum number of open file descriptors.", maxDescriptors)
+        text.gauge("process_start_time_seconds", "Unix time at which the process started.", startSeconds)
     }
 
     private static let start = Date().timeIntervalSince1970 - uptime()

@@ -28,7 +28,7 @@ struct ReplyCounts: Sendable {
             ($0.key.handler, $0.key.method, $0.key.status) < ($1.key.handler, $1.key.method, $1.key.status)
         }
         text.counter(
-            "http_requests_total", "Replies by route, method and class of status.",
+            "http_requests_total", "Number of replies by route, method and status class.",
             sorted.map { kind, count in
                 ([("handler", kind.handler), ("method", kind.method), ("status", kind.status)], Double(count))
             })

@@ -183,8 +183,8 @@ extension APIError {
         case .unsupported(let param): "The parameter '\(param.excerpt)' is not supported yet."
         case .unrecognized(let param): "Unrecognized request argument supplied: \(param.excerpt)"
         case .unauthorized(isMissing: true):
-            "This server needs an API key, as 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
-        case .unauthorized: "The API key is not one of this server's."
+            "An API key is required: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+        case .unauthorized: "Invalid API key."
         case .rateLimited(let exhausted, let limit, let seconds):
             "Rate limit reached: \(limit) \(exhausted.rawValue) a minute. Try again in \(seconds) s."
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
@@ -202,7 +202,7 @@ extension APIError {
             for a completion.
             """
         case .template(let message): message
-        case .notFound(let path): "There is nothing at \(path.excerpt)."
+        case .notFound(let path): "Not found: \(path.excerpt)"
         case .methodNotAllowed(let method, let allowed):
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
         case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
@@ -211,37 +211,36 @@ extension APIError {
             "The body must not be compressed: the Content-Encoding \(encoding.excerpt) is not supported, only identity."
         case .forbiddenHost(let host):
             """
-            This server is not known as \(host.excerpt). Without API keys it answers only to its own names: localhost, 127.0.0.1, \
-            [::1] and those of its option --allowed-hosts, which a reverse proxy that passes the Host field on needs.
+            Host \(host.excerpt) is not allowed. A server without API keys accepts localhost, 127.0.0.1, [::1] and the names of \
+            --allowed-hosts, which it needs behind a reverse proxy that passes on the Host field.
             """
         case .forbiddenOrigin(let origin):
             """
-            Web pages of \(origin.excerpt) may not use this server. Without API keys it answers only to its own pages and to \
-            those of its option --cors-origins.
+            Origin \(origin.excerpt) is not allowed. A server without API keys accepts its own pages and the origins of \
+            --allowed-origins.
             """
         case .wire(.bodyTooLarge, let limit): "The request body is larger than \(limit) bytes."
         case .wire(let error, _): error.reason
         case .overloaded(.permits, _): "The server is overloaded: its queue is full. Try again later."
-        case .overloaded(.share, _): "This API key holds its share of the server's queue. Try again later."
+        case .overloaded(.share, _): "This API key has reached its share of the server's queue. Try again later."
         case .overloaded(.memory, _):
             "The server is overloaded: the memory for requests is in use. Try again later."
         case .overloaded(.threads, _):
-            "The server is overloaded: the system starts no more threads for it. Try again later."
+            "The server is overloaded: the system does not start more threads. Try again later."
         case .overloaded(.tokens, _): "The server is overloaded: too many prompt tokens wait. Try again later."
         case .overloaded(.wait, _): "The server is overloaded: the request would wait too long. Try again later."
         case .notReady: "The model is still being loaded. Try again later."
         case .stalled: "The engine is stalled: its current step has taken longer than --watchdog-timeout."
-        case .draining: "The server is shutting down and takes no new requests."
+        case .draining: "The server is shutting down and rejects new requests."
         case .bodyTooComplex(let bytes, let limit):
-            "The request would take \(bytes) bytes of memory, more than \(limit) (--max-body-memory)."
+            "The request needs \(bytes) bytes of memory, more than \(limit) (--max-body-memory)."
         case .aborted: "The server stopped the request before it was complete."
         case .deadlineExceeded: "The request was not complete within its timeout."
         case .unsatisfiable:
             """
-            No token is left that may come next: what the request says of its reply (a schema, bad_words, logit_bias, \
-            allowed_token_ids, min_tokens) excludes all.
+            The request's constraints (a schema, bad_words, logit_bias, allowed_token_ids, min_tokens) exclude every next token.
             """
-        case .internalError: "The server had an error while it processed the request."
+        case .internalError: "Internal server error while processing the request."
         }
     }
 }

@@ -161,7 +161,8 @@ extension GenerationOptions {
         let speculates = try reader.bool("speculative")
         if speculates == true, !model.speculates {
             let path = reader.path(to: "speculative")
-            throw .invalid(param: path, message: "'\(path)' cannot be true: this server runs without --speculative.")
+            throw .invalid(
+                param: path, message: "'\(path)' cannot be true: the server runs without --spec-method ngram.")
         }
         return speculates ?? true
     }
@@ -202,7 +203,7 @@ extension GenerationOptions {
         }
         guard words.isEmpty || model.hasTokenizer else {
             throw .textUnavailable(
-                param: path, message: "This model has no tokenizer, so '\(path)' names nothing; use logit_bias.")
+                param: path, message: "This model has no tokenizer, so '\(path)' cannot be used; use logit_bias.")
         }
     }
 
@@ -271,7 +272,7 @@ extension GenerationOptions {
         }
         guard stop.strings.isEmpty || model.hasTokenizer else {
             throw .textUnavailable(
-                param: path, message: "This model has no tokenizer, so '\(path)' matches nothing; use stop_token_ids.")
+                param: path, message: "This model has no tokenizer, so '\(path)' cannot be used; use stop_token_ids.")
         }
         if let ids = reader.value("stop_token_ids") {
             stop.tokenIDs = Set(

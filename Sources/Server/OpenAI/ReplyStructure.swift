@@ -20,7 +20,7 @@ struct ReplyStructure: Sendable, Hashable {
         }
         guard model.hasTokenizer else {
             throw .textUnavailable(
-                param: structure.param, message: "This model has no tokenizer, so its replies have no structure.")
+                param: structure.param, message: "This model has no tokenizer, so structured output is not available.")
         }
         return structure
     }
@@ -89,7 +89,7 @@ struct ReplyStructure: Sendable, Hashable {
             return ReplyStructure(source: .jsonSchema(value), param: path)
         }
         guard let schema = try? JSONValue(parsing: text), schema.object != nil else {
-            throw .invalid(param: path, message: "'\(path)' is a text that is no JSON object.")
+            throw .invalid(param: path, message: "'\(path)' must be a JSON object.")
         }
         return ReplyStructure(source: .jsonSchema(schema), param: path)
     }
@@ -108,7 +108,7 @@ struct ReplyStructure: Sendable, Hashable {
         var texts: [String] = []
         for (index, value) in values.enumerated() { texts.append(try value.requireString(at: "\(path)[\(index)]")) }
         guard !texts.isEmpty, !texts.contains("") else {
-            throw .invalid(param: path, message: "'\(path)' must hold at least one text, and none that is empty.")
+            throw .invalid(param: path, message: "'\(path)' must hold at least one string, and none that is empty.")
         }
         return ReplyStructure(source: .choice(texts), param: path)
     }

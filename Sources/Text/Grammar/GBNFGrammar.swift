@@ -114,15 +114,15 @@ struct GBNFGrammar {
     }
 
     private mutating func rule() throws(GrammarError) {
-        guard let name = name() else { throw error("has no rule's name where one should be") }
+        guard let name = name() else { throw error("has no rule name where one is expected") }
         skipSpace()
-        guard take("::=") else { throw error("has no '::=' behind '\(name.prefix(80))'") }
+        guard take("::=") else { throw error("has no '::=' after '\(name.prefix(80))'") }
         guard defined.insert(name).inserted else { throw error("defines '\(name.prefix(80))' twice") }
         let rule = number(of: name)
         skipSpace()
         let body = try alternatives()
         guard next == nil || isAtRule else {
-            throw error("has something behind the rule '\(name.prefix(80))' that is none of it")
+            throw error("has unexpected input after rule '\(name.prefix(80))'")
         }
         try builder.define(rule, body)
     }
@@ -160,7 +160,7 @@ struct GBNFGrammar {
                 if checkpoint.mustStop() { throw .cancelled }
                 text.append(try character(scalar))
             }
-            guard take("\"") else { throw error("has a literal without its end") }
+            guard take("\"") else { throw error("has an unterminated literal") }
             return .text(String(text))
         case "[":
             index += 1
@@ -172,11 +172,11 @@ struct GBNFGrammar {
             index += 1
             skipSpace()
             let body = try alternatives()
-            guard take(")") else { throw error("has a '(' without its ')'") }
+            guard take(")") else { throw error("has an unclosed '('") }
             return body
         default:
             guard let name = name() else {
-                throw error("has '\(next.map { String($0) } ?? "")', which is no part of a rule")
+                throw error("has '\(next.map { String($0) } ?? "")', which is not part of a rule")
             }
             return .rule(number(of: name))
         }
@@ -190,7 +190,7 @@ struct GBNFGrammar {
         guard let least = count() else { throw error("has a repetition without a number") }
         var most: Int? = least
         if take(",") { most = count() }
-        guard take("}") else { throw error("has a '{' without its '}'") }
+        guard take("}") else { throw error("has an unclosed '{'") }
         guard least <= Self.mostRepetitions, most ?? 0 <= Self.mostRepetitions else {
             throw error("repeats more than \(Self.mostRepetitions) times")
         }
@@ -230,10 +230,10 @@ struct GBNFGrammar {
             guard low <= high else { throw error("has a range in the wrong order") }
             sets.append(CharacterRanges(low.value...high.value))
         }
-        guard take("]") else { throw error("has a '[' without its ']'") }
+        guard take("]") else { throw error("has an unclosed '['") }
         let union = CharacterRanges(unionOf: sets)
         let ranges = isNegated ? CharacterRanges.all.subtracting(union) : union
-        guard !ranges.ranges.isEmpty else { throw error("has a class of no characters") }
+        guard !ranges.ranges.isEmpty else { throw error("has an empty character class") }
         return ranges
     }
 
@@ -251,7 +251,7 @@ struct GBNFGrammar {
         case "u": return try hexadecimal(4)
         case "U": return try hexadecimal(8)
         case "\"", "\\", "[", "]", "-", "^": return escaped
-        default: throw error("has the escape '\\\(escaped)', which is none")
+        default: throw error("has the escape '\\\(escaped)', which is not known")
         }
     }
 
@@ -259,7 +259,7 @@ struct GBNFGrammar {
         let digits = scalars[index...].prefix(count)
         guard digits.count == count, let value = UInt32(String(String.UnicodeScalarView(digits)), radix: 16),
             let scalar = Unicode.Scalar(value)
-        else { throw error("has an escape that is no character") }
+        else { throw error("has an escape that is not a character") }
         index += count
         return scalar
     }

@@ -81,7 +81,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
-                throw GrammarError(path: "", reason: "needs at least one text, and none that is empty")
+                throw GrammarError(path: "", reason: "needs at least one string, and none that is empty")
             }
             return .choice(texts.map { .text($0) })
         }

@@ -132,7 +132,7 @@ extension JSONSchemaGrammar {
                 value.array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
             }
             guard let next = value[name] ?? element else {
-                throw path.error("'\(pointer.prefix(80))' names nothing")
+                throw path.error("'\(pointer.prefix(80))' does not exist")
             }
             value = next
         }

@@ -43,7 +43,7 @@ struct RegexGrammar {
         defer { swap(&parser.builder, &builder) }
         let isAlternative = scalars.contains("|")
         let body = try parser.alternatives()
-        guard parser.index == scalars.count else { throw parser.error("has a ')' too many") }
+        guard parser.index == scalars.count else { throw parser.error("has an unmatched ')'") }
         // In "^a|b$" each anchor would be of one alternative only.
         if isAlternative, begins != ends || searches && begins, !parser.isOneGroup {
             throw parser.error("has anchors beside alternatives; put the alternatives into a group")
@@ -183,13 +183,13 @@ struct RegexGrammar {
                 guard take(":") else { throw error("has lookaround or a named group, which cannot be enforced") }
             }
             let body = try alternatives()
-            guard take(")") else { throw error("has a '(' without its ')'") }
+            guard take(")") else { throw error("has an unclosed '('") }
             return body
         case "[": return try part(try characterClass())
         case ".": return try part(.notLineBreaks)
         case "\\": return try part(try escape())
         case "^", "$": throw error("has an anchor in its middle, which cannot be enforced")
-        case "*", "+", "?": throw error("has a quantifier of nothing")
+        case "*", "+", "?": throw error("has a quantifier with nothing to repeat")
         default: return try part(CharacterRanges(scalar))
         }
     }
@@ -215,7 +215,7 @@ struct RegexGrammar {
             guard take("{") else { return CharacterRanges(try hexadecimal(4)) }
             let digits = pattern[index...].prefix { $0 != "}" }
             let scalar = try hexadecimal(digits.count)
-            guard take("}") else { throw error("has an escape without its end") }
+            guard take("}") else { throw error("has an unterminated escape") }
             return CharacterRanges(scalar)
         default:
             // Letters and digits mean something that is not known here.
@@ -231,7 +231,7 @@ struct RegexGrammar {
         let digits = String(String.UnicodeScalarView(pattern[index..<end]))
         guard digits.count == count, count > 0, let value = UInt32(digits, radix: 16),
             let scalar = Unicode.Scalar(value)
-        else { throw error("has an escape that is no character") }
+        else { throw error("has an escape that is not a character") }
         index = end
         return scalar
     }
@@ -255,7 +255,7 @@ struct RegexGrammar {
             guard let high = last.single, low <= high else { throw error("has a range in the wrong order") }
             sets.append(CharacterRanges(low...high))
         }
-        guard take("]") else { throw error("has a '[' without its ']'") }
+        guard take("]") else { throw error("has an unclosed '['") }
         let ranges = CharacterRanges(unionOf: sets)
         return isNegated ? .all.subtracting(ranges) : ranges
     }

@@ -5,13 +5,15 @@ import Server
 struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Chat with a model in the terminal.",
-        discussion: "Reasoning is dimmed, and left out where the output is no terminal. /help shows what else there is."
+        discussion: """
+            Reasoning is dimmed, and omitted if the output is not a terminal. /help lists the commands.
+            """
     )
 
     @OptionGroup var options: ConsoleOptions
-    @Option(help: ArgumentHelp("Instructions that the conversation begins with.", valueName: "text"))
+    @Option(help: ArgumentHelp("System prompt.", valueName: "text"))
     var system: String?
-    @Option(help: ArgumentHelp("How much to reason: none, minimal, low, medium, high.", valueName: "effort"))
+    @Option(help: ArgumentHelp("Reasoning effort: none, minimal, low, medium or high.", valueName: "effort"))
     var reasoningEffort: String?
 
     func run() throws {

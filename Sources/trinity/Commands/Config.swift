@@ -5,10 +5,10 @@ import Server
 /// `trinity config`: checks the options as `trinity serve` would, and prints them.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check a server's options and print what is in force, without secrets.",
+        abstract: "Check the options of trinity serve and print the values in force.",
         discussion: """
-            Takes the options, the environment and the file of trinity serve, and says where each value comes from. With \
-            --json the output is such a file, of what is not at its default.
+            Takes the options, the environment and the file of trinity serve, and prints each value with its source. Secrets \
+            are hidden. With --json it prints a file for --config with the options that are not at their defaults.
             """)
 
     @OptionGroup var options: ServerOptions

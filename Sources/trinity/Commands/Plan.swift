@@ -1,22 +1,22 @@
 import ArgumentParser
 import Engine
 
-/// `trinity plan`: the memory of a model on paper.
+/// `trinity plan`: the memory that a model needs.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Plan the memory of a model on paper, without its weights, for 1 to 16 ranks.")
+        abstract: "Compute the memory that a model needs, without its weights, on 1 to 16 ranks.")
 
     @Option(
         help: ArgumentHelp(
             "\(ModelShape.names.joined(separator: ", ")), or the path of a config.json.", valueName: "shape"))
     var shape: String
-    @Option(help: ArgumentHelp("Tokens of each sequence.", valueName: "n"))
+    @Option(help: ArgumentHelp("Context length of each sequence.", valueName: "n"))
     var context = 8192
     @Option(help: ArgumentHelp("Sequences that run at the same time.", valueName: "n"))
     var sequences = 1
-    @Option(help: "How linear layers are kept.")
+    @Option(help: "Format of the linear layers in memory.")
     var weights = DeploymentPlan.Weights.fp8
-    @Option(help: "Type of keys and values in the cache.")
+    @Option(help: "Data type of the KV cache.")
     var kvCacheDtype = KVDataType.bf16
 
     func run() throws {

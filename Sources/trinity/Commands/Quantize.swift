@@ -2,21 +2,21 @@ import ArgumentParser
 import Engine
 import Foundation
 
-/// `trinity quantize`: a checkpoint again, its linear layers in FP8.
+/// `trinity quantize`: converts the linear layers of a checkpoint to FP8.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a checkpoint again with its linear layers in FP8.",
+        abstract: "Convert the linear layers of a checkpoint to FP8.",
         discussion: """
-            Weights become E4M3 with a scale for each block of 128 by 128 (compressed-tensors, float-quantized), bit for \
-            bit what serve --weights fp8 makes of them. Embeddings, routers and norms stay as they are; so does the head \
-            unless --quantize-head is given.
+            Weights are stored as E4M3 with a scale for each block of 128 by 128 (compressed-tensors, float-quantized), bit \
+            for bit as serve --quantization fp8 converts them. Embeddings, routers and norms keep their format, and so does \
+            the head without --quantize-head.
             """)
 
     @Argument(help: ArgumentHelp("Folder of a BF16, F16 or F32 checkpoint.", valueName: "source"))
     var source: String
-    @Argument(help: ArgumentHelp("Folder to write; it must be new or empty.", valueName: "destination"))
+    @Argument(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "destination"))
     var destination: String
-    @Flag(help: "Quantise the head too, as serve --weights fp8 does; some tools cannot read that.")
+    @Flag(help: "Quantize the head too, as serve --quantization fp8 does; some tools cannot read that.")
     var quantizeHead = false
 
     func run() throws {

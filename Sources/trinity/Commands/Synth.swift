@@ -7,21 +7,21 @@ struct Synth: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a checkpoint with random weights.",
         discussion: """
-            The folder can be served and benchmarked like a real one: it has a tokenizer of bytes and a chat template. \
-            The same shape, format and seed give the same bytes.
+            The checkpoint can be served and benchmarked like a real one: it has a byte tokenizer and a chat template. The \
+            same shape, format and seed write the same bytes.
             """)
 
     @Option(
         help: ArgumentHelp(
             "\(ModelShape.names.joined(separator: ", ")), or the path of a config.json.", valueName: "shape"))
     var shape: String
-    @Option(help: ArgumentHelp("Folder to write; it must be new or empty.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "dir"))
     var out: String
-    @Option(help: "How linear layers are stored.")
+    @Option(help: "Format of the linear layers.")
     var format = CheckpointSynthesizer.Format.fp8Block
-    @Flag(help: "Store the head like a linear layer; FP8 checkpoints usually leave it in BF16.")
+    @Flag(help: "Store the head like a linear layer; FP8 checkpoints usually keep it in BF16.")
     var quantizeHead = false
-    @Option(help: ArgumentHelp("Where the random numbers begin.", valueName: "n"))
+    @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
     var seed: UInt64 = 0
 
     func run() throws {

@@ -2,17 +2,17 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// `trinity tokenize`: a tokenizer for scripts, a line at a time.
+/// `trinity tokenize`: runs a tokenizer for scripts, one line at a time.
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Encode and decode lines of JSON from standard input.",
+        abstract: "Encode or decode each line of JSON on standard input.",
         discussion: """
-            {"text": "...", "add_special_tokens": true, "special_as_text": false} gives {"ids": [...]}.
-            {"ids": [...], "skip_special_tokens": false} gives {"text": "...", "pieces": [...]}.
-            A bad line gives {"error": "..."}.
+            {"text": "...", "add_special_tokens": true, "special_as_text": false} prints {"ids": [...]}.
+            {"ids": [...], "skip_special_tokens": false} prints {"text": "...", "pieces": [...]}.
+            An invalid line prints {"error": "..."}.
             """)
 
-    @Option(help: ArgumentHelp("A tokenizer.json, or the folder that has one.", valueName: "path"))
+    @Option(help: ArgumentHelp("Path of tokenizer.json, or of its folder.", valueName: "path"))
     var tokenizer: String
 
     func run() throws {

@@ -52,7 +52,7 @@ import Text
     @Test(
         arguments: [
             ("ann", "line 1 must be a name and a key"), ("\nann a b", "line 2: 'b' must be a limit"),
-            ("ann a\nann b", "'ann' is there twice"),
+            ("ann a\nann b", "'ann' is defined twice"),
             ("ann sha256:12", "64 hexadecimal digits"), ("ann sha256:" + String(repeating: "g", count: 64), "64 hex"),
             ("ann kéy", "printable ASCII"),
         ])

@@ -32,6 +32,14 @@ import Text
         }
     }
 
+    @Test func `origins may come as a JSON array`() {
+        #expect(
+            CORSPolicy(#"["https://a.example", "https://b.example"]"#)
+                == CORSPolicy("https://a.example,https://b.example"))
+        #expect(CORSPolicy(#"["*"]"#) == CORSPolicy("*"))
+        for text in [#"["https://a.example", 1]"#, #"["https://a.example""#, "[]"] { #expect(CORSPolicy(text) == nil) }
+    }
+
     @Test func `a browser that asks before is told what it may send`() throws {
         let answer = try #require(CORSPolicy("*")?.preflight(request("https://any.example"), allowing: [.post]))
         #expect(answer[.accessControlAllowOrigin] == "*" && answer[.accessControlAllowMethods] == "POST")

@@ -1,0 +1,230 @@
+import Engine
+import Logging
+
+extension ServerConfiguration.Option {
+    /// The table of all options. Names are vLLM's if an option means the same there.
+    public var entry: OptionEntry {
+        switch self {
+        case .model:
+            .init(
+                .model, .folder, "dir", standard: .value(ServerConfiguration.defaultModel),
+                "Folder of the checkpoint, in the layout of Hugging Face.", values: "a folder")
+        case .servedModelName:
+            .init(
+                .model, .text, "name", standard: .described("the folder's name"), "Name of the model in the API.")
+        case .maxModelLen:
+            .init(
+                .model, .integer(1...1 << 30), "n",
+                standard: .described("the model's own maximum, reduced to what memory allows"),
+                "Maximum tokens of a sequence, prompt and completion together.", values: "1 to 2^30 tokens")
+        case .quantization:
+            .init(
+                .model, .choice(EngineOptions.WeightFormat.allCases.map(\.rawValue)), "format",
+                standard: .value("auto"),
+                """
+                Format of the weights in memory. `auto` keeps the format of the checkpoint. `fp8` quantizes linear layers and \
+                the head while loading.
+                """,
+                aliases: ["weights"])
+        case .reasoningParser:
+            .init(
+                .model, .choice(ServerConfiguration.ReasoningParser.allCases.map(\.rawValue)), "name",
+                standard: .value("auto"),
+                """
+                Format of reasoning in the output. `auto` detects it from the chat template. `think` is between `<think>` and \
+                `</think>`; `deepseek_r1` is the same, but a reply begins inside it.
+                """)
+        case .toolCallParser:
+            .init(
+                .model, .choice(ServerConfiguration.ToolCallParser.allCases.map(\.rawValue)), "name",
+                standard: .value("auto"),
+                """
+                Format of tool calls in the output. `auto` detects it from the chat template. `hermes` is JSON and \
+                `qwen3_coder` is XML, both between `<tool_call>` and `</tool_call>`.
+                """)
+        case .trustUserContent:
+            .init(
+                .model, .switch, standard: .value("false"),
+                """
+                Parse special tokens in the messages of users and tools. Without it they are encoded as plain text.
+                """)
+        case .threads:
+            .init(
+                .computation, .integer(1...1024), "n",
+                standard: .described("the CPUs of the affinity mask and the cgroup quota"),
+                """
+                Compute threads. More than the CPUs that the process may use are reduced to these, with a warning.
+                """)
+        case .compute:
+            .init(
+                .computation, .choice(EngineOptions.Compute.allCases.map(\.rawValue)), "mode", standard: .value("fast"),
+                """
+                Arithmetic of matrix products. `fast` rounds activations to bfloat16 if the CPU multiplies bfloat16. `exact` \
+                keeps 16 bits or more. `blas` uses OpenBLAS: slow, for comparison only, and not deterministic. Routers are \
+                always exact.
+                """)
+        case .kernels:
+            .init(
+                .computation, .choice(KernelSet.allCases.map(\.rawValue)), "set",
+                standard: .described("the best that the CPU has"), "Instruction set of the kernels.")
+        case .kvCacheMemoryBytes:
+            .init(
+                .computation, .size, "size",
+                standard: .described("what `--max-num-seqs` sequences can use, at most 80 % of free memory"),
+                "Memory of the KV cache.", values: "at least one sequence of maximum length",
+                aliases: ["kv-cache-memory"])
+        case .kvCacheDtype:
+            .init(
+                .computation, .choice(KVDataType.allCases.map(\.rawValue)), "type",
+                standard: .described("`bf16`; `f32` unless `--compute fast`"),
+                "Data type of the KV cache. `fp8` has a scale for each token and head.")
+        case .enablePrefixCaching:
+            .init(
+                .computation, .switch, standard: .value("true"),
+                "Reuse the KV cache of prompts that begin with the same tokens.", aliases: ["prefix-cache"])
+        case .sharePrefixCache:
+            .init(
+                .computation, .switch, standard: .value("false"),
+                "Share cached prefixes between API keys. Without it each key has its own.")
+        case .specMethod:
+            .init(
+                .computation, .choice(ServerConfiguration.Speculation.allCases.map(\.rawValue)), "method",
+                standard: .value("off"),
+                "Speculative decoding. `ngram` is prompt lookup. The output does not change.", aliases: ["speculative"])
+        case .specTokens:
+            .init(
+                .computation, .integer(1...64), "n",
+                standard: .described("\(ServerConfiguration.defaultSpeculativeTokens) with `ngram`"),
+                "Maximum draft tokens of a sequence in one engine step. Needs `--spec-method ngram`.",
+                aliases: ["speculative-tokens"])
+        case .maxNumSeqs:
+            .init(
+                .scheduling, .integer(1...4096), "n", standard: .value("64"),
+                "Maximum sequences that run at the same time.", aliases: ["max-sequences"])
+        case .maxNumBatchedTokens:
+            .init(
+                .scheduling, .integer(1...65536), "n", standard: .value("512"), "Maximum tokens of one engine step.",
+                values: "`--max-num-seqs` to 65,536", aliases: ["max-batched-tokens"])
+        case .maxInterTokenLatency:
+            .init(
+                .scheduling, .time(atMost: .seconds(3600)), "time", standard: .value("100ms"),
+                "Target time of an engine step while sequences decode. Prefill chunks are sized to fit.")
+        case .maxNumQueuedSeqs:
+            .init(
+                .scheduling, .integer(0...1_000_000), "n", standard: .value("256"),
+                "Maximum sequences that wait, beyond those that run. Above it: 503.", aliases: ["max-queued-requests"])
+        case .maxNumQueuedTokens:
+            .init(
+                .scheduling, .integer(1...1 << 40, canBeOff: true), "n", standard: .value("262144"),
+                "Maximum prompt tokens that wait for a first token. Above it: 503.", aliases: ["max-queued-tokens"])
+        case .maxQueueWait:
+            .init(
+                .scheduling, .time(atMost: .seconds(86400)), "time", standard: .value("2m"),
+                "Maximum estimated time in the queue. Above it: 503.")
+        case .watchdogTimeout:
+            .init(
+                .scheduling, .time(atMost: .seconds(86400)), "time", standard: .value("60s"),
+                "Time of one engine step after which `/health` and `/ready` answer 503.")
+        case .shutdownTimeout:
+            .init(
+                .scheduling, .integer(0...86400), "seconds", standard: .value("30"),
+                "Time that running requests get to finish after SIGTERM.", values: "0 to 86,400 s",
+                aliases: ["drain-timeout"])
+        case .host:
+            .init(
+                .network, .text, "address", standard: .value("127.0.0.1"),
+                "Address to listen on. A name listens on all of its addresses.", values: "a name or address")
+        case .port:
+            .init(
+                .network, .integer(0...65535), "n", standard: .value("8000"),
+                "Port to listen on. 0 lets the system choose; the log has the number.")
+        case .maxConnections:
+            .init(
+                .network, .integer(1...1_000_000), "n", standard: .value("1024"),
+                "Maximum open connections. 16 more are reserved for `/health`, `/ready` and `/metrics`.")
+        case .maxBodyMemory:
+            .init(
+                .network, .size, "size", standard: .value("512MiB"),
+                """
+                Maximum memory of all request bodies, their JSON, prepared prompts and text replies together. Above it: 503. \
+                The first 64 KiB of each body, and small amounts of its JSON and prompts, are not counted.
+                """,
+                values: "at least 32 MiB, the size of the largest body; with API keys at least 43 MiB, 4/3 of it")
+        case .webUi:
+            .init(
+                .network, .switch, standard: .value("true"), "Serve the web chat UI at `/`.", aliases: ["web-page"])
+        case .apiKey:
+            .init(
+                .security, .text, "key", standard: .described("none: no authentication"),
+                """
+                API key that clients must send. Prefer `TRINITY_API_KEY`: other users of the machine can see the command line.
+                """,
+                values: "printable ASCII without spaces, or `sha256:` and 64 hexadecimal digits", isSecret: true)
+        case .apiKeyFile:
+            .init(
+                .security, .file, "file", standard: .described("none"),
+                "File of API keys, one a line: name, key, optional limits. Read again when it changes.",
+                values: "a regular file of at most 4 MiB")
+        case .requestsPerMinute:
+            .init(
+                .security, .integer(1...1_000_000_000), "n", standard: .described("no limit"),
+                "Requests per minute of each API key; without keys, of all clients together. Above it: 429.")
+        case .tokensPerMinute:
+            .init(
+                .security, .integer(1...1_000_000_000_000), "n", standard: .described("no limit"),
+                """
+                Tokens per minute, prompt and completion, of each API key; without keys, of all clients together. Above it: 429.
+                """)
+        case .sslCertfile:
+            .init(
+                .security, .file, "file", standard: .described("plain HTTP"),
+                "Serve HTTPS with this certificate chain (PEM, leaf first). Read again when it changes.",
+                values: "a regular file of at most 1 MiB", aliases: ["tls-cert-file"])
+        case .sslKeyfile:
+            .init(
+                .security, .file, "file", standard: .described("none"), "Private key of the certificate (PEM).",
+                values: "a regular file of at most 1 MiB", aliases: ["tls-key-file"])
+        case .sslCaCerts:
+            .init(
+                .security, .file, "file", standard: .described("not required"),
+                "Require client certificates that these authorities signed (mTLS, PEM).",
+                values: "a regular file of at most 1 MiB", aliases: ["tls-client-ca-file"])
+        case .allowedHosts:
+            .init(
+                .security, .text, "names",
+                standard: .described("all names; only these three if `--host` is a loopback address"),
+                """
+                Names in the `Host` field that a server without API keys accepts, beside `localhost`, `127.0.0.1` and `[::1]`.
+                """,
+                values: "names without ports, separated by commas, or `*`")
+        case .allowedOrigins:
+            .init(
+                .security, .text, "origins", standard: .described("none"),
+                "Origins of web pages that may use the API from a browser (CORS).",
+                values: "origins separated by commas, or `*`; also as a JSON array", aliases: ["cors-origins"])
+        case .metricsAccess:
+            .init(
+                .security, .choice(ServerConfiguration.MetricsAccess.allCases.map(\.rawValue)), "who",
+                standard: .value("open"),
+                """
+                Who may read `/metrics`. `key` needs an API key. `/health`, `/ready` and `/version` never need one.
+                """)
+        case .logLevel:
+            .init(
+                .observability, .choice(Logger.Level.allCases.map(\.rawValue)), "level", standard: .value("info"),
+                "Lowest level that is logged.")
+        case .logFormat:
+            .init(
+                .observability, .choice(ServerConfiguration.LogFormat.allCases.map(\.rawValue)), "format",
+                standard: .value("text"), "Lines for people, or one JSON object a line.")
+        case .metricsCompat:
+            .init(
+                .observability, .switch, standard: .value("false"),
+                "Also export metric names that vLLM has removed, for old dashboards.")
+        case .config:
+            .init(
+                .observability, .file, "file", standard: .described("none"),
+                "File of options: one JSON object, `{\"port\": 9000}`.", values: "a JSON object of at most 1 MiB")
+        }
+    }
+}
