@@ -116,7 +116,6 @@ public final class Application: Sendable {
         for await event in events {
             switch event {
             case .ready:
-                logger.info("\(configuration.requestMemory)")
                 logger.info("ready: \(configuration.servedModelName)")
                 return true
             case .failed(let reason): throw ApplicationError(reason: reason)
@@ -180,8 +179,7 @@ public final class Application: Sendable {
     }
 
     private func startEngine(_ text: TextPipeline?) {
-        let loop = loop
-        let announce = announce
+        let (loop, announce, logger, configuration) = (loop, announce, logger, configuration)
         var options = configuration.engine
         options.measuresBandwidth = true
         if let asked = options.limitThreads() {
@@ -195,6 +193,7 @@ public final class Application: Sendable {
             switch state {
             case .loading: break
             case .ready(let model):
+                logger.info("\(configuration.requestMemory(beside: model.memory))")
                 loop.post { loop in
                     RoutesService.on(loop) { $0.modelLoaded(model, text: text) }
                     announce.yield(.ready)

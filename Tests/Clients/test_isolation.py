@@ -111,7 +111,7 @@ def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
     assert max(stream.gaps) < LONGEST_GAP, kind
 
 
-@pytest.mark.parametrize("kind", ["counted any", "many states", "optional repetitions", "text to tokenize"])
+@pytest.mark.parametrize("kind", HOSTILE)
 def test_the_process_ends_in_time_beside_a_hostile_request(kind):
     path, body = HOSTILE[kind]
     with Server("--shutdown-timeout", DRAIN_TIMEOUT) as server:

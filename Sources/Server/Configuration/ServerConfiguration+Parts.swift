@@ -151,13 +151,16 @@ extension ServerConfiguration {
         return format
     }
 
-    /// The memory that requests may take beside the model's, for the log.
-    var requestMemory: String {
+    /// What requests may take of memory, and what they, the weights, activations and KV cache take together, for the log. The
+    /// program itself and its threads, some 50 MiB, are not in it.
+    func requestMemory(beside model: MemoryPlan) -> String {
         let parts = [
             ("bodies, their JSON and prompts", maxBodyMemory), ("unread replies", http.outboundBytes),
             ("grammars", GrammarCompiler.mostLive * CompiledGrammar.mostBytes),
         ]
+        let total = parts.reduce(model.weightBytes + model.activationBytes + model.cacheBytes) { $0 + $1.1 }
         return "requests at most: " + parts.map { "\($0.0) \(MemoryPlan.format($0.1))" }.joined(separator: ", ")
+            + "; all together \(MemoryPlan.format(total))"
     }
 
     /// What the HTTP layer is told: its limits, and how its own errors look.

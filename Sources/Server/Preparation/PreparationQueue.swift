@@ -122,7 +122,8 @@ struct PreparationQueue {
             // While it runs because nothing else does, it piles up no debt.
             aged.owed = max(.zero - Self.agedTurn, aged.owed - time * (Self.agedParts - 1))
         } else {
-            aged.owed += time
+            // However long a slice was, as when the machine slept, the claim is short.
+            aged.owed = min(Self.longestLead, aged.owed + time)
         }
         oldest[entry.tenant] = aged
     }

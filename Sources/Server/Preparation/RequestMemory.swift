@@ -11,6 +11,8 @@ struct RequestMemory: Sendable {
     static let freeJSONBytes = 256 << 10
     /// How many times as much as its JSON a conversation takes: measured with 500,000 short messages, and with one that is long.
     private static let conversationFactor = 4
+    /// What tokenizing takes for each byte of a text: a copy, and up to one id, in an array that may be twice as large.
+    private static let encodingFactor = 1 + 2 * MemoryLayout<Int32>.stride
     /// What an array or a string takes beside its elements.
     static let header = 64
 
@@ -37,6 +39,19 @@ struct RequestMemory: Sendable {
         try chargeBody(Self.conversationFactor * max(0, JSONValue.estimatedBytes(of: text) - Self.freeJSONBytes))
     }
 
+    /// Charges what tokenizing a text takes, as long as `work` does it.
+    ///
+    /// - Parameter bytes: of the text.
+    /// - Throws: as `Reservation.charge` does, or what `work` throws.
+    func whileEncoding<Result>(
+        _ bytes: Int, _ work: () throws(APIError) -> Result
+    ) throws(APIError) -> Result {
+        let before = body.bytes
+        try chargeBody(max(0, Self.encodingFactor * bytes - Self.freeJSONBytes))
+        defer { body.shrink(to: before) }
+        return try work()
+    }
+
     /// - Throws: as `Reservation.charge` does.
     func chargeKept(_ bytes: Int) throws(APIError) { try kept.charge(bytes, beside: body.chargedBytes) }
 }
@@ -52,5 +67,15 @@ extension MemoryBudget.Reservation {
         let all = chargedBytes + other + bytes
         guard all <= mostCharged else { throw .bodyTooComplex(bytes: all, limit: mostCharged) }
         throw .overloaded(.memory, retryAfter: 1)
+    }
+}
+
+extension RequestMemory? {
+    /// As ``RequestMemory/whileEncoding(_:_:)``; `nil`: nobody counts.
+    func whileEncoding<Result>(
+        _ bytes: Int, _ work: () throws(APIError) -> Result
+    ) throws(APIError) -> Result {
+        guard let self else { return try work() }
+        return try self.whileEncoding(bytes, work)
     }
 }

@@ -73,10 +73,11 @@ struct RequestPreparation: Sendable {
                 }
             case .text(let string):
                 guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
+                let param = request.prompts.count == 1 ? "prompt" : "prompt[\(index)]"
                 promptIDs.append(
-                    try text.encode(
-                        [TextRun(text: string, isTrusted: true)], options,
-                        param: request.prompts.count == 1 ? "prompt" : "prompt[\(index)]", for: model))
+                    try memory.whileEncoding(string.utf8.count) { () throws(APIError) in
+                        try text.encode([TextRun(text: string, isTrusted: true)], options, param: param, for: model)
+                    })
                 if options.echoesPrompt {
                     try memory?.chargeKept(string.utf8.count)
                     texts.append(string)
@@ -108,7 +109,9 @@ struct RequestPreparation: Sendable {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
         let prompt = try text.render(request)
-        let ids = try text.encode(request, prompt, for: model)
+        let ids = try memory.whileEncoding(prompt.reduce(0) { $0 + $1.text.utf8.count }) { () throws(APIError) in
+            try text.encode(request, prompt, for: model)
+        }
         try charge(promptOf: ids.count)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
         let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)

@@ -60,9 +60,10 @@ struct TextReply: Sendable {
         let ids: [Int32]
         switch request.input {
         case .prompt(let prompt, let addsSpecialTokens):
-            ids = text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
-        case .chat(let chat):
-            ids = try text.ids(of: chat, try text.render(chat), for: model)
+            ids = try memory.whileEncoding(prompt.utf8.count) {
+                text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
+            }
+        case .chat(let chat): ids = try self.ids(of: chat, try text.render(chat), text)
         }
         try charge(ids)
         var tokens = JSONValue.null
@@ -89,7 +90,7 @@ struct TextReply: Sendable {
         let request = try ChatCompletionRequest(json, for: model)
         let text = try requireText()
         let runs = try text.render(request)
-        let ids = try text.ids(of: request, runs, for: model)
+        let ids = try self.ids(of: request, runs, text)
         try charge(ids)
         try charge(textOf: runs.reduce(0) { $0 + $1.text.utf8.count })
         return [
@@ -101,7 +102,16 @@ struct TextReply: Sendable {
     private func messageTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
         let request = try ChatCompletionRequest(MessagesRequest.translate(json, counts: true), for: model)
         let text = try requireText()
-        return ["input_tokens": .integer(try text.ids(of: request, try text.render(request), for: model).count)]
+        return ["input_tokens": .integer(try ids(of: request, try text.render(request), text).count)]
+    }
+
+    /// The ids of a rendered conversation.
+    private func ids(
+        of request: ChatCompletionRequest, _ prompt: [TextRun], _ text: TextPipeline
+    ) throws(APIError) -> [Int32] {
+        try memory.whileEncoding(prompt.reduce(0) { $0 + $1.text.utf8.count }) { () throws(APIError) in
+            try text.ids(of: request, prompt, for: model)
+        }
     }
 
     private func requireText() throws(APIError) -> TextPipeline {

@@ -45,6 +45,33 @@ import Text
         }
     }
 
+    @Test(arguments: ["/tokenize", "/v1/completions", "/v1/chat/completions"])
+    func `what tokenizing takes is charged while it lasts`(path: String) throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        func outcome(_ bytes: Int, _ budget: MemoryBudget) throws -> APIError? {
+            let prompt = String(repeating: "a", count: bytes)
+            let body = Array(
+                (path == "/v1/chat/completions"
+                    ? #"{"messages": [{"role": "user", "content": "\#(prompt)"}]}"# : #"{"prompt": "\#(prompt)"}"#).utf8
+            )
+            let work: Preparation.Work =
+                path == "/tokenize"
+                ? .text(.tokenize, body: body)
+                : .generation(path == "/v1/completions" ? .completions : .chat, body: body)
+            var preparation = Preparation(work: work, model: model, text: text, tenant: "", arrival: .now)
+            preparation.charge = budget.reserve(0)
+            return error(preparation.run { _ in })
+        }
+        // Its JSON fits, and so does its reply.
+        guard case .bodyTooComplex(_, 1_048_576) = try outcome(200_000, MemoryBudget(limit: 1 << 20)) else {
+            Issue.record("tokenizing is not charged")
+            return
+        }
+        let budget = MemoryBudget(limit: 1 << 20)
+        #expect(try outcome(1000, budget) == nil)
+        #expect(budget.used == 0)
+    }
+
     @Test func `no more grammars are compiled than may be in use`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         var held: [CompiledGrammar] = []

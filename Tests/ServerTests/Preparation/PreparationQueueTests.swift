@@ -127,6 +127,28 @@ import Testing
         #expect(next?.id == small)
     }
 
+    @Test mutating func `a slice that lasts for long, as of a machine that slept, gives the oldest job no long claim`()
+    {
+        var queue = PreparationQueue(concurrency: 1)
+        let oldest = queue.add(tenant: "a")
+        _ = queue.next(now: now)
+        let other = queue.add(tenant: "a")
+        now += .milliseconds(1)
+        var paused = queue.yield(oldest, now: now)
+        #expect(paused && queue.next(now: now)?.id == other)
+        now += .seconds(3600)
+        paused = queue.yield(other, now: now)
+        #expect(paused && queue.next(now: now)?.id == oldest)
+        let small = queue.add(tenant: "a")
+        let begin = now
+        var running: PreparationQueue.ID? = oldest
+        while running == oldest, now - begin < .seconds(10) {
+            now += .milliseconds(1)
+            if queue.yield(oldest, now: now) { running = queue.next(now: now)?.id }
+        }
+        #expect(running == small && now - begin < .milliseconds(50), "\(now - begin)")
+    }
+
     @Test mutating func `tenants that compete get the same in the long run`() {
         var queue = PreparationQueue(concurrency: 1)
         let jobs = [queue.add(tenant: "a"), queue.add(tenant: "b"), queue.add(tenant: "b")]
