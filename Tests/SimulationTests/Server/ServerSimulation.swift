@@ -157,8 +157,8 @@ final class ServerSimulation {
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
-        // What a stream may have waiting runs out in these lives.
-        if random.oneIn(3) { http.limits.outboundBytes = .random(in: 1000...8000, using: &random) }
+        // What a stream may have waiting runs out in these lives, though not with one event of each of its choices.
+        if random.oneIn(3) { http.limits.outboundBytes = .random(in: 6000...12_000, using: &random) }
         self.http = http
         routes = Routes(configuration: configuration, keys: keys, logger: logger, now: { time.now })
         var seeds = SeededGenerator(seed: random.next())
