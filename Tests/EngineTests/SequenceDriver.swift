@@ -32,7 +32,6 @@ final class SequenceDriver {
 
     let transformer: Transformer
     private let config: ModelConfig
-    private let kernels: KernelTable
     private let storage: KVStorage
     private let geometry: KVCacheGeometry
     private var freeBlocks: [Int32] = []
@@ -42,7 +41,6 @@ final class SequenceDriver {
         dataType: KVDataType = .f32, maxTokens: Int
     ) throws {
         self.config = config
-        self.kernels = kernels
         let layout = KVCacheLayout(config: config, dataType: dataType)
         let slots = maxTokens / 16 + 64
         let blocks = slots * (layout.globalBlocksPerSlot + layout.slidingBlocksPerSlot)
@@ -94,9 +92,7 @@ final class SequenceDriver {
             for row in part.rows { sequence.output.logits.append(Array(logits[row * width..<(row + 1) * width])) }
             sequence.computed += part.rows.count
             if sequence.computed == sequence.tokens.count, let last = sequence.output.logits.last {
-                let id = last.withUnsafeBufferPointer { row in
-                    row.baseAddress.map { Int32(kernels.argmax($0, width)) } ?? 0
-                }
+                let id = Int32(last.max().flatMap { last.firstIndex(of: $0) } ?? 0)
                 sequence.output.ids.append(id)
                 sequence.tokens.append(id)
             }
