@@ -103,10 +103,10 @@ final class EngineThread {
             request, counts: counts, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
         if let limit = sequence.grammar?.known.first?.limit { throw .grammarLimit(limit) }
         do throws(AdmissionError) {
-            let terms = SchedulingTerms(
+            let parameters = SchedulingParameters(
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), terms: terms,
+                request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), parameters: parameters,
                 takesPrefix: request.promptLogprobs == nil)
         } catch {
             throw .notAdmitted(error)

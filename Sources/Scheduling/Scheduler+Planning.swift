@@ -155,7 +155,7 @@ extension Scheduler {
         let orders = candidates.map { id in
             guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
             let computed = state.status == .running ? state.computedTokens : state.expectedHit
-            return (state.terms.priority, shares.served(state.terms.tenant), state.tokens - computed, id)
+            return (state.parameters.priority, shares.served(state.parameters.tenant), state.tokens - computed, id)
         }
         return orders.sorted { $0 < $1 }.map(\.3)
     }
@@ -239,7 +239,7 @@ extension Scheduler {
         precondition(plan.end(of: id) == nil, "a sequence of the step is not preempted")
         removeRunning(id, state)
         if state.isPrefill { plan.prefillBlocks? -= neededBlocks(id, state) }
-        waiting.insert(id, state.terms)
+        waiting.insert(id, state.parameters)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
         state.status = .waiting
         state.computedTokens = 0
@@ -255,8 +255,8 @@ extension Scheduler {
             next == id || canAdmit(id, &plan),
             var state = sequences[id]
         else { return false }
-        waiting.remove(id, state.terms)
-        running.insert(id, at: place(ofRank: (state.terms.priority, id)))
+        waiting.remove(id, state.parameters)
+        running.insert(id, at: place(ofRank: (state.parameters.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
         plan.admittedSlots += state.prefix.hashes.count
@@ -311,7 +311,7 @@ extension Scheduler {
 
     /// Takes a sequence out of the running ones. O(log(running)) comparisons.
     mutating func removeRunning(_ id: SequenceID, _ state: SequenceState) {
-        let place = place(ofRank: (state.terms.priority, id))
+        let place = place(ofRank: (state.parameters.priority, id))
         precondition(place < running.count && running[place] == id, "a running sequence is listed by rank")
         running.remove(at: place)
     }
@@ -329,6 +329,6 @@ extension Scheduler {
 
     /// What sequences are ordered by (rule 1).
     func rank(_ id: SequenceID) -> (Int, SequenceID) {
-        (sequences[id]?.terms.priority ?? 0, id)
+        (sequences[id]?.parameters.priority ?? 0, id)
     }
 }

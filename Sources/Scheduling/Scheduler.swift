@@ -139,10 +139,10 @@ public struct Scheduler: Sendable {
     ///
     /// - Parameter prompt: token ids, at least 1.
     public mutating func add(
-        _ id: SequenceID, prompt: [Int32], maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
+        _ id: SequenceID, prompt: [Int32], maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
         salt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
-        try add(id, prompt: share(prompt, salt: salt), maxTokens: maxTokens, terms: terms, takesPrefix: takesPrefix)
+        try add(id, prompt: share(prompt, salt: salt), maxTokens: maxTokens, parameters: parameters, takesPrefix: takesPrefix)
     }
 
     /// Puts a new sequence into the waiting queue. O(1) in the length of its prompt.
@@ -154,7 +154,7 @@ public struct Scheduler: Sendable {
     ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
-        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
+        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
         takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
@@ -167,13 +167,13 @@ public struct Scheduler: Sendable {
         }
         guard queueRoom > 0 else { throw .queueFull(limit: limits.maxQueuedSequences) }
         var state = SequenceState(
-            terms: terms, promptTokens: prompt.tokens, tokens: prompt.tokens, tokenLimit: tokenLimit,
+            parameters: parameters, promptTokens: prompt.tokens, tokens: prompt.tokens, tokenLimit: tokenLimit,
             prefix: prompt.chain, takesPrefix: takesPrefix)
         state.expectedHit = takesPrefix ? prompt.cachedTokens : 0
         sequences[id] = state
-        waiting.insert(id, terms)
-        shares.join(terms.tenant)
-        if let deadline = terms.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
+        waiting.insert(id, parameters)
+        shares.join(parameters.tenant)
+        if let deadline = parameters.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
     }
 
     /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
@@ -214,9 +214,9 @@ public struct Scheduler: Sendable {
             state.work += scheduled.tokens.count
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
-            shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
+            shares.charge(state.parameters.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
             // Its own grammar makes it compute a token twice, so its tenant pays for both.
-            if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
+            if scheduled.samples { shares.charge(state.parameters.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
             if state.verifiableDrafts > 0 { counts.drafts += 1 }
             counts.draftTokens += UInt64(state.verifiableDrafts)
@@ -262,7 +262,7 @@ public struct Scheduler: Sendable {
         counts.acceptedDraftTokens += UInt64(accepted)
         while counts.acceptedDraftsByPosition.count < accepted { counts.acceptedDraftsByPosition.append(0) }
         for position in 0..<accepted { counts.acceptedDraftsByPosition[position] += 1 }
-        shares.charge(state.terms.tenant, accepted * TenantShares.completionWeight)
+        shares.charge(state.parameters.tenant, accepted * TenantShares.completionWeight)
         updateCache(id, state)
     }
 
@@ -274,9 +274,9 @@ public struct Scheduler: Sendable {
         case .running:
             removeRunning(id, state)
             runs.end(generatedTokens: state.tokens - state.promptTokens)
-        case .waiting: waiting.remove(id, state.terms)
+        case .waiting: waiting.remove(id, state.parameters)
         }
-        shares.leave(state.terms.tenant)
+        shares.leave(state.parameters.tenant)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
     }
 
@@ -295,10 +295,10 @@ public struct Scheduler: Sendable {
     /// Ends the sequences whose deadline has passed (rule 9). O(1) unless there are some.
     private mutating func expire(_ now: Duration, in batch: inout ScheduledBatch) {
         guard let earliest = earliestDeadline, earliest <= now else { return }
-        batch.expired = sequences.filter { $0.value.terms.deadline.map { $0 <= now } ?? false }.keys.sorted()
+        batch.expired = sequences.filter { $0.value.parameters.deadline.map { $0 <= now } ?? false }.keys.sorted()
         for id in batch.expired { abort(id) }
         counts.expired += UInt64(batch.expired.count)
-        earliestDeadline = sequences.values.lazy.compactMap(\.terms.deadline).min()
+        earliestDeadline = sequences.values.lazy.compactMap(\.parameters.deadline).min()
     }
 
     /// What a sequence may grow to. Positions are of 31 bits, so that no sum of tokens or blocks overflows.

@@ -6,7 +6,7 @@ struct SequenceState: Sendable {
     }
 
     var status = Status.waiting
-    let terms: SchedulingTerms
+    let parameters: SchedulingParameters
     let promptTokens: Int
     /// Prompt tokens and the tokens sampled so far.
     var tokens: Int

@@ -29,7 +29,7 @@ extension Scheduler {
     ) throws(AdmissionError) {
         try add(
             id, prompt: Array(repeating: 0, count: promptTokens), maxTokens: maxTokens,
-            terms: SchedulingTerms(priority: priority, tenant: tenant, deadline: deadline))
+            parameters: SchedulingParameters(priority: priority, tenant: tenant, deadline: deadline))
     }
 
     /// When time does not matter.

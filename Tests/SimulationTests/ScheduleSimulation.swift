@@ -183,11 +183,11 @@ struct ScheduleSimulation {
     private mutating func addArrivals() {
         for var script in arrivals.filter({ $0.arrival <= step }).sorted(by: { $0.id < $1.id }) {
             script.deadline = script.patience.map { now + $0 }
-            let terms = SchedulingTerms(
+            let parameters = SchedulingParameters(
                 priority: script.priority, tenant: script.tenant, deadline: script.deadline)
             do throws(AdmissionError) {
                 try scheduler.add(
-                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, terms: terms, salt: script.salt)
+                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, parameters: parameters, salt: script.salt)
                 accepted.insert(script.id)
                 live.append(script)
                 prompts[script.id] = script.tokens
