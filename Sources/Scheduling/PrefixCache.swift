@@ -120,7 +120,7 @@ struct PrefixCache: Sendable {
 
 /// Why a sequence begins with less of its prompt than it could.
 public enum PrefixCut: String, Sendable {
-    /// The next slot was never computed, under this salt, or it has been evicted.
+    /// The next slot was never computed, under this cache salt, or it has been evicted.
     case notCached = "the next slot is not cached"
     /// More of the prompt is there, but no longer the window that the sliding layers see behind it.
     case windowEvicted = "the window behind the next slots has been evicted"

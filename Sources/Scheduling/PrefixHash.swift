@@ -1,6 +1,6 @@
 /// Names the content of one full slot: its token ids and all before them, through the hash of the slot before.
 ///
-///     hash(slot s) = H(hash(slot s - 1), token ids of slot s)        hash(slot -1) = H(salt)
+///     hash(slot s) = H(hash(slot s - 1), token ids of slot s)        hash(slot -1) = H(cacheSalt)
 ///
 /// H is two SipHash values (Aumasson, Bernstein 2012) of separate domains under the key that the standard library draws for
 /// each process. 128 keyed bits: nobody can search for two prompts of one hash, and by chance even 2^40 slots meet with a
@@ -10,8 +10,8 @@ struct PrefixHash: Hashable, Sendable {
     private let low: UInt64
 
     /// The start of a chain; chains of different salts never meet.
-    init(salt: [UInt8]) {
-        (high, low) = Self.digest { $0.combine(salt) }
+    init(cacheSalt: [UInt8]) {
+        (high, low) = Self.digest { $0.combine(cacheSalt) }
     }
 
     /// The hash of the slot that follows `parent`.
@@ -33,7 +33,7 @@ struct PrefixHash: Hashable, Sendable {
     }
 }
 
-/// A prompt that several sequences may begin with, hashed once for all of them; made by ``Scheduler/share(_:salt:)``.
+/// A prompt that several sequences may begin with, hashed once for all of them; made by ``Scheduler/share(_:cacheSalt:)``.
 public struct SharedPrompt: Sendable {
     /// Its length.
     let tokens: Int
@@ -52,8 +52,8 @@ struct PrefixChain: Sendable {
     private let blockSize: Int
 
     /// - Parameter blockSize: tokens a slot.
-    init(salt: [UInt8], blockSize: Int) {
-        last = PrefixHash(salt: salt)
+    init(cacheSalt: [UInt8], blockSize: Int) {
+        last = PrefixHash(cacheSalt: cacheSalt)
         self.blockSize = blockSize
     }
 

@@ -125,10 +125,10 @@ public struct Scheduler: Sendable {
     ///
     /// - Parameters:
     ///   - ids: at least 1.
-    ///   - salt: sequences of different salts share no cached prefix.
-    public func share(_ ids: [Int32], salt: [UInt8] = []) -> SharedPrompt {
+    ///   - cacheSalt: sequences of different salts share no cached prefix.
+    public func share(_ ids: [Int32], cacheSalt: [UInt8] = []) -> SharedPrompt {
         precondition(!ids.isEmpty, "a prompt has tokens")
-        var chain = PrefixChain(salt: salt, blockSize: cache.geometry.blockSize)
+        var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: cache.geometry.blockSize)
         guard cache.prefixes != nil else { return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: 0) }
         for token in ids { chain.append(token) }
         let hit = cache.prefixHit(chain.hashes, tokens: ids.count)
@@ -140,9 +140,11 @@ public struct Scheduler: Sendable {
     /// - Parameter prompt: token ids, at least 1.
     public mutating func add(
         _ id: SequenceID, prompt: [Int32], maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
-        salt: [UInt8] = [], takesPrefix: Bool = true
+        cacheSalt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
-        try add(id, prompt: share(prompt, salt: salt), maxTokens: maxTokens, parameters: parameters, takesPrefix: takesPrefix)
+        try add(
+            id, prompt: share(prompt, cacheSalt: cacheSalt), maxTokens: maxTokens, parameters: parameters,
+            takesPrefix: takesPrefix)
     }
 
     /// Puts a new sequence into the waiting queue. O(1) in the length of its prompt.
@@ -154,7 +156,8 @@ public struct Scheduler: Sendable {
     ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
-        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
+        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int,
+        parameters: SchedulingParameters = SchedulingParameters(),
         takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")

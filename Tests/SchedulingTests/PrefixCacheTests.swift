@@ -5,14 +5,14 @@ import Testing
 
 @Suite struct PrefixCacheTests {
     private static func hashes(_ count: Int) -> [PrefixHash] {
-        var chain = PrefixChain(salt: [], blockSize: 1)
+        var chain = PrefixChain(cacheSalt: [], blockSize: 1)
         for token in 0..<Int32(count) { chain.append(token) }
         return chain.hashes
     }
 
     @Test func `a hash stands for the slot's tokens, all before them and the salt`() {
-        func hashes(_ tokens: [Int32], salt: [UInt8] = []) -> [PrefixHash] {
-            var chain = PrefixChain(salt: salt, blockSize: 2)
+        func hashes(_ tokens: [Int32], cacheSalt: [UInt8] = []) -> [PrefixHash] {
+            var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: 2)
             for token in tokens { chain.append(token) }
             return chain.hashes
         }
@@ -22,7 +22,7 @@ import Testing
         #expect(hashes([1, 2, 3, 4])[1] != hashes([1, 2, 9, 4])[1])
         #expect(hashes([9, 2, 3, 4])[1] != hashes([1, 2, 3, 4])[1])
         #expect(hashes([1, 1, 1, 1])[0] != hashes([1, 1, 1, 1])[1])
-        #expect(hashes([1, 2], salt: [7]) != hashes([1, 2]))
+        #expect(hashes([1, 2], cacheSalt: [7]) != hashes([1, 2]))
         #expect(Set((0..<20_000).map { hashes([$0, 0])[0] }).count == 20_000)
     }
 

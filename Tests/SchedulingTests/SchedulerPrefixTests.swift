@@ -41,7 +41,7 @@ import Testing
         run(&scheduler)
         scheduler.finish(a)
         try scheduler.add(b, prompt: tokens(10) + tokens(10, from: 500), maxTokens: 1)
-        try scheduler.add(c, prompt: tokens(20), maxTokens: 1, salt: [1])
+        try scheduler.add(c, prompt: tokens(20), maxTokens: 1, cacheSalt: [1])
         let batch = run(&scheduler)
         #expect(batch.ranges == [b: 8..<20, c: 0..<20])
         #expect(batch.admitted.map(\.cut) == [.notCached, .notCached])
@@ -64,7 +64,7 @@ import Testing
         let geometry = KVCacheGeometry(
             blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: 8, totalBlocks: 100)
         var manager = KVCacheManager(geometry: geometry)
-        var chain = PrefixChain(salt: [], blockSize: 4)
+        var chain = PrefixChain(cacheSalt: [], blockSize: 4)
         for token in tokens(40) { chain.append(token) }
         manager.allocate(a, upTo: 40)
         // Slots leave the window unknown to the cache, so that only the last ones are there in the sliding group.

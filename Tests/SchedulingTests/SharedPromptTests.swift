@@ -25,12 +25,12 @@ import Testing
         var shared = makeScheduler(maxBatchedTokens: 16, totalBlocks: 60, cachesPrefixes: true)
         var separate = shared
         for round in 0..<3 {
-            let prompt = shared.share(ids(21), salt: [UInt8(round / 2)])
+            let prompt = shared.share(ids(21), cacheSalt: [UInt8(round / 2)])
             for choice in 0..<4 {
                 let id = SequenceID(UInt64(round * 4 + choice))
                 try shared.add(id, prompt: prompt, maxTokens: 5, takesPrefix: choice < 3)
                 try separate.add(
-                    id, prompt: ids(21), maxTokens: 5, salt: [UInt8(round / 2)], takesPrefix: choice < 3)
+                    id, prompt: ids(21), maxTokens: 5, cacheSalt: [UInt8(round / 2)], takesPrefix: choice < 3)
             }
             while !shared.isIdle {
                 let (one, other) = (step(&shared), step(&separate))

@@ -187,7 +187,8 @@ struct ScheduleSimulation {
                 priority: script.priority, tenant: script.tenant, deadline: script.deadline)
             do throws(AdmissionError) {
                 try scheduler.add(
-                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, parameters: parameters, salt: script.salt)
+                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, parameters: parameters,
+                    cacheSalt: script.cacheSalt)
                 accepted.insert(script.id)
                 live.append(script)
                 prompts[script.id] = script.tokens

@@ -42,7 +42,7 @@ struct Script {
     var rank: (Int, SequenceID) { (priority, id) }
 
     /// Sequences of different salts share nothing; those of one topic mostly say the same.
-    var salt: [UInt8] { [UInt8(topic / 2)] }
+    var cacheSalt: [UInt8] { [UInt8(topic / 2)] }
 
     static func promptToken(_ topic: Int, at position: Int, _ random: inout SeededGenerator) -> Int32 {
         random.oneIn(30) ? Int32.random(in: 0..<3, using: &random) : Int32(10 + topic % 2 + position % 7)

@@ -185,7 +185,7 @@ struct SimulatedEngine {
         do throws(AdmissionError) {
             try scheduler.add(
                 request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), parameters: parameters,
-                salt: request.cacheSalt)
+                cacheSalt: request.cacheSalt)
         } catch {
             return events.append(event(request.id, finish: .error("\(error)")))
         }
