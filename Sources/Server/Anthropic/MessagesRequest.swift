@@ -140,7 +140,7 @@ extension MessagesRequest {
         }
         guard let schema = try reader.object("schema") else { throw .missing(param: "output_config.format.schema") }
         try reader.finish()
-        request.structure = ReplyStructure(
+        request.structuredOutput = StructuredOutput(
             source: .jsonSchema(.object(schema)), param: "output_config.format.schema")
     }
 

@@ -40,8 +40,8 @@ struct GenerationOptions: Sendable {
     /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
     /// has sent.
     var cacheSalt = ""
-    /// What the reply has to be like, and the parameter that says so; `nil`: anything.
-    var structure: ReplyStructure?
+    /// The constraint of the output, and the parameter that sets it; `nil`: none.
+    var structuredOutput: StructuredOutput?
     /// The same for the engine.
     var grammar: GrammarMatcher?
     /// How many tokens the reply may reason; `nil`: as many as it likes.
@@ -120,10 +120,11 @@ struct GenerationOptions: Sendable {
         returnsProgress = try reader.bool("return_progress") ?? false
         if try reader.bool("timings") == true { timings = .atEnd }
         if try reader.bool("timings_per_token") == true { timings = .always }
-        structure = try ReplyStructure.read(&reader, model)
-        if let structure, sampling.allowedTokenIDs != nil {
+        structuredOutput = try StructuredOutput.read(&reader, model)
+        if let structuredOutput, sampling.allowedTokenIDs != nil {
             throw .invalid(
-                param: "allowed_token_ids", message: "'allowed_token_ids' and '\(structure.param)' exclude each other.")
+                param: "allowed_token_ids",
+                message: "'allowed_token_ids' and '\(structuredOutput.param)' exclude each other.")
         }
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
