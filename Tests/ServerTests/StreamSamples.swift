@@ -16,7 +16,7 @@ extension StreamSamples {
     ) throws -> CompletionStream {
         var object = body
         let options: GenerationOptions
-        var form: (any ReplyForm)?
+        var formatter: (any ResponseFormatter)?
         switch endpoint {
         case .completions:
             object["prompt"] = [1]
@@ -29,16 +29,16 @@ extension StreamSamples {
             object["max_tokens"] = 8
             let translation = try MessagesRequest.translate(.object(object))
             options = try ChatCompletionRequest(translation, for: .sample).options
-            form = translation.form
+            formatter = translation.formatter
         case .responses:
             object["input"] = "x"
             let translation = try ResponsesRequest.translate(.object(object))
             options = try ChatCompletionRequest(translation, for: .sample).options
-            form = translation.form
+            formatter = translation.formatter
         }
         return CompletionStream(
             endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-            reply: reply, form: form, firstSequence: SequenceID(100), names: names)
+            reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names)
     }
 
     func makeStream(

@@ -8,7 +8,7 @@ package struct ChatTranslation: Sendable {
     /// What the reply has to be like.
     var structuredOutput: StructuredOutput?
     /// How the reply is written.
-    var form: any ReplyForm
+    var formatter: any ResponseFormatter
     /// The parameter that holds the conversation.
     var promptParameter: String
 
@@ -19,12 +19,12 @@ package struct ChatTranslation: Sendable {
     ]
 
     init(
-        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, form: any ReplyForm
+        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, formatter: any ResponseFormatter
     ) {
         body = ["messages": .array(messages)]
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter
-        self.form = form
+        self.formatter = formatter
     }
 }
 

@@ -13,7 +13,7 @@ struct RequestPreparation: Sendable {
         /// What tells the parts of a chat's reply apart; `nil`: it is all content.
         var reply: ReplyReader?
         /// How the reply to a chat is written; `nil`: as a chat completion.
-        var form: (any ReplyForm)?
+        var formatter: (any ResponseFormatter)?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
         /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
@@ -93,9 +93,9 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(translation, for: model)
         request.options.timeout.map(timeoutKnown)
-        try memory?.chargeKept(translation.form.bytes)
+        try memory?.chargeKept(translation.formatter.bytes)
         var prepared = try prepareChat(request)
-        prepared.form = translation.form
+        prepared.formatter = translation.formatter
         return prepared
     }
 

@@ -12,7 +12,7 @@ package enum ResponsesRequest {
         }
         messages += try ResponsesInput.messages(of: input)
         var request = ChatTranslation(
-            &reader, messages: messages, promptParameter: "input", form: ResponseForm(request: body))
+            &reader, messages: messages, promptParameter: "input", formatter: ResponsesFormatter(request: body))
         if let limit = try reader.integer("max_output_tokens", in: 1...Int.max) {
             request.body["max_tokens"] = .integer(limit)
         }
