@@ -77,7 +77,7 @@ extension Routes {
         _ request: RequestContext, _ requests: [GenerationRequest]
     ) {
         guard let serving, let first = requests.first else { return }
-        let stream = CompletionStream(
+        let stream = ResponseStream(
             endpoint: endpoint, requestID: request.id.description, created: unixSeconds(),
             model: serving.model.name, options: prepared.options, promptIDs: prepared.promptIDs,
             promptTexts: prepared.promptTexts, reply: prepared.reply, formatter: prepared.formatter,
@@ -152,7 +152,7 @@ extension Routes {
     }
 
     /// Changes a reply's stream and sends what comes of it: the next bytes of a stream, or the whole reply at its end.
-    private func update(_ exchange: ExchangeID, _ change: (inout CompletionStream) -> [UInt8]) {
+    private func update(_ exchange: ExchangeID, _ change: (inout ResponseStream) -> [UInt8]) {
         guard let bytes = responses.update(exchange, change), let stream = responses.stream(exchange) else { return }
         if !bytes.isEmpty {
             if responses.begin(exchange, now: now()) {

@@ -13,7 +13,7 @@ extension StreamSamples {
     func makeStream(
         _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
         reply: ReplyReader? = nil
-    ) throws -> CompletionStream {
+    ) throws -> ResponseStream {
         var object = body
         let options: GenerationOptions
         var formatter: (any ResponseFormatter)?
@@ -36,14 +36,14 @@ extension StreamSamples {
             options = try ChatCompletionRequest(translation, for: .sample).options
             formatter = translation.formatter
         }
-        return CompletionStream(
+        return ResponseStream(
             endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
             reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names)
     }
 
     func makeStream(
         _ endpoint: Endpoint, json: String, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
-    ) throws -> CompletionStream {
+    ) throws -> ResponseStream {
         try makeStream(endpoint, JSONValue(parsing: json).object ?? [:], prompts: prompts, names: names)
     }
 

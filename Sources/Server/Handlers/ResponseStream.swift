@@ -9,7 +9,7 @@ import Text
 /// Both forms are made of the same parts by the same code, so the joined text of a stream is the text of the whole
 /// reply. A stream has begun once ``receive(_:)`` has returned bytes; before that an error is still an ordinary HTTP
 /// error (``failure``), after it an event of the stream.
-struct CompletionStream: Sendable {
+struct ResponseStream: Sendable {
     let endpoint: Endpoint
     let options: GenerationOptions
     let id: String
@@ -168,7 +168,7 @@ struct CompletionStream: Sendable {
     }
 }
 
-extension CompletionStream {
+extension ResponseStream {
     /// Writes the chunks of one event: the role when a chat choice begins, then everything else in one, or one for each of
     /// the reply's parts.
     private mutating func writeChunks(
