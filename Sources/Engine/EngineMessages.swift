@@ -30,7 +30,7 @@ public struct GenerationRequest: Sendable {
     public var thinking: ThinkingBudget?
     /// Whether events tell how far its prompt is computed.
     public var reportsProgress = false
-    /// Whether its next tokens may be guessed, which changes nothing but how soon they come.
+    /// Whether to use speculative decoding, which changes nothing but how soon tokens come.
     public var speculates = true
     /// Whether tokens are turned into text; off for models without a tokenizer.
     public var detokenizes = true

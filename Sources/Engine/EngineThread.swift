@@ -128,7 +128,7 @@ final class EngineThread {
 
     private func step() -> [TokenEvent] {
         let now = clock.now
-        let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens(), deferred: deferred)
+        let scheduled = scheduler.schedule(now: now - start, drafts: proposeDrafts(), deferred: deferred)
         var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
             let sequence = remove(id)
@@ -193,12 +193,12 @@ final class EngineThread {
         return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
 
-    /// Guesses what follows in the sequences that may decode; returns how much of each.
-    private func guessTokens() -> [SequenceID: Int] {
+    /// Proposes draft tokens for the sequences that may decode; returns how many for each.
+    private func proposeDrafts() -> [SequenceID: Int] {
         guard let speculativeTokens else { return [:] }
         var counts: [SequenceID: Int] = [:]
         for id in sequences.keys {
-            if let count = sequences[id]?.guess(limit: speculativeTokens), count > 0 { counts[id] = count }
+            if let count = sequences[id]?.propose(limit: speculativeTokens), count > 0 { counts[id] = count }
         }
         return counts
     }

@@ -87,7 +87,7 @@ extension Scheduler {
         if !drafts.isEmpty { addDrafts(drafts, &budget, in: &plan.batch) }
     }
 
-    /// Adds guesses to decodes, as far as budgets and blocks go (rule 8).
+    /// Adds draft tokens to decodes, as far as budgets and blocks go (rule 8).
     private mutating func addDrafts(
         _ drafts: [SequenceID: Int], _ budget: inout PrefillBudget, in batch: inout ScheduledBatch
     ) {

@@ -37,7 +37,7 @@
 ///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
 ///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
 ///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many slots already. When nothing runs, the first is admitted without conditions.
-/// 8. *Drafts.* What the budgets leave after decodes and prefills goes to guesses of the tokens that follow a decode, which
+/// 8. *Drafts.* What the budgets leave after decodes and prefills goes to draft tokens that follow a decode, which
 ///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
 ///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
 /// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
@@ -184,7 +184,7 @@ public struct Scheduler: Sendable {
     ///
     /// - Parameters:
     ///   - now: on the clock that deadlines are told by; never before an earlier step's.
-    ///   - drafts: how many of the tokens that follow can be guessed of a sequence, should it decode.
+    ///   - drafts: how many draft tokens a sequence has, should it decode.
     ///   - deferred: sequences that cannot sample now (rule 11); unknown ones are ignored.
     public mutating func schedule(
         now: Duration, drafts: [SequenceID: Int] = [:], deferred: Set<SequenceID> = []

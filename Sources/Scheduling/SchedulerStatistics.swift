@@ -19,7 +19,7 @@ public struct SchedulerStatistics: Sendable, Equatable {
     public var drafts: UInt64 = 0
     public var draftTokens: UInt64 = 0
     public var acceptedDraftTokens: UInt64 = 0
-    /// The same by place in its guess, from the first; as many as have been right once.
+    /// Accepted draft tokens by position in the draft, from the first; as many as have been accepted once.
     public var acceptedDraftsByPosition: [UInt64] = []
     /// Sequences whose deadline passed.
     public var expired: UInt64 = 0

@@ -20,7 +20,7 @@ struct SequenceState: Sendable {
     var takesPrefix = true
     /// Whether it has run before, so that it waits because it was preempted.
     var wasAdmitted = false
-    /// Tokens that the prefix cache had when the sequence began to wait: a guess of what it will have.
+    /// Tokens that the prefix cache had when the sequence began to wait: an estimate of what it will have.
     var expectedHit = 0
     /// Tokens computed for it in all its runs.
     var work = 0

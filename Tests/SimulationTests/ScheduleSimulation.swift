@@ -57,7 +57,7 @@ struct ScheduleSimulation {
     /// Steps that suffice.
     private var bound: Int
     /// Seconds for a step, and for each token or pair of it.
-    private let guesses: Bool
+    private let speculates: Bool
     /// Whether some sequences cannot sample when they should.
     private let defers: Bool
     /// Those that cannot sample now.
@@ -91,8 +91,8 @@ struct ScheduleSimulation {
             maxModelLength: random.oneIn(2) ? nil : .random(in: 30...90, using: &random),
             maxInterTokenLatency: machine.oneIn(2) ? nil : .milliseconds(Int.random(in: 1...100, using: &machine)))
         limits.minimumChunk = .random(in: 1...6, using: &machine)
-        guesses = machine.oneIn(2)
-        if guesses { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
+        speculates = machine.oneIn(2)
+        if speculates { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
         defers = machine.oneIn(2)
         costs = (
             .random(in: 0...0.02, using: &machine), .random(in: 0...0.01, using: &machine),
@@ -253,7 +253,7 @@ struct ScheduleSimulation {
     }
 
     private mutating func offerDrafts() -> [SequenceID: Int] {
-        guard guesses else { return [:] }
+        guard speculates else { return [:] }
         var offers: [SequenceID: Int] = [:]
         for script in live where script.sampledTokens > 0 && !machine.oneIn(4) {
             offers[script.id] = .random(in: 1...5, using: &machine)

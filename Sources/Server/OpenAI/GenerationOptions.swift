@@ -52,7 +52,7 @@ struct GenerationOptions: Sendable {
     var returnsProgress = false
     /// Whether the reply tells how long its parts took.
     var timings = TimingsReport.never
-    /// Whether the next tokens may be guessed, where the server does that.
+    /// Whether to use speculative decoding, if the server has it.
     var speculates = true
     /// How long after its arrival the request gives up.
     var timeout: Duration?
@@ -305,7 +305,7 @@ extension GenerationOptions {
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "request_id"] { _ = try reader.string(name) }
         _ = try reader.object("metadata")
-        // A guess at the reply changes at most when its tokens come.
+        // A predicted reply changes at most when its tokens come.
         _ = try reader.object("prediction")
         namesServiceTier =
             try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil
