@@ -44,9 +44,9 @@ extension KVCacheGeometry {
         max(0, position - slidingWindow + 1) / blockSize
     }
 
-    /// The most blocks that a sequence of `tokens` tokens ever holds when no step computes more than `chunk` of them.
+    /// The most blocks that a sequence of `tokens` tokens ever uses when no step computes more than `chunk` of them.
     ///
-    /// A step that computes `start ..< end` holds the global slots of `0 ..< end`, and the sliding slots from the first
+    /// A step that computes `start ..< end` uses the global slots of `0 ..< end`, and the sliding slots from the first
     /// one that its first query sees:
     ///
     ///                  |<- slidingWindow - 1 ->|<- chunk ->|

@@ -2,8 +2,8 @@ extension KVCacheManager {
     /// The first invariant that does not hold, in words; `nil` when all hold. O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = pool.violatedInvariant() { return violation }
-        var holders = Array(repeating: 0, count: geometry.totalBlocks)
-        var heldGlobalBlocks: Set<Int32> = []
+        var references = Array(repeating: 0, count: geometry.totalBlocks)
+        var allocatedGlobalBlocks: Set<Int32> = []
         for (id, sequence) in sequences {
             let (slots, firstSlot) = (sequence.slots, sequence.firstSlidingSlot)
             guard sequence.global.blocks.count == slots * geometry.globalBlocksPerSlot,
@@ -11,21 +11,21 @@ extension KVCacheManager {
             else { return "the tables of \(id) are not of \(slots) slots" }
             for block in sequence.global.blocks {
                 if block == BlockTable.nullBlock { return "\(id) lacks a global block" }
-                holders[Int(block)] += 1
+                references[Int(block)] += 1
             }
             let firstHeld = firstSlot * geometry.slidingBlocksPerSlot
             for (index, block) in sequence.sliding.blocks.enumerated() {
                 let isNull = block == BlockTable.nullBlock
                 if isNull != (index < firstHeld) { return "the window of \(id) does not begin at slot \(firstSlot)" }
-                if !isNull { holders[Int(block)] += 1 }
+                if !isNull { references[Int(block)] += 1 }
             }
-            heldGlobalBlocks.formUnion(sequence.global.blocks)
+            allocatedGlobalBlocks.formUnion(sequence.global.blocks)
         }
-        if heldGlobalBlocks.count != globalBlocks {
-            return "\(globalBlocks) global blocks are counted, \(heldGlobalBlocks.count) held"
+        if allocatedGlobalBlocks.count != globalBlocks {
+            return "\(globalBlocks) global blocks are counted, \(allocatedGlobalBlocks.count) are allocated"
         }
-        for (block, count) in holders.enumerated() where count != pool.referenceCount(of: Int32(block)) {
-            return "block \(block) is in \(count) tables and held \(pool.referenceCount(of: Int32(block))) times"
+        for (block, count) in references.enumerated() where count != pool.referenceCount(of: Int32(block)) {
+            return "block \(block) is in \(count) tables and has \(pool.referenceCount(of: Int32(block))) references"
         }
         return violatedCacheInvariant()
     }
@@ -42,7 +42,7 @@ extension KVCacheManager {
             let isIdle = prefixes.isIdle(firstBlock: first)
             if isIdle { idleBlocks += blocks.count }
             for block in blocks where pool.isCached(block) != isIdle || pool.referenceCount(of: block) == 0 && !isIdle {
-                return "block \(block) of a known slot is free, or idle and held"
+                return "block \(block) of a known slot is free, or idle and allocated"
             }
         }
         if prefixes.keys.count != prefixes.slots.count { return "a cached slot is listed under two blocks" }

@@ -17,7 +17,7 @@ extension KVCacheManager {
         return hit
     }
 
-    /// Begins a sequence that holds nothing with the slots of `hit`, which must be what `prefixHit` has just returned.
+    /// Begins a sequence without blocks with the slots of `hit`, which must be what `prefixHit` has just returned.
     /// O(slots).
     mutating func start(_ id: SequenceID, hit: PrefixHit, hashes: [PrefixHash]) {
         precondition(sequences[id] == nil, "a sequence begins once")
@@ -27,13 +27,13 @@ extension KVCacheManager {
         sequence.cachedSlots = hit.slots
         sequence.firstSlidingSlot = firstSlot(of: hit, .sliding)
         for blocks in slotBlocks(of: hit, .global, hashes) {
-            hold(blocks, .global)
+            retain(blocks, .global)
             sequence.global.blocks += blocks
         }
         let nullBlocks = sequence.firstSlidingSlot * geometry.slidingBlocksPerSlot
         sequence.sliding.blocks = Array(repeating: BlockTable.nullBlock, count: nullBlocks)
         for blocks in slotBlocks(of: hit, .sliding, hashes) {
-            hold(blocks, .sliding)
+            retain(blocks, .sliding)
             sequence.sliding.blocks += blocks
         }
         sequences[id] = sequence
@@ -55,14 +55,14 @@ extension KVCacheManager {
         sequences[id]?.cachedSlots = end
     }
 
-    /// Takes the sequence's hold off a slot of one group; without other holders its blocks are then cached, or free.
+    /// Releases a slot of one group for the sequence; without other references its blocks are then cached, or free.
     ///
     /// - Parameter hash: the slot's, when all its tokens are computed.
-    mutating func letGo(
-        of slot: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
+    mutating func freeSlot(
+        _ slot: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
     ) {
         let isShared =
-            group == .global ? letGo(ofShared: slot, &sequence.global) : letGo(ofShared: slot, &sequence.sliding)
+            group == .global ? releaseShared(slot, &sequence.global) : releaseShared(slot, &sequence.sliding)
         if isShared { return }
         let blocks = group == .global ? sequence.global.removeSlot(slot) : sequence.sliding.removeSlot(slot)
         guard let first = blocks.first else { return }
@@ -75,9 +75,9 @@ extension KVCacheManager {
         if group == .global { globalBlocks -= blocks.count }
     }
 
-    /// Takes the sequence's hold off a slot that others hold too; false: nobody else does. Such a slot is known, and stays in use,
+    /// Releases a slot that other sequences use too; false: none does. Such a slot is known, and stays in use,
     /// so nothing need be looked up: all choices of a long prompt may end at once.
-    private mutating func letGo(ofShared slot: Int, _ table: inout BlockTable) -> Bool {
+    private mutating func releaseShared(_ slot: Int, _ table: inout BlockTable) -> Bool {
         guard table.blocksPerSlot > 0, pool.referenceCount(of: table.block(slot: slot, part: 0)) > 1 else {
             return false
         }
@@ -86,7 +86,7 @@ extension KVCacheManager {
         return true
     }
 
-    private mutating func hold(_ blocks: [Int32], _ group: PrefixCache.Group) {
+    private mutating func retain(_ blocks: [Int32], _ group: PrefixCache.Group) {
         guard let first = blocks.first else { return }
         if prefixes?.isIdle(firstBlock: first) == true {
             prefixes?.use(firstBlock: first)

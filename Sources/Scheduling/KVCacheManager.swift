@@ -1,4 +1,4 @@
-// Which blocks each sequence holds in the two groups, and which stay cached after it. Counts tokens and blocks; the bytes behind them are the engine's.
+// Which blocks each sequence has in the two groups, and which stay cached after it. Counts tokens and blocks; the bytes behind them are the engine's.
 
 /// The block tables of all sequences, over one pool.
 ///
@@ -6,24 +6,24 @@
 /// be computed is at `q`:
 ///
 ///     tokens    0 ............... q - window + 1 ......... q ....... tokens ....... slots * blockSize
-///     global    [ held                                                                 ]
-///     sliding   [ null (whole slots) | held                                            ]
+///     global    [ allocated                                                            ]
+///     sliding   [ null (whole slots) | allocated                                       ]
 ///
-/// Slots are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only let go of at the beginning. A
-/// sequence may begin with slots that others have computed (``start(_:hit:hashes:)``); blocks that nobody holds any longer
+/// Slots are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning. A
+/// sequence may begin with slots that others have computed (``start(_:hit:hashes:)``); blocks without a reference
 /// are cached when their slot is full and computed (see ``PrefixCache``), and free otherwise:
 ///
-///     free + held + cached = pool
+///     free + allocated + cached = pool
 public struct KVCacheManager: Sendable {
     public let geometry: KVCacheGeometry
     var pool: BlockPool
     var sequences: [SequenceID: SequenceBlocks] = [:]
     /// `nil`: no slot outlives its sequence.
     var prefixes: PrefixCache?
-    /// Blocks held in the global group; one with several holders counts once.
+    /// Allocated blocks of the global group; one with several references counts once.
     public internal(set) var globalBlocks = 0
 
-    /// What one sequence holds.
+    /// The blocks of one sequence.
     struct SequenceBlocks: Sendable {
         var slots = 0
         /// Slots of the sliding group before this one are null.
@@ -38,7 +38,7 @@ public struct KVCacheManager: Sendable {
     struct PrefixHit: Equatable {
         /// Leading slots whose content is there.
         var slots = 0
-        /// Blocks of those that other sequences hold at the moment: they cost nothing.
+        /// Blocks of those that other sequences use at the moment: they cost nothing.
         var sharedBlocks = 0
         /// Why it is not more; `nil`: it is all that can be.
         var cut: PrefixCut?
@@ -63,11 +63,11 @@ public struct KVCacheManager: Sendable {
     /// Blocks that can be allocated: those that are free, and those that are once evicted.
     public var availableBlocks: Int { pool.freeBlocks + pool.cachedBlocks }
 
-    /// Blocks held in the sliding group; one with several holders counts once.
-    public var slidingBlocks: Int { pool.heldBlocks - globalBlocks }
+    /// Allocated blocks of the sliding group; one with several references counts once.
+    public var slidingBlocks: Int { pool.allocatedBlocks - globalBlocks }
 
-    /// Blocks that the sequence holds, shared ones too.
-    func heldBlocks(_ id: SequenceID) -> Int {
+    /// Blocks of the sequence, shared ones too.
+    func allocatedBlocks(_ id: SequenceID) -> Int {
         guard let blocks = sequences[id] else { return 0 }
         return blocks.slots * geometry.globalBlocksPerSlot
             + (blocks.slots - blocks.firstSlidingSlot) * geometry.slidingBlocksPerSlot
@@ -75,8 +75,8 @@ public struct KVCacheManager: Sendable {
 
     /// The length in tokens up to which the sequence's slots and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
-        let heldSlots = sequences[id]?.slots ?? 0
-        return (heldSlots + availableBlocks / geometry.blocksPerSlot) * geometry.blockSize
+        let allocatedSlots = sequences[id]?.slots ?? 0
+        return (allocatedSlots + availableBlocks / geometry.blocksPerSlot) * geometry.blockSize
     }
 
     /// Whether the sequence can have slots for its first `tokens` tokens.
@@ -100,13 +100,13 @@ public struct KVCacheManager: Sendable {
         sequences[id] = blocks
     }
 
-    /// The sequence's tables, empty when it holds nothing.
+    /// The sequence's tables, empty when it has no blocks.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         let blocks = sequences[id] ?? emptyBlocks
         return (blocks.global, blocks.sliding)
     }
 
-    /// Lets go of the sliding slots that no query at `nextQuery` or later sees. O(slots let go of).
+    /// Frees the sliding slots that no query at `nextQuery` or later sees. O(slots freed).
     ///
     /// - Parameter hashes: of the sequence's full slots; a slot without one, or whose tokens do not all lie before
     ///   `nextQuery`, is not cached.
@@ -115,14 +115,14 @@ public struct KVCacheManager: Sendable {
         let firstSlot = min(geometry.firstSlidingSlot(forQueryAt: nextQuery), blocks.slots)
         if firstSlot > blocks.firstSlidingSlot {
             for slot in (blocks.firstSlidingSlot..<firstSlot).reversed() {
-                letGo(of: slot, .sliding, &blocks, hash: slot < hashes.count ? hashes[slot] : nil)
+                freeSlot(slot, .sliding, &blocks, hash: slot < hashes.count ? hashes[slot] : nil)
             }
             blocks.firstSlidingSlot = firstSlot
         }
         sequences[id] = blocks
     }
 
-    /// Lets go of all that the sequence holds, the last slot first; nothing happens when it holds nothing. O(slots).
+    /// Frees all blocks of the sequence, the last slot first; nothing happens when it has none. O(slots).
     ///
     /// - Parameters:
     ///   - computedTokens: tokens at the start of the sequence that are computed; a slot that reaches beyond is not cached.
@@ -132,8 +132,8 @@ public struct KVCacheManager: Sendable {
         let hashes = hashes.prefix(computedTokens / geometry.blockSize)
         for slot in (0..<blocks.slots).reversed() {
             let hash = slot < hashes.count ? hashes[slot] : nil
-            if slot >= blocks.firstSlidingSlot { letGo(of: slot, .sliding, &blocks, hash: hash) }
-            letGo(of: slot, .global, &blocks, hash: hash)
+            if slot >= blocks.firstSlidingSlot { freeSlot(slot, .sliding, &blocks, hash: hash) }
+            freeSlot(slot, .global, &blocks, hash: hash)
         }
     }
 
@@ -145,7 +145,7 @@ public struct KVCacheManager: Sendable {
         return pool.allocate()
     }
 
-    /// Of a sequence that holds nothing.
+    /// Of a sequence without blocks.
     var emptyBlocks: SequenceBlocks {
         SequenceBlocks(
             global: BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot),

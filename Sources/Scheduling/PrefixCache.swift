@@ -1,4 +1,4 @@
-// Which computed slots can be found again by their content. Knows hashes and block numbers; who holds the blocks is the
+// Which computed slots can be found again by their content. Knows hashes and block numbers; who uses the blocks is the
 // pool's, and which sequence they belong to the manager's.
 
 /// The index of full, computed slots by the hash of their prefix, for each group of layers separately.
@@ -7,13 +7,13 @@
 ///
 ///     computed --keep--> in use <--use-- / --rest--> idle --evict--> gone
 ///
-/// in use while a sequence holds its blocks, and idle when nobody does: its blocks are then neither held nor free but
+/// in use while a sequence uses its blocks, and idle when none does: its blocks are then neither allocated nor free but
 /// cached.
 ///
 /// Rules:
 /// 1. *What is cached.* Full slots only, once all their tokens are computed: of prompts and of sampled tokens. They stay when
 ///    their sequence ends, is aborted or preempted, and when they leave its window. Of two slots with
-///    the same content, computed at the same time, only the first is known; the copy is free once let go of.
+///    the same content, computed at the same time, only the first is known; the copy is free once released.
 /// 2. *What a hit needs.* A query at position q sees all keys before it in global layers and those after q - window in
 ///    sliding ones. A hit of n slots therefore needs the global slots 0 ..< n and, of the sliding ones, only those that a
 ///    query at n * blockSize sees. It survives the loss of all sliding slots before:
@@ -42,7 +42,7 @@ struct PrefixCache: Sendable {
     private(set) var slots: [Key: [Int32]] = [:]
     /// The key of each slot, by its first block.
     private(set) var keys: [Int32: Key] = [:]
-    /// The first blocks of idle slots, in the order in which they were let go.
+    /// The first blocks of idle slots, in the order in which they were released.
     private var idle: RecencyQueue
 
     init(totalBlocks: Int) {

@@ -23,15 +23,15 @@ extension Scheduler {
             let slots = cache.sequences[id]?.slots ?? 0
             if slots * cache.geometry.blockSize < state.computedTokens { return "\(id) lacks slots of computed tokens" }
             let firstSlot = min(slots, cache.geometry.firstSlidingSlot(forQueryAt: state.computedTokens))
-            if let held = cache.sequences[id]?.firstSlidingSlot, held != firstSlot {
-                return "\(id) holds its window from slot \(held), not from \(firstSlot)"
+            if let first = cache.sequences[id]?.firstSlidingSlot, first != firstSlot {
+                return "\(id) has its window from slot \(first), not from \(firstSlot)"
             }
         }
-        if cache.sequences.count > running.count { return "blocks are held by a sequence that does not run" }
+        if cache.sequences.count > running.count { return "blocks are allocated to a sequence that does not run" }
         return nil
     }
 
-    /// Stops the process when a sequence is lost, or when blocks are held that no running sequence needs.
+    /// Stops the process when a sequence is lost, or when blocks are allocated that no running sequence needs.
     public func checkInvariants() {
         let violation = violatedInvariant()
         precondition(violation == nil, violation ?? "")

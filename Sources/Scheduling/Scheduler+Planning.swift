@@ -295,10 +295,10 @@ extension Scheduler {
 
     /// Blocks that a running prefill still needs for all its tokens.
     private func neededBlocks(_ id: SequenceID, _ state: SequenceState) -> Int {
-        max(0, blocks(for: state) - cache.heldBlocks(id))
+        max(0, blocks(for: state) - cache.allocatedBlocks(id))
     }
 
-    /// The most blocks that the sequence holds while its tokens are computed.
+    /// The most blocks that the sequence uses while its tokens are computed.
     private func blocks(for state: SequenceState) -> Int {
         cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
     }

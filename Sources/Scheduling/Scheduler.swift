@@ -30,7 +30,7 @@
 ///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
 ///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
 ///    blocks, which is cheaper than computing them again.
-/// 6. *Preemption* is by recompute: the sequence lets go of its blocks and waits in its old place; once it is admitted
+/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits in its old place; once it is admitted
 ///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
 /// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a place
 ///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's tokens,
@@ -202,7 +202,7 @@ public struct Scheduler: Sendable {
         return batch
     }
 
-    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are let go of.
+    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed.
     /// Sequences that ended meanwhile are passed over.
     ///
     /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed,
@@ -228,7 +228,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Makes the full slots of what is computed known, and lets go of those that left the window.
+    /// Makes the full slots of what is computed known, and frees those that left the window.
     private mutating func updateCache(_ id: SequenceID, _ state: SequenceState) {
         let hashes = state.prefix.hashes
         cache.cache(id, computedTokens: state.computedTokens, hashes: hashes)
@@ -269,7 +269,7 @@ public struct Scheduler: Sendable {
         updateCache(id, state)
     }
 
-    /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already.
+    /// Ends a sequence in any state and frees its blocks at once. Nothing happens when it has ended already.
     /// O(log(running) + its lane of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }

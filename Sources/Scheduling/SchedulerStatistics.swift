@@ -5,7 +5,7 @@ public struct SchedulerStatistics: Sendable, Equatable {
     /// Blocks of the pool; free, cached, global and sliding ones add up to it.
     public var totalBlocks = 0
     public var freeBlocks = 0
-    /// Blocks that no sequence holds and whose content may be used again.
+    /// Blocks that no sequence uses and whose content may be used again.
     public var cachedBlocks = 0
     public var globalBlocks = 0
     public var slidingBlocks = 0

@@ -150,7 +150,7 @@ import Testing
         try scheduler.add(a, prompt: tokens(17), maxTokens: 1)
         for _ in 0..<5 { run(&scheduler) }
         scheduler.finish(a)
-        // Another sequence takes two free blocks and evicts the two sliding slots that were let go of first.
+        // Another sequence takes two free blocks and evicts the two sliding slots that were freed first.
         try scheduler.add(b, prompt: tokens(4, from: 500), maxTokens: 1)
         run(&scheduler)
         scheduler.finish(b)

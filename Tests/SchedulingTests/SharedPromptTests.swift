@@ -73,7 +73,7 @@ import Testing
         #expect(admitted == [3, 3, 3, 3, 3, 3, 2])
     }
 
-    @Test func `a choice lets go of what others hold in a fraction of the time that the last one takes`() throws {
+    @Test func `a choice releases what others use in a fraction of the time that the last one takes`() throws {
         let slots = 20_000
         var scheduler = makeScheduler(
             maxBatchedTokens: 100_000, totalBlocks: 200_000, cachesPrefixes: true)

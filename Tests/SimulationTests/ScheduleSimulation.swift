@@ -128,7 +128,8 @@ struct ScheduleSimulation {
         try expect(scheduler.schedule(now: now) == ScheduledBatch(), "an idle scheduler schedules")
         let statistics = scheduler.statistics
         try expect(
-            statistics.freeBlocks + statistics.cachedBlocks == geometry.totalBlocks, "a block is held when nothing runs"
+            statistics.freeBlocks + statistics.cachedBlocks == geometry.totalBlocks,
+            "a block is allocated when nothing runs"
         )
         try expect(cachesPrefixes || statistics.cachedBlocks == 0, "a block is cached though nothing is to be")
         try expect(
