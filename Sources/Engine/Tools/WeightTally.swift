@@ -14,40 +14,37 @@ struct WeightTally: Equatable {
 
     var parameters: Int { linear + head + sensitive + vectors }
 
-    /// What is in memory of a rank, or is read for a step.
+    /// What is in memory, or is read for a step.
     struct Part {
-        /// Of how many ranks; heads, experts, widths and vocabulary are divided, the larger share counts.
-        var ranks = 1
-        /// Routed experts of each layer; `nil`: the rank's share of all.
+        /// Routed experts of each layer; `nil`: all.
         var experts: Int?
         var hasEmbeddings = true
         var hasHead = true
     }
 
     init(_ config: ModelConfig, _ part: Part = Part()) {
-        func share(_ count: Int) -> Int { (count + part.ranks - 1) / part.ranks }
         let hidden = config.hiddenSize
-        let queries = share(config.attentionHeads) * config.headDimension
-        let keys = share(config.keyValueHeads) * config.headDimension
-        let experts = part.experts ?? share(config.experts)
+        let queries = config.attentionHeads * config.headDimension
+        let keys = config.keyValueHeads * config.headDimension
+        let experts = part.experts ?? config.experts
         for layer in 0..<config.layers {
             vectors += 4 * hidden + 2 * config.headDimension
             addLinear(queries, hidden, count: 2)
             addLinear(keys, hidden, count: 2)
             addLinear(hidden, queries)
             guard layer >= config.denseLayers else {
-                addMLP(hidden, width: share(config.intermediateSize))
+                addMLP(hidden, width: config.intermediateSize)
                 continue
             }
             sensitive += config.experts * hidden
             vectors += config.experts
             addMLP(hidden, width: config.expertIntermediateSize, count: experts)
             if config.sharedExperts > 0 {
-                addMLP(hidden, width: share(config.expertIntermediateSize * config.sharedExperts))
+                addMLP(hidden, width: config.expertIntermediateSize * config.sharedExperts)
             }
         }
         vectors += hidden
-        let vocabulary = share(config.vocabularySize)
+        let vocabulary = config.vocabularySize
         // Tied embeddings are the head.
         if part.hasEmbeddings || config.tiesEmbeddings && part.hasHead { sensitive += vocabulary * hidden }
         if part.hasHead && !config.tiesEmbeddings {
