@@ -1,4 +1,5 @@
-// Which blocks each sequence has in the two groups, and which stay cached after it. Counts tokens and blocks; the bytes behind them are the engine's.
+// Which blocks each sequence has in the two groups, and which stay cached after it.
+// Counts tokens and blocks; the bytes behind them are the engine's.
 
 /// The block tables of all sequences, over one pool.
 ///
