@@ -299,7 +299,7 @@ final class EngineThread {
         return rows
     }
 
-    /// Adds the log-probabilities of prompts to the step's events. The model's head runs for as many rows at a time as its
+    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as its
     /// buffer holds.
     private func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
         let vocabularySize = model.config.vocabularySize

@@ -16,8 +16,8 @@ import Testing
         #expect(tally.scales == 128 * 348_064)
         // 200192 x 1024, and 54 routers of 128 x 1024.
         #expect(tally.sensitive == 212_074_496)
-        #expect(tally.head == 204_996_608)
-        #expect(tally.headScales == 200_192 * 8)
+        #expect(tally.lmHead == 204_996_608)
+        #expect(tally.lmHeadScales == 200_192 * 8)
         #expect(tally.vectors == 251_648)
         #expect(tally.parameters == 6_120_003_328)
     }
@@ -43,7 +43,7 @@ import Testing
         let tally = WeightTally(config)
         #expect(tally.linear == count(.linear))
         #expect(tally.sensitive == count(.sensitive))
-        #expect(tally.head == count(.head))
+        #expect(tally.lmHead == count(.lmHead))
         #expect(tally.vectors == count(.vector))
     }
 

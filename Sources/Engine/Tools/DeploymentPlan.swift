@@ -45,7 +45,7 @@ public struct DeploymentPlan: Sendable {
         ]
         if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(total.scales))) }
         rows += [
-            ("  embeddings, head, routers, bf16", MemoryPlan.format(total.sensitive + total.head)),
+            ("  embeddings, LM head, routers, bf16", MemoryPlan.format(total.sensitive + total.lmHead)),
             ("  norms, biases, f32", MemoryPlan.format(total.vectors)),
             (
                 "KV cache, \(cacheType.rawValue)",

@@ -4,22 +4,22 @@ struct WeightTally: Equatable {
     var linear = 0
     /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
-    /// The head, unless it is the embeddings.
-    var head = 0
-    var headScales = 0
+    /// The LM head, unless it is the embeddings.
+    var lmHead = 0
+    var lmHeadScales = 0
     /// Embeddings and routers.
     var sensitive = 0
     /// Norms and expert biases.
     var vectors = 0
 
-    var parameters: Int { linear + head + sensitive + vectors }
+    var parameters: Int { linear + lmHead + sensitive + vectors }
 
     /// What is in memory, or is read for a step.
     struct Part {
         /// Routed experts of each layer; `nil`: all.
         var experts: Int?
         var hasEmbeddings = true
-        var hasHead = true
+        var hasLMHead = true
     }
 
     init(_ config: ModelConfig, _ part: Part = Part()) {
@@ -45,11 +45,11 @@ struct WeightTally: Equatable {
         }
         vectors += hidden
         let vocabulary = config.vocabularySize
-        // Tied embeddings are the head.
-        if part.hasEmbeddings || config.tiesEmbeddings && part.hasHead { sensitive += vocabulary * hidden }
-        if part.hasHead && !config.tiesEmbeddings {
-            head = vocabulary * hidden
-            headScales = Self.scales(vocabulary, hidden)
+        // Tied embeddings are the LM head.
+        if part.hasEmbeddings || config.tiesEmbeddings && part.hasLMHead { sensitive += vocabulary * hidden }
+        if part.hasLMHead && !config.tiesEmbeddings {
+            lmHead = vocabulary * hidden
+            lmHeadScales = Self.scales(vocabulary, hidden)
         }
     }
 
@@ -73,21 +73,21 @@ extension WeightTally {
     struct Bytes {
         var linear: Int
         var scales: Int
-        var head: Int
+        var lmHead: Int
         var sensitive: Int
         var vectors: Int
 
-        var total: Int { linear + scales + head + sensitive + vectors }
+        var total: Int { linear + scales + lmHead + sensitive + vectors }
     }
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer; at 1 there are scales.
-    ///   - headSize: bytes of an element of the head; at 1 there are scales.
+    ///   - lmHeadSize: bytes of an element of the LM head; at 1 there are scales.
     ///   - sensitiveSize: bytes of an element of embeddings and routers.
-    func bytes(linearSize: Int, headSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
+    func bytes(linearSize: Int, lmHeadSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
         Bytes(
             linear: linear * linearSize,
-            scales: (linearSize == 1 ? 4 * scales : 0) + (headSize == 1 ? 4 * headScales : 0),
-            head: head * headSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
+            scales: (linearSize == 1 ? 4 * scales : 0) + (lmHeadSize == 1 ? 4 * lmHeadScales : 0),
+            lmHead: lmHead * lmHeadSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
     }
 }
