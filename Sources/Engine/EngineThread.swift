@@ -145,7 +145,7 @@ final class EngineThread {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
             event.cachedTokens = admitted.cachedTokens
-            event.prefixCut = admitted.cut
+            event.prefixMissReason = admitted.missReason
             events[admitted.id] = event
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }

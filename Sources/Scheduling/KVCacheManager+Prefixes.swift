@@ -8,7 +8,7 @@ extension KVCacheManager {
         guard let prefixes else { return PrefixHit() }
         let limit = max(0, tokens - 1) / geometry.blockSize
         let found = prefixes.hit(hashes, limit: limit, geometry: geometry)
-        var hit = PrefixHit(slots: found.slots, cut: found.cut)
+        var hit = PrefixHit(slots: found.slots, missReason: found.missReason)
         for group in PrefixCache.Group.allCases {
             for blocks in slotBlocks(of: hit, group, hashes) {
                 if let first = blocks.first, !prefixes.isIdle(firstBlock: first) { hit.sharedBlocks += blocks.count }

@@ -42,7 +42,7 @@ public struct KVCacheManager: Sendable {
         /// Blocks of those that other sequences use at the moment: they cost nothing.
         var sharedBlocks = 0
         /// Why it is not more; `nil`: it is all that can be.
-        var cut: PrefixCut?
+        var missReason: PrefixMissReason?
     }
 
     /// - Precondition: a block size and a window of at least 1, and at least one group with blocks.

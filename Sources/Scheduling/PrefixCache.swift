@@ -99,7 +99,9 @@ struct PrefixCache: Sendable {
     /// - Parameters:
     ///   - hashes: of the sequence's full slots.
     ///   - limit: the most slots that may be left out.
-    func hit(_ hashes: [PrefixHash], limit: Int, geometry: KVCacheGeometry) -> (slots: Int, cut: PrefixCut?) {
+    func hit(_ hashes: [PrefixHash], limit: Int, geometry: KVCacheGeometry) -> (
+        slots: Int, missReason: PrefixMissReason?
+    ) {
         var longest = 0
         var slidingRun = 0  // known sliding slots without a gap, up to the one at hand
         for (slot, hash) in hashes.prefix(limit).enumerated() {
@@ -118,8 +120,8 @@ struct PrefixCache: Sendable {
     }
 }
 
-/// Why a sequence begins with less of its prompt than it could.
-public enum PrefixCut: String, Sendable {
+/// Why not all of a prompt comes from the prefix cache.
+public enum PrefixMissReason: String, Sendable {
     /// The next slot was never computed, under this cache salt, or it has been evicted.
     case notCached = "the next slot is not cached"
     /// More of the prompt is there, but no longer the window that the sliding layers see behind it.

@@ -42,11 +42,11 @@ public struct AdmittedSequence: Sendable, Equatable {
     /// Prompt tokens that need not be computed: their keys and values are in the cache.
     public var cachedTokens: Int
     /// Why these are not more; `nil`: there were none, or they are all that can be.
-    public var cut: PrefixCut?
+    public var missReason: PrefixMissReason?
 
-    public init(id: SequenceID, cachedTokens: Int, cut: PrefixCut? = nil) {
+    public init(id: SequenceID, cachedTokens: Int, missReason: PrefixMissReason? = nil) {
         self.id = id
         self.cachedTokens = cachedTokens
-        self.cut = cut
+        self.missReason = missReason
     }
 }

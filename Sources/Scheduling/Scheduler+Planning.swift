@@ -262,7 +262,8 @@ extension Scheduler {
         plan.admittedSlots += state.prefix.hashes.count
         state.computedTokens = hit.slots * cache.geometry.blockSize
         if !state.wasAdmitted {
-            plan.batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))
+            plan.batch.admitted.append(
+                AdmittedSequence(id: id, cachedTokens: state.computedTokens, missReason: hit.missReason))
             if cache.prefixes != nil, state.takesPrefix { counts.prefixQueries += UInt64(state.tokens) }
             counts.prefixHits += UInt64(state.computedTokens)
         }
@@ -305,7 +306,9 @@ extension Scheduler {
 
     /// What the prefix cache has now of a sequence that takes it.
     func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
-        guard state.takesPrefix else { return KVCacheManager.PrefixHit(cut: cache.prefixes == nil ? nil : .notTaken) }
+        guard state.takesPrefix else {
+            return KVCacheManager.PrefixHit(missReason: cache.prefixes == nil ? nil : .notTaken)
+        }
         return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 

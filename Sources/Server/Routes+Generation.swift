@@ -115,7 +115,7 @@ extension Routes {
             if event.admitted != nil {
                 logger.debug(
                     "\(requests[exchange]?.id.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
-                    metadata: event.prefixCut.map { ["cut": "\($0.rawValue)"] })
+                    metadata: event.prefixMissReason.map { ["prefix_miss_reason": "\($0.rawValue)"] })
             }
             do throws(APIError) {
                 try responses.charge(event, of: exchange)

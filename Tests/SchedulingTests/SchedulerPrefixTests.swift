@@ -44,20 +44,20 @@ import Testing
         try scheduler.add(c, prompt: tokens(20), maxTokens: 1, cacheSalt: [1])
         let batch = run(&scheduler)
         #expect(batch.ranges == [b: 8..<20, c: 0..<20])
-        #expect(batch.admitted.map(\.cut) == [.notCached, .notCached])
+        #expect(batch.admitted.map(\.missReason) == [.notCached, .notCached])
     }
 
-    @Test func `what cut a hit short is told`() throws {
+    @Test func `the reason of a short prefix match is reported`() throws {
         // All that can be, of a prompt that ends inside a slot.
         var scheduler = makeScheduler(window: 8, totalBlocks: 14)
         try scheduler.add(a, prompt: tokens(16), maxTokens: 1)
         run(&scheduler)
         scheduler.finish(a)
         try scheduler.add(b, prompt: tokens(13), maxTokens: 1)
-        #expect(run(&scheduler).admitted == [AdmittedSequence(id: b, cachedTokens: 12, cut: nil)])
+        #expect(run(&scheduler).admitted == [AdmittedSequence(id: b, cachedTokens: 12, missReason: nil)])
         scheduler.finish(b)
         try scheduler.add(c, prompt: tokens(17), maxTokens: 1, takesPrefix: false)
-        #expect(run(&scheduler).admitted.first?.cut == .notTaken)
+        #expect(run(&scheduler).admitted.first?.missReason == .notTaken)
     }
 
     @Test func `a window that is gone cuts a hit though the rest is there`() throws {
@@ -71,9 +71,9 @@ import Testing
         manager.freeOutsideWindow(a, nextQuery: 40)
         manager.cache(a, computedTokens: 40, hashes: chain.hashes)
         let short = manager.prefixHit(chain.hashes, tokens: 21)
-        #expect(short.slots == 0 && short.cut == .windowEvicted)
+        #expect(short.slots == 0 && short.missReason == .windowEvicted)
         let long = manager.prefixHit(chain.hashes, tokens: 41)
-        #expect(long.slots == 10 && long.cut == nil)
+        #expect(long.slots == 10 && long.missReason == nil)
     }
 
     @Test(arguments: [1, 3, 4, 5, 8, 9, 30, 1000])
