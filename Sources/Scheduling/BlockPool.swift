@@ -1,4 +1,5 @@
-// Which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Knows no sequence and no group.
+// Which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Knows no sequence and no
+// group.
 
 import DequeModule
 

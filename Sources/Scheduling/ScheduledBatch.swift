@@ -25,7 +25,8 @@ public struct ScheduledSequence: Sendable, Equatable {
     public var tokens: Range<Int>
     /// Whether `tokens` reaches the end of the sequence: the logits of its last row give the next token.
     public var samples: Bool
-    /// How many of `tokens`, the last ones, lie behind the end: draft tokens, which the logits of the rows before them verify.
+    /// How many of `tokens`, the last ones, lie behind the end: draft tokens, which the logits of the rows before them
+    /// verify.
     public var drafts: Int
 
     public init(id: SequenceID, tokens: Range<Int>, samples: Bool, drafts: Int = 0) {

@@ -20,11 +20,14 @@ extension Scheduler {
         for id in running {
             guard let state = sequences[id], state.status == .running else { return "\(id) runs and is not marked so" }
             if state.remainingTokens < 0 || state.tokens > state.tokenLimit { return "\(id) has too many tokens" }
-            let slots = cache.sequences[id]?.slots ?? 0
-            if slots * cache.geometry.blockSize < state.computedTokens { return "\(id) lacks slots of computed tokens" }
-            let firstSlot = min(slots, cache.geometry.firstSlidingSlot(forQueryAt: state.computedTokens))
-            if let first = cache.sequences[id]?.firstSlidingSlot, first != firstSlot {
-                return "\(id) has its window from slot \(first), not from \(firstSlot)"
+            let logicalBlocks = cache.sequences[id]?.logicalBlocks ?? 0
+            if logicalBlocks * cache.geometry.blockSize < state.computedTokens {
+                return "\(id) lacks logical blocks of computed tokens"
+            }
+            let firstLogicalBlock = min(
+                logicalBlocks, cache.geometry.firstSlidingLogicalBlock(forQueryAt: state.computedTokens))
+            if let first = cache.sequences[id]?.firstSlidingLogicalBlock, first != firstLogicalBlock {
+                return "\(id) has its window from logical block \(first), not from \(firstLogicalBlock)"
             }
         }
         if cache.sequences.count > running.count { return "blocks are allocated to a sequence that does not run" }

@@ -9,8 +9,8 @@ struct StepPlan {
     private var places: [SequenceID: Int] = [:]
     /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
     var prefillBlocks: Int?
-    /// Full slots of the sequences that the step has admitted.
-    var admittedSlots = 0
+    /// Full logical blocks of the sequences that the step has admitted.
+    var admittedLogicalBlocks = 0
 
     init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
         self.batch = batch
@@ -39,9 +39,9 @@ extension Scheduler {
     /// Steps for which a deferred sequence keeps its place though another one waits for it: what it lacks mostly comes
     /// within a step or two, and computing it again costs more.
     private static let deferralPatience = 8
-    /// A step that has admitted sequences of so many full slots admits no other: looking for them in the prefix cache, and
-    /// holding those that are there, takes the engine thread some time a slot.
-    static let mostAdmittedSlots = 4096
+    /// A step that has admitted sequences of so many full logical blocks admits no other: looking for them in the prefix
+    /// cache, and holding those that are there, takes the engine thread some time a logical block.
+    static let mostAdmittedLogicalBlocks = 4096
 
     /// What is left of a step for prefills.
     private struct PrefillBudget {
@@ -148,7 +148,8 @@ extension Scheduler {
             time: time.map { max($0, stepTimes.time(decodes) * 1.5) }, work: decodes)
     }
 
-    /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule 4.
+    /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule
+    /// 4.
     private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
         if admits { candidates += waiting.prefix(limits.places - running.count, shares, deferred: plan.deferred) }
@@ -243,7 +244,7 @@ extension Scheduler {
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
         state.status = .waiting
         state.computedTokens = 0
-        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
+        state.expectedHit = prefixHit(of: state).logicalBlocks * cache.geometry.blockSize
         sequences[id] = state
         counts.preemptions += 1
         plan.batch.preempted.append(id)
@@ -251,7 +252,8 @@ extension Scheduler {
 
     /// Lets a waiting sequence run if there is a place and the blocks, and the next in the queue lacks none (rule 7).
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
-        guard plan.admittedSlots < Self.mostAdmittedSlots, let next = firstWaiting(plan), canAdmit(next, &plan),
+        guard plan.admittedLogicalBlocks < Self.mostAdmittedLogicalBlocks, let next = firstWaiting(plan),
+            canAdmit(next, &plan),
             next == id || canAdmit(id, &plan),
             var state = sequences[id]
         else { return false }
@@ -259,8 +261,8 @@ extension Scheduler {
         running.insert(id, at: place(ofRank: (state.parameters.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
-        plan.admittedSlots += state.prefix.hashes.count
-        state.computedTokens = hit.slots * cache.geometry.blockSize
+        plan.admittedLogicalBlocks += state.prefix.hashes.count
+        state.computedTokens = hit.logicalBlocks * cache.geometry.blockSize
         if !state.wasAdmitted {
             plan.batch.admitted.append(
                 AdmittedSequence(id: id, cachedTokens: state.computedTokens, missReason: hit.missReason))
@@ -278,7 +280,7 @@ extension Scheduler {
     private func canAdmit(_ id: SequenceID, _ plan: inout StepPlan) -> Bool {
         if running.isEmpty { return true }
         guard running.count < limits.places, let state = sequences[id] else { return false }
-        let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
+        let watermark = (running.count + 1) * cache.geometry.blocksPerLogicalBlock
         // Counted once a step, and kept up to date from then on.
         let prefillBlocks = plan.prefillBlocks ?? neededBlocksOfPrefills
         plan.prefillBlocks = prefillBlocks

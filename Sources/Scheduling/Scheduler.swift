@@ -13,8 +13,8 @@
 /// `observe` with the time that it took.
 ///
 /// Rules:
-/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived first
-///    (the smaller id). `running` is in order of rank.
+/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived
+///    first (the smaller id). `running` is in order of rank.
 /// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most
 ///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than two thirds of
 ///    that, at most half as long again as they, so that prefills are not starved by many decodes either.
@@ -32,14 +32,16 @@
 ///    blocks, which is cheaper than computing them again.
 /// 6. *Preemption* is by recompute: the sequence frees its blocks and waits in its old place; once it is admitted
 ///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
-/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a place
-///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's tokens,
-///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
-///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
-///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many slots already. When nothing runs, the first is admitted without conditions.
+/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a
+///    place rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's
+///    tokens, for those that the prefills under way still need, and for a watermark beyond them: one logical block for every
+///    running sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
+///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many logical blocks already. When
+///    nothing runs, the first is admitted without conditions.
 /// 8. *Drafts.* What the budgets leave after decodes and prefills goes to draft tokens that follow a decode, which
 ///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
-///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
+///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt
+///    nobody.
 /// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
 /// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank that is not
 ///    deferred, which may preempt all others behind it, advances in every step; when it ends, the next is the first. Every
@@ -67,7 +69,7 @@ public struct Scheduler: Sendable {
 
     /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
     ///
-    /// - Parameter cachesPrefixes: whether computed slots outlive their sequences.
+    /// - Parameter cachesPrefixes: whether computed logical blocks outlive their sequences.
     public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
             limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0
@@ -132,7 +134,7 @@ public struct Scheduler: Sendable {
         guard cache.prefixes != nil else { return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: 0) }
         for token in ids { chain.append(token) }
         let hit = cache.prefixHit(chain.hashes, tokens: ids.count)
-        return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.slots * cache.geometry.blockSize)
+        return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.logicalBlocks * cache.geometry.blockSize)
     }
 
     /// The same for a prompt of its own.
@@ -205,8 +207,8 @@ public struct Scheduler: Sendable {
     /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed.
     /// Sequences that ended meanwhile are passed over.
     ///
-    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed,
-    ///   so that a later step computes it again, which gives the same bits.
+    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not
+    ///   computed, so that a later step computes it again, which gives the same bits.
     public mutating func advance(_ batch: ScheduledBatch, deferring: Set<SequenceID> = []) {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
@@ -228,7 +230,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Makes the full slots of what is computed known, and frees those that left the window.
+    /// Makes the full logical blocks of what is computed known, and frees those that left the window.
     private mutating func updateCache(_ id: SequenceID, _ state: SequenceState) {
         let hashes = state.prefix.hashes
         cache.cache(id, computedTokens: state.computedTokens, hashes: hashes)

@@ -14,7 +14,7 @@ struct SequenceState: Sendable {
     let tokenLimit: Int
     /// Tokens whose keys and values are in the cache; 0 while waiting.
     var computedTokens = 0
-    /// Tells which of its slots the prefix cache has.
+    /// Tells which of its logical blocks the prefix cache has.
     var prefix: PrefixChain
     /// Whether it begins with what the prefix cache has of it.
     var takesPrefix = true

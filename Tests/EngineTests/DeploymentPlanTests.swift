@@ -29,7 +29,7 @@ import Testing
 
     @Test func `Nano's cache is planned by group`() throws {
         let cache = try nano(sequences: 3).cacheBytes
-        // 8192 tokens x 14 layers x 1 KiB; 161 slots of 16 tokens (the window and a step) x 42 layers x 1 KiB.
+        // 8192 tokens x 14 layers x 1 KiB; 161 logical blocks of 16 tokens (the window and a step) x 42 layers x 1 KiB.
         #expect(cache.global == 3 * 117_440_512)
         #expect(cache.sliding == 3 * 110_788_608)
     }

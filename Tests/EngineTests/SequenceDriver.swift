@@ -25,8 +25,8 @@ final class SequenceDriver {
         init(_ promptIDs: [Int32], geometry: KVCacheGeometry) {
             promptCount = promptIDs.count
             tokens = promptIDs
-            globalTable = BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot)
-            slidingTable = BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot)
+            globalTable = BlockTable(blocksPerLogicalBlock: geometry.globalBlocksPerLogicalBlock)
+            slidingTable = BlockTable(blocksPerLogicalBlock: geometry.slidingBlocksPerLogicalBlock)
         }
     }
 
@@ -42,8 +42,8 @@ final class SequenceDriver {
     ) throws {
         self.config = config
         let layout = KVCacheLayout(config: config, dataType: dataType)
-        let slots = maxTokens / 16 + 64
-        let blocks = slots * (layout.globalBlocksPerSlot + layout.slidingBlocksPerSlot)
+        let logicalBlocks = maxTokens / 16 + 64
+        let blocks = logicalBlocks * (layout.globalBlocksPerLogicalBlock + layout.slidingBlocksPerLogicalBlock)
         geometry = layout.geometry(totalBlocks: blocks)
         storage = try KVStorage(layout: layout, totalBlocks: blocks)
         transformer = Transformer(
@@ -101,18 +101,18 @@ final class SequenceDriver {
     }
 
     private func allocate(_ sequence: Sequence, tokens: Int) {
-        let slots = (tokens + 15) / 16
-        while sequence.globalTable.blocks.count < slots * geometry.globalBlocksPerSlot {
+        let logicalBlocks = (tokens + 15) / 16
+        while sequence.globalTable.blocks.count < logicalBlocks * geometry.globalBlocksPerLogicalBlock {
             sequence.globalTable.blocks.append(freeBlocks.removeFirst())
         }
-        while sequence.slidingTable.blocks.count < slots * geometry.slidingBlocksPerSlot {
+        while sequence.slidingTable.blocks.count < logicalBlocks * geometry.slidingBlocksPerLogicalBlock {
             sequence.slidingTable.blocks.append(freeBlocks.removeFirst())
         }
     }
 
     private func freeOutsideWindow(_ sequence: Sequence) {
         let firstVisible = max(sequence.computed - config.slidingWindow + 1, 0)
-        for index in 0..<firstVisible / 16 * geometry.slidingBlocksPerSlot
+        for index in 0..<firstVisible / 16 * geometry.slidingBlocksPerLogicalBlock
         where sequence.slidingTable.blocks[index] != BlockTable.nullBlock {
             free(sequence.slidingTable.blocks[index])
             sequence.slidingTable.blocks[index] = BlockTable.nullBlock

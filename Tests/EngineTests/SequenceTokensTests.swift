@@ -32,7 +32,8 @@ import Testing
                 maxSequences: 4, maxBatchedTokens: 16, maxQueuedSequences: 4, maxModelLength: 100,
                 maxInterTokenLatency: nil),
             geometry: KVCacheGeometry(
-                blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 0, slidingWindow: 0, totalBlocks: 10))
+                blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 0, slidingWindow: 0,
+                totalBlocks: 10))
         func request(_ ids: [Int32], cacheSalt: [UInt8] = []) -> GenerationRequest {
             var sampling = SamplingParameters()
             sampling.presencePenalty = 1

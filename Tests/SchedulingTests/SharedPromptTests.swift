@@ -58,11 +58,11 @@ import Testing
     }
 
     @Test func `a step admits long prompts a few at a time, and all in the end`() throws {
-        let slots = 1500
+        let logicalBlocks = 1500
         var scheduler = makeScheduler(
             maxSequences: 20, maxBatchedTokens: 200_000, maxQueuedSequences: 20, totalBlocks: 200_000,
             cachesPrefixes: true)
-        let prompt = scheduler.share(ids(slots * 4 + 1))
+        let prompt = scheduler.share(ids(logicalBlocks * 4 + 1))
         for choice in 0..<20 { try scheduler.add(SequenceID(UInt64(choice)), prompt: prompt, maxTokens: 5) }
         var admitted: [Int] = []
         while admitted.reduce(0, +) < 20, admitted.count < 20 {
@@ -74,10 +74,10 @@ import Testing
     }
 
     @Test func `a choice releases what others use in a fraction of the time that the last one takes`() throws {
-        let slots = 20_000
+        let logicalBlocks = 20_000
         var scheduler = makeScheduler(
             maxBatchedTokens: 100_000, totalBlocks: 200_000, cachesPrefixes: true)
-        let prompt = scheduler.share(ids(slots * 4 + 1))
+        let prompt = scheduler.share(ids(logicalBlocks * 4 + 1))
         for choice in 0..<8 { try scheduler.add(SequenceID(UInt64(choice)), prompt: prompt, maxTokens: 50) }
         for _ in 0..<20 where scheduler.statistics.running < 8 { run(&scheduler) }
         #expect(scheduler.statistics.running == 8)

@@ -100,8 +100,8 @@ struct ScheduleSimulation {
         )
         let parts = [(1, 3), (1, 1), (2, 1), (1, 0), (0, 1), (0, 2)].randomElement(using: &machine) ?? (1, 1)
         var geometry = KVCacheGeometry(
-            blockSize: .random(in: 1...5, using: &machine), globalBlocksPerSlot: parts.0,
-            slidingBlocksPerSlot: parts.1, slidingWindow: .random(in: 1...30, using: &machine), totalBlocks: 0)
+            blockSize: .random(in: 1...5, using: &machine), globalBlocksPerLogicalBlock: parts.0,
+            slidingBlocksPerLogicalBlock: parts.1, slidingWindow: .random(in: 1...30, using: &machine), totalBlocks: 0)
         // Between too small for the longest sequence and just enough for two of them: the pool is what all fight for.
         let longest = arrivals.map { $0.promptTokens + $0.maxTokens }.max() ?? 1
         let peak = geometry.peakBlocks(tokens: longest, chunk: limits.maxBatchedTokens)

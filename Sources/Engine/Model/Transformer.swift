@@ -50,7 +50,7 @@ final class Transformer {
     /// (logitRows, vocabularySize), valid until the next call.
     ///
     /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size,
-    ///   and tables that hold every slot the rows can see.
+    ///   and tables that hold every logical block the rows can see.
     func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)

@@ -1,7 +1,8 @@
 // Plans the memory of a model that need not exist: from its shape alone.
 import Scheduling
 
-/// The memory of a model's weights and of the KV cache of its sequences, computed from its shape. Activations are not counted.
+/// The memory of a model's weights and of the KV cache of its sequences, computed from its shape. Activations are not
+/// counted.
 public struct DeploymentPlan: Sendable {
     /// How linear layers are kept.
     public enum Weights: String, Sendable, CaseIterable {
@@ -75,7 +76,7 @@ public struct DeploymentPlan: Sendable {
     var cacheBytes: (global: Int, sliding: Int) {
         let layout = KVCacheLayout(config: config, dataType: cacheType)
         let geometry = layout.geometry(totalBlocks: 0)
-        let global = geometry.slots(tokens: context) * layout.globalBlocksPerSlot
+        let global = geometry.logicalBlocks(tokens: context) * layout.globalBlocksPerLogicalBlock
         let sliding = geometry.peakBlocks(tokens: context, chunk: Self.stepTokens) - global
         return (global * layout.bytesPerBlock * sequences, sliding * layout.bytesPerBlock * sequences)
     }
