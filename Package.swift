@@ -77,7 +77,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: [.embedInCode("Page/index.html")],
+            resources: [.embedInCode("WebUI/index.html")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.

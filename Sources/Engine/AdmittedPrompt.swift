@@ -4,7 +4,7 @@ import Scheduling
 /// does not grow with the prompt.
 struct AdmittedPrompt {
     private let ids: [Int32]
-    private let salt: [UInt8]
+    private let cacheSalt: [UInt8]
     /// As the scheduler knows it.
     let shared: SharedPrompt
     /// Its ids, each once; `nil` before somebody asked.
@@ -18,13 +18,13 @@ struct AdmittedPrompt {
         if let id = request.promptIDs.first(where: { !known.contains($0) }) {
             throw .unknownToken(id, vocabularySize: vocabularySize)
         }
-        (ids, salt) = (request.promptIDs, request.cacheSalt)
-        shared = scheduler.share(ids, salt: salt)
+        (ids, cacheSalt) = (request.promptIDs, request.cacheSalt)
+        shared = scheduler.share(ids, cacheSalt: cacheSalt)
     }
 
     /// Whether `request` begins with it. O(1) for choices of one request, whose ids are one array.
     func isPrompt(of request: GenerationRequest) -> Bool {
-        ids == request.promptIDs && salt == request.cacheSalt
+        ids == request.promptIDs && cacheSalt == request.cacheSalt
     }
 
     /// What sampling for `request` needs of it.

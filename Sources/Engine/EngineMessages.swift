@@ -30,7 +30,7 @@ public struct GenerationRequest: Sendable {
     public var thinking: ThinkingBudget?
     /// Whether events tell how far its prompt is computed.
     public var reportsProgress = false
-    /// Whether its next tokens may be guessed, which changes nothing but how soon they come.
+    /// Whether to use speculative decoding, which changes nothing but how soon tokens come.
     public var speculates = true
     /// Whether tokens are turned into text; off for models without a tokenizer.
     public var detokenizes = true
@@ -118,7 +118,7 @@ public struct TokenEvent: Sendable {
     /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
     public var cachedTokens = 0
     /// Why these are not more; in the event with `admitted` only.
-    public var prefixCut: PrefixCut?
+    public var prefixMissReason: PrefixMissReason?
     /// How many of the prompt's tokens are computed, and since when it is; where that is asked for and more are to come.
     public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
     /// How often it was sent back to the queue; in the last event only.
@@ -138,7 +138,7 @@ public struct TokenEvent: Sendable {
         text += later.text
         finish = later.finish
         cachedTokens = max(cachedTokens, later.cachedTokens)
-        prefixCut = prefixCut ?? later.prefixCut
+        prefixMissReason = prefixMissReason ?? later.prefixMissReason
         preemptions = max(preemptions, later.preemptions)
         promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs

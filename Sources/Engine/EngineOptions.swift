@@ -40,7 +40,7 @@ public struct EngineOptions: Sendable {
     public var kvCacheType: KVDataType?
     /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
     public var cachesPrefixes = true
-    /// Guesses of a sequence's next tokens that are verified at once (see ``NGramDrafter``); `nil`: no guessing.
+    /// Draft tokens of a sequence that one step verifies (see ``NGramDrafter``); `nil`: no speculative decoding.
     public var speculativeTokens: Int?
     public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
@@ -69,7 +69,7 @@ public struct EngineOptions: Sendable {
     /// The type of keys and values that these options come to.
     public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 
-    /// Guesses that one step verifies: with more than a few sequences a step has no bandwidth to spare for them.
+    /// Draft tokens that one step verifies: with more than a few sequences a step has no bandwidth to spare for them.
     var maxDraftTokens: Int { speculativeTokens.map { max($0, 16) } ?? 0 }
 
     /// Rows of a step whose logits are wanted at once.

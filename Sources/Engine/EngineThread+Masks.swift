@@ -11,7 +11,7 @@ extension EngineThread {
 
     /// Asks for what may come next in a sequence.
     ///
-    /// - Parameter drafts: how many of its guesses are in the step under way.
+    /// - Parameter drafts: how many of its draft tokens are in the current step.
     func askForMasks(of id: SequenceID, drafts: Int = 0) {
         guard let sequence = sequences[id] else { return }
         if drafts > 0 {

@@ -103,10 +103,10 @@ final class EngineThread {
             request, counts: counts, tokenizer: tokenizer, endOfSequenceIDs: model.endOfSequenceIDs)
         if let limit = sequence.grammar?.known.first?.limit { throw .grammarLimit(limit) }
         do throws(AdmissionError) {
-            let terms = SchedulingTerms(
+            let parameters = SchedulingParameters(
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
-                request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), terms: terms,
+                request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), parameters: parameters,
                 takesPrefix: request.promptLogprobs == nil)
         } catch {
             throw .notAdmitted(error)
@@ -128,7 +128,7 @@ final class EngineThread {
 
     private func step() -> [TokenEvent] {
         let now = clock.now
-        let scheduled = scheduler.schedule(now: now - start, drafts: guessTokens(), deferred: deferred)
+        let scheduled = scheduler.schedule(now: now - start, drafts: proposeDrafts(), deferred: deferred)
         var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
             let sequence = remove(id)
@@ -145,7 +145,7 @@ final class EngineThread {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
             event.cachedTokens = admitted.cachedTokens
-            event.prefixCut = admitted.cut
+            event.prefixMissReason = admitted.missReason
             events[admitted.id] = event
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
@@ -193,12 +193,12 @@ final class EngineThread {
         return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
 
-    /// Guesses what follows in the sequences that may decode; returns how much of each.
-    private func guessTokens() -> [SequenceID: Int] {
+    /// Proposes draft tokens for the sequences that may decode; returns how many for each.
+    private func proposeDrafts() -> [SequenceID: Int] {
         guard let speculativeTokens else { return [:] }
         var counts: [SequenceID: Int] = [:]
         for id in sequences.keys {
-            if let count = sequences[id]?.guess(limit: speculativeTokens), count > 0 { counts[id] = count }
+            if let count = sequences[id]?.propose(limit: speculativeTokens), count > 0 { counts[id] = count }
         }
         return counts
     }
@@ -299,7 +299,7 @@ final class EngineThread {
         return rows
     }
 
-    /// Adds the log-probabilities of prompts to the step's events. The model's head runs for as many rows at a time as its
+    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as its
     /// buffer holds.
     private func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
         let vocabularySize = model.config.vocabularySize

@@ -17,9 +17,9 @@ struct GeneratingSequence {
     private(set) var grammar: GrammarChain?
     /// What is left of the time to reason.
     private(set) var thinking: ThinkingBudget?
-    /// Guesses of the tokens that follow, in the step under way.
+    /// Draft tokens of the current step.
     private(set) var drafts: [Int32] = []
-    /// How many guesses are worth while, as the last ones went.
+    /// How many draft tokens to propose; adapted to how many were accepted.
     private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
@@ -68,7 +68,7 @@ struct GeneratingSequence {
         return end(&released, isComplete ? .stop(.endOfSequence) : .length)
     }
 
-    /// Sets what is guessed in the step under way; returns whether its masks are not all known.
+    /// Sets the draft tokens that the current step verifies; returns whether its masks are not all known.
     mutating func verify(drafts count: Int) -> Bool {
         grammar?.restart(drafts: Array(drafts.prefix(count)))
         return grammar?.isIncomplete ?? false
@@ -106,8 +106,8 @@ struct GeneratingSequence {
         return (text(released), finish)
     }
 
-    /// Guesses the next tokens, at most `limit`; returns how many. One that cannot be sampled any more is not guessed.
-    mutating func guess(limit: Int) -> Int {
+    /// Proposes draft tokens, at most `limit`; returns how many. None is proposed that cannot be sampled any more.
+    mutating func propose(limit: Int) -> Int {
         let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
         drafts =
             request.speculates && generatedTokens > 0 && !isPending
@@ -115,7 +115,7 @@ struct GeneratingSequence {
         return drafts.count
     }
 
-    /// Learns how many of `count` guesses were right: the next are twice as many, or half.
+    /// Learns how many of `count` draft tokens were accepted: the next are twice as many, or half.
     mutating func learn(accepted: Int, of count: Int) {
         guard count > 0 else { return }
         if accepted == count { draftLength = min(draftLength * 2, 64) }

@@ -80,8 +80,8 @@ public struct MemoryPlan: Sendable {
         bytesPerBlock = layout.bytesPerBlock
         totalBlocks = blocks
         cacheBytes = blocks * layout.bytesPerBlock
-        globalBytesPerToken = layout.globalBlocksPerSlot * layout.bytesPerBlock / KVCacheLayout.blockSize
-        slidingBytesPerToken = layout.slidingBlocksPerSlot * layout.bytesPerBlock / KVCacheLayout.blockSize
+        globalBytesPerToken = layout.globalBlocksPerLogicalBlock * layout.bytesPerBlock / KVCacheLayout.blockSize
+        slidingBytesPerToken = layout.slidingBlocksPerLogicalBlock * layout.bytesPerBlock / KVCacheLayout.blockSize
         maxModelLength = length
         fullLengthSequences = blocks / max(1, peakBlocks(length))
     }

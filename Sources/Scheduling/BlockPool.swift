@@ -1,24 +1,25 @@
-// Which blocks of the KV cache are free, held or cached, and how often they are held. Knows no sequence and no group.
+// Which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Knows no sequence and no
+// group.
 
 import DequeModule
 
-/// A fixed pool of equal blocks, numbered from 0, each either free, held or cached.
+/// A fixed pool of equal blocks, numbered from 0, each either free, allocated or cached.
 ///
-///     free --allocate--> held once --retain--> held n times --release, n times--> free
-///                            ^                                     | keepsContent
-///                            +--------------retain------------- cached --evict--> free
+///     free --allocate--> 1 reference --retain--> n references --release, n times--> free
+///                           ^                                     | keepsContent
+///                           +--------------retain------------- cached --evict--> free
 ///
-/// A cached block has no holder, but its content may be wanted again.
+/// A cached block has no reference, but its content may be wanted again.
 ///
 /// The free list is a queue: a freed block returns at the tail and allocation takes from the head, so what was freed last
 /// is overwritten last. Every operation takes O(1).
 public struct BlockPool: Sendable {
-    /// Blocks of the pool: free, held and cached.
+    /// Blocks of the pool: free, allocated and cached.
     public let totalBlocks: Int
     private var freeList: Deque<Int32>
-    /// Holders of each block, (totalBlocks); 0 while it is in the free list, `cached` while its content is kept.
+    /// References to each block, (totalBlocks); 0 while it is in the free list, `cached` while its content is kept.
     private var referenceCounts: [Int32]
-    /// Blocks without a holder whose content is kept.
+    /// Blocks without a reference whose content is kept.
     public private(set) var cachedBlocks = 0
 
     private static let cached: Int32 = -1
@@ -33,14 +34,14 @@ public struct BlockPool: Sendable {
 
     public var freeBlocks: Int { freeList.count }
 
-    public var heldBlocks: Int { totalBlocks - freeBlocks - cachedBlocks }
+    public var allocatedBlocks: Int { totalBlocks - freeBlocks - cachedBlocks }
 
-    /// How many holders `block` has; 0 when it is free or cached.
+    /// How many references `block` has; 0 when it is free or cached.
     public func referenceCount(of block: Int32) -> Int {
         max(0, Int(referenceCounts[Int(block)]))
     }
 
-    /// Whether the block has no holder and its content is kept.
+    /// Whether the block has no reference and its content is kept.
     public func isCached(_ block: Int32) -> Bool {
         referenceCounts[Int(block)] == Self.cached
     }
@@ -50,7 +51,7 @@ public struct BlockPool: Sendable {
         count <= freeBlocks
     }
 
-    /// Takes the block that has been free for longest, for one holder.
+    /// Takes the block that has been free for longest, with one reference.
     ///
     /// - Precondition: `canAllocate(1)`.
     public mutating func allocate() -> Int32 {
@@ -59,7 +60,7 @@ public struct BlockPool: Sendable {
         return block
     }
 
-    /// Adds a holder to a held or cached block.
+    /// Adds a reference to an allocated or cached block.
     public mutating func retain(_ block: Int32) {
         precondition(referenceCounts[Int(block)] != 0, "retained a free block")
         if isCached(block) {
@@ -69,9 +70,9 @@ public struct BlockPool: Sendable {
         referenceCounts[Int(block)] += 1
     }
 
-    /// Takes a holder away; when that was the last one the block is free, or cached if its content is to be kept.
+    /// Removes a reference; after the last one the block is free, or cached if its content is to be kept.
     public mutating func release(_ block: Int32, keepsContent: Bool = false) {
-        precondition(referenceCounts[Int(block)] > 0, "released a block that nobody holds")
+        precondition(referenceCounts[Int(block)] > 0, "released a block without a reference")
         referenceCounts[Int(block)] -= 1
         guard referenceCounts[Int(block)] == 0 else { return }
         if keepsContent {
@@ -101,7 +102,7 @@ extension BlockPool {
         }
         for block in 0..<totalBlocks where isFree[block] != (referenceCounts[block] == 0) {
             return
-                "block \(block) is held \(referenceCounts[block]) times and \(isFree[block] ? "" : "not ")in the free list"
+                "block \(block) has \(referenceCounts[block]) references and is \(isFree[block] ? "" : "not ")in the free list"
         }
         let cached = referenceCounts.count { $0 == Self.cached }
         return cached == cachedBlocks ? nil : "\(cachedBlocks) blocks are counted as cached, \(cached) are"

@@ -1,39 +1,41 @@
-/// Where one sequence's keys and values of one group lie: slot by slot, `blocksPerSlot` block numbers each.
+/// Where one sequence's keys and values of one group lie: logical block by logical block, `blocksPerLogicalBlock` block
+/// numbers each.
 ///
-/// Slot s holds tokens `s * blockSize ..< (s + 1) * blockSize`; its part p (see ``KVCacheGeometry``) is in block
-/// `blocks[s * blocksPerSlot + p]`.
+/// Logical block s holds tokens `s * blockSize ..< (s + 1) * blockSize`; its part p (see ``KVCacheGeometry``) is in block
+/// `blocks[s * blocksPerLogicalBlock + p]`.
 public struct BlockTable: Sendable, Equatable {
     /// Stands for a block outside the window: never read, never written.
     public static let nullBlock: Int32 = -1
 
-    public let blocksPerSlot: Int
+    public let blocksPerLogicalBlock: Int
     public var blocks: [Int32]
 
-    public init(blocksPerSlot: Int, blocks: [Int32] = []) {
-        self.blocksPerSlot = blocksPerSlot
+    public init(blocksPerLogicalBlock: Int, blocks: [Int32] = []) {
+        self.blocksPerLogicalBlock = blocksPerLogicalBlock
         self.blocks = blocks
     }
 }
 
 extension BlockTable {
-    /// The block of part `part` of slot `slot`; ``nullBlock`` when the slot lies outside the window.
-    public func block(slot: Int, part: Int) -> Int32 {
-        blocks[slot * blocksPerSlot + part]
+    /// The block of part `part` of logical block `logicalBlock`; ``nullBlock`` when the logical block lies outside the
+    /// window.
+    public func block(logicalBlock: Int, part: Int) -> Int32 {
+        blocks[logicalBlock * blocksPerLogicalBlock + part]
     }
 
-    /// The blocks of slot `slot`, (blocksPerSlot).
-    func slotBlocks(_ slot: Int) -> [Int32] {
-        Array(blocks[slot * blocksPerSlot..<(slot + 1) * blocksPerSlot])
+    /// The blocks of logical block `logicalBlock`, (blocksPerLogicalBlock).
+    func blocks(ofLogicalBlock logicalBlock: Int) -> [Int32] {
+        Array(blocks[logicalBlock * blocksPerLogicalBlock..<(logicalBlock + 1) * blocksPerLogicalBlock])
     }
 
-    /// Puts null blocks in the place of a slot; returns its blocks.
-    mutating func removeSlot(_ slot: Int) -> [Int32] {
-        defer { clear(slot) }
-        return slotBlocks(slot)
+    /// Puts null blocks in the place of a logical block; returns its blocks.
+    mutating func removeLogicalBlock(_ logicalBlock: Int) -> [Int32] {
+        defer { clear(logicalBlock) }
+        return blocks(ofLogicalBlock: logicalBlock)
     }
 
-    /// Puts null blocks in the place of a slot.
-    mutating func clear(_ slot: Int) {
-        for part in 0..<blocksPerSlot { blocks[slot * blocksPerSlot + part] = Self.nullBlock }
+    /// Puts null blocks in the place of a logical block.
+    mutating func clear(_ logicalBlock: Int) {
+        for part in 0..<blocksPerLogicalBlock { blocks[logicalBlock * blocksPerLogicalBlock + part] = Self.nullBlock }
     }
 }

@@ -1,72 +1,80 @@
 extension KVCacheManager {
-    /// What is there already of a sequence that is to begin. O(slots).
+    /// What is there already of a sequence that is to begin. O(logical blocks).
     ///
     /// - Parameters:
-    ///   - hashes: of the sequence's full slots.
+    ///   - hashes: of the sequence's full logical blocks.
     ///   - tokens: its length. At least the last one stays to be computed: the next is sampled from its logits.
     func prefixHit(_ hashes: [PrefixHash], tokens: Int) -> PrefixHit {
         guard let prefixes else { return PrefixHit() }
         let limit = max(0, tokens - 1) / geometry.blockSize
         let found = prefixes.hit(hashes, limit: limit, geometry: geometry)
-        var hit = PrefixHit(slots: found.slots, cut: found.cut)
+        var hit = PrefixHit(logicalBlocks: found.logicalBlocks, missReason: found.missReason)
         for group in PrefixCache.Group.allCases {
-            for blocks in slotBlocks(of: hit, group, hashes) {
+            for blocks in blocks(of: hit, group, hashes) {
                 if let first = blocks.first, !prefixes.isIdle(firstBlock: first) { hit.sharedBlocks += blocks.count }
             }
         }
         return hit
     }
 
-    /// Begins a sequence that holds nothing with the slots of `hit`, which must be what `prefixHit` has just returned.
-    /// O(slots).
+    /// Begins a sequence without blocks with the logical blocks of `hit`, which must be what `prefixHit` has just returned.
+    /// O(logical blocks).
     mutating func start(_ id: SequenceID, hit: PrefixHit, hashes: [PrefixHash]) {
         precondition(sequences[id] == nil, "a sequence begins once")
-        guard hit.slots > 0 else { return }
+        guard hit.logicalBlocks > 0 else { return }
         var sequence = emptyBlocks
-        sequence.slots = hit.slots
-        sequence.cachedSlots = hit.slots
-        sequence.firstSlidingSlot = firstSlot(of: hit, .sliding)
-        for blocks in slotBlocks(of: hit, .global, hashes) {
-            hold(blocks, .global)
+        sequence.logicalBlocks = hit.logicalBlocks
+        sequence.cachedLogicalBlocks = hit.logicalBlocks
+        sequence.firstSlidingLogicalBlock = firstLogicalBlock(of: hit, .sliding)
+        for blocks in blocks(of: hit, .global, hashes) {
+            retain(blocks, .global)
             sequence.global.blocks += blocks
         }
-        let nullBlocks = sequence.firstSlidingSlot * geometry.slidingBlocksPerSlot
+        let nullBlocks = sequence.firstSlidingLogicalBlock * geometry.slidingBlocksPerLogicalBlock
         sequence.sliding.blocks = Array(repeating: BlockTable.nullBlock, count: nullBlocks)
-        for blocks in slotBlocks(of: hit, .sliding, hashes) {
-            hold(blocks, .sliding)
+        for blocks in blocks(of: hit, .sliding, hashes) {
+            retain(blocks, .sliding)
             sequence.sliding.blocks += blocks
         }
         sequences[id] = sequence
     }
 
-    /// Makes the slots of the sequence's first `computedTokens` tokens known. O(slots that have become full).
+    /// Makes the logical blocks of the sequence's first `computedTokens` tokens known. O(logical blocks that have become
+    /// full).
     ///
-    /// - Parameter hashes: of the sequence's full slots, these among them.
+    /// - Parameter hashes: of the sequence's full logical blocks, these among them.
     mutating func cache(_ id: SequenceID, computedTokens: Int, hashes: [PrefixHash]) {
         guard prefixes != nil, let sequence = sequences[id] else { return }
         let end = min(computedTokens / geometry.blockSize, hashes.count)
-        guard sequence.cachedSlots < end else { return }
-        for slot in sequence.cachedSlots..<end {
-            let hash = hashes[slot]
-            prefixes?.keep(PrefixCache.Key(hash: hash, group: .global), blocks: sequence.global.slotBlocks(slot))
-            guard slot >= sequence.firstSlidingSlot else { continue }
-            prefixes?.keep(PrefixCache.Key(hash: hash, group: .sliding), blocks: sequence.sliding.slotBlocks(slot))
+        guard sequence.cachedLogicalBlocks < end else { return }
+        for logicalBlock in sequence.cachedLogicalBlocks..<end {
+            let hash = hashes[logicalBlock]
+            prefixes?.keep(
+                PrefixCache.Key(hash: hash, group: .global),
+                blocks: sequence.global.blocks(ofLogicalBlock: logicalBlock))
+            guard logicalBlock >= sequence.firstSlidingLogicalBlock else { continue }
+            prefixes?.keep(
+                PrefixCache.Key(hash: hash, group: .sliding),
+                blocks: sequence.sliding.blocks(ofLogicalBlock: logicalBlock))
         }
-        sequences[id]?.cachedSlots = end
+        sequences[id]?.cachedLogicalBlocks = end
     }
 
-    /// Takes the sequence's hold off a slot of one group; without other holders its blocks are then cached, or free.
+    /// Releases a logical block of one group for the sequence; without other references its blocks are then cached, or free.
     ///
-    /// - Parameter hash: the slot's, when all its tokens are computed.
-    mutating func letGo(
-        of slot: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
+    /// - Parameter hash: the logical block's, when all its tokens are computed.
+    mutating func freeLogicalBlock(
+        _ logicalBlock: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
     ) {
         let isShared =
-            group == .global ? letGo(ofShared: slot, &sequence.global) : letGo(ofShared: slot, &sequence.sliding)
+            group == .global
+            ? releaseShared(logicalBlock, &sequence.global) : releaseShared(logicalBlock, &sequence.sliding)
         if isShared { return }
-        let blocks = group == .global ? sequence.global.removeSlot(slot) : sequence.sliding.removeSlot(slot)
+        let blocks =
+            group == .global
+            ? sequence.global.removeLogicalBlock(logicalBlock) : sequence.sliding.removeLogicalBlock(logicalBlock)
         guard let first = blocks.first else { return }
-        // The slot may have been a copy of one that has been evicted since.
+        // The logical block may have been a copy of one that has been evicted since.
         if let hash { prefixes?.keep(PrefixCache.Key(hash: hash, group: group), blocks: blocks) }
         let isKnown = prefixes?.contains(firstBlock: first) == true
         for block in blocks { pool.release(block, keepsContent: isKnown) }
@@ -75,18 +83,22 @@ extension KVCacheManager {
         if group == .global { globalBlocks -= blocks.count }
     }
 
-    /// Takes the sequence's hold off a slot that others hold too; false: nobody else does. Such a slot is known, and stays in use,
-    /// so nothing need be looked up: all choices of a long prompt may end at once.
-    private mutating func letGo(ofShared slot: Int, _ table: inout BlockTable) -> Bool {
-        guard table.blocksPerSlot > 0, pool.referenceCount(of: table.block(slot: slot, part: 0)) > 1 else {
+    /// Releases a logical block that other sequences use too; false: none does. Such a logical block is known, and stays in
+    /// use, so nothing need be looked up: all choices of a long prompt may end at once.
+    private mutating func releaseShared(_ logicalBlock: Int, _ table: inout BlockTable) -> Bool {
+        guard table.blocksPerLogicalBlock > 0,
+            pool.referenceCount(of: table.block(logicalBlock: logicalBlock, part: 0)) > 1
+        else {
             return false
         }
-        for part in 0..<table.blocksPerSlot { pool.release(table.block(slot: slot, part: part), keepsContent: true) }
-        table.clear(slot)
+        for part in 0..<table.blocksPerLogicalBlock {
+            pool.release(table.block(logicalBlock: logicalBlock, part: part), keepsContent: true)
+        }
+        table.clear(logicalBlock)
         return true
     }
 
-    private mutating func hold(_ blocks: [Int32], _ group: PrefixCache.Group) {
+    private mutating func retain(_ blocks: [Int32], _ group: PrefixCache.Group) {
         guard let first = blocks.first else { return }
         if prefixes?.isIdle(firstBlock: first) == true {
             prefixes?.use(firstBlock: first)
@@ -95,17 +107,21 @@ extension KVCacheManager {
         for block in blocks { pool.retain(block) }
     }
 
-    /// The first slot of a group that the first query after `hit` sees.
-    private func firstSlot(of hit: PrefixHit, _ group: PrefixCache.Group) -> Int {
+    /// The first logical block of a group that the first query after `hit` sees.
+    private func firstLogicalBlock(of hit: PrefixHit, _ group: PrefixCache.Group) -> Int {
         switch group {
         case .global: 0
-        case .sliding: min(hit.slots, geometry.firstSlidingSlot(forQueryAt: hit.slots * geometry.blockSize))
+        case .sliding:
+            min(
+                hit.logicalBlocks, geometry.firstSlidingLogicalBlock(forQueryAt: hit.logicalBlocks * geometry.blockSize)
+            )
         }
     }
 
-    /// The blocks of the slots that `hit` needs in a group, slot by slot; none for a group without blocks.
-    private func slotBlocks(of hit: PrefixHit, _ group: PrefixCache.Group, _ hashes: [PrefixHash]) -> [[Int32]] {
-        hashes[firstSlot(of: hit, group)..<hit.slots].compactMap {
+    /// The blocks of the logical blocks that `hit` needs in a group, logical block by logical block; none for a group
+    /// without blocks.
+    private func blocks(of hit: PrefixHit, _ group: PrefixCache.Group, _ hashes: [PrefixHash]) -> [[Int32]] {
+        hashes[firstLogicalBlock(of: hit, group)..<hit.logicalBlocks].compactMap {
             prefixes?.blocks(PrefixCache.Key(hash: $0, group: group))
         }
     }

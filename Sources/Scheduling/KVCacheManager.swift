@@ -1,56 +1,59 @@
-// Which blocks each sequence holds in the two groups, and which stay cached after it. Counts tokens and blocks; the bytes behind them are the engine's.
+// Which blocks each sequence has in the two groups, and which stay cached after it.
+// Counts tokens and blocks; the bytes behind them are the engine's.
 
 /// The block tables of all sequences, over one pool.
 ///
-/// The two tables of a sequence always have the same number of slots. The tokens of one sequence, when the next query to
-/// be computed is at `q`:
+/// The two tables of a sequence always have the same number of logical blocks. The tokens of one sequence, when the next
+/// query to be computed is at `q`:
 ///
-///     tokens    0 ............... q - window + 1 ......... q ....... tokens ....... slots * blockSize
-///     global    [ held                                                                 ]
-///     sliding   [ null (whole slots) | held                                            ]
+///     tokens    0 ............... q - window + 1 ......... q ....... tokens ....... logicalBlocks * blockSize
+///     global    [ allocated                                                            ]
+///     sliding   [ null (whole logical blocks) | allocated                              ]
 ///
-/// Slots are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only let go of at the beginning. A
-/// sequence may begin with slots that others have computed (``start(_:hit:hashes:)``); blocks that nobody holds any longer
-/// are cached when their slot is full and computed (see ``PrefixCache``), and free otherwise:
+/// Logical blocks are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning.
+/// A sequence may begin with logical blocks that others have computed (``start(_:hit:hashes:)``); blocks without a reference
+/// are cached when their logical block is full and computed (see ``PrefixCache``), and free otherwise:
 ///
-///     free + held + cached = pool
+///     free + allocated + cached = pool
 public struct KVCacheManager: Sendable {
     public let geometry: KVCacheGeometry
     var pool: BlockPool
     var sequences: [SequenceID: SequenceBlocks] = [:]
-    /// `nil`: no slot outlives its sequence.
+    /// `nil`: no logical block outlives its sequence.
     var prefixes: PrefixCache?
-    /// Blocks held in the global group; one with several holders counts once.
+    /// Allocated blocks of the global group; one with several references counts once.
     public internal(set) var globalBlocks = 0
 
-    /// What one sequence holds.
+    /// The blocks of one sequence.
     struct SequenceBlocks: Sendable {
-        var slots = 0
-        /// Slots of the sliding group before this one are null.
-        var firstSlidingSlot = 0
-        /// Slots before this one have been offered to the prefix cache.
-        var cachedSlots = 0
+        var logicalBlocks = 0
+        /// Logical blocks of the sliding group before this one are null.
+        var firstSlidingLogicalBlock = 0
+        /// Logical blocks before this one have been offered to the prefix cache.
+        var cachedLogicalBlocks = 0
         var global: BlockTable
         var sliding: BlockTable
     }
 
     /// What a sequence need not compute.
     struct PrefixHit: Equatable {
-        /// Leading slots whose content is there.
-        var slots = 0
-        /// Blocks of those that other sequences hold at the moment: they cost nothing.
+        /// Leading logical blocks whose content is there.
+        var logicalBlocks = 0
+        /// Blocks of those that other sequences use at the moment: they cost nothing.
         var sharedBlocks = 0
         /// Why it is not more; `nil`: it is all that can be.
-        var cut: PrefixCut?
+        var missReason: PrefixMissReason?
     }
 
     /// - Precondition: a block size and a window of at least 1, and at least one group with blocks.
     public init(geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
-        precondition(geometry.blockSize > 0, "a slot holds at least one token")
-        precondition(geometry.slidingWindow > 0 || geometry.slidingBlocksPerSlot == 0, "a query sees at least itself")
+        precondition(geometry.blockSize > 0, "a logical block holds at least one token")
         precondition(
-            geometry.globalBlocksPerSlot >= 0 && geometry.slidingBlocksPerSlot >= 0 && geometry.blocksPerSlot > 0,
-            "a slot takes at least one block")
+            geometry.slidingWindow > 0 || geometry.slidingBlocksPerLogicalBlock == 0, "a query sees at least itself")
+        precondition(
+            geometry.globalBlocksPerLogicalBlock >= 0 && geometry.slidingBlocksPerLogicalBlock >= 0
+                && geometry.blocksPerLogicalBlock > 0,
+            "a logical block takes at least one block")
         self.geometry = geometry
         pool = BlockPool(totalBlocks: geometry.totalBlocks)
         prefixes = cachesPrefixes ? PrefixCache(totalBlocks: geometry.totalBlocks) : nil
@@ -63,77 +66,81 @@ public struct KVCacheManager: Sendable {
     /// Blocks that can be allocated: those that are free, and those that are once evicted.
     public var availableBlocks: Int { pool.freeBlocks + pool.cachedBlocks }
 
-    /// Blocks held in the sliding group; one with several holders counts once.
-    public var slidingBlocks: Int { pool.heldBlocks - globalBlocks }
+    /// Allocated blocks of the sliding group; one with several references counts once.
+    public var slidingBlocks: Int { pool.allocatedBlocks - globalBlocks }
 
-    /// Blocks that the sequence holds, shared ones too.
-    func heldBlocks(_ id: SequenceID) -> Int {
+    /// Blocks of the sequence, shared ones too.
+    func allocatedBlocks(_ id: SequenceID) -> Int {
         guard let blocks = sequences[id] else { return 0 }
-        return blocks.slots * geometry.globalBlocksPerSlot
-            + (blocks.slots - blocks.firstSlidingSlot) * geometry.slidingBlocksPerSlot
+        return blocks.logicalBlocks * geometry.globalBlocksPerLogicalBlock
+            + (blocks.logicalBlocks - blocks.firstSlidingLogicalBlock) * geometry.slidingBlocksPerLogicalBlock
     }
 
-    /// The length in tokens up to which the sequence's slots and the available blocks suffice.
+    /// The length in tokens up to which the sequence's logical blocks and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
-        let heldSlots = sequences[id]?.slots ?? 0
-        return (heldSlots + availableBlocks / geometry.blocksPerSlot) * geometry.blockSize
+        let allocatedLogicalBlocks = sequences[id]?.logicalBlocks ?? 0
+        return (allocatedLogicalBlocks + availableBlocks / geometry.blocksPerLogicalBlock) * geometry.blockSize
     }
 
-    /// Whether the sequence can have slots for its first `tokens` tokens.
+    /// Whether the sequence can have logical blocks for its first `tokens` tokens.
     public func canAllocate(_ id: SequenceID, upTo tokens: Int) -> Bool {
         tokens <= allocatableTokens(id)
     }
 
-    /// Gives the sequence slots in both groups so that they reach over its first `tokens` tokens; what it has, it keeps.
-    /// O(slots added).
+    /// Gives the sequence logical blocks in both groups so that they reach over its first `tokens` tokens; what it has, it
+    /// keeps. O(logical blocks added).
     ///
     /// - Precondition: `canAllocate(id, upTo: tokens)`.
     public mutating func allocate(_ id: SequenceID, upTo tokens: Int) {
-        let slots = geometry.slots(tokens: tokens)
+        let logicalBlocks = geometry.logicalBlocks(tokens: tokens)
         var blocks = sequences.removeValue(forKey: id) ?? emptyBlocks
-        while blocks.slots < slots {
-            for _ in 0..<geometry.globalBlocksPerSlot { blocks.global.blocks.append(takeBlock()) }
-            for _ in 0..<geometry.slidingBlocksPerSlot { blocks.sliding.blocks.append(takeBlock()) }
-            blocks.slots += 1
-            globalBlocks += geometry.globalBlocksPerSlot
+        while blocks.logicalBlocks < logicalBlocks {
+            for _ in 0..<geometry.globalBlocksPerLogicalBlock { blocks.global.blocks.append(takeBlock()) }
+            for _ in 0..<geometry.slidingBlocksPerLogicalBlock { blocks.sliding.blocks.append(takeBlock()) }
+            blocks.logicalBlocks += 1
+            globalBlocks += geometry.globalBlocksPerLogicalBlock
         }
         sequences[id] = blocks
     }
 
-    /// The sequence's tables, empty when it holds nothing.
+    /// The sequence's tables, empty when it has no blocks.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         let blocks = sequences[id] ?? emptyBlocks
         return (blocks.global, blocks.sliding)
     }
 
-    /// Lets go of the sliding slots that no query at `nextQuery` or later sees. O(slots let go of).
+    /// Frees the sliding logical blocks that no query at `nextQuery` or later sees. O(logical blocks freed).
     ///
-    /// - Parameter hashes: of the sequence's full slots; a slot without one, or whose tokens do not all lie before
-    ///   `nextQuery`, is not cached.
+    /// - Parameter hashes: of the sequence's full logical blocks; a logical block without one, or whose tokens do not all
+    ///   lie before `nextQuery`, is not cached.
     mutating func freeOutsideWindow(_ id: SequenceID, nextQuery: Int, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
-        let firstSlot = min(geometry.firstSlidingSlot(forQueryAt: nextQuery), blocks.slots)
-        if firstSlot > blocks.firstSlidingSlot {
-            for slot in (blocks.firstSlidingSlot..<firstSlot).reversed() {
-                letGo(of: slot, .sliding, &blocks, hash: slot < hashes.count ? hashes[slot] : nil)
+        let firstLogicalBlock = min(geometry.firstSlidingLogicalBlock(forQueryAt: nextQuery), blocks.logicalBlocks)
+        if firstLogicalBlock > blocks.firstSlidingLogicalBlock {
+            for logicalBlock in (blocks.firstSlidingLogicalBlock..<firstLogicalBlock).reversed() {
+                freeLogicalBlock(
+                    logicalBlock, .sliding, &blocks, hash: logicalBlock < hashes.count ? hashes[logicalBlock] : nil)
             }
-            blocks.firstSlidingSlot = firstSlot
+            blocks.firstSlidingLogicalBlock = firstLogicalBlock
         }
         sequences[id] = blocks
     }
 
-    /// Lets go of all that the sequence holds, the last slot first; nothing happens when it holds nothing. O(slots).
+    /// Frees all blocks of the sequence, the last logical block first; nothing happens when it has none. O(logical blocks).
     ///
     /// - Parameters:
-    ///   - computedTokens: tokens at the start of the sequence that are computed; a slot that reaches beyond is not cached.
-    ///   - hashes: of the sequence's full slots; a slot without one is not cached.
+    ///   - computedTokens: tokens at the start of the sequence that are computed; a logical block that reaches beyond is not
+    ///     cached.
+    ///   - hashes: of the sequence's full logical blocks; a logical block without one is not cached.
     mutating func release(_ id: SequenceID, computedTokens: Int = 0, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
         let hashes = hashes.prefix(computedTokens / geometry.blockSize)
-        for slot in (0..<blocks.slots).reversed() {
-            let hash = slot < hashes.count ? hashes[slot] : nil
-            if slot >= blocks.firstSlidingSlot { letGo(of: slot, .sliding, &blocks, hash: hash) }
-            letGo(of: slot, .global, &blocks, hash: hash)
+        for logicalBlock in (0..<blocks.logicalBlocks).reversed() {
+            let hash = logicalBlock < hashes.count ? hashes[logicalBlock] : nil
+            if logicalBlock >= blocks.firstSlidingLogicalBlock {
+                freeLogicalBlock(logicalBlock, .sliding, &blocks, hash: hash)
+            }
+            freeLogicalBlock(logicalBlock, .global, &blocks, hash: hash)
         }
     }
 
@@ -145,10 +152,10 @@ public struct KVCacheManager: Sendable {
         return pool.allocate()
     }
 
-    /// Of a sequence that holds nothing.
+    /// Of a sequence without blocks.
     var emptyBlocks: SequenceBlocks {
         SequenceBlocks(
-            global: BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot),
-            sliding: BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot))
+            global: BlockTable(blocksPerLogicalBlock: geometry.globalBlocksPerLogicalBlock),
+            sliding: BlockTable(blocksPerLogicalBlock: geometry.slidingBlocksPerLogicalBlock))
     }
 }

@@ -25,7 +25,8 @@ public struct ScheduledSequence: Sendable, Equatable {
     public var tokens: Range<Int>
     /// Whether `tokens` reaches the end of the sequence: the logits of its last row give the next token.
     public var samples: Bool
-    /// How many of `tokens`, the last ones, are draft tokens, which the logits of the rows before them verify.
+    /// How many of `tokens`, the last ones, lie behind the end: draft tokens, which the logits of the rows before them
+    /// verify.
     public var drafts: Int
 
     public init(id: SequenceID, tokens: Range<Int>, samples: Bool, drafts: Int = 0) {
@@ -42,11 +43,11 @@ public struct AdmittedSequence: Sendable, Equatable {
     /// Prompt tokens that need not be computed: their keys and values are in the cache.
     public var cachedTokens: Int
     /// Why these are not more; `nil`: there were none, or they are all that can be.
-    public var cut: PrefixCut?
+    public var missReason: PrefixMissReason?
 
-    public init(id: SequenceID, cachedTokens: Int, cut: PrefixCut? = nil) {
+    public init(id: SequenceID, cachedTokens: Int, missReason: PrefixMissReason? = nil) {
         self.id = id
         self.cachedTokens = cachedTokens
-        self.cut = cut
+        self.missReason = missReason
     }
 }

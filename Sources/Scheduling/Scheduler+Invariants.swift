@@ -20,18 +20,21 @@ extension Scheduler {
         for id in running {
             guard let state = sequences[id], state.status == .running else { return "\(id) runs and is not marked so" }
             if state.remainingTokens < 0 || state.tokens > state.tokenLimit { return "\(id) has too many tokens" }
-            let slots = cache.sequences[id]?.slots ?? 0
-            if slots * cache.geometry.blockSize < state.computedTokens { return "\(id) lacks slots of computed tokens" }
-            let firstSlot = min(slots, cache.geometry.firstSlidingSlot(forQueryAt: state.computedTokens))
-            if let held = cache.sequences[id]?.firstSlidingSlot, held != firstSlot {
-                return "\(id) holds its window from slot \(held), not from \(firstSlot)"
+            let logicalBlocks = cache.sequences[id]?.logicalBlocks ?? 0
+            if logicalBlocks * cache.geometry.blockSize < state.computedTokens {
+                return "\(id) lacks logical blocks of computed tokens"
+            }
+            let firstLogicalBlock = min(
+                logicalBlocks, cache.geometry.firstSlidingLogicalBlock(forQueryAt: state.computedTokens))
+            if let first = cache.sequences[id]?.firstSlidingLogicalBlock, first != firstLogicalBlock {
+                return "\(id) has its window from logical block \(first), not from \(firstLogicalBlock)"
             }
         }
-        if cache.sequences.count > running.count { return "blocks are held by a sequence that does not run" }
+        if cache.sequences.count > running.count { return "blocks are allocated to a sequence that does not run" }
         return nil
     }
 
-    /// Stops the process when a sequence is lost, or when blocks are held that no running sequence needs.
+    /// Stops the process when a sequence is lost, or when blocks are allocated that no running sequence needs.
     public func checkInvariants() {
         let violation = violatedInvariant()
         precondition(violation == nil, violation ?? "")

@@ -9,8 +9,8 @@ struct StepPlan {
     private var places: [SequenceID: Int] = [:]
     /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
     var prefillBlocks: Int?
-    /// Full slots of the sequences that the step has admitted.
-    var admittedSlots = 0
+    /// Full logical blocks of the sequences that the step has admitted.
+    var admittedLogicalBlocks = 0
 
     init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
         self.batch = batch
@@ -39,9 +39,9 @@ extension Scheduler {
     /// Steps for which a deferred sequence keeps its place though another one waits for it: what it lacks mostly comes
     /// within a step or two, and computing it again costs more.
     private static let deferralPatience = 8
-    /// A step that has admitted sequences of so many full slots admits no other: looking for them in the prefix cache, and
-    /// holding those that are there, takes the engine thread some time a slot.
-    static let mostAdmittedSlots = 4096
+    /// A step that has admitted sequences of so many full logical blocks admits no other: looking for them in the prefix
+    /// cache, and holding those that are there, takes the engine thread some time a logical block.
+    static let mostAdmittedLogicalBlocks = 4096
 
     /// What is left of a step for prefills.
     private struct PrefillBudget {
@@ -148,14 +148,15 @@ extension Scheduler {
             time: time.map { max($0, stepTimes.time(decodes) * 1.5) }, work: decodes)
     }
 
-    /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule 4.
+    /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule
+    /// 4.
     private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
         if admits { candidates += waiting.prefix(limits.places - running.count, shares, deferred: plan.deferred) }
         let orders = candidates.map { id in
             guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
             let computed = state.status == .running ? state.computedTokens : state.expectedHit
-            return (state.terms.priority, shares.served(state.terms.tenant), state.tokens - computed, id)
+            return (state.parameters.priority, shares.served(state.parameters.tenant), state.tokens - computed, id)
         }
         return orders.sorted { $0 < $1 }.map(\.3)
     }
@@ -239,11 +240,11 @@ extension Scheduler {
         precondition(plan.end(of: id) == nil, "a sequence of the step is not preempted")
         removeRunning(id, state)
         if state.isPrefill { plan.prefillBlocks? -= neededBlocks(id, state) }
-        waiting.insert(id, state.terms)
+        waiting.insert(id, state.parameters)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
         state.status = .waiting
         state.computedTokens = 0
-        state.expectedHit = prefixHit(of: state).slots * cache.geometry.blockSize
+        state.expectedHit = prefixHit(of: state).logicalBlocks * cache.geometry.blockSize
         sequences[id] = state
         counts.preemptions += 1
         plan.batch.preempted.append(id)
@@ -251,18 +252,20 @@ extension Scheduler {
 
     /// Lets a waiting sequence run if there is a place and the blocks, and the next in the queue lacks none (rule 7).
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
-        guard plan.admittedSlots < Self.mostAdmittedSlots, let next = firstWaiting(plan), canAdmit(next, &plan),
+        guard plan.admittedLogicalBlocks < Self.mostAdmittedLogicalBlocks, let next = firstWaiting(plan),
+            canAdmit(next, &plan),
             next == id || canAdmit(id, &plan),
             var state = sequences[id]
         else { return false }
-        waiting.remove(id, state.terms)
-        running.insert(id, at: place(ofRank: (state.terms.priority, id)))
+        waiting.remove(id, state.parameters)
+        running.insert(id, at: place(ofRank: (state.parameters.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
-        plan.admittedSlots += state.prefix.hashes.count
-        state.computedTokens = hit.slots * cache.geometry.blockSize
+        plan.admittedLogicalBlocks += state.prefix.hashes.count
+        state.computedTokens = hit.logicalBlocks * cache.geometry.blockSize
         if !state.wasAdmitted {
-            plan.batch.admitted.append(AdmittedSequence(id: id, cachedTokens: state.computedTokens, cut: hit.cut))
+            plan.batch.admitted.append(
+                AdmittedSequence(id: id, cachedTokens: state.computedTokens, missReason: hit.missReason))
             if cache.prefixes != nil, state.takesPrefix { counts.prefixQueries += UInt64(state.tokens) }
             counts.prefixHits += UInt64(state.computedTokens)
         }
@@ -277,7 +280,7 @@ extension Scheduler {
     private func canAdmit(_ id: SequenceID, _ plan: inout StepPlan) -> Bool {
         if running.isEmpty { return true }
         guard running.count < limits.places, let state = sequences[id] else { return false }
-        let watermark = (running.count + 1) * cache.geometry.blocksPerSlot
+        let watermark = (running.count + 1) * cache.geometry.blocksPerLogicalBlock
         // Counted once a step, and kept up to date from then on.
         let prefillBlocks = plan.prefillBlocks ?? neededBlocksOfPrefills
         plan.prefillBlocks = prefillBlocks
@@ -295,23 +298,25 @@ extension Scheduler {
 
     /// Blocks that a running prefill still needs for all its tokens.
     private func neededBlocks(_ id: SequenceID, _ state: SequenceState) -> Int {
-        max(0, blocks(for: state) - cache.heldBlocks(id))
+        max(0, blocks(for: state) - cache.allocatedBlocks(id))
     }
 
-    /// The most blocks that the sequence holds while its tokens are computed.
+    /// The most blocks that the sequence uses while its tokens are computed.
     private func blocks(for state: SequenceState) -> Int {
         cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
     }
 
     /// What the prefix cache has now of a sequence that takes it.
     func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
-        guard state.takesPrefix else { return KVCacheManager.PrefixHit(cut: cache.prefixes == nil ? nil : .notTaken) }
+        guard state.takesPrefix else {
+            return KVCacheManager.PrefixHit(missReason: cache.prefixes == nil ? nil : .notTaken)
+        }
         return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 
     /// Takes a sequence out of the running ones. O(log(running)) comparisons.
     mutating func removeRunning(_ id: SequenceID, _ state: SequenceState) {
-        let place = place(ofRank: (state.terms.priority, id))
+        let place = place(ofRank: (state.parameters.priority, id))
         precondition(place < running.count && running[place] == id, "a running sequence is listed by rank")
         running.remove(at: place)
     }
@@ -329,6 +334,6 @@ extension Scheduler {
 
     /// What sequences are ordered by (rule 1).
     func rank(_ id: SequenceID) -> (Int, SequenceID) {
-        (sequences[id]?.terms.priority ?? 0, id)
+        (sequences[id]?.parameters.priority ?? 0, id)
     }
 }

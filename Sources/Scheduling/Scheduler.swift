@@ -13,8 +13,8 @@
 /// `observe` with the time that it took.
 ///
 /// Rules:
-/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived first
-///    (the smaller id). `running` is in order of rank.
+/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived
+///    first (the smaller id). `running` is in order of rank.
 /// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most
 ///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than two thirds of
 ///    that, at most half as long again as they, so that prefills are not starved by many decodes either.
@@ -30,16 +30,18 @@
 ///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
 ///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
 ///    blocks, which is cheaper than computing them again.
-/// 6. *Preemption* is by recompute: the sequence lets go of its blocks and waits in its old place; once it is admitted
+/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits in its old place; once it is admitted
 ///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
-/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a place
-///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's tokens,
-///    for those that the prefills under way still need, and for a watermark beyond them: one slot for every running
-///    sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
-///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many slots already. When nothing runs, the first is admitted without conditions.
+/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a
+///    place rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's
+///    tokens, for those that the prefills under way still need, and for a watermark beyond them: one logical block for every
+///    running sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
+///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many logical blocks already. When
+///    nothing runs, the first is admitted without conditions.
 /// 8. *Drafts.* What the budgets leave after decodes and prefills goes to draft tokens that follow a decode, which
 ///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
-///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt nobody.
+///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt
+///    nobody.
 /// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
 /// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank that is not
 ///    deferred, which may preempt all others behind it, advances in every step; when it ends, the next is the first. Every
@@ -67,7 +69,7 @@ public struct Scheduler: Sendable {
 
     /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
     ///
-    /// - Parameter cachesPrefixes: whether computed slots outlive their sequences.
+    /// - Parameter cachesPrefixes: whether computed logical blocks outlive their sequences.
     public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
             limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0
@@ -125,24 +127,26 @@ public struct Scheduler: Sendable {
     ///
     /// - Parameters:
     ///   - ids: at least 1.
-    ///   - salt: sequences of different salts share no cached prefix.
-    public func share(_ ids: [Int32], salt: [UInt8] = []) -> SharedPrompt {
+    ///   - cacheSalt: sequences of different salts share no cached prefix.
+    public func share(_ ids: [Int32], cacheSalt: [UInt8] = []) -> SharedPrompt {
         precondition(!ids.isEmpty, "a prompt has tokens")
-        var chain = PrefixChain(salt: salt, blockSize: cache.geometry.blockSize)
+        var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: cache.geometry.blockSize)
         guard cache.prefixes != nil else { return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: 0) }
         for token in ids { chain.append(token) }
         let hit = cache.prefixHit(chain.hashes, tokens: ids.count)
-        return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.slots * cache.geometry.blockSize)
+        return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.logicalBlocks * cache.geometry.blockSize)
     }
 
     /// The same for a prompt of its own.
     ///
     /// - Parameter prompt: token ids, at least 1.
     public mutating func add(
-        _ id: SequenceID, prompt: [Int32], maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
-        salt: [UInt8] = [], takesPrefix: Bool = true
+        _ id: SequenceID, prompt: [Int32], maxTokens: Int, parameters: SchedulingParameters = SchedulingParameters(),
+        cacheSalt: [UInt8] = [], takesPrefix: Bool = true
     ) throws(AdmissionError) {
-        try add(id, prompt: share(prompt, salt: salt), maxTokens: maxTokens, terms: terms, takesPrefix: takesPrefix)
+        try add(
+            id, prompt: share(prompt, cacheSalt: cacheSalt), maxTokens: maxTokens, parameters: parameters,
+            takesPrefix: takesPrefix)
     }
 
     /// Puts a new sequence into the waiting queue. O(1) in the length of its prompt.
@@ -154,7 +158,8 @@ public struct Scheduler: Sendable {
     ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
     /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
     public mutating func add(
-        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int, terms: SchedulingTerms = SchedulingTerms(),
+        _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int,
+        parameters: SchedulingParameters = SchedulingParameters(),
         takesPrefix: Bool = true
     ) throws(AdmissionError) {
         precondition(sequences[id] == nil, "an id names one sequence only")
@@ -167,13 +172,13 @@ public struct Scheduler: Sendable {
         }
         guard queueRoom > 0 else { throw .queueFull(limit: limits.maxQueuedSequences) }
         var state = SequenceState(
-            terms: terms, promptTokens: prompt.tokens, tokens: prompt.tokens, tokenLimit: tokenLimit,
+            parameters: parameters, promptTokens: prompt.tokens, tokens: prompt.tokens, tokenLimit: tokenLimit,
             prefix: prompt.chain, takesPrefix: takesPrefix)
         state.expectedHit = takesPrefix ? prompt.cachedTokens : 0
         sequences[id] = state
-        waiting.insert(id, terms)
-        shares.join(terms.tenant)
-        if let deadline = terms.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
+        waiting.insert(id, parameters)
+        shares.join(parameters.tenant)
+        if let deadline = parameters.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
     }
 
     /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
@@ -181,7 +186,7 @@ public struct Scheduler: Sendable {
     ///
     /// - Parameters:
     ///   - now: on the clock that deadlines are told by; never before an earlier step's.
-    ///   - drafts: how many draft tokens there are for a sequence, should it decode.
+    ///   - drafts: how many draft tokens a sequence has, should it decode.
     ///   - deferred: sequences that cannot sample now (rule 11); unknown ones are ignored.
     public mutating func schedule(
         now: Duration, drafts: [SequenceID: Int] = [:], deferred: Set<SequenceID> = []
@@ -199,11 +204,11 @@ public struct Scheduler: Sendable {
         return batch
     }
 
-    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are let go of.
+    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed.
     /// Sequences that ended meanwhile are passed over.
     ///
-    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed,
-    ///   so that a later step computes it again, which gives the same bits.
+    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not
+    ///   computed, so that a later step computes it again, which gives the same bits.
     public mutating func advance(_ batch: ScheduledBatch, deferring: Set<SequenceID> = []) {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
@@ -214,9 +219,9 @@ public struct Scheduler: Sendable {
             state.work += scheduled.tokens.count
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
-            shares.charge(state.terms.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
+            shares.charge(state.parameters.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
             // Its own grammar makes it compute a token twice, so its tenant pays for both.
-            if scheduled.samples { shares.charge(state.terms.tenant, TenantShares.completionWeight) }
+            if scheduled.samples { shares.charge(state.parameters.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
             if state.verifiableDrafts > 0 { counts.drafts += 1 }
             counts.draftTokens += UInt64(state.verifiableDrafts)
@@ -225,7 +230,7 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Makes the full slots of what is computed known, and lets go of those that left the window.
+    /// Makes the full logical blocks of what is computed known, and frees those that left the window.
     private mutating func updateCache(_ id: SequenceID, _ state: SequenceState) {
         let hashes = state.prefix.hashes
         cache.cache(id, computedTokens: state.computedTokens, hashes: hashes)
@@ -262,11 +267,11 @@ public struct Scheduler: Sendable {
         counts.acceptedDraftTokens += UInt64(accepted)
         while counts.acceptedDraftsByPosition.count < accepted { counts.acceptedDraftsByPosition.append(0) }
         for position in 0..<accepted { counts.acceptedDraftsByPosition[position] += 1 }
-        shares.charge(state.terms.tenant, accepted * TenantShares.completionWeight)
+        shares.charge(state.parameters.tenant, accepted * TenantShares.completionWeight)
         updateCache(id, state)
     }
 
-    /// Ends a sequence in any state and lets go of its blocks at once. Nothing happens when it has ended already.
+    /// Ends a sequence in any state and frees its blocks at once. Nothing happens when it has ended already.
     /// O(log(running) + its lane of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
@@ -274,9 +279,9 @@ public struct Scheduler: Sendable {
         case .running:
             removeRunning(id, state)
             runs.end(generatedTokens: state.tokens - state.promptTokens)
-        case .waiting: waiting.remove(id, state.terms)
+        case .waiting: waiting.remove(id, state.parameters)
         }
-        shares.leave(state.terms.tenant)
+        shares.leave(state.parameters.tenant)
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
     }
 
@@ -295,10 +300,10 @@ public struct Scheduler: Sendable {
     /// Ends the sequences whose deadline has passed (rule 9). O(1) unless there are some.
     private mutating func expire(_ now: Duration, in batch: inout ScheduledBatch) {
         guard let earliest = earliestDeadline, earliest <= now else { return }
-        batch.expired = sequences.filter { $0.value.terms.deadline.map { $0 <= now } ?? false }.keys.sorted()
+        batch.expired = sequences.filter { $0.value.parameters.deadline.map { $0 <= now } ?? false }.keys.sorted()
         for id in batch.expired { abort(id) }
         counts.expired += UInt64(batch.expired.count)
-        earliestDeadline = sequences.values.lazy.compactMap(\.terms.deadline).min()
+        earliestDeadline = sequences.values.lazy.compactMap(\.parameters.deadline).min()
     }
 
     /// What a sequence may grow to. Positions are of 31 bits, so that no sum of tokens or blocks overflows.

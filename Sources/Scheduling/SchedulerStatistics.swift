@@ -5,7 +5,7 @@ public struct SchedulerStatistics: Sendable, Equatable {
     /// Blocks of the pool; free, cached, global and sliding ones add up to it.
     public var totalBlocks = 0
     public var freeBlocks = 0
-    /// Blocks that no sequence holds and whose content may be used again.
+    /// Blocks that no sequence uses and whose content may be used again.
     public var cachedBlocks = 0
     public var globalBlocks = 0
     public var slidingBlocks = 0
@@ -19,7 +19,7 @@ public struct SchedulerStatistics: Sendable, Equatable {
     public var drafts: UInt64 = 0
     public var draftTokens: UInt64 = 0
     public var acceptedDraftTokens: UInt64 = 0
-    /// The same by position in the draft, from the first; as many as have been accepted once.
+    /// Accepted draft tokens by position in the draft, from the first; as many as have been accepted once.
     public var acceptedDraftsByPosition: [UInt64] = []
     /// Sequences whose deadline passed.
     public var expired: UInt64 = 0

@@ -6,7 +6,7 @@ struct SequenceState: Sendable {
     }
 
     var status = Status.waiting
-    let terms: SchedulingTerms
+    let parameters: SchedulingParameters
     let promptTokens: Int
     /// Prompt tokens and the tokens sampled so far.
     var tokens: Int
@@ -14,13 +14,13 @@ struct SequenceState: Sendable {
     let tokenLimit: Int
     /// Tokens whose keys and values are in the cache; 0 while waiting.
     var computedTokens = 0
-    /// Tells which of its slots the prefix cache has.
+    /// Tells which of its logical blocks the prefix cache has.
     var prefix: PrefixChain
     /// Whether it begins with what the prefix cache has of it.
     var takesPrefix = true
     /// Whether it has run before, so that it waits because it was preempted.
     var wasAdmitted = false
-    /// Tokens that the prefix cache had when the sequence began to wait: a guess of what it will have.
+    /// Tokens that the prefix cache had when the sequence began to wait: an estimate of what it will have.
     var expectedHit = 0
     /// Tokens computed for it in all its runs.
     var work = 0

@@ -21,9 +21,9 @@ struct WaitingQueue: Sendable {
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 
     /// O(lanes), more for one that does not arrive last or come back first.
-    mutating func insert(_ id: SequenceID, _ terms: SchedulingTerms) {
-        let index = index(of: terms) ?? lanes.endIndex
-        if index == lanes.endIndex { lanes.append(Lane(priority: terms.priority, tenant: terms.tenant)) }
+    mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
+        let index = index(of: parameters) ?? lanes.endIndex
+        if index == lanes.endIndex { lanes.append(Lane(priority: parameters.priority, tenant: parameters.tenant)) }
         let place =
             lanes[index].ids.last.map { $0 < id } ?? true
             ? lanes[index].ids.endIndex : lanes[index].ids.firstIndex { $0 > id } ?? lanes[index].ids.endIndex
@@ -32,8 +32,8 @@ struct WaitingQueue: Sendable {
     }
 
     /// O(lanes + length of the lane).
-    mutating func remove(_ id: SequenceID, _ terms: SchedulingTerms) {
-        guard let index = index(of: terms), let place = lanes[index].ids.firstIndex(of: id) else {
+    mutating func remove(_ id: SequenceID, _ parameters: SchedulingParameters) {
+        guard let index = index(of: parameters), let place = lanes[index].ids.firstIndex(of: id) else {
             preconditionFailure("\(id) does not wait")
         }
         lanes[index].ids.remove(at: place)
@@ -57,7 +57,7 @@ struct WaitingQueue: Sendable {
         return (lane.priority, shares.served(lane.tenant), first)
     }
 
-    private func index(of terms: SchedulingTerms) -> Int? {
-        lanes.firstIndex { $0.priority == terms.priority && $0.tenant == terms.tenant }
+    private func index(of parameters: SchedulingParameters) -> Int? {
+        lanes.firstIndex { $0.priority == parameters.priority && $0.tenant == parameters.tenant }
     }
 }

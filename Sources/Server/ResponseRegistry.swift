@@ -5,7 +5,7 @@ import Scheduling
 /// The replies that are being generated, by the exchange that they answer. Owned by the event loop.
 struct ResponseRegistry {
     private struct Response {
-        var stream: CompletionStream
+        var stream: ResponseStream
         var sequences: [SequenceID]
         /// Whether the head of a streamed reply has been sent.
         var isStarted = false
@@ -39,7 +39,7 @@ struct ResponseRegistry {
     /// - Parameter charge: what the prompts are charged as: kept until the reply is complete, or given up, and the last of its
     ///   sequences has ended.
     mutating func add(
-        _ stream: CompletionStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
+        _ stream: ResponseStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
         arrival: ContinuousClock.Instant, charge: MemoryBudget.Reservation? = nil
     ) {
         let ids = requests.map(\.id)
@@ -67,10 +67,10 @@ struct ResponseRegistry {
         try charge.charge(response.stream.memoryBytes(of: event))
     }
 
-    func stream(_ exchange: ExchangeID) -> CompletionStream? { responses[exchange]?.stream }
+    func stream(_ exchange: ExchangeID) -> ResponseStream? { responses[exchange]?.stream }
 
     /// Changes a reply in place; `nil`: there is no such reply any more.
-    mutating func update<Result>(_ exchange: ExchangeID, _ change: (inout CompletionStream) -> Result) -> Result? {
+    mutating func update<Result>(_ exchange: ExchangeID, _ change: (inout ResponseStream) -> Result) -> Result? {
         guard let index = responses.index(forKey: exchange) else { return nil }
         return change(&responses.values[index].stream)
     }

@@ -77,10 +77,10 @@ extension Routes {
         _ request: RequestContext, _ requests: [GenerationRequest]
     ) {
         guard let serving, let first = requests.first else { return }
-        let stream = CompletionStream(
+        let stream = ResponseStream(
             endpoint: endpoint, requestID: request.id.description, created: unixSeconds(),
             model: serving.model.name, options: prepared.options, promptIDs: prepared.promptIDs,
-            promptTexts: prepared.promptTexts, reply: prepared.reply, form: prepared.form,
+            promptTexts: prepared.promptTexts, reply: prepared.reply, formatter: prepared.formatter,
             firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
         responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)
         admission.add(requests)
@@ -115,7 +115,7 @@ extension Routes {
             if event.admitted != nil {
                 logger.debug(
                     "\(requests[exchange]?.id.description ?? ""): \(event.cachedTokens) prompt tokens from the cache",
-                    metadata: event.prefixCut.map { ["cut": "\($0.rawValue)"] })
+                    metadata: event.prefixMissReason.map { ["prefix_miss_reason": "\($0.rawValue)"] })
             }
             do throws(APIError) {
                 try responses.charge(event, of: exchange)
@@ -152,7 +152,7 @@ extension Routes {
     }
 
     /// Changes a reply's stream and sends what comes of it: the next bytes of a stream, or the whole reply at its end.
-    private func update(_ exchange: ExchangeID, _ change: (inout CompletionStream) -> [UInt8]) {
+    private func update(_ exchange: ExchangeID, _ change: (inout ResponseStream) -> [UInt8]) {
         guard let bytes = responses.update(exchange, change), let stream = responses.stream(exchange) else { return }
         if !bytes.isEmpty {
             if responses.begin(exchange, now: now()) {

@@ -38,7 +38,7 @@ extension Routes {
     /// Writes the body of a complete reply off the loop: of many choices with log-probabilities it is megabytes of JSON.
     ///
     /// - Parameter charge: what the stream's prompts are charged as.
-    func render(_ stream: CompletionStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
+    func render(_ stream: ResponseStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
         guard let request = requests[exchange], let serving else { return }
         admission.beginRendering(of: request.key)
         preparing[exchange] = request.key

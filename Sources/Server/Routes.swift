@@ -93,7 +93,7 @@ final class Routes {
         switch route {
         case .page:
             guard configuration.servesPage else { return refuse(exchange, .notFound(path: path)) }
-            reply(exchange, .ok, Page.fields, Page.body)
+            reply(exchange, .ok, WebUI.fields, WebUI.body)
         case .completions: generate(.completions, message, exchange)
         case .chatCompletions: generate(.chat, message, exchange)
         case .responses: generate(.responses, message, exchange)

@@ -62,9 +62,9 @@ import Text
     }
 
     @Test(arguments: [false, true])
-    func `a quantised checkpoint is what quantising at load gives, bit for bit`(quantizesHead: Bool) throws {
+    func `a quantised checkpoint is what quantising at load gives, bit for bit`(quantizesLMHead: Bool) throws {
         let source = Fixtures.root.appending(path: "model/e_bf16")
-        try CheckpointQuantizer(source: source, destination: folder, quantizesHead: quantizesHead).write()
+        try CheckpointQuantizer(source: source, destination: folder, quantizesLMHead: quantizesLMHead).write()
         let config = try ModelConfig(directory: folder)
         #expect(try config == ModelConfig(directory: source))
         let quantization = try QuantizationConfig(directory: folder)
@@ -77,7 +77,7 @@ import Text
                 continue
             }
             let module = String(tensor.name.dropLast(".weight".count))
-            if tensor.role == .head && !quantizesHead {
+            if tensor.role == .lmHead && !quantizesLMHead {
                 #expect(written.stored(tensor.name).bytes.elementsEqual(loaded.stored(tensor.name).bytes))
                 continue
             }
@@ -90,21 +90,22 @@ import Text
         #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
     }
 
-    @Test(arguments: [false, true]) func `the head is in the format that config.json tells`(quantizesHead: Bool) throws
+    @Test(arguments: [false, true]) func `the LM head is in the format that config.json tells`(quantizesLMHead: Bool)
+        throws
     {
         let shape = try ModelShape("tiny")
-        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1, quantizesHead: quantizesHead)
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1, quantizesLMHead: quantizesLMHead)
             .write(to: folder)
         let json = try JSONValue(parsing: Array(Data(contentsOf: folder.appending(path: "config.json"))))
         let ignored = try #require(json["quantization_config"]?["ignore"]?.array)
-        #expect(ignored.contains("lm_head") == !quantizesHead)
+        #expect(ignored.contains("lm_head") == !quantizesLMHead)
         let quantization = try QuantizationConfig(directory: folder)
         func hasScales(_ module: String, quantizesAtLoad: Bool) throws -> Bool {
             let checkpoint = try Checkpoint(
                 directory: folder, config: shape.config, quantization: quantization, quantizesToFloat8: quantizesAtLoad)
             return checkpoint.linear(module).scales != nil
         }
-        #expect(try hasScales("lm_head", quantizesAtLoad: false) == quantizesHead)
+        #expect(try hasScales("lm_head", quantizesAtLoad: false) == quantizesLMHead)
         #expect(try hasScales("lm_head", quantizesAtLoad: true))
         #expect(try !hasScales("model.embed_tokens", quantizesAtLoad: true))
     }

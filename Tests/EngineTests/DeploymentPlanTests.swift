@@ -16,32 +16,22 @@ import Testing
         #expect(tally.scales == 128 * 348_064)
         // 200192 x 1024, and 54 routers of 128 x 1024.
         #expect(tally.sensitive == 212_074_496)
-        #expect(tally.head == 204_996_608)
-        #expect(tally.headScales == 200_192 * 8)
+        #expect(tally.lmHead == 204_996_608)
+        #expect(tally.lmHeadScales == 200_192 * 8)
         #expect(tally.vectors == 251_648)
         #expect(tally.parameters == 6_120_003_328)
     }
 
-    @Test func `Nano's memory is planned for any number of ranks`() throws {
-        let fp8 = try nano().ranks
-        #expect(fp8.map(\.ranks) == Array(1...16))
-        #expect(fp8[0].weightBytes == 6_716_038_144)
-        // Two query heads and one key head a rank.
-        #expect(fp8[3].weightBytes == 1_698_061_312)
-        // Half a query head each is a whole one.
-        #expect(fp8[15].weightBytes == 458_765_312)
-        #expect(try nano(.bf16).ranks[0].weightBytes == 12_240_509_952)
+    @Test func `Nano's weights take a byte or two for each parameter of a linear layer`() throws {
+        #expect(try nano().weightBytes.total == 6_716_038_144)
+        #expect(try nano(.bf16).weightBytes.total == 12_240_509_952)
     }
 
     @Test func `Nano's cache is planned by group`() throws {
-        let ranks = try nano(sequences: 3).ranks
-        // 8192 tokens x 14 layers x 1 KiB; 161 slots of 16 tokens (the window and a step) x 42 layers x 1 KiB.
-        #expect(ranks[0].globalCacheBytes == 3 * 117_440_512)
-        #expect(ranks[0].slidingCacheBytes == 3 * 110_788_608)
-        #expect(ranks[1].globalCacheBytes == 3 * 117_440_512 / 2)
-        // There are two key and value heads only.
-        #expect(ranks[15].globalCacheBytes == ranks[1].globalCacheBytes)
-        #expect(ranks[15].bytes == ranks[15].weightBytes + ranks[1].globalCacheBytes + ranks[1].slidingCacheBytes)
+        let cache = try nano(sequences: 3).cacheBytes
+        // 8192 tokens x 14 layers x 1 KiB; 161 logical blocks of 16 tokens (the window and a step) x 42 layers x 1 KiB.
+        #expect(cache.global == 3 * 117_440_512)
+        #expect(cache.sliding == 3 * 110_788_608)
     }
 
     @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "c_odd_sharded", "f4_fp8_ds_block_ragged"])
@@ -53,7 +43,7 @@ import Testing
         let tally = WeightTally(config)
         #expect(tally.linear == count(.linear))
         #expect(tally.sensitive == count(.sensitive))
-        #expect(tally.head == count(.head))
+        #expect(tally.lmHead == count(.lmHead))
         #expect(tally.vectors == count(.vector))
     }
 
@@ -66,10 +56,11 @@ import Testing
         }
     }
 
-    @Test func `the printed plan has a line for each number of ranks`() throws {
-        let lines = try DeploymentPlan(
-            shape: ModelShape("large"), context: 524_288, sequences: 8, weights: .fp8, cacheType: .bf16
-        ).lines
-        for ranks in 1...16 { #expect(lines.contains { $0.hasPrefix("\(ranks) ") }, "\(ranks)") }
+    @Test func `the printed plan has weights and the cache of each group`() throws {
+        let lines = try nano().lines
+        for row in ["weights ", "KV cache, bf16 ", "  14 global layers ", "  42 sliding layers ", "total "] {
+            #expect(lines.contains { $0.hasPrefix(row) }, "\(row)")
+        }
+        #expect(lines.last == "Activations are not counted.")
     }
 }

@@ -44,7 +44,7 @@ import Text
         _ = driver.run([[5]], count: 1)
         let stored = name.hasPrefix("a") ? 4 : 2
         let cost = StepCost(
-            config: model.config, linearSize: name.hasPrefix("f") ? 1 : stored, headSize: stored,
+            config: model.config, linearSize: name.hasPrefix("f") ? 1 : stored, lmHeadSize: stored,
             sensitiveSize: stored, cacheType: .f32)
         let predicted = cost.decodeBytes(sequences: 1, context: 1)
         let counted = Double(driver.transformer.traffic.bytes)
@@ -56,14 +56,14 @@ import Text
 
     @Test func `bytes and operations follow from Nano's shape`() throws {
         let config = try ModelShape("nano").config
-        let cost = StepCost(config: config, linearSize: 1, headSize: 2, sensitiveSize: 2, cacheType: .bf16)
+        let cost = StepCost(config: config, linearSize: 1, lmHeadSize: 2, sensitiveSize: 2, cacheType: .bf16)
         // Attention 56 x 3670016, dense 2 x 9437184, nine experts 54 x 9 x 786432 bytes; a 4-byte scale for each row and
         // 128 columns of them; head and routers 2 x 212074496; norms 4 x 251648; one row of the embeddings.
         let linear = 56 * 3_670_016 + 2 * 9_437_184 + 54 * 9 * 786_432
         let scales = 128 * (56 * 224 + 2 * 576 + 54 * 9 * 48)
         #expect(cost.activeBytesPerToken == linear + 4 * scales + 2 * 212_074_496 + 4 * 251_648 + 2048)
-        let float8Head = StepCost(config: config, linearSize: 1, headSize: 1, sensitiveSize: 2, cacheType: .bf16)
-        #expect(cost.activeBytesPerToken - float8Head.activeBytesPerToken == 204_996_608 - 4 * 200_192 * 8)
+        let float8LMHead = StepCost(config: config, linearSize: 1, lmHeadSize: 1, sensitiveSize: 2, cacheType: .bf16)
+        #expect(cost.activeBytesPerToken - float8LMHead.activeBytesPerToken == 204_996_608 - 4 * 200_192 * 8)
         // 14 layers see 8192 keys, 42 see 2048, of 1 KiB each.
         #expect(
             cost.decodeBytes(sequences: 1, context: 8192) - Double(cost.activeBytesPerToken)

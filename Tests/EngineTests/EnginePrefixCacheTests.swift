@@ -16,7 +16,9 @@ import Testing
     }
 
     @Test(arguments: [("a_base", 8), ("d_long", 64), ("trinity-tiny", 128)] as [(String, Int)])
-    func `a conversation recomputes at most one slot more than its new tokens`(name: String, window: Int) async throws {
+    func `a conversation recomputes at most one logical block more than its new tokens`(name: String, window: Int)
+        async throws
+    {
         var random = SeededGenerator(seed: 1)
         let directory = Self.directory(name)
         let cached = EngineHarness(directory) { $0.maxBatchedTokens = 100 }

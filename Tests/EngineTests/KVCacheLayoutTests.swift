@@ -18,7 +18,7 @@ struct KVCacheLayoutTests {
         let layout = try KVCacheLayout(config: config(layers: 56, globalEvery: 4), dataType: .bf16)
         #expect(layout.layersPerPart == 14)
         let geometry = layout.geometry(totalBlocks: 7)
-        #expect(geometry.globalBlocksPerSlot == 1 && geometry.slidingBlocksPerSlot == 3)
+        #expect(geometry.globalBlocksPerLogicalBlock == 1 && geometry.slidingBlocksPerLogicalBlock == 3)
         #expect(geometry.blockSize == 16 && geometry.slidingWindow == 2048 && geometry.totalBlocks == 7)
         // Layers, tokens, keys and values, heads, channels, bytes.
         #expect(layout.bytesPerBlock == 14 * 16 * 2 * 2 * 128 * 2)
@@ -27,12 +27,14 @@ struct KVCacheLayoutTests {
     }
 
     @Test(arguments: [(56, 4), (5, 2), (7, 3), (1, 1), (3, 1), (3, 9)] as [(Int, Int)])
-    func `each layer has a place of its own among the blocks of its group's slot`(layers: Int, globalEvery: Int) throws
-    {
+    func `each layer has a place of its own among the blocks of its group's logical block`(
+        layers: Int, globalEvery: Int
+    ) throws {
         let config = try config(layers: layers, globalEvery: globalEvery)
         let layout = KVCacheLayout(config: config, dataType: .f32)
         for (type, blocks) in [
-            (ModelConfig.LayerType.full, layout.globalBlocksPerSlot), (.sliding, layout.slidingBlocksPerSlot),
+            (ModelConfig.LayerType.full, layout.globalBlocksPerLogicalBlock),
+            (.sliding, layout.slidingBlocksPerLogicalBlock),
         ] {
             let places = zip(config.layerTypes, layout.places).filter { $0.0 == type }.map(\.1)
             let numbers = places.map { $0.part * layout.layersPerPart + $0.index }

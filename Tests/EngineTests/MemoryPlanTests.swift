@@ -92,7 +92,7 @@ import Testing
     @Test func `a machine without free memory is refused, one with little serves shorter sequences`() throws {
         #expect(throws: EngineError.self) { try plan(freeMemory: 0) }
         let small = try plan(freeMemory: need(200) * 5 / 4 + activations)
-        // 13 slots of computed tokens, and the last one, which is not.
+        // 13 logical blocks of computed tokens, and the last one, which is not.
         #expect(small.maxModelLength == 13 * KVCacheLayout.blockSize + 1)
         #expect(throws: EngineError.self) {
             try plan(freeMemory: need(200) + activations) { $0.maxModelLength = 2048 }

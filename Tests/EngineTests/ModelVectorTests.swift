@@ -87,7 +87,7 @@ struct ModelVectorTests {
     func `a head that is quantised at load stays near the stored one`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let weights = try model.weights(pool: .shared, kernels: kernels, quantizesToFloat8: true)
-        #expect(weights.head.format == .float8)
+        #expect(weights.lmHead.format == .float8)
         #expect(weights.embedding.format != .float8)
         let driver = try SequenceDriver(
             config: model.config, weights: weights, pool: .shared, kernels: kernels,

@@ -18,7 +18,7 @@ import Testing
             ([1, 2, 3, 4, 5, 0, 9, 2, 3, 4, 5, 1, 2, 3, 4, 5], 1, [1]),
             ([], 3, []), ([1], 3, []), ([1, 1], 3, []), ([1, 1, 1], 0, []),
         ] as [([Int32], Int, [Int32])])
-    func `what followed the last tokens before is guessed to follow again`(
+    func `what followed the last tokens before is proposed again`(
         tokens: [Int32], count: Int, drafts: [Int32]
     ) {
         #expect(NGramDrafter.drafts(after: tokens, count: count) == drafts)

@@ -25,14 +25,13 @@ final class SequenceDriver {
         init(_ promptIDs: [Int32], geometry: KVCacheGeometry) {
             promptCount = promptIDs.count
             tokens = promptIDs
-            globalTable = BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot)
-            slidingTable = BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot)
+            globalTable = BlockTable(blocksPerLogicalBlock: geometry.globalBlocksPerLogicalBlock)
+            slidingTable = BlockTable(blocksPerLogicalBlock: geometry.slidingBlocksPerLogicalBlock)
         }
     }
 
     let transformer: Transformer
     private let config: ModelConfig
-    private let kernels: KernelTable
     private let storage: KVStorage
     private let geometry: KVCacheGeometry
     private var freeBlocks: [Int32] = []
@@ -42,10 +41,9 @@ final class SequenceDriver {
         dataType: KVDataType = .f32, maxTokens: Int
     ) throws {
         self.config = config
-        self.kernels = kernels
         let layout = KVCacheLayout(config: config, dataType: dataType)
-        let slots = maxTokens / 16 + 64
-        let blocks = slots * (layout.globalBlocksPerSlot + layout.slidingBlocksPerSlot)
+        let logicalBlocks = maxTokens / 16 + 64
+        let blocks = logicalBlocks * (layout.globalBlocksPerLogicalBlock + layout.slidingBlocksPerLogicalBlock)
         geometry = layout.geometry(totalBlocks: blocks)
         storage = try KVStorage(layout: layout, totalBlocks: blocks)
         transformer = Transformer(
@@ -94,9 +92,7 @@ final class SequenceDriver {
             for row in part.rows { sequence.output.logits.append(Array(logits[row * width..<(row + 1) * width])) }
             sequence.computed += part.rows.count
             if sequence.computed == sequence.tokens.count, let last = sequence.output.logits.last {
-                let id = last.withUnsafeBufferPointer { row in
-                    row.baseAddress.map { Int32(kernels.argmax($0, width)) } ?? 0
-                }
+                let id = Int32(last.max().flatMap { last.firstIndex(of: $0) } ?? 0)
                 sequence.output.ids.append(id)
                 sequence.tokens.append(id)
             }
@@ -105,18 +101,18 @@ final class SequenceDriver {
     }
 
     private func allocate(_ sequence: Sequence, tokens: Int) {
-        let slots = (tokens + 15) / 16
-        while sequence.globalTable.blocks.count < slots * geometry.globalBlocksPerSlot {
+        let logicalBlocks = (tokens + 15) / 16
+        while sequence.globalTable.blocks.count < logicalBlocks * geometry.globalBlocksPerLogicalBlock {
             sequence.globalTable.blocks.append(freeBlocks.removeFirst())
         }
-        while sequence.slidingTable.blocks.count < slots * geometry.slidingBlocksPerSlot {
+        while sequence.slidingTable.blocks.count < logicalBlocks * geometry.slidingBlocksPerLogicalBlock {
             sequence.slidingTable.blocks.append(freeBlocks.removeFirst())
         }
     }
 
     private func freeOutsideWindow(_ sequence: Sequence) {
         let firstVisible = max(sequence.computed - config.slidingWindow + 1, 0)
-        for index in 0..<firstVisible / 16 * geometry.slidingBlocksPerSlot
+        for index in 0..<firstVisible / 16 * geometry.slidingBlocksPerLogicalBlock
         where sequence.slidingTable.blocks[index] != BlockTable.nullBlock {
             free(sequence.slidingTable.blocks[index])
             sequence.slidingTable.blocks[index] = BlockTable.nullBlock

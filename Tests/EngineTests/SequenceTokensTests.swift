@@ -32,18 +32,19 @@ import Testing
                 maxSequences: 4, maxBatchedTokens: 16, maxQueuedSequences: 4, maxModelLength: 100,
                 maxInterTokenLatency: nil),
             geometry: KVCacheGeometry(
-                blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 0, slidingWindow: 0, totalBlocks: 10))
-        func request(_ ids: [Int32], salt: [UInt8] = []) -> GenerationRequest {
+                blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 0, slidingWindow: 0,
+                totalBlocks: 10))
+        func request(_ ids: [Int32], cacheSalt: [UInt8] = []) -> GenerationRequest {
             var sampling = SamplingParameters()
             sampling.presencePenalty = 1
             var request = GenerationRequest(
                 id: SequenceID(1), promptIDs: ids, sampling: sampling, stop: StopConditions(), maxTokens: 1)
-            request.cacheSalt = salt
+            request.cacheSalt = cacheSalt
             return request
         }
         var prompt = try AdmittedPrompt(request([1, 2, 2]), scheduler, vocabularySize: 3)
         #expect(prompt.isPrompt(of: request([1, 2, 2])))
-        #expect(!prompt.isPrompt(of: request([1, 2, 2], salt: [1])) && !prompt.isPrompt(of: request([1, 2])))
+        #expect(!prompt.isPrompt(of: request([1, 2, 2], cacheSalt: [1])) && !prompt.isPrompt(of: request([1, 2])))
         #expect(prompt.counts(for: request([1, 2, 2])).prompt == [1, 2])
         #expect(throws: RequestError.self) { try AdmittedPrompt(request([1, 3]), scheduler, vocabularySize: 3) }
         #expect(throws: RequestError.self) { try AdmittedPrompt(request([]), scheduler, vocabularySize: 3) }

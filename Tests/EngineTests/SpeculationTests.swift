@@ -5,7 +5,7 @@ import Text
 
 @testable import Engine
 
-/// What guesses are good for, and that a request can do without; `EngineDeterminismTests` show that results are the same.
+/// The effect of draft tokens, and a request without them; `EngineDeterminismTests` show that results are the same.
 @Suite struct SpeculationTests {
     private static let loop: [Int32] = (0..<6).flatMap { _ in [41, 42, 43, 44, 45] }
 
@@ -28,11 +28,11 @@ import Text
 
     @Test func `a loop takes fewer steps and says the same`() async throws {
         let (plain, plainStatistics) = try await run(speculates: true, tokens: nil)
-        let (guessed, statistics) = try await run(speculates: true)
-        #expect(guessed == plain && plain.ids.count == 64)
+        let (speculated, statistics) = try await run(speculates: true)
+        #expect(speculated == plain && plain.ids.count == 64)
         #expect(plainStatistics.scheduler.drafts == 0)
         #expect(statistics.scheduler.acceptedDraftTokens > 20)
-        // An accepted guess is a step less; the last step may have one that is not counted.
+        // An accepted draft token is a step less; the last step may have one that is not counted.
         #expect(statistics.steps + statistics.scheduler.acceptedDraftTokens >= plainStatistics.steps - 1)
         #expect(statistics.steps < plainStatistics.steps * 2 / 3)
     }

@@ -27,10 +27,10 @@ struct AttentionTests {
             self.tokens = tokens
             keys = random.floats(tokens * width)
             values = random.floats(tokens * width)
-            let slots = (tokens + 15) / 16
-            table = (0..<Int32(2 * slots)).map { $0 }.shuffled(using: &random)
+            let logicalBlocks = (tokens + 15) / 16
+            table = (0..<Int32(2 * logicalBlocks)).map { $0 }.shuffled(using: &random)
             let (table, keys, values, blockBytes) = (table, keys, values, blockBytes)
-            bytes = [UInt8](repeating: 0xff, count: 2 * slots * blockBytes)
+            bytes = [UInt8](repeating: 0xff, count: 2 * logicalBlocks * blockBytes)
             let write =
                 switch type {
                 case .f32: kernels.writeCacheFloat32

@@ -85,17 +85,4 @@ struct ElementwiseTests {
         }
         #expect(relativeError(rotated, want) < 5e-7)
     }
-
-    @Test(arguments: [1, 16, 255, 4096, 10_007], KernelTable.available)
-    func `the sum of exponentials and the largest value`(count: Int, kernels: KernelTable) {
-        var random = RandomValues(seed: 7)
-        var values = random.floats(count, in: -20...20)
-        let place = count / 2
-        values[place] = 21
-        if place + 1 < count { values[count - 1] = 21 }
-        #expect(kernels.argmax(values, count) == place)
-        let want = values.reduce(0) { $0 + exp(Double($1) - 21) }
-        let got = kernels.sumOfExponentials(values, count, 21)
-        #expect(abs(got - want) / want < 1e-6)
-    }
 }

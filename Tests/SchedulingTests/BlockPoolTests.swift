@@ -17,7 +17,7 @@ import Testing
         #expect((0..<3).map { _ in pool.allocate() } == [1, 2, 0])
     }
 
-    @Test func `a block with two holders is free when both have released it`() {
+    @Test func `a block with two references is free after two releases`() {
         var pool = BlockPool(totalBlocks: 1)
         let block = pool.allocate()
         pool.retain(block)
@@ -42,30 +42,31 @@ import Testing
         let total = Int.random(in: 1...12, using: &random)
         var pool = BlockPool(totalBlocks: total)
         var free = (0..<Int32(total)).map { $0 }
-        var holders: [Int32: Int] = [:]
+        var references: [Int32: Int] = [:]
         for step in 0..<150 {
-            let held = holders.keys.sorted().randomElement(using: &random)
-            switch (Int.random(in: 0..<3, using: &random), held) {
+            let allocated = references.keys.sorted().randomElement(using: &random)
+            switch (Int.random(in: 0..<3, using: &random), allocated) {
             case (0, _) where !free.isEmpty:
                 let block = pool.allocate()
                 #expect(block == free.removeFirst(), "seed \(seed), step \(step)")
-                holders[block] = 1
+                references[block] = 1
             case (1, let block?):
                 pool.retain(block)
-                holders[block, default: 0] += 1
+                references[block, default: 0] += 1
             case (2, let block?):
                 pool.release(block)
-                holders[block, default: 0] -= 1
-                if holders[block] == 0 {
-                    holders[block] = nil
+                references[block, default: 0] -= 1
+                if references[block] == 0 {
+                    references[block] = nil
                     free.append(block)
                 }
             default: break
             }
             let counts = (0..<Int32(total)).map { pool.referenceCount(of: $0) }
-            let naiveCounts = (0..<Int32(total)).map { holders[$0] ?? 0 }
+            let naiveCounts = (0..<Int32(total)).map { references[$0] ?? 0 }
             #expect(counts == naiveCounts, "seed \(seed), step \(step)")
-            #expect(pool.freeBlocks == free.count && pool.heldBlocks == holders.count, "seed \(seed), step \(step)")
+            #expect(
+                pool.freeBlocks == free.count && pool.allocatedBlocks == references.count, "seed \(seed), step \(step)")
             #expect(pool.violatedInvariant() == nil, "seed \(seed), step \(step)")
         }
     }

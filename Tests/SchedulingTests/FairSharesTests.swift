@@ -96,13 +96,13 @@ import Testing
         ]
         for (id, priority, tenant) in entries.reversed() {
             shares.join(tenant)
-            queue.insert(SequenceID(id), SchedulingTerms(priority: priority, tenant: tenant))
+            queue.insert(SequenceID(id), SchedulingParameters(priority: priority, tenant: tenant))
         }
         shares.charge("a", 5)
         #expect(queue.prefix(9, shares).map(\.rawValue) == [7, 4, 3, 6, 1, 2, 5])
         #expect(queue.prefix(3, shares).map(\.rawValue) == [7, 4, 3])
-        queue.remove(SequenceID(3), SchedulingTerms(priority: 0, tenant: "b"))
-        queue.insert(SequenceID(3), SchedulingTerms(priority: 0, tenant: "b"))
+        queue.remove(SequenceID(3), SchedulingParameters(priority: 0, tenant: "b"))
+        queue.insert(SequenceID(3), SchedulingParameters(priority: 0, tenant: "b"))
         #expect(queue.prefix(4, shares).map(\.rawValue) == [7, 4, 3, 6])
         #expect(queue.count == 7 && queue.ids.count == 7)
     }

@@ -2,10 +2,12 @@ import Scheduling
 import Testing
 
 @Suite struct KVCacheGeometryTests {
-    @Test func `a global slot takes one block and a sliding slot three, as in Trinity Nano`() {
+    @Test func `a global logical block takes one block and a sliding logical block three, as in Trinity Nano`() {
         let geometry = KVCacheGeometry(
-            blockSize: 16, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 3, slidingWindow: 2048, totalBlocks: 0)
-        // 8192 tokens are 512 slots. The query at 8176 sees keys from 6129 on, which lie in slots 383 to 511.
+            blockSize: 16, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 3, slidingWindow: 2048,
+            totalBlocks: 0)
+        // 8192 tokens are 512 logical blocks. The query at 8176 sees keys from 6129 on, which lie in logical blocks 383 to
+        // 511.
         #expect(geometry.peakBlocks(tokens: 8192, chunk: 1) == 512 + 3 * 129)
         #expect(geometry.peakBlocks(tokens: 16, chunk: 16) == 4)
         #expect(geometry.peakBlocks(tokens: 17, chunk: 16) == 8)
@@ -17,7 +19,8 @@ import Testing
         for blockSize in 1...4 {
             for window in 1...7 {
                 let geometry = KVCacheGeometry(
-                    blockSize: blockSize, globalBlocksPerSlot: globalBlocks, slidingBlocksPerSlot: slidingBlocks,
+                    blockSize: blockSize, globalBlocksPerLogicalBlock: globalBlocks,
+                    slidingBlocksPerLogicalBlock: slidingBlocks,
                     slidingWindow: window, totalBlocks: 0)
                 for chunk in 1...6 {
                     // The peak of a longer sequence is at least that of a shorter one: the maximum grows with `tokens`.
@@ -35,9 +38,10 @@ import Testing
 
     /// Blocks that a step over `queries` needs, found key by key.
     private func naiveBlocks(_ queries: Range<Int>, _ geometry: KVCacheGeometry) -> Int {
-        let slots = Set((0..<queries.upperBound).map { $0 / geometry.blockSize })
+        let logicalBlocks = Set((0..<queries.upperBound).map { $0 / geometry.blockSize })
         let visible = (0..<queries.upperBound).filter { $0 > queries.lowerBound - geometry.slidingWindow }
-        let slidingSlots = Set(visible.map { $0 / geometry.blockSize })
-        return slots.count * geometry.globalBlocksPerSlot + slidingSlots.count * geometry.slidingBlocksPerSlot
+        let slidingLogicalBlocks = Set(visible.map { $0 / geometry.blockSize })
+        return logicalBlocks.count * geometry.globalBlocksPerLogicalBlock + slidingLogicalBlocks.count
+            * geometry.slidingBlocksPerLogicalBlock
     }
 }

@@ -8,16 +8,16 @@ import Testing
     private func makeCache(window: Int = 8, totalBlocks: Int = 40) -> KVCacheManager {
         KVCacheManager(
             geometry: KVCacheGeometry(
-                blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 3, slidingWindow: window,
+                blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 3, slidingWindow: window,
                 totalBlocks: totalBlocks))
     }
 
-    @Test func `both groups grow by whole slots`() {
+    @Test func `both groups grow by whole logical blocks`() {
         var cache = makeCache()
         cache.allocate(id, upTo: 5)
-        #expect(cache.blockTables(id).global == BlockTable(blocksPerSlot: 1, blocks: [0, 4]))
-        #expect(cache.blockTables(id).sliding == BlockTable(blocksPerSlot: 3, blocks: [1, 2, 3, 5, 6, 7]))
-        #expect(cache.blockTables(id).sliding.block(slot: 1, part: 2) == 7)
+        #expect(cache.blockTables(id).global == BlockTable(blocksPerLogicalBlock: 1, blocks: [0, 4]))
+        #expect(cache.blockTables(id).sliding == BlockTable(blocksPerLogicalBlock: 3, blocks: [1, 2, 3, 5, 6, 7]))
+        #expect(cache.blockTables(id).sliding.block(logicalBlock: 1, part: 2) == 7)
         cache.allocate(id, upTo: 8)
         #expect(cache.globalBlocks == 2 && cache.slidingBlocks == 6 && cache.freeBlocks == 32)
     }
@@ -44,7 +44,7 @@ import Testing
 
     @Test func `a long sequence costs global blocks only`() {
         var cache = makeCache(window: 8, totalBlocks: 30)
-        // 21 global blocks; the query at 80 sees 73...80: three sliding slots of three blocks.
+        // 21 global blocks; the query at 80 sees 73...80: three sliding logical blocks of three blocks.
         for position in 0...80 {
             cache.freeOutsideWindow(id, nextQuery: position)
             cache.allocate(id, upTo: position + 1)
@@ -56,7 +56,8 @@ import Testing
         for (globalBlocks, slidingBlocks) in [(2, 0), (0, 2)] {
             var cache = KVCacheManager(
                 geometry: KVCacheGeometry(
-                    blockSize: 4, globalBlocksPerSlot: globalBlocks, slidingBlocksPerSlot: slidingBlocks,
+                    blockSize: 4, globalBlocksPerLogicalBlock: globalBlocks,
+                    slidingBlocksPerLogicalBlock: slidingBlocks,
                     slidingWindow: 4, totalBlocks: 20))
             cache.allocate(id, upTo: 12)
             cache.freeOutsideWindow(id, nextQuery: 12)
@@ -68,7 +69,7 @@ import Testing
     }
 
     @Test(arguments: 1...20)
-    func `every key that a query sees has a block, and no slot outside all windows has one`(window: Int) {
+    func `every key that a query sees has a block, and no logical block outside all windows has one`(window: Int) {
         let length = 44
         for chunk in 1...24 {
             var cache = makeCache(window: window, totalBlocks: 100)
@@ -82,10 +83,10 @@ import Testing
                 for query in queries {
                     for key in 0...query where key > query - window { isSeen[key / 4] = true }
                 }
-                let isHeld = isSeen.indices.map { slot in
-                    (0..<3).map { sliding.block(slot: slot, part: $0) != BlockTable.nullBlock }
+                let isAllocated = isSeen.indices.map { logicalBlock in
+                    (0..<3).map { sliding.block(logicalBlock: logicalBlock, part: $0) != BlockTable.nullBlock }
                 }
-                #expect(isHeld == isSeen.map { [$0, $0, $0] }, "chunk \(chunk), queries \(queries)")
+                #expect(isAllocated == isSeen.map { [$0, $0, $0] }, "chunk \(chunk), queries \(queries)")
                 #expect(global.blocks.count == (queries.upperBound + 3) / 4)
                 #expect(!global.blocks.contains(BlockTable.nullBlock))
                 #expect(cache.freeBlocks >= 100 - cache.geometry.peakBlocks(tokens: length, chunk: chunk))

@@ -5,14 +5,14 @@ import Testing
 
 @Suite struct PrefixCacheTests {
     private static func hashes(_ count: Int) -> [PrefixHash] {
-        var chain = PrefixChain(salt: [], blockSize: 1)
+        var chain = PrefixChain(cacheSalt: [], blockSize: 1)
         for token in 0..<Int32(count) { chain.append(token) }
         return chain.hashes
     }
 
-    @Test func `a hash stands for the slot's tokens, all before them and the salt`() {
-        func hashes(_ tokens: [Int32], salt: [UInt8] = []) -> [PrefixHash] {
-            var chain = PrefixChain(salt: salt, blockSize: 2)
+    @Test func `a hash stands for the logical block's tokens, all before them and the salt`() {
+        func hashes(_ tokens: [Int32], cacheSalt: [UInt8] = []) -> [PrefixHash] {
+            var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: 2)
             for token in tokens { chain.append(token) }
             return chain.hashes
         }
@@ -22,7 +22,7 @@ import Testing
         #expect(hashes([1, 2, 3, 4])[1] != hashes([1, 2, 9, 4])[1])
         #expect(hashes([9, 2, 3, 4])[1] != hashes([1, 2, 3, 4])[1])
         #expect(hashes([1, 1, 1, 1])[0] != hashes([1, 1, 1, 1])[1])
-        #expect(hashes([1, 2], salt: [7]) != hashes([1, 2]))
+        #expect(hashes([1, 2], cacheSalt: [7]) != hashes([1, 2]))
         #expect(Set((0..<20_000).map { hashes([$0, 0])[0] }).count == 20_000)
     }
 
@@ -31,7 +31,8 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let parts = [(1, 1), (2, 1), (1, 0), (0, 2)].randomElement(using: &random) ?? (1, 1)
         let geometry = KVCacheGeometry(
-            blockSize: .random(in: 1...4, using: &random), globalBlocksPerSlot: parts.0, slidingBlocksPerSlot: parts.1,
+            blockSize: .random(in: 1...4, using: &random), globalBlocksPerLogicalBlock: parts.0,
+            slidingBlocksPerLogicalBlock: parts.1,
             slidingWindow: .random(in: 1...14, using: &random), totalBlocks: 100)
         let hashes = Self.hashes(12)
         var cache = PrefixCache(totalBlocks: 100)
@@ -46,8 +47,8 @@ import Testing
             }
         }
         for limit in 0...13 {
-            let longest = (0...min(limit, 12)).last { slots in
-                let query = slots * geometry.blockSize
+            let longest = (0...min(limit, 12)).last { logicalBlocks in
+                let query = logicalBlocks * geometry.blockSize
                 return (0..<query).allSatisfy { key in
                     let hash = hashes[key / geometry.blockSize]
                     let isSeen = key > query - geometry.slidingWindow
@@ -57,11 +58,11 @@ import Testing
                             || cache.blocks(PrefixCache.Key(hash: hash, group: .sliding)) != nil)
                 }
             }
-            #expect(cache.hit(hashes, limit: limit, geometry: geometry).slots == longest)
+            #expect(cache.hit(hashes, limit: limit, geometry: geometry).logicalBlocks == longest)
         }
     }
 
-    @Test func `the slot that has been idle for longest is evicted, one in use never`() {
+    @Test func `the logical block that has been idle for longest is evicted, one in use never`() {
         let keys = Self.hashes(3).map { PrefixCache.Key(hash: $0, group: .global) }
         var cache = PrefixCache(totalBlocks: 6)
         for (index, key) in keys.enumerated() { cache.keep(key, blocks: [Int32(2 * index), Int32(2 * index + 1)]) }

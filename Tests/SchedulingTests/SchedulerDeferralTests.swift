@@ -38,14 +38,14 @@ import Testing
     }
 
     @Test func `who lacks blocks takes them from a deferred one, whatever its rank`() throws {
-        // Slots of 4 tokens, two blocks each: the pool holds four slots.
+        // Logical blocks of 4 tokens, two blocks each: the pool holds four logical blocks.
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(one, promptTokens: 4, maxTokens: 12, priority: -1)
         try scheduler.add(two, promptTokens: 4, maxTokens: 12)
         step(&scheduler)
         step(&scheduler, late: [one])
         for _ in 0..<3 { step(&scheduler, deferred: [one]) }
-        // Its third slot is the pool's last; with the fourth it would be full.
+        // Its third logical block is the pool's last; with the fourth it would be full.
         var preempted: [SequenceID] = []
         for _ in 0..<6 { preempted += step(&scheduler, deferred: [one]).preempted }
         #expect(preempted == [one])

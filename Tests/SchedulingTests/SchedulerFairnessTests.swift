@@ -2,7 +2,8 @@ import Scheduling
 import TestSupport
 import Testing
 
-/// Slots of 4 tokens and more blocks than anybody needs: who is served when is a matter of rules 1 to 4 and 8 alone.
+/// Logical blocks of 4 tokens and more blocks than anybody needs: who is served when is a matter of rules 1 to 4 and 8
+/// alone.
 @Suite struct SchedulerFairnessTests {
     private func id(_ number: Int) -> SequenceID { SequenceID(UInt64(number)) }
 
@@ -112,7 +113,7 @@ import Testing
         for (number, priority) in [(1, 0), (2, 5), (3, 0)] {
             try scheduler.add(id(number), promptTokens: 1, maxTokens: 16, priority: priority)
         }
-        // Three sequences with two full slots of two blocks each: the pool is full, and all want a ninth token.
+        // Three sequences with two full logical blocks of two blocks each: the pool is full, and all want a ninth token.
         var batch = ScheduledBatch()
         repeat { batch = run(&scheduler) } while batch.preempted.isEmpty
         #expect(batch.preempted == [id(2)])

@@ -1,13 +1,13 @@
 import Scheduling
 import Testing
 
-/// Slots of 4 tokens take 2 blocks, and windows are so wide that nothing is freed before the end.
+/// Logical blocks of 4 tokens take 2 blocks, and windows are so wide that nothing is freed before the end.
 @Suite struct SchedulerPreemptionTests {
     private let a = SequenceID(1)
     private let b = SequenceID(2)
     private let c = SequenceID(3)
 
-    /// `a` and `b` with two full slots each, about to decode the ninth token, and no free block.
+    /// `a` and `b` with two full logical blocks each, about to decode the ninth token, and no free block.
     private func makeFullPool() throws -> Scheduler {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 1, maxTokens: 16)
@@ -43,7 +43,7 @@ import Testing
         try scheduler.add(a, promptTokens: 2, maxTokens: 14)
         try scheduler.add(b, promptTokens: 3, maxTokens: 13)
         for _ in 0..<6 { run(&scheduler) }
-        // a has computed 7 of the 8 tokens of its two slots, b all 8.
+        // a has computed 7 of the 8 tokens of its two logical blocks, b all 8.
         let batch = run(&scheduler)
         #expect(batch.ranges == [a: 7..<8])
         #expect(batch.preempted.isEmpty && scheduler.statistics.running == 2)
@@ -95,9 +95,9 @@ import Testing
         #expect(steps < 56 * 16 / 3, "\(steps)")
     }
 
-    @Test func `admission leaves a slot for every running sequence`() throws {
+    @Test func `admission leaves a logical block for every running sequence`() throws {
         for (totalBlocks, isAdmitted) in [(9, false), (10, true)] {
-            // a holds two blocks, b needs four; the watermark is two slots of two blocks.
+            // a holds two blocks, b needs four; the watermark is two logical blocks of two blocks.
             var scheduler = makeScheduler(window: 100, totalBlocks: totalBlocks)
             try scheduler.add(a, promptTokens: 3, maxTokens: 8)
             run(&scheduler)
@@ -124,7 +124,7 @@ import Testing
         for _ in 0..<7 { run(&scheduler) }
         scheduler.advance(scheduler.schedule())
         scheduler.appendToken(b)
-        // a fills its two slots and has no token to go on with; b needs a third slot, and none is free.
+        // a fills its two logical blocks and has no token to go on with; b needs a third logical block, and none is free.
         #expect(run(&scheduler) == ScheduledBatch())
         scheduler.appendToken(a)
         #expect(run(&scheduler).preempted == [b])

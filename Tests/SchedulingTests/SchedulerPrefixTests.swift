@@ -2,7 +2,7 @@ import Testing
 
 @testable import Scheduling
 
-/// Slots of 4 tokens, one block in each group.
+/// Logical blocks of 4 tokens, one block in each group.
 @Suite struct SchedulerPrefixTests {
     private let a = SequenceID(1)
     private let b = SequenceID(2)
@@ -19,8 +19,9 @@ import Testing
             maxBatchedTokens: maxBatchedTokens, window: window, totalBlocks: totalBlocks, cachesPrefixes: true)
     }
 
-    @Test func `a prompt that was computed before is computed from its last full slot on`() throws {
-        // The last token is always computed: of 12 tokens in three full slots the first two slots are used.
+    @Test func `a prompt that was computed before is computed from its last full logical block on`() throws {
+        // The last token is always computed: of 12 tokens in three full logical blocks the first two logical blocks are
+        // used.
         for (length, cached) in [(3, 0), (4, 0), (5, 4), (12, 8), (13, 12)] {
             var scheduler = makeScheduler()
             try scheduler.add(a, prompt: tokens(length), maxTokens: 1)
@@ -41,43 +42,44 @@ import Testing
         run(&scheduler)
         scheduler.finish(a)
         try scheduler.add(b, prompt: tokens(10) + tokens(10, from: 500), maxTokens: 1)
-        try scheduler.add(c, prompt: tokens(20), maxTokens: 1, salt: [1])
+        try scheduler.add(c, prompt: tokens(20), maxTokens: 1, cacheSalt: [1])
         let batch = run(&scheduler)
         #expect(batch.ranges == [b: 8..<20, c: 0..<20])
-        #expect(batch.admitted.map(\.cut) == [.notCached, .notCached])
+        #expect(batch.admitted.map(\.missReason) == [.notCached, .notCached])
     }
 
-    @Test func `what cut a hit short is told`() throws {
-        // All that can be, of a prompt that ends inside a slot.
+    @Test func `the reason of a short prefix match is reported`() throws {
+        // All that can be, of a prompt that ends inside a logical block.
         var scheduler = makeScheduler(window: 8, totalBlocks: 14)
         try scheduler.add(a, prompt: tokens(16), maxTokens: 1)
         run(&scheduler)
         scheduler.finish(a)
         try scheduler.add(b, prompt: tokens(13), maxTokens: 1)
-        #expect(run(&scheduler).admitted == [AdmittedSequence(id: b, cachedTokens: 12, cut: nil)])
+        #expect(run(&scheduler).admitted == [AdmittedSequence(id: b, cachedTokens: 12, missReason: nil)])
         scheduler.finish(b)
         try scheduler.add(c, prompt: tokens(17), maxTokens: 1, takesPrefix: false)
-        #expect(run(&scheduler).admitted.first?.cut == .notTaken)
+        #expect(run(&scheduler).admitted.first?.missReason == .notTaken)
     }
 
     @Test func `a window that is gone cuts a hit though the rest is there`() throws {
         let geometry = KVCacheGeometry(
-            blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: 8, totalBlocks: 100)
+            blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 1, slidingWindow: 8,
+            totalBlocks: 100)
         var manager = KVCacheManager(geometry: geometry)
-        var chain = PrefixChain(salt: [], blockSize: 4)
+        var chain = PrefixChain(cacheSalt: [], blockSize: 4)
         for token in tokens(40) { chain.append(token) }
         manager.allocate(a, upTo: 40)
-        // Slots leave the window unknown to the cache, so that only the last ones are there in the sliding group.
+        // Logical blocks leave the window unknown to the cache, so that only the last ones are there in the sliding group.
         manager.freeOutsideWindow(a, nextQuery: 40)
         manager.cache(a, computedTokens: 40, hashes: chain.hashes)
         let short = manager.prefixHit(chain.hashes, tokens: 21)
-        #expect(short.slots == 0 && short.cut == .windowEvicted)
+        #expect(short.logicalBlocks == 0 && short.missReason == .windowEvicted)
         let long = manager.prefixHit(chain.hashes, tokens: 41)
-        #expect(long.slots == 10 && long.cut == nil)
+        #expect(long.logicalBlocks == 10 && long.missReason == nil)
     }
 
     @Test(arguments: [1, 3, 4, 5, 8, 9, 30, 1000])
-    func `a conversation recomputes at most one slot more than its new tokens`(window: Int) throws {
+    func `a conversation recomputes at most one logical block more than its new tokens`(window: Int) throws {
         var scheduler = makeScheduler(maxBatchedTokens: 7, window: window, totalBlocks: 500)
         var conversation = tokens(9)
         for turn in 0..<20 as Range<UInt64> {
@@ -136,7 +138,7 @@ import Testing
         run(&scheduler)
         scheduler.finish(a)
         #expect(scheduler.statistics.cachedBlocks == 8)
-        // Six blocks of other content: two are free, four are the last two slots of a.
+        // Six blocks of other content: two are free, four are the last two logical blocks of a.
         try scheduler.add(b, prompt: tokens(9, from: 500), maxTokens: 1)
         run(&scheduler)
         scheduler.finish(b)
@@ -144,13 +146,13 @@ import Testing
         #expect(run(&scheduler).ranges == [c: 8..<17])
     }
 
-    @Test func `a hit survives the loss of sliding slots that no query sees`() throws {
-        // Four global slots, of a window of 4 two sliding slots at a time: nine blocks are just enough.
+    @Test func `a hit survives the loss of sliding logical blocks that no query sees`() throws {
+        // Four global logical blocks, of a window of 4 two sliding logical blocks at a time: nine blocks are just enough.
         var scheduler = makeScheduler(maxBatchedTokens: 4, window: 4, totalBlocks: 9)
         try scheduler.add(a, prompt: tokens(17), maxTokens: 1)
         for _ in 0..<5 { run(&scheduler) }
         scheduler.finish(a)
-        // Another sequence takes two free blocks and evicts the two sliding slots that were let go of first.
+        // Another sequence takes two free blocks and evicts the two sliding logical blocks that were freed first.
         try scheduler.add(b, prompt: tokens(4, from: 500), maxTokens: 1)
         run(&scheduler)
         scheduler.finish(b)
@@ -165,7 +167,7 @@ import Testing
         for _ in 0..<8 { run(&scheduler) }
         #expect(run(&scheduler).preempted == [b])
         scheduler.finish(a)
-        // Of b's two slots the last has lost its blocks to a.
+        // Of b's two logical blocks the last has lost its blocks to a.
         #expect(run(&scheduler).ranges == [b: 4..<9])
     }
 

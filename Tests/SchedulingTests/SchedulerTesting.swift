@@ -3,7 +3,7 @@
 import Scheduling
 import Testing
 
-/// A scheduler over slots of 4 tokens, one block in each group.
+/// A scheduler over logical blocks of 4 tokens, one block in each group.
 func makeScheduler(
     maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
     totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false,
@@ -16,7 +16,7 @@ func makeScheduler(
     return Scheduler(
         limits: limits,
         geometry: KVCacheGeometry(
-            blockSize: 4, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 1, slidingWindow: window,
+            blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 1, slidingWindow: window,
             totalBlocks: totalBlocks),
         cachesPrefixes: cachesPrefixes)
 }
@@ -29,7 +29,7 @@ extension Scheduler {
     ) throws(AdmissionError) {
         try add(
             id, prompt: Array(repeating: 0, count: promptTokens), maxTokens: maxTokens,
-            terms: SchedulingTerms(priority: priority, tenant: tenant, deadline: deadline))
+            parameters: SchedulingParameters(priority: priority, tenant: tenant, deadline: deadline))
     }
 
     /// When time does not matter.

@@ -59,7 +59,8 @@ import Testing
     @Test func `a sequence that could never end is refused with the numbers, the largest that can runs to its end`()
         throws
     {
-        // A window of 4 lies in two sliding slots at most; that leaves 6 of 8 blocks for global slots: 24 computed tokens.
+        // A window of 4 lies in two sliding logical blocks at most; that leaves 6 of 8 blocks for global logical blocks: 24
+        // computed tokens.
         var scheduler = makeScheduler(window: 4, totalBlocks: 8)
         #expect(throws: AdmissionError.neverFits(needed: 9, pool: 8)) {
             try scheduler.add(a, promptTokens: 20, maxTokens: 6)

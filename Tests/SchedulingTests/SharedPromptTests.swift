@@ -25,12 +25,12 @@ import Testing
         var shared = makeScheduler(maxBatchedTokens: 16, totalBlocks: 60, cachesPrefixes: true)
         var separate = shared
         for round in 0..<3 {
-            let prompt = shared.share(ids(21), salt: [UInt8(round / 2)])
+            let prompt = shared.share(ids(21), cacheSalt: [UInt8(round / 2)])
             for choice in 0..<4 {
                 let id = SequenceID(UInt64(round * 4 + choice))
                 try shared.add(id, prompt: prompt, maxTokens: 5, takesPrefix: choice < 3)
                 try separate.add(
-                    id, prompt: ids(21), maxTokens: 5, salt: [UInt8(round / 2)], takesPrefix: choice < 3)
+                    id, prompt: ids(21), maxTokens: 5, cacheSalt: [UInt8(round / 2)], takesPrefix: choice < 3)
             }
             while !shared.isIdle {
                 let (one, other) = (step(&shared), step(&separate))
@@ -58,11 +58,11 @@ import Testing
     }
 
     @Test func `a step admits long prompts a few at a time, and all in the end`() throws {
-        let slots = 1500
+        let logicalBlocks = 1500
         var scheduler = makeScheduler(
             maxSequences: 20, maxBatchedTokens: 200_000, maxQueuedSequences: 20, totalBlocks: 200_000,
             cachesPrefixes: true)
-        let prompt = scheduler.share(ids(slots * 4 + 1))
+        let prompt = scheduler.share(ids(logicalBlocks * 4 + 1))
         for choice in 0..<20 { try scheduler.add(SequenceID(UInt64(choice)), prompt: prompt, maxTokens: 5) }
         var admitted: [Int] = []
         while admitted.reduce(0, +) < 20, admitted.count < 20 {
@@ -73,11 +73,11 @@ import Testing
         #expect(admitted == [3, 3, 3, 3, 3, 3, 2])
     }
 
-    @Test func `a choice lets go of what others hold in a fraction of the time that the last one takes`() throws {
-        let slots = 20_000
+    @Test func `a choice releases what others use in a fraction of the time that the last one takes`() throws {
+        let logicalBlocks = 20_000
         var scheduler = makeScheduler(
             maxBatchedTokens: 100_000, totalBlocks: 200_000, cachesPrefixes: true)
-        let prompt = scheduler.share(ids(slots * 4 + 1))
+        let prompt = scheduler.share(ids(logicalBlocks * 4 + 1))
         for choice in 0..<8 { try scheduler.add(SequenceID(UInt64(choice)), prompt: prompt, maxTokens: 50) }
         for _ in 0..<20 where scheduler.statistics.running < 8 { run(&scheduler) }
         #expect(scheduler.statistics.running == 8)

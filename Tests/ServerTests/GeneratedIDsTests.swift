@@ -93,7 +93,7 @@ import Text
                 "/v1/chat/completions",
                 ["messages": [Self.question, .object(message), Self.question], "max_tokens": 1])
             let cached = next.json["usage"]?["prompt_tokens_details"]?["cached_tokens"]?.integer ?? 0
-            // All whole slots of what was computed: the last token never is.
+            // All whole logical blocks of what was computed: the last token never is.
             #expect((cached >= (total - 1) / 16 * 16) == isFound, "\(cached) of \(total)")
         }
         await server.stop()

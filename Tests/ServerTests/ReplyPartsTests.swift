@@ -60,10 +60,10 @@ import Text
         await server.stop()
     }
 
-    @Test func `reasoning ends when its budget is spent, guessed tokens or not`() async throws {
+    @Test func `reasoning ends when its budget is spent, with draft tokens or without`() async throws {
         var replies: [JSONValue] = []
-        for guesses in [nil, 4] {
-            let server = try await TestServer.start { $0.engine.speculativeTokens = guesses }
+        for draftTokens in [nil, 4] {
+            let server = try await TestServer.start { $0.engine.speculativeTokens = draftTokens }
             for budget in [0, 5] {
                 let reply = try await ask(
                     server, Self.question,

@@ -13,10 +13,10 @@ extension StreamSamples {
     func makeStream(
         _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
         reply: ReplyReader? = nil
-    ) throws -> CompletionStream {
+    ) throws -> ResponseStream {
         var object = body
         let options: GenerationOptions
-        var form: (any ReplyForm)?
+        var formatter: (any ResponseFormatter)?
         switch endpoint {
         case .completions:
             object["prompt"] = [1]
@@ -29,21 +29,21 @@ extension StreamSamples {
             object["max_tokens"] = 8
             let translation = try MessagesRequest.translate(.object(object))
             options = try ChatCompletionRequest(translation, for: .sample).options
-            form = translation.form
+            formatter = translation.formatter
         case .responses:
             object["input"] = "x"
             let translation = try ResponsesRequest.translate(.object(object))
             options = try ChatCompletionRequest(translation, for: .sample).options
-            form = translation.form
+            formatter = translation.formatter
         }
-        return CompletionStream(
+        return ResponseStream(
             endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-            reply: reply, form: form, firstSequence: SequenceID(100), names: names)
+            reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names)
     }
 
     func makeStream(
         _ endpoint: Endpoint, json: String, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly
-    ) throws -> CompletionStream {
+    ) throws -> ResponseStream {
         try makeStream(endpoint, JSONValue(parsing: json).object ?? [:], prompts: prompts, names: names)
     }
 

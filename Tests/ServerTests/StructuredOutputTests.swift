@@ -37,10 +37,10 @@ import Text
             && tags.allSatisfy { ["kind", "old"].contains($0) } && value.object?.count == 3
     }
 
-    @Test func `every choice follows the schema, whole, streamed, and guessed`() async throws {
+    @Test func `every choice follows the schema, whole, streamed, and with draft tokens`() async throws {
         var texts: [[String]] = []
-        for guesses in [nil, 6] {
-            let server = try await TestServer.start { $0.engine.speculativeTokens = guesses }
+        for draftTokens in [nil, 6] {
+            let server = try await TestServer.start { $0.engine.speculativeTokens = draftTokens }
             var members = format(Self.person)
             members["n"] = 6
             let whole = try await server.post("/v1/chat/completions", body(members))

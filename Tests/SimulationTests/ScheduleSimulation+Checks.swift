@@ -61,7 +61,7 @@ extension ScheduleSimulation {
     private func checkOrder(_ batch: ScheduledBatch, _ running: [Script]) throws(Failure) {
         func computed(_ script: Script) -> Int { batch.sequences.first { $0.id == script.id }?.tokens.count ?? 0 }
         let statistics = scheduler.statistics
-        let isPoolEmpty = statistics.freeBlocks + statistics.cachedBlocks < geometry.blocksPerSlot
+        let isPoolEmpty = statistics.freeBlocks + statistics.cachedBlocks < geometry.blocksPerLogicalBlock
         let running = running.filter { !batch.preempted.contains($0.id) }.sorted { $0.rank < $1.rank }
         if let first = running.first(where: { !deferred.contains($0.id) }) {
             try expect(computed(first) > 0, "\(first.id) is the first and does not advance")
@@ -132,7 +132,7 @@ extension ScheduleSimulation {
         }
     }
 
-    /// A sequence starts behind what the cache has of it, which is whole slots and never all of it.
+    /// A sequence starts behind what the cache has of it, which is whole logical blocks and never all of it.
     private mutating func begin(_ index: Int, hit: Int) throws(Failure) {
         let id = live[index].id
         try expect(hit % geometry.blockSize == 0 && hit < live[index].tokens.count, "\(id) starts at \(hit)")
@@ -140,7 +140,7 @@ extension ScheduleSimulation {
         if hit > 0 {
             hits.all += 1
             if live[index].runs > 0 { hits.afterPreemption += 1 }
-            if geometry.firstSlidingSlot(forQueryAt: hit) > 0 { hits.behindWindow += 1 }
+            if geometry.firstSlidingLogicalBlock(forQueryAt: hit) > 0 { hits.behindWindow += 1 }
             if id.rawValue >= 100 { hits.ofConversation += 1 }
         }
         live[index].runs += 1

@@ -57,7 +57,7 @@ struct ScheduleSimulation {
     /// Steps that suffice.
     private var bound: Int
     /// Seconds for a step, and for each token or pair of it.
-    private let guesses: Bool
+    private let speculates: Bool
     /// Whether some sequences cannot sample when they should.
     private let defers: Bool
     /// Those that cannot sample now.
@@ -91,8 +91,8 @@ struct ScheduleSimulation {
             maxModelLength: random.oneIn(2) ? nil : .random(in: 30...90, using: &random),
             maxInterTokenLatency: machine.oneIn(2) ? nil : .milliseconds(Int.random(in: 1...100, using: &machine)))
         limits.minimumChunk = .random(in: 1...6, using: &machine)
-        guesses = machine.oneIn(2)
-        if guesses { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
+        speculates = machine.oneIn(2)
+        if speculates { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }
         defers = machine.oneIn(2)
         costs = (
             .random(in: 0...0.02, using: &machine), .random(in: 0...0.01, using: &machine),
@@ -100,8 +100,8 @@ struct ScheduleSimulation {
         )
         let parts = [(1, 3), (1, 1), (2, 1), (1, 0), (0, 1), (0, 2)].randomElement(using: &machine) ?? (1, 1)
         var geometry = KVCacheGeometry(
-            blockSize: .random(in: 1...5, using: &machine), globalBlocksPerSlot: parts.0,
-            slidingBlocksPerSlot: parts.1, slidingWindow: .random(in: 1...30, using: &machine), totalBlocks: 0)
+            blockSize: .random(in: 1...5, using: &machine), globalBlocksPerLogicalBlock: parts.0,
+            slidingBlocksPerLogicalBlock: parts.1, slidingWindow: .random(in: 1...30, using: &machine), totalBlocks: 0)
         // Between too small for the longest sequence and just enough for two of them: the pool is what all fight for.
         let longest = arrivals.map { $0.promptTokens + $0.maxTokens }.max() ?? 1
         let peak = geometry.peakBlocks(tokens: longest, chunk: limits.maxBatchedTokens)
@@ -128,7 +128,8 @@ struct ScheduleSimulation {
         try expect(scheduler.schedule(now: now) == ScheduledBatch(), "an idle scheduler schedules")
         let statistics = scheduler.statistics
         try expect(
-            statistics.freeBlocks + statistics.cachedBlocks == geometry.totalBlocks, "a block is held when nothing runs"
+            statistics.freeBlocks + statistics.cachedBlocks == geometry.totalBlocks,
+            "a block is allocated when nothing runs"
         )
         try expect(cachesPrefixes || statistics.cachedBlocks == 0, "a block is cached though nothing is to be")
         try expect(
@@ -183,11 +184,12 @@ struct ScheduleSimulation {
     private mutating func addArrivals() {
         for var script in arrivals.filter({ $0.arrival <= step }).sorted(by: { $0.id < $1.id }) {
             script.deadline = script.patience.map { now + $0 }
-            let terms = SchedulingTerms(
+            let parameters = SchedulingParameters(
                 priority: script.priority, tenant: script.tenant, deadline: script.deadline)
             do throws(AdmissionError) {
                 try scheduler.add(
-                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, terms: terms, salt: script.salt)
+                    script.id, prompt: script.tokens, maxTokens: script.maxTokens, parameters: parameters,
+                    cacheSalt: script.cacheSalt)
                 accepted.insert(script.id)
                 live.append(script)
                 prompts[script.id] = script.tokens
@@ -252,7 +254,7 @@ struct ScheduleSimulation {
     }
 
     private mutating func offerDrafts() -> [SequenceID: Int] {
-        guard guesses else { return [:] }
+        guard speculates else { return [:] }
         var offers: [SequenceID: Int] = [:]
         for script in live where script.sampledTokens > 0 && !machine.oneIn(4) {
             offers[script.id] = .random(in: 1...5, using: &machine)

@@ -26,7 +26,7 @@ struct Script {
     var contents: [UInt64] = []
     /// What the memory has for the last computed token and for each draft behind it.
     var lastContents: [UInt64] = []
-    /// Guesses of the tokens that follow, in the step under way.
+    /// Draft tokens of the current step.
     var drafts: [Int32] = []
     var computedTokens = 0
     /// Tokens computed for it, in all runs.
@@ -42,7 +42,7 @@ struct Script {
     var rank: (Int, SequenceID) { (priority, id) }
 
     /// Sequences of different salts share nothing; those of one topic mostly say the same.
-    var salt: [UInt8] { [UInt8(topic / 2)] }
+    var cacheSalt: [UInt8] { [UInt8(topic / 2)] }
 
     static func promptToken(_ topic: Int, at position: Int, _ random: inout SeededGenerator) -> Int32 {
         random.oneIn(30) ? Int32.random(in: 0..<3, using: &random) : Int32(10 + topic % 2 + position % 7)
@@ -53,7 +53,7 @@ struct Script {
         Int32(SimulatedMemory.withoutTag(content) % 5)
     }
 
-    /// Guesses of the tokens that follow what comes to `content`, now and then a wrong one.
+    /// Draft tokens that follow what comes to `content`, now and then a wrong one.
     static func drafts(_ count: Int, after content: UInt64, _ random: inout SeededGenerator) -> [Int32] {
         var (content, drafts) = (content, [Int32]())
         for _ in 0..<count {

@@ -40,8 +40,8 @@ struct SimulatedMemory {
         let (id, queries) = (scheduled.id, scheduled.tokens)
         // The first query sees the furthest back, the last one the furthest on; between them nothing is left out.
         let window = max(0, queries.lowerBound - geometry.slidingWindow + 1)
-        for (table, firstKey) in [(tables.global, 0), (tables.sliding, window)] where table.blocksPerSlot > 0 {
-            for part in 0..<table.blocksPerSlot {
+        for (table, firstKey) in [(tables.global, 0), (tables.sliding, window)] where table.blocksPerLogicalBlock > 0 {
+            for part in 0..<table.blocksPerLogicalBlock {
                 for position in queries {
                     guard let place = place(of: position, part: part, in: table) else {
                         return "\(id) has no block for its token \(position)"
@@ -65,16 +65,16 @@ struct SimulatedMemory {
     func lastContents(
         _ scheduled: ScheduledSequence, tables: (global: BlockTable, sliding: BlockTable)
     ) -> [UInt64] {
-        let table = tables.global.blocksPerSlot > 0 ? tables.global : tables.sliding
+        let table = tables.global.blocksPerLogicalBlock > 0 ? tables.global : tables.sliding
         return scheduled.tokens.suffix(scheduled.drafts + 1).compactMap {
             place(of: $0, part: 0, in: table).map { entries[$0] }
         }
     }
 
     private func place(of position: Int, part: Int, in table: BlockTable) -> Int? {
-        let slot = position / geometry.blockSize
-        guard slot * table.blocksPerSlot < table.blocks.count else { return nil }
-        let block = table.block(slot: slot, part: part)
+        let logicalBlock = position / geometry.blockSize
+        guard logicalBlock * table.blocksPerLogicalBlock < table.blocks.count else { return nil }
+        let block = table.block(logicalBlock: logicalBlock, part: part)
         guard block != BlockTable.nullBlock else { return nil }
         return Int(block) * geometry.blockSize + position % geometry.blockSize
     }

@@ -32,7 +32,5 @@ extension KernelTable {
         route: Portable.route,
         combineExperts: Portable.combineExperts,
         multiply: Portable.multiplyFloat32,
-        operationsPerIteration: 64,
-        argmax: Portable.argmax,
-        sumOfExponentials: Portable.sumOfExponentials)
+        operationsPerIteration: 64)
 }

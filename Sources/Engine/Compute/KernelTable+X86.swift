@@ -34,9 +34,7 @@
             route: AVX2.route,
             combineExperts: AVX2.combineExperts,
             multiply: AVX2.multiplyFloat32,
-            operationsPerIteration: 128,
-            argmax: AVX2.argmax,
-            sumOfExponentials: AVX2.sumOfExponentials)
+            operationsPerIteration: 128)
 
         /// For CPUs with AVX-512, BF16 and VBMI, with activations to 16 bits of precision.
         static let avx512Exact: KernelTable = {
@@ -80,8 +78,6 @@
             route: AVX512.route,
             combineExperts: AVX512.combineExperts,
             multiply: AVX512.multiplyBFloat16,
-            operationsPerIteration: 1024,
-            argmax: AVX512.argmax,
-            sumOfExponentials: AVX512.sumOfExponentials)
+            operationsPerIteration: 1024)
     }
 #endif

@@ -105,7 +105,4 @@ struct KernelTable: Sendable {
     /// Operations in registers alone, and how many one round of them is.
     var multiply: @Sendable (_ iterations: Int) -> Float
     var operationsPerIteration: Int
-
-    var argmax: @Sendable (_ values: UnsafePointer<Float>, _ count: Int) -> Int
-    var sumOfExponentials: @Sendable (_ values: UnsafePointer<Float>, _ count: Int, _ maximum: Float) -> Double
 }

@@ -9,7 +9,7 @@ struct GrammarChain: Sendable {
     /// What has to be worked out next; `nil` when nothing has.
     private var next: GrammarMatcher?
 
-    /// - Parameter drafts: guesses of the tokens that follow. The chain ends before one that must not come.
+    /// - Parameter drafts: proposed next tokens. The chain ends before one that must not come.
     init(_ matcher: GrammarMatcher, drafts: [Int32] = []) {
         self.drafts = drafts
         next = matcher
@@ -59,7 +59,7 @@ struct GrammarChain: Sendable {
             next = nil
             guard known.count <= drafts.count, matcher.limit == nil else { return }
             let draft = drafts[known.count - 1]
-            // Whatever ends the text ends the guesses, too.
+            // Whatever ends the text ends the drafts, too.
             guard matcher.mask?.contains(draft) ?? true else { return }
             var following = matcher
             following.append(draft)

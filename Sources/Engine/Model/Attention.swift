@@ -56,8 +56,10 @@ struct Attention {
             kernels.rotate(key, groups, width, cosines, sines)
         }
         let place = layout.places[layer]
-        let (slot, token) = context.plan.positions[row].quotientAndRemainder(dividingBy: KVCacheLayout.blockSize)
-        let block = context.plan.table(row: row, type: type)[slot * layout.blocksPerSlot(type) + place.part]
+        let (logicalBlock, token) = context.plan.positions[row].quotientAndRemainder(
+            dividingBy: KVCacheLayout.blockSize)
+        let block = context.plan.table(row: row, type: type)[
+            logicalBlock * layout.blocksPerLogicalBlock(type) + place.part]
         let target = context.storage.base + Int(block) * layout.bytesPerBlock + place.index * layout.bytesPerLayer
         switch layout.dataType {
         case .f32: kernels.writeCacheFloat32(key, value, groups, width, target, token)

@@ -131,7 +131,8 @@ struct CacheReader {
         attend(
             context.query.base + unit * heads * width, heads, width,
             context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
-            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part, layout.blocksPerSlot(type),
+            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part,
+            layout.blocksPerLogicalBlock(type),
             max(segment * Self.segmentLength, firstKey(position)),
             min((segment + 1) * Self.segmentLength, position + 1),
             1 / Float(width).squareRoot(), partial)

@@ -23,8 +23,8 @@ struct ForwardPlan {
             let end = sequence.start + sequence.rows.count
             let layout = storage.layout
             let firstVisible = max(sequence.start - config.slidingWindow + 1, 0)
-            Self.check(sequence.globalTable, layout.globalBlocksPerSlot, 0..<end, storage)
-            Self.check(sequence.slidingTable, layout.slidingBlocksPerSlot, firstVisible..<end, storage)
+            Self.check(sequence.globalTable, layout.globalBlocksPerLogicalBlock, 0..<end, storage)
+            Self.check(sequence.slidingTable, layout.slidingBlocksPerLogicalBlock, firstVisible..<end, storage)
             spans.append(sequence.start..<end)
             let globalStart = numbers.count
             numbers += sequence.globalTable.blocks
@@ -40,20 +40,21 @@ struct ForwardPlan {
         tables = Buffer(numbers)
     }
 
-    /// The table of a row: block of slot s and part p at `s * blocksPerSlot + p`.
+    /// The table of a row: block of logical block s and part p at `s * blocksPerLogicalBlock + p`.
     func table(row: Int, type: ModelConfig.LayerType) -> UnsafePointer<Int32> {
         UnsafePointer(tables.base + (type == .full ? globalStarts[row] : slidingStarts[row]))
     }
 
-    private static func check(_ table: BlockTable, _ blocksPerSlot: Int, _ positions: Range<Int>, _ storage: KVStorage)
-    {
-        guard blocksPerSlot > 0 else { return }
-        precondition(table.blocksPerSlot == blocksPerSlot, "a table is of its group")
+    private static func check(
+        _ table: BlockTable, _ blocksPerLogicalBlock: Int, _ positions: Range<Int>, _ storage: KVStorage
+    ) {
+        guard blocksPerLogicalBlock > 0 else { return }
+        precondition(table.blocksPerLogicalBlock == blocksPerLogicalBlock, "a table is of its group")
         let first = positions.lowerBound / KVCacheLayout.blockSize
         let end = (positions.upperBound + KVCacheLayout.blockSize - 1) / KVCacheLayout.blockSize
-        precondition(table.blocks.count >= end * blocksPerSlot, "every token of the step has a slot")
-        for block in table.blocks[first * blocksPerSlot..<end * blocksPerSlot] {
-            precondition((0..<Int32(storage.totalBlocks)).contains(block), "a visible slot has its blocks")
+        precondition(table.blocks.count >= end * blocksPerLogicalBlock, "every token of the step has a logical block")
+        for block in table.blocks[first * blocksPerLogicalBlock..<end * blocksPerLogicalBlock] {
+            precondition((0..<Int32(storage.totalBlocks)).contains(block), "a visible logical block has its blocks")
         }
     }
 }

@@ -19,12 +19,13 @@ public enum KVDataType: String, Sendable, CaseIterable {
     }
 }
 
-/// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and slots.
+/// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and logical
+/// blocks.
 ///
 /// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), in
 /// fp8 then their scales): in the keys the 16 tokens lie side by side, so that one vector holds the scores of a block.
 public struct KVCacheLayout: Sendable, Equatable {
-    /// Tokens a slot.
+    /// Tokens a logical block.
     public static let blockSize = 16
 
     public let dataType: KVDataType
@@ -32,8 +33,8 @@ public struct KVCacheLayout: Sendable, Equatable {
     public let headDimension: Int
     /// Layers whose keys and values share a block: the greatest common divisor of the groups' sizes.
     public let layersPerPart: Int
-    public let globalBlocksPerSlot: Int
-    public let slidingBlocksPerSlot: Int
+    public let globalBlocksPerLogicalBlock: Int
+    public let slidingBlocksPerLogicalBlock: Int
     public let slidingWindow: Int
     /// Where each layer's keys and values are.
     let places: [Place]
@@ -54,8 +55,8 @@ public struct KVCacheLayout: Sendable, Equatable {
         let slidingLayers = config.layers - globalLayers
         let layersPerPart = greatestCommonDivisor(globalLayers, slidingLayers)
         self.layersPerPart = layersPerPart
-        globalBlocksPerSlot = globalLayers / layersPerPart
-        slidingBlocksPerSlot = slidingLayers / layersPerPart
+        globalBlocksPerLogicalBlock = globalLayers / layersPerPart
+        slidingBlocksPerLogicalBlock = slidingLayers / layersPerPart
         var seen: [ModelConfig.LayerType: Int] = [:]
         places = config.layerTypes.map { type in
             let number = seen[type, default: 0]
@@ -64,8 +65,8 @@ public struct KVCacheLayout: Sendable, Equatable {
         }
     }
 
-    func blocksPerSlot(_ type: ModelConfig.LayerType) -> Int {
-        type == .full ? globalBlocksPerSlot : slidingBlocksPerSlot
+    func blocksPerLogicalBlock(_ type: ModelConfig.LayerType) -> Int {
+        type == .full ? globalBlocksPerLogicalBlock : slidingBlocksPerLogicalBlock
     }
 
     /// Bytes of one block: a part's keys and values of 16 tokens.
@@ -77,8 +78,9 @@ public struct KVCacheLayout: Sendable, Equatable {
     /// What the scheduler has to know of the cache.
     public func geometry(totalBlocks: Int) -> KVCacheGeometry {
         KVCacheGeometry(
-            blockSize: Self.blockSize, globalBlocksPerSlot: globalBlocksPerSlot,
-            slidingBlocksPerSlot: slidingBlocksPerSlot, slidingWindow: slidingWindow, totalBlocks: totalBlocks)
+            blockSize: Self.blockSize, globalBlocksPerLogicalBlock: globalBlocksPerLogicalBlock,
+            slidingBlocksPerLogicalBlock: slidingBlocksPerLogicalBlock, slidingWindow: slidingWindow,
+            totalBlocks: totalBlocks)
     }
 }
 

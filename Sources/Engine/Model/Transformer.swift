@@ -50,7 +50,7 @@ final class Transformer {
     /// (logitRows, vocabularySize), valid until the next call.
     ///
     /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size,
-    ///   and tables that hold every slot the rows can see.
+    ///   and tables that hold every logical block the rows can see.
     func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
@@ -92,7 +92,7 @@ final class Transformer {
     /// - Precondition: at most `maxLogitRows` rows.
     func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
         precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
-        // A prompt's middle chunks want no logits, and the head is the largest matrix.
+        // A prompt's middle chunks want no logits, and the LM head is the largest matrix.
         guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)
@@ -103,10 +103,10 @@ final class Transformer {
         }
         finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
-        context.traffic.weightBytes += weights.head.bytes + weights.finalNorm.bytes
-        let head = weights.head.view
-        context.pool.forEachSlice(of: head.blocks) { blocks in
-            head.multiply(
+        context.traffic.weightBytes += weights.lmHead.bytes + weights.finalNorm.bytes
+        let lmHead = weights.lmHead.view
+        context.pool.forEachSlice(of: lmHead.blocks) { blocks in
+            lmHead.multiply(
                 finalHidden, xRows: nil, tokens: rows.count, into: logits.base, yStride: config.vocabularySize,
                 blocks: blocks, kernels: context.kernels)
         }

@@ -1,5 +1,5 @@
-/// Guesses the tokens that follow a sequence: those that followed when its last tokens occurred before. Replies that
-/// repeat their prompt, as summaries, edits of code and answers from documents do, are guessed well, others seldom
+/// Proposes draft tokens: those that followed when its last tokens occurred before. Replies that
+/// repeat their prompt, as summaries, edits of code and answers from documents do, get good drafts, others seldom
 /// (Saxena, "Prompt Lookup Decoding", 2023).
 enum NGramDrafter {
     /// How many last tokens are looked for: as many as possible, up to `longest`, and not at all below `shortest`.
@@ -7,11 +7,11 @@ enum NGramDrafter {
     static let shortest = 2
     /// How far back they are looked for: 32768 tokens are searched in some 10 us.
     static let horizon = 32768
-    /// The last tokens that a guess can depend on.
+    /// The last tokens that a draft can depend on.
     static let reach = horizon + longest
 
-    /// `count` guesses, or none. Of equally long matches the latest counts; where it reaches the end, it goes on with the
-    /// guesses themselves, so that a loop is guessed too. O(horizon).
+    /// `count` draft tokens, or none. Of equally long matches the latest counts; where it reaches the end, it goes on with the
+    /// drafts themselves, so that a loop is continued too. O(horizon).
     static func drafts(after tokens: [Int32], count: Int) -> [Int32] {
         guard count > 0, tokens.count > shortest else { return [] }
         let source = tokens.withUnsafeBufferPointer { continuation(of: $0) }

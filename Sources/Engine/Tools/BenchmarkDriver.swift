@@ -30,7 +30,8 @@ struct BenchmarkDriver {
     /// Whether so many sequences of `tokens` tokens each fit the model and the cache.
     func fits(sequences: Int, tokens: Int) -> Bool {
         tokens <= loaded.loadedModel.maxModelLength
-            && sequences * geometry.slots(tokens: tokens) * geometry.blocksPerSlot <= geometry.totalBlocks
+            && sequences * geometry.logicalBlocks(tokens: tokens) * geometry.blocksPerLogicalBlock
+                <= geometry.totalBlocks
             && sequences <= loaded.limits.maxSequences
     }
 
@@ -145,16 +146,16 @@ struct BenchmarkDriver {
     private func tables(
         tokens: Int, firstQuery: Int, firstBlock: Int
     ) -> (tables: (global: BlockTable, sliding: BlockTable), end: Int) {
-        let slots = geometry.slots(tokens: tokens)
-        let hidden = geometry.firstSlidingSlot(forQueryAt: firstQuery) * geometry.slidingBlocksPerSlot
-        let globalEnd = firstBlock + slots * geometry.globalBlocksPerSlot
-        let end = globalEnd + slots * geometry.slidingBlocksPerSlot - hidden
+        let logicalBlocks = geometry.logicalBlocks(tokens: tokens)
+        let hidden = geometry.firstSlidingLogicalBlock(forQueryAt: firstQuery) * geometry.slidingBlocksPerLogicalBlock
+        let globalEnd = firstBlock + logicalBlocks * geometry.globalBlocksPerLogicalBlock
+        let end = globalEnd + logicalBlocks * geometry.slidingBlocksPerLogicalBlock - hidden
         let global = (firstBlock..<globalEnd).map(Int32.init)
         let sliding = [Int32](repeating: BlockTable.nullBlock, count: hidden) + (globalEnd..<end).map(Int32.init)
         return (
             (
-                BlockTable(blocksPerSlot: geometry.globalBlocksPerSlot, blocks: global),
-                BlockTable(blocksPerSlot: geometry.slidingBlocksPerSlot, blocks: sliding)
+                BlockTable(blocksPerLogicalBlock: geometry.globalBlocksPerLogicalBlock, blocks: global),
+                BlockTable(blocksPerLogicalBlock: geometry.slidingBlocksPerLogicalBlock, blocks: sliding)
             ), end
         )
     }

@@ -6,21 +6,21 @@ public struct CheckpointQuantizer {
     /// A folder whose weights are BF16, F16 or F32.
     public var source: URL
     public var destination: URL
-    /// Whether the head is quantised too, as `--quantization fp8` does; other tools expect it as it is. Nothing to do where it
+    /// Whether the LM head is quantised too, as `--quantization fp8` does; other tools expect it as it is. Nothing to do where it
     /// is the embeddings.
-    public var quantizesHead: Bool
+    public var quantizesLMHead: Bool
 
-    public init(source: URL, destination: URL, quantizesHead: Bool = false) {
+    public init(source: URL, destination: URL, quantizesLMHead: Bool = false) {
         self.source = source
         self.destination = destination
-        self.quantizesHead = quantizesHead
+        self.quantizesLMHead = quantizesLMHead
     }
 
     /// Files of these kinds are copied as they are, apart from those that describe the weights.
     private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
 
     /// Writes the folder `destination`: E4M3 codes and a float32 `weight_scale` for each block of 128 by 128; embeddings,
-    /// routers, norms and biases as they are, and the head unless ``quantizesHead``.
+    /// routers, norms and biases as they are, and the LM head unless ``quantizesLMHead``.
     ///
     /// - Parameter progress: called with the fraction that is written.
     /// - Throws: `ToolError.checkpoint` for a source in FP8, `CheckpointError`, `.notFinite` among them, or
@@ -54,12 +54,12 @@ public struct CheckpointQuantizer {
         try copyOtherFiles()
         // Last, so that a folder that was left half written is not taken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
-        json["quantization_config"] = QuantizationConfig.blockJSON(quantizesHead: quantizesHead)
+        json["quantization_config"] = QuantizationConfig.blockJSON(quantizesLMHead: quantizesLMHead)
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
     }
 
     private func isQuantized(_ tensor: ExpectedTensor) -> Bool {
-        tensor.role == .linear || quantizesHead && tensor.role == .head
+        tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead
     }
 
     private func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {

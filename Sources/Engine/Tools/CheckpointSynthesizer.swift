@@ -6,7 +6,7 @@ import Text
 /// Matrices are normal with a deviation of 0.02, norms are ones, so that activations stay finite at any depth. The same
 /// shape, format and seed give the same bytes on every machine, with any number of threads.
 public struct CheckpointSynthesizer: Sendable {
-    /// How linear layers, and the head if asked for, are stored; all else is bfloat16.
+    /// How linear layers, and the LM head if asked for, are stored; all else is bfloat16.
     public enum Format: String, Sendable, CaseIterable {
         /// E4M3 with a scale for each block of 128 by 128, as released FP8 checkpoints are.
         case fp8Block = "fp8-block"
@@ -16,14 +16,14 @@ public struct CheckpointSynthesizer: Sendable {
     public var shape: ModelShape
     public var format: Format
     public var seed: UInt64
-    /// Whether the head is stored like a linear layer; nothing to do where it is the embeddings.
-    public var quantizesHead: Bool
+    /// Whether the LM head is stored like a linear layer; nothing to do where it is the embeddings.
+    public var quantizesLMHead: Bool
 
-    public init(shape: ModelShape, format: Format, seed: UInt64, quantizesHead: Bool = false) {
+    public init(shape: ModelShape, format: Format, seed: UInt64, quantizesLMHead: Bool = false) {
         self.shape = shape
         self.format = format
         self.seed = seed
-        self.quantizesHead = quantizesHead
+        self.quantizesLMHead = quantizesLMHead
     }
 
     private static let deviation: Float = 0.02
@@ -75,7 +75,7 @@ public struct CheckpointSynthesizer: Sendable {
         // Last, so that a folder that was left half written is not taken for a model.
         var json = shape.json
         if format == .fp8Block {
-            json["quantization_config"] = QuantizationConfig.blockJSON(quantizesHead: quantizesHead)
+            json["quantization_config"] = QuantizationConfig.blockJSON(quantizesLMHead: quantizesLMHead)
         }
         try CheckpointWriter.write(.object(json), to: "config.json", in: directory)
     }
@@ -87,7 +87,7 @@ public struct CheckpointSynthesizer: Sendable {
             return [Part(entry: Entry(name: tensor.name, type: .float32, shape: tensor.shape), content: .normal)]
         case .vector:
             return [Part(entry: Entry(name: tensor.name, type: .bfloat16, shape: tensor.shape), content: .ones)]
-        case .linear where format == .fp8Block, .head where format == .fp8Block && quantizesHead:
+        case .linear where format == .fp8Block, .lmHead where format == .fp8Block && quantizesLMHead:
             let grid = WeightQuantizer.gridShape(rows: tensor.shape[0], columns: tensor.shape[1])
             return [
                 Part(entry: Entry(name: tensor.name, type: .float8E4M3, shape: tensor.shape), content: .normal),
@@ -95,7 +95,7 @@ public struct CheckpointSynthesizer: Sendable {
                     entry: Entry(name: "\(tensor.name)_scale", type: .float32, shape: grid),
                     content: .constant(Self.scale)),
             ]
-        case .linear, .head, .sensitive:
+        case .linear, .lmHead, .sensitive:
             return [Part(entry: Entry(name: tensor.name, type: .bfloat16, shape: tensor.shape), content: .normal)]
         }
     }

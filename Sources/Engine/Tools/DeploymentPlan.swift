@@ -1,28 +1,14 @@
-// Plans the memory of a model that need not exist: from its shape alone, for one machine or several.
+// Plans the memory of a model that need not exist: from its shape alone.
 import Scheduling
 
-/// The memory that a model and its sequences take, on paper, for 1 to 16 ranks.
-///
-/// A rank's share: routed experts and attention heads are divided, heads with their keys and values, and so are the
-/// widths of dense and shared MLPs and the vocabulary; what does not divide evenly counts as its larger part. Key and value
-/// heads that are fewer than the ranks are repeated. Routers and norms are on every rank. Activations are not counted.
+/// The memory of a model's weights and of the KV cache of its sequences, computed from its shape. Activations are not
+/// counted.
 public struct DeploymentPlan: Sendable {
     /// How linear layers are kept.
     public enum Weights: String, Sendable, CaseIterable {
         case fp8, bf16
     }
 
-    /// What one rank holds.
-    public struct Rank: Sendable, Equatable {
-        public var ranks: Int
-        public var weightBytes: Int
-        public var globalCacheBytes: Int
-        public var slidingCacheBytes: Int
-
-        public var bytes: Int { weightBytes + globalCacheBytes + slidingCacheBytes }
-    }
-
-    static let maximumRanks = 16
     /// Tokens of one step, as the server has them by default: a window's blocks are freed after the step.
     private static let stepTokens = 512
 
@@ -48,22 +34,10 @@ public struct DeploymentPlan: Sendable {
         self.cacheType = cacheType
     }
 
-    /// One entry for each number of ranks, from one to sixteen.
-    public var ranks: [Rank] {
-        (1...Self.maximumRanks).map { ranks in
-            var share = config
-            share.keyValueHeads = (config.keyValueHeads + ranks - 1) / ranks
-            let cache = cacheBytes(share)
-            return Rank(
-                ranks: ranks, weightBytes: weightBytes(ranks: ranks).total, globalCacheBytes: cache.global,
-                slidingCacheBytes: cache.sliding)
-        }
-    }
-
     /// The plan for people.
     public var lines: [String] {
-        let total = weightBytes(ranks: 1)
-        let cache = cacheBytes(config)
+        let total = weightBytes
+        let cache = cacheBytes
         let sliding = config.layerTypes.count { $0 == .sliding }
         var rows = [
             ("parameters", "\(WeightTally(config).parameters)"),
@@ -72,7 +46,7 @@ public struct DeploymentPlan: Sendable {
         ]
         if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(total.scales))) }
         rows += [
-            ("  embeddings, head, routers, bf16", MemoryPlan.format(total.sensitive + total.head)),
+            ("  embeddings, LM head, routers, bf16", MemoryPlan.format(total.sensitive + total.lmHead)),
             ("  norms, biases, f32", MemoryPlan.format(total.vectors)),
             (
                 "KV cache, \(cacheType.rawValue)",
@@ -84,32 +58,25 @@ public struct DeploymentPlan: Sendable {
                 MemoryPlan.format(cache.sliding)
                     + ", a window of \(config.slidingWindow) and a step of \(Self.stepTokens)"
             ),
+            ("total", MemoryPlan.format(total.total + cache.global + cache.sliding)),
         ]
         var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
         if context > config.maxPositions {
             lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")
         }
-        lines += ["", "ranks  weights     KV global   KV sliding  total, per rank"]
-        for rank in ranks {
-            let cells = [rank.weightBytes, rank.globalCacheBytes, rank.slidingCacheBytes, rank.bytes]
-            lines.append(
-                Self.pad("\(rank.ranks)", 7) + cells.map { Self.pad(MemoryPlan.format($0), 12) }.joined())
-        }
-        return lines + [
-            "",
-            "A rank has its share of experts, heads (repeated where fewer than ranks), MLP widths and vocabulary;",
-            "routers and norms are on every rank; activations are not counted.",
-        ]
+        return lines + ["", "Activations are not counted."]
     }
 
-    func weightBytes(ranks: Int) -> WeightTally.Bytes {
-        WeightTally(config, WeightTally.Part(ranks: ranks)).bytes(linearSize: weights == .fp8 ? 1 : 2)
+    /// Bytes of the weights by kind.
+    var weightBytes: WeightTally.Bytes {
+        WeightTally(config).bytes(linearSize: weights == .fp8 ? 1 : 2)
     }
 
-    private func cacheBytes(_ config: ModelConfig) -> (global: Int, sliding: Int) {
+    /// Bytes of the KV cache by group.
+    var cacheBytes: (global: Int, sliding: Int) {
         let layout = KVCacheLayout(config: config, dataType: cacheType)
         let geometry = layout.geometry(totalBlocks: 0)
-        let global = geometry.slots(tokens: context) * layout.globalBlocksPerSlot
+        let global = geometry.logicalBlocks(tokens: context) * layout.globalBlocksPerLogicalBlock
         let sliding = geometry.peakBlocks(tokens: context, chunk: Self.stepTokens) - global
         return (global * layout.bytesPerBlock * sequences, sliding * layout.bytesPerBlock * sequences)
     }

@@ -117,7 +117,7 @@ public struct EngineBenchmark {
         let quantizes = options.weightFormat == .fp8
         return StepCost(
             config: config, linearSize: quantizes ? 1 : size("model.layers.0.self_attn.q_proj.weight"),
-            headSize: quantizes ? 1 : size("lm_head.weight"), sensitiveSize: size("model.embed_tokens.weight"),
+            lmHeadSize: quantizes ? 1 : size("lm_head.weight"), sensitiveSize: size("model.embed_tokens.weight"),
             cacheType: options.cacheType)
     }
 

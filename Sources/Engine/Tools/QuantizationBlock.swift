@@ -4,8 +4,8 @@ extension QuantizationConfig {
     /// `quantization_config` of a checkpoint whose linear layers `WeightQuantizer` made, in the spelling of
     /// compressed-tensors.
     ///
-    /// - Parameter quantizesHead: whether the head is one of them.
-    static func blockJSON(quantizesHead: Bool) -> JSONValue {
+    /// - Parameter quantizesLMHead: whether the LM head is one of them.
+    static func blockJSON(quantizesLMHead: Bool) -> JSONValue {
         let router: JSONValue = "re:.*mlp\\.router\\.gate$"
         return [
             "quant_method": "compressed-tensors",
@@ -25,7 +25,7 @@ extension QuantizationConfig {
                     ],
                 ]
             ],
-            "ignore": quantizesHead ? [router] : ["lm_head", router],
+            "ignore": quantizesLMHead ? [router] : ["lm_head", router],
         ]
     }
 }

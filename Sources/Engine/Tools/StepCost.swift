@@ -4,18 +4,18 @@ import Foundation
 struct StepCost {
     private let config: ModelConfig
     private let linearSize: Int
-    private let headSize: Int
+    private let lmHeadSize: Int
     private let sensitiveSize: Int
     private let cacheType: KVDataType
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer in memory.
-    ///   - headSize: of the head, unless it is the embeddings.
+    ///   - lmHeadSize: of the LM head, unless it is the embeddings.
     ///   - sensitiveSize: of embeddings and routers.
-    init(config: ModelConfig, linearSize: Int, headSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
+    init(config: ModelConfig, linearSize: Int, lmHeadSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
         self.config = config
         self.linearSize = linearSize
-        self.headSize = headSize
+        self.lmHeadSize = lmHeadSize
         self.sensitiveSize = sensitiveSize
         self.cacheType = cacheType
     }
@@ -34,24 +34,25 @@ struct StepCost {
     }
 
     /// Operations of a prompt's prefill: two for each weight that a token meets, four for each query's and key's
-    /// element, and the head for the last token.
+    /// element, and the LM head for the last token.
     func prefillOperations(tokens: Int) -> Double {
         let active = WeightTally(
-            config, .init(experts: config.expertsPerToken, hasEmbeddings: false, hasHead: false))
+            config, .init(experts: config.expertsPerToken, hasEmbeddings: false, hasLMHead: false))
         let matrices = 2 * Double(active.linear + active.sensitive) * Double(tokens)
-        let head = 2 * Double(config.vocabularySize * config.hiddenSize)
+        let lmHead = 2 * Double(config.vocabularySize * config.hiddenSize)
         let pairs = config.layerTypes.reduce(0) { sum, type in
             let window = type == .full ? tokens : min(config.slidingWindow, tokens)
             // The first queries see fewer keys than the window holds.
             return sum + window * (window + 1) / 2 + (tokens - window) * window
         }
-        return matrices + head + 4 * Double(config.attentionHeads * config.headDimension) * Double(pairs)
+        return matrices + lmHead + 4 * Double(config.attentionHeads * config.headDimension) * Double(pairs)
     }
 
     private func weightBytes(tokens: Int) -> Double {
         func bytes(experts: Int) -> Double {
             let tally = WeightTally(config, .init(experts: experts, hasEmbeddings: false))
-            return Double(tally.bytes(linearSize: linearSize, headSize: headSize, sensitiveSize: sensitiveSize).total)
+            return Double(
+                tally.bytes(linearSize: linearSize, lmHeadSize: lmHeadSize, sensitiveSize: sensitiveSize).total)
         }
         let missed = pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
         let touched = Double(config.experts) * (1 - missed)

@@ -4,55 +4,52 @@ struct WeightTally: Equatable {
     var linear = 0
     /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
-    /// The head, unless it is the embeddings.
-    var head = 0
-    var headScales = 0
+    /// The LM head, unless it is the embeddings.
+    var lmHead = 0
+    var lmHeadScales = 0
     /// Embeddings and routers.
     var sensitive = 0
     /// Norms and expert biases.
     var vectors = 0
 
-    var parameters: Int { linear + head + sensitive + vectors }
+    var parameters: Int { linear + lmHead + sensitive + vectors }
 
-    /// What is in memory of a rank, or is read for a step.
+    /// What is in memory, or is read for a step.
     struct Part {
-        /// Of how many ranks; heads, experts, widths and vocabulary are divided, the larger share counts.
-        var ranks = 1
-        /// Routed experts of each layer; `nil`: the rank's share of all.
+        /// Routed experts of each layer; `nil`: all.
         var experts: Int?
         var hasEmbeddings = true
-        var hasHead = true
+        var hasLMHead = true
     }
 
     init(_ config: ModelConfig, _ part: Part = Part()) {
-        func share(_ count: Int) -> Int { (count + part.ranks - 1) / part.ranks }
         let hidden = config.hiddenSize
-        let queries = share(config.attentionHeads) * config.headDimension
-        let keys = share(config.keyValueHeads) * config.headDimension
-        let experts = part.experts ?? share(config.experts)
+        let queries = config.attentionHeads * config.headDimension
+        let keys = config.keyValueHeads * config.headDimension
+        let experts = part.experts ?? config.experts
         for layer in 0..<config.layers {
             vectors += 4 * hidden + 2 * config.headDimension
             addLinear(queries, hidden, count: 2)
             addLinear(keys, hidden, count: 2)
             addLinear(hidden, queries)
             guard layer >= config.denseLayers else {
-                addMLP(hidden, width: share(config.intermediateSize))
+                addMLP(hidden, width: config.intermediateSize)
                 continue
             }
             sensitive += config.experts * hidden
             vectors += config.experts
             addMLP(hidden, width: config.expertIntermediateSize, count: experts)
             if config.sharedExperts > 0 {
-                addMLP(hidden, width: share(config.expertIntermediateSize * config.sharedExperts))
+                addMLP(hidden, width: config.expertIntermediateSize * config.sharedExperts)
             }
         }
         vectors += hidden
-        let vocabulary = share(config.vocabularySize)
-        // Tied embeddings are the head.
-        if part.hasEmbeddings || config.tiesEmbeddings && part.hasHead { sensitive += vocabulary * hidden }
-        if part.hasHead && !config.tiesEmbeddings {
-            head = vocabulary * hidden
-            headScales = Self.scales(vocabulary, hidden)
+        let vocabulary = config.vocabularySize
+        // Tied embeddings are the LM head.
+        if part.hasEmbeddings || config.tiesEmbeddings && part.hasLMHead { sensitive += vocabulary * hidden }
+        if part.hasLMHead && !config.tiesEmbeddings {
+            lmHead = vocabulary * hidden
+            lmHeadScales = Self.scales(vocabulary, hidden)
         }
     }
 
@@ -76,21 +73,21 @@ extension WeightTally {
     struct Bytes {
         var linear: Int
         var scales: Int
-        var head: Int
+        var lmHead: Int
         var sensitive: Int
         var vectors: Int
 
-        var total: Int { linear + scales + head + sensitive + vectors }
+        var total: Int { linear + scales + lmHead + sensitive + vectors }
     }
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer; at 1 there are scales.
-    ///   - headSize: bytes of an element of the head; at 1 there are scales.
+    ///   - lmHeadSize: bytes of an element of the LM head; at 1 there are scales.
     ///   - sensitiveSize: bytes of an element of embeddings and routers.
-    func bytes(linearSize: Int, headSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
+    func bytes(linearSize: Int, lmHeadSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
         Bytes(
             linear: linear * linearSize,
-            scales: (linearSize == 1 ? 4 * scales : 0) + (headSize == 1 ? 4 * headScales : 0),
-            head: head * headSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
+            scales: (linearSize == 1 ? 4 * scales : 0) + (lmHeadSize == 1 ? 4 * lmHeadScales : 0),
+            lmHead: lmHead * lmHeadSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
     }
 }

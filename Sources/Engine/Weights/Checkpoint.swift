@@ -20,7 +20,7 @@ final class Checkpoint {
     ///
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
-    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the head into FP8.
+    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the LM head into FP8.
     /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
     ///   with a file.
     init(
@@ -68,7 +68,7 @@ final class Checkpoint {
         var total = 0
         for weight in weights.values {
             let elements = weight.tensor.bytes.count / weight.tensor.type.size
-            let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .head)
+            let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .lmHead)
             let width =
                 isQuantized ? 1 : weight.tensor.type == .float16 || weight.role == .vector ? 4 : weight.tensor.type.size
             let (sum, overflow) = total.addingReportingOverflow(elements * width)

@@ -5,8 +5,8 @@ struct ExpectedTensor: Equatable {
         case vector
         /// A matrix of a linear layer that released FP8 checkpoints quantise.
         case linear
-        /// The head, unless it is the embeddings: they leave it as it is, but it may be quantised.
-        case head
+        /// The LM head, unless it is the embeddings: they leave it as it is, but it may be quantised.
+        case lmHead
         /// A matrix that stays as it is stored: embeddings, the router.
         case sensitive
     }
@@ -23,7 +23,7 @@ extension ModelConfig {
         list.matrix("model.embed_tokens", vocabularySize, hiddenSize, .sensitive)
         for layer in 0..<layers { addLayer(layer, to: &list) }
         list.vector("model.norm.weight", hiddenSize)
-        if !tiesEmbeddings { list.matrix("lm_head", vocabularySize, hiddenSize, .head) }
+        if !tiesEmbeddings { list.matrix("lm_head", vocabularySize, hiddenSize, .lmHead) }
         return list.tensors
     }
 

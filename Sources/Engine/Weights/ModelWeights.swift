@@ -76,7 +76,7 @@ final class ModelWeights {
     /// (vocabularySize, hiddenSize)
     let embedding: PackedMatrix
     /// (vocabularySize, hiddenSize); the embedding itself when tied.
-    let head: PackedMatrix
+    let lmHead: PackedMatrix
     /// (hiddenSize)
     let finalNorm: Buffer<Float>
     let layers: [Layer]
@@ -93,7 +93,7 @@ final class ModelWeights {
     ) throws(CheckpointError) {
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
         embedding = try reader.matrix("model.embed_tokens")
-        head = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
+        lmHead = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
         finalNorm = try reader.vector("model.norm.weight")
         var layers: [Layer] = []
         for index in 0..<config.layers {

@@ -147,7 +147,7 @@ final class Connection {
         sockets.change(socket, as: id, interest)
     }
 
-    /// The socket closes when this, its last owner, is let go of.
+    /// The socket closes when this, its last owner, is deinitialized.
     func close() {
         // Without close_notify the peer could not tell the end from an attack (RFC 8446, 6.1).
         if let tls, handshake != .computing {

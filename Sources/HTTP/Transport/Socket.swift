@@ -3,7 +3,7 @@ import Foundation
 /// A non-blocking stream socket, and the only file with socket calls. EINTR is handled here; what a call can mean to a
 /// connection is an enum.
 ///
-/// The descriptor is closed when the last owner lets go. A closed one is in no ``SocketSet`` any more.
+/// The descriptor is closed when the last reference goes away. A closed one is in no ``SocketSet`` any more.
 final class Socket: Sendable {
     enum Accepted {
         case connection(Socket, peer: ListeningAddress)

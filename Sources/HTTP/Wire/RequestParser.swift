@@ -7,7 +7,7 @@ import HTTPTypes
 package struct RequestParser {
     private let limits: WireLimits
     private var scanner = LineScanner()
-    private var draft: RequestDraft?
+    private var partial: PartialRequest?
     private var headerBytes = 0
     private var fieldCount = 0
     private var skippedEmptyLine = false
@@ -19,7 +19,7 @@ package struct RequestParser {
     /// Takes one whole head from the front of `buffer`; nil when its end has not arrived.
     package mutating func parse(_ buffer: inout ByteBuffer) throws(WireError) -> RequestHead? {
         while true {
-            let isRequestLine = draft == nil
+            let isRequestLine = partial == nil
             let limit = isRequestLine ? limits.requestLineBytes : limits.headerBytes - headerBytes
             let excess: WireError = isRequestLine ? .requestLineTooLong : .headerTooLarge
             guard let length = try scanner.next(in: buffer, limit: limit, excess: excess) else { return nil }
@@ -32,7 +32,7 @@ package struct RequestParser {
                 buffer.consume(length + 2)
             } else {
                 buffer.consume(2)
-                let head = try draft?.finished()
+                let head = try partial?.finished()
                 self = RequestParser(limits: limits)
                 return head
             }
@@ -55,7 +55,7 @@ package struct RequestParser {
         else { throw .malformedRequestLine }
         let version = try Self.version(line[(last + 1)...])
         let target = try RequestTarget(line[(first + 1)..<last], method: method)
-        draft = RequestDraft(method: method, target: target, version: version, limits: limits)
+        partial = PartialRequest(method: method, target: target, version: version, limits: limits)
     }
 
     /// A higher minor version is read as the highest known (RFC 9110, 2.5).
@@ -74,6 +74,6 @@ package struct RequestParser {
         headerBytes += line.count
         fieldCount += 1
         guard fieldCount <= limits.headerFields else { throw .headerTooLarge }
-        try draft?.add(FieldLine(line))
+        try partial?.add(FieldLine(line))
     }
 }

@@ -54,7 +54,8 @@ private struct RoundedSegment {
         _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
     ) {
         let out = partial + head * headDimension
-        // The query's channels, and behind them the weights of a pair of slots: bfloat16 numbers of four heads each.
+        // The query's channels, and behind them the weights of a pair of logical blocks: bfloat16 numbers of four heads
+        // each.
         var rounded = InlineArray<2176, UInt16>(repeating: 0)
         var numbers = InlineArray<208, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &rounded) { rounded in
@@ -89,7 +90,7 @@ private struct RoundedSegment {
         }
     }
 
-    /// The two blocks of a pair of slots, one of them twice where the other is not visible.
+    /// The two blocks of a pair of logical blocks, one of them twice where the other is not visible.
     @inline(__always)
     private func blocks(_ pair: Int) -> (UnsafeRawPointer, UnsafeRawPointer) {
         let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
@@ -175,8 +176,8 @@ private struct RoundedSegment {
         }
     }
 
-    /// out = out * factor + weights * values of a pair of slots, for 64 channels. Codes decode to numbers whatever they
-    /// are, so that what is not visible counts nothing.
+    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels. Codes decode to numbers whatever
+    /// they are, so that what is not visible counts nothing.
     @inline(__always)
     private func addValues<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: (UnsafeRawPointer, UnsafeRawPointer),

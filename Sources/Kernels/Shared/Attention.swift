@@ -1,6 +1,6 @@
 // Attention of one query row over the paged cache. Keys are taken in segments of 512 absolute positions: each segment
 // has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. Within a
-// segment pairs of slots, 32 positions, follow each other with a running maximum (Milakov and Gimelshein, "Online
+// segment pairs of logical blocks, 32 positions, follow each other with a running maximum (Milakov and Gimelshein, "Online
 // normalizer calculation for softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and
 // whichever threads computed its segments. Scores: the even channels ascending, the odd ones, then their sum; values: one
 // chain of ascending positions.
@@ -13,7 +13,7 @@ extension Kernels {
     ///   - query: (heads, headDimension)
     ///   - cache: where this layer's and head's keys begin in block 0: keys (headDimension, 16), values (16,
     ///     headDimension)
-    ///   - table: block of slot s at `table[s * tableStride]`
+    ///   - table: block of logical block s at `table[s * tableStride]`
     ///   - start, end: the visible positions of the segment; not empty
     ///   - partial: values (heads, headDimension), then each head's largest score, then each head's sum
     public static func attendFloat32(
@@ -81,8 +81,8 @@ private struct CachedSegment<let elementBytes: Int> {
         if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
     }
 
-    /// Pair by pair of slots, so that memory is read nearly in order: scores, their weights under the largest score so far,
-    /// values.
+    /// Pair by pair of logical blocks, so that memory is read nearly in order: scores, their weights under the largest score
+    /// so far, values.
     @inline(__always)
     private func attend<let count: Int>(
         _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
@@ -113,7 +113,7 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// The two blocks of a pair of slots, one of them twice where the other is not visible.
+    /// The two blocks of a pair of logical blocks, one of them twice where the other is not visible.
     @inline(__always)
     private func blocks(_ pair: Int) -> Pair<UnsafeRawPointer> {
         let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1

@@ -13,7 +13,7 @@ package enum MessagesRequest {
             throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
         }
         var request = ChatTranslation(
-            &reader, messages: messages, promptParameter: "messages", form: MessageForm())
+            &reader, messages: messages, promptParameter: "messages", formatter: MessagesFormatter())
         // A last message of the assistant's is the beginning of the reply.
         if messages.last?["role"] == "assistant" { request.body["continue_final_message"] = true }
         if let limit = try reader.integer("max_tokens", in: 1...Int.max) {
@@ -140,7 +140,7 @@ extension MessagesRequest {
         }
         guard let schema = try reader.object("schema") else { throw .missing(param: "output_config.format.schema") }
         try reader.finish()
-        request.structure = ReplyStructure(
+        request.structuredOutput = StructuredOutput(
             source: .jsonSchema(.object(schema)), param: "output_config.format.schema")
     }
 

@@ -6,9 +6,9 @@ package struct ChatTranslation: Sendable {
     /// The body of a chat completion request.
     var body: JSONObject
     /// What the reply has to be like.
-    var structure: ReplyStructure?
+    var structuredOutput: StructuredOutput?
     /// How the reply is written.
-    var form: any ReplyForm
+    var formatter: any ResponseFormatter
     /// The parameter that holds the conversation.
     var promptParameter: String
 
@@ -19,12 +19,12 @@ package struct ChatTranslation: Sendable {
     ]
 
     init(
-        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, form: any ReplyForm
+        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, formatter: any ResponseFormatter
     ) {
         body = ["messages": .array(messages)]
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter
-        self.form = form
+        self.formatter = formatter
     }
 }
 
@@ -33,10 +33,10 @@ extension ChatCompletionRequest {
     package init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
         try self.init(.object(translation.body), for: model)
         promptParameter = translation.promptParameter
-        guard let structure = translation.structure else { return }
-        options.structure = structure
+        guard let structuredOutput = translation.structuredOutput else { return }
+        options.structuredOutput = structuredOutput
         guard mustCall else { return }
         throw .invalid(
-            param: structure.param, message: "'\(structure.param)' and 'tool_choice' exclude each other.")
+            param: structuredOutput.param, message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
     }
 }

@@ -27,7 +27,7 @@ struct ReplyHead: Sendable, Hashable {
 /// that open, extend and close them.
 ///
 /// `items` are those so far; the last one is what an event is about.
-protocol ReplyForm: Sendable {
+protocol ResponseFormatter: Sendable {
     /// Bytes of memory that it keeps of the request, about.
     var bytes: Int { get }
     /// The whole reply.
@@ -45,29 +45,29 @@ protocol ReplyForm: Sendable {
 /// The reply to a chat in the form of another API, and how far its stream is.
 struct ItemizedReply: Sendable {
     private let head: ReplyHead
-    private var form: any ReplyForm
+    private var formatter: any ResponseFormatter
     /// A whole reply needs no events.
     private let isStreamed: Bool
     private var items: [ReplyItem] = []
     private var hasBegun = false
     private var finish: FinishReason?
 
-    init(_ form: any ReplyForm, head: ReplyHead, isStreamed: Bool) {
-        self.form = form
+    init(_ formatter: any ResponseFormatter, head: ReplyHead, isStreamed: Bool) {
+        self.formatter = formatter
         self.isStreamed = isStreamed
         self.head = head
     }
 
     /// The whole reply, once it is finished.
     func body(usage: Usage) -> JSONValue {
-        form.body(of: items, head, finish: finish ?? .abort, usage: usage)
+        formatter.body(of: items, head, finish: finish ?? .abort, usage: usage)
     }
 
     /// Takes what came next, and appends the events that a stream sends for it.
     mutating func receive(_ parts: [ReplyParts], finish: FinishReason?, usage: Usage, to output: inout [UInt8]) {
         if isStreamed, !hasBegun {
             hasBegun = true
-            form.begin(head, usage: usage, to: &output)
+            formatter.begin(head, usage: usage, to: &output)
         }
         for part in parts {
             if !part.reasoning.isEmpty { add(part.reasoning, .reasoning, to: &output) }
@@ -80,13 +80,13 @@ struct ItemizedReply: Sendable {
         guard let finish else { return }
         self.finish = finish
         guard isStreamed else { return }
-        if !items.isEmpty { form.close(items, head, to: &output) }
-        form.end(items, head, finish: finish, usage: usage, to: &output)
+        if !items.isEmpty { formatter.close(items, head, to: &output) }
+        formatter.end(items, head, finish: finish, usage: usage, to: &output)
     }
 
     mutating func fail(_ error: APIError) -> [UInt8] {
         var output: [UInt8] = []
-        form.fail(error, items, head, to: &output)
+        formatter.fail(error, items, head, to: &output)
         return output
     }
 
@@ -96,13 +96,13 @@ struct ItemizedReply: Sendable {
     }
 
     private mutating func open(_ kind: ReplyItem.Kind, to output: inout [UInt8]) {
-        if isStreamed, !items.isEmpty { form.close(items, head, to: &output) }
+        if isStreamed, !items.isEmpty { formatter.close(items, head, to: &output) }
         items.append(ReplyItem(kind: kind))
-        if isStreamed { form.open(items, head, to: &output) }
+        if isStreamed { formatter.open(items, head, to: &output) }
     }
 
     private mutating func extend(_ text: String, to output: inout [UInt8]) {
         items[items.count - 1].text += text
-        if isStreamed { form.append(text, to: items, head, to: &output) }
+        if isStreamed { formatter.append(text, to: items, head, to: &output) }
     }
 }

@@ -165,9 +165,10 @@ extension ChatCompletionRequest {
         guard !tools.isEmpty else {
             throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
         }
-        if let structure = options.structure {
+        if let structuredOutput = options.structuredOutput {
             throw .invalid(
-                param: structure.param, message: "'\(structure.param)' and 'tool_choice' exclude each other.")
+                param: structuredOutput.param,
+                message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
         }
     }
 

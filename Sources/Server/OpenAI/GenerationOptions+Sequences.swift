@@ -46,7 +46,7 @@ extension GenerationOptions {
 
     /// What a client is told whose grammar exceeds a bound while it is followed.
     func grammarLimit(_ limit: String) -> APIError {
-        let param = structure?.param ?? "tools"
+        let param = structuredOutput?.param ?? "tools"
         return .invalid(param: param, message: "'\(param)' \(limit).")
     }
 

@@ -40,8 +40,8 @@ struct GenerationOptions: Sendable {
     /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
     /// has sent.
     var cacheSalt = ""
-    /// What the reply has to be like, and the parameter that says so; `nil`: anything.
-    var structure: ReplyStructure?
+    /// The constraint of the output, and the parameter that sets it; `nil`: none.
+    var structuredOutput: StructuredOutput?
     /// The same for the engine.
     var grammar: GrammarMatcher?
     /// How many tokens the reply may reason; `nil`: as many as it likes.
@@ -52,7 +52,7 @@ struct GenerationOptions: Sendable {
     var returnsProgress = false
     /// Whether the reply tells how long its parts took.
     var timings = TimingsReport.never
-    /// Whether speculative decoding may be used, if the server has it on.
+    /// Whether to use speculative decoding, if the server has it.
     var speculates = true
     /// How long after its arrival the request gives up.
     var timeout: Duration?
@@ -120,10 +120,11 @@ struct GenerationOptions: Sendable {
         returnsProgress = try reader.bool("return_progress") ?? false
         if try reader.bool("timings") == true { timings = .atEnd }
         if try reader.bool("timings_per_token") == true { timings = .always }
-        structure = try ReplyStructure.read(&reader, model)
-        if let structure, sampling.allowedTokenIDs != nil {
+        structuredOutput = try StructuredOutput.read(&reader, model)
+        if let structuredOutput, sampling.allowedTokenIDs != nil {
             throw .invalid(
-                param: "allowed_token_ids", message: "'allowed_token_ids' and '\(structure.param)' exclude each other.")
+                param: "allowed_token_ids",
+                message: "'allowed_token_ids' and '\(structuredOutput.param)' exclude each other.")
         }
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
@@ -304,7 +305,7 @@ extension GenerationOptions {
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "request_id"] { _ = try reader.string(name) }
         _ = try reader.object("metadata")
-        // A prediction of the reply changes at most the time of its tokens.
+        // A predicted reply changes at most when its tokens come.
         _ = try reader.object("prediction")
         namesServiceTier =
             try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil

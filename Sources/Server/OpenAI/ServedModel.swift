@@ -13,7 +13,7 @@ package struct ServedModel: Sendable {
     /// Without one, prompts are token ids only and replies carry no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
-    /// Whether speculative decoding is on.
+    /// Whether the engine has speculative decoding.
     var speculates = false
     /// What `generation_config.json` says, for everything that a request leaves open.
     var samplingDefaults: SamplingParameters

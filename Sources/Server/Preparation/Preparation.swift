@@ -9,7 +9,7 @@ struct Preparation: Sendable {
         /// Answer a request about text and tokens.
         case text(TextEndpoint, body: [UInt8])
         /// Write the body of a reply that is complete, which can be megabytes.
-        case rendering(CompletionStream)
+        case rendering(ResponseStream)
     }
 
     enum Outcome: Sendable {

@@ -13,7 +13,7 @@ struct RequestPreparation: Sendable {
         /// What tells the parts of a chat's reply apart; `nil`: it is all content.
         var reply: ReplyReader?
         /// How the reply to a chat is written; `nil`: as a chat completion.
-        var form: (any ReplyForm)?
+        var formatter: (any ResponseFormatter)?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
         /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
@@ -93,9 +93,9 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(translation, for: model)
         request.options.timeout.map(timeoutKnown)
-        try memory?.chargeKept(translation.form.bytes)
+        try memory?.chargeKept(translation.formatter.bytes)
         var prepared = try prepareChat(request)
-        prepared.form = translation.form
+        prepared.formatter = translation.formatter
         return prepared
     }
 
@@ -146,8 +146,8 @@ struct RequestPreparation: Sendable {
         if let tags, let parser, parser.mayReason {
             scope = .answer(opening: tags.opening, closing: tags.closing, isOpen: parser.isReasoning)
         }
-        if let structure = request.options.structure {
-            let grammar = try structure.compile(text.grammars, beginsWithSpace: tags != nil, tenant: tenant)
+        if let structuredOutput = request.options.structuredOutput {
+            let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: tags != nil, tenant: tenant)
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
@@ -165,9 +165,10 @@ struct RequestPreparation: Sendable {
             source = .calls(request.tools.map(\.withoutSchemaUnlessStrict), format, isSingle: true, isOpen: true)
             scope = .behind(opening)
         }
-        let structure = ReplyStructure(source: source, param: "tools")
+        let structuredOutput = StructuredOutput(source: source, param: "tools")
         return GrammarMatcher(
-            try structure.compile(text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant),
+            try structuredOutput.compile(
+                text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant),
             scope: scope)
     }
 
@@ -175,12 +176,12 @@ struct RequestPreparation: Sendable {
         _ options: GenerationOptions, _ promptIDs: [[Int32]], _ texts: [String]
     ) throws(APIError) -> Prepared {
         var options = options
-        if endpoint == .completions, let structure = options.structure, let text {
+        if endpoint == .completions, let structuredOutput = options.structuredOutput, let text {
             options.grammar = GrammarMatcher(
-                try structure.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
+                try structuredOutput.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
         }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
-        if let source = options.structure?.source { try memory?.chargeKept(source.memoryBytes) }
+        if let source = options.structuredOutput?.source { try memory?.chargeKept(source.memoryBytes) }
         return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts, charge: memory?.kept)
     }
 }

@@ -12,7 +12,7 @@ package enum ResponsesRequest {
         }
         messages += try ResponsesInput.messages(of: input)
         var request = ChatTranslation(
-            &reader, messages: messages, promptParameter: "input", form: ResponseForm(request: body))
+            &reader, messages: messages, promptParameter: "input", formatter: ResponsesFormatter(request: body))
         if let limit = try reader.integer("max_output_tokens", in: 1...Int.max) {
             request.body["max_tokens"] = .integer(limit)
         }
@@ -107,9 +107,10 @@ extension ResponsesRequest {
             _ = try reader.string("description")
             // Schemas are followed strictly either way.
             _ = try reader.bool("strict")
-            request.structure = ReplyStructure(source: .jsonSchema(.object(schema)), param: "text.format.schema")
+            request.structuredOutput = StructuredOutput(
+                source: .jsonSchema(.object(schema)), param: "text.format.schema")
         } else if type == "json_object" {
-            request.structure = ReplyStructure(source: .jsonObject, param: "text.format")
+            request.structuredOutput = StructuredOutput(source: .jsonObject, param: "text.format")
         }
         try reader.finish()
     }

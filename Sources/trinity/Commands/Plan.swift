@@ -4,7 +4,7 @@ import Engine
 /// `trinity plan`: the memory that a model needs.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute the memory that a model needs, without its weights, on 1 to 16 ranks.")
+        abstract: "Compute the memory that a model needs, without its weights.")
 
     @Option(
         help: ArgumentHelp(

@@ -22,7 +22,7 @@ struct Quantize: ParsableCommand {
     func run() throws {
         let quantizer = CheckpointQuantizer(
             source: URL(fileURLWithPath: source), destination: URL(fileURLWithPath: destination),
-            quantizesHead: quantizeHead)
+            quantizesLMHead: quantizeHead)
         let meter = ProgressMeter("writing \(destination)")
         try quantizer.write { meter.update($0) }
         meter.finish()

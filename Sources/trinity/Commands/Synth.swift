@@ -26,7 +26,7 @@ struct Synth: ParsableCommand {
 
     func run() throws {
         let synthesizer = CheckpointSynthesizer(
-            shape: try ModelShape(shape), format: format, seed: seed, quantizesHead: quantizeHead)
+            shape: try ModelShape(shape), format: format, seed: seed, quantizesLMHead: quantizeHead)
         let meter = ProgressMeter("writing \(out)")
         try synthesizer.write(to: URL(fileURLWithPath: out)) { meter.update($0) }
         meter.finish()

@@ -145,7 +145,7 @@ import Text
         #expect(server.budget.used == 0)
     }
 
-    @Test func `a prompt is charged until the engine has let go of it, when the client leaves`() throws {
+    @Test func `a prompt is charged until the engine has freed it, when the client leaves`() throws {
         let server = try Server(limit: 64 << 20)
         let exchange = try server.send("/v1/completions", completion(100_000, n: 2))
         server.leave(exchange)

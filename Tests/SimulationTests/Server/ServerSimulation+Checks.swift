@@ -110,7 +110,7 @@ extension ServerSimulation {
         }
         let statistics = engine.scheduler.statistics
         guard statistics.freeBlocks + statistics.cachedBlocks == statistics.totalBlocks else {
-            throw failure("a block is held when nothing runs")
+            throw failure("a block is allocated when nothing runs")
         }
     }
 }

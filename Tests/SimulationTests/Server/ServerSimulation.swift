@@ -1,7 +1,7 @@
-// One seeded life of the whole server, on a virtual clock: clients that stream, trickle, stop halfway, leave, read slowly, send
-// broken and heavy requests; keys; hostile grammars; steps that take minutes or never end; clocks that jump; SIGTERM at any
-// moment. Connections, routes, admission, the preparation and mask queues and the scheduler are the real ones; sockets, threads
-// and the model are scripted.
+// One seeded life of the whole server, on a virtual clock: clients that stream, trickle, stop halfway, leave, read slowly,
+// send broken and heavy requests; keys; hostile grammars; steps that take minutes or never end; clocks that jump; SIGTERM at
+// any moment. Connections, routes, admission, the preparation and mask queues and the scheduler are the real ones; sockets,
+// threads and the model are scripted.
 
 import Engine
 import HTTPTypes
@@ -55,8 +55,8 @@ final class ServerSimulation {
         var longestReply = 40
         /// Many clients send large bodies, slowly.
         var isHeavy = false
-        /// Half of the requests take long to prepare, and half of the replies follow a grammar: lives in which CPUs and workers
-        /// are shared by tenants that have got different parts of them.
+        /// Half of the requests take long to prepare, and half of the replies follow a grammar: lives in which CPUs and
+        /// workers are shared by tenants that have got different parts of them.
         var isLaborious = false
         /// Everybody waits as long as it takes, for hours without an end of a reply.
         var isPatient = false
@@ -146,7 +146,8 @@ final class ServerSimulation {
             maxModelLength: TextlessModel.length, maxInterTokenLatency: random.oneIn(2) ? nil : .milliseconds(100))
         limits.minimumChunk = 4
         var geometry = KVCacheGeometry(
-            blockSize: 16, globalBlocksPerSlot: 1, slidingBlocksPerSlot: 3, slidingWindow: 64, totalBlocks: 0)
+            blockSize: 16, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 3, slidingWindow: 64,
+            totalBlocks: 0)
         geometry.totalBlocks =
             geometry.peakBlocks(tokens: TextlessModel.length, chunk: 64) * .random(in: 1...3, using: &random)
         let time = self.time

@@ -180,12 +180,12 @@ struct SimulatedEngine {
     private mutating func admit(
         _ request: GenerationRequest, _ now: ContinuousClock.Instant, _ events: inout [TokenEvent]
     ) {
-        let terms = SchedulingTerms(
+        let parameters = SchedulingParameters(
             priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
         do throws(AdmissionError) {
             try scheduler.add(
-                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), terms: terms,
-                salt: request.cacheSalt)
+                request.id, prompt: request.promptIDs, maxTokens: max(request.maxTokens, 1), parameters: parameters,
+                cacheSalt: request.cacheSalt)
         } catch {
             return events.append(event(request.id, finish: .error("\(error)")))
         }

@@ -1,5 +1,5 @@
-/// On which terms a sequence is served.
-public struct SchedulingTerms: Sendable, Equatable {
+/// How a sequence is scheduled: its priority, tenant and deadline.
+public struct SchedulingParameters: Sendable, Equatable {
     /// Lower is earlier.
     public var priority: Int
     /// On whose account it runs: within a priority, tenants get equal shares.

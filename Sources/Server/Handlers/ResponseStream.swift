@@ -9,7 +9,7 @@ import Text
 /// Both forms are made of the same parts by the same code, so the joined text of a stream is the text of the whole
 /// reply. A stream has begun once ``receive(_:)`` has returned bytes; before that an error is still an ordinary HTTP
 /// error (``failure``), after it an event of the stream.
-struct CompletionStream: Sendable {
+struct ResponseStream: Sendable {
     let endpoint: Endpoint
     let options: GenerationOptions
     let id: String
@@ -41,13 +41,13 @@ struct CompletionStream: Sendable {
     ///   - created: Unix time in seconds.
     ///   - promptIDs: the prompts, (prompts, tokens).
     ///   - promptTexts: what the choices' texts begin with, one a prompt, when the request wants the prompts back.
-    ///   - form: how the reply to a chat is written; `nil`: as a chat completion.
+    ///   - formatter: how the reply to a chat is written; `nil`: as a chat completion.
     ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
     ///   - arrival: of the request.
     init(
         endpoint: Endpoint, requestID: String, created: Int, model: String, options: GenerationOptions,
         promptIDs: [[Int32]], promptTexts: [String] = [], reply: ReplyReader? = nil,
-        form: (any ReplyForm)? = nil, firstSequence: SequenceID, names: TokenNames,
+        formatter: (any ResponseFormatter)? = nil, firstSequence: SequenceID, names: TokenNames,
         arrival: ContinuousClock.Instant = .now
     ) {
         precondition(!promptIDs.isEmpty, "a request has at least one prompt")
@@ -67,7 +67,7 @@ struct CompletionStream: Sendable {
         }
         unfinished = choices.count
         timings = ReplyTimings(arrival: arrival)
-        itemized = form.map {
+        itemized = formatter.map {
             ItemizedReply(
                 $0, head: ReplyHead(requestID: requestID, created: created, model: model),
                 isStreamed: options.streaming != nil)
@@ -168,7 +168,7 @@ struct CompletionStream: Sendable {
     }
 }
 
-extension CompletionStream {
+extension ResponseStream {
     /// Writes the chunks of one event: the role when a chat choice begins, then everything else in one, or one for each of
     /// the reply's parts.
     private mutating func writeChunks(

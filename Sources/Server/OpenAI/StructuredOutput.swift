@@ -1,31 +1,33 @@
 import Text
 
-/// What a request says its reply has to be like: `response_format`, `structured_outputs`, or one of the older names.
-struct ReplyStructure: Sendable, Hashable {
+/// The constraint of a request on its output: `response_format`, `structured_outputs`, or one of the older names.
+struct StructuredOutput: Sendable, Hashable {
     var source: GrammarSource
     /// The parameter that an error names.
     var param: String
 
     /// - Throws: `APIError` for what is malformed, and for two parameters that say something.
-    static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> ReplyStructure? {
+    static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> StructuredOutput? {
         var all = [
             try responseFormat(&reader), try structuredOutputs(&reader), try schema(&reader, "guided_json"),
             try regex(&reader, "guided_regex"), try choice(&reader, "guided_choice"),
             try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
-        guard let structure = all.popLast() else { return nil }
+        guard let structuredOutput = all.popLast() else { return nil }
         if let other = all.last {
             throw .invalid(
-                param: structure.param, message: "'\(structure.param)' and '\(other.param)' exclude each other.")
+                param: structuredOutput.param,
+                message: "'\(structuredOutput.param)' and '\(other.param)' exclude each other.")
         }
         guard model.hasTokenizer else {
             throw .textUnavailable(
-                param: structure.param, message: "This model has no tokenizer, so structured output is not available.")
+                param: structuredOutput.param,
+                message: "This model has no tokenizer, so structured output is not available.")
         }
-        return structure
+        return structuredOutput
     }
 
-    private static func responseFormat(_ reader: inout FieldReader) throws(APIError) -> ReplyStructure? {
+    private static func responseFormat(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
         guard let value = reader.value("response_format") else { return nil }
         var format = try FieldReader(value, at: "response_format")
         let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
@@ -36,7 +38,7 @@ struct ReplyStructure: Sendable, Hashable {
             return nil
         case "json_object":
             try format.finish()
-            return ReplyStructure(source: .jsonObject, param: "response_format")
+            return StructuredOutput(source: .jsonObject, param: "response_format")
         case "json_schema":
             guard let value = format.value("json_schema") else { throw .missing(param: "response_format.json_schema") }
             try format.finish()
@@ -47,14 +49,14 @@ struct ReplyStructure: Sendable, Hashable {
             _ = try body.string("description")
             // Schemas are followed strictly either way.
             _ = try body.bool("strict")
-            let structure = try schema(&body, "schema")
+            let structuredOutput = try schema(&body, "schema")
             try body.finish()
-            return structure ?? ReplyStructure(source: .jsonObject, param: "response_format")
+            return structuredOutput ?? StructuredOutput(source: .jsonObject, param: "response_format")
         default: throw .unsupported(param: "response_format.type")
         }
     }
 
-    private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> ReplyStructure? {
+    private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
         guard let value = reader.value("structured_outputs") else { return nil }
         var options = try FieldReader(value, at: "structured_outputs")
         var all = [
@@ -62,7 +64,7 @@ struct ReplyStructure: Sendable, Hashable {
             try grammar(&options, "grammar"),
         ].compactMap(\.self)
         if try options.bool("json_object") == true {
-            all.append(ReplyStructure(source: .jsonObject, param: "structured_outputs.json_object"))
+            all.append(StructuredOutput(source: .jsonObject, param: "structured_outputs.json_object"))
         }
         // What is between tokens is bounded anyway, and members that a schema does not name are left out.
         _ = try options.bool("disable_any_whitespace")
@@ -78,7 +80,7 @@ struct ReplyStructure: Sendable, Hashable {
         return all[0]
     }
 
-    private static func schema(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+    private static func schema(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
         guard let value = reader.value(name) else { return nil }
         let path = reader.path(to: name)
         // vLLM also takes a schema as text.
@@ -86,23 +88,23 @@ struct ReplyStructure: Sendable, Hashable {
             guard value.object != nil || value.bool != nil else {
                 throw .wrongType(value, at: path, expected: "a schema or its text")
             }
-            return ReplyStructure(source: .jsonSchema(value), param: path)
+            return StructuredOutput(source: .jsonSchema(value), param: path)
         }
         guard let schema = try? JSONValue(parsing: text), schema.object != nil else {
             throw .invalid(param: path, message: "'\(path)' must be a JSON object.")
         }
-        return ReplyStructure(source: .jsonSchema(schema), param: path)
+        return StructuredOutput(source: .jsonSchema(schema), param: path)
     }
 
-    private static func regex(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
-        try reader.string(name).map { ReplyStructure(source: .regex($0), param: reader.path(to: name)) }
+    private static func regex(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
+        try reader.string(name).map { StructuredOutput(source: .regex($0), param: reader.path(to: name)) }
     }
 
-    private static func grammar(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
-        try reader.string(name).map { ReplyStructure(source: .gbnf($0), param: reader.path(to: name)) }
+    private static func grammar(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
+        try reader.string(name).map { StructuredOutput(source: .gbnf($0), param: reader.path(to: name)) }
     }
 
-    private static func choice(_ reader: inout FieldReader, _ name: String) throws(APIError) -> ReplyStructure? {
+    private static func choice(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
         guard let values = try reader.array(name) else { return nil }
         let path = reader.path(to: name)
         var texts: [String] = []
@@ -110,11 +112,11 @@ struct ReplyStructure: Sendable, Hashable {
         guard !texts.isEmpty, !texts.contains("") else {
             throw .invalid(param: path, message: "'\(path)' must hold at least one string, and none that is empty.")
         }
-        return ReplyStructure(source: .choice(texts), param: path)
+        return StructuredOutput(source: .choice(texts), param: path)
     }
 }
 
-extension ReplyStructure {
+extension StructuredOutput {
     /// - Throws: `APIError` that names what cannot be enforced.
     ///
     /// - Parameter tenant: whose request it is: no grammar is shared between tenants.

@@ -1,7 +1,7 @@
 import Engine
 import Text
 
-extension CompletionStream {
+extension ResponseStream {
     /// The whole reply, once ``isFinished`` without ``failure``.
     var body: JSONValue {
         if let itemizedBody { return itemizedBody }

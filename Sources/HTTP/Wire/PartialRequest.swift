@@ -1,7 +1,7 @@
 import HTTPTypes
 
 /// A request head in the making: collects fields and, at the end, decides what they mean together.
-struct RequestDraft {
+struct PartialRequest {
     private let target: RequestTarget
     private let method: HTTPRequest.Method
     private let version: RequestHead.Version

@@ -3,7 +3,7 @@ import HTTP
 import Text
 
 /// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
-struct MessageForm: ReplyForm {
+struct MessagesFormatter: ResponseFormatter {
     var bytes: Int { 0 }
 
     func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue {
@@ -53,7 +53,7 @@ struct MessageForm: ReplyForm {
     }
 }
 
-extension MessageForm {
+extension MessagesFormatter {
     /// The reply as it begins.
     private static func message(_ head: ReplyHead, usage: Usage) -> JSONObject {
         [

@@ -3,7 +3,7 @@ import HTTP
 import Text
 
 /// Writes replies as OpenAI's Responses API does: output items, and numbered events named after what happens to them.
-struct ResponseForm: ReplyForm {
+struct ResponsesFormatter: ResponseFormatter {
     /// What a response says of its request.
     private let echo: JSONObject
     private var sequenceNumber = 0
@@ -18,7 +18,7 @@ struct ResponseForm: ReplyForm {
             "top_p": .null, "truncation": "disabled", "user": .null,
         ]
         for name in Array(echo.names) {
-            // Detached, since the form outlives the request's text.
+            // Detached, since the formatter outlives the request's text.
             if let value = request[name], !value.isNull { echo[name] = value.detached }
         }
         self.echo = echo
@@ -91,7 +91,7 @@ struct ResponseForm: ReplyForm {
     }
 }
 
-extension ResponseForm {
+extension ResponsesFormatter {
     /// - Parameter finish: `nil`: it goes on.
     private func response(
         _ items: [ReplyItem], _ head: ReplyHead, finish: FinishReason?, usage: Usage?

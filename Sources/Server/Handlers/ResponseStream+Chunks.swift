@@ -20,7 +20,7 @@ struct ChunkContent {
 
 /// Server-sent events of a stream, written straight into bytes: this runs for every token of every stream. JSON has no line
 /// breaks, so a chunk is one line of data and needs no ``ServerSentEvents``.
-extension CompletionStream {
+extension ResponseStream {
     static let done = ServerSentEvents.event("[DONE]")
 
     /// Everything that stands before the choices: the same in all chunks of a stream.

@@ -1,7 +1,7 @@
 import HTTPTypes
 
-/// The page at `/`: chat with the model, and how the server is doing. One file, which asks for nothing elsewhere.
-enum Page {
+/// The web chat UI at `/`: chat with the model, and the state of the server. One file, which loads nothing from elsewhere.
+enum WebUI {
     static let body = PackageResources.index_html
 
     /// The browser holds it to that: its own script and style, requests to this server only, in nobody's frame

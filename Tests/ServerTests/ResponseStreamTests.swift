@@ -6,7 +6,7 @@ import Text
 
 @testable import Server
 
-@Suite struct CompletionStreamTests: StreamSamples {
+@Suite struct ResponseStreamTests: StreamSamples {
     // MARK: The exact bytes
 
     @Test func `a chat stream begins with the role and ends with DONE`() throws {
