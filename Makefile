@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test simulate clients check lint format docs tidy tsan fuzz soak clean
+.PHONY: help setup build serve test simulate clients check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,11 @@ docs: ## Write the tables of options into docs/options.md
 	swift build --product trinity
 	.build/debug/trinity update-manual docs/options.md
 
+# A scratch path of its own: the Swift libraries are linked into the binary, which takes other flags for every module.
+package: setup ## Build an archive and a Debian package in .build/package
+	swift build -c release --product trinity --static-swift-stdlib --scratch-path .build-static
+	script/package .build-static/release/trinity .build/package
+
 tidy: setup ## Check layering, forbidden constructs and documentation only
 	swift build --build-tests
 	swift test --skip-build --disable-xctest --filter TidyTests
@@ -96,4 +101,4 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove what was built
-	rm -rf .build .build-tsan Fuzzing/.build .venv
+	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv

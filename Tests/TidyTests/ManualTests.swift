@@ -35,7 +35,7 @@ import Testing
             "--quantize-head", "--context", "--sequences", "--weights", "--tokenizer", "--template", "--now",
             "--system",
             "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",
-            "--product", "--build", "--stop-timeout", "--generate-completion-script",
+            "--product", "--build", "--stop-timeout", "--generate-completion-script", "--strip-components",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {

@@ -25,7 +25,7 @@ import Testing
         "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
         "docs/api.md", "docs/benchmarks.md", "docs/decisions/README.md", "docs/deploy.md", "docs/options.md",
         "docs/security.md", "docs/troubleshooting.md", "deploy/Dockerfile", "deploy/trinity.service", ".swift-format",
-        ".ci/run", "script/setup",
+        ".ci/run", "script/setup", "script/package", "script/manual-page",
     ])
     func `a reader finds what every project has`(path: String) {
         #expect(!Repository.text(path).isEmpty)
@@ -55,7 +55,10 @@ import Testing
             "SECURITY.md",
         ]
         let folders = ["Sources", "Tests", "deploy", "docs", "script"].flatMap(Repository.files)
-        let endings = [".swift", ".md", ".py", ".c", ".h", ".yaml", ".yml", ".service", "Dockerfile", "setup"]
+        let endings = [
+            ".swift", ".md", ".py", ".c", ".h", ".yaml", ".yml", ".service", "Dockerfile", "setup", "script/package",
+            "manual-page", "control", "copyright", "postinst", "postrm", "prerm",
+        ]
         return top
             + folders.filter { path in
                 endings.contains(where: path.hasSuffix) && !path.hasPrefix("Tests/Fixtures")
