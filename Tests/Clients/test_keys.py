@@ -105,7 +105,9 @@ def test_trinity_config_shows_what_is_in_force_and_no_secret(tmp_path):
     rows = [line.split() for line in subprocess.check_output(command, text=True).splitlines()]
     assert ["port", "9001", "flag"] in rows and ["max-num-seqs", "7", "file"] in rows
     assert ["api-key", "(hidden)", "file"] in rows and ["host", "127.0.0.1", "default"] in rows
-    text = subprocess.check_output(command + ["--json"], text=True)
+    run = subprocess.run(command + ["--json"], capture_output=True, text=True, check=True)
+    text = run.stdout
+    assert "--api-key is a secret and not in this file" in run.stderr
     assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-num-seqs": "7"}
     (tmp_path / "server.json").write_text('{"prot": 9000}')
     run = subprocess.run(command, capture_output=True, text=True)

@@ -36,7 +36,13 @@ import Text
 
     @Test func `nesting is bounded`() throws {
         let deepest = JSONValue.maximumDepth
-        _ = try JSONValue(parsing: String(repeating: "[", count: deepest) + String(repeating: "]", count: deepest))
+        for inner in ["", "1"] {
+            func text(_ depth: Int) -> String {
+                String(repeating: "[", count: depth) + inner + String(repeating: "]", count: depth)
+            }
+            _ = try JSONValue(parsing: text(deepest))
+            #expect(throws: JSONError.self) { try JSONValue(parsing: text(deepest + 1)) }
+        }
         #expect(throws: JSONError.self) { try JSONValue(parsing: String(repeating: "[", count: 100_000)) }
     }
 
@@ -254,6 +260,20 @@ import Text
             for (name, value) in left { #expect(object[name] == [.integer(value)]) }
             #expect(object.map(\.value) == left.map { [.integer($0.value)] })
         }
+    }
+
+    @Test(arguments: [1, 2, 15])
+    func `long names with escapes are resolved a few times, not for each comparison`(count: Int) throws {
+        let escapes = String(repeating: "\\n", count: (3 << 20) / count)
+        let text = Array("{\((0..<count).map { "\"\(escapes)\($0)\":1" }.joined(separator: ","))}".utf8)
+        let value = Array("[\"\(String(repeating: "\\n", count: 3 << 20))\"]".utf8)
+        let clock = ContinuousClock()
+        let whole = try clock.measure { _ = try JSONValue(parsing: value)[0] }
+        let names = try clock.measure {
+            let object = try #require(try JSONValue(parsing: text).object)
+            for number in 0..<100 { #expect(object["max_tokens \(number)"] == nil) }
+        }
+        #expect(names < whole * 10 + .milliseconds(50), "\(names), \(whole)")
     }
 
     @Test func `long strings of a parsed value may be read when the work is to stop`() throws {

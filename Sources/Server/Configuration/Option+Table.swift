@@ -46,14 +46,14 @@ extension ServerConfiguration.Option {
             .init(
                 .model, .switch, standard: .value("false"),
                 """
-                Parse special tokens in the messages of users and tools. Without it they are encoded as plain text.
+                Parse special tokens in the messages of users and tools. By default they are encoded as plain text.
                 """)
         case .threads:
             .init(
                 .computation, .integer(1...1024), "n",
                 standard: .described("the CPUs of the affinity mask and the cgroup quota"),
                 """
-                Compute threads. More than the CPUs that the process may use are reduced to these, with a warning.
+                Compute threads. A number above the CPUs that the process may use is reduced to them, with a warning.
                 """)
         case .compute:
             .init(
@@ -192,7 +192,7 @@ extension ServerConfiguration.Option {
         case .allowedHosts:
             .init(
                 .security, .text, "names",
-                standard: .described("all names; only these three if `--host` is a loopback address"),
+                standard: .described("with a loopback `--host`, only these three; otherwise all names"),
                 """
                 Names in the `Host` field that a server without API keys accepts, beside `localhost`, `127.0.0.1` and `[::1]`.
                 """,

@@ -24,6 +24,11 @@ extension ServerConfiguration {
         return String(decoding: JSONValue.object(object).serialized, as: UTF8.self)
     }
 
+    /// The options that are set and that ``fileText`` leaves out, since they are secrets.
+    public var omittedSecrets: [String] {
+        Option.allCases.filter { $0.entry.isSecret && sources[$0] != nil }.map(\.name)
+    }
+
     private func shown(_ option: Option) -> String? {
         guard let text = sources[option]?.text else { return defaultText(option) }
         return option.entry.isSecret ? "(hidden)" : text

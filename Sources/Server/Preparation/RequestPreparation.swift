@@ -181,7 +181,11 @@ struct RequestPreparation: Sendable {
                 try structuredOutput.compile(text.grammars, beginsWithSpace: false, tenant: tenant))
         }
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
-        if let source = options.structuredOutput?.source { try memory?.chargeKept(source.memoryBytes) }
+        if let source = options.structuredOutput?.source {
+            try memory?.chargeKept(source.memoryBytes)
+            // It outlives the body, which is given back.
+            options.structuredOutput?.source = source.detached
+        }
         return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts, charge: memory?.kept)
     }
 }

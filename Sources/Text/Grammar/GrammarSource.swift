@@ -61,6 +61,16 @@ public enum GrammarSource: Sendable, Hashable {
         return compiled
     }
 
+    /// The same without the text that schemas and tools were parsed from, to be kept.
+    public var detached: GrammarSource {
+        switch self {
+        case .jsonSchema(let schema): .jsonSchema(schema.detached)
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            .calls(tools.map(\.detached), format, isSingle: isSingle, isOpen: isOpen)
+        case .jsonObject, .regex, .choice, .gbnf: self
+        }
+    }
+
     func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
         var builder = GrammarBuilder()
         let body = try part(&builder)

@@ -70,7 +70,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         }
     }
 
-    /// - Complexity: O(1), for 16 million elements and more O(count).
+    /// - Complexity: O(1).
     public var count: Int {
         switch storage {
         case .elements(let elements): elements.count

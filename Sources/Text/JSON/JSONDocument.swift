@@ -83,16 +83,7 @@ struct JSONView: Sendable {
     }
 
     /// Elements or members.
-    var count: Int {
-        let count = document.nodes[node].extra
-        guard count == JSONNode.mostExtra else { return count }
-        var (position, counted) = (start, 0)
-        while position < end {
-            position = following(position)
-            counted += 1
-        }
-        return counted
-    }
+    var count: Int { document.nodes[node].extra }
 
     /// The node of the element or member after the one at `position`.
     func following(_ position: Int) -> Int {
@@ -112,7 +103,7 @@ struct JSONView: Sendable {
     /// Whether it is an object whose last node is a table of its names.
     private var isIndexed: Bool { document.nodes[node].kind == .indexedObject }
 
-    /// The node of the value of the member `name`. O(1).
+    /// The node of the value of the member `name`. O(1), and O(bytes of `name`).
     func member(named name: String) -> Int? {
         var name = name
         return name.withUTF8 { bytes in
@@ -124,7 +115,11 @@ struct JSONView: Sendable {
             }
             var position = skippingShadowed(start)
             while position < end {
-                if document.withString(at: position, { $0.hasSameBytes(as: bytes) }) { return position + 1 }
+                if document.nodes[position].mayHave(bytes: bytes.count),
+                    document.withString(at: position, { $0.hasSameBytes(as: bytes) })
+                {
+                    return position + 1
+                }
                 position = following(position)
             }
             return nil

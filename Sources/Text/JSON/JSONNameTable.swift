@@ -2,7 +2,7 @@
 ///
 /// A slot is the node of a name + 1, or 0 where it is free. Hashes are seeded, so that no choice of names makes lookups quadratic.
 struct JSONNameTable {
-    /// Objects with fewer members have none: their names are compared one by one.
+    /// Objects with fewer members have none, unless a name has escapes: their names are compared one by one.
     static let leastMembers = 16
 
     private let first: Int
@@ -51,7 +51,11 @@ struct JSONNameTable {
         var place = hasher.finalize() & mask
         while slots[first + place] > 0 {
             let node = Int(slots[first + place]) - 1
-            if nodes[node].withString(in: text, { $0.hasSameBytes(as: name) }) { break }
+            if nodes[node].mayHave(bytes: name.count),
+                nodes[node].withString(in: text, { $0.hasSameBytes(as: name) })
+            {
+                break
+            }
             place = (place + 1) & mask
         }
         return first + place

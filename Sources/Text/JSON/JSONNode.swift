@@ -7,7 +7,7 @@ struct JSONNode {
         case string
         /// The same with escapes.
         case escapedString
-        /// The name of a member whose name comes again in the same object; the later one counts.
+        /// The name, perhaps with escapes, of a member whose name comes again in the same object; the later one counts.
         case shadowedName
         /// `value`: the node behind the last of its elements; `extra`: how many elements it has.
         case array
@@ -20,7 +20,7 @@ struct JSONNode {
         case nameTable
     }
 
-    /// The greatest `extra`: what is greater is counted when it is asked for.
+    /// The greatest `extra`: a longer string is measured when it is read, and no array or object has as many elements.
     static let mostExtra = 1 << 24 - 1
 
     /// Kind, `extra` and `value` in 8, 24 and 32 bits.
@@ -38,6 +38,16 @@ struct JSONNode {
     /// At most ``mostExtra``.
     var extra: Int { Int(word >> 32 & 0xFF_FFFF) }
     var value: Int { Int(word & 0xFFFF_FFFF) }
+
+    /// Whether this string can have so many bytes: tells most names apart without resolving their escapes, which turn up to six
+    /// bytes into one.
+    @inline(__always) func mayHave(bytes: Int) -> Bool {
+        switch (kind, extra) {
+        case (_, Self.mostExtra): bytes >= Self.mostExtra / 6
+        case (.string, _): bytes == extra
+        default: bytes <= extra && extra <= 6 * bytes
+        }
+    }
 
     /// The node behind this value, whose own is `node`.
     @inline(__always) func end(at node: Int) -> Int {

@@ -103,13 +103,11 @@ struct JSONParser {
                 let isObject = bytes[position] == UInt8(ascii: "{")
                 position += 1
                 try skipWhitespace()
+                guard depth + open < limits.depth else { throw error("nested deeper than \(limits.depth) levels") }
                 if consume(isObject ? "}" : "]") {
                     tape.appendEmpty(isObject ? .object : .array)
                 } else {
                     // The first value in it is next.
-                    guard depth + open < limits.depth else {
-                        throw error("nested deeper than \(limits.depth) levels")
-                    }
                     tape.begin(isObject: isObject)
                     open += 1
                     if isObject { try readName(to: &tape) }
@@ -122,6 +120,9 @@ struct JSONParser {
                 try skipWhitespace()
                 if consume(",") {
                     tape.count += 1
+                    guard tape.count < JSONNode.mostExtra else {
+                        throw error("an array or object has more than \(JSONNode.mostExtra - 1) elements")
+                    }
                     if tape.isObject { try readName(to: &tape) }
                     break
                 }

@@ -57,7 +57,8 @@ struct JSONTape {
     }
 
     private mutating func endMembers(_ node: Int, _ text: UnsafeBufferPointer<UInt8>) -> Int? {
-        let isIndexed = count >= JSONNameTable.leastMembers
+        // A name with escapes is resolved once for its hash, not for each comparison.
+        let isIndexed = count >= JSONNameTable.leastMembers || hasEscapedName(node)
         let table = isIndexed ? JSONNameTable.append(members: count, to: &slots) : nil
         var repeated: Int?
         names.removeAll(keepingCapacity: true)
@@ -78,6 +79,15 @@ struct JSONTape {
         return repeated
     }
 
+    private func hasEscapedName(_ node: Int) -> Bool {
+        var name = node + 1
+        while name < nodes.count {
+            if nodes[name].kind != .string || nodes[name].extra == JSONNode.mostExtra { return true }
+            name = nodes[name + 1].end(at: name + 1)
+        }
+        return false
+    }
+
     private mutating func indexed(_ name: Int, _ table: JSONNode, _ text: UnsafeBufferPointer<UInt8>) -> Int? {
         JSONNameTable(table).insert(name, into: &slots, nodes, text)
     }
@@ -90,9 +100,9 @@ struct JSONTape {
 }
 
 extension JSONNode {
-    /// Whether two strings of `text` are the same, their escapes resolved.
+    /// Whether two strings of `text` without escapes are the same.
     fileprivate func hasSameString(as other: JSONNode, in text: UnsafeBufferPointer<UInt8>) -> Bool {
-        if kind == .string, other.kind == .string, extra != other.extra { return false }
+        guard extra == other.extra else { return false }
         return withString(in: text) { left in other.withString(in: text) { left.hasSameBytes(as: $0) } }
     }
 }

@@ -72,6 +72,30 @@ import Text
         #expect(budget.used == 0)
     }
 
+    @Test(arguments: [
+        (Endpoint.completions, #""prompt": "a", "guided_json": {"type": "object"}"#),
+        (.chat, #""messages": [{"role": "user", "content": "a"}], "guided_json": {"type": "object"}"#),
+        (
+            .chat,
+            #""messages": [{"role": "user", "content": "a"}], "tools": [{"type": "function", "function": {"name": "f"}}]"#
+        ),
+        (
+            .responses,
+            #""input": "a", "metadata": {"a": "b"}, "text": {"format": {"type": "json_schema", "name": "x", "schema": {}}}"#
+        ),
+        (.messages, #""max_tokens": 1, "messages": [{"role": "user", "content": "a"}], "metadata": {"user_id": "b"}"#),
+    ])
+    func `nothing that is kept of a request holds on to its body`(endpoint: Endpoint, members: String) throws {
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let prepared = try RequestPreparation(endpoint: endpoint, model: model, text: text)
+            .prepare(Array("{\(members)}".utf8))
+        var kept = ""
+        dump(prepared.options.structuredOutput, to: &kept)
+        dump(prepared.reply, to: &kept)
+        dump(prepared.formatter, to: &kept)
+        #expect(!kept.contains("JSONDocument"))
+    }
+
     @Test func `no more grammars are compiled than may be in use`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         var held: [CompiledGrammar] = []
