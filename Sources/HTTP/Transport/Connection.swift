@@ -92,10 +92,17 @@ final class Connection {
     /// TLS has answered by itself to something that it has read, and the answer can be sent.
     var tlsHasAnswer: Bool { handshake != .computing && !awaitsWritable && tls?.hasOutput == true }
 
+    /// What is written of one connection before others have their turn, in bytes: a third of a millisecond.
+    static let writtenBytesPerTurn = 1 << 20
+
     /// Writes what waits in the machine's buffer, and what TLS has to say by itself; returns how much of the machine's the
     /// kernel has got. A record counts when all of it is written, so that nothing of a reply is ever left here.
     func write() -> Socket.Transfer {
-        guard let tls else { return machine.outbound.withUnsafeBytes(socket.write) }
+        guard let tls else {
+            return machine.outbound.withUnsafeBytes {
+                socket.write(UnsafeRawBufferPointer(rebasing: $0.prefix(Self.writtenBytesPerTurn)))
+            }
+        }
         if record.isEmpty {
             if handshake == nil, !machine.outbound.isEmpty {
                 let bytes = machine.outbound.withUnsafeBytes { Array($0.prefix(TLSSession.recordBytes)) }

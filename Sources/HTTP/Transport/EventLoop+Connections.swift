@@ -174,11 +174,16 @@ extension EventLoop {
         touch(largest)
     }
 
-    /// Writes until the kernel takes no more.
+    /// Writes until the kernel takes no more, or enough for one turn: a fast reader of a large reply does not keep the loop from
+    /// other connections.
     func flush(_ connection: Connection) {
+        var written = 0
         while connection.hasOutput {
+            guard written < Connection.writtenBytesPerTurn else { return connection.setAwaitingWritable(true) }
             switch connection.write() {
-            case .bytes(let count): connection.machine.wrote(count, at: now())
+            case .bytes(let count):
+                connection.machine.wrote(count, at: now())
+                written += count
             // What TLS has still to say goes nowhere.
             case .closed: return connection.machine.peerClosed()
             case .wouldBlock: return connection.setAwaitingWritable(true)
