@@ -22,7 +22,8 @@ struct Config: ParsableCommand {
     func run() throws {
         let configuration = try options.configuration()
         for name in json ? configuration.omittedSecrets : [] {
-            Application.writeError("warning: --\(name) is a secret and not in this file; set it when you start the server\n")
+            Application.writeError(
+                "warning: --\(name) is a secret and not in this file; set it when you start the server\n")
         }
         print(json ? configuration.fileText : configuration.table)
     }
