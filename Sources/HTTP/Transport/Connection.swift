@@ -92,7 +92,7 @@ final class Connection {
     /// TLS has answered by itself to something that it has read, and the answer can be sent.
     var tlsHasAnswer: Bool { handshake != .computing && !awaitsWritable && tls?.hasOutput == true }
 
-    /// What is written of one connection before others have their turn, in bytes: a third of a millisecond.
+    /// What is written of one connection before others have their turn, in bytes.
     static let writtenBytesPerTurn = 1 << 20
 
     /// Writes what waits in the machine's buffer, and what TLS has to say by itself; returns how much of the machine's the

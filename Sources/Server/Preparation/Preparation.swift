@@ -56,8 +56,8 @@ struct Preparation: Sendable {
     /// - Returns: what else the request takes is charged to it; `nil`: nobody counts.
     private func chargeValues(of body: [UInt8]) throws(APIError) -> RequestMemory? {
         guard let charge else { return nil }
-        let memory = RequestMemory(body: charge)
-        try memory.chargeBody(max(0, JSONValue.estimatedBytes(of: body) - RequestMemory.freeJSONBytes))
+        let memory = RequestMemory(body: charge, jsonBytes: JSONValue.estimatedBytes(of: body))
+        try memory.chargeJSON()
         return memory
     }
 }

@@ -1,5 +1,4 @@
 import HTTP
-import Text
 
 /// What one request holds of the memory for requests: its body and what is read from it, and what is made of that, which lives
 /// longer. All of it is charged to its key before it is allocated, or as soon as its size is known.
@@ -9,7 +8,7 @@ struct RequestMemory: Sendable {
     static let freeBytes = 64 << 10
     /// What the values of each body may take before they are charged.
     static let freeJSONBytes = 256 << 10
-    /// How many times as much as its JSON a conversation takes: measured with 500,000 short messages, and with one that is long.
+    /// How many times as much as its JSON a conversation takes: measured with 500,000 short messages.
     private static let conversationFactor = 4
     /// What tokenizing takes for each byte of a text: a copy, and up to one id, in an array that may be twice as large.
     private static let encodingFactor = 1 + 2 * MemoryLayout<Int32>.stride
@@ -20,24 +19,31 @@ struct RequestMemory: Sendable {
     let body: MemoryBudget.Reservation
     /// Prompts, and what else is kept until the reply's end; or the reply.
     let kept: MemoryBudget.Reservation
+    /// What the JSON of the body takes beyond what is free.
+    private let chargedJSONBytes: Int
 
-    /// - Parameter body: what the body is charged as.
-    init(body: MemoryBudget.Reservation) {
+    /// - Parameters:
+    ///   - body: what the body is charged as.
+    ///   - jsonBytes: the most that its JSON takes once it is read.
+    init(body: MemoryBudget.Reservation, jsonBytes: Int) {
         self.body = body
+        chargedJSONBytes = max(0, jsonBytes - Self.freeJSONBytes)
         kept = body.beside(freeBytes: Self.freeBytes)
     }
 
+    /// Charges what the JSON of the body takes, before it is read.
+    ///
     /// - Throws: as `Reservation.charge` does.
-    func chargeBody(_ bytes: Int) throws(APIError) { try body.charge(bytes, beside: kept.chargedBytes) }
+    func chargeJSON() throws(APIError) { try chargeBody(chargedJSONBytes) }
+
+    /// - Throws: as `Reservation.charge` does.
+    private func chargeBody(_ bytes: Int) throws(APIError) { try body.charge(bytes, beside: kept.chargedBytes) }
 
     /// Charges what a conversation takes beside its JSON, before it is read from it: messages, the values of the chat template,
     /// the rendered text and its parts.
     ///
-    /// - Parameter text: the body that it is in.
     /// - Throws: as `Reservation.charge` does.
-    func chargeConversation(of text: [UInt8]) throws(APIError) {
-        try chargeBody(Self.conversationFactor * max(0, JSONValue.estimatedBytes(of: text) - Self.freeJSONBytes))
-    }
+    func chargeConversation() throws(APIError) { try chargeBody(Self.conversationFactor * chargedJSONBytes) }
 
     /// Charges what tokenizing a text takes, as long as `work` does it.
     ///

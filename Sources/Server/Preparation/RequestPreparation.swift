@@ -36,7 +36,7 @@ struct RequestPreparation: Sendable {
         _ body: [UInt8], timeoutKnown: (Duration) -> Void = { _ in }
     ) throws(APIError) -> Prepared {
         let json = try JSONValue(requestBody: body)
-        if endpoint != .completions { try memory?.chargeConversation(of: body) }
+        if endpoint != .completions { try memory?.chargeConversation() }
         return try prepare(json, timeoutKnown: timeoutKnown)
     }
 

@@ -24,7 +24,7 @@ struct TextReply: Sendable {
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
-            try memory?.chargeConversation(of: body)
+            try memory?.chargeConversation()
         }
         let reply =
             switch endpoint {
