@@ -45,18 +45,18 @@ import Text
         }
     }
 
-    @Test(arguments: ["/tokenize", "/v1/completions", "/v1/chat/completions"])
+    @Test(arguments: ["/v1/messages/count_tokens", "/v1/completions", "/v1/chat/completions"])
     func `what tokenizing takes is charged while it lasts`(path: String) throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         func outcome(_ bytes: Int, _ budget: MemoryBudget) throws -> APIError? {
             let prompt = String(repeating: "a", count: bytes)
             let body = Array(
-                (path == "/v1/chat/completions"
+                (path != "/v1/completions"
                     ? #"{"messages": [{"role": "user", "content": "\#(prompt)"}]}"# : #"{"prompt": "\#(prompt)"}"#).utf8
             )
             let work: Preparation.Work =
-                path == "/tokenize"
-                ? .text(.tokenize, body: body)
+                path == "/v1/messages/count_tokens"
+                ? .text(.messageTokens, body: body)
                 : .generation(path == "/v1/completions" ? .completions : .chat, body: body)
             var preparation = Preparation(work: work, model: model, text: text, tenant: "", arrival: .now)
             preparation.charge = budget.reserve(0)
