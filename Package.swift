@@ -167,6 +167,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "LibraryTests",
+            dependencies: ["JSON", "Tokenizers", "ChatTemplates", "Grammars", "Basics", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["Basics", "JSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
