@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "HTTP",
             dependencies: [
-                "CEpoll", "COpenSSL",
+                "CEpoll", "COpenSSL", "CZlib",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings),
@@ -124,6 +124,7 @@ let package = Package(
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
@@ -135,7 +136,7 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
+            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
