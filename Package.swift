@@ -56,7 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        // Tests only: reads openapi.yaml.
+        // Reads openapi.yaml.
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -76,8 +76,9 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("WebUI/index.html")],
+            resources: [.embedInCode("WebUI/index.html"), .embedInCode("openapi.yaml")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.
@@ -153,7 +154,7 @@ let package = Package(
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Server", "trinity", "CCurl", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
     ] + vectorKernels

@@ -106,6 +106,7 @@ public final class Application: Sendable {
             logger.info("listening on \(configuration.tls == nil ? "http" : "https")://\(address)")
         }
         loadModel()
+        Task { await OpenAPIDocument.prepare() }
     }
 
     /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is

@@ -141,7 +141,7 @@ extension ServerConfiguration.Option {
         case .maxConnections:
             .init(
                 .network, .integer(1...1_000_000), "n", standard: .value("1024"),
-                "Maximum open connections. 16 more are reserved for `/health`, `/ready` and `/metrics`.")
+                "Maximum open connections. 16 more are reserved for `/health`, `/ready`, `/ping` and `/metrics`.")
         case .maxBodyMemory:
             .init(
                 .network, .size, "size", standard: .value("512MiB"),
@@ -207,7 +207,7 @@ extension ServerConfiguration.Option {
                 .security, .choice(ServerConfiguration.MetricsAccess.allCases.map(\.rawValue)), "who",
                 standard: .value("open"),
                 """
-                Who may read `/metrics`. `key` needs an API key. `/health`, `/ready` and `/version` never need one.
+                Who may read `/metrics`. `key` needs an API key. Probes and `/version` never need one.
                 """)
         case .logLevel:
             .init(

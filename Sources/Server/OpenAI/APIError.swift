@@ -206,6 +206,11 @@ extension APIError {
             """
         case .template(let message): message
         case .notFound(let path): "Not found: \(path.excerpt)"
+        case .methodNotAllowed("OPTIONS", let allowed):
+            """
+            The method OPTIONS is not allowed here; use \(allowed.joined(separator: " or ")). Web pages of another origin need \
+            --allowed-origins.
+            """
         case .methodNotAllowed(let method, let allowed):
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
         case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
