@@ -133,7 +133,11 @@ extension ServerConfiguration.Option {
         case .host:
             .init(
                 .network, .text, "address", standard: .value("127.0.0.1"),
-                "Address to listen on. A name listens on all of its addresses.", values: "a name or address")
+                """
+                Address to listen on. A name listens on all of its addresses. `unix:/run/trinity.sock` is a Unix socket, whose file \
+                only the server's user and group can use.
+                """,
+                values: "a name or address, or `unix:` and a path of at most 107 bytes")
         case .port:
             .init(
                 .network, .integer(0...65535), "n", standard: .value("8000"),
