@@ -8,7 +8,8 @@ import Scheduling
 extension Routes {
     func generate(_ endpoint: Endpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
         withServing(exchange) { serving in
-            prepare(.generation(endpoint, body: message.body), message, exchange, serving)
+            let body = EncodedBody(message, limit: configuration.maxBodyBytes)
+            prepare(.generation(endpoint, body: body), message, exchange, serving)
         }
     }
 
