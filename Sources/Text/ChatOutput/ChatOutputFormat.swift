@@ -8,6 +8,9 @@ public struct ChatOutputFormat: Sendable, Hashable {
         case xml
     }
 
+    /// The texts that a reply's parts are told apart by. Each is one token in most vocabularies.
+    public static let markers = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
+
     /// Whether text between `<think>` and `</think>` is reasoning.
     public var reasons: Bool
     /// Whether a reply begins inside reasoning unless the prompt says otherwise.

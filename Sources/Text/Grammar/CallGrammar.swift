@@ -26,9 +26,9 @@ enum CallGrammar {
                 throw GrammarError(path: error.path.isEmpty ? path : "\(path).\(error.path)", reason: error.reason)
             }
         }
-        let body = try builder.rule(.sequence([json.space, .choice(bodies), json.space, .text("</tool_call>")]))
+        let body = try builder.rule(.sequence([json.space, .choice(bodies), json.space, builder.marker("</tool_call>")]))
         if isOpen { return body }
-        let call = try builder.rule(.sequence([.text("<tool_call>"), body]))
+        let call = try builder.rule(.sequence([builder.marker("<tool_call>"), body]))
         return isSingle ? call : .sequence([call, .times(.sequence([json.space, call]), least: 0, most: 31)])
     }
 

@@ -21,6 +21,8 @@ struct GrammarBuilder {
     /// again, names that are tried with patterns.
     static let mostVisits = 100_000
 
+    /// What stands for each marker that is one token; see ``VocabularyTrie/markers``.
+    private let markers: [String: [UInt8]]
     private var grammar = Grammar()
     /// Where the sequences of each rule begin.
     private var rules: [[Int32]] = []
@@ -29,6 +31,23 @@ struct GrammarBuilder {
     private var repetitionNumbers: [Grammar.Repetition: Int32] = [:]
     private var written = 0
     private var visits = 0
+
+    init(markers: [String: [UInt8]] = [:]) {
+        self.markers = markers
+    }
+
+    /// What structures a reply: its token where the vocabulary has one, else its text.
+    func marker(_ text: String) -> Part { .literal(markers[text] ?? Array(text.utf8)) }
+
+    /// A text with all markers inside. O(length * markers).
+    func markedText(_ text: String) -> Part {
+        var bytes = Array(text.utf8)
+        for (name, token) in markers.sorted(by: { $0.key < $1.key }) {
+            let name = Array(name.utf8)
+            while let range = bytes.firstRange(of: name) { bytes.replaceSubrange(range, with: token) }
+        }
+        return .literal(bytes)
+    }
 
     /// A rule that is to be defined later, once.
     mutating func declare(isLexeme: Bool = false) -> Int {

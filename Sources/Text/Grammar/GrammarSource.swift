@@ -50,7 +50,8 @@ public enum GrammarSource: Sendable, Hashable {
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
     ) throws(GrammarError) -> CompiledGrammar {
-        let compiled = CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+        let compiled = CompiledGrammar(
+            try grammar(beginsWithSpace: beginsWithSpace, markers: trie.markers), trie)
         let isEmpty: Bool
         do throws(GrammarLimit) {
             isEmpty = compiled.isDeadEnd(try compiled.startPosition())
@@ -71,8 +72,11 @@ public enum GrammarSource: Sendable, Hashable {
         }
     }
 
-    func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
-        var builder = GrammarBuilder()
+    /// - Parameter markers: as in ``VocabularyTrie/markers``.
+    func grammar(
+        beginsWithSpace: Bool = false, markers: [String: [UInt8]] = [:]
+    ) throws(GrammarError) -> Grammar {
+        var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
         guard beginsWithSpace else { return try builder.finish(root: body) }
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
