@@ -16,7 +16,8 @@ import Testing
         markers: ["</think>": thinkEnd, "<tool_call>": callStart, "</tool_call>": callEnd])
 
     private static let tool: JSONValue = [
-        "type": "function", "function": ["name": "f", "parameters": ["type": "object", "additionalProperties": false]],
+        "type": "function",
+        "function": ["name": "f", "parameters": ["type": "object", "additionalProperties": false]],
     ]
 
     private func append(_ text: String, to matcher: inout GrammarMatcher) throws {

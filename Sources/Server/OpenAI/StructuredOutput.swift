@@ -14,7 +14,8 @@ struct StructuredOutput: Sendable, Hashable {
             try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
         guard let structuredOutput = all.popLast() else { return nil }
-        if let other = all.last {
+        // The same under an older name changes nothing.
+        if let other = all.last(where: { $0.source != structuredOutput.source }) {
             throw .invalid(
                 param: structuredOutput.param,
                 message: "'\(structuredOutput.param)' and '\(other.param)' exclude each other.")

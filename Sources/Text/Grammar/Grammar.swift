@@ -49,6 +49,16 @@ public struct GrammarError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Where in what was given, such as `properties.name.pattern`; empty for all of it.
     public var path: String
     public var reason: String
+    /// What kind of mistake it is: not part of the text.
+    enum Kind: Sendable { case refused, exceedsLimit, allowsNothing }
+    var kind = Kind.refused
+
+    init(path: String, reason: String, kind: Kind = .refused) {
+        (self.path, self.reason, self.kind) = (path, reason, kind)
+    }
+
+    /// Whether going on is of no use: a bound was exceeded, or the request has ended.
+    var isLimit: Bool { kind == .exceedsLimit }
 
     public var description: String { path.isEmpty ? reason : "\(path): \(reason)" }
 
@@ -56,5 +66,6 @@ public struct GrammarError: Error, Sendable, Hashable, CustomStringConvertible {
     public static let tooManyInUse = GrammarError(path: "", reason: "was not compiled: too many grammars are in use")
 
     /// The work was cancelled: nobody reads the error.
-    static let cancelled = GrammarError(path: "", reason: "was not compiled: the request has ended")
+    static let cancelled = GrammarError(
+        path: "", reason: "was not compiled: the request has ended", kind: .exceedsLimit)
 }

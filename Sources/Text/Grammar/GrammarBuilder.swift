@@ -31,6 +31,8 @@ struct GrammarBuilder {
     private var repetitionNumbers: [Grammar.Repetition: Int32] = [:]
     private var written = 0
     private var visits = 0
+    /// Why the grammar may have no text: where the first part without one was met.
+    private var emptiness: GrammarError?
 
     init(markers: [String: [UInt8]] = [:]) {
         self.markers = markers
@@ -84,12 +86,20 @@ struct GrammarBuilder {
         visits += steps
         guard visits <= Self.mostVisits else {
             throw GrammarError(
-                path: "", reason: "is too complex: compiling it takes more than \(Self.mostVisits) steps")
+                path: "", reason: "is too complex: compiling it takes more than \(Self.mostVisits) steps",
+                kind: .exceedsLimit)
         }
         if before >> 10 != visits >> 10, Cancellation.isRequested { throw .cancelled }
     }
 
-    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end.
+    /// Notes a part without any text. The grammar may have texts all the same; otherwise this is why it has none.
+    mutating func noteEmpty(_ error: GrammarError) {
+        guard emptiness == nil else { return }
+        emptiness = error
+        emptiness?.kind = .allowsNothing
+    }
+
+    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end, and when there is no text.
     mutating func finish(root: Part) throws(GrammarError) -> Grammar {
         let rule = declare()
         try define(rule, root)
@@ -100,6 +110,9 @@ struct GrammarBuilder {
             grammar.firstStarts.append(Int32(grammar.starts.count))
         }
         try GrammarProgress.check(&grammar)
+        guard try GrammarProductivity.prune(&grammar) else {
+            throw emptiness ?? GrammarError(path: "", reason: "matches nothing", kind: .allowsNothing)
+        }
         return grammar
     }
 
@@ -107,7 +120,8 @@ struct GrammarBuilder {
         let before = written
         written += elements
         guard written <= Self.mostElements else {
-            throw GrammarError(path: "", reason: "is too large: more than \(Self.mostElements) grammar elements")
+            throw GrammarError(
+                path: "", reason: "is too large: more than \(Self.mostElements) grammar elements", kind: .exceedsLimit)
         }
         if before >> 12 != written >> 12, Cancellation.isRequested { throw .cancelled }
     }

@@ -76,6 +76,22 @@ public enum GrammarSource: Sendable, Hashable {
     func grammar(
         beginsWithSpace: Bool = false, markers: [String: [UInt8]] = [:]
     ) throws(GrammarError) -> Grammar {
+        do throws(GrammarError) {
+            return try builtGrammar(beginsWithSpace: beginsWithSpace, markers: markers)
+        } catch {
+            guard case .calls(let tools, let format, let isSingle, let isOpen) = self, error.isLimit,
+                error != .cancelled
+            else { throw error }
+            // Schemas that need not be followed strictly are refused for no reason, not even their size.
+            let free = GrammarSource.calls(
+                tools.map(\.withoutSchemaUnlessStrict), format, isSingle: isSingle, isOpen: isOpen)
+            return try free.builtGrammar(beginsWithSpace: beginsWithSpace, markers: markers)
+        }
+    }
+
+    private func builtGrammar(
+        beginsWithSpace: Bool, markers: [String: [UInt8]]
+    ) throws(GrammarError) -> Grammar {
         var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
         guard beginsWithSpace else { return try builder.finish(root: body) }
@@ -121,5 +137,17 @@ extension GrammarSource {
             for tool in tools { tool.write(to: &key) }
         }
         return key
+    }
+}
+
+extension JSONValue {
+    /// A tool whose arguments may be any object, unless they are to follow its schema.
+    public var withoutSchemaUnlessStrict: JSONValue {
+        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
+            return self
+        }
+        function["parameters"] = ["type": "object"]
+        tool["function"] = .object(function)
+        return .object(tool)
     }
 }
