@@ -10,11 +10,25 @@ public enum GrammarSource: Sendable, Hashable {
     case choice([String])
     /// What the rule `root` of a grammar in GBNF reads; see ``GBNFGrammar``.
     case gbnf(String)
+    /// What the rule `start` of a grammar in Lark's notation reads; see ``LarkGrammar``.
+    case lark(String)
+    /// Text with parts that follow schemas; see ``StructuralTagGrammar``.
+    case structuralTag(JSONValue)
     /// Calls of tools, which are as in the API.
     ///
     /// - isSingle: one call only.
     /// - isOpen: behind `<tool_call>`, up to the end of the call.
     case calls([JSONValue], ChatOutputFormat.Calls, isSingle: Bool, isOpen: Bool)
+
+    /// A grammar in the notation that its text is in, as vLLM tells them apart: Lark's unless a rule is written with `::=`.
+    public static func grammar(_ text: String) -> GrammarSource {
+        LarkGrammar.isLikely(text) ? .lark(text) : .gbnf(text)
+    }
+
+    /// Structural tags in the newer form, with `format`, or in the older one, with `structures` and `triggers`.
+    public static func structuralTags(_ tag: JSONValue) -> GrammarSource {
+        .structuralTag(tag["format"] ?? StructuralTagGrammar.format(ofOlder: tag))
+    }
 
     /// Bytes of a schema, an expression, or all choices together, at most.
     public static let mostBytes = 256 << 10
@@ -25,7 +39,8 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: 0
         case .jsonSchema(let schema): schema.serialized.count
         case .regex(let pattern): pattern.utf8.count
-        case .gbnf(let text): text.utf8.count
+        case .gbnf(let text), .lark(let text): text.utf8.count
+        case .structuralTag(let format): format.serialized.count
         case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
         case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
         }
@@ -37,7 +52,8 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: 0
         case .jsonSchema(let schema): schema.memoryBytes
         case .regex(let pattern): pattern.utf8.count
-        case .gbnf(let text): text.utf8.count
+        case .gbnf(let text), .lark(let text): text.utf8.count
+        case .structuralTag(let format): format.memoryBytes
         case .choice(let texts): JSONValue.array(texts.map(JSONValue.string)).memoryBytes
         case .calls(let tools, _, _, _): JSONValue.array(tools).memoryBytes
         }
@@ -68,7 +84,8 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonSchema(let schema): .jsonSchema(schema.detached)
         case .calls(let tools, let format, let isSingle, let isOpen):
             .calls(tools.map(\.detached), format, isSingle: isSingle, isOpen: isOpen)
-        case .jsonObject, .regex, .choice, .gbnf: self
+        case .structuralTag(let format): .structuralTag(format.detached)
+        case .jsonObject, .regex, .choice, .gbnf, .lark: self
         }
     }
 
@@ -109,6 +126,9 @@ public enum GrammarSource: Sendable, Hashable {
                 tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
         case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false, &builder) { $0.utf8 }
         case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
+        case .lark(let text): return try LarkGrammar.part(text, &builder)
+        case .structuralTag(let format):
+            return try StructuralTagGrammar.part(format, json: try JSONGrammar(&builder), &builder)
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
                 throw GrammarError(path: "", reason: "needs at least one string, and none that is empty")
@@ -129,6 +149,10 @@ extension GrammarSource {
             schema.write(to: &key)
         case .regex(let pattern): key += [2] + pattern.utf8
         case .gbnf(let text): key += [3] + text.utf8
+        case .lark(let text): key += [6] + text.utf8
+        case .structuralTag(let format):
+            key.append(7)
+            format.write(to: &key)
         case .choice(let texts):
             key.append(4)
             for text in texts { JSONValue.writeString(text, to: &key) }
