@@ -136,7 +136,7 @@ import Testing
                 "cannot be enforced"
             ),
             (#"{"unevaluatedProperties":false}"#, "unevaluatedProperties", "cannot be enforced"),
-            (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "cannot be enforced"),
+            (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "strings, numbers"),
             (#"{"type":"integer","multipleOf":0}"#, "multipleOf", "above 0"),
             (#"{"type":"integer","multipleOf":1.2345678901234e-5}"#, "multipleOf", "12 digits"),
             (#"{"patternProperties":{"a":true,"b":true}}"#, "patternProperties.a", "several patterns"),

@@ -8,6 +8,8 @@ struct Grammar: Sendable {
         case rule(Int32)
         /// The repetition with this number.
         case repetition(Int32)
+        /// A rule whose text differs in each round of the repetition that it stands in.
+        case distinct(Int32)
         case end
     }
 
@@ -18,6 +20,8 @@ struct Grammar: Sendable {
         var least: Int32
         /// `nil`: any number of rounds.
         var most: Int32?
+        /// What is read in the first round instead of `body`.
+        var first: Int32?
     }
 
     var elements: [Element] = []
@@ -31,6 +35,8 @@ struct Grammar: Sendable {
     /// Where the sequences of each rule begin in `starts`, and behind the last one their number.
     var firstStarts: [Int32] = [0]
     var root: Int32 = 0
+    /// Whether any element is distinct.
+    var hasDistinct = false
 
     /// Where the sequences of `rule` begin.
     func sequences(of rule: Int32) -> ArraySlice<Int32> {

@@ -8,6 +8,10 @@ struct GrammarBuilder {
         case choice([Part])
         /// At most `most` times; `nil`: any number of times.
         case times(Part, least: Int, most: Int?)
+        /// The same with another part in the first round.
+        case list(first: Part, then: Part, least: Int, most: Int?)
+        /// A rule whose text differs in each round of the list that it stands in: not deeper than in a part of the list.
+        case distinct(Part)
         case rule(Int)
 
         static func text(_ text: String) -> Part { .literal(Array(text.utf8)) }
@@ -147,6 +151,16 @@ struct GrammarBuilder {
             let repetition = Grammar.Repetition(
                 body: Int32(try ruleNumber(part)), least: Int32(clamping: least), most: most.map(Int32.init(clamping:)))
             elements.append(.repetition(number(of: repetition)))
+        case .list(let first, let then, let least, let most):
+            try count(1)
+            let (body, first) = (Int32(try ruleNumber(then)), Int32(try ruleNumber(first)))
+            let repetition = Grammar.Repetition(
+                body: body, least: Int32(clamping: least), most: most.map(Int32.init(clamping:)), first: first)
+            elements.append(.repetition(number(of: repetition)))
+        case .distinct(let part):
+            try count(1)
+            grammar.hasDistinct = true
+            elements.append(.distinct(Int32(try ruleNumber(part))))
         case .rule(let rule):
             try count(1)
             elements.append(.rule(Int32(rule)))

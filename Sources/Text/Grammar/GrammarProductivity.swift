@@ -24,8 +24,10 @@ enum GrammarProductivity {
         }
         (grammar.starts, grammar.firstStarts) = (starts, firstStarts)
         // What has no text can be repeated no times.
-        for index in grammar.repetitions.indices where !isProductive[Int(grammar.repetitions[index].body)] {
-            grammar.repetitions[index].most = 0
+        for index in grammar.repetitions.indices {
+            let repetition = grammar.repetitions[index]
+            let rules = [repetition.body, repetition.first ?? repetition.body]
+            if !rules.allSatisfy({ isProductive[Int($0)] }) { grammar.repetitions[index].most = 0 }
         }
         return isProductive[Int(grammar.root)]
     }
@@ -35,9 +37,10 @@ enum GrammarProductivity {
     ) -> (isFulfilled: Bool, rule: Int32?) {
         switch element {
         case .bytes, .end: return (true, nil)
-        case .rule(let rule): return (found[Int(rule)], rule)
+        case .rule(let rule), .distinct(let rule): return (found[Int(rule)], rule)
         case .repetition(let number):
             let repetition = grammar.repetitions[Int(number)]
+            if let first = repetition.first, !found[Int(first)] { return (repetition.least == 0, first) }
             return (repetition.least == 0 || found[Int(repetition.body)], repetition.body)
         }
     }

@@ -26,7 +26,7 @@ struct GrammarProgress {
     private func condition(_ element: Grammar.Element, _ isNullable: [Bool]) -> (isFulfilled: Bool, rule: Int32?) {
         switch element {
         case .bytes, .end: return (false, nil)
-        case .rule(let rule): return (isNullable[Int(rule)], rule)
+        case .rule(let rule), .distinct(let rule): return (isNullable[Int(rule)], rule)
         case .repetition(let number):
             let repetition = grammar.repetitions[Int(number)]
             return (repetition.least == 0 || isNullable[Int(repetition.body)], repetition.body)

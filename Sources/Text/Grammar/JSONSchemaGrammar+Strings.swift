@@ -1,14 +1,15 @@
 // How strings are written.
 
 extension JSONSchemaGrammar {
-    mutating func string(_ shape: SchemaShape) throws(GrammarError) -> Part {
-        let body = try characters(shape)
+    /// - Parameter isCanonical: whether each string is written in one way only.
+    mutating func string(_ shape: SchemaShape, isCanonical: Bool = false) throws(GrammarError) -> Part {
+        let body = try characters(shape, isCanonical)
         guard let body else { return json.string }
         return try builder.rule(.sequence([.text("\""), body, .text("\"")]), isLexeme: true)
     }
 
     /// What stands between the quotes; `nil`: anything.
-    private mutating func characters(_ shape: SchemaShape) throws(GrammarError) -> Part? {
+    private mutating func characters(_ shape: SchemaShape, _ isCanonical: Bool) throws(GrammarError) -> Part? {
         let strings = shape.strings
         let (least, most) = (strings.least, strings.most)
         if let most, most < least {
@@ -18,7 +19,9 @@ extension JSONSchemaGrammar {
         let isBounded = least > 0 || most != nil
         let formats = strings.formats.filter { StringFormats.patterns[$0.name] != nil }
         if strings.patterns.isEmpty, formats.isEmpty {
-            return isBounded ? .times(json.character, least: least, most: most) : nil
+            guard isBounded || isCanonical else { return nil }
+            let character = isCanonical ? try builder.rule(JSONGrammar.write(.all)) : json.character
+            return .times(character, least: least, most: most)
         }
         if strings.patterns.isEmpty, let format = formats.first, formats.allSatisfy({ $0.name == format.name }) {
             let known = StringFormats.patterns[format.name]

@@ -78,11 +78,4 @@ extension JSONSchemaGrammar {
         }
         return try builder.rule(.sequence([.text("["), json.space, rest, json.space, .text("]")]))
     }
-
-    /// An array whose elements differ.
-    private mutating func uniqueElements(
-        _ conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath
-    ) throws(GrammarError) -> Part {
-        throw path.error("cannot be enforced")
-    }
 }

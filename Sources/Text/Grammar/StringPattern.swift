@@ -4,6 +4,8 @@ struct StringPattern: Sendable {
         /// A regular expression; whether it may match anywhere in the string.
         case regex(String, searches: Bool)
         case texts([String])
+        /// Of leaves alone: it may be written into any grammar.
+        case part(GrammarBuilder.Part)
     }
 
     private let kind: Kind
@@ -17,6 +19,11 @@ struct StringPattern: Sendable {
     /// Of a format, which all of the string matches.
     init(format pattern: String, path: SchemaPath) {
         self.init(.regex(pattern, searches: false), isNegated: false, path: path)
+    }
+
+    /// What a part without rules reads.
+    init(part: GrammarBuilder.Part, path: SchemaPath) {
+        self.init(.part(part), isNegated: false, path: path)
     }
 
     /// None of some texts.
@@ -91,6 +98,7 @@ struct StringPattern: Sendable {
     /// - Throws: `GrammarError` that names what cannot be enforced.
     func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
         switch kind {
+        case .part(let part): return part
         case .texts(let texts):
             return .choice(
                 texts.map { text in
