@@ -194,18 +194,6 @@ struct RequestPreparation: Sendable {
     }
 }
 
-extension JSONValue {
-    /// A tool whose arguments may be any object, unless they are to follow its schema.
-    fileprivate var withoutSchemaUnlessStrict: JSONValue {
-        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
-            return self
-        }
-        function["parameters"] = ["type": "object"]
-        tool["function"] = .object(function)
-        return .object(tool)
-    }
-}
-
 extension SamplingParameters {
     /// Keeps `words` from being generated, at the beginning of a text or behind a space.
     ///
