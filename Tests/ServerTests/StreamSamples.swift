@@ -12,7 +12,7 @@ extension StreamSamples {
     /// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
     func makeStream(
         _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
-        reply: ReplyReader? = nil
+        promptTexts: [String] = [], reply: ReplyReader? = nil, arrival: ContinuousClock.Instant = .now
     ) throws -> ResponseStream {
         var object = body
         let options: GenerationOptions
@@ -38,7 +38,8 @@ extension StreamSamples {
         }
         return ResponseStream(
             endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-            reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names)
+            promptTexts: promptTexts, reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names,
+            arrival: arrival)
     }
 
     func makeStream(
