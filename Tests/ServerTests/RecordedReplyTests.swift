@@ -64,7 +64,7 @@ import Text
     private func reply(_ scenario: Scenario, _ fields: JSONObject) throws -> String {
         var stream = try makeStream(
             scenario.endpoint, fields, prompts: scenario.prompts, names: .letters, promptTexts: scenario.promptTexts,
-            reply: scenario.parses ? parsing(scenario) : nil, arrival: start)
+            parsing: scenario.parses ? parsing(scenario) : nil, arrival: start)
         var record = ""
         for event in scenario.events(self) { record += text(stream.receive(event)) }
         if let failure = scenario.failure { record += text(stream.fail(failure)) }
@@ -73,7 +73,7 @@ import Text
         return record
     }
 
-    private func parsing(_ scenario: Scenario) throws -> ReplyReader? {
+    private func parsing(_ scenario: Scenario) throws -> OutputParserConfiguration? {
         var chat: JSONObject = [
             "messages": [["role": "user", "content": "x"]],
             "tools": [["type": "function", "function": ["name": "f"]]],
@@ -81,7 +81,7 @@ import Text
         if scenario.namesTool { chat["tool_choice"] = ["type": "function", "function": ["name": "f"]] }
         for name in ["include_reasoning", "parallel_tool_calls"] { chat[name] = scenario.fields[name] }
         if scenario.endpoint == .messages { chat["include_reasoning"] = .bool(scenario.fields["thinking"] != nil) }
-        return try ReplyReader(ChatCompletionRequest(.object(chat), for: .sample), prompt: "", text)
+        return try OutputParserConfiguration(ChatCompletionRequest(.object(chat), for: .sample), prompt: "", text)
     }
 }
 
