@@ -1,5 +1,5 @@
 import HTTP
-import JSON
+import Basics
 
 /// A request's body as it came, perhaps compressed.
 struct EncodedBody: Sendable {

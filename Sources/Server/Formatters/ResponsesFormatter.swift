@@ -3,7 +3,7 @@ import HTTP
 import JSON
 
 /// Writes replies as OpenAI's Responses API does: output items, and numbered events named after what happens to them.
-struct ResponsesFormatter: ResponseFormatter {
+struct ResponsesFormatter: ItemizedFormatter {
     /// What a response says of its request.
     private let echo: JSONObject
     private var sequenceNumber = 0
@@ -24,21 +24,21 @@ struct ResponsesFormatter: ResponseFormatter {
         self.echo = echo
     }
 
-    var bytes: Int { JSONValue.object(echo).memoryBytes }
+    var memoryBytes: Int { JSONValue.object(echo).memoryBytes }
+    var repeatsOutput: Bool { true }
 
-    func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue {
-        response(items, head, finish: finish, usage: usage)
+    func body(of response: ResponseState) -> JSONValue {
+        json(response, response.items, finish: response.finish)
     }
 
-    mutating func begin(_ head: ReplyHead, usage: Usage, to output: inout [UInt8]) {
-        let response = response([], head, finish: nil, usage: nil)
+    mutating func begin(_ response: ResponseState, to output: inout [UInt8]) {
+        let response = json(response, [], finish: nil)
         write(["type": "response.created", "response": response], to: &output)
         write(["type": "response.in_progress", "response": response], to: &output)
     }
 
-    mutating func open(_ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        guard let item = items.last else { return }
-        let number = items.count - 1
+    mutating func open(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        let (item, head) = (OutputItem(kind: response.items[number].kind), response.head)
         write(
             [
                 "type": "response.output_item.added", "output_index": .integer(number),
@@ -48,19 +48,18 @@ struct ResponsesFormatter: ResponseFormatter {
         write(["type": "response.content_part.added", "part": part], about: item, number, head, to: &output)
     }
 
-    mutating func append(_ text: String, to items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        guard let item = items.last else { return }
+    mutating func extend(_ number: Int, by text: String, of response: ResponseState, to output: inout [UInt8]) {
+        let item = response.items[number]
         var event: JSONObject = ["type": .string(item.kind.event + ".delta"), "delta": .string(text)]
         if item.kind == .text { event["logprobs"] = [] }
-        write(event, about: item, items.count - 1, head, to: &output)
+        write(event, about: item, number, response.head, to: &output)
     }
 
-    mutating func close(_ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        guard let item = items.last else { return }
-        let number = items.count - 1
+    mutating func close(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        let (item, head) = (response.items[number], response.head)
         var event: JSONObject = ["type": .string(item.kind.event + ".done")]
         switch item.kind {
-        case .call(let name): (event["name"], event["arguments"]) = (.string(name), .string(item.text))
+        case .call(_, let name): (event["name"], event["arguments"]) = (.string(name), .string(item.text))
         case .reasoning: event["text"] = .string(item.text)
         case .text: (event["text"], event["logprobs"]) = (.string(item.text), [])
         }
@@ -75,16 +74,14 @@ struct ResponsesFormatter: ResponseFormatter {
             ], to: &output)
     }
 
-    mutating func end(
-        _ items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage, to output: inout [UInt8]
-    ) {
+    mutating func end(_ response: ResponseState, _ finish: FinishReason, to output: inout [UInt8]) {
         let type = finish == .length ? "response.incomplete" : "response.completed"
         write(
-            ["type": .string(type), "response": response(items, head, finish: finish, usage: usage)], to: &output)
+            ["type": .string(type), "response": json(response, response.items, finish: finish)], to: &output)
     }
 
-    mutating func fail(_ error: APIError, _ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        var response = response(items, head, finish: nil, usage: nil).object ?? [:]
+    mutating func fail(_ error: APIError, _ response: ResponseState, to output: inout [UInt8]) {
+        var response = json(response, response.items, finish: nil).object ?? [:]
         response["status"] = "failed"
         response["error"] = ["code": "server_error", "message": .string(error.message)]
         write(["type": "response.failed", "response": .object(response)], to: &output)
@@ -92,11 +89,11 @@ struct ResponsesFormatter: ResponseFormatter {
 }
 
 extension ResponsesFormatter {
-    /// - Parameter finish: `nil`: it goes on.
-    private func response(
-        _ items: [ReplyItem], _ head: ReplyHead, finish: FinishReason?, usage: Usage?
-    ) -> JSONValue {
+    /// - Parameter finish: `nil`: it goes on, and its usage is not known.
+    private func json(_ response: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONValue {
+        let head = response.head
         let isCut = finish == .length
+        let usage = finish == nil ? nil : response.usage
         var response: JSONObject = [
             "id": .string("resp_\(head.requestID)"), "object": "response", "created_at": .integer(head.created),
             "status": .string(finish == nil ? "in_progress" : isCut ? "incomplete" : "completed"),
@@ -124,13 +121,13 @@ extension ResponsesFormatter {
         return .object(response)
     }
 
-    private static func id(_ item: ReplyItem, number: Int, _ head: ReplyHead) -> JSONValue {
+    private static func id(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
         .string("\(item.kind.idPrefix)_\(head.requestID)_\(number)")
     }
 
     /// - Parameter isEmpty: whether its content is not there yet.
     private static func item(
-        _ item: ReplyItem, number: Int, _ head: ReplyHead, status: String, isEmpty: Bool = false
+        _ item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false
     ) -> JSONValue {
         var json: JSONObject = ["id": id(item, number: number, head), "status": .string(status)]
         let content: JSONValue = isEmpty ? [] : .array([part(item)].compactMap(\.self))
@@ -143,7 +140,7 @@ extension ResponsesFormatter {
             json["type"] = "message"
             json["role"] = "assistant"
             json["content"] = content
-        case .call(let name):
+        case .call(_, let name):
             json["type"] = "function_call"
             json["call_id"] = .string("call_\(head.requestID)_\(number)")
             json["name"] = .string(name)
@@ -153,7 +150,7 @@ extension ResponsesFormatter {
     }
 
     /// The content of an item that has one.
-    private static func part(_ item: ReplyItem) -> JSONValue? {
+    private static func part(_ item: OutputItem) -> JSONValue? {
         switch item.kind {
         case .reasoning: ["type": "reasoning_text", "text": .string(item.text)]
         case .text: ["type": "output_text", "text": .string(item.text), "annotations": [], "logprobs": []]
@@ -162,7 +159,7 @@ extension ResponsesFormatter {
     }
 
     private mutating func write(
-        _ event: JSONObject, about item: ReplyItem, _ number: Int, _ head: ReplyHead, to output: inout [UInt8]
+        _ event: JSONObject, about item: OutputItem, _ number: Int, _ head: ResponseHead, to output: inout [UInt8]
     ) {
         var event = event
         event["item_id"] = Self.id(item, number: number, head)
@@ -182,7 +179,7 @@ extension ResponsesFormatter {
     }
 }
 
-extension ReplyItem.Kind {
+extension OutputItem.Kind {
     fileprivate var idPrefix: String {
         switch self {
         case .reasoning: "rs"

@@ -8,7 +8,7 @@ import Testing
 @testable import Server
 
 /// Reasoning and calls of tools in replies of the default model, whole and streamed.
-@Suite struct ReplyPartsTests {
+@Suite struct ParsedOutputTests {
     private static let question: JSONValue = [
         "messages": [["role": "user", "content": "What is 12 + 30?"]], "temperature": 0,
     ]
@@ -145,17 +145,18 @@ import Testing
         var streamed = try #require(Self.weather.object)
         streamed["stream"] = true
         let chunks = try await server.post("/v1/chat/completions", .object(streamed)).chunks
-        var joined = ReplyParts()
+        var joined = ParsedOutput()
         for chunk in chunks {
             let delta = chunk["choices"]?[0]?["delta"]
-            joined.reasoning += delta?["reasoning"]?.string ?? ""
-            joined.content += delta?["content"]?.string ?? ""
+            if let text = delta?["reasoning"]?.string { joined.add([.reasoning(text)]) }
+            if let text = delta?["content"]?.string, !text.isEmpty { joined.add([.content(text)]) }
             for call in delta?["tool_calls"]?.array ?? [] {
-                if let name = call["function"]?["name"]?.string { joined.calls.append(.init(index: 0, name: name)) }
-                joined.calls[0].arguments += call["function"]?["arguments"]?.string ?? ""
+                if let name = call["function"]?["name"]?.string { joined.add([.call(index: 0, name: name)]) }
+                joined.add([.arguments(index: 0, call["function"]?["arguments"]?.string ?? "")])
             }
         }
-        #expect(joined.calls == [.init(index: 0, name: "get_weather", arguments: "{\"city\": \"Paris\"}")])
+        let call = OutputItem(kind: .call(index: 0, name: "get_weather"), text: "{\"city\": \"Paris\"}")
+        #expect(joined.items.last == call && joined.items.count == 2)
         #expect(joined.content == "" && joined.reasoning == choice["message"]?["reasoning"]?.string)
         #expect(chunks.last?["choices"]?[0]?["finish_reason"] == "tool_calls")
         await server.stop()

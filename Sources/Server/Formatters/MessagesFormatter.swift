@@ -3,63 +3,59 @@ import HTTP
 import JSON
 
 /// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
-struct MessagesFormatter: ResponseFormatter {
-    var bytes: Int { 0 }
-
-    func body(of items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage) -> JSONValue {
-        var message = Self.message(head, usage: usage)
-        message["content"] = .array(items.enumerated().map { Self.block($1, number: $0, head) })
-        for (name, value) in Self.end(items, finish) { message[name] = value }
+struct MessagesFormatter: ItemizedFormatter {
+    func body(of response: ResponseState) -> JSONValue {
+        var message = Self.message(response)
+        message["content"] = .array(
+            response.items.enumerated().map { Self.block($1, number: $0, response.head) })
+        for (name, value) in Self.end(response.items, response.finish) { message[name] = value }
         return .object(message)
     }
 
-    func begin(_ head: ReplyHead, usage: Usage, to output: inout [UInt8]) {
-        write(["type": "message_start", "message": .object(Self.message(head, usage: usage))], to: &output)
+    func begin(_ response: ResponseState, to output: inout [UInt8]) {
+        write(["type": "message_start", "message": .object(Self.message(response))], to: &output)
     }
 
-    func open(_ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        guard let item = items.last else { return }
-        let block = Self.block(item, number: items.count - 1, head)
-        write(
-            ["type": "content_block_start", "index": .integer(items.count - 1), "content_block": block], to: &output)
+    func open(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        let block = Self.block(OutputItem(kind: response.items[number].kind), number: number, response.head)
+        write(["type": "content_block_start", "index": .integer(number), "content_block": block], to: &output)
     }
 
-    func append(_ text: String, to items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
+    func extend(_ number: Int, by text: String, of response: ResponseState, to output: inout [UInt8]) {
         let delta: JSONValue =
-            switch items.last?.kind {
+            switch response.items[number].kind {
             case .reasoning: ["type": "thinking_delta", "thinking": .string(text)]
             case .call: ["type": "input_json_delta", "partial_json": .string(text)]
-            case .text, nil: ["type": "text_delta", "text": .string(text)]
+            case .text: ["type": "text_delta", "text": .string(text)]
             }
-        write(
-            ["type": "content_block_delta", "index": .integer(items.count - 1), "delta": delta], to: &output)
+        write(["type": "content_block_delta", "index": .integer(number), "delta": delta], to: &output)
     }
 
-    func close(_ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        write(["type": "content_block_stop", "index": .integer(items.count - 1)], to: &output)
+    func close(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        write(["type": "content_block_stop", "index": .integer(number)], to: &output)
     }
 
-    func end(
-        _ items: [ReplyItem], _ head: ReplyHead, finish: FinishReason, usage: Usage, to output: inout [UInt8]
-    ) {
+    func end(_ response: ResponseState, _ finish: FinishReason, to output: inout [UInt8]) {
         write(
-            ["type": "message_delta", "delta": .object(Self.end(items, finish)), "usage": Self.json(usage)],
-            to: &output)
+            [
+                "type": "message_delta", "delta": .object(Self.end(response.items, finish)),
+                "usage": Self.json(response.usage),
+            ], to: &output)
         write(["type": "message_stop"], to: &output)
     }
 
-    func fail(_ error: APIError, _ items: [ReplyItem], _ head: ReplyHead, to output: inout [UInt8]) {
-        write(error.anthropicJSON(requestID: head.requestID), to: &output)
+    func fail(_ error: APIError, _ response: ResponseState, to output: inout [UInt8]) {
+        write(error.anthropicJSON(requestID: response.head.requestID), to: &output)
     }
 }
 
 extension MessagesFormatter {
     /// The reply as it begins.
-    private static func message(_ head: ReplyHead, usage: Usage) -> JSONObject {
+    private static func message(_ response: ResponseState) -> JSONObject {
         [
-            "id": .string("msg_\(head.requestID)"), "type": "message", "role": "assistant",
-            "model": .string(head.model), "content": [], "stop_reason": .null, "stop_sequence": .null,
-            "usage": json(usage),
+            "id": .string("msg_\(response.head.requestID)"), "type": "message", "role": "assistant",
+            "model": .string(response.head.model), "content": [], "stop_reason": .null, "stop_sequence": .null,
+            "usage": json(response.usage),
         ]
     }
 
@@ -71,7 +67,7 @@ extension MessagesFormatter {
         ]
     }
 
-    private static func end(_ items: [ReplyItem], _ finish: FinishReason) -> JSONObject {
+    private static func end(_ items: [OutputItem], _ finish: FinishReason) -> JSONObject {
         let calls = items.contains {
             if case .call = $0.kind { true } else { false }
         }
@@ -83,11 +79,11 @@ extension MessagesFormatter {
     }
 
     /// A signature would say that reasoning has not been changed; nobody asks for it here.
-    private static func block(_ item: ReplyItem, number: Int, _ head: ReplyHead) -> JSONValue {
+    private static func block(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
         switch item.kind {
         case .reasoning: ["type": "thinking", "thinking": .string(item.text), "signature": ""]
         case .text: ["type": "text", "text": .string(item.text)]
-        case .call(let name):
+        case .call(_, let name):
             [
                 "type": "tool_use", "id": .string("toolu_\(head.requestID)_\(number)"), "name": .string(name),
                 "input": input(item.text),

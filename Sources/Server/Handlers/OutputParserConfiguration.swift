@@ -1,7 +1,7 @@
 import ChatTemplates
 
-/// How the reply to a chat is read: the same for each of its choices.
-struct ReplyReader: Sendable {
+/// How the output of a chat is parsed: the same for each of its choices.
+struct OutputParserConfiguration: Sendable {
     /// Before the first piece of text.
     let parser: ChatOutputParser
     /// Before the first token; `nil` when the tags are no single tokens.
@@ -14,7 +14,7 @@ struct ReplyReader: Sendable {
     /// The tokens that its parts are told apart by; a tokenizer may have them among its special ones.
     let tags: Set<Int32>
 
-    /// `nil` when all of a reply is content.
+    /// `nil` when all of the output is content.
     ///
     /// - Parameter prompt: as rendered.
     init?(_ request: ChatCompletionRequest, prompt: String, _ text: TextPipeline) {

@@ -6,9 +6,9 @@ import Testing
 @testable import Server
 
 /// Replies in the forms of the Messages and the Responses API: whole, and as events that come to the same.
-@Suite struct ItemizedReplyTests: StreamSamples {
+@Suite struct ItemizedFormatterTests: StreamSamples {
     private let validator: SchemaValidator
-    private let reader: ReplyReader
+    private let parsing: OutputParserConfiguration
 
     init() throws {
         validator = SchemaValidator(document: try OpenAPIDocument.load())
@@ -17,7 +17,8 @@ import Testing
             "messages": [["role": "user", "content": "x"]],
             "tools": [["type": "function", "function": ["name": "f"]]],
         ]
-        reader = try #require(ReplyReader(ChatCompletionRequest(chat, for: .sample), prompt: "", text))
+        parsing = try #require(
+            OutputParserConfiguration(ChatCompletionRequest(chat, for: .sample), prompt: "", text))
     }
 
     private static let reply = """
@@ -36,8 +37,8 @@ import Testing
     ) throws -> (body: JSONValue, events: [JSONValue]) {
         var random = SeededGenerator(seed: seed)
         let fields: JSONObject = endpoint == .messages ? ["thinking": ["type": "adaptive"]] : [:]
-        var whole = try makeStream(endpoint, fields, reply: reader)
-        var stream = try makeStream(endpoint, fields.merging(["stream": true]), reply: reader)
+        var whole = try makeStream(endpoint, fields, parsing: parsing)
+        var stream = try makeStream(endpoint, fields.merging(["stream": true]), parsing: parsing)
         var events: [JSONValue] = []
         var rest = Substring(text)
         repeat {
