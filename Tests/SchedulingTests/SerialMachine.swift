@@ -1,8 +1,8 @@
 import Scheduling
 import TestSupport
 
-/// A scheduler with one place on a virtual clock: a step takes about 0.5 s, a reply 35 to 60 s.
-struct OnePlaceMachine {
+/// A scheduler that runs one sequence at a time, on a virtual clock: a step takes about 0.5 s, a reply 35 to 60 s.
+struct SerialMachine {
     var scheduler = makeScheduler(maxSequences: 1, maxQueuedSequences: 100, totalBlocks: 10_000)
     var now = Duration.zero
     private var random: SeededGenerator
@@ -18,7 +18,7 @@ struct OnePlaceMachine {
 
     /// What the scheduler's statistics say to somebody who comes behind so many, in seconds.
     func estimate(waiting: Int) -> Double {
-        scheduler.statistics.wait(behind: QueueLoad(tokens: 0, sequences: waiting), places: 1) / .seconds(1)
+        scheduler.statistics.wait(behind: QueueLoad(tokens: 0, sequences: waiting), maxRunning: 1) / .seconds(1)
     }
 
     /// Goes on for a while with up to three replies in the queue; then tells how long a probe waits that comes now, and what
