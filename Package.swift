@@ -25,12 +25,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = [
         .target(
             name: "AVX2Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX2",
             swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
         .target(
             name: "AVX512Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
                 .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
@@ -45,7 +45,7 @@ let package = Package(
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
-        .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
+        .library(name: "Kernels", targets: ["KernelInterface", "PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Text", targets: ["Text"]),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
         // For libFuzzer, a package of its own too.
@@ -93,7 +93,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "KernelInterface", "PortableKernels", "Scheduling", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -110,7 +110,12 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "KernelInterface",
+            path: "Sources/Kernels/Interface",
+            swiftSettings: kernelSettings),
+        .target(
             name: "PortableKernels",
+            dependencies: ["KernelInterface"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
@@ -138,7 +143,7 @@ let package = Package(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
+            name: "KernelTests", dependencies: ["Engine", "KernelInterface", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
