@@ -1,7 +1,8 @@
 import Foundation
+import JSON
 import TestSupport
-import Text
 
+@testable import Checkpoints
 @testable import Engine
 
 /// One folder of the model vectors: a tiny checkpoint and what the reference makes of it.

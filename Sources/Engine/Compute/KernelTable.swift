@@ -2,7 +2,7 @@ import KernelInterface
 
 /// The kernels of one family under one way to compute, chosen once at start: which kernel multiplies weights of a format,
 /// and which one reads a cache of a format.
-struct KernelTable: Sendable {
+package struct KernelTable: Sendable {
     /// Computes a product instead of the family's kernels.
     typealias Product =
         @Sendable (_ weights: any WeightKernels.Type, _ matrix: PackedWeights, _ arguments: MatmulArguments) -> Void

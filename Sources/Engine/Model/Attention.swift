@@ -1,3 +1,4 @@
+import Checkpoints
 import KernelInterface
 
 /// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only,

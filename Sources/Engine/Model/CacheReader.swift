@@ -1,3 +1,4 @@
+import Checkpoints
 import KernelInterface
 
 /// The part of attention that reads the cache: from `query` to `attended`, gated.
