@@ -108,7 +108,8 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers", "Grammars",
+                "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
+                "Grammars",
                 "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
@@ -190,7 +191,8 @@ let package = Package(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
+            name: "KernelTests",
+            dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(

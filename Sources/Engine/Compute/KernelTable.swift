@@ -28,7 +28,7 @@ package struct KernelTable: Sendable {
         self.product = product
     }
 
-    /// y = x W^T of a matrix in `format`, with x as `activations(format)`.
+    /// y = x W^T of a matrix in `format`, with x in the ``ActivationFormat`` of the family's kernels for it.
     ///
     /// - Parameter isExact: for results that decide, like a router's: activations are never rounded to bfloat16.
     func multiply(_ format: WeightFormat, _ matrix: PackedWeights, _ arguments: MatmulArguments, isExact: Bool = false)
