@@ -3,7 +3,7 @@ import Foundation
 import Scheduling
 import TestSupport
 import Testing
-import Text
+import JSON
 
 @testable import Server
 

@@ -2,7 +2,7 @@ import Engine
 import Foundation
 import TestSupport
 import Testing
-import Text
+import JSON
 
 @testable import Server
 

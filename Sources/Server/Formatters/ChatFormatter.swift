@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// Writes responses as OpenAI's chat completions: messages with content, reasoning and calls of tools.
 struct ChatFormatter: ResponseFormatter {

@@ -1,6 +1,6 @@
 import Engine
 import HTTP
-import Text
+import JSON
 
 /// What chat completions and completions write alike: everything around the text or the message of a choice.
 ///

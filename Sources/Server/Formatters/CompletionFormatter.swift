@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// Writes responses as OpenAI's completions: text, with the prompt before it where the request asks for that.
 struct CompletionFormatter: ResponseFormatter {

@@ -1,4 +1,4 @@
-import Text
+import ChatTemplates
 
 /// A piece of a choice's output that is all of one kind.
 struct OutputItem: Sendable, Hashable {

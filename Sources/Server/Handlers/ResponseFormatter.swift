@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// How one API writes a response: whole, or as the events of a stream. Each API has one.
 protocol ResponseFormatter: Sendable {

@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// What stays the same in everything that is said of one response.
 struct ResponseHead: Sendable, Hashable {
