@@ -40,6 +40,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = []
 #endif
 
+// The web chat UI: a page and its parts, compiled in.
+let webUI = [
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
+    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+]
+
 let package = Package(
     name: "trinity",
     products: [
@@ -77,7 +83,7 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            resources: [.embedInCode("WebUI/index.html")],
+            resources: webUI.map { .embedInCode("WebUI/\($0)") },
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.
