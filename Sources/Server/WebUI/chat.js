@@ -73,14 +73,16 @@ class Reply {
     showPhase() {
         if (!this.view || !isEmpty(this.message)) return;
         const seconds = Math.floor((performance.now() - this.began) / 1000);
-        const time = seconds < 2 ? "" : ` · ${seconds} s`;
+        const time = seconds < 2 ? "" : ` · ${seconds}\u00a0s`;
+        let text = "Waiting for the first token", share = null;
         if (this.progress) {
             const { processed, total } = this.progress;
-            this.view.showPhase(`Reading the prompt: ${processed} of ${counted(total, "token")}${time}`, processed / total);
-        } else {
-            const waiting = serverNow?.waiting ?? 0;
-            this.view.showPhase((waiting > 0 ? `In the queue: ${counted(waiting, "request")} waiting` : "Waiting for the first token") + time);
+            text = `Reading the prompt: ${processed.toLocaleString("en")} of ${counted(total, "token")}`;
+            share = processed / total;
+        } else if (serverNow?.waiting > 0) {
+            text = `In the queue: ${counted(serverNow.waiting, "request")} waiting`;
         }
+        this.view.showPhase(text + time, share);
     }
 
     end() {
@@ -178,6 +180,7 @@ async function answer(conversation, before, giveBack = () => {}) {
         showMessages();
         followFromNow();
     }
+    showList();
     try {
         const body = request({ ...conversation, messages: asked });
         await complete(body, message, reply.controller.signal, progress => reply.heard(progress));

@@ -12,8 +12,9 @@ class MessageView {
         add(this.article, "h2", name, role === "tool" ? "" : "visually-hidden");
         this.body = add(this.article, "div", "", "body");
         // What a user or a tool wrote is shown as it is.
-        this.content = add(this.body, "div", role === "assistant" ? "" : message.content, role === "assistant" ? "markdown" : "text");
+        this.content = add(this.body, "div", "", role === "assistant" ? "markdown" : "text");
         this.markdown = role === "assistant" ? new MarkdownView(this.content) : null;
+        if (!this.markdown) this.content.textContent = message.content;
         this.reasoning = null;
         this.phase = null;
         this.calls = [];
@@ -26,9 +27,9 @@ class MessageView {
         this.article.ariaBusy = "false";
         this.update();
         this.foldReasoning();
-        for (const [index, { code }] of this.calls.entries()) {
-            code.data = prettyJSON(this.message.tool_calls[index].function.arguments);
-        }
+        const calls = this.message.tool_calls ?? [];
+        for (const { section } of this.calls.splice(calls.length)) section.remove();
+        for (const [index, { code }] of this.calls.entries()) code.data = prettyJSON(calls[index].function.arguments);
         this.fillFooter();
     }
 
@@ -47,13 +48,14 @@ class MessageView {
         if (!this.phase) {
             this.phase = add(null, "p", "", "phase");
             this.content.before(this.phase);
-            this.phase.append(add(null, "span", "", "dots"), "", add(null, "progress"));
-            this.phase.firstChild.ariaHidden = "true";
-            this.phase.lastChild.ariaLabel = "Prompt";
+            add(this.phase, "span", "", "dots").ariaHidden = "true";
+            add(this.phase, "span");
+            add(this.phase, "progress").ariaLabel = "Prompt";
         }
-        this.phase.childNodes[1].data = text;
-        this.phase.lastChild.hidden = share === null;
-        this.phase.lastChild.value = share ?? 0;
+        const [, line, bar] = this.phase.children;
+        line.textContent = text;
+        bar.hidden = share === null;
+        bar.value = share ?? 0;
     }
 
     // The reasoning is open until the answer begins, unless somebody opens or closes it.
@@ -88,7 +90,7 @@ class MessageView {
             pre.tabIndex = 0;
             const code = document.createTextNode("");
             add(pre, "code").append(code);
-            this.calls[index] = { called, code };
+            this.calls[index] = { section, called, code };
         }
         this.calls[index].called.textContent = name;
         this.calls[index].code.data = input;

@@ -52,8 +52,9 @@ async function watch() {
 
 function showFigures(texts) {
     for (const id of figures) element(id).textContent = texts[id] ?? "–";
-    element("status-line").textContent = texts.generated === undefined ? "no metrics"
-        : `${texts.generated} tokens/s · ${texts.running} running · ${texts.waiting} waiting`;
+    const { generated, running, waiting } = texts;
+    element("status-speed").textContent = generated === undefined ? "no metrics" : `${generated} tokens/s`;
+    element("status-more").textContent = generated === undefined ? "" : ` · ${running} running · ${waiting} waiting`;
 }
 
 let isNamed = false;
