@@ -81,6 +81,7 @@ class ChatPage(browser.Browser):
 def open_page(server, scripted=False):
     """The page in a browser of its own, which must log no error and ask nobody but the server."""
     with contextlib.closing(ChatPage(server.url)) as page:
+        page.resize(1280, 800)
         if scripted:
             page.script_replies()
         yield page

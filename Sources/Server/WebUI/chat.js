@@ -11,6 +11,7 @@ let current = null;
 let views = [];
 // Whether the end of the conversation stays in sight: until somebody scrolls up.
 let isFollowing = true;
+let lastTop = 0;
 
 // What was typed and not sent, by conversation; a reload keeps it.
 const drafts = new Map(Object.entries(parsed(stored(() => sessionStorage.getItem("drafts")) ?? "") ?? {}));
@@ -133,8 +134,6 @@ function follow() {
 function followFromNow() {
     isFollowing = true;
     follow();
-    // Messages out of sight have estimated heights until they are seen.
-    requestAnimationFrame(follow);
 }
 
 // Opens a conversation; without one, a new one.
@@ -289,7 +288,10 @@ document.addEventListener("keydown", event => {
 });
 element("scroll").onscroll = () => {
     const { scrollHeight, scrollTop, clientHeight } = element("scroll");
-    isFollowing = scrollHeight - scrollTop - clientHeight < 24;
+    // Messages that come into sight change the height too, but only a reader scrolls up.
+    if (scrollHeight - scrollTop - clientHeight < 24) isFollowing = true;
+    else if (scrollTop < lastTop) isFollowing = false;
+    lastTop = scrollTop;
     element("to-end").hidden = isFollowing;
 };
 element("to-end").onclick = followFromNow;
@@ -297,7 +299,9 @@ element("system").oninput = () => {
     current.system = defaultSystem = element("system").value;
     if (current.messages.length) save(current);
 };
-new ResizeObserver(follow).observe(element("scroll"));
+// Messages out of sight have estimated heights until they are seen.
+const resizes = new ResizeObserver(follow);
+for (const id of ["scroll", "chat"]) resizes.observe(element(id));
 // A reply ends with its page.
 window.addEventListener("pagehide", () => {
     for (const { conversation, message } of replies.values()) {

@@ -31,7 +31,7 @@ const isPunctuation = character => /[\p{P}\p{S}]/u.test(character);
 // counterpart comes, what stands between is moved into an element.
 class InlineParser {
     constructor(parent, text) {
-        Object.assign(this, { parent, text, at: 0 });
+        Object.assign(this, { parent, text, at: 0, pending: "" });
         this.marks = [];     // Of emphasis that may still be closed.
         this.brackets = [];  // That may still become links.
         this.nesting = new Map();
@@ -47,6 +47,7 @@ class InlineParser {
             this.at = found;
             if (found < this.text.length) this.step(this.text[found]);
         }
+        this.flush();
         this.emphasize(0);
     }
 
@@ -72,18 +73,18 @@ class InlineParser {
         }
     }
 
+    // Text becomes a node when something else comes behind it: to a node, long texts are added slowly.
     append(text) {
-        if (!text) return null;
-        const last = this.parent.lastChild;
-        // Marks are nodes of their own.
-        if (last?.nodeType === Node.TEXT_NODE && !last.isMark) last.data += text;
-        else this.parent.append(text);
-        return this.parent.lastChild;
+        this.pending += text;
     }
 
-    appendMark(text) {
-        const node = document.createTextNode(text);
-        node.isMark = true;
+    flush() {
+        if (this.pending) this.parent.append(this.pending);
+        this.pending = "";
+    }
+
+    appendNode(node) {
+        this.flush();
         this.parent.append(node);
         return node;
     }
@@ -91,8 +92,7 @@ class InlineParser {
     appendElement(name, text) {
         const child = document.createElement(name);
         child.textContent = text;
-        this.parent.append(child);
-        return child;
+        return this.appendNode(child);
     }
 
     escape() {
@@ -108,9 +108,8 @@ class InlineParser {
     }
 
     lineBreak() {
-        const last = this.parent.lastChild;
-        if (last?.nodeType === Node.TEXT_NODE && !last.isMark) last.data = last.data.trimEnd();
-        this.parent.append(document.createElement("br"));
+        this.pending = this.pending.trimEnd();
+        this.appendElement("br", "");
         this.at += 1;
         while (this.text[this.at] === " ") this.at += 1;
         return true;
@@ -152,7 +151,7 @@ class InlineParser {
         const isLeft = !isSpace(after) && (!isPunctuation(after) || isSpace(before) || isPunctuation(before));
         const isRight = !isSpace(before) && (!isPunctuation(before) || isSpace(after) || isPunctuation(after));
         const length = end - this.at;
-        const node = this.appendMark(this.text.slice(this.at, end));
+        const node = this.appendNode(document.createTextNode(this.text.slice(this.at, end)));
         this.at = end;
         if (character === "~" && length !== 2) return true;
         const opens = isLeft && (character !== "_" || !isRight || isPunctuation(before));
@@ -162,7 +161,7 @@ class InlineParser {
     }
 
     openBracket(text) {
-        const node = this.appendMark(text);
+        const node = this.appendNode(document.createTextNode(text));
         this.brackets.push({ node, isImage: text === "![", marks: this.marks.length, isActive: true });
         this.at += text.length;
         return true;
@@ -174,6 +173,7 @@ class InlineParser {
         const target = this.target(this.at + 1);
         if (!target) return false;
         this.at = target.end;
+        this.flush();
         this.emphasize(opener.marks);
         const address = safeAddress(target.address);
         const link = document.createElement(address ? "a" : "span");
@@ -282,7 +282,8 @@ class InlineParser {
 
 // A link opens a page of its own, which learns nothing of this one.
 function setAddress(link, address) {
-    link.href = link.title = address;
+    link.href = address;
+    link.title = address;
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
 }
