@@ -40,6 +40,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = []
 #endif
 
+// The web chat UI: a page and its parts, compiled in.
+let webUI = [
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
+    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+]
+
 let package = Package(
     name: "trinity",
     products: [
@@ -83,7 +89,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("WebUI/index.html"), .embedInCode("openapi.yaml")],
+            resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.
