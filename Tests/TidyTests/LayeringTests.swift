@@ -121,7 +121,7 @@ import Testing
             folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
         ImportBan(
             folder: "Sources/trinity",
-            modules: modules(but: ["Server", "ModelTools", "Engine", "Checkpoints", "Basics"]).union(["HTTPTypes"]),
+            modules: modules(but: ["Server", "ModelTools", "Engine", "Basics"]).union(["HTTPTypes"]),
             reason: "the executable reads arguments and hands them to Server and to ModelTools"),
     ]
 
