@@ -40,6 +40,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = []
 #endif
 
+// The web chat UI: a page and its parts, compiled in.
+let webUI = [
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
+    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+]
+
 let package = Package(
     name: "trinity",
     products: [
@@ -60,7 +66,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        // Tests only: reads openapi.yaml.
+        // Reads openapi.yaml.
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -82,15 +88,16 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("WebUI/index.html")],
+            resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.
         .target(
             name: "HTTP",
             dependencies: [
-                "CEpoll", "COpenSSL",
+                "CEpoll", "COpenSSL", "CZlib",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings),
@@ -154,6 +161,7 @@ let package = Package(
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
@@ -188,7 +196,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "GrammarsTests", dependencies: ["Grammars", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
+            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
@@ -209,7 +217,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Server", "trinity", "CCurl", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
     ] + vectorKernels

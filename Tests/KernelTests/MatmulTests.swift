@@ -11,6 +11,15 @@ struct MatmulTests {
         (20, 262, 29), (48, 128, 64),
     ]
 
+    /// Counts as skipped on a CPU that lacks a set, which would seem to be tested else.
+    @Test func `the kernels of every set are tested`() throws {
+        let missing = KernelSet.allCases.filter { !KernelSet.available.contains($0) }
+        if !missing.isEmpty { try Test.cancel("this CPU does not run \(missing.map(\.rawValue))") }
+        for set in KernelSet.allCases {
+            #expect(KernelTable.available.contains { $0.name == set.table(.exact).name })
+        }
+    }
+
     @Test(arguments: WeightFormat.allCases, KernelTable.available)
     func `products agree with BLAS on the dequantised weights`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 1)
