@@ -46,8 +46,12 @@ let package = Package(
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
-        .library(name: "Text", targets: ["Text"]),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
+        // Libraries that know no model and no server: docs/libraries.
+        .library(name: "JSON", targets: ["Basics", "JSON"]),
+        .library(name: "Tokenizers", targets: ["Basics", "Tokenizers"]),
+        .library(name: "ChatTemplates", targets: ["Basics", "JSON", "ChatTemplates"]),
+        .library(name: "Grammars", targets: ["Basics", "JSON", "Grammars"]),
         // For libFuzzer, a package of its own too.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
@@ -63,7 +67,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "Engine",
+                "Server", "ModelTools", "Engine", "Checkpoints", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -72,7 +76,9 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Text", "Scheduling", "CMalloc", "COpenSSL",
+                "HTTP", "Engine", "Checkpoints", "Scheduling", "Basics", "JSON", "Tokenizers", "ChatTemplates",
+                "Grammars", "CMalloc",
+                "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -89,11 +95,20 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // Beside the server: trinity bench, plan, synth and quantize.
+        .target(
+            name: "ModelTools",
+            dependencies: [
+                "Engine", "Checkpoints", "Scheduling", "JSON", "Basics",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
         // Tokens in, tokens out.
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers", "Grammars", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -103,12 +118,20 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections")
             ],
             swiftSettings: simulatedSettings),
+
+        // Files of models.
+        .target(name: "Checkpoints", dependencies: ["PortableKernels", "JSON", "Basics"], swiftSettings: settings),
+
+        // Text: three libraries side by side on JSON, which know no model.
+        .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),
         .target(
-            name: "Text",
-            dependencies: [
-                .product(name: "OrderedCollections", package: "swift-collections")
-            ],
+            name: "ChatTemplates",
+            dependencies: ["Basics", "JSON", .product(name: "OrderedCollections", package: "swift-collections")],
             swiftSettings: settings),
+        .target(name: "Grammars", dependencies: ["Basics", "JSON"], swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Basics"], swiftSettings: settings),
+        .target(name: "Basics", swiftSettings: settings),
+
         .target(
             name: "PortableKernels",
             path: "Sources/Kernels/Portable",
@@ -127,29 +150,55 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
-        .target(name: "TestSupport", dependencies: ["Text"], path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "FuzzTargets", dependencies: ["Engine", "HTTP", "Server", "Text", "TestSupport"],
+            name: "TestSupport", dependencies: ["Basics", "JSON", "Tokenizers", "Checkpoints"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Engine", "HTTP", "Server", "Checkpoints", "JSON", "Tokenizers", "ChatTemplates", "TestSupport",
+            ],
             path: "Tests/Fuzzing",
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "LibraryTests",
+            dependencies: ["JSON", "Tokenizers", "ChatTemplates", "Grammars", "Basics", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["Basics", "JSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "ChatTemplates", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "Tokenizers", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(name: "GrammarsTests", dependencies: ["Grammars", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
+            name: "KernelTests", dependencies: ["Engine", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Scheduling", "Engine", "HTTP", "Server", "Text", "TestSupport",
+                "Scheduling", "Engine", "HTTP", "Server", "JSON", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: simulatedSettings),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Engine", "Checkpoints", "JSON", "Tokenizers", "Grammars", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
             dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
-import Text
 
+@testable import Checkpoints
 @testable import Engine
 
 /// The embedded model: FP8 in blocks of 128, prompts longer than its window.

@@ -1,7 +1,8 @@
+import Checkpoints
 import Scheduling
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 

@@ -1,5 +1,5 @@
+import Checkpoints
 import Testing
-import Text
 
 @testable import Engine
 

@@ -1,8 +1,9 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
-import Text
 
+@testable import Checkpoints
 @testable import Engine
 
 /// One folder of the model vectors: a tiny checkpoint and what the reference makes of it.

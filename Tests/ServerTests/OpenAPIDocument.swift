@@ -1,6 +1,6 @@
 import Foundation
+import JSON
 import TestSupport
-import Text
 import Yams
 
 /// The repository's `openapi.yaml` as a JSON value.

@@ -3,7 +3,6 @@ import Foundation
 import HTTP
 import Logging
 import Scheduling
-import Text
 
 /// The options of the server from command line, environment and file, checked, with the defaults of the table.
 public struct ServerConfiguration: Sendable {

@@ -1,4 +1,4 @@
-import Text
+import Tokenizers
 
 /// How tokens are named in log-probabilities.
 struct TokenNames: Sendable {
