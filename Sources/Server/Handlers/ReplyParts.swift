@@ -14,8 +14,6 @@ struct ReplyParts: Sendable, Hashable {
         var arguments = ""
     }
 
-    var isEmpty: Bool { reasoning.isEmpty && content.isEmpty && calls.isEmpty }
-
     /// Appends what came next.
     mutating func add(_ event: ChatOutputEvent) {
         switch event {

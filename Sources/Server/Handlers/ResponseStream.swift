@@ -144,7 +144,7 @@ struct ResponseStream: Sendable {
     mutating func keepAlive() -> [UInt8] {
         guard options.streaming != nil, !isFinished else { return [] }
         hasBegun = true
-        return Array(": keep-alive\n\n".utf8)
+        return ServerSentEvents.comment("keep-alive")
     }
 
     /// The whole reply in the form of another API, once ``isFinished`` without ``failure``.
