@@ -56,7 +56,8 @@ import Testing
             try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }
         }
         let before = try await server.metric("vllm:num_requests_waiting") ?? 0
-        let client = try RawClient.complete(server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5, "n": 8] : long)
+        let client = try RawClient.complete(
+            server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5, "n": 8] : long)
         switch moment {
         case .waiting: try await wait(for: server, "vllm:num_requests_waiting") { $0 == before + 8 }
         case .prefilling: try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }
