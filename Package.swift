@@ -46,8 +46,12 @@ let package = Package(
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
         .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
-        .library(name: "Text", targets: ["Text"]),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
+        // Libraries that know no model and no server: docs/libraries.
+        .library(name: "JSON", targets: ["Basics", "JSON"]),
+        .library(name: "Tokenizers", targets: ["Basics", "Tokenizers"]),
+        .library(name: "ChatTemplates", targets: ["Basics", "JSON", "ChatTemplates"]),
+        .library(name: "Grammars", targets: ["Basics", "JSON", "Grammars"]),
         // For libFuzzer, a package of its own too.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
@@ -72,7 +76,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Text", "Scheduling", "CMalloc", "COpenSSL",
+                "HTTP", "Engine", "Scheduling", "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "CMalloc",
+                "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -94,7 +99,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Text",
+                "CIntrinsics", "PortableKernels", "Scheduling", "Basics", "JSON", "Tokenizers", "Grammars",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -104,12 +109,17 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections")
             ],
             swiftSettings: simulatedSettings),
+
+        // Text: three libraries side by side on JSON, which know no model.
+        .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),
         .target(
-            name: "Text",
-            dependencies: [
-                .product(name: "OrderedCollections", package: "swift-collections")
-            ],
+            name: "ChatTemplates",
+            dependencies: ["Basics", "JSON", .product(name: "OrderedCollections", package: "swift-collections")],
             swiftSettings: settings),
+        .target(name: "Grammars", dependencies: ["Basics", "JSON"], swiftSettings: settings),
+        .target(name: "JSON", dependencies: ["Basics"], swiftSettings: settings),
+        .target(name: "Basics", swiftSettings: settings),
+
         .target(
             name: "PortableKernels",
             path: "Sources/Kernels/Portable",
@@ -129,13 +139,24 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
-        .target(name: "TestSupport", dependencies: ["Text"], path: "Tests/TestSupport", swiftSettings: settings),
         .target(
-            name: "FuzzTargets", dependencies: ["Engine", "HTTP", "Server", "Text", "TestSupport"],
+            name: "TestSupport", dependencies: ["Basics", "JSON", "Tokenizers"], path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Engine", "HTTP", "Server", "JSON", "Tokenizers", "ChatTemplates", "TestSupport"],
             path: "Tests/Fuzzing",
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "TextTests", dependencies: ["Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "BasicsTests", dependencies: ["Basics"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["Basics", "JSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers", "ChatTemplates", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "Tokenizers", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(name: "GrammarsTests", dependencies: ["Grammars", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
@@ -146,12 +167,14 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "Scheduling", "Engine", "HTTP", "Server", "Text", "TestSupport",
+                "Scheduling", "Engine", "HTTP", "Server", "JSON", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: simulatedSettings),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Text", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "EngineTests", dependencies: ["Engine", "JSON", "Tokenizers", "Grammars", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
             dependencies: ["Server", "trinity", "CCurl", "TestSupport"],

@@ -15,13 +15,14 @@ let package = Package(
             name: "SamplingBenchmark", dependencies: [.product(name: "Engine", package: "trinity")],
             swiftSettings: settings),
         .executableTarget(
-            name: "GrammarBenchmark", dependencies: [.product(name: "Text", package: "trinity")],
+            name: "GrammarBenchmark",
+            dependencies: [.product(name: "JSON", package: "trinity"), .product(name: "Grammars", package: "trinity")],
             swiftSettings: settings),
         .executableTarget(
-            name: "JSONBenchmark", dependencies: [.product(name: "Text", package: "trinity")], swiftSettings: settings),
+            name: "JSONBenchmark", dependencies: [.product(name: "JSON", package: "trinity")], swiftSettings: settings),
         // What the machine can do at most; written in C, where the compiler does what it is told.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(
-            name: "TokenizerProbe", dependencies: [.product(name: "Text", package: "trinity")], swiftSettings: settings),
+            name: "TokenizerProbe", dependencies: [.product(name: "Tokenizers", package: "trinity")], swiftSettings: settings),
     ]
 )

@@ -1,5 +1,5 @@
+import Grammars
 import Scheduling
-import Text
 
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {

@@ -1,7 +1,6 @@
 import Foundation
 import Logging
 import Scheduling
-import Text
 
 /// Brings a model folder into memory, on the engine thread.
 struct EngineLoader {

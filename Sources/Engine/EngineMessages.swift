@@ -1,5 +1,5 @@
+import Grammars
 import Scheduling
-import Text
 
 /// One sequence to generate: one choice of one prompt of one request.
 public struct GenerationRequest: Sendable {

@@ -1,5 +1,5 @@
+import JSON
 import Scheduling
-import Text
 
 // Where the engine thread meets the mask workers. It never computes a mask itself: what is not known is asked for as soon as
 // a token is there, and a sequence whose mask is late is deferred.

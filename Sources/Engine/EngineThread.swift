@@ -1,5 +1,5 @@
 import Scheduling
-import Text
+import Tokenizers
 
 /// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every
 /// sequence; made and used on one thread, and not Sendable so that the compiler keeps it there.

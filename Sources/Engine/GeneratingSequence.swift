@@ -1,5 +1,5 @@
 import Scheduling
-import Text
+import Tokenizers
 
 /// One sequence's state on the engine thread: its tokens, its text, and when it stops. The only place that decides a
 /// finish reason other than abort.

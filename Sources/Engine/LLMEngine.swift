@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import Scheduling
 import Synchronization
-import Text
+import Tokenizers
 
 /// The engine as the server sees it: requests in, token events out. All of its work happens on one thread of its own.
 ///

@@ -1,4 +1,4 @@
-import Text
+import Basics
 
 /// Finds where a text occurs last in another one, in time linear in both (Knuth, Morris and Pratt, "Fast Pattern Matching in
 /// Strings", 1977, read from the end). Both are a client's, and can be megabytes.

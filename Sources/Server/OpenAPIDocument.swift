@@ -1,4 +1,4 @@
-import Text
+import JSON
 import Yams
 
 /// The description of the API that the repository carries, `openapi.yaml`, compiled in.

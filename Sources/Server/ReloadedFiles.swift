@@ -1,8 +1,8 @@
+import Basics
 import Dispatch
 import Foundation
 import HTTP
 import Logging
-import Text
 
 /// Certificate, key and API key files: looked at every few seconds and on SIGHUP, and taken over when they have changed. A
 /// file that is no good is logged, and what there was stays.

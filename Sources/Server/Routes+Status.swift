@@ -1,6 +1,6 @@
 import HTTP
 import HTTPTypes
-import Text
+import JSON
 
 /// The endpoints that say what the server is and how it does, under the names of other servers.
 extension Routes {

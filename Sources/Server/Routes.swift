@@ -2,9 +2,9 @@ import Engine
 import Foundation
 import HTTP
 import HTTPTypes
+import JSON
 import Logging
 import Scheduling
-import Text
 
 /// Answers requests. Owned by the event loop, but knows neither loop nor thread: what it wants done it says in
 /// ``RoutesAction``s, so that a simulation can drive it too.

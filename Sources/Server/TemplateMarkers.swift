@@ -1,4 +1,5 @@
-import Text
+import JSON
+import Tokenizers
 
 /// The control tokens that a chat template writes, such as `<|im_start|>`.
 enum TemplateMarkers {

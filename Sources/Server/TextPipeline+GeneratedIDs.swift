@@ -1,4 +1,5 @@
-import Text
+import Basics
+import ChatTemplates
 
 // Assistant's messages that come back with the ids they were generated as: what tokenizing their text anew would give may be
 // other ids, of which the prefix cache has nothing.

@@ -1,5 +1,7 @@
+import Basics
+import ChatTemplates
 import Foundation
-import Text
+import JSON
 
 // What requests and replies make of a model's text side.
 

@@ -1,5 +1,9 @@
+import Basics
+import ChatTemplates
 import Foundation
-import Text
+import Grammars
+import JSON
+import Tokenizers
 
 /// The text side of a model folder: its tokenizer and its chat template. A folder without a tokenizer has none and is
 /// served for token ids only.
@@ -40,7 +44,8 @@ struct TextPipeline: Sendable {
         } catch {
             throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
         }
-        grammars = GrammarCompiler(tokenizer)
+        // Constrained text has no special tokens.
+        grammars = GrammarCompiler { [tokenizer] in tokenizer.vocabularyBytes(skipSpecialTokens: true) }
         warnings = TemplateMarkers.warnings(templateSource ?? "", tokenizer, specialTokens)
     }
 

@@ -1,7 +1,8 @@
 import Foundation
+import JSON
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 

@@ -1,8 +1,9 @@
 import Foundation
+import Grammars
 import Scheduling
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 
@@ -31,7 +32,8 @@ import Text
             temperature: temperature, seed: id, logprobs: 1, ignoresEndOfSequence: source == nil)
         request.grammar = try source.map {
             // A compiler of its own: nothing is known of it yet.
-            GrammarMatcher(try GrammarCompiler(tokenizer).compile($0, beginsWithSpace: false))
+            let compiler = GrammarCompiler { [tokenizer] in tokenizer.vocabularyBytes(skipSpecialTokens: true) }
+            return GrammarMatcher(try compiler.compile($0, beginsWithSpace: false))
         }
         return request
     }

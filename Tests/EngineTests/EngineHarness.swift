@@ -5,7 +5,7 @@ import Scheduling
 import Synchronization
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 

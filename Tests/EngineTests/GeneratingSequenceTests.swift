@@ -1,7 +1,7 @@
 import Scheduling
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 

@@ -1,5 +1,5 @@
+import Grammars
 import Testing
-import Text
 
 @testable import Engine
 

@@ -1,8 +1,9 @@
 import Foundation
+import JSON
 import Scheduling
 import TestSupport
 import Testing
-import Text
+import Tokenizers
 
 @testable import Engine
 

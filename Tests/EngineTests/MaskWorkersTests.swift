@@ -1,9 +1,9 @@
 import Foundation
+import Grammars
 import Scheduling
 import Synchronization
 import TestSupport
 import Testing
-import Text
 
 @testable import Engine
 

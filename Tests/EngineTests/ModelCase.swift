@@ -1,6 +1,6 @@
 import Foundation
+import JSON
 import TestSupport
-import Text
 
 @testable import Engine
 

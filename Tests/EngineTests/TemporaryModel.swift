@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 @testable import Engine
 

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 extension FuzzTarget {
     /// What is read as JSON is written and read again as the same value, and written again as the same bytes.

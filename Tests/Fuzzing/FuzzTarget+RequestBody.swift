@@ -1,7 +1,7 @@
 import Engine
+import JSON
 import Server
 import TestSupport
-import Text
 
 extension FuzzTarget {
     /// Any JSON is a request or an `APIError`, on every endpoint; the first byte chooses one.

@@ -1,6 +1,8 @@
+import Basics
+import ChatTemplates
 import Foundation
+import JSON
 import TestSupport
-import Text
 
 extension FuzzTarget {
     /// Any source renders to a text or a `TemplateError`; the runs of a rendering, joined, are its text.

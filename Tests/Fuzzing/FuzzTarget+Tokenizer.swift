@@ -1,6 +1,8 @@
+import Basics
 import Foundation
+import JSON
 import TestSupport
-import Text
+import Tokenizers
 
 extension FuzzTarget {
     /// Any bytes are a tokenizer or a `TokenizerError`; a tokenizer's file is JSON, its ids of a text are tokens.

@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,6 +1,7 @@
+import ChatTemplates
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

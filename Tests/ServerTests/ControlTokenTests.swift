@@ -1,7 +1,7 @@
 import Engine
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,9 +1,9 @@
 import Foundation
 import Glibc
 import HTTPTypes
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,8 +1,8 @@
 import Engine
+import JSON
 import Scheduling
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

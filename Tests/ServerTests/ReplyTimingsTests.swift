@@ -1,6 +1,6 @@
 import Engine
+import JSON
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// Checks JSON against the part of JSON Schema (2020-12) that `openapi.yaml` uses; a keyword beyond it is a violation
 /// of its own, so that none is passed over.

@@ -1,7 +1,8 @@
+import ChatTemplates
 import Foundation
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,7 +1,7 @@
 import Foundation
+import JSON
 import Logging
 import TestSupport
-import Text
 
 @testable import Server
 

@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// Finds and reads the test vectors that the repository carries in `Tests/Fixtures`.
 public enum Fixtures {

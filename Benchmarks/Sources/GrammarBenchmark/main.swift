@@ -4,7 +4,8 @@
 
 import Foundation
 
-@testable import Text
+@testable import Grammars
+@testable import JSON
 
 nonisolated(unsafe) var seed: UInt64 = 1
 func random(_ bound: Int) -> Int {

@@ -6,7 +6,7 @@
 
 import Foundation
 import Glibc
-import Text
+import JSON
 
 struct Document {
     let name: String

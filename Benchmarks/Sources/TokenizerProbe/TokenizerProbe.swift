@@ -1,6 +1,7 @@
 // Runs the tokenizer for the scripts of this folder: one command a line on standard input, one answer a line.
 import Foundation
-import Text
+import JSON
+import Tokenizers
 
 /// A command that cannot be run.
 struct CommandError: Error, CustomStringConvertible {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// Members of `config.json` that the parser has no use for: which change nothing, and which would change the arithmetic.
 ///

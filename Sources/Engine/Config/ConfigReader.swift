@@ -1,5 +1,6 @@
+import Basics
 import Foundation
-import Text
+import JSON
 
 /// Reads members of one JSON object, each with a default and a bound; an absent or null member takes the default.
 struct ConfigReader {

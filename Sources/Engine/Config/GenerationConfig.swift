@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// What `generation_config.json` says: the model's special ids and its makers' sampling defaults.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 extension ModelConfig {
     /// Reads `config.json` of an AFMoE model, in the old style (`rope_theta`, `rope_scaling`) or that of Transformers 5

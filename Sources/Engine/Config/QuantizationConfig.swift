@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// How the FP8 weights of a checkpoint are scaled, as `quantization_config` of `config.json` says.
 ///

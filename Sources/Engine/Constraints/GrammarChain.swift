@@ -1,4 +1,4 @@
-import Text
+import Grammars
 
 /// A matcher at the next token of a sequence and behind each of its drafts, as far as their steps are known.
 struct GrammarChain: Sendable {

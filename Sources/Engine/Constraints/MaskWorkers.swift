@@ -1,8 +1,8 @@
 import Dispatch
 import Foundation
+import Grammars
 import Scheduling
 import Synchronization
-import Text
 
 /// Threads beside the engine thread that work out what grammars let come next, while the model runs.
 ///

@@ -1,4 +1,4 @@
-import Text
+import Grammars
 
 // Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad
 // words, minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.

@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// What `trinity bench` measured.
 public struct BenchmarkReport: Sendable {

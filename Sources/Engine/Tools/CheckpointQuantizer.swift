@@ -1,5 +1,6 @@
+import Basics
 import Foundation
-import Text
+import JSON
 
 /// Writes a checkpoint again with its linear layers in FP8, as `--quantization fp8` would make them while loading.
 public struct CheckpointQuantizer {

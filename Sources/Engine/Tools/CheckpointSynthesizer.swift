@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// Writes checkpoints of any shape with random weights: what a benchmark needs of a model that is not at hand.
 ///

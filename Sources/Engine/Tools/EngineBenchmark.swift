@@ -1,7 +1,7 @@
 import Foundation
+import JSON
 import Logging
 import Scheduling
-import Text
 
 /// Measures a model's prefill and decode, without HTTP and without sampling, beside the machine's own ceilings.
 ///

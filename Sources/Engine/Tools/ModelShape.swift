@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// The shape of a model without its weights: a name for a well-known one, or a `config.json`.
 public struct ModelShape: Sendable {

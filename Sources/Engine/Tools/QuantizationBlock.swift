@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 extension QuantizationConfig {
     /// `quantization_config` of a checkpoint whose linear layers `WeightQuantizer` made, in the spelling of

@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// The tokenizer of a synthetic checkpoint: a token for each byte behind the special ones of the Trinity family, no merges.
 enum SyntheticTokenizer {

@@ -1,6 +1,7 @@
 // Writes safetensors files in a stream; what is in the tensors, and the other files of a folder, are its callers' duty.
+import Basics
 import Foundation
-import Text
+import JSON
 
 /// Writes the tensors of a checkpoint one after another, into one file or into shards with an index.
 ///

@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Text
 
 /// A file mapped read-only into memory for as long as this object lives.
 final class MappedFile {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// Element types of safetensors, by the names of its header.
 package enum TensorType: String {

@@ -1,6 +1,7 @@
 // Gathers the tensors of a model folder, whether it has one safetensors file or many.
+import Basics
 import Foundation
-import Text
+import JSON
 
 /// All tensors of a model folder by name.
 struct StoredTensors {

@@ -1,6 +1,6 @@
 import Engine
 import HTTP
-import Text
+import JSON
 
 /// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
 struct MessagesFormatter: ResponseFormatter {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 // The conversation of a Messages request as messages of a chat.
 

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The body of `POST /v1/messages`, Anthropic's Messages API, as the chat completion that it asks for.
 package enum MessagesRequest {

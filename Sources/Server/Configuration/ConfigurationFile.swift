@@ -1,5 +1,6 @@
+import Basics
 import Foundation
-import Text
+import JSON
 
 /// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`. Keys are names of options, values are strings,
 /// integers or booleans.

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The options in force, for `trinity config`.
 extension ServerConfiguration {

@@ -1,7 +1,9 @@
+import Basics
+import ChatTemplates
 import Engine
 import Foundation
+import Grammars
 import HTTP
-import Text
 
 extension ServerConfiguration {
     /// The options of the engine.

@@ -1,9 +1,9 @@
 import Engine
 import Foundation
 import HTTP
+import JSON
 import Logging
 import Scheduling
-import Text
 
 /// The options of the server from command line, environment and file, checked, with the defaults of the table.
 public struct ServerConfiguration: Sendable {

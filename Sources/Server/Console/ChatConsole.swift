@@ -1,4 +1,5 @@
-import Text
+import ChatTemplates
+import JSON
 
 /// A chat in a terminal: a line is a message, a line that ends with a backslash goes on, and a few words that begin with a
 /// slash are for the console itself.

@@ -1,6 +1,6 @@
 import Foundation
+import JSON
 import Logging
-import Text
 
 /// A model in the terminal, without a server.
 public struct Console {

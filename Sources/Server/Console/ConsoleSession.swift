@@ -1,9 +1,10 @@
+import ChatTemplates
 import Dispatch
 import Engine
 import Foundation
+import JSON
 import Logging
 import Scheduling
-import Text
 
 /// A model without a server: one request at a time, on the calling thread. Requests are those of the API, and are checked
 /// and answered by the same code.

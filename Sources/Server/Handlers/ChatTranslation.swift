@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
 /// checked already, so that errors name what the client wrote.

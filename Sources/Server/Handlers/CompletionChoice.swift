@@ -1,5 +1,5 @@
+import ChatTemplates
 import Engine
-import Text
 
 /// One choice of a reply: what its sequence has produced so far.
 struct CompletionChoice: Sendable {

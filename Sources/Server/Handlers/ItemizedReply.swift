@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// A piece of a chat's reply that is all of one kind.
 struct ReplyItem: Sendable, Hashable {

@@ -1,4 +1,4 @@
-import Text
+import ChatTemplates
 
 /// What the text of one choice of a chat has come to: its reasoning, its content and its calls.
 struct ReplyParts: Sendable, Hashable {

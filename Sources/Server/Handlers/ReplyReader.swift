@@ -1,4 +1,4 @@
-import Text
+import ChatTemplates
 
 /// How the reply to a chat is read: the same for each of its choices.
 struct ReplyReader: Sendable {

@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// When the parts of a request happened; over all its choices.
 struct ReplyTimings: Sendable {

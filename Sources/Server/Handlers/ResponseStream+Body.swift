@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 extension ResponseStream {
     /// The whole reply, once ``isFinished`` without ``failure``.

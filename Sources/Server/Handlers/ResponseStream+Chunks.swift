@@ -1,6 +1,6 @@
 import Engine
 import HTTP
-import Text
+import JSON
 
 /// What one chunk says about its choice.
 struct ChunkContent {

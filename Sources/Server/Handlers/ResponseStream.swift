@@ -1,7 +1,7 @@
 import Engine
 import HTTP
+import JSON
 import Scheduling
-import Text
 
 /// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
 /// the end. A value that touches nothing else.

@@ -1,7 +1,7 @@
+import Basics
 import COpenSSL
 import Foundation
 import HTTPTypes
-import Text
 
 /// The keys that requests are let in with, by their SHA-256 only.
 public struct APIKeys: Sendable {

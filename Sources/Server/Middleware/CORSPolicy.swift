@@ -1,5 +1,5 @@
 import HTTPTypes
-import Text
+import JSON
 
 /// Which web pages of other origins may use the API from a browser (Fetch Standard, 3.2).
 public struct CORSPolicy: Sendable, Hashable {

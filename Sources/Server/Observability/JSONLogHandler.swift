@@ -1,6 +1,6 @@
 import Foundation
+import JSON
 import Logging
-import Text
 
 /// Writes one JSON object a line: time, level, logger, message and the metadata.
 struct JSONLogHandler: LogHandler {

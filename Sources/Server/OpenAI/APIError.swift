@@ -1,6 +1,6 @@
 import HTTP
 import HTTPTypes
-import Text
+import JSON
 
 /// Everything that a request can be answered with instead of a result, in OpenAI's shape:
 /// `{"error": {"message", "type", "param", "code"}}`, all four keys always there.

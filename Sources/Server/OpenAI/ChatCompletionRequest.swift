@@ -1,4 +1,5 @@
-import Text
+import ChatTemplates
+import JSON
 
 /// The body of `POST /v1/chat/completions`, checked.
 package struct ChatCompletionRequest: Sendable {

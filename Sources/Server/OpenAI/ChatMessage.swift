@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// One message of a conversation, in the form that chat templates read: content as one string, the arguments of tool
 /// calls as objects.

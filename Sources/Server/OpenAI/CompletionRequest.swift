@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The body of `POST /v1/completions`, checked.
 package struct CompletionRequest: Sendable {

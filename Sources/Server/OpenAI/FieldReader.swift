@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// Reads the members of one JSON object of a request by name and type.
 ///

@@ -1,5 +1,6 @@
 import Engine
-import Text
+import Grammars
+import JSON
 
 /// What both endpoints let a request say about how its completions are generated and reported.
 struct GenerationOptions: Sendable {

@@ -1,5 +1,5 @@
 import Engine
-import Text
+import JSON
 
 /// A token of a prompt or a reply, and how likely it was; nothing is known of a prompt's first one.
 struct ScoredToken: Sendable {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 extension ServedModel {
     /// The body of `GET /v1/models`.

@@ -1,5 +1,5 @@
 import HTTPTypes
-import Text
+import JSON
 
 /// The small bodies that say how the server is.
 enum ServerStatus {

@@ -1,4 +1,5 @@
-import Text
+import Grammars
+import JSON
 
 /// The constraint of a request on its output: `response_format`, `structured_outputs`, or one of the older names.
 struct StructuredOutput: Sendable, Hashable {

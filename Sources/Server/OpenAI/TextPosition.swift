@@ -1,4 +1,4 @@
-import Text
+import Tokenizers
 
 /// Where in a choice's text its next token begins.
 struct TextPosition: Sendable {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// How tokens are named in log-probabilities.
 struct TokenNames: Sendable {

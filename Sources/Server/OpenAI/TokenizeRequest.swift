@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The body of `POST /tokenize`, checked: a text, or a chat that its template makes into one.
 struct TokenizeRequest: Sendable {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// Parameters of OpenAI's and other servers' APIs that are not implemented here: refused by name, unless their value
 /// says what happens anyway.

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The tokens that a request cost.
 struct Usage: Sendable, Hashable {

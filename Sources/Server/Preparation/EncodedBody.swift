@@ -1,5 +1,5 @@
+import Basics
 import HTTP
-import Text
 
 /// A request's body as it came, perhaps compressed.
 struct EncodedBody: Sendable {

@@ -1,5 +1,5 @@
 import HTTP
-import Text
+import JSON
 
 /// The work that a request needs off the event loop. Pure: it touches nothing but its values.
 struct Preparation: Sendable {

@@ -1,8 +1,8 @@
+import Basics
 import DequeModule
 import Engine
 import Foundation
 import Synchronization
-import Text
 
 /// Runs the work that requests need off the event loop: reading JSON, rendering templates, tokenizing, compiling grammars.
 ///

@@ -1,6 +1,6 @@
+import Basics
 import Dispatch
 import Synchronization
-import Text
 
 /// One request's work before the engine, as ``PreparationExecutor`` runs it: on a thread of its own that stops at the job's
 /// checkpoints while other work comes first.

@@ -1,6 +1,10 @@
+import Basics
+import ChatTemplates
 import Engine
+import Grammars
 import HTTP
-import Text
+import JSON
+import Tokenizers
 
 /// Turns a request's body into prompts of token ids. Pure, and the expensive part of a request before the engine, so it
 /// runs off the event loop, and asks `Cancellation` whether to stop.
@@ -153,16 +157,16 @@ struct RequestPreparation: Sendable {
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
         guard request.mustCall || isStrict else { return nil }
         let param = request.mustCall ? "tool_choice" : "tools"
-        guard let format = text.outputFormat.calls else {
+        guard let syntax = text.outputFormat.calls?.grammarSyntax else {
             throw .invalid(param: param, message: "'\(param)' needs a model that calls tools in a known format.")
         }
         var source = GrammarSource.calls(
-            request.callableTools, format, isSingle: !request.callsInParallel || request.namedTool != nil, isOpen: false
+            request.callableTools, syntax, isSingle: !request.callsInParallel || request.namedTool != nil, isOpen: false
         )
         if !request.mustCall {
             // The model is free to call; what it calls is as its schema says, where that is to be strict.
             guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: "tools") }
-            source = .calls(request.tools.map(\.withoutSchemaUnlessStrict), format, isSingle: true, isOpen: true)
+            source = .calls(request.tools.map(\.withoutSchemaUnlessStrict), syntax, isSingle: true, isOpen: true)
             scope = .behind(opening)
         }
         let structuredOutput = StructuredOutput(source: source, param: "tools")
@@ -219,6 +223,16 @@ extension SamplingParameters {
         guard let allowed = allowedTokenIDs else { return }
         guard allowed.contains(where: { id in !badWords.contains([id]) }) else {
             throw .invalid(param: "bad_words", message: "'bad_words' forbids all of 'allowed_token_ids'.")
+        }
+    }
+}
+
+extension ChatOutputFormat.Calls {
+    /// How grammars name this way to write calls.
+    fileprivate var grammarSyntax: GrammarSource.CallSyntax {
+        switch self {
+        case .json: .json
+        case .xml: .xml
         }
     }
 }

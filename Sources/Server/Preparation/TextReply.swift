@@ -1,4 +1,6 @@
-import Text
+import Basics
+import JSON
+import Tokenizers
 
 /// The endpoints that the tokenizer and the chat template answer without the model.
 enum TextEndpoint: Sendable, CaseIterable {

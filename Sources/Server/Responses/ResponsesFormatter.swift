@@ -1,6 +1,6 @@
 import Engine
 import HTTP
-import Text
+import JSON
 
 /// Writes replies as OpenAI's Responses API does: output items, and numbered events named after what happens to them.
 struct ResponsesFormatter: ResponseFormatter {

@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The `input` of a Responses request as messages of a chat. What the model made in one turn is several items there and one
 /// message here.

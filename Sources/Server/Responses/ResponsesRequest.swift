@@ -1,4 +1,4 @@
-import Text
+import JSON
 
 /// The body of `POST /v1/responses`, OpenAI's Responses API without stored state, as the chat completion that it asks for.
 package enum ResponsesRequest {

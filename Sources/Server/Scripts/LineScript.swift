@@ -1,5 +1,5 @@
 import Foundation
-import Text
+import JSON
 
 /// Answers lines of JSON one by one, for programs that talk through pipes.
 public protocol LineScript {

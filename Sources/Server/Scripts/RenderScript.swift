@@ -1,5 +1,6 @@
+import ChatTemplates
 import Foundation
-import Text
+import JSON
 
 /// A chat template for scripts: one context object a line in, `{"text": ...}` or `{"error": ..., "error_type": ...}`
 /// out.

@@ -1,5 +1,6 @@
 import Foundation
-import Text
+import JSON
+import Tokenizers
 
 /// A tokenizer for scripts: one JSON object a line in, one out.
 ///

@@ -1,6 +1,6 @@
+import JSON
 import Synchronization
 import Testing
-import Text
 
 @testable import Server
 

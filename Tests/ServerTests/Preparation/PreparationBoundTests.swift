@@ -1,8 +1,9 @@
 import Engine
+import Grammars
 import HTTP
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,7 +1,7 @@
+import Basics
 import Dispatch
 import Synchronization
 import Testing
-import Text
 
 @testable import Server
 

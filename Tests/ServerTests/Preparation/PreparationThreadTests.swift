@@ -2,10 +2,10 @@ import Dispatch
 import Engine
 import Foundation
 import HTTP
+import JSON
 import Logging
 import Synchronization
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,12 +1,12 @@
 import Engine
 import HTTP
 import HTTPTypes
+import JSON
 import Logging
 import Scheduling
 import Synchronization
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,7 +1,8 @@
+import Basics
 import Engine
+import JSON
 import TestSupport
 import Testing
-import Text
 
 @testable import Server
 

@@ -1,8 +1,8 @@
 import Foundation
 import HTTP
 import HTTPTypes
+import JSON
 import TestSupport
-import Text
 
 @testable import Server
 

@@ -1,0 +1,221 @@
+import JSON
+
+/// Tells reasoning, content and calls of tools apart in a reply, while it comes.
+///
+/// However the text is cut, the events joined are the same: nothing is given out before it is certain what it is. Text
+/// that looks like a call and is none is content; nothing is lost. Space around reasoning, around calls and before the
+/// content that follows either is layout, which templates write anew, and left out.
+public struct ChatOutputParser: Sendable {
+    private enum Place: Sendable {
+        /// Nothing but space so far.
+        case start
+        case reasoning
+        case content
+        case call
+    }
+
+    private static let opening = Array("<think>".utf8)
+    private static let closing = Array("</think>".utf8)
+    static let callOpening = Array("<tool_call>".utf8)
+    static let callClosing = Array("</tool_call>".utf8)
+
+    private let format: ChatOutputFormat
+    /// Types of parameters by tool; see ``XMLCallScanner``.
+    private let tools: ToolParameters
+    private let onlyFirstCall: Bool
+    private var place: Place
+    /// Where the call in hand was found.
+    private var placeBehindCall = Place.content
+    private var scanner: CallScanner?
+    /// What is not understood yet.
+    private var pending = PendingText()
+    /// How many of the pending bytes are space before anything else came.
+    private var leadingSpace = 0
+    /// Space that is given out when text follows it.
+    private var space: [UInt8] = []
+    private var skipsSpace = false
+    /// Calls that have begun.
+    public private(set) var calls = 0
+    /// Whether what follows is of no interest: the only call that was asked for is complete.
+    public private(set) var isDone = false
+
+    /// - Parameters:
+    ///   - prompt: how the prompt ends: it may have opened or closed the reasoning.
+    ///   - tools: the tools that the request describes, each as in the API; without any there are no calls.
+    ///   - onlyFirstCall: whether the reply ends with its first call.
+    public init(format: ChatOutputFormat, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
+        self.format = format
+        self.tools = ToolParameters(tools)
+        self.onlyFirstCall = onlyFirstCall
+        let end = Array(prompt.utf8.suffix(64).reversed().drop { $0.isSpace }.reversed())
+        if !format.reasons {
+            place = .content
+        } else if end.suffix(Self.opening.count).elementsEqual(Self.opening) {
+            place = .reasoning
+        } else if end.suffix(Self.closing.count).elementsEqual(Self.closing) {
+            place = .content
+        } else {
+            place = format.beginsInReasoning ? .reasoning : .start
+        }
+        // Behind a tag in the prompt the model may begin with layout, as behind one of its own.
+        skipsSpace = format.reasons && place != .start
+    }
+
+    /// Whether what comes next is reasoning.
+    public var isReasoning: Bool { place == .reasoning }
+
+    /// Whether reasoning can still come: the prompt has not closed it, and no content has begun.
+    public var mayReason: Bool { place == .start || place == .reasoning }
+
+    /// Takes the next piece of the reply.
+    public mutating func append(_ text: String) -> [ChatOutputEvent] {
+        guard !isDone else { return [] }
+        pending.append(text)
+        var events: [ChatOutputEvent] = []
+        while !isDone, step(isLast: false, &events) {}
+        return events
+    }
+
+    /// What is left at the end of the reply.
+    public mutating func finish() -> [ChatOutputEvent] {
+        guard !isDone else { return [] }
+        var events: [ChatOutputEvent] = []
+        while step(isLast: true, &events) {}
+        if !space.isEmpty { emit(space[...], &events) }
+        space = []
+        return events
+    }
+
+    /// Takes one part from `pending`; returns whether there may be another one.
+    private mutating func step(isLast: Bool, _ events: inout [ChatOutputEvent]) -> Bool {
+        switch place {
+        case .start: return begin(isLast: isLast)
+        case .reasoning:
+            var tags = [Self.closing]
+            if takesCalls { tags.append(Self.callOpening) }
+            return takeText(upTo: tags, isLast: isLast, &events)
+        case .content: return takeText(upTo: takesCalls ? [Self.callOpening] : [], isLast: isLast, &events)
+        case .call: return takeCall(isLast: isLast, &events)
+        }
+    }
+
+    private var takesCalls: Bool { format.calls != nil && !tools.isEmpty }
+
+    private mutating func begin(isLast: Bool) -> Bool {
+        leadingSpace = pending.endOfSpace(from: leadingSpace)
+        let text = pending.slice(leadingSpace..<min(leadingSpace + Self.opening.count, pending.count))
+        if text.elementsEqual(Self.opening) {
+            pending.drop(leadingSpace + Self.opening.count)
+            place = .reasoning
+            skipsSpace = true
+            return true
+        }
+        if !isLast, Self.opening.starts(with: text) { return false }
+        place = .content
+        return !pending.isEmpty
+    }
+
+    /// Gives out text up to the first of `tags` and goes on behind it.
+    private mutating func takeText(
+        upTo tags: [[UInt8]], isLast: Bool, _ events: inout [ChatOutputEvent]
+    ) -> Bool {
+        guard let found = pending.firstTag(of: tags) else {
+            let end = pending.count - (isLast ? 0 : pending.openSuffix(of: tags))
+            give(pending.slice(0..<end), &events)
+            pending.drop(end)
+            return false
+        }
+        give(pending.slice(0..<found.range.lowerBound), &events)
+        pending.drop(found.range.upperBound)
+        if found.tag == Self.closing {
+            place = .content
+            leaveSpace()
+        } else {
+            placeBehindCall = place
+            place = .call
+            scanner = format.calls == .xml ? .xml(XMLCallScanner(tools)) : .json(JSONCallScanner())
+        }
+        return true
+    }
+
+    private mutating func takeCall(isLast: Bool, _ events: inout [ChatOutputEvent]) -> Bool {
+        guard var scanner else { preconditionFailure("a call is scanned") }
+        self.scanner = nil
+        let index = calls
+        let outcome = scanner.scan(&pending, isLast: isLast) { part in
+            switch part {
+            case .name(let name): events.append(.call(index: index, name: name))
+            case .arguments(let text): events.append(.arguments(index: index, text))
+            }
+        }
+        switch outcome {
+        case .incomplete:
+            self.scanner = scanner
+            return false
+        case .complete:
+            calls += 1
+            isDone = onlyFirstCall
+            place = placeBehindCall
+            leaveSpace()
+        case .noCall:
+            place = placeBehindCall
+            give(Self.callOpening[...], &events)
+        }
+        return true
+    }
+
+    /// Space at a border is layout.
+    private mutating func leaveSpace() {
+        space = []
+        skipsSpace = true
+    }
+
+    /// Gives out text, but for space at its end as long as nothing follows.
+    private mutating func give(_ text: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+        let text = skipsSpace ? text.drop { $0.isSpace } : text
+        guard !text.isEmpty else { return }
+        skipsSpace = false
+        guard let last = text.lastIndex(where: { !$0.isSpace }) else {
+            space += text
+            return
+        }
+        emit((space + text[...last])[...], &events)
+        space = Array(text[(last + 1)...])
+    }
+
+    private func emit(_ bytes: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        events.append(place == .reasoning ? .reasoning(text) : .content(text))
+    }
+}
+
+/// Reads one call, from behind `<tool_call>` to behind `</tool_call>`.
+enum CallScanner: Sendable {
+    /// What becomes known of a call.
+    enum Part {
+        case name(String)
+        case arguments(String)
+    }
+
+    enum Outcome {
+        case incomplete
+        case complete
+        /// It is no call; nothing was taken.
+        case noCall
+    }
+
+    case json(JSONCallScanner)
+    case xml(XMLCallScanner)
+
+    /// Takes what it understands from `pending`.
+    mutating func scan(_ pending: inout PendingText, isLast: Bool, _ give: (Part) -> Void) -> Outcome {
+        switch self {
+        case .json(var scanner):
+            defer { self = .json(scanner) }
+            return scanner.scan(&pending, isLast: isLast, give)
+        case .xml(var scanner):
+            defer { self = .xml(scanner) }
+            return scanner.scan(&pending, isLast: isLast, give)
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import JSON
+
+/// A call that is a JSON object with a name and arguments. Arguments that are an object and come last, as models write
+/// them, are given out while they come.
+struct JSONCallScanner: Sendable {
+    private enum Phase: Sendable {
+        /// Up to the arguments.
+        case head
+        case arguments
+        /// Behind the arguments.
+        case tail
+        /// Something else: it is read at its end.
+        case whole
+    }
+
+    /// The longest head, in bytes, before which arguments are given out while they come. A longer one is read as a whole:
+    /// otherwise a name without an end would be read anew with every token.
+    private static let longestHead = 1024
+
+    private var phase = Phase.head
+    private var depth = 0
+    private var isInString = false
+    private var isEscaped = false
+    /// How many of the pending bytes are known to be space.
+    private var space = 0
+
+    mutating func scan(
+        _ pending: inout PendingText, isLast: Bool, _ give: (CallScanner.Part) -> Void
+    ) -> CallScanner.Outcome {
+        if phase == .head {
+            switch Self.head(Array(pending.slice(0..<min(pending.count, Self.longestHead + 1)))) {
+            case .incomplete where !isLast && pending.count <= Self.longestHead: return .incomplete
+            case .found(let name, let start):
+                pending.drop(start)
+                give(.name(name))
+                phase = .arguments
+            default: phase = .whole
+            }
+        }
+        if phase == .arguments {
+            let end = endOfArguments(in: pending.slice(0..<pending.count))
+            if end > 0 { give(.arguments(pending.string(0..<end))) }
+            pending.drop(end)
+            if depth > 0 { return isLast ? .complete : .incomplete }
+            phase = .tail
+        }
+        // An object whose members stand in another order is read as a whole.
+        if phase == .whole {
+            space = pending.endOfSpace(from: space)
+            if space < pending.count, pending[space] != UInt8(ascii: "{") { return .noCall }
+        }
+        let closing = pending.firstCallEnd()
+        if closing == nil, !isLast { return .incomplete }
+        let end = closing?.lowerBound ?? pending.count
+        guard phase == .tail || giveWhole(pending, end, give) else { return .noCall }
+        pending.drop(closing?.upperBound ?? end)
+        return .complete
+    }
+
+    private func giveWhole(_ pending: PendingText, _ end: Int, _ give: (CallScanner.Part) -> Void) -> Bool {
+        // Read in place: text that is no call may begin many of them, each as long as all that follows.
+        let read = pending.withUnsafeBytes(0..<end) { bytes in
+            var parser = JSONParser(bytes: bytes)
+            return try? parser.parseText()
+        }
+        guard let call = read, let name = call["name"]?.string, !name.isEmpty else { return false }
+        let arguments = call["arguments"] ?? call["parameters"] ?? [:]
+        // Some models write the arguments as the API does, as a string of JSON.
+        let text = arguments.string ?? String(decoding: arguments.serialized, as: UTF8.self)
+        guard let parsed = try? JSONValue(parsing: text), parsed.object != nil else { return false }
+        give(.name(name))
+        give(.arguments(text))
+        return true
+    }
+
+    /// How far the arguments reach in `text`.
+    private mutating func endOfArguments(in text: ArraySlice<UInt8>) -> Int {
+        for (index, byte) in text.enumerated() {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInString = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth == 0 { return index + 1 }
+            default: break
+            }
+        }
+        return text.count
+    }
+
+    private enum Head {
+        case incomplete
+        case other
+        /// The name, and where the arguments begin.
+        case found(String, Int)
+    }
+
+    /// Reads `{"name": "...", "arguments": {`.
+    private static func head(_ text: [UInt8]) -> Head {
+        var index = 0
+        func skipSpace() { while index < text.count, text[index].isSpace { index += 1 } }
+        /// Whether `byte` is next; `nil` at the end.
+        func take(_ byte: Character) -> Bool? {
+            skipSpace()
+            guard index < text.count else { return nil }
+            guard text[index] == byte.asciiValue else { return false }
+            index += 1
+            return true
+        }
+        /// A string with its quotes; `nil` at the end.
+        func string() -> [UInt8]? {
+            let start = index
+            index += 1
+            while index < text.count, text[index] != UInt8(ascii: "\"") {
+                index += text[index] == UInt8(ascii: "\\") ? 2 : 1
+            }
+            guard index < text.count else { return nil }
+            index += 1
+            return Array(text[start..<index])
+        }
+        var name = ""
+        for (opening, keys) in [("{", ["name"]), (",", ["arguments", "parameters"])] as [(Character, [String])] {
+            guard let isOpen = take(opening) else { return .incomplete }
+            skipSpace()
+            guard isOpen, index >= text.count || text[index] == UInt8(ascii: "\"") else { return .other }
+            guard index < text.count, let key = string(), let hasColon = take(":") else { return .incomplete }
+            guard hasColon, keys.contains(where: { key.elementsEqual("\"\($0)\"".utf8) }) else { return .other }
+            skipSpace()
+            guard index < text.count else { return .incomplete }
+            if opening == "{" {
+                guard text[index] == UInt8(ascii: "\"") else { return .other }
+                guard let value = string() else { return .incomplete }
+                guard let parsed = (try? JSONValue(parsing: value))?.string, !parsed.isEmpty else { return .other }
+                name = parsed
+            }
+        }
+        return text[index] == UInt8(ascii: "{") ? .found(name, index) : .other
+    }
+}

@@ -1,0 +1,167 @@
+import JSON
+
+/// A call that is a function element with an element for each parameter, which are given out one by one as members of a JSON
+/// object.
+///
+/// Each byte is looked at once however the text is cut: what was searched without success is not searched again.
+struct XMLCallScanner: Sendable {
+    private enum Phase: Sendable {
+        case name
+        /// Outside of parameters.
+        case between
+        /// Behind `<parameter=`.
+        case key
+        /// Behind the `>` of the parameter `key`.
+        case value(key: String)
+    }
+
+    private static let function = Array("<function=".utf8)
+    private static let functionEnd = Array("</function>".utf8)
+    private static let parameter = Array("<parameter=".utf8)
+    private static let parameterEnd = Array("</parameter>".utf8)
+    private static let tags = [parameter, functionEnd, ChatOutputParser.callClosing]
+
+    private let tools: ToolParameters
+    private var phase = Phase.name
+    private var name = ""
+    private var parameters = 0
+    private var isClosed = false
+    /// How many of the pending bytes are known not to hold what the phase looks for.
+    private var searched = 0
+
+    init(_ tools: ToolParameters) {
+        self.tools = tools
+    }
+
+    mutating func scan(
+        _ pending: inout PendingText, isLast: Bool, _ give: (CallScanner.Part) -> Void
+    ) -> CallScanner.Outcome {
+        while true {
+            let found: Bool
+            switch phase {
+            case .name:
+                switch takeName(&pending) {
+                case .incomplete: return isLast ? .noCall : .incomplete
+                case .other: return .noCall
+                case .found: found = true
+                }
+                give(.name(name))
+                enter(.between)
+            case .between:
+                // What comes first counts: a value may hold any of the tags but its own end.
+                guard let match = pending.firstTag(of: Self.tags) else {
+                    pending.drop(pending.count - pending.openSuffix(of: Self.tags))
+                    found = false
+                    break
+                }
+                found = true
+                pending.drop(match.range.upperBound)
+                if match.tag == Self.parameter {
+                    enter(.key)
+                    break
+                }
+                if !isClosed { give(.arguments(parameters == 0 ? "{}" : "}")) }
+                isClosed = true
+                if match.tag == ChatOutputParser.callClosing { return .complete }
+            case .key: found = takeKey(&pending)
+            case .value(let key): found = takeValue(of: key, &pending, give)
+            }
+            guard !found else { continue }
+            if isLast { pending.removeAll() }
+            return isLast ? .complete : .incomplete
+        }
+    }
+
+    private mutating func enter(_ next: Phase) {
+        phase = next
+        searched = 0
+    }
+
+    private enum Name {
+        case incomplete
+        case other
+        case found
+    }
+
+    private mutating func takeName(_ pending: inout PendingText) -> Name {
+        // Until the name begins, only space was searched.
+        let start = pending.endOfSpace(from: min(searched, pending.count))
+        searched = max(searched, start)
+        let opening = pending.slice(start..<min(start + Self.function.count, pending.count))
+        guard opening.elementsEqual(Self.function) else {
+            return Self.function.starts(with: opening) ? .incomplete : .other
+        }
+        let first = start + Self.function.count
+        nameEnd = max(nameEnd, first)
+        while nameEnd < pending.count, pending[nameEnd] != UInt8(ascii: ">"), pending[nameEnd] != UInt8(ascii: "<") {
+            nameEnd += 1
+        }
+        guard nameEnd < pending.count else { return .incomplete }
+        guard nameEnd > first, pending[nameEnd] == UInt8(ascii: ">") else { return .other }
+        name = pending.string(first..<nameEnd)
+        pending.drop(nameEnd + 1)
+        return .found
+    }
+
+    /// How far the function's name was read.
+    private var nameEnd = 0
+
+    private mutating func takeKey(_ pending: inout PendingText) -> Bool {
+        guard let end = pending.firstIndex(of: UInt8(ascii: ">"), from: searched) else {
+            searched = pending.count
+            return false
+        }
+        let key = pending.string(0..<end)
+        pending.drop(end + 1)
+        enter(.value(key: key))
+        return true
+    }
+
+    private mutating func takeValue(
+        of key: String, _ pending: inout PendingText, _ give: (CallScanner.Part) -> Void
+    ) -> Bool {
+        guard let closing = pending.firstTag(of: [Self.parameterEnd], from: searched)?.range else {
+            searched = pending.count - pending.openSuffix(of: [Self.parameterEnd])
+            return false
+        }
+        var value = pending.slice(0..<closing.lowerBound)
+        if value.first == UInt8(ascii: "\n") { value.removeFirst() }
+        if value.last == UInt8(ascii: "\n") { value.removeLast() }
+        // Behind the function's end there are no parameters.
+        if !isClosed {
+            var text: [UInt8] = Array((parameters == 0 ? "{" : ", ").utf8)
+            JSONValue.writeString(key, to: &text)
+            text += ": ".utf8
+            tools.value(Array(value), of: key, in: name).write(to: &text)
+            parameters += 1
+            give(.arguments(String(decoding: text, as: UTF8.self)))
+        }
+        pending.drop(closing.upperBound)
+        enter(.between)
+        return true
+    }
+}
+
+/// Which parameters of the tools are text, as their schemas say; what is no text is JSON.
+struct ToolParameters: Sendable {
+    /// (tool, parameter)
+    private var texts: [String: Set<String>] = [:]
+    let isEmpty: Bool
+
+    init(_ tools: [JSONValue]) {
+        isEmpty = tools.isEmpty
+        for tool in tools {
+            guard let function = tool["function"], let name = function["name"]?.string else { continue }
+            for (key, schema) in function["parameters"]?["properties"]?.object ?? [:]
+            where schema["type"] == "string" || schema["enum"]?.array?.allSatisfy({ $0.string != nil }) == true {
+                texts[name, default: []].insert(key)
+            }
+        }
+    }
+
+    func value(_ bytes: [UInt8], of key: String, in tool: String) -> JSONValue {
+        let text = JSONValue.string(String(decoding: bytes, as: UTF8.self))
+        if texts[tool]?.contains(key) == true { return text }
+        return (try? JSONValue(parsing: bytes)) ?? text
+    }
+}

@@ -1,0 +1,70 @@
+import Basics
+import Foundation
+import JSON
+
+/// A model's chat template: the subset of Jinja that chat templates use, with Python's semantics, compiled once.
+///
+/// Block tags take their line with them (`trim_blocks` and `lstrip_blocks` are on), nothing is escaped for HTML, and
+/// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded.
+public struct ChatTemplate: Sendable {
+    private let body: [TemplateStatement]
+    /// What the template writes itself: its text outside of tags, and its string literals with their escapes resolved.
+    public let literals: [String]
+
+    /// Compiles `source`.
+    ///
+    /// - Throws: `TemplateError.syntax` where the source is not a template of the subset.
+    public init(source: String) throws(TemplateError) {
+        let tokens = try TemplateLexer.tokens(of: source)
+        literals = tokens.compactMap { token in
+            switch token.kind {
+            case .data(let text), .string(let text): text
+            default: nil
+            }
+        }
+        var parser = TemplateParser(tokens: tokens)
+        body = try parser.parseTemplate()
+    }
+
+    /// Renders the template.
+    ///
+    /// - Parameters:
+    ///   - variables: `messages`, `tools`, `add_generation_prompt`, `bos_token`, ... as JSON values. A member that is
+    ///     `null` is defined and none.
+    ///   - now: the time of `strftime_now`, told in the local time zone.
+    /// - Throws: `TemplateError.raised` when the template itself refuses its input, `.failed` otherwise.
+    public func render(_ variables: JSONObject, now: Date = Date()) throws(TemplateError) -> String {
+        try run(variables, .none, now).text
+    }
+
+    /// Renders the template and tells which parts of the text may steer the model.
+    ///
+    /// The template's own text is trusted, and so is every variable but the `untrusted` ones. What is cut from a string
+    /// or put together of several keeps its origin part by part, so the runs, joined, are what ``render(_:now:)`` gives;
+    /// what is changed otherwise (`upper`, `tojson`, ...) is untrusted as a whole if any of its strings was.
+    ///
+    /// - Returns: runs that are not empty, trusted and untrusted in turn.
+    /// - Throws: as ``render(_:now:)``.
+    public func render(
+        _ variables: JSONObject, untrusted: UntrustedInputs, now: Date = Date()
+    ) throws(TemplateError) -> [TextRun] {
+        let string = try run(variables, untrusted, now)
+        return string.origin.runs(of: string.text)
+    }
+
+    private func run(
+        _ variables: JSONObject, _ untrusted: UntrustedInputs, _ now: Date
+    ) throws(TemplateError) -> TemplateString {
+        let interpreter = TemplateInterpreter(variables: variables, untrusted: untrusted, now: now)
+        defer { interpreter.releaseObjects() }
+        do throws(TemplateFailure) {
+            return try interpreter.run(body)
+        } catch {
+            switch error {
+            case .raised(let message): throw .raised(message: message)
+            case .failed(let message, let kind):
+                throw .failed(message: message, line: interpreter.line, kind: kind)
+            }
+        }
+    }
+}

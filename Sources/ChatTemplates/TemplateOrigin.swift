@@ -1,0 +1,66 @@
+import Basics
+
+/// Which bytes of a string are the template's own and which came with an untrusted input.
+///
+/// A string begins trusted; at each of these byte offsets, ascending and before its end, trust changes. So `[]` is
+/// trusted and `[0]` untrusted as a whole, as nearly every string is one or the other. One word, since the interpreter's
+/// frames hold many strings.
+struct TemplateOrigin: Sendable {
+    private var changes: [Int]
+
+    static let trusted = TemplateOrigin(changes: [])
+    static let untrusted = TemplateOrigin(changes: [0])
+
+    private init(changes: [Int]) { self.changes = changes }
+
+    init(isTrusted: Bool) { self = isTrusted ? .trusted : .untrusted }
+
+    var isTrusted: Bool { changes.isEmpty }
+    /// Whether the string has both kinds of bytes.
+    var isMixed: Bool { changes.count > 1 || changes.first ?? 0 > 0 }
+    var runCount: Int { changes.count + 1 }
+
+    /// The origin of a string of `byteCount` bytes with this origin, followed by one of `other`; neither is empty.
+    mutating func append(_ other: TemplateOrigin, at byteCount: Int) {
+        let isTrusted = changes.count.isMultiple(of: 2)
+        if isTrusted != (other.changes.first != 0) { changes.append(byteCount) }
+        for change in other.changes where change > 0 { changes.append(change + byteCount) }
+    }
+
+    /// The origin of the bytes `range`, which is not empty. O(log runs + runs of the result)
+    func slice(_ range: Range<Int>) -> TemplateOrigin {
+        guard isMixed else { return self }
+        let first = changeCount(upTo: range.lowerBound)
+        var slice = TemplateOrigin(isTrusted: first.isMultiple(of: 2))
+        for change in changes[first...] {
+            guard change < range.upperBound else { break }
+            slice.changes.append(change - range.lowerBound)
+        }
+        return slice
+    }
+
+    /// How many changes are at or before the byte at `offset`.
+    private func changeCount(upTo offset: Int) -> Int {
+        var bounds = 0..<changes.count
+        while !bounds.isEmpty {
+            let middle = bounds.lowerBound + bounds.count / 2
+            bounds = changes[middle] <= offset ? middle + 1..<bounds.upperBound : bounds.lowerBound..<middle
+        }
+        return bounds.lowerBound
+    }
+
+    /// The runs of `text`, which has this origin.
+    func runs(of text: String) -> [TextRun] {
+        let utf8 = text.utf8
+        var runs: [TextRun] = []
+        var start = utf8.startIndex
+        for (index, end) in (changes + [utf8.count]).enumerated() {
+            let next = utf8.index(utf8.startIndex, offsetBy: end)
+            if start < next {
+                runs.append(TextRun(text: String(text[start..<next]), isTrusted: index.isMultiple(of: 2)))
+            }
+            start = next
+        }
+        return runs
+    }
+}

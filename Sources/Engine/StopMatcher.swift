@@ -1,0 +1,104 @@
+/// Finds stop strings in a stream of text and holds back only what could still become one.
+///
+/// The stop string that is complete first ends the text, whatever the parts in which it comes; of those complete with
+/// the same byte the longest one. The text before it is released, the stop string and what follows are not.
+///
+/// What is released ends at a character boundary if what is appended does: stop strings are well-formed UTF-8, so what
+/// is held back begins where a character begins.
+///
+/// Each stop string is matched by Knuth, Morris and Pratt's algorithm: time linear in the text times the number of stop
+/// strings. Its table is made as far as the text has matched, so that a long stop string costs no more than the text, and
+/// nothing at the start. They are compared byte by byte.
+struct StopMatcher: Sendable {
+    /// What a part of the text led to.
+    struct Output: Sendable {
+        /// Bytes that may be released, perhaps none.
+        var text: [UInt8]
+        /// The stop string that ended the text; `nil` while it goes on.
+        var match: Match?
+    }
+
+    struct Match: Sendable {
+        var stop: String
+    }
+
+    private var patterns: [Pattern]
+    private var isFinished = false
+
+    /// - Parameter stops: the stop strings; empty ones are ignored.
+    init(stops: [String]) {
+        patterns = stops.filter { !$0.isEmpty }.map(Pattern.init)
+    }
+
+    /// Takes the next bytes of the text. After a match there is nothing more to release.
+    mutating func append(_ bytes: [UInt8]) -> Output {
+        if isFinished { return Output(text: [], match: nil) }
+        let held = heldBytes
+        for (index, byte) in bytes.enumerated() {
+            guard let stop = advance(byte) else { continue }
+            isFinished = true
+            let end = held.count + index + 1 - stop.utf8.count
+            return Output(text: StopMatcher.prefix(end, of: held, then: bytes), match: Match(stop: stop))
+        }
+        let end = held.count + bytes.count - heldBytes.count
+        return Output(text: StopMatcher.prefix(end, of: held, then: bytes), match: nil)
+    }
+
+    /// The bytes held back, when the text ends without a match.
+    mutating func flush() -> [UInt8] {
+        defer { isFinished = true }
+        return isFinished ? [] : Array(heldBytes)
+    }
+
+    /// The end of the text that is the longest beginning of a stop string.
+    private var heldBytes: ArraySlice<UInt8> {
+        patterns.max { $0.matched < $1.matched }.map { $0.bytes[..<$0.matched] } ?? []
+    }
+
+    /// The longest stop string that is complete with `byte`.
+    private mutating func advance(_ byte: UInt8) -> String? {
+        var complete: String?
+        for index in patterns.indices where patterns[index].advance(byte) {
+            let stop = patterns[index].stop
+            if stop.utf8.count > complete?.utf8.count ?? 0 { complete = stop }
+        }
+        return complete
+    }
+
+    private static func prefix(_ count: Int, of held: ArraySlice<UInt8>, then bytes: [UInt8]) -> [UInt8] {
+        Array(held.prefix(count)) + bytes.prefix(max(0, count - held.count))
+    }
+}
+
+extension StopMatcher {
+    private struct Pattern: Sendable {
+        let stop: String
+        let bytes: [UInt8]
+        /// For each beginning, by length - 1, the length of its longest proper end that is a beginning too; of those that
+        /// the text has reached.
+        private var borders: [Int] = [0]
+        /// How many bytes of the stop string the text ends with.
+        private(set) var matched = 0
+
+        init(_ stop: String) {
+            self.stop = stop
+            bytes = Array(stop.utf8)
+        }
+
+        /// Whether the stop string is complete with `byte`.
+        mutating func advance(_ byte: UInt8) -> Bool {
+            while matched > 0, bytes[matched] != byte { matched = borders[matched - 1] }
+            if bytes[matched] == byte { matched += 1 }
+            if matched > borders.count { addBorder() }
+            return matched == bytes.count
+        }
+
+        /// The border of the beginning that is one byte longer than those so far.
+        private mutating func addBorder() {
+            let byte = bytes[borders.count]
+            var border = borders[borders.count - 1]
+            while border > 0, bytes[border] != byte { border = borders[border - 1] }
+            borders.append(bytes[border] == byte ? border + 1 : 0)
+        }
+    }
+}

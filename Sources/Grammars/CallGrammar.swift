@@ -1,0 +1,68 @@
+import JSON
+
+/// Calls of tools, written as the model writes them.
+enum CallGrammar {
+    private typealias Part = GrammarBuilder.Part
+
+    /// Calls one after another, or one only; without what opens the first where that has been read already.
+    ///
+    /// - Parameter tools: each as in the API; the arguments follow the tool's `parameters`.
+    static func part(
+        _ tools: [JSONValue], _ format: GrammarSource.CallSyntax, isSingle: Bool, isOpen: Bool, json: JSONGrammar,
+        _ builder: inout GrammarBuilder
+    ) throws(GrammarError) -> GrammarBuilder.Part {
+        var bodies: [Part] = []
+        for (index, tool) in tools.enumerated() {
+            let function = tool["function"]
+            let name = function?["name"]?.string ?? ""
+            do throws(GrammarError) {
+                let schema = function?["parameters"] ?? ["type": "object"]
+                let body =
+                    switch format {
+                    case .json: try jsonBody(name, schema, json, &builder)
+                    case .xml: try xmlBody(name, schema, json, &builder)
+                    }
+                bodies.append(body)
+            } catch {
+                let path = "[\(index)].function.parameters"
+                throw GrammarError(path: error.path.isEmpty ? path : "\(path).\(error.path)", reason: error.reason)
+            }
+        }
+        let body = try builder.rule(.sequence([json.space, .choice(bodies), json.space, .text("</tool_call>")]))
+        if isOpen { return body }
+        let call = try builder.rule(.sequence([.text("<tool_call>"), body]))
+        return isSingle ? call : .sequence([call, .times(.sequence([json.space, call]), least: 0, most: 31)])
+    }
+
+    private static func jsonBody(
+        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, _ builder: inout GrammarBuilder
+    ) throws(GrammarError) -> Part {
+        var head = Array("{\"name\": ".utf8)
+        JSONValue.writeString(name, to: &head)
+        head += ", \"arguments\": ".utf8
+        return .sequence([.literal(head), try JSONSchemaGrammar.part(schema, json: json, &builder), .text("}")])
+    }
+
+    /// Strings are written without quotes, and cannot have a "<" then.
+    private static func xmlBody(
+        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, _ builder: inout GrammarBuilder
+    ) throws(GrammarError) -> Part {
+        let required = Set((schema["required"]?.array ?? []).compactMap(\.string))
+        var parts: [Part] = [.text("<function=\(name)>\n")]
+        for (key, value) in schema["properties"]?.object ?? [:] {
+            let names = value["enum"]?.array?.compactMap(\.string)
+            let text: Part
+            if let names, names.count == value["enum"]?.array?.count, !names.isEmpty {
+                text = try builder.rule(.choice(names.map { .text($0) }))
+            } else if value["type"] == "string", value["enum"] == nil {
+                text = .times(CharacterRanges.all.subtracting(CharacterRanges("<")).utf8, least: 0, most: nil)
+            } else {
+                text = try JSONSchemaGrammar.part(value, json: json, &builder)
+            }
+            let parameter = try builder.rule(
+                .sequence([.text("<parameter=\(key)>\n"), text, .text("\n</parameter>\n")]))
+            parts.append(required.contains(key) ? parameter : .optional(parameter))
+        }
+        return .sequence(parts + [.text("</function>")])
+    }
+}

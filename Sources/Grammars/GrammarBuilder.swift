@@ -1,0 +1,199 @@
+import Basics
+
+/// Puts a grammar together, from the leaves up, in O(size of the parts * log).
+struct GrammarBuilder {
+    /// A part: what may stand in a sequence.
+    indirect enum Part: Sendable {
+        case literal([UInt8])
+        case bytes(ByteSet)
+        case sequence([Part])
+        case choice([Part])
+        /// At most `most` times; `nil`: any number of times.
+        case times(Part, least: Int, most: Int?)
+        case rule(Int)
+
+        static func text(_ text: String) -> Part { .literal(Array(text.utf8)) }
+        static func optional(_ part: Part) -> Part { .times(part, least: 0, most: 1) }
+        static let nothing = Part.sequence([])
+    }
+
+    /// Elements of a grammar at most, which bounds its memory, and the time to make it.
+    static let mostElements = 200_000
+    /// Steps that reading the source takes at most, beside those that grow with its length alone: schemas that are visited
+    /// again, names that are tried with patterns.
+    static let mostVisits = 100_000
+
+    private var grammar = Grammar()
+    /// Where the sequences of each rule begin.
+    private var rules: [[Int32]] = []
+    private var lexemes: Set<Int> = []
+    private var setNumbers: [ByteSet: Int32] = [:]
+    private var repetitionNumbers: [Grammar.Repetition: Int32] = [:]
+    private var written = 0
+    private var visits = 0
+
+    /// A rule that is to be defined later, once.
+    mutating func declare(isLexeme: Bool = false) -> Int {
+        rules.append([])
+        if isLexeme { lexemes.insert(rules.count - 1) }
+        return rules.count - 1
+    }
+
+    /// - Throws: `GrammarError` when the grammar becomes too large.
+    mutating func define(_ rule: Int, _ part: Part) throws(GrammarError) {
+        let parts = if case .choice(let parts) = part { parts } else { [part] }
+        var sequences: [[Grammar.Element]] = []
+        sequences.reserveCapacity(parts.count)
+        for part in parts {
+            try count(1)
+            var elements: [Grammar.Element] = []
+            try append(part, to: &elements)
+            sequences.append(elements)
+        }
+        add(sequences, to: rule)
+    }
+
+    mutating func rule(_ part: Part, isLexeme: Bool = false) throws(GrammarError) -> Part {
+        let rule = declare(isLexeme: isLexeme)
+        try define(rule, part)
+        return .rule(rule)
+    }
+
+    /// Counts work that the length of the source does not bound.
+    ///
+    /// - Throws: `GrammarError` beyond ``mostVisits``, or when the request has ended.
+    mutating func visit(_ steps: Int = 1) throws(GrammarError) {
+        let before = visits
+        visits += steps
+        guard visits <= Self.mostVisits else {
+            throw GrammarError(
+                path: "", reason: "is too complex: compiling it takes more than \(Self.mostVisits) steps")
+        }
+        if before >> 10 != visits >> 10, Cancellation.isRequested { throw .cancelled }
+    }
+
+    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end.
+    mutating func finish(root: Part) throws(GrammarError) -> Grammar {
+        let rule = declare()
+        try define(rule, root)
+        grammar.root = Int32(rule)
+        grammar.starts.reserveCapacity(rules.reduce(0) { $0 + $1.count })
+        for sequences in rules {
+            grammar.starts += sequences
+            grammar.firstStarts.append(Int32(grammar.starts.count))
+        }
+        try GrammarProgress.check(&grammar)
+        return grammar
+    }
+
+    private mutating func count(_ elements: Int) throws(GrammarError) {
+        let before = written
+        written += elements
+        guard written <= Self.mostElements else {
+            throw GrammarError(path: "", reason: "is too large: more than \(Self.mostElements) grammar elements")
+        }
+        if before >> 12 != written >> 12, Cancellation.isRequested { throw .cancelled }
+    }
+
+    private mutating func append(_ part: Part, to elements: inout [Grammar.Element]) throws(GrammarError) {
+        switch part {
+        case .literal(let bytes):
+            try count(bytes.count)
+            for byte in bytes { elements.append(.bytes(number(of: ByteSet(byte...byte)))) }
+        case .bytes(let set):
+            try count(1)
+            elements.append(.bytes(number(of: set)))
+        case .sequence(let parts):
+            for part in parts { try append(part, to: &elements) }
+        case .choice(let parts):
+            if parts.count == 1 { return try append(parts[0], to: &elements) }
+            try count(1)
+            elements.append(.rule(Int32(try ruleNumber(part))))
+        case .times(let part, let least, let most):
+            if most == 0 { return }
+            if least == 1, most == 1 { return try append(part, to: &elements) }
+            try count(1)
+            let repetition = Grammar.Repetition(
+                body: Int32(try ruleNumber(part)), least: Int32(clamping: least), most: most.map(Int32.init(clamping:)))
+            elements.append(.repetition(number(of: repetition)))
+        case .rule(let rule):
+            try count(1)
+            elements.append(.rule(Int32(rule)))
+        }
+    }
+
+    private mutating func ruleNumber(_ part: Part) throws(GrammarError) -> Int {
+        if case .rule(let rule) = part { return rule }
+        let rule = declare()
+        try define(rule, part)
+        return rule
+    }
+
+    private mutating func number(of set: ByteSet) -> Int32 {
+        if let number = setNumbers[set] { return number }
+        grammar.sets.append(set)
+        setNumbers[set] = Int32(grammar.sets.count - 1)
+        return Int32(grammar.sets.count - 1)
+    }
+
+    private mutating func number(of repetition: Grammar.Repetition) -> Int32 {
+        if let number = repetitionNumbers[repetition] { return number }
+        grammar.repetitions.append(repetition)
+        repetitionNumbers[repetition] = Int32(grammar.repetitions.count - 1)
+        return Int32(grammar.repetitions.count - 1)
+    }
+}
+
+// MARK: Choices
+
+extension GrammarBuilder {
+    /// Sequences of one rule that begin alike beyond their first `common` elements.
+    private struct Alternatives {
+        var rule: Int
+        var range: Range<Int>
+        var common: Int
+    }
+
+    /// Adds a rule's sequences, so that those that begin alike are read as one until they differ: thousands of texts or
+    /// characters to choose from are few parses at a time.
+    private mutating func add(_ sequences: [[Grammar.Element]], to rule: Int) {
+        let sequences = sequences.count > 1 ? sequences.sorted { $0.lexicographicallyPrecedes($1) } : sequences
+        var work = [Alternatives(rule: rule, range: sequences.indices, common: 0)]
+        while let alternatives = work.popLast() {
+            let (rule, common) = (alternatives.rule, alternatives.common)
+            var index = alternatives.range.lowerBound
+            while index < alternatives.range.upperBound {
+                let first = sequences[index].dropFirst(common)
+                var end = index + 1
+                while end < alternatives.range.upperBound, let element = first.first,
+                    sequences[end].count > common, sequences[end][common] == element
+                {
+                    end += 1
+                }
+                // The same sequence twice is read once.
+                let last = sequences[end - 1].dropFirst(common)
+                if first.elementsEqual(last) {
+                    add(first, to: rule)
+                } else {
+                    let shared = zip(first, last).prefix { $0 == $1 }.count
+                    let rest = declare(isLexeme: lexemes.contains(rule))
+                    add(first.prefix(shared) + [.rule(Int32(rest))], to: rule)
+                    work.append(Alternatives(rule: rest, range: index..<end, common: common + shared))
+                }
+                index = end
+                // An empty sequence has no first element that others could share.
+                while first.isEmpty, index < alternatives.range.upperBound, sequences[index].count == common {
+                    index += 1
+                }
+            }
+        }
+    }
+
+    private mutating func add(_ elements: some Sequence<Grammar.Element>, to rule: Int) {
+        rules[rule].append(Int32(grammar.elements.count))
+        grammar.elements += elements
+        grammar.elements.append(.end)
+        let isInLexeme = lexemes.contains(rule)
+        while grammar.isInLexeme.count < grammar.elements.count { grammar.isInLexeme.append(isInLexeme) }
+    }
+}

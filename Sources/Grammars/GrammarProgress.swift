@@ -1,0 +1,98 @@
+import Basics
+
+/// Checks that every rule reads a byte before it comes to itself again. O(elements).
+struct GrammarProgress {
+    private let grammar: Grammar
+    /// Whether each rule may be empty.
+    private var isNullable: [Bool]
+
+    /// Finds the repetitions of what may be empty, too, and lets them have no rounds: an empty round is none.
+    ///
+    /// - Throws: `GrammarError` when a rule begins with itself.
+    static func check(_ grammar: inout Grammar) throws(GrammarError) {
+        var progress = GrammarProgress(grammar)
+        progress.findNullable()
+        if Cancellation.isRequested { throw .cancelled }
+        try progress.checkFirsts()
+        for index in grammar.repetitions.indices where progress.isNullable[Int(grammar.repetitions[index].body)] {
+            grammar.repetitions[index].least = 0
+        }
+    }
+
+    private init(_ grammar: Grammar) {
+        self.grammar = grammar
+        isNullable = Array(repeating: false, count: grammar.firstStarts.count - 1)
+    }
+
+    /// The rule that must be nullable so that the element is; `nil` for what never is or always is.
+    private func condition(_ element: Grammar.Element) -> (isNullable: Bool, rule: Int32?) {
+        switch element {
+        case .bytes, .end: return (false, nil)
+        case .rule(let rule): return (isNullable[Int(rule)], rule)
+        case .repetition(let number):
+            let repetition = grammar.repetitions[Int(number)]
+            return (repetition.least == 0 || isNullable[Int(repetition.body)], repetition.body)
+        }
+    }
+
+    /// Each sequence waits at its first element that is not nullable yet, and goes on when that element's rule is.
+    private mutating func findNullable() {
+        var waiting: [Int32: [(rule: Int32, index: Int)]] = [:]
+        var work: [(rule: Int32, index: Int)] = []
+        for rule in isNullable.indices {
+            for start in grammar.sequences(of: Int32(rule)) { work.append((Int32(rule), Int(start))) }
+        }
+        var checkpoint = CancellationCheck()
+        while let (rule, start) = work.popLast() {
+            if checkpoint.mustStop() { return }
+            var index = start
+            guard !isNullable[Int(rule)] else { continue }
+            while condition(grammar.elements[index]).isNullable { index += 1 }
+            if grammar.elements[index] == .end {
+                isNullable[Int(rule)] = true
+                work += waiting.removeValue(forKey: rule) ?? []
+            } else if let needed = condition(grammar.elements[index]).rule {
+                waiting[needed, default: []].append((rule, index))
+            }
+        }
+    }
+
+    /// Depth first over the rules that a rule may begin with; iterative, because a chain may be as long as the grammar.
+    private func checkFirsts() throws(GrammarError) {
+        enum Mark { case new, open, done }
+        var marks = [Mark](repeating: .new, count: isNullable.count)
+        var checkpoint = CancellationCheck()
+        for rule in isNullable.indices where marks[rule] == .new {
+            var path: [(rule: Int, firsts: [Int32])] = [(rule, firsts(of: rule))]
+            marks[rule] = .open
+            while let current = path.last?.rule {
+                if checkpoint.mustStop() { throw .cancelled }
+                guard let called = path[path.count - 1].firsts.popLast().map(Int.init) else {
+                    marks[current] = .done
+                    path.removeLast()
+                    continue
+                }
+                if marks[called] == .open {
+                    throw GrammarError(path: "", reason: "has a rule that begins with itself (left recursion)")
+                }
+                guard marks[called] == .new else { continue }
+                marks[called] = .open
+                path.append((called, firsts(of: called)))
+            }
+        }
+    }
+
+    /// The rules that `rule` may begin with.
+    private func firsts(of rule: Int) -> [Int32] {
+        var called: [Int32] = []
+        for start in grammar.sequences(of: Int32(rule)) {
+            var index = Int(start)
+            while let first = condition(grammar.elements[index]).rule {
+                called.append(first)
+                guard condition(grammar.elements[index]).isNullable else { break }
+                index += 1
+            }
+        }
+        return called
+    }
+}

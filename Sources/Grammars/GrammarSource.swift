@@ -1,0 +1,131 @@
+import JSON
+
+/// What a reply has to be like, as a request says it.
+public enum GrammarSource: Sendable, Hashable {
+    /// Any JSON object.
+    case jsonObject
+    /// A text that is valid under a JSON Schema.
+    case jsonSchema(JSONValue)
+    /// A text that a regular expression matches as a whole.
+    case regex(String)
+    /// One of some texts.
+    case choice([String])
+    /// What the rule `root` of a grammar in GBNF reads; see ``GBNFGrammar``.
+    case gbnf(String)
+    /// Calls of tools, which are as in the API.
+    ///
+    /// - isSingle: one call only.
+    /// - isOpen: behind `<tool_call>`, up to the end of the call.
+    case calls([JSONValue], CallSyntax, isSingle: Bool, isOpen: Bool)
+
+    /// How calls are written, each between `<tool_call>` and `</tool_call>`.
+    public enum CallSyntax: Sendable, Hashable {
+        /// `{"name": ..., "arguments": {...}}`, as Hermes models write it.
+        case json
+        /// `<function=name><parameter=key>value</parameter></function>`, as Qwen3-Coder writes it.
+        case xml
+    }
+
+    /// Bytes of a schema, an expression, or all choices together, at most.
+    public static let mostBytes = 256 << 10
+
+    /// Bytes of what it was given as.
+    public var bytes: Int {
+        switch self {
+        case .jsonObject: 0
+        case .jsonSchema(let schema): schema.serialized.count
+        case .regex(let pattern): pattern.utf8.count
+        case .gbnf(let text): text.utf8.count
+        case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
+        case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
+        }
+    }
+
+    /// Bytes of memory that it takes, about.
+    public var memoryBytes: Int {
+        switch self {
+        case .jsonObject: 0
+        case .jsonSchema(let schema): schema.memoryBytes
+        case .regex(let pattern): pattern.utf8.count
+        case .gbnf(let text): text.utf8.count
+        case .choice(let texts): JSONValue.array(texts.map(JSONValue.string)).memoryBytes
+        case .calls(let tools, _, _, _): JSONValue.array(tools).memoryBytes
+        }
+    }
+
+    /// O(bytes * log(bytes)): at most some 200 ms. Asks ``Cancellation/isRequested``.
+    ///
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
+    /// - Throws: `GrammarError` that names what cannot be enforced, or the limit that is exceeded.
+    public func compile(
+        _ trie: VocabularyTrie, beginsWithSpace: Bool = false
+    ) throws(GrammarError) -> CompiledGrammar {
+        let compiled = CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+        let isEmpty: Bool
+        do throws(GrammarLimit) {
+            isEmpty = compiled.isDeadEnd(try compiled.startPosition())
+        } catch {
+            throw GrammarError(path: "", reason: error.description)
+        }
+        guard !isEmpty else { throw GrammarError(path: "", reason: "matches nothing") }
+        return compiled
+    }
+
+    /// The same without the text that schemas and tools were parsed from, to be kept.
+    public var detached: GrammarSource {
+        switch self {
+        case .jsonSchema(let schema): .jsonSchema(schema.detached)
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            .calls(tools.map(\.detached), format, isSingle: isSingle, isOpen: isOpen)
+        case .jsonObject, .regex, .choice, .gbnf: self
+        }
+    }
+
+    func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
+        var builder = GrammarBuilder()
+        let body = try part(&builder)
+        guard beginsWithSpace else { return try builder.finish(root: body) }
+        let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
+        return try builder.finish(root: .sequence([space, body]))
+    }
+
+    private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
+        switch self {
+        case .jsonObject: return try JSONGrammar(&builder).object
+        case .jsonSchema(let schema):
+            return try JSONSchemaGrammar.part(schema, json: try JSONGrammar(&builder), &builder)
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            return try CallGrammar.part(
+                tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
+        case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false, &builder) { $0.utf8 }
+        case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
+        case .choice(let texts):
+            guard !texts.isEmpty, !texts.contains("") else {
+                throw GrammarError(path: "", reason: "needs at least one string, and none that is empty")
+            }
+            return .choice(texts.map { .text($0) })
+        }
+    }
+}
+
+extension GrammarSource {
+    /// What it was given as, as bytes: different sources have different ones.
+    var key: [UInt8] {
+        var key: [UInt8] = []
+        switch self {
+        case .jsonObject: key.append(0)
+        case .jsonSchema(let schema):
+            key.append(1)
+            schema.write(to: &key)
+        case .regex(let pattern): key += [2] + pattern.utf8
+        case .gbnf(let text): key += [3] + text.utf8
+        case .choice(let texts):
+            key.append(4)
+            for text in texts { JSONValue.writeString(text, to: &key) }
+        case .calls(let tools, let format, let isSingle, let isOpen):
+            key += [5, format == .json ? 0 : 1, isSingle ? 1 : 0, isOpen ? 1 : 0]
+            for tool in tools { tool.write(to: &key) }
+        }
+        return key
+    }
+}

@@ -1,0 +1,160 @@
+import JSON
+
+/// The parts of JSON (RFC 8259), written as models write it: between tokens stands nothing, a space, or a line break and
+/// its indentation, so that a reply cannot go on with white space for ever.
+struct JSONGrammar {
+    let space: GrammarBuilder.Part
+    /// Any character of a string, string, number, or value.
+    let character: GrammarBuilder.Part
+    let string: GrammarBuilder.Part
+    let number: GrammarBuilder.Part
+    let integer: GrammarBuilder.Part
+    let value: GrammarBuilder.Part
+    let object: GrammarBuilder.Part
+
+    /// Digits of a number, so that it ends too.
+    private static let mostDigits = 17
+
+    init(_ builder: inout GrammarBuilder) throws(GrammarError) {
+        let indentation = GrammarBuilder.Part.times(.bytes(ByteSet(0x20...0x20)), least: 0, most: 32)
+        space = try builder.rule(.choice([.nothing, .text(" "), .sequence([.text("\n"), indentation])]))
+        let character = try Self.anyCharacter(&builder)
+        self.character = character
+        string = try builder.rule(
+            .sequence([.text("\""), .times(character, least: 0, most: nil), .text("\"")]), isLexeme: true)
+        integer = try builder.rule(
+            .sequence([.optional(.text("-")), Self.integer(from: 0, to: nil)]), isLexeme: true)
+        number = try builder.rule(
+            .sequence([integer, .optional(Self.fraction), .optional(Self.exponent)]), isLexeme: true)
+        let any = builder.declare()
+        value = .rule(any)
+        let members = try Self.list(
+            .sequence([string, .text(":"), space, value]), least: 0, most: nil, space, &builder)
+        object = try builder.rule(.sequence([.text("{"), members, .text("}")]))
+        let elements = try Self.list(value, least: 0, most: nil, space, &builder)
+        let array = try builder.rule(.sequence([.text("["), elements, .text("]")]))
+        try builder.define(
+            any, .choice([object, array, string, number, .text("true"), .text("false"), .text("null")]))
+    }
+
+    /// Values with commas between them, and the space around all of it.
+    static func list(
+        _ item: GrammarBuilder.Part, least: Int, most: Int?, _ space: GrammarBuilder.Part,
+        _ builder: inout GrammarBuilder
+    ) throws(GrammarError) -> GrammarBuilder.Part {
+        if most == 0 { return space }
+        let more = try builder.rule(.sequence([.text(","), space, item]))
+        let items = GrammarBuilder.Part.sequence([
+            space, item, .times(more, least: max(least - 1, 0), most: most.map { $0 - 1 }), space,
+        ])
+        return least > 0 ? items : .choice([items, space])
+    }
+
+    static let fraction = GrammarBuilder.Part.sequence([
+        .text("."), .times(.bytes(ByteSet(0x30...0x39)), least: 1, most: mostDigits),
+    ])
+    private static let exponent = GrammarBuilder.Part.sequence([
+        .choice([.text("e"), .text("E")]), .optional(.choice([.text("+"), .text("-")])),
+        .times(.bytes(ByteSet(0x30...0x39)), least: 1, most: 2),
+    ])
+
+    /// One character of a string, written in any way that JSON has.
+    private static func anyCharacter(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
+        var hexadecimal = ByteSet(0x30...0x39)
+        for letter in "abcdefABCDEF".utf8 { hexadecimal.insert(letter) }
+        var notSurrogate = ByteSet(0x30...0x39)
+        for letter in "abcefABCEF".utf8 { notSurrogate.insert(letter) }
+        var simple = ByteSet()
+        for letter in "\"\\/bfnrt".utf8 { simple.insert(letter) }
+        let digit = GrammarBuilder.Part.bytes(hexadecimal)
+        let code = GrammarBuilder.Part.choice([
+            .sequence([.bytes(notSurrogate), digit, digit, digit]),
+            .sequence([.choice([.text("d"), .text("D")]), .bytes(ByteSet(0x30...0x37)), digit, digit]),
+        ])
+        return try builder.rule(
+            .choice([
+                plain.utf8, .sequence([.text("\\"), .bytes(simple)]), .sequence([.text("\\u"), code]),
+            ]))
+    }
+
+    /// Characters that stand for themselves in a string.
+    private static let plain = CharacterRanges.all.subtracting(CharacterRanges(0...0x1F)).subtracting(
+        CharacterRanges("\"")
+    ).subtracting(CharacterRanges("\\"))
+
+    /// Characters inside a string, each written in one way.
+    static func write(_ ranges: CharacterRanges) -> GrammarBuilder.Part {
+        let escaped = ranges.subtracting(plain)
+        let direct = ranges.subtracting(escaped)
+        var choices: [GrammarBuilder.Part] =
+            if direct.ranges.isEmpty { [] } else if case .choice(let parts) = direct.utf8 { parts } else {
+                [direct.utf8]
+            }
+        for range in escaped.ranges {
+            for value in range {
+                guard let scalar = Unicode.Scalar(value) else { continue }
+                var text: [UInt8] = []
+                JSONValue.writeString(String(Character(scalar)), to: &text)
+                choices.append(.literal(Array(text.dropFirst().dropLast())))
+            }
+        }
+        return choices.count == 1 ? choices[0] : .choice(choices)
+    }
+}
+
+extension JSONGrammar {
+    /// Whole numbers from `low` to `high`, both at least 0, without a sign.
+    static func integer(from low: UInt64, to high: UInt64?) -> GrammarBuilder.Part {
+        var choices: [GrammarBuilder.Part] = []
+        guard let high else {
+            // All of as many digits as `low` and above it, then all longer ones.
+            let digits = String(low).utf8.count
+            let top = UInt64(String(repeating: "9", count: digits)) ?? .max
+            choices.append(integer(from: low, to: top))
+            let digit = ByteSet(0x30...0x39)
+            if digits < mostDigits {
+                choices.append(
+                    .sequence([
+                        .bytes(ByteSet(0x31...0x39)), .times(.bytes(digit), least: digits, most: mostDigits - 1),
+                    ]))
+            }
+            return .choice(choices)
+        }
+        var start = low
+        while start <= high {
+            let count = String(start).utf8.count
+            let end = min(high, UInt64(String(repeating: "9", count: count)) ?? .max)
+            choices.append(digits(Array(String(start).utf8), Array(String(end).utf8)))
+            guard end < high else { break }
+            start = end + 1
+        }
+        return choices.count == 1 ? choices[0] : .choice(choices)
+    }
+
+    /// Numbers of equally many digits from `low` to `high`.
+    private static func digits(_ low: [UInt8], _ high: [UInt8]) -> GrammarBuilder.Part {
+        guard let first = low.first, let last = high.first else { return .nothing }
+        guard low.count > 1 else { return .bytes(ByteSet(first...last)) }
+        let (lowTail, highTail) = (Array(low.dropFirst()), Array(high.dropFirst()))
+        let (zeros, nines) = (lowTail.map { _ in UInt8(ascii: "0") }, lowTail.map { _ in UInt8(ascii: "9") })
+        if first == last { return .sequence([.literal([first]), digits(lowTail, highTail)]) }
+        var choices: [GrammarBuilder.Part] = []
+        var (from, to) = (first, last)
+        if lowTail != zeros {
+            choices.append(.sequence([.literal([first]), digits(lowTail, nines)]))
+            from += 1
+        }
+        if highTail != nines {
+            choices.append(.sequence([.literal([last]), digits(zeros, highTail)]))
+            to -= 1
+        }
+        if from <= to {
+            choices.append(
+                .sequence([
+                    .bytes(ByteSet(from...to)),
+                    .times(.bytes(ByteSet(0x30...0x39)), least: lowTail.count, most: lowTail.count),
+                ]))
+        }
+        return choices.count == 1 ? choices[0] : .choice(choices)
+    }
+}

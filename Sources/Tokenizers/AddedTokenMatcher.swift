@@ -1,0 +1,139 @@
+import Basics
+
+/// Finds added tokens in a text: the leftmost, and the longest of those that begin at the same place.
+struct AddedTokenMatcher: Sendable {
+    enum Part: Hashable {
+        case token(Int32)
+        case text(Range<Int>)
+    }
+
+    private let tokens: [AddedToken]
+    /// A trie over the contents: for each node and byte the next node; node 0 is the root.
+    private var edges: [UInt32: Int32] = [:]
+    /// The token that ends at a node, as an index of `tokens`; negative where none does. Nodes are as many as the tokens have
+    /// bytes at most, which `TokenizerLimits` keeps below 2^24, the bound of an edge.
+    private var ends: [Int32] = [-1]
+    private var firstBytes = [Bool](repeating: false, count: 256)
+
+    /// - Parameter spell: what of a token's content is to be found in the text.
+    init(_ tokens: [AddedToken], spelled spell: (AddedToken) -> [UInt8]) {
+        self.tokens = tokens
+        for (index, token) in tokens.enumerated() {
+            let content = spell(token)
+            guard let first = content.first else { continue }
+            firstBytes[Int(first)] = true
+            var node = 0
+            for byte in content {
+                let edge = AddedTokenMatcher.edge(node, byte)
+                if let next = edges[edge] {
+                    node = Int(next)
+                } else {
+                    node = ends.count
+                    edges[edge] = Int32(node)
+                    ends.append(-1)
+                }
+            }
+            if ends[node] < 0 { ends[node] = Int32(index) }
+        }
+    }
+
+    /// Cuts the reader's piece into tokens and the texts between them, none of them empty.
+    ///
+    /// A match that does not count, because of `single_word` or because the guarded token is not trusted, is passed
+    /// over as a whole: no shorter token is looked for inside. A guarded token that crosses a border of trust is no
+    /// match at all, so that untrusted text cannot hide a trusted token beside it.
+    ///
+    /// - Parameter trust: of all of the reader's text.
+    func split(_ text: PieceReader, trust: TrustMap) -> [Part] {
+        let range = text.piece
+        var parts: [Part] = []
+        var start = range.lowerBound
+        var position = range.lowerBound
+        while !Cancellation.isRequested, let (match, token) = nextMatch(in: text, from: position, trust) {
+            position = match.upperBound
+            if token.isGuarded, trust.trust(in: match) == false { continue }
+            if token.isSingleWord, touchesWord(match, in: text) { continue }
+            let left = token.stripsLeft ? startOfSpace(before: match.lowerBound, in: text, start) : match.lowerBound
+            if left > start { parts.append(.text(start..<left)) }
+            parts.append(.token(token.id))
+            start = token.stripsRight ? text.endOfRun(of: .space, from: match.upperBound) : match.upperBound
+        }
+        if start < range.upperBound { parts.append(.text(start..<range.upperBound)) }
+        return parts
+    }
+
+    /// The ids of all tokens that occur anywhere in any of `texts`, inside one another too.
+    func tokens(in texts: [String]) -> Set<Int32> {
+        var found: Set<Int32> = []
+        for text in texts {
+            let bytes = Array(text.utf8)
+            for start in bytes.indices where firstBytes[Int(bytes[start])] {
+                var node = 0
+                for byte in bytes[start...] {
+                    guard let next = edges[AddedTokenMatcher.edge(node, byte)] else { break }
+                    node = Int(next)
+                    if ends[node] >= 0 { found.insert(tokens[Int(ends[node])].id) }
+                }
+            }
+        }
+        return found
+    }
+
+    private func nextMatch(
+        in text: PieceReader, from start: Int, _ trust: TrustMap
+    ) -> (Range<Int>, AddedToken)? {
+        guard !edges.isEmpty else { return nil }
+        for first in start..<text.piece.upperBound {
+            // A place can cost as many steps as the longest token has bytes.
+            if first & 4095 == 4095, Cancellation.isRequested { return nil }
+            guard firstBytes[Int(text.bytes[first])] else { continue }
+            var node = 0
+            var position = first
+            var longest: (Range<Int>, AddedToken)?
+            while let byte = text.byte(at: position), let next = edges[AddedTokenMatcher.edge(node, byte)] {
+                node = Int(next)
+                position += 1
+                guard ends[node] >= 0 else { continue }
+                let index = Int(ends[node])
+                if tokens[index].isGuarded, trust.trust(in: first..<position) == nil { continue }
+                longest = (first..<position, tokens[index])
+            }
+            if let longest { return longest }
+        }
+        return nil
+    }
+
+    private func touchesWord(_ match: Range<Int>, in text: PieceReader) -> Bool {
+        isWord(at: match.upperBound, in: text)
+            || (match.lowerBound > text.piece.lowerBound && isWord(at: text.start(before: match.lowerBound), in: text))
+    }
+
+    /// For added tokens the reference asks another engine than for its patterns, to which the joiners are part of words
+    /// and the numbers of Latin-1 (², ½ and their like) are not.
+    private func isWord(at position: Int, in text: PieceReader) -> Bool {
+        guard position < text.piece.upperBound else { return false }
+        switch text.scalar(at: position).value {
+        case 0x200C, 0x200D: return true
+        case 0xB2, 0xB3, 0xB9, 0xBC...0xBE: return false
+        default: return CharacterClass.word.intersects(text.character(at: position).class)
+        }
+    }
+
+    private func startOfSpace(before position: Int, in text: PieceReader, _ limit: Int) -> Int {
+        var start = position
+        var steps = 0
+        // A token's right strip may have gone beyond this match.
+        while start > limit {
+            let previous = text.start(before: start)
+            guard CharacterClass.space.intersects(text.character(at: previous).class) else { break }
+            start = previous
+            steps &+= 1
+            if steps % (1 << 14) == 0, Cancellation.isRequested { return start }
+        }
+        return start
+    }
+
+    private static func edge(_ node: Int, _ byte: UInt8) -> UInt32 {
+        UInt32(node) << 8 | UInt32(byte)
+    }
+}

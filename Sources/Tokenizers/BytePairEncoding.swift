@@ -1,0 +1,96 @@
+import Basics
+
+/// Byte pair encoding (Sennrich et al., https://arxiv.org/abs/1508.07909): the model of `tokenizer.json`.
+struct BytePairEncoding: Sendable {
+    private let merges: MergeTable
+    private let symbols: InitialSymbols
+    /// With `ignore_merges`, all tokens by the bytes they stand for: a piece that is a token is not taken apart.
+    private var wholePieces: TokenTable?
+    /// Whether each word of a piece has the same tokens by itself as in the piece. Then a whole text that is one piece
+    /// costs no more than its words, and those that came before are known.
+    private let cutsWords: Bool
+
+    /// - Parameters:
+    ///   - merges: the rules of `member["merges"]`.
+    ///   - vocabulary: the tokens of `member["vocab"]`.
+    ///   - isByteLevel: whether tokens are written in the byte alphabet.
+    init(
+        parsing member: TokenizerMember, merges: MergeTable, vocabulary: Vocabulary, isByteLevel: Bool
+    ) throws(TokenizerError) {
+        try BytePairEncoding.refuseUnsupported(member)
+        self.merges = merges
+        symbols = try InitialSymbols(parsing: member, vocabulary: vocabulary, isByteLevel: isByteLevel)
+        let ignoresMerges = try member["ignore_merges"].bool(default: false)
+        // With a token of its own the mark also ends a run of unknown characters.
+        let hasMark = vocabulary.table.id(of: WordMark.content) != nil
+        cutsWords = !isByteLevel && !ignoresMerges && !merges.joinsWords && hasMark
+        if ignoresMerges {
+            wholePieces = isByteLevel ? BytePairEncoding.tokensByBytes(vocabulary) : vocabulary.table
+        }
+    }
+
+    /// The longest piece, in bytes, that is merged as one: merging takes some 40 bytes of memory for each. What is longer is
+    /// cut between characters into parts of this size, in which a token across a cut becomes several.
+    static let longestPiece = 1 << 20
+
+    /// Appends the token ids of the reader's piece to `ids`.
+    func encode(_ text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        if text.piece.count > Self.longestPiece { return encodeParts(of: text, with: &scratch, into: &ids) }
+        guard cutsWords else { return encodeWord(text, with: &scratch, into: &ids) }
+        var word = text
+        WordMark.forEachWord(in: text) { range in
+            word.piece = range
+            encodeWord(word, with: &scratch, into: &ids)
+        }
+    }
+
+    private func encodeParts(of text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        var part = text
+        var start = text.piece.lowerBound
+        while start < text.piece.upperBound, !Cancellation.isRequested {
+            let end = text.startOfCharacter(at: min(start + Self.longestPiece, text.piece.upperBound))
+            part.piece = start..<end
+            encode(part, with: &scratch, into: &ids)
+            start = end
+        }
+    }
+
+    private func encodeWord(_ text: PieceReader, with scratch: inout EncodingScratch, into ids: inout [Int32]) {
+        let key = PieceCache.Key(text)
+        if let key, scratch.cache.append(key, to: &ids) { return }
+        let start = ids.count
+        if let whole = wholePieces?.id(of: text.content) {
+            ids.append(whole)
+        } else {
+            scratch.merger.symbols.removeAll(keepingCapacity: true)
+            symbols.append(text, to: &scratch.merger.symbols)
+            scratch.merger.merge(by: merges)
+            ids += scratch.merger.symbols
+        }
+        if let key { scratch.cache.set(key, ids[start...]) }
+    }
+}
+
+extension BytePairEncoding {
+    private static func refuseUnsupported(_ member: TokenizerMember) throws(TokenizerError) {
+        // Old files do not name the type.
+        if !member["type"].isNull, try member.type != "BPE" { throw member.unsupported(try member.type) }
+        if let dropout = member["dropout"].value.double, dropout != 0 {
+            throw member["dropout"].unsupported("\(dropout)")
+        }
+        for option in ["continuing_subword_prefix", "end_of_word_suffix"] where !member[option].isNull {
+            let affix = try member[option].string
+            if !affix.isEmpty { throw member[option].unsupported(affix) }
+        }
+    }
+
+    private static func tokensByBytes(_ vocabulary: Vocabulary) -> TokenTable {
+        var table = TokenTable()
+        var bytes: [UInt8] = []
+        for id in 0..<Int32(vocabulary.table.tokens.count) {
+            guard let token = vocabulary.table.tokens[id], ByteAlphabet.decode(token, into: &bytes) else { continue }
+            _ = table.insert(bytes, id: id)
+        }
+        return table
+    }
+}

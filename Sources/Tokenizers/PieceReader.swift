@@ -1,0 +1,112 @@
+import Basics
+
+/// Reads the characters of one piece of well-formed UTF-8 by class.
+///
+/// Nothing beyond the piece is visible: look-ahead ends where the piece ends, as for the reference.
+///
+/// The one place of the tokenizer that reads text through a pointer: scanners look at every character, and would spend
+/// most of their time on bounds and reference counts.
+struct PieceReader {
+    /// A whole text, which outlives the reader.
+    let bytes: UnsafeBufferPointer<UInt8>
+    var piece: Range<Int>
+    private let classes = CharacterClasses.unicode16
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>, _ piece: Range<Int>) {
+        precondition(piece.lowerBound >= 0 && piece.upperBound <= bytes.count, "a piece is inside its text")
+        self.bytes = bytes
+        self.piece = piece
+    }
+
+    /// The bytes of the piece.
+    var content: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[piece]) }
+
+    /// The class of the character at `position` and its length in bytes; the empty class and 0 at the end.
+    func character(at position: Int) -> (class: CharacterClass, length: Int) {
+        guard position < piece.upperBound else { return ([], 0) }
+        let (scalar, length) = scalar(at: position)
+        return (classes[scalar], length)
+    }
+
+    /// The code point at `position`, which is inside the piece, and its length in bytes.
+    func scalar(at position: Int) -> (value: UInt32, length: Int) {
+        let first = UInt32(bytes[position])
+        if first < 0x80 { return (first, 1) }
+        let second = UInt32(bytes[position + 1]) & 0x3F
+        if first < 0xE0 { return ((first & 0x1F) << 6 | second, 2) }
+        let third = UInt32(bytes[position + 2]) & 0x3F
+        if first < 0xF0 { return ((first & 0x0F) << 12 | second << 6 | third, 3) }
+        return ((first & 0x07) << 18 | second << 12 | third << 6 | UInt32(bytes[position + 3]) & 0x3F, 4)
+    }
+
+    /// The byte at `position`; `nil` at the end.
+    func byte(at position: Int) -> UInt8? {
+        position < piece.upperBound ? bytes[position] : nil
+    }
+
+    /// Where the run of `members` that begins at `position` ends; `position` when there is none. Where ``Cancellation`` is
+    /// requested, a long run ends early.
+    func endOfRun(of members: CharacterClass, from position: Int, atMost limit: Int = .max) -> Int {
+        var end = position
+        var left = limit
+        while left > 0 {
+            var stretch = min(left, Self.runStretch)
+            left -= stretch
+            while stretch > 0 {
+                let (kind, length) = character(at: end)
+                guard members.intersects(kind) else { return end }
+                end += length
+                stretch -= 1
+            }
+            if left > 0, Cancellation.isRequested { return end }
+        }
+        return end
+    }
+
+    /// Characters of a run between two questions whether to stop; they have at most four bytes each.
+    private static let runStretch = Cancellation.checkpointBytes / 4
+
+    /// Where the run of bytes that begins at `position` and that `belongs` accepts ends; early where ``Cancellation`` is
+    /// requested.
+    @inline(__always)
+    func endOfBytes(from position: Int, where belongs: (UInt8) -> Bool) -> Int {
+        var end = position
+        while end < piece.upperBound {
+            let stop = min(piece.upperBound, end + Cancellation.checkpointBytes)
+            while end < stop {
+                guard belongs(bytes[end]) else { return end }
+                end += 1
+            }
+            if end < piece.upperBound, Cancellation.isRequested { return end }
+        }
+        return end
+    }
+
+    /// Where the character before `position` begins.
+    func start(before position: Int) -> Int {
+        startOfCharacter(at: position - 1)
+    }
+
+    /// Where the character that `position` is inside of begins; the end of the piece is its own.
+    func startOfCharacter(at position: Int) -> Int {
+        var start = position
+        while start < piece.upperBound, bytes[start] & 0xC0 == 0x80 { start -= 1 }
+        return start
+    }
+
+    func isNewline(at position: Int) -> Bool {
+        position < piece.upperBound && (bytes[position] == 0x0A || bytes[position] == 0x0D)
+    }
+
+    /// Where the run of CR and LF that begins at `position` ends.
+    func endOfNewlines(from position: Int) -> Int {
+        endOfBytes(from: position) { $0 == 0x0A || $0 == 0x0D }
+    }
+}
+
+extension [UInt8] {
+    /// Reads all of the bytes, which are well-formed UTF-8, or only `piece`.
+    func withReader<T>(of piece: Range<Int>? = nil, _ body: (PieceReader) -> T) -> T {
+        withUnsafeBufferPointer { body(PieceReader($0, piece ?? indices)) }
+    }
+}

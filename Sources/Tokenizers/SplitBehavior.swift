@@ -1,0 +1,86 @@
+import Basics
+
+/// What becomes of the matches of a pattern and of the gaps between them; a whole gap is one piece.
+enum SplitBehavior: Sendable {
+    /// Every match and every gap is a piece.
+    case isolated
+    case dropMatches
+    case dropGaps
+    /// A match joins the piece before it, unless that is a match too.
+    case matchesJoinPrevious
+    /// A match joins the piece after it, unless that is a match too.
+    case matchesJoinNext
+    /// Neighbouring matches are one piece.
+    case matchesFuse
+    /// As the three above, with matches and gaps in each other's place.
+    case gapsJoinPrevious
+    case gapsJoinNext
+    case gapsFuse
+
+    /// Reads `behavior` and `invert`, which swaps matches and gaps.
+    init(parsing member: TokenizerMember) throws(TokenizerError) {
+        let inverted = try member["invert"].bool(default: false)
+        switch try member["behavior"].string {
+        case "Isolated": self = .isolated
+        case "Removed": self = inverted ? .dropGaps : .dropMatches
+        case "MergedWithPrevious": self = inverted ? .gapsJoinPrevious : .matchesJoinPrevious
+        case "MergedWithNext": self = inverted ? .gapsJoinNext : .matchesJoinNext
+        case "Contiguous": self = inverted ? .gapsFuse : .matchesFuse
+        case let other: throw member["behavior"].unsupported(other)
+        }
+    }
+
+    /// Appends the pieces, none of them empty, that `pattern` makes of the reader's piece.
+    func split(_ text: PieceReader, by pattern: SplitPattern, into pieces: inout [Range<Int>]) {
+        switch self {
+        case .isolated, .dropMatches, .dropGaps:
+            var end = text.piece.lowerBound
+            pattern.forEachMatch(in: text) { match in
+                if end < match.lowerBound, self != .dropGaps { pieces.append(end..<match.lowerBound) }
+                if !match.isEmpty, self != .dropMatches { pieces.append(match) }
+                end = match.upperBound
+            }
+            if end < text.piece.upperBound, self != .dropGaps { pieces.append(end..<text.piece.upperBound) }
+        case .matchesJoinPrevious, .gapsJoinPrevious:
+            join(parts(of: text, pattern, joined: self == .matchesJoinPrevious), into: &pieces) { $1 && !$0 }
+        case .matchesJoinNext, .gapsJoinNext:
+            join(parts(of: text, pattern, joined: self == .matchesJoinNext), into: &pieces) { $0 && !$1 }
+        case .matchesFuse, .gapsFuse:
+            join(parts(of: text, pattern, joined: self == .matchesFuse), into: &pieces) { $0 == $1 }
+        }
+    }
+
+    private typealias Part = (range: Range<Int>, isJoined: Bool)
+
+    /// All matches, also empty ones, and the gaps between them.
+    ///
+    /// - Parameter joined: whether it is the matches or the gaps that join others.
+    private func parts(of text: PieceReader, _ pattern: SplitPattern, joined: Bool) -> [Part] {
+        var parts: [Part] = []
+        var end = text.piece.lowerBound
+        pattern.forEachMatch(in: text) { match in
+            if end < match.lowerBound { parts.append((end..<match.lowerBound, !joined)) }
+            parts.append((match, joined))
+            end = match.upperBound
+        }
+        if end < text.piece.upperBound { parts.append((end..<text.piece.upperBound, !joined)) }
+        return parts
+    }
+
+    /// Joins neighbours where `joins` says so of the two.
+    private func join(_ parts: [Part], into pieces: inout [Range<Int>], where joins: (Bool, Bool) -> Bool) {
+        var open: Range<Int>?
+        var former = false
+        for (index, (range, isJoined)) in parts.enumerated() {
+            if index % 4096 == 4095, Cancellation.isRequested { break }
+            if let piece = open, joins(former, isJoined) {
+                open = piece.lowerBound..<range.upperBound
+            } else {
+                if let piece = open, !piece.isEmpty { pieces.append(piece) }
+                open = range
+            }
+            former = isJoined
+        }
+        if let piece = open, !piece.isEmpty { pieces.append(piece) }
+    }
+}

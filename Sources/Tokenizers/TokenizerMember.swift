@@ -1,0 +1,67 @@
+import JSON
+
+/// A value inside a `tokenizer.json` together with its path, so that errors say where.
+///
+/// An absent member and `null` are the same thing, as for the reference.
+struct TokenizerMember {
+    let path: String
+    let value: JSONValue
+
+    subscript(name: String) -> TokenizerMember {
+        TokenizerMember(path: path.isEmpty ? name : "\(path).\(name)", value: value[name] ?? .null)
+    }
+
+    var isNull: Bool { value == .null }
+
+    /// The member `type`, by which components are told apart.
+    var type: String {
+        get throws(TokenizerError) { try self["type"].string }
+    }
+
+    var string: String {
+        get throws(TokenizerError) {
+            guard let text = value.string else { throw expected("a string") }
+            return text
+        }
+    }
+
+    var integer: Int {
+        get throws(TokenizerError) {
+            guard let number = value.integer else { throw expected("an integer") }
+            return number
+        }
+    }
+
+    var object: JSONObject {
+        get throws(TokenizerError) {
+            guard let object = value.object else { throw expected("an object") }
+            return object
+        }
+    }
+
+    var elements: [TokenizerMember] {
+        get throws(TokenizerError) {
+            guard let array = value.array else { throw expected("an array") }
+            return array.enumerated().map { TokenizerMember(path: "\(path)[\($0)]", value: $1) }
+        }
+    }
+
+    func bool(default fallback: Bool) throws(TokenizerError) -> Bool {
+        if isNull { return fallback }
+        guard let flag = value.bool else { throw expected("true or false") }
+        return flag
+    }
+
+    func string(default fallback: String) throws(TokenizerError) -> String {
+        isNull ? fallback : try string
+    }
+
+    func expected(_ what: String) -> TokenizerError {
+        .malformed(member: path, expected: what)
+    }
+
+    /// The error for a component type or option value that is not in the closed set.
+    func unsupported(_ name: String) -> TokenizerError {
+        .unsupported(member: path, name: name)
+    }
+}

@@ -1,0 +1,39 @@
+import Grammars
+import JSON
+import TestSupport
+import Testing
+
+/// See ``CancellationStretches``.
+@Suite(.serialized) struct GrammarCancellationTests {
+    /// As large as they may be.
+    static let grammars: [String: GrammarSource] = {
+        let names = (0..<8000).map { "name\($0)" }
+        let most = GrammarSource.mostBytes - 1000
+        return [
+            "one word": .regex(hostileText(of: "a", bytes: most)),
+            "alternatives": .regex(hostileText(of: "ab|cd|", bytes: most) + "a"),
+            "groups": .regex(hostileText(of: "(a|b)", bytes: most)),
+            "classes": .regex(hostileText(of: "[a-f]", bytes: most)),
+            "one class": .regex("[" + hostileText(of: "ab", bytes: most) + "]"), "choice": .choice(names),
+            "long choices": .choice((0..<20).map { hostileText(of: "x", bytes: 10_000) + "\($0)" }),
+            "one rule": .gbnf("root ::= " + hostileText(of: "\"a\" ", bytes: most)),
+            "rules": .gbnf("root ::= \"a\"\n" + (0..<8000).map { "r\($0) ::= \"a\"\n" }.joined()),
+            "comments": .gbnf("root ::= \"a\"\n" + hostileText(of: "# a\n", bytes: most)),
+            "enum": .jsonSchema(["enum": .array(names.map { .string($0) })]),
+            "properties": .jsonSchema([
+                "type": "object",
+                "properties": .object(names.reduce(into: JSONObject()) { $0[$1] = ["type": "integer"] }),
+            ]),
+            "long name": .jsonSchema(["const": .string(hostileText(of: "x", bytes: most))]),
+        ]
+    }()
+
+    @Test(arguments: grammars.keys.sorted())
+    func `compiling asks throughout a hostile grammar`(name: String) throws {
+        let source = try #require(Self.grammars[name])
+        let trie = VocabularyTrie(tokens: (UInt8(ascii: "a")...UInt8(ascii: "z")).map { [$0] })
+        // Texts to choose from are sorted at once.
+        let share = ["choice", "enum", "groups"].contains(name) ? 0.5 : 0.25
+        #expect(CancellationStretches(of: { _ = try? source.compile(trie) }).failure(share: share) == nil)
+    }
+}
