@@ -80,7 +80,7 @@ extension Routes {
         guard let serving, let first = requests.first else { return }
         let stream = ResponseStream(
             endpoint: endpoint, requestID: request.id.description, created: unixSeconds(),
-            model: serving.model.name, options: prepared.options, promptIDs: prepared.promptIDs,
+            model: prepared.modelName, options: prepared.options, promptIDs: prepared.promptIDs,
             promptTexts: prepared.promptTexts, reply: prepared.reply, formatter: prepared.formatter,
             firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
         responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)

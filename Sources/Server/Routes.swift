@@ -167,6 +167,7 @@ final class Routes {
             vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
             hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
             samplingDefaults: loaded.generation.samplingDefaults)
+        model.otherNames = Array(configuration.servedModelNames.dropFirst())
         model.speculates = configuration.engine.speculativeTokens != nil
         serve(Serving(model: model, text: text))
     }

@@ -11,6 +11,8 @@ import Tokenizers
 struct RequestPreparation: Sendable {
     /// What the engine and the reply need to know of a request.
     struct Prepared: Sendable {
+        /// The name of the model that the request asks for.
+        var modelName = ""
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
@@ -46,6 +48,12 @@ struct RequestPreparation: Sendable {
 
     /// The same for a body that has been parsed.
     func prepare(_ json: JSONValue, timeoutKnown: (Duration) -> Void = { _ in }) throws(APIError) -> Prepared {
+        var prepared = try read(json, timeoutKnown: timeoutKnown)
+        prepared.modelName = model.named(json["model"]?.string).name
+        return prepared
+    }
+
+    private func read(_ json: JSONValue, timeoutKnown: (Duration) -> Void) throws(APIError) -> Prepared {
         switch endpoint {
         case .completions:
             let request = try CompletionRequest(json, for: model)
