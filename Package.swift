@@ -67,7 +67,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "Engine",
+                "Server", "ModelTools", "Engine", "Checkpoints", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -76,7 +76,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Scheduling", "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "CMalloc",
+                "HTTP", "Engine", "Checkpoints", "Scheduling", "Basics", "JSON", "Tokenizers", "ChatTemplates",
+                "Grammars", "CMalloc",
                 "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -95,11 +96,20 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // Beside the server: trinity bench, plan, synth and quantize.
+        .target(
+            name: "ModelTools",
+            dependencies: [
+                "Engine", "Checkpoints", "Scheduling", "JSON", "Basics",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
         // Tokens in, tokens out.
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Scheduling", "Basics", "JSON", "Tokenizers", "Grammars",
+                "CIntrinsics", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers", "Grammars", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -109,6 +119,9 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections")
             ],
             swiftSettings: simulatedSettings),
+
+        // Files of models.
+        .target(name: "Checkpoints", dependencies: ["PortableKernels", "JSON", "Basics"], swiftSettings: settings),
 
         // Text: three libraries side by side on JSON, which know no model.
         .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),
@@ -140,14 +153,26 @@ let package = Package(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(
-            name: "TestSupport", dependencies: ["Basics", "JSON", "Tokenizers"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Basics", "JSON", "Tokenizers", "Checkpoints"],
+            path: "Tests/TestSupport",
             swiftSettings: settings),
         .target(
             name: "FuzzTargets",
-            dependencies: ["Engine", "HTTP", "Server", "JSON", "Tokenizers", "ChatTemplates", "TestSupport"],
+            dependencies: [
+                "Engine", "HTTP", "Server", "Checkpoints", "JSON", "Tokenizers", "ChatTemplates", "TestSupport",
+            ],
             path: "Tests/Fuzzing",
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "LibraryTests",
+            dependencies: ["JSON", "Tokenizers", "ChatTemplates", "Grammars", "Basics", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(name: "BasicsTests", dependencies: ["Basics"], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["Basics", "JSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -161,7 +186,7 @@ let package = Package(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "COpenBLAS", "TestSupport"],
+            name: "KernelTests", dependencies: ["Engine", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -173,7 +198,8 @@ let package = Package(
             ],
             swiftSettings: simulatedSettings),
         .testTarget(
-            name: "EngineTests", dependencies: ["Engine", "JSON", "Tokenizers", "Grammars", "TestSupport"],
+            name: "EngineTests",
+            dependencies: ["Engine", "Checkpoints", "JSON", "Tokenizers", "Grammars", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ServerTests",

@@ -2,8 +2,8 @@
 
 extension TemplateInterpreter {
     static let filterNames: Set<String> = [
-        "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
-        "filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join",
+        "abs", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape",
+        "filesizeformat", "first", "float", "format", "groupby", "indent", "int", "items", "join",
         "last",
         "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "safe",
         "select", "selectattr", "slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate",
@@ -20,9 +20,6 @@ extension TemplateInterpreter {
             let isReplaced = value.isUndefined || (values[1]?.isTrue ?? false) && !value.isTrue
             return isReplaced ? values[0] ?? .string("") : value
         case "tojson": return try self.value(try json(value, arguments))
-        case "attr":
-            let attribute = try requiredString(try arguments.bind(name, "name")[0], name)
-            return member(attribute.text, of: value) ?? .undefined(.member(attribute.text, of: value.missingOwner))
         case "int", "float", "abs", "round", "filesizeformat": return try numberFilter(name, value, arguments)
         case "length", "count":
             _ = try arguments.bind(name)

@@ -45,7 +45,7 @@ extension TemplateInterpreter {
         case "lower": return try value(string.lowercased)
         case "capitalize": return try value(string.capitalized)
         case "title": return try value(string.titleFiltered)
-        case "e", "escape", "forceescape":
+        case "e", "escape":
             var escaped = TemplateStringBuilder()
             var checkpoint = CancellationCheck()
             for scalar in string.scalars {

@@ -1,29 +1,37 @@
+import Basics
+import Checkpoints
 import Foundation
 import Logging
 import Scheduling
 
 /// Brings a model folder into memory, on the engine thread.
-struct EngineLoader {
+package struct EngineLoader {
     /// Everything the engine thread works with. Made and used on that thread only.
-    struct Loaded {
-        var transformer: Transformer
+    package struct Loaded {
+        package var transformer: Transformer
         /// What the transformer writes keys and values to.
-        var storage: KVStorage
-        var pool: WorkerPool
-        var kernels: KernelTable
-        var limits: SchedulerLimits
-        var cachesPrefixes: Bool
-        var speculativeTokens: Int?
-        var loadedModel: LoadedModel
+        package var storage: KVStorage
+        package var pool: WorkerPool
+        package var kernels: KernelTable
+        package var limits: SchedulerLimits
+        package var cachesPrefixes: Bool
+        package var speculativeTokens: Int?
+        package var loadedModel: LoadedModel
     }
 
-    let options: EngineOptions
-    let logger: Logger
+    package let options: EngineOptions
+    package let logger: Logger
     /// Called with the share of the work that is done, in 0...1.
-    let progress: @Sendable (Double) -> Void
+    package let progress: @Sendable (Double) -> Void
+
+    package init(options: EngineOptions, logger: Logger, progress: @escaping @Sendable (Double) -> Void) {
+        self.options = options
+        self.logger = logger
+        self.progress = progress
+    }
 
     /// - Throws: `EngineError`, or the error of the layer that refused the folder.
-    func load() throws -> Loaded {
+    package func load() throws -> Loaded {
         let kernels = try chooseKernels()
         let clock = ContinuousClock()
         let start = clock.now
@@ -90,7 +98,7 @@ struct EngineLoader {
             // Unoptimised, the loop is slower than the memory.
             nil
         #else
-            MachineCeiling(pool: pool, isQuick: false, bytes: probedBytes(weights: weights)).readBandwidth() * 1e9
+            RooflineProbe(pool: pool, isQuick: false, bytes: probedBytes(weights: weights)).readBandwidth() * 1e9
         #endif
     }
 

@@ -153,7 +153,7 @@ public struct EngineStatistics: Sendable {
     public var promptTokens: UInt64 = 0
     public var generationTokens: UInt64 = 0
     /// What all steps have read.
-    public var traffic = StepTraffic()
+    public var traffic = MemoryTraffic()
     /// What all steps have spent their time on.
     public var phases = StepPhases()
     public var stepSizes = StepSizes()

@@ -1,4 +1,4 @@
-import JSON
+import Grammars
 import Scheduling
 
 // Where the engine thread meets the mask workers. It never computes a mask itself: what is not known is asked for as soon as

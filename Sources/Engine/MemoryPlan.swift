@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Scheduling
 
@@ -109,7 +110,7 @@ public struct MemoryPlan: Sendable {
     }
 
     /// Bytes that this process may still take: what the kernel calls available, within the limits of its control groups.
-    static func freeMemory() -> Int {
+    package static func freeMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?
             .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }

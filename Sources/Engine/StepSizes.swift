@@ -24,7 +24,7 @@ struct ReadRate {
     /// `nil` before the first step.
     var value: Double? { seconds > 0 ? bytes / seconds : nil }
 
-    mutating func add(_ step: StepTraffic, took time: Duration) {
+    mutating func add(_ step: MemoryTraffic, took time: Duration) {
         // Halves within some 20 steps.
         let kept = 0.966
         bytes = bytes * kept + Double(step.bytes)

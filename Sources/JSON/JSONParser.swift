@@ -235,7 +235,7 @@ public struct JSONParser {
     }
 
     /// Reads the string at the position.
-    public mutating func parseString() throws(JSONError) -> String {
+    mutating func parseString() throws(JSONError) -> String {
         var tape = JSONTape()
         try readString(to: &tape)
         return tape.nodes[0].withString(in: bytes) { String(decoding: $0, as: UTF8.self) }

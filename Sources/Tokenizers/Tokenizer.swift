@@ -21,7 +21,7 @@ public final class Tokenizer: Sendable {
 
     /// Reads the `tokenizer.json` at `url`.
     ///
-    /// - Parameter literals: what the model's chat template writes itself, see ``ChatTemplate/literals``. An added token
+    /// - Parameter literals: what the model's chat template writes itself, see `ChatTemplate.literals`. An added token
     ///   that occurs in it is guarded as a special one is: untrusted text never becomes it.
     /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
     ///   that is not supported.

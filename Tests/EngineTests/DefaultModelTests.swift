@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 
+@testable import Checkpoints
 @testable import Engine
 
 /// The embedded model: FP8 in blocks of 128, prompts longer than its window.

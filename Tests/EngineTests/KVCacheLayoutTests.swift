@@ -1,4 +1,4 @@
-import JSON
+import Checkpoints
 import Testing
 
 @testable import Engine

@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import TestSupport
 
+@testable import Checkpoints
 @testable import Engine
 
 /// One folder of the model vectors: a tiny checkpoint and what the reference makes of it.

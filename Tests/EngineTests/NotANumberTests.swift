@@ -3,6 +3,7 @@ import Scheduling
 import TestSupport
 import Testing
 
+@testable import Checkpoints
 @testable import Engine
 
 /// Weights that are finite, but so large that activations are not: only the sequences that meet them fail, and each of them

@@ -1,3 +1,4 @@
+import Checkpoints
 import Scheduling
 
 @testable import Engine

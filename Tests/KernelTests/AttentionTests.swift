@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import Checkpoints
 @testable import Engine
 
 struct AttentionTests {

@@ -50,7 +50,7 @@ import Testing
     @Test func `a step's time and traffic, and the queue's two reasons, are told`() {
         var statistics = EngineStatistics()
         statistics.phases.forward = .milliseconds(1250)
-        statistics.traffic = StepTraffic(weightBytes: 7, cacheBytes: 8, expertsTouched: 9)
+        statistics.traffic = MemoryTraffic(weightBytes: 7, cacheBytes: 8, expertsTouched: 9)
         statistics.stepSizes.add(8)
         statistics.stepSizes.add(20_000)
         statistics.scheduler.acceptedDraftsByPosition = [5, 3]

@@ -19,12 +19,6 @@ import Testing
             folder: "Sources/HTTP/TLS",
             hidden: ["Sources/HTTP/Wire", "Sources/HTTP/Connection", "Sources/HTTP/Transport"]),
         // Kernels <- Weights <- Model, and policy apart from numbers.
-        Blindness(
-            folder: "Sources/Engine/Config",
-            hidden: [
-                "Sources/Engine/Weights", "Sources/Engine/Model", "Sources/Engine/Sampling/Sampler.swift",
-                "Sources/Engine/Compute",
-            ]),
         Blindness(folder: "Sources/Engine/Weights", hidden: ["Sources/Engine/Model", "Sources/Engine/Sampling"]),
         Blindness(
             folder: "Sources/Engine/Compute",
@@ -69,8 +63,8 @@ import Testing
     /// The modules of the server, but for the vector kernels.
     static func modules(but exceptions: Set<Substring>) -> Set<Substring> {
         Set([
-            "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Scheduling", "PortableKernels", "Engine",
-            "HTTP", "Server",
+            "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Checkpoints", "Scheduling", "PortableKernels",
+            "Engine", "ModelTools", "HTTP", "Server",
         ]).subtracting(exceptions)
     }
 
@@ -84,10 +78,16 @@ import Testing
             exceptions: ["Sources/HTTP/Transport", "Sources/HTTP/TLS", "Sources/HTTP/MemoryBudget.swift"],
             reason: "threads belong to Transport, and to TLS, whose handshakes run beside the loop"),
         ImportBan(
+            folder: "Sources/Server", modules: ["ModelTools", "PortableKernels", "CIntrinsics"],
+            reason: "the server knows no tool and no kernel"),
+        ImportBan(
             folder: "Sources/HTTP", modules: modules(but: ["HTTP"]),
             reason: "HTTP knows bytes and sockets only"),
         ImportBan(
-            folder: "Sources/Engine", modules: ["ChatTemplates", "HTTP", "HTTPTypes", "Server"],
+            folder: "Sources/Engine",
+            modules: modules(but: [
+                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "Grammars", "Basics", "PortableKernels",
+            ]).union(["HTTPTypes"]),
             reason: "tokens in, tokens out"),
         ImportBan(
             folder: "Sources/Scheduling",
@@ -105,14 +105,22 @@ import Testing
             folder: "Sources/Grammars", modules: modules(but: ["Grammars", "JSON", "Basics"]),
             reason: "the text libraries are side by side on JSON"),
         ImportBan(
+            folder: "Sources/Checkpoints", modules: modules(but: ["Checkpoints", "JSON", "Basics", "PortableKernels"]),
+            reason: "files of models are read and written without the engine"),
+        ImportBan(
+            folder: "Sources/ModelTools",
+            modules: modules(but: ["ModelTools", "Engine", "Checkpoints", "Scheduling", "JSON", "Basics"]),
+            reason: "the tools are beside the server"),
+        ImportBan(
             folder: "Sources/Kernels",
             modules: modules(but: ["PortableKernels"]).union(["Dispatch", "Foundation"]),
             reason: "kernels are arithmetic on raw buffers"),
         ImportBan(
             folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
         ImportBan(
-            folder: "Sources/trinity", modules: modules(but: ["Server", "Engine"]).union(["HTTPTypes"]),
-            reason: "the executable reads arguments and hands them to Server and to Engine's tools"),
+            folder: "Sources/trinity",
+            modules: modules(but: ["Server", "ModelTools", "Engine", "Checkpoints", "Basics"]).union(["HTTPTypes"]),
+            reason: "the executable reads arguments and hands them to Server and to ModelTools"),
     ]
 
     @Test(arguments: importBans)

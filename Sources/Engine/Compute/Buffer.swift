@@ -1,10 +1,10 @@
 /// Memory of a fixed size that is neither copied on write nor checked: what kernels read and write. Zero at first.
-final class Buffer<Element: BitwiseCopyable> {
-    let base: UnsafeMutablePointer<Element>
-    let count: Int
+package final class Buffer<Element: BitwiseCopyable> {
+    package let base: UnsafeMutablePointer<Element>
+    package let count: Int
 
     /// - Parameter count: elements; the memory begins at a multiple of 64 bytes
-    init(count: Int) {
+    package init(count: Int) {
         self.count = count
         let bytes = max(count * MemoryLayout<Element>.stride, 64)
         let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
@@ -12,7 +12,7 @@ final class Buffer<Element: BitwiseCopyable> {
         base = raw.bindMemory(to: Element.self, capacity: count)
     }
 
-    convenience init(_ elements: [Element]) {
+    package convenience init(_ elements: [Element]) {
         self.init(count: elements.count)
         elements.withUnsafeBufferPointer { source in
             if let start = source.baseAddress { base.update(from: start, count: count) }
@@ -24,5 +24,5 @@ final class Buffer<Element: BitwiseCopyable> {
     }
 
     var bytes: Int { count * MemoryLayout<Element>.stride }
-    var contents: UnsafeBufferPointer<Element> { UnsafeBufferPointer(start: base, count: count) }
+    package var contents: UnsafeBufferPointer<Element> { UnsafeBufferPointer(start: base, count: count) }
 }

@@ -1,6 +1,6 @@
 /// The kernels of one instruction set, chosen once at start. What each computes is written at `Portable`'s functions,
 /// which are the specification; parameters are theirs in order.
-struct KernelTable: Sendable {
+package struct KernelTable: Sendable {
     typealias Pack =
         @Sendable (
             _ source: UnsafeRawPointer, _ rows: Int, _ columns: Int, _ firstBlock: Int, _ blocks: Int,

@@ -3,7 +3,7 @@ import Foundation
 
 extension WorkerPool {
     /// The CPUs of the affinity mask, but no more than the control group's quota pays for; at least 1.
-    static func defaultThreadCount() -> Int {
+    package static func defaultThreadCount() -> Int {
         let cpus = max(affinity().count, 1)
         guard let quota = ControlGroup().cpuQuota else { return cpus }
         return min(cpus, max(Int(quota), 1))

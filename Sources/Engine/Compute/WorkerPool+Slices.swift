@@ -38,7 +38,7 @@ extension WorkerPool {
     }
 
     /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.
-    func forEachRange(of rows: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    package func forEachRange(of rows: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let size = max(grain, (rows + threads * 4 - 1) / (threads * 4))
         parallelFor(chunks: (rows + size - 1) / size) { chunk in
             body(chunk * size..<min((chunk + 1) * size, rows))

@@ -1,4 +1,5 @@
 import CIntrinsics
+import Checkpoints
 import Foundation
 import Synchronization
 
@@ -7,9 +8,9 @@ import Synchronization
 /// The caller is worker 0; `threads: n` adds n - 1 threads, which spin for a moment after a region, since the next one
 /// mostly follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer.
 /// What a chunk computes must not depend on who runs it.
-final class WorkerPool: Sendable {
+package final class WorkerPool: Sendable, ParallelExecutor {
     /// How many threads run chunks, the caller included: fewer than asked for when the system refuses one.
-    let threads: Int
+    package let threads: Int
 
     private let state: State
     /// Lets several callers share a pool: one region at a time.
@@ -19,7 +20,7 @@ final class WorkerPool: Sendable {
     ///   - threads: at least 1
     ///   - pinned: whether each thread stays on one CPU of the affinity mask; the caller is pinned too
     ///   - spinning: how long an idle thread stays awake
-    init(threads: Int, pinned: Bool = false, spinning: Duration = .microseconds(300)) {
+    package init(threads: Int, pinned: Bool = false, spinning: Duration = .microseconds(300)) {
         precondition(threads >= 1, "the caller is a worker")
         state = State(spinning: spinning)
         let cpus = pinned ? Self.affinity() : []
@@ -51,7 +52,7 @@ final class WorkerPool: Sendable {
     /// Calls `body` once for each chunk 0 ..< chunks, on any thread and in any order; returns when all are done.
     ///
     /// Regions do not nest: `body` must not call this again.
-    func parallelFor(chunks: Int, _ body: (Int) -> Void) {
+    package func parallelFor(chunks: Int, _ body: (Int) -> Void) {
         guard threads > 1, chunks > 1 else {
             for chunk in 0..<chunks { body(chunk) }
             return

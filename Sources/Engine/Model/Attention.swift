@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only,
 /// and the heads' output times sigmoid(gate) before the output projection.
 struct Attention {

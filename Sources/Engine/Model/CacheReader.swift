@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// The part of attention that reads the cache: from `query` to `attended`, gated.
 ///
 /// A unit of work is a row and the query heads that share keys and values. Its keys are taken in segments of 512

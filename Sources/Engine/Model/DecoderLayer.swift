@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// One layer with its four norms: each branch is normalized before it and after it, and then added to the residual
 /// stream.
 struct DecoderLayer {

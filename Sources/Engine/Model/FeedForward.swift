@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// Activations of the MLPs of a step, for the largest step.
 struct FeedForwardBuffers {
     /// Inner activations of all MLPs that run at once.

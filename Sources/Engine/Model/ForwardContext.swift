@@ -1,3 +1,4 @@
+import Checkpoints
 import Scheduling
 
 /// What the layers of one model share while a step runs: the machine, the cache, and the activations, which are
@@ -9,7 +10,7 @@ final class ForwardContext {
     let storage: KVStorage
     var plan: ForwardPlan
     /// Of the step under way.
-    var traffic = StepTraffic()
+    var traffic = MemoryTraffic()
     /// For tests; see ``TransformerProbe``.
     var observer: ((TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void)?
 

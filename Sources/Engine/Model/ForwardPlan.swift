@@ -1,3 +1,4 @@
+import Checkpoints
 import Scheduling
 
 /// A batch as the layers want it: position and tables of every row.

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Scheduling
 
@@ -10,7 +11,7 @@ public enum KVDataType: String, Sendable, CaseIterable {
     case fp8
 
     /// Bytes of a head's keys and values of one token.
-    func bytesPerToken(headDimension: Int) -> Int {
+    package func bytesPerToken(headDimension: Int) -> Int {
         switch self {
         case .f32: 8 * headDimension
         case .bf16: 4 * headDimension
@@ -85,10 +86,10 @@ public struct KVCacheLayout: Sendable, Equatable {
 }
 
 /// The bytes behind the blocks: allocated once, and touched by the system only where they are used.
-final class KVStorage {
-    let layout: KVCacheLayout
+package final class KVStorage {
+    package let layout: KVCacheLayout
     let totalBlocks: Int
-    let base: UnsafeMutableRawPointer
+    package let base: UnsafeMutableRawPointer
     private let bytes: Int
 
     /// - Throws: `EngineError.allocation` when the system does not give the memory.

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// The angles of rotary positions: cos and sin of position * inverse frequency, times YaRN's attention factor.

@@ -1,10 +1,11 @@
+import Checkpoints
 import Scheduling
 
 /// The AFMoE model: runs the rows of a step through all layers and returns logits.
 ///
 /// A row's results are bit-identical whatever else is in the batch, however its prompt was cut into steps, and however
 /// many threads run. Not Sendable: it lives on the engine thread.
-final class Transformer {
+package final class Transformer {
     private let config: ModelConfig
     private let weights: ModelWeights
     private let context: ForwardContext
@@ -51,17 +52,17 @@ final class Transformer {
     ///
     /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size,
     ///   and tables that hold every logical block the rows can see.
-    func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
+    package func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
-        context.traffic = StepTraffic()
+        context.traffic = MemoryTraffic()
         embed(batch.tokens)
         for layer in layers { layer.forward(context) }
         return logits(of: batch.logitRows)
     }
 
     /// What the last step has read.
-    var traffic: StepTraffic { context.traffic }
+    package var traffic: MemoryTraffic { context.traffic }
 
     /// Sees intermediate results as (what, layer, values); for tests.
     func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {

@@ -3,7 +3,7 @@ import Foundation
 
 extension UnsafeBufferPointer<Float> {
     /// The largest element; `nil` when there are none or one of them is NaN.
-    func largest() -> Float? {
+    package func largest() -> Float? {
         guard var best = first else { return nil }
         var isNumber = true
         var index = 0

@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// All weights of a model, packed for the kernels. The checkpoint is not needed afterwards.
 final class ModelWeights {
     /// One layer's weights; shapes in the names of `ModelConfig`.

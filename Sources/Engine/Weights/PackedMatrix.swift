@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
 ///
 /// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened,

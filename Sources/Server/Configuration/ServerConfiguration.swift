@@ -1,7 +1,6 @@
 import Engine
 import Foundation
 import HTTP
-import JSON
 import Logging
 import Scheduling
 

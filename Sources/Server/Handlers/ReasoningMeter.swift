@@ -1,4 +1,4 @@
-import JSON
+import Tokenizers
 
 /// Counts the tokens of a reply that are reasoning, the one that ends it included.
 struct ReasoningMeter: Sendable {

@@ -1,4 +1,4 @@
-import JSON
+import Tokenizers
 
 /// How tokens are named in log-probabilities.
 struct TokenNames: Sendable {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import ModelTools
 import Server
 
 /// `trinity bench`: the speed of a model on this machine.

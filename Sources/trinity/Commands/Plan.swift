@@ -1,5 +1,6 @@
 import ArgumentParser
 import Engine
+import ModelTools
 
 /// `trinity plan`: the memory that a model needs.
 struct Plan: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Basics
 import Engine
 import Foundation
+import ModelTools
 
 /// `trinity quantize`: converts the linear layers of a checkpoint to FP8.
 struct Quantize: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Basics
 import Engine
 import Foundation
+import ModelTools
 
 /// `trinity synth`: a checkpoint of a real shape with random weights.
 struct Synth: ParsableCommand {

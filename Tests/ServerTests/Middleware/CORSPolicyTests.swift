@@ -1,5 +1,4 @@
 import HTTPTypes
-import JSON
 import Testing
 
 @testable import Server

@@ -1,0 +1,89 @@
+import Foundation
+
+/// Writes a file under a name of its own, and gives it the final one when it is complete: what is half written is never taken
+/// for the whole.
+struct FileWriter: ~Copyable {
+    private let path: String
+    private let descriptor: Int32
+    private var isClosed = false
+
+    /// - Throws: `CheckpointError.unwritable`.
+    init(_ path: String) throws(CheckpointError) {
+        self.path = path
+        descriptor = open(Self.partial(path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw Self.failure(path, errno, neededBytes: 0) }
+    }
+
+    /// Where the bytes are until the file is complete.
+    private static func partial(_ path: String) -> String { path + ".partial" }
+
+    /// Writes all of `bytes` behind what was written.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = write(descriptor, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Self.failure(path, errno, neededBytes: rest.count) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+    }
+
+    /// The same for an array.
+    mutating func append(_ bytes: [UInt8]) throws(CheckpointError) {
+        let result: Result<Void, CheckpointError> = bytes.withUnsafeBytes { bytes in
+            do throws(CheckpointError) {
+                return .success(try append(bytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    /// Closes the file and gives it its name.
+    mutating func finish() throws(CheckpointError) {
+        isClosed = true
+        guard close(descriptor) == 0, rename(Self.partial(path), path) == 0 else {
+            throw Self.failure(path, errno, neededBytes: 0)
+        }
+    }
+
+    deinit {
+        if !isClosed { close(descriptor) }
+    }
+
+    /// Refuses to begin what the file system of `directory` has no room for.
+    ///
+    /// - Throws: `CheckpointError.unwritable` with both sizes.
+    static func checkRoom(for bytes: Int, in directory: URL) throws(CheckpointError) {
+        guard let free = freeBytes(directory.path), free < bytes else { return }
+        throw failure(directory.path, ENOSPC, neededBytes: bytes)
+    }
+
+    /// The system's reason, and with a full file system how much was to come and what is free.
+    private static func failure(_ path: String, _ number: Int32, neededBytes: Int) -> CheckpointError {
+        var reason = String(cString: strerror(number))
+        if number == ENOSPC || number == EDQUOT {
+            let directory =
+                FileManager.default.fileExists(atPath: path) ? path : (path as NSString).deletingLastPathComponent
+            let free = freeBytes(directory).map { ", \(ByteCount.text($0)) free" } ?? ""
+            reason += ": \(ByteCount.text(neededBytes)) more needed\(free)"
+        }
+        return .unwritable(file: path, reason: reason)
+    }
+
+    /// `nil` when the system does not tell.
+    private static func freeBytes(_ directory: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(directory, &status) == 0 else { return nil }
+        let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
+        return overflow ? .max : bytes
+    }
+}
+
+/// Sizes as people read them.
+private enum ByteCount {
+    static func text(_ bytes: Int) -> String {
+        bytes < 10 << 20 ? "\(bytes) bytes" : "\(bytes >> 20) MiB"
+    }
+}

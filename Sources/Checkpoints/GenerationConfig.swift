@@ -1,0 +1,80 @@
+import Foundation
+import JSON
+
+/// What `generation_config.json` says: the model's special ids and its makers' sampling defaults.
+///
+/// `do_sample` and length limits of that file are not read: a request decides those.
+public struct GenerationConfig: Sendable, Equatable {
+    /// `nil` when the file has none; `config.json` decides then.
+    public var endOfSequenceIDs: [Int32]?
+    public var bosID: Int32?
+    public var padID: Int32?
+    /// What a request that names no sampling parameter gets.
+    public var sampling = Sampling()
+
+    /// Defaults of sampling; where the file has none, those that change nothing.
+    public struct Sampling: Sendable, Equatable {
+        /// In 0...2.
+        public var temperature: Float = 1
+        /// 0: off.
+        public var topK = 0
+        /// Above 0, up to 1.
+        public var topP: Float = 1
+        /// In 0...1.
+        public var minP: Float = 0
+        /// Above 0, up to 100.
+        public var repetitionPenalty: Float = 1
+    }
+
+    /// A model folder without the file: everything off, temperature 1.
+    public init() {}
+
+    /// - Throws: `ModelConfigError.invalid` for a value outside its range.
+    public init(parsing json: JSONValue) throws(ModelConfigError) {
+        let reader = try ConfigReader(json, file: "generation_config.json")
+        endOfSequenceIDs = try reader.tokenIDs("eos_token_id")
+        bosID = try reader.tokenID("bos_token_id")
+        padID = try reader.tokenID("pad_token_id")
+        sampling.temperature = Float(
+            try reader.number("temperature", default: 1, "a number in [0, 2]") { $0 >= 0 && $0 <= 2 })
+        sampling.topK = max(0, try reader.integer("top_k", default: 0, in: -1...Int(Int32.max)))
+        sampling.topP = Float(
+            try reader.number("top_p", default: 1, "a number in (0, 1]") { Float($0) > 0 && $0 <= 1 })
+        sampling.minP = Float(
+            try reader.number("min_p", default: 0, "a number in [0, 1]") { $0 >= 0 && $0 <= 1 })
+        sampling.repetitionPenalty = Float(
+            try reader.number("repetition_penalty", default: 1, "a number above 0 and up to 100") {
+                Float($0) > 0 && $0 <= 100
+            })
+    }
+
+    /// Reads `generation_config.json` of the model folder `directory`, which need not have one.
+    public init(directory: URL) throws(ModelConfigError) {
+        guard let json = try ConfigReader.load("generation_config.json", in: directory) else {
+            self.init()
+            return
+        }
+        try self.init(parsing: json)
+    }
+
+    /// The ids that end a sequence: those of this file, else those of `config`.
+    public func endOfSequenceIDs(of config: ModelConfig) -> [Int32] {
+        endOfSequenceIDs ?? config.endOfSequenceIDs
+    }
+
+    /// Refuses special ids that no row of the embeddings belongs to: a model can neither be given nor generate them.
+    ///
+    /// - Throws: `ModelConfigError.invalid`, which names the key.
+    public func checkIDs(of config: ModelConfig) throws(ModelConfigError) {
+        let ids = [
+            ("eos_token_id", endOfSequenceIDs(of: config)),
+            ("bos_token_id", [bosID ?? config.bosID].compactMap(\.self)),
+            ("pad_token_id", [padID].compactMap(\.self)),
+        ]
+        for (key, ids) in ids {
+            guard let id = ids.first(where: { $0 >= config.vocabularySize }) else { continue }
+            throw .invalid(
+                key: key, value: "\(id)", expected: "ids below vocab_size (\(config.vocabularySize))")
+        }
+    }
+}

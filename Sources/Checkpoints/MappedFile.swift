@@ -1,0 +1,42 @@
+import Basics
+import Foundation
+
+/// A file mapped read-only into memory for as long as this object lives.
+public final class MappedFile {
+    public let bytes: UnsafeRawBufferPointer
+
+    /// - Throws: `CheckpointError.unreadable`.
+    public init(_ url: URL) throws(CheckpointError) {
+        let (descriptor, count): (Int32, Int)
+        do throws(RegularFile.Failure) {
+            (descriptor, count) = try RegularFile.open(url.path)
+        } catch {
+            throw .unreadable(file: url.path, reason: error.description)
+        }
+        defer { close(descriptor) }
+        // The system refuses an empty mapping.
+        guard count > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+            throw .unreadable(file: url.path, reason: String(cString: strerror(errno)))
+        }
+        bytes = UnsafeRawBufferPointer(start: address, count: count)
+    }
+
+    /// Takes the pages of `range`, a part of `bytes`, out of this process's memory; the next read brings them back.
+    func release(_ range: UnsafeRawBufferPointer) {
+        guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
+        // Outwards, to what the system maps around a page that is read (64 KB): a neighbour's page costs another fault at
+        // most, and what is left of each of many small tensors would add up to a tenth of the file.
+        let page = max(Int(getpagesize()), 1 << 16)
+        let first = (start - base) / page * page
+        let end = min((start - base + range.count + page - 1) / page * page, bytes.count)
+        madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+    }
+
+    deinit {
+        if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
+    }
+}

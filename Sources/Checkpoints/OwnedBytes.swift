@@ -1,0 +1,23 @@
+import Foundation
+
+/// Bytes of this object's own, aligned for vector loads, given back to the system with it.
+///
+/// Mapped instead of taken from the heap: they live for a moment among packed matrices that stay, and the heap would keep
+/// the holes.
+package final class OwnedBytes {
+    package let bytes: UnsafeMutableRawBufferPointer
+
+    package init(count: Int) {
+        // The system refuses an empty mapping.
+        let mapped = max(count, 1)
+        let memory = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else {
+            preconditionFailure("the system gives \(count) bytes, as the heap has to")
+        }
+        bytes = UnsafeMutableRawBufferPointer(start: memory, count: count)
+    }
+
+    deinit {
+        if let address = bytes.baseAddress { munmap(address, max(bytes.count, 1)) }
+    }
+}

@@ -1,0 +1,28 @@
+import Foundation
+
+/// A tensor inside a mapped file; the bytes live as long as `owner`.
+public struct StoredTensor {
+    public var type: TensorType
+    public var shape: [Int]
+    /// Row-major; possibly not aligned to the element size.
+    public var bytes: UnsafeRawBufferPointer
+    public var owner: MappedFile
+}
+
+/// One safetensors file, mapped.
+public struct SafetensorsFile {
+    public let tensors: [String: StoredTensor]
+    public let headerBytes: Int
+
+    /// - Throws: `CheckpointError.unreadable`, or `.malformed` naming the tensor at fault.
+    public init(_ url: URL) throws(CheckpointError) {
+        let file = try MappedFile(url)
+        let header = try SafetensorsHeader(parsing: file.bytes, path: url.path)
+        headerBytes = header.bytes
+        tensors = header.entries.mapValues { entry in
+            StoredTensor(
+                type: entry.type, shape: entry.shape, bytes: UnsafeRawBufferPointer(rebasing: file.bytes[entry.range]),
+                owner: file)
+        }
+    }
+}

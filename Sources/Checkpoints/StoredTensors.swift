@@ -1,0 +1,86 @@
+// Gathers the tensors of a model folder, whether it has one safetensors file or many.
+import Basics
+import Foundation
+import JSON
+
+/// All tensors of a model folder by name.
+public struct StoredTensors {
+    public static let singleName = "model.safetensors"
+    public static let indexName = "model.safetensors.index.json"
+    /// Bytes of the largest index that is read; the largest released model has 5 MB of them.
+    private static let largestIndex = 32 << 20
+    /// The most files that an index may name.
+    private static let mostShards = 1 << 12
+
+    public private(set) var tensors: [String: StoredTensor] = [:]
+    /// Tensors that the index promises in a file that does not have them, with that file.
+    public private(set) var misplaced: [String: String] = [:]
+
+    /// - Throws: `CheckpointError.unreadable` naming the file that is missing, or `.malformed`.
+    public init(directory: URL) throws(CheckpointError) {
+        let single = directory.appending(path: Self.singleName)
+        let index = directory.appending(path: Self.indexName)
+        if RegularFile.exists(single.path) {
+            tensors = try SafetensorsFile(single).tensors
+        } else if RegularFile.exists(index.path) {
+            try readShards(index: index, directory: directory)
+        } else {
+            throw .unreadable(file: directory.path, reason: "neither \(Self.singleName) nor \(Self.indexName) in it")
+        }
+    }
+
+    private mutating func readShards(index: URL, directory: URL) throws(CheckpointError) {
+        let homes = try Self.parseIndex(index)
+        let shards = Set(homes.values).sorted()
+        guard shards.count <= Self.mostShards else {
+            throw .malformed(
+                file: index.path, tensor: nil,
+                reason: "names \(shards.count) files, more than the limit of \(Self.mostShards)")
+        }
+        var headerBytes = 0
+        for shard in shards {
+            let url = directory.appending(path: shard)
+            guard RegularFile.exists(url.path) else {
+                throw .unreadable(file: url.path, reason: "\(Self.indexName) names it, but it is missing")
+            }
+            // A tensor that two shards have belongs to the one that the index names; one that the index forgot is
+            // kept too, to be judged like the others.
+            let file = try SafetensorsFile(url)
+            headerBytes += file.headerBytes
+            guard headerBytes <= SafetensorsHeader.maximumBytes else {
+                throw .malformed(
+                    file: url.path, tensor: nil,
+                    reason: """
+                        the headers up to this file have \(headerBytes) bytes, more than the limit of \
+                        \(SafetensorsHeader.maximumBytes)
+                        """)
+            }
+            for (name, tensor) in file.tensors where homes[name] ?? shard == shard {
+                tensors[name] = tensor
+            }
+        }
+        misplaced = homes.filter { tensors[$0.key] == nil }
+    }
+
+    /// The file of each tensor.
+    private static func parseIndex(_ url: URL) throws(CheckpointError) -> [String: String] {
+        let json: JSONValue
+        do {
+            json = try JSONValue(parsing: RegularFile.read(url.path, atMost: largestIndex))
+        } catch {
+            throw .unreadable(file: url.path, reason: "\(error)")
+        }
+        guard let map = json["weight_map"]?.object else {
+            throw .malformed(file: url.path, tensor: nil, reason: "no weight_map")
+        }
+        var homes: [String: String] = [:]
+        for (name, file) in map {
+            // Shards lie beside the index; a path could lead anywhere.
+            guard let file = file.string, !file.isEmpty, !file.utf8.contains(UInt8(ascii: "/")) else {
+                throw .malformed(file: url.path, tensor: name, reason: "its file is not a plain file name")
+            }
+            homes[name] = file
+        }
+        return homes
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+
+/// What this machine can do at most, measured with a pool's threads: the yardstick of a benchmark.
+package struct RooflineProbe {
+    private let pool: WorkerPool
+    private let isQuick: Bool
+    private let buffer: Buffer<UInt64>
+
+    private static let chunkBytes = 4 << 20
+
+    /// - Parameter wanted: bytes to read, if a quarter of what is free is as much; by default far more than caches hold.
+    package init(pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil) {
+        self.pool = pool
+        self.isQuick = isQuick
+        let wanted = wanted ?? (isQuick ? 16 << 20 : 1 << 30)
+        let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
+        // Written once, or all of it would be the system's single page of zeros.
+        buffer = Buffer(count: chunks * Self.chunkBytes / 8)
+        for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
+    }
+
+    /// Bytes a second of sequential reads by all threads from a buffer far larger than any cache, in GB/s; the best of
+    /// the passes of a third of a second.
+    package func readBandwidth() -> Double {
+        let (buffer, chunkBytes) = (buffer, Self.chunkBytes)
+        let chunks = buffer.count * 8 / chunkBytes
+        let sums = Buffer<UInt64>(count: chunks * 8)
+        let source = UnsafeRawPointer(buffer.base)
+        return best {
+            pool.parallelFor(chunks: chunks) { chunk in
+                sums.base[chunk * 8] = Self.sum(source + chunk * chunkBytes, bytes: chunkBytes)
+            }
+            return Double(chunks * chunkBytes) / 1e9
+        }
+    }
+
+    /// Operations a second of all threads in registers, in GFLOP/s: of bfloat16 pairs where the kernels multiply them, else
+    /// of float32 numbers.
+    package func operationRate(kernels: KernelTable) -> Double {
+        let iterations = isQuick ? 1000 : 1_000_000
+        let sums = Buffer<Float>(count: pool.threads * 16)
+        return best {
+            pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = kernels.multiply(iterations) }
+            return Double(pool.threads * iterations * kernels.operationsPerIteration) / 1e9
+        }
+    }
+
+    /// The best rate of `work`, which returns how much it did, within a third of a second.
+    private func best(_ work: () -> Double) -> Double {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var rate = 0.0
+        repeat {
+            let begin = clock.now
+            let amount = work()
+            rate = max(rate, amount / ((clock.now - begin) / .seconds(1)))
+        } while !isQuick && clock.now - start < .milliseconds(333)
+        return rate
+    }
+
+    /// Reads every byte; eight chains of additions hide each other's latency.
+    private static func sum(_ start: UnsafeRawPointer, bytes: Int) -> UInt64 {
+        var (a, b, c, d) = (SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>())
+        var offset = 0
+        while offset < bytes {
+            a &+= start.load(fromByteOffset: offset, as: SIMD8<UInt64>.self)
+            b &+= start.load(fromByteOffset: offset &+ 64, as: SIMD8<UInt64>.self)
+            c &+= start.load(fromByteOffset: offset &+ 128, as: SIMD8<UInt64>.self)
+            d &+= start.load(fromByteOffset: offset &+ 192, as: SIMD8<UInt64>.self)
+            offset &+= 256
+        }
+        return (a &+ b &+ c &+ d).wrappedSum()
+    }
+}

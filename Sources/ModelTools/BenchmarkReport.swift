@@ -1,0 +1,97 @@
+import Engine
+import Foundation
+import JSON
+
+/// What `trinity bench` measured.
+public struct BenchmarkReport: Sendable {
+    struct Prefill: Sendable {
+        var tokens: Int
+        var tokensPerSecond: Double
+        var operationsPerSecond: Double
+    }
+
+    struct Decode: Sendable {
+        var sequences: Int
+        var context: Int
+        /// Of all sequences together.
+        var tokensPerSecond: Double
+        /// By the engine's own count of what it read.
+        var bytesPerSecond: Double
+        /// The bytes that were read over those worked out from the shape.
+        var predictedShare: Double
+    }
+
+    var cpu = ""
+    var threads = 0
+    var kernels = ""
+    /// GB/s
+    var readBandwidth = 0.0
+    /// GFLOP/s
+    var operationRate = 0.0
+    var parameters = 0
+    var activeBytesPerToken = 0
+    var loadSeconds = 0.0
+    var residentBytes = 0
+    var prefill: [Prefill] = []
+    var decode: [Decode] = []
+    /// What was not measured, and why.
+    public internal(set) var notes: [String] = []
+
+    /// One JSON object.
+    public var json: String { String(decoding: object.serialized, as: UTF8.self) }
+
+    var object: JSONValue {
+        [
+            "machine": ["cpu": .string(cpu), "threads": .integer(threads), "kernels": .string(kernels)],
+            "ceiling": ["read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(operationRate)],
+            "model": [
+                "parameters": .integer(parameters), "active_bytes_per_token": .integer(activeBytesPerToken),
+            ],
+            "load_seconds": Self.number(loadSeconds),
+            "resident_bytes": .integer(residentBytes),
+            "prefill": .array(
+                prefill.map { row in
+                    [
+                        "tokens": .integer(row.tokens), "tok_s": Self.number(row.tokensPerSecond),
+                        "gflop_s": Self.number(row.operationsPerSecond / 1e9),
+                    ]
+                }),
+            "decode": .array(
+                decode.map { row in
+                    [
+                        "sequences": .integer(row.sequences), "context": .integer(row.context),
+                        "tok_s": Self.number(row.tokensPerSecond), "gb_s": Self.number(row.bytesPerSecond / 1e9),
+                    ]
+                }),
+        ]
+    }
+
+    /// The same as a table, with the shares of the machine's ceilings.
+    public var lines: [String] {
+        var lines = [
+            "machine   \(cpu), \(threads) threads, kernels \(kernels)",
+            String(format: "ceiling   read %.1f GB/s, arithmetic %.0f GFLOP/s", readBandwidth, operationRate),
+            "model     \(parameters) parameters, \(MemoryPlan.format(activeBytesPerToken)) read a token",
+            String(format: "loaded    in %.2f s, ", loadSeconds) + "\(MemoryPlan.format(residentBytes)) resident",
+            "", "prefill   tokens     tok/s   GFLOP/s  of ceiling",
+        ]
+        lines += prefill.map { row in
+            let rate = row.operationsPerSecond / 1e9
+            return String(
+                format: "          %6d  %8.1f  %8.1f  %8.0f %%", row.tokens, row.tokensPerSecond, rate,
+                100 * rate / operationRate)
+        }
+        lines += ["", "decode    sequences  context     tok/s   GB/s  of ceiling  bytes of the plan's"]
+        lines += decode.map { row in
+            let rate = row.bytesPerSecond / 1e9
+            return String(
+                format: "          %9d  %7d  %8.1f  %5.1f  %8.0f %%  %17.1f %%", row.sequences, row.context,
+                row.tokensPerSecond,
+                rate, 100 * rate / readBandwidth, 100 * row.predictedShare)
+        }
+        return lines + notes.map { "note: \($0)" }
+    }
+
+    /// Four significant digits or more; nothing here is measured better.
+    private static func number(_ value: Double) -> JSONValue { .double((value * 1000).rounded() / 1000) }
+}

@@ -1,0 +1,89 @@
+import Checkpoints
+// Plans the memory of a model that need not exist: from its shape alone.
+import Engine
+import Scheduling
+
+/// The memory of a model's weights and of the KV cache of its sequences, computed from its shape. Activations are not
+/// counted.
+public struct DeploymentPlan: Sendable {
+    /// How linear layers are kept.
+    public enum Weights: String, Sendable, CaseIterable {
+        case fp8, bf16
+    }
+
+    /// Tokens of one step, as the server has them by default: a window's blocks are freed after the step.
+    private static let stepTokens = 512
+
+    private let config: ModelConfig
+    private let context: Int
+    private let sequences: Int
+    private let weights: Weights
+    private let cacheType: KVDataType
+
+    /// - Parameters:
+    ///   - context: tokens of each sequence, 1 to 2^30
+    ///   - sequences: how many sequences of that length run at once, 1 to 2^20
+    /// - Throws: `ToolError.argument` for numbers outside their ranges.
+    public init(
+        shape: ModelShape, context: Int, sequences: Int, weights: Weights, cacheType: KVDataType
+    ) throws(ToolError) {
+        guard (1...1 << 30).contains(context) else { throw .argument("--context must be a number from 1 to 2^30") }
+        guard (1...1 << 20).contains(sequences) else { throw .argument("--sequences must be a number from 1 to 2^20") }
+        config = shape.config
+        self.context = context
+        self.sequences = sequences
+        self.weights = weights
+        self.cacheType = cacheType
+    }
+
+    /// The plan for people.
+    public var lines: [String] {
+        let total = weightBytes
+        let cache = cacheBytes
+        let sliding = config.layerTypes.count { $0 == .sliding }
+        var rows = [
+            ("parameters", "\(WeightTally(config).parameters)"),
+            ("weights", MemoryPlan.format(total.total)),
+            ("  linear layers, \(weights.rawValue)", MemoryPlan.format(total.linear)),
+        ]
+        if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(total.scales))) }
+        rows += [
+            ("  embeddings, LM head, routers, bf16", MemoryPlan.format(total.sensitive + total.lmHead)),
+            ("  norms, biases, f32", MemoryPlan.format(total.vectors)),
+            (
+                "KV cache, \(cacheType.rawValue)",
+                MemoryPlan.format(cache.global + cache.sliding) + ", \(sequences) sequences of \(context) tokens"
+            ),
+            ("  \(config.layers - sliding) global layers", MemoryPlan.format(cache.global)),
+            (
+                "  \(sliding) sliding layers",
+                MemoryPlan.format(cache.sliding)
+                    + ", a window of \(config.slidingWindow) and a step of \(Self.stepTokens)"
+            ),
+            ("total", MemoryPlan.format(total.total + cache.global + cache.sliding)),
+        ]
+        var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
+        if context > config.maxPositions {
+            lines.append("note: the model's max_position_embeddings is \(config.maxPositions)")
+        }
+        return lines + ["", "Activations are not counted."]
+    }
+
+    /// Bytes of the weights by kind.
+    var weightBytes: WeightTally.Bytes {
+        WeightTally(config).bytes(linearSize: weights == .fp8 ? 1 : 2)
+    }
+
+    /// Bytes of the KV cache by group.
+    var cacheBytes: (global: Int, sliding: Int) {
+        let layout = KVCacheLayout(config: config, dataType: cacheType)
+        let geometry = layout.geometry(totalBlocks: 0)
+        let global = geometry.logicalBlocks(tokens: context) * layout.globalBlocksPerLogicalBlock
+        let sliding = geometry.peakBlocks(tokens: context, chunk: Self.stepTokens) - global
+        return (global * layout.bytesPerBlock * sequences, sliding * layout.bytesPerBlock * sequences)
+    }
+
+    private static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(width - text.count, 0))
+    }
+}

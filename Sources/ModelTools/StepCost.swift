@@ -1,0 +1,64 @@
+import Checkpoints
+import Engine
+import Foundation
+
+/// What a step must read and compute at least, worked out from the model's shape.
+struct StepCost {
+    private let config: ModelConfig
+    private let linearSize: Int
+    private let lmHeadSize: Int
+    private let sensitiveSize: Int
+    private let cacheType: KVDataType
+
+    /// - Parameters:
+    ///   - linearSize: bytes of an element of a linear layer in memory.
+    ///   - lmHeadSize: of the LM head, unless it is the embeddings.
+    ///   - sensitiveSize: of embeddings and routers.
+    init(config: ModelConfig, linearSize: Int, lmHeadSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
+        self.config = config
+        self.linearSize = linearSize
+        self.lmHeadSize = lmHeadSize
+        self.sensitiveSize = sensitiveSize
+        self.cacheType = cacheType
+    }
+
+    /// Weights that one token reads: all but the experts it was not sent to, and of the embeddings its row alone.
+    var activeBytesPerToken: Int { Int(weightBytes(tokens: 1)) }
+
+    /// Bytes that a decode step reads: the weights, of each layer's experts as many as tokens that choose independently and
+    /// evenly touch on average, and the keys and values that each sequence sees.
+    func decodeBytes(sequences: Int, context: Int) -> Double {
+        let perKey = config.keyValueHeads * cacheType.bytesPerToken(headDimension: config.headDimension)
+        let keys = config.layerTypes.reduce(0) { sum, type in
+            sum + (type == .full ? context : min(context, config.slidingWindow))
+        }
+        return weightBytes(tokens: sequences) + Double(sequences * keys * perKey)
+    }
+
+    /// Operations of a prompt's prefill: two for each weight that a token meets, four for each query's and key's
+    /// element, and the LM head for the last token.
+    func prefillOperations(tokens: Int) -> Double {
+        let active = WeightTally(
+            config, .init(experts: config.expertsPerToken, hasEmbeddings: false, hasLMHead: false))
+        let matrices = 2 * Double(active.linear + active.sensitive) * Double(tokens)
+        let lmHead = 2 * Double(config.vocabularySize * config.hiddenSize)
+        let pairs = config.layerTypes.reduce(0) { sum, type in
+            let window = type == .full ? tokens : min(config.slidingWindow, tokens)
+            // The first queries see fewer keys than the window holds.
+            return sum + window * (window + 1) / 2 + (tokens - window) * window
+        }
+        return matrices + lmHead + 4 * Double(config.attentionHeads * config.headDimension) * Double(pairs)
+    }
+
+    private func weightBytes(tokens: Int) -> Double {
+        func bytes(experts: Int) -> Double {
+            let tally = WeightTally(config, .init(experts: experts, hasEmbeddings: false))
+            return Double(
+                tally.bytes(linearSize: linearSize, lmHeadSize: lmHeadSize, sensitiveSize: sensitiveSize).total)
+        }
+        let missed = pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
+        let touched = Double(config.experts) * (1 - missed)
+        let rows = Double(tokens * config.hiddenSize * sensitiveSize)
+        return bytes(experts: 0) + (bytes(experts: 1) - bytes(experts: 0)) * touched + rows
+    }
+}

@@ -1,0 +1,95 @@
+import Checkpoints
+
+/// Elements of a model's weights by the format they are stored in, counted from its shape.
+struct WeightTally: Equatable {
+    /// Matrices of linear layers, which FP8 checkpoints quantise.
+    var linear = 0
+    /// Scales of those matrices in memory: one for each row and 128 columns.
+    var scales = 0
+    /// The LM head, unless it is the embeddings.
+    var lmHead = 0
+    var lmHeadScales = 0
+    /// Embeddings and routers.
+    var sensitive = 0
+    /// Norms and expert biases.
+    var vectors = 0
+
+    var parameters: Int { linear + lmHead + sensitive + vectors }
+
+    /// What is in memory, or is read for a step.
+    struct Part {
+        /// Routed experts of each layer; `nil`: all.
+        var experts: Int?
+        var hasEmbeddings = true
+        var hasLMHead = true
+    }
+
+    init(_ config: ModelConfig, _ part: Part = Part()) {
+        let hidden = config.hiddenSize
+        let queries = config.attentionHeads * config.headDimension
+        let keys = config.keyValueHeads * config.headDimension
+        let experts = part.experts ?? config.experts
+        for layer in 0..<config.layers {
+            vectors += 4 * hidden + 2 * config.headDimension
+            addLinear(queries, hidden, count: 2)
+            addLinear(keys, hidden, count: 2)
+            addLinear(hidden, queries)
+            guard layer >= config.denseLayers else {
+                addMLP(hidden, width: config.intermediateSize)
+                continue
+            }
+            sensitive += config.experts * hidden
+            vectors += config.experts
+            addMLP(hidden, width: config.expertIntermediateSize, count: experts)
+            if config.sharedExperts > 0 {
+                addMLP(hidden, width: config.expertIntermediateSize * config.sharedExperts)
+            }
+        }
+        vectors += hidden
+        let vocabulary = config.vocabularySize
+        // Tied embeddings are the LM head.
+        if part.hasEmbeddings || config.tiesEmbeddings && part.hasLMHead { sensitive += vocabulary * hidden }
+        if part.hasLMHead && !config.tiesEmbeddings {
+            lmHead = vocabulary * hidden
+            lmHeadScales = Self.scales(vocabulary, hidden)
+        }
+    }
+
+    private mutating func addMLP(_ hidden: Int, width: Int, count: Int = 1) {
+        addLinear(width, hidden, count: 2 * count)
+        addLinear(hidden, width, count: count)
+    }
+
+    private mutating func addLinear(_ rows: Int, _ columns: Int, count: Int = 1) {
+        linear += rows * columns * count
+        scales += Self.scales(rows, columns) * count
+    }
+
+    private static func scales(_ rows: Int, _ columns: Int) -> Int {
+        (rows + 15) / 16 * 16 * WeightQuantizer.gridShape(rows: rows, columns: columns)[1]
+    }
+}
+
+extension WeightTally {
+    /// Bytes of each kind in the formats of a checkpoint.
+    struct Bytes {
+        var linear: Int
+        var scales: Int
+        var lmHead: Int
+        var sensitive: Int
+        var vectors: Int
+
+        var total: Int { linear + scales + lmHead + sensitive + vectors }
+    }
+
+    /// - Parameters:
+    ///   - linearSize: bytes of an element of a linear layer; at 1 there are scales.
+    ///   - lmHeadSize: bytes of an element of the LM head; at 1 there are scales.
+    ///   - sensitiveSize: bytes of an element of embeddings and routers.
+    func bytes(linearSize: Int, lmHeadSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
+        Bytes(
+            linear: linear * linearSize,
+            scales: (linearSize == 1 ? 4 * scales : 0) + (lmHeadSize == 1 ? 4 * lmHeadScales : 0),
+            lmHead: lmHead * lmHeadSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
+    }
+}

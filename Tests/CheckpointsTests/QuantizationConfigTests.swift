@@ -1,0 +1,78 @@
+import JSON
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+
+struct QuantizationConfigTests {
+    @Test(
+        arguments: [
+            ("a_base", nil), ("f1_fp8_ct_channel", .channel), ("f2_fp8_ct_tensor", .tensor),
+            ("f3_fp8_ct_block", .block(rows: 128, columns: 128)),
+            ("f4_fp8_ds_block_ragged", .block(rows: 128, columns: 128)),
+        ] as [(String, QuantizationConfig.Granularity?)])
+    func `the granularity of each fixture is read`(name: String, expected: QuantizationConfig.Granularity?) throws {
+        let config = try QuantizationConfig(parsing: Fixtures.json("model/\(name)/config.json"))
+        #expect(config?.granularity == expected)
+    }
+
+    @Test func `int4 weights are refused by name`() throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try QuantizationConfig(parsing: Fixtures.json("model/f5_w4a16/config.json"))
+        }
+        #expect(error.description.contains("compressed-tensors pack-quantized int4"))
+    }
+
+    @Test(arguments: ["gptq", "awq", "bitsandbytes", "mxfp4", "modelopt"])
+    func `another method is refused by name`(method: String) throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try QuantizationConfig(parsing: ["quantization_config": ["quant_method": .string(method)]])
+        }
+        #expect(error.description.contains(method))
+    }
+
+    @Test(
+        arguments: [
+            (["quant_method": "fp8", "fmt": "e5m2"], "e5m2"),
+            (["quant_method": "compressed-tensors"], "without weights"),
+            (["bits": 4], "unnamed"),
+            (group("nvfp4-pack-quantized", ["type": "float", "num_bits": 4]), "nvfp4-pack-quantized float4"),
+            (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
+            (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
+            (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
+        ] as [(JSONValue, String)])
+    func `a format that is not read is refused by name`(quantization: JSONValue, name: String) throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try QuantizationConfig(parsing: ["quantization_config": quantization])
+        }
+        guard case .unsupportedQuantization(let refused, _) = error else {
+            Issue.record("\(error)")
+            return
+        }
+        #expect(refused.contains(name))
+    }
+
+    @Test func `sparse and rotated weights are refused`() {
+        for (key, value) in [
+            ("sparsity_config", ["format": "sparse-24-bitmask"]), ("transform_config", ["config_groups": ["u": [:]]]),
+        ] as [(String, JSONValue)] {
+            guard case .object(var quantization) = Self.group("float-quantized", ["type": "float"]) else { return }
+            quantization[key] = value
+            #expect(throws: ModelConfigError.self) {
+                try QuantizationConfig(parsing: ["quantization_config": .object(quantization)])
+            }
+        }
+    }
+
+    @Test func `a broken block size is an error with its key`() throws {
+        let error = try #require(throws: ModelConfigError.self) {
+            try QuantizationConfig(
+                parsing: ["quantization_config": ["quant_method": "fp8", "weight_block_size": [128, 0]]])
+        }
+        #expect(error.description.contains("quantization_config.weight_block_size"))
+    }
+
+    private static func group(_ format: JSONValue, _ weights: JSONValue) -> JSONValue {
+        ["quant_method": "compressed-tensors", "format": format, "config_groups": ["group_0": ["weights": weights]]]
+    }
+}

@@ -1,0 +1,182 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+@testable import Engine
+@testable import ModelTools
+
+/// Checkpoints that the tools write, read back by the engine.
+@Suite struct CheckpointToolTests {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+    }
+
+    private var folder: URL { temporary.directory.appending(path: "out") }
+
+    @Test func `seeds give equal or different bytes`() throws {
+        func bytes(_ seed: UInt64, _ name: String) throws -> Data {
+            let directory = temporary.directory.appending(path: name)
+            try CheckpointSynthesizer(shape: ModelShape("tiny"), format: .fp8Block, seed: seed).write(to: directory)
+            return try Data(contentsOf: directory.appending(path: "model.safetensors"))
+        }
+        let first = try bytes(1, "a")
+        #expect(try bytes(1, "b") == first)
+        #expect(try bytes(2, "c") != first)
+    }
+
+    @Test func `large checkpoints are cut into shards that read back`() throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let entries = (0..<5).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [10]) }
+        var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: 25)
+        for value in 0..<UInt8(5) {
+            let data = Buffer([UInt8](repeating: value, count: 10))
+            try writer.append(UnsafeRawBufferPointer(data.contents))
+        }
+        try writer.finish()
+        let stored = try StoredTensors(directory: folder)
+        #expect(stored.misplaced.isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 4)
+        for value in 0..<UInt8(5) { #expect(stored.tensors["t\(value)"]?.bytes.allSatisfy { $0 == value } == true) }
+    }
+
+    @Test(arguments: [false, true])
+    func `a quantised checkpoint is what quantising at load gives, bit for bit`(quantizesLMHead: Bool) throws {
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        try CheckpointQuantizer(source: source, destination: folder, quantizesLMHead: quantizesLMHead).write()
+        let config = try ModelConfig(directory: folder)
+        #expect(try config == ModelConfig(directory: source))
+        let quantization = try QuantizationConfig(directory: folder)
+        #expect(quantization?.granularity == .block(rows: 128, columns: 128))
+        let written = try Checkpoint(directory: folder, config: config, quantization: quantization)
+        let loaded = try Checkpoint(directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        let pool = WorkerPool(threads: 2, spinning: .zero)
+        for tensor in config.expectedTensors {
+            if tensor.role == .vector {
+                #expect(written.vector(tensor.name) == loaded.vector(tensor.name))
+                continue
+            }
+            let module = String(tensor.name.dropLast(".weight".count))
+            if tensor.role == .lmHead && !quantizesLMHead {
+                #expect(written.stored(tensor.name).bytes.elementsEqual(loaded.stored(tensor.name).bytes))
+                continue
+            }
+            let (a, b) = (written.linear(module), loaded.linear(module, pool: pool))
+            #expect(a.bytes.elementsEqual(b.bytes), "\(module)")
+            #expect(a.scales == b.scales, "\(module)")
+        }
+        #expect(FileManager.default.fileExists(atPath: folder.appending(path: "generation_config.json").path))
+        let again = temporary.directory.appending(path: "again")
+        #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
+    }
+
+    @Test(arguments: [false, true]) func `the LM head is in the format that config.json tells`(quantizesLMHead: Bool)
+        throws
+    {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1, quantizesLMHead: quantizesLMHead)
+            .write(to: folder)
+        let json = try JSONValue(parsing: Array(Data(contentsOf: folder.appending(path: "config.json"))))
+        let ignored = try #require(json["quantization_config"]?["ignore"]?.array)
+        #expect(ignored.contains("lm_head") == !quantizesLMHead)
+        let quantization = try QuantizationConfig(directory: folder)
+        func hasScales(_ module: String, quantizesAtLoad: Bool) throws -> Bool {
+            let checkpoint = try Checkpoint(
+                directory: folder, config: shape.config, quantization: quantization, quantizesToFloat8: quantizesAtLoad)
+            return checkpoint.linear(module).scales != nil
+        }
+        #expect(try hasScales("lm_head", quantizesAtLoad: false) == quantizesLMHead)
+        #expect(try hasScales("lm_head", quantizesAtLoad: true))
+        #expect(try !hasScales("model.embed_tokens", quantizesAtLoad: true))
+    }
+
+    @Test func `a NaN code is found by many threads as by one`() throws {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1).write(to: folder)
+        let name = "model.layers.0.mlp.up_proj.weight"
+        let file = folder.appending(path: StoredTensors.singleName)
+        var bytes = try [UInt8](Data(contentsOf: file))
+        let header = 8 + bytes.prefix(8).enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+        let json = try JSONValue(parsing: Array(bytes[8..<header]))
+        let start = try #require(json[name]?["data_offsets"]?[0]?.integer)
+        // Row 300, column 7: behind the first piece that a thread takes.
+        bytes[header + start + 300 * 256 + 7] = 0xFF
+        try Data(bytes).write(to: file)
+        let quantization = try QuantizationConfig(directory: folder)
+        let checkpoint = try Checkpoint(directory: folder, config: shape.config, quantization: quantization)
+        for pool in [nil, WorkerPool(threads: 2, spinning: .zero)] {
+            let error = try #require(throws: CheckpointError.self) { try checkpoint.checkFinite(name, pool: pool) }
+            #expect(error.description == "not a finite number: \(name) is nan at row 300, column 7")
+        }
+    }
+
+    @Test func `a folder is left as it was when writing fails`() throws {
+        struct Failure: Error {}
+        let inside = temporary.directory.appending(path: "a/b")
+        for target in [inside, temporary.directory.appending(path: "a")] {
+            let existed = FileManager.default.fileExists(atPath: target.path)
+            #expect(throws: Failure.self) {
+                try CheckpointWriter.fill(target) {
+                    try CheckpointWriter.write(["a": 1], to: "config.json", in: target)
+                    throw Failure()
+                }
+            }
+            #expect(FileManager.default.fileExists(atPath: target.path) == existed)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["a"])
+    }
+
+    @Test func `a checkpoint beyond the disk is refused before a byte is written`() throws {
+        let entries = (0..<1024).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [1 << 50]) }
+        let directory = temporary.directory
+        let error = #expect(throws: CheckpointError.self) {
+            _ = try CheckpointWriter(directory: directory, entries: entries)
+        }
+        let text = try #require(error?.description)
+        #expect(
+            text.hasPrefix("cannot write \(directory.path): No space left on device: 1099511627776 MiB more needed"))
+        #expect(text.hasSuffix("free") && !text.contains("\n"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+    }
+
+    @Test func `a file has its name only when it is complete`() throws {
+        let path = temporary.directory.appending(path: "file").path
+        var file = try FileWriter(path)
+        let data = Buffer([UInt8](repeating: 7, count: 1000))
+        try file.append(UnsafeRawBufferPointer(data.contents))
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try file.finish()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(repeating: 7, count: 1000))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["file"])
+    }
+
+    @Test func `nothing is overwritten`() throws {
+        try temporary.write([1], to: "kept")
+        let shape = try ModelShape("tiny")
+        let directory = temporary.directory
+        #expect(throws: CheckpointError.self) {
+            try CheckpointSynthesizer(shape: shape, format: .bf16, seed: 0).write(to: directory)
+        }
+        let source = Fixtures.root.appending(path: "model/e_bf16")
+        #expect(throws: CheckpointError.self) {
+            try CheckpointQuantizer(source: source, destination: directory).write()
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["kept"])
+    }
+
+    @Test(arguments: ModelShape.names) func `every named shape is a valid model`(name: String) throws {
+        let config = try ModelShape(name).config
+        #expect(config.unknownKeys.isEmpty)
+        #expect(config.vocabularySize >= 269)
+        #expect(config.layerTypes.contains(.full) && config.layerTypes.contains(.sliding))
+    }
+}
+
+extension LinearWeight {
+    fileprivate var scales: ScaleGrid? {
+        if case .float8(let grid) = format { grid } else { nil }
+    }
+}
