@@ -24,6 +24,9 @@ public struct GenerationRequest: Sendable {
     /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
     /// the logits of all its prompt.
     public var promptLogprobs: Int?
+    /// Whether the mean of the prompt's final hidden states is wanted, with `maxTokens` 0. Such a sequence takes nothing from the
+    /// prefix cache either, which has no hidden states.
+    public var embedsPrompt = false
     /// What its text has to be like; `nil`: anything.
     public var grammar: GrammarMatcher?
     /// How long it may reason; `nil`: as long as it likes.
@@ -125,6 +128,8 @@ public struct TokenEvent: Sendable {
     public var preemptions = 0
     /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
     public var promptLogprobs: [TokenLogprobs] = []
+    /// The mean of the prompt's final hidden states, of length 1, (hiddenSize); in the last event, where that is asked for.
+    public var embedding: [Float]?
 
     public init(sequence: SequenceID) {
         self.sequence = sequence
@@ -142,6 +147,7 @@ public struct TokenEvent: Sendable {
         preemptions = max(preemptions, later.preemptions)
         promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs
+        embedding = embedding ?? later.embedding
     }
 }
 
