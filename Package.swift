@@ -25,12 +25,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = [
         .target(
             name: "AVX2Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX2",
             swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
         .target(
             name: "AVX512Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
                 .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
@@ -45,7 +45,7 @@ let package = Package(
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
-        .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
+        .library(name: "Kernels", targets: ["KernelInterface", "PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
         // Libraries that know no model and no server: docs/libraries.
         .library(name: "JSON", targets: ["Basics", "JSON"]),
@@ -109,7 +109,9 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers", "Grammars", "Basics",
+                "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
+                "Grammars",
+                "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -134,7 +136,12 @@ let package = Package(
         .target(name: "Basics", swiftSettings: settings),
 
         .target(
+            name: "KernelInterface",
+            path: "Sources/Kernels/Interface",
+            swiftSettings: kernelSettings),
+        .target(
             name: "PortableKernels",
+            dependencies: ["KernelInterface"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
@@ -186,7 +193,8 @@ let package = Package(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "Checkpoints", "COpenBLAS", "TestSupport"],
+            name: "KernelTests",
+            dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(

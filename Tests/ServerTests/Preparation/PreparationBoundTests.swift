@@ -93,7 +93,7 @@ import Testing
             .prepare(Array("{\(members)}".utf8))
         var kept = ""
         dump(prepared.options.structuredOutput, to: &kept)
-        dump(prepared.reply, to: &kept)
+        dump(prepared.parsing, to: &kept)
         dump(prepared.formatter, to: &kept)
         #expect(!kept.contains("JSONDocument"))
     }
