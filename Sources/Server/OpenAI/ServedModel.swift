@@ -15,6 +15,8 @@ package struct ServedModel: Sendable {
     /// Without one, prompts are token ids only and replies carry no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
+    /// Numbers in an embedding.
+    var hiddenSize = 0
     /// Whether the engine has speculative decoding.
     var speculates = false
     /// What `generation_config.json` says, for everything that a request leaves open.
