@@ -107,7 +107,7 @@ final class EngineThread {
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
                 request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), parameters: parameters,
-                takesPrefix: request.promptLogprobs == nil)
+                takesPrefix: request.promptLogprobs == nil && !request.embedsPrompt)
         } catch {
             throw .notAdmitted(error)
         }
@@ -155,6 +155,7 @@ final class EngineThread {
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
         let logits = transformer.forward(batch)
+        addHiddenStates(scheduled)
         let forwardEnd = clock.now
         let late = waitForMasks(of: scheduled, &events)
         scheduler.advance(scheduled, deferring: late)
@@ -212,7 +213,7 @@ final class EngineThread {
         for entry in scheduled.sequences where entry.samples {
             // A mask may have told that it has ended.
             if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
-            row += 1 + entry.drafts
+            if !isEmbedding(entry.id) { row += 1 + entry.drafts }
         }
         return due
     }
@@ -236,7 +237,9 @@ final class EngineThread {
             if let sampled = try result?.get() {
                 append(sampled, to: &sequence, drafts: scheduled.drafts, event: &event)
             } else {
-                event.finish = .length
+                event.embedding = sequence.hiddenStates?.normalized
+                let isMissing = sequence.hiddenStates != nil && event.embedding == nil
+                event.finish = isMissing ? .error("the hidden states have no direction") : .length
             }
         } catch {
             event.finish = error == .noCandidate ? .unsatisfiable : .error(String(describing: error))
@@ -291,7 +294,9 @@ final class EngineThread {
                 ForwardBatch.Sequence(
                     rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
                     slidingTable: tables.sliding))
-            if entry.samples { batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count }
+            if entry.samples, !isEmbedding(entry.id) {
+                batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count
+            }
         }
         return batch
     }

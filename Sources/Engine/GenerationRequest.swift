@@ -24,6 +24,9 @@ public struct GenerationRequest: Sendable {
     /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
     /// the logits of all its prompt.
     public var promptLogprobs: Int?
+    /// Whether the mean of the prompt's final hidden states is wanted, with `maxTokens` 0. Such a sequence takes nothing from the
+    /// prefix cache either, which has no hidden states.
+    public var embedsPrompt = false
     /// What its text has to be like; `nil`: anything.
     public var grammar: GrammarMatcher?
     /// How long it may reason; `nil`: as long as it likes.

@@ -34,6 +34,8 @@ public struct TokenEvent: Sendable {
     public var preemptions = 0
     /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
     public var promptLogprobs: [TokenLogprobs] = []
+    /// The mean of the prompt's final hidden states, of length 1, (hiddenSize); in the last event, where that is asked for.
+    public var embedding: [Float]?
 
     public init(sequence: SequenceID) {
         self.sequence = sequence
@@ -51,5 +53,6 @@ public struct TokenEvent: Sendable {
         preemptions = max(preemptions, later.preemptions)
         promptProgress = later.promptProgress ?? promptProgress
         promptLogprobs += later.promptLogprobs
+        embedding = embedding ?? later.embedding
     }
 }

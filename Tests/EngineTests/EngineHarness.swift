@@ -21,19 +21,22 @@ final class EngineHarness: Sendable {
         var text = ""
         var logprobs: [TokenLogprobs?] = []
         var promptLogprobs: [TokenLogprobs] = []
+        var embedding: [Float]?
         var finish: FinishReason?
         /// What the events said; no part of the result, hence not compared.
         var cachedTokens = 0
 
         static func == (left: Self, right: Self) -> Bool {
             left.ids == right.ids && left.text == right.text && left.logprobs == right.logprobs
-                && left.promptLogprobs == right.promptLogprobs && left.finish == right.finish
+                && left.promptLogprobs == right.promptLogprobs && left.embedding == right.embedding
+                && left.finish == right.finish
         }
 
         mutating func add(_ event: TokenEvent) {
             ids += event.tokens.map(\.id)
             logprobs += event.tokens.map(\.logprobs)
             promptLogprobs += event.promptLogprobs
+            embedding = embedding ?? event.embedding
             text += event.text
             finish = event.finish
             cachedTokens += event.cachedTokens
