@@ -87,7 +87,8 @@ def height(page, selector):
 
 def assert_no_sideways_scroll(page):
     assert page.value("document.documentElement.scrollWidth <= innerWidth")
-    parts = "#scroll, #sidebar, #conversations, header, #settings, #page"
+    # A message has all of its content inside: what is wider would be cut off.
+    parts = "#scroll, #sidebar, #conversations, header, #settings, #page, article, article .body, article form"
     assert page.value(f"[...document.querySelectorAll('{parts}')].filter(node => node.scrollWidth > node.clientWidth + 1)"
                       ".map(node => node.id)") == []
 
