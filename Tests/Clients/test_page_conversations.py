@@ -100,7 +100,7 @@ def test_an_export_is_imported_whole(page, tmp_path):
     page.delta(content="One, **two**.")
     page.delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}])
     page.finish("tool_calls")
-    page.value("document.querySelector('.results textarea').value = 'none'")
+    # A result may be empty; it is a message all the same.
     page.click(".results button")
     page.until("test.bodies.length == 2")
     page.delta(content="Well.")
