@@ -8,8 +8,8 @@ import pytest
 
 needs_browser = pytest.mark.skipif(not browser.EXECUTABLE, reason="Chromium is not installed")
 
-# Answers requests for chats in the server's place: `test.delta(...)` and `test.finish(...)` write the stream, and `test.bodies` has
-# what was asked. Everything else goes to the server.
+# Answers requests for chats in the server's place: `test.delta(...)` and `test.finish(...)` write the stream, and `test.bodies`
+# has what was asked. Everything else goes to the server.
 SCRIPTED = """
 window.test = { bodies: [], refusal: null };
 window.fetch = (original => (url, options = {}) => {
