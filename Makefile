@@ -19,10 +19,10 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test simulate clients check lint format docs package tidy tsan fuzz soak clean
+.PHONY: help setup build serve test test-all simulate clients check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: ## Install the build's Debian packages that are missing
 	@script/setup
@@ -33,9 +33,13 @@ build: setup ## Build .build/release/trinity
 serve: build ## Build and serve the default model; options in ARGS
 	.build/release/trinity serve $(ARGS)
 
-test: setup ## Build once and run all Swift tests
+# Every suite, but a sample of the seeds, lives and kernel sets that take long.
+test: setup ## Build once and run the Swift tests
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
+
+test-all: export TRINITY_TEST_ALL = 1
+test-all: test ## The same with all seeds, lives and kernel sets
 
 # A life that fails names its seed.
 SIMULATION_SEED ?= 1
@@ -51,7 +55,7 @@ clients: ## Run the client tests (Python) against the debug build
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
-check: lint test ## What must pass before a commit: format, then all Swift tests
+check: lint test ## What must pass before a commit: format, then the Swift tests
 
 lint: ## Report what `make format` would change
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources

@@ -78,7 +78,7 @@ final class EngineThread {
             do throws(RequestError) {
                 try admit(request, &prompt)
             } catch {
-                // The server checks lengths and reserves places first, so this is its mistake, not the client's.
+                // The server checks lengths and takes permits first, so this is its mistake, not the client's.
                 var event = TokenEvent(sequence: request.id)
                 event.finish = .error(String(describing: error))
                 if case .grammarLimit(let limit) = error { event.finish = .grammarLimit(String(describing: limit)) }

@@ -2,11 +2,6 @@
 
 /// The bounds of what waits for its first token.
 public struct QueueBounds: Sendable, Equatable {
-    /// What a refused request would have exceeded.
-    public enum Bound: Sendable, CaseIterable {
-        case places, tokens, wait
-    }
-
     /// Prompt tokens that may wait; a prompt that meets no other is taken whatever its length. `nil`: any number.
     public var tokens: Int?
     /// The longest that a request may have to wait, by estimate; `nil`: as long as it takes.
@@ -22,7 +17,7 @@ public struct QueueBounds: Sendable, Equatable {
 public struct QueueLoad: Sendable, Equatable {
     /// Prompt tokens to be computed before its own.
     public var tokens = 0
-    /// Sequences that will take a place among the running before it does.
+    /// Sequences that will be admitted before it is.
     public var sequences = 0
 
     public init(tokens: Int = 0, sequences: Int = 0) {
@@ -36,19 +31,19 @@ extension SchedulerStatistics {
     public static let longestWait = Duration.seconds(3600)
 
     /// How long until `load` has been worked off, at most ``longestWait``: the longer of computing its prompts and of
-    /// freeing a place. The n-th place is free when the n-th running sequence is expected to end; once all have ended,
-    /// each place is taken anew for ``expectedRun``. What nothing is known of counts nothing. O(1).
+    /// waiting for admission. The n-th of those that wait is admitted when the n-th running sequence is expected to end;
+    /// each that is admitted runs for ``expectedRun``. What nothing is known of counts nothing. O(1).
     ///
-    /// - Parameter places: sequences that run at once; while some wait already, all of these count as taken.
-    public func wait(behind load: QueueLoad, places: Int) -> Duration {
-        let free = waiting > 0 ? 0 : max(0, places - running)
+    /// - Parameter maxRunning: sequences that run at once; while some wait already, that many count as running.
+    public func wait(behind load: QueueLoad, maxRunning: Int) -> Duration {
+        let free = waiting > 0 ? 0 : max(0, maxRunning - running)
         let ends = max(0, load.sequences + 1 - free)
         var seconds = 0.0
         if ends > 0 {
-            // While some wait, those that run are all that can. Where none do, all places are free at once.
-            let count = expectedEnds.isEmpty ? max(places, 1) : expectedEnds.count
-            let (rounds, place) = (ends - 1).quotientAndRemainder(dividingBy: count)
-            seconds = (expectedEnds.isEmpty ? 0 : expectedEnds[place]) + Double(rounds) * (expectedRun ?? 0)
+            // While some wait, those that run are all that can. Where none run, `maxRunning` are admitted at once.
+            let count = expectedEnds.isEmpty ? max(maxRunning, 1) : expectedEnds.count
+            let (rounds, index) = (ends - 1).quotientAndRemainder(dividingBy: count)
+            seconds = (expectedEnds.isEmpty ? 0 : expectedEnds[index]) + Double(rounds) * (expectedRun ?? 0)
         }
         if let prefillRate, prefillRate > 0 { seconds = max(seconds, Double(load.tokens) / prefillRate) }
         return .seconds(seconds, atMost: Self.longestWait)

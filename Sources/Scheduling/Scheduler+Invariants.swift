@@ -3,7 +3,7 @@ extension Scheduler {
     /// O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = cache.violatedInvariant() { return violation }
-        if running.count > limits.places { return "\(running.count) sequences run" }
+        if running.count > limits.maxRunning { return "\(running.count) sequences run" }
         let waiting = waiting.ids
         let known = running + waiting
         for (before, after) in zip(running, running.dropFirst()) where rank(before) >= rank(after) {

@@ -6,7 +6,7 @@ struct StepPlan {
     /// Sequences that cannot sample.
     let deferred: Set<SequenceID>
     /// Where each sequence is in the batch.
-    private var places: [SequenceID: Int] = [:]
+    private var indexes: [SequenceID: Int] = [:]
     /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
     var prefillBlocks: Int?
     /// Full logical blocks of the sequences that the step has admitted.
@@ -18,15 +18,15 @@ struct StepPlan {
     }
 
     /// How far the step computes a sequence; `nil` when it is not in it. O(1).
-    func end(of id: SequenceID) -> Int? { places[id].map { batch.sequences[$0].tokens.upperBound } }
+    func end(of id: SequenceID) -> Int? { indexes[id].map { batch.sequences[$0].tokens.upperBound } }
 
     /// Adds tokens that follow those that the step computes of the sequence already. O(1).
     mutating func extend(_ id: SequenceID, _ tokens: Range<Int>, samples: Bool) {
-        if let place = places[id] {
-            batch.sequences[place].tokens = batch.sequences[place].tokens.lowerBound..<tokens.upperBound
-            batch.sequences[place].samples = samples
+        if let index = indexes[id] {
+            batch.sequences[index].tokens = batch.sequences[index].tokens.lowerBound..<tokens.upperBound
+            batch.sequences[index].samples = samples
         } else {
-            places[id] = batch.sequences.count
+            indexes[id] = batch.sequences.count
             batch.sequences.append(ScheduledSequence(id: id, tokens: tokens, samples: samples))
         }
     }
@@ -36,7 +36,7 @@ struct StepPlan {
 }
 
 extension Scheduler {
-    /// Steps for which a deferred sequence keeps its place though another one waits for it: what it lacks mostly comes
+    /// Steps for which a deferred sequence goes on running though another one waits for admission: what it lacks mostly comes
     /// within a step or two, and computing it again costs more.
     private static let deferralPatience = 8
     /// A step that has admitted sequences of so many full logical blocks admits no other: looking for them in the prefix
@@ -148,11 +148,11 @@ extension Scheduler {
             time: time.map { max($0, stepTimes.time(decodes) * 1.5) }, work: decodes)
     }
 
-    /// Those that have more than a decode to compute, and the waiting ones for whom there is a place, in the order of rule
-    /// 4.
+    /// Those that have more than a decode to compute, and as many of the waiting ones as may run yet, in the order of
+    /// rule 4.
     private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
-        if admits { candidates += waiting.prefix(limits.places - running.count, shares, deferred: plan.deferred) }
+        if admits { candidates += waiting.prefix(limits.maxRunning - running.count, shares, deferred: plan.deferred) }
         let orders = candidates.map { id in
             guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
             let computed = state.status == .running ? state.computedTokens : state.expectedHit
@@ -222,7 +222,7 @@ extension Scheduler {
         }
     }
 
-    /// Lets those that have been deferred for more than `patience` steps give place and blocks to one that waits (rule 11).
+    /// Preempts those that have been deferred for more than `patience` steps until one that waits can be admitted (rule 11).
     private mutating func makeRoom(for id: SequenceID, patience: Int, in plan: inout StepPlan) {
         while !canAdmit(id, &plan), let deferred = lastDeferred(plan, patience: patience) {
             preempt(deferred, in: &plan)
@@ -250,7 +250,7 @@ extension Scheduler {
         plan.batch.preempted.append(id)
     }
 
-    /// Lets a waiting sequence run if there is a place and the blocks, and the next in the queue lacks none (rule 7).
+    /// Lets a waiting sequence run if one more may and there are the blocks, and the next in the queue lacks none (rule 7).
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
         guard plan.admittedLogicalBlocks < Self.mostAdmittedLogicalBlocks, let next = firstWaiting(plan),
             canAdmit(next, &plan),
@@ -258,7 +258,7 @@ extension Scheduler {
             var state = sequences[id]
         else { return false }
         waiting.remove(id, state.parameters)
-        running.insert(id, at: place(ofRank: (state.parameters.priority, id)))
+        running.insert(id, at: runningIndex(ofRank: (state.parameters.priority, id)))
         let hit = prefixHit(of: state)
         cache.start(id, hit: hit, hashes: state.prefix.hashes)
         plan.admittedLogicalBlocks += state.prefix.hashes.count
@@ -276,10 +276,10 @@ extension Scheduler {
         return true
     }
 
-    /// Whether there is a place for a waiting sequence, and blocks for all its tokens and the watermark (rule 7).
+    /// Whether one more sequence may run, and there are blocks for all its tokens and the watermark (rule 7).
     private func canAdmit(_ id: SequenceID, _ plan: inout StepPlan) -> Bool {
         if running.isEmpty { return true }
-        guard running.count < limits.places, let state = sequences[id] else { return false }
+        guard running.count < limits.maxRunning, let state = sequences[id] else { return false }
         let watermark = (running.count + 1) * cache.geometry.blocksPerLogicalBlock
         // Counted once a step, and kept up to date from then on.
         let prefillBlocks = plan.prefillBlocks ?? neededBlocksOfPrefills
@@ -316,13 +316,13 @@ extension Scheduler {
 
     /// Takes a sequence out of the running ones. O(log(running)) comparisons.
     mutating func removeRunning(_ id: SequenceID, _ state: SequenceState) {
-        let place = place(ofRank: (state.parameters.priority, id))
-        precondition(place < running.count && running[place] == id, "a running sequence is listed by rank")
-        running.remove(at: place)
+        let index = runningIndex(ofRank: (state.parameters.priority, id))
+        precondition(index < running.count && running[index] == id, "a running sequence is listed by rank")
+        running.remove(at: index)
     }
 
     /// Where among the running sequences one of this rank is, or comes.
-    private func place(ofRank rank: (Int, SequenceID)) -> Int {
+    private func runningIndex(ofRank rank: (Int, SequenceID)) -> Int {
         var (low, high) = (0, running.count)
         while low < high {
             let middle = (low + high) / 2

@@ -30,10 +30,10 @@
 ///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
 ///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
 ///    blocks, which is cheaper than computing them again.
-/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits in its old place; once it is admitted
+/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits with its old rank; once it is admitted
 ///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
-/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among those for whom there is a
-///    place rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's
+/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among as many as may run yet
+///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's
 ///    tokens, for those that the prefills under way still need, and for a watermark beyond them: one logical block for every
 ///    running sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
 ///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many logical blocks already. When

@@ -27,7 +27,7 @@ public struct SchedulerLimits: Sendable, Equatable {
     }
 
     /// Sequences that run at once under both limits.
-    public var places: Int { min(maxSequences, maxBatchedTokens) }
+    public var maxRunning: Int { min(maxSequences, maxBatchedTokens) }
 }
 
 /// Why a sequence is not taken into the waiting queue.

@@ -24,19 +24,19 @@ struct WaitingQueue: Sendable {
     mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
         let index = index(of: parameters) ?? lanes.endIndex
         if index == lanes.endIndex { lanes.append(Lane(priority: parameters.priority, tenant: parameters.tenant)) }
-        let place =
+        let position =
             lanes[index].ids.last.map { $0 < id } ?? true
             ? lanes[index].ids.endIndex : lanes[index].ids.firstIndex { $0 > id } ?? lanes[index].ids.endIndex
-        lanes[index].ids.insert(id, at: place)
+        lanes[index].ids.insert(id, at: position)
         count += 1
     }
 
     /// O(lanes + length of the lane).
     mutating func remove(_ id: SequenceID, _ parameters: SchedulingParameters) {
-        guard let index = index(of: parameters), let place = lanes[index].ids.firstIndex(of: id) else {
+        guard let index = index(of: parameters), let position = lanes[index].ids.firstIndex(of: id) else {
             preconditionFailure("\(id) does not wait")
         }
-        lanes[index].ids.remove(at: place)
+        lanes[index].ids.remove(at: position)
         if lanes[index].ids.isEmpty { lanes.remove(at: index) }
         count -= 1
     }

@@ -66,8 +66,10 @@ import Testing
     func `trust changes no text`(name: String) throws {
         let now = try #require(TemplateTests.now)
         let vectors = try #require(TemplateTests.templates.first { $0.name == name }?.vectors)
+        var compared = 0
         for vector in vectors {
             guard let text = vector.expected["text"]?.string else { continue }
+            compared += 1
             let template = try ChatTemplate(source: vector.source)
             let count = vector.context["messages"]?.array?.count ?? 0
             for untrusted in [
@@ -80,6 +82,7 @@ import Testing
                 #expect(!runs.contains { $0.text.isEmpty })
             }
         }
+        #expect(compared > 5)
     }
 
     /// A mark in every untrusted string: wherever it comes out, it is in an untrusted run.
@@ -124,6 +127,7 @@ import Testing
         #expect(specials.count == 13)
         let vectors = try #require(TemplateTests.templates.first { $0.name == name }?.vectors)
         var random = SeededGenerator(seed: 5)
+        var compared = 0
         for (index, vector) in vectors.enumerated() where vector.expected["text"] != nil {
             let template = try ChatTemplate(source: vector.source)
             var (hostile, harmless) = (vector.context, vector.context)
@@ -136,11 +140,13 @@ import Testing
             guard let runs = try? template.render(hostile, untrusted: untrusted),
                 let harmlessText = try? template.render(harmless)
             else { continue }
+            compared += 1
             let ids = tokenizer.encode(runs, addSpecialTokens: false)
             let expected = tokenizer.encode(harmlessText, addSpecialTokens: false).filter(tokenizer.isSpecial)
             #expect(ids.filter(tokenizer.isSpecial) == expected, "case \(index)")
             #expect(tokenizer.decode(ids, skipSpecialTokens: false) == (try template.render(hostile)), "case \(index)")
         }
+        #expect(compared > 5)
     }
 
     /// `value` with special tokens in its strings, and the same with their bars replaced. Roles stay.

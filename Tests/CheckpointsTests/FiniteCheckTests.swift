@@ -23,25 +23,24 @@ struct FiniteCheckTests {
         let (type, finite, notFinite) = Self.types[number]
         let size = type.size
         for count in [0, 1, 3, 31, 64, 257] {
-            var codes = (0..<count).map { finite[$0 % finite.count] }
-            #expect(
-                Self.bytes(codes, size: size).withUnsafeBytes { FiniteCheck.firstNotFinite(in: $0, type: type) } == nil)
+            let codes = (0..<count).map { finite[$0 % finite.count] }
+            var bytes = Self.bytes(codes, size: size)
+            func found() -> Int? { bytes.withUnsafeBytes { FiniteCheck.firstNotFinite(in: $0, type: type) } }
+            #expect(found() == nil)
             for index in 0..<count {
-                let original = codes[index]
-                codes[index] = notFinite[index % notFinite.count]
-                let found = Self.bytes(codes, size: size).withUnsafeBytes {
-                    FiniteCheck.firstNotFinite(in: $0, type: type)
-                }
-                #expect(found == index)
-                codes[index] = original
+                let place = index * size..<(index + 1) * size
+                bytes.replaceSubrange(place, with: Self.bytes([notFinite[index % notFinite.count]], size: size))
+                #expect(found() == index)
+                bytes.replaceSubrange(place, with: Self.bytes([codes[index]], size: size))
             }
         }
     }
 
     @Test func `every code of 8 and 16 bits is told apart as its value is`() {
         for type in [TensorType.float8E4M3, .bfloat16, .float16] {
+            var bytes = [UInt8](repeating: 0, count: 401 * type.size)
             for code in 0..<UInt32(1 << (8 * type.size)) {
-                let bytes = Self.bytes([code] + [UInt32](repeating: 0, count: 400), size: type.size)
+                bytes.replaceSubrange(..<type.size, with: Self.bytes([code], size: type.size))
                 let value =
                     type == .float8E4M3
                     ? Float8.values[Int(code)]

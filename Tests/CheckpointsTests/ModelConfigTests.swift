@@ -254,15 +254,24 @@ struct ModelConfigTests {
             .integer(.max), .integer(.min), .bigInteger("99999999999999999999"),
         ]
         let whole = try Fixtures.json("model/\(name)/config.json")
+        var (read, refused) = (0, 0)
         for key in try #require(whole.object).names {
             for damaged in try Self.damage(#require(whole.object), key: key, values: values) {
-                guard let config = try? ModelConfig(parsing: damaged) else { continue }
+                let config: ModelConfig
+                do {
+                    config = try ModelConfig(parsing: damaged)
+                } catch {
+                    refused += 1
+                    continue
+                }
+                read += 1
                 #expect(config.layers >= 1 && config.keyValueHeads >= 1 && config.slidingWindow >= 1)
                 #expect(config.rope.theta.isFinite && config.normEpsilon > 0)
                 _ = try? QuantizationConfig(parsing: damaged)
                 _ = try? GenerationConfig(parsing: damaged)
             }
         }
+        #expect(read > 100 && refused > 100, "\(read) read, \(refused) refused")
     }
 
     /// `object` with `key` replaced by each of `values`, and likewise each member of an object under `key`.

@@ -76,7 +76,9 @@ struct WeightQuantizerTests {
         let config = try ModelConfig(directory: directory)
         let checkpoint = try Checkpoint(
             directory: directory, config: config, quantization: nil, quantizesToFloat8: true)
-        for tensor in config.expectedTensors where tensor.role != .vector {
+        let matrices = config.expectedTensors.filter { $0.role != .vector }
+        #expect(matrices.count > 20)
+        for tensor in matrices {
             let module = String(tensor.name.dropLast(".weight".count))
             let isSensitive = module == "model.embed_tokens" || module.hasSuffix("router.gate")
             #expect((Self.grid(of: checkpoint.linear(module)) == nil) == isSensitive, "\(module)")

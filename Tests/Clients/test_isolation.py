@@ -106,6 +106,8 @@ def test_a_hostile_request_is_answered_and_no_neighbour_waits(server, kind):
             # Several large bodies at a time may exceed the memory for requests.
             is_refused = reply.status == 503 and int(reply.headers["Retry-After"]) > 0
             assert is_refused or reply.status == 200 or 400 <= reply.status < 500, reply.body
+        # One at a time always fits.
+        assert any(reply.status != 503 for reply in replies)
         assert server.get("/health").status == 200
     print(f"{kind}: longest gap {max(stream.gaps) * 1000:.0f} ms")
     assert max(stream.gaps) < LONGEST_GAP, kind

@@ -41,7 +41,6 @@ import Tokenizers
         await alone.stop()
         #expect(expected.allSatisfy { !$0.ids.isEmpty && $0.finish != .abort })
 
-        var hits: UInt64 = 0
         for round in 0..<3 {
             var shape = Shape(
                 config, requests: requests, cacheType: cacheType, cachesPrefixes: round != 1, &random)
@@ -53,7 +52,8 @@ import Tokenizers
             let (outcomes, statistics) = await harness.run(
                 waves: Self.waves(requests, &random), abortAfterTokens: aborts)
             await harness.stop()
-            hits += statistics.scheduler.prefixHits
+            // Second turns begin with what is cached, in a pool where nothing is evicted.
+            if round == 2 { #expect(statistics.scheduler.prefixHits > 0) }
             #expect((statistics.scheduler.prefixQueries > 0) == shape.cachesPrefixes)
             #expect(outcomes.count == expected.count)
             for (index, outcome) in outcomes.enumerated() where outcome != expected[index] {
@@ -67,7 +67,6 @@ import Tokenizers
             }
             #expect(statistics.holdsNothing, "\(shape)")
         }
-        #expect(hits > 0)
     }
 
     /// How an engine is set up.

@@ -5,8 +5,7 @@ import Testing
 @testable import Engine
 
 /// How far rounding activations to bfloat16 in products takes a model away from exact arithmetic, layer by layer.
-@Suite(
-    .enabled(if: KernelTable.best(.fast).name != KernelTable.best(.exact).name, "this CPU does not multiply bfloat16"))
+@Suite(.enabled(if: KernelTable.hasFast, "this CPU does not multiply bfloat16"))
 struct FastModeErrorTests {
     /// Relative errors of the residual stream after each layer, root of the sum of squares, over all rows of a prompt.
     private static func errors(_ name: String, tokens: [Int32], cacheType: KVDataType) throws -> [Double] {

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import TestSupport
+import Testing
 
 @testable import Checkpoints
 @testable import Engine
@@ -23,7 +24,7 @@ struct ModelCase {
         config = try ModelConfig(directory: directory)
         goldens = try SafetensorsFile(directory.appending(path: "goldens.safetensors"))
         let json = try Fixtures.json("model/\(name)/goldens.json")
-        prompts = (json["prompts"]?.array ?? []).map { prompt in
+        prompts = try #require(json["prompts"]?.array).map { prompt in
             Prompt(
                 name: prompt["name"]?.string ?? "", promptIDs: Self.ids(prompt["prompt_ids"]),
                 greedyIDs: Self.ids(prompt["greedy_ids"]))

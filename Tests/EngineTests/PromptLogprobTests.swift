@@ -60,9 +60,10 @@ import Testing
             return (outcomes, statistics.scheduler.preemptions)
         }
         let (plain, _) = try await outcomes { _ in }
+        let memory = try Self.memory(tokens: 240)
         let (tight, preemptions) = try await outcomes {
             $0.maxModelLength = 240
-            $0.kvCacheMemory = try? Self.memory(tokens: 240)
+            $0.kvCacheMemory = memory
         }
         #expect(preemptions > 0)
         #expect(plain == tight)

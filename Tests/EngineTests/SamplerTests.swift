@@ -98,7 +98,7 @@ struct SamplerTests {
 
     @Test(arguments: Example.all)
     func `draws follow the expected probabilities`(example: Example) throws {
-        let draws = 4000
+        let draws = TestEffort.count(1000, all: 4000)
         let expected = example.numbers("probs")
         var counts = [Int](repeating: 0, count: expected.count)
         var example = example

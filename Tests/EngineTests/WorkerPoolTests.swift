@@ -73,7 +73,16 @@ struct WorkerPoolTests {
 
     @Test
     func `threads are pinned only where each has a CPU of its own`() {
+        #expect(WorkerPool.canPin(threads: 4, cpus: 4, quota: nil))
+        #expect(!WorkerPool.canPin(threads: 5, cpus: 4, quota: nil))
+        #expect(!WorkerPool.canPin(threads: 4, cpus: 4, quota: 4))
         #expect(!WorkerPool.canPin(threads: WorkerPool.affinity().count + 1))
-        #expect(WorkerPool.defaultThreadCount() >= 1)
+    }
+
+    @Test(
+        arguments: [(8, nil, 8), (8, 2.5, 2), (8, 0.5, 1), (2, 16, 2), (0, nil, 1), (0, 4, 1)]
+            as [(Int, Double?, Int)])
+    func `there are as many threads as CPUs, or as the quota pays for`(cpus: Int, quota: Double?, threads: Int) {
+        #expect(WorkerPool.defaultThreadCount(cpus: cpus, quota: quota) == threads)
     }
 }

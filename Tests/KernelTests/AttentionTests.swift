@@ -9,45 +9,40 @@ struct AttentionTests {
     private struct Cache {
         let width: Int
         let type: KVDataType
-        let kernels: KernelTable
         let tokens: Int
-        var keys: [Float] = []
-        var values: [Float] = []
-        var table: [Int32] = []
-        var bytes: [UInt8] = []
+        /// As they are given to the cache; (tokens, width).
+        let numbers: (keys: [Float], values: [Float])
+        /// As the cache keeps them.
+        private(set) var keys: [Float] = []
+        private(set) var values: [Float] = []
+        let table: [Int32]
 
         var blockBytes: Int { 16 * type.bytesPerToken(headDimension: width) }
 
-        /// What was not written stays NaN.
-        init(
-            width: Int, tokens: Int, type: KVDataType, kernels: KernelTable, random: inout RandomValues
-        ) {
-            self.kernels = kernels
+        init(width: Int, tokens: Int, type: KVDataType, random: inout RandomValues) {
             self.width = width
             self.type = type
             self.tokens = tokens
-            keys = random.floats(tokens * width)
-            values = random.floats(tokens * width)
-            let logicalBlocks = (tokens + 15) / 16
-            table = (0..<Int32(2 * logicalBlocks)).map { $0 }.shuffled(using: &random)
-            let (table, keys, values, blockBytes) = (table, keys, values, blockBytes)
-            bytes = [UInt8](repeating: 0xff, count: 2 * logicalBlocks * blockBytes)
-            let write =
-                switch type {
-                case .f32: kernels.writeCacheFloat32
-                case .bf16: kernels.writeCacheBFloat16
-                case .fp8: kernels.writeCacheFloat8
-                }
+            numbers = (random.floats(tokens * width), random.floats(tokens * width))
+            table = (0..<Int32((tokens + 15) / 16 * 2)).map { $0 }.shuffled(using: &random)
+            keys = stored(numbers.keys)
+            values = stored(numbers.values)
+        }
+
+        /// The blocks; what was not written stays NaN.
+        func written(by kernels: KernelTable) -> [UInt8] {
+            var bytes = [UInt8](repeating: 0xff, count: table.count * blockBytes)
             bytes.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
                 for token in 0..<tokens {
                     let place = token * width..<(token + 1) * width
                     let block = base + Int(table[token / 16 * 2 + 1]) * blockBytes
-                    write(Array(keys[place]), Array(values[place]), 1, width, block, token % 16)
+                    kernels.writeCache(
+                        type.cacheFormat, keys: Array(numbers.keys[place]), values: Array(numbers.values[place]), headDimension: width,
+                        block: block, token: token % 16)
                 }
             }
-            self.keys = stored(keys)
-            self.values = stored(values)
+            return bytes
         }
 
         /// What the cache keeps of `numbers`, (tokens, width).
@@ -64,34 +59,32 @@ struct AttentionTests {
             }
         }
 
-        func attend(_ query: [Float], _ visible: Range<Int>) -> [Float] {
+        func attend(
+            _ query: [Float], _ visible: Range<Int>, bytes: [UInt8], kernels: KernelTable
+        ) -> [Float] {
             let heads = query.count / width
             var out = [Float](repeating: .nan, count: query.count)
             var total = [Float](repeating: .nan, count: heads * (width + 2))
             var partial = total
-            let attend =
-                switch type {
-                case .f32: kernels.attendFloat32
-                case .bf16: kernels.attendBFloat16
-                case .fp8: kernels.attendFloat8
-                }
             bytes.withUnsafeBytes { bytes in
                 table.withUnsafeBufferPointer { table in
                     guard let base = bytes.baseAddress, let table = table.baseAddress else { return }
                     for segment in visible.lowerBound / 256...(visible.upperBound - 1) / 256 {
                         let positions = visible.clamped(to: segment * 256..<(segment + 1) * 256)
-                        attend(
-                            query, heads, width, base, blockBytes, table + 1, 2, positions.lowerBound,
-                            positions.upperBound, 0.7, &partial)
+                        kernels.attend(
+                            type.cacheFormat, query: query, heads: heads, headDimension: width, cache: base,
+                            blockBytes: blockBytes, table: table + 1, tableStride: 2, positions: positions, scale: 0.7,
+                            partial: &partial)
                         if segment == visible.lowerBound / 256 {
                             total = partial
                         } else {
-                            kernels.mergeSegment(partial, heads, width, &total)
+                            kernels.family.mergeSegment(
+                                partial: partial, heads: heads, headDimension: width, total: &total)
                         }
                     }
                 }
             }
-            kernels.finishAttention(total, heads, width, &out)
+            kernels.family.finishAttention(total: total, heads: heads, headDimension: width, out: &out)
             return out
         }
 
@@ -117,22 +110,25 @@ struct AttentionTests {
     @Test(
         arguments: [
             (16, .f32), (24, .f32), (64, .bf16), (7, .bf16), (64, .fp8), (128, .fp8), (24, .fp8), (7, .fp8),
-        ] as [(Int, KVDataType)], KernelTable.available)
-    func `attention is softmax of the visible keys, whatever else the blocks hold`(
-        shape: (width: Int, type: KVDataType), kernels: KernelTable
-    ) {
-        let (width, type) = shape
+        ] as [(Int, KVDataType)])
+    func `attention is softmax of the visible keys, whatever else the blocks hold`(width: Int, type: KVDataType) throws
+    {
         var random = RandomValues(seed: 10)
-        let cache = Cache(width: width, tokens: 700, type: type, kernels: kernels, random: &random)
+        let cache = Cache(width: width, tokens: 700, type: type, random: &random)
         // A tile of four heads, one of two and one alone.
         let query = random.floats(7 * width, in: -4...4)
+        let written = KernelTable.available.map { ($0, cache.written(by: $0)) }
+        try #require(!written.isEmpty)
         for visible in [0..<1, 0..<16, 5..<6, 3..<40, 0..<256, 250..<257, 255..<512, 17..<700, 0..<700] {
-            let got = cache.attend(query, visible)
-            // A score of float32 products is off by some 1e-6, and so is its exponential, relatively; of products rounded
-            // to bfloat16, 2^-9 each, by some 1e-2.
-            let isRounded = type == .fp8 && width % 64 == 0 && kernels.roundsActivations
-            let bound = isRounded ? 2e-2 : 1e-5
-            #expect(relativeError(got, cache.reference(query, visible)) < bound, "\(visible)")
+            let want = cache.reference(query, visible)
+            for (kernels, bytes) in written {
+                // A score of float32 products is off by some 1e-6, and so is its exponential, relatively; of products
+                // rounded to bfloat16, 2^-9 each, by some 1e-2.
+                let isRounded = type == .fp8 && width % 64 == 0 && kernels.roundsActivations
+                let bound = isRounded ? 2e-2 : 1e-5
+                let got = cache.attend(query, visible, bytes: bytes, kernels: kernels)
+                #expect(relativeError(got, want) < bound, "\(visible), \(kernels)")
+            }
         }
     }
 
@@ -145,8 +141,7 @@ struct AttentionTests {
         for (value, want) in cases {
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafePointer(to: value) { value in
-                kernels.writeCacheBFloat16(
-                    value, value, 1, 1, &block, 3)
+                kernels.writeCache(.bfloat16, keys: value, values: value, headDimension: 1, block: &block, token: 3)
             }
             let bits = block.withUnsafeBytes {
                 ($0.load(fromByteOffset: 6, as: UInt16.self), $0.load(fromByteOffset: 38, as: UInt16.self))
@@ -164,7 +159,8 @@ struct AttentionTests {
         ]
         for token in tokens {
             var block = [UInt8](repeating: 0xff, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: width))
-            kernels.writeCacheFloat8(token, token.reversed(), 1, width, &block, 15)
+            kernels.writeCache(
+                .float8, keys: token, values: token.reversed(), headDimension: width, block: &block, token: 15)
             func scale(_ part: Int) -> Float {
                 block.withUnsafeBytes {
                     $0.loadUnaligned(fromByteOffset: 32 * width + part * 64 + 60, as: Float.self)
@@ -182,7 +178,9 @@ struct AttentionTests {
         // What is no number stays none, in all that is read of the token.
         for number in [Float.nan, .infinity, -.infinity] {
             var block = [UInt8](repeating: 0, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: 1))
-            withUnsafePointer(to: number) { kernels.writeCacheFloat8($0, $0, 1, 1, &block, 0) }
+            withUnsafePointer(to: number) { number in
+                kernels.writeCache(.float8, keys: number, values: number, headDimension: 1, block: &block, token: 0)
+            }
             let scale = block.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 32, as: Float.self) }
             #expect(scale.isNaN)
         }
@@ -198,13 +196,19 @@ private func nearestBFloat16(_ value: Float) -> Float {
     return low.bitPattern >> 16 & 1 == 0 ? low : high
 }
 
-/// By comparing with all codes.
+/// The finite codes and their values, in order of the values; +0 and -0 are one.
+private let float8Codes: [(value: Float, code: Int)] = (0..<256).filter { $0 & 0x7f != 0x7f && $0 != 0x80 }
+    .map { (Float8.values[$0], $0) }.sorted { $0.value < $1.value }
+
+/// By comparing with both neighbours; what is beyond the greatest codes has one.
 private func nearestFloat8(_ value: Float) -> Float {
-    let codes = (0..<256).filter { $0 & 0x7f != 0x7f }
-    // Of two that are as near the even one.
-    let best = codes.min { left, right in
-        let (a, b) = (abs(Float8.values[left] - value), abs(Float8.values[right] - value))
-        return a != b ? a < b : left & 1 < right & 1
+    var (low, high) = (0, float8Codes.count - 1)
+    while high - low > 1 {
+        let middle = (low + high) / 2
+        if float8Codes[middle].value <= value { low = middle } else { high = middle }
     }
-    return Float8.values[best ?? 0]
+    let (below, above) = (float8Codes[low], float8Codes[high])
+    let (down, up) = (abs(value - below.value), abs(above.value - value))
+    if down != up { return down < up ? below.value : above.value }
+    return below.code & 1 == 0 ? below.value : above.value
 }

@@ -5,22 +5,22 @@ import Testing
     @Test(
         arguments: [
             (QueueLoad(), 0, 0, 0), (QueueLoad(tokens: 300), 0, 0, 3), (QueueLoad(tokens: 300, sequences: 3), 0, 0, 3),
-            // The first place is free after 4 s, the next after 8 s; then each is taken for 20 s.
+            // The first admission is after 4 s, the next after 8 s; what is admitted runs for 20 s.
             (QueueLoad(), 4, 0, 4), (QueueLoad(sequences: 1), 4, 1, 8), (QueueLoad(sequences: 4), 4, 0, 24),
             (QueueLoad(sequences: 9), 4, 0, 48), (QueueLoad(sequences: 9), 0, 9, 40),
             (QueueLoad(tokens: 9000, sequences: 4), 4, 0, 90),
         ] as [(QueueLoad, Int, Int, Int)])
-    func `a wait is the longer of computing prompts and freeing places`(
+    func `a wait is the longer of computing prompts and ending sequences`(
         load: QueueLoad, running: Int, waiting: Int, seconds: Int
     ) {
         var statistics = SchedulerStatistics()
         statistics.running = running
         statistics.waiting = waiting
-        #expect(statistics.wait(behind: load, places: 4) == .zero)
+        #expect(statistics.wait(behind: load, maxRunning: 4) == .zero)
         statistics.prefillRate = 100
         statistics.expectedEnds = Array([4, 8, 12, 16].prefix(running))
         statistics.expectedRun = 20
-        #expect(statistics.wait(behind: load, places: 4) == .seconds(seconds))
+        #expect(statistics.wait(behind: load, maxRunning: 4) == .seconds(seconds))
     }
 
     @Test func `no rate makes a wait that is negative or longer than an hour`() {
@@ -35,17 +35,17 @@ import Testing
                 statistics.expectedEnds = [seconds]
                 statistics.expectedRun = seconds
                 for load in [QueueLoad(), QueueLoad(tokens: 1 << 40, sequences: 1 << 40), QueueLoad(sequences: 3)] {
-                    let wait = statistics.wait(behind: load, places: 1)
+                    let wait = statistics.wait(behind: load, maxRunning: 1)
                     #expect((.zero ... .seconds(3600)).contains(wait), "\(rate), \(seconds): \(wait)")
                 }
             }
         }
     }
 
-    /// One place, replies of 35 to 60 s, a short probe now and then: what the estimate refuses would have waited too long.
+    /// One sequence at a time, replies of 35 to 60 s, a short probe now and then: what the estimate refuses would have waited too long.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func `a probe is refused only if it would have waited for the bound, give or take a third`(seed: UInt64) throws {
-        var machine = OnePlaceMachine(seed: seed)
+        var machine = SerialMachine(seed: seed)
         let bound = 120.0
         var (refused, taken) = (0, 0)
         for _ in 0..<60 {
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test func `hours without a step change no estimate`() throws {
-        var machine = OnePlaceMachine(seed: 1)
+        var machine = SerialMachine(seed: 1)
         _ = try machine.probe()
         let before = machine.estimate(waiting: 1)
         machine.now += .seconds(7 * 3600)
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func `one step of an hour changes the estimate less than twofold`() throws {
-        var machine = OnePlaceMachine(seed: 1)
+        var machine = SerialMachine(seed: 1)
         _ = try machine.probe()
         let before = machine.estimate(waiting: 1)
         var work = StepWork()

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `a deferred one gives its place to who waits: at once where nothing else runs, else after some steps`(
+    func `a deferred sequence is preempted for one that waits: at once where nothing else runs, else after some steps`(
         isAlone: Bool
     ) throws {
         var scheduler = makeScheduler(maxSequences: isAlone ? 1 : 2)

@@ -123,10 +123,11 @@ import Testing
 
     /// Weighted tokens that tenants have been served in `steps` steps in which both always have something waiting.
     private func serve(
-        _ prompts: [String: Int], completions: [String: Int], places: Int, steps: Int
+        _ prompts: [String: Int], completions: [String: Int], maxSequences: Int, steps: Int
     ) throws -> [String: Int] {
         var scheduler = makeScheduler(
-            maxSequences: places, maxBatchedTokens: 32, maxQueuedSequences: 1000, totalBlocks: 10_000, minimumChunk: 8)
+            maxSequences: maxSequences, maxBatchedTokens: 32, maxQueuedSequences: 1000, totalBlocks: 10_000,
+            minimumChunk: 8)
         var tenants: [SequenceID: String] = [:]
         var served: [String: Int] = [:]
         var left: [SequenceID: Int] = [:]
@@ -162,11 +163,11 @@ import Testing
     }
 
     @Test func `tenants get equal shares of weighted tokens, whatever they ask for`() throws {
-        for (prompts, completions, places) in [
+        for (prompts, completions, maxSequences) in [
             (["a": 10, "b": 200], ["a": 5, "b": 5], 4), (["a": 20, "b": 20], ["a": 50, "b": 5], 4),
             (["a": 3, "b": 100], ["a": 60, "b": 1], 4), (["a": 10, "b": 200], ["a": 1, "b": 1], 16),
         ] {
-            let served = try serve(prompts, completions: completions, places: places, steps: 3000)
+            let served = try serve(prompts, completions: completions, maxSequences: maxSequences, steps: 3000)
             let ratio = Double(served["a"] ?? 0) / Double(served["b"] ?? 1)
             #expect((0.9...1.1).contains(ratio), "\(prompts) \(completions): \(served)")
         }

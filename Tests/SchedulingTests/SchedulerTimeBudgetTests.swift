@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func `the statistics tell what a prompt costs, and when places will be free`() throws {
+    @Test func `the statistics tell what a prompt costs, and when sequences will end`() throws {
         var scheduler = makeScheduler(
             maxSequences: 2, maxBatchedTokens: 100, maxQueuedSequences: 100, totalBlocks: 100_000)
         #expect(scheduler.statistics.prefillRate == nil && scheduler.statistics.expectedEnds.isEmpty)

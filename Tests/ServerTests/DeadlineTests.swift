@@ -65,7 +65,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `what is late before a place is free never starts`() async throws {
+    @Test func `what is late before it is admitted never starts`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
             // By an estimate it would be refused at once.

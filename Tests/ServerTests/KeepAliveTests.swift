@@ -5,7 +5,7 @@ import Testing
 
 /// Signs of life in streams that have nothing to say.
 @Suite struct KeepAliveTests {
-    /// A server with one place, which an endless reply takes.
+    /// A server that runs one sequence at a time, and a long reply.
     private func busyServer() async throws -> (TestServer, Task<CurlResponse, any Error>) {
         let server = try await TestServer.start {
             $0.keepAliveInterval = .milliseconds(100)

@@ -148,8 +148,9 @@ import Testing
     @Test func `help and completions have today's names only`() {
         let help = Serve.helpMessage(columns: 1000)
         let all = Serve.helpMessage(includeHidden: true, columns: 1000) + Serve.completionScript(for: .bash)
+        let words = Set(help.split { " \n,/".contains($0) })
         for option in Option.allCases {
-            #expect(help.contains("  \(option.flag)"))
+            #expect(words.contains(Substring(option.flag)), "\(option)")
             for name in option.entry.aliases { #expect(!all.contains("--\(name) ")) }
         }
         #expect(help.contains("--port <n>") && help.contains("(default: 8000)"))

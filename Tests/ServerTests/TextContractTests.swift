@@ -72,7 +72,7 @@ import Testing
     @Test func `every path of the document has a route and takes its methods`() throws {
         for (path, item) in try #require(document["paths"]?.object) {
             let route = try #require(Route(path: path.replacingOccurrences(of: "{id}", with: "a")), "\(path)")
-            for method in item.object?.names.map({ $0.uppercased() }) ?? [] {
+            for method in try #require(item.object).names.map({ $0.uppercased() }) {
                 #expect(route.methods.map(\.rawValue).contains(method), "\(method) \(path)")
             }
         }

@@ -93,7 +93,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a place is given back after every reply`() async throws {
+    @Test func `a permit is given back after every reply`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
             $0.engine.maxQueuedSequences = 0

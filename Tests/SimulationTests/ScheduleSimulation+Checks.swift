@@ -23,7 +23,7 @@ extension ScheduleSimulation {
     ) throws(Failure) {
         let limits = scheduler.limits
         try expect(batch.tokenCount <= limits.maxBatchedTokens, "the budget is exceeded")
-        try expect(scheduler.statistics.running <= limits.places, "too many run")
+        try expect(scheduler.statistics.running <= limits.maxRunning, "too many run")
         let late = before.filter { $0.deadline.map { $0 <= now } ?? false }.map(\.id).sorted()
         try expect(batch.expired == late, "\(late) are late, \(batch.expired) expire")
         try expect(

@@ -1,9 +1,10 @@
 import Scheduling
+import TestSupport
 import Testing
 
 @Suite struct ScheduleSimulationTests {
-    /// Seeds in each of the `hundreds`, so that the test runner can spread them.
-    @Test(arguments: 0..<100 as Range<UInt64>)
+    /// Seeds by the hundred, so that the test runner can spread them.
+    @Test(arguments: 0..<TestEffort.count(10, all: 100) as Range<UInt64>)
     func `every sequence ends exactly once and no block is left, whatever comes`(hundred: UInt64) {
         for seed in hundred * 100..<(hundred + 1) * 100 {
             var simulation = ScheduleSimulation(seed: seed)

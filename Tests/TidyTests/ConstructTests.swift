@@ -5,6 +5,8 @@ import Testing
     struct Construct: CustomTestStringConvertible {
         var name: String
         var reason: String
+        /// A line that the rule must find.
+        var example: String
         var isIn: @Sendable (String) -> Bool
         /// Folders where the rule does not hold.
         var exceptions: [String] = []
@@ -12,26 +14,43 @@ import Testing
     }
 
     static let constructs = [
-        Construct(name: "@unchecked Sendable", reason: "the compiler must see that sharing is safe") {
+        Construct(
+            name: "@unchecked Sendable", reason: "the compiler must see that sharing is safe",
+            example: "final class A: @unchecked Sendable {}"
+        ) {
             $0.contains("@unchecked")
         },
-        Construct(name: "nonisolated(unsafe)", reason: "the compiler must see that sharing is safe") {
+        Construct(
+            name: "nonisolated(unsafe)", reason: "the compiler must see that sharing is safe",
+            example: "nonisolated(unsafe) var a = 1"
+        ) {
             $0.contains("nonisolated(unsafe)")
         },
-        Construct(name: "@preconcurrency", reason: "the compiler must see that sharing is safe") {
+        Construct(
+            name: "@preconcurrency", reason: "the compiler must see that sharing is safe",
+            example: "@preconcurrency import A"
+        ) {
             $0.contains("@preconcurrency")
         },
-        Construct(name: "try!", reason: "no input ends the process") { $0.contains("try!") },
-        Construct(name: "force unwrap", reason: "no input ends the process") {
+        Construct(name: "try!", reason: "no input ends the process", example: "let a = try! b()") {
+            $0.contains("try!")
+        },
+        Construct(name: "force unwrap", reason: "no input ends the process", example: "let a = b!") {
             !$0.contains("try!") && Code.forcesUnwrap($0)
         },
-        Construct(name: "fatalError", reason: "a bug is a precondition with its invariant, the rest is thrown") {
+        Construct(
+            name: "fatalError", reason: "a bug is a precondition with its invariant, the rest is thrown",
+            example: "fatalError()"
+        ) {
             Code.calls("fatalError", in: $0)
         },
         Construct(
-            name: "print", reason: "what the server has to say goes through its log",
+            name: "print", reason: "what the server has to say goes through its log", example: "print(a)",
             isIn: { Code.calls("print", in: $0) || Code.calls("debugPrint", in: $0) }, exceptions: ["Sources/trinity"]),
-        Construct(name: "concurrentPerform", reason: "the worker pool alone runs threads over kernels") {
+        Construct(
+            name: "concurrentPerform", reason: "the worker pool alone runs threads over kernels",
+            example: "DispatchQueue.concurrentPerform(iterations: 2) { _ in }"
+        ) {
             $0.contains("concurrentPerform")
         },
     ]
@@ -55,13 +74,27 @@ import Testing
         }
     }
 
+    @Test(arguments: constructs)
+    func `a rule finds its construct, and none in ordinary code`(construct: Construct) {
+        #expect(construct.isIn(construct.example))
+        #expect(!construct.isIn("if let a = try? b(), a != c { printer.write(a, !d) }"))
+    }
+
     @Test func `every allowance is used`() {
+        let file = SourceFile(path: "Sources/a.swift", text: "let a = b!")
+        #expect(Self.isUsed(Allowance(path: file.path, construct: "force unwrap", reason: ""), in: [file]))
+        #expect(!Self.isUsed(Allowance(path: file.path, construct: "print", reason: ""), in: [file]))
+        #expect(!Self.isUsed(Allowance(path: "Sources/b.swift", construct: "force unwrap", reason: ""), in: [file]))
         for allowance in Self.allowances {
-            let file = SourceFile.sources.first { $0.path == allowance.path }
-            let construct = Self.constructs.first { $0.name == allowance.construct }
-            let isUsed = file?.code.contains { construct?.isIn($0) == true } == true
+            let isUsed = Self.isUsed(allowance, in: SourceFile.sources)
             #expect(isUsed, "\(allowance.path) no longer needs \(allowance.construct)")
         }
+    }
+
+    private static func isUsed(_ allowance: Allowance, in files: [SourceFile]) -> Bool {
+        let file = files.first { $0.path == allowance.path }
+        let construct = constructs.first { $0.name == allowance.construct }
+        return file?.code.contains { construct?.isIn($0) == true } == true
     }
 
     private static func isAllowed(_ construct: String, in path: String) -> Bool {

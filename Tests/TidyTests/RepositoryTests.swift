@@ -3,6 +3,12 @@ import Testing
 @Suite struct RepositoryTests {
     static let longestFile = 400
 
+    @Test func `the rules see the files that they are for`() {
+        #expect(SourceFile.sources.count > 200 && SourceFile.tests.count > 150)
+        #expect(Self.prose.count > SourceFile.sources.count)
+        #expect(Self.decisions.count > 3)
+    }
+
     @Test func `a file fits into a reader's head`() {
         for file in SourceFile.sources + SourceFile.tests where file.lines.count > Self.longestFile {
             file.report(
@@ -31,9 +37,13 @@ import Testing
         #expect(!Repository.text(path).isEmpty)
     }
 
+    static let decisions = Repository.files(in: "docs/decisions").filter {
+        $0.hasSuffix(".md") && !$0.hasSuffix("README.md")
+    }
+
     @Test func `every decision is in the index`() {
         let index = Repository.text("docs/decisions/README.md")
-        for path in Repository.files(in: "docs/decisions") where path.hasSuffix(".md") && !path.hasSuffix("README.md") {
+        for path in Self.decisions {
             let name = String(path.dropFirst("docs/decisions/".count))
             #expect(index.contains("(\(name))"), "\(name) is missing from docs/decisions/README.md")
         }
@@ -41,7 +51,7 @@ import Testing
 
     @Test func `a decision has context, decision, alternatives and consequences, on one page`() {
         let headings = ["## Context", "## Decision", "## Alternatives", "## Consequences"]
-        for path in Repository.files(in: "docs/decisions") where path.hasSuffix(".md") && !path.hasSuffix("README.md") {
+        for path in Self.decisions {
             let document = MarkdownDocument.at(path)
             #expect(document.lines.filter { $0.hasPrefix("## ") } == headings, "\(path)")
             #expect(document.lines.count <= 60, "\(path)")

@@ -46,7 +46,8 @@ import Tokenizers
     func `untrusted text becomes no token that the template writes`(kind: String) throws {
         let url = Fixtures.root.appending(path: "text/tokenizers/\(kind)/tokenizer.json")
         let file = try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
-        let contents = (file["added_tokens"]?.array ?? []).compactMap { $0["content"]?.string }
+        let contents = try #require(file["added_tokens"]?.array).compactMap { $0["content"]?.string }
+        #expect(!contents.isEmpty)
         let source = contents.map { "{{ \(String(decoding: JSONValue.string($0).serialized, as: UTF8.self)) }}" }
         let literals = try ChatTemplate(source: source.joined()).literals
         let guarded = try Tokenizer(contentsOf: url, guarding: literals)

@@ -3,16 +3,18 @@ import Foundation
 
 extension WorkerPool {
     /// The CPUs of the affinity mask, but no more than the control group's quota pays for; at least 1.
-    package static func defaultThreadCount() -> Int {
-        let cpus = max(affinity().count, 1)
-        guard let quota = ControlGroup().cpuQuota else { return cpus }
-        return min(cpus, max(Int(quota), 1))
+    package static func defaultThreadCount(
+        cpus: Int = affinity().count, quota: Double? = ControlGroup().cpuQuota
+    ) -> Int {
+        max(min(cpus, quota.map { Int($0) } ?? cpus), 1)
     }
 
     /// Whether `threads` threads may be pinned: under a quota, or with fewer CPUs than threads, the kernel has to be free
     /// to move them.
-    static func canPin(threads: Int) -> Bool {
-        threads <= affinity().count && ControlGroup().cpuQuota == nil
+    static func canPin(
+        threads: Int, cpus: Int = affinity().count, quota: Double? = ControlGroup().cpuQuota
+    ) -> Bool {
+        threads <= cpus && quota == nil
     }
 
     /// The numbers of the CPUs that the process may run on.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import KernelInterface
 import Scheduling
 
 /// The number format of cached keys and values.
@@ -9,6 +10,15 @@ public enum KVDataType: String, Sendable, CaseIterable {
     case bf16
     /// E4M3FN, with one scale for each token's keys and one for its values in each head, fixed when written.
     case fp8
+
+    /// The kernels' name for it.
+    var cacheFormat: CacheFormat {
+        switch self {
+        case .f32: .float32
+        case .bf16: .bfloat16
+        case .fp8: .float8
+        }
+    }
 
     /// Bytes of a head's keys and values of one token.
     package func bytesPerToken(headDimension: Int) -> Int {

@@ -136,7 +136,7 @@ package struct AdmissionController {
     /// Seconds until about half of what waits has been served. O(sequences).
     func retryAfter(_ statistics: SchedulerStatistics) -> Int {
         let load = load(ahead: .max, priority: .max).values.reduce(into: QueueLoad()) { $0 += $1 }
-        let wait = statistics.wait(behind: load, places: runningCapacity)
+        let wait = statistics.wait(behind: load, maxRunning: runningCapacity)
         return Int(saturating: (min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
     }
 
@@ -196,7 +196,7 @@ package struct AdmissionController {
             ahead.tokens += min(load.tokens, own.tokens + promptTokens)
             ahead.sequences += min(load.sequences, own.sequences + 1)
         }
-        return statistics.wait(behind: ahead, places: runningCapacity)
+        return statistics.wait(behind: ahead, maxRunning: runningCapacity)
     }
 
     /// What each tenant has waiting for its first token that would come before a prompt of `promptTokens`. Shorter prompts do,

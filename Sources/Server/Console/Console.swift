@@ -41,10 +41,11 @@ public struct Console {
     public func chat(system: String?) throws {
         let session = try makeSession()
         let interruption = Interruption()
+        var lines = LineReader(descriptor: STDIN_FILENO)
         let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
         if isTerminal { Self.write("/help lists the commands.\n") }
         ChatConsole(parameters: parameters.json, system: system, isTerminal: isTerminal) {
-            readLine()
+            lines.next()
         } write: {
             Self.write($0)
         } generate: { body, receive in

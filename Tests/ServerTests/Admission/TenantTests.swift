@@ -26,7 +26,7 @@ import Testing
         try await server.post("/v1/completions", .object(body), headers: ["Authorization: Bearer \(key)"])
     }
 
-    @Test func `with one place, the second key's request is not behind all of the first one's`() async throws {
+    @Test func `where one sequence runs, the second key's request is not behind all of the first one's`() async throws {
         let server = try await server { $0.engine.maxSequences = 1 }
         let order = Order()
         let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": 24, "ignore_eos": true]

@@ -1,0 +1,42 @@
+import Foundation
+
+/// Lines of a file as they are typed. The standard library's `readLine` holds the lock of the C library's `stdin` while it
+/// waits, so that a process that ends by a signal waits for the next line first; and after an interrupted call it may try
+/// for ever to read beyond the end.
+struct LineReader {
+    private let descriptor: Int32
+    /// What has been read behind the last line.
+    private var rest: [UInt8] = []
+    private var isAtEnd = false
+
+    init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    /// The next line without its end, LF or CR LF; `nil` at the end of the file or when it cannot be read.
+    mutating func next() -> String? {
+        var searched = 0
+        while true {
+            if let end = rest[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+                let line = rest[..<end]
+                defer { rest.removeFirst(end + 1) }
+                return String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
+            }
+            searched = rest.count
+            if !isAtEnd { fill() }
+            guard isAtEnd else { continue }
+            defer { rest = [] }
+            return rest.isEmpty ? nil : String(decoding: rest, as: UTF8.self)
+        }
+    }
+
+    private mutating func fill() {
+        let piece = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+            var got = read(descriptor, buffer.baseAddress, buffer.count)
+            while got < 0, errno == EINTR { got = read(descriptor, buffer.baseAddress, buffer.count) }
+            count = max(0, got)
+        }
+        isAtEnd = piece.isEmpty
+        rest += piece
+    }
+}
