@@ -1,3 +1,6 @@
+import Basics
+import JSON
+
 // Arrays whose elements differ. Each value is written in one way, so that values differ where their texts do.
 
 extension JSONSchemaGrammar {
@@ -45,10 +48,13 @@ extension JSONSchemaGrammar {
         var automaton = GrammarAutomaton(grammar)
         try builder.visit(most)
         // Beginnings of the same length are of different texts, each of at least one.
-        var (beginnings, found) = ([GrammarAutomaton.State](), 0)
+        var (beginnings, found, work) = ([GrammarAutomaton.State](), 0, 0)
         do throws(GrammarLimit) {
             beginnings = [try automaton.start()]
             for _ in 0..<Self.mostLevels where !beginnings.isEmpty && found + beginnings.count < most {
+                work += 1 + beginnings.count / 4
+                guard work <= GrammarBuilder.mostVisits else { break }
+                if Cancellation.isRequested { break }
                 var next: [GrammarAutomaton.State] = []
                 for state in beginnings where found + next.count < most {
                     for bytes in automaton.classes.members where found + next.count < most {
@@ -63,6 +69,7 @@ extension JSONSchemaGrammar {
         } catch {
             throw path.error(error.description)
         }
+        try builder.visit(work)
         return min(found + beginnings.count, most)
     }
 
