@@ -12,6 +12,16 @@ extension JSONSchemaGrammar {
     mutating func uniqueElements(
         _ conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath
     ) throws(GrammarError) -> Part {
+        let list = try distinctList(of: conjuncts, least: least, most: most, path) { element, _ in element }
+        return try builder.rule(.sequence([.text("["), list, .text("]")]))
+    }
+
+    /// Items with commas between them, and the space around all of it. Each has something that differs from that of the others.
+    ///
+    /// - Parameter item: made of what differs, and of space.
+    mutating func distinctList(
+        of conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath, item: (Part, Part) -> Part
+    ) throws(GrammarError) -> Part {
         let shape = try shape(of: conjuncts)
         // Without a choice left, an array must have ended: there must be enough.
         let count = try countUnique(shape, upTo: min(most ?? .max, Self.mostUnique), path)
@@ -22,12 +32,12 @@ extension JSONSchemaGrammar {
             builder.noteEmpty(path.error("allows nothing: there are only \(count) different elements"))
             return .choice([])
         }
-        if count == 0 { return try builder.rule(.sequence([.text("["), json.space, .text("]")])) }
-        let item = Part.distinct(try uniqueElement(shape, path))
+        if count == 0 { return json.space }
+        let item = item(Part.distinct(try uniqueElement(shape, path)), json.space)
         let list = Part.list(
             first: .sequence([json.space, item]), then: .sequence([.text(","), json.space, item]), least: least,
             most: count)
-        return try builder.rule(.sequence([.text("["), list, json.space, .text("]")]))
+        return .sequence([list, json.space])
     }
 
     /// How many different elements there are, or `most` where there are more.

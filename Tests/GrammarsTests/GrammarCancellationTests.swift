@@ -38,7 +38,10 @@ import Testing
             "exactly one": .jsonSchema([
                 "oneOf": .array(
                     (0..<40).map {
-                        ["type": "object", "properties": ["p\($0)": ["type": "integer"]], "required": [.string("p\($0)")]]
+                        [
+                            "type": "object", "properties": ["p\($0)": ["type": "integer"]],
+                            "required": [.string("p\($0)")],
+                        ]
                     })
             ]),
             "long name": .jsonSchema(["const": .string(hostileText(of: "x", bytes: most))]),
