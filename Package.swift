@@ -25,12 +25,12 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = [
         .target(
             name: "AVX2Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX2",
             swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])]),
         .target(
             name: "AVX512Kernels",
-            dependencies: ["CIntrinsics"],
+            dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
                 .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
@@ -40,12 +40,18 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
     let vectorKernels: [Target] = []
 #endif
 
+// The web chat UI: a page and its parts, compiled in.
+let webUI = [
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
+    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+]
+
 let package = Package(
     name: "trinity",
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
         // For the benchmarks, a package of their own.
-        .library(name: "Kernels", targets: ["PortableKernels"] + vectorKernels.map(\.name)),
+        .library(name: "Kernels", targets: ["KernelInterface", "PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
         // Libraries that know no model and no server: docs/libraries.
         .library(name: "JSON", targets: ["Basics", "JSON"]),
@@ -60,7 +66,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        // Tests only: reads openapi.yaml.
+        // Reads openapi.yaml.
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
@@ -82,15 +88,16 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("WebUI/index.html")],
+            resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
 
         // Bytes and sockets; knows no JSON and no model.
         .target(
             name: "HTTP",
             dependencies: [
-                "CEpoll", "COpenSSL",
+                "CEpoll", "COpenSSL", "CZlib",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings),
@@ -108,7 +115,9 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers", "Grammars", "Basics",
+                "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
+                "Grammars",
+                "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -133,7 +142,12 @@ let package = Package(
         .target(name: "Basics", swiftSettings: settings),
 
         .target(
+            name: "KernelInterface",
+            path: "Sources/Kernels/Interface",
+            swiftSettings: kernelSettings),
+        .target(
             name: "PortableKernels",
+            dependencies: ["KernelInterface"],
             path: "Sources/Kernels/Portable",
             swiftSettings: kernelSettings),
         .target(
@@ -147,6 +161,7 @@ let package = Package(
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Tests/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
@@ -181,10 +196,11 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "GrammarsTests", dependencies: ["Grammars", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "TestSupport"],
+            name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
         .testTarget(
-            name: "KernelTests", dependencies: ["Engine", "Checkpoints", "COpenBLAS", "TestSupport"],
+            name: "KernelTests",
+            dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
@@ -201,7 +217,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "trinity", "CCurl", "TestSupport", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Server", "trinity", "CCurl", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
     ] + vectorKernels

@@ -23,6 +23,8 @@ let package = Package(
         // What the machine can do at most; written in C, where the compiler does what it is told.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(
-            name: "TokenizerProbe", dependencies: [.product(name: "Tokenizers", package: "trinity")], swiftSettings: settings),
+            name: "TokenizerProbe",
+            dependencies: [.product(name: "JSON", package: "trinity"), .product(name: "Tokenizers", package: "trinity")],
+            swiftSettings: settings),
     ]
 )

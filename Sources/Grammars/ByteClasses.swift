@@ -5,6 +5,8 @@ struct ByteClasses: Sendable {
     let count: Int
     /// Each of the grammar's sets, as a set of classes.
     let sets: [ByteSet]
+    /// The bytes of each class.
+    let members: [[UInt8]]
 
     /// O(sets * classes).
     init(_ grammar: Grammar) {
@@ -21,6 +23,9 @@ struct ByteClasses: Sendable {
             ofByte[Int(byte)] = UInt8(classes.firstIndex { $0.contains(byte) } ?? 0)
         }
         count = classes.count
+        var bytes = [[UInt8]](repeating: [], count: classes.count)
+        for byte in UInt8.min...UInt8.max { bytes[Int(ofByte[Int(byte)])].append(byte) }
+        self.members = bytes
         // A class is in a set if any of its bytes is.
         let members = classes.map { set in UInt8((0...255).first { set.contains(UInt8($0)) } ?? 0) }
         sets = grammar.sets.map { set in

@@ -6,7 +6,8 @@ enum CallGrammar {
 
     /// Calls one after another, or one only; without what opens the first where that has been read already.
     ///
-    /// - Parameter tools: each as in the API; the arguments follow the tool's `parameters`.
+    /// - Parameter tools: each as in the API; the arguments follow the tool's `parameters`. Unless a tool is `strict`, what of
+    ///   them cannot be enforced is left free.
     static func part(
         _ tools: [JSONValue], _ format: GrammarSource.CallSyntax, isSingle: Bool, isOpen: Bool, json: JSONGrammar,
         _ builder: inout GrammarBuilder
@@ -16,36 +17,43 @@ enum CallGrammar {
             let function = tool["function"]
             let name = function?["name"]?.string ?? ""
             do throws(GrammarError) {
-                let schema = function?["parameters"] ?? ["type": "object"]
+                let given = function?["parameters"] ?? .null
+                let schema = given.isNull ? ["type": "object"] : given
+                let isLenient = function?["strict"] != true
                 let body =
                     switch format {
-                    case .json: try jsonBody(name, schema, json, &builder)
-                    case .xml: try xmlBody(name, schema, json, &builder)
+                    case .json: try jsonBody(name, schema, json, isLenient: isLenient, &builder)
+                    case .xml: try xmlBody(name, schema, json, isLenient: isLenient, &builder)
                     }
                 bodies.append(body)
             } catch {
                 let path = "[\(index)].function.parameters"
-                throw GrammarError(path: error.path.isEmpty ? path : "\(path).\(error.path)", reason: error.reason)
+                guard error != .cancelled else { throw error }
+                var error = error
+                error.path = error.path.isEmpty ? path : "\(path).\(error.path)"
+                throw error
             }
         }
-        let body = try builder.rule(.sequence([json.space, .choice(bodies), json.space, .text("</tool_call>")]))
+        let body = try builder.rule(
+            .sequence([json.space, .choice(bodies), json.space, builder.marker("</tool_call>")]))
         if isOpen { return body }
-        let call = try builder.rule(.sequence([.text("<tool_call>"), body]))
+        let call = try builder.rule(.sequence([builder.marker("<tool_call>"), body]))
         return isSingle ? call : .sequence([call, .times(.sequence([json.space, call]), least: 0, most: 31)])
     }
 
     private static func jsonBody(
-        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, _ builder: inout GrammarBuilder
+        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, isLenient: Bool, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
         var head = Array("{\"name\": ".utf8)
         JSONValue.writeString(name, to: &head)
         head += ", \"arguments\": ".utf8
-        return .sequence([.literal(head), try JSONSchemaGrammar.part(schema, json: json, &builder), .text("}")])
+        let arguments = try JSONSchemaGrammar.part(schema, json: json, isLenient: isLenient, &builder)
+        return .sequence([.literal(head), arguments, .text("}")])
     }
 
     /// Strings are written without quotes, and cannot have a "<" then.
     private static func xmlBody(
-        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, _ builder: inout GrammarBuilder
+        _ name: String, _ schema: JSONValue, _ json: JSONGrammar, isLenient: Bool, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
         let required = Set((schema["required"]?.array ?? []).compactMap(\.string))
         var parts: [Part] = [.text("<function=\(name)>\n")]
@@ -57,7 +65,7 @@ enum CallGrammar {
             } else if value["type"] == "string", value["enum"] == nil {
                 text = .times(CharacterRanges.all.subtracting(CharacterRanges("<")).utf8, least: 0, most: nil)
             } else {
-                text = try JSONSchemaGrammar.part(value, json: json, &builder)
+                text = try JSONSchemaGrammar.part(value, json: json, isLenient: isLenient, &builder)
             }
             let parameter = try builder.rule(
                 .sequence([.text("<parameter=\(key)>\n"), text, .text("\n</parameter>\n")]))

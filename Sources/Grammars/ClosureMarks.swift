@@ -7,6 +7,7 @@ struct ClosureMarks {
         var exact: Int32 = 0
         /// The fewest rounds read, where they are compared.
         var fewest: Int32 = 0
+        var memo: Int32 = 0
         var epoch: UInt32 = 0
     }
 
@@ -29,7 +30,7 @@ struct ClosureMarks {
         if count * 2 >= entries.count { grow() }
         let entry = Entry(
             element: frame.element, parent: frame.parent, exact: isComparable ? -1 : frame.count, fewest: frame.count,
-            epoch: epoch)
+            memo: frame.memo, epoch: epoch)
         let place = place(of: entry)
         guard entries[place].epoch == epoch else {
             entries[place] = entry
@@ -44,11 +45,12 @@ struct ClosureMarks {
     /// Where an entry is, or where it belongs.
     private func place(of entry: Entry) -> Int {
         let low = UInt64(UInt32(bitPattern: entry.element)) | UInt64(UInt32(bitPattern: entry.parent)) << 32
-        let mixed = (low ^ seed >> 7).multipliedFullWidth(by: seed ^ UInt64(UInt32(bitPattern: entry.exact)))
+        let mixed = (low ^ seed >> 7).multipliedFullWidth(
+            by: seed ^ UInt64(UInt32(bitPattern: entry.exact)) ^ UInt64(UInt32(bitPattern: entry.memo)) << 32)
         var place = Int(truncatingIfNeeded: mixed.high ^ mixed.low) & (entries.count - 1)
         while entries[place].epoch == epoch,
             entries[place].element != entry.element || entries[place].parent != entry.parent
-                || entries[place].exact != entry.exact
+                || entries[place].exact != entry.exact || entries[place].memo != entry.memo
         {
             place = (place + 1) & (entries.count - 1)
         }

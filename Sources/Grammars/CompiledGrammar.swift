@@ -61,6 +61,11 @@ public final class CompiledGrammar: Sendable {
     /// The bytes of a token; none for one that cannot be constrained.
     func text(of token: Int32) -> ArraySlice<UInt8> { trie.text(of: token) }
 
+    /// What keeps the token's text from being written by other tokens; `nil` for one that is no marker.
+    func markerGuard(of token: Int32) -> MarkerGuard? {
+        trie.markerTexts[token].map { MarkerGuard(marker: $0, trie) }
+    }
+
     func withMasks<Result>(_ body: (inout GrammarMasks) -> sending Result) -> sending Result {
         masks.withLock { body(&$0) }
     }

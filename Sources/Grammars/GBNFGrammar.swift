@@ -163,7 +163,7 @@ struct GBNFGrammar {
                 text.append(try character(scalar))
             }
             guard take("\"") else { throw error("has an unterminated literal") }
-            return .text(String(text))
+            return builder.markedText(String(text))
         case "[":
             index += 1
             return try part(try characterClass())

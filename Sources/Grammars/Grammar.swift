@@ -8,6 +8,8 @@ struct Grammar: Sendable {
         case rule(Int32)
         /// The repetition with this number.
         case repetition(Int32)
+        /// A rule whose text differs in each round of the repetition that it stands in.
+        case distinct(Int32)
         case end
     }
 
@@ -18,6 +20,8 @@ struct Grammar: Sendable {
         var least: Int32
         /// `nil`: any number of rounds.
         var most: Int32?
+        /// What is read in the first round instead of `body`.
+        var first: Int32?
     }
 
     var elements: [Element] = []
@@ -31,6 +35,8 @@ struct Grammar: Sendable {
     /// Where the sequences of each rule begin in `starts`, and behind the last one their number.
     var firstStarts: [Int32] = [0]
     var root: Int32 = 0
+    /// Whether any element is distinct.
+    var hasDistinct = false
 
     /// Where the sequences of `rule` begin.
     func sequences(of rule: Int32) -> ArraySlice<Int32> {
@@ -43,6 +49,16 @@ public struct GrammarError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Where in what was given, such as `properties.name.pattern`; empty for all of it.
     public var path: String
     public var reason: String
+    /// What kind of mistake it is: not part of the text.
+    enum Kind: Sendable { case refused, exceedsLimit, allowsNothing }
+    var kind = Kind.refused
+
+    init(path: String, reason: String, kind: Kind = .refused) {
+        (self.path, self.reason, self.kind) = (path, reason, kind)
+    }
+
+    /// Whether going on is of no use: a bound was exceeded, or the request has ended.
+    var isLimit: Bool { kind == .exceedsLimit }
 
     public var description: String { path.isEmpty ? reason : "\(path): \(reason)" }
 
@@ -50,5 +66,6 @@ public struct GrammarError: Error, Sendable, Hashable, CustomStringConvertible {
     public static let tooManyInUse = GrammarError(path: "", reason: "was not compiled: too many grammars are in use")
 
     /// The work was cancelled: nobody reads the error.
-    static let cancelled = GrammarError(path: "", reason: "was not compiled: the request has ended")
+    static let cancelled = GrammarError(
+        path: "", reason: "was not compiled: the request has ended", kind: .exceedsLimit)
 }

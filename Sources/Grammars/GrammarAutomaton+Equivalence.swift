@@ -7,8 +7,8 @@ extension GrammarAutomaton {
         /// It is the mask of this state.
         case whole(State)
         /// It has the tokens that `inside`, where the lexeme is all there is, allows, and those that go on from `behind` where
-        /// the lexeme ends.
-        case lexeme(inside: State, behind: State)
+        /// the lexeme ends. A lexeme that is to differ from others has fewer of both; nothing else does behind it.
+        case lexeme(inside: State, behind: State, isDistinct: Bool)
     }
 
     /// - Parameter longestToken: bytes of the longest token.
@@ -18,11 +18,17 @@ extension GrammarAutomaton {
             let inside = try normalized(stacks, above: back, longestToken)
         {
             begin()
-            if back != GrammarFrames.none { work.append(frames[back]) }
+            let isDistinct = back != GrammarFrames.none && frames.records[Int(back)].distinct == back
+            if isDistinct {
+                work.append(try behindAnyDistinct(frames[back]))
+            } else if back != GrammarFrames.none {
+                work.append(frames[back])
+            }
             let before = steps
-            let behind =
+            var behind =
                 back == GrammarFrames.none ? number(of: Stacks(tops: [], accepts: true)) : try finish(from: before)
-            return .lexeme(inside: inside, behind: behind)
+            if behind == Self.dead { behind = number(of: Stacks(tops: [], accepts: false)) }
+            return .lexeme(inside: inside, behind: behind, isDistinct: isDistinct)
         }
         return .whole(try normalized(stacks, above: GrammarFrames.none, longestToken) ?? state)
     }
@@ -58,7 +64,7 @@ extension GrammarAutomaton {
             guard count <= Self.mostNormalizedInAll else { return nil }
             var parent = GrammarFrames.none
             for below in path.reversed() {
-                parent = try frame(below.element, parent, normalized(below, longestToken))
+                parent = try frame(below.element, parent, normalized(below, longestToken), memo: below.memo)
             }
             if seen.insert(parent).inserted { tops.append(parent) }
         }

@@ -23,6 +23,7 @@ extension GrammarAutomaton {
         for root in roots where root >= 0 { isKept[Int(root)] = true }
         let kept = records.indices.filter { isKept[$0] }
         let frameNumbers = frames.keep(kept.lazy.flatMap { [records] in records[$0].stacks.tops })
+        if grammar.hasDistinct { forgetTexts() }
         let count = (isKept.lastIndex(of: true) ?? -1) + 1
         records.removeSubrange(count...)
         table.removeSubrange((count * classes.count)...)

@@ -40,6 +40,7 @@ struct GrammarAutomaton {
     let grammar: Grammar
     let classes: ByteClasses
     var frames = GrammarFrames()
+    var distinct = DistinctTexts()
     /// By state; those of `free` are empty.
     var records: [Record] = []
     var free: [State] = []
@@ -49,7 +50,7 @@ struct GrammarAutomaton {
     /// Bytes of the stacks of all states.
     var stackBytes = 0
     /// Steps that have been done in all.
-    private(set) var steps = 0
+    var steps = 0
 
     // Of the closure that is being made.
     var work: [GrammarFrames.Frame] = []
@@ -64,7 +65,7 @@ struct GrammarAutomaton {
 
     /// Bytes that states and frames take.
     var bytes: Int {
-        stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame
+        stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame + distinct.bytes
     }
 
     private var bytesPerState: Int { classes.count * MemoryLayout<Transition>.stride + 160 }
@@ -104,10 +105,12 @@ struct GrammarAutomaton {
             guard case .bytes(let set) = grammar.elements[Int(frame.element)],
                 classes.sets[Int(set)].contains(byteClass)
             else { continue }
-            work.append(GrammarFrames.Frame(element: frame.element + 1, parent: frame.parent))
+            let parent = grammar.hasDistinct ? try advanced(frame.parent, by: byte, from: before) : frame.parent
+            work.append(GrammarFrames.Frame(element: frame.element + 1, parent: parent))
             try close(from: before)
         }
-        let next = try finish(from: before)
+        var next = try finish(from: before)
+        if grammar.hasDistinct { next = try droppingHopeless(next, from: before) }
         let transition = Transition(next: next, cost: Int32(steps - before))
         table[Int(state) * classes.count + Int(byteClass)] = transition
         return transition
@@ -137,9 +140,12 @@ struct GrammarAutomaton {
         }
     }
 
-    mutating func frame(_ element: Int32, _ parent: Int32, _ count: Int32 = 0) throws(GrammarLimit) -> Int32 {
+    mutating func frame(
+        _ element: Int32, _ parent: Int32, _ count: Int32 = 0, memo: Int32 = 0
+    ) throws(GrammarLimit) -> Int32 {
         guard frames.depth(of: parent) < Self.mostDepth else { throw .depth(Self.mostDepth) }
-        return frames.number(of: GrammarFrames.Frame(element: element, parent: parent, count: count), in: grammar)
+        return frames.number(
+            of: GrammarFrames.Frame(element: element, parent: parent, count: count, memo: memo), in: grammar)
     }
 
     /// Where reading goes on behind an element. One at the end of its rule needs no frame: loops do not pile up.
@@ -160,6 +166,15 @@ struct GrammarAutomaton {
                 if marks.insert(next, isComparable: false) { tops.append(try frame(element, parent)) }
             case .rule(let rule):
                 if marks.insert(next, isComparable: false) { push(rule: rule, parent: try back(element, parent)) }
+            case .distinct(let rule):
+                guard marks.insert(next, isComparable: false) else { continue }
+                if next.count == 0 {
+                    // What is closed takes no further text.
+                    guard frames[parent].memo != DistinctTexts.closed else { continue }
+                    push(rule: rule, parent: try frame(element, parent, 1))
+                } else if let behind = try behindDistinct(next) {
+                    work.append(behind)
+                }
             case .repetition(let number):
                 let repetition = grammar.repetitions[Int(number)]
                 let mayEnd = next.count >= repetition.least
@@ -168,9 +183,12 @@ struct GrammarAutomaton {
                 if mayEnd { work.append(GrammarFrames.Frame(element: element + 1, parent: parent)) }
                 guard next.count < repetition.most ?? .max else { continue }
                 // Beyond the least, an endless repetition counts no longer.
-                let rounds = repetition.most == nil ? min(next.count + 1, repetition.least) : next.count + 1
-                let back = repetition.most == 1 ? try back(element, parent) : try frame(element, parent, rounds)
-                push(rule: repetition.body, parent: back)
+                let enough = repetition.first == nil ? repetition.least : max(repetition.least, 1)
+                let rounds = repetition.most == nil ? min(next.count + 1, enough) : next.count + 1
+                let isOnce = repetition.most == 1 && repetition.first == nil
+                let back =
+                    isOnce ? try back(element, parent) : try frame(element, parent, rounds, memo: next.memo)
+                push(rule: next.count == 0 ? repetition.first ?? repetition.body : repetition.body, parent: back)
             }
         }
     }

@@ -10,6 +10,10 @@ struct GrammarBuilder {
         case choice([Part])
         /// At most `most` times; `nil`: any number of times.
         case times(Part, least: Int, most: Int?)
+        /// The same with another part in the first round.
+        case list(first: Part, then: Part, least: Int, most: Int?)
+        /// A rule whose text differs in each round of the list that it stands in: not deeper than in a part of the list.
+        case distinct(Part)
         case rule(Int)
 
         static func text(_ text: String) -> Part { .literal(Array(text.utf8)) }
@@ -23,6 +27,8 @@ struct GrammarBuilder {
     /// again, names that are tried with patterns.
     static let mostVisits = 100_000
 
+    /// What stands for each marker that is one token; see ``VocabularyTrie/markers``.
+    private let markers: [String: [UInt8]]
     private var grammar = Grammar()
     /// Where the sequences of each rule begin.
     private var rules: [[Int32]] = []
@@ -31,6 +37,25 @@ struct GrammarBuilder {
     private var repetitionNumbers: [Grammar.Repetition: Int32] = [:]
     private var written = 0
     private var visits = 0
+    /// Why the grammar may have no text: where the first part without one was met.
+    private var emptiness: GrammarError?
+
+    init(markers: [String: [UInt8]] = [:]) {
+        self.markers = markers
+    }
+
+    /// What structures a reply: its token where the vocabulary has one, else its text.
+    func marker(_ text: String) -> Part { .literal(markers[text] ?? Array(text.utf8)) }
+
+    /// A text with all markers inside. O(length * markers).
+    func markedText(_ text: String) -> Part {
+        var bytes = Array(text.utf8)
+        for (name, token) in markers.sorted(by: { $0.key < $1.key }) {
+            let name = Array(name.utf8)
+            for range in bytes.ranges(of: name).reversed() { bytes.replaceSubrange(range, with: token) }
+        }
+        return .literal(bytes)
+    }
 
     /// A rule that is to be defined later, once.
     mutating func declare(isLexeme: Bool = false) -> Int {
@@ -67,12 +92,20 @@ struct GrammarBuilder {
         visits += steps
         guard visits <= Self.mostVisits else {
             throw GrammarError(
-                path: "", reason: "is too complex: compiling it takes more than \(Self.mostVisits) steps")
+                path: "", reason: "is too complex: compiling it takes more than \(Self.mostVisits) steps",
+                kind: .exceedsLimit)
         }
         if before >> 10 != visits >> 10, Cancellation.isRequested { throw .cancelled }
     }
 
-    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end.
+    /// Notes a part without any text. The grammar may have texts all the same; otherwise this is why it has none.
+    mutating func noteEmpty(_ error: GrammarError) {
+        guard emptiness == nil else { return }
+        emptiness = error
+        emptiness?.kind = .allowsNothing
+    }
+
+    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end, and when there is no text.
     mutating func finish(root: Part) throws(GrammarError) -> Grammar {
         let rule = declare()
         try define(rule, root)
@@ -83,6 +116,9 @@ struct GrammarBuilder {
             grammar.firstStarts.append(Int32(grammar.starts.count))
         }
         try GrammarProgress.check(&grammar)
+        guard try GrammarProductivity.prune(&grammar) else {
+            throw emptiness ?? GrammarError(path: "", reason: "matches nothing", kind: .allowsNothing)
+        }
         return grammar
     }
 
@@ -90,7 +126,8 @@ struct GrammarBuilder {
         let before = written
         written += elements
         guard written <= Self.mostElements else {
-            throw GrammarError(path: "", reason: "is too large: more than \(Self.mostElements) grammar elements")
+            throw GrammarError(
+                path: "", reason: "is too large: more than \(Self.mostElements) grammar elements", kind: .exceedsLimit)
         }
         if before >> 12 != written >> 12, Cancellation.isRequested { throw .cancelled }
     }
@@ -116,6 +153,16 @@ struct GrammarBuilder {
             let repetition = Grammar.Repetition(
                 body: Int32(try ruleNumber(part)), least: Int32(clamping: least), most: most.map(Int32.init(clamping:)))
             elements.append(.repetition(number(of: repetition)))
+        case .list(let first, let then, let least, let most):
+            try count(1)
+            let (body, first) = (Int32(try ruleNumber(then)), Int32(try ruleNumber(first)))
+            let repetition = Grammar.Repetition(
+                body: body, least: Int32(clamping: least), most: most.map(Int32.init(clamping:)), first: first)
+            elements.append(.repetition(number(of: repetition)))
+        case .distinct(let part):
+            try count(1)
+            grammar.hasDistinct = true
+            elements.append(.distinct(Int32(try ruleNumber(part))))
         case .rule(let rule):
             try count(1)
             elements.append(.rule(Int32(rule)))

@@ -43,12 +43,15 @@ public final class GrammarCompiler: Sendable {
     public static let mostLive = 64
 
     private let tokens: @Sendable () -> [[UInt8]]
+    private let markers: [String: Int32]
     private let memory = Mutex(Memory())
 
-    /// - Parameter tokens: gives what ``VocabularyTrie/init(tokens:)`` takes; called for the first grammar, and again for the
-    ///   next one where that was cancelled.
-    public init(tokens: @escaping @Sendable () -> [[UInt8]]) {
-        self.tokens = tokens
+    /// - Parameters:
+    ///   - markers: the tokens of ``GrammarSource/markers`` that the vocabulary has.
+    ///   - tokens: gives what ``VocabularyTrie/init(tokens:markers:)`` takes; called for the first grammar, and again for the
+    ///     next one where that was cancelled.
+    public init(markers: [String: Int32] = [:], tokens: @escaping @Sendable () -> [[UInt8]]) {
+        (self.markers, self.tokens) = (markers, tokens)
     }
 
     /// At most some 200 ms, and once 250 ms for 200,000 tokens of the vocabulary; asks ``Cancellation/isRequested``.
@@ -83,7 +86,7 @@ public final class GrammarCompiler: Sendable {
     /// Made when it is first needed: most servers never do.
     private func trie() throws(GrammarError) -> VocabularyTrie {
         if let trie = memory.withLock({ $0.trie }) { return trie }
-        let trie = VocabularyTrie(tokens: tokens())
+        let trie = VocabularyTrie(tokens: tokens(), markers: markers)
         guard !Cancellation.isRequested else { throw .cancelled }
         memory.withLock { $0.trie = trie }
         return trie

@@ -8,8 +8,11 @@ struct GrammarFrames {
         var element: Int32
         /// Where it goes on when the rule of that element has been read.
         var parent: Int32
-        /// Rounds that were read, where `element` is a repetition.
+        /// Rounds that were read, where `element` is a repetition. Where it is distinct, 1 and the number of the text that has
+        /// been read of it (``DistinctTexts``), or 0 before its beginning.
         var count: Int32 = 0
+        /// Where `element` is a repetition: the set of its distinct texts.
+        var memo: Int32 = 0
     }
 
     struct Record {
@@ -17,6 +20,8 @@ struct GrammarFrames {
         var depth: Int32
         /// Where the outermost lexeme that the frame is in goes on; `nil`: it is in none.
         var lexemeReturn: Int32?
+        /// The distinct element that the frame is inside of, or is; `none`: it is in none.
+        var distinct: Int32
         /// Equal for stacks that differ in counts only which can be compared: those of rounds that need not be read.
         var shape: UInt64
         /// Whether such counts are in the stack.
@@ -44,13 +49,13 @@ struct GrammarFrames {
             place = (place + 1) & (table.count - 1)
         }
         let number = Int32(records.count)
-        records.append(record(of: frame, in: grammar))
+        records.append(record(of: frame, number, in: grammar))
         table[place] = number
         if records.count * 2 > table.count { rebuildTable(table.count * 2) }
         return number
     }
 
-    private func record(of frame: Frame, in grammar: Grammar) -> Record {
+    private func record(of frame: Frame, _ number: Int32, in grammar: Grammar) -> Record {
         let parent = frame.parent == Self.none ? nil : records[Int(frame.parent)]
         var lexemeReturn = parent?.lexemeReturn
         if lexemeReturn == nil, grammar.isInLexeme[Int(frame.element)] { lexemeReturn = frame.parent }
@@ -61,9 +66,12 @@ struct GrammarFrames {
                 false
             }
         var shape = (parent?.shape ?? 0) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(UInt32(bitPattern: frame.element)) &+ 1
+        if frame.memo != 0 { shape = shape &* 0xA24B_AED4_963E_E407 &+ UInt64(UInt32(bitPattern: frame.memo)) }
         if !isComparable { shape = shape &* 0xD6E8_FEB8_6659_FD93 &+ UInt64(UInt32(bitPattern: frame.count)) }
+        let isDistinct = if case .distinct = grammar.elements[Int(frame.element)] { frame.count > 0 } else { false }
         return Record(
-            frame: frame, depth: (parent?.depth ?? 0) + 1, lexemeReturn: lexemeReturn, shape: shape ^ shape >> 29,
+            frame: frame, depth: (parent?.depth ?? 0) + 1, lexemeReturn: lexemeReturn,
+            distinct: isDistinct ? number : parent?.distinct ?? Self.none, shape: shape ^ shape >> 29,
             isCounted: isComparable || parent?.isCounted ?? false)
     }
 
@@ -84,6 +92,7 @@ struct GrammarFrames {
             var record = records[index]
             if record.frame.parent != Self.none { record.frame.parent = numbers[Int(record.frame.parent)] }
             if let back = record.lexemeReturn, back != Self.none { record.lexemeReturn = numbers[Int(back)] }
+            if record.distinct != Self.none { record.distinct = numbers[Int(record.distinct)] }
             kept.append(record)
         }
         records = kept
@@ -91,6 +100,17 @@ struct GrammarFrames {
         while size < records.count * 4 { size *= 2 }
         rebuildTable(size)
         return numbers
+    }
+
+    /// Gives the texts of distinct elements, and the sets of them, their new numbers.
+    mutating func renumber(texts: [Int32], sets: [Int32], in grammar: Grammar) {
+        for index in records.indices {
+            if records[index].frame.memo > 0 { records[index].frame.memo = sets[Int(records[index].frame.memo)] }
+            if case .distinct = grammar.elements[Int(records[index].frame.element)], records[index].frame.count > 0 {
+                records[index].frame.count = texts[Int(records[index].frame.count) - 1] + 1
+            }
+        }
+        rebuildTable(table.count)
     }
 
     private mutating func rebuildTable(_ size: Int) {
@@ -105,7 +125,7 @@ struct GrammarFrames {
     private func slot(of frame: Frame) -> Int {
         let low = UInt64(UInt32(bitPattern: frame.element)) | UInt64(UInt32(bitPattern: frame.parent)) << 32
         let mixed = (low ^ HashSeed.low).multipliedFullWidth(
-            by: HashSeed.high ^ UInt64(UInt32(bitPattern: frame.count)))
+            by: HashSeed.high ^ UInt64(UInt32(bitPattern: frame.count)) ^ UInt64(UInt32(bitPattern: frame.memo)) << 32)
         return Int(truncatingIfNeeded: mixed.high ^ mixed.low) & (table.count - 1)
     }
 }
@@ -130,7 +150,7 @@ extension GrammarFrames {
             if a == b { return true }
             guard a != Self.none, b != Self.none else { return false }
             let (one, two) = (records[Int(a)].frame, records[Int(b)].frame)
-            guard one.element == two.element else { return false }
+            guard one.element == two.element, one.memo == two.memo else { return false }
             if one.count != two.count {
                 guard one.count < two.count, case .repetition(let number) = grammar.elements[Int(one.element)],
                     one.count >= grammar.repetitions[Int(number)].least

@@ -77,9 +77,19 @@ struct GrammarMasks {
                     keep(walk.mask, of: like)
                     keep(walk.mask, of: state)
                 }
-            case .lexeme(let inside, let behind):
+            case .lexeme(let inside, let behind, let isDistinct):
                 if let (mask, exits) = lexemes[inside] {
-                    let walk = job.walk ?? TrieWalk(trie, from: behind, behind: exits, addingTo: mask)
+                    let walk: TrieWalk
+                    if let begun = job.walk {
+                        walk = begun
+                    } else if isDistinct {
+                        let before = automaton.steps
+                        let left = try automaton.distinctMask(of: state, trie, mask, exits)
+                        spent += automaton.steps - before
+                        walk = TrieWalk(trie, from: behind, behind: left.exits, addingTo: left.mask)
+                    } else {
+                        walk = TrieWalk(trie, from: behind, behind: exits, addingTo: mask)
+                    }
                     try finish(state, walk, units, &spent)
                 } else if let walk = try advance(Shared(state: inside, isLexeme: true), for: state, units, &spent) {
                     lexemes[inside] = (walk.mask, walk.exits)
@@ -152,7 +162,7 @@ struct GrammarMasks {
             needed += job.walk?.roots ?? []
             switch job.plan {
             case .whole(let like): needed.append(like)
-            case .lexeme(let inside, let behind): needed += [inside, behind]
+            case .lexeme(let inside, let behind, _): needed += [inside, behind]
             }
         }
         let isNeeded = Set(needed)

@@ -32,6 +32,9 @@ public struct GrammarMatcher: Sendable {
     private let start: CompiledGrammar.Position?
     private var phase: Phase
     private var place: Place
+    /// Of the token that the grammar stands behind. Were its text spelled by other tokens, the reply would be read as if the
+    /// grammar held, but it would not.
+    private var markerGuard: MarkerGuard?
 
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
         self.grammar = grammar
@@ -42,6 +45,10 @@ public struct GrammarMatcher: Sendable {
             case .answer(_, _, let isOpen): isOpen ? .reasoning : .start
             case .behind: .free
             }
+        switch scope {
+        case .reply: markerGuard = nil
+        case .answer(_, let token, _), .behind(let token): markerGuard = grammar.markerGuard(of: token)
+        }
         do throws(GrammarLimit) {
             let position = try grammar.startPosition()
             start = position
@@ -65,12 +72,13 @@ public struct GrammarMatcher: Sendable {
             advance(id)
         case (.reasoning, .answer(opening: _, closing: id, isOpen: _)), (.free, .behind(id)): begin()
         case (.grammar, _): advance(id)
-        case (.reasoning, _), (.free, _): break
+        case (.reasoning, _), (.free, _): markerGuard?.append(grammar.text(of: id))
         }
     }
 
     private mutating func begin() {
         phase = .grammar
+        markerGuard?.removeAll()
         guard let start else { return }
         place = .pending(from: start, token: nil)
         takeKnownStep()
@@ -131,6 +139,7 @@ public struct GrammarMatcher: Sendable {
 
     /// The tokens that may come next; `nil`: any, as far as is known.
     public var mask: TokenMask? {
+        guard holds else { return markerGuard?.mask }
         guard let step else { return nil }
         guard case .start = phase, case .answer(let opening, _, _) = scope else { return step.mask }
         return step.mask.inserting(opening)

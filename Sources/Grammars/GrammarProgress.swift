@@ -25,36 +25,50 @@ struct GrammarProgress {
     }
 
     /// The rule that must be nullable so that the element is; `nil` for what never is or always is.
-    private func condition(_ element: Grammar.Element) -> (isNullable: Bool, rule: Int32?) {
+    private func condition(_ element: Grammar.Element, _ isNullable: [Bool]) -> (isFulfilled: Bool, rule: Int32?) {
         switch element {
         case .bytes, .end: return (false, nil)
-        case .rule(let rule): return (isNullable[Int(rule)], rule)
+        case .rule(let rule), .distinct(let rule): return (isNullable[Int(rule)], rule)
         case .repetition(let number):
             let repetition = grammar.repetitions[Int(number)]
             return (repetition.least == 0 || isNullable[Int(repetition.body)], repetition.body)
         }
     }
 
-    /// Each sequence waits at its first element that is not nullable yet, and goes on when that element's rule is.
-    private mutating func findNullable() {
+    private func condition(_ element: Grammar.Element) -> (isNullable: Bool, rule: Int32?) {
+        let (isNullable, rule) = condition(element, isNullable)
+        return (isNullable, rule)
+    }
+
+    private mutating func findNullable() { isNullable = Self.rules(of: grammar, condition) }
+
+    /// The rules that have a sequence whose every element fulfils a condition. O(elements): each sequence waits at its first
+    /// element that does not yet, and goes on when that element's rule does.
+    ///
+    /// - Parameter condition: of an element and the rules found so far: whether it is fulfilled, and the rule that it waits for.
+    static func rules(
+        of grammar: Grammar, _ condition: (Grammar.Element, [Bool]) -> (isFulfilled: Bool, rule: Int32?)
+    ) -> [Bool] {
+        var found = [Bool](repeating: false, count: grammar.firstStarts.count - 1)
         var waiting: [Int32: [(rule: Int32, index: Int)]] = [:]
         var work: [(rule: Int32, index: Int)] = []
-        for rule in isNullable.indices {
+        for rule in found.indices {
             for start in grammar.sequences(of: Int32(rule)) { work.append((Int32(rule), Int(start))) }
         }
         var checkpoint = CancellationCheck()
         while let (rule, start) = work.popLast() {
-            if checkpoint.mustStop() { return }
+            if checkpoint.mustStop() { return found }
             var index = start
-            guard !isNullable[Int(rule)] else { continue }
-            while condition(grammar.elements[index]).isNullable { index += 1 }
+            guard !found[Int(rule)] else { continue }
+            while grammar.elements[index] != .end, condition(grammar.elements[index], found).isFulfilled { index += 1 }
             if grammar.elements[index] == .end {
-                isNullable[Int(rule)] = true
+                found[Int(rule)] = true
                 work += waiting.removeValue(forKey: rule) ?? []
-            } else if let needed = condition(grammar.elements[index]).rule {
+            } else if let needed = condition(grammar.elements[index], found).rule {
                 waiting[needed, default: []].append((rule, index))
             }
         }
+        return found
     }
 
     /// Depth first over the rules that a rule may begin with; iterative, because a chain may be as long as the grammar.

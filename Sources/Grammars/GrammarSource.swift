@@ -1,3 +1,4 @@
+import Basics
 import JSON
 
 /// What a reply has to be like, as a request says it.
@@ -12,6 +13,10 @@ public enum GrammarSource: Sendable, Hashable {
     case choice([String])
     /// What the rule `root` of a grammar in GBNF reads; see ``GBNFGrammar``.
     case gbnf(String)
+    /// What the rule `start` of a grammar in Lark's notation reads; see ``LarkGrammar``.
+    case lark(String)
+    /// Text with parts that follow schemas; see ``StructuralTagGrammar``.
+    case structuralTag(JSONValue)
     /// Calls of tools, which are as in the API.
     ///
     /// - isSingle: one call only.
@@ -26,6 +31,19 @@ public enum GrammarSource: Sendable, Hashable {
         case xml
     }
 
+    /// The texts that a reply's parts are told apart by. Each is one token in most vocabularies.
+    public static let markers = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
+
+    /// A grammar in the notation that its text is in, as vLLM tells them apart: Lark's unless a rule is written with `::=`.
+    public static func grammar(_ text: String) -> GrammarSource {
+        LarkGrammar.isLikely(text) ? .lark(text) : .gbnf(text)
+    }
+
+    /// Structural tags in the newer form, with `format`, or in the older one, with `structures` and `triggers`.
+    public static func structuralTags(_ tag: JSONValue) -> GrammarSource {
+        .structuralTag(tag["format"] ?? StructuralTagGrammar.format(ofOlder: tag))
+    }
+
     /// Bytes of a schema, an expression, or all choices together, at most.
     public static let mostBytes = 256 << 10
 
@@ -35,7 +53,8 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: 0
         case .jsonSchema(let schema): schema.serialized.count
         case .regex(let pattern): pattern.utf8.count
-        case .gbnf(let text): text.utf8.count
+        case .gbnf(let text), .lark(let text): text.utf8.count
+        case .structuralTag(let format): format.serialized.count
         case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
         case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
         }
@@ -47,7 +66,8 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonObject: 0
         case .jsonSchema(let schema): schema.memoryBytes
         case .regex(let pattern): pattern.utf8.count
-        case .gbnf(let text): text.utf8.count
+        case .gbnf(let text), .lark(let text): text.utf8.count
+        case .structuralTag(let format): format.memoryBytes
         case .choice(let texts): JSONValue.array(texts.map(JSONValue.string)).memoryBytes
         case .calls(let tools, _, _, _): JSONValue.array(tools).memoryBytes
         }
@@ -60,7 +80,8 @@ public enum GrammarSource: Sendable, Hashable {
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
     ) throws(GrammarError) -> CompiledGrammar {
-        let compiled = CompiledGrammar(try grammar(beginsWithSpace: beginsWithSpace), trie)
+        let compiled = CompiledGrammar(
+            try grammar(beginsWithSpace: beginsWithSpace, markers: trie.markers), trie)
         let isEmpty: Bool
         do throws(GrammarLimit) {
             isEmpty = compiled.isDeadEnd(try compiled.startPosition())
@@ -77,12 +98,32 @@ public enum GrammarSource: Sendable, Hashable {
         case .jsonSchema(let schema): .jsonSchema(schema.detached)
         case .calls(let tools, let format, let isSingle, let isOpen):
             .calls(tools.map(\.detached), format, isSingle: isSingle, isOpen: isOpen)
-        case .jsonObject, .regex, .choice, .gbnf: self
+        case .structuralTag(let format): .structuralTag(format.detached)
+        case .jsonObject, .regex, .choice, .gbnf, .lark: self
         }
     }
 
-    func grammar(beginsWithSpace: Bool = false) throws(GrammarError) -> Grammar {
-        var builder = GrammarBuilder()
+    /// - Parameter markers: as in ``VocabularyTrie/markers``.
+    func grammar(
+        beginsWithSpace: Bool = false, markers: [String: [UInt8]] = [:]
+    ) throws(GrammarError) -> Grammar {
+        do throws(GrammarError) {
+            return try builtGrammar(beginsWithSpace: beginsWithSpace, markers: markers)
+        } catch {
+            guard case .calls(let tools, let format, let isSingle, let isOpen) = self, error.isLimit,
+                error != .cancelled
+            else { throw error }
+            // Schemas that need not be followed strictly are refused for no reason, not even their size.
+            let free = GrammarSource.calls(
+                tools.map(\.withoutSchemaUnlessStrict), format, isSingle: isSingle, isOpen: isOpen)
+            return try free.builtGrammar(beginsWithSpace: beginsWithSpace, markers: markers)
+        }
+    }
+
+    private func builtGrammar(
+        beginsWithSpace: Bool, markers: [String: [UInt8]]
+    ) throws(GrammarError) -> Grammar {
+        var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
         guard beginsWithSpace else { return try builder.finish(root: body) }
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
@@ -99,6 +140,9 @@ public enum GrammarSource: Sendable, Hashable {
                 tools, format, isSingle: isSingle, isOpen: isOpen, json: try JSONGrammar(&builder), &builder)
         case .regex(let pattern): return try RegexGrammar.part(pattern, searches: false, &builder) { $0.utf8 }
         case .gbnf(let text): return try GBNFGrammar.part(text, &builder)
+        case .lark(let text): return try LarkGrammar.part(text, &builder)
+        case .structuralTag(let format):
+            return try StructuralTagGrammar.part(format, json: try JSONGrammar(&builder), &builder)
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
                 throw GrammarError(path: "", reason: "needs at least one string, and none that is empty")
@@ -119,6 +163,10 @@ extension GrammarSource {
             schema.write(to: &key)
         case .regex(let pattern): key += [2] + pattern.utf8
         case .gbnf(let text): key += [3] + text.utf8
+        case .lark(let text): key += [6] + text.utf8
+        case .structuralTag(let format):
+            key.append(7)
+            format.write(to: &key)
         case .choice(let texts):
             key.append(4)
             for text in texts { JSONValue.writeString(text, to: &key) }
@@ -127,5 +175,17 @@ extension GrammarSource {
             for tool in tools { tool.write(to: &key) }
         }
         return key
+    }
+}
+
+extension JSONValue {
+    /// A tool whose arguments may be any object, unless they are to follow its schema.
+    public var withoutSchemaUnlessStrict: JSONValue {
+        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
+            return self
+        }
+        function["parameters"] = ["type": "object"]
+        tool["function"] = .object(function)
+        return .object(tool)
     }
 }

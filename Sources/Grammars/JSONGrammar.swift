@@ -12,9 +12,6 @@ struct JSONGrammar {
     let value: GrammarBuilder.Part
     let object: GrammarBuilder.Part
 
-    /// Digits of a number, so that it ends too.
-    private static let mostDigits = 17
-
     init(_ builder: inout GrammarBuilder) throws(GrammarError) {
         let indentation = GrammarBuilder.Part.times(.bytes(ByteSet(0x20...0x20)), least: 0, most: 32)
         space = try builder.rule(.choice([.nothing, .text(" "), .sequence([.text("\n"), indentation])]))
@@ -23,7 +20,7 @@ struct JSONGrammar {
         string = try builder.rule(
             .sequence([.text("\""), .times(character, least: 0, most: nil), .text("\"")]), isLexeme: true)
         integer = try builder.rule(
-            .sequence([.optional(.text("-")), Self.integer(from: 0, to: nil)]), isLexeme: true)
+            .sequence([.optional(.text("-")), NumberDigits.integer(([], nil))]), isLexeme: true)
         number = try builder.rule(
             .sequence([integer, .optional(Self.fraction), .optional(Self.exponent)]), isLexeme: true)
         let any = builder.declare()
@@ -51,7 +48,7 @@ struct JSONGrammar {
     }
 
     static let fraction = GrammarBuilder.Part.sequence([
-        .text("."), .times(.bytes(ByteSet(0x30...0x39)), least: 1, most: mostDigits),
+        .text("."), .times(.bytes(ByteSet(0x30...0x39)), least: 1, most: NumberRange.mostDigits),
     ])
     private static let exponent = GrammarBuilder.Part.sequence([
         .choice([.text("e"), .text("E")]), .optional(.choice([.text("+"), .text("-")])),
@@ -97,63 +94,6 @@ struct JSONGrammar {
                 JSONValue.writeString(String(Character(scalar)), to: &text)
                 choices.append(.literal(Array(text.dropFirst().dropLast())))
             }
-        }
-        return choices.count == 1 ? choices[0] : .choice(choices)
-    }
-}
-
-extension JSONGrammar {
-    /// Whole numbers from `low` to `high`, both at least 0, without a sign.
-    static func integer(from low: UInt64, to high: UInt64?) -> GrammarBuilder.Part {
-        var choices: [GrammarBuilder.Part] = []
-        guard let high else {
-            // All of as many digits as `low` and above it, then all longer ones.
-            let digits = String(low).utf8.count
-            let top = UInt64(String(repeating: "9", count: digits)) ?? .max
-            choices.append(integer(from: low, to: top))
-            let digit = ByteSet(0x30...0x39)
-            if digits < mostDigits {
-                choices.append(
-                    .sequence([
-                        .bytes(ByteSet(0x31...0x39)), .times(.bytes(digit), least: digits, most: mostDigits - 1),
-                    ]))
-            }
-            return .choice(choices)
-        }
-        var start = low
-        while start <= high {
-            let count = String(start).utf8.count
-            let end = min(high, UInt64(String(repeating: "9", count: count)) ?? .max)
-            choices.append(digits(Array(String(start).utf8), Array(String(end).utf8)))
-            guard end < high else { break }
-            start = end + 1
-        }
-        return choices.count == 1 ? choices[0] : .choice(choices)
-    }
-
-    /// Numbers of equally many digits from `low` to `high`.
-    private static func digits(_ low: [UInt8], _ high: [UInt8]) -> GrammarBuilder.Part {
-        guard let first = low.first, let last = high.first else { return .nothing }
-        guard low.count > 1 else { return .bytes(ByteSet(first...last)) }
-        let (lowTail, highTail) = (Array(low.dropFirst()), Array(high.dropFirst()))
-        let (zeros, nines) = (lowTail.map { _ in UInt8(ascii: "0") }, lowTail.map { _ in UInt8(ascii: "9") })
-        if first == last { return .sequence([.literal([first]), digits(lowTail, highTail)]) }
-        var choices: [GrammarBuilder.Part] = []
-        var (from, to) = (first, last)
-        if lowTail != zeros {
-            choices.append(.sequence([.literal([first]), digits(lowTail, nines)]))
-            from += 1
-        }
-        if highTail != nines {
-            choices.append(.sequence([.literal([last]), digits(zeros, highTail)]))
-            to -= 1
-        }
-        if from <= to {
-            choices.append(
-                .sequence([
-                    .bytes(ByteSet(from...to)),
-                    .times(.bytes(ByteSet(0x30...0x39)), least: lowTail.count, most: lowTail.count),
-                ]))
         }
         return choices.count == 1 ? choices[0] : .choice(choices)
     }

@@ -4,240 +4,245 @@ import JSON
 /// valid suffices: members come in the order of `properties`, and those that a schema does not name are left out where it
 /// names some.
 ///
-/// A keyword that cannot be enforced is refused with its place; never ignored.
+/// A keyword that cannot be enforced is refused with its place; what is no keyword is an annotation.
 struct JSONSchemaGrammar {
     typealias Part = GrammarBuilder.Part
 
-    /// What says nothing about validity.
-    private static let annotations: Set<String> = [
-        "title", "description", "default", "examples", "example", "$schema", "$id", "id", "$comment", "deprecated",
-        "readOnly", "writeOnly", "$defs", "definitions", "contentMediaType", "contentEncoding", "contentSchema",
-    ]
-    private static let keywords: [String: Set<String>] = [
-        "object": ["properties", "required", "additionalProperties", "patternProperties"],
-        "array": ["items", "prefixItems", "minItems", "maxItems"],
-        "string": ["minLength", "maxLength", "pattern", "format"],
-        "number": ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
-        "integer": ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
-        "boolean": [], "null": [],
-    ]
-    private static let enforced = keywords.values.reduce(into: Set()) { $0.formUnion($1) }
-    private static let types = ["object", "array", "string", "number", "integer", "boolean", "null"]
-    private static let combining: Set<String> = ["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"]
-    static let mostRepetitions = 10_000
     private static let mostDepth = 100
 
-    private let root: JSONValue
+    let root: JSONValue
     /// Swapped with the caller's, since a copy would cost its whole length.
     var builder = GrammarBuilder()
     let json: JSONGrammar
+    /// Whether what cannot be enforced is left free instead of refused.
+    let isLenient: Bool
+    var validator: SchemaValidator
     /// Rules of what `$ref` names.
     private var references: [String: Int] = [:]
     private var depth = 0
 
     /// The part for a schema. O(size), or as many steps as ``GrammarBuilder/mostVisits``, where schemas are visited again.
     ///
+    /// - Parameter isLenient: whether what cannot be enforced is left free.
     /// - Throws: `GrammarError` that names the keyword at fault.
     static func part(
-        _ schema: JSONValue, json: JSONGrammar, _ builder: inout GrammarBuilder
+        _ schema: JSONValue, json: JSONGrammar, isLenient: Bool = false, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> GrammarBuilder.Part {
-        var compiler = JSONSchemaGrammar(root: schema, json: json)
+        var compiler = JSONSchemaGrammar(schema, json, isLenient)
         swap(&compiler.builder, &builder)
         defer { swap(&compiler.builder, &builder) }
-        return try compiler.part(schema, .root)
+        return try compiler.part([SchemaConjunct(schema: schema, path: .root)])
     }
 
-    private init(root: JSONValue, json: JSONGrammar) {
-        self.root = root
-        self.json = json
+    private init(_ root: JSONValue, _ json: JSONGrammar, _ isLenient: Bool) {
+        (self.root, self.json, self.isLenient) = (root, json, isLenient)
+        validator = SchemaValidator(root: root)
     }
 
-    mutating func part(_ schema: JSONValue, _ path: SchemaPath) throws(GrammarError) -> Part {
+    mutating func enter(_ path: SchemaPath) throws(GrammarError) {
         depth += 1
-        defer { depth -= 1 }
         guard depth <= Self.mostDepth else {
+            depth -= 1
             throw path.error("nests more than \(Self.mostDepth) schemas")
         }
-        if schema.bool == true { return json.value }
-        guard let object = schema.object else {
-            throw path.error(schema.bool == false ? "allows nothing" : "must be an object or true")
-        }
-        try builder.visit(1 + object.count)
-        try checkKeywords(object, path)
-        if object["allOf"] != nil || object["$ref"] != nil && Self.restricts(object, beside: "$ref") {
-            var merger = SchemaMerger()
-            try merge(object, into: &merger, path, [])
-            return try part(.object(merger.schema), path)
-        }
-        if let reference = object["$ref"] { return try referenced(reference, path.appending("$ref")) }
-        if let values = object["enum"] {
-            guard let values = values.array, !values.isEmpty else {
-                throw path.appending("enum").error("must be an array that is not empty")
+    }
+
+    mutating func leave() { depth -= 1 }
+
+    /// The part for values that are valid under all of some schemas.
+    mutating func part(_ conjuncts: [SchemaConjunct]) throws(GrammarError) -> Part {
+        let path = conjuncts.first?.path ?? .root
+        try enter(path)
+        defer { leave() }
+        let conjuncts = conjuncts.filter { $0.schema.bool != true }
+        guard !conjuncts.isEmpty else { return json.value }
+        do throws(GrammarError) {
+            let pointers = conjuncts.compactMap(\.reference)
+            if pointers.count == conjuncts.count {
+                return try referenced(pointers, path.appending("$ref"))
             }
-            return try literals(values, object, path.appending("enum"))
+            return try part(of: try shape(of: conjuncts))
+        } catch {
+            guard isLenient, !error.isLimit else { throw error }
+            return free(conjuncts)
         }
-        if let value = object["const"] { return try literals([value], object, path.appending("const")) }
-        for keyword in ["anyOf", "oneOf"] {
-            guard let schemas = object[keyword] else { continue }
-            guard !Self.restricts(object, beside: keyword) else { return try distributed(object, keyword, path) }
-            guard let schemas = schemas.array, !schemas.isEmpty else {
-                throw path.appending(keyword).error("must be an array that is not empty")
+    }
+
+    /// Any value of the types that schemas name.
+    private func free(_ conjuncts: [SchemaConjunct]) -> Part {
+        for conjunct in conjuncts {
+            switch conjunct.schema["type"]?.string {
+            case "object": return json.object
+            case "string": return json.string
+            case "integer": return json.integer
+            case "number": return json.number
+            case "boolean": return .choice([.text("true"), .text("false")])
+            default: break
             }
+        }
+        return json.value
+    }
+
+    mutating func part(of shape: SchemaShape) throws(GrammarError) -> Part {
+        try enter(shape.path)
+        defer { leave() }
+        try builder.visit()
+        if shape.values != nil { return try literals(shape) }
+        if !shape.choices.isEmpty { return try distributed(shape) }
+        if let exclusion = shape.exclusions.first {
+            var rest = shape
+            rest.exclusions.removeFirst()
+            let other = try self.shape(of: [exclusion])
             var choices: [Part] = []
-            for (index, schema) in schemas.enumerated() {
-                choices.append(try part(schema, path.appending(keyword, at: index)))
+            for shape in try remainder(of: rest, without: other, exclusion.path).shapes {
+                choices.append(try part(of: shape))
             }
-            return .choice(choices)
+            if choices.isEmpty { builder.noteEmpty(exclusion.path.error("leaves nothing")) }
+            return choices.count == 1 ? choices[0] : .choice(choices)
         }
-        return try typed(object, path)
-    }
-
-    /// Whether members beside `keyword` say something about validity.
-    private static func restricts(_ object: JSONObject, beside keyword: String) -> Bool {
-        object.contains { $0.name != keyword && !annotations.contains($0.name) }
-    }
-
-    private func checkKeywords(_ object: JSONObject, _ path: SchemaPath) throws(GrammarError) {
-        for (name, _) in object
-        where !Self.annotations.contains(name) && !Self.combining.contains(name)
-            && !Self.enforced.contains(name)
-        {
-            throw path.appending(name).error("cannot be enforced")
-        }
+        return try typed(shape)
     }
 }
 
-// MARK: Combining
+// MARK: References
 
 extension JSONSchemaGrammar {
-    private mutating func referenced(_ reference: JSONValue, _ path: SchemaPath) throws(GrammarError) -> Part {
-        guard let pointer = reference.string else { throw path.error("must be a string") }
-        if let rule = references[pointer] { return .rule(rule) }
-        let schema = try resolve(pointer, path)
+    /// One rule for what some pointers name together.
+    private mutating func referenced(_ pointers: [String], _ path: SchemaPath) throws(GrammarError) -> Part {
+        let pointers = Set(pointers).sorted()
+        let key = pointers.count == 1 ? pointers[0] : pointers.joined(separator: "\n")
+        if let rule = references[key] { return .rule(rule) }
+        var conjuncts: [SchemaConjunct] = []
+        for pointer in pointers {
+            let place = pointer == "#" ? SchemaPath.root : SchemaPath.root.appending(pointer)
+            conjuncts.append(SchemaConjunct(schema: try resolve(pointer, path), path: place))
+        }
         let rule = builder.declare()
-        references[pointer] = rule
-        let part = try part(schema, SchemaPath.root.appending(pointer))
-        try builder.define(rule, part)
+        references[key] = rule
+        try builder.define(rule, try part(conjuncts))
         return .rule(rule)
     }
 
     /// What a JSON pointer (RFC 6901) into the schema names.
-    private mutating func resolve(_ pointer: String, _ path: SchemaPath) throws(GrammarError) -> JSONValue {
-        guard pointer == "#" || pointer.hasPrefix("#/") else {
-            throw path.error("'\(pointer.prefix(80))' is not inside the schema")
-        }
-        try builder.visit(1 + pointer.utf8.count / 16)
+    static func resolve(_ pointer: String, in root: JSONValue) -> JSONValue? {
+        guard pointer == "#" || pointer.hasPrefix("#/") else { return nil }
         var value = root
         for name in pointer.dropFirst().split(separator: "/") {
             let name = String(name.replacing("~1", with: "/").replacing("~0", with: "~"))
             let element = Int(name).flatMap { index in
                 value.array.flatMap { $0.indices.contains(index) ? $0[index] : nil }
             }
-            guard let next = value[name] ?? element else {
-                throw path.error("'\(pointer.prefix(80))' does not exist")
-            }
+            guard let next = value[name] ?? element else { return nil }
             value = next
         }
         return value
     }
 
-    /// Adds a schema with all that its `$ref` and `allOf` say.
-    ///
-    /// - Parameter pointers: those that led here.
-    private mutating func merge(
-        _ object: JSONObject, into merger: inout SchemaMerger, _ path: SchemaPath, _ pointers: Set<String>
-    ) throws(GrammarError) {
-        depth += 1
-        defer { depth -= 1 }
-        guard depth <= Self.mostDepth else { throw path.error("nests more than \(Self.mostDepth) schemas") }
-        try builder.visit(1 + object.count)
-        try checkKeywords(object, path)
-        for (name, value) in object where name != "$ref" && name != "allOf" && !Self.annotations.contains(name) {
-            try merger.add(name, value, path, &builder)
+    mutating func resolve(_ pointer: String, _ path: SchemaPath) throws(GrammarError) -> JSONValue {
+        guard pointer == "#" || pointer.hasPrefix("#/") else {
+            throw path.error("'\(pointer.prefix(80))' is not inside the schema")
         }
-        if let reference = object["$ref"] {
-            guard let pointer = reference.string else { throw path.appending("$ref").error("must be a string") }
-            guard !pointers.contains(pointer) else { throw path.appending("$ref").error("refers to itself") }
-            // References that double from schema to schema would otherwise take 2^n steps.
-            if merger.added.insert(pointer).inserted {
-                try merge(try resolve(pointer, path), into: &merger, path, pointers.union([pointer]))
+        try builder.visit(1 + pointer.utf8.count / 16)
+        guard let schema = Self.resolve(pointer, in: root) else {
+            throw path.error("'\(pointer.prefix(80))' does not exist")
+        }
+        return schema
+    }
+}
+
+// MARK: Values and alternatives
+
+extension JSONSchemaGrammar {
+    /// Whether a value is valid under some schemas.
+    mutating func isValid(_ value: JSONValue, _ schemas: [JSONValue]) throws(GrammarError) -> Bool {
+        for schema in schemas where try !validator.isValid(value, schema, &builder) { return false }
+        return true
+    }
+
+    /// The given values that are valid, written compactly.
+    private mutating func literals(_ shape: SchemaShape) throws(GrammarError) -> Part {
+        var texts: [Part] = []
+        for value in try valid(shape.values ?? [], shape) { texts.append(.literal(value.serialized)) }
+        guard !texts.isEmpty else {
+            builder.noteEmpty(shape.valuesPath.error("allows nothing"))
+            return .choice([])
+        }
+        return try builder.rule(.choice(texts), isLexeme: false)
+    }
+
+    mutating func valid(_ values: [JSONValue], _ shape: SchemaShape) throws(GrammarError) -> [JSONValue] {
+        var valid: [JSONValue] = []
+        for value in values where shape.types.contains(SchemaShape.Types(of: value)) {
+            let isFree = shape.restrictions == 0 && shape.exclusions.isEmpty
+            guard try isFree ? true : isValid(value, shape.sources) else { continue }
+            valid.append(value)
+        }
+        return valid
+    }
+
+    private mutating func distributed(_ shape: SchemaShape) throws(GrammarError) -> Part {
+        var rest = shape
+        let choice = rest.choices.removeFirst()
+        // Alone, alternatives are as they would be anywhere else, and share their rules.
+        let isAlone = shape.restrictions <= 1 && !shape.namesTypes && shape.exclusions.isEmpty
+        var parts: [Part] = []
+        let key = choice.isExact ? try discriminator(of: choice.branches) : nil
+        for (index, branch) in choice.branches.enumerated() {
+            var conjuncts = [branch]
+            if let key, !key.isRequired[index] {
+                conjuncts.append(SchemaConjunct(schema: ["required": [.string(key.name)]], path: branch.path))
             }
-        }
-        if let schemas = object["allOf"] {
-            guard let schemas = schemas.array else { throw path.appending("allOf").error("must be an array") }
-            for (index, schema) in schemas.enumerated() {
-                try merge(schema, into: &merger, path.appending("allOf", at: index), pointers)
+            var others: [SchemaConjunct] = []
+            if choice.isExact, key == nil {
+                for (number, other) in choice.branches.enumerated() where number != index {
+                    let isSeparate = isAlone ? try areDisjoint([branch], [other], other.path) : false
+                    if !isSeparate { others.append(other) }
+                }
             }
-        }
-    }
-
-    private mutating func merge(
-        _ schema: JSONValue, into merger: inout SchemaMerger, _ path: SchemaPath, _ pointers: Set<String>
-    ) throws(GrammarError) {
-        if schema.bool == true { return try builder.visit() }
-        guard let object = schema.object else { throw path.error("must be an object") }
-        try merge(object, into: &merger, path, pointers)
-    }
-
-    /// Alternatives, each with what stands beside them.
-    private mutating func distributed(
-        _ object: JSONObject, _ keyword: String, _ path: SchemaPath
-    ) throws(GrammarError) -> Part {
-        var rest = object
-        rest[keyword] = nil
-        var choices: [Part] = []
-        for (index, schema) in (object[keyword]?.array ?? []).enumerated() {
-            choices.append(try part(["allOf": [.object(rest), schema]], path.appending(keyword, at: index)))
-        }
-        guard !choices.isEmpty else {
-            throw path.appending(keyword).error("must be an array that is not empty")
-        }
-        return .choice(choices)
-    }
-
-    /// Given values, written compactly; those of another type than the schema says are none.
-    private mutating func literals(
-        _ values: [JSONValue], _ object: JSONObject, _ path: SchemaPath
-    ) throws(GrammarError) -> Part {
-        for name in object.map(\.name)
-        where !Self.annotations.contains(name) && !["enum", "const", "type"].contains(name) {
-            throw path.appending(name).error("cannot be enforced beside given values")
-        }
-        try builder.visit(values.count)
-        var allowed = values
-        if let constant = object["const"] { allowed = allowed.filter { $0 == constant } }
-        if object["type"] != nil {
-            let names = try typeNames(object, path)
-            allowed = allowed.filter { value in names.contains { Self.isOfType(value, $0) } }
-        }
-        guard !allowed.isEmpty else { throw path.error("allows nothing") }
-        return try builder.rule(.choice(allowed.map { .literal($0.serialized) }))
-    }
-
-    private static func isOfType(_ value: JSONValue, _ type: String) -> Bool {
-        switch type {
-        case "object": value.object != nil
-        case "array": value.array != nil
-        case "string": value.string != nil
-        case "boolean": value.bool != nil
-        case "null": value.isNull
-        case "integer": value.double.map { $0.rounded() == $0 } ?? false
-        default: value.double != nil
-        }
-    }
-
-    func typeNames(_ object: JSONObject, _ path: SchemaPath) throws(GrammarError) -> [String] {
-        guard let type = object["type"] else {
-            // Keywords of one type mean that type; without any, everything is allowed.
-            let meant = Self.types.filter { type in
-                type != "integer" && object.contains { Self.keywords[type]?.contains($0.name) == true }
+            if isAlone, others.isEmpty {
+                parts.append(try part(conjuncts))
+                continue
             }
-            return meant.isEmpty ? [] : meant
+            var shape = rest
+            shape.path = branch.path
+            for conjunct in conjuncts { try add(conjunct, to: &shape) }
+            for other in others {
+                shape.exclusions.append(other)
+                shape.sources.append(["not": other.schema])
+            }
+            parts.append(try part(of: shape))
         }
-        let names = type.string.map { [$0] } ?? (type.array ?? []).compactMap(\.string)
-        guard !names.isEmpty, names.allSatisfy(Self.types.contains) else {
-            throw path.appending("type").error("must be one or more of \(Self.types.joined(separator: ", "))")
+        return parts.count == 1 ? parts[0] : .choice(parts)
+    }
+
+    /// The property whose given values tell all of some objects apart, and in which of them it is required.
+    private mutating func discriminator(
+        of branches: [SchemaConjunct]
+    ) throws(GrammarError) -> (name: String, isRequired: [Bool])? {
+        var shapes: [SchemaShape] = []
+        for branch in branches {
+            let shape = try shape(of: [branch])
+            guard shape.effectiveTypes == .object, shape.choices.isEmpty else { return nil }
+            shapes.append(shape)
         }
-        return names
+        for name in shapes.first?.objects.parts.first?.properties.names.map({ $0 }) ?? [] {
+            var seen: Set<JSONValue> = []
+            var isRequired: [Bool] = []
+            search: for shape in shapes {
+                for part in shape.objects.parts {
+                    guard let property = part.properties[name],
+                        let values = property["const"].map({ [$0] }) ?? property["enum"]?.array,
+                        values.allSatisfy({ $0.string != nil })
+                    else { continue }
+                    try builder.visit(values.count)
+                    guard values.allSatisfy({ seen.insert($0).inserted }) else { break search }
+                    isRequired.append(shape.objects.isRequired.contains(Array(name.utf8)))
+                    continue search
+                }
+                break
+            }
+            if isRequired.count == shapes.count { return (name, isRequired) }
+        }
+        return nil
     }
 }

@@ -21,7 +21,7 @@ struct NamePattern {
             let name = try RegexGrammar.part(pattern, searches: true, &names) { $0.utf8 }
             automaton = GrammarAutomaton(try names.finish(root: name))
         } catch {
-            throw path.error(error.reason)
+            throw error.isLimit ? error : path.error(error.reason)
         }
         do throws(GrammarLimit) {
             start = try automaton.start()

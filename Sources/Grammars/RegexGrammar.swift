@@ -11,6 +11,8 @@ struct RegexGrammar {
 
     private let pattern: [Unicode.Scalar]
     private let write: Writer
+    /// Whether `.` matches line breaks, too.
+    private let dotMatchesAll: Bool
     /// Swapped with the caller's, since a copy would cost its whole length.
     private var builder = GrammarBuilder()
     /// The rules of character sets that were met.
@@ -24,11 +26,14 @@ struct RegexGrammar {
 
     /// O(length * log(length)).
     ///
-    /// - Parameter searches: whether the pattern may match anywhere in the text, as JSON Schema says, unless anchors say
-    ///   otherwise; else all of the text must match.
+    /// - Parameters:
+    ///   - searches: whether the pattern may match anywhere in the text, as JSON Schema says, unless anchors say
+    ///     otherwise; else all of the text must match.
+    ///   - dotMatchesAll: whether `.` matches line breaks, too.
     /// - Throws: `GrammarError` with what is not supported.
     static func part(
-        _ pattern: String, searches: Bool, _ builder: inout GrammarBuilder, write: @escaping Writer
+        _ pattern: String, searches: Bool, dotMatchesAll: Bool = false, _ builder: inout GrammarBuilder,
+        write: @escaping Writer
     ) throws(GrammarError) -> GrammarBuilder.Part {
         var scalars = Array(pattern.unicodeScalars)
         var (begins, ends) = (!searches, !searches)
@@ -40,7 +45,7 @@ struct RegexGrammar {
             ends = true
             scalars.removeLast()
         }
-        var parser = RegexGrammar(pattern: scalars, write: write)
+        var parser = RegexGrammar(pattern: scalars, write: write, dotMatchesAll: dotMatchesAll)
         swap(&parser.builder, &builder)
         defer { swap(&parser.builder, &builder) }
         let isAlternative = scalars.contains("|")
@@ -78,9 +83,10 @@ struct RegexGrammar {
         return true
     }
 
-    private init(pattern: [Unicode.Scalar], write: @escaping Writer) {
+    private init(pattern: [Unicode.Scalar], write: @escaping Writer, dotMatchesAll: Bool) {
         self.pattern = pattern
         self.write = write
+        self.dotMatchesAll = dotMatchesAll
     }
 
     /// The part that reads one of some characters: one rule, however often they occur.
@@ -188,7 +194,7 @@ struct RegexGrammar {
             guard take(")") else { throw error("has an unclosed '('") }
             return body
         case "[": return try part(try characterClass())
-        case ".": return try part(.notLineBreaks)
+        case ".": return try part(dotMatchesAll ? .all : .notLineBreaks)
         case "\\": return try part(try escape())
         case "^", "$": throw error("has an anchor in its middle, which cannot be enforced")
         case "*", "+", "?": throw error("has a quantifier with nothing to repeat")

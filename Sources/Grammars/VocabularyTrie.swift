@@ -16,6 +16,12 @@ public final class VocabularyTrie: Sendable {
     /// The bytes of the tokens that may occur in text, one after another, and where those of each id begin.
     private let texts: [UInt8]
     private let starts: [Int32]
+    /// What stands in a grammar for each marker that is one token: bytes that no text has, so that nothing else spells it.
+    let markers: [String: [UInt8]]
+    /// The text of each marker, by its token.
+    let markerTexts: [Int32: [UInt8]]
+    /// Every token that may occur in constrained text.
+    let allTokens: TokenMask
     /// Bytes of the longest token.
     let longestToken: Int
     /// Ids are below it.
@@ -24,8 +30,19 @@ public final class VocabularyTrie: Sendable {
     /// O(bytes * log(tokens)): some 250 ms for 200,000 tokens. Where the request has ended (``Cancellation``), it ends early
     /// and is of no use.
     ///
-    /// - Parameter tokens: the bytes of each token; empty for those that never occur in constrained text.
-    public init(tokens texts: [[UInt8]]) {
+    /// - Parameters:
+    ///   - tokens: the bytes of each token; empty for those that never occur in constrained text.
+    ///   - markers: tokens that structure a reply, such as `</tool_call>`. Only they can write it where a grammar asks for it.
+    public init(tokens texts: [[UInt8]], markers ids: [String: Int32] = [:]) {
+        var texts = texts
+        var (markers, markerTexts) = ([String: [UInt8]](), [Int32: [UInt8]]())
+        for (index, name) in ids.keys.sorted().enumerated() {
+            guard let id = ids[name], texts.indices.contains(Int(id)) else { continue }
+            // 0xFF is in no UTF-8.
+            texts[Int(id)] = [0xFF, UInt8(index)]
+            (markers[name], markerTexts[id]) = (texts[Int(id)], Array(name.utf8))
+        }
+        (self.markers, self.markerTexts) = (markers, markerTexts)
         vocabularySize = texts.count
         let order = texts.indices.filter { !texts[$0].isEmpty }.sorted {
             texts[$0].lexicographicallyPrecedes(texts[$1]) || texts[$0] == texts[$1] && $0 < $1
@@ -55,6 +72,9 @@ public final class VocabularyTrie: Sendable {
         }
         while let node = path.popLast() { ends[node] = Int32(bytes.count) }
         (self.bytes, self.depths, self.tokens, self.ends, self.twins) = (bytes, depths, tokens, ends, twins)
+        var allTokens = TokenMask(vocabularySize: texts.count)
+        for id in order { allTokens.insert(Int32(id)) }
+        self.allTokens = allTokens
         self.texts = Array(texts.joined())
         starts = texts.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int32($1.count)) }
         longestToken = texts.reduce(0) { max($0, $1.count) }
@@ -64,6 +84,18 @@ public final class VocabularyTrie: Sendable {
     func text(of id: Int32) -> ArraySlice<UInt8> {
         guard id >= 0, id < vocabularySize else { return [] }
         return texts[Int(starts[Int(id)])..<Int(starts[Int(id) + 1])]
+    }
+
+    /// The nodes whose way from the root begins with `bytes`; empty when there are none. O(bytes * 256).
+    func nodes(behind bytes: ArraySlice<UInt8>) -> Range<Int> {
+        var (node, end, last) = (0, self.bytes.count, 0..<0)
+        for byte in bytes {
+            while node < end, self.bytes[node] != byte { node = Int(ends[node]) }
+            guard node < end else { return 0..<0 }
+            last = node..<Int(ends[node])
+            (node, end) = (node + 1, last.upperBound)
+        }
+        return last
     }
 }
 
@@ -78,6 +110,10 @@ public struct TokenMask: Sendable, Hashable {
 
     mutating func insert(_ id: Int32) {
         words[Int(id) >> 6] |= 1 << UInt64(id & 63)
+    }
+
+    mutating func remove(_ id: Int32) {
+        words[Int(id) >> 6] &= ~(1 << UInt64(id & 63))
     }
 
     /// Whether `id` is in it; ids beyond the vocabulary are not.

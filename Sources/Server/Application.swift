@@ -52,6 +52,9 @@ public final class Application: Sendable {
             logger.warning("ignoring unknown environment variable \(variable)")
         }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
+        // Also where it ends before it has drained.
+        let socketFile = SocketFile.path(of: application.address.host).flatMap { SocketFile(path: $0) }
+        defer { socketFile?.remove() }
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
         hangups.setEventHandler { [reloading = application.reloading] in reloading.look() }
         hangups.activate()
@@ -103,9 +106,12 @@ public final class Application: Sendable {
         address = try await loop.listen(host: configuration.host, port: configuration.port)
         reloading.watch()
         for address in await loop.addresses {
-            logger.info("listening on \(configuration.tls == nil ? "http" : "https")://\(address)")
+            let scheme = configuration.tls == nil ? "http" : "https"
+            let isFile = SocketFile.path(of: address.host) != nil
+            logger.info("listening on \(isFile ? "\(address) (\(scheme))" : "\(scheme)://\(address)")")
         }
         loadModel()
+        Task { await OpenAPIDocument.prepare() }
     }
 
     /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is

@@ -64,7 +64,7 @@ struct ResponseRegistry {
     /// Charges what the reply keeps of an event until it is written.
     func charge(_ event: TokenEvent, of exchange: ExchangeID) throws(APIError) {
         guard let response = responses[exchange], let charge = response.charge else { return }
-        try charge.charge(response.stream.memoryBytes(of: event))
+        try charge.charge(response.stream.state.memoryBytes(of: event))
     }
 
     func stream(_ exchange: ExchangeID) -> ResponseStream? { responses[exchange]?.stream }
@@ -85,11 +85,11 @@ struct ResponseRegistry {
     }
 
     /// Whether any reply is streamed.
-    var hasStreams: Bool { responses.values.contains { $0.stream.options.streaming != nil } }
+    var hasStreams: Bool { responses.values.contains { $0.stream.isStreamed } }
 
     /// Streamed replies of which nothing was sent since `time`.
     func silent(since time: ContinuousClock.Instant) -> [ExchangeID] {
-        responses.filter { $0.value.stream.options.streaming != nil && $0.value.lastSign <= time }.map(\.key)
+        responses.filter { $0.value.stream.isStreamed && $0.value.lastSign <= time }.map(\.key)
             .sorted { $0.rawValue < $1.rawValue }
     }
 }

@@ -19,9 +19,15 @@ enum Route: Equatable, Sendable {
     case ready
     case metrics
     case version
+    case ping
+    case load
+    case properties
+    case description(isYAML: Bool)
 
-    /// The route of `path`, which has no query; `nil`: there is none.
+    /// The route of `path`, which has no query; `nil`: there is none. Clients put their base URL and the path together with a
+    /// slash too many, and their users leave `/v1` out of it: neither could mean anything else.
     init?(path: String) {
+        let path = Self.normalized(path)
         switch path {
         case "/": self = .page
         case "/v1/completions": self = .completions
@@ -38,6 +44,11 @@ enum Route: Equatable, Sendable {
         case "/ready": self = .ready
         case "/metrics": self = .metrics
         case "/version": self = .version
+        case "/ping": self = .ping
+        case "/load": self = .load
+        case "/props": self = .properties
+        case "/openapi.json": self = .description(isYAML: false)
+        case "/openapi.yaml": self = .description(isYAML: true)
         default:
             let prefix = "/v1/models/"
             guard path.hasPrefix(prefix), path.utf8.count > prefix.utf8.count,
@@ -66,11 +77,30 @@ enum Route: Equatable, Sendable {
         case .ready: "/ready"
         case .metrics: "/metrics"
         case .version: "/version"
+        case .ping: "/ping"
+        case .load: "/load"
+        case .properties: "/props"
+        case .description(let isYAML): isYAML ? "/openapi.yaml" : "/openapi.json"
         }
     }
 
+    /// What follows `/v1` of the APIs of OpenAI and Anthropic.
+    private static let versioned: Set<Substring> = [
+        "completions", "chat", "responses", "messages", "models", "embeddings",
+    ]
+
+    /// `path` without slashes that say nothing, and with `/v1`.
+    private static func normalized(_ path: String) -> String {
+        var parts = path.split(separator: "/")
+        if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }
+        return "/" + parts.joined(separator: "/")
+    }
+
+    /// Whether errors have the form of Anthropic's API.
+    var isAnthropic: Bool { self == .messages || self == .messageTokens }
+
     /// Probes and scrapes come every few seconds and say nothing new.
-    var isProbe: Bool { [.health, .ready, .metrics].contains(self) }
+    var isProbe: Bool { [.health, .ready, .metrics, .ping].contains(self) }
 
     var methods: [HTTPRequest.Method] {
         switch self {

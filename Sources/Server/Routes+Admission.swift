@@ -8,9 +8,10 @@ extension Routes {
         _ message: HTTPMessage, path: String, _ exchange: ExchangeID
     ) -> Route? {
         let fields = message.head.headerFields
+        let route = Route(path: path)
         var context = RequestContext(
-            id: RequestID(fields, from: &requestIDs), method: message.head.method, route: Route(path: path),
-            isAnthropic: path.hasPrefix("/v1/messages"))
+            id: RequestID(fields, from: &requestIDs), method: message.head.method, route: route,
+            isAnthropic: route?.isAnthropic == true)
         if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
         requests[exchange] = context
         accessLog.begin(exchange, message, path: path, isProbe: context.route?.isProbe == true, requestID: context.id)
@@ -26,6 +27,11 @@ extension Routes {
         if let preflight = configuration.cors?.preflight(message.head, allowing: route.methods) {
             requests[exchange]?.replyFields = [:]
             reply(exchange, .noContent, preflight, [])
+            return nil
+        }
+        // So does one whose page this server does not know: what is wrong is not the key.
+        if message.head.method == .options {
+            refuse(exchange, .methodNotAllowed(method: "OPTIONS", allowed: route.methods.map(\.rawValue)))
             return nil
         }
         var limits = configuration.rateLimits
@@ -69,10 +75,11 @@ extension Routes {
 }
 
 extension Route {
-    /// Probes are open always; so is the version, which they show too, and the page, which asks for the key.
+    /// Probes are open always; so are the version, which they show too, the page, which asks for the key, and what is in the
+    /// repository.
     func needsKey(_ configuration: ServerConfiguration) -> Bool {
         switch self {
-        case .page, .health, .ready, .version: false
+        case .page, .health, .ready, .version, .ping, .description: false
         case .metrics: configuration.metricsNeedKey
         default: true
         }

@@ -8,7 +8,8 @@ import Scheduling
 extension Routes {
     func generate(_ endpoint: Endpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
         withServing(exchange) { serving in
-            prepare(.generation(endpoint, body: message.body), message, exchange, serving)
+            let body = EncodedBody(message, limit: configuration.maxBodyBytes)
+            prepare(.generation(endpoint, body: body), message, exchange, serving)
         }
     }
 
@@ -22,7 +23,7 @@ extension Routes {
             metrics.choices.observe(Double(options.choices))
             metrics.accepted.add(UInt64(requests.count))
             for request in requests { metrics.maxTokens.observe(Double(request.maxTokens)) }
-            register(prepared, endpoint, exchange, request, requests)
+            register(prepared, exchange, request, requests)
         } catch {
             refuse(exchange, error)
         }
@@ -73,15 +74,14 @@ extension Routes {
     }
 
     private func register(
-        _ prepared: RequestPreparation.Prepared, _ endpoint: Endpoint, _ exchange: ExchangeID,
-        _ request: RequestContext, _ requests: [GenerationRequest]
+        _ prepared: RequestPreparation.Prepared, _ exchange: ExchangeID, _ request: RequestContext,
+        _ requests: [GenerationRequest]
     ) {
         guard let serving, let first = requests.first else { return }
+        let head = ResponseHead(
+            requestID: request.id.description, created: unixSeconds(), model: serving.model.name)
         let stream = ResponseStream(
-            endpoint: endpoint, requestID: request.id.description, created: unixSeconds(),
-            model: serving.model.name, options: prepared.options, promptIDs: prepared.promptIDs,
-            promptTexts: prepared.promptTexts, reply: prepared.reply, formatter: prepared.formatter,
-            firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
+            prepared, head, firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
         responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)
         admission.add(requests)
         requestMetrics.add(requests, key: request.key, arrival: request.arrival)
@@ -167,7 +167,7 @@ extension Routes {
         if !abandoned.isEmpty { engine?.abort(abandoned) }
         if let failure = stream.failure {
             refuse(exchange, failure)
-        } else if stream.options.streaming != nil {
+        } else if stream.isStreamed {
             actions.append(.finishStream(exchange))
         } else {
             render(stream, exchange, charge: charge)

@@ -5,7 +5,8 @@ import HTTPTypes
 extension Routes {
     func answer(_ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
         withServing(exchange) { serving in
-            prepare(.text(endpoint, body: message.body), message, exchange, serving)
+            let body = EncodedBody(message, limit: configuration.maxBodyBytes)
+            prepare(.text(endpoint, body: body), message, exchange, serving)
         }
     }
 

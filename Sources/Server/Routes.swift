@@ -119,11 +119,10 @@ final class Routes {
         case .health:
             if isStalled { return refuse(exchange, .stalled(retryAfter: 10)) }
             reply(exchange, .ok, ServerStatus.fields, ServerStatus.health)
-        case .ready:
-            if isStalled { return refuse(exchange, .stalled(retryAfter: 10)) }
-            withServing(exchange) { _ in
-                reply(exchange, .ok, ServerStatus.fields, ServerStatus.ready)
-            }
+        case .ready, .ping: ready(exchange)
+        case .load: load(exchange)
+        case .properties: properties(exchange)
+        case .description(let isYAML): describe(exchange, asYAML: isYAML)
         case .version:
             let version = ServerStatus.version(
                 Application.version, kernels: loadedModel?.kernels, threads: loadedModel?.threads)
@@ -186,7 +185,7 @@ final class Routes {
         actions.append(.startTimer(.drainTimeout, after: timeout))
     }
 
-    private var isStalled: Bool { watchdog?.isStalled ?? false }
+    var isStalled: Bool { watchdog?.isStalled ?? false }
 
     /// Ends the engine's thread.
     func stopEngine() {

@@ -95,13 +95,13 @@ extension TextPipeline {
         while let last = ids.last, tokenizer.isSpecial(last) { ids.removeLast() }
         let text = tokenizer.decode(ids, skipSpecialTokens: false)
         var parser = ChatOutputParser(format: outputFormat, prompt: "", tools: [[:]])
-        var parts = ReplyParts()
-        for event in parser.append(text) + parser.finish() { parts.add(event) }
+        var output = ParsedOutput()
+        output.add(parser.append(text) + parser.finish())
         // A prompt that has opened the reasoning leaves its end only.
         var inside = ChatOutputParser(format: outputFormat, prompt: "<think>", tools: [[:]])
-        var partsInside = ReplyParts()
-        for event in inside.append(text) + inside.finish() { partsInside.add(event) }
-        guard [parts.content, partsInside.content, text].contains(message.content) else {
+        var outputInside = ParsedOutput()
+        outputInside.add(inside.append(text) + inside.finish())
+        guard [output.content, outputInside.content, text].contains(message.content) else {
             throw .invalid(param: path, message: "'\(path)' is another text than the message's content.")
         }
         return (ids, Array(text.utf8))

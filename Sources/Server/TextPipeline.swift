@@ -45,7 +45,11 @@ struct TextPipeline: Sendable {
             throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
         }
         // Constrained text has no special tokens.
-        grammars = GrammarCompiler { [tokenizer] in tokenizer.vocabularyBytes(skipSpecialTokens: true) }
+        var markers: [String: Int32] = [:]
+        for name in GrammarSource.markers { markers[name] = tokenizer.id(of: name) }
+        grammars = GrammarCompiler(markers: markers) { [tokenizer] in
+            tokenizer.vocabularyBytes(skipSpecialTokens: true)
+        }
         warnings = TemplateMarkers.warnings(templateSource ?? "", tokenizer, specialTokens)
     }
 

@@ -82,7 +82,7 @@ import Testing
         #expect(throws: GrammarLimit.parallelParses(GrammarAutomaton.mostStacks)) {
             _ = try reader.reads(String(repeating: "a", count: 9_000))
         }
-        let long = try GrammarReader(.gbnf("root ::= \"a\" root \"b\""))
+        let long = try GrammarReader(.gbnf("root ::= \"a\" root \"b\" | \"c\""))
         #expect(throws: GrammarLimit.depth(GrammarAutomaton.mostDepth)) {
             _ = try long.reads(String(repeating: "a", count: 9_000))
         }

@@ -133,25 +133,34 @@ import Testing
     @Test(
         arguments: [
             (
-                #"{"type":"object","properties":{"a":{"type":"string","not":{}}}}"#, "properties.a.not",
+                #"{"type":"object","properties":{"a":{"type":"array","contains":{}}}}"#, "properties.a.contains",
                 "cannot be enforced"
             ),
-            (#"{"if":{}}"#, "if", "cannot be enforced"),
-            (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "cannot be enforced"),
-            (#"{"type":"integer","multipleOf":3}"#, "multipleOf", "cannot be enforced"),
-            (#"{"patternProperties":{"a":true,"b":true}}"#, "patternProperties", "several patterns"),
+            (#"{"unevaluatedProperties":false}"#, "unevaluatedProperties", "cannot be enforced"),
+            (#"{"type":"array","uniqueItems":true}"#, "uniqueItems", "strings, numbers"),
+            (#"{"type":"integer","multipleOf":0}"#, "multipleOf", "above 0"),
+            (#"{"type":"integer","multipleOf":1.2345678901234e-5}"#, "multipleOf", "12 digits"),
+            (#"{"patternProperties":{"a":true,"b":true}}"#, "patternProperties.a", "several patterns"),
+            (#"{"type":"integer","not":{"minimum":0,"multipleOf":2},"minimum":1}"#, "not", "cannot be told apart"),
+            (
+                #"{"oneOf":[{"type":"integer","multipleOf":3},{"type":"integer","multipleOf":5}]}"#, "oneOf[1]",
+                "told apart"
+            ),
+            (#"{"type":"object","minProperties":2}"#, "minProperties", "above 1"),
+            (#"{"type":"string","pattern":"^(?=.*a","maxLength":3}"#, "pattern", "lookaround"),
+            (#"{"not":{"type":"integer"},"type":"number"}"#, "", "not whole"),
+            (#"{"type":"string","maxLength":-1}"#, "maxLength", "not negative"),
             (#"{"patternProperties":{"(?=a)":true}}"#, "patternProperties.(?=a)", "lookaround"),
             (
-                #"{"properties":{"ab":{"type":"string"}},"patternProperties":{"^a":{"type":"null"}}}"#, "type",
-                "cannot be enforced together"
+                #"{"properties":{"ab":{"type":"string"}},"patternProperties":{"^a":{"type":"null"}},"required":["ab"]}"#,
+                "type", "allows nothing together"
             ),
-            (#"{"type":"string","format":"regex"}"#, "format", "'regex' cannot be enforced"),
             (#"{"type":"string","pattern":"(?=a)"}"#, "pattern", "lookaround"),
             (#"{"type":"string","pattern":"a\\b"}"#, "pattern", "cannot be enforced"),
             (#"{"type":"string","pattern":"^a|b"}"#, "pattern", "anchors beside alternatives"),
-            (#"{"type":"string","pattern":"a","minLength":2}"#, "pattern", "together"),
+            (#"{"type":"string","pattern":"^a$","minLength":2}"#, "pattern", "together"),
             (#"{"type":"date"}"#, "type", "one or more of"),
-            (#"{"type":"number","minimum":0.5}"#, "minimum", "whole number"),
+            (#"{"type":"integer","minimum":0.25,"maximum":0.75}"#, "", "allows no number"),
             (#"{"type":"integer","minimum":3,"maximum":2}"#, "", "allows no number"),
             (#"{"$ref":"http://x/y"}"#, "$ref", "not inside"),
             (##"{"$ref":"#/$defs/x"}"##, "$ref", "does not exist"),
@@ -160,7 +169,7 @@ import Testing
             (#"{"enum":[]}"#, "enum", "not empty"),
             (#"{"type":"string","enum":[1]}"#, "enum", "allows nothing"),
             (#"{"required":["a"],"additionalProperties":false}"#, "required", "'a'"),
-            (#"{"type":"string","maxLength":100000}"#, "maxLength", "10000"),
+            (#"{"type":"string","minLength":1000001}"#, "minLength", "1000000"),
             ("false", "", "allows nothing"),
             ("5", "", "must be an object"),
         ] as [(String, String, String)])

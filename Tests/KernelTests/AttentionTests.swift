@@ -32,18 +32,14 @@ struct AttentionTests {
         /// The blocks; what was not written stays NaN.
         func written(by kernels: KernelTable) -> [UInt8] {
             var bytes = [UInt8](repeating: 0xff, count: table.count * blockBytes)
-            let write =
-                switch type {
-                case .f32: kernels.writeCacheFloat32
-                case .bf16: kernels.writeCacheBFloat16
-                case .fp8: kernels.writeCacheFloat8
-                }
             bytes.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
                 for token in 0..<tokens {
                     let place = token * width..<(token + 1) * width
                     let block = base + Int(table[token / 16 * 2 + 1]) * blockBytes
-                    write(Array(numbers.keys[place]), Array(numbers.values[place]), 1, width, block, token % 16)
+                    kernels.writeCache(
+                        type.cacheFormat, keys: Array(numbers.keys[place]), values: Array(numbers.values[place]), headDimension: width,
+                        block: block, token: token % 16)
                 }
             }
             return bytes
@@ -70,29 +66,25 @@ struct AttentionTests {
             var out = [Float](repeating: .nan, count: query.count)
             var total = [Float](repeating: .nan, count: heads * (width + 2))
             var partial = total
-            let attend =
-                switch type {
-                case .f32: kernels.attendFloat32
-                case .bf16: kernels.attendBFloat16
-                case .fp8: kernels.attendFloat8
-                }
             bytes.withUnsafeBytes { bytes in
                 table.withUnsafeBufferPointer { table in
                     guard let base = bytes.baseAddress, let table = table.baseAddress else { return }
                     for segment in visible.lowerBound / 256...(visible.upperBound - 1) / 256 {
                         let positions = visible.clamped(to: segment * 256..<(segment + 1) * 256)
-                        attend(
-                            query, heads, width, base, blockBytes, table + 1, 2, positions.lowerBound,
-                            positions.upperBound, 0.7, &partial)
+                        kernels.attend(
+                            type.cacheFormat, query: query, heads: heads, headDimension: width, cache: base,
+                            blockBytes: blockBytes, table: table + 1, tableStride: 2, positions: positions, scale: 0.7,
+                            partial: &partial)
                         if segment == visible.lowerBound / 256 {
                             total = partial
                         } else {
-                            kernels.mergeSegment(partial, heads, width, &total)
+                            kernels.family.mergeSegment(
+                                partial: partial, heads: heads, headDimension: width, total: &total)
                         }
                     }
                 }
             }
-            kernels.finishAttention(total, heads, width, &out)
+            kernels.family.finishAttention(total: total, heads: heads, headDimension: width, out: &out)
             return out
         }
 
@@ -149,8 +141,7 @@ struct AttentionTests {
         for (value, want) in cases {
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafePointer(to: value) { value in
-                kernels.writeCacheBFloat16(
-                    value, value, 1, 1, &block, 3)
+                kernels.writeCache(.bfloat16, keys: value, values: value, headDimension: 1, block: &block, token: 3)
             }
             let bits = block.withUnsafeBytes {
                 ($0.load(fromByteOffset: 6, as: UInt16.self), $0.load(fromByteOffset: 38, as: UInt16.self))
@@ -168,7 +159,8 @@ struct AttentionTests {
         ]
         for token in tokens {
             var block = [UInt8](repeating: 0xff, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: width))
-            kernels.writeCacheFloat8(token, token.reversed(), 1, width, &block, 15)
+            kernels.writeCache(
+                .float8, keys: token, values: token.reversed(), headDimension: width, block: &block, token: 15)
             func scale(_ part: Int) -> Float {
                 block.withUnsafeBytes {
                     $0.loadUnaligned(fromByteOffset: 32 * width + part * 64 + 60, as: Float.self)
@@ -186,7 +178,9 @@ struct AttentionTests {
         // What is no number stays none, in all that is read of the token.
         for number in [Float.nan, .infinity, -.infinity] {
             var block = [UInt8](repeating: 0, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: 1))
-            withUnsafePointer(to: number) { kernels.writeCacheFloat8($0, $0, 1, 1, &block, 0) }
+            withUnsafePointer(to: number) { number in
+                kernels.writeCache(.float8, keys: number, values: number, headDimension: 1, block: &block, token: 0)
+            }
             let scale = block.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 32, as: Float.self) }
             #expect(scale.isNaN)
         }

@@ -15,9 +15,10 @@ struct ElementwiseTests {
         let weight = random.floats(width)
         let start = random.floats(rows * width)
         var normed = [Float](repeating: .nan, count: rows * width)
-        kernels.rmsNorm(x, weight, &normed, rows, width, 1e-3)
+        kernels.family.rmsNorm(x: x, weight: weight, out: &normed, rows: rows, width: width, epsilon: 1e-3)
         var added = start
-        kernels.addRMSNorm(x, weight, &added, rows, width, 1e-3)
+        kernels.family.addRMSNorm(
+            branch: x, weight: weight, residual: &added, rows: rows, width: width, epsilon: 1e-3)
 
         var want: [Double] = []
         for row in 0..<rows {
@@ -36,7 +37,7 @@ struct ElementwiseTests {
         let gate = random.floats(rows * stride, in: -30...30)
         let up = random.floats(rows * stride)
         var product = gate
-        kernels.siluMultiply(&product, up, rows, width, stride)
+        kernels.family.siluMultiply(gate: &product, up: up, rows: rows, width: width, stride: stride)
         let gated = zip(gate, up).map { Double($0) / (1 + exp(-Double($0))) * Double($1) }
         for row in 0..<rows {
             let columns = row * stride..<row * stride + width
@@ -45,7 +46,7 @@ struct ElementwiseTests {
             #expect(product[columns.upperBound..<(row + 1) * stride] == gate[columns.upperBound..<(row + 1) * stride])
         }
         var x = up
-        kernels.sigmoidMultiply(&x, gate, rows * stride)
+        kernels.family.sigmoidMultiply(x: &x, gate: gate, count: rows * stride)
         #expect(relativeError(x, zip(up, gate).map { Double($0) / (1 + exp(-Double($1))) }) < 5e-7)
     }
 
@@ -55,14 +56,14 @@ struct ElementwiseTests {
         for step in -8000...8000 {
             let z = Float(step) / 100
             var x: Float = 1
-            withUnsafePointer(to: z) { kernels.sigmoidMultiply(&x, $0, 1) }
+            withUnsafePointer(to: z) { kernels.family.sigmoidMultiply(x: &x, gate: $0, count: 1) }
             let want = 1 / (1 + exp(-Double(z)))
             worst = max(worst, abs(Double(x) - want) / want)
         }
         #expect(worst < 4e-7)
         for (z, want) in [(200, 1), (Float.infinity, 1), (-200, 0), (-Float.infinity, 0)] as [(Float, Float)] {
             var x: Float = 1
-            withUnsafePointer(to: z) { kernels.sigmoidMultiply(&x, $0, 1) }
+            withUnsafePointer(to: z) { kernels.family.sigmoidMultiply(x: &x, gate: $0, count: 1) }
             #expect(abs(x - want) < 1e-30)
         }
     }
@@ -74,9 +75,9 @@ struct ElementwiseTests {
         let angles = random.floats(half, in: 0...6)
         let x = random.floats(heads * width)
         var rotated = x
-        kernels.rotate(
-            &rotated, heads, width, angles.map { cos($0) },
-            angles.map { sin($0) })
+        kernels.family.rotate(
+            x: &rotated, heads: heads, headDimension: width, cosines: angles.map { cos($0) },
+            sines: angles.map { sin($0) })
         let want = x.indices.map { index in
             let t = index % width
             let angle = Double(angles[t % half])

@@ -1,4 +1,5 @@
 import COpenBLAS
+import KernelInterface
 import TestSupport
 import Testing
 
@@ -19,13 +20,13 @@ struct MatmulTests {
         }
     }
 
-    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
-    func `products agree with BLAS on the dequantised weights`(format: TestMatrix.Format, kernels: KernelTable) {
+    @Test(arguments: WeightFormat.allCases, KernelTable.available)
+    func `products agree with BLAS on the dequantised weights`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 1)
         for shape in Self.shapes {
             for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 7)] {
                 // Only the portable kernels split lines of 4 columns.
-                if kernels.encode != nil && block.1 % 4 > 0 && block.1 < shape.columns { continue }
+                if kernels.family.encodesActivations && block.1 % 4 > 0 && block.1 < shape.columns { continue }
                 let matrix = TestMatrix(
                     format, rows: shape.rows, columns: shape.columns, scaleBlock: block, kernels: kernels,
                     random: &random)
@@ -43,8 +44,16 @@ struct MatmulTests {
         }
     }
 
-    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
-    func `a row alone is the row among many, bit for bit`(format: TestMatrix.Format, kernels: KernelTable) {
+    @Test(arguments: WeightFormat.allCases, KernelTable.available)
+    func `every format has the same layout in every family`(format: WeightFormat, kernels: KernelTable) {
+        let layout = kernels.family.weights(format).layout
+        #expect(layout == format.layout)
+        #expect(layout.lineBytes % 64 == 0)
+        #expect(layout.bytes(rows: 17, columns: 1) == 2 * layout.lineBytes)
+    }
+
+    @Test(arguments: WeightFormat.allCases, KernelTable.available)
+    func `a row alone is the row among many, bit for bit`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 2)
         let (rows, columns, tokens) = (75, 301, 37)
         let matrix = TestMatrix(
@@ -58,8 +67,8 @@ struct MatmulTests {
         }
     }
 
-    @Test(arguments: TestMatrix.Format.allCases, KernelTable.available)
-    func `an unpacked row is the stored row times the factor`(format: TestMatrix.Format, kernels: KernelTable) {
+    @Test(arguments: WeightFormat.allCases, KernelTable.available)
+    func `an unpacked row is the stored row times the factor`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 3)
         let matrix = TestMatrix(format, rows: 35, columns: 71, scaleBlock: (8, 21), kernels: kernels, random: &random)
         for row in 0..<35 {
@@ -73,20 +82,11 @@ struct MatmulTests {
         let table = try #require(Fixtures.json("model/fp8_e4m3fn_table.json")["values"]?.array)
         #expect(table.count == 256)
         for code in 0..<256 {
-            let source = [UInt8(code)]
             // The two NaN codes are refused when a checkpoint is read.
             guard let value = table[code].double else { continue }
-            var packed = [UInt8](repeating: 0, count: 64)
-            kernels.packFloat8(source, 1, 1, 0, 1, &packed)
-            let scales = [Float](repeating: 1, count: 16)
-            var (product, row): (Float, Float) = (.nan, .nan)
-            let one: [Float] = [1, 0, 0, 0]
-            var encoded = [UInt16](repeating: 0, count: 8)
-            kernels.encode?(one, 4, 0, &encoded, 4)
-            let x = kernels.encode == nil ? one.withUnsafeBytes(Array.init) : encoded.withUnsafeBytes(Array.init)
-            let stride = kernels.encode == nil ? 1 : 8
-            kernels.matmulFloat8(packed, scales, 1, 1, 1, 1, 0, 1, x, stride, nil, 1, &product, 1)
-            kernels.unpackRowFloat8(packed, scales, 1, 1, 1, 0, 1, &row)
+            let one = TestMatrix(code: UInt8(code), kernels: kernels)
+            let product = one.multiply([1])[0]
+            let row = one.unpack(row: 0, factor: 1)[0]
             #expect(Double(product) == value)
             #expect(Double(row) == value && row.sign == (code >= 128 ? .minus : .plus))
         }
@@ -100,7 +100,7 @@ struct MatmulTests {
             var block = [UInt8](repeating: 0, count: 64)
             withUnsafeBytes(of: bits) { source in
                 guard let source = source.baseAddress else { return }
-                kernels.packFloat16(source, 1, 1, 0, 1, &block)
+                kernels.pack(.float16, source: source, rows: 1, columns: 1, blocks: 0..<1, target: &block)
             }
             let widened = block.withUnsafeBytes { $0.load(as: Float.self) }
             if widened != Float(value) { Issue.record("code \(bits)") }

@@ -1,4 +1,5 @@
 import Foundation
+import KernelInterface
 import Testing
 
 @testable import Engine
@@ -19,9 +20,11 @@ struct RoutingTests {
         var keys = bias
         var routes = Routes(
             ids: Array(repeating: -1, count: tokens * chosen), weights: Array(repeating: .nan, count: tokens * chosen))
-        kernels.route(
-            &scores, bias, &keys, tokens, bias.count, chosen, groups, keptGroups, softmax ? 1 : 0, normalizes ? 1 : 0,
-            scale, &routes.ids, &routes.weights)
+        kernels.family.route(
+            RoutingArguments(
+                logits: &scores, bias: bias, keys: &keys, tokens: tokens, experts: bias.count, chosen: chosen,
+                groups: groups, keptGroups: keptGroups, usesSoftmax: softmax, normalizes: normalizes, scale: scale,
+                ids: &routes.ids, weights: &routes.weights))
         return routes
     }
 
@@ -85,8 +88,10 @@ struct RoutingTests {
         let slots: [Int32] = [4, 0, 2, 5, 1, 3]
         var out = [Float](repeating: .nan, count: tokens * width)
         shared.withUnsafeBufferPointer { shared in
-            kernels.combineExperts(
-                rows, slots, weights, shared.baseAddress, &out, tokens, chosen, width)
+            kernels.family.combineExperts(
+                CombineArguments(
+                    rows: rows, slots: slots, weights: weights, shared: shared.baseAddress, out: &out, tokens: tokens,
+                    chosen: chosen, width: width))
         }
         for index in out.indices {
             let (token, column) = (index / width, index % width)

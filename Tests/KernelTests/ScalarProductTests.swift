@@ -1,3 +1,4 @@
+import KernelInterface
 import Testing
 
 @testable import Engine
@@ -15,9 +16,9 @@ struct ScalarProductTests {
     ]
 
     @Test(
-        arguments: [TestMatrix.Format.bfloat16, .float8],
-        KernelTable.available.filter { $0.encode != nil })
-    func `products have the bits of their definition`(format: TestMatrix.Format, kernels: KernelTable) {
+        arguments: [WeightFormat.bfloat16, .float8],
+        KernelTable.available.filter { $0.family.encodesActivations })
+    func `products have the bits of their definition`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 5)
         for shape in Self.shapes {
             let matrix = TestMatrix(

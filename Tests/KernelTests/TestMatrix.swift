@@ -1,12 +1,10 @@
+import KernelInterface
+
 @testable import Engine
 
 /// A random matrix in one of the stored formats, packed, with its values in float32 beside it.
 struct TestMatrix {
-    enum Format: CaseIterable {
-        case float32, float16, bfloat16, float8
-    }
-
-    let format: Format
+    let format: WeightFormat
     let kernels: KernelTable
     let rows: Int
     let columns: Int
@@ -23,7 +21,7 @@ struct TestMatrix {
 
     /// - Parameter scaleBlock: rows and columns of float8 that share a scale
     init(
-        _ format: Format, rows: Int, columns: Int, scaleBlock: (rows: Int, columns: Int), kernels: KernelTable,
+        _ format: WeightFormat, rows: Int, columns: Int, scaleBlock: (rows: Int, columns: Int), kernels: KernelTable,
         random: inout RandomValues
     ) {
         self.kernels = kernels
@@ -42,10 +40,18 @@ struct TestMatrix {
                 scales[(row / 16 * scaleColumns + column) * 16 + row % 16] = scale
             }
         }
-        fill(&random, blocks: blocks)
+        fill(&random)
     }
 
-    private mutating func fill(_ random: inout RandomValues, blocks: Int) {
+    /// The matrix of one element, `code`, with a scale of 1.
+    init(code: UInt8, kernels: KernelTable) {
+        self.kernels = kernels
+        (format, rows, columns, scaleColumns, scaleWidth) = (.float8, 1, 1, 1, 1)
+        scales = [Float](repeating: 1, count: 16)
+        pack([code])
+    }
+
+    private mutating func fill(_ random: inout RandomValues) {
         var source: [UInt8] = []
         for index in 0..<rows * columns {
             let scale = scale(row: index / columns, column: index % columns)
@@ -70,20 +76,19 @@ struct TestMatrix {
             }
             values.append((codes.last ?? 0) * scale)
         }
-        let (lineColumns, pack) =
-            switch format {
-            case .float32: (1, kernels.packFloat32)
-            case .float16: (1, kernels.packFloat16)
-            case .bfloat16: (2, kernels.packBFloat16)
-            case .float8: (4, kernels.packFloat8)
-            }
-        packed = [UInt8](repeating: 0xff, count: blocks * ((columns + lineColumns - 1) / lineColumns) * 64)
+        pack(source)
+    }
+
+    private mutating func pack(_ source: [UInt8]) {
+        let (rows, columns, format, kernels, blocks) = (rows, columns, format, kernels, (rows + 15) / 16)
+        packed = [UInt8](repeating: 0xff, count: format.layout.bytes(rows: rows, columns: columns))
         packed.withUnsafeMutableBytes { target in
             source.withUnsafeBytes { source in
                 guard let source = source.baseAddress, let target = target.baseAddress else { return }
                 // In two parts, as two threads would.
-                pack(source, rows, columns, 0, blocks / 2, target)
-                pack(source, rows, columns, blocks / 2, blocks - blocks / 2, target)
+                for part in [0..<blocks / 2, blocks / 2..<blocks] {
+                    kernels.pack(format, source: source, rows: rows, columns: columns, blocks: part, target: target)
+                }
             }
         }
     }
@@ -97,26 +102,20 @@ struct TestMatrix {
     func multiply(_ x: [Float], xRows: [Int32]? = nil) -> [Float] {
         let tokens = xRows?.count ?? x.count / columns
         var y = [Float](repeating: .nan, count: tokens * rows)
-        let matmul =
-            switch format {
-            case .float32, .float16: kernels.matmulFloat32
-            case .bfloat16: kernels.matmulBFloat16
-            case .float8: kernels.matmulFloat8
-            }
-        let blocks = (rows + 15) / 16
         let (source, stride) = encoded(x)
-        packed.withUnsafeBytes { weights in
+        withPacked { matrix in
             source.withUnsafeBytes { source in
-                guard let weights = weights.baseAddress, let source = source.baseAddress else { return }
-                for block in 0..<blocks {
-                    if let xRows {
-                        matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, source, stride, xRows,
-                            tokens, &y, rows)
-                    } else {
-                        matmul(
-                            weights, scales, scaleColumns, scaleWidth, rows, columns, block, 1, source, stride, nil,
-                            tokens, &y, rows)
+                y.withUnsafeMutableBufferPointer { y in
+                    guard let source = source.baseAddress, let y = y.baseAddress else { return }
+                    for block in 0..<(rows + 15) / 16 {
+                        func multiply(_ xRows: UnsafePointer<Int32>?) {
+                            kernels.multiply(
+                                format, matrix,
+                                MatmulArguments(
+                                    firstBlock: block, blocks: 1, x: source, xStride: stride, xRows: xRows,
+                                    tokens: tokens, y: y, yStride: rows))
+                        }
+                        if let xRows { multiply(xRows) } else { multiply(nil) }
                     }
                 }
             }
@@ -124,19 +123,33 @@ struct TestMatrix {
         return y
     }
 
+    /// The matrix as kernels read it.
+    private func withPacked(_ body: (PackedWeights) -> Void) {
+        packed.withUnsafeBytes { lines in
+            scales.withUnsafeBufferPointer { scales in
+                guard let lines = lines.baseAddress, let scales = scales.baseAddress else { return }
+                body(
+                    PackedWeights(
+                        lines: lines, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
+                        columns: columns))
+            }
+        }
+    }
+
+    /// Whether products take rows of x that are encoded.
+    private var isEncoded: Bool { kernels.family.weights(format).activations == .bfloat16Pairs }
+
     /// Rows of x as the kernels take them, and the elements from row to row.
     private func encoded(_ x: [Float]) -> (bytes: [UInt8], stride: Int) {
-        guard let encode = kernels.encode, format == .bfloat16 || format == .float8 else {
-            return (x.withUnsafeBytes(Array.init), columns)
-        }
+        guard isEncoded else { return (x.withUnsafeBytes(Array.init), columns) }
         let stride = kernels.encodedStride(width: columns)
         var target = [UInt16](repeating: 0xffff, count: x.count / columns * stride)
         for row in 0..<x.count / columns {
             target.withUnsafeMutableBufferPointer { target in
                 guard let base = target.baseAddress else { return }
-                encode(
-                    Array(x[row * columns..<(row + 1) * columns]), columns, (4 - columns % 4) % 4, base + row * stride,
-                    stride / 2)
+                kernels.family.encode(
+                    source: Array(x[row * columns..<(row + 1) * columns]), count: columns,
+                    padding: (4 - columns % 4) % 4, target: base + row * stride, lowOffset: stride / 2)
             }
         }
         return (target.withUnsafeBytes(Array.init), stride)
@@ -144,7 +157,7 @@ struct TestMatrix {
 
     /// The numbers that products really multiply: x rounded as the kernels encode it.
     func rounded(_ x: [Float]) -> [Float] {
-        guard kernels.encode != nil, format == .bfloat16 || format == .float8 else { return x }
+        guard isEncoded else { return x }
         let (high, low) = halves(x)
         return kernels.roundsActivations ? high : zip(high, low).map { $0 + $1 }
     }
@@ -163,17 +176,8 @@ struct TestMatrix {
 
     /// factor * row
     func unpack(row: Int, factor: Float) -> [Float] {
-        let unpackRow =
-            switch format {
-            case .float32, .float16: kernels.unpackRowFloat32
-            case .bfloat16: kernels.unpackRowBFloat16
-            case .float8: kernels.unpackRowFloat8
-            }
         var out = [Float](repeating: .nan, count: columns)
-        packed.withUnsafeBytes { weights in
-            guard let weights = weights.baseAddress else { return }
-            unpackRow(weights, scales, scaleColumns, scaleWidth, columns, row, factor, &out)
-        }
+        withPacked { kernels.family.weights(format).unpackRow($0, row: row, factor: factor, out: &out) }
         return out
     }
 }

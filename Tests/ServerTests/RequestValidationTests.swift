@@ -157,7 +157,7 @@ import Testing
             (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "exclude each other"),
             (
                 #""structured_outputs":{"json":null}"#, "structured_outputs",
-                "one of json, regex, choice, grammar and json_object, not 0"
+                "one of json, regex, choice, grammar, json_object and structural_tag, not 0"
             ),
             (#""structured_outputs":{"json":"{"}"#, "structured_outputs.json", "must be a JSON object"),
             (#""structured_outputs":{"lark":"x"}"#, "structured_outputs.lark", "nrecognized"),
@@ -232,7 +232,9 @@ import Testing
                 #""tools":[{"type":"function","function":{"name":"f"}}],"parallel_tool_calls":0"#,
                 "parallel_tool_calls", "true or false"
             ),
-            (#""response_format":{"type":"structural_tag"}"#, "response_format.type", "not supported"),
+            (#""response_format":{"type":"structural_tag"}"#, "response_format.structures", "needs 'format'"),
+            (#""structured_outputs":{"structural_tag":"x"}"#, "structured_outputs.structural_tag", "its text"),
+            (#""guided_json":{"type":"null"},"structured_outputs":{"json":{}}"#, "guided_json", "exclude each other"),
             (#""response_format":{"type":"json_schema"}"#, "response_format.json_schema", "required"),
             (
                 #""response_format":{"type":"json_schema","json_schema":{"schema":{}}}"#,

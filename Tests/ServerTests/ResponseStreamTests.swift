@@ -121,7 +121,7 @@ import Testing
             event.cachedTokens = index + 1
             _ = stream.receive(event)
         }
-        #expect(stream.usage == Usage(promptTokens: 3, completionTokens: 8, cachedTokens: 1 + 3))
+        #expect(stream.state.usage == Usage(promptTokens: 3, completionTokens: 8, cachedTokens: 1 + 3))
     }
 
     @Test func `events of other requests are ignored`() throws {
@@ -236,7 +236,7 @@ import Testing
             _ = whole.receive(event)
             received += try chunks(stream.receive(event))
         }
-        #expect(whole.isFinished && stream.isFinished && whole.usage == stream.usage)
+        #expect(whole.isFinished && stream.isFinished && whole.state.usage == stream.state.usage)
         for index in 0..<4 {
             let parts = received.compactMap { $0["choices"]?[0] }.filter { $0["index"]?.integer == index }
             let expected = try #require(whole.body["choices"]?[index])

@@ -12,18 +12,20 @@ extension StreamSamples {
     /// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
     func makeStream(
         _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
-        reply: ReplyReader? = nil
+        promptTexts: [String] = [], parsing: OutputParserConfiguration? = nil, arrival: ContinuousClock.Instant = .now
     ) throws -> ResponseStream {
         var object = body
         let options: GenerationOptions
-        var formatter: (any ResponseFormatter)?
+        let formatter: any ResponseFormatter
         switch endpoint {
         case .completions:
             object["prompt"] = [1]
             options = try CompletionRequest(.object(object), for: .sample).options
+            formatter = CompletionFormatter()
         case .chat:
             object["messages"] = [["role": "user", "content": "x"]]
             options = try ChatCompletionRequest(.object(object), for: .sample).options
+            formatter = ChatFormatter()
         case .messages:
             object["messages"] = [["role": "user", "content": "x"]]
             object["max_tokens"] = 8
@@ -36,9 +38,11 @@ extension StreamSamples {
             options = try ChatCompletionRequest(translation, for: .sample).options
             formatter = translation.formatter
         }
+        let prepared = RequestPreparation.Prepared(
+            options: options, promptIDs: prompts, formatter: formatter, parsing: parsing, promptTexts: promptTexts)
         return ResponseStream(
-            endpoint: endpoint, requestID: "7", created: 5, model: "tiny", options: options, promptIDs: prompts,
-            reply: reply, formatter: formatter, firstSequence: SequenceID(100), names: names)
+            prepared, ResponseHead(requestID: "7", created: 5, model: "tiny"), firstSequence: SequenceID(100),
+            names: names, arrival: arrival)
     }
 
     func makeStream(

@@ -141,6 +141,60 @@ import Testing
         ["type": "function", "function": ["name": "wait"]],
     ]
 
+    @Test func `a forced call wins over a format, and equal constraints under two names are one`() async throws {
+        let server = try await TestServer.start()
+        var members = format(Self.person)
+        members["tools"] = Self.tools
+        members["tool_choice"] = "required"
+        let called = try await server.post("/v1/chat/completions", body(members))
+        #expect(called.json["choices"]?[0]?["finish_reason"] == "tool_calls", "\(called.json)")
+        let twice = try await server.post(
+            "/v1/chat/completions",
+            body(["guided_regex": "[a-c]{2}", "structured_outputs": ["regex": "[a-c]{2}"]]))
+        #expect(twice.json["choices"]?[0]?["message"]?["content"]?.string?.utf8.count == 2, "\(twice.json)")
+        await server.stop()
+    }
+
+    @Test func `grammars in Lark's notation and structural tags hold`() async throws {
+        let server = try await TestServer.start()
+        let lark = try await server.post(
+            "/v1/chat/completions",
+            body(["structured_outputs": ["grammar": "start: \"up\" | \"down\" DIGIT\n%import common.DIGIT"]]))
+        let text = try #require(lark.json["choices"]?[0]?["message"]?["content"]?.string)
+        #expect(text == "up" || text.hasPrefix("down") && text.utf8.count == 5)
+        let content: JSONValue = ["type": "json_schema", "json_schema": ["enum": [7]]]
+        let format: JSONValue = ["type": "tag", "begin": "<n>", "content": content, "end": "</n>"]
+        for members: JSONObject in [
+            ["response_format": ["type": "structural_tag", "format": format]],
+            [
+                "structured_outputs": [
+                    "structural_tag": .string(#"{"format":{"type":"const_string","value":"<n>7</n>"}}"#)
+                ]
+            ],
+        ] {
+            let tagged = try await server.post("/v1/chat/completions", body(members))
+            #expect(tagged.json["choices"]?[0]?["message"]?["content"] == "<n>7</n>", "\(tagged.json)")
+        }
+        await server.stop()
+    }
+
+    @Test func `a tool's schema is no reason to refuse a forced call, unless it is strict`() async throws {
+        let server = try await TestServer.start()
+        for (parameters, strict, status): (JSONValue, JSONValue, Int) in [
+            (["type": "object", "properties": ["p": ["type": "array", "contains": [:]]]], nil, 200), (nil, nil, 200),
+            (["type": "object", "properties": ["p": ["type": "array", "contains": [:]]]], true, 400),
+        ] {
+            let function: JSONValue = ["name": "f", "parameters": parameters, "strict": strict]
+            let reply = try await server.post(
+                "/v1/chat/completions",
+                body([
+                    "tools": [["type": "function", "function": function]], "tool_choice": "required", "max_tokens": 20,
+                ]))
+            #expect(reply.status == status, "\(reply.json)")
+        }
+        await server.stop()
+    }
+
     @Test(arguments: [ServerConfiguration.ToolCallParser.hermes, .qwen3Coder])
     func `forced calls have arguments that are valid`(parser: ServerConfiguration.ToolCallParser) async throws {
         let server = try await TestServer.start { $0.toolCallParser = parser }

@@ -3,9 +3,9 @@
 // longest time. Arguments: [replies]. Needs -Xswiftc -enable-testing.
 
 import Foundation
+import JSON
 
 @testable import Grammars
-@testable import JSON
 
 nonisolated(unsafe) var seed: UInt64 = 1
 func random(_ bound: Int) -> Int {

@@ -5,13 +5,10 @@ import AVX2Kernels
 import AVX512Kernels
 import Ceilings
 import Foundation
+import KernelInterface
 import PortableKernels
 
-typealias Matmul =
-    @Sendable (
-        UnsafeRawPointer, UnsafePointer<Float>, Int, Int, Int, Int, Int, Int, UnsafeRawPointer, Int,
-        UnsafePointer<Int32>?, Int, UnsafeMutablePointer<Float>, Int
-    ) -> Void
+typealias Matmul = @Sendable (PackedWeights, MatmulArguments) -> Void
 
 let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
 let threads = arguments.first ?? ProcessInfo.processInfo.activeProcessorCount
@@ -64,8 +61,12 @@ struct Problem {
                 for first in Swift.stride(from: thread * share, to: min((thread + 1) * share, blocks), by: slice) {
                     let count = min(slice, min((thread + 1) * share, blocks) - first)
                     matmul(
-                        p.weights, p.scales, p.columns / 128, 128, p.rows, p.columns, first, count, p.x, stride, nil,
-                        p.tokens, p.y, p.rows)
+                        PackedWeights(
+                            lines: p.weights, scales: p.scales, scaleColumns: p.columns / 128, scaleWidth: 128,
+                            rows: p.rows, columns: p.columns),
+                        MatmulArguments(
+                            firstBlock: first, blocks: count, x: p.x, xStride: stride, tokens: p.tokens, y: p.y,
+                            yStride: p.rows))
                 }
             }
         }
@@ -89,9 +90,9 @@ func line(_ name: String, _ values: [(String, Double)]) {
 }
 
 let sets: [(name: String, matmul: Matmul, elements: Int)] = [
-    ("portable", Portable.matmulFloat8, 0), ("avx2", AVX2.matmulFloat8, 0),
-    ("avx512 exact", AVX512.matmulFloat8Exact, 2),
-    ("avx512 fast", AVX512.matmulFloat8, 2),
+    ("portable", Portable.Float8Weights.multiply, 0), ("avx2", AVX2.Float8Weights.multiply, 0),
+    ("avx512 exact", AVX512.Float8Weights.multiply, 2),
+    ("avx512 fast", AVX512.Float8Weights.multiplyRounded, 2),
 ]
 
 // One token over weights far larger than the caches: GB/s.
@@ -148,11 +149,7 @@ for tokens in [2, 4, 8, 12, 32, 64, 512] {
     problem.free()
 }
 
-typealias Attend =
-    @Sendable (
-        UnsafePointer<Float>, Int, Int, UnsafeRawPointer, Int, UnsafePointer<Int32>, Int, Int, Int, Float,
-        UnsafeMutablePointer<Float>
-    ) -> Void
+typealias Attend = @Sendable (AttentionArguments) -> Void
 
 /// A number format of cached keys and values, and the kernels that read it.
 struct CacheFormat {
@@ -168,13 +165,14 @@ let formats = [
     CacheFormat(
         name: "bf16", blockBytes: 8192, pattern: 0x3c00,
         sets: [
-            ("portable", Portable.attendBFloat16), ("avx2", AVX2.attendBFloat16), ("avx512", AVX512.attendBFloat16),
+            ("portable", Portable.BFloat16Cache.attend), ("avx2", AVX2.BFloat16Cache.attend),
+            ("avx512", AVX512.BFloat16Cache.attend),
         ]),
     CacheFormat(
         name: "fp8", blockBytes: 4224, pattern: 0x3838,
         sets: [
-            ("portable", Portable.attendFloat8), ("avx2", AVX2.attendFloat8), ("avx512", AVX512.attendFloat8),
-            ("avx512 rounded", AVX512.attendFloat8Rounded),
+            ("portable", Portable.Float8Cache.attend), ("avx2", AVX2.Float8Cache.attend),
+            ("avx512", AVX512.Float8Cache.attend), ("avx512 rounded", AVX512.Float8Cache.attendRounded),
         ]),
 ]
 
@@ -206,8 +204,10 @@ for format in formats {
                         for _ in 0..<repeats {
                             for segment in thread * share..<(thread + 1) * share {
                                 attend(
-                                    query, heads, width, cache, blockBytes, table, 1, segment * 512,
-                                    (segment + 1) * 512, 0.1, partials + thread * stride)
+                                    AttentionArguments(
+                                        query: query, heads: heads, headDimension: width, cache: cache,
+                                        blockBytes: blockBytes, table: table, tableStride: 1, start: segment * 512,
+                                        end: (segment + 1) * 512, scale: 0.1, partial: partials + thread * stride))
                             }
                         }
                     }

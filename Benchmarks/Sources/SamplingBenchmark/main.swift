@@ -49,14 +49,16 @@ func logits(deviation: Float) -> [Float] {
     }
 }
 
-func sequences(_ rows: Int, _ measured: Case) -> [GeneratingSequence?] {
+func jobs(_ rows: Int, _ measured: Case) -> [BatchSampler.Job] {
     (0..<rows).map { row in
         var parameters = measured.parameters
         parameters.seed = UInt64(row)
         let request = GenerationRequest(
             id: SequenceID(UInt64(row)), promptIDs: [1], sampling: parameters, stop: StopConditions(), maxTokens: 1,
             logprobs: measured.logprobs)
-        return GeneratingSequence(request, tokenizer: nil, endOfSequenceIDs: [])
+        let counts = TokenCounts(for: parameters, prompt: [1])
+        let sequence = GeneratingSequence(request, counts: counts, tokenizer: nil, endOfSequenceIDs: [])
+        return BatchSampler.Job(sequence: sequence, row: row, drafts: 0)
     }
 }
 
@@ -70,7 +72,7 @@ for (name, deviation) in [("deviation 3", 3), ("flat, 0.6", 0.6)] as [(String, F
     let values = logits(deviation: deviation)
     for rows in [1, mostRows] {
         var best = [Double](repeating: .infinity, count: cases.count)
-        let inputs = cases.map { sequences(rows, $0) }
+        let inputs = cases.map { jobs(rows, $0) }
         for _ in 0..<rounds {
             for (index, input) in inputs.enumerated() {
                 let begin = clock.now

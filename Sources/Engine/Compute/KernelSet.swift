@@ -1,4 +1,10 @@
 import CIntrinsics
+import PortableKernels
+
+#if arch(x86_64)
+    import AVX2Kernels
+    import AVX512Kernels
+#endif
 
 /// The instruction sets that there are kernels for, in ascending order of speed.
 public enum KernelSet: String, Sendable, CaseIterable {
@@ -26,8 +32,11 @@ public enum KernelSet: String, Sendable, CaseIterable {
         switch self {
         case .portable: .portable
         #if arch(x86_64)
-            case .avx2: .avx2
-            case .avx512: compute == .exact ? .avx512Exact : .avx512Fast
+            case .avx2: KernelTable(name: "avx2", family: AVX2.self)
+            case .avx512:
+                compute == .exact
+                    ? KernelTable(name: "avx512", family: AVX512.self)
+                    : KernelTable(name: "avx512-bf16", family: AVX512.self, roundsActivations: true)
         #else
             case .avx2, .avx512: .portable
         #endif
@@ -36,6 +45,9 @@ public enum KernelSet: String, Sendable, CaseIterable {
 }
 
 extension KernelTable {
+    /// Plain Swift for any CPU.
+    static let portable = KernelTable(name: "portable", family: Portable.self)
+
     /// The fastest set of this machine, for `fast` and `exact`; ``blas()`` is apart, since its library may be missing.
     static func best(_ compute: EngineOptions.Compute) -> KernelTable {
         precondition(compute != .blas, "OpenBLAS is no kernel set")

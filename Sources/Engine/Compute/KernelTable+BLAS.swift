@@ -1,3 +1,5 @@
+import KernelInterface
+
 extension KernelTable {
     /// Matrix products by OpenBLAS over weights that are widened to float32 slice by slice: the plain way, to compare with.
     ///
@@ -8,36 +10,31 @@ extension KernelTable {
     static func blas() throws(EngineError) -> KernelTable {
         let product = try OpenBLAS().matrixProduct
         let base = KernelSet.available.last { $0 != .avx512 }?.table(.exact) ?? .portable
-        var table = base
-        table.name = "openblas"
-        table.matmulFloat32 = matmul(product, base.unpackRowFloat32)
-        table.matmulBFloat16 = matmul(product, base.unpackRowBFloat16)
-        table.matmulFloat8 = matmul(product, base.unpackRowFloat8)
-        return table
+        return KernelTable(name: "openblas", family: base.family) { weights, matrix, arguments in
+            multiply(product, weights, matrix, arguments)
+        }
     }
 
-    private static func matmul(_ product: OpenBLAS.MatrixProduct, _ unpackRow: @escaping UnpackRow) -> Matmul {
-        {
-            weights, scales, scaleColumns, scaleWidth, rows, columns, firstBlock, blocks, x, xStride, xRows, tokens, y,
-            yStride in
-            let firstRow = firstBlock * 16
-            let count = min(blocks * 16, rows - firstRow)
-            let matrix = Buffer<Float>(count: count * columns)
-            for row in 0..<count {
-                unpackRow(
-                    weights, scales, scaleColumns, scaleWidth, columns, firstRow + row, 1, matrix.base + row * columns)
-            }
-            var (source, stride) = (x.assumingMemoryBound(to: Float.self), xStride)
-            let gathered = Buffer<Float>(count: xRows == nil ? 0 : tokens * columns)
-            if let xRows {
-                for token in 0..<tokens {
-                    (gathered.base + token * columns).update(from: source + Int(xRows[token]) * xStride, count: columns)
-                }
-                (source, stride) = (UnsafePointer(gathered.base), columns)
-            }
-            product(
-                OpenBLAS.rowMajor, OpenBLAS.noTranspose, OpenBLAS.transpose, Int32(tokens), Int32(count),
-                Int32(columns), 1, source, Int32(stride), matrix.base, Int32(columns), 0, y + firstRow, Int32(yStride))
+    private static func multiply(
+        _ product: OpenBLAS.MatrixProduct, _ weights: any WeightKernels.Type, _ matrix: PackedWeights,
+        _ arguments: MatmulArguments
+    ) {
+        let (columns, tokens, firstRow) = (matrix.columns, arguments.tokens, arguments.firstBlock * 16)
+        let count = min(arguments.blocks * 16, matrix.rows - firstRow)
+        let values = Buffer<Float>(count: count * columns)
+        for row in 0..<count {
+            weights.unpackRow(matrix, row: firstRow + row, factor: 1, out: values.base + row * columns)
         }
+        var (source, stride) = (arguments.x.assumingMemoryBound(to: Float.self), arguments.xStride)
+        let gathered = Buffer<Float>(count: arguments.xRows == nil ? 0 : tokens * columns)
+        if let xRows = arguments.xRows {
+            for token in 0..<tokens {
+                (gathered.base + token * columns).update(from: source + Int(xRows[token]) * stride, count: columns)
+            }
+            (source, stride) = (UnsafePointer(gathered.base), columns)
+        }
+        product(
+            OpenBLAS.rowMajor, OpenBLAS.noTranspose, OpenBLAS.transpose, Int32(tokens), Int32(count), Int32(columns), 1,
+            source, Int32(stride), values.base, Int32(columns), 0, arguments.y + firstRow, Int32(arguments.yStride))
     }
 }

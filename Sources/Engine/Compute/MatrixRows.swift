@@ -10,13 +10,13 @@ struct MatrixRows {
 
     /// Encodes a part of each row, `columns` of `width`, which no one else writes at the same time.
     func encode(rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable) {
-        guard let encode = kernels.encode, let encoded else { return }
+        guard kernels.family.encodesActivations, let encoded else { return }
         // Kernels read whole lines of 4 columns.
         let padding = columns.upperBound == width ? (4 - width % 4) % 4 : 0
         for row in rows {
-            encode(
-                values + row * valueStride + columns.lowerBound, columns.count, padding,
-                encoded + row * encodedStride + columns.lowerBound, encodedStride / 2)
+            kernels.family.encode(
+                source: values + row * valueStride + columns.lowerBound, count: columns.count, padding: padding,
+                target: encoded + row * encodedStride + columns.lowerBound, lowOffset: encodedStride / 2)
         }
     }
 }
@@ -43,7 +43,8 @@ final class MatrixRowsBuffer {
     func rows(width: Int, behind before: Int = 0, of beforeWidth: Int = 0) -> MatrixRows {
         MatrixRows(
             values: values.base + before * beforeWidth, valueStride: width,
-            encoded: kernels.encode.map { _ in encoded.base + before * kernels.encodedStride(width: beforeWidth) },
+            encoded: kernels.family.encodesActivations
+                ? encoded.base + before * kernels.encodedStride(width: beforeWidth) : nil,
             encodedStride: kernels.encodedStride(width: width))
     }
 }
@@ -52,6 +53,6 @@ extension KernelTable {
     /// Elements of an encoded row. Never a multiple of 4 KB: the same columns of several rows, which a product reads
     /// together, would fall into the same few places of the cache.
     func encodedStride(width: Int) -> Int {
-        encode == nil ? 0 : 2 * ((width + 31) / 32 * 32 + 32)
+        family.encodesActivations ? 2 * ((width + 31) / 32 * 32 + 32) : 0
     }
 }

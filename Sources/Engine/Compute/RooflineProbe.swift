@@ -37,11 +37,12 @@ package struct RooflineProbe {
     /// Operations a second of all threads in registers, in GFLOP/s: of bfloat16 pairs where the kernels multiply them, else
     /// of float32 numbers.
     package func operationRate(kernels: KernelTable) -> Double {
+        let kernels = kernels.family
         let iterations = isQuick ? 1000 : 1_000_000
         let sums = Buffer<Float>(count: pool.threads * 16)
         return best {
-            pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = kernels.multiply(iterations) }
-            return Double(pool.threads * iterations * kernels.operationsPerIteration) / 1e9
+            pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = kernels.peak(iterations: iterations) }
+            return Double(pool.threads * iterations * kernels.peakOperations) / 1e9
         }
     }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import KernelInterface
 
 /// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only,
 /// and the heads' output times sigmoid(gate) before the output projection.
@@ -44,18 +45,21 @@ struct Attention {
     }
 
     private func writeCache(_ context: ForwardContext, row: Int) {
-        let (config, kernels, layout) = (context.config, context.kernels, context.storage.layout)
+        let (config, kernels, layout) = (context.config, context.kernels.family, context.storage.layout)
         let (heads, groups, width) = (config.attentionHeads, config.keyValueHeads, config.headDimension)
         let query = context.query.base + row * heads * width
         let key = context.key.base + row * groups * width
         let value = context.value.base + row * groups * width
-        kernels.rmsNorm(query, weights.queryNorm.base, query, heads, width, config.normEpsilon)
-        kernels.rmsNorm(key, weights.keyNorm.base, key, groups, width, config.normEpsilon)
+        kernels.rmsNorm(
+            x: query, weight: weights.queryNorm.base, out: query, rows: heads, width: width,
+            epsilon: config.normEpsilon)
+        kernels.rmsNorm(
+            x: key, weight: weights.keyNorm.base, out: key, rows: groups, width: width, epsilon: config.normEpsilon)
         if type == .sliding {
             let cosines = context.cosines.base + row * (width / 2)
             let sines = context.sines.base + row * (width / 2)
-            kernels.rotate(query, heads, width, cosines, sines)
-            kernels.rotate(key, groups, width, cosines, sines)
+            kernels.rotate(x: query, heads: heads, headDimension: width, cosines: cosines, sines: sines)
+            kernels.rotate(x: key, heads: groups, headDimension: width, cosines: cosines, sines: sines)
         }
         let place = layout.places[layer]
         let (logicalBlock, token) = context.plan.positions[row].quotientAndRemainder(
@@ -63,10 +67,8 @@ struct Attention {
         let block = context.plan.table(row: row, type: type)[
             logicalBlock * layout.blocksPerLogicalBlock(type) + place.part]
         let target = context.storage.base + Int(block) * layout.bytesPerBlock + place.index * layout.bytesPerLayer
-        switch layout.dataType {
-        case .f32: kernels.writeCacheFloat32(key, value, groups, width, target, token)
-        case .bf16: kernels.writeCacheBFloat16(key, value, groups, width, target, token)
-        case .fp8: kernels.writeCacheFloat8(key, value, groups, width, target, token)
-        }
+        kernels.cache(layout.dataType.cacheFormat).write(
+            CacheWriteArguments(
+                keys: key, values: value, heads: groups, headDimension: width, block: target, token: token))
     }
 }

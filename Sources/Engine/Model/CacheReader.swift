@@ -1,4 +1,5 @@
 import Checkpoints
+import KernelInterface
 
 /// The part of attention that reads the cache: from `query` to `attended`, gated.
 ///
@@ -84,7 +85,8 @@ struct CacheReader {
                         read(unit, segment, into: total)
                     } else {
                         read(unit, segment, into: partial)
-                        context.kernels.mergeSegment(partial, heads, width, total)
+                        context.kernels.family.mergeSegment(
+                            partial: partial, heads: heads, headDimension: width, total: total)
                     }
                     if segment == segments.upperBound - 1 { finish(unit, total) }
                 }
@@ -104,7 +106,8 @@ struct CacheReader {
         context.pool.parallelFor(chunks: segments.count) { unit in
             let total = scratch + starts[unit] * partialCount
             for index in 1..<max(segments[unit].count, 1) {
-                context.kernels.mergeSegment(total + index * partialCount, heads, width, total)
+                context.kernels.family.mergeSegment(
+                    partial: total + index * partialCount, heads: heads, headDimension: width, total: total)
             }
             finish(unit, total)
         }
@@ -124,27 +127,25 @@ struct CacheReader {
         let layout = context.storage.layout
         let place = layout.places[layer]
         let position = context.plan.positions[row]
-        let attend =
-            switch layout.dataType {
-            case .f32: context.kernels.attendFloat32
-            case .bf16: context.kernels.attendBFloat16
-            case .fp8: context.kernels.attendFloat8
-            }
-        attend(
-            context.query.base + unit * heads * width, heads, width,
-            context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
-            layout.bytesPerBlock, context.plan.table(row: row, type: type) + place.part,
-            layout.blocksPerLogicalBlock(type),
-            max(segment * Self.segmentLength, firstKey(position)),
-            min((segment + 1) * Self.segmentLength, position + 1),
-            1 / Float(width).squareRoot(), partial)
+        context.kernels.attend(
+            layout.dataType.cacheFormat,
+            AttentionArguments(
+                query: context.query.base + unit * heads * width, heads: heads, headDimension: width,
+                cache: context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
+                blockBytes: layout.bytesPerBlock, table: context.plan.table(row: row, type: type) + place.part,
+                tableStride: layout.blocksPerLogicalBlock(type),
+                start: max(segment * Self.segmentLength, firstKey(position)),
+                end: min((segment + 1) * Self.segmentLength, position + 1),
+                scale: 1 / Float(width).squareRoot(), partial: partial))
     }
 
     private func finish(_ unit: Int, _ total: UnsafePointer<Float>) {
         let (row, group) = unit.quotientAndRemainder(dividingBy: groups)
         let offset = unit * heads * width
-        context.kernels.finishAttention(total, heads, width, context.attended.values + offset)
-        context.kernels.sigmoidMultiply(context.attended.values + offset, context.gate.base + offset, heads * width)
+        context.kernels.family.finishAttention(
+            total: total, heads: heads, headDimension: width, out: context.attended.values + offset)
+        context.kernels.family.sigmoidMultiply(
+            x: context.attended.values + offset, gate: context.gate.base + offset, count: heads * width)
         context.attended.encode(
             rows: row..<row + 1, columns: group * heads * width..<(group + 1) * heads * width,
             width: groups * heads * width, kernels: context.kernels)

@@ -47,9 +47,9 @@ struct DecoderLayer {
         let width = context.config.hiddenSize
         context.forEachRowRange { rows in
             let offset = rows.lowerBound * width
-            context.kernels.rmsNorm(
-                context.residual.base + offset, weight.base, context.normed.values + offset, rows.count, width,
-                context.config.normEpsilon)
+            context.kernels.family.rmsNorm(
+                x: context.residual.base + offset, weight: weight.base, out: context.normed.values + offset,
+                rows: rows.count, width: width, epsilon: context.config.normEpsilon)
             context.normed.encode(rows: rows, columns: 0..<width, width: width, kernels: context.kernels)
         }
     }
@@ -58,9 +58,9 @@ struct DecoderLayer {
         let width = context.config.hiddenSize
         context.forEachRowRange { rows in
             let offset = rows.lowerBound * width
-            context.kernels.addRMSNorm(
-                context.branch.base + offset, weight.base, context.residual.base + offset, rows.count, width,
-                context.config.normEpsilon)
+            context.kernels.family.addRMSNorm(
+                branch: context.branch.base + offset, weight: weight.base, residual: context.residual.base + offset,
+                rows: rows.count, width: width, epsilon: context.config.normEpsilon)
         }
     }
 }

@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// Chooses each token's experts: sigmoid (or softmax) scores, a bias that only the choice sees, and mixing weights from
 /// the scores alone. All in float32.
 struct ExpertRouter {
@@ -27,12 +29,15 @@ struct ExpertRouter {
         context.observe(.routerLogits, layer: layer, buffers.routerLogits.base, count: rows * experts)
         context.forEachRowRange { rows in
             let first = rows.lowerBound
-            context.kernels.route(
-                buffers.routerLogits.base + first * experts, bias.base, buffers.routerKeys.base + first * experts,
-                rows.count, experts, chosen, config.expertGroups, config.topGroups,
-                config.scoreFunction == .softmax ? 1 : 0,
-                config.normalizesRoutes && config.scoreFunction == .sigmoid ? 1 : 0, config.routeScale,
-                buffers.expertIDs.base + first * chosen, buffers.expertWeights.base + first * chosen)
+            context.kernels.family.route(
+                RoutingArguments(
+                    logits: buffers.routerLogits.base + first * experts, bias: bias.base,
+                    keys: buffers.routerKeys.base + first * experts, tokens: rows.count, experts: experts,
+                    chosen: chosen, groups: config.expertGroups, keptGroups: config.topGroups,
+                    usesSoftmax: config.scoreFunction == .softmax,
+                    normalizes: config.normalizesRoutes && config.scoreFunction == .sigmoid, scale: config.routeScale,
+                    ids: buffers.expertIDs.base + first * chosen,
+                    weights: buffers.expertWeights.base + first * chosen))
         }
         if context.observer != nil {
             let ids = buffers.expertIDs.contents.prefix(rows * chosen).map { Float($0) }

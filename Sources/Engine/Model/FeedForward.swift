@@ -116,8 +116,9 @@ extension ForwardContext {
                     kernels: kernels)
             }
             let columns = blocks.lowerBound * 16..<min(blocks.upperBound * 16, width)
-            kernels.siluMultiply(
-                job.inner.values + columns.lowerBound, job.up + columns.lowerBound, job.tokens, columns.count, width)
+            kernels.family.siluMultiply(
+                gate: job.inner.values + columns.lowerBound, up: job.up + columns.lowerBound, rows: job.tokens,
+                width: columns.count, stride: width)
             job.inner.encode(rows: 0..<job.tokens, columns: columns, width: width, kernels: kernels)
         }
         pool.forEachSlice(of: slices(\.weights.down.blocks)) { index, blocks in

@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// The routed experts of a layer and the shared one beside them.
 ///
 /// Every (token, expert) result has a row of its own; a token's rows are added in ascending expert id, then the shared
@@ -26,10 +28,11 @@ struct MixtureOfExperts {
         context.forEachRowRange { rows in
             let first = rows.lowerBound
             let shared = weights.shared == nil ? nil : UnsafePointer(buffers.shared.base + first * hidden)
-            context.kernels.combineExperts(
-                buffers.expertRows.base, buffers.slots.base + first * chosen,
-                buffers.expertWeights.base + first * chosen,
-                shared, context.branch.base + first * hidden, rows.count, chosen, hidden)
+            context.kernels.family.combineExperts(
+                CombineArguments(
+                    rows: buffers.expertRows.base, slots: buffers.slots.base + first * chosen,
+                    weights: buffers.expertWeights.base + first * chosen, shared: shared,
+                    out: context.branch.base + first * hidden, tokens: rows.count, chosen: chosen, width: hidden))
         }
     }
 

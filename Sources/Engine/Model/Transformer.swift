@@ -98,9 +98,9 @@ package final class Transformer {
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)
         for (index, row) in rows.enumerated() {
-            context.kernels.rmsNorm(
-                context.residual.base + row * hidden, weights.finalNorm.base, finalHidden.values + index * hidden, 1,
-                hidden, config.normEpsilon)
+            context.kernels.family.rmsNorm(
+                x: context.residual.base + row * hidden, weight: weights.finalNorm.base,
+                out: finalHidden.values + index * hidden, rows: 1, width: hidden, epsilon: config.normEpsilon)
         }
         finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)

@@ -1,28 +1,15 @@
 import Checkpoints
+import KernelInterface
+import PortableKernels
 
 /// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
 ///
 /// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened,
 /// to float32. Every matrix has scales, ones where the format has none.
 final class PackedMatrix {
-    enum Format: Equatable {
-        case float32
-        case bfloat16
-        case float8
-
-        /// Columns in a line of 64 bytes.
-        var lineColumns: Int {
-            switch self {
-            case .float32: 1
-            case .bfloat16: 2
-            case .float8: 4
-            }
-        }
-    }
-
     let rows: Int
     let columns: Int
-    let format: Format
+    let format: WeightFormat
     private let storage: UnsafeMutableRawPointer
     private let storageBytes: Int
     /// (row blocks, scaleColumns, 16)
@@ -34,30 +21,29 @@ final class PackedMatrix {
     init(_ weight: LinearWeight, pool: WorkerPool, kernels: KernelTable) {
         rows = weight.rows
         columns = weight.columns
-        let pack: KernelTable.Pack
         var grid: ScaleGrid?
         switch weight.format {
-        case .float32: (format, pack) = (.float32, kernels.packFloat32)
-        case .float16: (format, pack) = (.float32, kernels.packFloat16)
-        case .bfloat16: (format, pack) = (.bfloat16, kernels.packBFloat16)
-        case .float8(let scaleGrid):
-            (format, pack) = (.float8, kernels.packFloat8)
-            grid = scaleGrid
+        case .float32: format = .float32
+        case .float16: format = .float16
+        case .bfloat16: format = .bfloat16
+        case .float8(let scaleGrid): (format, grid) = (.float8, scaleGrid)
         }
         let blocks = (weight.rows + 15) / 16
-        let lines = (weight.columns + format.lineColumns - 1) / format.lineColumns
         scaleColumns = grid?.gridColumns ?? 1
         // A block may be wider than the matrix; the width only has to name the right scale.
         scaleWidth =
             grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
         scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
-        storageBytes = max(blocks * lines * 64, 64)
+        storageBytes = max(format.layout.bytes(rows: weight.rows, columns: weight.columns), 64)
         storage = .allocate(byteCount: storageBytes, alignment: 64)
         guard let source = weight.bytes.baseAddress else { return }
-        let (rows, columns, storage) = (rows, columns, storage)
+        let (rows, columns, storage, packing) = (rows, columns, storage, kernels.family.weights(format))
         withExtendedLifetime(weight.owner) {
             pool.forEachSlice(of: blocks) { slice in
-                pack(source, rows, columns, slice.lowerBound, slice.count, storage)
+                packing.pack(
+                    PackArguments(
+                        source: source, rows: rows, columns: columns, firstBlock: slice.lowerBound, blocks: slice.count,
+                        target: storage))
             }
         }
     }
@@ -75,22 +61,18 @@ final class PackedMatrix {
     var bytesPerRow: Int { bytes / max(blocks * 16, 1) }
 
     /// For products.
-    var view: View {
-        View(
-            rows: rows, columns: columns, format: format, storage: UnsafeRawPointer(storage), scales: scales.base,
-            scaleColumns: scaleColumns, scaleWidth: scaleWidth)
+    var view: View { View(format: format, weights: packed) }
+
+    private var packed: PackedWeights {
+        PackedWeights(
+            lines: storage, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
+            columns: columns)
     }
 
     /// out (columns) = factor * the row's weights.
     func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {
         precondition((0..<rows).contains(row), "a row of the matrix")
-        let unpackRow =
-            switch format {
-            case .float32: kernels.unpackRowFloat32
-            case .bfloat16: kernels.unpackRowBFloat16
-            case .float8: kernels.unpackRowFloat8
-            }
-        unpackRow(storage, scales.base, scaleColumns, scaleWidth, columns, row, factor, out)
+        kernels.family.weights(format).unpackRow(packed, row: row, factor: factor, out: out)
     }
 
     /// The grid with one scale a row, so that a block of rows may cross the grid's borders.
@@ -111,14 +93,11 @@ extension PackedMatrix {
     /// What products need of a matrix that somebody else keeps alive. Numbers and pointers alone: threads that share a
     /// matrix would otherwise wait for each other to count their references to it.
     struct View {
-        let rows: Int
-        let columns: Int
-        let format: Format
-        fileprivate let storage: UnsafeRawPointer
-        fileprivate let scales: UnsafePointer<Float>
-        fileprivate let scaleColumns: Int
-        fileprivate let scaleWidth: Int
+        let format: WeightFormat
+        fileprivate let weights: PackedWeights
 
+        var rows: Int { weights.rows }
+        var columns: Int { weights.columns }
         var blocks: Int { (rows + 15) / 16 }
 
         /// y[:, rows of the blocks] = x W^T; x (tokens, columns), picked by `xRows` if given; y (tokens, yStride).
@@ -128,25 +107,27 @@ extension PackedMatrix {
             _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
             yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
         ) {
+            // Other families' kernels want the borders of the scales to be borders of lines.
+            let kernels = hasWholeLines ? kernels : .portable
             var (source, stride) = (UnsafeRawPointer(x.values), x.valueStride)
-            if let encoded = x.encoded, format != .float32, hasWholeLines {
+            if let encoded = x.encoded, kernels.family.weights(format).activations == .bfloat16Pairs {
                 (source, stride) = (UnsafeRawPointer(encoded), x.encodedStride)
             }
-            // Other sets' kernels want the borders of the scales to be borders of lines.
-            let matmul = hasWholeLines ? matmul(kernels, isExact) : matmul(.portable, isExact)
-            matmul(
-                storage, scales, scaleColumns, scaleWidth, rows, columns, blocks.lowerBound, blocks.count, source,
-                stride, xRows, tokens, y, yStride)
+            kernels.multiply(
+                format, weights,
+                MatmulArguments(
+                    firstBlock: blocks.lowerBound, blocks: blocks.count, x: source, xStride: stride, xRows: xRows,
+                    tokens: tokens, y: y, yStride: yStride),
+                isExact: isExact)
         }
 
-        private func matmul(_ kernels: KernelTable, _ isExact: Bool) -> KernelTable.Matmul {
-            switch format {
-            case .float32: kernels.matmulFloat32
-            case .bfloat16: isExact ? kernels.matmulBFloat16Exact : kernels.matmulBFloat16
-            case .float8: isExact ? kernels.matmulFloat8Exact : kernels.matmulFloat8
-            }
+        private var hasWholeLines: Bool {
+            weights.scaleColumns == 1 || weights.scaleWidth % format.layout.lineColumns == 0
         }
-
-        private var hasWholeLines: Bool { scaleColumns == 1 || scaleWidth % format.lineColumns == 0 }
     }
+}
+
+extension WeightFormat {
+    /// The same in every family.
+    var layout: WeightLayout { Portable.weights(self).layout }
 }

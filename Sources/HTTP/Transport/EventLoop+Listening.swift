@@ -2,7 +2,7 @@ extension EventLoop {
     /// Starts to accept connections, on every address that `host` has: of `localhost` both 127.0.0.1 and ::1.
     ///
     /// - Parameters:
-    ///   - host: An IPv4 or IPv6 address, or a name of this machine.
+    ///   - host: An IPv4 or IPv6 address, a name of this machine, or `unix:` and the path of a socket.
     ///   - port: 0 lets the kernel choose one that all addresses have free.
     /// - Returns: The first address, with the real port; ``addresses`` has them all.
     /// - Throws: Why an address cannot be listened on. One that this machine lacks, as ::1 without IPv6, is left out while
@@ -19,7 +19,7 @@ extension EventLoop {
         let sockets = try watchedSockets()
         for (socket, address) in bound {
             let number = nextNumber()
-            listeners[number] = try Listener(id: number, socket: socket, sockets: sockets)
+            listeners[number] = try Listener(id: number, socket: socket, address: address, sockets: sockets)
             addresses.append(address)
         }
         return bound[0].address

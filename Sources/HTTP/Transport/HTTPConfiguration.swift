@@ -18,7 +18,7 @@ public struct HTTPConfiguration: Sendable {
     /// 503. Beyond these too, a connection is closed at once.
     public var reservedConnections = 16
     /// Paths without query.
-    public var reservedPaths: Set<String> = ["/health", "/ready", "/metrics"]
+    public var reservedPaths: Set<String> = ["/health", "/ready", "/ping", "/metrics"]
     /// TLS handshakes that are computed at the same time, beside the loop.
     public var maxHandshakes = 2
     /// Connections that the kernel holds for us to accept.

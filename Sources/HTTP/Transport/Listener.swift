@@ -5,9 +5,14 @@ final class Listener {
     private let id: Int
     private let socket: Socket
     private let sockets: SocketSet
+    /// Of a Unix socket.
+    private let file: SocketFile?
 
-    /// - Parameter id: What its events are told by.
-    init(id: Int, socket: Socket, sockets: SocketSet) throws(TransportError) {
+    /// - Parameters:
+    ///   - id: What its events are told by.
+    ///   - address: What the socket is bound to.
+    init(id: Int, socket: Socket, address: ListeningAddress, sockets: SocketSet) throws(TransportError) {
+        file = SocketFile.path(of: address.host).flatMap { SocketFile(path: $0) }
         self.id = id
         self.socket = socket
         self.sockets = sockets
@@ -26,5 +31,6 @@ final class Listener {
 
     func close() {
         sockets.remove(socket)
+        file?.remove()
     }
 }

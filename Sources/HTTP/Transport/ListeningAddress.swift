@@ -2,17 +2,23 @@ import Foundation
 
 /// The address a listener is bound to; its port is the real one where 0 was asked for.
 public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
-    /// Numeric, IPv6 without brackets.
+    /// Numeric, IPv6 without brackets; or `unix:` and the path of a socket.
     public var host: String
+    /// Of a Unix socket 0.
     public var port: Int
 
-    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    public var description: String {
+        if SocketFile.path(of: host) != nil { return host }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
 
     /// Whether only this machine reaches it.
     public var isLoopback: Bool { Self.isLoopback(host) }
 
-    /// Whether `host` is a numeric loopback address: 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1, or the former as IPv6.
+    /// Whether `host` is a Unix socket or a numeric loopback address: 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1, or the former as
+    /// IPv6.
     public static func isLoopback(_ host: String) -> Bool {
+        if SocketFile.path(of: host) != nil { return true }
         var four = in_addr()
         if inet_pton(AF_INET, host, &four) == 1 { return UInt32(bigEndian: four.s_addr) >> 24 == 127 }
         var six = in6_addr()
@@ -24,9 +30,11 @@ public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// The numeric addresses of a host, in the order of the system's preference; their ports are 0.
     ///
-    /// - Parameter host: An IPv4 or IPv6 address, or a name.
+    /// - Parameter host: An IPv4 or IPv6 address, the latter perhaps in brackets, a name, or `unix:` and a path.
     /// - Throws: `unknownHost`. Blocks while a name server is asked.
     public static func resolve(_ host: String) throws(TransportError) -> [ListeningAddress] {
-        try Socket.addresses(of: host)
+        if SocketFile.path(of: host) != nil { return [ListeningAddress(host: host, port: 0)] }
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.contains(":")
+        return try Socket.addresses(of: isBracketed ? String(host.dropFirst().dropLast()) : host)
     }
 }

@@ -34,11 +34,15 @@ final class Socket: Sendable {
     /// A listening socket.
     ///
     /// - Parameters:
-    ///   - host: An IPv4 or IPv6 address, or a name of this machine.
-    ///   - port: 0 lets the kernel choose.
+    ///   - host: An IPv4 or IPv6 address, a name of this machine, or `unix:` and a path.
+    ///   - port: 0 lets the kernel choose. Unix sockets have none.
     static func listening(
         host: String, port: Int, backlog: Int
     ) throws(TransportError) -> (socket: Socket, address: ListeningAddress) {
+        if let path = SocketFile.path(of: host) {
+            let socket = try listening(path: path, backlog: backlog)
+            return (socket, ListeningAddress(host: host, port: 0))
+        }
         guard (0...65535).contains(port) else { throw .invalidPort(port) }
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
@@ -61,6 +65,58 @@ final class Socket: Sendable {
         guard listen(descriptor, Int32(clamping: backlog)) == 0 else { throw failure("listen", host: host, port: port) }
         let (_, address) = withAddress { getsockname(descriptor, $0, $1) }
         return (socket, address)
+    }
+
+    /// The bytes of a path that the kernel's address has room for, with a zero byte behind them (Linux, unix(7)).
+    static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
+
+    /// A listening Unix socket. A file that a process has left there is replaced, if nobody listens on it.
+    private static func listening(path: String, backlog: Int) throws(TransportError) -> Socket {
+        let socket = try unconnected(path: path)
+        if access(path, F_OK) == 0 {
+            guard let file = SocketFile(path: path) else { throw .noSocket(path: path) }
+            guard try !isListenedOn(path) else { throw .socketInUse(path: path) }
+            file.remove()
+        }
+        guard withAddress(ofPath: path, { bind(socket.descriptor, $0, $1) }) == 0 else {
+            throw .system(call: "bind to '\(path)'", errno: errno)
+        }
+        // Before anybody can connect.
+        chmod(path, SocketFile.mode)
+        guard listen(socket.descriptor, Int32(clamping: backlog)) == 0 else {
+            throw .system(call: "listen", errno: errno)
+        }
+        return socket
+    }
+
+    private static func isListenedOn(_ path: String) throws(TransportError) -> Bool {
+        let probe = try unconnected(path: path)
+        // A full backlog is one that somebody has.
+        return withAddress(ofPath: path) { connect(probe.descriptor, $0, $1) } == 0 || errno == EAGAIN
+    }
+
+    private static func unconnected(path: String) throws(TransportError) -> Socket {
+        guard (1...longestPath).contains(path.utf8.count), !path.utf8.contains(0) else {
+            throw .invalidSocketPath(path)
+        }
+        let descriptor = Foundation.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw .system(call: "socket", errno: errno) }
+        let socket = Socket(descriptor: descriptor)
+        socket.makeNonBlocking()
+        return socket
+    }
+
+    private static func withAddress(
+        ofPath path: String, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return withUnsafePointer(to: address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                call($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
     }
 
     /// The numeric addresses that `host` can be listened on by, each once.
@@ -168,6 +224,10 @@ final class Socket: Sendable {
     }
 
     private static func read(_ address: UnsafePointer<sockaddr>, length: socklen_t) -> ListeningAddress {
+        // Clients' sockets have no names there.
+        if address.pointee.sa_family == sa_family_t(AF_UNIX) {
+            return ListeningAddress(host: SocketFile.prefix, port: 0)
+        }
         var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         var service = [CChar](repeating: 0, count: Int(NI_MAXSERV))
         getnameinfo(

@@ -9,6 +9,12 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case addressInUse(host: String, port: Int)
     case permissionDenied(host: String, port: Int)
     case addressNotAvailable(host: String)
+    /// Another process listens on this Unix socket.
+    case socketInUse(path: String)
+    /// At the path of a Unix socket is something else.
+    case noSocket(path: String)
+    /// A path of a Unix socket has 1 to 107 bytes.
+    case invalidSocketPath(String)
     case system(call: String, errno: Int32, reason: String)
 
     /// A system call's failure, by its code.
@@ -23,6 +29,10 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
         case .addressInUse(let host, let port): "port \(port) on \(host) is already in use"
         case .permissionDenied(let host, let port): "no permission to listen on port \(port) on \(host)"
         case .addressNotAvailable(let host): "\(host) is not an address of this machine"
+        case .socketInUse(let path): "another process listens on the socket '\(path)'"
+        case .noSocket(let path): "cannot listen on '\(path)': the file exists and is no socket"
+        case .invalidSocketPath(let path):
+            "the path of a Unix socket must have 1 to \(Socket.longestPath) bytes and no zero byte, not \(path.utf8.count)"
         case .system(let call, let errno, let reason): "\(call) failed: \(reason) (errno \(errno))"
         }
     }

@@ -45,6 +45,8 @@ package struct RequestParser {
             skippedEmptyLine = true
             return
         }
+        // A client that takes HTTP/2 for granted begins with this line (RFC 9113, 3.4).
+        if line.elementsEqual("PRI * HTTP/2.0".utf8) { throw .http2Preface }
         // Exactly one blank between the three parts; a line of two is HTTP/0.9.
         guard let first = line.firstIndex(of: .space), let last = line.lastIndex(of: .space), first < last else {
             throw .malformedRequestLine

@@ -10,6 +10,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
     case malformedRequestLine
     case malformedTarget
     case unsupportedVersion
+    case http2Preface
     case unsupportedMethod
     case requestLineTooLong
     // Header fields.
@@ -43,7 +44,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .unsupportedMethod, .unsupportedTransferCoding: .notImplemented
         case .overloaded, .bodyMemoryExhausted: .serviceUnavailable
-        case .unsupportedVersion: .httpVersionNotSupported
+        case .unsupportedVersion, .http2Preface: .httpVersionNotSupported
         }
     }
 
@@ -56,6 +57,8 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
         case .malformedRequestLine: "The request line is not 'method target version'."
         case .malformedTarget: "The request target is not valid."
         case .unsupportedVersion: "Only HTTP/1.0 and HTTP/1.1 are supported."
+        case .http2Preface:
+            "The client begins with HTTP/2, but only HTTP/1.0 and HTTP/1.1 are supported. Set the client to HTTP/1.1."
         case .unsupportedMethod: "CONNECT is not supported."
         case .requestLineTooLong: "The request line is too long."
         case .malformedField: "A header field is not 'name: value'."

@@ -1,6 +1,6 @@
 import CIntrinsics
 
-// What a set does in its own way, for the sources in `Shared` and `Panels`.
+// What a set does in its own way, for the sources in `Shared`.
 
 /// a * b + c, rounded once.
 @inline(__always)
@@ -39,6 +39,10 @@ func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     return SIMD16(
         lowHalf: trinity_from_eight_float16(halves.lowHalf), highHalf: trinity_from_eight_float16(halves.highHalf))
 }
+
+/// The largest lane.
+@inline(__always)
+func largestLane(_ value: SIMD16<Float>) -> Float { largestLaneByHalves(value) }
 
 /// Thirty-two E4M3FN numbers from memory, each times 2^-8.
 @inline(__always)

@@ -1,21 +1,23 @@
 import CIntrinsics
 
-/// `count` lines of E4M3FN weights as float32, (4 * count, 16).
-@inline(__always)
-func decodeFloat8(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
-    let target = UnsafeMutableRawPointer(panel)
-    var line = 0
-    while line < count {
-        var half = 0
-        while half < 2 {
-            let source = (lines + line * 64 + half * 32).loadUnaligned(as: SIMD4<Int64>.self)
-            let place = target + line * 256 + half * 32
-            decodePairs(trinity_widen_low_pairs(source), place)
-            decodePairs(trinity_widen_high_pairs(source), place + 128)
-            half += 1
+extension AVX2.Float8Weights {
+    /// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+    @inline(__always)
+    static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
+        let target = UnsafeMutableRawPointer(panel)
+        var line = 0
+        while line < count {
+            var half = 0
+            while half < 2 {
+                let source = (lines + line * 64 + half * 32).loadUnaligned(as: SIMD4<Int64>.self)
+                let place = target + line * 256 + half * 32
+                decodePairs(trinity_widen_low_pairs(source), place)
+                decodePairs(trinity_widen_high_pairs(source), place + 128)
+                half += 1
+            }
+            trinity_prefetch(lines + line * 64 + 4096)
+            line += 1
         }
-        trinity_prefetch(lines + line * 64 + 4096)
-        line += 1
     }
 }
 

@@ -8,6 +8,10 @@ func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> 
     c.addingProduct(a, b)
 }
 
+/// Tokens whose sums fit into thirty-two registers of 512 bits beside the weights.
+@inline(__always)
+var largestTile: Int { 8 }
+
 /// Asks for the cache line at an address, which need not be valid.
 @inline(__always)
 func prefetch(_ address: UnsafeRawPointer) {

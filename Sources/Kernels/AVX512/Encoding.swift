@@ -5,8 +5,10 @@ import CIntrinsics
 // alone read.
 
 extension AVX512 {
-    /// Rounds `count` floats to bfloat16, and what that leaves of each at `lowOffset`: 16 bits of precision in both
-    /// together. The next `padding` elements become zeros.
+    /// Products with bfloat16 and float8 weights take bfloat16 pairs.
+    public static var encodesActivations: Bool { true }
+
+    /// As ``KernelFamily/encode(source:count:padding:target:lowOffset:)`` describes.
     public static func encode(
         source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
     ) {

@@ -1,56 +1,30 @@
 import CIntrinsics
+import KernelInterface
 
-// The products of this set; how one is computed is written at `PackedProduct`. Parameters as in `Portable`, but
-// rows of x are encoded by `encode`, `xStride` counts their elements, and the second terms begin in the middle of a
-// row. Borders of the scales must be borders of lines.
+// The products of this family with bfloat16 and float8 weights, over rows of x that are encoded as `bfloat16Pairs`. Borders
+// of the scales must be borders of lines.
 
-extension AVX512 {
-    /// Weights bfloat16, x bfloat16.
-    public static func matmulBFloat16(
-        weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
-        tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
-    ) {
-        PackedProduct<2, 1>(
-            weights: weights, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-            columns: columns, x: x, xStride: xStride * 2, xRows: xRows, tokens: tokens, y: y, yStride: yStride
-        ).run(firstBlock, firstBlock + blocks)
+extension AVX512.BFloat16Weights {
+    public static var activations: ActivationFormat { .bfloat16Pairs }
+
+    public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        PackedProduct<2, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Weights bfloat16, x a pair of bfloat16.
-    public static func matmulBFloat16Exact(
-        weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
-        tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
-    ) {
-        PackedProduct<2, 2>(
-            weights: weights, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-            columns: columns, x: x, xStride: xStride * 2, xRows: xRows, tokens: tokens, y: y, yStride: yStride
-        ).run(firstBlock, firstBlock + blocks)
+    public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        PackedProduct<2, 1>(weights: weights, arguments: arguments).run()
+    }
+}
+
+extension AVX512.Float8Weights {
+    public static var activations: ActivationFormat { .bfloat16Pairs }
+
+    public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        PackedProduct<4, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// Weights E4M3FN, x bfloat16.
-    public static func matmulFloat8(
-        weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
-        tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
-    ) {
-        PackedProduct<4, 1>(
-            weights: weights, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-            columns: columns, x: x, xStride: xStride * 2, xRows: xRows, tokens: tokens, y: y, yStride: yStride
-        ).run(firstBlock, firstBlock + blocks)
-    }
-
-    /// Weights E4M3FN, x a pair of bfloat16.
-    public static func matmulFloat8Exact(
-        weights: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
-        columns: Int, firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>?,
-        tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
-    ) {
-        PackedProduct<4, 2>(
-            weights: weights, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
-            columns: columns, x: x, xStride: xStride * 2, xRows: xRows, tokens: tokens, y: y, yStride: yStride
-        ).run(firstBlock, firstBlock + blocks)
+    public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        PackedProduct<4, 1>(weights: weights, arguments: arguments).run()
     }
 }
 
@@ -61,20 +35,13 @@ extension AVX512 {
 /// ascending order; the low halves of exact activations have two chains of their own. The chains' sum ((even + odd)
 /// + (low even + low odd)) times the scale is added to the panels before. The same for any number of tokens.
 private struct PackedProduct<let lineColumns: Int, let terms: Int> {
-    let weights: UnsafeRawPointer
-    let scales: UnsafePointer<Float>
-    let scaleColumns: Int
-    let scaleWidth: Int
-    let rows: Int
-    let columns: Int
-    let x: UnsafeRawPointer
-    /// Bytes; the low halves begin in the middle.
-    let xStride: Int
-    let xRows: UnsafePointer<Int32>?
-    let tokens: Int
-    let y: UnsafeMutablePointer<Float>
-    let yStride: Int
+    let weights: PackedWeights
+    let arguments: MatmulArguments
 
+    /// From row to row of x in bytes; the low halves begin in the middle.
+    private var xStride: Int {
+        @inline(__always) get { arguments.xStride * 2 }
+    }
     private var isFloat8: Bool {
         @inline(__always) get { lineColumns == 4 }
     }
@@ -83,40 +50,33 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     }
 
     @inline(__always)
-    func run(_ firstBlock: Int, _ endBlock: Int) {
+    func run() {
         // As many tokens as leave registers for weights beside their chains, and for the addresses of their rows.
-        if isPair {
-            switch tokens {
-            case 1: stream(firstBlock, endBlock, InlineArray<1, Int>(repeating: 0))
-            case 2: stream(firstBlock, endBlock, InlineArray<2, Int>(repeating: 0))
-            case 3: stream(firstBlock, endBlock, InlineArray<3, Int>(repeating: 0))
-            case 4: stream(firstBlock, endBlock, InlineArray<4, Int>(repeating: 0))
-            case 5: stream(firstBlock, endBlock, InlineArray<5, Int>(repeating: 0))
-            default: runTiles(firstBlock, endBlock)
-            }
-        } else {
-            switch tokens {
-            case 1: stream(firstBlock, endBlock, InlineArray<1, Int>(repeating: 0))
-            case 2: stream(firstBlock, endBlock, InlineArray<2, Int>(repeating: 0))
-            case 3: stream(firstBlock, endBlock, InlineArray<3, Int>(repeating: 0))
-            case 4: stream(firstBlock, endBlock, InlineArray<4, Int>(repeating: 0))
-            case 5: stream(firstBlock, endBlock, InlineArray<5, Int>(repeating: 0))
-            case 6: stream(firstBlock, endBlock, InlineArray<6, Int>(repeating: 0))
-            case 7: stream(firstBlock, endBlock, InlineArray<7, Int>(repeating: 0))
-            case 8: stream(firstBlock, endBlock, InlineArray<8, Int>(repeating: 0))
-            default: runTiles(firstBlock, endBlock)
-            }
+        switch arguments.tokens {
+        case 1: stream(InlineArray<1, Int>(repeating: 0))
+        case 2: stream(InlineArray<2, Int>(repeating: 0))
+        case 3: stream(InlineArray<3, Int>(repeating: 0))
+        case 4: stream(InlineArray<4, Int>(repeating: 0))
+        case 5: stream(InlineArray<5, Int>(repeating: 0))
+        case 6 where !isPair: stream(InlineArray<6, Int>(repeating: 0))
+        case 7 where !isPair: stream(InlineArray<7, Int>(repeating: 0))
+        case 8 where !isPair: stream(InlineArray<8, Int>(repeating: 0))
+        default: runTiles()
         }
+    }
+
+    private var endBlock: Int {
+        @inline(__always) get { arguments.firstBlock + arguments.blocks }
     }
 
     /// Few tokens: the weights as one sequential stream, decoded in registers.
     @inline(__always)
-    private func stream<let count: Int>(_ firstBlock: Int, _ endBlock: Int, _ tokens: InlineArray<count, Int>) {
-        let offsets = rowOffsets(0, tokens)
-        var block = firstBlock
+    private func stream<let count: Int>(_ tokens: InlineArray<count, Int>) {
+        let offsets = offsets(0, tokens)
+        var block = arguments.firstBlock
         while block < endBlock {
             var start = 0
-            while start < columns {
+            while start < weights.columns {
                 let panel = panel(block, start, height: 1)
                 let sums = output(0, block)
                 multiply(panel, One(repeating: 0), offsets, sums, sums)
@@ -129,19 +89,19 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     /// Many tokens: tile by tile, for as many at a time as the first cache holds the sums of. Decoding float8 anew for
     /// each tile costs less than writing a decoded panel to memory, since products and table lookups run side by side.
     @inline(__always)
-    private func runTiles(_ firstBlock: Int, _ endBlock: Int) {
+    private func runTiles() {
         var scratch = InlineArray<2048, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &scratch) { bytes in
             guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
             var token = 0
-            while token < tokens {
-                let end = token + 64 < tokens ? token + 64 : tokens
-                var block = firstBlock
+            while token < arguments.tokens {
+                let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
+                var block = arguments.firstBlock
                 while block < endBlock {
                     // Two blocks of rows at once, where registers allow it: a number of x is loaded once for both.
                     let height = !isPair && block + 2 <= endBlock ? 2 : 1
                     var start = 0
-                    while start < columns {
+                    while start < weights.columns {
                         let panel = panel(block, start, height: height)
                         if height == 2 {
                             multiplyTiles(panel, Two(repeating: 0), token, end, scratch)
@@ -166,24 +126,24 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         while token < endToken {
             let count = tileSize(endToken - token, isPair || height == 2 ? 5 : 8)
             let from = Sums(base: scratch + (token - firstToken) * 32, stride: 32)
-            let into = panel.end == columns ? output(token, panel.block) : from
+            let into = panel.end == weights.columns ? output(token, panel.block) : from
             switch count {
             case 8 where height == 1:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<8, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<8, Int>(repeating: 0)), from, into)
             case 7 where height == 1:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<7, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<7, Int>(repeating: 0)), from, into)
             case 6 where height == 1:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<6, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<6, Int>(repeating: 0)), from, into)
             case 5:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<5, Int>(repeating: 0)), from, into)
             case 4:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<4, Int>(repeating: 0)), from, into)
             case 3:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<3, Int>(repeating: 0)), from, into)
             case 2:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<2, Int>(repeating: 0)), from, into)
             default:
-                multiply(panel, blocks, rowOffsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
+                multiply(panel, blocks, offsets(token, InlineArray<1, Int>(repeating: 0)), from, into)
             }
             token += count
         }
@@ -207,7 +167,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
 
     @inline(__always)
     private func output(_ token: Int, _ block: Int) -> Sums {
-        Sums(base: y + token * yStride + block * 16, stride: yStride)
+        Sums(base: arguments.y + token * arguments.yStride + block * 16, stride: arguments.yStride)
     }
 
     /// Columns start ..< end of one or two blocks of rows.
@@ -222,15 +182,15 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
 
     @inline(__always)
     private func panel(_ block: Int, _ start: Int, height: Int) -> Panel {
-        let end = panelEnd(start)
-        let isInNextBlocks = start + 4096 / 64 * lineColumns >= columns
+        let end = weights.panelEnd(start)
+        let isInNextBlocks = start + 4096 / 64 * lineColumns >= weights.columns
         return Panel(
-            lines: lines(block, start), block: block, start: start, end: end,
+            lines: weights.lines + block * blockBytes + start / lineColumns * 64, block: block, start: start, end: end,
             ahead: 4096 + (isInNextBlocks ? (height - 1) * blockBytes : 0))
     }
 
     private var blockBytes: Int {
-        @inline(__always) get { (columns + lineColumns - 1) / lineColumns * 64 }
+        @inline(__always) get { (weights.columns + lineColumns - 1) / lineColumns * 64 }
     }
 
     /// into = from + (x panel^T) * scales, from only if the panel is not the first, for `height` blocks of rows and
@@ -241,7 +201,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         _ into: Sums
     ) {
         let width = panel.end - panel.start
-        let x = x + panel.start * 2
+        let x = arguments.x + panel.start * 2
         let low = x + xStride / 2
         let zeros = InlineArray<height, InlineArray<count, SIMD16<Float>>>(repeating: InlineArray(repeating: .zero))
         var even = zeros
@@ -307,8 +267,9 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         var b = 0
         while b < height {
             let block = panel.block + b
-            let scale = load16(scales, (block * scaleColumns + panel.start / scaleWidth) * 16)
-            let valid = rows - block * 16
+            let scale = load16(
+                weights.scales, (block * weights.scaleColumns + panel.start / weights.scaleWidth) * 16)
+            let valid = weights.rows - block * 16
             let mask = valid >= 16 ? 0xffff : UInt16(truncatingIfNeeded: 1 &<< valid &- 1)
             let before = panel.start > 0 ? mask : 0
             var t = 0
@@ -337,31 +298,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
 
     /// Where the rows of x of some tokens begin, in bytes.
     @inline(__always)
-    private func rowOffsets<let count: Int>(
-        _ token: Int, _ tokens: InlineArray<count, Int>
-    ) -> InlineArray<count, Int> {
-        var offsets = tokens
-        var t = 0
-        while t < count {
-            let row = if let xRows { Int(xRows[token + t]) } else { token + t }
-            offsets[unchecked: t] = row * xStride
-            t += 1
-        }
-        return offsets
-    }
-
-    /// The line in which a panel of a block begins.
-    @inline(__always)
-    private func lines(_ block: Int, _ start: Int) -> UnsafeRawPointer {
-        weights + (block * ((columns + lineColumns - 1) / lineColumns) + start / lineColumns) * 64
-    }
-
-    /// The next multiple of 128, border of the scales, or end of the row.
-    @inline(__always)
-    private func panelEnd(_ start: Int) -> Int {
-        let panel = (start / 128 + 1) * 128
-        let scale = (start / scaleWidth + 1) * scaleWidth
-        let end = panel < scale ? panel : scale
-        return end < columns ? end : columns
+    private func offsets<let count: Int>(_ token: Int, _ tokens: InlineArray<count, Int>) -> InlineArray<count, Int> {
+        arguments.rowOffsets(token, xStride, tokens)
     }
 }

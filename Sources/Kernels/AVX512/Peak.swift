@@ -1,11 +1,11 @@
 import CIntrinsics
 
 extension AVX512 {
-    /// Multiplies and adds pairs of bfloat16 numbers in registers alone, as fast as the CPU can.
-    ///
-    /// - Parameter iterations: rounds of 16 products of 32 numbers, 1024 operations.
-    /// - Returns: a number that depends on all of them, so that none is left out.
-    public static func multiplyBFloat16(iterations: Int) -> Float {
+    /// 16 products of 32 numbers, each a multiplication and an addition.
+    public static var peakOperations: Int { 1024 }
+
+    /// Of pairs of bfloat16 numbers.
+    public static func peak(iterations: Int) -> Float {
         var pair = UInt32(truncatingIfNeeded: iterations) & 0x7fff | 0x3f80_0000
         let factor = trinity_broadcast_pair(&pair)
         var sums = InlineArray<16, SIMD16<Float>>(repeating: .zero)

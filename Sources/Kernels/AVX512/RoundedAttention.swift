@@ -1,59 +1,51 @@
 import CIntrinsics
+import KernelInterface
 
-extension AVX512 {
-    /// ``attendFloat8(query:heads:headDimension:cache:blockBytes:table:tableStride:start:end:scale:partial:)`` with the
-    /// query and the weights of the values rounded to bfloat16, as products with float8 weights round activations:
+extension AVX512.Float8Cache {
+    /// With the query and the weights of the values rounded to bfloat16, as products with float8 weights round activations:
     /// codes are decoded to bfloat16 and multiplied in pairs, in half as many instructions. Heads of other than a multiple
     /// of 64 channels, or of more than 512, are computed without rounding.
-    public static func attendFloat8Rounded(
-        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
-        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
-        partial: UnsafeMutablePointer<Float>
-    ) {
-        guard headDimension % 64 == 0, headDimension <= 512 else {
-            attendFloat8(
-                query: query, heads: heads, headDimension: headDimension, cache: cache, blockBytes: blockBytes,
-                table: table, tableStride: tableStride, start: start, end: end, scale: scale, partial: partial)
-            return
+    public static func attendRounded(_ arguments: AttentionArguments) {
+        if arguments.headDimension % 64 == 0, arguments.headDimension <= 512 {
+            RoundedSegment(arguments: arguments).attend()
+        } else {
+            attend(arguments)
         }
-        RoundedSegment(
-            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
-            start: start, end: end
-        ).attend(query, heads, scale, partial)
     }
 }
 
 /// One head's keys and values of a segment behind a block table, E4M3FN with scales. Like the segments of `Shared`, but
 /// that the scores' chains are the even and the odd pairs of channels, and the values' chain is of pairs of positions.
 private struct RoundedSegment {
-    let cache: UnsafeRawPointer
-    let blockBytes: Int
-    let table: UnsafePointer<Int32>
-    let tableStride: Int
-    let headDimension: Int
-    let start: Int
-    let end: Int
+    let arguments: AttentionArguments
 
-    @inline(__always)
-    func attend(_ query: UnsafePointer<Float>, _ heads: Int, _ scale: Float, _ partial: UnsafeMutablePointer<Float>) {
-        var head = 0
-        while head + 4 <= heads {
-            attend(query, heads, head, scale, partial, InlineArray<4, Float>(repeating: 0))
-            head += 4
-        }
-        if head + 2 <= heads {
-            attend(query, heads, head, scale, partial, InlineArray<2, Float>(repeating: 0))
-            head += 2
-        }
-        if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
+    private var headDimension: Int {
+        @inline(__always) get { arguments.headDimension }
+    }
+    private var start: Int {
+        @inline(__always) get { arguments.start }
+    }
+    private var end: Int {
+        @inline(__always) get { arguments.end }
     }
 
     @inline(__always)
-    private func attend<let count: Int>(
-        _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
-        _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
-    ) {
-        let out = partial + head * headDimension
+    func attend() {
+        var head = 0
+        while head < arguments.heads {
+            let count = arguments.tileHeads(from: head)
+            switch count {
+            case 4: attend(head, InlineArray<4, Float>(repeating: 0))
+            case 2: attend(head, InlineArray<2, Float>(repeating: 0))
+            default: attend(head, InlineArray<1, Float>(repeating: 0))
+            }
+            head += count
+        }
+    }
+
+    @inline(__always)
+    private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
+        let out = arguments.partial + head * headDimension
         // The query's channels, and behind them the weights of a pair of logical blocks: bfloat16 numbers of four heads
         // each.
         var rounded = InlineArray<2176, UInt16>(repeating: 0)
@@ -63,14 +55,15 @@ private struct RoundedSegment {
                 guard let numbers = numbers.baseAddress?.assumingMemoryBound(to: Float.self),
                     let rounded = rounded.baseAddress
                 else { return }
-                round(query + head * headDimension, count * headDimension, rounded)
+                round(arguments.query + head * headDimension, count * headDimension, rounded)
                 let weights = rounded + 4096
                 store16(SIMD16(repeating: -.infinity), numbers, 0)
                 var pair = start / 32
                 while pair * 32 < end {
-                    let (first, second) = blocks(pair)
-                    let next = (pair + 1) * 32 < end ? blocks(pair + 1) : (first, second)
-                    scores(first, second, rounded, scale, pair, numbers + Kernels.scoreLanes, tile)
+                    let blocks = arguments.blocks(pair)
+                    let next = (pair + 1) * 32 < end ? arguments.blocks(pair + 1) : blocks
+                    let (first, second) = (blocks[unchecked: 0], blocks[unchecked: 1])
+                    scores(first, second, rounded, arguments.scale, pair, numbers + Kernels.scoreLanes, tile)
                     Kernels.addScores(numbers, heads: count)
                     roundWeights(first, second, pair, numbers + Kernels.scoreLanes, weights, tile)
                     var channel = 0
@@ -80,24 +73,9 @@ private struct RoundedSegment {
                     }
                     pair += 1
                 }
-                var h = 0
-                while h < count {
-                    partial[heads * headDimension + head + h] = numbers[Kernels.largestScores + h]
-                    partial[heads * (headDimension + 1) + head + h] = sum(load16(numbers, Kernels.sumLanes + h * 16))
-                    h += 1
-                }
+                arguments.storeScores(numbers, head, count: count)
             }
         }
-    }
-
-    /// The two blocks of a pair of logical blocks, one of them twice where the other is not visible.
-    @inline(__always)
-    private func blocks(_ pair: Int) -> (UnsafeRawPointer, UnsafeRawPointer) {
-        let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
-        let second = pair * 32 + 16 < end ? pair * 2 + 1 : pair * 2
-        return (
-            cache + Int(table[first * tableStride]) * blockBytes, cache + Int(table[second * tableStride]) * blockBytes
-        )
     }
 
     @inline(__always)
@@ -142,8 +120,8 @@ private struct RoundedSegment {
         }
         let none = SIMD16<Float>(repeating: -.infinity)
         let (visible, secondVisible) = (visible(pair * 32), visible(pair * 32 + 16))
-        let keyScales = scales(first, 0) * scale
-        let secondKeyScales = scales(second, 0) * scale
+        let keyScales = arguments.scales(first, 0) * scale
+        let secondKeyScales = arguments.scales(second, 0) * scale
         var h = 0
         while h < count {
             let products = (even[unchecked: h] + odd[unchecked: h]) * keyScales
@@ -162,8 +140,8 @@ private struct RoundedSegment {
         _ target: UnsafeMutableRawPointer, _ tile: InlineArray<count, Float>
     ) {
         let none = SIMD16<Float>.zero
-        let valueScales = none.replacing(with: scales(first, 1), where: visible(pair * 32))
-        let secondValueScales = none.replacing(with: scales(second, 1), where: visible(pair * 32 + 16))
+        let valueScales = none.replacing(with: arguments.scales(first, 1), where: visible(pair * 32))
+        let secondValueScales = none.replacing(with: arguments.scales(second, 1), where: visible(pair * 32 + 16))
         var h = 0
         while h < count {
             let place = target + h * 64
@@ -180,7 +158,7 @@ private struct RoundedSegment {
     /// they are, so that what is not visible counts nothing.
     @inline(__always)
     private func addValues<let count: Int>(
-        _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: (UnsafeRawPointer, UnsafeRawPointer),
+        _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: Pair<UnsafeRawPointer>,
         _ factors: UnsafePointer<Float>, _ weights: UnsafeRawPointer, _ pair: Int,
         _ out: UnsafeMutablePointer<Float>, _ channel: Int, _ tile: InlineArray<count, Float>
     ) {
@@ -199,7 +177,7 @@ private struct RoundedSegment {
         var s = 0
         while s < 2 {
             let block = s == 0 ? first : second
-            let nextKeys = (s == 0 ? next.0 : next.1) + channel * 16
+            let nextKeys = next[unchecked: s] + channel * 16
             let values = block + 16 * headDimension + channel
             var position = 0
             while position < 16 {
@@ -237,12 +215,6 @@ private struct RoundedSegment {
     @inline(__always)
     private func line(_ pointer: UnsafeRawPointer) -> SIMD8<Int64> {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
-    }
-
-    /// The scales of a block's keys (0) or values (1).
-    @inline(__always)
-    private func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
-        (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)
     }
 
     /// Which of the 16 positions from `position` on belong to the segment.

@@ -1,4 +1,4 @@
-// What a set does in its own way, for the sources in `Shared` and `Panels`.
+// What a set does in its own way, for the sources in `Shared`.
 
 /// a * b + c, rounded twice: a fused multiply-add without hardware for it is a function call a lane.
 @inline(__always)
@@ -50,6 +50,10 @@ private func float8Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     let bits = (codes & 0x80) &<< 24 | (codes & 0x7f) &<< 20
     return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
 }
+
+/// The largest lane.
+@inline(__always)
+func largestLane(_ value: SIMD16<Float>) -> Float { largestLaneByHalves(value) }
 
 /// Thirty-two E4M3FN numbers from memory, each times 2^-8.
 @inline(__always)

@@ -1,17 +1,21 @@
-/// `count` lines of E4M3FN weights as float32, (4 * count, 16).
-@inline(__always)
-func decodeFloat8(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
-    var line = 0
-    while line < count {
-        var quarter = 0
-        while quarter < 4 {
-            let source = lines + line * 64 + quarter * 16
-            let target = panel + line * 64 + quarter * 4
-            decodePairs(source.loadUnaligned(as: SIMD4<UInt16>.self), target)
-            decodePairs((source + 8).loadUnaligned(as: SIMD4<UInt16>.self), target + 32)
-            quarter += 1
+import KernelInterface
+
+extension Portable.Float8Weights {
+    /// `count` lines of E4M3FN weights as float32, (4 * count, 16).
+    @inline(__always)
+    static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
+        var line = 0
+        while line < count {
+            var quarter = 0
+            while quarter < 4 {
+                let source = lines + line * 64 + quarter * 16
+                let target = panel + line * 64 + quarter * 4
+                decodePairs(source.loadUnaligned(as: SIMD4<UInt16>.self), target)
+                decodePairs((source + 8).loadUnaligned(as: SIMD4<UInt16>.self), target + 32)
+                quarter += 1
+            }
+            line += 1
         }
-        line += 1
     }
 }
 

@@ -8,5 +8,14 @@
 /// Every result depends on its own row alone: not on how many rows come with it, nor on which thread runs it.
 public enum Portable {}
 
-/// The name under which the sources in `Shared`, compiled into every kernel target, add to the target's set.
+/// The name under which the sources in `Shared` add to this module's family. That folder is a symbolic link, because every
+/// kernel module compiles it for its own CPU; `Sources/Kernels/README.md` says more.
 typealias Kernels = Portable
+
+extension Portable {
+    /// `largestTile` products of 16 lanes, each a multiplication and an addition.
+    public static var peakOperations: Int { largestTile * 32 }
+
+    /// Of float32 numbers.
+    public static func peak(iterations: Int) -> Float { multiplyFloat32(iterations: iterations) }
+}

@@ -5,91 +5,56 @@
 // whichever threads computed its segments. Scores: the even channels ascending, the odd ones, then their sum; values: one
 // chain of ascending positions.
 
-extension Kernels {
-    /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, of the query heads that
-    /// share one key-value head; over a float32 cache.
-    ///
-    /// - Parameters:
-    ///   - query: (heads, headDimension)
-    ///   - cache: where this layer's and head's keys begin in block 0: keys (headDimension, 16), values (16,
-    ///     headDimension)
-    ///   - table: block of logical block s at `table[s * tableStride]`
-    ///   - start, end: the visible positions of the segment; not empty
-    ///   - partial: values (heads, headDimension), then each head's largest score, then each head's sum
-    public static func attendFloat32(
-        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
-        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
-        partial: UnsafeMutablePointer<Float>
-    ) {
-        CachedSegment<4>(
-            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
-            start: start, end: end
-        ).attend(query, heads, scale, partial)
-    }
+import KernelInterface
 
-    /// The same over a bfloat16 cache.
-    public static func attendBFloat16(
-        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
-        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
-        partial: UnsafeMutablePointer<Float>
-    ) {
-        CachedSegment<2>(
-            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
-            start: start, end: end
-        ).attend(query, heads, scale, partial)
-    }
-
-    /// The same over a cache of E4M3FN codes with a scale for each token's keys and each token's values; see
-    /// ``writeCacheFloat8(keys:values:heads:headDimension:block:token:)``.
-    public static func attendFloat8(
-        query: UnsafePointer<Float>, heads: Int, headDimension: Int, cache: UnsafeRawPointer, blockBytes: Int,
-        table: UnsafePointer<Int32>, tableStride: Int, start: Int, end: Int, scale: Float,
-        partial: UnsafeMutablePointer<Float>
-    ) {
-        CachedSegment<1>(
-            cache: cache, blockBytes: blockBytes, table: table, tableStride: tableStride, headDimension: headDimension,
-            start: start, end: end
-        ).attend(query, heads, scale, partial)
-    }
+extension Kernels.Float32Cache {
+    public static func attend(_ arguments: AttentionArguments) { CachedSegment<4>(arguments: arguments).attend() }
 }
 
-private typealias Pair<Element> = InlineArray<2, Element>
+extension Kernels.BFloat16Cache {
+    public static func attend(_ arguments: AttentionArguments) { CachedSegment<2>(arguments: arguments).attend() }
+}
+
+extension Kernels.Float8Cache {
+    public static func attend(_ arguments: AttentionArguments) { CachedSegment<1>(arguments: arguments).attend() }
+}
 
 /// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
-/// E4M3FN with scales.
+/// E4M3FN with scales. Private, as every type that is generic over a number: the code of its metadata would be shared with
+/// other modules.
 private struct CachedSegment<let elementBytes: Int> {
-    let cache: UnsafeRawPointer
-    let blockBytes: Int
-    let table: UnsafePointer<Int32>
-    let tableStride: Int
-    let headDimension: Int
-    let start: Int
-    let end: Int
+    let arguments: AttentionArguments
+
+    private var headDimension: Int {
+        @inline(__always) get { arguments.headDimension }
+    }
+    private var start: Int {
+        @inline(__always) get { arguments.start }
+    }
+    private var end: Int {
+        @inline(__always) get { arguments.end }
+    }
 
     @inline(__always)
-    func attend(_ query: UnsafePointer<Float>, _ heads: Int, _ scale: Float, _ partial: UnsafeMutablePointer<Float>) {
-        // A tile of heads reads each key and value once.
+    func attend() {
         var head = 0
-        while head + 4 <= heads {
-            attend(query, heads, head, scale, partial, InlineArray<4, Float>(repeating: 0))
-            head += 4
+        while head < arguments.heads {
+            let count = arguments.tileHeads(from: head)
+            switch count {
+            case 4: attend(head, InlineArray<4, Float>(repeating: 0))
+            case 2: attend(head, InlineArray<2, Float>(repeating: 0))
+            default: attend(head, InlineArray<1, Float>(repeating: 0))
+            }
+            head += count
         }
-        if head + 2 <= heads {
-            attend(query, heads, head, scale, partial, InlineArray<2, Float>(repeating: 0))
-            head += 2
-        }
-        if head < heads { attend(query, heads, head, scale, partial, InlineArray<1, Float>(repeating: 0)) }
     }
 
     /// Pair by pair of logical blocks, so that memory is read nearly in order: scores, their weights under the largest score
     /// so far, values.
     @inline(__always)
-    private func attend<let count: Int>(
-        _ query: UnsafePointer<Float>, _ heads: Int, _ head: Int, _ scale: Float,
-        _ partial: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
-    ) {
-        let query = query + head * headDimension
-        let out = partial + head * headDimension
+    private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
+        let query = arguments.query + head * headDimension
+        let out = arguments.partial + head * headDimension
         var numbers = InlineArray<208, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &numbers) { bytes in
             guard let numbers = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
@@ -97,30 +62,15 @@ private struct CachedSegment<let elementBytes: Int> {
             let weights = numbers + Kernels.scoreLanes
             var pair = start / 32
             while pair * 32 < end {
-                let blocks = blocks(pair)
-                let next = (pair + 1) * 32 < end ? self.blocks(pair + 1) : blocks
-                scores(blocks, query, scale, pair, weights, tile)
+                let blocks = arguments.blocks(pair)
+                let next = (pair + 1) * 32 < end ? arguments.blocks(pair + 1) : blocks
+                scores(blocks, query, arguments.scale, pair, weights, tile)
                 Kernels.addScores(numbers, heads: count)
                 addValues(blocks, next, numbers, weights, pair, out, tile)
                 pair += 1
             }
-            var h = 0
-            while h < count {
-                partial[heads * headDimension + head + h] = numbers[Kernels.largestScores + h]
-                partial[heads * (headDimension + 1) + head + h] = sum(load16(numbers, Kernels.sumLanes + h * 16))
-                h += 1
-            }
+            arguments.storeScores(numbers, head, count: count)
         }
-    }
-
-    /// The two blocks of a pair of logical blocks, one of them twice where the other is not visible.
-    @inline(__always)
-    private func blocks(_ pair: Int) -> Pair<UnsafeRawPointer> {
-        let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
-        let second = pair * 32 + 16 < end ? pair * 2 + 1 : pair * 2
-        var blocks = Pair(repeating: cache + Int(table[first * tableStride]) * blockBytes)
-        blocks[unchecked: 1] = cache + Int(table[second * tableStride]) * blockBytes
-        return blocks
     }
 
     /// A pair's 32 scores for each head of the tile; those of positions that are not visible are minus infinity.
@@ -174,7 +124,8 @@ private struct CachedSegment<let elementBytes: Int> {
                 }
             }
             // The 2^8 that decoding left out comes in here.
-            let keyScales = elementBytes == 1 ? scales(block, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
+            let keyScales =
+                elementBytes == 1 ? arguments.scales(block, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
             h = 0
             while h < count {
                 let products = (sums[unchecked: s][unchecked: h] + oddSums[unchecked: s][unchecked: h]) * keyScales
@@ -211,7 +162,7 @@ private struct CachedSegment<let elementBytes: Int> {
             // The tokens' scales go into their weights.
             var s = 0
             while s < 2 {
-                let valueScales = scales(blocks[unchecked: s], 1) * 256
+                let valueScales = arguments.scales(blocks[unchecked: s], 1) * 256
                 var h = 0
                 while h < count {
                     store16(load16(weights, h * 32 + s * 16) * valueScales, weights, h * 32 + s * 16)
@@ -341,11 +292,5 @@ private struct CachedSegment<let elementBytes: Int> {
     private func float8(_ code: UInt8) -> Float {
         let bits = UInt32(truncatingIfNeeded: code)
         return Float(bitPattern: (bits & 0x80) &<< 24 | (bits & 0x7f) &<< 20) * 0x1p112
-    }
-
-    /// The scales of a block's keys (0) or values (1).
-    @inline(__always)
-    private func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
-        (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)
     }
 }

@@ -44,3 +44,12 @@ func sum(_ value: SIMD16<Float>) -> Float {
     let two = four.lowHalf + four.highHalf
     return two[0] + two[1]
 }
+
+/// The largest lane, where no instruction finds it.
+@inline(__always)
+func largestLaneByHalves(_ value: SIMD16<Float>) -> Float {
+    let eight = value.lowHalf.replacing(with: value.highHalf, where: value.highHalf .> value.lowHalf)
+    let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+    let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+    return two[1] > two[0] ? two[1] : two[0]
+}

@@ -1,64 +1,45 @@
+import KernelInterface
+
 extension Kernels {
     /// Chooses the experts of each token and their mixing weights.
-    ///
-    /// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are
-    /// taken, the lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of
-    /// consecutive experts whose two best score + bias have the largest sum. A weight is the score without the bias,
-    /// divided by the weights' sum if `normalizes` is not 0, times `scale`.
-    ///
-    /// - Parameters:
-    ///   - logits: (tokens, experts); the scores afterwards.
-    ///   - bias: (experts)
-    ///   - keys: scratch, (experts)
-    ///   - ids: (tokens, chosen), ascending in each row
-    ///   - weights: (tokens, chosen), in the order of `ids`
-    public static func route(
-        logits: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, keys: UnsafeMutablePointer<Float>, tokens: Int,
-        experts: Int, chosen: Int, groups: Int, keptGroups: Int, usesSoftmax: Int, normalizes: Int, scale: Float,
-        ids: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
-    ) {
+    public static func route(_ arguments: RoutingArguments) {
+        let (keys, bias) = (arguments.keys, arguments.bias)
+        let (experts, chosen) = (arguments.experts, arguments.chosen)
         var token = 0
-        while token < tokens {
-            let scores = logits + token * experts
-            let rowIDs = ids + token * chosen
-            if usesSoftmax != 0 { softmax(scores, experts) } else { applySigmoid(scores, experts) }
+        while token < arguments.tokens {
+            let scores = arguments.logits + token * experts
+            let ids = arguments.ids + token * chosen
+            if arguments.usesSoftmax { softmax(scores, experts) } else { applySigmoid(scores, experts) }
             var e = 0
             while e < experts {
                 keys[e] = scores[e] + bias[e]
                 e += 1
             }
-            if groups > 1 { dropGroups(keys, experts, groups, keptGroups) }
-            pick(keys, experts, chosen, rowIDs)
-            mix(scores, rowIDs, weights + token * chosen, chosen, normalizes, scale)
+            if arguments.groups > 1 { dropGroups(keys, experts, arguments.groups, arguments.keptGroups) }
+            pick(keys, experts, chosen, ids)
+            mix(scores, ids, arguments.weights + token * chosen, arguments)
             token += 1
         }
     }
 
-    /// out = the sum of weight * expert row over a token's experts in their order, then + shared.
-    ///
-    /// - Parameters:
-    ///   - rows: results of (token, expert) pairs, (pairs, width)
-    ///   - slots: the pair of each choice, (tokens, chosen)
-    ///   - weights: (tokens, chosen)
-    ///   - shared: (tokens, width), or nil
-    ///   - out: (tokens, width)
-    public static func combineExperts(
-        rows: UnsafePointer<Float>, slots: UnsafePointer<Int32>, weights: UnsafePointer<Float>,
-        shared: UnsafePointer<Float>?, out: UnsafeMutablePointer<Float>, tokens: Int, chosen: Int, width: Int
-    ) {
+    /// Adds the results of each token's experts, in ascending order of choices, then the shared expert's.
+    public static func combineExperts(_ arguments: CombineArguments) {
+        let (chosen, width) = (arguments.chosen, arguments.width)
         var token = 0
-        while token < tokens {
+        while token < arguments.tokens {
             var i = 0
             while i < width {
                 var total = SIMD16<Float>.zero
                 var choice = token * chosen
                 while choice < (token + 1) * chosen {
-                    let row = rows + Int(slots[choice]) * width
-                    total = load(row, i, count: width - i) * weights[choice] + total
+                    let row = arguments.rows + Int(arguments.slots[choice]) * width
+                    total = load(row, i, count: width - i) * arguments.weights[choice] + total
                     choice += 1
                 }
-                if let shared { total = total + load(shared + token * width, i, count: width - i) }
-                store(total, out + token * width, i, count: width - i)
+                if let shared = arguments.shared {
+                    total = total + load(shared + token * width, i, count: width - i)
+                }
+                store(total, arguments.out + token * width, i, count: width - i)
                 i += 16
             }
             token += 1
@@ -175,19 +156,19 @@ extension Kernels {
     @inline(__always)
     private static func mix(
         _ scores: UnsafePointer<Float>, _ ids: UnsafePointer<Int32>, _ weights: UnsafeMutablePointer<Float>,
-        _ chosen: Int, _ normalizes: Int, _ scale: Float
+        _ arguments: RoutingArguments
     ) {
         var total: Float = 0
         var i = 0
-        while i < chosen {
+        while i < arguments.chosen {
             weights[i] = scores[Int(ids[i])]
             total += weights[i]
             i += 1
         }
         i = 0
-        while i < chosen {
-            if normalizes != 0 { weights[i] /= total + 1e-20 }
-            weights[i] *= scale
+        while i < arguments.chosen {
+            if arguments.normalizes { weights[i] /= total + 1e-20 }
+            weights[i] *= arguments.scale
             i += 1
         }
     }

@@ -133,7 +133,11 @@ extension ServerConfiguration.Option {
         case .host:
             .init(
                 .network, .text, "address", standard: .value("127.0.0.1"),
-                "Address to listen on. A name listens on all of its addresses.", values: "a name or address")
+                """
+                Address to listen on. A name listens on all of its addresses. `unix:/run/trinity.sock` is a Unix socket, whose file \
+                only the server's user and group can use.
+                """,
+                values: "a name or address, or `unix:` and a path of at most 107 bytes")
         case .port:
             .init(
                 .network, .integer(0...65535), "n", standard: .value("8000"),
@@ -141,7 +145,7 @@ extension ServerConfiguration.Option {
         case .maxConnections:
             .init(
                 .network, .integer(1...1_000_000), "n", standard: .value("1024"),
-                "Maximum open connections. 16 more are reserved for `/health`, `/ready` and `/metrics`.")
+                "Maximum open connections. 16 more are reserved for `/health`, `/ready`, `/ping` and `/metrics`.")
         case .maxBodyMemory:
             .init(
                 .network, .size, "size", standard: .value("512MiB"),
@@ -207,7 +211,7 @@ extension ServerConfiguration.Option {
                 .security, .choice(ServerConfiguration.MetricsAccess.allCases.map(\.rawValue)), "who",
                 standard: .value("open"),
                 """
-                Who may read `/metrics`. `key` needs an API key. `/health`, `/ready` and `/version` never need one.
+                Who may read `/metrics`. `key` needs an API key. Probes and `/version` never need one.
                 """)
         case .logLevel:
             .init(

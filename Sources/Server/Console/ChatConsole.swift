@@ -83,11 +83,11 @@ struct ChatConsole {
     private func answer(_ messages: [JSONValue]) -> JSONValue? {
         var body = parameters
         body["messages"] = .array(messages)
-        var parts = ReplyParts()
+        var output = ParsedOutput()
         var isDimmed = false
         do {
             try generate(.object(body)) { event in
-                parts.add(event)
+                output.add([event])
                 let reasons = if case .reasoning = event { true } else { false }
                 if isTerminal, reasons != isDimmed { write(reasons ? "\u{1B}[2m" : "\u{1B}[0m\n\n") }
                 isDimmed = reasons
@@ -103,8 +103,8 @@ struct ChatConsole {
         }
         if isTerminal, isDimmed { write("\u{1B}[0m") }
         write("\n")
-        var reply: JSONObject = ["role": "assistant", "content": .string(parts.content)]
-        if !parts.reasoning.isEmpty { reply["reasoning"] = .string(parts.reasoning) }
+        var reply: JSONObject = ["role": "assistant", "content": .string(output.content)]
+        if !output.reasoning.isEmpty { reply["reasoning"] = .string(output.reasoning) }
         return .object(reply)
     }
 }

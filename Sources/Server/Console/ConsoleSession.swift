@@ -64,12 +64,12 @@ final class ConsoleSession {
         _ body: JSONValue, isChat: Bool, isCancelled: () -> Bool = { false }, receive: (ChatOutputEvent) -> Void
     ) throws {
         let requests: [GenerationRequest]
-        let reader: ReplyReader?
+        let parsing: OutputParserConfiguration?
         do throws(APIError) {
             let endpoint: Endpoint = isChat ? .chat : .completions
             let preparation = RequestPreparation(endpoint: endpoint, model: model, text: text)
             let prepared = try preparation.prepare(body)
-            reader = prepared.reply
+            parsing = prepared.parsing
             var generator = SystemRandomNumberGenerator()
             requests = try prepared.options.generationRequests(
                 promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence), endpoint: endpoint, model: model,
@@ -80,7 +80,7 @@ final class ConsoleSession {
         guard requests.count == 1 else { throw ApplicationError(reason: "one reply at a time") }
         nextSequence += 1
         guard engine.submit(requests) else { throw ApplicationError(reason: "the engine stopped") }
-        var choice = CompletionChoice(prompt: 0, reply: reader)
+        var choice = ChoiceState(prompt: 0, parsing: parsing)
         var isAborted = false
         while choice.finish == nil {
             if !isAborted, isCancelled() {
@@ -91,9 +91,7 @@ final class ConsoleSession {
             for event in engine.takeReport().events where event.sequence == requests[0].id {
                 if case .error(let reason) = event.finish { throw ApplicationError(reason: reason) }
                 if event.finish == .unsatisfiable { throw ApplicationError(reason: APIError.unsatisfiable.message) }
-                let parts = choice.receive(event, keepsText: false, keepsTokens: false)
-                if reader == nil, !event.text.isEmpty { receive(.content(event.text)) }
-                for part in parts { receive(part) }
+                for part in choice.receive(event) { receive(part) }
             }
         }
     }

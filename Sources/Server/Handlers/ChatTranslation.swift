@@ -34,9 +34,6 @@ extension ChatCompletionRequest {
         try self.init(.object(translation.body), for: model)
         promptParameter = translation.promptParameter
         guard let structuredOutput = translation.structuredOutput else { return }
-        options.structuredOutput = structuredOutput
-        guard mustCall else { return }
-        throw .invalid(
-            param: structuredOutput.param, message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
+        if !mustCall { options.structuredOutput = structuredOutput }
     }
 }

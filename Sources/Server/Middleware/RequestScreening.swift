@@ -29,7 +29,7 @@ struct RequestScreening: Sendable {
     /// What is wrong with the form of the body; nil for routes that take none.
     func bodyRefusal(of request: HTTPRequest, _ route: Route) -> APIError? {
         guard route.methods.contains(.post) else { return nil }
-        if let encoding = request.headerFields[.contentEncoding], !Self.isIdentity(encoding) {
+        if let encoding = request.headerFields[.contentEncoding], ContentCoding.list(encoding) == nil {
             return .unsupportedContentEncoding(encoding)
         }
         guard let type = request.headerFields[.contentType] else {
@@ -44,12 +44,6 @@ struct RequestScreening: Sendable {
         guard let authority = request.authority, !authority.isEmpty else { return false }
         let origin = origin.lowercased()
         return ["http://", "https://"].contains { origin == $0 + authority.lowercased() }
-    }
-
-    private static func isIdentity(_ encoding: String) -> Bool {
-        encoding.split(separator: ",").allSatisfy {
-            $0.trimmingCharacters(in: .whitespaces).lowercased() == "identity"
-        }
     }
 
     /// Pages can send no such type to another origin without asking (Fetch Standard, 2.2.2).

@@ -32,8 +32,10 @@ package enum APIError: Error, Hashable, Sendable {
     case notFound(path: String)
     case methodNotAllowed(method: String, allowed: [String])
     case unsupportedMediaType(String?)
-    /// A body that is compressed, by the value of its Content-Encoding field.
+    /// A body that is compressed in a way that is not known here, by the value of its Content-Encoding field.
     case unsupportedContentEncoding(String)
+    /// A compressed body that cannot be decompressed.
+    case malformedContent(ContentCoding, isIncomplete: Bool)
     /// A Host field by which this server is not known.
     case forbiddenHost(String)
     /// A web page of another origin.
@@ -64,7 +66,7 @@ extension APIError {
     var status: HTTPResponse.Status {
         switch self {
         case .malformedJSON, .invalid, .missing, .unsupported, .unrecognized, .textUnavailable,
-            .contextLengthExceeded, .promptTooLong, .template:
+            .contextLengthExceeded, .promptTooLong, .template, .malformedContent:
             .badRequest
         case .modelNotFound, .notFound: .notFound
         case .unauthorized: .unauthorized
@@ -120,6 +122,7 @@ extension APIError {
         case .methodNotAllowed: "method_not_allowed"
         case .unsupportedMediaType: "unsupported_media_type"
         case .unsupportedContentEncoding: "unsupported_content_encoding"
+        case .malformedContent: "invalid_content_encoding"
         case .forbiddenHost: "forbidden_host"
         case .forbiddenOrigin: "forbidden_origin"
         case .wire(.bodyTooLarge, _): "body_too_large"
@@ -167,7 +170,7 @@ extension APIError {
         // OpenAI's clients would repeat it, though nobody waits any longer.
         if case .deadlineExceeded = self, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
         // Names what a client may send instead (RFC 9110, 12.5.3 and 15.5.16).
-        if case .unsupportedContentEncoding = self { fields[.acceptEncoding] = "identity" }
+        if case .unsupportedContentEncoding = self { fields[.acceptEncoding] = ContentCoding.accepted }
         if case .methodNotAllowed(_, let allowed) = self { fields[.allow] = allowed.joined(separator: ", ") }
         return fields
     }
@@ -203,12 +206,22 @@ extension APIError {
             """
         case .template(let message): message
         case .notFound(let path): "Not found: \(path.excerpt)"
+        case .methodNotAllowed("OPTIONS", let allowed):
+            """
+            The method OPTIONS is not allowed here; use \(allowed.joined(separator: " or ")). Web pages of another origin need \
+            --allowed-origins.
+            """
         case .methodNotAllowed(let method, let allowed):
             "The method \(method.excerpt) is not allowed here; use \(allowed.joined(separator: " or "))."
         case .unsupportedMediaType(let type?): "The body must be application/json, not \(type.excerpt)."
         case .unsupportedMediaType(nil): "The body must be application/json; the request has no Content-Type."
         case .unsupportedContentEncoding(let encoding):
-            "The body must not be compressed: the Content-Encoding \(encoding.excerpt) is not supported, only identity."
+            """
+            The Content-Encoding \(encoding.excerpt) is not supported; send \(ContentCoding.accepted), and at most \
+            \(ContentCoding.mostOfBody) of them together.
+            """
+        case .malformedContent(let coding, isIncomplete: true): "The body ends before the end of its \(coding) data."
+        case .malformedContent(let coding, isIncomplete: false): "The body is not valid \(coding) data."
         case .forbiddenHost(let host):
             """
             Host \(host.excerpt) is not allowed. A server without API keys accepts localhost, 127.0.0.1, [::1] and the names of \

@@ -166,11 +166,8 @@ extension ChatCompletionRequest {
         guard !tools.isEmpty else {
             throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
         }
-        if let structuredOutput = options.structuredOutput {
-            throw .invalid(
-                param: structuredOutput.param,
-                message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
-        }
+        // The reply is a call, so there is no answer that could be like anything.
+        options.structuredOutput = nil
     }
 
     private static func checkTool(_ tool: JSONValue, at path: String) throws(APIError) {

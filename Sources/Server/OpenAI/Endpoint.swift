@@ -9,32 +9,6 @@ enum Endpoint: Sendable, CaseIterable {
     /// Whether the prompt is a conversation.
     var isChat: Bool { self != .completions }
 
-    /// How the id of a reply begins.
-    var idPrefix: String {
-        switch self {
-        case .completions: "cmpl-"
-        case .chat: "chatcmpl-"
-        case .messages: "msg_"
-        case .responses: "resp_"
-        }
-    }
-
-    /// The `object` of a whole reply.
-    var object: String {
-        switch self {
-        case .completions: "text_completion"
-        case .chat, .messages, .responses: "chat.completion"
-        }
-    }
-
-    /// The `object` of one event of a stream.
-    var chunkObject: String {
-        switch self {
-        case .completions: "text_completion"
-        case .chat, .messages, .responses: "chat.completion.chunk"
-        }
-    }
-
     /// The parameter that holds the prompt.
     var promptParameter: String {
         switch self {

@@ -31,14 +31,10 @@ struct Logprobs: Sendable {
             + logprobs.top.count * MemoryLayout<TokenLogprob>.stride + (logprobs.top.count + 1) * entryBytes
     }
 
-    /// The `logprobs` of a choice, or of the part of it that one chunk carries.
+    /// The `logprobs` of a completion's choice, or of the part of it that one chunk carries.
     ///
     /// - Parameter position: where the first token's text begins; moved past the last token.
-    func json(of tokens: [ScoredToken], endpoint: Endpoint, position: inout TextPosition) -> JSONValue {
-        endpoint.isChat ? chatJSON(of: tokens) : completionJSON(of: tokens, position: &position)
-    }
-
-    private func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {
+    func completionJSON(of tokens: [ScoredToken], position: inout TextPosition) -> JSONValue {
         var offsets: [Int] = []
         offsets.reserveCapacity(tokens.count)
         for token in tokens {
@@ -71,7 +67,8 @@ struct Logprobs: Sendable {
         return object
     }
 
-    private func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
+    /// The same of a chat completion's choice.
+    func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
         let content = list(tokens) { token in
             var entry = entry(token.id, token.logprobs?.logprob ?? -.infinity)
             let top = token.logprobs?.top ?? []

@@ -15,7 +15,8 @@ struct StructuredOutput: Sendable, Hashable {
             try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
         guard let structuredOutput = all.popLast() else { return nil }
-        if let other = all.last {
+        // The same under an older name changes nothing.
+        if let other = all.last(where: { $0.source != structuredOutput.source }) {
             throw .invalid(
                 param: structuredOutput.param,
                 message: "'\(structuredOutput.param)' and '\(other.param)' exclude each other.")
@@ -53,8 +54,37 @@ struct StructuredOutput: Sendable, Hashable {
             let structuredOutput = try schema(&body, "schema")
             try body.finish()
             return structuredOutput ?? StructuredOutput(source: .jsonObject, param: "response_format")
-        default: throw .unsupported(param: "response_format.type")
+        default:
+            // Both of its forms stand beside the type.
+            let names = ["format", "structures", "triggers"]
+            var tag: JSONObject = [:]
+            for name in names { tag[name] = format.value(name) }
+            try format.finish()
+            return try structuralTag(.object(tag), at: "response_format")
         }
+    }
+
+    private static func structuralTag(_ value: JSONValue, at path: String) throws(APIError) -> StructuredOutput {
+        if value["format"] == nil {
+            for name in ["structures", "triggers"] where value[name]?.array?.isEmpty ?? true {
+                throw .invalid(
+                    param: "\(path).\(name)",
+                    message: "'\(path)' needs 'format', or 'structures' and 'triggers' that are arrays and not empty.")
+            }
+        }
+        return StructuredOutput(source: .structuralTags(value), param: path)
+    }
+
+    /// vLLM takes a structural tag as text, too.
+    private static func structuralTag(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput?
+    {
+        guard let value = reader.value(name) else { return nil }
+        let path = reader.path(to: name)
+        let parsed = value.string.map { try? JSONValue(parsing: $0) } ?? value
+        guard let parsed, parsed.object != nil else {
+            throw .invalid(param: path, message: "'\(path)' must be an object or its text.")
+        }
+        return try structuralTag(parsed, at: path)
     }
 
     private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
@@ -62,7 +92,7 @@ struct StructuredOutput: Sendable, Hashable {
         var options = try FieldReader(value, at: "structured_outputs")
         var all = [
             try schema(&options, "json"), try regex(&options, "regex"), try choice(&options, "choice"),
-            try grammar(&options, "grammar"),
+            try grammar(&options, "grammar"), try structuralTag(&options, "structural_tag"),
         ].compactMap(\.self)
         if try options.bool("json_object") == true {
             all.append(StructuredOutput(source: .jsonObject, param: "structured_outputs.json_object"))
@@ -75,7 +105,7 @@ struct StructuredOutput: Sendable, Hashable {
             throw .invalid(
                 param: "structured_outputs",
                 message:
-                    "'structured_outputs' must have one of json, regex, choice, grammar and json_object, not \(all.count)."
+                    "'structured_outputs' must have one of json, regex, choice, grammar, json_object and structural_tag, not \(all.count)."
             )
         }
         return all[0]
@@ -102,7 +132,7 @@ struct StructuredOutput: Sendable, Hashable {
     }
 
     private static func grammar(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
-        try reader.string(name).map { StructuredOutput(source: .gbnf($0), param: reader.path(to: name)) }
+        try reader.string(name).map { StructuredOutput(source: .grammar($0), param: reader.path(to: name)) }
     }
 
     private static func choice(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {

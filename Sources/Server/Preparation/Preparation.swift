@@ -5,9 +5,9 @@ import JSON
 struct Preparation: Sendable {
     enum Work: Sendable {
         /// Turn the body of a request that generates into prompts.
-        case generation(Endpoint, body: [UInt8])
+        case generation(Endpoint, body: EncodedBody)
         /// Answer a request about text and tokens.
-        case text(TextEndpoint, body: [UInt8])
+        case text(TextEndpoint, body: EncodedBody)
         /// Write the body of a reply that is complete, which can be megabytes.
         case rendering(ResponseStream)
     }
@@ -35,13 +35,15 @@ struct Preparation: Sendable {
         do throws(APIError) {
             switch work {
             case .generation(let endpoint, let body):
-                let memory = try chargeValues(of: body)
+                let (body, charge) = try body.decoded(charge: charge)
+                let memory = try chargeValues(of: body, charge)
                 var preparation = RequestPreparation(endpoint: endpoint, model: model, text: text, tenant: tenant)
                 preparation.memory = memory
                 let prepared = try preparation.prepare(body) { deadlineKnown(arrival + $0) }
                 return .success(.generation(endpoint, prepared))
             case .text(let endpoint, let body):
-                let memory = try chargeValues(of: body)
+                let (body, charge) = try body.decoded(charge: charge)
+                let memory = try chargeValues(of: body, charge)
                 let reply = TextReply(endpoint: endpoint, model: model, text: text, memory: memory)
                 return .success(.body(try reply.answer(body), memory?.kept))
             case .rendering(let stream): return .success(.body(stream.body.serialized, nil))
@@ -54,7 +56,9 @@ struct Preparation: Sendable {
     /// Charges what the JSON of a body takes once it is read, before it is.
     ///
     /// - Returns: what else the request takes is charged to it; `nil`: nobody counts.
-    private func chargeValues(of body: [UInt8]) throws(APIError) -> RequestMemory? {
+    private func chargeValues(
+        of body: [UInt8], _ charge: MemoryBudget.Reservation?
+    ) throws(APIError) -> RequestMemory? {
         guard let charge else { return nil }
         let memory = RequestMemory(body: charge, jsonBytes: JSONValue.estimatedBytes(of: body))
         try memory.chargeJSON()

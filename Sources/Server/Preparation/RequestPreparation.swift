@@ -14,10 +14,10 @@ struct RequestPreparation: Sendable {
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
-        /// What tells the parts of a chat's reply apart; `nil`: it is all content.
-        var reply: ReplyReader?
-        /// How the reply to a chat is written; `nil`: as a chat completion.
-        var formatter: (any ResponseFormatter)?
+        /// How the response is written.
+        var formatter: any ResponseFormatter
+        /// How the parts of a chat's output are told apart; `nil`: it is all content.
+        var parsing: OutputParserConfiguration?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
         /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
@@ -54,7 +54,7 @@ struct RequestPreparation: Sendable {
         case .chat:
             let request = try ChatCompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
-            return try prepareChat(request)
+            return try prepareChat(request, ChatFormatter())
         case .messages: return try prepareChat(MessagesRequest.translate(json), timeoutKnown)
         case .responses: return try prepareChat(ResponsesRequest.translate(json), timeoutKnown)
         }
@@ -89,7 +89,7 @@ struct RequestPreparation: Sendable {
             }
             try charge(promptOf: promptIDs.last?.count ?? 0)
         }
-        return try prepared(options, promptIDs, texts)
+        return try prepared(options, CompletionFormatter(), promptIDs, texts)
     }
 
     private func prepareChat(
@@ -97,10 +97,8 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> Prepared {
         let request = try ChatCompletionRequest(translation, for: model)
         request.options.timeout.map(timeoutKnown)
-        try memory?.chargeKept(translation.formatter.bytes)
-        var prepared = try prepareChat(request)
-        prepared.formatter = translation.formatter
-        return prepared
+        try memory?.chargeKept(translation.formatter.memoryBytes)
+        return try prepareChat(request, translation.formatter)
     }
 
     /// Charges what is kept of a prompt of `tokens` tokens: its ids by the reply and by the engine, whose choices share theirs.
@@ -108,7 +106,9 @@ struct RequestPreparation: Sendable {
         try memory?.chargeKept(tokens * 2 * MemoryLayout<Int32>.stride + RequestMemory.header)
     }
 
-    private func prepareChat(_ request: ChatCompletionRequest) throws(APIError) -> Prepared {
+    private func prepareChat(
+        _ request: ChatCompletionRequest, _ formatter: any ResponseFormatter
+    ) throws(APIError) -> Prepared {
         guard let text else {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
@@ -118,7 +118,7 @@ struct RequestPreparation: Sendable {
         }
         try charge(promptOf: ids.count)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
-        let reader = ReplyReader(request, prompt: prompt.map(\.text).joined(), text)
+        let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         // A Messages client cannot know whether the model reasons; one that does not keeps any budget.
         if let limit = options.thinkingTokens, endpoint != .messages || text.reasoningTags != nil {
@@ -129,15 +129,13 @@ struct RequestPreparation: Sendable {
             }
             options.thinking = ThinkingBudget(
                 opening: tags.opening, closing: tags.closing, limit: limit,
-                isOpen: reader?.parser.isReasoning ?? false)
+                isOpen: parsing?.parser.isReasoning ?? false)
         }
-        if let reader { options.keptSpecialTokens = reader.tags }
-        options.grammar = try grammar(of: request, reader?.parser, text)
-        if reader?.callEnd != nil, !request.callsInParallel {
-            options.stop.tokenIDs.formUnion([reader?.callEnd].compactMap(\.self))
-        }
-        var prepared = try prepared(options, [ids], [])
-        prepared.reply = reader
+        if let parsing { options.keptSpecialTokens = parsing.tags }
+        options.grammar = try grammar(of: request, parsing?.parser, text)
+        if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
+        var prepared = try prepared(options, formatter, [ids], [])
+        prepared.parsing = parsing
         return prepared
     }
 
@@ -177,7 +175,7 @@ struct RequestPreparation: Sendable {
     }
 
     private func prepared(
-        _ options: GenerationOptions, _ promptIDs: [[Int32]], _ texts: [String]
+        _ options: GenerationOptions, _ formatter: any ResponseFormatter, _ promptIDs: [[Int32]], _ texts: [String]
     ) throws(APIError) -> Prepared {
         var options = options
         if endpoint == .completions, let structuredOutput = options.structuredOutput, let text {
@@ -190,19 +188,8 @@ struct RequestPreparation: Sendable {
             // It outlives the body, which is given back.
             options.structuredOutput?.source = source.detached
         }
-        return Prepared(options: options, promptIDs: promptIDs, promptTexts: texts, charge: memory?.kept)
-    }
-}
-
-extension JSONValue {
-    /// A tool whose arguments may be any object, unless they are to follow its schema.
-    fileprivate var withoutSchemaUnlessStrict: JSONValue {
-        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
-            return self
-        }
-        function["parameters"] = ["type": "object"]
-        tool["function"] = .object(function)
-        return .object(tool)
+        return Prepared(
+            options: options, promptIDs: promptIDs, formatter: formatter, promptTexts: texts, charge: memory?.kept)
     }
 }
 

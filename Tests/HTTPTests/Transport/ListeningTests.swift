@@ -41,6 +41,11 @@ import Testing
         await loop.closeListeners()
     }
 
+    @Test func `an IPv6 address may have its brackets`() throws {
+        #expect(try ListeningAddress.resolve("[::1]") == ListeningAddress.resolve("::1"))
+        #expect(throws: TransportError.self) { try ListeningAddress.resolve("[localhost]") }
+    }
+
     @Test(.enabled("this machine has no IPv6") { await ListeningTests.hasIPv6() })
     func `both families are listened on`() async throws {
         let loop = await makeLoop()

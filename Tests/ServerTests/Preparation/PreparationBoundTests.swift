@@ -17,7 +17,7 @@ import Testing
         _ body: String, _ budget: MemoryBudget, text: TextPipeline? = nil
     ) throws -> Result<Preparation.Outcome, APIError> {
         var preparation = Preparation(
-            work: .generation(.completions, body: Array(body.utf8)), model: model, text: text, tenant: "",
+            work: .generation(.completions, body: EncodedBody(Array(body.utf8))), model: model, text: text, tenant: "",
             arrival: .now)
         preparation.charge = budget.reserve(0)
         return preparation.run { _ in }
@@ -51,10 +51,11 @@ import Testing
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         func outcome(_ bytes: Int, _ budget: MemoryBudget) throws -> APIError? {
             let prompt = String(repeating: "a", count: bytes)
-            let body = Array(
-                (path != "/v1/completions"
-                    ? #"{"messages": [{"role": "user", "content": "\#(prompt)"}]}"# : #"{"prompt": "\#(prompt)"}"#).utf8
-            )
+            let body = EncodedBody(
+                Array(
+                    (path != "/v1/completions"
+                        ? #"{"messages": [{"role": "user", "content": "\#(prompt)"}]}"#
+                        : #"{"prompt": "\#(prompt)"}"#).utf8))
             let work: Preparation.Work =
                 path == "/v1/messages/count_tokens"
                 ? .text(.messageTokens, body: body)
@@ -92,7 +93,7 @@ import Testing
             .prepare(Array("{\(members)}".utf8))
         var kept = ""
         dump(prepared.options.structuredOutput, to: &kept)
-        dump(prepared.reply, to: &kept)
+        dump(prepared.parsing, to: &kept)
         dump(prepared.formatter, to: &kept)
         #expect(!kept.contains("JSONDocument"))
     }

@@ -209,8 +209,10 @@ import Testing
         let clock = ContinuousClock()
         var value = JSONValue.null
         let making = clock.measure {
-            value = logprobs.json(
-                of: Array(repeating: token, count: 2000), endpoint: endpoint, position: &position)
+            let tokens = Array(repeating: token, count: 2000)
+            value =
+                endpoint == .chat
+                ? logprobs.chatJSON(of: tokens) : logprobs.completionJSON(of: tokens, position: &position)
         }
         let writing = clock.measure { #expect(value.serialized.count > 500_000) }
         // The values of 42,000 alternatives would take longer than their text.

@@ -50,7 +50,7 @@ struct SimulatedPreparation {
     var heldBytes: Int {
         jobs.values.reduce(0) { sum, job in
             switch job.preparation.work {
-            case .generation(_, let body), .text(_, let body): sum + max(0, body.count - BodyBuffer.freeBytes)
+            case .generation(_, let body), .text(_, let body): sum + max(0, body.bytes.count - BodyBuffer.freeBytes)
             case .rendering: sum
             }
         }

@@ -1,0 +1,159 @@
+// Distinct elements: the text that is read of one is kept in its frame, and the texts of earlier rounds in the frame of the
+// repetition below it. Whatever can only become a text that was there already is dropped at once.
+
+extension GrammarAutomaton {
+    typealias Frame = GrammarFrames.Frame
+
+    /// Bytes that are tried to find texts that are left, at most. Beyond, some are supposed to be.
+    private static let mostLookedAt = 8_192
+
+    /// Behind a distinct element whose text has been read; `nil`: the text was there already.
+    mutating func behindDistinct(_ frame: Frame) throws(GrammarLimit) -> Frame? {
+        let round = frames[frame.parent]
+        let members = distinct.members(of: round.memo)
+        steps += members.count
+        let text = frame.count - 1
+        guard round.memo != DistinctTexts.closed, !members.contains(text) else { return nil }
+        let parent = try self.frame(
+            round.element, round.parent, round.count, memo: distinct.set(round.memo, and: text))
+        return Frame(element: frame.element + 1, parent: parent)
+    }
+
+    /// Behind a distinct element, whatever its text is, where no other one can begin.
+    mutating func behindAnyDistinct(_ frame: Frame) throws(GrammarLimit) -> Frame {
+        let round = frames[frame.parent]
+        let parent = try self.frame(round.element, round.parent, round.count, memo: DistinctTexts.closed)
+        return Frame(element: frame.element + 1, parent: parent)
+    }
+
+    /// The stack below a byte that has been read: its distinct element has the byte, too.
+    mutating func advanced(_ number: Int32, by byte: UInt8, from before: Int) throws(GrammarLimit) -> Int32 {
+        guard number != GrammarFrames.none, frames.records[Int(number)].distinct != GrammarFrames.none else {
+            return number
+        }
+        var path: [Frame] = []
+        var (number, place) = (frames.records[Int(number)].distinct, number)
+        while place != number {
+            path.append(frames[place])
+            place = frames[place].parent
+        }
+        steps += path.count
+        guard steps - before <= Self.mostSteps else { throw .stepsPerByte(Self.mostSteps) }
+        let old = frames[number]
+        number = try frame(old.element, old.parent, distinct.text(old.count - 1, and: byte) + 1)
+        for frame in path.reversed() {
+            number = try self.frame(frame.element, number, frame.count, memo: frame.memo)
+        }
+        return number
+    }
+
+    /// The state without stacks whose distinct element can only become one of the texts that were there.
+    mutating func droppingHopeless(_ state: State, from before: Int) throws(GrammarLimit) -> State {
+        guard state != Self.dead else { return state }
+        let stacks = records[Int(state)].stacks
+        var isHopeless: [Int32: Bool] = [:]
+        for top in stacks.tops {
+            let element = frames.records[Int(top)].distinct
+            guard element != GrammarFrames.none, isHopeless[element] == nil else { continue }
+            let tops = stacks.tops.filter { frames.records[Int($0)].distinct == element }
+            isHopeless[element] = try isWithoutText(element, tops, from: before)
+        }
+        guard isHopeless.values.contains(true) else { return state }
+        let tops = stacks.tops.filter { isHopeless[frames.records[Int($0)].distinct] != true }
+        return tops.isEmpty && !stacks.accepts ? Self.dead : number(of: Stacks(tops: tops, accepts: stacks.accepts))
+    }
+
+    /// Whether all that stacks inside a distinct element can become was there already.
+    private mutating func isWithoutText(
+        _ element: Int32, _ tops: [Int32], from before: Int
+    ) throws(GrammarLimit) -> Bool {
+        let frame = frames[element]
+        let members = distinct.members(of: frames[frame.parent].memo)
+        steps += 1 + members.count
+        let taken = members.count { distinct.rest(of: $0, behind: frame.count - 1) != nil }
+        guard taken > 0 else { return false }
+        var inside: [Int32] = []
+        for top in tops { inside.append(try stripped(top, above: element)) }
+        // Beginnings of the same length are of different texts, each of at least one.
+        var beginnings = [number(of: Stacks(tops: inside, accepts: false))]
+        var (found, looked) = (0, 0)
+        while !beginnings.isEmpty, found + beginnings.count <= taken {
+            var next: [State] = []
+            for state in beginnings {
+                for bytes in classes.members where found + next.count <= taken {
+                    looked += 1
+                    steps += 1
+                    guard looked <= Self.mostLookedAt, steps - before <= Self.mostSteps / 2 else { return false }
+                    let known = known(state, bytes[0])
+                    let transition = if let known { known } else { try step(state, bytes[0]) }
+                    if let known { steps += Int(known.cost) }
+                    guard transition.next != Self.dead else { continue }
+                    if accepts(transition.next) { found += bytes.count }
+                    if !isFinal(transition.next) {
+                        next += repeatElement(transition.next, count: min(bytes.count, taken + 1))
+                    }
+                }
+            }
+            beginnings = next
+        }
+        return found + beginnings.count <= taken
+    }
+
+    /// A stack's part above a frame, as if there were nothing below.
+    private mutating func stripped(_ top: Int32, above back: Int32) throws(GrammarLimit) -> Int32 {
+        var path: [Frame] = []
+        var number = top
+        while number != back, number != GrammarFrames.none {
+            path.append(frames[number])
+            number = frames[number].parent
+        }
+        var parent = GrammarFrames.none
+        for frame in path.reversed() { parent = try self.frame(frame.element, parent, frame.count, memo: frame.memo) }
+        return parent
+    }
+
+    /// What is left of the tokens and the ends of a lexeme that is to differ from others.
+    mutating func distinctMask(
+        of state: State, _ trie: VocabularyTrie, _ mask: TokenMask, _ exits: [Int32]
+    ) throws(GrammarLimit) -> (mask: TokenMask, exits: [Int32]) {
+        var (mask, excluded) = (mask, Set<Int32>())
+        guard let top = tops(of: state).first else { return (mask, exits) }
+        let frame = frames[frames.records[Int(top)].distinct]
+        for member in distinct.members(of: frames[frame.parent].memo) {
+            guard let rest = distinct.rest(of: member, behind: frame.count - 1) else { continue }
+            var (node, end, state) = (0, trie.bytes.count, state)
+            for (index, byte) in rest.enumerated() {
+                while node < end, trie.bytes[node] != byte { node = Int(trie.ends[node]) }
+                guard node < end else { break }
+                state = try step(state, byte).next
+                if index == rest.count - 1 { excluded.insert(Int32(node)) }
+                if state == Self.dead {
+                    for place in node..<Int(trie.ends[node]) {
+                        excluded.insert(Int32(place))
+                        var token = trie.tokens[place]
+                        while token >= 0 {
+                            mask.remove(token)
+                            token = trie.twins[Int(token)]
+                        }
+                    }
+                    break
+                }
+                (node, end) = (node + 1, Int(trie.ends[node]))
+            }
+        }
+        return (mask, excluded.isEmpty ? exits : exits.filter { !excluded.contains($0) })
+    }
+
+    /// Forgets the texts and sets that no frame has.
+    mutating func forgetTexts() {
+        var (texts, sets) = ([Int32](), [Int32]())
+        for record in frames.records {
+            if record.frame.memo > 0 { sets.append(record.frame.memo) }
+            if case .distinct = grammar.elements[Int(record.frame.element)], record.frame.count > 0 {
+                texts.append(record.frame.count - 1)
+            }
+        }
+        let numbers = distinct.keep(texts: texts, sets: sets)
+        frames.renumber(texts: numbers.texts, sets: numbers.sets, in: grammar)
+    }
+}

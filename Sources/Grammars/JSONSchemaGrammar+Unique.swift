@@ -1,0 +1,130 @@
+// Arrays whose elements differ. Each value is written in one way, so that values differ where their texts do.
+
+extension JSONSchemaGrammar {
+    /// Elements that an array has at most, where they must differ.
+    static let mostUnique = 1_000
+    /// Levels of characters that are looked at to count what may stand in the array.
+    private static let mostLevels = 2_000
+
+    mutating func uniqueElements(
+        _ conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath
+    ) throws(GrammarError) -> Part {
+        let shape = try shape(of: conjuncts)
+        // Without a choice left, an array must have ended: there must be enough.
+        let count = try countUnique(shape, upTo: min(most ?? .max, Self.mostUnique), path)
+        guard least <= count else {
+            guard count < Self.mostUnique else {
+                throw path.error("cannot be enforced for more than \(Self.mostUnique) elements")
+            }
+            builder.noteEmpty(path.error("allows nothing: there are only \(count) different elements"))
+            return .choice([])
+        }
+        if count == 0 { return try builder.rule(.sequence([.text("["), json.space, .text("]")])) }
+        let item = Part.distinct(try uniqueElement(shape, path))
+        let list = Part.list(
+            first: .sequence([json.space, item]), then: .sequence([.text(","), json.space, item]), least: least,
+            most: count)
+        return try builder.rule(.sequence([.text("["), list, json.space, .text("]")]))
+    }
+
+    /// How many different elements there are, or `most` where there are more.
+    private mutating func countUnique(
+        _ shape: SchemaShape, upTo most: Int, _ path: SchemaPath
+    ) throws(GrammarError) -> Int {
+        var elements = GrammarBuilder()
+        swap(&elements, &builder)
+        let grammar: Grammar
+        do throws(GrammarError) {
+            defer { swap(&elements, &builder) }
+            let root = try uniqueElement(shape, path)
+            grammar = try builder.finish(root: root)
+        } catch {
+            guard error.kind == .allowsNothing else { throw error }
+            return 0
+        }
+        var automaton = GrammarAutomaton(grammar)
+        try builder.visit(most)
+        // Beginnings of the same length are of different texts, each of at least one.
+        var (beginnings, found) = ([GrammarAutomaton.State](), 0)
+        do throws(GrammarLimit) {
+            beginnings = [try automaton.start()]
+            for _ in 0..<Self.mostLevels where !beginnings.isEmpty && found + beginnings.count < most {
+                var next: [GrammarAutomaton.State] = []
+                for state in beginnings where found + next.count < most {
+                    for bytes in automaton.classes.members where found + next.count < most {
+                        let target = try automaton.step(state, bytes[0]).next
+                        guard target != GrammarAutomaton.dead else { continue }
+                        if automaton.accepts(target) { found += bytes.count }
+                        if !automaton.isFinal(target) { next += repeatElement(target, count: bytes.count) }
+                    }
+                }
+                beginnings = next
+            }
+        } catch {
+            throw path.error(error.description)
+        }
+        return min(found + beginnings.count, most)
+    }
+
+    /// An element, written in one way.
+    private mutating func uniqueElement(_ shape: SchemaShape, _ path: SchemaPath) throws(GrammarError) -> Part {
+        if shape.values != nil {
+            var texts: [Part] = []
+            var written: Set<[UInt8]> = []
+            for value in try valid(shape.values ?? [], shape) {
+                guard value.array == nil, value.object == nil else { throw Self.notComparable(path) }
+                let text = DecimalNumber(value)?.text ?? value.serialized
+                if written.insert(text).inserted { texts.append(.literal(text)) }
+            }
+            return try builder.rule(.choice(texts), isLexeme: true)
+        }
+        if let choice = shape.choices.first {
+            guard !choice.isExact else { throw path.error("cannot be enforced together with 'oneOf'") }
+            var parts: [Part] = []
+            for branch in choice.branches {
+                var rest = shape
+                rest.choices.removeFirst()
+                try add(branch, to: &rest)
+                parts.append(try uniqueElement(rest, path))
+            }
+            return .choice(parts)
+        }
+        let types = shape.effectiveTypes
+        guard shape.exclusions.isEmpty, types.isDisjoint(with: [.array, .object]) else {
+            throw Self.notComparable(path)
+        }
+        var parts: [Part] = []
+        if types.contains(.string) { parts.append(try string(shape, isCanonical: true)) }
+        if types.contains(.boolean) { parts += [.text("true"), .text("false")] }
+        if types.contains(.null) { parts.append(.text("null")) }
+        if !types.isDisjoint(with: .number) { parts.append(try uniqueNumber(shape, path)) }
+        return try builder.rule(.choice(parts), isLexeme: true)
+    }
+
+    private mutating func uniqueNumber(_ shape: SchemaShape, _ path: SchemaPath) throws(GrammarError) -> Part {
+        if !shape.effectiveTypes.contains(.fraction) {
+            guard let multiples = shape.multiples else { return shape.numbers.integers }
+            return try multiples.part(in: shape.numbers, isInteger: true, &builder)
+        }
+        guard shape.effectiveTypes.contains(.integer), shape.multiples == nil else { throw Self.notComparable(path) }
+        let patterns = [
+            StringPattern(part: shape.numbers.numbers, path: path),
+            StringPattern(format: "-?[0-9]+(?:\\.[0-9]*[1-9])?", path: path),
+        ]
+        return try StringIntersection.part(patterns, least: 0, most: nil, &builder)
+    }
+
+    private static func notComparable(_ path: SchemaPath) -> GrammarError {
+        path.error("cannot be enforced unless the elements are strings, numbers or given values")
+    }
+}
+
+extension DecimalNumber {
+    /// The only way in which it is written without an exponent.
+    fileprivate var text: [UInt8] {
+        var text: [UInt8] = isNegative ? [UInt8(ascii: "-")] : []
+        text += whole.isEmpty ? [0x30] : whole.map { $0 + 0x30 }
+        if !fraction.isEmpty { text += [UInt8(ascii: ".")] + fraction.map { $0 + 0x30 } }
+        return text
+    }
+}

@@ -1,0 +1,77 @@
+/// The kernels of one kind of CPU: a kernel module conforms once, in `Shared/Family.swift`.
+///
+/// What crosses this interface is a pointer, a number or a struct of them, because a module compiled for a newer CPU must
+/// not share generic code or reference counting with other modules. Arrays are row-major. No kernel keeps a pointer.
+///
+/// `PortableKernels` is the specification: every other family computes the same, up to the rounding that its
+/// `Arithmetic.swift` documents. A result depends on its own row alone, never on how many rows come with it.
+public protocol KernelFamily: SendableMetatype {
+    /// The kernels that read weights of a format.
+    static func weights(_ format: WeightFormat) -> any WeightKernels.Type
+
+    /// The kernels that write and read keys and values of a format.
+    static func cache(_ format: CacheFormat) -> any CacheKernels.Type
+
+    /// Whether ``encode(source:count:padding:target:lowOffset:)`` makes what some products take instead of float32.
+    static var encodesActivations: Bool { get }
+
+    /// Rounds `count` floats to bfloat16, and what that leaves of each at `lowOffset`: 16 bits of precision in both together.
+    /// The next `padding` elements become zeros.
+    static func encode(
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int)
+
+    /// RMS normalization of each of `rows` rows: x and out (rows, width), weight (width). `out` may be `x`.
+    static func rmsNorm(
+        x: UnsafePointer<Float>, weight: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, rows: Int, width: Int,
+        epsilon: Float)
+
+    /// residual += rmsNorm(branch): residual and branch (rows, width), weight (width).
+    static func addRMSNorm(
+        branch: UnsafePointer<Float>, weight: UnsafePointer<Float>, residual: UnsafeMutablePointer<Float>, rows: Int,
+        width: Int, epsilon: Float)
+
+    /// Rotates the pairs (t, t + headDimension / 2) of each head by one position's angles: x (heads, headDimension),
+    /// cosines and sines (headDimension / 2).
+    static func rotate(
+        x: UnsafeMutablePointer<Float>, heads: Int, headDimension: Int, cosines: UnsafePointer<Float>,
+        sines: UnsafePointer<Float>)
+
+    /// gate = silu(gate) * up; both (rows, width) with `stride` floats from row to row.
+    static func siluMultiply(
+        gate: UnsafeMutablePointer<Float>, up: UnsafePointer<Float>, rows: Int, width: Int, stride: Int)
+
+    /// x *= sigmoid(gate), elementwise over `count` floats.
+    static func sigmoidMultiply(x: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, count: Int)
+
+    /// Adds the segment that follows to what the segments before came to; both as ``AttentionArguments/partial``.
+    static func mergeSegment(
+        partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>)
+
+    /// out (heads, headDimension) = the values of all segments over their sums.
+    static func finishAttention(
+        total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>)
+
+    /// Chooses the experts of each token and their mixing weights.
+    static func route(_ arguments: RoutingArguments)
+
+    /// Adds the results of each token's experts.
+    static func combineExperts(_ arguments: CombineArguments)
+
+    /// Multiplies and adds in registers alone, as fast as this family can: `iterations` rounds of `peakOperations`.
+    ///
+    /// - Returns: a number that depends on all of them, so that none is left out.
+    static func peak(iterations: Int) -> Float
+
+    /// Operations in one round of ``peak(iterations:)``.
+    static var peakOperations: Int { get }
+}
+
+extension KernelFamily {
+    /// No product takes encoded activations.
+    public static var encodesActivations: Bool { false }
+
+    /// Does nothing.
+    public static func encode(
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+    ) {}
+}

@@ -1,0 +1,82 @@
+/// A packed matrix (rows, columns) = (out, in), as kernels read it.
+public struct PackedWeights {
+    /// Blocks of 16 rows; see ``WeightLayout``.
+    public let lines: UnsafeRawPointer
+    /// (row blocks, scaleColumns, 16); ones for a format without scales.
+    public let scales: UnsafePointer<Float>
+    /// Scales of a row.
+    public let scaleColumns: Int
+    /// Columns that share a scale.
+    public let scaleWidth: Int
+    /// The matrix's shape without padding.
+    public let rows: Int
+    public let columns: Int
+
+    public init(
+        lines: UnsafeRawPointer, scales: UnsafePointer<Float>, scaleColumns: Int, scaleWidth: Int, rows: Int,
+        columns: Int
+    ) {
+        self.lines = lines
+        self.scales = scales
+        self.scaleColumns = scaleColumns
+        self.scaleWidth = scaleWidth
+        self.rows = rows
+        self.columns = columns
+    }
+}
+
+/// The rows of x and y of a product y = x W^T, and the part of it to compute.
+public struct MatmulArguments {
+    /// Blocks of 16 rows of W to compute: columns `16 * firstBlock ..< 16 * (firstBlock + blocks)` of y.
+    public let firstBlock: Int
+    public let blocks: Int
+    /// Rows of at least `columns` numbers in the kernel's ``ActivationFormat``.
+    public let x: UnsafeRawPointer
+    /// From row to row of x: floats, or with `bfloat16Pairs` elements of two bytes.
+    public let xStride: Int
+    /// The row of x for each token, (tokens); or nil for 0 ..< tokens.
+    public let xRows: UnsafePointer<Int32>?
+    public let tokens: Int
+    /// (tokens, rows of W); only the blocks' columns are written.
+    public let y: UnsafeMutablePointer<Float>
+    /// Floats from token to token.
+    public let yStride: Int
+
+    public init(
+        firstBlock: Int, blocks: Int, x: UnsafeRawPointer, xStride: Int, xRows: UnsafePointer<Int32>? = nil,
+        tokens: Int, y: UnsafeMutablePointer<Float>, yStride: Int
+    ) {
+        self.firstBlock = firstBlock
+        self.blocks = blocks
+        self.x = x
+        self.xStride = xStride
+        self.xRows = xRows
+        self.tokens = tokens
+        self.y = y
+        self.yStride = yStride
+    }
+}
+
+/// Row-major weights of a checkpoint, and the part of them to pack.
+public struct PackArguments {
+    /// (rows, columns) in the checkpoint's format, at any address.
+    public let source: UnsafeRawPointer
+    public let rows: Int
+    public let columns: Int
+    /// Blocks of 16 rows to pack.
+    public let firstBlock: Int
+    public let blocks: Int
+    /// Where block 0 begins; `WeightLayout.bytes(rows:columns:)` bytes, a multiple of 64 bytes in alignment.
+    public let target: UnsafeMutableRawPointer
+
+    public init(
+        source: UnsafeRawPointer, rows: Int, columns: Int, firstBlock: Int, blocks: Int, target: UnsafeMutableRawPointer
+    ) {
+        self.source = source
+        self.rows = rows
+        self.columns = columns
+        self.firstBlock = firstBlock
+        self.blocks = blocks
+        self.target = target
+    }
+}

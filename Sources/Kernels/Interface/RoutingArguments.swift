@@ -1,0 +1,78 @@
+/// Router logits of some tokens, and how their experts are chosen.
+///
+/// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are taken, the
+/// lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of consecutive experts whose two
+/// best score + bias have the largest sum. A weight is the score without the bias, divided by the weights' sum if
+/// `normalizes`, times `scale`.
+public struct RoutingArguments {
+    /// (tokens, experts); the scores afterwards.
+    public let logits: UnsafeMutablePointer<Float>
+    /// (experts)
+    public let bias: UnsafePointer<Float>
+    /// Scratch, (experts)
+    public let keys: UnsafeMutablePointer<Float>
+    public let tokens: Int
+    public let experts: Int
+    /// Experts of a token.
+    public let chosen: Int
+    public let groups: Int
+    public let keptGroups: Int
+    public let usesSoftmax: Bool
+    public let normalizes: Bool
+    public let scale: Float
+    /// (tokens, chosen), ascending in each row.
+    public let ids: UnsafeMutablePointer<Int32>
+    /// (tokens, chosen), in the order of `ids`.
+    public let weights: UnsafeMutablePointer<Float>
+
+    public init(
+        logits: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>, keys: UnsafeMutablePointer<Float>, tokens: Int,
+        experts: Int, chosen: Int, groups: Int, keptGroups: Int, usesSoftmax: Bool, normalizes: Bool, scale: Float,
+        ids: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
+    ) {
+        self.logits = logits
+        self.bias = bias
+        self.keys = keys
+        self.tokens = tokens
+        self.experts = experts
+        self.chosen = chosen
+        self.groups = groups
+        self.keptGroups = keptGroups
+        self.usesSoftmax = usesSoftmax
+        self.normalizes = normalizes
+        self.scale = scale
+        self.ids = ids
+        self.weights = weights
+    }
+}
+
+/// Results of experts to be added: out = the sum of weight * expert row over a token's experts in their order, then + shared.
+public struct CombineArguments {
+    /// Results of (token, expert) pairs, (pairs, width)
+    public let rows: UnsafePointer<Float>
+    /// The pair of each choice, (tokens, chosen)
+    public let slots: UnsafePointer<Int32>
+    /// (tokens, chosen)
+    public let weights: UnsafePointer<Float>
+    /// (tokens, width), or nil.
+    public let shared: UnsafePointer<Float>?
+    /// (tokens, width)
+    public let out: UnsafeMutablePointer<Float>
+    public let tokens: Int
+    public let chosen: Int
+    public let width: Int
+
+    public init(
+        rows: UnsafePointer<Float>, slots: UnsafePointer<Int32>, weights: UnsafePointer<Float>,
+        shared: UnsafePointer<Float>?, out: UnsafeMutablePointer<Float>, tokens: Int, chosen: Int, width: Int
+    ) {
+        self.rows = rows
+        self.slots = slots
+        self.weights = weights
+        self.shared = shared
+        self.out = out
+        self.tokens = tokens
+        self.chosen = chosen
+        self.width = width
+    }
+}

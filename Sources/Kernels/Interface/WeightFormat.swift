@@ -1,0 +1,63 @@
+/// How a weight matrix is stored in memory. `README.md` in `Sources/Kernels` says how to add one.
+public enum WeightFormat: CaseIterable, Sendable {
+    case float32
+    /// Stored as float16 in a checkpoint, and widened to float32 when packed.
+    case float16
+    case bfloat16
+    /// E4M3FN, with a scale for each block of the matrix.
+    case float8
+}
+
+/// A packed matrix is blocks of 16 rows, each a sequence of lines in ascending columns.
+public struct WeightLayout: Sendable, Equatable {
+    /// Columns of 16 rows that a line holds.
+    public let lineColumns: Int
+    /// A multiple of 64, the size of a cache line.
+    public let lineBytes: Int
+
+    public init(lineColumns: Int, lineBytes: Int = 64) {
+        self.lineColumns = lineColumns
+        self.lineBytes = lineBytes
+    }
+
+    /// Bytes of a packed matrix, without its scales.
+    public func bytes(rows: Int, columns: Int) -> Int {
+        (rows + 15) / 16 * ((columns + lineColumns - 1) / lineColumns) * lineBytes
+    }
+}
+
+/// What a product takes as rows of x.
+public enum ActivationFormat: Sendable {
+    /// `columns` floats.
+    case float32
+    /// As ``KernelFamily/encode(source:count:padding:target:lowOffset:)`` makes them: the columns in bfloat16, padded with
+    /// zeros to a multiple of 4, and from the middle of the row on what the first ones rounded off.
+    case bfloat16Pairs
+}
+
+/// The kernels of one family that read weights of one format.
+public protocol WeightKernels: SendableMetatype {
+    /// The same in every family.
+    static var layout: WeightLayout { get }
+
+    /// What ``multiply(_:_:)`` and ``multiplyRounded(_:_:)`` take.
+    static var activations: ActivationFormat { get }
+
+    /// Packs rows of a checkpoint's matrix; rows and columns beyond the matrix become zeros.
+    static func pack(_ arguments: PackArguments)
+
+    /// out (columns) = the row's weights, times their scales and `factor`.
+    static func unpackRow(_ weights: PackedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>)
+
+    /// y = x W^T. Activations count with 16 bits of precision or more.
+    static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments)
+
+    /// The same with activations rounded to bfloat16, if that is faster; otherwise the same.
+    static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments)
+}
+
+extension WeightKernels {
+    public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        multiply(weights, arguments)
+    }
+}

@@ -1,0 +1,142 @@
+import KernelInterface
+
+// A product over weights that are decoded to float32 a panel at a time.
+//
+// A dot product is a sum over panels of at most 128 columns that never cross a border of the scales: in a panel one float32
+// chain of ascending columns, times the scale, added to the panels before. The same for any number of tokens; and rows may
+// be split over threads, columns never.
+
+extension LineFormat {
+    public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
+        guard isDecoded else { return multiply(weights, arguments, scratch: nil) }
+        // Room for 128 columns, and for the rest of the line that a panel may begin in.
+        var scratch = InlineArray<2112, Float>(repeating: 0)
+        withUnsafeMutableBytes(of: &scratch) { bytes in
+            guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
+            multiply(weights, arguments, scratch: scratch)
+        }
+    }
+
+    @inline(__always)
+    private static func multiply(
+        _ weights: PackedWeights, _ arguments: MatmulArguments, scratch: UnsafeMutablePointer<Float>?
+    ) {
+        let columns = weights.columns
+        var block = arguments.firstBlock
+        while block < arguments.firstBlock + arguments.blocks {
+            let lines = weights.lines + block * blockBytes(columns: columns)
+            let scales = weights.scales + block * weights.scaleColumns * 16
+            var start = 0
+            while start < columns {
+                let end = weights.panelEnd(start)
+                let firstLine = start / lineColumns
+                let line = lines + firstLine * 64
+                let values: UnsafePointer<Float>
+                if let scratch {
+                    // A border of the scales need not be one of lines.
+                    decode(line, (end + lineColumns - 1) / lineColumns - firstLine, scratch)
+                    values = UnsafePointer(scratch + start % lineColumns * 16)
+                } else {
+                    values = line.assumingMemoryBound(to: Float.self)
+                }
+                let panel = Panel(
+                    values: values, start: start, width: end - start, row: block * 16, valid: weights.rows - block * 16,
+                    scales: load16(scales, start / weights.scaleWidth * 16))
+                multiply(panel, arguments)
+                start = end
+            }
+            block += 1
+        }
+    }
+
+    /// y (+)= (x panel^T) * scales for all tokens, a few at a time: as many as the registers hold.
+    @inline(__always)
+    private static func multiply(_ panel: Panel, _ arguments: MatmulArguments) {
+        var token = 0
+        while largestTile >= 8 && token + 8 <= arguments.tokens {
+            multiply(panel, arguments, token, InlineArray<8, Int>(repeating: 0))
+            token += 8
+        }
+        while largestTile >= 4 && token + 4 <= arguments.tokens {
+            multiply(panel, arguments, token, InlineArray<4, Int>(repeating: 0))
+            token += 4
+        }
+        while token + 2 <= arguments.tokens {
+            multiply(panel, arguments, token, InlineArray<2, Int>(repeating: 0))
+            token += 2
+        }
+        if token < arguments.tokens { multiply(panel, arguments, token, InlineArray<1, Int>(repeating: 0)) }
+    }
+
+    @inline(__always)
+    private static func multiply<let count: Int>(
+        _ panel: Panel, _ arguments: MatmulArguments, _ token: Int, _ tokens: InlineArray<count, Int>
+    ) {
+        let x = arguments.x.assumingMemoryBound(to: Float.self) + panel.start
+        let offsets = arguments.rowOffsets(token, arguments.xStride, tokens)
+        var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+        var k = 0
+        while k < panel.width {
+            // A decoded panel is in the first cache.
+            if !isDecoded { prefetch(panel.values + k * 16 + 1024) }
+            let column = load16(panel.values, k * 16)
+            var t = 0
+            while t < count {
+                let factor = SIMD16<Float>(repeating: x[offsets[unchecked: t] + k])
+                sums[unchecked: t] = multiplyAdd(column, factor, sums[unchecked: t])
+                t += 1
+            }
+            k += 1
+        }
+        var t = 0
+        while t < count {
+            let value = sums[unchecked: t] * panel.scales
+            let target = arguments.y + (token + t) * arguments.yStride + panel.row
+            let total = panel.start == 0 ? value : load(target, 0, count: panel.valid) + value
+            store(total, target, 0, count: panel.valid)
+            t += 1
+        }
+    }
+}
+
+/// Some columns of a block of rows, in float32.
+private struct Panel {
+    /// (width, 16)
+    let values: UnsafePointer<Float>
+    /// The first column.
+    let start: Int
+    let width: Int
+    /// The first row.
+    let row: Int
+    /// Rows of the matrix from there on, maybe more than 16.
+    let valid: Int
+    let scales: SIMD16<Float>
+}
+
+extension PackedWeights {
+    /// Where the panel ends that begins at `start`: the next multiple of 128, border of the scales, or end of the row.
+    @inline(__always)
+    func panelEnd(_ start: Int) -> Int {
+        let panel = (start / 128 + 1) * 128
+        let scale = (start / scaleWidth + 1) * scaleWidth
+        let end = panel < scale ? panel : scale
+        return end < columns ? end : columns
+    }
+}
+
+extension MatmulArguments {
+    /// Where the rows of x of `count` tokens begin, `stride` apart.
+    @inline(__always)
+    func rowOffsets<let count: Int>(
+        _ token: Int, _ stride: Int, _ tokens: InlineArray<count, Int>
+    ) -> InlineArray<count, Int> {
+        var offsets = tokens
+        var t = 0
+        while t < count {
+            let row = if let xRows { Int(xRows[token + t]) } else { token + t }
+            offsets[unchecked: t] = row * stride
+            t += 1
+        }
+        return offsets
+    }
+}

@@ -1,0 +1,27 @@
+import KernelInterface
+
+extension Kernels {
+    /// E4M3FN in lines of 4 columns (P16x4): rows in four quarters of 16 bytes; in the quarter of rows 4q ..< 4q + 4 first
+    /// (k0, k1) of each row, then (k2, k3) of each. Each family decodes it in its own way.
+    public enum Float8Weights: LineFormat {
+        static var lineColumns: Int { 4 }
+        static var elementBytes: Int { 1 }
+
+        @inline(__always)
+        static func offset(row: Int, column: Int) -> Int {
+            column / 4 * 64 + row / 4 * 16 + column % 4 / 2 * 8 + row % 4 * 2 + column % 2
+        }
+
+        @inline(__always)
+        static func storeCode(_ element: UnsafeRawPointer?, _ code: UnsafeMutableRawPointer) {
+            code.storeBytes(of: element?.loadUnaligned(as: UInt8.self) ?? 0, as: UInt8.self)
+        }
+
+        /// Sign, exponent and fraction moved to their float32 places are the value times 2^-120, also for subnormals.
+        @inline(__always)
+        static func value(_ code: UnsafeRawPointer) -> Float {
+            let code = UInt32(truncatingIfNeeded: code.load(as: UInt8.self))
+            return Float(bitPattern: (code & 0x80) &<< 24 | (code & 0x7f) &<< 20) * 0x1p120
+        }
+    }
+}

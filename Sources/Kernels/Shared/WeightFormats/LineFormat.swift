@@ -1,0 +1,79 @@
+import KernelInterface
+
+/// A format whose lines of 64 bytes hold the codes of `lineColumns` columns of 16 rows, and whose scales stand apart.
+///
+/// A format says where a code is and what it is worth. Packing, unpacking and a product by decoded panels follow from that
+/// here, in every family; a family replaces what it does faster.
+protocol LineFormat: WeightKernels {
+    static var lineColumns: Int { get }
+
+    /// Bytes of an element of a checkpoint.
+    static var elementBytes: Int { get }
+
+    /// Where in a packed block the code of one of its 16 rows is, in bytes.
+    static func offset(row: Int, column: Int) -> Int
+
+    /// Stores the code of a checkpoint's element, or of zero.
+    static func storeCode(_ element: UnsafeRawPointer?, _ code: UnsafeMutableRawPointer)
+
+    /// What a code is worth under a scale of 1.
+    static func value(_ code: UnsafeRawPointer) -> Float
+
+    /// Whether codes must be decoded before they are multiplied; if not, lines are columns of 16 floats.
+    static var isDecoded: Bool { get }
+
+    /// `count` lines as float32, (lineColumns * count, 16).
+    static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>)
+}
+
+extension LineFormat {
+    public static var layout: WeightLayout { WeightLayout(lineColumns: lineColumns) }
+    public static var activations: ActivationFormat { .float32 }
+    static var isDecoded: Bool { true }
+
+    /// Bytes of a block of 16 rows.
+    @inline(__always)
+    static func blockBytes(columns: Int) -> Int { (columns + lineColumns - 1) / lineColumns * 64 }
+
+    public static func pack(_ arguments: PackArguments) {
+        let (rows, columns) = (arguments.rows, arguments.columns)
+        let padded = (columns + lineColumns - 1) / lineColumns * lineColumns
+        var r = arguments.firstBlock * 16
+        while r < (arguments.firstBlock + arguments.blocks) * 16 {
+            let block = arguments.target + r / 16 * blockBytes(columns: columns)
+            let source = arguments.source + r * columns * elementBytes
+            var k = 0
+            while k < padded {
+                let isInside = r < rows && k < columns
+                storeCode(isInside ? source + k * elementBytes : nil, block + offset(row: r % 16, column: k))
+                k += 1
+            }
+            r += 1
+        }
+    }
+
+    public static func unpackRow(
+        _ weights: PackedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>
+    ) {
+        let columns = weights.columns
+        let block = weights.lines + row / 16 * blockBytes(columns: columns)
+        let scales = weights.scales + row / 16 * weights.scaleColumns * 16 + row % 16
+        var k = 0
+        while k < columns {
+            out[k] = value(block + offset(row: row % 16, column: k)) * scales[k / weights.scaleWidth * 16] * factor
+            k += 1
+        }
+    }
+
+    static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
+        var k = 0
+        while k < count * lineColumns {
+            var r = 0
+            while r < 16 {
+                panel[k * 16 + r] = value(lines + offset(row: r, column: k))
+                r += 1
+            }
+            k += 1
+        }
+    }
+}

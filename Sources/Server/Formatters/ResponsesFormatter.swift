@@ -1,0 +1,199 @@
+import Engine
+import HTTP
+import JSON
+
+/// Writes replies as OpenAI's Responses API does: output items, and numbered events named after what happens to them.
+struct ResponsesFormatter: ItemizedFormatter {
+    /// What a response says of its request.
+    private let echo: JSONObject
+    private var sequenceNumber = 0
+
+    /// - Parameter request: the body of the request.
+    init(request: JSONValue) {
+        var echo: JSONObject = [
+            "instructions": .null, "max_output_tokens": .null, "max_tool_calls": .null, "metadata": [:],
+            "parallel_tool_calls": true, "previous_response_id": .null,
+            "reasoning": ["effort": .null, "summary": .null],
+            "temperature": .null, "text": ["format": ["type": "text"]], "tool_choice": "auto", "tools": [],
+            "top_p": .null, "truncation": "disabled", "user": .null,
+        ]
+        for name in Array(echo.names) {
+            // Detached, since the formatter outlives the request's text.
+            if let value = request[name], !value.isNull { echo[name] = value.detached }
+        }
+        self.echo = echo
+    }
+
+    var memoryBytes: Int { JSONValue.object(echo).memoryBytes }
+    var repeatsOutput: Bool { true }
+
+    func body(of response: ResponseState) -> JSONValue {
+        json(response, response.items, finish: response.finish)
+    }
+
+    mutating func begin(_ response: ResponseState, to output: inout [UInt8]) {
+        let response = json(response, [], finish: nil)
+        write(["type": "response.created", "response": response], to: &output)
+        write(["type": "response.in_progress", "response": response], to: &output)
+    }
+
+    mutating func open(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        let (item, head) = (OutputItem(kind: response.items[number].kind), response.head)
+        write(
+            [
+                "type": "response.output_item.added", "output_index": .integer(number),
+                "item": Self.item(item, number: number, head, status: "in_progress", isEmpty: true),
+            ], to: &output)
+        guard item.kind != .reasoning, let part = Self.part(item) else { return }
+        write(["type": "response.content_part.added", "part": part], about: item, number, head, to: &output)
+    }
+
+    mutating func extend(_ number: Int, by text: String, of response: ResponseState, to output: inout [UInt8]) {
+        let item = response.items[number]
+        var event: JSONObject = ["type": .string(item.kind.event + ".delta"), "delta": .string(text)]
+        if item.kind == .text { event["logprobs"] = [] }
+        write(event, about: item, number, response.head, to: &output)
+    }
+
+    mutating func close(_ number: Int, of response: ResponseState, to output: inout [UInt8]) {
+        let (item, head) = (response.items[number], response.head)
+        var event: JSONObject = ["type": .string(item.kind.event + ".done")]
+        switch item.kind {
+        case .call(_, let name): (event["name"], event["arguments"]) = (.string(name), .string(item.text))
+        case .reasoning: event["text"] = .string(item.text)
+        case .text: (event["text"], event["logprobs"]) = (.string(item.text), [])
+        }
+        write(event, about: item, number, head, to: &output)
+        if item.kind == .text, let part = Self.part(item) {
+            write(["type": "response.content_part.done", "part": part], about: item, number, head, to: &output)
+        }
+        write(
+            [
+                "type": "response.output_item.done", "output_index": .integer(number),
+                "item": Self.item(item, number: number, head, status: "completed"),
+            ], to: &output)
+    }
+
+    mutating func end(_ response: ResponseState, _ finish: FinishReason, to output: inout [UInt8]) {
+        let type = finish == .length ? "response.incomplete" : "response.completed"
+        write(
+            ["type": .string(type), "response": json(response, response.items, finish: finish)], to: &output)
+    }
+
+    mutating func fail(_ error: APIError, _ response: ResponseState, to output: inout [UInt8]) {
+        var response = json(response, response.items, finish: nil).object ?? [:]
+        response["status"] = "failed"
+        response["error"] = ["code": "server_error", "message": .string(error.message)]
+        write(["type": "response.failed", "response": .object(response)], to: &output)
+    }
+}
+
+extension ResponsesFormatter {
+    /// - Parameter finish: `nil`: it goes on, and its usage is not known.
+    private func json(_ response: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONValue {
+        let head = response.head
+        let isCut = finish == .length
+        let usage = finish == nil ? nil : response.usage
+        var response: JSONObject = [
+            "id": .string("resp_\(head.requestID)"), "object": "response", "created_at": .integer(head.created),
+            "status": .string(finish == nil ? "in_progress" : isCut ? "incomplete" : "completed"),
+            "background": false, "error": .null,
+            "incomplete_details": isCut ? ["reason": "max_output_tokens"] : .null, "model": .string(head.model),
+        ]
+        response["output"] = .array(
+            items.enumerated().map { number, item in
+                let status = isCut && number == items.count - 1 ? "incomplete" : "completed"
+                return Self.item(item, number: number, head, status: status)
+            })
+        for (name, value) in echo { response[name] = value }
+        response["service_tier"] = "default"
+        response["store"] = false
+        response["usage"] =
+            usage.map { usage in
+                [
+                    "input_tokens": .integer(usage.promptTokens),
+                    "input_tokens_details": ["cached_tokens": .integer(usage.cachedTokens)],
+                    "output_tokens": .integer(usage.completionTokens),
+                    "output_tokens_details": ["reasoning_tokens": .integer(usage.reasoningTokens)],
+                    "total_tokens": .integer(usage.promptTokens + usage.completionTokens),
+                ]
+            } ?? .null
+        return .object(response)
+    }
+
+    private static func id(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
+        .string("\(item.kind.idPrefix)_\(head.requestID)_\(number)")
+    }
+
+    /// - Parameter isEmpty: whether its content is not there yet.
+    private static func item(
+        _ item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false
+    ) -> JSONValue {
+        var json: JSONObject = ["id": id(item, number: number, head), "status": .string(status)]
+        let content: JSONValue = isEmpty ? [] : .array([part(item)].compactMap(\.self))
+        switch item.kind {
+        case .reasoning:
+            json["type"] = "reasoning"
+            json["summary"] = []
+            json["content"] = content
+        case .text:
+            json["type"] = "message"
+            json["role"] = "assistant"
+            json["content"] = content
+        case .call(_, let name):
+            json["type"] = "function_call"
+            json["call_id"] = .string("call_\(head.requestID)_\(number)")
+            json["name"] = .string(name)
+            json["arguments"] = .string(item.text)
+        }
+        return .object(json)
+    }
+
+    /// The content of an item that has one.
+    private static func part(_ item: OutputItem) -> JSONValue? {
+        switch item.kind {
+        case .reasoning: ["type": "reasoning_text", "text": .string(item.text)]
+        case .text: ["type": "output_text", "text": .string(item.text), "annotations": [], "logprobs": []]
+        case .call: nil
+        }
+    }
+
+    private mutating func write(
+        _ event: JSONObject, about item: OutputItem, _ number: Int, _ head: ResponseHead, to output: inout [UInt8]
+    ) {
+        var event = event
+        event["item_id"] = Self.id(item, number: number, head)
+        event["output_index"] = .integer(number)
+        switch item.kind {
+        case .text, .reasoning: event["content_index"] = 0
+        case .call: break
+        }
+        write(event, to: &output)
+    }
+
+    private mutating func write(_ event: JSONObject, to output: inout [UInt8]) {
+        var event = event
+        event["sequence_number"] = .integer(sequenceNumber)
+        sequenceNumber += 1
+        ServerSentEvents.append(.object(event), to: &output)
+    }
+}
+
+extension OutputItem.Kind {
+    fileprivate var idPrefix: String {
+        switch self {
+        case .reasoning: "rs"
+        case .text: "msg"
+        case .call: "fc"
+        }
+    }
+
+    /// What the events about its content begin with.
+    fileprivate var event: String {
+        switch self {
+        case .reasoning: "response.reasoning_text"
+        case .text: "response.output_text"
+        case .call: "response.function_call_arguments"
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import ChatTemplates
+import Engine
+
+/// One choice of a response: what its sequence has produced so far.
+struct ChoiceState: Sendable {
+    /// Which of the request's prompts it answers.
+    let prompt: Int
+    /// What tells its parts apart; `nil`: it is all content.
+    private var parser: ChatOutputParser?
+    private var meter: ReasoningMeter?
+    private let includesReasoning: Bool
+    private let keepsTokens: Bool
+    /// What it has said.
+    var output: ParsedOutput
+    /// All tokens where the reply lists them; a stream has sent them already and keeps none.
+    private(set) var tokens: [GeneratedToken] = []
+    private(set) var tokenCount = 0
+    /// Of the prompt's tokens from the second on, where the reply lists them.
+    private(set) var promptLogprobs: [TokenLogprobs] = []
+    /// Over all tokens, as far as they were reported.
+    private var logprobSum = 0.0
+    private(set) var cachedTokens = 0
+    private(set) var admitted: ContinuousClock.Instant?
+    private(set) var finish: FinishReason?
+    /// Whether anything came that a client can be told of.
+    private(set) var hasBegun = false
+
+    /// - Parameters:
+    ///   - keepsText: whether ``output`` has the text.
+    ///   - keepsTokens: whether ``tokens`` are kept.
+    init(
+        prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false
+    ) {
+        self.prompt = prompt
+        self.keepsTokens = keepsTokens
+        parser = parsing?.parser
+        meter = parsing?.meter
+        includesReasoning = parsing?.includesReasoning ?? true
+        output = ParsedOutput(keepsText: keepsText)
+    }
+
+    /// Tokens of reasoning so far.
+    var reasoningTokens: Int { meter?.count ?? 0 }
+
+    /// Whether it has called a tool.
+    var hasCalls: Bool { parser.map { $0.calls > 0 } ?? false }
+
+    /// Takes what happened and returns the parts of the output that came with it.
+    mutating func receive(_ event: TokenEvent) -> [ChatOutputEvent] {
+        for token in event.tokens { meter?.append(token.id) }
+        if keepsTokens { tokens += event.tokens }
+        tokenCount += event.tokens.count
+        promptLogprobs += event.promptLogprobs
+        for token in event.tokens { logprobSum += Double(token.logprobs?.logprob ?? 0) }
+        cachedTokens = max(cachedTokens, event.cachedTokens)
+        admitted = admitted ?? event.admitted
+        finish = event.finish
+        hasBegun = hasBegun || event.hasOutput
+        return parse(event)
+    }
+
+    private mutating func parse(_ event: TokenEvent) -> [ChatOutputEvent] {
+        guard parser != nil else { return event.text.isEmpty ? [] : [.content(event.text)] }
+        var events = parser?.append(event.text) ?? []
+        if event.finish != nil { events += parser?.finish() ?? [] }
+        if !includesReasoning {
+            events.removeAll {
+                if case .reasoning = $0 { true } else { false }
+            }
+        }
+        return events
+    }
+
+    /// The mean log-probability of its tokens, by which candidates are compared.
+    var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
+}
+
+extension TokenEvent {
+    /// Whether there is something to tell a client beside the progress of the prompt.
+    var hasOutput: Bool { !tokens.isEmpty || !text.isEmpty || finish != nil }
+}

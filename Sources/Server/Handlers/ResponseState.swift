@@ -1,0 +1,131 @@
+import Engine
+import JSON
+
+/// What stays the same in everything that is said of one response.
+struct ResponseHead: Sendable, Hashable {
+    /// Of the request; ids of the response and its items are made of it.
+    var requestID: String
+    /// Unix time in seconds.
+    var created: Int
+    var model: String
+}
+
+/// A response under construction: what formatters read. Knows no API.
+struct ResponseState: Sendable {
+    let head: ResponseHead
+    let options: GenerationOptions
+    let promptIDs: [[Int32]]
+    /// What the choices' texts begin with, one a prompt; empty unless the request wants the prompts back.
+    let promptTexts: [String]
+    /// How choices are parsed; `nil`: they are all content.
+    let parsing: OutputParserConfiguration?
+    let logprobs: Logprobs
+    /// Whether choices keep their text.
+    let keepsText: Bool
+    /// By number of the sequence: prompt times `best_of` plus choice.
+    private(set) var choices: [ChoiceState]
+    private(set) var timings: ReplyTimings
+    private var unfinished: Int
+
+    /// - Parameters:
+    ///   - names: how log-probabilities name tokens.
+    ///   - arrival: of the request.
+    init(
+        _ prepared: RequestPreparation.Prepared, _ head: ResponseHead, names: TokenNames,
+        arrival: ContinuousClock.Instant
+    ) {
+        precondition(!prepared.promptIDs.isEmpty, "a request has at least one prompt")
+        let options = prepared.options
+        self.head = head
+        self.options = options
+        promptIDs = prepared.promptIDs
+        promptTexts = prepared.promptTexts
+        parsing = prepared.parsing
+        logprobs = Logprobs(
+            names: names, skipsSpecialTokens: options.skipsSpecialTokens, namesTokensByID: options.namesTokensByID)
+        let isWhole = options.streaming == nil
+        let keepsText = isWhole || prepared.formatter.repeatsOutput
+        let keepsTokens = isWhole && options.listsTokens
+        self.keepsText = keepsText
+        choices = prepared.promptIDs.indices.flatMap { prompt in
+            (0..<options.candidates).map { _ in
+                ChoiceState(
+                    prompt: prompt, parsing: prepared.parsing, keepsText: keepsText, keepsTokens: keepsTokens)
+            }
+        }
+        unfinished = choices.count
+        timings = ReplyTimings(arrival: arrival)
+    }
+
+    /// Whether all choices are finished.
+    var isComplete: Bool { unfinished == 0 }
+
+    /// Takes what happened to a choice.
+    ///
+    /// - Throws: the error that the whole response fails with.
+    mutating func receive(_ event: TokenEvent, choice index: Int) throws(APIError) -> ResponseUpdate {
+        timings.add(event, isFirst: choices[index].tokenCount == 0)
+        let isFirst = !choices[index].hasBegun && event.hasOutput
+        let events = choices[index].receive(event)
+        switch event.finish {
+        case .abort: throw .aborted
+        case .deadlineExceeded: throw .deadlineExceeded
+        case .unsatisfiable: throw .unsatisfiable
+        case .grammarLimit(let limit): throw options.grammarLimit(limit)
+        case .error: throw .internalError
+        case .stop, .length: unfinished -= 1
+        case nil: break
+        }
+        let changes = choices[index].output.add(events, isLast: event.finish != nil)
+        return ResponseUpdate(choice: index, event: event, changes: changes, isFirst: isFirst)
+    }
+
+    /// The choices of the reply: of each prompt's candidates the likeliest, of equals the first.
+    var bestChoices: [ChoiceState] {
+        guard options.candidates > options.choices else { return choices }
+        return stride(from: 0, to: choices.count, by: options.candidates).flatMap { first in
+            let candidates = choices[first..<first + options.candidates].enumerated().sorted {
+                ($1.element.meanLogprob, $0.offset) < ($0.element.meanLogprob, $1.offset)
+            }
+            return candidates.prefix(options.choices).map(\.element)
+        }
+    }
+
+    /// The tokens so far.
+    var usage: Usage {
+        // The first choice of a prompt computes it; what its siblings find in the cache is the request's own work.
+        let firsts = stride(from: 0, to: choices.count, by: options.candidates)
+        return Usage(
+            promptTokens: promptIDs.reduce(0) { $0 + $1.count },
+            completionTokens: choices.reduce(0) { $0 + $1.tokenCount },
+            cachedTokens: firsts.reduce(0) { $0 + choices[$1].cachedTokens },
+            reasoningTokens: choices.reduce(0) { $0 + $1.reasoningTokens })
+    }
+
+    /// The tokens of a choice's prompt with their log-probabilities, which the choice must have.
+    func promptTokens(of choice: ChoiceState, top: Int) -> [ScoredToken] {
+        promptIDs[choice.prompt].enumerated().map { position, id in
+            guard position > 0 else { return ScoredToken(id: id) }
+            var logprobs = choice.promptLogprobs[position - 1]
+            if logprobs.top.count > top { logprobs.top = Array(logprobs.top.prefix(top)) }
+            return ScoredToken(id: id, logprobs: logprobs)
+        }
+    }
+
+    /// About what is kept of an event until the reply is written, the values of its JSON included.
+    func memoryBytes(of event: TokenEvent) -> Int {
+        var bytes = event.promptLogprobs.reduce(0) { $0 + Logprobs.memoryBytes($1) }
+        if keepsText { bytes += event.text.utf8.count * 3 }
+        guard options.streaming == nil, options.listsTokens else { return bytes }
+        for token in event.tokens {
+            bytes += MemoryLayout<GeneratedToken>.stride + MemoryLayout<JSONValue>.stride
+            if options.logprobs != nil, let logprobs = token.logprobs { bytes += Logprobs.memoryBytes(logprobs) }
+        }
+        return bytes
+    }
+}
+
+extension GenerationOptions {
+    /// Whether the reply lists each choice's tokens.
+    fileprivate var listsTokens: Bool { logprobs != nil || returnsTokenIDs }
+}

@@ -1,0 +1,137 @@
+import TestSupport
+import Testing
+
+@testable import Grammars
+@testable import JSON
+
+/// Arrays whose elements differ.
+@Suite(.timeLimit(.minutes(1))) struct UniqueItemsTests {
+    private static func schema(_ items: String, _ rest: String = "") -> String {
+        "{\"type\":\"array\",\"items\":\(items),\"uniqueItems\":true\(rest)}"
+    }
+
+    static let cases: [(String, [String], [String])] = [
+        (
+            schema(#"{"type":"string"}"#), ["[]", #"["a"]"#, #"["a","b", "ab"]"#, #"["","a"]"#, #"["a\n","a"]"#],
+            [#"["a","a"]"#, #"["ab","b","ab"]"#, #"["",""]"#, #"["a", "\u0061"]"#, "[1]"]
+        ),
+        (schema(#"{"type":"integer"}"#), ["[0,1,10]", "[12,1]", "[-1, 1]"], ["[1,1]", "[12, 3,12]", "[0,-0]"]),
+        (schema(#"{"type":"number","minimum":0}"#), ["[1,1.5]", "[0.25, 0.5]"], ["[1,1]", "[1,1.0]", "[0.5,0.50]"]),
+        (
+            schema(#"{"enum":["ab","ac",1,1.0,null]}"#, #","minItems":1"#),
+            [#"["ab","ac",1,null]"#, #"[null]"#], [#"["ab","ab"]"#, "[1,1]", "[]", #"["ab","ac",1,null,"ab"]"#]
+        ),
+        (schema(#"{"type":"boolean"}"#), ["[true,false]", "[]"], ["[true,true]", "[true,false,true]"]),
+        (
+            schema(#"{"type":"string","pattern":"^[ab]$"}"#, #","minItems":2"#), [#"["a","b"]"#],
+            [#"["a","a"]"#, #"["a"]"#]
+        ),
+        (
+            schema(#"{"anyOf":[{"type":"integer","minimum":0,"maximum":3},{"type":"null"}]}"#), ["[0,null,3]"],
+            ["[null,null]", "[4]"]
+        ),
+        (schema(#"{"type":"string","maxLength":1}"#), [#"["a","","é"]"#], [#"["é","é"]"#]),
+        (
+            #"{"type":"object","properties":{"t":\#(schema(#"{"type":"string"}"#)),"u":\#(schema(#"{"type":"string"}"#))}}"#,
+            [#"{"t":["a"],"u":["a"]}"#], [#"{"t":["a","a"]}"#]
+        ),
+    ]
+
+    @Test func `elements that differ are read, others are not`() throws {
+        for (schema, valid, invalid) in Self.cases {
+            let reader: GrammarReader
+            do { reader = try GrammarReader(.jsonSchema(JSONValue(parsing: schema))) } catch {
+                Issue.record("\(schema): \(error)")
+                continue
+            }
+            for text in valid { #expect(try reader.reads(text), "\(schema): \(text)") }
+            for text in invalid { #expect(try !reader.reads(text), "\(schema): \(text)") }
+        }
+    }
+
+    @Test func `what cannot be told apart, or is not enough, is refused by name`() throws {
+        for (schema, reason) in [
+            (Self.schema("{}"), "strings, numbers"), (Self.schema(#"{"type":"array"}"#), "strings, numbers"),
+            (Self.schema(#"{"type":"boolean"}"#, #","minItems":3"#), "only 2 different"),
+            (Self.schema(#"{"type":"string"}"#, #","minItems":1001"#), "more than 1000"),
+        ] {
+            let value = try JSONValue(parsing: schema)
+            let error = #expect(throws: GrammarError.self) { try GrammarSource.jsonSchema(value).grammar() }
+            #expect(
+                error?.path == "uniqueItems" && error?.reason.contains(reason) == true, "\(error?.description ?? "")")
+        }
+    }
+
+    /// Pieces of texts, some of which end one element and begin the next.
+    private static let trie = VocabularyTrie(
+        tokens: (0..<256).map { [UInt8($0)] }
+            + [
+                "ab", "a\"", "b\"", "\",\"", "\", \"", "\",", "\"]", "\"ab", "1,", "12", "2]", "null", ",1", "[\"a",
+                "é",
+            ].map {
+                Array($0.utf8)
+            })
+
+    @Test func `masks have the tokens that can be read, and lead to no dead end`() throws {
+        var random = SeededGenerator(seed: 21)
+        for (schema, _, _) in Self.cases {
+            let value = try JSONValue(parsing: schema)
+            let compiled = try GrammarSource.jsonSchema(value).compile(Self.trie)
+            for _ in 0..<6 {
+                var step = try compiled.firstStep()
+                var text: [UInt8] = []
+                for count in 0..<60 {
+                    var allowed: [Int32] = []
+                    for id in 0..<Int32(Self.trie.vocabularySize) where step.mask.contains(id) {
+                        #expect(try compiled.reads(id, at: step.position), "\(schema), token \(id)")
+                        allowed.append(id)
+                    }
+                    #expect(!allowed.isEmpty || step.mayEnd, "\(schema): \(String(decoding: text, as: UTF8.self))")
+                    // Few characters, so that elements meet again.
+                    let likely = allowed.filter { id in
+                        Self.trie.text(of: id).allSatisfy { Array("\"ab,[]12 {}:tu".utf8).contains($0) }
+                    }
+                    if step.mustEnd || step.mayEnd && count > 40 { break }
+                    guard let id = (likely.isEmpty ? allowed : likely).randomElement(using: &random) else { break }
+                    text += Self.trie.text(of: id)
+                    step = try compiled.step(from: step.position, token: id)
+                }
+                guard step.mayEnd else { continue }
+                var validator = SchemaValidator(root: value)
+                var builder = GrammarBuilder()
+                #expect(
+                    try validator.isValid(JSONValue(parsing: text), value, &builder),
+                    "\(String(decoding: text, as: UTF8.self))")
+            }
+        }
+    }
+
+    @Test func `big enumerations and hostile patterns end`() throws {
+        let values = (0..<20_000).map { "\"v\($0)\"" }.joined(separator: ",")
+        for items in [
+            "{\"enum\":[\(values)]}", #"{"type":"string","pattern":"^(a|b|ab)*(.{0,3}[aeiou]){20}$"}"#,
+            #"{"type":"string","minLength":900000}"#, #"{"type":"integer","multipleOf":7}"#,
+            #"{"type":"string","pattern":"^a{2000}$"}"#,
+        ] {
+            let source = GrammarSource.jsonSchema(try JSONValue(parsing: Self.schema(items, #","minItems":1"#)))
+            _ = try? source.compile(Self.trie).firstStep()
+        }
+    }
+
+    @Test func `a long list stays within its memory`() throws {
+        let compiled = try GrammarSource.jsonSchema(JSONValue(parsing: Self.schema(#"{"type":"string"}"#))).compile(
+            Self.trie)
+        var step = try compiled.firstStep()
+        func append(_ text: String) throws {
+            for byte in text.utf8 {
+                #expect(step.mask.contains(Int32(byte)))
+                step = try compiled.step(from: step.position, token: Int32(byte))
+            }
+        }
+        try append("[\"x\"")
+        for count in 0..<200 { try append(",\"item \(count)\"") }
+        try append(",\"item 7")
+        #expect(!step.mask.contains(Int32(UInt8(ascii: "\""))) && step.mask.contains(Int32(UInt8(ascii: "7"))))
+        #expect(compiled.bytes <= GrammarMasks.mostBytes)
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Testing
+
+@testable import HTTP
+
+/// A server behind a Unix socket.
+@Suite struct SocketFileTests {
+    private let folder = URL(fileURLWithPath: "/tmp/trinity-socket-\(UUID().uuidString)")
+    private var path: String { folder.appending(path: "s.sock").path }
+
+    init() throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    private func makeLoop() async -> EventLoop {
+        let loop = EventLoop()
+        await loop.serve(TestService(endings: AsyncStream.makeStream(of: TestService.Ending.self).continuation))
+        return loop
+    }
+
+    private func end() { try? FileManager.default.removeItem(at: folder) }
+
+    @Test func `requests come by a file that others cannot use, and that goes with its listener`() async throws {
+        defer { end() }
+        let loop = await makeLoop()
+        let address = try await loop.listen(host: "unix:" + path, port: 8000)
+        #expect(address.description == "unix:" + path && address.isLoopback)
+        var status = stat()
+        #expect(lstat(path, &status) == 0 && status.st_mode & 0o777 == 0o660)
+        let reply = try await onThread { [path] in
+            let client = try TestClient(path: path)
+            client.send("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n")
+            return try client.receiveReply().body
+        }
+        #expect(reply == Array("hello".utf8))
+        await loop.closeListeners()
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test func `a socket that nobody listens on is replaced, and no other`() async throws {
+        defer { end() }
+        let first = await makeLoop()
+        _ = try await first.listen(host: "unix:" + path, port: 0)
+        let second = await makeLoop()
+        await #expect(throws: TransportError.socketInUse(path: path)) {
+            try await second.listen(host: "unix:" + path, port: 0)
+        }
+        let left = try #require(SocketFile(path: path))
+        // As a process leaves it that is killed.
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".left")
+        await first.closeListeners()
+        try FileManager.default.moveItem(atPath: path + ".left", toPath: path)
+        _ = try await second.listen(host: "unix:" + path, port: 0)
+        #expect(SocketFile(path: path) != left)
+        left.remove()
+        #expect(SocketFile(path: path) != nil, "a file that has been replaced is another's")
+        await second.closeListeners()
+    }
+
+    @Test func `a file that is no socket stays, and a path has bounds`() async throws {
+        defer { end() }
+        try Data("x".utf8).write(to: folder.appending(path: "s.sock"))
+        let loop = await makeLoop()
+        await #expect(throws: TransportError.noSocket(path: path)) {
+            try await loop.listen(host: "unix:" + path, port: 0)
+        }
+        #expect(FileManager.default.fileExists(atPath: path))
+        for name in ["", "/tmp/" + String(repeating: "x", count: 103)] {
+            await #expect(throws: TransportError.invalidSocketPath(name)) {
+                try await loop.listen(host: "unix:" + name, port: 0)
+            }
+        }
+        await #expect(throws: TransportError.self) { try await loop.listen(host: "unix:/nowhere/s.sock", port: 0) }
+    }
+}

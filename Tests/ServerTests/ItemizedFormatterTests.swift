@@ -1,0 +1,155 @@
+import Engine
+import JSON
+import TestSupport
+import Testing
+
+@testable import Server
+
+/// Replies in the forms of the Messages and the Responses API: whole, and as events that come to the same.
+@Suite struct ItemizedFormatterTests: StreamSamples {
+    private let validator: SchemaValidator
+    private let parsing: OutputParserConfiguration
+
+    init() throws {
+        validator = SchemaValidator(document: try OpenAPIDocument.load())
+        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let chat: JSONValue = [
+            "messages": [["role": "user", "content": "x"]],
+            "tools": [["type": "function", "function": ["name": "f"]]],
+        ]
+        parsing = try #require(
+            OutputParserConfiguration(ChatCompletionRequest(chat, for: .sample), prompt: "", text))
+    }
+
+    private static let reply = """
+        <think>two\nlines</think>Let me see.
+        <tool_call>
+        {"name": "f", "arguments": {"a": "é"}}
+        </tool_call>
+        <tool_call>
+        {"name": "f", "arguments": {}}
+        </tool_call>
+        """
+
+    /// The reply, cut at random places, in both forms.
+    private func replies(
+        _ endpoint: Endpoint, _ text: String, finish: FinishReason, seed: UInt64
+    ) throws -> (body: JSONValue, events: [JSONValue]) {
+        var random = SeededGenerator(seed: seed)
+        let fields: JSONObject = endpoint == .messages ? ["thinking": ["type": "adaptive"]] : [:]
+        var whole = try makeStream(endpoint, fields, parsing: parsing)
+        var stream = try makeStream(endpoint, fields.merging(["stream": true]), parsing: parsing)
+        var events: [JSONValue] = []
+        var rest = Substring(text)
+        repeat {
+            let piece = rest.prefix(Int.random(in: 1...20, using: &random))
+            rest = rest.dropFirst(piece.count)
+            let event = event(0, String(piece), ids: [7], finish: rest.isEmpty ? finish : nil)
+            #expect(whole.receive(event).isEmpty)
+            events += try namedEvents(stream.receive(event))
+        } while !rest.isEmpty
+        #expect(whole.isFinished && stream.isFinished)
+        return (whole.body, events)
+    }
+
+    private func check(_ value: JSONValue, _ schema: String) {
+        let target = validator.resolve("#/components/schemas/\(schema)") ?? false
+        #expect(validator.violations(of: value, against: target) == [])
+    }
+
+    @Test(arguments: 0..<30)
+    func `a stream of messages comes to the whole message`(seed: UInt64) throws {
+        let (body, events) = try replies(.messages, Self.reply, finish: .stop(.endOfSequence), seed: seed)
+        check(body, "Message")
+        for event in events { check(event, "MessageEvent") }
+        #expect(body["stop_reason"] == "tool_use")
+        let content = try #require(body["content"]?.array)
+        #expect(content.map { $0["type"] } == ["thinking", "text", "tool_use", "tool_use"])
+        #expect(content[0]["thinking"] == "two\nlines" && content[1]["text"] == "Let me see.")
+        #expect(content[2]["input"] == ["a": "é"] && content[3]["input"] == [:])
+        #expect(content[2]["id"] != content[3]["id"])
+
+        #expect(events.first?["type"] == "message_start" && events.last?["type"] == "message_stop")
+        #expect(events.first?["message"]?["content"] == [])
+        for (index, block) in content.enumerated() {
+            let own = events.filter { $0["index"]?.integer == index }
+            #expect(own.first?["type"] == "content_block_start" && own.last?["type"] == "content_block_stop")
+            #expect(own.first?["content_block"]?["id"] == block["id"])
+            let deltas = own.compactMap { $0["delta"] }
+            let text = deltas.compactMap { ($0["text"] ?? $0["thinking"] ?? $0["partial_json"])?.string }.joined()
+            let expected = block["input"].map { $0 == [:] ? "{}" : "{\"a\": \"é\"}" }
+            #expect(text == expected ?? (block["text"] ?? block["thinking"])?.string)
+        }
+        let end = try #require(events.first { $0["type"] == "message_delta" })
+        #expect(end["usage"] == body["usage"] && end["delta"]?["stop_reason"] == "tool_use")
+    }
+
+    @Test(arguments: 0..<30)
+    func `a stream of a response comes to the whole response`(seed: UInt64) throws {
+        let (body, events) = try replies(.responses, Self.reply, finish: .stop(.endOfSequence), seed: seed)
+        check(body, "Response")
+        for event in events { check(event, "ResponseEvent") }
+        #expect(events.map { $0["sequence_number"]?.integer } == Array(0..<events.count))
+        #expect(events.first?["type"] == "response.created")
+        #expect(events.last?["type"] == "response.completed" && events.last?["response"] == body)
+        let output = try #require(body["output"]?.array)
+        #expect(output.map { $0["type"] } == ["reasoning", "message", "function_call", "function_call"])
+        #expect(output[2]["arguments"] == "{\"a\": \"é\"}" && output[3]["arguments"] == "{}")
+        for (index, item) in output.enumerated() {
+            let own = events.filter { $0["output_index"]?.integer == index }
+            #expect(own.first?["type"] == "response.output_item.added")
+            #expect(own.last?["type"] == "response.output_item.done" && own.last?["item"] == item)
+            let text = own.compactMap { $0["delta"]?.string }.joined()
+            #expect(text == (item["arguments"] ?? item["content"]?[0]?["text"])?.string)
+            #expect(own.dropFirst().dropLast().allSatisfy { $0["item_id"] == item["id"] })
+        }
+    }
+
+    @Test func `how a reply ended is said in each form's words`() throws {
+        for (finish, reason, sequence) in [
+            (.stop(.endOfSequence), "end_turn", .null), (.length, "max_tokens", .null),
+            (.stop(.string("x")), "stop_sequence", "x"),
+        ] as [(FinishReason, JSONValue, JSONValue)] {
+            let (body, _) = try replies(.messages, "Hello", finish: finish, seed: 1)
+            #expect(body["stop_reason"] == reason && body["stop_sequence"] == sequence)
+        }
+        let (body, events) = try replies(.responses, "Hello", finish: .length, seed: 1)
+        #expect(body["status"] == "incomplete" && body["incomplete_details"]?["reason"] == "max_output_tokens")
+        #expect(body["output"]?[0]?["status"] == "incomplete" && events.last?["type"] == "response.incomplete")
+    }
+
+    @Test func `arguments that are cut off are no object`() throws {
+        let cut = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"lon"
+        let (body, _) = try replies(.messages, cut, finish: .length, seed: 2)
+        #expect(body["content"]?[0]?["input"] == ["INVALID_JSON": "{\"a\": \"lon"])
+        #expect(body["stop_reason"] == "max_tokens")
+    }
+
+    @Test func `a stream that fails ends with an error in its form`() throws {
+        for (endpoint, type, schema) in [
+            (.messages, "error", "MessageEvent"), (.responses, "response.failed", "ResponseEvent"),
+        ] as [(Endpoint, JSONValue, String)] {
+            var stream = try makeStream(endpoint, ["stream": true])
+            #expect(!stream.receive(event(0, "a", ids: [1])).isEmpty)
+            let events = try namedEvents(stream.fail(.internalError))
+            #expect(events.map { $0["type"] } == [type] && stream.failure == nil)
+            check(events[0], schema)
+        }
+        // One that has not begun is an ordinary error.
+        var stream = try makeStream(.messages, ["stream": true])
+        #expect(stream.fail(.internalError).isEmpty && stream.failure == .internalError)
+    }
+
+    @Test(arguments: APIErrorTests.all)
+    func `every error has Anthropic's form too`(error: APIError, status: Int, code: String?) {
+        check(error.anthropicJSON(requestID: "1"), "MessageErrorResponse")
+    }
+}
+
+extension JSONObject {
+    fileprivate func merging(_ other: JSONObject) -> JSONObject {
+        var result = self
+        for (name, value) in other { result[name] = value }
+        return result
+    }
+}

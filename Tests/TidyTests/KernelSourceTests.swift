@@ -1,0 +1,38 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The sources that several kernel modules compile; `Sources/Kernels/README.md` says why they are linked.
+@Suite struct KernelSourceTests {
+    /// The folders of modules that compile `Shared`.
+    private static let families = ["AVX2", "AVX512", "Portable"]
+
+    private static let folder = Fixtures.repository.appending(path: "Sources/Kernels")
+
+    @Test(arguments: families)
+    func `every kernel module compiles the shared sources`(family: String) {
+        let link = Self.folder.appending(path: "\(family)/Shared").path
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link)
+        #expect(
+            target == "../Shared",
+            "\(link) must be a symbolic link to ../Shared; a checkout without core.symlinks makes it a text file")
+    }
+
+    @Test func `no other file of the kernels is a link, and no family is forgotten`() throws {
+        let manager = FileManager.default
+        let paths = try #require(manager.enumerator(atPath: Self.folder.path)).compactMap { $0 as? String }
+        let links = paths.filter {
+            (try? manager.destinationOfSymbolicLink(atPath: Self.folder.appending(path: $0).path)) != nil
+        }
+        #expect(links.sorted() == Self.families.map { "\($0)/Shared" })
+        let manifest = Repository.text("Package.swift")
+        for family in Self.families { #expect(manifest.contains("\"Sources/Kernels/\(family)\"")) }
+        let families = paths.filter { $0.hasSuffix("/Arithmetic.swift") && !$0.contains("Shared") }
+        #expect(families.sorted() == Self.families.map { "\($0)/Arithmetic.swift" })
+    }
+
+    @Test(arguments: families)
+    func `a module's first file says where the rest of its sources are`(family: String) {
+        #expect(Repository.text("Sources/Kernels/\(family)/\(family).swift").contains("Sources/Kernels/README.md"))
+    }
+}
