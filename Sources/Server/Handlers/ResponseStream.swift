@@ -1,4 +1,6 @@
 import Engine
+import HTTP
+import JSON
 import Scheduling
 
 /// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
