@@ -13,6 +13,8 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case allocation(bytes: Int, reason: String)
     /// The system refuses threads that compute.
     case threads(started: Int, asked: Int)
+    /// The model's folder is none, or is incomplete.
+    case model(String)
     /// An option asks for what does not exist yet.
     case unsupported(String)
 
@@ -37,7 +39,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             the system started only \(started) of \(asked) threads; lower --threads, or raise the limits of processes and \
             address space (ulimit -u, ulimit -v)
             """
-        case .unsupported(let reason): reason
+        case .model(let reason), .unsupported(let reason): reason
         }
     }
 }
