@@ -3,8 +3,6 @@ import Scheduling
 
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
-    /// A file of the model folder cannot be read or is not what it should be.
-    case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
     /// The weights do not fit the machine.
@@ -20,7 +18,6 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .model(let reason): reason
         case .memory(let needed, let available, let length):
             """
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
