@@ -42,8 +42,8 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
 
 // The web chat UI: a page and its parts, compiled in.
 let webUI = [
-    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
-    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js",
+    "conversations.js", "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
 ]
 
 let package = Package(

@@ -59,7 +59,10 @@ class ChatPage(browser.Browser):
 
     def settle(self):
         """Waits until what was done is drawn."""
-        self.value("new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 20))")
+        self.value("new Promise(done => setTimeout(done, 20))")
+        # On a busy machine the page draws less often.
+        self.until("[...replies.values()].every(reply => !reply.isPlanned)")
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def reply(self, text, question="Hello"):
         """One turn with a scripted reply."""
