@@ -94,9 +94,10 @@ package final class Transformer {
     func forEachFinalHidden(of rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void) {
         let hidden = config.hiddenSize
         for row in rows {
-            context.kernels.rmsNorm(
-                context.residual.base + row * hidden, weights.finalNorm.base, pooledHidden.base, 1, hidden,
-                config.normEpsilon)
+            context.kernels.family.rmsNorm(
+                x: context.residual.base + row * hidden, weight: weights.finalNorm.base, out: pooledHidden.base,
+                rows: 1,
+                width: hidden, epsilon: config.normEpsilon)
             body(UnsafeBufferPointer(start: pooledHidden.base, count: hidden))
         }
     }

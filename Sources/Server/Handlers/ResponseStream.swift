@@ -1,4 +1,5 @@
 import Engine
+import JSON
 import Scheduling
 
 /// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
