@@ -17,6 +17,8 @@ struct DistinctTexts {
 
     private var texts = [Text(parent: -1, byte: 0)]
     private var sizes: [Int32] = [0]
+    /// Whether any text begins with each.
+    private var isContinued = [false]
     private var textNumbers: [Text: Int32] = [:]
     private var sets = [TextSet(parent: -1, text: 0)]
     private var setNumbers: [TextSet: Int32] = [:]
@@ -31,6 +33,8 @@ struct DistinctTexts {
         textNumbers[key] = Int32(texts.count)
         texts.append(key)
         sizes.append(sizes[Int(text)] + 1)
+        isContinued[Int(text)] = true
+        isContinued.append(false)
         return Int32(texts.count - 1)
     }
 
@@ -42,6 +46,12 @@ struct DistinctTexts {
         sets.append(key)
         return Int32(sets.count - 1)
     }
+
+    /// Whether texts are known that begin with one and go on: most texts in the making are the only ones.
+    func hasLonger(_ text: Int32) -> Bool { isContinued[Int(text)] }
+
+    /// Bytes that a text has more than another one.
+    func distance(_ longer: Int32, _ text: Int32) -> Int { max(0, Int(sizes[Int(longer)] - sizes[Int(text)])) }
 
     /// The texts of a set. O(texts).
     func members(of set: Int32) -> [Int32] {

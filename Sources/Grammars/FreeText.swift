@@ -1,3 +1,5 @@
+import Basics
+
 /// Text up to one of some strings: an automaton of their beginnings (Aho and Corasick), one rule for each of its states.
 struct FreeText {
     typealias Part = GrammarBuilder.Part
@@ -30,6 +32,7 @@ struct FreeText {
         while position < order.count {
             let node = order[position]
             position += 1
+            if Cancellation.isRequested { throw .cancelled }
             for (symbol, child) in nodes[node].children {
                 var fallback = nodes[node].fallback
                 while fallback != 0, nodes[fallback].children[symbol] == nil { fallback = nodes[fallback].fallback }
@@ -43,6 +46,7 @@ struct FreeText {
 
     private mutating func add(_ stop: String, _ index: Int, _ builder: GrammarBuilder) throws(GrammarError) {
         var node = 0
+        if Cancellation.isRequested { throw .cancelled }
         for symbol in Self.symbols(of: stop, builder) {
             symbols.insert(symbol)
             if let child = nodes[node].children[symbol] {
@@ -92,6 +96,7 @@ struct FreeText {
             })
         let other = try builder.rule(CharacterRanges.all.subtracting(known).utf8)
         for node in nodes.indices where nodes[node].stop == nil {
+            if Cancellation.isRequested { throw .cancelled }
             try builder.visit(1 + symbols.count / 16)
             var choices: [Part] = mayEnd ? [.nothing] : []
             choices.append(.sequence([other, .rule(rule)]))

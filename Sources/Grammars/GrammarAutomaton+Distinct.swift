@@ -69,8 +69,17 @@ extension GrammarAutomaton {
     ) throws(GrammarLimit) -> Bool {
         let frame = frames[element]
         let members = distinct.members(of: frames[frame.parent].memo)
+        let text = frame.count - 1
         steps += 1 + members.count
-        let taken = members.count { distinct.rest(of: $0, behind: frame.count - 1) != nil }
+        var taken = members.contains(text) ? 1 : 0
+        if distinct.hasLonger(text) {
+            taken = 0
+            for member in members {
+                steps += distinct.distance(member, text) / 4
+                guard steps - before <= Self.mostSteps else { throw .stepsPerByte(Self.mostSteps) }
+                if distinct.rest(of: member, behind: text) != nil { taken += 1 }
+            }
+        }
         guard taken > 0 else { return false }
         var inside: [Int32] = []
         for top in tops { inside.append(try stripped(top, above: element)) }
@@ -120,6 +129,7 @@ extension GrammarAutomaton {
         guard let top = tops(of: state).first else { return (mask, exits) }
         let frame = frames[frames.records[Int(top)].distinct]
         for member in distinct.members(of: frames[frame.parent].memo) {
+            steps += distinct.distance(member, frame.count - 1) / 4
             guard let rest = distinct.rest(of: member, behind: frame.count - 1) else { continue }
             var (node, end, state) = (0, trie.bytes.count, state)
             for (index, byte) in rest.enumerated() {

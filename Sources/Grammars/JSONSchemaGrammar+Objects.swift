@@ -186,10 +186,18 @@ extension JSONSchemaGrammar {
         } else if values.isEmpty, objects.least == 0, most == nil {
             return json.object
         }
-        guard objects.least <= 1 else {
-            throw objects.leastPath.error("cannot be enforced above 1 where the schema names no properties")
-        }
         let value = try part(values)
+        if objects.least > 1 {
+            guard patterns.isEmpty else {
+                throw objects.leastPath.error("cannot be enforced above 1 together with 'patternProperties'")
+            }
+            // Members of the same name would be one.
+            let string = SchemaConjunct(schema: ["type": "string"], path: objects.leastPath)
+            let list = try distinctList(
+                of: [string] + objects.names, least: objects.least, most: most, objects.leastPath
+            ) { .sequence([$0, .text(":"), $1, value]) }
+            return try builder.rule(.sequence([.text("{"), list, .text("}")]))
+        }
         let member = try builder.rule(.sequence([key, .text(":"), json.space, value]))
         let list = try JSONGrammar.list(member, least: objects.least, most: most, json.space, &builder)
         return try builder.rule(.sequence([.text("{"), list, .text("}")]))

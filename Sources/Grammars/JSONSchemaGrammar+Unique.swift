@@ -1,3 +1,6 @@
+import Basics
+import JSON
+
 // Arrays whose elements differ. Each value is written in one way, so that values differ where their texts do.
 
 extension JSONSchemaGrammar {
@@ -9,6 +12,16 @@ extension JSONSchemaGrammar {
     mutating func uniqueElements(
         _ conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath
     ) throws(GrammarError) -> Part {
+        let list = try distinctList(of: conjuncts, least: least, most: most, path) { element, _ in element }
+        return try builder.rule(.sequence([.text("["), list, .text("]")]))
+    }
+
+    /// Items with commas between them, and the space around all of it. Each has something that differs from that of the others.
+    ///
+    /// - Parameter item: made of what differs, and of space.
+    mutating func distinctList(
+        of conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath, item: (Part, Part) -> Part
+    ) throws(GrammarError) -> Part {
         let shape = try shape(of: conjuncts)
         // Without a choice left, an array must have ended: there must be enough.
         let count = try countUnique(shape, upTo: min(most ?? .max, Self.mostUnique), path)
@@ -19,12 +32,12 @@ extension JSONSchemaGrammar {
             builder.noteEmpty(path.error("allows nothing: there are only \(count) different elements"))
             return .choice([])
         }
-        if count == 0 { return try builder.rule(.sequence([.text("["), json.space, .text("]")])) }
-        let item = Part.distinct(try uniqueElement(shape, path))
+        if count == 0 { return json.space }
+        let item = item(Part.distinct(try uniqueElement(shape, path)), json.space)
         let list = Part.list(
             first: .sequence([json.space, item]), then: .sequence([.text(","), json.space, item]), least: least,
             most: count)
-        return try builder.rule(.sequence([.text("["), list, json.space, .text("]")]))
+        return .sequence([list, json.space])
     }
 
     /// How many different elements there are, or `most` where there are more.
@@ -45,10 +58,13 @@ extension JSONSchemaGrammar {
         var automaton = GrammarAutomaton(grammar)
         try builder.visit(most)
         // Beginnings of the same length are of different texts, each of at least one.
-        var (beginnings, found) = ([GrammarAutomaton.State](), 0)
+        var (beginnings, found, work) = ([GrammarAutomaton.State](), 0, 0)
         do throws(GrammarLimit) {
             beginnings = [try automaton.start()]
             for _ in 0..<Self.mostLevels where !beginnings.isEmpty && found + beginnings.count < most {
+                work += 1 + beginnings.count / 4
+                guard work <= GrammarBuilder.mostVisits else { break }
+                if Cancellation.isRequested { break }
                 var next: [GrammarAutomaton.State] = []
                 for state in beginnings where found + next.count < most {
                     for bytes in automaton.classes.members where found + next.count < most {
@@ -63,6 +79,7 @@ extension JSONSchemaGrammar {
         } catch {
             throw path.error(error.description)
         }
+        try builder.visit(work)
         return min(found + beginnings.count, most)
     }
 

@@ -8,6 +8,8 @@ struct NumberMultiples: Sendable, Hashable {
     /// Units up to here become a grammar of remainders; of greater ones the first multiples are listed.
     private static let mostRemainders = 64
     private static let mostListed = 500
+    /// Digits behind the point at most, where any are allowed.
+    private static let mostPlaces = 6
     private static let mostUnit = 1_000_000_000_000
 
     /// `nil` for what is not above zero or has too many digits.
@@ -78,7 +80,14 @@ struct NumberMultiples: Sendable, Hashable {
                 whole == 1 ? NumberDigits.integer(bounds) : try multiples(of: whole, bounds, places: 0, &builder))
         }
         guard !isInteger, places > 0 else { return .choice(choices) }
-        if unit == 1 { return range.numbers(places: min(places, NumberRange.mostDigits - 2)) }
+        if unit == 1 {
+            // With more digits, a reader's rounding might make something else of it.
+            let places = min(places, Self.mostPlaces)
+            let limit = DecimalNumber(digits: [1], scale: places - NumberRange.exactDigits)
+            var exact = range
+            exact.lower(NumberRange.Bound(value: limit, isOpen: true))
+            return exact.isEmpty ? .choice(choices) : exact.numbers(places: places)
+        }
         if places <= 30, let bounds = range.wholeMagnitudes(places: places) {
             choices.append(try multiples(of: unit, bounds, places: places, &builder))
         }
@@ -140,7 +149,7 @@ private struct RemainderWriter {
     ) throws(GrammarError) -> Part {
         // Shorter numbers have zeros in front, as far as the digit before the point.
         let least = max(bounds.low.count, places + 1)
-        let most = max(min(bounds.high?.count ?? .max, NumberRange.mostDigits), least)
+        let most = max(min(bounds.high?.count ?? .max, NumberRange.exactDigits), least)
         var choices: [Part] = []
         for count in least...most {
             let isFirst = count == places + 1

@@ -12,7 +12,7 @@ struct NumberRange: Sendable {
     /// Digits of a number that no bound limits, so that it ends too.
     static let mostDigits = 17
     /// Digits that a double keeps apart: with more, a reader's rounding might cross a bound.
-    private static let exactDigits = 15
+    static let exactDigits = 15
 
     private(set) var low: Bound?
     private(set) var high: Bound?

@@ -91,6 +91,31 @@ class Browser:
             if part:
                 self.call("Input.insertText", text=part)
 
+    def press(self, key, modifiers=0):
+        """Presses a key that writes nothing, such as Escape."""
+        code = {"Escape": 27, "Tab": 9}[key]
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, modifiers=modifiers)
+
+    def click(self, selector):
+        self.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def choose(self, selector, *files):
+        """Chooses files as in the dialog of a file input."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
+    def resize(self, width, height, scheme="light"):
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def reload(self):
+        """Loads the page again."""
+        self.value("window.isOld = true")
+        self.call("Page.reload")
+        self.until("document.readyState == 'complete' && !window.isOld")
+
     def close(self):
         os.close(self.to_browser)
         self.process.terminate()

@@ -11,6 +11,11 @@ import Tokenizers
 
 /// A running engine for tests: submits sequences and collects each one's events until it ends.
 final class EngineHarness: Sendable {
+    /// Why the engine is not ready.
+    struct Failure: Error {
+        var reason: String
+    }
+
     struct Outcome: Sendable, Equatable {
         var ids: [Int32] = []
         var text = ""
@@ -72,11 +77,11 @@ final class EngineHarness: Sendable {
         for await state in states {
             switch state {
             case .ready(let model): return model
-            case .failed(let reason): throw EngineError.model(reason)
+            case .failed(let reason): throw Failure(reason: reason)
             case .loading, .stopped: continue
             }
         }
-        throw EngineError.model("the engine ended")
+        throw Failure(reason: "the engine ended")
     }
 
     /// Runs `requests` together; returns their outcomes in the same order, and the statistics after the last.

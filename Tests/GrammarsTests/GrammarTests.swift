@@ -146,7 +146,10 @@ import Testing
                 #"{"oneOf":[{"type":"integer","multipleOf":3},{"type":"integer","multipleOf":5}]}"#, "oneOf[1]",
                 "told apart"
             ),
-            (#"{"type":"object","minProperties":2}"#, "minProperties", "above 1"),
+            (
+                #"{"type":"object","minProperties":2,"patternProperties":{"^a":{}}}"#, "minProperties",
+                "above 1 together"
+            ),
             (#"{"type":"string","pattern":"^(?=.*a","maxLength":3}"#, "pattern", "lookaround"),
             (#"{"not":{"type":"integer"},"type":"number"}"#, "", "not whole"),
             (#"{"type":"string","maxLength":-1}"#, "maxLength", "not negative"),

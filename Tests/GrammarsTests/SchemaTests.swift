@@ -33,7 +33,7 @@ import Testing
         (#"{"type":"integer","multipleOf":5}"#, ["0", "15", "-20", "1005"], ["1", "-7", "1004"]),
         (#"{"type":"integer","multipleOf":7,"minimum":100,"maximum":5000}"#, ["105", "4998"], ["98", "100", "5005"]),
         (#"{"type":"integer","multipleOf":1000,"minimum":1}"#, ["1000", "25000"], ["0", "1500"]),
-        (#"{"type":"number","multipleOf":0.01}"#, ["1", "0.25", "-3.1"], ["0.001"]),
+        (#"{"type":"number","multipleOf":0.01}"#, ["1", "0.25", "-3.1"], ["0.001", "562949953421313.1"]),
         (
             #"{"type":"number","multipleOf":0.25,"minimum":0}"#, ["3", "0.25", "1.50", "17.75"],
             ["0.3", "-0.25", "1.1"]
@@ -220,5 +220,59 @@ import Testing
             [try Self.tool("{\"properties\":{\(names)}}")], .json, isSingle: true, isOpen: false)
         let reader = try GrammarReader(source)
         #expect(try reader.reads(#"<tool_call>{"name": "f", "arguments": {"x":1}}</tool_call>"#))
+    }
+
+    // MARK: Hostile sizes
+
+    static let hostile: [String] = {
+        let many = (0..<200).map { "{\"type\":\"object\",\"properties\":{\"p\($0)\":{}},\"required\":[\"p\($0)\"]}" }
+        let tags = (0..<500).map { "{\"properties\":{\"k\":{\"const\":\"t\($0)\"}},\"required\":[\"k\"]}" }
+        let nested = (0..<60).reduce("{\"type\":\"null\"}") { inner, _ in
+            "{\"oneOf\":[\(inner),{\"type\":\"array\",\"items\":\(inner.utf8.count < 2_000 ? inner : "{}")}]}"
+        }
+        let pairs = (0..<12).map { "\"p\($0)\":[\"p\($0 + 1)\"]" }.joined(separator: ",")
+        let names = (0...12).map { "\"p\($0)\":{}" }.joined(separator: ",")
+        return [
+            string(#""maxLength":1000000,"minLength":999999"#), string(#""maxLength":1e300"#),
+            string(#""pattern":"^(?:a|b)*$","minLength":900000"#),
+            string(#""pattern":"(?:.*[aeiou].{20})+","maxLength":5000"#),
+            string(#""pattern":"^(?=.*a)(?=.*b)(?=.*c)(?=.*d)(?=.*e)(?=.*f)(?=.*g)(?=.*h).{8,64}$""#),
+            #"{"type":"number","multipleOf":1e-300}"#, #"{"type":"number","multipleOf":1e300}"#,
+            #"{"type":"number","multipleOf":0.000000999999,"minimum":1e200}"#,
+            #"{"type":"integer","minimum":-1e308,"maximum":1e308}"#,
+            #"{"type":"number","exclusiveMinimum":1e-320,"exclusiveMaximum":2e-320}"#,
+            #"{"type":"integer","multipleOf":64,"minimum":1,"maximum":99999999999999999999999}"#,
+            "{\"oneOf\":[\(many.joined(separator: ","))]}", "{\"oneOf\":[\(tags.joined(separator: ","))]}", nested,
+            "{\"properties\":{\(names)},\"dependentRequired\":{\(pairs)}}",
+            #"{"type":"array","minItems":1000000}"#, #"{"type":"object","maxProperties":1000000,"minProperties":1}"#,
+            "{\"properties\":{\(names)},\"minProperties\":1000000,\"additionalProperties\":false}",
+            "{\"type\":\"string\",\"not\":{\"enum\":[\((0..<9_000).map { "\"n\($0)\"" }.joined(separator: ","))]}}",
+            ##"{"$defs":{"a":{"not":{"$ref":"#/$defs/a"}}},"$ref":"#/$defs/a"}"##,
+            ##"{"$defs":{"a":{"oneOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}]}},"$ref":"#/$defs/a"}"##,
+            ##"{"$defs":{"a":{"enum":[[[1]]],"items":{"$ref":"#/$defs/a"}}},"$ref":"#/$defs/a"}"##,
+        ]
+    }()
+
+    @Test(.timeLimit(.minutes(5)), arguments: hostile.indices)
+    func `hostile sizes end, with a grammar or by name`(index: Int) throws {
+        let source = GrammarSource.jsonSchema(try JSONValue(parsing: Self.hostile[index]))
+        do {
+            let grammar = try source.grammar()
+            #expect(grammar.bytes < 16 << 20)
+            var automaton = GrammarAutomaton(grammar)
+            _ = try automaton.start()
+        } catch let error as GrammarError {
+            #expect(!error.reason.isEmpty)
+        } catch let limit as GrammarLimit {
+            #expect(!limit.description.isEmpty)
+        }
+    }
+}
+
+extension Grammar {
+    /// Bytes that it takes.
+    fileprivate var bytes: Int {
+        elements.count * (MemoryLayout<Element>.stride + 1) + repetitions.count * MemoryLayout<Repetition>.stride
+            + sets.count * MemoryLayout<ByteSet>.stride
     }
 }

@@ -37,6 +37,19 @@ import Testing
         ),
     ]
 
+    @Test func `members that must be several have different names`() throws {
+        let schema: JSONValue = [
+            "type": "object", "minProperties": 2, "additionalProperties": ["type": "integer"],
+            "propertyNames": ["pattern": "^[a-c]+$"],
+        ]
+        let reader = try GrammarReader(.jsonSchema(schema))
+        for text in [#"{"a":1,"b":1}"#, #"{ "ab": 1, "a": 2,"c":3 }"#] { #expect(try reader.reads(text), "\(text)") }
+        for text in [#"{"a":1}"#, #"{"a":1,"a":2}"#, "{}", #"{"a":1,"d":2}"#] {
+            #expect(try !reader.reads(text), "\(text)")
+        }
+        #expect(try GrammarReader(.jsonSchema(["type": "object", "minProperties": 2])).reads(#"{"":[1],"x":{}}"#))
+    }
+
     @Test func `elements that differ are read, others are not`() throws {
         for (schema, valid, invalid) in Self.cases {
             let reader: GrammarReader

@@ -103,13 +103,13 @@ import Testing
 
     @Test func `a schema that cannot be enforced is refused before any token`() async throws {
         let server = try await TestServer.start()
-        var members = format(["type": "object", "properties": ["a": ["not": [:]]]])
+        var members = format(["type": "object", "properties": ["a": ["contains": [:]]]])
         members["stream"] = true
         let reply = try await server.post("/v1/chat/completions", body(members))
         #expect(reply.status == 400)
         #expect(reply.json["error"]?["param"] == "response_format.json_schema.schema")
         let message = reply.json["error"]?["message"]?.string ?? ""
-        #expect(message.contains("response_format.json_schema.schema.properties.a.not"), "\(message)")
+        #expect(message.contains("response_format.json_schema.schema.properties.a.contains"), "\(message)")
         #expect(try await server.metric("vllm:generation_tokens_total") == 0)
         await server.stop()
     }

@@ -1,4 +1,5 @@
 import Engine
+import HTTP
 import JSON
 import Scheduling
 
@@ -69,7 +70,7 @@ struct ResponseStream: Sendable {
     mutating func keepAlive() -> [UInt8] {
         guard isStreamed, !isFinished else { return [] }
         hasBegun = true
-        return Array(": keep-alive\n\n".utf8)
+        return ServerSentEvents.comment("keep-alive")
     }
 
     /// The whole reply, once ``isFinished`` without ``failure``.
