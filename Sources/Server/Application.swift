@@ -53,7 +53,7 @@ public final class Application: Sendable {
         }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         // Also where it ends before it has drained.
-        let socketFile = SocketFile.path(of: application.address.host).flatMap { SocketFile(path: $0) }
+        let socketFile = await application.loop.socketFile
         defer { socketFile?.remove() }
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
         hangups.setEventHandler { [reloading = application.reloading] in reloading.look() }

@@ -28,7 +28,9 @@ import Testing
         #expect(!stream.isFinished)
         #expect(
             text(stream.receive(event(0, "!", ids: [3], finish: .stop(.endOfSequence)))) == """
-                \(head){"index":0,"delta":{"content":"!"},"logprobs":null,"finish_reason":"stop","stop_reason":null}],"usage":null}
+                \(head){"index":0,"delta":{"content":"!"},"logprobs":null,"finish_reason":null}],"usage":null}
+
+                \(head){"index":0,"delta":{},"logprobs":null,"finish_reason":"stop","stop_reason":null}],"usage":null}
 
                 \(head)],"usage":{"prompt_tokens":3,"completion_tokens":3,"total_tokens":6,"prompt_tokens_details":{"cached_tokens":2},"completion_tokens_details":{"reasoning_tokens":0}}}
 
@@ -46,7 +48,9 @@ import Testing
             #"data: {"id":"cmpl-7","object":"text_completion","created":5,"model":"tiny","system_fingerprint":null,"choices":["#
         #expect(
             text(stream.receive(event(0, "a", ids: [1], finish: .length))) == """
-                \(head){"index":0,"text":"a","logprobs":null,"finish_reason":"length","stop_reason":null}]}
+                \(head){"index":0,"text":"a","logprobs":null,"finish_reason":null}]}
+
+                \(head){"index":0,"text":"","logprobs":null,"finish_reason":"length","stop_reason":null}]}
 
                 data: [DONE]
 
@@ -91,7 +95,7 @@ import Testing
                 usages.append(chunk["usage"]?["completion_tokens"]?.integer)
             }
         }
-        #expect(usages == [1, 1, 2, 3, 3])
+        #expect(usages == [1, 1, 2, 3, 3, 3])
     }
 
     @Test func `a stop id is the stop reason`() throws {
@@ -106,7 +110,7 @@ import Testing
     @Test func `choices finish one by one and the stream after the last`() throws {
         var stream = try makeStream(.chat, json: #"{"stream":true,"n":2}"#, prompts: [[1], [2, 3]])
         let second = try chunks(stream.receive(event(3, "d", ids: [1], finish: .length)))
-        #expect(second.map { $0["choices"]?[0]?["index"] } == [3, 3])
+        #expect(second.map { $0["choices"]?[0]?["index"] } == [3, 3, 3])
         #expect(second.first?["choices"]?[0]?["delta"]?["role"] == "assistant")
         for index in [0, 2] { _ = stream.receive(event(index, ids: [1], finish: .length)) }
         #expect(!stream.isFinished)

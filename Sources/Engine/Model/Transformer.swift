@@ -95,7 +95,8 @@ package final class Transformer {
         let hidden = config.hiddenSize
         for row in rows {
             context.kernels.family.rmsNorm(
-                x: context.residual.base + row * hidden, weight: weights.finalNorm.base, out: pooledHidden.base, rows: 1,
+                x: context.residual.base + row * hidden, weight: weights.finalNorm.base, out: pooledHidden.base,
+                rows: 1,
                 width: hidden, epsilon: config.normEpsilon)
             body(UnsafeBufferPointer(start: pooledHidden.base, count: hidden))
         }

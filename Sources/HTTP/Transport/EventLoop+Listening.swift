@@ -19,8 +19,10 @@ extension EventLoop {
         let sockets = try watchedSockets()
         for (socket, address) in bound {
             let number = nextNumber()
-            listeners[number] = try Listener(id: number, socket: socket, address: address, sockets: sockets)
+            let listener = try Listener(id: number, socket: socket, address: address, sockets: sockets)
+            listeners[number] = listener
             addresses.append(address)
+            socketFile = listener.file
         }
         return bound[0].address
     }

@@ -25,6 +25,8 @@ public actor EventLoop {
     var listeners: [Int: Listener] = [:]
     /// What `listen` has bound, with real ports.
     public internal(set) var addresses: [ListeningAddress] = []
+    /// Of the Unix socket that is listened on: whoever ends the process without closing the listeners removes it.
+    public internal(set) var socketFile: SocketFile?
     var connectionTable: [Int: Connection] = [:]
     /// What new connections speak TLS with; nil: they do not.
     var tls: TLSContext?

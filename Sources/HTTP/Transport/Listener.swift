@@ -6,7 +6,7 @@ final class Listener {
     private let socket: Socket
     private let sockets: SocketSet
     /// Of a Unix socket.
-    private let file: SocketFile?
+    let file: SocketFile?
 
     /// - Parameters:
     ///   - id: What its events are told by.
@@ -30,7 +30,8 @@ final class Listener {
     }
 
     func close() {
-        sockets.remove(socket)
+        // While nobody else can listen there.
         file?.remove()
+        sockets.remove(socket)
     }
 }

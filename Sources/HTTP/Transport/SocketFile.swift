@@ -1,7 +1,8 @@
 import Foundation
+import Synchronization
 
 /// The file of a Unix socket. It stays when the process ends, so it is removed before.
-public struct SocketFile: Sendable, Hashable {
+public final class SocketFile: Sendable {
     /// How hosts that are files begin.
     public static let prefix = "unix:"
     /// Who may connect: the server's user and group.
@@ -10,6 +11,7 @@ public struct SocketFile: Sendable, Hashable {
     public let path: String
     private let device: dev_t
     private let inode: ino_t
+    private let isRemoved = Atomic(false)
 
     /// The file at `path`; nil: there is none, or it is no socket.
     public init?(path: String) {
@@ -19,9 +21,12 @@ public struct SocketFile: Sendable, Hashable {
         (device, inode) = (status.st_dev, status.st_ino)
     }
 
-    /// Removes it, unless another one is in its place by now.
+    /// Removes it, unless another one is in its place by now. Only the first call does: a later process may have got the same
+    /// number for a file of its own.
     public func remove() {
-        if SocketFile(path: path) == self { unlink(path) }
+        guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
+        guard let file = SocketFile(path: path), file.device == device, file.inode == inode else { return }
+        unlink(path)
     }
 
     /// The path of a host that is a file; nil: it is a name or an address.

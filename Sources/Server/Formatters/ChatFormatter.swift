@@ -85,7 +85,7 @@ extension ChatFormatter {
     }
 
     /// Appends the chunks of an update: the role when a choice begins, then one for each delta. What is said of the whole
-    /// event goes with the first, its end with the last.
+    /// event goes with the first; the end has one of its own with an empty delta, as OpenAI sends it.
     private mutating func writeChunks(_ update: ResponseUpdate, of response: ResponseState, to output: inout [UInt8]) {
         let (event, choice) = (update.event, response.choices[update.choice])
         if update.isFirst {
@@ -97,16 +97,12 @@ extension ChatFormatter {
         }
         if !event.tokens.isEmpty, response.options.returnsTokenIDs { chunk.tokenIDs = event.tokens.map(\.id) }
         let finish = event.finish == nil ? nil : Self.finish(of: choice, response.parsing)
-        var deltas = Self.deltas(update.changes, choice.output.items)
-        if deltas.isEmpty {
-            guard !chunk.isEmpty || finish != nil else { return }
-            deltas = [.nothing]
-        }
-        for (number, delta) in deltas.enumerated() {
-            if number == deltas.count - 1 { chunk.finish = finish }
+        for delta in Self.deltas(update.changes, choice.output.items) {
             write(delta, chunk, of: response, to: &output)
             chunk = CompletionEnvelope.Chunk(choice: update.choice)
         }
+        chunk.finish = finish
+        if !chunk.isEmpty { write(.nothing, chunk, of: response, to: &output) }
     }
 
     private static func deltas(_ changes: [OutputChange], _ items: [OutputItem]) -> [Delta] {

@@ -40,7 +40,8 @@ struct CompletionFormatter: ResponseFormatter {
 
     private mutating func writeChunk(_ update: ResponseUpdate, of response: ResponseState, to output: inout [UInt8]) {
         let (event, choice) = (update.event, response.choices[update.choice])
-        var chunk = CompletionEnvelope.Chunk(choice: update.choice, finish: event.finish.map(Self.finish))
+        var chunk = CompletionEnvelope.Chunk(choice: update.choice)
+        let finish = event.finish.map(Self.finish)
         chunk.isFirst = positions[update.choice] == nil
         let text = (chunk.isFirst ? Self.echoedText(of: choice, response) : "") + event.text
         let tokens = (chunk.isFirst ? Self.echoedTokens(of: choice, response) : []) + event.tokens.map(\.scored)
@@ -49,8 +50,18 @@ struct CompletionFormatter: ResponseFormatter {
             chunk.logprobs = response.logprobs.completionJSON(of: tokens, position: &position)
         }
         if !event.tokens.isEmpty, response.options.returnsTokenIDs { chunk.tokenIDs = event.tokens.map(\.id) }
+        // As OpenAI sends them: the chunk that says why a choice ended has no text.
+        if text.isEmpty { chunk.finish = finish }
         guard !text.isEmpty || !chunk.isEmpty else { return }
         positions[update.choice] = position
+        write(text, chunk, of: response, to: &output)
+        guard !text.isEmpty, let finish else { return }
+        write("", CompletionEnvelope.Chunk(choice: update.choice, finish: finish), of: response, to: &output)
+    }
+
+    private mutating func write(
+        _ text: String, _ chunk: CompletionEnvelope.Chunk, of response: ResponseState, to output: inout [UInt8]
+    ) {
         envelope.write(chunk, of: response, to: &output) { output in
             output.append(contentsOf: ",\"text\":".utf8)
             JSONValue.writeString(text, to: &output)
