@@ -42,8 +42,8 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
 
 // The web chat UI: a page and its parts, compiled in.
 let webUI = [
-    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js", "conversations.js",
-    "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
+    "index.html", "style.css", "dom.js", "markdown-blocks.js", "markdown-inlines.js", "markdown-view.js",
+    "conversations.js", "settings.js", "completion.js", "messages.js", "chat.js", "sidebar.js", "status.js",
 ]
 
 let package = Package(
@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "ModelTools", "Engine", "Checkpoints", "Basics",
+                "Server", "ModelTools", "Engine", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -82,8 +82,7 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Checkpoints", "Scheduling", "Basics", "JSON", "Tokenizers", "ChatTemplates",
-                "Grammars", "CMalloc",
+                "HTTP", "Engine", "Scheduling", "Tokenizers", "ChatTemplates", "Grammars", "JSON", "Basics", "CMalloc",
                 "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -167,12 +166,12 @@ let package = Package(
 
         .target(
             name: "TestSupport", dependencies: ["Basics", "JSON", "Tokenizers", "Checkpoints"],
-            path: "Tests/TestSupport",
-            swiftSettings: settings),
+            path: "Tests/TestSupport", swiftSettings: settings),
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Engine", "HTTP", "Server", "Checkpoints", "JSON", "Tokenizers", "ChatTemplates", "TestSupport",
+                "Engine", "HTTP", "Server", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics",
+                "TestSupport",
             ],
             path: "Tests/Fuzzing",
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
@@ -181,7 +180,8 @@ let package = Package(
             name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["Checkpoints", "JSON", "TestSupport"], swiftSettings: settings),
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "PortableKernels", "JSON", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "LibraryTests",
             dependencies: ["JSON", "Tokenizers", "ChatTemplates", "Grammars", "Basics", "TestSupport"],
@@ -189,12 +189,13 @@ let package = Package(
         .testTarget(name: "BasicsTests", dependencies: ["Basics"], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["Basics", "JSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers", "ChatTemplates", "TestSupport"],
+            name: "TokenizersTests", dependencies: ["Tokenizers", "ChatTemplates", "JSON", "Basics", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "Tokenizers", "TestSupport"],
+            name: "ChatTemplatesTests", dependencies: ["ChatTemplates", "Tokenizers", "JSON", "Basics", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "GrammarsTests", dependencies: ["Grammars", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "GrammarsTests", dependencies: ["Grammars", "JSON", "Basics", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "HTTPTests", dependencies: ["HTTP", "COpenSSL", "CZlib", "TestSupport"],
             exclude: ["Corpus"], swiftSettings: settings),
@@ -213,11 +214,16 @@ let package = Package(
             swiftSettings: simulatedSettings),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "Checkpoints", "JSON", "Tokenizers", "Grammars", "TestSupport"],
+            dependencies: [
+                "Engine", "ModelTools", "Checkpoints", "Scheduling", "JSON", "Tokenizers", "Grammars", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ServerTests",
-            dependencies: ["Server", "trinity", "CCurl", "TestSupport"],
+            dependencies: [
+                "Server", "trinity", "HTTP", "Engine", "Scheduling", "ChatTemplates", "Grammars", "JSON", "Basics",
+                "CCurl", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(name: "TidyTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
     ] + vectorKernels

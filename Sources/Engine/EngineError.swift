@@ -3,8 +3,6 @@ import Scheduling
 
 /// Why the engine could not be made ready.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
-    /// A file of the model folder cannot be read or is not what it should be.
-    case model(String)
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
     /// The weights do not fit the machine.
@@ -15,12 +13,13 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case allocation(bytes: Int, reason: String)
     /// The system refuses threads that compute.
     case threads(started: Int, asked: Int)
+    /// The model's folder is none, or is incomplete.
+    case model(String)
     /// An option asks for what does not exist yet.
     case unsupported(String)
 
     public var description: String {
         switch self {
-        case .model(let reason): reason
         case .memory(let needed, let available, let length):
             """
             the KV cache of one sequence of \(length) tokens needs \(MemoryPlan.format(needed)), but only \
@@ -40,7 +39,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
             the system started only \(started) of \(asked) threads; lower --threads, or raise the limits of processes and \
             address space (ulimit -u, ulimit -v)
             """
-        case .unsupported(let reason): reason
+        case .model(let reason), .unsupported(let reason): reason
         }
     }
 }

@@ -35,6 +35,7 @@ package struct EngineLoader {
         let kernels = try chooseKernels()
         let clock = ContinuousClock()
         let start = clock.now
+        try ModelFolder.check(options.modelDirectory)
         let config = try ModelConfig(directory: options.modelDirectory)
         let quantization = try QuantizationConfig(directory: options.modelDirectory)
         let generation = try GenerationConfig(directory: options.modelDirectory)

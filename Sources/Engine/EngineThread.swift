@@ -4,9 +4,9 @@ import Tokenizers
 /// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every
 /// sequence; made and used on one thread, and not Sendable so that the compiler keeps it there.
 final class EngineThread {
-    private let transformer: Transformer
+    let transformer: Transformer
     private let tokenizer: Tokenizer?
-    private let model: LoadedModel
+    let model: LoadedModel
     private let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let journal: StepJournal
@@ -15,7 +15,7 @@ final class EngineThread {
     private let start: ContinuousClock.Instant
     var scheduler: Scheduler
     private let sampler: BatchSampler
-    private let pool: WorkerPool
+    let pool: WorkerPool
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
@@ -107,7 +107,7 @@ final class EngineThread {
                 priority: request.priority, tenant: request.tenant, deadline: request.deadline.map { $0 - start })
             try scheduler.add(
                 request.id, prompt: prompt.shared, maxTokens: max(request.maxTokens, 1), parameters: parameters,
-                takesPrefix: request.promptLogprobs == nil)
+                takesPrefix: request.promptLogprobs == nil && !request.embedsPrompt)
         } catch {
             throw .notAdmitted(error)
         }
@@ -155,6 +155,7 @@ final class EngineThread {
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
         let logits = transformer.forward(batch)
+        addHiddenStates(scheduled)
         let forwardEnd = clock.now
         let late = waitForMasks(of: scheduled, &events)
         scheduler.advance(scheduled, deferring: late)
@@ -212,7 +213,7 @@ final class EngineThread {
         for entry in scheduled.sequences where entry.samples {
             // A mask may have told that it has ended.
             if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
-            row += 1 + entry.drafts
+            if !isEmbedding(entry.id) { row += 1 + entry.drafts }
         }
         return due
     }
@@ -236,7 +237,9 @@ final class EngineThread {
             if let sampled = try result?.get() {
                 append(sampled, to: &sequence, drafts: scheduled.drafts, event: &event)
             } else {
-                event.finish = .length
+                event.embedding = sequence.hiddenStates?.normalized
+                let isMissing = sequence.hiddenStates != nil && event.embedding == nil
+                event.finish = isMissing ? .error("the hidden states have no direction") : .length
             }
         } catch {
             event.finish = error == .noCandidate ? .unsatisfiable : .error(String(describing: error))
@@ -279,55 +282,6 @@ final class EngineThread {
         return sequence
     }
 
-    /// The rows of a step whose logits tell the log-probability of the next token of a prompt, where that is asked for.
-    private func promptRows(_ scheduled: ScheduledBatch) -> [PromptRow] {
-        var rows: [PromptRow] = []
-        var firstRow = 0
-        for entry in scheduled.sequences {
-            defer { firstRow += entry.tokens.count }
-            guard let request = sequences[entry.id]?.request, let top = request.promptLogprobs else { continue }
-            // After a preemption the prompt is computed again, but told only once.
-            let known = sequences[entry.id]?.promptLogprobs ?? 0
-            for position in entry.tokens where position >= known && position + 1 < request.promptIDs.count {
-                rows.append(
-                    PromptRow(
-                        sequence: entry.id, row: firstRow + position - entry.tokens.lowerBound,
-                        token: request.promptIDs[position + 1], top: top))
-                sequences[entry.id]?.promptLogprobs = position + 1
-            }
-        }
-        return rows
-    }
-
-    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as its
-    /// buffer holds.
-    private func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
-        let vocabularySize = model.config.vocabularySize
-        for start in stride(from: 0, to: rows.count, by: transformer.maxLogitRows) {
-            let part = Array(rows[start..<min(start + transformer.maxLogitRows, rows.count)])
-            let logits = transformer.logits(of: part.map(\.row))
-            var results = [Result<TokenLogprobs, SamplerError>](repeating: .failure(.notFinite), count: part.count)
-            results.withUnsafeMutableBufferPointer { results in
-                pool.parallelFor(chunks: part.count) { index in
-                    let row = logits.extracting(index * vocabularySize..<(index + 1) * vocabularySize)
-                    results[index] = Result { () throws(SamplerError) in
-                        try TokenLogprobs(of: part[index].token, logits: row, top: part[index].top)
-                    }
-                }
-            }
-            for (row, result) in zip(part, results) {
-                var event = events[row.sequence] ?? TokenEvent(sequence: row.sequence)
-                switch result {
-                case .success(let logprobs): event.promptLogprobs.append(logprobs)
-                case .failure(let error):
-                    event.finish = .error(String(describing: error))
-                    finish(row.sequence, event: &event)
-                }
-                events[row.sequence] = event
-            }
-        }
-    }
-
     private func forwardBatch(_ scheduled: ScheduledBatch) -> ForwardBatch {
         var batch = ForwardBatch()
         for entry in scheduled.sequences {
@@ -340,7 +294,9 @@ final class EngineThread {
                 ForwardBatch.Sequence(
                     rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
                     slidingTable: tables.sliding))
-            if entry.samples { batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count }
+            if entry.samples, !isEmbedding(entry.id) {
+                batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count
+            }
         }
         return batch
     }
@@ -354,14 +310,4 @@ final class EngineThread {
         totals.readRate = readRate.value
         return totals
     }
-}
-
-/// A row of a step whose logits say how likely the token after it was.
-private struct PromptRow {
-    var sequence: SequenceID
-    var row: Int
-    /// The prompt's next token.
-    var token: Int32
-    /// Alternatives to report.
-    var top: Int
 }

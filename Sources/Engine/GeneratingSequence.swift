@@ -13,6 +13,8 @@ struct GeneratingSequence {
     var preemptions = 0
     /// Prompt tokens after the first whose log-probabilities have been told.
     var promptLogprobs = 0
+    /// Where the prompt's hidden states are wanted, what there is of their mean.
+    var hiddenStates: HiddenStateMean?
     /// Where in its grammar its text has come to, and would come to with its drafts.
     private(set) var grammar: GrammarChain?
     /// What is left of the time to reason.
@@ -32,6 +34,7 @@ struct GeneratingSequence {
         tokens = SequenceTokens(prompt: request.promptIDs)
         grammar = request.maxTokens > 0 ? request.grammar.map { GrammarChain($0) } : nil
         thinking = request.thinking
+        hiddenStates = request.embedsPrompt ? HiddenStateMean() : nil
         self.counts = counts
         if let tokenizer, request.detokenizes {
             detokenizer = IncrementalDetokenizer(

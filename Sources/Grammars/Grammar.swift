@@ -42,12 +42,6 @@ struct Grammar: Sendable {
     func sequences(of rule: Int32) -> ArraySlice<Int32> {
         starts[Int(firstStarts[Int(rule)])..<Int(firstStarts[Int(rule) + 1])]
     }
-
-    /// Bytes that it takes.
-    var bytes: Int {
-        elements.count * (MemoryLayout<Element>.stride + 1) + repetitions.count * MemoryLayout<Repetition>.stride
-            + sets.count * MemoryLayout<ByteSet>.stride + (starts.count + firstStarts.count) * 4
-    }
 }
 
 /// Why something cannot be a grammar.

@@ -311,7 +311,7 @@ public struct JSONParser {
     }
 
     /// The next byte; `nil` at the end.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
     func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }

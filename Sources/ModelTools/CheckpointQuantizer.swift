@@ -26,9 +26,10 @@ public struct CheckpointQuantizer {
     /// routers, norms and biases as they are, and the LM head unless ``quantizesLMHead``.
     ///
     /// - Parameter progress: called with the fraction that is written.
-    /// - Throws: `ToolError.checkpoint` for a source in FP8, `CheckpointError`, `.notFinite` among them, or
+    /// - Throws: `ToolError.checkpoint` for a source in FP8, `EngineError.model` for one that is no folder, `CheckpointError`, `.notFinite` among them, or
     ///   `ModelConfigError`; `CheckpointError.unwritable` also when `destination` exists and is not empty.
     public func write(progress: (Double) -> Void = { _ in }) throws {
+        try ModelFolder.check(source)
         let config = try ModelConfig(directory: source)
         guard try QuantizationConfig(directory: source) == nil else {
             throw ToolError.checkpoint("\(source.path) is already quantized")

@@ -46,14 +46,9 @@ public struct BlockPool: Sendable {
         referenceCounts[Int(block)] == Self.cached
     }
 
-    /// Whether `count` blocks are free.
-    public func canAllocate(_ count: Int) -> Bool {
-        count <= freeBlocks
-    }
-
     /// Takes the block that has been free for longest, with one reference.
     ///
-    /// - Precondition: `canAllocate(1)`.
+    /// - Precondition: a block is free.
     public mutating func allocate() -> Int32 {
         guard let block = freeList.popFirst() else { preconditionFailure("allocated from a pool without free blocks") }
         referenceCounts[Int(block)] = 1
@@ -106,11 +101,5 @@ extension BlockPool {
         }
         let cached = referenceCounts.count { $0 == Self.cached }
         return cached == cachedBlocks ? nil : "\(cachedBlocks) blocks are counted as cached, \(cached) are"
-    }
-
-    /// Stops the process when a block is not in exactly one state.
-    public func checkInvariants() {
-        let violation = violatedInvariant()
-        precondition(violation == nil, violation ?? "")
     }
 }

@@ -54,10 +54,4 @@ extension KVCacheManager {
         }
         return idleBlocks == pool.cachedBlocks ? nil : "\(pool.cachedBlocks) blocks are cached, \(idleBlocks) idle"
     }
-
-    /// Stops the process when the tables and the pool disagree.
-    public func checkInvariants() {
-        let violation = violatedInvariant()
-        precondition(violation == nil, violation ?? "")
-    }
 }

@@ -15,8 +15,6 @@ struct WaitingQueue: Sendable {
     private var lanes: [Lane] = []
     private(set) var count = 0
 
-    var isEmpty: Bool { count == 0 }
-
     /// All that wait, in no particular order.
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 

@@ -173,6 +173,11 @@ public final class Application: Sendable {
     }
 
     @concurrent private func load() async {
+        // Before the tokenizer of what is no checkpoint is complained about.
+        do throws(EngineError) { try ModelFolder.check(configuration.engine.modelDirectory) } catch {
+            announce.yield(.failed(error.description))
+            return
+        }
         do throws(TextPipelineError) {
             var text = try TextPipeline(directory: configuration.engine.modelDirectory)
             text?.trustsUserContent = configuration.trustsUserContent

@@ -9,6 +9,7 @@ enum Route: Equatable, Sendable {
     case chatPrompt
     case responses
     case messages
+    case embeddings
     case messageTokens
     case tokenize
     case detokenize
@@ -35,6 +36,7 @@ enum Route: Equatable, Sendable {
         case "/v1/chat/completions/render": self = .chatPrompt
         case "/v1/responses": self = .responses
         case "/v1/messages": self = .messages
+        case "/v1/embeddings": self = .embeddings
         case "/v1/messages/count_tokens": self = .messageTokens
         case "/tokenize": self = .tokenize
         case "/detokenize": self = .detokenize
@@ -67,6 +69,7 @@ enum Route: Equatable, Sendable {
         case .chatPrompt: "/v1/chat/completions/render"
         case .responses: "/v1/responses"
         case .messages: "/v1/messages"
+        case .embeddings: "/v1/embeddings"
         case .messageTokens: "/v1/messages/count_tokens"
         case .tokenize: "/tokenize"
         case .detokenize: "/detokenize"
@@ -104,7 +107,8 @@ enum Route: Equatable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .completions, .chatCompletions, .chatPrompt, .responses, .messages, .messageTokens, .tokenize, .detokenize:
+        case .completions, .chatCompletions, .chatPrompt, .responses, .messages, .messageTokens, .embeddings, .tokenize,
+            .detokenize:
             [.post]
         default: [.get, .head]
         }

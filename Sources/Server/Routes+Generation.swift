@@ -39,11 +39,11 @@ extension Routes {
         // More than there will ever be room for is no overload: trying again would not help.
         let largest = admission.largestRequest(of: request.key)
         guard count <= largest else {
-            throw .tooManySequences(count, limit: largest, prompts: prepared.promptIDs.count)
+            throw .tooManySequences(count, limit: largest, prompts: prepared.promptIDs.count, endpoint)
         }
         let tokens = prepared.promptIDs.reduce(0) { $0 + $1.count }
         if prepared.promptIDs.count > 1, let most = admission.largestBatch(of: request.key), tokens > most {
-            throw .tooManyTokens(tokens, limit: most)
+            throw .tooManyTokens(tokens, limit: most, endpoint)
         }
         if let least = request.minimumPriority, options.priority < least {
             throw .invalid(
@@ -79,7 +79,7 @@ extension Routes {
     ) {
         guard let serving, let first = requests.first else { return }
         let head = ResponseHead(
-            requestID: request.id.description, created: unixSeconds(), model: serving.model.name)
+            requestID: request.id.description, created: unixSeconds(), model: prepared.modelName)
         let stream = ResponseStream(
             prepared, head, firstSequence: first.id, names: serving.tokenNames, arrival: request.arrival)
         responses.add(stream, exchange, requests, arrival: request.arrival, charge: prepared.charge)
@@ -190,15 +190,17 @@ extension Routes {
 }
 
 extension APIError {
-    fileprivate static func tooManySequences(_ count: Int, limit: Int, prompts: Int) -> APIError {
+    fileprivate static func tooManySequences(
+        _ count: Int, limit: Int, prompts: Int, _ endpoint: Endpoint
+    ) -> APIError {
         .invalid(
-            param: prompts == 1 ? "n" : "prompt",
+            param: prompts == 1 ? "n" : endpoint.promptParameter,
             message: "The request asks for \(count) completions, but the server accepts at most \(limit) at a time.")
     }
 
-    fileprivate static func tooManyTokens(_ count: Int, limit: Int) -> APIError {
+    fileprivate static func tooManyTokens(_ count: Int, limit: Int, _ endpoint: Endpoint) -> APIError {
         .invalid(
-            param: "prompt",
+            param: endpoint.promptParameter,
             message: "The prompts have \(count) tokens, but the server queues at most \(limit) of one request.")
     }
 }

@@ -98,6 +98,7 @@ final class Routes {
         case .chatCompletions: generate(.chat, message, exchange)
         case .responses: generate(.responses, message, exchange)
         case .messages: generate(.messages, message, exchange)
+        case .embeddings: generate(.embeddings, message, exchange)
         case .chatPrompt: answer(.chatPrompt, message, exchange)
         case .messageTokens: answer(.messageTokens, message, exchange)
         case .tokenize: answer(.tokenize, message, exchange)
@@ -167,6 +168,8 @@ final class Routes {
             vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
             hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
             samplingDefaults: loaded.generation.samplingDefaults)
+        model.hiddenSize = loaded.config.hiddenSize
+        model.otherNames = Array(configuration.servedModelNames.dropFirst())
         model.speculates = configuration.engine.speculativeTokens != nil
         serve(Serving(model: model, text: text))
     }

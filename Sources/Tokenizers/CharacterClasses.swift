@@ -13,7 +13,6 @@ struct CharacterClass: OptionSet, Hashable, Sendable {
 
     /// Every character.
     static let any = CharacterClass(rawValue: .max)
-    static let other = CharacterClass(category: 0)
     /// `\s`: the property White_Space.
     static let space = CharacterClass(category: 1)
     /// `\p{Lu}` and `\p{Lt}`.

@@ -66,10 +66,6 @@ struct TokenTable: Sendable {
         return id < 0 ? nil : id
     }
 
-    func id(of content: [UInt8]) -> Int32? {
-        content.withUnsafeBufferPointer { id(of: $0) }
-    }
-
     func id(of content: String) -> Int32? {
         var content = content
         return content.withUTF8 { id(of: $0) }

@@ -32,13 +32,6 @@ struct TokenizerMember {
         }
     }
 
-    var object: JSONObject {
-        get throws(TokenizerError) {
-            guard let object = value.object else { throw expected("an object") }
-            return object
-        }
-    }
-
     var elements: [TokenizerMember] {
         get throws(TokenizerError) {
             guard let array = value.array else { throw expected("an array") }

@@ -8,8 +8,8 @@ import pytest
 
 needs_browser = pytest.mark.skipif(not browser.EXECUTABLE, reason="Chromium is not installed")
 
-# Answers requests for chats in the server's place: `test.delta(...)` and `test.finish(...)` write the stream, and `test.bodies` has
-# what was asked. Everything else goes to the server.
+# Answers requests for chats in the server's place: `test.delta(...)` and `test.finish(...)` write the stream, and `test.bodies`
+# has what was asked. Everything else goes to the server.
 SCRIPTED = """
 window.test = { bodies: [], refusal: null };
 window.fetch = (original => (url, options = {}) => {
@@ -59,7 +59,10 @@ class ChatPage(browser.Browser):
 
     def settle(self):
         """Waits until what was done is drawn."""
-        self.value("new Promise(done => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 20))")
+        self.value("new Promise(done => setTimeout(done, 20))")
+        # On a busy machine the page draws less often.
+        self.until("[...replies.values()].every(reply => !reply.isPlanned)")
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def reply(self, text, question="Hello"):
         """One turn with a scripted reply."""

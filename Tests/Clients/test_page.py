@@ -175,6 +175,14 @@ def test_a_reload_in_a_reply_keeps_what_came(page):
 
 
 @needs_browser
+def test_a_reload_before_the_first_token_keeps_the_question(scripted):
+    scripted.ask()
+    scripted.reload()
+    assert scripted.texts == ["Hello"] and scripted.messages == [{"role": "user", "content": "Hello"}]
+    assert scripted.value("document.getElementById('send').ariaLabel") == "Send"
+
+
+@needs_browser
 def test_generating_again_replaces_the_reply_and_a_failure_brings_it_back(scripted):
     scripted.reply("One.")
     scripted.reply("Two.", question="More")
@@ -232,8 +240,12 @@ def test_messages_and_code_are_copied(scripted, has_clipboard):
     scripted.click("article.assistant .code .icon")
     scripted.until("window.copied == 'a < b\\n\\nc'")
     scripted.until("document.getElementById('spoken').textContent == 'Copied'")
-    scripted.click("article.assistant .actions .icon")
-    scripted.until("window.copied == current.messages[1].content")
+    # Clicked twice, the button has its name again.
+    for _ in range(2):
+        scripted.click("article.assistant .actions .icon")
+        scripted.until("window.copied == current.messages[1].content")
+        scripted.until("document.querySelector('article.assistant .actions .icon').ariaLabel == 'Copied'")
+    scripted.until("document.querySelector('article.assistant .actions .icon').ariaLabel == 'Copy the message'")
 
 
 @needs_browser

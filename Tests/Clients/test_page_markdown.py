@@ -101,7 +101,8 @@ CASES = {
     "[a](<https://x.org/a b>) [b](mailto:a@b.org)":
         f"<p>{link('https://x.org/a%20b', 'a')} {link('mailto:a@b.org', 'b')}</p>",
     "[a](/relative) [b](#c) [c] [d]() [e](f": "<p><span>a</span> <span>b</span> [c] <span>d</span> [e](f</p>",
-    "[a [b](https://x.org) c](https://y.org)": f"<p>[a {link('https://x.org/', 'b')} c]({link('https://y.org/', 'https://y.org')})</p>",
+    "[a [b](https://x.org) c](https://y.org)":
+        f"<p>[a {link('https://x.org/', 'b')} c]({link('https://y.org/', 'https://y.org')})</p>",
     "*[a](https://x.org)*": f"<p><em>{link('https://x.org/', 'a')}</em></p>",
     "[*a](https://x.org)*": f"<p>{link('https://x.org/', '*a')}*</p>",
     "![a](https://x.org/a.png)": f"<p>{link('https://x.org/a.png', 'a')}</p>",
@@ -133,7 +134,8 @@ def test_a_text_that_grows_ends_as_the_whole(page):
 FUZZ = """
 (async seed => {
     const pieces = ["a", "b ", " ", "\\n", "\\n\\n", "*", "**", "_", "`", "```", "~~", "[", "](", ")", "![", "<", ">", "> ", "- ",
-        "1. ", "  ", "    ", "|", "|-|", "\\n|-|-|\\n", "#", "# ", "---", "\\\\", "&lt;", "\\t", "\\r\\n", "é", "😀", "\\0", "\\u2028",
+        "1. ", "  ", "    ", "|", "|-|", "\\n|-|-|\\n", "#", "# ", "---", "\\\\", "&lt;",
+        "\\t", "\\r\\n", "é", "😀", "\\0", "\\u2028",
         "https://x.org", "javascript:", "<script>", "<img src=x onerror=alert(1)>", "[x] ", "\\"", "'", "=", "~~~\\n"];
     const allowed = { A: ["href", "title", "target", "rel"], DIV: ["class", "tabindex", "role", "aria-label"], PRE: ["tabindex"],
         OL: ["start"], LI: ["class"], INPUT: ["type", "disabled"], TD: ["class"], TH: ["class", "scope"] };
@@ -170,15 +172,17 @@ def test_random_texts_become_nothing_but_the_subset(page, seed):
 
 # Each would be slow if a rule read a line again for each of its marks. 200,000 characters each.
 HOSTILE = {
-    "openers": "*a " * 66_000, "closers": "a* " * 66_000, "mixed": "*a_ " * 50_000, "both": "a*b_" * 50_000, "runs": "*" * 200_000,
+    "openers": "*a " * 66_000, "closers": "a* " * 66_000, "mixed": "*a_ " * 50_000, "both": "a*b_" * 50_000,
+    "runs": "*" * 200_000,
     "ticks": "".join("`" * n + " " for n in range(1, 620)), "brackets": "[" * 200_000, "pairs": "[]" * 100_000,
     "images": "![" * 100_000, "links": "[a](" * 50_000, "nested links": "[a](x)" * 33_000, "targets": "](" * 100_000,
     "nested images": "![" * 30_000 + "](a)" * 30_000, "quotes": ">" * 200_000, "deep quotes": "> " * 100_000,
     "lists": "- " * 100_000, "deep lists": "\n".join("  " * n + "- a" for n in range(400)), "bars": "|" * 200_000,
-    "table": "|a" * 500 + "\n" + "|-" * 500 + "\n" + "|\n" * 60_000, "hashes": "# " + "#" * 200_000, "spaces": "# a" + " " * 200_000 + "b",
+    "table": "|a" * 500 + "\n" + "|-" * 500 + "\n" + "|\n" * 60_000,
+    "hashes": "# " + "#" * 200_000, "spaces": "# a" + " " * 200_000 + "b",
     "blank": "a\n" + " " * 200_000 + "\n" + "\n" * 100_000, "dashes": "- - " * 50_000, "angles": "<" * 200_000,
-    "addresses": "http://" * 28_000, "backslashes": "\\" * 200_000, "fences": "```\n" * 50_000, "nested emphasis": "*a **b " * 28_000
-    + "c** d*" * 28_000, "digits": "1" * 200_000, "paragraph": "word\n" * 40_000,
+    "addresses": "http://" * 28_000, "backslashes": "\\" * 200_000, "fences": "```\n" * 50_000,
+    "nested emphasis": "*a **b " * 28_000 + "c** d*" * 28_000, "digits": "1" * 200_000, "paragraph": "word\n" * 40_000,
 }
 
 
@@ -221,16 +225,21 @@ def test_a_long_reply_costs_no_more_by_the_token(page):
 ATTACKS = [
     "<script>window.hacked = 1</script>", "<img src=x onerror='window.hacked=1'>", "<svg onload=window.hacked=1>",
     "[a](javascript:window.hacked=1)", "[a](JaVaScRiPt:window.hacked=1)", "[a](java\tscript:window.hacked=1)",
-    "[a](<java\nscript:window.hacked=1>)", "[a](&#106;avascript:window.hacked=1)", "[a](data:text/html,<script>alert(1)</script>)",
-    "[a](vbscript:x)", "[a](blob:http://x/1)", "[a](file:///etc/passwd)", "<javascript:window.hacked=1>", "![a](javascript:window.hacked=1)",
-    "![a](x\" onerror=\"window.hacked=1)", "[a](https://x.org\"onmouseover=\"window.hacked=1)", "```\"><img src=x onerror=hacked=1>\n</code></pre><script>",
-    "| <img src=x onerror=hacked=1> |\n|-|\n| <script>hacked=1</script> |", "# <iframe srcdoc='<script>parent.hacked=1</script>'>",
-    "</div></article><script>window.hacked=1</script>", "<style>*{display:none}</style>", "<form action=x><button>b", "<base href=//x>",
+    "[a](<java\nscript:window.hacked=1>)", "[a](&#106;avascript:window.hacked=1)",
+    "[a](data:text/html,<script>alert(1)</script>)",
+    "[a](vbscript:x)", "[a](blob:http://x/1)", "[a](file:///etc/passwd)",
+    "<javascript:window.hacked=1>", "![a](javascript:window.hacked=1)",
+    "![a](x\" onerror=\"window.hacked=1)", "[a](https://x.org\"onmouseover=\"window.hacked=1)",
+    "```\"><img src=x onerror=hacked=1>\n</code></pre><script>",
+    "| <img src=x onerror=hacked=1> |\n|-|\n| <script>hacked=1</script> |",
+    "# <iframe srcdoc='<script>parent.hacked=1</script>'>",
+    "</div></article><script>window.hacked=1</script>", "<style>*{display:none}</style>",
+    "<form action=x><button>b", "<base href=//x>",
     "<meta http-equiv=refresh content=0>", "<a href=x ping=y>", "`<b>`", "&lt;script&gt;", "${window.hacked=1}", "{{hacked=1}}",
 ]
 
 
-def test_nothing_that_anybody_writes_runs(page, tmp_path):
+def test_nothing_that_anybody_writes_runs(page):
     assert page.value("document.querySelectorAll('#chat *').length") == 0
     for attack in ATTACKS:
         page.ask(attack)
@@ -252,8 +261,8 @@ def test_nothing_that_anybody_writes_runs(page, tmp_path):
         page.value(f"store.import({json.dumps(json.dumps({'conversations': [conversation]}))}); showList()")
     for _ in range(2):
         for index in range(len(ATTACKS)):
-            page.value(f"openConversation(store.list[{index}]); exportConversations; 0")
-            page.value("for (const link of document.querySelectorAll('#chat a')) if (!/^https?:/.test(link.href)) throw link.href")
+            page.value(f"openConversation(store.list[{index}])")
+            assert page.value("[...document.querySelectorAll('#chat a')].every(link => /^https?:/.test(link.href))")
         page.settle()
         assert page.value("window.hacked") is None
         tags = page.value("[...new Set([...document.querySelectorAll('#chat *, #conversations *')].map(node => node.localName))]")
@@ -264,9 +273,3 @@ def test_nothing_that_anybody_writes_runs(page, tmp_path):
     # The browser would refuse too: this is no page that takes markup from text.
     assert page.value("try { document.body.innerHTML = '<b>'; 'taken' } catch { 'refused' }") == "refused"
     page.errors.clear()
-
-
-def test_an_import_is_never_run(page):
-    page.value("store.import(JSON.stringify({ conversations: [{ messages: [], title: '<img src=x onerror=hacked=1>' }] })); showList()")
-    assert page.text("#conversations .title") == "New chat" or page.text("#conversations .title").startswith("<img")
-    assert page.value("document.querySelector('#conversations img')") is None

@@ -11,24 +11,32 @@ import Tokenizers
 
 /// A running engine for tests: submits sequences and collects each one's events until it ends.
 final class EngineHarness: Sendable {
+    /// Why the engine is not ready.
+    struct Failure: Error {
+        var reason: String
+    }
+
     struct Outcome: Sendable, Equatable {
         var ids: [Int32] = []
         var text = ""
         var logprobs: [TokenLogprobs?] = []
         var promptLogprobs: [TokenLogprobs] = []
+        var embedding: [Float]?
         var finish: FinishReason?
         /// What the events said; no part of the result, hence not compared.
         var cachedTokens = 0
 
         static func == (left: Self, right: Self) -> Bool {
             left.ids == right.ids && left.text == right.text && left.logprobs == right.logprobs
-                && left.promptLogprobs == right.promptLogprobs && left.finish == right.finish
+                && left.promptLogprobs == right.promptLogprobs && left.embedding == right.embedding
+                && left.finish == right.finish
         }
 
         mutating func add(_ event: TokenEvent) {
             ids += event.tokens.map(\.id)
             logprobs += event.tokens.map(\.logprobs)
             promptLogprobs += event.promptLogprobs
+            embedding = embedding ?? event.embedding
             text += event.text
             finish = event.finish
             cachedTokens += event.cachedTokens
@@ -69,11 +77,11 @@ final class EngineHarness: Sendable {
         for await state in states {
             switch state {
             case .ready(let model): return model
-            case .failed(let reason): throw EngineError.model(reason)
+            case .failed(let reason): throw Failure(reason: reason)
             case .loading, .stopped: continue
             }
         }
-        throw EngineError.model("the engine ended")
+        throw Failure(reason: "the engine ended")
     }
 
     /// Runs `requests` together; returns their outcomes in the same order, and the statistics after the last.

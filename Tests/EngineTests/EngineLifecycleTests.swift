@@ -80,7 +80,7 @@ import Testing
         let harness = EngineHarness(broken.directory, starts: false)
         #expect(harness.engine.submit([Self.request(1)]))
         harness.engine.start()
-        await #expect(throws: EngineError.self) { try await harness.ready() }
+        await #expect(throws: EngineHarness.Failure.self) { try await harness.ready() }
         let events = harness.engine.takeReport().events
         #expect(events.count == 1)
         guard case .error = events.first?.finish else {

@@ -103,7 +103,7 @@ import Testing
     }
 
     /// A pool that holds little more than one sequence of `tokens` tokens.
-    private static func memory(tokens: Int) throws -> Int {
+    static func memory(tokens: Int) throws -> Int {
         let layout = KVCacheLayout(config: try ModelConfig(directory: model), dataType: .f32)
         return layout.geometry(totalBlocks: 0).peakBlocks(tokens: tokens, chunk: 1) * layout.bytesPerBlock
     }

@@ -83,6 +83,6 @@ struct WorkerPoolTests {
         arguments: [(8, nil, 8), (8, 2.5, 2), (8, 0.5, 1), (2, 16, 2), (0, nil, 1), (0, 4, 1)]
             as [(Int, Double?, Int)])
     func `there are as many threads as CPUs, or as the quota pays for`(cpus: Int, quota: Double?, threads: Int) {
-        #expect(WorkerPool.defaultThreadCount(cpus: cpus, quota: quota) == threads)
+        #expect(WorkerPool.threadCount(cpus: cpus, quota: quota) == threads)
     }
 }

@@ -273,3 +273,11 @@ import Testing
         }
     }
 }
+
+extension Grammar {
+    /// Bytes that it takes.
+    fileprivate var bytes: Int {
+        elements.count * (MemoryLayout<Element>.stride + 1) + repetitions.count * MemoryLayout<Repetition>.stride
+            + sets.count * MemoryLayout<ByteSet>.stride
+    }
+}

@@ -38,7 +38,8 @@ struct AttentionTests {
                     let place = token * width..<(token + 1) * width
                     let block = base + Int(table[token / 16 * 2 + 1]) * blockBytes
                     kernels.writeCache(
-                        type.cacheFormat, keys: Array(numbers.keys[place]), values: Array(numbers.values[place]), headDimension: width,
+                        type.cacheFormat, keys: Array(numbers.keys[place]), values: Array(numbers.values[place]),
+                        headDimension: width,
                         block: block, token: token % 16)
                 }
             }

@@ -16,14 +16,6 @@ import Testing
         case reset
     }
 
-    private func send(_ server: TestServer, _ body: JSONValue) throws -> Int32 {
-        let text = String(decoding: body.serialized, as: UTF8.self)
-        return try RawClient.send(
-            port: server.application.address.port,
-            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
-        )
-    }
-
     private func leave(_ client: Int32, _ departure: Departure) {
         switch departure {
         case .halfClose: shutdown(client, Int32(SHUT_WR))
@@ -60,11 +52,12 @@ import Testing
         let prompt: JSONValue = .array(Array(repeating: 5, count: 2000))
         var running: Int32?
         if moment == .waiting {
-            running = try send(server, long)
+            running = try RawClient.complete(server, long)
             try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }
         }
         let before = try await server.metric("vllm:num_requests_waiting") ?? 0
-        let client = try send(server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5, "n": 8] : long)
+        let client = try RawClient.complete(
+            server, moment == .prefilling ? ["prompt": prompt, "max_tokens": 5, "n": 8] : long)
         switch moment {
         case .waiting: try await wait(for: server, "vllm:num_requests_waiting") { $0 == before + 8 }
         case .prefilling: try await wait(for: server, "vllm:num_requests_running") { $0 == 1 }

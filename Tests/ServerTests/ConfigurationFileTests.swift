@@ -30,6 +30,12 @@ import Testing
         #expect(rows.count == ServerConfiguration.Option.allCases.count)
     }
 
+    @Test func `a file may be as an editor of Windows writes it, and names may be an array`() throws {
+        let configuration = try read("\u{FEFF}{\r\n\"port\": 1,\r\n\"served-model-name\": [\"a\", \"b\"]}\r\n")
+        #expect(configuration.port == 1 && configuration.servedModelNames == ["a", "b"])
+        #expect(throws: ConfigurationError.self) { try read(#"{"served-model-name": ["a", 1]}"#) }
+    }
+
     @Test(
         arguments: [
             ("[]", "must be one JSON object"), (#"{"prot": 1}"#, "unknown option 'prot'"),

@@ -96,6 +96,7 @@ import Testing
             switch endpoint {
             case .chat: ["stream": true, "logprobs": true]
             case .messages: ["stream": true, "max_tokens": 1]
+            case .embeddings: [:]
             default: ["stream": true]
             }
         // These are only for whole replies.
@@ -204,6 +205,7 @@ extension OpenAPITests {
             case .chat: "/v1/chat/completions"
             case .messages: "/v1/messages"
             case .responses: "/v1/responses"
+            case .embeddings: "/v1/embeddings"
             }
         return document["paths"]?[path]?["post"]?["requestBody"]?["content"]?["application/json"]
     }
@@ -215,7 +217,7 @@ extension OpenAPITests {
             case .completions: ["prompt": [1]]
             case .chat: ["messages": [["role": "user", "content": "x"]]]
             case .messages: ["messages": [["role": "user", "content": "x"]], "max_tokens": 1]
-            case .responses: ["input": "x"]
+            case .responses, .embeddings: ["input": "x"]
             }
         for (name, value) in more { body[name] = value }
         return .object(body)
@@ -229,6 +231,7 @@ extension OpenAPITests {
         case .completions: _ = try CompletionRequest(body, for: model)
         case .chat: _ = try ChatCompletionRequest(body, for: model)
         case .messages: _ = try ChatCompletionRequest(MessagesRequest.translate(body), for: model)
+        case .embeddings: _ = try EmbeddingRequest(body, for: model)
         case .responses: _ = try ChatCompletionRequest(ResponsesRequest.translate(body), for: model)
         }
     }
@@ -276,6 +279,7 @@ extension Endpoint {
         case .chat: "ChatCompletionRequest"
         case .messages: "MessagesRequest"
         case .responses: "ResponsesRequest"
+        case .embeddings: "EmbeddingRequest"
         }
     }
     fileprivate var responseSchema: String { self == .chat ? "ChatCompletionResponse" : "CompletionResponse" }

@@ -29,6 +29,7 @@ import Testing
     private static func value(_ option: Option, _ name: String) -> String {
         switch option.entry.kind {
         case .text: option == .allowedOrigins ? "https://a.example" : "other"
+        case .names: "one,two"
         case .folder: "/models/other"
         case .file: "/nowhere"
         case .integer(let bounds, _): String(min(bounds.upperBound, 63))

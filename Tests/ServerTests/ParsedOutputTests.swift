@@ -115,7 +115,7 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         try modelWithSpecialTags(in: folder)
-        let server = try await TestServer.start(model: folder) { $0.servedModelName = "trinity-tiny" }
+        let server = try await TestServer.start(model: folder) { $0.servedModelNames = ["trinity-tiny"] }
         let reply = try await ask(server, Self.question)
         #expect(reply["choices"]?[0]?["message"]?["content"] == "12 + 30 = 42.")
         #expect(reply["choices"]?[0]?["message"]?["reasoning"]?.string?.hasPrefix("ones:") == true)

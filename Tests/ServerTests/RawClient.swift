@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import JSON
 
 /// Sends bytes as they are and returns everything until the server closes: for what libcurl would not send.
 enum RawClient {
@@ -23,6 +24,15 @@ enum RawClient {
             guard count > 0 else { return String(decoding: received, as: UTF8.self) }
             received += buffer[..<count]
         }
+    }
+
+    /// Sends a completion request to `server` and leaves the socket to the caller.
+    static func complete(_ server: TestServer, _ body: JSONValue) throws -> Int32 {
+        let text = String(decoding: body.serialized, as: UTF8.self)
+        return try send(
+            port: server.application.address.port,
+            "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
+        )
     }
 
     /// Sends bytes and leaves the socket, from which nothing has been read, to the caller.

@@ -1,9 +1,9 @@
 import Engine
 import Foundation
+import JSON
 import Scheduling
 import TestSupport
 import Testing
-import JSON
 
 @testable import Server
 

@@ -1,8 +1,8 @@
 import Engine
 import Foundation
+import JSON
 import TestSupport
 import Testing
-import JSON
 
 @testable import Server
 

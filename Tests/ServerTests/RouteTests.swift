@@ -1,6 +1,6 @@
 import HTTPTypes
-import Testing
 import JSON
+import Testing
 
 @testable import Server
 
@@ -41,6 +41,28 @@ import JSON
         let yaml = try await server.get("/openapi.yaml")
         #expect(try OpenAPIDocument.value(of: yaml.body) == document)
         #expect(yaml.header("content-type") == "application/yaml")
+        await server.stop()
+    }
+
+    @Test func `a model answers under each of its names`() async throws {
+        let server = try await TestServer.start { $0.servedModelNames = ["tiny", "org/tiny"] }
+        let list = try await server.get("/v1/models").json
+        #expect(list["data"]?.array?.map { $0["id"]?.string } == ["tiny", "org/tiny"])
+        #expect(try await server.get("/v1/models/org/tiny").json["id"] == "org/tiny")
+        for (asked, named) in [("org/tiny", "org/tiny"), ("tiny", "tiny"), (nil, "tiny")] as [(String?, String)] {
+            let chat: JSONValue = [
+                "model": asked.map(JSONValue.string) ?? .null, "messages": [["role": "user", "content": "a"]],
+                "max_tokens": 2, "stream": true,
+            ]
+            let chunks = try await server.post("/v1/chat/completions", chat).chunks
+            #expect(!chunks.isEmpty && chunks.allSatisfy { $0["model"]?.string == named })
+            var message = chat.object ?? [:]
+            message["stream"] = false
+            #expect(try await server.post("/v1/messages", .object(message)).json["model"]?.string == named)
+            #expect(
+                try await server.post("/v1/chat/completions/render", .object(message)).json["model"]?.string == named)
+        }
+        #expect(try await server.post("/v1/completions", ["model": "other", "prompt": "a"]).status == 404)
         await server.stop()
     }
 

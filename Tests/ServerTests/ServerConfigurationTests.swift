@@ -19,6 +19,29 @@ import Testing
         #expect(configuration.queueBounds == QueueBounds(tokens: 262_144, wait: .seconds(120)))
     }
 
+    @Test(arguments: [
+        ("/hub/models--arcee-ai--Trinity-Mini/snapshots/0a1b", "arcee-ai/Trinity-Mini"),
+        ("/hub/models--gpt2/snapshots/0a1b/", "gpt2"), ("/models--a--b/snapshots", "snapshots"),
+        ("/datasets--a--b/snapshots/0a1b", "0a1b"), ("/models--/snapshots/0a1b", "0a1b"), ("/a/snapshots/c", "c"),
+    ])
+    func `a snapshot of Hugging Face's cache has the name of its repository`(path: String, name: String) throws {
+        #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).servedModelName == name)
+    }
+
+    @Test func `a model has several names`() throws {
+        let option = ServerConfiguration.Option.servedModelName
+        let given = ["a, b", "c", "a"].map { GivenOption(option, as: option.flag, $0) }
+        let configuration = try ServerConfiguration(flags: given, environment: [:])
+        #expect(configuration.servedModelNames == ["a", "b", "c"] && configuration.servedModelName == "a")
+        for text in ["", "a,", ",", "a,,b", " "] {
+            #expect(throws: ConfigurationError.self) {
+                try ServerConfiguration(flags: [option: text], environment: [:])
+            }
+        }
+        let both = [GivenOption(.port, as: "--port", "1"), GivenOption(.port, as: "--port", "2")]
+        #expect(throws: ConfigurationError.self) { try ServerConfiguration(flags: both, environment: [:]) }
+    }
+
     @Test func `the defaults of the table are those of the engine`() throws {
         let configuration = try ServerConfiguration(flags: [:], environment: [:])
         let engine = EngineOptions(modelDirectory: configuration.engine.modelDirectory)

@@ -32,6 +32,11 @@ extension StreamSamples {
             let translation = try MessagesRequest.translate(.object(object))
             options = try ChatCompletionRequest(translation, for: .sample).options
             formatter = translation.formatter
+        case .embeddings:
+            object["input"] = [1]
+            let request = try EmbeddingRequest(.object(object), for: .sample)
+            options = request.options
+            formatter = EmbeddingFormatter(encoding: request.encoding)
         case .responses:
             object["input"] = "x"
             let translation = try ResponsesRequest.translate(.object(object))

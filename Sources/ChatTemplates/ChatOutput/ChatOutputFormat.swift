@@ -53,8 +53,6 @@ extension Array where Element == UInt8 {
         }
         return nil
     }
-
-    var isSpace: Bool { allSatisfy(\.isSpace) }
 }
 
 extension UInt8 {

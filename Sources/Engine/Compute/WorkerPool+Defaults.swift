@@ -3,9 +3,12 @@ import Foundation
 
 extension WorkerPool {
     /// The CPUs of the affinity mask, but no more than the control group's quota pays for; at least 1.
-    package static func defaultThreadCount(
-        cpus: Int = affinity().count, quota: Double? = ControlGroup().cpuQuota
-    ) -> Int {
+    package static func defaultThreadCount() -> Int {
+        threadCount(cpus: affinity().count, quota: ControlGroup().cpuQuota)
+    }
+
+    /// As many as `cpus`, but no more than a quota pays for; at least 1.
+    static func threadCount(cpus: Int, quota: Double?) -> Int {
         max(min(cpus, quota.map { Int($0) } ?? cpus), 1)
     }
 

@@ -17,6 +17,8 @@ package final class Transformer {
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
     private let finalHidden: MatrixRowsBuffer
+    /// (hiddenSize), of one row whose state is wanted as such.
+    private let pooledHidden: Buffer<Float>
 
     /// - Parameters:
     ///   - maxTokens: rows of the largest step
@@ -36,6 +38,7 @@ package final class Transformer {
         rotary = RotaryEmbedding(config.rope, headDimension: config.headDimension)
         logits = Buffer(count: maxLogitRows * config.vocabularySize)
         finalHidden = MatrixRowsBuffer([(maxLogitRows, config.hiddenSize)], kernels: kernels)
+        pooledHidden = Buffer(count: config.hiddenSize)
     }
 
     /// Bytes of activations and logits that `init` allocates.
@@ -43,7 +46,7 @@ package final class Transformer {
         config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int, threads: Int
     ) -> Int {
         ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens, threads: threads)
-            + 4 * maxLogitRows * config.vocabularySize
+            + 4 * (maxLogitRows * config.vocabularySize + config.hiddenSize)
             + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
 
@@ -85,6 +88,17 @@ package final class Transformer {
             }
         }
         context.observe(.layerInput, layer: 0, context.residual.base, count: tokens.count * hidden)
+    }
+
+    /// Calls `body` with the final hidden state of each of `rows` of the last step in order, (hiddenSize), after the last norm.
+    func forEachFinalHidden(of rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void) {
+        let hidden = config.hiddenSize
+        for row in rows {
+            context.kernels.family.rmsNorm(
+                x: context.residual.base + row * hidden, weight: weights.finalNorm.base, out: pooledHidden.base, rows: 1,
+                width: hidden, epsilon: config.normEpsilon)
+            body(UnsafeBufferPointer(start: pooledHidden.base, count: hidden))
+        }
     }
 
     /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For rows

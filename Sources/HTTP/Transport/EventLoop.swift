@@ -70,9 +70,6 @@ public actor EventLoop {
         tls = context
     }
 
-    /// What the bodies of requests are charged to; the service may charge what it makes of them too.
-    public nonisolated var bodyBudget: MemoryBudget { configuration.bodyBudget }
-
     /// Exchanges whose reply has not ended.
     public var activeExchanges: Int { exchanges.count }
 

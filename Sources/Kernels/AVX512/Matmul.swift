@@ -7,10 +7,12 @@ import KernelInterface
 extension AVX512.BFloat16Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
+    /// With rows of x as pairs of bfloat16.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 2>(weights: weights, arguments: arguments).run()
     }
 
+    /// With the first of each pair alone.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 1>(weights: weights, arguments: arguments).run()
     }
@@ -19,10 +21,12 @@ extension AVX512.BFloat16Weights {
 extension AVX512.Float8Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
+    /// With rows of x as pairs of bfloat16.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 2>(weights: weights, arguments: arguments).run()
     }
 
+    /// With the first of each pair alone.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 1>(weights: weights, arguments: arguments).run()
     }

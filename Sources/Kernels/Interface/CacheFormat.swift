@@ -21,6 +21,7 @@ public protocol CacheKernels: SendableMetatype {
 }
 
 extension CacheKernels {
+    /// Where rounding gains nothing.
     public static func attendRounded(_ arguments: AttentionArguments) {
         attend(arguments)
     }

@@ -57,6 +57,7 @@ public protocol WeightKernels: SendableMetatype {
 }
 
 extension WeightKernels {
+    /// Where rounding gains nothing.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         multiply(weights, arguments)
     }

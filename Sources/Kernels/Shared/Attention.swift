@@ -8,14 +8,17 @@
 import KernelInterface
 
 extension Kernels.Float32Cache {
+    /// Over the cache as it is, without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<4>(arguments: arguments).attend() }
 }
 
 extension Kernels.BFloat16Cache {
+    /// Over the cache as it is, without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<2>(arguments: arguments).attend() }
 }
 
 extension Kernels.Float8Cache {
+    /// Over the cache as it is, without rounding.
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<1>(arguments: arguments).attend() }
 }
 

@@ -7,6 +7,7 @@ import KernelInterface
 // be split over threads, columns never.
 
 extension LineFormat {
+    /// The product by panels.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         guard isDecoded else { return multiply(weights, arguments, scratch: nil) }
         // Room for 128 columns, and for the rest of the line that a panel may begin in.

@@ -16,7 +16,7 @@ enum ConfigurationFile {
         }
         let value: JSONValue
         do throws(JSONError) {
-            value = try JSONValue(parsing: bytes, limits: JSONLimits(refusesRepeatedNames: true))
+            value = try JSONValue(parsing: bytes.withoutByteOrderMark, limits: JSONLimits(refusesRepeatedNames: true))
         } catch {
             throw failure("'\(path)': \(error)")
         }
@@ -26,7 +26,7 @@ enum ConfigurationFile {
             guard let option = ServerConfiguration.Option(named: key), option != .config else {
                 throw failure("'\(path)': unknown option '\(key)'")
             }
-            guard let text = text(value) else {
+            guard let text = text(value, of: option) else {
                 throw failure("'\(path)': '\(key)' must be a string, an integer or a boolean")
             }
             options.append(GivenOption(option, as: "'\(key)' in '\(path)'", text))
@@ -34,8 +34,11 @@ enum ConfigurationFile {
         return options
     }
 
-    private static func text(_ value: JSONValue) -> String? {
-        value.string ?? value.bool.map { String($0) } ?? value.integer.map { String($0) }
+    private static func text(_ value: JSONValue, of option: ServerConfiguration.Option) -> String? {
+        if case .names = option.entry.kind, let names = value.array?.map(\.string), names.allSatisfy({ $0 != nil }) {
+            return names.compactMap(\.self).joined(separator: ",")
+        }
+        return value.string ?? value.bool.map { String($0) } ?? value.integer.map { String($0) }
     }
 
     private static func failure(_ reason: String) -> ConfigurationError {

@@ -11,7 +11,12 @@ extension ServerConfiguration.Option {
                 "Folder of the checkpoint, in the layout of Hugging Face.", values: "a folder")
         case .servedModelName:
             .init(
-                .model, .text, "name", standard: .described("the folder's name"), "Name of the model in the API.")
+                .model, .names, "names",
+                standard: .described("the folder's name, or the repository's of a Hugging Face cache"),
+                """
+                Names of the model in the API, separated by commas, or in several options. Replies have the name that was \
+                asked for, else the first.
+                """)
         case .maxModelLen:
             .init(
                 .model, .integer(1...1 << 30), "n",

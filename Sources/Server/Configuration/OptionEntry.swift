@@ -13,6 +13,8 @@ public struct OptionEntry: Sendable {
     /// Which texts are values of an option.
     public enum Kind: Sendable {
         case text, file, folder
+        /// Separated by commas; given several times, all of them together.
+        case names
         case integer(ClosedRange<Int>, canBeOff: Bool = false)
         /// Bytes, such as "512MiB".
         case size
@@ -63,7 +65,7 @@ public struct OptionEntry: Sendable {
         switch kind {
         case .integer(_, let canBeOff): canBeOff
         case .time: true
-        case .text, .file, .folder, .size, .switch, .choice: false
+        case .text, .names, .file, .folder, .size, .switch, .choice: false
         }
     }
 }

@@ -70,6 +70,7 @@ extension OptionEntry {
         if let values { return values }
         switch kind {
         case .text: return "any text"
+        case .names: return "names, separated by commas"
         case .file: return "a file"
         case .folder: return "a folder"
         case .size: return "a size"

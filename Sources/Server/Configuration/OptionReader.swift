@@ -27,6 +27,10 @@ struct OptionReader {
     private mutating func add(_ given: [GivenOption], from source: Source) throws(ConfigurationError) {
         var found: [ServerConfiguration.Option: GivenOption] = [:]
         for value in given.map(Self.normalized) {
+            if case .names = value.option.entry.kind, let other = found[value.option], other.name == value.name {
+                found[value.option] = GivenOption(value.option, as: value.name, other.text + "," + value.text)
+                continue
+            }
             if let other = found.updateValue(value, forKey: value.option), other != value {
                 throw Self.conflict(other, value)
             }

@@ -6,6 +6,29 @@ import Grammars
 import HTTP
 
 extension ServerConfiguration {
+    /// The names of the model in the API.
+    static func names(of directory: URL, _ options: OptionReader) throws(ConfigurationError) -> [String] {
+        guard let text = options.optionalText(.servedModelName) else { return [name(of: directory)] }
+        var names: [String] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let name = part.trimmingCharacters(in: .whitespaces)
+            if name.isEmpty { throw ConfigurationError(option: .servedModelName, reason: "must not be empty") }
+            if !names.contains(where: { $0.utf8.elementsEqual(name.utf8) }) { names.append(name) }
+        }
+        return names
+    }
+
+    /// The folder's name; of a snapshot in the cache of Hugging Face, whose name is a hash, the repository's.
+    private static func name(of directory: URL) -> String {
+        let parts = directory.pathComponents.suffix(3)
+        guard parts.count == 3, parts.dropFirst().first == "snapshots", let folder = parts.first else {
+            return directory.lastPathComponent
+        }
+        let words = folder.components(separatedBy: "--")
+        guard words.count >= 2, words[0] == "models", !words.contains("") else { return directory.lastPathComponent }
+        return words.dropFirst().joined(separator: "/")
+    }
+
     /// The options of the engine.
     static func engine(_ directory: URL, _ options: OptionReader) throws(ConfigurationError) -> EngineOptions {
         var engine = EngineOptions(modelDirectory: directory)

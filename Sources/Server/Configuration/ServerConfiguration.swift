@@ -14,8 +14,10 @@ public struct ServerConfiguration: Sendable {
     public var host: String
     /// 0 lets the system choose.
     public var port: Int
-    /// The name that requests use; by default the model folder's.
-    public var servedModelName: String
+    /// The names that requests use, at least one; by default the model folder's.
+    public var servedModelNames: [String]
+    /// The first of them, which metrics and replies to requests without one have.
+    public var servedModelName: String { servedModelNames[0] }
     public var engine: EngineOptions
     /// What may wait for its first token, beside `engine.maxQueuedSequences`.
     public var queueBounds: QueueBounds
@@ -124,8 +126,7 @@ public struct ServerConfiguration: Sendable {
         let model = options.text(.model)
         if model.isEmpty { throw ConfigurationError(option: .model, reason: "must be the folder of a model") }
         let directory = URL(fileURLWithPath: model).standardizedFileURL
-        servedModelName = options.optionalText(.servedModelName) ?? directory.lastPathComponent
-        if servedModelName.isEmpty { throw ConfigurationError(option: .servedModelName, reason: "must not be empty") }
+        servedModelNames = try Self.names(of: directory, options)
         engine = try Self.engine(directory, options)
         host = options.text(.host)
         port = try options.integer(.port)

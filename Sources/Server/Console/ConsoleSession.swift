@@ -20,6 +20,10 @@ final class ConsoleSession {
     ///
     /// - Throws: `ApplicationError` when it cannot be loaded.
     init(_ configuration: ServerConfiguration, logger: Logger) throws {
+        // Before the tokenizer of what is no checkpoint is complained about.
+        do throws(EngineError) { try ModelFolder.check(configuration.engine.modelDirectory) } catch {
+            throw ApplicationError(reason: error.description)
+        }
         do throws(TextPipelineError) {
             var text = try TextPipeline(directory: configuration.engine.modelDirectory)
             if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }

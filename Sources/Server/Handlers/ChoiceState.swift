@@ -22,6 +22,8 @@ struct ChoiceState: Sendable {
     private(set) var cachedTokens = 0
     private(set) var admitted: ContinuousClock.Instant?
     private(set) var finish: FinishReason?
+    /// The vector of its prompt, where that is asked for.
+    private(set) var embedding: [Float] = []
     /// Whether anything came that a client can be told of.
     private(set) var hasBegun = false
 
@@ -55,6 +57,7 @@ struct ChoiceState: Sendable {
         cachedTokens = max(cachedTokens, event.cachedTokens)
         admitted = admitted ?? event.admitted
         finish = event.finish
+        embedding = event.embedding ?? embedding
         hasBegun = hasBegun || event.hasOutput
         return parse(event)
     }

@@ -116,6 +116,8 @@ struct ResponseState: Sendable {
     func memoryBytes(of event: TokenEvent) -> Int {
         var bytes = event.promptLogprobs.reduce(0) { $0 + Logprobs.memoryBytes($1) }
         if keepsText { bytes += event.text.utf8.count * 3 }
+        // As numbers, as JSON and written.
+        bytes += (event.embedding?.count ?? 0) * (MemoryLayout<Float>.stride + MemoryLayout<JSONValue>.stride + 16)
         guard options.streaming == nil, options.listsTokens else { return bytes }
         for token in event.tokens {
             bytes += MemoryLayout<GeneratedToken>.stride + MemoryLayout<JSONValue>.stride

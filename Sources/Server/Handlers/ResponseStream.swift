@@ -1,4 +1,6 @@
 import Engine
+import HTTP
+import JSON
 import Scheduling
 
 /// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
@@ -68,7 +70,7 @@ struct ResponseStream: Sendable {
     mutating func keepAlive() -> [UInt8] {
         guard isStreamed, !isFinished else { return [] }
         hasBegun = true
-        return Array(": keep-alive\n\n".utf8)
+        return ServerSentEvents.comment("keep-alive")
     }
 
     /// The whole reply, once ``isFinished`` without ``failure``.

@@ -48,8 +48,6 @@ struct Histogram: Sendable {
         (self.counts, self.sum) = (counts, sum)
     }
 
-    var count: UInt64 { counts.reduce(0, +) }
-
     mutating func observe(_ value: Double) {
         counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
         sum += value

@@ -22,7 +22,7 @@ package struct CompletionRequest: Sendable {
         options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
         options.echoesPrompt = try reader.bool("echo") ?? false
         options.candidates = try Self.candidates(&reader, options)
-        prompts = try Self.prompts(prompt, for: model)
+        prompts = try Self.prompts(prompt, at: "prompt", for: model)
         for (name, harmless) in [
             ("include_reasoning", [true]), ("reasoning_effort", []), ("thinking_token_budget", []),
         ] as [(String, [JSONValue])] {
@@ -60,15 +60,19 @@ package struct CompletionRequest: Sendable {
     }
 
     /// A string, an array of token ids, or an array of either.
-    private static func prompts(_ value: JSONValue, for model: ServedModel) throws(APIError) -> [Prompt] {
-        guard case .array(let elements) = value else { return [try prompt(value, at: "prompt", for: model)] }
+    ///
+    /// - Parameter parameter: what it is called.
+    static func prompts(
+        _ value: JSONValue, at parameter: String, for model: ServedModel
+    ) throws(APIError) -> [Prompt] {
+        guard case .array(let elements) = value else { return [try prompt(value, at: parameter, for: model)] }
         guard let first = elements.first else {
-            throw .invalid(param: "prompt", message: "'prompt' must not be an empty array.")
+            throw .invalid(param: parameter, message: "'\(parameter)' must not be an empty array.")
         }
-        if first.double != nil { return [try prompt(value, at: "prompt", for: model)] }
+        if first.double != nil { return [try prompt(value, at: parameter, for: model)] }
         var prompts: [Prompt] = []
         for (index, element) in elements.enumerated() {
-            prompts.append(try prompt(element, at: "prompt[\(index)]", for: model))
+            prompts.append(try prompt(element, at: "\(parameter)[\(index)]", for: model))
         }
         return prompts
     }

@@ -5,16 +5,18 @@ enum Endpoint: Sendable, CaseIterable {
     case messages
     /// OpenAI's Responses API, another.
     case responses
+    /// Computes prompts and generates nothing.
+    case embeddings
 
     /// Whether the prompt is a conversation.
-    var isChat: Bool { self != .completions }
+    var isChat: Bool { self != .completions && self != .embeddings }
 
     /// The parameter that holds the prompt.
     var promptParameter: String {
         switch self {
         case .completions: "prompt"
         case .chat, .messages: "messages"
-        case .responses: "input"
+        case .responses, .embeddings: "input"
         }
     }
 

@@ -31,6 +31,7 @@ extension GenerationOptions {
                 request.detokenizes = model.hasTokenizer
                 request.skipsSpecialTokens = skipsSpecialTokens
                 request.keptSpecialTokens = keptSpecialTokens
+                request.embedsPrompt = embedsPrompts
                 request.priority = priority
                 request.cacheSalt = Array(cacheSalt.utf8)
                 request.deadline = deadline

@@ -55,6 +55,8 @@ struct GenerationOptions: Sendable {
     var timings = TimingsReport.never
     /// Whether to use speculative decoding, if the server has it.
     var speculates = true
+    /// Whether the mean of each prompt's hidden states is wanted, and no token.
+    var embedsPrompts = false
     /// How long after its arrival the request gives up.
     var timeout: Duration?
     /// Whether the request chose a `service_tier`, so that the reply names the one there is.

@@ -2,8 +2,10 @@ import Engine
 
 /// What requests are checked against: the model's name, its bounds and its defaults.
 package struct ServedModel: Sendable {
-    /// The name that clients use.
+    /// The name that clients use, and that replies to requests without one have.
     var name: String
+    /// Other names for the same.
+    var otherNames: [String] = []
     /// Unix time in seconds at which the model was loaded.
     var created: Int
     /// Every token id is below it.
@@ -13,6 +15,8 @@ package struct ServedModel: Sendable {
     /// Without one, prompts are token ids only and replies carry no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
+    /// Numbers in an embedding.
+    var hiddenSize = 0
     /// Whether the engine has speculative decoding.
     var speculates = false
     /// What `generation_config.json` says, for everything that a request leaves open.
@@ -34,7 +38,20 @@ package struct ServedModel: Sendable {
 
     /// Checks the `model` of a request; a request without one means this model.
     func check(requestedName: String?) throws(APIError) {
-        guard let requestedName, !requestedName.utf8.elementsEqual(name.utf8) else { return }
+        guard let requestedName, !isName(requestedName) else { return }
         throw .modelNotFound(requestedName)
     }
+
+    /// All of its names.
+    var names: [String] { [name] + otherNames }
+
+    /// The model under the name that a request asks for.
+    func named(_ requestedName: String?) -> ServedModel {
+        guard let requestedName, isName(requestedName) else { return self }
+        var model = self
+        model.name = requestedName
+        return model
+    }
+
+    private func isName(_ text: String) -> Bool { names.contains { $0.utf8.elementsEqual(text.utf8) } }
 }

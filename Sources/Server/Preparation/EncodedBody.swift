@@ -1,5 +1,5 @@
-import HTTP
 import Basics
+import HTTP
 
 /// A request's body as it came, perhaps compressed.
 struct EncodedBody: Sendable {

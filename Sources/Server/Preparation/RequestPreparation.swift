@@ -11,6 +11,8 @@ import Tokenizers
 struct RequestPreparation: Sendable {
     /// What the engine and the reply need to know of a request.
     struct Prepared: Sendable {
+        /// The name of the model that the request asks for.
+        var modelName = ""
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
@@ -40,17 +42,27 @@ struct RequestPreparation: Sendable {
         _ body: [UInt8], timeoutKnown: (Duration) -> Void = { _ in }
     ) throws(APIError) -> Prepared {
         let json = try JSONValue(requestBody: body)
-        if endpoint != .completions { try memory?.chargeConversation() }
+        if endpoint.isChat { try memory?.chargeConversation() }
         return try prepare(json, timeoutKnown: timeoutKnown)
     }
 
     /// The same for a body that has been parsed.
     func prepare(_ json: JSONValue, timeoutKnown: (Duration) -> Void = { _ in }) throws(APIError) -> Prepared {
+        var prepared = try read(json, timeoutKnown: timeoutKnown)
+        prepared.modelName = model.named(json["model"]?.string).name
+        return prepared
+    }
+
+    private func read(_ json: JSONValue, timeoutKnown: (Duration) -> Void) throws(APIError) -> Prepared {
         switch endpoint {
         case .completions:
             let request = try CompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
-            return try prepareCompletion(request)
+            return try prepare(request.prompts, request.options, CompletionFormatter())
+        case .embeddings:
+            let request = try EmbeddingRequest(json, for: model)
+            request.options.timeout.map(timeoutKnown)
+            return try prepare(request.inputs, request.options, EmbeddingFormatter(encoding: request.encoding))
         case .chat:
             let request = try ChatCompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
@@ -60,11 +72,13 @@ struct RequestPreparation: Sendable {
         }
     }
 
-    private func prepareCompletion(_ request: CompletionRequest) throws(APIError) -> Prepared {
-        let options = request.options
+    private func prepare(
+        _ prompts: [CompletionRequest.Prompt], _ options: GenerationOptions, _ formatter: any ResponseFormatter
+    ) throws(APIError) -> Prepared {
+        let parameter = endpoint.promptParameter
         var promptIDs: [[Int32]] = []
         var texts: [String] = []
-        for (index, prompt) in request.prompts.enumerated() {
+        for (index, prompt) in prompts.enumerated() {
             if Cancellation.isRequested { throw .aborted }
             switch prompt {
             case .ids(let ids):
@@ -76,8 +90,10 @@ struct RequestPreparation: Sendable {
                     texts.append("")
                 }
             case .text(let string):
-                guard let text else { throw .textUnavailable(param: "prompt", message: "This model has no tokenizer.") }
-                let param = request.prompts.count == 1 ? "prompt" : "prompt[\(index)]"
+                guard let text else {
+                    throw .textUnavailable(param: parameter, message: "This model has no tokenizer.")
+                }
+                let param = prompts.count == 1 ? parameter : "\(parameter)[\(index)]"
                 promptIDs.append(
                     try memory.whileEncoding(string.utf8.count) { () throws(APIError) in
                         try text.encode([TextRun(text: string, isTrusted: true)], options, param: param, for: model)
@@ -89,7 +105,7 @@ struct RequestPreparation: Sendable {
             }
             try charge(promptOf: promptIDs.last?.count ?? 0)
         }
-        return try prepared(options, CompletionFormatter(), promptIDs, texts)
+        return try prepared(options, formatter, promptIDs, texts)
     }
 
     private func prepareChat(

@@ -96,7 +96,8 @@ struct TextReply: Sendable {
         try charge(ids)
         try charge(textOf: runs.reduce(0) { $0 + $1.text.utf8.count })
         return [
-            "model": .string(model.name), "prompt": .string(runs.map(\.text).joined()), "token_ids": .ids(ids),
+            "model": .string(model.named(json["model"]?.string).name), "prompt": .string(runs.map(\.text).joined()),
+            "token_ids": .ids(ids),
             "count": .integer(ids.count), "max_model_len": .integer(model.maxModelLength),
         ]
     }

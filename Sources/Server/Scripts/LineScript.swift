@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import JSON
 
@@ -34,7 +35,10 @@ extension LineScript {
     public func run(from input: FileHandle, to output: FileHandle) throws {
         var line: [UInt8] = []
         var isTooLong = false
+        var isFirst = true
         func finishLine() throws {
+            if isFirst { line = line.withoutByteOrderMark }
+            isFirst = false
             let answer = isTooLong ? JSONLine(["error": "the line is too long"]) : answer(line)
             try output.write(contentsOf: Data(answer.bytes))
             line.removeAll(keepingCapacity: true)

@@ -34,10 +34,12 @@ enum WebUI {
         init() {
             let scripts = [
                 "dom": PackageResources.dom_js, "markdown-blocks": PackageResources.markdown_blocks_js,
-                "markdown-inlines": PackageResources.markdown_inlines_js, "markdown-view": PackageResources.markdown_view_js,
+                "markdown-inlines": PackageResources.markdown_inlines_js,
+                "markdown-view": PackageResources.markdown_view_js,
                 "conversations": PackageResources.conversations_js, "settings": PackageResources.settings_js,
                 "completion": PackageResources.completion_js, "messages": PackageResources.messages_js,
-                "chat": PackageResources.chat_js, "sidebar": PackageResources.sidebar_js, "status": PackageResources.status_js,
+                "chat": PackageResources.chat_js, "sidebar": PackageResources.sidebar_js,
+                "status": PackageResources.status_js,
             ]
             let references = Dictionary(
                 uniqueKeysWithValues: scripts.map { ("<script src=\"\($0.key).js\"></script>", $0.value) })
@@ -54,7 +56,8 @@ enum WebUI {
                 }
                 body.append(UInt8(ascii: "\n"))
             }
-            precondition(self.scripts.count == scripts.count && styles.count == 1, "the page names each of its files once")
+            precondition(
+                self.scripts.count == scripts.count && styles.count == 1, "the page names each of its files once")
         }
 
         private mutating func place(_ content: [UInt8], in tag: String) {

@@ -92,8 +92,6 @@ class Reply {
     }
 }
 
-const isEmpty = ({ content, reasoning, tool_calls: calls }) => !content && !reasoning && !calls;
-
 // MARK: Showing
 
 // Makes the page show the messages of the current conversation; views of messages that are still there stay.

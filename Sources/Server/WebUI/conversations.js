@@ -122,10 +122,13 @@ function conversationFile(conversations) {
     return JSON.stringify({ format: "trinity-conversations", version: 1, conversations: conversations.map(exported) }, null, 1);
 }
 
-// What is kept of a conversation, which is what `checkedConversation` reads.
+// What is kept of a conversation, which is what `checkedConversation` reads. A reply that has not begun is not.
 function exported({ id, title, system, created, updated, messages }) {
-    return { id, title, system, created, updated, messages };
+    const begun = messages.filter(message => message.role !== "assistant" || !isEmpty(message));
+    return { id, title, system, created, updated, messages: begun };
 }
+
+const isEmpty = ({ content, reasoning, tool_calls: calls }) => !content && !reasoning && !calls;
 
 // A conversation from JSON, with nothing but known members of the right types; null if it is none.
 function checkedConversation(value) {

@@ -45,7 +45,7 @@ async function copy(text, button) {
         area.remove();
         button.focus();
     }
-    const name = button.ariaLabel;
+    const name = button.dataset.name ??= button.ariaLabel;
     setIcon(button, "check", "Copied");
     say("Copied");
     setTimeout(() => setIcon(button, "copy", name), 1500);

@@ -47,11 +47,12 @@ const settingGroups = [
         ["chat_template_kwargs", "Variables of the chat template", "json", { placeholder: "{\"enable_thinking\": false}" }],
     ]],
     ["Tools and form of the answer", [
-        ["tools", "Tools, as the API takes them", "json", { placeholder: "[{\"type\": \"function\", \"function\": {…}}]", rows: 4 }],
+        ["tools", "Tools, as the API takes them", "json",
+            { placeholder: "[{\"type\": \"function\", \"function\": {…}}]", rows: 4, isWhole: true }],
         ["tool_choice", "Tool choice", "choice", { options: ["auto", "none", "required"] }],
         ["parallel_tool_calls", "Several calls at once", "flag"],
-        ["response_format", "Response format", "json", { placeholder: "{\"type\": \"json_object\"}", rows: 4 }],
-        ["structured_outputs", "Structured output", "json", { placeholder: "{\"regex\": \"[0-9]+\"}", rows: 4 }],
+        ["response_format", "Response format", "json", { placeholder: "{\"type\": \"json_object\"}", rows: 3, isWhole: true }],
+        ["structured_outputs", "Structured output", "json", { placeholder: "{\"regex\": \"[0-9]+\"}", rows: 3, isWhole: true }],
     ]],
     ["Scheduling", [
         ["priority", "Priority", "number", { min: -100, max: 100, step: 1 }],

@@ -66,9 +66,11 @@ async function nameModel() {
         const response = await fetch("v1/models", { headers: authorization() });
         const body = await response.json();
         isNamed = response.ok;
-        element("model").textContent = isNamed ? body.data[0].id : response.status === 503 ? "is being loaded" : body.error.message;
+        element("model").textContent = isNamed ? body.data[0].id
+            : response.status === 503 ? "is being loaded" : body.error.message;
         if (response.status === 401) {
             refusedKey = element("key").value;
+            element("key").placeholder = refusedKey ? "Another one" : "The server asks for one";
             openSettings("key");
         }
     } catch {

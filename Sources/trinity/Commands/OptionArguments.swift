@@ -64,7 +64,7 @@ struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
         case .choice(let choices): .list(choices)
         case .file: .file()
         case .folder: .directory
-        case .text, .integer, .size, .time, .switch: .default
+        case .text, .names, .integer, .size, .time, .switch: .default
         }
     }
 

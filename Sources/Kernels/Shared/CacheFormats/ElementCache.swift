@@ -7,6 +7,7 @@ protocol ElementCache: CacheKernels {
 }
 
 extension ElementCache {
+    /// Writes one element for each number, keys side by side with those of the other tokens.
     public static func write(_ arguments: CacheWriteArguments) {
         let (heads, width, token) = (arguments.heads, arguments.headDimension, arguments.token)
         let block = arguments.block.assumingMemoryBound(to: Element.self)

@@ -4,6 +4,7 @@ extension Kernels {
     /// Keys and values in E4M3FN, each token's keys and each token's values of a head with a scale of their own, which makes
     /// the largest of them the format's largest number.
     public enum Float8Cache: CacheKernels {
+        /// Writes codes, and behind the codes of a head its scales.
         public static func write(_ arguments: CacheWriteArguments) {
             let (width, token) = (arguments.headDimension, arguments.token)
             var head = 0

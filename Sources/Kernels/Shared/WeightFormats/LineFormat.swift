@@ -35,6 +35,7 @@ extension LineFormat {
     @inline(__always)
     static func blockBytes(columns: Int) -> Int { (columns + lineColumns - 1) / lineColumns * 64 }
 
+    /// Packs row by row, element by element.
     public static func pack(_ arguments: PackArguments) {
         let (rows, columns) = (arguments.rows, arguments.columns)
         let padded = (columns + lineColumns - 1) / lineColumns * lineColumns
@@ -52,6 +53,7 @@ extension LineFormat {
         }
     }
 
+    /// Unpacks column by column.
     public static func unpackRow(
         _ weights: PackedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>
     ) {

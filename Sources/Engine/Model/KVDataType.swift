@@ -1,0 +1,28 @@
+import KernelInterface
+
+/// The number format of cached keys and values.
+public enum KVDataType: String, Sendable, CaseIterable {
+    case f32
+    /// Rounded to nearest, ties to even, when written.
+    case bf16
+    /// E4M3FN, with one scale for each token's keys and one for its values in each head, fixed when written.
+    case fp8
+
+    /// The kernels' name for it.
+    var cacheFormat: CacheFormat {
+        switch self {
+        case .f32: .float32
+        case .bf16: .bfloat16
+        case .fp8: .float8
+        }
+    }
+
+    /// Bytes of a head's keys and values of one token.
+    package func bytesPerToken(headDimension: Int) -> Int {
+        switch self {
+        case .f32: 8 * headDimension
+        case .bf16: 4 * headDimension
+        case .fp8: 2 * headDimension + 8
+        }
+    }
+}

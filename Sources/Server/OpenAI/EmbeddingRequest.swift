@@ -1,0 +1,51 @@
+import JSON
+
+/// The body of `POST /v1/embeddings`, checked.
+struct EmbeddingRequest: Sendable {
+    /// How vectors are written.
+    enum Encoding: String, Sendable, CaseIterable {
+        /// Numbers.
+        case float
+        /// The bytes of little-endian float32 numbers.
+        case base64
+    }
+
+    /// At least one.
+    var inputs: [CompletionRequest.Prompt]
+    var encoding: Encoding
+    var options: GenerationOptions
+
+    /// Parameters of completions that say something of an embedding too.
+    private static let sharedParameters = [
+        "user", "priority", "timeout", "add_special_tokens", "truncate_prompt_tokens", "truncation_side",
+    ]
+
+    /// - Throws: the `APIError` that names the first parameter at fault.
+    init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
+        var reader = try FieldReader(body)
+        try model.check(requestedName: reader.string("model"))
+        guard let input = reader.value("input") else { throw .missing(param: "input") }
+        let word = try reader.word("encoding_format", among: Encoding.allCases.map(\.rawValue))
+        encoding = word.flatMap(Encoding.init) ?? .float
+        guard reader.value("dimensions") == nil else {
+            let width = model.hiddenSize
+            throw .invalid(
+                param: "dimensions",
+                message:
+                    "'dimensions' must be left out: vectors of this model have \(width) numbers and cannot be shortened."
+            )
+        }
+        var shared = JSONObject()
+        for name in Self.sharedParameters { shared[name] = reader.value(name) }
+        var sharedReader = try FieldReader(.object(shared))
+        options = try GenerationOptions(reading: &sharedReader, for: model, addsSpecialTokens: true)
+        options.maxTokens = 0
+        options.embedsPrompts = true
+        inputs = try CompletionRequest.prompts(input, at: "input", for: model)
+        try reader.finish()
+        guard inputs.count <= GenerationOptions.maximumSequences else {
+            let limit = GenerationOptions.maximumSequences
+            throw .invalid(param: "input", message: "'input' must have at most \(limit) texts, not \(inputs.count).")
+        }
+    }
+}
