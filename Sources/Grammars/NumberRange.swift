@@ -69,7 +69,7 @@ struct NumberRange: Sendable {
     var numbers: Part { signed { $0.magnitudes } }
 
     /// Numbers of at most `places` digits behind the point.
-    func numbers(places: Int) -> Part { signed { $0.magnitudes(places: places) } }
+    func numbers(places: Int) -> Part { signed { $0.magnitudes(places: places, isStrict: true) } }
 
     func signed(_ part: (NumberRange) -> Part) -> Part {
         let (positive, negative) = signs
@@ -101,10 +101,11 @@ extension NumberRange {
 
     private var magnitudes: Part {
         let digits = max(low?.value.whole.count ?? 0, high?.value.whole.count ?? 0)
-        return magnitudes(places: max(0, Self.exactDigits - digits))
+        return magnitudes(places: max(0, Self.exactDigits - digits), isStrict: false)
     }
 
-    private func magnitudes(places: Int) -> Part {
+    /// - Parameter isStrict: whether numbers below one may not have more digits either.
+    private func magnitudes(places: Int, isStrict: Bool) -> Part {
         let first = low?.value.whole ?? []
         var choices: [Part] = []
         func add(_ whole: (low: [UInt8], high: [UInt8]?), _ fraction: FractionRange) {
@@ -113,7 +114,7 @@ extension NumberRange {
         }
         // Tiny bounds have more digits, but few that count.
         func room(_ whole: [UInt8], _ bounds: [UInt8]...) -> Int {
-            whole.isEmpty && places > 0 ? max(places, bounds.reduce(0) { max($0, $1.count) } + 2) : places
+            whole.isEmpty && places > 0 && !isStrict ? max(places, bounds.reduce(0) { max($0, $1.count) } + 2) : places
         }
         let lowFraction = low.map { FractionRange.Bound(digits: $0.value.fraction, isOpen: $0.isOpen) }
         guard let high else {

@@ -289,7 +289,7 @@ extension JSONSchemaGrammar {
         if let most = theirs.most {
             var piece = shape
             piece.restrictions += 1
-            piece.objects.least = max(piece.objects.least, most + 1)
+            if most + 1 > piece.objects.least { (piece.objects.least, piece.objects.leastPath) = (most + 1, path) }
             pieces.append(piece)
         }
         let says = !theirs.parts.isEmpty || !theirs.names.isEmpty

@@ -151,6 +151,7 @@ import Testing
                 "above 1 together"
             ),
             (#"{"type":"string","pattern":"^(?=.*a","maxLength":3}"#, "pattern", "lookaround"),
+            (#"{"properties":{"a":{}},"not":{"maxProperties":1}}"#, "not", "greater than the number"),
             (#"{"not":{"type":"integer"},"type":"number"}"#, "", "not whole"),
             (#"{"type":"string","maxLength":-1}"#, "maxLength", "not negative"),
             (#"{"patternProperties":{"(?=a)":true}}"#, "patternProperties.(?=a)", "lookaround"),

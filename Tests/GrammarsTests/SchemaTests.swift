@@ -38,6 +38,11 @@ import Testing
             #"{"type":"number","multipleOf":0.25,"minimum":0}"#, ["3", "0.25", "1.50", "17.75"],
             ["0.3", "-0.25", "1.1"]
         ),
+        (
+            #"{"type":"number","multipleOf":0.01,"exclusiveMaximum":-0.25,"minimum":-14.085}"#,
+            ["-0.26", "-14.08", "-1.5"],
+            ["-0.25", "-0.4491", "-14.085", "-14.09"]
+        ),
         (#"{"type":"number","multipleOf":2.5}"#, ["5", "2.5", "-7.5", "10"], ["2", "0.5", "3.5"]),
         (#"{"type":"number","multipleOf":1e-300}"#, ["1", "0.5"], []),
         (#"{"allOf":[{"type":"integer","multipleOf":4},{"multipleOf":6}]}"#, ["12", "-24"], ["4", "6", "8"]),
