@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test test-all simulate clients check lint format docs package tidy tsan fuzz soak clean
+.PHONY: help setup build serve test test-all simulate clients frameworks check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,6 +54,16 @@ clients: ## Run the client tests (Python) against the debug build
 	@script/setup --ci
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
+
+# Their packages exclude those of the client tests and each other, and are two gigabytes: for a weekly run, not for each commit.
+frameworks: setup ## Run the tests of frameworks and load generators that bring clients of their own
+	swift build --product trinity
+	for name in frameworks load-generators; do \
+	    python3 -m venv .venv-$$name && \
+	    .venv-$$name/bin/pip install --quiet --disable-pip-version-check \
+	        --requirement Tests/Clients/Frameworks/$$name.txt || exit 1; \
+	done
+	TRINITY_BINARY=$(CLIENT_BINARY) .venv-frameworks/bin/python -m pytest Tests/Clients/Frameworks
 
 check: lint test ## What must pass before a commit: format, then the Swift tests
 
@@ -105,4 +115,4 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove what was built
-	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv
+	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-frameworks .venv-load-generators

@@ -1,0 +1,44 @@
+"""aiperf and guidellm: a short run against the server ends without a failed request."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+BIN = pathlib.Path(os.environ.get("LOAD_GENERATORS", ".venv-load-generators")) / "bin"
+TOKENIZER = pathlib.Path(__file__).parents[3] / "Models" / "trinity-tiny"
+
+
+def run(program, *arguments, folder):
+    """Programs of a virtual environment of their own: their pins and those of the frameworks exclude each other."""
+    if not (BIN / program).exists():
+        pytest.skip(f"{program} is not installed")
+    result = subprocess.run(
+        [(BIN / program).absolute(), *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=400,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HOME": str(folder)})
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions", "responses"])
+def test_aiperf(server, tmp_path, endpoint):
+    run("aiperf", "profile", "--model", "trinity-tiny", "--endpoint-type", endpoint, "--streaming", "--url", server.url,
+        "--tokenizer", TOKENIZER, "--request-count", 10, "--concurrency", 2, "--synthetic-input-tokens-mean", 40,
+        "--output-tokens-mean", 8, "--ui", "none", "--output-artifact-dir", tmp_path / "out", folder=tmp_path)
+    report, = (tmp_path / "out").rglob("profile_export_aiperf.json")
+    record = json.loads(report.read_text())
+    assert record["request_count"]["avg"] == 10
+    assert not record.get("error_summary"), record["error_summary"]
+
+
+@pytest.mark.parametrize("format", ["/v1/completions", "/v1/chat/completions"])
+def test_guidellm(server, tmp_path, format):
+    output = run(
+        "guidellm", "run", "--backend", f"kind=openai_http,target={server.url},request_format={format}",
+        "--profile", "kind=synchronous", "--constraint", "kind=max_requests,count=5",
+        "--data", "kind=synthetic_text,prompt_tokens=40,output_tokens=8",
+        "--tokenizer", f"huggingface_auto model={TOKENIZER}", folder=tmp_path)
+    assert output
