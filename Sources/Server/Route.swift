@@ -11,6 +11,7 @@ enum Route: Equatable, Sendable {
     case messages
     case embeddings
     case messageTokens
+    case responseTokens
     case tokenize
     case detokenize
     case tokenizerInfo
@@ -38,6 +39,7 @@ enum Route: Equatable, Sendable {
         case "/v1/messages": self = .messages
         case "/v1/embeddings": self = .embeddings
         case "/v1/messages/count_tokens": self = .messageTokens
+        case "/v1/responses/input_tokens": self = .responseTokens
         case "/tokenize": self = .tokenize
         case "/detokenize": self = .detokenize
         case "/tokenizer_info": self = .tokenizerInfo
@@ -71,6 +73,7 @@ enum Route: Equatable, Sendable {
         case .messages: "/v1/messages"
         case .embeddings: "/v1/embeddings"
         case .messageTokens: "/v1/messages/count_tokens"
+        case .responseTokens: "/v1/responses/input_tokens"
         case .tokenize: "/tokenize"
         case .detokenize: "/detokenize"
         case .tokenizerInfo: "/tokenizer_info"
@@ -107,8 +110,9 @@ enum Route: Equatable, Sendable {
 
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .completions, .chatCompletions, .chatPrompt, .responses, .messages, .messageTokens, .embeddings, .tokenize,
-            .detokenize:
+        case .completions, .chatCompletions, .chatPrompt, .responses, .responseTokens, .messages, .messageTokens,
+            .embeddings,
+            .tokenize, .detokenize:
             [.post]
         default: [.get, .head]
         }

@@ -52,6 +52,14 @@ extension Routes {
         actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
     }
 
+    /// Tells the client, the log and the metrics what a request has that the server does without.
+    private func tell(_ ignored: IgnoredParameters, _ exchange: ExchangeID) {
+        for name in ignored.names where metrics.ignoredParameters.add(name) {
+            logger.notice("ignoring the request parameter \(name), here and in later requests")
+        }
+        if let field = ignored.field { requests[exchange]?.replyFields.append(field) }
+    }
+
     /// The result of work off the loop.
     func prepared(_ exchange: ExchangeID, _ result: Result<Preparation.Outcome, APIError>) {
         admission.endPreparation(of: preparing.removeValue(forKey: exchange) ?? RateLimiter.nobody)
@@ -63,7 +71,9 @@ extension Routes {
         case .success(.body(let body, let charge)):
             requests[exchange]?.replyCharge = charge
             reply(exchange, .ok, [.contentType: "application/json"], body)
-        case .success(.generation(let endpoint, let prepared)): start(prepared, endpoint, exchange, request)
+        case .success(.generation(let endpoint, let prepared)):
+            tell(prepared.ignored, exchange)
+            start(prepared, endpoint, exchange, request)
         case .failure(.overloaded(let refusal, _)): refuse(exchange, overload(refusal))
         case .failure(let error): refuse(exchange, error)
         }

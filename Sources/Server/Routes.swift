@@ -87,6 +87,11 @@ final class Routes {
         return actions
     }
 
+    /// Whether the client is one of Anthropic's API, which has its own form of models under the same path.
+    private func isAnthropic(_ message: HTTPMessage) -> Bool {
+        HTTPField.Name("anthropic-version").map { message.head.headerFields.contains($0) } ?? false
+    }
+
     func receive(_ message: HTTPMessage, exchange: ExchangeID) {
         let path = String((message.head.path ?? "/").prefix { $0 != "?" })
         guard let route = admit(message, path: path, exchange) else { return }
@@ -101,6 +106,7 @@ final class Routes {
         case .embeddings: generate(.embeddings, message, exchange)
         case .chatPrompt: answer(.chatPrompt, message, exchange)
         case .messageTokens: answer(.messageTokens, message, exchange)
+        case .responseTokens: answer(.responseTokens, message, exchange)
         case .tokenize: answer(.tokenize, message, exchange)
         case .detokenize: answer(.detokenize, message, exchange)
         case .tokenizerInfo:
@@ -108,11 +114,14 @@ final class Routes {
                 guard let text = serving.text else { return refuse(exchange, .notFound(path: path)) }
                 reply(exchange, text.tokenizerInfo(of: serving.model))
             }
-        case .models: withServing(exchange) { reply(exchange, $0.model.listJSON) }
+        case .models:
+            withServing(exchange) { serving in
+                reply(exchange, isAnthropic(message) ? serving.model.anthropicListJSON : serving.model.listJSON)
+            }
         case .model(let name):
             withServing(exchange) { serving in
                 do throws(APIError) {
-                    reply(exchange, try serving.model.json(named: name))
+                    reply(exchange, try serving.model.json(named: name, isAnthropic: isAnthropic(message)))
                 } catch {
                     refuse(exchange, error)
                 }
@@ -171,6 +180,7 @@ final class Routes {
         model.hiddenSize = loaded.config.hiddenSize
         model.otherNames = Array(configuration.servedModelNames.dropFirst())
         model.speculates = configuration.engine.speculativeTokens != nil
+        model.refusesUnknownParameters = configuration.refusesUnknownParameters
         serve(Serving(model: model, text: text))
     }
 

@@ -131,7 +131,7 @@ import Tokenizers
         await #expect {
             try await harness.ready()
         } throws: {
-            String(describing: $0).contains("config.json")
+            String(describing: $0).contains("there is no folder")
         }
     }
 }

@@ -18,7 +18,7 @@ import Testing
 
     /// How many mutants a debug build tries in a few seconds.
     @Test(
-        .timeLimit(.minutes(3)),
+        .timeLimit(.minutes(10)),
         arguments: [
             (.tokenizerFile, 1_000), (.encoder, 500), (.template, 2_000), (.templateContext, 1_000), (.json, 5_000),
             (.requestBody, 4_000), (.httpRequest, 4_000), (.chunkedBody, 5_000), (.safetensors, 5_000),

@@ -10,8 +10,8 @@ extension FuzzTarget {
         switch choice % 4 {
         case 0: _ = try? CompletionRequest(body, for: model)
         case 1: _ = try? ChatCompletionRequest(body, for: model)
-        case 2: _ = try? ChatCompletionRequest(MessagesRequest.translate(body), for: model)
-        default: _ = try? ChatCompletionRequest(ResponsesRequest.translate(body), for: model)
+        case 2: _ = try? ChatCompletionRequest(MessagesRequest.translate(body, for: model), for: model)
+        default: _ = try? ChatCompletionRequest(ResponsesRequest.translate(body, for: model), for: model)
         }
     }
 

@@ -5,7 +5,7 @@ import Testing
 @testable import JSON
 
 /// Sources of up to 256 KB that are written to take long to compile.
-@Suite(.timeLimit(.minutes(1))) struct GrammarCompilationTests {
+@Suite(.timeLimit(.minutes(10))) struct GrammarCompilationTests {
     private static let trie = VocabularyTrie(tokens: (0..<256).map { [UInt8($0)] })
 
     private static func schema(_ text: String) throws -> GrammarSource { .jsonSchema(try JSONValue(parsing: text)) }

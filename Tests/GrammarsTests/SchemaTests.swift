@@ -258,7 +258,7 @@ import Testing
         ]
     }()
 
-    @Test(.timeLimit(.minutes(5)), arguments: hostile.indices)
+    @Test(.timeLimit(.minutes(10)), arguments: hostile.indices)
     func `hostile sizes end, with a grammar or by name`(index: Int) throws {
         let source = GrammarSource.jsonSchema(try JSONValue(parsing: Self.hostile[index]))
         do {

@@ -5,7 +5,7 @@ import Testing
 @testable import JSON
 
 /// Arrays whose elements differ.
-@Suite(.timeLimit(.minutes(1))) struct UniqueItemsTests {
+@Suite(.timeLimit(.minutes(10))) struct UniqueItemsTests {
     private static func schema(_ items: String, _ rest: String = "") -> String {
         "{\"type\":\"array\",\"items\":\(items),\"uniqueItems\":true\(rest)}"
     }

@@ -30,7 +30,7 @@ import Testing
     private func wait(
         for server: TestServer, _ name: String, label: String = "", until holds: (Double) -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while try await !(server.metric(name, label: label).map(holds) ?? false) {
             try #require(ContinuousClock.now < deadline, "\(name) does not come true in time")
             try await Task.sleep(for: .milliseconds(2))

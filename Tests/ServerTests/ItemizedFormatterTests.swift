@@ -107,7 +107,7 @@ import Testing
 
     @Test func `how a reply ended is said in each form's words`() throws {
         for (finish, reason, sequence) in [
-            (.stop(.endOfSequence), "end_turn", .null), (.length, "max_tokens", .null),
+            (.stop(.endOfSequence), "end_turn", .null), (.length, "model_context_window_exceeded", .null),
             (.stop(.string("x")), "stop_sequence", "x"),
         ] as [(FinishReason, JSONValue, JSONValue)] {
             let (body, _) = try replies(.messages, "Hello", finish: finish, seed: 1)
@@ -122,7 +122,7 @@ import Testing
         let cut = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"lon"
         let (body, _) = try replies(.messages, cut, finish: .length, seed: 2)
         #expect(body["content"]?[0]?["input"] == ["INVALID_JSON": "{\"a\": \"lon"])
-        #expect(body["stop_reason"] == "max_tokens")
+        #expect(body["stop_reason"] == "model_context_window_exceeded")
     }
 
     @Test func `a stream that fails ends with an error in its form`() throws {

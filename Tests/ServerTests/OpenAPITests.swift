@@ -185,7 +185,7 @@ import Testing
     @Test func `the validator sees what is wrong`() {
         for (name, value) in [
             ("Usage", ["prompt_tokens": 1]), ("Status", ["status": "bad"]), ("Status", ["status": "ok", "more": 1]),
-            ("Model", "x"), ("TopP", 0), ("Stop", [""]), ("Choices", 1.5), ("LogitBias", ["x": 1]),
+            ("Model", "x"), ("TopP", -1), ("Stop", [""]), ("Choices", 1.5), ("LogitBias", ["x": 1]),
         ] as [(String, JSONValue)] {
             #expect(!validator.violations(of: value, against: schema(name)).isEmpty)
         }
@@ -230,9 +230,9 @@ extension OpenAPITests {
         switch endpoint {
         case .completions: _ = try CompletionRequest(body, for: model)
         case .chat: _ = try ChatCompletionRequest(body, for: model)
-        case .messages: _ = try ChatCompletionRequest(MessagesRequest.translate(body), for: model)
+        case .messages: _ = try ChatCompletionRequest(MessagesRequest.translate(body, for: model), for: model)
         case .embeddings: _ = try EmbeddingRequest(body, for: model)
-        case .responses: _ = try ChatCompletionRequest(ResponsesRequest.translate(body), for: model)
+        case .responses: _ = try ChatCompletionRequest(ResponsesRequest.translate(body, for: model), for: model)
         }
     }
 

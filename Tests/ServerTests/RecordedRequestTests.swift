@@ -33,8 +33,10 @@ import Testing
         do throws(APIError) {
             let request =
                 switch endpoint {
-                case .messages: try ChatCompletionRequest(MessagesRequest.translate(.object(object)), for: .sample)
-                case .responses: try ChatCompletionRequest(ResponsesRequest.translate(.object(object)), for: .sample)
+                case .messages:
+                    try ChatCompletionRequest(MessagesRequest.translate(.object(object), for: .sample), for: .sample)
+                case .responses:
+                    try ChatCompletionRequest(ResponsesRequest.translate(.object(object), for: .sample), for: .sample)
                 default: try ChatCompletionRequest(.object(object), for: .sample)
                 }
             var read = request.templateVariables(specialTokens: [:])

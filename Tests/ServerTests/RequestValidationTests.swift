@@ -114,17 +114,17 @@ import Testing
         arguments: [
             (#""temperature":2.5"#, "temperature", "from 0 to 2, not 2.5"),
             (#""temperature":"hot""#, "temperature", "'hot'"),
-            (#""top_p":0"#, "top_p", "above 0 and at most 1, not 0"), (#""top_p":1.01"#, "top_p", "1.01"),
+            (#""top_p":-0.1"#, "top_p", "from 0 to 1, not -0.1"), (#""top_p":1.01"#, "top_p", "1.01"),
             (#""top_k":-2"#, "top_k", "at least -1, not -2"), (#""top_k":1.5"#, "top_k", "an integer, not 1.5"),
             (#""min_p":-0.1"#, "min_p", "-0.1"), (#""presence_penalty":-2.1"#, "presence_penalty", "-2.1"),
             (#""frequency_penalty":true"#, "frequency_penalty", "a number, not true"),
             (#""repetition_penalty":1e-40"#, "repetition_penalty", "from 0.01 to 100"),
-            (#""seed":9223372036854775808"#, "seed", "9223"),
+            (#""seed":18446744073709551616"#, "seed", "1844"),
             (#""priority":101"#, "priority", "from -100 to 100, not 101"), (#""priority":0.5"#, "priority", "0.5"),
             (#""timeout":0"#, "timeout", "above 0 and at most 86400, not 0"), (#""timeout":86401"#, "timeout", "86401"),
             (#""timeout":"1s""#, "timeout", "a number, not '1s'"),
             (#""n":0"#, "n", "from 1 to 128, not 0"), (#""n":129"#, "n", "129"),
-            (#""max_tokens":-1"#, "max_tokens", "not -1"),
+            (#""max_tokens":-2"#, "max_tokens", "not -2"),
             (#""min_tokens":-1"#, "min_tokens", "-1"), (#""logprobs":21"#, "logprobs", "from 0 to 20, not 21"),
             (#""logprobs":true"#, "logprobs", "true"),
             (#""logit_bias":{"100":1}"#, "logit_bias", "'100', not a token id from 0 to 99"),
@@ -222,7 +222,8 @@ import Testing
                 "not among the tools"
             ),
             (#""tool_choice":{"type":"custom"}"#, "tool_choice.type", "'custom'"),
-            (#""tool_choice":"maybe""#, "tool_choice", "'maybe'"), (#""tools":[{"type":"x"}]"#, "tools[0].type", "'x'"),
+            (#""tool_choice":"maybe""#, "tool_choice", "'maybe'"),
+            (#""tools":[{"type":"x"}]"#, "tools[0].type", "not supported"),
             (#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name", "required"),
             (
                 #""tools":[{"type":"function","function":{"name":"f","strict":"yes"}}]"#, "tools[0].function.strict",
@@ -357,13 +358,6 @@ import Testing
         }
         expectRefusal(param: "min_tokens", excerpt: "3, not 4") { try generation(request, prompts: [[1]]) }
     }
-}
-
-extension ServedModel {
-    /// A model of 100 ids and a context of 64 tokens.
-    static let sample = ServedModel(
-        name: "tiny", created: 1_700_000_000, vocabularySize: 100, maxModelLength: 64, hasTokenizer: true,
-        hasChatTemplate: true, samplingDefaults: SamplingParameters())
 }
 
 private func completion(_ text: String) throws -> CompletionRequest {

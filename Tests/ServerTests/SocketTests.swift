@@ -48,7 +48,7 @@ import Testing
             "/v1/completions", request(["max_tokens": 1500, "ignore_eos": true, "stream": true]), leavesAfterBytes: 2000
         )
         #expect(response.isCut)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while try await server.metric("vllm:kv_cache_usage_perc") != 0 {
             try #require(ContinuousClock.now < deadline, "blocks are still held")
             try await Task.sleep(for: .milliseconds(5))
@@ -154,7 +154,7 @@ import Testing
         }
         let long = request(["max_tokens": 1500, "ignore_eos": true, "stream": true])
         async let running = server.post("/v1/completions", long, leavesAfterBytes: 100_000)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while try await server.metric("vllm:num_requests_running") != 1 {
             try #require(ContinuousClock.now < deadline)
             try await Task.sleep(for: .milliseconds(5))
@@ -197,7 +197,7 @@ import Testing
         let server = try await TestServer.start()
         let long = request(["max_tokens": 400, "ignore_eos": true, "stream": true])
         async let running = server.post("/v1/completions", long)
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while try await server.metric("vllm:num_requests_running") != 1 {
             try #require(ContinuousClock.now < deadline)
             try await Task.sleep(for: .milliseconds(2))

@@ -29,7 +29,7 @@ extension StreamSamples {
         case .messages:
             object["messages"] = [["role": "user", "content": "x"]]
             object["max_tokens"] = 8
-            let translation = try MessagesRequest.translate(.object(object))
+            let translation = try MessagesRequest.translate(.object(object), for: .sample)
             options = try ChatCompletionRequest(translation, for: .sample).options
             formatter = translation.formatter
         case .embeddings:
@@ -39,7 +39,7 @@ extension StreamSamples {
             formatter = EmbeddingFormatter(encoding: request.encoding)
         case .responses:
             object["input"] = "x"
-            let translation = try ResponsesRequest.translate(.object(object))
+            let translation = try ResponsesRequest.translate(.object(object), for: .sample)
             options = try ChatCompletionRequest(translation, for: .sample).options
             formatter = translation.formatter
         }

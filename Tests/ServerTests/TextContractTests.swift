@@ -16,9 +16,12 @@ import Testing
         document = try OpenAPIDocument.load()
         validator = SchemaValidator(document: document)
         text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
-        model = ServedModel(
+        var model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
+        // The document says what is read; what is not is ignored otherwise.
+        model.refusesUnknownParameters = true
+        self.model = model
     }
 
     private func answer(_ endpoint: TextEndpoint, _ body: JSONValue) throws(APIError) -> JSONValue {
@@ -86,6 +89,7 @@ extension TextEndpoint {
         case .detokenize: "/detokenize"
         case .chatPrompt: "/v1/chat/completions/render"
         case .messageTokens: "/v1/messages/count_tokens"
+        case .responseTokens: "/v1/responses/input_tokens"
         }
     }
 }

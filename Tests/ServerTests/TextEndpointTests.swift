@@ -80,7 +80,7 @@ import Testing
         for (path, body, param) in [
             ("/tokenize", [:], "prompt"), ("/tokenize", ["prompt": 5], "prompt"),
             ("/tokenize", ["prompt": "a", "messages": []], "prompt"), ("/tokenize", ["messages": []], "messages"),
-            ("/tokenize", ["prompt": "a", "more": 1], "more"), ("/tokenize", ["prompt": "a", "model": "b"], "model"),
+            ("/tokenize", ["prompt": "a", "model": "b"], "model"),
             ("/tokenize", ["prompt": "a", "return_token_strs": 1], "return_token_strs"),
             ("/detokenize", [:], "tokens"), ("/detokenize", ["tokens": ["a"]], "tokens[0]"),
             ("/detokenize", ["tokens": [1, 3072]], "tokens[1]"), ("/detokenize", ["tokens": [-1]], "tokens[0]"),

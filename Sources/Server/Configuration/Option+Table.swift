@@ -162,6 +162,13 @@ extension ServerConfiguration.Option {
         case .webUi:
             .init(
                 .network, .switch, standard: .value("true"), "Serve the web chat UI at `/`.", aliases: ["web-page"])
+        case .strictParameters:
+            .init(
+                .network, .switch, standard: .value("false"),
+                """
+                Refuse request parameters that the server does not know or cannot honour. Without it they are ignored if they do \
+                not change the answer, and the response header `x-ignored` names them.
+                """)
         case .apiKey:
             .init(
                 .security, .text, "key", standard: .described("none: no authentication"),

@@ -6,7 +6,7 @@ extension ServerConfiguration {
             specMethod, specTokens
         case maxNumSeqs, maxNumBatchedTokens, maxInterTokenLatency, maxNumQueuedSeqs, maxNumQueuedTokens, maxQueueWait,
             watchdogTimeout, shutdownTimeout
-        case host, port, maxConnections, maxBodyMemory, webUi
+        case host, port, maxConnections, maxBodyMemory, webUi, strictParameters
         case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, sslCertfile, sslKeyfile, sslCaCerts, allowedHosts,
             allowedOrigins, metricsAccess
         case logLevel, logFormat, metricsCompat, config

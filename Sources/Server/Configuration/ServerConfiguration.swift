@@ -60,6 +60,8 @@ public struct ServerConfiguration: Sendable {
     public var metricsIncludeOldNames: Bool
     /// Whether the web chat UI is served at `/`.
     public var servesPage: Bool
+    /// Whether parameters that the server does without are refused instead of ignored.
+    public var refusesUnknownParameters: Bool
     /// Whether special tokens in the messages of users and tools are parsed, instead of being encoded as plain text.
     public var trustsUserContent: Bool
     public var logLevel: Logger.Level
@@ -143,6 +145,7 @@ public struct ServerConfiguration: Sendable {
         metricsNeedKey = try options.choice(.metricsAccess) == MetricsAccess.key
         metricsIncludeOldNames = try options.bool(.metricsCompat)
         servesPage = try options.bool(.webUi)
+        refusesUnknownParameters = try options.bool(.strictParameters)
         logLevel = try options.choice(.logLevel)
         logFormat = try options.choice(.logFormat)
         try readKeys(options)

@@ -4,11 +4,14 @@ import JSON
 
 /// Writes replies as Anthropic's Messages API does: content blocks, and events named after what happens to them.
 struct MessagesFormatter: ItemizedFormatter {
+    /// The token limit that the client gave; nil: none.
+    var maxTokens: Int?
+
     func body(of response: ResponseState) -> JSONValue {
         var message = Self.message(response)
         message["content"] = .array(
             response.items.enumerated().map { Self.block($1, number: $0, response.head) })
-        for (name, value) in Self.end(response.items, response.finish) { message[name] = value }
+        for (name, value) in end(response, response.finish) { message[name] = value }
         return .object(message)
     }
 
@@ -38,7 +41,7 @@ struct MessagesFormatter: ItemizedFormatter {
     func end(_ response: ResponseState, _ finish: FinishReason, to output: inout [UInt8]) {
         write(
             [
-                "type": "message_delta", "delta": .object(Self.end(response.items, finish)),
+                "type": "message_delta", "delta": .object(end(response, finish)),
                 "usage": Self.json(response.usage),
             ], to: &output)
         write(["type": "message_stop"], to: &output)
@@ -67,12 +70,17 @@ extension MessagesFormatter {
         ]
     }
 
-    private static func end(_ items: [OutputItem], _ finish: FinishReason) -> JSONObject {
-        let calls = items.contains {
+    private func end(_ response: ResponseState, _ finish: FinishReason) -> JSONObject {
+        let calls = response.items.contains {
             if case .call = $0.kind { true } else { false }
         }
         switch finish {
-        case .length: return ["stop_reason": "max_tokens", "stop_sequence": .null]
+        case .length:
+            // A reply that is shorter than the client allowed was cut by the context.
+            let isFull = maxTokens.map { response.usage.completionTokens < $0 } ?? true
+            return [
+                "stop_reason": .string(isFull ? "model_context_window_exceeded" : "max_tokens"), "stop_sequence": .null,
+            ]
         case .stop(.string(let text)): return ["stop_reason": "stop_sequence", "stop_sequence": .string(text)]
         default: return ["stop_reason": calls ? "tool_use" : "end_turn", "stop_sequence": .null]
         }
@@ -110,6 +118,9 @@ extension APIError {
     func anthropicJSON(requestID: String) -> JSONValue {
         var error = json["error"]?.object ?? [:]
         error["type"] = .string(anthropicType)
+        if case .unsupportedThread = self {
+            error["details"] = ["error_code": "thread_unsupported_request", "unsupported": ["thread"]]
+        }
         return ["type": "error", "error": .object(error), "request_id": .string(requestID)]
     }
 

@@ -6,10 +6,14 @@ import JSON
 struct ResponsesFormatter: ItemizedFormatter {
     /// What a response says of its request.
     private let echo: JSONObject
+    /// What the client knows the tools as.
+    private let tools: ToolSet
+    /// Of the call that is streamed, if it is one of a custom tool.
+    private var customInput = CustomToolInput()
     private var sequenceNumber = 0
 
     /// - Parameter request: the body of the request.
-    init(request: JSONValue) {
+    init(request: JSONValue, tools: ToolSet = ToolSet()) {
         var echo: JSONObject = [
             "instructions": .null, "max_output_tokens": .null, "max_tool_calls": .null, "metadata": [:],
             "parallel_tool_calls": true, "previous_response_id": .null,
@@ -21,7 +25,9 @@ struct ResponsesFormatter: ItemizedFormatter {
             // Detached, since the formatter outlives the request's text.
             if let value = request[name], !value.isNull { echo[name] = value.detached }
         }
+        echo["store"] = nil
         self.echo = echo
+        self.tools = tools.namesOnly
     }
 
     var memoryBytes: Int { JSONValue.object(echo).memoryBytes }
@@ -42,8 +48,9 @@ struct ResponsesFormatter: ItemizedFormatter {
         write(
             [
                 "type": "response.output_item.added", "output_index": .integer(number),
-                "item": Self.item(item, number: number, head, status: "in_progress", isEmpty: true),
+                "item": json(of: item, number: number, head, status: "in_progress", isEmpty: true),
             ], to: &output)
+        customInput = CustomToolInput()
         guard item.kind != .reasoning, let part = Self.part(item) else { return }
         write(["type": "response.content_part.added", "part": part], about: item, number, head, to: &output)
     }
@@ -52,6 +59,11 @@ struct ResponsesFormatter: ItemizedFormatter {
         let item = response.items[number]
         var event: JSONObject = ["type": .string(item.kind.event + ".delta"), "delta": .string(text)]
         if item.kind == .text { event["logprobs"] = [] }
+        if isCustom(item) {
+            let input = customInput.append(text)
+            guard !input.isEmpty else { return }
+            (event["type"], event["delta"]) = ("response.custom_tool_call_input.delta", .string(input))
+        }
         write(event, about: item, number, response.head, to: &output)
     }
 
@@ -59,7 +71,13 @@ struct ResponsesFormatter: ItemizedFormatter {
         let (item, head) = (response.items[number], response.head)
         var event: JSONObject = ["type": .string(item.kind.event + ".done")]
         switch item.kind {
-        case .call(_, let name): (event["name"], event["arguments"]) = (.string(name), .string(item.text))
+        case .call where isCustom(item):
+            event["type"] = "response.custom_tool_call_input.done"
+            event["input"] = .string(CustomToolInput.text(of: item.text))
+        case .call(_, let name):
+            var shown = JSONObject()
+            describe(item, name, &shown, callID: "")
+            (event["name"], event["arguments"]) = (shown["name"], .string(item.text))
         case .reasoning: event["text"] = .string(item.text)
         case .text: (event["text"], event["logprobs"]) = (.string(item.text), [])
         }
@@ -70,7 +88,7 @@ struct ResponsesFormatter: ItemizedFormatter {
         write(
             [
                 "type": "response.output_item.done", "output_index": .integer(number),
-                "item": Self.item(item, number: number, head, status: "completed"),
+                "item": json(of: item, number: number, head, status: "completed"),
             ], to: &output)
     }
 
@@ -103,7 +121,7 @@ extension ResponsesFormatter {
         response["output"] = .array(
             items.enumerated().map { number, item in
                 let status = isCut && number == items.count - 1 ? "incomplete" : "completed"
-                return Self.item(item, number: number, head, status: status)
+                return json(of: item, number: number, head, status: status)
             })
         for (name, value) in echo { response[name] = value }
         response["service_tier"] = "default"
@@ -126,11 +144,11 @@ extension ResponsesFormatter {
     }
 
     /// - Parameter isEmpty: whether its content is not there yet.
-    private static func item(
-        _ item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false
+    private func json(
+        of item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false
     ) -> JSONValue {
-        var json: JSONObject = ["id": id(item, number: number, head), "status": .string(status)]
-        let content: JSONValue = isEmpty ? [] : .array([part(item)].compactMap(\.self))
+        var json: JSONObject = ["id": Self.id(item, number: number, head), "status": .string(status)]
+        let content: JSONValue = isEmpty ? [] : .array([Self.part(item)].compactMap(\.self))
         switch item.kind {
         case .reasoning:
             json["type"] = "reasoning"
@@ -140,13 +158,32 @@ extension ResponsesFormatter {
             json["type"] = "message"
             json["role"] = "assistant"
             json["content"] = content
-        case .call(_, let name):
-            json["type"] = "function_call"
-            json["call_id"] = .string("call_\(head.requestID)_\(number)")
-            json["name"] = .string(name)
-            json["arguments"] = .string(item.text)
+        case .call(_, let name): describe(item, name, &json, callID: "call_\(head.requestID)_\(number)")
         }
         return .object(json)
+    }
+
+    /// A call as the client knows its tool.
+    private func describe(_ item: OutputItem, _ name: String, _ json: inout JSONObject, callID: String) {
+        json["type"] = "function_call"
+        json["call_id"] = .string(callID)
+        json["name"] = .string(name)
+        switch tools.origin(of: name) {
+        case .custom:
+            json["type"] = "custom_tool_call"
+            json["input"] = .string(CustomToolInput.text(of: item.text))
+        case .member(let namespace, let member):
+            json["name"] = .string(member)
+            json["namespace"] = .string(namespace)
+            json["arguments"] = .string(item.text)
+        case .function: json["arguments"] = .string(item.text)
+        }
+    }
+
+    /// Whether the item is a call of a custom tool.
+    private func isCustom(_ item: OutputItem) -> Bool {
+        guard case .call(_, let name) = item.kind else { return false }
+        return tools.origin(of: name) == .custom
     }
 
     /// The content of an item that has one.

@@ -2,15 +2,21 @@ import JSON
 
 /// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
 /// checked already, so that errors name what the client wrote.
-package struct ChatTranslation: Sendable {
+package struct ChatTranslation {
     /// The body of a chat completion request.
     var body: JSONObject
+    /// The tools and what the reply may do with them.
+    let tools: ToolSet
     /// What the reply has to be like.
     var structuredOutput: StructuredOutput?
     /// How the reply is written.
     var formatter: any ResponseFormatter
     /// The parameter that holds the conversation.
     var promptParameter: String
+    /// Whether a token limit beyond the room that the prompt leaves is that room.
+    var clampsMaxTokens = false
+    /// What the request has that the server does without.
+    let policy: ParameterPolicy
 
     /// Parameters of chat completions that other APIs take under the same names, their own and ours.
     static let sharedParameters = [
@@ -19,21 +25,30 @@ package struct ChatTranslation: Sendable {
     ]
 
     init(
-        _ reader: inout FieldReader, messages: [JSONValue], promptParameter: String, formatter: any ResponseFormatter
+        _ reader: inout FieldReader, messages: [JSONValue], tools: ToolSet, promptParameter: String,
+        formatter: any ResponseFormatter
     ) {
         body = ["messages": .array(messages)]
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter
+        policy = reader.policy
         self.formatter = formatter
+        self.tools = tools
     }
 }
 
 extension ChatCompletionRequest {
     /// - Throws: the `APIError` that names the first parameter at fault.
     package init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
-        try self.init(.object(translation.body), for: model)
+        // A body of ours, of which nothing is to be told.
+        try self.init(
+            .object(translation.body), for: model, ParameterPolicy(isStrict: true), tools: translation.tools)
+        ignored = translation.policy.ignored
         promptParameter = translation.promptParameter
+        options.clampsMaxTokens = translation.clampsMaxTokens
         guard let structuredOutput = translation.structuredOutput else { return }
-        if !mustCall { options.structuredOutput = structuredOutput }
+        options.structuredOutput = structuredOutput
+        try preferCall(translation.policy)
+        ignored = translation.policy.ignored
     }
 }

@@ -32,6 +32,7 @@ extension Metrics {
         writeSteps(moment, to: &text)
         for counter in [accepted, finished, rejected, rateLimited] { text.write(counter) }
         keys.write(to: &text)
+        ignoredParameters.write(to: &text)
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,
             decodeTime, promptLength, computedPromptLength, generationLength,

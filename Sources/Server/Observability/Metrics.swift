@@ -27,6 +27,7 @@ struct Metrics: Sendable {
         "Number of requests rejected with 429 by the rate limit that was reached.",
         label: "limit", values: ["requests", "tokens"])
     var keys = KeyUsage()
+    var ignoredParameters = IgnoredParameterCounts()
     var timeToFirstToken = Histogram(
         "vllm:time_to_first_token_seconds", "Time from the arrival of a request to the first token of a sequence.",
         bounds: firstTokenBounds)

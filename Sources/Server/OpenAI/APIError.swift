@@ -16,6 +16,8 @@ package enum APIError: Error, Hashable, Sendable {
     case unsupported(param: String)
     /// A parameter that nobody knows.
     case unrecognized(param: String)
+    /// A conversation of Anthropic's that the server would have to keep.
+    case unsupportedThread
     /// The model's folder has no tokenizer (or chat template), so the request cannot be turned into tokens.
     case textUnavailable(param: String, message: String)
     case modelNotFound(String)
@@ -65,7 +67,7 @@ package enum APIError: Error, Hashable, Sendable {
 extension APIError {
     var status: HTTPResponse.Status {
         switch self {
-        case .malformedJSON, .invalid, .missing, .unsupported, .unrecognized, .textUnavailable,
+        case .malformedJSON, .invalid, .missing, .unsupported, .unrecognized, .unsupportedThread, .textUnavailable,
             .contextLengthExceeded, .promptTooLong, .template, .malformedContent:
             .badRequest
         case .modelNotFound, .notFound: .notFound
@@ -100,6 +102,7 @@ extension APIError {
             .contextLengthExceeded(let param, _, _, _), .promptTooLong(let param, _, _):
             param
         case .modelNotFound: "model"
+        case .unsupportedThread: "thread"
         case .template: "messages"
         default: nil
         }
@@ -110,7 +113,7 @@ extension APIError {
         case .malformedJSON: "invalid_json"
         case .invalid: "invalid_value"
         case .missing: "missing_required_parameter"
-        case .unsupported: "unsupported_parameter"
+        case .unsupported, .unsupportedThread: "unsupported_parameter"
         case .unrecognized: "unknown_parameter"
         case .textUnavailable: "text_unavailable"
         case .modelNotFound: "model_not_found"
@@ -184,6 +187,7 @@ extension APIError {
         case .invalid(_, let message), .textUnavailable(_, let message): message
         case .missing(let param): "The parameter '\(param)' is required."
         case .unsupported(let param): "The parameter '\(param.excerpt)' is not supported yet."
+        case .unsupportedThread: "The parameter 'thread' is not supported: send the whole conversation in 'messages'."
         case .unrecognized(let param): "Unrecognized request argument supplied: \(param.excerpt)"
         case .unauthorized(isMissing: true):
             "An API key is required: 'Authorization: Bearer KEY' or 'x-api-key: KEY'."

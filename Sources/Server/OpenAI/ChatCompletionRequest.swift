@@ -6,14 +6,8 @@ package struct ChatCompletionRequest: Sendable {
     /// At least one.
     var messages: [ChatMessage]
     var options: GenerationOptions
-    /// The tools that the template shows to the model, as the client wrote them; none when `tool_choice` is `none`.
-    var tools: [JSONValue]
-    /// Whether the reply has to be calls.
-    var mustCall = false
-    /// The only tool that it may call, by name.
-    var namedTool: String?
-    /// Whether a reply may call several tools.
-    var callsInParallel = true
+    /// The tools and what the reply may do with them.
+    var toolSet: ToolSet
     /// Whether the reply shows the model's reasoning.
     var includesReasoning: Bool
     /// Whether the template ends with the beginning of an assistant's turn.
@@ -24,12 +18,23 @@ package struct ChatCompletionRequest: Sendable {
     var documents: [JSONValue]
     /// More variables for the template.
     var templateArguments: JSONObject
+    /// What the request has that the server does without.
+    var ignored = IgnoredParameters()
     /// The parameter that errors about the conversation name.
     var promptParameter = "messages"
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body)
+        try self.init(body, for: model, model.parameterPolicy)
+    }
+
+    /// - Parameters:
+    ///   - policy: of the request that `body` is the translation of, or of its own.
+    ///   - givenTools: those of the request that `body` is the translation of; nil: they are in the body.
+    init(
+        _ body: JSONValue, for model: ServedModel, _ policy: ParameterPolicy, tools givenTools: ToolSet? = nil
+    ) throws(APIError) {
+        var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let messages = try reader.array("messages") else { throw .missing(param: "messages") }
         guard model.hasTokenizer, model.hasChatTemplate else {
@@ -42,22 +47,26 @@ package struct ChatCompletionRequest: Sendable {
         options.maxTokens = try Self.maxTokens(&reader)
         options.logprobs = try Self.logprobs(&reader)
         self.messages = try ChatMessage.decode(
-            messages, at: "messages", vocabularySize: model.vocabularySize)
-        tools = try Self.tools(&reader)
-        callsInParallel = try reader.bool("parallel_tool_calls") ?? true
+            messages, at: "messages", vocabularySize: model.vocabularySize, policy)
         includesReasoning = try reader.bool("include_reasoning") ?? true
         options.thinkingTokens = try reader.integer("thinking_token_budget", in: 0...Int.max)
-        let effort = try reader.word("reasoning_effort", among: Self.reasoningEfforts)
+        options.requiresThinkingBound = options.thinkingTokens != nil
+        let reasoning = try ReasoningRequest(&reader)
+        // A client of these names cannot know whether the model reasons; one that does not keeps any budget.
+        options.thinkingTokens = options.thinkingTokens ?? reasoning.budget
+        if reasoning.isHidden { includesReasoning = false }
         continuesFinalMessage = try reader.bool("continue_final_message") ?? false
         addsGenerationPrompt = try reader.bool("add_generation_prompt") ?? !continuesFinalMessage
         documents = try Self.documents(&reader)
-        templateArguments = try Self.templateArguments(&reader, effort: effort)
-        try readToolChoice(&reader)
+        templateArguments = try Self.templateArguments(&reader, reasoning)
+        if let givenTools { toolSet = givenTools } else { toolSet = try ToolSet(&reader, .chat) }
+        try preferCall(policy)
         try Self.checkOutputKinds(&reader)
         try reader.refuse("echo", unless: [false])
         try reader.refuse("best_of", unless: [.integer(options.choices)])
         try checkFinalMessage()
         try reader.finish()
+        ignored = policy.ignored
     }
 
     /// What the chat template is rendered with.
@@ -107,16 +116,19 @@ extension ChatCompletionRequest {
         return documents
     }
 
-    /// `max_completion_tokens` and its older name.
+    /// `max_completion_tokens`, its older name and llama.cpp's; -1 is another way to say "as many as fit".
     private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
-        let new = try reader.integer("max_completion_tokens", in: 1...Int.max)
-        let old = try reader.integer("max_tokens", in: 1...Int.max)
-        if let new, let old, new != old {
-            throw .invalid(
-                param: "max_tokens",
-                message: "'max_tokens' is \(old) but 'max_completion_tokens' is \(new); give one of them.")
+        var limit: (name: String, tokens: Int)?
+        for name in ["max_completion_tokens", "max_tokens", "n_predict"] {
+            guard let tokens = try reader.tokenLimit(name, atLeast: 1) else { continue }
+            if let limit, limit.tokens != tokens {
+                throw .invalid(
+                    param: name,
+                    message: "'\(name)' is \(tokens) but '\(limit.name)' is \(limit.tokens); give one of them.")
+            }
+            limit = (name, tokens)
         }
-        return new ?? old
+        return limit.flatMap { $0.tokens < 0 ? nil : $0.tokens }
     }
 
     private static func logprobs(_ reader: inout FieldReader) throws(APIError) -> Int? {
@@ -128,66 +140,31 @@ extension ChatCompletionRequest {
         return isOn ? top ?? 0 : nil
     }
 
+    /// The tools that the template shows to the model.
+    var tools: [JSONValue] { toolSet.definitions }
     /// The tools that the reply may call.
-    var callableTools: [JSONValue] {
-        guard let namedTool else { return tools }
-        return tools.filter { $0["function"]?["name"]?.string == namedTool }
-    }
+    var callableTools: [JSONValue] { toolSet.callable }
+    /// Whether the reply has to be calls.
+    var mustCall: Bool { toolSet.mustCall }
+    /// The only tool that it may call, by name.
+    var namedTool: String? { toolSet.namedTool }
+    /// Whether a reply may call several tools.
+    var callsInParallel: Bool { toolSet.callsInParallel }
 
-    private static func tools(_ reader: inout FieldReader) throws(APIError) -> [JSONValue] {
-        let tools = Array(try reader.array("tools") ?? [])
-        for (index, tool) in tools.enumerated() { try checkTool(tool, at: "tools[\(index)]") }
-        return tools
-    }
-
-    private mutating func readToolChoice(_ reader: inout FieldReader) throws(APIError) {
-        switch reader.value("tool_choice") {
-        case nil, "auto": return
-        case "none": tools = []
-        case "required": mustCall = true
-        case .object(let object):
-            var choice = try FieldReader(.object(object), at: "tool_choice")
-            guard try choice.word("type", among: ["function"]) != nil else { throw .missing(param: "tool_choice.type") }
-            guard let value = choice.value("function") else { throw .missing(param: "tool_choice.function") }
-            try choice.finish()
-            var function = try FieldReader(value, at: "tool_choice.function")
-            guard let name = try function.string("name") else { throw .missing(param: "tool_choice.function.name") }
-            try function.finish()
-            guard tools.contains(where: { $0["function"]?["name"]?.string == name }) else {
-                throw .invalid(
-                    param: "tool_choice.function.name",
-                    message: "'tool_choice.function.name' is '\(name.excerpt)', which is not among the tools.")
-            }
-            (mustCall, namedTool) = (true, name)
-        case let value?:
-            throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
+    /// A call that is asked for wins over a format of the answer.
+    mutating func preferCall(_ policy: ParameterPolicy) throws(APIError) {
+        guard mustCall, let structuredOutput = options.structuredOutput else { return }
+        try policy.ignore(structuredOutput.param) {
+            .invalid(
+                param: structuredOutput.param,
+                message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
         }
-        guard mustCall else { return }
-        guard !tools.isEmpty else {
-            throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
-        }
-        // The reply is a call, so there is no answer that could be like anything.
         options.structuredOutput = nil
     }
 
-    private static func checkTool(_ tool: JSONValue, at path: String) throws(APIError) {
-        var reader = try FieldReader(tool, at: path)
-        guard try reader.word("type", among: ["function"]) != nil else { throw .missing(param: "\(path).type") }
-        guard let value = reader.value("function") else { throw .missing(param: "\(path).function") }
-        try reader.finish()
-        var function = try FieldReader(value, at: "\(path).function")
-        guard try function.string("name") != nil else { throw .missing(param: "\(path).function.name") }
-        _ = try function.string("description")
-        _ = try function.object("parameters")
-        _ = try function.bool("strict")
-        try function.finish()
-    }
-
-    static let reasoningEfforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-    /// - Parameter effort: how much the model is to reason. Templates know the word itself, or whether at all.
+    /// - Parameter reasoning: how much the model is to reason. Templates know the word itself, or whether at all.
     private static func templateArguments(
-        _ reader: inout FieldReader, effort: String?
+        _ reader: inout FieldReader, _ reasoning: ReasoningRequest
     ) throws(APIError) -> JSONObject {
         var arguments = try reader.object("chat_template_kwargs") ?? [:]
         for name in ["messages", "tools", "documents", "add_generation_prompt"] where arguments[name] != nil {
@@ -195,9 +172,11 @@ extension ChatCompletionRequest {
                 param: "chat_template_kwargs.\(name)",
                 message: "'\(name)' is a parameter of the request itself and not for 'chat_template_kwargs'.")
         }
-        if let effort {
-            if arguments["reasoning_effort"] == nil { arguments["reasoning_effort"] = .string(effort) }
-            if arguments["enable_thinking"] == nil { arguments["enable_thinking"] = .bool(effort != "none") }
+        if let effort = reasoning.effort, arguments["reasoning_effort"] == nil {
+            arguments["reasoning_effort"] = .string(effort)
+        }
+        if let isEnabled = reasoning.isEnabled, arguments["enable_thinking"] == nil {
+            arguments["enable_thinking"] = .bool(isEnabled)
         }
         return arguments
     }

@@ -29,28 +29,32 @@ struct ChatMessage: Sendable, Hashable {
     ///
     /// - Parameter vocabularySize: token ids are below it.
     static func decode(
-        _ values: JSONArray, at path: String, vocabularySize: Int
+        _ values: JSONArray, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
     ) throws(APIError) -> [ChatMessage] {
         guard !values.isEmpty else {
             throw .invalid(param: path, message: "'\(path)' must hold at least one message.")
         }
         var messages: [ChatMessage] = []
         for (index, value) in values.enumerated() {
-            messages.append(try ChatMessage(value, at: "\(path)[\(index)]", vocabularySize: vocabularySize))
+            messages.append(try ChatMessage(value, at: "\(path)[\(index)]", vocabularySize: vocabularySize, policy))
         }
         return messages
     }
 
-    init(_ value: JSONValue, at path: String, vocabularySize: Int) throws(APIError) {
-        var reader = try FieldReader(value, at: path)
+    init(
+        _ value: JSONValue, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
+    ) throws(APIError) {
+        var reader = try FieldReader(value, at: path, policy)
         let word = try reader.word("role", among: Role.allCases.map(\.rawValue))
         guard let role = word.flatMap(Role.init(rawValue:)) else { throw .missing(param: "\(path).role") }
         self.role = role
         name = try reader.string("name")
         if let value = reader.value("content") {
-            content = try Self.text(of: value, at: "\(path).content")
+            var reading = MessageContent(policy)
+            content = try reading.text(of: value, at: "\(path).content", in: role == .tool ? .toolOutput : .message)
         } else {
-            guard role == .assistant else { throw .missing(param: "\(path).content") }
+            // A tool may have nothing to say.
+            guard role == .assistant || role == .tool else { throw .missing(param: "\(path).content") }
             content = ""
         }
         switch role {
@@ -80,30 +84,6 @@ struct ChatMessage: Sendable, Hashable {
 }
 
 extension ChatMessage {
-    /// A string, or text parts joined by line feeds.
-    private static func text(of value: JSONValue, at path: String) throws(APIError) -> String {
-        switch value {
-        case .string(let text): return text
-        case .array(let parts):
-            var texts: [String] = []
-            for (index, part) in parts.enumerated() { texts.append(try text(ofPart: part, at: "\(path)[\(index)]")) }
-            return texts.joined(separator: "\n")
-        default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
-        }
-    }
-
-    private static func text(ofPart part: JSONValue, at path: String) throws(APIError) -> String {
-        var reader = try FieldReader(part, at: path)
-        guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
-        guard type == "text" else {
-            throw .invalid(
-                param: path, message: "'\(path)' is a part of type '\(type.excerpt)'; this model reads text only.")
-        }
-        guard let text = try reader.string("text") else { throw .missing(param: "\(path).text") }
-        try reader.finish()
-        return text
-    }
-
     /// What replies of this and other servers carry, since clients send them back whole.
     private mutating func readAssistant(
         _ reader: inout FieldReader, _ vocabularySize: Int
@@ -111,29 +91,34 @@ extension ChatMessage {
         if let ids = reader.value("token_ids") {
             tokenIDs = try ids.requireTokenIDs(below: vocabularySize, at: reader.path(to: "token_ids"))
         }
-        let reasoning = try reader.string("reasoning")
+        // Some clients keep an object under this name.
+        let reasoning = reader.value("reasoning")?.string
         self.reasoning = try reader.string("reasoning_content") ?? reasoning
         if let calls = try reader.array("tool_calls") {
             for (index, call) in calls.enumerated() {
-                toolCalls.append(try ToolCall(call, at: "\(reader.path(to: "tool_calls"))[\(index)]"))
+                toolCalls.append(
+                    try ToolCall(call, at: "\(reader.path(to: "tool_calls"))[\(index)]", reader.policy))
             }
         }
-        try reader.refuse("refusal", unless: [""])
-        try reader.refuse("annotations", unless: [[]])
+        // Where the model refused, its refusal is what it said.
+        let refusal = reader.value("refusal")?.string
+        if content.isEmpty, let refusal { content = refusal }
+        _ = reader.value("annotations")
     }
 }
 
 extension ChatMessage.ToolCall {
-    init(_ value: JSONValue, at path: String) throws(APIError) {
-        var reader = try FieldReader(value, at: path)
+    init(_ value: JSONValue, at path: String, _ policy: ParameterPolicy) throws(APIError) {
+        var reader = try FieldReader(value, at: path, policy)
         guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
-        guard try reader.word("type", among: ["function"]) != nil else { throw .missing(param: "\(path).type") }
+        // Some clients leave it out.
+        _ = try reader.word("type", among: ["function"])
         guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
         // Where the call stood in a stream; clients that collect one keep it.
         _ = try reader.integer("index", in: 0...Int.max)
         try reader.finish()
         let path = "\(path).function"
-        var body = try FieldReader(function, at: path)
+        var body = try FieldReader(function, at: path, policy)
         guard let name = try body.string("name") else { throw .missing(param: "\(path).name") }
         guard let given = body.value("arguments") else { throw .missing(param: "\(path).arguments") }
         let arguments: JSONValue

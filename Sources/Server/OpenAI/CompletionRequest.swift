@@ -11,14 +11,20 @@ package struct CompletionRequest: Sendable {
     /// At least one.
     var prompts: [Prompt]
     var options: GenerationOptions
+    /// What the request has that the server does without.
+    private(set) var ignored = IgnoredParameters()
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body)
+        let policy = model.parameterPolicy
+        var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let prompt = reader.value("prompt") else { throw .missing(param: "prompt") }
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: true)
-        options.maxTokens = try reader.integer("max_tokens", in: 0...Int.max)
+        // -1 is another way to say "as many as fit", 16 what OpenAI generates where nothing is said.
+        if let limit = try reader.tokenLimit("max_tokens", atLeast: 0) {
+            (options.maxTokens, options.fillsContext) = limit < 0 ? (nil, true) : (limit, false)
+        }
         options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
         options.echoesPrompt = try reader.bool("echo") ?? false
         options.candidates = try Self.candidates(&reader, options)
@@ -29,6 +35,7 @@ package struct CompletionRequest: Sendable {
             try reader.refuse(name, unless: harmless)
         }
         try reader.finish()
+        ignored = policy.ignored
         let sequences = prompts.count * options.candidates
         guard sequences <= GenerationOptions.maximumSequences else {
             let limit = GenerationOptions.maximumSequences

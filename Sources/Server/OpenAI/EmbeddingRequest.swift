@@ -14,6 +14,8 @@ struct EmbeddingRequest: Sendable {
     var inputs: [CompletionRequest.Prompt]
     var encoding: Encoding
     var options: GenerationOptions
+    /// What the request has that the server does without.
+    private(set) var ignored = IgnoredParameters()
 
     /// Parameters of completions that say something of an embedding too.
     private static let sharedParameters = [
@@ -22,7 +24,8 @@ struct EmbeddingRequest: Sendable {
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body)
+        let policy = model.parameterPolicy
+        var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let input = reader.value("input") else { throw .missing(param: "input") }
         let word = try reader.word("encoding_format", among: Encoding.allCases.map(\.rawValue))
@@ -37,12 +40,13 @@ struct EmbeddingRequest: Sendable {
         }
         var shared = JSONObject()
         for name in Self.sharedParameters { shared[name] = reader.value(name) }
-        var sharedReader = try FieldReader(.object(shared))
+        var sharedReader = try FieldReader(.object(shared), policy)
         options = try GenerationOptions(reading: &sharedReader, for: model, addsSpecialTokens: true)
         options.maxTokens = 0
         options.embedsPrompts = true
         inputs = try CompletionRequest.prompts(input, at: "input", for: model)
         try reader.finish()
+        ignored = policy.ignored
         guard inputs.count <= GenerationOptions.maximumSequences else {
             let limit = GenerationOptions.maximumSequences
             throw .invalid(param: "input", message: "'input' must have at most \(limit) texts, not \(inputs.count).")

@@ -2,22 +2,24 @@ import JSON
 
 /// Reads the members of one JSON object of a request by name and type.
 ///
-/// `null` is the same as absent. What nobody read by the end is refused by ``finish()``: a parameter is honoured or
-/// refused, never ignored.
+/// `null` is the same as absent. What nobody read by the end is left to the ``ParameterPolicy`` by ``finish()``: ignored and
+/// told, or refused.
 struct FieldReader {
+    let policy: ParameterPolicy
     private let object: JSONObject
     /// Where the object stands in the body; empty for the body itself.
     private let path: String
     /// The names that were read; only the keys count.
     private var known = JSONObject()
 
-    init(_ value: JSONValue, at path: String = "") throws(APIError) {
+    init(_ value: JSONValue, at path: String = "", _ policy: ParameterPolicy) throws(APIError) {
         guard let object = value.object else {
             guard path.isEmpty else { throw .wrongType(value, at: path, expected: "an object") }
             throw .invalid(param: nil, message: "The request body must be a JSON object, not \(value.summary).")
         }
         self.object = object
         self.path = path
+        self.policy = policy
     }
 
     /// Where the member `name` stands in the body, as errors name it.
@@ -59,6 +61,13 @@ struct FieldReader {
         return try value.requireInteger(in: range, at: path(to: name))
     }
 
+    /// A number of tokens, or -1 for "no limit".
+    mutating func tokenLimit(_ name: String, atLeast least: Int) throws(APIError) -> Int? {
+        guard let value = value(name) else { return nil }
+        if value == -1 { return -1 }
+        return try value.requireInteger(in: least...Int.max, at: path(to: name))
+    }
+
     /// - Parameter isOpen: whether the lower bound itself is outside.
     mutating func number(
         _ name: String, in range: ClosedRange<Double>, isOpen: Bool = false
@@ -78,14 +87,33 @@ struct FieldReader {
         return object
     }
 
+    /// The reader of a member that is an object.
+    mutating func reader(_ name: String) throws(APIError) -> FieldReader? {
+        guard let value = value(name) else { return nil }
+        return try FieldReader(value, at: path(to: name), policy)
+    }
+
+    /// Does without a parameter, and tells so unless it says nothing new. Refused where the server is strict.
+    mutating func ignore(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
+        guard let value = value(name), !harmless.contains(value) else { return }
+        try policy.ignoreUnsupported(path(to: name))
+    }
+
     /// Accepts a parameter only when it is absent or says nothing new.
     mutating func refuse(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
         guard let value = value(name), !harmless.contains(value) else { return }
         throw .unsupported(param: path(to: name))
     }
 
-    /// Refuses the first member that was not read and is not null.
+    /// Leaves each member that was not read and is not null to the policy.
     func finish() throws(APIError) {
+        for (name, value) in object where known[name] == nil && !value.isNull {
+            try policy.ignoreUnknown(path(to: name.excerpt))
+        }
+    }
+
+    /// Refuses the first member that was not read and is not null: where each says what the answer must be like.
+    func finishStrictly() throws(APIError) {
         for (name, value) in object where known[name] == nil && !value.isNull {
             throw .unrecognized(param: path(to: name.excerpt))
         }
@@ -101,6 +129,9 @@ extension JSONValue {
     ///
     /// - Throws: `APIError.malformedJSON`, also for what is beyond ``requestLimits``.
     init(requestBody bytes: [UInt8]) throws(APIError) {
+        // Some programs begin with a byte order mark, which RFC 8259, section 8.1, allows to ignore.
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
         do throws(JSONError) { self = try JSONValue(parsing: bytes, limits: Self.requestLimits) } catch {
             throw .malformedJSON(error)
         }

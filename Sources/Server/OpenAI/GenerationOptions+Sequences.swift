@@ -70,11 +70,13 @@ extension GenerationOptions {
         }
         let limit = model.maxModelLength
         let room = limit - promptTokens
+        var maxTokens = maxTokens
+        if clampsMaxTokens { maxTokens = maxTokens.map { min($0, max(room, 1)) } }
         guard room >= 0, maxTokens ?? 1 <= room else {
             throw .contextLengthExceeded(
-                param: param, promptTokens: promptTokens, maxTokens: maxTokens, limit: limit)
+                param: param, promptTokens: promptTokens, maxTokens: clampsMaxTokens ? nil : maxTokens, limit: limit)
         }
-        let result = maxTokens ?? min(endpoint.defaultMaxTokens ?? room, room)
+        let result = maxTokens ?? min(fillsContext ? room : endpoint.defaultMaxTokens ?? room, room)
         guard sampling.minTokens <= result else {
             throw .invalid(
                 param: "min_tokens",

@@ -11,6 +11,10 @@ struct GenerationOptions: Sendable {
     var stop = StopConditions()
     /// `nil`: the endpoint's default, cut to the room that the prompt leaves; 0: nothing is generated.
     var maxTokens: Int?
+    /// Whether the default is the room that the prompt leaves, whatever the endpoint's is.
+    var fillsContext = false
+    /// Whether `maxTokens` beyond the room that the prompt leaves is that room.
+    var clampsMaxTokens = false
     /// `n`: completions for each prompt.
     var choices = 1
     /// `best_of`: completions that are generated for each prompt, at least `choices`; the reply has the likeliest.
@@ -47,6 +51,8 @@ struct GenerationOptions: Sendable {
     var grammar: GrammarMatcher?
     /// How many tokens the reply may reason; `nil`: as many as it likes.
     var thinkingTokens: Int?
+    /// Whether a model whose reasoning cannot be bounded refuses `thinkingTokens`.
+    var requiresThinkingBound = false
     /// What becomes of `thinkingTokens` with this model and prompt.
     var thinking: ThinkingBudget?
     /// Whether a stream tells how far the prompt is computed.
@@ -136,9 +142,10 @@ struct GenerationOptions: Sendable {
 
 extension GenerationOptions {
     private mutating func readSampling(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
-        seed = try reader.integer("seed", in: Int.min...Int.max)
+        seed = try Self.seed(&reader)
         if let value = try reader.number("temperature", in: 0...2) { sampling.temperature = value }
-        if let value = try reader.number("top_p", in: 0...1, isOpen: true) { sampling.topP = value }
+        // At 0 the most likely token is left, as at any share that it reaches by itself.
+        if let value = try reader.number("top_p", in: 0...1) { sampling.topP = max(value, .leastNormalMagnitude) }
         // -1 is another way to say "off".
         if let value = try reader.integer("top_k", in: -1...Int.max) {
             sampling.topK = min(max(value, 0), model.vocabularySize)
@@ -146,8 +153,10 @@ extension GenerationOptions {
         if let value = try reader.number("min_p", in: 0...1) { sampling.minP = value }
         if let value = try reader.number("presence_penalty", in: -2...2) { sampling.presencePenalty = value }
         if let value = try reader.number("frequency_penalty", in: -2...2) { sampling.frequencyPenalty = value }
-        // Logits are divided by it: nearer to zero they would overflow.
-        if let value = try reader.number("repetition_penalty", in: 0.01...100) { sampling.repetitionPenalty = value }
+        // The second is llama.cpp's name. Logits are divided by it: nearer to zero they would overflow.
+        for name in ["repeat_penalty", "repetition_penalty"] {
+            if let value = try reader.number(name, in: 0.01...100) { sampling.repetitionPenalty = value }
+        }
         if let value = try reader.integer("min_tokens", in: 0...Int.max) { sampling.minTokens = value }
         if let bias = try reader.object("logit_bias") {
             sampling.logitBias = try readBias(bias, at: reader.path(to: "logit_bias"), below: model.vocabularySize)
@@ -159,6 +168,13 @@ extension GenerationOptions {
             sampling.allowedTokenIDs = Set(ids).sorted()
         }
         try readBadWords(&reader, model)
+    }
+
+    /// 64 bits, with or without a sign.
+    private static func seed(_ reader: inout FieldReader) throws(APIError) -> Int? {
+        guard let value = reader.value("seed") else { return nil }
+        if case .bigInteger(let digits) = value, let seed = UInt64(digits) { return Int(truncatingIfNeeded: seed) }
+        return try value.requireInteger(in: Int.min...Int.max, at: reader.path(to: "seed"))
     }
 
     private static func speculates(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> Bool {
@@ -289,15 +305,15 @@ extension GenerationOptions {
     private mutating func readStreaming(_ reader: inout FieldReader) throws(APIError) {
         let streams = try reader.bool("stream") ?? false
         var streaming = Streaming()
-        if let value = reader.value("stream_options") {
-            let path = reader.path(to: "stream_options")
-            var options = try FieldReader(value, at: path)
+        if var options = try reader.reader("stream_options") {
             streaming.includesUsage = try options.bool("include_usage") ?? false
             streaming.reportsUsageContinuously = try options.bool("continuous_usage_stats") ?? false
             // Padding against traffic analysis; TLS in front of the server may add its own.
             _ = try options.bool("include_obfuscation")
             try options.finish()
-            guard streams else {
+            // Some clients send the options always.
+            if !streams, reader.policy.isStrict {
+                let path = reader.path(to: "stream_options")
                 throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is true.")
             }
         }
@@ -306,12 +322,15 @@ extension GenerationOptions {
 
     /// Parameters that change nothing here and that clients may send all the same.
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
-        for name in ["user", "safety_identifier", "prompt_cache_key", "request_id"] { _ = try reader.string(name) }
+        for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "request_id"] {
+            _ = try reader.string(name)
+        }
         _ = try reader.object("metadata")
         // A predicted reply changes at most when its tokens come.
         _ = try reader.object("prediction")
+        try reader.ignore("store", unless: [false])
         namesServiceTier =
             try reader.word("service_tier", among: ["auto", "default", "flex", "scale", "priority"]) != nil
-        try UnsupportedParameters.refuse(in: &reader)
+        try UnsupportedParameters.read(&reader)
     }
 }

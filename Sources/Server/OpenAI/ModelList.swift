@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 
 extension ServedModel {
@@ -6,16 +7,36 @@ extension ServedModel {
         ["object": "list", "data": .array(names.map { named($0).json })]
     }
 
+    /// The same in the form of Anthropic's API.
+    var anthropicListJSON: JSONValue {
+        let names = names
+        return [
+            "data": .array(names.map { named($0).anthropicJSON }), "has_more": false,
+            "first_id": names.first.map(JSONValue.string) ?? .null,
+            "last_id": names.last.map(JSONValue.string) ?? .null,
+        ]
+    }
+
     /// The body of `GET /v1/models/{id}`; a model of another name is a 404.
-    func json(named id: String) throws(APIError) -> JSONValue {
+    ///
+    /// - Parameter isAnthropic: whether in the form of Anthropic's API.
+    func json(named id: String, isAnthropic: Bool = false) throws(APIError) -> JSONValue {
         try check(requestedName: id)
-        return named(id).json
+        return isAnthropic ? named(id).anthropicJSON : named(id).json
     }
 
     private var json: JSONValue {
         [
             "id": .string(name), "object": "model", "created": .integer(created), "owned_by": "trinity",
             "max_model_len": .integer(maxModelLength),
+        ]
+    }
+
+    private var anthropicJSON: JSONValue {
+        let date = Date(timeIntervalSince1970: TimeInterval(created))
+        return [
+            "type": "model", "id": .string(name), "display_name": .string(name),
+            "created_at": .string(date.formatted(.iso8601)), "max_input_tokens": .integer(maxModelLength),
         ]
     }
 }

@@ -19,6 +19,8 @@ package struct ServedModel: Sendable {
     var hiddenSize = 0
     /// Whether the engine has speculative decoding.
     var speculates = false
+    /// Whether parameters that the server does without are refused.
+    var refusesUnknownParameters = false
     /// What `generation_config.json` says, for everything that a request leaves open.
     var samplingDefaults: SamplingParameters
 
@@ -35,6 +37,9 @@ package struct ServedModel: Sendable {
         self.speculates = speculates
         self.samplingDefaults = samplingDefaults
     }
+
+    /// What becomes of the parameters of one request that the server does without.
+    var parameterPolicy: ParameterPolicy { ParameterPolicy(isStrict: refusesUnknownParameters) }
 
     /// Checks the `model` of a request; a request without one means this model.
     func check(requestedName: String?) throws(APIError) {

@@ -31,7 +31,7 @@ struct StructuredOutput: Sendable, Hashable {
 
     private static func responseFormat(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
         guard let value = reader.value("response_format") else { return nil }
-        var format = try FieldReader(value, at: "response_format")
+        var format = try FieldReader(value, at: "response_format", reader.policy)
         let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
         guard let type else { throw .missing(param: "response_format.type") }
         switch type {
@@ -39,12 +39,14 @@ struct StructuredOutput: Sendable, Hashable {
             try format.finish()
             return nil
         case "json_object":
+            // llama.cpp has the schema here.
+            let schema = try schema(&format, "schema")
             try format.finish()
-            return StructuredOutput(source: .jsonObject, param: "response_format")
+            return schema ?? StructuredOutput(source: .jsonObject, param: "response_format")
         case "json_schema":
             guard let value = format.value("json_schema") else { throw .missing(param: "response_format.json_schema") }
             try format.finish()
-            var body = try FieldReader(value, at: "response_format.json_schema")
+            var body = try FieldReader(value, at: "response_format.json_schema", reader.policy)
             guard let name = try body.string("name"), !name.isEmpty else {
                 throw .missing(param: "response_format.json_schema.name")
             }
@@ -89,7 +91,7 @@ struct StructuredOutput: Sendable, Hashable {
 
     private static func structuredOutputs(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
         guard let value = reader.value("structured_outputs") else { return nil }
-        var options = try FieldReader(value, at: "structured_outputs")
+        var options = try FieldReader(value, at: "structured_outputs", reader.policy)
         var all = [
             try schema(&options, "json"), try regex(&options, "regex"), try choice(&options, "choice"),
             try grammar(&options, "grammar"), try structuralTag(&options, "structural_tag"),
@@ -100,7 +102,7 @@ struct StructuredOutput: Sendable, Hashable {
         // What is between tokens is bounded anyway, and members that a schema does not name are left out.
         _ = try options.bool("disable_any_whitespace")
         _ = try options.bool("disable_additional_properties")
-        try options.finish()
+        try options.finishStrictly()
         guard all.count == 1 else {
             throw .invalid(
                 param: "structured_outputs",

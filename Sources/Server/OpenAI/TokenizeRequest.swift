@@ -13,7 +13,8 @@ struct TokenizeRequest: Sendable {
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body)
+        let policy = model.parameterPolicy
+        var reader = try FieldReader(body, policy)
         returnsTokens = try reader.bool("return_token_strs") ?? false
         if let messages = reader.value("messages") {
             guard reader.value("prompt") == nil else {
@@ -24,7 +25,7 @@ struct TokenizeRequest: Sendable {
             chat["return_token_strs"] = nil
             chat["prompt"] = nil
             chat["messages"] = messages
-            input = .chat(try ChatCompletionRequest(.object(chat), for: model))
+            input = .chat(try ChatCompletionRequest(.object(chat), for: model, policy))
             return
         }
         try model.check(requestedName: reader.string("model"))
@@ -42,7 +43,7 @@ struct DetokenizeRequest: Sendable {
 
     /// - Throws: the `APIError` that names the first parameter at fault.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body)
+        var reader = try FieldReader(body, model.parameterPolicy)
         try model.check(requestedName: reader.string("model"))
         guard let tokens = reader.value("tokens") else { throw .missing(param: "tokens") }
         guard model.hasTokenizer else { throw .noTokenizer(param: "tokens") }

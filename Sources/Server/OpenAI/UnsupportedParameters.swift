@@ -1,32 +1,35 @@
 import JSON
 
-/// Parameters of OpenAI's and other servers' APIs that are not implemented here: refused by name, unless their value
-/// says what happens anyway.
+/// Parameters of OpenAI's and other servers' APIs that are not implemented here, of both endpoints.
 enum UnsupportedParameters {
-    /// Names with the values that change nothing, of both endpoints.
-    private static let common: [(name: String, harmless: [JSONValue])] = [
+    /// Those that change what the model may answer, with the values that do not.
+    private static let refused: [(name: String, harmless: [JSONValue])] = [
         ("chat_template", []),
         ("early_stopping", [false]),
-        ("function_call", []),
-        ("functions", []),
-        ("guided_decoding_backend", []),
-        ("guided_whitespace_pattern", []),
+        ("function_call", ["none", "auto"]),
+        ("functions", [[]]),
         ("length_penalty", [1, 1.0]),
         ("logits_processors", [[]]),
-        ("logprob_token_ids", []),
+        ("logprob_token_ids", [[]]),
         ("prompt_embeds", []),
         ("repetition_detection", []),
         ("return_prompt_text", [false]),
         ("spaces_between_special_tokens", [true]),
-        ("store", [false]),
-        ("stream_interval", [1]),
         ("suffix", [""]),
-        ("t_max_predict_ms", []),
+        ("t_max_predict_ms", [-1, 0]),
         ("use_beam_search", [false]),
+    ]
+
+    /// Those that a text model can do without, with the values that say nothing.
+    private static let ignored: [(name: String, harmless: [JSONValue])] = [
+        ("guided_decoding_backend", []),
+        ("guided_whitespace_pattern", []),
+        ("stream_interval", [1]),
         ("web_search_options", []),
     ]
 
-    static func refuse(in reader: inout FieldReader) throws(APIError) {
-        for (name, harmless) in common { try reader.refuse(name, unless: harmless) }
+    static func read(_ reader: inout FieldReader) throws(APIError) {
+        for (name, harmless) in refused { try reader.refuse(name, unless: harmless) }
+        for (name, harmless) in ignored { try reader.ignore(name, unless: harmless) }
     }
 }

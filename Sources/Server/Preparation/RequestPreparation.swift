@@ -22,6 +22,8 @@ struct RequestPreparation: Sendable {
         var parsing: OutputParserConfiguration?
         /// What the choices' texts begin with; empty unless the request wants the prompts back.
         var promptTexts: [String] = []
+        /// What the request has that the server does without.
+        var ignored = IgnoredParameters()
         /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
         var charge: MemoryBudget.Reservation?
     }
@@ -58,17 +60,18 @@ struct RequestPreparation: Sendable {
         case .completions:
             let request = try CompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
-            return try prepare(request.prompts, request.options, CompletionFormatter())
+            return try prepare(request.prompts, request.options, CompletionFormatter()).ignoring(request.ignored)
         case .embeddings:
             let request = try EmbeddingRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
             return try prepare(request.inputs, request.options, EmbeddingFormatter(encoding: request.encoding))
+                .ignoring(request.ignored)
         case .chat:
             let request = try ChatCompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
             return try prepareChat(request, ChatFormatter())
-        case .messages: return try prepareChat(MessagesRequest.translate(json), timeoutKnown)
-        case .responses: return try prepareChat(ResponsesRequest.translate(json), timeoutKnown)
+        case .messages: return try prepareChat(MessagesRequest.translate(json, for: model), timeoutKnown)
+        case .responses: return try prepareChat(ResponsesRequest.translate(json, for: model), timeoutKnown)
         }
     }
 
@@ -136,8 +139,7 @@ struct RequestPreparation: Sendable {
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
         let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
-        // A Messages client cannot know whether the model reasons; one that does not keeps any budget.
-        if let limit = options.thinkingTokens, endpoint != .messages || text.reasoningTags != nil {
+        if let limit = options.thinkingTokens, options.requiresThinkingBound || text.reasoningTags != nil {
             guard let tags = text.reasoningTags else {
                 throw .invalid(
                     param: "thinking_token_budget",
@@ -152,6 +154,7 @@ struct RequestPreparation: Sendable {
         if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
         var prepared = try prepared(options, formatter, [ids], [])
         prepared.parsing = parsing
+        prepared.ignored = request.ignored
         return prepared
     }
 
@@ -206,6 +209,14 @@ struct RequestPreparation: Sendable {
         }
         return Prepared(
             options: options, promptIDs: promptIDs, formatter: formatter, promptTexts: texts, charge: memory?.kept)
+    }
+}
+
+extension RequestPreparation.Prepared {
+    fileprivate func ignoring(_ ignored: IgnoredParameters) -> Self {
+        var copy = self
+        copy.ignored = ignored
+        return copy
     }
 }
 

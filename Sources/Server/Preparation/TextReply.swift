@@ -9,6 +9,8 @@ enum TextEndpoint: Sendable, CaseIterable {
     case chatPrompt
     /// How many tokens a request of the Messages API becomes.
     case messageTokens
+    /// The same of the Responses API.
+    case responseTokens
 }
 
 /// Makes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
@@ -34,6 +36,7 @@ struct TextReply: Sendable {
             case .detokenize: try detokenize(json)
             case .chatPrompt: try chatPrompt(json)
             case .messageTokens: try messageTokens(json)
+            case .responseTokens: try responseTokens(json)
             }
         let bytes = reply.serialized
         memory?.kept.shrink(to: bytes.count)
@@ -103,9 +106,19 @@ struct TextReply: Sendable {
     }
 
     private func messageTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let request = try ChatCompletionRequest(MessagesRequest.translate(json, counts: true), for: model)
+        ["input_tokens": .integer(try tokens(of: MessagesRequest.translate(json, for: model, counts: true)))]
+    }
+
+    private func responseTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
+        let tokens = try tokens(of: ResponsesRequest.translate(json, for: model))
+        return ["object": "response.input_tokens", "input_tokens": .integer(tokens)]
+    }
+
+    /// How many tokens the conversation of a request becomes.
+    private func tokens(of translation: ChatTranslation) throws(APIError) -> Int {
+        let request = try ChatCompletionRequest(translation, for: model)
         let text = try requireText()
-        return ["input_tokens": .integer(try ids(of: request, try text.render(request), text).count)]
+        return try ids(of: request, try text.render(request), text).count
     }
 
     /// The ids of a rendered conversation.

@@ -6,16 +6,27 @@ struct ResponsesInput {
     private var messages: [JSONValue] = []
     /// The assistant's message that is being put together.
     private var turn: JSONObject?
+    private let tools: ToolSet
+    private let policy: ParameterPolicy
+    private var content: MessageContent
 
+    private init(_ tools: ToolSet, _ policy: ParameterPolicy) {
+        (self.tools, self.policy) = (tools, policy)
+        content = MessageContent(policy)
+    }
+
+    /// - Parameter tools: of the request, by whose names the model knows them.
     /// - Throws: the `APIError` that names the first item at fault.
-    static func messages(of input: JSONValue) throws(APIError) -> [JSONValue] {
+    static func messages(
+        of input: JSONValue, _ tools: ToolSet, _ policy: ParameterPolicy
+    ) throws(APIError) -> [JSONValue] {
         switch input {
         case .string(let text): return [["role": "user", "content": .string(text)]]
         case .array(let items):
             guard !items.isEmpty else {
                 throw .invalid(param: "input", message: "'input' must hold at least one item.")
             }
-            var result = ResponsesInput()
+            var result = ResponsesInput(tools, policy)
             for (index, item) in items.enumerated() { try result.add(item, at: "input[\(index)]") }
             result.flush()
             return result.messages
@@ -29,23 +40,27 @@ struct ResponsesInput {
     }
 
     private mutating func add(_ item: JSONValue, at path: String) throws(APIError) {
-        var reader = try FieldReader(item, at: path)
+        var reader = try FieldReader(item, at: path, policy)
         let type = try reader.string("type") ?? "message"
         // What replies carry and clients send back whole.
-        _ = try reader.string("id")
-        _ = try reader.word("status", among: ["in_progress", "completed", "incomplete"])
+        for name in ["id", "status", "internal_chat_message_metadata_passthrough"] { _ = reader.value(name) }
         switch type {
         case "message": try addMessage(&reader)
         case "reasoning": try addReasoning(&reader)
         case "function_call": try addCall(&reader)
-        case "function_call_output": try addOutput(&reader)
+        case "custom_tool_call": try addCustomCall(&reader)
+        case "function_call_output", "custom_tool_call_output": try addOutput(&reader)
         default:
-            throw .invalid(
-                param: "\(path).type",
-                message: """
-                    '\(path).type' is '\(type.excerpt)'; only 'message', 'reasoning', 'function_call' and \
-                    'function_call_output' are read here.
-                    """)
+            // What a hosted tool did, or a mark in the conversation, and nothing that a text model reads.
+            try policy.ignore("input.\(type)") {
+                .invalid(
+                    param: "\(path).type",
+                    message: """
+                        '\(path).type' is '\(type.excerpt)'; only 'message', 'reasoning', 'function_call' and \
+                        'function_call_output' are read here.
+                        """)
+            }
+            return
         }
         try reader.finish()
     }
@@ -55,8 +70,8 @@ struct ResponsesInput {
         let roles = ["user", "assistant", "system", "developer"]
         guard let role = try reader.word("role", among: roles) else { throw .missing(param: reader.path(to: "role")) }
         guard let value = reader.value("content") else { throw .missing(param: path) }
-        _ = try reader.string("phase")
-        let text = try Self.text(of: value, at: path, types: ["input_text", "output_text"])
+        _ = reader.value("phase")
+        let text = try content.text(of: value, at: path)
         guard role == "assistant" else {
             flush()
             messages.append(["role": .string(role), "content": .string(text)])
@@ -69,11 +84,12 @@ struct ResponsesInput {
     }
 
     private mutating func addReasoning(_ reader: inout FieldReader) throws(APIError) {
-        try reader.refuse("encrypted_content")
+        // Of another server, which only that server can read.
+        try reader.ignore("encrypted_content", unless: [""])
         var text = ""
-        for (name, type) in [("content", "reasoning_text"), ("summary", "summary_text")] {
+        for name in ["content", "summary"] {
             guard let value = reader.value(name) else { continue }
-            let part = try Self.text(of: value, at: reader.path(to: name), types: [type])
+            let part = try content.text(of: value, at: reader.path(to: name))
             if text.isEmpty { text = part }
         }
         // Reasoning begins a turn.
@@ -89,11 +105,23 @@ struct ResponsesInput {
         guard let arguments = try reader.string("arguments") else {
             throw .missing(param: reader.path(to: "arguments"))
         }
+        let namespace = try reader.string("namespace")
+        addCall(id, name: tools.name(of: name, in: namespace), .string(arguments))
+    }
+
+    private mutating func addCustomCall(_ reader: inout FieldReader) throws(APIError) {
+        guard let id = try reader.string("call_id") else { throw .missing(param: reader.path(to: "call_id")) }
+        guard let name = try reader.string("name") else { throw .missing(param: reader.path(to: "name")) }
+        guard let input = try reader.string("input") else { throw .missing(param: reader.path(to: "input")) }
+        _ = reader.value("namespace")
+        addCall(id, name: name, .object([ToolSet.customArgument: .string(input)]))
+    }
+
+    private mutating func addCall(_ id: String, name: String, _ arguments: JSONValue) {
         var message = turn ?? Self.newTurn
         var calls = message["tool_calls"]?.array ?? []
         calls.append([
-            "id": .string(id), "type": "function",
-            "function": ["name": .string(name), "arguments": .string(arguments)],
+            "id": .string(id), "type": "function", "function": ["name": .string(name), "arguments": arguments],
         ])
         message["tool_calls"] = .array(calls)
         turn = message
@@ -103,38 +131,11 @@ struct ResponsesInput {
         guard let id = try reader.string("call_id") else { throw .missing(param: reader.path(to: "call_id")) }
         let path = reader.path(to: "output")
         guard let value = reader.value("output") else { throw .missing(param: path) }
-        let text = try Self.text(of: value, at: path, types: ["input_text"])
+        _ = reader.value("name")
+        let text = try content.text(of: value, at: path, in: .toolOutput)
         flush()
         messages.append(["role": "tool", "tool_call_id": .string(id), "content": .string(text)])
     }
 
     private static let newTurn: JSONObject = ["role": "assistant", "content": ""]
-
-    /// A string, or text parts joined by line feeds.
-    private static func text(of value: JSONValue, at path: String, types: [String]) throws(APIError) -> String {
-        if let text = value.string { return text }
-        guard let parts = value.array else {
-            throw .wrongType(value, at: path, expected: "a string or an array of parts")
-        }
-        var texts: [String] = []
-        for (index, part) in parts.enumerated() {
-            var reader = try FieldReader(part, at: "\(path)[\(index)]")
-            let typePath = reader.path(to: "type")
-            guard let type = try reader.string("type") else { throw .missing(param: typePath) }
-            guard types.contains(type) else {
-                throw .invalid(
-                    param: typePath,
-                    message: """
-                        '\(typePath)' is '\(type.excerpt)'; this model reads text only, and here parts of type \
-                        \(types.map { "'\($0)'" }.joined(separator: ", ")).
-                        """)
-            }
-            guard let text = try reader.string("text") else { throw .missing(param: reader.path(to: "text")) }
-            try reader.refuse("annotations", unless: [[]])
-            _ = try reader.array("logprobs")
-            try reader.finish()
-            texts.append(text)
-        }
-        return texts.joined(separator: "\n")
-    }
 }

@@ -35,7 +35,7 @@ public struct TokenizeScript: LineScript {
     }
 
     private func answer(_ json: JSONValue) throws(APIError) -> JSONValue {
-        var reader = try FieldReader(json)
+        var reader = try FieldReader(json, ParameterPolicy(isStrict: true))
         if let ids = reader.value("ids") {
             // An id without a token is no error: it adds nothing to the text.
             let ids = try ids.requireTokenIDs(below: Int(Int32.max), at: "ids")

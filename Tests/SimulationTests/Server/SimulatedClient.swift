@@ -67,8 +67,8 @@ struct SimulatedClient {
 
     private static func broken(_ random: inout SeededGenerator) -> SimulatedClient {
         let bodies = [
-            "", "{", "[]", #"{"prompt": "no tokenizer"}"#, #"{"prompt": []}"#, #"{"prompt": [1], "max_tokens": -1}"#,
-            #"{"prompt": [99999999]}"#, #"{"prompt": [1], "surprise": 1}"#, #"{"prompt": [1], "n": 1e99}"#,
+            "", "{", "[]", #"{"prompt": "no tokenizer"}"#, #"{"prompt": []}"#, #"{"prompt": [1], "max_tokens": -2}"#,
+            #"{"prompt": [99999999]}"#, #"{"prompt": [1], "use_beam_search": true}"#, #"{"prompt": [1], "n": 1e99}"#,
         ]
         let body = bodies.randomElement(using: &random) ?? ""
         return SimulatedClient(

@@ -1,0 +1,148 @@
+import JSON
+
+/// The conversation of a Messages request as messages of a chat.
+struct MessagesContent {
+    private(set) var messages: [JSONValue] = []
+    private var content: MessageContent
+    private let policy: ParameterPolicy
+    /// Whether the assistant has said something: system messages from then on stand where they are.
+    private var hasAnswer = false
+
+    /// The deferred tools that the conversation has named.
+    var toolReferences: Set<String> { content.toolReferences }
+
+    init(_ policy: ParameterPolicy) {
+        self.policy = policy
+        content = MessageContent(policy)
+    }
+
+    /// Reads `system` and `messages`.
+    ///
+    /// - Throws: `APIError` that names the first block at fault.
+    mutating func read(_ reader: inout FieldReader) throws(APIError) {
+        if let value = reader.value("system") { addSystem(try system(value, at: "system")) }
+        guard let given = try reader.array("messages") else { throw .missing(param: "messages") }
+        guard !given.isEmpty else {
+            throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
+        }
+        for (index, message) in given.enumerated() { try read(message, at: "messages[\(index)]") }
+    }
+
+    /// One message; the results of tools become messages of their own.
+    private mutating func read(_ message: JSONValue, at path: String) throws(APIError) {
+        var reader = try FieldReader(message, at: path, policy)
+        guard let role = try reader.word("role", among: ["user", "assistant", "system"]) else {
+            throw .missing(param: "\(path).role")
+        }
+        guard let value = reader.value("content") else { throw .missing(param: "\(path).content") }
+        try reader.finish()
+        let path = "\(path).content"
+        switch (role, value) {
+        case ("system", _): addSystem(try system(value, at: path))
+        case ("user", .array(let blocks)): try readUser(blocks, at: path)
+        case ("assistant", .array(let blocks)):
+            messages.append(try assistant(blocks, at: path))
+            hasAnswer = true
+        default:
+            messages.append(["role": .string(role), "content": .string(try content.text(of: value, at: path))])
+            hasAnswer = hasAnswer || role == "assistant"
+        }
+    }
+
+    /// Most templates know one system message, at the beginning: those before the first answer are joined there.
+    private mutating func addSystem(_ text: String) {
+        guard !text.isEmpty else { return }
+        guard !hasAnswer else { return messages.append(["role": "system", "content": .string(text)]) }
+        if messages.first?["role"] == "system", let before = messages[0]["content"]?.string {
+            messages[0] = ["role": "system", "content": .string(before + "\n" + text)]
+        } else {
+            messages.insert(["role": "system", "content": .string(text)], at: 0)
+        }
+    }
+
+    /// The text of a system prompt without the block with which Claude Code names its build and session: it would make the
+    /// beginning of every session's prompt another one, and defeat the prefix cache.
+    private mutating func system(_ value: JSONValue, at path: String) throws(APIError) -> String {
+        guard case .array(let blocks) = value else { return try content.text(of: value, at: path) }
+        var texts: [String] = []
+        for (index, block) in blocks.enumerated() {
+            let text = try content.text(ofPart: block, at: "\(path)[\(index)]", in: .message)
+            if !text.hasPrefix("x-anthropic-billing-header:") { texts.append(text) }
+        }
+        return texts.joined(separator: "\n")
+    }
+
+    private mutating func readUser(_ blocks: JSONArray, at path: String) throws(APIError) {
+        var texts: [String] = []
+        var isEmpty = true
+        func flush(_ texts: inout [String], _ messages: inout [JSONValue]) {
+            if !texts.isEmpty { messages.append(["role": "user", "content": .string(texts.joined(separator: "\n"))]) }
+            texts = []
+        }
+        for (index, block) in blocks.enumerated() {
+            let path = "\(path)[\(index)]"
+            guard block["type"]?.string == "tool_result" else {
+                texts.append(try content.text(ofPart: block, at: path, in: .message))
+                continue
+            }
+            flush(&texts, &messages)
+            messages.append(try toolResult(block, at: path))
+            isEmpty = false
+        }
+        if isEmpty, texts.isEmpty { texts = [""] }
+        flush(&texts, &messages)
+    }
+
+    private mutating func toolResult(_ block: JSONValue, at path: String) throws(APIError) -> JSONValue {
+        var reader = try FieldReader(block, at: path, policy)
+        _ = reader.value("type")
+        guard let id = try reader.string("tool_use_id") else { throw .missing(param: "\(path).tool_use_id") }
+        var text = ""
+        if let value = reader.value("content") {
+            text = try content.text(of: value, at: "\(path).content", in: .toolOutput)
+        }
+        // Templates have no other place for it.
+        if try reader.bool("is_error") == true { text = "Error: \(text)" }
+        // Every prompt is cached as far as there is room.
+        _ = reader.value("cache_control")
+        try reader.finish()
+        return ["role": "tool", "tool_call_id": .string(id), "content": .string(text)]
+    }
+
+    private mutating func assistant(_ blocks: JSONArray, at path: String) throws(APIError) -> JSONValue {
+        var texts: [String] = []
+        var reasoning: [String] = []
+        var calls: [JSONValue] = []
+        for (index, block) in blocks.enumerated() {
+            let path = "\(path)[\(index)]"
+            var reader = try FieldReader(block, at: path, policy)
+            guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
+            switch type {
+            case "thinking":
+                guard let text = try reader.string("thinking") else { throw .missing(param: "\(path).thinking") }
+                _ = reader.value("signature")
+                reasoning.append(text)
+            case "redacted_thinking":
+                // Reasoning of another server, which only that server can read.
+                try reader.ignore("data")
+            case "tool_use":
+                guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
+                guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
+                guard let input = try reader.object("input") else { throw .missing(param: "\(path).input") }
+                calls.append([
+                    "id": .string(id), "type": "function",
+                    "function": ["name": .string(name), "arguments": .object(input)],
+                ])
+            default:
+                texts.append(try content.text(&reader, type, at: path, in: .message))
+                continue
+            }
+            _ = reader.value("cache_control")
+            try reader.finish()
+        }
+        var turn: JSONObject = ["role": "assistant", "content": .string(texts.joined(separator: "\n"))]
+        if !reasoning.isEmpty { turn["reasoning"] = .string(reasoning.joined(separator: "\n")) }
+        if !calls.isEmpty { turn["tool_calls"] = .array(calls) }
+        return .object(turn)
+    }
+}

@@ -1,0 +1,43 @@
+import HTTPTypes
+
+/// The names of what a request asked for and the server did without, as the reply's header `x-ignored` tells them.
+///
+/// A name is the path of a member without positions, such as `messages.annotations`, so a long conversation with the same member
+/// in each message tells it once. At most ``limit`` names of ``maximumLength`` characters are kept, whatever the request has.
+struct IgnoredParameters: Sendable, Hashable {
+    static let limit = 32
+    static let maximumLength = 64
+
+    private(set) var names: [String] = []
+
+    /// - Parameter path: as errors name it: `messages[3].annotations`.
+    mutating func insert(_ path: String) {
+        guard names.count < Self.limit else { return }
+        let name = Self.name(of: path)
+        if !name.isEmpty, !names.contains(name) { names.append(name) }
+    }
+
+    /// Only what a header and a metric's label can hold.
+    private static func name(of path: String) -> String {
+        var name: [UInt8] = []
+        var isPosition = false
+        for byte in path.utf8.prefix(4 * maximumLength) where name.count < maximumLength {
+            switch byte {
+            case UInt8(ascii: "["): isPosition = true
+            case UInt8(ascii: "]"): isPosition = false
+            case _ where isPosition: continue
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."):
+                name.append(byte)
+            default: name.append(UInt8(ascii: "?"))
+            }
+        }
+        return String(decoding: name, as: UTF8.self)
+    }
+
+    /// The header of the reply; nil: nothing was ignored.
+    var field: HTTPField? {
+        guard !names.isEmpty, let name = HTTPField.Name("x-ignored") else { return nil }
+        return HTTPField(name: name, value: names.joined(separator: ", "))
+    }
+}

@@ -1,0 +1,111 @@
+import JSON
+
+/// Reads what messages say: a string, or parts in the spellings of OpenAI's and Anthropic's APIs.
+struct MessageContent {
+    /// Where a content stands, which decides what becomes of a part that is no text.
+    enum Place {
+        /// A picture or a file is refused: the answer would not be about it.
+        case message
+        /// A line says what was left out: the tool's other output still counts, and so does the rest of the session.
+        case toolOutput
+    }
+
+    let policy: ParameterPolicy
+    /// The tools that Anthropic's `tool_reference` parts name.
+    private(set) var toolReferences: Set<String> = []
+
+    init(_ policy: ParameterPolicy) {
+        self.policy = policy
+    }
+
+    /// The text of a content; parts are joined by line feeds.
+    ///
+    /// - Throws: `APIError` that names the first part at fault.
+    mutating func text(of value: JSONValue, at path: String, in place: Place = .message) throws(APIError) -> String {
+        switch value {
+        case .string(let text): return text
+        case .array(let parts):
+            var texts: [String] = []
+            for (index, part) in parts.enumerated() {
+                texts.append(try text(ofPart: part, at: "\(path)[\(index)]", in: place))
+            }
+            return texts.joined(separator: "\n")
+        default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
+        }
+    }
+
+    /// The text of one part.
+    mutating func text(ofPart part: JSONValue, at path: String, in place: Place) throws(APIError) -> String {
+        var reader = try FieldReader(part, at: path, policy)
+        guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
+        return try text(&reader, type, at: path, in: place)
+    }
+
+    /// The text of the part that `reader` reads.
+    mutating func text(
+        _ reader: inout FieldReader, _ type: String, at path: String, in place: Place
+    ) throws(APIError) -> String {
+        let text: String
+        switch type {
+        case "text", "input_text", "output_text", "summary_text", "reasoning_text":
+            guard let value = try reader.string("text") else { throw .missing(param: "\(path).text") }
+            text = value
+        case "refusal":
+            guard let value = try reader.string("refusal") else { throw .missing(param: "\(path).refusal") }
+            text = value
+        case "tool_reference":
+            guard let value = try reader.string("tool_name") else { throw .missing(param: "\(path).tool_name") }
+            toolReferences.insert(value)
+            text = value
+        case "document", "search_result":
+            guard let value = try document(&reader, at: path, in: place) else {
+                return try omitted(type, at: path, in: place)
+            }
+            text = value
+        default: return try omitted(type, at: path, in: place)
+        }
+        // Every prompt is cached as far as there is room, and a text has what its citations cite.
+        for name in ["cache_control", "annotations", "citations", "logprobs"] { _ = reader.value(name) }
+        try reader.finish()
+        return text
+    }
+
+    /// The text of one of Anthropic's documents or search results; nil: it has none.
+    private mutating func document(
+        _ reader: inout FieldReader, at path: String, in place: Place
+    ) throws(APIError) -> String? {
+        let head = [try reader.string("title"), try reader.string("context")].compactMap(\.self)
+        var text: String?
+        if let content = reader.value("content") {
+            text = try self.text(of: content, at: "\(path).content", in: place)
+            _ = reader.value("source")
+        } else if var source = try reader.reader("source") {
+            switch try source.string("type") {
+            case "text": text = try source.string("data")
+            case "content":
+                text = try source.value("content").map { value throws(APIError) in
+                    try self.text(of: value, at: "\(path).source.content", in: place)
+                }
+            default: break
+            }
+            _ = source.value("media_type")
+            if text != nil { try source.finish() }
+        }
+        return text.map { (head + [$0]).joined(separator: "\n") }
+    }
+
+    private func omitted(_ type: String, at path: String, in place: Place) throws(APIError) -> String {
+        guard place == .toolOutput else {
+            throw .invalid(
+                param: path, message: "'\(path)' is a part of type '\(type.excerpt)'; this model reads text only.")
+        }
+        let kind =
+            switch type {
+            case "image", "image_url", "input_image": "image"
+            case "input_audio", "audio": "audio"
+            default: "file"
+            }
+        try policy.ignoreUnsupported("\(path).\(type.excerpt)")
+        return "[\(kind) omitted: this model reads text only]"
+    }
+}

@@ -1,0 +1,133 @@
+import JSON
+
+/// Reads the tools of a request, in the spelling of its API.
+struct ToolList {
+    private struct Entry {
+        var namespace: String?
+        var name: String
+        /// Members of the function besides its name, in the client's order.
+        var function: JSONObject
+        var isCustom = false
+        /// Whether it is shown only once the conversation has named it.
+        var isDeferred = false
+    }
+
+    private let spelling: ToolSet.Spelling
+    private let policy: ParameterPolicy
+    private var entries: [Entry] = []
+    /// Whether a tool that finds deferred tools was left out: then they all have to be shown.
+    private var lacksSearch = false
+
+    init(_ spelling: ToolSet.Spelling, _ policy: ParameterPolicy) {
+        self.spelling = spelling
+        self.policy = policy
+    }
+
+    /// - Parameter references: the deferred tools that the conversation has named.
+    func tools(references: Set<String>) -> [ToolSet.Tool] {
+        let shown = entries.filter { !$0.isDeferred || lacksSearch || references.contains($0.name) }
+        let counts = Dictionary(shown.map { ($0.name, 1) }, uniquingKeysWith: +)
+        return shown.map { entry in
+            var name = entry.name
+            var origin = ToolSet.Origin.function
+            if let namespace = entry.namespace {
+                origin = .member(namespace: namespace, name: name)
+                if counts[name, default: 0] > 1 { name = "\(namespace)__\(name)" }
+            } else if entry.isCustom {
+                origin = .custom
+            }
+            var function = entry.function
+            function["name"] = .string(name)
+            return ToolSet.Tool(
+                name: name, definition: ["type": "function", "function": .object(function)], origin: origin)
+        }
+    }
+
+    /// Reads one tool. One that the API's provider would run is left out: nobody runs it here.
+    mutating func read(_ tool: JSONValue, at path: String) throws(APIError) {
+        var reader = try FieldReader(tool, at: path, policy)
+        let type = try reader.string("type")
+        switch (spelling, type) {
+        case (.chat, "function"):
+            guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
+            try readFunction(function, at: "\(path).function")
+        case (.responses, "function"): try readFunction(tool, at: path)
+        case (.responses, "custom"): try readCustom(&reader, at: path)
+        case (.responses, "namespace"): return try readNamespace(&reader, at: path)
+        case (.messages, nil), (.messages, "custom"): try readFunction(tool, at: path)
+        case (.chat, nil), (.responses, nil): throw .missing(param: "\(path).type")
+        case (_, let type?): return try leaveOut(type, at: path)
+        }
+        if spelling == .chat { try reader.finish() }
+    }
+
+    private mutating func leaveOut(_ type: String, at path: String) throws(APIError) {
+        if policy.isStrict { throw .unsupported(param: "\(path).type") }
+        if type.hasPrefix("tool_search") { lacksSearch = true }
+        try policy.ignoreUnsupported("tools.\(type)")
+    }
+
+    private mutating func readFunction(
+        _ value: JSONValue, at path: String, in namespace: String? = nil
+    ) throws(APIError) {
+        var reader = try FieldReader(value, at: path, policy)
+        guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        let schema = spelling == .messages ? "input_schema" : "parameters"
+        let parameters = try reader.object(schema)
+        if spelling == .messages, parameters == nil { throw .missing(param: "\(path).\(schema)") }
+        _ = try reader.string("description")
+        _ = try reader.bool("strict")
+        let isDeferred = try reader.bool("defer_loading") ?? false
+        // Every prompt is cached as far as there is room, and arguments are streamed as they come either way.
+        for name in ["cache_control", "eager_input_streaming"] { _ = reader.value(name) }
+        if spelling != .chat { _ = reader.value("type") }
+        try reader.finish()
+        // The client's order, since the template writes the members as they come.
+        var function: JSONObject = [:]
+        for (member, given) in value.object ?? [:] where !given.isNull {
+            switch member {
+            case "name", "description", "strict": function[member] = given
+            case schema: function["parameters"] = given
+            default: continue
+            }
+        }
+        entries.append(
+            Entry(
+                namespace: namespace, name: name, function: function,
+                // Only Anthropic's clients tell tools by references.
+                isDeferred: isDeferred && spelling == .messages))
+    }
+
+    private mutating func readCustom(_ reader: inout FieldReader, at path: String) throws(APIError) {
+        guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        var function: JSONObject = ["name": .string(name)]
+        function["description"] = try reader.string("description").map(JSONValue.string)
+        // A grammar of the text cannot be kept to inside a JSON string.
+        try reader.ignore("format", unless: [["type": "text"]])
+        _ = reader.value("defer_loading")
+        try reader.finish()
+        let argument = ToolSet.customArgument
+        function["parameters"] = [
+            "type": "object", "properties": .object([argument: ["type": "string"]]), "required": [.string(argument)],
+            "additionalProperties": false,
+        ]
+        function["strict"] = true
+        entries.append(Entry(name: name, function: function, isCustom: true))
+    }
+
+    private mutating func readNamespace(_ reader: inout FieldReader, at path: String) throws(APIError) {
+        guard let namespace = try reader.string("name") else { throw .missing(param: "\(path).name") }
+        _ = try reader.string("description")
+        guard let members = try reader.array("tools") else { throw .missing(param: "\(path).tools") }
+        try reader.finish()
+        for (index, member) in members.enumerated() {
+            let path = "\(path).tools[\(index)]"
+            guard let type = member["type"]?.string else { throw .missing(param: "\(path).type") }
+            if type == "function" {
+                try readFunction(member, at: path, in: namespace)
+            } else {
+                try leaveOut(type, at: path)
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+import JSON
+
+/// The tools of a chat and what the reply may do with them, in one form for all APIs.
+struct ToolSet: Sendable {
+    /// A tool that the model knows.
+    struct Tool: Sendable {
+        /// What the model calls it.
+        var name: String
+        /// As chat templates read it: `{"type": "function", "function": {...}}`.
+        var definition: JSONValue
+        var origin = Origin.function
+    }
+
+    /// What the client knows a tool as.
+    enum Origin: Sendable, Hashable {
+        case function
+        /// A member of a namespace of the Responses API.
+        case member(namespace: String, name: String)
+        /// A tool that takes text instead of JSON; to the model it is a function of one string, ``ToolSet/customArgument``.
+        case custom
+    }
+
+    /// What the reply has to do.
+    enum Choice: Sendable, Hashable {
+        case none, auto, required
+        case named(String)
+    }
+
+    /// The argument that holds the text for a custom tool.
+    static let customArgument = "input"
+
+    private(set) var tools: [Tool] = []
+    private(set) var choice = Choice.auto
+    /// The tools that may be called; nil: all of them.
+    private(set) var allowed: Set<String>?
+    /// Whether a reply may call several tools.
+    private(set) var callsInParallel = true
+
+    init() {}
+
+    /// The tools that the template shows to the model; none when the choice is `none`.
+    var definitions: [JSONValue] { choice == .none ? [] : tools.map(\.definition) }
+
+    /// Whether the reply has to be calls.
+    var mustCall: Bool {
+        switch choice {
+        case .none, .auto: false
+        case .required, .named: true
+        }
+    }
+
+    /// The only tool that it may call, by the name that the model knows.
+    var namedTool: String? {
+        if case .named(let name) = choice { name } else { nil }
+    }
+
+    /// The tools that the reply may call.
+    var callable: [JSONValue] {
+        guard choice != .none else { return [] }
+        return tools.filter { tool in
+            if let namedTool { return tool.name == namedTool }
+            return allowed?.contains(tool.name) ?? true
+        }.map(\.definition)
+    }
+
+    /// The same without definitions, for a formatter that outlives the request's text.
+    var namesOnly: ToolSet {
+        var copy = ToolSet()
+        copy.tools = tools.filter { $0.origin != .function }.map {
+            Tool(name: $0.name, definition: .null, origin: $0.origin)
+        }
+        return copy
+    }
+
+    /// What the client knows the tool as that the model calls by this name.
+    func origin(of name: String) -> Origin {
+        tools.first { $0.name == name }?.origin ?? .function
+    }
+
+    /// What the model calls the tool that the client names.
+    func name(of name: String, in namespace: String?) -> String {
+        guard let namespace else { return name }
+        return tools.first { $0.origin == .member(namespace: namespace, name: name) }?.name ?? name
+    }
+}
+
+extension ToolSet {
+    /// How the APIs spell tools.
+    enum Spelling {
+        /// `{"type": "function", "function": {"name": ..., "parameters": ...}}`
+        case chat
+        /// `{"type": "function", "name": ..., "parameters": ...}`
+        case responses
+        /// `{"name": ..., "input_schema": ...}`
+        case messages
+    }
+
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls`.
+    ///
+    /// - Parameter references: the deferred tools that the conversation has named so far.
+    /// - Throws: `APIError` that names the first member at fault.
+    init(
+        _ reader: inout FieldReader, _ spelling: Spelling, references: Set<String> = []
+    ) throws(APIError) {
+        let given = try reader.array("tools") ?? []
+        var list = ToolList(spelling, reader.policy)
+        for (index, tool) in given.enumerated() { try list.read(tool, at: "tools[\(index)]") }
+        tools = list.tools(references: references)
+        if spelling == .messages {
+            try readMessagesChoice(&reader)
+        } else {
+            callsInParallel = try reader.bool("parallel_tool_calls") ?? true
+            try readChoice(&reader, spelling)
+        }
+        guard mustCall, callable.isEmpty else { return }
+        throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
+    }
+
+    private mutating func readChoice(_ reader: inout FieldReader, _ spelling: Spelling) throws(APIError) {
+        guard let value = reader.value("tool_choice") else { return }
+        guard value.object != nil else {
+            guard value.string != nil else {
+                throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
+            }
+            switch try reader.word("tool_choice", among: ["none", "auto", "required"]) {
+            case "none": choice = .none
+            case "required": choice = .required
+            default: break
+            }
+            return
+        }
+        var object = try FieldReader(value, at: "tool_choice", reader.policy)
+        let types = ["function"] + (spelling == .responses ? ["custom"] : []) + ["allowed_tools"]
+        guard let type = try object.word("type", among: types) else { throw .missing(param: "tool_choice.type") }
+        if type == "allowed_tools" {
+            try readAllowed(&object)
+        } else {
+            let tool = try Self.toolName(&object, type, spelling)
+            choice = .named(try find(tool.name, at: tool.path))
+        }
+        try object.finish()
+    }
+
+    /// `{"mode": "auto", "tools": [...]}`, in an object of its own in chats.
+    private mutating func readAllowed(_ object: inout FieldReader) throws(APIError) {
+        var body = try object.reader("allowed_tools") ?? object
+        _ = object.value("mode")
+        _ = object.value("tools")
+        if try body.word("mode", among: ["auto", "required"]) == "required" { choice = .required }
+        let path = body.path(to: "tools")
+        guard let list = try body.array("tools") else { throw .missing(param: path) }
+        var names: Set<String> = []
+        for (index, tool) in list.enumerated() {
+            var reader = try FieldReader(tool, at: "\(path)[\(index)]", body.policy)
+            guard let type = try reader.string("type") else { throw .missing(param: reader.path(to: "type")) }
+            // Hosted tools are left out here as in 'tools'.
+            guard ["function", "custom"].contains(type) else { continue }
+            let name = try Self.toolName(&reader, type, .responses)
+            names.insert(try find(name.name, at: name.path))
+        }
+        allowed = names
+    }
+
+    /// `auto`, `any`, `tool` or `none`, always in an object.
+    private mutating func readMessagesChoice(_ reader: inout FieldReader) throws(APIError) {
+        guard var object = try reader.reader("tool_choice") else { return }
+        guard let type = try object.word("type", among: ["auto", "any", "tool", "none"]) else {
+            throw .missing(param: "tool_choice.type")
+        }
+        if try object.bool("disable_parallel_tool_use") == true { callsInParallel = false }
+        let name = try object.string("name")
+        try object.finish()
+        switch type {
+        case "tool":
+            guard let name else { throw .missing(param: "tool_choice.name") }
+            choice = .named(try find(name, at: "tool_choice.name"))
+        case "any": choice = .required
+        case "none": choice = .none
+        default: break
+        }
+    }
+
+    /// A name with its path in the body.
+    private struct NamedPath {
+        var name: String
+        var path: String
+    }
+
+    /// The name of a tool that is chosen: in an object named after the type, or beside it.
+    private static func toolName(
+        _ reader: inout FieldReader, _ type: String, _ spelling: Spelling
+    ) throws(APIError) -> NamedPath {
+        if var nested = try reader.reader(type) {
+            guard let name = try nested.string("name") else { throw .missing(param: nested.path(to: "name")) }
+            try nested.finish()
+            return NamedPath(name: name, path: nested.path(to: "name"))
+        }
+        guard let name = try reader.string("name") else {
+            throw .missing(param: reader.path(to: spelling == .chat ? "function" : "name"))
+        }
+        _ = reader.value("namespace")
+        return NamedPath(name: name, path: reader.path(to: "name"))
+    }
+
+    /// What the model calls the tool of this name.
+    private func find(_ name: String, at path: String) throws(APIError) -> String {
+        if let tool = tools.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) { return tool.name }
+        for tool in tools {
+            if case .member(_, let member) = tool.origin, member.utf8.elementsEqual(name.utf8) { return tool.name }
+        }
+        throw .invalid(param: path, message: "'\(path)' is '\(name.excerpt)', which is not among the tools.")
+    }
+}
