@@ -179,11 +179,7 @@ public final class Application: Sendable {
             return
         }
         do throws(TextPipelineError) {
-            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
-            text?.trustsUserContent = configuration.trustsUserContent
-            if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
-            for warning in text?.warnings ?? [] { logger.warning("\(warning)") }
-            startEngine(text)
+            startEngine(try Serving.text(of: configuration, logger: logger))
         } catch {
             announce.yield(.failed(error.description))
         }

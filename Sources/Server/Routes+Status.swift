@@ -37,7 +37,7 @@ extension Routes {
     }
 }
 
-extension Routes.Serving {
+extension Serving {
     /// - Parameters:
     ///   - slots: sequences that run at the same time.
     ///   - folder: the name of the model's folder; where that lies is nobody's concern.

@@ -19,19 +19,6 @@ final class Routes {
         case stopping
     }
 
-    /// What is there once the model is loaded.
-    struct Serving: Sendable {
-        var model: ServedModel
-        var text: TextPipeline?
-
-        var tokenNames: TokenNames {
-            guard let tokenizer = text?.tokenizer else { return .idsOnly }
-            return TokenNames(
-                bytes: { tokenizer.bytes(of: $0, skipSpecialTokens: false) },
-                isSpecial: { tokenizer.bytes(of: $0, skipSpecialTokens: true).isEmpty })
-        }
-    }
-
     var engine: (any InferenceEngine)?
     /// Whether the engine gets on; `nil`: nobody looks.
     var watchdog: Watchdog?
@@ -172,16 +159,7 @@ final class Routes {
         loadedModel = loaded
         metrics.modelLoaded(maxModelLength: loaded.maxModelLength)
         guard case .loading = phase else { return }
-        var model = ServedModel(
-            name: configuration.servedModelName, created: unixSeconds(),
-            vocabularySize: loaded.config.vocabularySize, maxModelLength: loaded.maxModelLength,
-            hasTokenizer: text != nil, hasChatTemplate: text?.template != nil,
-            samplingDefaults: loaded.generation.samplingDefaults)
-        model.hiddenSize = loaded.config.hiddenSize
-        model.otherNames = Array(configuration.servedModelNames.dropFirst())
-        model.speculates = configuration.engine.speculativeTokens != nil
-        model.refusesUnknownParameters = configuration.refusesUnknownParameters
-        serve(Serving(model: model, text: text))
+        serve(Serving(loaded, text: text, configuration, created: unixSeconds()))
     }
 
     /// Answers requests from now on.

@@ -1,6 +1,7 @@
 """A server with keys, as the official clients meet it."""
 
 import json
+import os
 import random
 import signal
 import statistics
@@ -108,6 +109,8 @@ def test_trinity_config_shows_what_is_in_force_and_no_secret(tmp_path):
     run = subprocess.run(command + ["--json"], capture_output=True, text=True, check=True)
     text = run.stdout
     assert "--api-key is a secret and not in this file" in run.stderr
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TRINITY_PROT": "1"}, check=True)
+    assert "ignoring unknown environment variable TRINITY_PROT" in run.stderr
     assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-num-seqs": "7"}
     (tmp_path / "server.json").write_text('{"prot": 9000}')
     run = subprocess.run(command, capture_output=True, text=True)

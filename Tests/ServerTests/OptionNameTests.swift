@@ -134,6 +134,13 @@ import Testing
         #expect(try ServerOptions.parse(["--api-key", "--port", "--port=-1"]).given.map(\.text) == ["-1", "--port"])
     }
 
+    @Test func `an earlier name of a switch takes no other flag for its value`() throws {
+        let flags = try ServerOptions.parse(["--web-page", "--no-web-ui"]).given
+        try expectConflict(.webUi, ["--web-page needs a value", "'--no-web-ui'"]) {
+            _ = try OptionReader(flags: flags, environment: [:])
+        }
+    }
+
     @Test func `an error shows no secret`() throws {
         let flags = try ServerOptions.parse(["--api-key", "first-secret", "--api-key", "second-secret"]).given
         let error = #expect(throws: ConfigurationError.self) { try OptionReader(flags: flags, environment: [:]) }

@@ -31,6 +31,12 @@ struct OptionReader {
                 found[value.option] = GivenOption(value.option, as: value.name, other.text + "," + value.text)
                 continue
             }
+            // Earlier names of switches take a value, so that one without takes the flag that follows it.
+            if case .switch = value.option.entry.kind, value.text.hasPrefix("--") {
+                throw ConfigurationError(
+                    option: value.option,
+                    reason: "\(value.name) needs a value, on or off, before '\(value.text)'")
+            }
             if let other = found.updateValue(value, forKey: value.option), other != value {
                 throw Self.conflict(other, value)
             }

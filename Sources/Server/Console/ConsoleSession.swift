@@ -10,8 +10,7 @@ import Scheduling
 /// and answered by the same code.
 final class ConsoleSession {
     private let engine: LLMEngine
-    private let text: TextPipeline?
-    private let model: ServedModel
+    private let serving: Serving
     /// Signalled when the engine has something to say.
     private let news: DispatchSemaphore
     private var nextSequence: UInt64 = 1
@@ -24,11 +23,9 @@ final class ConsoleSession {
         do throws(EngineError) { try ModelFolder.check(configuration.engine.modelDirectory) } catch {
             throw ApplicationError(reason: error.description)
         }
+        let text: TextPipeline?
         do throws(TextPipelineError) {
-            var text = try TextPipeline(directory: configuration.engine.modelDirectory)
-            if let shown = text?.outputFormat { text?.outputFormat = configuration.outputFormat(shown: shown) }
-            for warning in text?.warnings ?? [] { logger.warning("\(warning)") }
-            self.text = text
+            text = try Serving.text(of: configuration, logger: logger)
         } catch {
             throw ApplicationError(reason: error.description)
         }
@@ -43,12 +40,7 @@ final class ConsoleSession {
         changes.wait()
         switch engine.state {
         case .ready(let loaded):
-            model = ServedModel(
-                name: configuration.servedModelName, created: 0, vocabularySize: loaded.config.vocabularySize,
-                maxModelLength: loaded.maxModelLength, hasTokenizer: text != nil,
-                hasChatTemplate: text?.template != nil,
-                speculates: configuration.engine.speculativeTokens != nil,
-                samplingDefaults: loaded.generation.samplingDefaults)
+            serving = Serving(loaded, text: text, configuration, created: 0)
         case .failed(let reason): throw ApplicationError(reason: reason)
         case .loading, .stopped: throw ApplicationError(reason: "the engine stopped")
         }
@@ -71,12 +63,13 @@ final class ConsoleSession {
         let parsing: OutputParserConfiguration?
         do throws(APIError) {
             let endpoint: Endpoint = isChat ? .chat : .completions
-            let preparation = RequestPreparation(endpoint: endpoint, model: model, text: text)
+            let preparation = RequestPreparation(endpoint: endpoint, model: serving.model, text: serving.text)
             let prepared = try preparation.prepare(body)
             parsing = prepared.parsing
             var generator = SystemRandomNumberGenerator()
             requests = try prepared.options.generationRequests(
-                promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence), endpoint: endpoint, model: model,
+                promptIDs: prepared.promptIDs, firstID: SequenceID(nextSequence), endpoint: endpoint,
+                model: serving.model,
                 using: &generator)
         } catch {
             throw ApplicationError(reason: error.message)

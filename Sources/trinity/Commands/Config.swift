@@ -21,6 +21,9 @@ struct Config: ParsableCommand {
 
     func run() throws {
         let configuration = try options.configuration()
+        for variable in configuration.unknownVariables {
+            Application.writeError("warning: ignoring unknown environment variable \(variable)\n")
+        }
         for name in json ? configuration.omittedSecrets : [] {
             Application.writeError(
                 "warning: --\(name) is a secret and not in this file; set it when you start the server\n")

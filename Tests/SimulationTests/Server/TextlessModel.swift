@@ -7,8 +7,8 @@ enum TextlessModel {
     /// Tokens of a prompt and its reply.
     static let length = 4096
 
-    static var served: Routes.Serving {
-        Routes.Serving(
+    static var served: Serving {
+        Serving(
             model: ServedModel(
                 name: "simulated", created: 0, vocabularySize: 1000, maxModelLength: length, hasTokenizer: false,
                 hasChatTemplate: false, samplingDefaults: SamplingParameters()),

@@ -1,0 +1,48 @@
+import Engine
+import Logging
+import Tokenizers
+
+/// What requests are answered with once the model is loaded: the server and the console have the same.
+struct Serving: Sendable {
+    var model: ServedModel
+    /// `nil`: the model has no tokenizer.
+    var text: TextPipeline?
+
+    init(model: ServedModel, text: TextPipeline?) {
+        self.model = model
+        self.text = text
+    }
+
+    /// - Parameters:
+    ///   - text: as ``text(of:logger:)`` has read it.
+    ///   - created: Unix time in seconds.
+    init(_ loaded: LoadedModel, text: TextPipeline?, _ configuration: ServerConfiguration, created: Int) {
+        model = ServedModel(
+            name: configuration.servedModelName, created: created, vocabularySize: loaded.config.vocabularySize,
+            maxModelLength: loaded.maxModelLength, hasTokenizer: text != nil,
+            hasChatTemplate: text?.template != nil, speculates: configuration.engine.speculativeTokens != nil,
+            samplingDefaults: loaded.generation.samplingDefaults)
+        model.hiddenSize = loaded.config.hiddenSize
+        model.otherNames = Array(configuration.servedModelNames.dropFirst())
+        model.refusesUnknownParameters = configuration.refusesUnknownParameters
+        self.text = text
+    }
+
+    /// Reads the text side of the model folder, and says in the log what is odd about it.
+    static func text(
+        of configuration: ServerConfiguration, logger: Logger
+    ) throws(TextPipelineError) -> TextPipeline? {
+        guard var text = try TextPipeline(directory: configuration.engine.modelDirectory) else { return nil }
+        text.trustsUserContent = configuration.trustsUserContent
+        text.outputFormat = configuration.outputFormat(shown: text.outputFormat)
+        for warning in text.warnings { logger.warning("\(warning)") }
+        return text
+    }
+
+    var tokenNames: TokenNames {
+        guard let tokenizer = text?.tokenizer else { return .idsOnly }
+        return TokenNames(
+            bytes: { tokenizer.bytes(of: $0, skipSpecialTokens: false) },
+            isSpecial: { tokenizer.bytes(of: $0, skipSpecialTokens: true).isEmpty })
+    }
+}
