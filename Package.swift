@@ -215,7 +215,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Engine", "ModelTools", "Checkpoints", "Scheduling", "JSON", "Tokenizers", "Grammars", "TestSupport",
+                "Engine", "Basics", "ModelTools", "Checkpoints", "Scheduling", "JSON", "Tokenizers", "Grammars",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,3 +1,5 @@
+import Basics
+
 /// Follows one reply through a grammar, from token to token. Computes nothing: what a token leads to is known already, or
 /// the matcher is pending until somebody has run its ``computation``.
 public struct GrammarMatcher: Sendable {
@@ -5,8 +7,8 @@ public struct GrammarMatcher: Sendable {
     public enum Scope: Sendable, Hashable {
         /// From the first token on.
         case reply
-        /// Behind reasoning, if there is some: between two tokens, of which the prompt may have written the first.
-        case answer(opening: Int32, closing: Int32, isOpen: Bool)
+        /// Behind reasoning, if there is some.
+        case answer(behind: ReasoningTracker)
         /// From each occurrence of a token until it has been read.
         case behind(Int32)
     }
@@ -31,6 +33,8 @@ public struct GrammarMatcher: Sendable {
     private let scope: Scope
     private let start: CompiledGrammar.Position?
     private var phase: Phase
+    /// Of a scope behind reasoning, until the grammar holds.
+    private var reasoning: ReasoningTracker?
     private var place: Place
     /// Of the token that the grammar stands behind. Were its text spelled by other tokens, the reply would be read as if the
     /// grammar held, but it would not.
@@ -39,15 +43,17 @@ public struct GrammarMatcher: Sendable {
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
         self.grammar = grammar
         self.scope = scope
+        if case .answer(let reasoning) = scope { self.reasoning = reasoning }
         phase =
             switch scope {
             case .reply: .grammar
-            case .answer(_, _, let isOpen): isOpen ? .reasoning : .start
+            case .answer(let reasoning): reasoning.isOpen ? .reasoning : .start
             case .behind: .free
             }
         switch scope {
         case .reply: markerGuard = nil
-        case .answer(_, let token, _), .behind(let token): markerGuard = grammar.markerGuard(of: token)
+        case .answer(let reasoning): markerGuard = grammar.markerGuard(of: reasoning.closing)
+        case .behind(let token): markerGuard = grammar.markerGuard(of: token)
         }
         do throws(GrammarLimit) {
             let position = try grammar.startPosition()
@@ -65,12 +71,14 @@ public struct GrammarMatcher: Sendable {
     /// - Precondition: it is not pending and has not failed.
     public mutating func append(_ id: Int32) {
         precondition(!isPending, "a token follows a step that is known")
+        if phase == .start || phase == .reasoning { reasoning?.append(id) }
+        let reasons = reasoning?.isOpen ?? false
         switch (phase, scope) {
-        case (.start, .answer(opening: id, closing: _, isOpen: _)): phase = .reasoning
+        case (.start, _) where reasons: phase = .reasoning
         case (.start, _):
             phase = .grammar
             advance(id)
-        case (.reasoning, .answer(opening: _, closing: id, isOpen: _)), (.free, .behind(id)): begin()
+        case (.reasoning, _) where !reasons, (.free, .behind(id)): begin()
         case (.grammar, _): advance(id)
         case (.reasoning, _), (.free, _): markerGuard?.append(grammar.text(of: id))
         }
@@ -141,7 +149,7 @@ public struct GrammarMatcher: Sendable {
     public var mask: TokenMask? {
         guard holds else { return markerGuard?.mask }
         guard let step else { return nil }
-        guard case .start = phase, case .answer(let opening, _, _) = scope else { return step.mask }
+        guard case .start = phase, let opening = reasoning?.opening else { return step.mask }
         return step.mask.inserting(opening)
     }
 

@@ -1,3 +1,4 @@
+import Basics
 import Grammars
 import Testing
 
@@ -75,7 +76,7 @@ import Testing
     }
 
     @Test func `an answer may follow reasoning`() throws {
-        var chain = GrammarChain(try matcher("ab", scope: .answer(opening: 24, closing: 25, isOpen: false)))
+        var chain = GrammarChain(try matcher("ab", scope: .answer(behind: ReasoningTracker(opening: 24, closing: 25))))
         _ = resolve(&chain)
         #expect(chain.known[0].mask?.contains(24) == true && chain.known[0].mask?.contains(0) == true)
         chain.append(24)

@@ -1,3 +1,4 @@
+import Basics
 import TestSupport
 import Testing
 
@@ -77,7 +78,8 @@ import Testing
 
     @Test func `other tokens do not end the reasoning`() throws {
         let grammar = try GrammarSource.regex("yes").compile(Self.trie)
-        var matcher = GrammarMatcher(grammar, scope: .answer(opening: 127, closing: Self.thinkEnd, isOpen: true))
+        var matcher = GrammarMatcher(
+            grammar, scope: .answer(behind: ReasoningTracker(opening: 127, closing: Self.thinkEnd, isOpen: true)))
         try append("a </thi", to: &matcher)
         // The characters are no danger yet, the token is.
         #expect(matcher.mask?.contains(Self.tail) == false && matcher.mask?.contains(character("n")) == true)

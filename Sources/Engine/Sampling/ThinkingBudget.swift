@@ -1,29 +1,23 @@
+import Basics
+
 /// How long a sequence may reason: once so many tokens have come, the next is the one that ends it.
 public struct ThinkingBudget: Sendable, Hashable {
-    /// The tokens between which reasoning stands.
-    private let opening: Int32
-    private let closing: Int32
+    private var reasoning: ReasoningTracker
     private let limit: Int
-    private var isOpen: Bool
-    private var spent = 0
 
-    /// - Parameter isOpen: whether the prompt has opened the reasoning.
-    public init(opening: Int32, closing: Int32, limit: Int, isOpen: Bool) {
-        self.opening = opening
-        self.closing = closing
+    /// - Parameters:
+    ///   - reasoning: before the first token.
+    ///   - limit: tokens of reasoning, without the two that enclose it.
+    public init(_ reasoning: ReasoningTracker, limit: Int) {
+        self.reasoning = reasoning
         self.limit = limit
-        self.isOpen = isOpen
     }
 
     /// Counts a generated token.
     mutating func append(_ id: Int32) {
-        switch id {
-        case closing: isOpen = false
-        case opening: isOpen = true
-        default: spent += isOpen ? 1 : 0
-        }
+        reasoning.append(id)
     }
 
     /// The only token that may come next, if there is one.
-    var forcedToken: Int32? { isOpen && spent >= limit ? closing : nil }
+    var forcedToken: Int32? { reasoning.isOpen && reasoning.innerCount >= limit ? reasoning.closing : nil }
 }

@@ -1,3 +1,4 @@
+import Basics
 import ChatTemplates
 import Engine
 
@@ -7,7 +8,7 @@ struct ChoiceState: Sendable {
     let prompt: Int
     /// What tells its parts apart; `nil`: it is all content.
     private var parser: ChatOutputParser?
-    private var meter: ReasoningMeter?
+    private var reasoning: ReasoningTracker?
     private let includesReasoning: Bool
     private let keepsTokens: Bool
     /// What it has said.
@@ -36,20 +37,20 @@ struct ChoiceState: Sendable {
         self.prompt = prompt
         self.keepsTokens = keepsTokens
         parser = parsing?.parser
-        meter = parsing?.meter
+        reasoning = parsing?.reasoning
         includesReasoning = parsing?.includesReasoning ?? true
         output = ParsedOutput(keepsText: keepsText)
     }
 
     /// Tokens of reasoning so far.
-    var reasoningTokens: Int { meter?.count ?? 0 }
+    var reasoningTokens: Int { reasoning?.count ?? 0 }
 
     /// Whether it has called a tool.
     var hasCalls: Bool { parser.map { $0.calls > 0 } ?? false }
 
     /// Takes what happened and returns the parts of the output that came with it.
     mutating func receive(_ event: TokenEvent) -> [ChatOutputEvent] {
-        for token in event.tokens { meter?.append(token.id) }
+        for token in event.tokens { reasoning?.append(token.id) }
         if keepsTokens { tokens += event.tokens }
         tokenCount += event.tokens.count
         promptLogprobs += event.promptLogprobs

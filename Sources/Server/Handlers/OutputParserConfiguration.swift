@@ -1,3 +1,4 @@
+import Basics
 import ChatTemplates
 
 /// How the output of a chat is parsed: the same for each of its choices.
@@ -5,7 +6,7 @@ struct OutputParserConfiguration: Sendable {
     /// Before the first piece of text.
     let parser: ChatOutputParser
     /// Before the first token; `nil` when the tags are no single tokens.
-    let meter: ReasoningMeter?
+    let reasoning: ReasoningTracker?
     let includesReasoning: Bool
     /// Whether the request names the tool to call: then the reply ends because it is complete.
     let isCallByName: Bool
@@ -22,7 +23,7 @@ struct OutputParserConfiguration: Sendable {
         guard format.reasons || (format.calls != nil && !request.tools.isEmpty) else { return nil }
         parser = ChatOutputParser(
             format: format, prompt: prompt, tools: request.tools, onlyFirstCall: !request.callsInParallel)
-        meter = text.reasoningTags.map { [parser] in ReasoningMeter($0, isOpen: parser.isReasoning) }
+        reasoning = text.reasoningTracker(isOpen: parser.isReasoning)
         includesReasoning = request.includesReasoning
         isCallByName = request.namedTool != nil
         let calls = format.calls != nil && !request.tools.isEmpty

@@ -139,18 +139,17 @@ struct RequestPreparation: Sendable {
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
         let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
-        if let limit = options.thinkingTokens, options.requiresThinkingBound || text.reasoningTags != nil {
-            guard let tags = text.reasoningTags else {
+        let reasoning = text.reasoningTracker(isOpen: parsing?.parser.isReasoning ?? false)
+        if let limit = options.thinkingTokens, options.requiresThinkingBound || reasoning != nil {
+            guard let reasoning else {
                 throw .invalid(
                     param: "thinking_token_budget",
                     message: "'thinking_token_budget' needs a model whose reasoning stands between two tokens.")
             }
-            options.thinking = ThinkingBudget(
-                opening: tags.opening, closing: tags.closing, limit: limit,
-                isOpen: parsing?.parser.isReasoning ?? false)
+            options.thinking = ThinkingBudget(reasoning, limit: limit)
         }
         if let parsing { options.keptSpecialTokens = parsing.tags }
-        options.grammar = try grammar(of: request, parsing?.parser, text)
+        options.grammar = try grammar(of: request, parsing?.parser, reasoning, text)
         if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
         var prepared = try prepared(options, formatter, [ids], [])
         prepared.parsing = parsing
@@ -160,15 +159,13 @@ struct RequestPreparation: Sendable {
 
     /// What the answer to a chat has to be like: behind its reasoning.
     private func grammar(
-        of request: ChatCompletionRequest, _ parser: ChatOutputParser?, _ text: TextPipeline
+        of request: ChatCompletionRequest, _ parser: ChatOutputParser?, _ reasoning: ReasoningTracker?,
+        _ text: TextPipeline
     ) throws(APIError) -> GrammarMatcher? {
-        let tags = text.reasoningTags
         var scope = GrammarMatcher.Scope.reply
-        if let tags, let parser, parser.mayReason {
-            scope = .answer(opening: tags.opening, closing: tags.closing, isOpen: parser.isReasoning)
-        }
+        if let reasoning, let parser, parser.mayReason { scope = .answer(behind: reasoning) }
         if let structuredOutput = request.options.structuredOutput {
-            let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: tags != nil, tenant: tenant)
+            let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
@@ -189,7 +186,7 @@ struct RequestPreparation: Sendable {
         let structuredOutput = StructuredOutput(source: source, param: "tools")
         return GrammarMatcher(
             try structuredOutput.compile(
-                text.grammars, beginsWithSpace: request.mustCall && tags != nil, tenant: tenant),
+                text.grammars, beginsWithSpace: request.mustCall && reasoning != nil, tenant: tenant),
             scope: scope)
     }
 
