@@ -128,7 +128,7 @@ def call_once(body, name, arguments, *, schema, tool_choice, is_result):
     if any(is_result(item) for item in body.get("input", body.get("messages"))):
         return
     for tool in body["tools"]:
-        if tool["name"] == name:
+        if tool.get("name") == name:
             tool[schema] = {
                 "type": "object", "properties": {key: {"const": value} for key, value in arguments.items()},
                 "required": list(arguments), "additionalProperties": False}

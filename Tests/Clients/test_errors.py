@@ -35,7 +35,7 @@ def test_a_prompt_over_the_context(client):
 
 
 @pytest.mark.parametrize("values", [
-    {"temperature": -1}, {"temperature": 3}, {"top_p": 0}, {"presence_penalty": 5}, {"n": 0}, {"max_tokens": 0},
+    {"temperature": -1}, {"temperature": 3}, {"top_p": -0.1}, {"presence_penalty": 5}, {"n": 0}, {"max_tokens": 0},
     {"top_logprobs": 3}, {"stop": [""]}, {"response_format": {"type": "json"}},
 ], ids=lambda values: next(iter(values)))
 def test_a_parameter_out_of_range_or_not_served_yet(client, values):

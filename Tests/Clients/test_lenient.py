@@ -60,7 +60,7 @@ UNKNOWN = {
     "plugins": [{"id": "web"}], "usage": {"include": True}, "mirostat": 0, "mirostat_tau": 5.0, "typical_p": 1.0,
     "tfs_z": 1.0, "n_keep": 0, "slot_id": -1, "id_slot": -1, "penalize_nl": False, "n_probs": 0, "features": {},
     "background_tasks": {}, "stream_interval": 4, "safe_prompt": False, "prompt_mode": "reasoning",
-    "web_search_options": {}, "search_parameters": {"mode": "auto"}, "prediction": {"type": "content", "content": "x"},
+    "web_search_options": {}, "search_parameters": {"mode": "auto"},
     "user_id": "u", "trace_id": "t", "request_timeout": 60, "extra_body": {}, "guided_decoding_backend": "xgrammar",
     "lora_path": "", "preset": "", "include": [], "template": "x", "raw": False, "think": True,
 }
@@ -124,7 +124,7 @@ def test_what_would_change_the_answer_stays_a_400(lenient, fields):
 @pytest.mark.parametrize("fields", [
     {"stream_options": {"include_usage": True}}, {"functions": []}, {"seed": 2**64 - 1}, {"top_p": 0}, {"max_tokens": -1},
     {"top_k": 0}, {"enable_thinking": False}, {"thinking": {"type": "disabled"}}, {"repeat_penalty": 1.1},
-    {"reasoning": {"effort": "low"}}, {"store": True}, {"metadata": {"a": "b"}}, {"n_predict": 3},
+    {"reasoning": {"effort": "low"}}, {"store": True}, {"metadata": {"a": "b"}}, {"n_predict": 4},
     {"response_format": {"type": "json_object", "schema": {"type": "object", "properties": {}}}},
 ])
 def test_what_has_a_meaning_here_is_honoured_without_being_told(lenient, fields):
@@ -133,9 +133,10 @@ def test_what_has_a_meaning_here_is_honoured_without_being_told(lenient, fields)
 
 def test_repeat_penalty_is_repetition_penalty(lenient):
     def text(**fields):
-        return chat(lenient, seed=3, max_tokens=30, temperature=1, **fields).json["choices"]
+        body = {"prompt": "a a a a a a a a", "max_tokens": 30, "seed": 3, "temperature": 1, "ignore_eos": True}
+        return lenient.post("/v1/completions", body | fields).json["choices"]
 
-    assert text(repeat_penalty=1.7) == text(repetition_penalty=1.7) != text()
+    assert text(repeat_penalty=3) == text(repetition_penalty=3) != text()
 
 
 def test_enable_thinking_and_thinking_reach_the_template(lenient):
@@ -296,7 +297,7 @@ def test_a_prompt_beyond_the_context_is_still_refused(lenient):
     ("speed", "fast"), ("mcp_servers", []), ("betas", ["x"]), ("diagnostics", {"previous_message_id": None}),
 ])
 def test_anthropic_parameters_that_a_text_model_can_do_without_are_ignored(lenient, name, value):
-    assert ignored(messages(lenient, **{name: value})) in ([], [name])
+    assert {each.split(".")[0] for each in ignored(messages(lenient, **{name: value}))} <= {name}
     assert messages(lenient, **{name: value}).status == 200
 
 

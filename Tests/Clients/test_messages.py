@@ -65,5 +65,5 @@ def test_errors_become_the_clients_own(messages):
         messages.create(model="no", messages=[QUESTION], max_tokens=1)
     assert unknown.value.body["error"]["type"] == "not_found_error"
     with pytest.raises(anthropic.BadRequestError) as long:
-        messages.create(model=MODEL, messages=[QUESTION], max_tokens=100_000)
+        messages.create(model=MODEL, messages=[{"role": "user", "content": "fox " * 4000}], max_tokens=1)
     assert long.value.body["error"]["code"] == "context_length_exceeded"

@@ -4,9 +4,17 @@ import pathlib
 import subprocess
 import sys
 
-from trinity_server import REPOSITORY
+import pytest
+from trinity_server import REPOSITORY, Server
 
 CONFIGURATION = pathlib.Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.fixture
+def server():
+    """What the document does not have is refused by this server, and ignored by others."""
+    with Server("--max-model-len", 512, "--strict-parameters") as running:
+        yield running
 
 
 def test_the_server_is_as_described(server, tmp_path):

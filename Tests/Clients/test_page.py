@@ -17,7 +17,9 @@ NOT_OFFERED = {
     "logprobs", "top_logprobs", "prompt_logprobs", "return_token_ids", "return_tokens_as_token_ids", "documents",
     "add_generation_prompt", "continue_final_message", "add_special_tokens", "guided_json", "guided_regex", "guided_choice",
     "guided_grammar", "user", "metadata", "store", "service_tier", "prompt_cache_key", "safety_identifier", "verbosity",
-    "modalities", "echo", "prediction", "request_id", "truncation_side",
+    "modalities", "echo", "prediction", "request_id", "truncation_side", "prompt_cache_retention",
+    # Other names of parameters that it has.
+    "n_predict", "repeat_penalty", "enable_thinking", "thinking", "reasoning",
 }
 
 

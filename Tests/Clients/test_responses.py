@@ -57,7 +57,7 @@ def test_a_cut_reply_is_incomplete(client):
 
 
 def test_what_needs_stored_state_is_refused(client):
-    for parameters in [{"store": True}, {"previous_response_id": "resp_1"}, {"background": True}]:
+    for parameters in [{"previous_response_id": "resp_1"}, {"background": True}]:
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model=MODEL, input="x", **parameters)
         assert refused.value.param == next(iter(parameters))

@@ -104,7 +104,7 @@ struct MessagesContent {
         // Templates have no other place for it.
         if try reader.bool("is_error") == true { text = "Error: \(text)" }
         // Every prompt is cached as far as there is room.
-        _ = reader.value("cache_control")
+        _ = try reader.object("cache_control")
         try reader.finish()
         return ["role": "tool", "tool_call_id": .string(id), "content": .string(text)]
     }
@@ -137,7 +137,7 @@ struct MessagesContent {
                 texts.append(try content.text(&reader, type, at: path, in: .message))
                 continue
             }
-            _ = reader.value("cache_control")
+            _ = try reader.object("cache_control")
             try reader.finish()
         }
         var turn: JSONObject = ["role": "assistant", "content": .string(texts.joined(separator: "\n"))]

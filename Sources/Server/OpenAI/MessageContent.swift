@@ -65,7 +65,8 @@ struct MessageContent {
         default: return try omitted(type, at: path, in: place)
         }
         // Every prompt is cached as far as there is room, and a text has what its citations cite.
-        for name in ["cache_control", "annotations", "citations", "logprobs"] { _ = reader.value(name) }
+        _ = try reader.object("cache_control")
+        for name in ["annotations", "citations", "logprobs"] { _ = reader.value(name) }
         try reader.finish()
         return text
     }

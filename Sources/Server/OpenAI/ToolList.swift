@@ -79,7 +79,8 @@ struct ToolList {
         _ = try reader.bool("strict")
         let isDeferred = try reader.bool("defer_loading") ?? false
         // Every prompt is cached as far as there is room, and arguments are streamed as they come either way.
-        for name in ["cache_control", "eager_input_streaming"] { _ = reader.value(name) }
+        _ = try reader.object("cache_control")
+        _ = reader.value("eager_input_streaming")
         if spelling != .chat { _ = reader.value("type") }
         try reader.finish()
         // The client's order, since the template writes the members as they come.
