@@ -12,7 +12,7 @@ extension ServerConfiguration.Option {
         case .servedModelName:
             .init(
                 .model, .names, "names",
-                standard: .described("the folder's name, or the repository's of a Hugging Face cache"),
+                standard: .described("the folder name; in a Hugging Face cache, the repository name"),
                 """
                 Names of the model in the API, separated by commas, or in several options. Replies have the name that was \
                 asked for, else the first.
@@ -36,8 +36,8 @@ extension ServerConfiguration.Option {
                 .model, .choice(ServerConfiguration.ReasoningParser.allCases.map(\.rawValue)), "name",
                 standard: .value("auto"),
                 """
-                Format of reasoning in the output. `auto` detects it from the chat template. `think` is between `<think>` and \
-                `</think>`; `deepseek_r1` is the same, but a reply begins inside it.
+                Format of reasoning in the output. `auto` detects it from the chat template. `think`: reasoning is between \
+                `<think>` and `</think>`. `deepseek_r1`: the same, but the reply starts without `<think>`.
                 """)
         case .toolCallParser:
             .init(
@@ -58,15 +58,15 @@ extension ServerConfiguration.Option {
                 .computation, .integer(1...1024), "n",
                 standard: .described("the CPUs of the affinity mask and the cgroup quota"),
                 """
-                Compute threads. A number above the CPUs that the process may use is reduced to them, with a warning.
+                Compute threads. Values above the number of available CPUs are lowered to it, with a warning.
                 """)
         case .compute:
             .init(
                 .computation, .choice(EngineOptions.Compute.allCases.map(\.rawValue)), "mode", standard: .value("fast"),
                 """
                 Arithmetic of matrix products. `fast` rounds activations to bfloat16 if the CPU multiplies bfloat16. `exact` \
-                keeps 16 bits or more. `blas` uses OpenBLAS: slow, for comparison only, and not deterministic. Routers are \
-                always exact.
+                keeps at least 16 bits of precision in activations. `blas` uses OpenBLAS: slow, for comparison only, and not \
+                deterministic. Routers are always exact.
                 """)
         case .kernels:
             .init(
@@ -75,13 +75,14 @@ extension ServerConfiguration.Option {
         case .kvCacheMemoryBytes:
             .init(
                 .computation, .size, "size",
-                standard: .described("what `--max-num-seqs` sequences can use, at most 80 % of free memory"),
+                standard: .described(
+                    "enough for `--max-num-seqs` sequences of maximum length, but at most 80 % of free memory"),
                 "Memory of the KV cache.", values: "at least one sequence of maximum length",
                 aliases: ["kv-cache-memory"])
         case .kvCacheDtype:
             .init(
                 .computation, .choice(KVDataType.allCases.map(\.rawValue)), "type",
-                standard: .described("`bf16`; `f32` unless `--compute fast`"),
+                standard: .described("`bf16` with `--compute fast`, otherwise `f32`"),
                 "Data type of the KV cache. `fp8` has a scale for each token and head.")
         case .enablePrefixCaching:
             .init(
@@ -117,7 +118,7 @@ extension ServerConfiguration.Option {
         case .maxNumQueuedSeqs:
             .init(
                 .scheduling, .integer(0...1_000_000), "n", standard: .value("256"),
-                "Maximum sequences that wait, beyond those that run. Above it: 503.", aliases: ["max-queued-requests"])
+                "Maximum queued sequences, not counting running ones. More get 503.", aliases: ["max-queued-requests"])
         case .maxNumQueuedTokens:
             .init(
                 .scheduling, .integer(1...1 << 40, canBeOff: true), "n", standard: .value("262144"),
@@ -129,7 +130,7 @@ extension ServerConfiguration.Option {
         case .watchdogTimeout:
             .init(
                 .scheduling, .time(atMost: .seconds(86400)), "time", standard: .value("60s"),
-                "Time of one engine step after which `/health` and `/ready` answer 503.")
+                "If one engine step takes longer than this, `/health` and `/ready` return 503.")
         case .shutdownTimeout:
             .init(
                 .scheduling, .integer(0...86400), "seconds", standard: .value("30"),
@@ -158,7 +159,7 @@ extension ServerConfiguration.Option {
                 Maximum memory of all request bodies, their JSON, prepared prompts and text replies together. Above it: 503. \
                 The first 64 KiB of each body, and small amounts of its JSON and prompts, are not counted.
                 """,
-                values: "at least 32 MiB, the size of the largest body; with API keys at least 43 MiB, 4/3 of it")
+                values: "minimum 32 MiB (the largest body); 43 MiB with API keys, because one key may use 3/4")
         case .webUi:
             .init(
                 .network, .switch, standard: .value("true"), "Serve the web chat UI at `/`.", aliases: ["web-page"])
@@ -166,8 +167,8 @@ extension ServerConfiguration.Option {
             .init(
                 .network, .switch, standard: .value("false"),
                 """
-                Refuse request parameters that the server does not know or cannot honour. Without it they are ignored if they do \
-                not change the answer, and the response header `x-ignored` names them.
+                Refuse all unknown and unsupported parameters. Without it, only those that would change the answer are refused; \
+                the response header `x-ignored` lists the others.
                 """)
         case .apiKey:
             .init(
@@ -208,7 +209,8 @@ extension ServerConfiguration.Option {
         case .allowedHosts:
             .init(
                 .security, .text, "names",
-                standard: .described("with a loopback `--host`, only these three; otherwise all names"),
+                standard: .described(
+                    "with a loopback `--host`: `localhost`, `127.0.0.1` and `[::1]`; otherwise: any name"),
                 """
                 Names in the `Host` field that a server without API keys accepts, beside `localhost`, `127.0.0.1` and `[::1]`.
                 """,
