@@ -120,7 +120,7 @@ struct MessagesContent {
             switch type {
             case "thinking":
                 guard let text = try reader.string("thinking") else { throw .missing(param: "\(path).thinking") }
-                _ = reader.value("signature")
+                _ = try reader.string("signature")
                 reasoning.append(text)
             case "redacted_thinking":
                 // Reasoning of another server, which only that server can read.

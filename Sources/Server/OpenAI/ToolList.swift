@@ -105,7 +105,7 @@ struct ToolList {
         function["description"] = try reader.string("description").map(JSONValue.string)
         // A grammar of the text cannot be kept to inside a JSON string.
         try reader.ignore("format", unless: [["type": "text"]])
-        _ = reader.value("defer_loading")
+        _ = try reader.bool("defer_loading")
         try reader.finish()
         let argument = ToolSet.customArgument
         function["parameters"] = [

@@ -198,7 +198,7 @@ extension ToolSet {
         guard let name = try reader.string("name") else {
             throw .missing(param: reader.path(to: spelling == .chat ? "function" : "name"))
         }
-        _ = reader.value("namespace")
+        _ = try reader.string("namespace")
         return NamedPath(name: name, path: reader.path(to: "name"))
     }
 

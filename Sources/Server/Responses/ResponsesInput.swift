@@ -43,7 +43,8 @@ struct ResponsesInput {
         var reader = try FieldReader(item, at: path, policy)
         let type = try reader.string("type") ?? "message"
         // What replies carry and clients send back whole.
-        for name in ["id", "status", "internal_chat_message_metadata_passthrough"] { _ = reader.value(name) }
+        _ = try reader.string("id")
+        for name in ["status", "internal_chat_message_metadata_passthrough"] { _ = reader.value(name) }
         switch type {
         case "message": try addMessage(&reader)
         case "reasoning": try addReasoning(&reader)
@@ -70,7 +71,7 @@ struct ResponsesInput {
         let roles = ["user", "assistant", "system", "developer"]
         guard let role = try reader.word("role", among: roles) else { throw .missing(param: reader.path(to: "role")) }
         guard let value = reader.value("content") else { throw .missing(param: path) }
-        _ = reader.value("phase")
+        _ = try reader.string("phase")
         let text = try content.text(of: value, at: path)
         guard role == "assistant" else {
             flush()
