@@ -109,10 +109,25 @@ struct LarkParser {
             }
         }
         if next == "{" { throw error("has the template '\(name.prefix(80))', which cannot be enforced") }
-        if next == "[" { throw error("has attributes of '\(name.prefix(80))', which cannot be enforced") }
+        guard takeAttributes() else {
+            throw error("has attributes of '\(name.prefix(80))', which cannot be enforced")
+        }
         skipInline()
         guard take(":") else { throw error("has no ':' after '\(name.prefix(80))'") }
         definitions.append((name, try alternatives()))
+    }
+
+    /// `[capture]` or `[capture="name"]`, with which a client finds a part of the text again; false: others, which say what the text
+    /// must be like.
+    private mutating func takeAttributes() -> Bool {
+        guard take("[") else { return true }
+        guard name() == "capture" else { return false }
+        if take("=") {
+            guard take("\"") else { return false }
+            while let scalar = next, scalar != "\"", scalar != "\n" { index += 1 }
+            guard take("\"") else { return false }
+        }
+        return take("]")
     }
 
     private mutating func directive() throws(GrammarError) {

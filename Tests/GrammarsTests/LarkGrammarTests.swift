@@ -63,6 +63,11 @@ import Testing
         }
     }
 
+    @Test(arguments: ["start[capture]: \"ab\"", "start: x\nx[capture=\"name\"]: \"ab\""])
+    func `what a client captures changes nothing`(grammar: String) throws {
+        #expect(throws: Never.self) { try GrammarSource.lark(grammar).grammar() }
+    }
+
     @Test(
         arguments: [
             ("start: a{b}\na{x}: x", "template 'a'"), ("a: \"x\"", "no rule 'start'"),
@@ -73,7 +78,8 @@ import Testing
             ("start: /(?=a)/", "lookaround"), ("start: (\"a\"", "unclosed '('"), ("start: \"a\"~3..2", "wrong order"),
             ("start: \"a\"~20000", "more than 10000"), ("start: X\nX: b\nb: \"c\"", "rule 'b' inside a terminal"),
             ("start: a\na: b\nb: a \"x\" | \"y\"", "begins with itself"), ("start: <nope>", "token '<nope>'"),
-            ("start[lazy]: \"a\"", "attributes of 'start'"), ("start: \"b\"..\"a\"", "range"),
+            ("start[lazy]: \"a\"", "attributes of 'start'"), ("start[capture, lazy]: \"a\"", "attributes of 'start'"),
+            ("start: \"b\"..\"a\"", "range"),
             ("start = \"a\"", "no ':'"),
         ] as [(String, String)])
     func `what cannot be enforced is refused by name`(grammar: String, reason: String) {
