@@ -412,6 +412,22 @@ def test_allowed_tools_narrow_the_choice(lenient):
     assert {call["function"]["name"] for call in calls} == {"g"}
 
 
+def test_a_tool_that_is_not_allowed_is_not_called_of_the_models_own_accord(lenient):
+    """Without the choice the model calls the one that the question is about."""
+    question = [{"role": "user", "content": "What is the weather in Paris?"}]
+    city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools = [{"type": "function", "function": {"name": name, "parameters": city}} for name in ("get_weather", "get_time")]
+    allowed = {"type": "allowed_tools", "allowed_tools": {
+        "mode": "auto", "tools": [{"type": "function", "function": {"name": "get_time"}}]}}
+
+    def calls(**fields):
+        reply = chat(lenient, messages=question, tools=tools, temperature=0, max_tokens=200, **fields)
+        return {call["function"]["name"] for call in reply.json["choices"][0]["message"].get("tool_calls", [])}
+
+    assert calls() == {"get_weather"}
+    assert calls(tool_choice=allowed) <= {"get_time"}
+
+
 def test_input_tokens_are_counted(lenient):
     body = {"input": "Say hello", "tools": [FUNCTION], "instructions": "Be brief."}
     counted = lenient.post("/v1/responses/input_tokens", body)

@@ -30,6 +30,9 @@ struct ToolSet: Sendable {
     static let customArgument = "input"
 
     private(set) var tools: [Tool] = []
+    /// Where tools stand by the name that the model knows, and by namespace and name: conversations and streams ask often.
+    private var byName: [String: Int] = [:]
+    private var byMember: [Origin: Int] = [:]
     private(set) var choice = Choice.auto
     /// The tools that may be called; nil: all of them.
     private(set) var allowed: Set<String>?
@@ -69,18 +72,27 @@ struct ToolSet: Sendable {
         copy.tools = tools.filter { $0.origin != .function }.map {
             Tool(name: $0.name, definition: .null, origin: $0.origin)
         }
+        copy.index()
         return copy
     }
 
     /// What the client knows the tool as that the model calls by this name.
     func origin(of name: String) -> Origin {
-        tools.first { $0.name == name }?.origin ?? .function
+        byName[name].map { tools[$0].origin } ?? .function
     }
 
     /// What the model calls the tool that the client names.
     func name(of name: String, in namespace: String?) -> String {
         guard let namespace else { return name }
-        return tools.first { $0.origin == .member(namespace: namespace, name: name) }?.name ?? name
+        return byMember[.member(namespace: namespace, name: name)].map { tools[$0].name } ?? name
+    }
+
+    private mutating func index() {
+        (byName, byMember) = ([:], [:])
+        for (number, tool) in tools.enumerated().reversed() {
+            byName[tool.name] = number
+            if case .member = tool.origin { byMember[tool.origin] = number }
+        }
     }
 }
 
@@ -106,6 +118,7 @@ extension ToolSet {
         var list = ToolList(spelling, reader.policy)
         for (index, tool) in given.enumerated() { try list.read(tool, at: "tools[\(index)]") }
         tools = list.tools(references: references)
+        index()
         if spelling == .messages {
             try readMessagesChoice(&reader)
         } else {
@@ -204,7 +217,7 @@ extension ToolSet {
 
     /// What the model calls the tool of this name.
     private func find(_ name: String, at path: String) throws(APIError) -> String {
-        if let tool = tools.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) { return tool.name }
+        if let number = byName[name] { return tools[number].name }
         for tool in tools {
             if case .member(_, let member) = tool.origin, member.utf8.elementsEqual(name.utf8) { return tool.name }
         }

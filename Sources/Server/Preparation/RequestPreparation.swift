@@ -169,7 +169,9 @@ struct RequestPreparation: Sendable {
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
-        guard request.mustCall || isStrict else { return nil }
+        // Tools that may not be called are kept from the model, which sees them all.
+        let isNarrowed = request.toolSet.allowed != nil && !request.callableTools.isEmpty
+        guard request.mustCall || isStrict || isNarrowed else { return nil }
         let param = request.mustCall ? "tool_choice" : "tools"
         guard let syntax = text.outputFormat.calls?.grammarSyntax else {
             throw .invalid(param: param, message: "'\(param)' needs a model that calls tools in a known format.")
@@ -180,7 +182,8 @@ struct RequestPreparation: Sendable {
         if !request.mustCall {
             // The model is free to call; what it calls is as its schema says, where that is to be strict.
             guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: "tools") }
-            source = .calls(request.tools.map(\.withoutSchemaUnlessStrict), syntax, isSingle: true, isOpen: true)
+            source = .calls(
+                request.callableTools.map(\.withoutSchemaUnlessStrict), syntax, isSingle: true, isOpen: true)
             scope = .behind(opening)
         }
         let structuredOutput = StructuredOutput(source: source, param: "tools")
