@@ -40,7 +40,8 @@ package struct ChatCompletionRequest: Sendable {
         guard model.hasTokenizer, model.hasChatTemplate else {
             let lack = model.hasTokenizer ? "chat template" : "tokenizer"
             throw .textUnavailable(
-                param: "messages", message: "This model has no \(lack), so it cannot chat; use /v1/completions.")
+                param: "messages",
+                message: "This model has no \(lack), which chat requests require; use /v1/completions.")
         }
         // The template writes the special tokens itself.
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
@@ -98,13 +99,13 @@ extension ChatCompletionRequest {
         guard !addsGenerationPrompt else {
             throw .invalid(
                 param: "continue_final_message",
-                message: "'continue_final_message' and 'add_generation_prompt' exclude each other.")
+                message: "'continue_final_message' and 'add_generation_prompt' cannot be used together.")
         }
         guard let last = messages.last, last.role == .assistant, let text = last.json["content"]?.string, !text.isEmpty
         else {
             throw .invalid(
                 param: "continue_final_message",
-                message: "'continue_final_message' needs a last message of the assistant's that has text.")
+                message: "'continue_final_message' requires that the last message is an assistant message with text.")
         }
     }
 
@@ -157,7 +158,7 @@ extension ChatCompletionRequest {
         try policy.ignore(structuredOutput.param) {
             .invalid(
                 param: structuredOutput.param,
-                message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
+                message: "'\(structuredOutput.param)' and 'tool_choice' cannot be used together.")
         }
         options.structuredOutput = nil
     }
@@ -170,7 +171,7 @@ extension ChatCompletionRequest {
         for name in ["messages", "tools", "documents", "add_generation_prompt"] where arguments[name] != nil {
             throw .invalid(
                 param: "chat_template_kwargs.\(name)",
-                message: "'\(name)' is a parameter of the request itself and not for 'chat_template_kwargs'.")
+                message: "'\(name)' is a request parameter and cannot be in 'chat_template_kwargs'.")
         }
         if let effort = reasoning.effort, arguments["reasoning_effort"] == nil {
             arguments["reasoning_effort"] = .string(effort)

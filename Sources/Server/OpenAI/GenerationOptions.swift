@@ -133,7 +133,7 @@ struct GenerationOptions: Sendable {
         if let structuredOutput, sampling.allowedTokenIDs != nil {
             throw .invalid(
                 param: "allowed_token_ids",
-                message: "'allowed_token_ids' and '\(structuredOutput.param)' exclude each other.")
+                message: "'allowed_token_ids' and '\(structuredOutput.param)' cannot be used together.")
         }
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)

@@ -19,7 +19,7 @@ struct StructuredOutput: Sendable, Hashable {
         if let other = all.last(where: { $0.source != structuredOutput.source }) {
             throw .invalid(
                 param: structuredOutput.param,
-                message: "'\(structuredOutput.param)' and '\(other.param)' exclude each other.")
+                message: "'\(structuredOutput.param)' and '\(other.param)' cannot be used together.")
         }
         guard model.hasTokenizer else {
             throw .textUnavailable(

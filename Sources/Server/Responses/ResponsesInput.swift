@@ -58,7 +58,7 @@ struct ResponsesInput {
                     param: "\(path).type",
                     message: """
                         '\(path).type' is '\(type.excerpt)'; only 'message', 'reasoning', 'function_call' and \
-                        'function_call_output' are read here.
+                        'function_call_output' are supported.
                         """)
             }
             return
