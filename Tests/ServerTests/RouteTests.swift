@@ -13,16 +13,16 @@ import Testing
             ("/messages/count_tokens", .messageTokens), ("/messages", .messages), ("/health/", .health), ("//", .page),
             ("/ping", .ping), ("/openapi.json", .description(isYAML: false)),
         ] as [(String, Route)])
-    func `slashes too many and a missing version change nothing`(path: String, route: Route) {
+    func `extra slashes and a missing version are accepted`(path: String, route: Route) {
         #expect(Route(path: path) == route)
     }
 
     @Test(arguments: ["/v2/completions", "/v1", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat", "/completion", "*"])
-    func `other paths are none`(path: String) {
+    func `other paths have no route`(path: String) {
         #expect(Route(path: path) == nil)
     }
 
-    @Test func `the server says what it is under the names of others`() async throws {
+    @Test func `the server describes itself under the names of other servers`() async throws {
         let document = try OpenAPIDocument.load()
         let validator = SchemaValidator(document: document)
         let server = try await TestServer.start()
@@ -44,7 +44,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a model answers under each of its names`() async throws {
+    @Test func `a model can be requested by each of its names`() async throws {
         let server = try await TestServer.start { $0.servedModelNames = ["tiny", "org/tiny"] }
         let list = try await server.get("/v1/models").json
         #expect(list["data"]?.array?.map { $0["id"]?.string } == ["tiny", "org/tiny"])
@@ -66,7 +66,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a request that waits for its model's reply is a load`() async throws {
+    @Test func `a request that waits for its model's reply counts as load`() async throws {
         let server = try await TestServer.start()
         async let reply = server.post("/completions/", ["prompt": "a", "max_tokens": 1500, "ignore_eos": true])
         var load: JSONValue?
