@@ -124,7 +124,7 @@ import Testing
         metrics.replies.add(route: .models, method: "GET", status: 503)
         metrics.modelLoaded(maxModelLength: 200)
         metrics.replies.add(route: .models, method: "GET", status: 503)
-        metrics.replies.add(route: .model("a"), method: "GET", status: 200)
+        metrics.replies.add(route: .model, method: "GET", status: 200)
         metrics.replies.add(route: .health, method: "GET", status: 200)
         metrics.replies.add(route: nil, method: "BREW", status: 404)
         let text = String(decoding: metrics.render(.init(modelName: "m", model: nil)), as: UTF8.self)

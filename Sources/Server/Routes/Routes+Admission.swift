@@ -3,19 +3,19 @@ import HTTPTypes
 
 /// Who is let in, before anything is done for a request.
 extension Routes {
-    /// The route of a request that may have an answer; nil: it got another one.
-    func admit(
-        _ message: HTTPMessage, path: String, _ exchange: ExchangeID
-    ) -> Route? {
+    /// Where a request that may have an answer leads; nil: it got another one.
+    func admit(_ message: HTTPMessage, _ exchange: ExchangeID) -> RouteMatch? {
         let fields = message.head.headerFields
-        let route = Route(path: path)
+        let path = message.head.pathWithoutQuery
+        let match = RouteMatch(path: path)
+        let route = match?.route
         var context = RequestContext(
             id: RequestID(fields, from: &requestIDs), method: message.head.method, route: route,
             isAnthropic: route?.isAnthropic == true)
         if let cors = configuration.cors { context.replyFields = cors.fields(for: message.head) }
         requests[exchange] = context
-        accessLog.begin(exchange, message, path: path, isProbe: context.route?.isProbe == true, requestID: context.id)
-        guard let route = context.route else {
+        accessLog.begin(exchange, message, path: path, isProbe: route?.isProbe == true, requestID: context.id)
+        guard let match, let route else {
             refuse(exchange, .notFound(path: path))
             return nil
         }
@@ -55,8 +55,8 @@ extension Routes {
             return nil
         }
         // What is answered 503 because the model is not there costs nothing.
-        if case .ready = phase, route.prepares, !takeRequest(exchange, limits) { return nil }
-        return route
+        if case .ready = state.phase, route.prepares, !takeRequest(exchange, limits) { return nil }
+        return match
     }
 
     /// Counts a request against its key's limits; false: they are reached, and it was told.
@@ -74,29 +74,14 @@ extension Routes {
     }
 }
 
-extension Route {
-    /// Probes are open always; so are the version, which they show too, the page, which asks for the key, and what is in the
-    /// repository.
-    func needsKey(_ configuration: ServerConfiguration) -> Bool {
-        switch self {
-        case .page, .health, .ready, .version, .ping, .description: false
-        case .metrics: configuration.metricsNeedKey
-        default: true
-        }
-    }
-
-    /// Whether it has a body that costs time to work on: such requests count against rate limits.
-    var prepares: Bool { methods == [.post] }
-}
-
 extension ServerConfiguration {
     /// What the connections ask before they read a body: on whose account. `nil` where there is nothing that takes it, no key
     /// that is known, or a body of a form that is not taken.
     func bodyAccount(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> MemoryBudget.Account? {
         let screening = RequestScreening(self, keys: keys)
         return { request in
-            let path = String((request.path ?? "/").prefix { $0 != "?" })
-            guard let route = Route(path: path), route.methods.contains(request.method) else { return nil }
+            guard let route = RouteMatch(path: request.pathWithoutQuery)?.route, route.methods.contains(request.method)
+            else { return nil }
             guard screening.originRefusal(of: request, route) == nil, screening.bodyRefusal(of: request, route) == nil
             else { return nil }
             guard route.needsKey(self), !keys.isEmpty else { return .common }
