@@ -34,19 +34,21 @@ extension Routes {
 
     /// `GET /metrics`.
     func sendMetrics(_ request: RoutedRequest) {
-        reply(request.exchange, .ok, [.contentType: PrometheusText.contentType], metrics.render(moment()))
+        reply(request.exchange, .ok, [.contentType: PrometheusText.contentType], metrics.render(snapshot()))
     }
 
-    private func moment() -> Metrics.Moment {
-        var moment = Metrics.Moment(modelName: configuration.servedModelName, model: state.loadedModel)
-        moment.statistics = statistics
-        (moment.running, moment.waiting, moment.preparing) = (admission.running, admission.waiting, admission.preparing)
-        moment.openRequests = requests.count
-        moment.process = .now()
-        moment.isStalled = isStalled
-        moment.certificateEnd = certificateEnd
-        moment.includesOldNames = configuration.metricsIncludeOldNames
-        return moment
+    private func snapshot() -> Metrics.Snapshot {
+        var snapshot = Metrics.Snapshot(modelName: configuration.servedModelName, model: state.loadedModel)
+        snapshot.statistics = statistics
+        (snapshot.running, snapshot.waiting, snapshot.preparing) = (
+            admission.running, admission.waiting, admission.preparing
+        )
+        snapshot.openRequests = requests.count
+        snapshot.process = .now()
+        snapshot.isStalled = isStalled
+        snapshot.certificateEnd = certificateEnd
+        snapshot.includesOldNames = configuration.metricsIncludeOldNames
+        return snapshot
     }
 
     /// `GET /props`, llama-server's form, as far as it applies.
