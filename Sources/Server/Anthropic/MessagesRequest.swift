@@ -22,7 +22,7 @@ package enum MessagesRequest {
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
         // A last message of the assistant's is the beginning of the reply.
-        if messages.last?["role"] == "assistant" { request.body["continue_final_message"] = true }
+        if messages.last?.role == .assistant { request.body["continue_final_message"] = true }
         request.body["stop"] = try stopSequences(&reader)
         try readThinking(&reader, &request)
         try readOutput(&reader, &request)

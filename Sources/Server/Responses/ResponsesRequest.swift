@@ -7,9 +7,9 @@ package enum ResponsesRequest {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
         guard let input = reader.value("input") else { throw .missing(param: "input") }
-        var messages: [JSONValue] = []
+        var messages: [ChatMessage] = []
         if let instructions = try reader.string("instructions") {
-            messages.append(["role": "system", "content": .string(instructions)])
+            messages.append(ChatMessage(.system, instructions))
         }
         let tools = try ToolSet(&reader, .responses)
         messages += try ResponsesInput.messages(of: input, tools, policy)
