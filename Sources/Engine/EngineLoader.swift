@@ -49,7 +49,7 @@ package struct EngineLoader {
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8)
+            quantizesToFloat8: options.quantization == .fp8)
         // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
         let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
         guard packedBytes <= freeBytes else {

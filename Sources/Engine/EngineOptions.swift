@@ -12,11 +12,11 @@ public struct EngineOptions: Sendable {
         case blas
     }
 
-    /// The format of weights in memory.
-    public enum WeightFormat: String, Sendable, CaseIterable {
+    /// Quantization of weights while they are loaded.
+    public enum Quantization: String, Sendable, CaseIterable {
         /// The format of the checkpoint.
         case auto
-        /// Linear layers are quantized to E4M3FN while loading, with a scale for each block of 128 by 128.
+        /// Linear layers and the head in E4M3FN, with a scale for each block of 128 by 128.
         case fp8
     }
 
@@ -45,7 +45,7 @@ public struct EngineOptions: Sendable {
     public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
-    public var weightFormat = WeightFormat.auto
+    public var quantization = Quantization.auto
     /// Pins each thread to a CPU and lets idle threads spin briefly. Off in tests, which share the machine.
     public var pinsThreads = true
     /// Measures the memory bandwidth at start, to report the share of it that steps use.

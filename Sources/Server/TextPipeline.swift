@@ -18,8 +18,8 @@ struct TextPipeline: Sendable {
     /// The class of the tokenizer in Python programs.
     let tokenizerClass: String
     let grammars: GrammarCompiler
-    /// The format of the model's replies, derived from the chat template.
-    var outputFormat: ChatOutputFormat
+    /// The syntax of the model's replies, derived from the chat template.
+    var outputSyntax: ChatOutputSyntax
     /// Whether special tokens in the text of users and tools are parsed.
     var trustsUserContent = false
     /// Warnings about the folder that do not prevent it from being served.
@@ -37,7 +37,7 @@ struct TextPipeline: Sendable {
         specialTokens = Self.specialTokens(configuration, map)
         tokenizerClass = configuration["tokenizer_class"]?.string ?? "PreTrainedTokenizerFast"
         templateSource = try Self.templateSource(directory, configuration)
-        outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
+        outputSyntax = templateSource.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])

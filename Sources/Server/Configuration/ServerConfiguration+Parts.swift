@@ -59,7 +59,7 @@ extension ServerConfiguration {
         }
         engine.compute = try options.choice(.compute)
         engine.kernels = try options.optionalChoice(.kernels)
-        engine.weightFormat = try options.choice(.quantization)
+        engine.quantization = try options.choice(.quantization)
         return engine
     }
 
@@ -158,22 +158,22 @@ extension ServerConfiguration {
         }
     }
 
-    /// The format of the model's replies, given the format that its template shows.
-    func outputFormat(shown: ChatOutputFormat) -> ChatOutputFormat {
-        var format = shown
+    /// The syntax of the model's replies, given the syntax that its template shows.
+    func outputSyntax(shown: ChatOutputSyntax) -> ChatOutputSyntax {
+        var syntax = shown
         switch reasoningParser {
         case .auto: break
-        case .none: format.reasons = false
-        case .think: format.reasons = true
-        case .deepseekR1: (format.reasons, format.beginsInReasoning) = (true, true)
+        case .none: syntax.reasons = false
+        case .think: syntax.reasons = true
+        case .deepseekR1: (syntax.reasons, syntax.beginsInReasoning) = (true, true)
         }
         switch toolCallParser {
         case .auto: break
-        case .none: format.calls = nil
-        case .hermes: format.calls = .json
-        case .qwen3Coder: format.calls = .xml
+        case .none: syntax.calls = nil
+        case .hermes: syntax.calls = .json
+        case .qwen3Coder: syntax.calls = .xml
         }
-        return format
+        return syntax
     }
 
     /// The maximum memory of requests, and the total of it with the weights, activations and KV cache, for the log. The program

@@ -173,7 +173,7 @@ struct RequestPreparation: Sendable {
         let isNarrowed = request.toolSet.allowed != nil && !request.callableTools.isEmpty
         guard request.mustCall || isStrict || isNarrowed else { return nil }
         let param = request.mustCall ? "tool_choice" : "tools"
-        guard let syntax = text.outputFormat.calls?.grammarSyntax else {
+        guard let syntax = text.outputSyntax.calls?.grammarSyntax else {
             throw .invalid(param: param, message: "'\(param)' requires a model with a known format of tool calls.")
         }
         var source = GrammarSource.calls(
@@ -241,7 +241,7 @@ extension SamplingParameters {
     }
 }
 
-extension ChatOutputFormat.Calls {
+extension ChatOutputSyntax.Calls {
     /// The corresponding syntax of grammars.
     fileprivate var grammarSyntax: GrammarSource.CallSyntax {
         switch self {

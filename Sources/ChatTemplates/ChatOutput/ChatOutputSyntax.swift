@@ -1,5 +1,5 @@
-/// The format of a model's replies: how reasoning and tool calls are written.
-public struct ChatOutputFormat: Sendable, Hashable {
+/// The syntax of a model's replies: how reasoning and tool calls are written.
+public struct ChatOutputSyntax: Sendable, Hashable {
     /// How calls are written, each between `<tool_call>` and `</tool_call>`.
     public enum Calls: Sendable, Hashable {
         /// `{"name": ..., "arguments": {...}}`, as Hermes models write it.
