@@ -17,7 +17,7 @@ import Testing
 
     private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text) }
 
-    /// The chat completion that a request asks for, without its tools.
+    /// The body of the equivalent chat completion request, without its tools.
     private func asBody(_ request: ChatTranslation) -> JSONObject {
         var body = request.body
         body["messages"] = .array(request.messages.map(\.json))

@@ -237,19 +237,13 @@ import Testing
             ),
             (#""response_format":{"type":"structural_tag"}"#, "response_format.structures", "needs 'format'"),
             (#""structured_outputs":{"structural_tag":"x"}"#, "structured_outputs.structural_tag", "its text"),
-            (
-                #""guided_json":{"type":"null"},"structured_outputs":{"json":{}}"#, "guided_json",
-                "cannot be used together"
-            ),
+            (#""guided_json":{"type":"null"},"structured_outputs":{"json":{}}"#, "guided_json", "used together"),
             (#""response_format":{"type":"json_schema"}"#, "response_format.json_schema", "required"),
             (
                 #""response_format":{"type":"json_schema","json_schema":{"schema":{}}}"#,
                 "response_format.json_schema.name", "required"
             ),
-            (
-                #""response_format":{"type":"json_object"},"guided_regex":"a""#, "guided_regex",
-                "cannot be used together"
-            ),
+            (#""response_format":{"type":"json_object"},"guided_regex":"a""#, "guided_regex", "used together"),
             (#""response_format":{}"#, "response_format.type", "required"),
             (#""modalities":["text","audio"]"#, "modalities", "not supported"),
             (#""audio":{}"#, "audio", "not supported"),
@@ -258,10 +252,7 @@ import Testing
             (#""reasoning_effort":"some""#, "reasoning_effort", "'minimal'"),
             (#""thinking_token_budget":-1"#, "thinking_token_budget", "0"),
             (#""continue_final_message":true"#, "continue_final_message", "a last message of the assistant's"),
-            (
-                #""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message",
-                "cannot be used together"
-            ),
+            (#""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message", "used together"),
             (#""echo":true"#, "echo", "not supported"), (#""best_of":2"#, "best_of", "not supported"),
             (#""documents":["x"]"#, "documents[0]", "an object"),
             (#""prompt":"x""#, "prompt", "Unrecognized"),

@@ -108,7 +108,7 @@ extension ServerConfiguration {
                     must be at least \(leastMemory) bytes, so that one key's share holds a body of \(maxBodyBytes) bytes; \
                     got \(maxBodyMemory) bytes
                     """
-                    : "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
+                    : "must have room for one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
         }
         if let hosts = options.optionalText(.allowedHosts) {
             guard let allowed = AllowedHosts(hosts) else {

@@ -7,7 +7,7 @@ package struct ChatTranslation {
     let messages: [ChatMessage]
     /// The other parameters, as the body of a chat completion request.
     var body: JSONObject = [:]
-    /// The tools and what the reply may do with them.
+    /// The tools and the tool choice.
     let tools: ToolSet
     /// The constraint on the reply.
     var structuredOutput: StructuredOutput?
