@@ -218,7 +218,7 @@ import Testing
             (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "21"),
             (#""logprobs":1"#, "logprobs", "true or false, not 1"),
             (#""max_tokens":3,"max_completion_tokens":4"#, "max_tokens", "4"),
-            (#""tool_choice":"required""#, "tool_choice", "needs 'tools'"),
+            (#""tool_choice":"required""#, "tool_choice", "requires 'tools'"),
             (
                 #""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice.function.name",
                 "not among the tools"
@@ -247,11 +247,11 @@ import Testing
             (#""response_format":{}"#, "response_format.type", "required"),
             (#""modalities":["text","audio"]"#, "modalities", "not supported"),
             (#""audio":{}"#, "audio", "not supported"),
-            (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
+            (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "a request parameter"),
             (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"),
             (#""reasoning_effort":"some""#, "reasoning_effort", "'minimal'"),
             (#""thinking_token_budget":-1"#, "thinking_token_budget", "0"),
-            (#""continue_final_message":true"#, "continue_final_message", "a last message of the assistant's"),
+            (#""continue_final_message":true"#, "continue_final_message", "an assistant message"),
             (#""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message", "used together"),
             (#""echo":true"#, "echo", "not supported"), (#""best_of":2"#, "best_of", "not supported"),
             (#""documents":["x"]"#, "documents[0]", "an object"),

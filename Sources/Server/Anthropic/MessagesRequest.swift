@@ -21,7 +21,7 @@ package enum MessagesRequest {
             formatter: MessagesFormatter(maxTokens: maxTokens))
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
-        // A last message of the assistant's is the beginning of the reply.
+        // If the last message is from the assistant, it is the beginning of the reply.
         if messages.last?.role == .assistant { request.body["continue_final_message"] = true }
         request.body["stop"] = try stopSequences(&reader)
         try readThinking(&reader, &request)
