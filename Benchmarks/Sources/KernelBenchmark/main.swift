@@ -145,7 +145,9 @@ for (tokens, rows) in [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 3
         }
         best["bf16 peak"] = max(best["bf16 peak"] ?? 0, operations / time / 1e9)
     }
-    line("\(tokens) tokens\(rows > 1024 ? " from memory" : ""), GFLOP/s", (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+    line(
+        "\(tokens) tokens\(rows > 1024 ? " from memory" : ""), GFLOP/s",
+        (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
     problem.free()
 }
 
