@@ -41,6 +41,8 @@ struct GrammarAutomaton {
     let classes: ByteClasses
     var frames = GrammarFrames()
     var distinct = DistinctTexts()
+    /// Those that were found last, the last one at the end.
+    var remainders: [DistinctRemainder] = []
     /// By state; those of `free` are empty.
     var records: [Record] = []
     var free: [State] = []
@@ -66,6 +68,7 @@ struct GrammarAutomaton {
     /// Bytes that states and frames take.
     var bytes: Int {
         stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame + distinct.bytes
+            + remainders.reduce(0) { $0 + $1.bytes }
     }
 
     private var bytesPerState: Int { classes.count * MemoryLayout<Transition>.stride + 160 }
