@@ -35,6 +35,8 @@ struct Grammar: Sendable {
     /// Where the sequences of each rule begin in `starts`, and behind the last one their number.
     var firstStarts: [Int32] = [0]
     var root: Int32 = 0
+    /// The rule behind the layout that `root` may begin with; `root` itself where it begins with none.
+    var answer: Int32 = 0
     /// Whether any element is distinct.
     var hasDistinct = false
 

@@ -81,9 +81,11 @@ struct GrammarAutomaton {
     func tops(of state: State) -> [Int32] { records[Int(state)].stacks.tops }
 
     /// The state before the first byte; one where nothing follows, where the grammar has no text.
-    mutating func start() throws(GrammarLimit) -> State {
+    ///
+    /// - Parameter skipsLayout: whether layout before the text itself is none of it.
+    mutating func start(skipsLayout: Bool = false) throws(GrammarLimit) -> State {
         begin()
-        push(rule: grammar.root, parent: GrammarFrames.none)
+        push(rule: skipsLayout ? grammar.answer : grammar.root, parent: GrammarFrames.none)
         let state = try finish(from: steps)
         return state == Self.dead ? number(of: Stacks(tops: [], accepts: false)) : state
     }
