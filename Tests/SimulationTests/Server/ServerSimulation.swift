@@ -114,7 +114,7 @@ final class ServerSimulation {
     /// What a life may meet; lives together must meet all of it.
     enum Occurrence: CaseIterable {
         case forcedEnd, orderlyEnd, abandonment, signalWhileBusy, stall, bodyMemoryExhausted, cutOff, eviction, late,
-            masks
+            masks, vectors
     }
 
     init(seed: UInt64) throws {
@@ -303,6 +303,7 @@ final class ServerSimulation {
             switch action {
             case .respond(let id, let head, let body):
                 try answer(id, head.status.code, isStream: false)
+                if head.status == .ok { try checkVectors(id, body) }
                 reply(id) { $0.respond(head, body: body, at: moment) }
             case .startStream(let id, let head):
                 try answer(id, head.status.code, isStream: true)
