@@ -20,6 +20,8 @@ struct TextPipeline: Sendable {
     let grammars: GrammarCompiler
     /// How the model's replies are written, as far as the chat template shows it.
     var outputFormat: ChatOutputFormat
+    /// Whether the template shows system messages behind the beginning of a conversation.
+    let readsLateSystemMessages: Bool
     /// Whether special tokens that users and tools write are meant as such.
     var trustsUserContent = false
     /// What is odd about the folder, but does not keep it from being served.
@@ -39,6 +41,8 @@ struct TextPipeline: Sendable {
         templateSource = try Self.templateSource(directory, configuration)
         outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
+        readsLateSystemMessages =
+            template.map { [specialTokens] in Self.readsLateSystemMessages($0, specialTokens: specialTokens) } ?? true
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])
         } catch {

@@ -7,6 +7,9 @@ struct ChatMessage: Sendable, Hashable {
         case system, developer, user, assistant, tool
     }
 
+    /// The older name of a tool's message.
+    private static let function = "function"
+
     var role: Role
     var content: String
     var name: String?
@@ -41,12 +44,17 @@ struct ChatMessage: Sendable, Hashable {
         return messages
     }
 
+    init(role: Role, content: String) {
+        (self.role, self.content) = (role, content)
+    }
+
     init(
         _ value: JSONValue, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
     ) throws(APIError) {
         var reader = try FieldReader(value, at: path, policy)
-        let word = try reader.word("role", among: Role.allCases.map(\.rawValue))
-        guard let role = word.flatMap(Role.init(rawValue:)) else { throw .missing(param: "\(path).role") }
+        let word = try reader.word("role", among: Role.allCases.map(\.rawValue) + [Self.function])
+        let known = word == Self.function ? .tool : word.flatMap(Role.init(rawValue:))
+        guard let role = known else { throw .missing(param: "\(path).role") }
         self.role = role
         name = try reader.string("name")
         if let value = reader.value("content") {
@@ -61,11 +69,18 @@ struct ChatMessage: Sendable, Hashable {
         case .assistant: try readAssistant(&reader, vocabularySize)
         case .tool:
             toolCallID = try reader.string("tool_call_id")
+            if word == Self.function, toolCallID == nil {
+                guard name != nil else { throw .missing(param: "\(path).name") }
+                toolCallID = Self.functionCallID
+            }
             guard toolCallID != nil else { throw .missing(param: "\(path).tool_call_id") }
         default: break
         }
         try reader.finish()
     }
+
+    /// Calls of the older form have no ids, and the result of each follows it.
+    private static let functionCallID = "function_call"
 
     /// The message as chat templates read it.
     var json: JSONValue {
@@ -100,6 +115,11 @@ extension ChatMessage {
                     try ToolCall(call, at: "\(reader.path(to: "tool_calls"))[\(index)]", reader.policy))
             }
         }
+        // The older form of a call, of which a message has one.
+        if let call = reader.value("function_call"), toolCalls.isEmpty {
+            let path = reader.path(to: "function_call")
+            toolCalls = [try ToolCall(function: call, at: path, id: Self.functionCallID, reader.policy)]
+        }
         // Where the model refused, its refusal is what it said.
         let refusal = reader.value("refusal")?.string
         if content.isEmpty, let refusal { content = refusal }
@@ -117,7 +137,13 @@ extension ChatMessage.ToolCall {
         // Where the call stood in a stream; clients that collect one keep it.
         _ = try reader.integer("index", in: 0...Int.max)
         try reader.finish()
-        let path = "\(path).function"
+        try self.init(function: function, at: "\(path).function", id: id, policy)
+    }
+
+    /// - Parameter function: the name and the arguments.
+    fileprivate init(
+        function: JSONValue, at path: String, id: String, _ policy: ParameterPolicy
+    ) throws(APIError) {
         var body = try FieldReader(function, at: path, policy)
         guard let name = try body.string("name") else { throw .missing(param: "\(path).name") }
         guard let given = body.value("arguments") else { throw .missing(param: "\(path).arguments") }

@@ -30,7 +30,8 @@ package struct CompletionRequest: Sendable {
         options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, at: "prompt", for: model)
         for (name, harmless) in [
-            ("include_reasoning", [true]), ("reasoning_effort", []), ("thinking_token_budget", []),
+            ("function_call", ["none", "auto"]), ("functions", [[]]), ("include_reasoning", [true]),
+            ("reasoning_effort", []), ("thinking_token_budget", []),
         ] as [(String, [JSONValue])] {
             try reader.refuse(name, unless: harmless)
         }

@@ -61,6 +61,26 @@ struct ToolList {
         if spelling == .chat { try reader.finish() }
     }
 
+    /// Reads `functions`, the older name of tools in chats: without the object around each.
+    ///
+    /// - Returns: whether there are any.
+    mutating func readFunctions(_ reader: inout FieldReader) throws(APIError) -> Bool {
+        let functions = try reader.array("functions") ?? []
+        guard !functions.isEmpty else {
+            let choice = reader.value("function_call")
+            guard choice?.object == nil else {
+                throw .invalid(param: "function_call", message: "'function_call' needs 'functions' to choose from.")
+            }
+            _ = try reader.word("function_call", among: ["none", "auto"])
+            return false
+        }
+        guard entries.isEmpty else {
+            throw .invalid(param: "functions", message: "'functions' is the older name of 'tools'; give one of them.")
+        }
+        for (index, function) in functions.enumerated() { try readFunction(function, at: "functions[\(index)]") }
+        return true
+    }
+
     private mutating func leaveOut(_ type: String, at path: String) throws(APIError) {
         if policy.isStrict { throw .unsupported(param: "\(path).type") }
         if type.hasPrefix("tool_search") { lacksSearch = true }

@@ -68,7 +68,9 @@ struct TextReply: Sendable {
             ids = try memory.whileEncoding(prompt.utf8.count) {
                 text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
             }
-        case .chat(let chat): ids = try self.ids(of: chat, try text.render(chat), text)
+        case .chat(let given):
+            let chat = try text.adapted(given, for: model)
+            ids = try self.ids(of: chat, try text.render(chat), text)
         }
         try charge(ids)
         var tokens = JSONValue.null
@@ -92,8 +94,9 @@ struct TextReply: Sendable {
     }
 
     private func chatPrompt(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let request = try ChatCompletionRequest(json, for: model)
+        let given = try ChatCompletionRequest(json, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
         let runs = try text.render(request)
         let ids = try self.ids(of: request, runs, text)
         try charge(ids)
@@ -116,8 +119,9 @@ struct TextReply: Sendable {
 
     /// How many tokens the conversation of a request becomes.
     private func tokens(of translation: ChatTranslation) throws(APIError) -> Int {
-        let request = try ChatCompletionRequest(translation, for: model)
+        let given = try ChatCompletionRequest(translation, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
         return try ids(of: request, try text.render(request), text).count
     }
 
