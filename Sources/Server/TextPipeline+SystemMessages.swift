@@ -59,7 +59,7 @@ extension TextPipeline {
                 } else if moved[last].role == .user {
                     moved[last].content += "\n" + message.taggedContent
                 } else {
-                    moved.append(ChatMessage(role: .user, content: message.taggedContent))
+                    moved.append(ChatMessage(.user, message.taggedContent))
                     reminders = moved.indices.last
                 }
                 continue
