@@ -121,7 +121,7 @@ private struct Parts: Equatable {
     func `the places of content are where it stands in the reply`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         for test in Self.cases {
-            var parser = ChatOutputParser(format: test.format, prompt: test.prompt, tools: Self.tools)
+            var parser = ChatOutputParser(syntax: test.syntax, prompt: test.prompt, tools: Self.tools)
             let reply = Array(test.text.utf8)
             func check(_ events: [ChatOutputEvent], _ ranges: [Range<Int>]) {
                 let texts = events.compactMap { if case .content(let text) = $0 { text } else { nil } }
@@ -142,7 +142,7 @@ private struct Parts: Equatable {
             ("<think>a</think> b", "", " b"), ("a</think>\n b", "<think>", "\n b"), (" b", "<think>\n</think>\n", " b"),
             (" b", "", " b"),
         ] {
-            var parser = ChatOutputParser(format: Self.json, prompt: prompt)
+            var parser = ChatOutputParser(syntax: Self.json, prompt: prompt)
             parser.keepsSpaceBehindReasoning()
             var parts = Parts()
             parts.add(parser.append(text) + parser.finish())

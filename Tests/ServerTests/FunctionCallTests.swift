@@ -80,7 +80,7 @@ import Testing
         #expect(messages[2].content == "sunny" && messages[2].toolCallID == calls[0].id && messages[4].content == "")
         for (message, param) in [
             (["role": "function", "content": "x"], "messages[0].name"),
-            (["role": "assistant", "function_call": ["name": "f"]], "messages[0].function_call.arguments"),
+            (["role": "assistant", "function_call": ["arguments": "{}"]], "messages[0].function_call.name"),
             (["role": "assistant", "function_call": "f"], "messages[0].function_call"),
         ] as [(JSONValue, String)] {
             #expect(refusal(["messages": [message]])?.param == param)

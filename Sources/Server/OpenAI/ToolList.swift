@@ -47,7 +47,17 @@ struct ToolList {
     mutating func read(_ tool: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(tool, at: path, policy)
         let type = try reader.string("type")
+        let isNested = !policy.isStrict && tool["function"]?.object != nil
+        let isFlat = !policy.isStrict && tool["function"] == nil && tool["name"] != nil
         switch (spelling, type) {
+        // In the spelling of another API, or without a type, a function is none the less one.
+        case (.responses, "function") where isNested, (.messages, "function") where isNested,
+            (.chat, nil) where isNested, (.responses, nil) where isNested:
+            return try readFunction(tool["function"] ?? .null, at: "\(path).function", as: .chat)
+        case (.chat, "function") where isFlat, (.chat, nil) where isFlat, (.responses, nil) where isFlat:
+            return try readFunction(tool, at: path, as: .responses)
+        case (.chat, nil) where !policy.isStrict, (.responses, nil) where !policy.isStrict:
+            return try policy.ignoreUnsupported("tools")
         case (.chat, "function"):
             guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
             try readFunction(function, at: "\(path).function")
@@ -88,8 +98,9 @@ struct ToolList {
     }
 
     private mutating func readFunction(
-        _ value: JSONValue, at path: String, in namespace: String? = nil
+        _ value: JSONValue, at path: String, in namespace: String? = nil, as form: ToolSet.Spelling? = nil
     ) throws(APIError) {
+        let spelling = form ?? self.spelling
         var reader = try FieldReader(value, at: path, policy)
         guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
         let schema = spelling == .messages ? "input_schema" : "parameters"
@@ -116,7 +127,7 @@ struct ToolList {
             Entry(
                 namespace: namespace, name: name, function: function,
                 // Only Anthropic's clients tell tools by references.
-                isDeferred: isDeferred && spelling == .messages))
+                isDeferred: isDeferred && self.spelling == .messages))
     }
 
     private mutating func readCustom(_ reader: inout FieldReader, at path: String) throws(APIError) {

@@ -169,17 +169,27 @@ extension ToolSet {
             guard value.string != nil else {
                 throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
             }
-            switch try reader.word("tool_choice", among: ["none", "auto", "required"]) {
+            // The last one is Mistral's and Anthropic's word.
+            let words = ["none", "auto", "required"] + (reader.policy.isStrict ? [] : ["any"])
+            switch try reader.word("tool_choice", among: words) {
             case "none": choice = .none
-            case "required": choice = .required
+            case "required", "any": choice = .required
             default: break
             }
             return
         }
         var object = try FieldReader(value, at: "tool_choice", reader.policy)
-        let types = ["function"] + (spelling == .responses ? ["custom"] : []) + ["allowed_tools"]
-        guard let type = try object.word("type", among: types) else { throw .missing(param: "tool_choice.type") }
-        if type == "allowed_tools" {
+        var types = ["function"] + (spelling == .responses ? ["custom"] : []) + ["allowed_tools"]
+        // Clients of several APIs mix their forms.
+        let words = ["none", "auto", "required", "any"]
+        if !reader.policy.isStrict { types += words }
+        let isNamed = !reader.policy.isStrict && (value["function"] ?? value["name"]) != nil
+        guard let type = try object.word("type", among: types) ?? (isNamed ? "function" : nil) else {
+            throw .missing(param: "tool_choice.type")
+        }
+        if words.contains(type) {
+            choice = type == "none" ? .none : type == "auto" ? .auto : .required
+        } else if type == "allowed_tools" {
             try readAllowed(&object)
         } else {
             let tool = try Self.toolName(&object, type, spelling)

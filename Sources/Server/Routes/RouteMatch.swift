@@ -2,8 +2,8 @@ import Foundation
 
 /// The route that a path leads to.
 ///
-/// Clients put their base URL and the path together with a slash too many, and their users leave `/v1` out of it: neither
-/// could mean anything else.
+/// Clients put their base URL and the path together with a slash too many, and their users leave `/v1` out of it, or write it
+/// where the client adds it too: none of it could mean anything else.
 struct RouteMatch: Equatable, Sendable {
     let route: Route
     /// What the path has for the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
@@ -39,10 +39,11 @@ struct RouteMatch: Equatable, Sendable {
         "completions", "chat", "responses", "messages", "models", "embeddings",
     ]
 
-    /// `path` without slashes that say nothing, and with `/v1`.
+    /// `path` without slashes that say nothing, and with one `/v1`.
     private static func normalized(_ path: String) -> String {
         var parts = path.split(separator: "/")
         if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }
+        if parts.starts(with: ["v1", "v1"]) { parts.removeFirst() }
         return "/" + parts.joined(separator: "/")
     }
 }
