@@ -96,6 +96,17 @@ def test_completions_ignore_too(lenient):
     assert ignored(reply) == ["no_such_field"]
 
 
+@pytest.mark.parametrize("path, body", [
+    ("/v1/messages/count_tokens", {"messages": [USER]}), ("/v1/responses/input_tokens", {"input": "x"}),
+    ("/v1/chat/completions/render", {"messages": [USER]}), ("/tokenize", {"messages": [USER]}), ("/tokenize", {"prompt": "x"}),
+    ("/detokenize", {"tokens": [1]}), ("/v1/embeddings", {"input": "x"}),
+])
+def test_endpoints_that_generate_nothing_tell_it_too(lenient, strict, path, body):
+    assert ignored(lenient.post(path, body | {"no_such_field": 1})) == ["no_such_field"]
+    assert ignored(lenient.post(path, body)) == []
+    assert strict.post(path, body | {"no_such_field": 1}).status == 400
+
+
 def test_the_header_stays_short_and_printable_whatever_the_names_are(lenient):
     names = {f"field_{number}_{'x' * 100}": 1 for number in range(1000)} | {"lines\r\nand, commas: ü": 1}
     reply = chat(lenient, **names)
