@@ -144,7 +144,7 @@ extension ToolSet {
             try readChoice(&reader, spelling)
         }
         guard mustCall, callable.isEmpty else { return }
-        throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
+        throw .invalid(param: "tool_choice", message: "'tool_choice' requires 'tools'.")
     }
 
     /// `none`, `auto`, or the name of a function in an object.
