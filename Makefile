@@ -12,8 +12,8 @@ SOAK_SECONDS ?= 1800
 SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
-FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody safetensors \
-    tlsRecords
+FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody contentCoding \
+    safetensors tlsRecords
 FUZZ_RUNS ?= 10000000
 # Or for how long at most (0: as long as it takes).
 FUZZ_SECONDS ?= 0
@@ -98,7 +98,7 @@ fuzz: setup ## Run coverage-guided fuzzing; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	for target in $(FUZZ_TARGET); do \
 	    case $$target in \
 	        httpRequest | chunkedBody) bytes=1024 ;; \
-	        safetensors | tlsRecords) bytes=2048 ;; \
+	        contentCoding | safetensors | tlsRecords) bytes=2048 ;; \
 	        *) bytes=4096 ;; \
 	    esac && \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \

@@ -75,7 +75,8 @@ public enum GrammarSource: Sendable, Hashable {
 
     /// O(bytes * log(bytes)): at most about 200 ms. Checks ``Cancellation/isRequested``.
     ///
-    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as after reasoning.
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first after reasoning. They may not if the text itself
+    ///   may begin with white space, because the two could not be distinguished.
     /// - Throws: `GrammarError` that names what cannot be enforced, or the exceeded limit.
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
@@ -125,9 +126,8 @@ public enum GrammarSource: Sendable, Hashable {
     ) throws(GrammarError) -> Grammar {
         var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
-        guard beginsWithSpace else { return try builder.finish(root: body) }
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
-        return try builder.finish(root: .sequence([space, body]))
+        return try builder.finish(root: body, behind: beginsWithSpace ? space : nil)
     }
 
     private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {

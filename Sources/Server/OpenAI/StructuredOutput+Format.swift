@@ -56,16 +56,18 @@ extension StructuredOutput {
     ) throws(APIError) -> StructuredOutput {
         var body = format
         if spelling == .chat {
-            guard let nested = try format.reader("json_schema") else {
+            // llama.cpp and others have the schema beside the type.
+            if let nested = try format.reader("json_schema") {
+                try format.finish()
+                body = nested
+            } else if body.policy.isStrict || format.value("schema") == nil {
                 throw .missing(param: format.path(to: "json_schema"))
             }
-            try format.finish()
-            body = nested
         }
         if spelling != .messages {
-            guard let name = try body.string("name"), !name.isEmpty else {
-                throw .missing(param: body.path(to: "name"))
-            }
+            // A name changes nothing.
+            let name = try body.string("name") ?? ""
+            guard !name.isEmpty || !body.policy.isStrict else { throw .missing(param: body.path(to: "name")) }
             _ = try body.string("description")
             // Schemas are always enforced.
             _ = try body.bool("strict")
