@@ -4,6 +4,13 @@ struct ByteSet: Sendable, Hashable {
 
     init() {}
 
+    /// Space as JSON has it.
+    static let space = {
+        var set = ByteSet()
+        for byte in "\t\n\r ".utf8 { set.insert(byte) }
+        return set
+    }()
+
     init(_ range: ClosedRange<UInt8>) {
         for byte in range { insert(byte) }
     }

@@ -17,12 +17,16 @@ public final class CompiledGrammar: Sendable {
     /// tables grow by doubling.
     public static let mostBytes = 2 * GrammarMasks.mostBytes + (4 << 20)
 
+    /// Whether line breaks and spaces may come first that are layout, and no part of the text.
+    public let hasLayout: Bool
+
     private let trie: VocabularyTrie
     private let masks: Mutex<GrammarMasks>
     private let start: Mutex<Position?> = Mutex(nil)
 
     init(_ grammar: Grammar, _ trie: VocabularyTrie) {
         self.trie = trie
+        hasLayout = grammar.hasLayout
         masks = Mutex(GrammarMasks(grammar, trie))
     }
 

@@ -37,6 +37,8 @@ struct Grammar: Sendable {
     var root: Int32 = 0
     /// Whether any element is distinct.
     var hasDistinct = false
+    /// Whether line breaks and spaces may come first that are not of the text.
+    var hasLayout = false
 
     /// Where the sequences of `rule` begin.
     func sequences(of rule: Int32) -> ArraySlice<Int32> {

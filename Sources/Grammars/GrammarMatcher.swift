@@ -66,6 +66,9 @@ public struct GrammarMatcher: Sendable {
         takeKnownStep()
     }
 
+    /// As in ``CompiledGrammar/hasLayout``.
+    public var hasLayout: Bool { grammar.hasLayout }
+
     /// Takes a token that was generated.
     ///
     /// - Precondition: it is not pending and has not failed.

@@ -19,6 +19,37 @@ struct GrammarProgress {
         }
     }
 
+    /// Whether a text of `rule` may begin with one of `bytes`. O(elements).
+    static func mayBegin(_ grammar: Grammar, _ rule: Int32, with bytes: ByteSet) throws(GrammarError) -> Bool {
+        var progress = GrammarProgress(grammar)
+        progress.findNullable()
+        if Cancellation.isRequested { throw .cancelled }
+        var isKnown = [Bool](repeating: false, count: progress.isNullable.count)
+        var work = [rule]
+        var checkpoint = CancellationCheck()
+        while let rule = work.popLast() {
+            if checkpoint.mustStop() { throw .cancelled }
+            guard !isKnown[Int(rule)] else { continue }
+            isKnown[Int(rule)] = true
+            for start in grammar.sequences(of: rule) {
+                var index = Int(start)
+                repeat {
+                    switch grammar.elements[index] {
+                    case .bytes(let set):
+                        if !grammar.sets[Int(set)].intersection(bytes).isEmpty { return true }
+                    case .rule(let rule), .distinct(let rule): work.append(rule)
+                    case .repetition(let number):
+                        let repetition = grammar.repetitions[Int(number)]
+                        work += [repetition.body, repetition.first ?? repetition.body]
+                    case .end: break
+                    }
+                    index += 1
+                } while progress.condition(grammar.elements[index - 1]).isNullable
+            }
+        }
+        return false
+    }
+
     private init(_ grammar: Grammar) {
         self.grammar = grammar
         isNullable = Array(repeating: false, count: grammar.firstStarts.count - 1)

@@ -47,6 +47,9 @@ public enum GrammarSource: Sendable, Hashable {
     /// Bytes of a schema, an expression, or all choices together, at most.
     public static let mostBytes = 256 << 10
 
+    /// Whether it may begin with text that nothing binds, in which space at the beginning is of no account.
+    public var mayBeFreeText: Bool { if case .structuralTag = self { true } else { false } }
+
     /// Bytes of what it was given as.
     public var bytes: Int {
         switch self {
@@ -75,7 +78,8 @@ public enum GrammarSource: Sendable, Hashable {
 
     /// O(bytes * log(bytes)): at most some 200 ms. Asks ``Cancellation/isRequested``.
     ///
-    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning. They may not where the
+    ///   text itself may begin with them: nobody could tell them apart.
     /// - Throws: `GrammarError` that names what cannot be enforced, or the limit that is exceeded.
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
@@ -126,8 +130,13 @@ public enum GrammarSource: Sendable, Hashable {
         var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
         guard beginsWithSpace else { return try builder.finish(root: body) }
+        let rule = builder.declare()
+        try builder.define(rule, body)
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
-        return try builder.finish(root: .sequence([space, body]))
+        var grammar = try builder.finish(root: .sequence([space, .rule(rule)]))
+        grammar.hasLayout = try !GrammarProgress.mayBegin(grammar, Int32(rule), with: .space)
+        if !grammar.hasLayout { grammar.root = Int32(rule) }
+        return grammar
     }
 
     private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {

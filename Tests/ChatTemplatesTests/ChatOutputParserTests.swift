@@ -121,6 +121,27 @@ private struct Parts: Equatable {
         for test in Self.cases { #expect(parse([test.text], test) == test.parts, "\(test.text)") }
     }
 
+    /// Content that a grammar binds is what the grammar read: layout is no part of it, and its own space is.
+    @Test func `space of bound content is kept, and layout before it is not`() {
+        for (text, hasLayout, content) in [
+            (" blue", true, "blue"), (" blue", false, " blue"), (" ", true, ""), (" ", false, " "),
+            ("blue ", true, "blue "),
+            ("<think>\nx\n</think>\n blue\n", true, "blue\n"), ("<think>x</think>\n\nblue", false, "\n\nblue"),
+        ] {
+            for pieces in [[text], text.map(String.init)] {
+                var parser = ChatOutputParser(format: Self.json, prompt: "<|im_start|>assistant\n")
+                parser.bindContent(hasLayout: hasLayout)
+                var parts = Parts()
+                for piece in pieces { parts.add(parser.append(piece)) }
+                parts.add(parser.finish())
+                #expect(parts.content == content && parts.reasoning == (text.contains("x") ? "x" : ""), "\(text)")
+            }
+        }
+        var parser = ChatOutputParser(format: Self.json, prompt: "<think>\n\n</think>\n\n")
+        parser.bindContent(hasLayout: false)
+        #expect(parser.append(" blue") == [.content(" blue")])
+    }
+
     @Test func `it does not matter how the text is cut`() {
         var random = SeededGenerator(seed: 1)
         for test in Self.cases {

@@ -56,6 +56,24 @@ def test_many_seeds_are_valid(client):
         jsonschema.validate(json.loads(choice.message.content), schema, format_checker=jsonschema.FormatChecker())
 
 
+@pytest.mark.parametrize("space", ["", " ", "\n"], ids=["plain", "space", "line"])
+def test_the_content_is_the_text_of_the_grammar_whether_or_not_the_model_reasons(client, space):
+    """No space before it that the grammar does not have, and all that it has."""
+    colors = [space + "red", space + "blue"]
+    texts = " | ".join(json.dumps(color) for color in colors)
+    for form in [
+        {"choice": colors}, {"regex": "|".join(colors)}, {"grammar": f"root ::= {texts}"}, {"grammar": f"start: {texts}"},
+    ]:
+        replies = [
+            client.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "Red or blue?"}], seed=seed, max_tokens=300,
+                extra_body={"structured_outputs": form, "enable_thinking": thinks})
+            for seed in range(8) for thinks in (True, False)]
+        # Reasoning may take all of the tokens.
+        contents = [reply.choices[0].message.content for reply in replies if reply.choices[0].finish_reason == "stop"]
+        assert len(contents) >= 8 and set(contents) <= set(colors), form
+
+
 def test_a_required_call(client):
     tool = openai.pydantic_function_tool(Paint)
     reply = client.chat.completions.create(

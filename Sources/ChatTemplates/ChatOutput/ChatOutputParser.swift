@@ -34,6 +34,8 @@ public struct ChatOutputParser: Sendable {
     /// Space that is given out when text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
+    /// Whether space before content that a grammar binds is layout; `nil` where none binds it.
+    private var boundContentHasLayout: Bool?
     /// Calls that have begun.
     public private(set) var calls = 0
     /// Whether what follows is of no interest: the only call that was asked for is complete.
@@ -59,6 +61,14 @@ public struct ChatOutputParser: Sendable {
         }
         // Behind a tag in the prompt the model may begin with layout, as behind one of its own.
         skipsSpace = format.reasons && place != .start
+    }
+
+    /// Says that a grammar binds the content, so that not even its space may change. Before the first piece.
+    ///
+    /// - Parameter hasLayout: whether the grammar allows layout first, which is no part of the content, and no other space.
+    public mutating func bindContent(hasLayout: Bool) {
+        boundContentHasLayout = hasLayout
+        if !hasLayout, place == .content { skipsSpace = false }
     }
 
     /// Whether what comes next is reasoning.
@@ -112,6 +122,7 @@ public struct ChatOutputParser: Sendable {
         }
         if !isLast, Self.opening.starts(with: text) { return false }
         place = .content
+        if boundContentHasLayout == true { pending.drop(leadingSpace) }
         return !pending.isEmpty
     }
 
@@ -130,6 +141,7 @@ public struct ChatOutputParser: Sendable {
         if found.tag == Self.closing {
             place = .content
             leaveSpace()
+            if boundContentHasLayout == false { skipsSpace = false }
         } else {
             placeBehindCall = place
             place = .call

@@ -4,7 +4,7 @@ import ChatTemplates
 /// How the output of a chat is parsed: the same for each of its choices.
 struct OutputParserConfiguration: Sendable {
     /// Before the first piece of text.
-    let parser: ChatOutputParser
+    var parser: ChatOutputParser
     /// Before the first token; `nil` when the tags are no single tokens.
     let reasoning: ReasoningTracker?
     let includesReasoning: Bool

@@ -137,7 +137,7 @@ struct RequestPreparation: Sendable {
         }
         try charge(promptOf: ids.count)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
-        let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
+        var parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         let reasoning = text.reasoningTracker(isOpen: parsing?.parser.isReasoning ?? false)
         if let limit = options.thinkingTokens, options.requiresThinkingBound || reasoning != nil {
@@ -150,6 +150,11 @@ struct RequestPreparation: Sendable {
         }
         if let parsing { options.keptSpecialTokens = parsing.tags }
         options.grammar = try grammar(of: request, parsing?.parser, reasoning, text)
+        if let grammar = options.grammar, let source = options.structuredOutput?.source,
+            grammar.hasLayout || !source.mayBeFreeText
+        {
+            parsing?.parser.bindContent(hasLayout: grammar.hasLayout)
+        }
         if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
         var prepared = try prepared(options, formatter, [ids], [])
         prepared.parsing = parsing
