@@ -49,7 +49,7 @@ package struct EngineLoader {
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.weightFormat == .fp8)
+            quantizesToFloat8: options.quantization == .fp8)
         // Before a page of them is read: without it the system would end the process in the middle of loading.
         let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
         guard packedBytes <= freeBytes else {

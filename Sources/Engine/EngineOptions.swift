@@ -12,11 +12,11 @@ public struct EngineOptions: Sendable {
         case blas
     }
 
-    /// In which format weights are kept in memory.
-    public enum WeightFormat: String, Sendable, CaseIterable {
+    /// To what weights are quantized while they are loaded.
+    public enum Quantization: String, Sendable, CaseIterable {
         /// As the checkpoint stores them.
         case auto
-        /// Linear layers quantised to E4M3FN at load, with a scale for each block of 128 by 128.
+        /// Linear layers and the head in E4M3FN, with a scale for each block of 128 by 128.
         case fp8
     }
 
@@ -45,7 +45,7 @@ public struct EngineOptions: Sendable {
     public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
-    public var weightFormat = WeightFormat.auto
+    public var quantization = Quantization.auto
     /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
     public var pinsThreads = true
     /// Measures at start how fast memory is read, to tell what share of that steps reach.

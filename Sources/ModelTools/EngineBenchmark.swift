@@ -115,7 +115,7 @@ public struct EngineBenchmark {
             default: 2
             }
         }
-        let quantizes = options.weightFormat == .fp8
+        let quantizes = options.quantization == .fp8
         return StepCost(
             config: config, linearSize: quantizes ? 1 : size("model.layers.0.self_attn.q_proj.weight"),
             lmHeadSize: quantizes ? 1 : size("lm_head.weight"), sensitiveSize: size("model.embed_tokens.weight"),

@@ -34,7 +34,7 @@ struct Serving: Sendable {
     ) throws(TextPipelineError) -> TextPipeline? {
         guard var text = try TextPipeline(directory: configuration.engine.modelDirectory) else { return nil }
         text.trustsUserContent = configuration.trustsUserContent
-        text.outputFormat = configuration.outputFormat(shown: text.outputFormat)
+        text.outputSyntax = configuration.outputSyntax(shown: text.outputSyntax)
         for warning in text.warnings { logger.warning("\(warning)") }
         return text
     }

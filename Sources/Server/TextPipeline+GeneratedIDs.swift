@@ -94,11 +94,11 @@ extension TextPipeline {
         var ids = message.tokenIDs
         while let last = ids.last, tokenizer.isSpecial(last) { ids.removeLast() }
         let text = tokenizer.decode(ids, skipSpecialTokens: false)
-        var parser = ChatOutputParser(format: outputFormat, prompt: "", tools: [[:]])
+        var parser = ChatOutputParser(syntax: outputSyntax, prompt: "", tools: [[:]])
         var output = ParsedOutput()
         output.add(parser.append(text) + parser.finish())
         // A prompt that has opened the reasoning leaves its end only.
-        var inside = ChatOutputParser(format: outputFormat, prompt: "<think>", tools: [[:]])
+        var inside = ChatOutputParser(syntax: outputSyntax, prompt: "<think>", tools: [[:]])
         var outputInside = ParsedOutput()
         outputInside.add(inside.append(text) + inside.finish())
         guard [output.content, outputInside.content, text].contains(message.content) else {

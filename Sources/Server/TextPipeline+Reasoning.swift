@@ -5,7 +5,7 @@ extension TextPipeline {
     ///
     /// - Parameter isOpen: whether the prompt has opened the reasoning.
     func reasoningTracker(isOpen: Bool) -> ReasoningTracker? {
-        guard outputFormat.reasons, let opening = tokenizer.id(of: "<think>"),
+        guard outputSyntax.reasons, let opening = tokenizer.id(of: "<think>"),
             let closing = tokenizer.id(of: "</think>")
         else { return nil }
         return ReasoningTracker(opening: opening, closing: closing, isOpen: isOpen)

@@ -19,7 +19,7 @@ struct TextPipeline: Sendable {
     let tokenizerClass: String
     let grammars: GrammarCompiler
     /// How the model's replies are written, as far as the chat template shows it.
-    var outputFormat: ChatOutputFormat
+    var outputSyntax: ChatOutputSyntax
     /// Whether special tokens that users and tools write are meant as such.
     var trustsUserContent = false
     /// What is odd about the folder, but does not keep it from being served.
@@ -37,7 +37,7 @@ struct TextPipeline: Sendable {
         specialTokens = Self.specialTokens(configuration, map)
         tokenizerClass = configuration["tokenizer_class"]?.string ?? "PreTrainedTokenizerFast"
         templateSource = try Self.templateSource(directory, configuration)
-        outputFormat = templateSource.map(ChatOutputFormat.init(template:)) ?? ChatOutputFormat()
+        outputSyntax = templateSource.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])

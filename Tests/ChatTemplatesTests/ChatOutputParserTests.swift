@@ -36,13 +36,13 @@ private struct Parts: Equatable {
             ],
         ]
     ]
-    private static let json = ChatOutputFormat(reasons: true, calls: .json)
-    private static let xml = ChatOutputFormat(reasons: true, calls: .xml)
+    private static let json = ChatOutputSyntax(reasons: true, calls: .json)
+    private static let xml = ChatOutputSyntax(reasons: true, calls: .xml)
 
     private struct Case: CustomTestStringConvertible {
         var text: String
         var parts: Parts
-        var format = ChatOutputParserTests.json
+        var syntax = ChatOutputParserTests.json
         var prompt = "<|im_start|>assistant\n"
 
         var testDescription: String { text }
@@ -61,8 +61,8 @@ private struct Parts: Equatable {
         Case(text: "answer", parts: Parts(content: "answer"), prompt: "<think>\n\n</think>\n\n"),
         Case(
             text: "why</think> é", parts: Parts(reasoning: "why", content: "é"),
-            format: ChatOutputFormat(reasons: true, beginsInReasoning: true)),
-        Case(text: "<think>x</think>", parts: Parts(content: "<think>x</think>"), format: ChatOutputFormat()),
+            syntax: ChatOutputSyntax(reasons: true, beginsInReasoning: true)),
+        Case(text: "<think>x</think>", parts: Parts(content: "<think>x</think>"), syntax: ChatOutputSyntax()),
         // Calls as JSON.
         Case(
             text:
@@ -95,22 +95,22 @@ private struct Parts: Equatable {
         Case(
             text:
                 "<tool_call>\n<function=f>\n<parameter=s>\n12\n</parameter>\n<parameter=n>\n12\n</parameter>\n<parameter=o>\nx > y\n</parameter>\n</function>\n</tool_call>",
-            parts: Parts(calls: ["f {\"s\": \"12\", \"n\": 12, \"o\": \"x > y\"}"]), format: xml),
+            parts: Parts(calls: ["f {\"s\": \"12\", \"n\": 12, \"o\": \"x > y\"}"]), syntax: xml),
         Case(
             text:
                 "ok <tool_call><function=g></function></tool_call> <tool_call><function=f><parameter=o>{\"a\": [1]}</parameter></function></tool_call>",
-            parts: Parts(content: "ok", calls: ["g {}", "f {\"o\": {\"a\":[1]}}"]), format: xml),
+            parts: Parts(content: "ok", calls: ["g {}", "f {\"o\": {\"a\":[1]}}"]), syntax: xml),
         Case(
             text: "<tool_call><function=f><parameter=s>a\nb</parameter></tool_call>",
-            parts: Parts(calls: ["f {\"s\": \"a\\nb\"}"]), format: xml),
-        Case(text: "<tool_call><function=f><parameter=s>cut", parts: Parts(calls: ["f "]), format: xml),
+            parts: Parts(calls: ["f {\"s\": \"a\\nb\"}"]), syntax: xml),
+        Case(text: "<tool_call><function=f><parameter=s>cut", parts: Parts(calls: ["f "]), syntax: xml),
         Case(
-            text: "<tool_call>what?</tool_call>!", parts: Parts(content: "<tool_call>what?</tool_call>!"), format: xml),
-        Case(text: "<tool_call><funct", parts: Parts(content: "<tool_call><funct"), format: xml),
+            text: "<tool_call>what?</tool_call>!", parts: Parts(content: "<tool_call>what?</tool_call>!"), syntax: xml),
+        Case(text: "<tool_call><funct", parts: Parts(content: "<tool_call><funct"), syntax: xml),
     ]
 
     private func parse(_ pieces: [String], _ test: Case, tools: [JSONValue] = tools) -> Parts {
-        var parser = ChatOutputParser(format: test.format, prompt: test.prompt, tools: tools)
+        var parser = ChatOutputParser(syntax: test.syntax, prompt: test.prompt, tools: tools)
         var parts = Parts()
         for piece in pieces { parts.add(parser.append(piece)) }
         parts.add(parser.finish())
@@ -170,12 +170,12 @@ private struct Parts: Equatable {
             "<function=f>", "</function>", "<parameter=s>", "</parameter>", " ", "\n", "a", "é", "<", ">",
         ]
         for round in 0..<2000 {
-            let format = ChatOutputFormat(
+            let syntax = ChatOutputSyntax(
                 reasons: round % 3 > 0, beginsInReasoning: round % 5 == 0, calls: round % 2 == 0 ? .json : .xml)
             let pieces = (0..<Int.random(in: 1...15, using: &random)).compactMap { _ in
                 words.randomElement(using: &random)
             }
-            let test = Case(text: pieces.joined(), parts: Parts(), format: format)
+            let test = Case(text: pieces.joined(), parts: Parts(), syntax: syntax)
             let whole = parse([test.text], test)
             #expect(parse(pieces, test) == whole, "\(pieces)")
             #expect(parse(test.text.unicodeScalars.map(String.init), test) == whole, "\(pieces)")
@@ -188,7 +188,7 @@ private struct Parts: Equatable {
     }
 
     @Test func `arguments come while they are written`() {
-        var parser = ChatOutputParser(format: Self.json, prompt: "", tools: Self.tools)
+        var parser = ChatOutputParser(syntax: Self.json, prompt: "", tools: Self.tools)
         #expect(parser.append("<tool_call>{\"name\": \"f\", \"arg") == [])
         #expect(
             parser.append("uments\": {\"s\": \"a") == [.call(index: 0, name: "f"), .arguments(index: 0, "{\"s\": \"a")])
@@ -201,7 +201,7 @@ private struct Parts: Equatable {
     @Test(arguments: ["xml", "json", "whole", "name", "space", "no call", "cut"])
     func `long text costs no more for each piece than short text`(kind: String) {
         let body = String(repeating: "some <b>text</b> of a file; ", count: 1 << 13)
-        let (text, format) =
+        let (text, syntax) =
             switch kind {
             case "xml":
                 ("<tool_call><function=f><parameter=s>\(body)</parameter></function></tool_call>", Self.xml)
@@ -212,7 +212,7 @@ private struct Parts: Equatable {
             case "cut": ("<tool_call><function=f></function>\(body)", Self.xml)
             default: (String(repeating: "<tool_call>{", count: 1 << 14) + "</tool_call>", Self.json)
             }
-        let test = Case(text: text, parts: Parts(), format: format)
+        let test = Case(text: text, parts: Parts(), syntax: syntax)
         let bytes = Array(text.utf8)
         let pieces = stride(from: 0, to: bytes.count, by: 5).map {
             String(decoding: bytes[$0..<min($0 + 5, bytes.count)], as: UTF8.self)
@@ -226,7 +226,7 @@ private struct Parts: Equatable {
     }
 
     @Test func `nothing follows the only call that is wanted`() {
-        var parser = ChatOutputParser(format: Self.json, prompt: "", tools: Self.tools, onlyFirstCall: true)
+        var parser = ChatOutputParser(syntax: Self.json, prompt: "", tools: Self.tools, onlyFirstCall: true)
         let call = "<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>"
         #expect(parser.append(call + call + "x") == [.call(index: 0, name: "f"), .arguments(index: 0, "{}")])
         #expect(parser.isDone && parser.append("y") == [] && parser.finish() == [])
@@ -234,11 +234,11 @@ private struct Parts: Equatable {
 
     @Test(
         arguments: [
-            ("{{ '<think>' }} <tool_call>\n{\"name\"", ChatOutputFormat(reasons: true, calls: .json)),
-            ("<tool_call><function=", ChatOutputFormat(reasons: false, calls: .xml)),
-            ("{{ messages }}", ChatOutputFormat()),
+            ("{{ '<think>' }} <tool_call>\n{\"name\"", ChatOutputSyntax(reasons: true, calls: .json)),
+            ("<tool_call><function=", ChatOutputSyntax(reasons: false, calls: .xml)),
+            ("{{ messages }}", ChatOutputSyntax()),
         ])
-    func `a template shows the format`(template: String, format: ChatOutputFormat) {
-        #expect(ChatOutputFormat(template: template) == format)
+    func `a template shows the syntax`(template: String, syntax: ChatOutputSyntax) {
+        #expect(ChatOutputSyntax(template: template) == syntax)
     }
 }

@@ -48,7 +48,7 @@ struct LibraryExampleTests {
         let template = try ChatTemplate(source: source)
         let prompt = try template.render(["messages": [["role": "user", "content": "Hello"]]])
 
-        var parser = ChatOutputParser(format: ChatOutputFormat(template: source), prompt: prompt)
+        var parser = ChatOutputParser(syntax: ChatOutputSyntax(template: source), prompt: prompt)
         let events = parser.append("Hm.</think>") + parser.append("Hi!") + parser.finish()
 
         #expect(prompt == "<|user|>Hello<|assistant|><think>")

@@ -17,6 +17,13 @@ import Testing
 
     private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text) }
 
+    /// The chat completion that a request asks for, without its tools.
+    private func asBody(_ request: ChatTranslation) -> JSONObject {
+        var body = request.body
+        body["messages"] = .array(request.messages.map(\.json))
+        return body
+    }
+
     @Test func `a Messages conversation is one of a chat`() throws {
         let request = try message(
             #"""
@@ -40,7 +47,7 @@ import Testing
             #"""
             {"messages": [
               {"role": "system", "content": "a\nb"}, {"role": "user", "content": "q"},
-              {"role": "assistant", "content": "c", "reasoning": "t", "tool_calls": [
+              {"role": "assistant", "content": "c", "reasoning": "t", "reasoning_content": "t", "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}},
                 {"id": "2", "type": "function", "function": {"name": "g", "arguments": {}}}]},
               {"role": "tool", "tool_call_id": "1", "content": "r"},
@@ -50,7 +57,7 @@ import Testing
              "reasoning": {"max_tokens": 9}, "chat_template_kwargs": {"enable_thinking": true}, "include_reasoning": true,
              "reasoning_effort": "low"}
             """#)
-        #expect(sorted(.object(request.body)) == sorted(expected))
+        #expect(sorted(.object(asBody(request))) == sorted(expected))
         let tool = try json(
             #"{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": true}}"#)
         #expect(request.tools.definitions == [tool] && request.tools.namedTool == "f")
@@ -96,14 +103,14 @@ import Testing
             #"""
             {"messages": [
               {"role": "system", "content": "i"}, {"role": "user", "content": "q"},
-              {"role": "assistant", "content": "c", "reasoning": "t", "tool_calls": [
-                {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}},
-                {"id": "2", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+              {"role": "assistant", "content": "c", "reasoning": "t", "reasoning_content": "t", "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": {}}},
+                {"id": "2", "type": "function", "function": {"name": "f", "arguments": {}}}]},
               {"role": "tool", "tool_call_id": "1", "content": "r"}, {"role": "tool", "tool_call_id": "2", "content": "s"},
               {"role": "assistant", "content": "d"}, {"role": "assistant", "content": "e"}],
              "max_tokens": 7, "reasoning_effort": "high"}
             """#)
-        #expect(sorted(.object(request.body)) == sorted(expected))
+        #expect(sorted(.object(asBody(request))) == sorted(expected))
         #expect(request.tools.definitions == [["type": "function", "function": ["name": "f"]]])
         #expect(request.tools.choice == .required)
     }

@@ -56,9 +56,9 @@ import Testing
         statistics.scheduler.acceptedDraftsByPosition = [5, 3]
         statistics.scheduler.prefixHits = 30
         statistics.promptTokens = 40
-        var moment = Metrics.Moment(modelName: "m", model: nil, statistics: statistics)
-        (moment.running, moment.waiting, moment.preparing) = (1, 5, 2)
-        let text = String(decoding: Metrics(maxModelLength: 100).render(moment), as: UTF8.self)
+        var snapshot = Metrics.Snapshot(modelName: "m", model: nil, statistics: statistics)
+        (snapshot.running, snapshot.waiting, snapshot.preparing) = (1, 5, 2)
+        let text = String(decoding: Metrics(maxModelLength: 100).render(snapshot), as: UTF8.self)
         for line in [
             #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="capacity"} 3"#,
             #"vllm:num_requests_waiting_by_reason{model_name="m",engine="0",reason="deferred"} 2"#,
@@ -79,9 +79,9 @@ import Testing
     }
 
     @Test func `the names that dashboards ask for are there`() {
-        var moment = Metrics.Moment(modelName: "m", model: nil)
-        (moment.running, moment.waiting) = (1, 2)
-        let text = String(decoding: Metrics(maxModelLength: 100).render(moment), as: UTF8.self)
+        var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
+        (snapshot.running, snapshot.waiting) = (1, 2)
+        let text = String(decoding: Metrics(maxModelLength: 100).render(snapshot), as: UTF8.self)
         for name in [
             "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
             "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:prompt_tokens_total",
@@ -98,10 +98,10 @@ import Testing
     @Test func `the manual explains every metric`() throws {
         var metrics = Metrics(maxModelLength: 100)
         metrics.keys.add(.init(requests: 1), key: "ann")
-        var moment = Metrics.Moment(modelName: "m", model: nil)
-        moment.includesOldNames = true
-        moment.certificateEnd = 1
-        let text = String(decoding: metrics.render(moment), as: UTF8.self)
+        var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
+        snapshot.includesOldNames = true
+        snapshot.certificateEnd = 1
+        let text = String(decoding: metrics.render(snapshot), as: UTF8.self)
         let manual = try String(
             contentsOf: Fixtures.repository.appending(path: "docs/metrics.md"), encoding: .utf8)
         let names = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
@@ -112,11 +112,11 @@ import Testing
     @Test func `old names are there only when asked for`() {
         var metrics = Metrics(maxModelLength: 100)
         metrics.interTokenLatency.observe(0.03)
-        var moment = Metrics.Moment(modelName: "m", model: nil)
+        var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
         let old = #"vllm:time_per_output_token_seconds_count{model_name="m",engine="0"} 1"#
-        #expect(!String(decoding: metrics.render(moment), as: UTF8.self).contains(old))
-        moment.includesOldNames = true
-        #expect(String(decoding: metrics.render(moment), as: UTF8.self).contains(old))
+        #expect(!String(decoding: metrics.render(snapshot), as: UTF8.self).contains(old))
+        snapshot.includesOldNames = true
+        #expect(String(decoding: metrics.render(snapshot), as: UTF8.self).contains(old))
     }
 
     @Test func `replies are counted by route, method and class, probes not, and the model's arrival loses none`() {
@@ -124,7 +124,7 @@ import Testing
         metrics.replies.add(route: .models, method: "GET", status: 503)
         metrics.modelLoaded(maxModelLength: 200)
         metrics.replies.add(route: .models, method: "GET", status: 503)
-        metrics.replies.add(route: .model("a"), method: "GET", status: 200)
+        metrics.replies.add(route: .model, method: "GET", status: 200)
         metrics.replies.add(route: .health, method: "GET", status: 200)
         metrics.replies.add(route: nil, method: "BREW", status: 404)
         let text = String(decoding: metrics.render(.init(modelName: "m", model: nil)), as: UTF8.self)

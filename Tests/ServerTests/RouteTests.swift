@@ -9,17 +9,33 @@ import Testing
         arguments: [
             ("/v1/chat/completions/", .chatCompletions), ("//v1//chat/completions", .chatCompletions),
             ("/chat/completions", .chatCompletions), ("/completions/", .completions), ("/models", .models),
-            ("/models/a/b", .model("a/b")), ("/v1/models/a%2Fb/", .model("a/b")), ("/responses", .responses),
-            ("/messages/count_tokens", .messageTokens), ("/messages", .messages), ("/health/", .health), ("//", .page),
-            ("/ping", .ping), ("/openapi.json", .description(isYAML: false)),
+            ("/responses", .responses), ("/messages/count_tokens", .messageTokens), ("/messages", .messages),
+            ("/health/", .health), ("//", .page), ("/ping", .ping), ("/openapi.json", .openAPIJSON),
         ] as [(String, Route)])
     func `slashes too many and a missing version change nothing`(path: String, route: Route) {
-        #expect(Route(path: path) == route)
+        #expect(RouteMatch(path: path)?.route == route)
     }
 
-    @Test(arguments: ["/v2/completions", "/v1", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat", "/completion", "*"])
+    @Test(
+        arguments: [
+            ("/models/a/b", "a/b"), ("/v1/models/a%2Fb/", "a/b"), ("/v1/models/%7Bmodel%7D", "{model}"),
+            ("/v1/models/{model}", "{model}"),
+        ])
+    func `the end of a path names a model`(path: String, model: String) {
+        #expect(RouteMatch(path: path)?.route == .model && RouteMatch(path: path)?.argument == model)
+    }
+
+    @Test(
+        arguments: [
+            "/v2/completions", "/v1", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat", "/completion", "*",
+            "/v1/models/%FF", "/v1/modelsx",
+        ])
     func `other paths are none`(path: String) {
-        #expect(Route(path: path) == nil)
+        #expect(RouteMatch(path: path) == nil)
+    }
+
+    @Test func `every route is found by its own path`() {
+        for route in Route.allCases { #expect(RouteMatch(path: route.pattern)?.route == route) }
     }
 
     @Test func `the server says what it is under the names of others`() async throws {

@@ -72,13 +72,17 @@ import Testing
         #expect(validator.violations(of: text.tokenizerInfo(of: model), against: schema) == [])
     }
 
-    @Test func `every path of the document has a route and takes its methods`() throws {
-        for (path, item) in try #require(document["paths"]?.object) {
-            let route = try #require(Route(path: path.replacingOccurrences(of: "{id}", with: "a")), "\(path)")
+    @Test func `the document has every route, and each takes the document's methods`() throws {
+        let paths = try #require(document["paths"]?.object)
+        for (path, item) in paths {
+            let route = try #require(
+                RouteMatch(path: path.replacingOccurrences(of: "{id}", with: "a"))?.route, "\(path)")
             for method in try #require(item.object).names.map({ $0.uppercased() }) {
                 #expect(route.methods.map(\.rawValue).contains(method), "\(method) \(path)")
             }
         }
+        let patterns = Route.allCases.map { $0.pattern.replacingOccurrences(of: "{model}", with: "{id}") }
+        #expect(Set(patterns) == Set(paths.names))
     }
 }
 

@@ -19,7 +19,7 @@ public struct ChatOutputParser: Sendable {
     static let callOpening = Array("<tool_call>".utf8)
     static let callClosing = Array("</tool_call>".utf8)
 
-    private let format: ChatOutputFormat
+    private let syntax: ChatOutputSyntax
     /// Types of parameters by tool; see ``XMLCallScanner``.
     private let tools: ToolParameters
     private let onlyFirstCall: Bool
@@ -45,22 +45,22 @@ public struct ChatOutputParser: Sendable {
     ///   - prompt: how the prompt ends: it may have opened or closed the reasoning.
     ///   - tools: the tools that the request describes, each as in the API; without any there are no calls.
     ///   - onlyFirstCall: whether the reply ends with its first call.
-    public init(format: ChatOutputFormat, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
-        self.format = format
+    public init(syntax: ChatOutputSyntax, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
+        self.syntax = syntax
         self.tools = ToolParameters(tools)
         self.onlyFirstCall = onlyFirstCall
         let end = Array(prompt.utf8.suffix(64).reversed().drop { $0.isSpace }.reversed())
-        if !format.reasons {
+        if !syntax.reasons {
             place = .content
         } else if end.suffix(Self.opening.count).elementsEqual(Self.opening) {
             place = .reasoning
         } else if end.suffix(Self.closing.count).elementsEqual(Self.closing) {
             place = .content
         } else {
-            place = format.beginsInReasoning ? .reasoning : .start
+            place = syntax.beginsInReasoning ? .reasoning : .start
         }
         // Behind a tag in the prompt the model may begin with layout, as behind one of its own.
-        skipsSpace = format.reasons && place != .start
+        skipsSpace = syntax.reasons && place != .start
     }
 
     /// Says that a grammar binds the content, so that not even its space may change. Before the first piece.
@@ -109,7 +109,7 @@ public struct ChatOutputParser: Sendable {
         }
     }
 
-    private var takesCalls: Bool { format.calls != nil && !tools.isEmpty }
+    private var takesCalls: Bool { syntax.calls != nil && !tools.isEmpty }
 
     private mutating func begin(isLast: Bool) -> Bool {
         leadingSpace = pending.endOfSpace(from: leadingSpace)
@@ -145,7 +145,7 @@ public struct ChatOutputParser: Sendable {
         } else {
             placeBehindCall = place
             place = .call
-            scanner = format.calls == .xml ? .xml(XMLCallScanner(tools)) : .json(JSONCallScanner())
+            scanner = syntax.calls == .xml ? .xml(XMLCallScanner(tools)) : .json(JSONCallScanner())
         }
         return true
     }

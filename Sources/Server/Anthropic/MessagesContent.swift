@@ -2,7 +2,7 @@ import JSON
 
 /// The conversation of a Messages request as messages of a chat.
 struct MessagesContent {
-    private(set) var messages: [JSONValue] = []
+    private(set) var messages: [ChatMessage] = []
     private var content: MessageContent
     private let policy: ParameterPolicy
     /// Whether the assistant has said something: system messages from then on stand where they are.
@@ -31,32 +31,32 @@ struct MessagesContent {
     /// One message; the results of tools become messages of their own.
     private mutating func read(_ message: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(message, at: path, policy)
-        guard let role = try reader.word("role", among: ["user", "assistant", "system"]) else {
-            throw .missing(param: "\(path).role")
-        }
+        let roles: [ChatMessage.Role] = [.user, .assistant, .system]
+        let word = try reader.word("role", among: roles.map(\.rawValue))
+        guard let role = word.flatMap(ChatMessage.Role.init) else { throw .missing(param: "\(path).role") }
         guard let value = reader.value("content") else { throw .missing(param: "\(path).content") }
         try reader.finish()
         let path = "\(path).content"
         switch (role, value) {
-        case ("system", _): addSystem(try system(value, at: path))
-        case ("user", .array(let blocks)): try readUser(blocks, at: path)
-        case ("assistant", .array(let blocks)):
+        case (.system, _): addSystem(try system(value, at: path))
+        case (.user, .array(let blocks)): try readUser(blocks, at: path)
+        case (.assistant, .array(let blocks)):
             messages.append(try assistant(blocks, at: path))
             hasAnswer = true
         default:
-            messages.append(["role": .string(role), "content": .string(try content.text(of: value, at: path))])
-            hasAnswer = hasAnswer || role == "assistant"
+            messages.append(ChatMessage(role, try content.text(of: value, at: path)))
+            hasAnswer = hasAnswer || role == .assistant
         }
     }
 
     /// Most templates know one system message, at the beginning: those before the first answer are joined there.
     private mutating func addSystem(_ text: String) {
         guard !text.isEmpty else { return }
-        guard !hasAnswer else { return messages.append(["role": "system", "content": .string(text)]) }
-        if messages.first?["role"] == "system", let before = messages[0]["content"]?.string {
-            messages[0] = ["role": "system", "content": .string(before + "\n" + text)]
+        guard !hasAnswer else { return messages.append(ChatMessage(.system, text)) }
+        if messages.first?.role == .system {
+            messages[0].content += "\n" + text
         } else {
-            messages.insert(["role": "system", "content": .string(text)], at: 0)
+            messages.insert(ChatMessage(.system, text), at: 0)
         }
     }
 
@@ -75,8 +75,8 @@ struct MessagesContent {
     private mutating func readUser(_ blocks: JSONArray, at path: String) throws(APIError) {
         var texts: [String] = []
         var isEmpty = true
-        func flush(_ texts: inout [String], _ messages: inout [JSONValue]) {
-            if !texts.isEmpty { messages.append(["role": "user", "content": .string(texts.joined(separator: "\n"))]) }
+        func flush(_ texts: inout [String], _ messages: inout [ChatMessage]) {
+            if !texts.isEmpty { messages.append(ChatMessage(.user, texts.joined(separator: "\n"))) }
             texts = []
         }
         for (index, block) in blocks.enumerated() {
@@ -93,7 +93,7 @@ struct MessagesContent {
         flush(&texts, &messages)
     }
 
-    private mutating func toolResult(_ block: JSONValue, at path: String) throws(APIError) -> JSONValue {
+    private mutating func toolResult(_ block: JSONValue, at path: String) throws(APIError) -> ChatMessage {
         var reader = try FieldReader(block, at: path, policy)
         _ = reader.value("type")
         guard let id = try reader.string("tool_use_id") else { throw .missing(param: "\(path).tool_use_id") }
@@ -106,13 +106,13 @@ struct MessagesContent {
         // Every prompt is cached as far as there is room.
         _ = try reader.object("cache_control")
         try reader.finish()
-        return ["role": "tool", "tool_call_id": .string(id), "content": .string(text)]
+        return ChatMessage(text, answering: id)
     }
 
-    private mutating func assistant(_ blocks: JSONArray, at path: String) throws(APIError) -> JSONValue {
+    private mutating func assistant(_ blocks: JSONArray, at path: String) throws(APIError) -> ChatMessage {
+        var turn = ChatMessage(.assistant)
         var texts: [String] = []
         var reasoning: [String] = []
-        var calls: [JSONValue] = []
         for (index, block) in blocks.enumerated() {
             let path = "\(path)[\(index)]"
             var reader = try FieldReader(block, at: path, policy)
@@ -129,10 +129,7 @@ struct MessagesContent {
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
                 guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
                 guard let input = try reader.object("input") else { throw .missing(param: "\(path).input") }
-                calls.append([
-                    "id": .string(id), "type": "function",
-                    "function": ["name": .string(name), "arguments": .object(input)],
-                ])
+                turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: .object(input)))
             default:
                 texts.append(try content.text(&reader, type, at: path, in: .message))
                 continue
@@ -140,9 +137,8 @@ struct MessagesContent {
             _ = try reader.object("cache_control")
             try reader.finish()
         }
-        var turn: JSONObject = ["role": "assistant", "content": .string(texts.joined(separator: "\n"))]
-        if !reasoning.isEmpty { turn["reasoning"] = .string(reasoning.joined(separator: "\n")) }
-        if !calls.isEmpty { turn["tool_calls"] = .array(calls) }
-        return .object(turn)
+        turn.content = texts.joined(separator: "\n")
+        if !reasoning.isEmpty { turn.reasoning = reasoning.joined(separator: "\n") }
+        return turn
     }
 }

@@ -22,7 +22,7 @@ package enum MessagesRequest {
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
         // A last message of the assistant's is the beginning of the reply.
-        if messages.last?["role"] == "assistant" { request.body["continue_final_message"] = true }
+        if messages.last?.role == .assistant { request.body["continue_final_message"] = true }
         request.body["stop"] = try stopSequences(&reader)
         try readThinking(&reader, &request)
         try readOutput(&reader, &request)
@@ -91,15 +91,8 @@ extension MessagesRequest {
         request.body["reasoning_effort"] = effort.map(JSONValue.string)
         let format = output.value("format")
         try output.finish()
-        guard let format else { return }
-        var reader = try FieldReader(format, at: "output_config.format", reader.policy)
-        guard try reader.word("type", among: ["json_schema"]) != nil else {
-            throw .missing(param: "output_config.format.type")
-        }
-        guard let schema = try reader.object("schema") else { throw .missing(param: "output_config.format.schema") }
-        try reader.finish()
-        request.structuredOutput = StructuredOutput(
-            source: .jsonSchema(.object(schema)), param: "output_config.format.schema")
+        request.structuredOutput = try StructuredOutput.read(
+            format: format, at: "output_config.format", .messages, reader.policy)
     }
 
     /// What changes nothing here and what clients send all the same.

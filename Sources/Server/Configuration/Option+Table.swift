@@ -24,7 +24,7 @@ extension ServerConfiguration.Option {
                 "Maximum tokens of a sequence, prompt and completion together.", values: "1 to 2^30 tokens")
         case .quantization:
             .init(
-                .model, .choice(EngineOptions.WeightFormat.allCases.map(\.rawValue)), "format",
+                .model, .choice(EngineOptions.Quantization.allCases.map(\.rawValue)), "format",
                 standard: .value("auto"),
                 """
                 Format of the weights in memory. `auto` keeps the format of the checkpoint. `fp8` quantizes linear layers and \

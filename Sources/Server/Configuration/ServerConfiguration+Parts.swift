@@ -59,7 +59,7 @@ extension ServerConfiguration {
         }
         engine.compute = try options.choice(.compute)
         engine.kernels = try options.optionalChoice(.kernels)
-        engine.weightFormat = try options.choice(.quantization)
+        engine.quantization = try options.choice(.quantization)
         return engine
     }
 
@@ -158,22 +158,22 @@ extension ServerConfiguration {
         }
     }
 
-    /// How the model's replies are written, where the template's own format is `shown`.
-    func outputFormat(shown: ChatOutputFormat) -> ChatOutputFormat {
-        var format = shown
+    /// How the model's replies are written, where the template shows the syntax `shown`.
+    func outputSyntax(shown: ChatOutputSyntax) -> ChatOutputSyntax {
+        var syntax = shown
         switch reasoningParser {
         case .auto: break
-        case .none: format.reasons = false
-        case .think: format.reasons = true
-        case .deepseekR1: (format.reasons, format.beginsInReasoning) = (true, true)
+        case .none: syntax.reasons = false
+        case .think: syntax.reasons = true
+        case .deepseekR1: (syntax.reasons, syntax.beginsInReasoning) = (true, true)
         }
         switch toolCallParser {
         case .auto: break
-        case .none: format.calls = nil
-        case .hermes: format.calls = .json
-        case .qwen3Coder: format.calls = .xml
+        case .none: syntax.calls = nil
+        case .hermes: syntax.calls = .json
+        case .qwen3Coder: syntax.calls = .xml
         }
-        return format
+        return syntax
     }
 
     /// What requests may take of memory, and what they, the weights, activations and KV cache take together, for the log. The

@@ -3,8 +3,10 @@ import JSON
 /// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
 /// checked already, so that errors name what the client wrote.
 package struct ChatTranslation {
-    /// The body of a chat completion request.
-    var body: JSONObject
+    /// The conversation, as chat templates read it.
+    let messages: [ChatMessage]
+    /// The other parameters, as the body of a chat completion request.
+    var body: JSONObject = [:]
     /// The tools and what the reply may do with them.
     let tools: ToolSet
     /// What the reply has to be like.
@@ -25,10 +27,10 @@ package struct ChatTranslation {
     ]
 
     init(
-        _ reader: inout FieldReader, messages: [JSONValue], tools: ToolSet, promptParameter: String,
+        _ reader: inout FieldReader, messages: [ChatMessage], tools: ToolSet, promptParameter: String,
         formatter: any ResponseFormatter
     ) {
-        body = ["messages": .array(messages)]
+        self.messages = messages
         for name in Self.sharedParameters { body[name] = reader.value(name) }
         self.promptParameter = promptParameter
         policy = reader.policy
@@ -42,7 +44,8 @@ extension ChatCompletionRequest {
     package init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
         // A body of ours, of which nothing is to be told.
         try self.init(
-            .object(translation.body), for: model, ParameterPolicy(isStrict: true), tools: translation.tools)
+            .object(translation.body), for: model, ParameterPolicy(isStrict: true), messages: translation.messages,
+            tools: translation.tools)
         ignored = translation.policy.ignored
         promptParameter = translation.promptParameter
         options.clampsMaxTokens = translation.clampsMaxTokens

@@ -19,16 +19,16 @@ struct OutputParserConfiguration: Sendable {
     ///
     /// - Parameter prompt: as rendered.
     init?(_ request: ChatCompletionRequest, prompt: String, _ text: TextPipeline) {
-        let format = text.outputFormat
-        guard format.reasons || (format.calls != nil && !request.tools.isEmpty) else { return nil }
+        let syntax = text.outputSyntax
+        guard syntax.reasons || (syntax.calls != nil && !request.tools.isEmpty) else { return nil }
         parser = ChatOutputParser(
-            format: format, prompt: prompt, tools: request.tools, onlyFirstCall: !request.callsInParallel)
+            syntax: syntax, prompt: prompt, tools: request.tools, onlyFirstCall: !request.callsInParallel)
         reasoning = text.reasoningTracker(isOpen: parser.isReasoning)
         includesReasoning = request.includesReasoning
         isCallByName = request.namedTool != nil
-        let calls = format.calls != nil && !request.tools.isEmpty
+        let calls = syntax.calls != nil && !request.tools.isEmpty
         let names =
-            (format.reasons ? ["<think>", "</think>"] : []) + (calls ? ["<tool_call>", "</tool_call>"] : [])
+            (syntax.reasons ? ["<think>", "</think>"] : []) + (calls ? ["<tool_call>", "</tool_call>"] : [])
         tags = Set(names.compactMap(text.tokenizer.id))
         let stops = calls && !request.callsInParallel
         callEnd = stops ? text.tokenizer.id(of: "</tool_call>") : nil

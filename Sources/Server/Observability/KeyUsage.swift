@@ -1,7 +1,7 @@
 /// What each key has asked for. At most ``limit`` keys have numbers of their own, so that a long key file does not swell
 /// what is scraped; the others share one.
 struct KeyUsage: Sendable {
-    struct Usage: Sendable {
+    struct Counts: Sendable {
         var requests: UInt64 = 0
         var promptTokens: UInt64 = 0
         var generationTokens: UInt64 = 0
@@ -11,20 +11,20 @@ struct KeyUsage: Sendable {
     /// The label of the keys beyond; a space keeps it from being any key's name.
     private static let others = "all others"
 
-    private var usages: [String: Usage] = [:]
+    private var usages: [String: Counts] = [:]
 
-    mutating func add(_ usage: Usage, key: String) {
+    mutating func add(_ usage: Counts, key: String) {
         guard key != RateLimiter.nobody else { return }
         let name = usages[key] != nil || usages.count < Self.limit ? key : Self.others
-        usages[name, default: Usage()].requests += usage.requests
-        usages[name, default: Usage()].promptTokens += usage.promptTokens
-        usages[name, default: Usage()].generationTokens += usage.generationTokens
+        usages[name, default: Counts()].requests += usage.requests
+        usages[name, default: Counts()].promptTokens += usage.promptTokens
+        usages[name, default: Counts()].generationTokens += usage.generationTokens
     }
 
     func write(to text: inout PrometheusText) {
         guard !usages.isEmpty else { return }
         let sorted = usages.sorted { $0.key < $1.key }
-        func samples(_ count: (Usage) -> UInt64) -> [(labels: [(String, String)], value: Double)] {
+        func samples(_ count: (Counts) -> UInt64) -> [(labels: [(String, String)], value: Double)] {
             sorted.map { ([("key", $0.key)], Double(count($0.value))) }
         }
         text.counter("trinity_key_requests_total", "Number of accepted requests by API key.", samples(\.requests))

@@ -2,7 +2,7 @@ import Engine
 
 extension Metrics {
     /// What the moment of a scrape adds to what was counted.
-    struct Moment {
+    struct Snapshot {
         var modelName: String
         var model: LoadedModel?
         var statistics = EngineStatistics()
@@ -24,12 +24,12 @@ extension Metrics {
     }
 
     /// Everything as Prometheus text.
-    func render(_ moment: Moment) -> [UInt8] {
-        var text = PrometheusText(labels: [("model_name", moment.modelName), ("engine", "0")])
-        writeLoad(moment, to: &text)
-        writeCache(moment, to: &text)
-        writeTokens(moment.statistics, to: &text)
-        writeSteps(moment, to: &text)
+    func render(_ snapshot: Snapshot) -> [UInt8] {
+        var text = PrometheusText(labels: [("model_name", snapshot.modelName), ("engine", "0")])
+        writeLoad(snapshot, to: &text)
+        writeCache(snapshot, to: &text)
+        writeTokens(snapshot.statistics, to: &text)
+        writeSteps(snapshot, to: &text)
         for counter in [accepted, finished, rejected, rateLimited] { text.write(counter) }
         keys.write(to: &text)
         ignoredParameters.write(to: &text)
@@ -39,44 +39,44 @@ extension Metrics {
             // One choice is one request here, so that its longest reply is its reply.
             generationLength.renamed("vllm:request_max_num_generation_tokens"), maxTokens, choices, preemptions,
             Histogram(
-                "vllm:iteration_tokens_total", "Tokens per engine step.", moment.statistics.stepSizes),
+                "vllm:iteration_tokens_total", "Tokens per engine step.", snapshot.statistics.stepSizes),
         ] { text.write(histogram) }
-        if moment.includesOldNames { writeOldNames(moment, to: &text) }
+        if snapshot.includesOldNames { writeOldNames(snapshot, to: &text) }
         // These two are everybody's, and have no labels of a model.
         var plain = PrometheusText(labels: [])
         replies.write(to: &plain)
-        moment.process.write(to: &plain)
+        snapshot.process.write(to: &plain)
         text.append(plain)
         return text.bytes
     }
 
-    private func writeLoad(_ moment: Moment, to text: inout PrometheusText) {
-        text.gauge("vllm:num_requests_running", "Number of running sequences.", Double(moment.running))
+    private func writeLoad(_ snapshot: Snapshot, to text: inout PrometheusText) {
+        text.gauge("vllm:num_requests_running", "Number of running sequences.", Double(snapshot.running))
         text.gauge(
             "vllm:num_requests_waiting", "Number of waiting sequences, in preparation or in the queue.",
-            Double(moment.waiting))
+            Double(snapshot.waiting))
         text.gauge(
             "vllm:num_requests_waiting_by_reason",
             "Number of waiting sequences by reason: in the queue (capacity), or in preparation (deferred).",
             [
-                ([("reason", "capacity")], Double(moment.waiting - moment.preparing)),
-                ([("reason", "deferred")], Double(moment.preparing)),
+                ([("reason", "capacity")], Double(snapshot.waiting - snapshot.preparing)),
+                ([("reason", "deferred")], Double(snapshot.preparing)),
             ])
         text.gauge(
             "trinity_engine_stalled", "1 while an engine step takes longer than --watchdog-timeout, otherwise 0.",
-            moment.isStalled ? 1 : 0)
-        if let end = moment.certificateEnd {
+            snapshot.isStalled ? 1 : 0)
+        if let end = snapshot.certificateEnd {
             text.gauge(
                 "trinity_tls_certificate_not_after_seconds", "Unix time at which the TLS certificate expires.",
                 Double(end))
         }
-        text.gauge("trinity_open_requests", "Number of requests in progress.", Double(moment.openRequests))
+        text.gauge("trinity_open_requests", "Number of requests in progress.", Double(snapshot.openRequests))
     }
 
-    private func writeCache(_ moment: Moment, to text: inout PrometheusText) {
-        let scheduler = moment.statistics.scheduler
+    private func writeCache(_ snapshot: Snapshot, to text: inout PrometheusText) {
+        let scheduler = snapshot.statistics.scheduler
         text.gauge(
-            "vllm:kv_cache_usage_perc", "KV cache usage by sequences, 0 to 1.", moment.cacheUsage)
+            "vllm:kv_cache_usage_perc", "KV cache usage by sequences, 0 to 1.", snapshot.cacheUsage)
         text.gauge(
             "trinity_kv_cache_blocks", "KV cache blocks by state.",
             [
@@ -85,7 +85,7 @@ extension Metrics {
                 ([("state", "global")], Double(scheduler.globalBlocks)),
                 ([("state", "sliding")], Double(scheduler.slidingBlocks)),
             ])
-        if let geometry = moment.model?.geometry {
+        if let geometry = snapshot.model?.geometry {
             text.gauge(
                 "vllm:cache_config_info", "Configuration of the KV cache.",
                 [
@@ -130,9 +130,9 @@ extension Metrics {
             scheduler.acceptedDraftsByPosition.enumerated().map { ([("position", String($0))], Double($1)) })
     }
 
-    private func writeSteps(_ moment: Moment, to text: inout PrometheusText) {
-        let (phases, traffic) = (moment.statistics.phases, moment.statistics.traffic)
-        text.counter("trinity_engine_steps_total", "Number of engine steps.", moment.statistics.steps)
+    private func writeSteps(_ snapshot: Snapshot, to text: inout PrometheusText) {
+        let (phases, traffic) = (snapshot.statistics.phases, snapshot.statistics.traffic)
+        text.counter("trinity_engine_steps_total", "Number of engine steps.", snapshot.statistics.steps)
         text.counter(
             "trinity_engine_step_seconds_total", "Time spent in engine steps, by phase.",
             [
@@ -141,7 +141,7 @@ extension Metrics {
                 ([("phase", "sample")], phases.sample / .seconds(1)),
                 ([("phase", "report")], phases.report / .seconds(1)),
             ])
-        let masks = moment.statistics.masks
+        let masks = snapshot.statistics.masks
         text.counter(
             "trinity_mask_computations_total", "Number of token masks of structured output computed.",
             masks.computations)
@@ -162,20 +162,20 @@ extension Metrics {
         text.counter(
             "trinity_experts_touched_total", "Routed experts with at least one token, summed over layers and steps.",
             UInt64(traffic.expertsTouched))
-        guard let ceiling = moment.model?.readBandwidth else { return }
+        guard let ceiling = snapshot.model?.readBandwidth else { return }
         text.gauge(
             "trinity_memory_bandwidth_bytes_per_second", "Memory read bandwidth of all threads, measured at start.",
             ceiling)
         text.gauge(
             "trinity_memory_bandwidth_ratio", "Share of the memory read bandwidth that recent steps reached.",
-            (moment.statistics.readRate ?? 0) / ceiling)
+            (snapshot.statistics.readRate ?? 0) / ceiling)
     }
 
     /// What older dashboards ask for: names that vLLM had before.
-    private func writeOldNames(_ moment: Moment, to text: inout PrometheusText) {
-        let scheduler = moment.statistics.scheduler
+    private func writeOldNames(_ snapshot: Snapshot, to text: inout PrometheusText) {
+        let scheduler = snapshot.statistics.scheduler
         text.write(interTokenLatency.renamed("vllm:time_per_output_token_seconds"))
-        text.gauge("vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc.", moment.cacheUsage)
+        text.gauge("vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc.", snapshot.cacheUsage)
         text.gauge("vllm:cpu_cache_usage_perc", "Always 0: nothing is swapped.", 0)
         text.gauge("vllm:num_requests_swapped", "Always 0: nothing is swapped.", 0)
         text.counter(
@@ -184,7 +184,7 @@ extension Metrics {
     }
 }
 
-extension Metrics.Moment {
+extension Metrics.Snapshot {
     fileprivate var cacheUsage: Double {
         let scheduler = statistics.scheduler
         return Double(scheduler.globalBlocks + scheduler.slidingBlocks) / Double(max(1, scheduler.totalBlocks))

@@ -29,14 +29,17 @@ package struct ChatCompletionRequest: Sendable {
     }
 
     /// - Parameters:
-    ///   - policy: of the request that `body` is the translation of, or of its own.
-    ///   - givenTools: those of the request that `body` is the translation of; nil: they are in the body.
+    ///   - policy: about parameters of `body`.
+    ///   - givenMessages: those of a request of another API; nil: they are in the body.
+    ///   - givenTools: the same of its tools.
     init(
-        _ body: JSONValue, for model: ServedModel, _ policy: ParameterPolicy, tools givenTools: ToolSet? = nil
+        _ body: JSONValue, for model: ServedModel, _ policy: ParameterPolicy,
+        messages givenMessages: [ChatMessage]? = nil, tools givenTools: ToolSet? = nil
     ) throws(APIError) {
         var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
-        guard let messages = try reader.array("messages") else { throw .missing(param: "messages") }
+        let values = try reader.array("messages")
+        guard values != nil || givenMessages != nil else { throw .missing(param: "messages") }
         guard model.hasTokenizer, model.hasChatTemplate else {
             let lack = model.hasTokenizer ? "chat template" : "tokenizer"
             throw .textUnavailable(
@@ -46,8 +49,14 @@ package struct ChatCompletionRequest: Sendable {
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
         options.maxTokens = try Self.maxTokens(&reader)
         options.logprobs = try Self.logprobs(&reader)
-        self.messages = try ChatMessage.decode(
-            messages, at: "messages", vocabularySize: model.vocabularySize, policy)
+        messages = givenMessages ?? []
+        if let values {
+            messages = try ChatMessage.decode(
+                values, at: "messages", vocabularySize: model.vocabularySize, policy)
+        }
+        guard !messages.isEmpty else {
+            throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
+        }
         includesReasoning = try reader.bool("include_reasoning") ?? true
         options.thinkingTokens = try reader.integer("thinking_token_budget", in: 0...Int.max)
         options.requiresThinkingBound = options.thinkingTokens != nil

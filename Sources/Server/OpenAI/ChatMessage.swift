@@ -25,20 +25,26 @@ struct ChatMessage: Sendable, Hashable {
         var arguments: JSONValue
     }
 
-    /// Decodes at least one message.
-    ///
     /// - Parameter vocabularySize: token ids are below it.
     static func decode(
         _ values: JSONArray, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
     ) throws(APIError) -> [ChatMessage] {
-        guard !values.isEmpty else {
-            throw .invalid(param: path, message: "'\(path)' must hold at least one message.")
-        }
         var messages: [ChatMessage] = []
         for (index, value) in values.enumerated() {
             messages.append(try ChatMessage(value, at: "\(path)[\(index)]", vocabularySize: vocabularySize, policy))
         }
         return messages
+    }
+
+    init(_ role: Role, _ content: String = "") {
+        self.role = role
+        self.content = content
+    }
+
+    /// What a tool said.
+    init(_ content: String, answering toolCallID: String) {
+        self.init(.tool, content)
+        self.toolCallID = toolCallID
     }
 
     init(
@@ -133,7 +139,7 @@ extension ChatMessage.ToolCall {
     }
 
     /// Many templates can only print a mapping. No text is a call without arguments.
-    private static func parse(_ text: String) -> JSONValue {
+    static func parse(_ text: String) -> JSONValue {
         guard !text.isEmpty else { return .object([:]) }
         guard let value = try? JSONValue(parsing: text, limits: .init(values: 1 << 18)), value.object != nil else {
             return .string(text)

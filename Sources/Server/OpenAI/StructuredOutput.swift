@@ -10,7 +10,8 @@ struct StructuredOutput: Sendable, Hashable {
     /// - Throws: `APIError` for what is malformed, and for two parameters that say something.
     static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> StructuredOutput? {
         var all = [
-            try responseFormat(&reader), try structuredOutputs(&reader), try schema(&reader, "guided_json"),
+            try read(format: reader.value("response_format"), at: "response_format", .chat, reader.policy),
+            try structuredOutputs(&reader), try schema(&reader, "guided_json"),
             try regex(&reader, "guided_regex"), try choice(&reader, "guided_choice"),
             try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
@@ -29,44 +30,7 @@ struct StructuredOutput: Sendable, Hashable {
         return structuredOutput
     }
 
-    private static func responseFormat(_ reader: inout FieldReader) throws(APIError) -> StructuredOutput? {
-        guard let value = reader.value("response_format") else { return nil }
-        var format = try FieldReader(value, at: "response_format", reader.policy)
-        let type = try format.word("type", among: ["text", "json_object", "json_schema", "structural_tag"])
-        guard let type else { throw .missing(param: "response_format.type") }
-        switch type {
-        case "text":
-            try format.finish()
-            return nil
-        case "json_object":
-            // llama.cpp has the schema here.
-            let schema = try schema(&format, "schema")
-            try format.finish()
-            return schema ?? StructuredOutput(source: .jsonObject, param: "response_format")
-        case "json_schema":
-            guard let value = format.value("json_schema") else { throw .missing(param: "response_format.json_schema") }
-            try format.finish()
-            var body = try FieldReader(value, at: "response_format.json_schema", reader.policy)
-            guard let name = try body.string("name"), !name.isEmpty else {
-                throw .missing(param: "response_format.json_schema.name")
-            }
-            _ = try body.string("description")
-            // Schemas are followed strictly either way.
-            _ = try body.bool("strict")
-            let structuredOutput = try schema(&body, "schema")
-            try body.finish()
-            return structuredOutput ?? StructuredOutput(source: .jsonObject, param: "response_format")
-        default:
-            // Both of its forms stand beside the type.
-            let names = ["format", "structures", "triggers"]
-            var tag: JSONObject = [:]
-            for name in names { tag[name] = format.value(name) }
-            try format.finish()
-            return try structuralTag(.object(tag), at: "response_format")
-        }
-    }
-
-    private static func structuralTag(_ value: JSONValue, at path: String) throws(APIError) -> StructuredOutput {
+    static func structuralTag(_ value: JSONValue, at path: String) throws(APIError) -> StructuredOutput {
         if value["format"] == nil {
             for name in ["structures", "triggers"] where value[name]?.array?.isEmpty ?? true {
                 throw .invalid(
@@ -113,10 +77,15 @@ struct StructuredOutput: Sendable, Hashable {
         return all[0]
     }
 
-    private static func schema(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput? {
-        guard let value = reader.value(name) else { return nil }
+    /// - Parameter mayBeText: whether its JSON as text, which vLLM takes, and `true` and `false` are schemas too.
+    static func schema(
+        _ reader: inout FieldReader, _ name: String, mayBeText: Bool = true
+    ) throws(APIError) -> StructuredOutput? {
         let path = reader.path(to: name)
-        // vLLM also takes a schema as text.
+        guard mayBeText else {
+            return try reader.object(name).map { StructuredOutput(source: .jsonSchema(.object($0)), param: path) }
+        }
+        guard let value = reader.value(name) else { return nil }
         guard let text = value.string else {
             guard value.object != nil || value.bool != nil else {
                 throw .wrongType(value, at: path, expected: "a schema or its text")

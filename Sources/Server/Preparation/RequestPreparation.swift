@@ -178,7 +178,7 @@ struct RequestPreparation: Sendable {
         let isNarrowed = request.toolSet.allowed != nil && !request.callableTools.isEmpty
         guard request.mustCall || isStrict || isNarrowed else { return nil }
         let param = request.mustCall ? "tool_choice" : "tools"
-        guard let syntax = text.outputFormat.calls?.grammarSyntax else {
+        guard let syntax = text.outputSyntax.calls?.grammarSyntax else {
             throw .invalid(param: param, message: "'\(param)' needs a model that calls tools in a known format.")
         }
         var source = GrammarSource.calls(
@@ -246,7 +246,7 @@ extension SamplingParameters {
     }
 }
 
-extension ChatOutputFormat.Calls {
+extension ChatOutputSyntax.Calls {
     /// How grammars name this way to write calls.
     fileprivate var grammarSyntax: GrammarSource.CallSyntax {
         switch self {

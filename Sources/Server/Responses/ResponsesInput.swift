@@ -3,9 +3,9 @@ import JSON
 /// The `input` of a Responses request as messages of a chat. What the model made in one turn is several items there and one
 /// message here.
 struct ResponsesInput {
-    private var messages: [JSONValue] = []
+    private var messages: [ChatMessage] = []
     /// The assistant's message that is being put together.
-    private var turn: JSONObject?
+    private var turn: ChatMessage?
     private let tools: ToolSet
     private let policy: ParameterPolicy
     private var content: MessageContent
@@ -19,9 +19,9 @@ struct ResponsesInput {
     /// - Throws: the `APIError` that names the first item at fault.
     static func messages(
         of input: JSONValue, _ tools: ToolSet, _ policy: ParameterPolicy
-    ) throws(APIError) -> [JSONValue] {
+    ) throws(APIError) -> [ChatMessage] {
         switch input {
-        case .string(let text): return [["role": "user", "content": .string(text)]]
+        case .string(let text): return [ChatMessage(.user, text)]
         case .array(let items):
             guard !items.isEmpty else {
                 throw .invalid(param: "input", message: "'input' must hold at least one item.")
@@ -35,7 +35,7 @@ struct ResponsesInput {
     }
 
     private mutating func flush() {
-        if let turn { messages.append(.object(turn)) }
+        if let turn { messages.append(turn) }
         turn = nil
     }
 
@@ -68,20 +68,20 @@ struct ResponsesInput {
 
     private mutating func addMessage(_ reader: inout FieldReader) throws(APIError) {
         let path = reader.path(to: "content")
-        let roles = ["user", "assistant", "system", "developer"]
-        guard let role = try reader.word("role", among: roles) else { throw .missing(param: reader.path(to: "role")) }
+        let roles: [ChatMessage.Role] = [.user, .assistant, .system, .developer]
+        let word = try reader.word("role", among: roles.map(\.rawValue))
+        guard let role = word.flatMap(ChatMessage.Role.init) else { throw .missing(param: reader.path(to: "role")) }
         guard let value = reader.value("content") else { throw .missing(param: path) }
         _ = try reader.string("phase")
         let text = try content.text(of: value, at: path)
-        guard role == "assistant" else {
+        guard role == .assistant else {
             flush()
-            messages.append(["role": .string(role), "content": .string(text)])
+            messages.append(ChatMessage(role, text))
             return
         }
-        if turn?["content"] != "" || turn?["tool_calls"] != nil { flush() }
-        var message = turn ?? Self.newTurn
-        message["content"] = .string(text)
-        turn = message
+        if let turn, !turn.content.isEmpty || !turn.toolCalls.isEmpty { flush() }
+        turn = turn ?? ChatMessage(.assistant)
+        turn?.content = text
     }
 
     private mutating func addReasoning(_ reader: inout FieldReader) throws(APIError) {
@@ -96,8 +96,8 @@ struct ResponsesInput {
         // Reasoning begins a turn.
         flush()
         guard !text.isEmpty else { return }
-        turn = Self.newTurn
-        turn?["reasoning"] = .string(text)
+        turn = ChatMessage(.assistant)
+        turn?.reasoning = text
     }
 
     private mutating func addCall(_ reader: inout FieldReader) throws(APIError) {
@@ -107,7 +107,7 @@ struct ResponsesInput {
             throw .missing(param: reader.path(to: "arguments"))
         }
         let namespace = try reader.string("namespace")
-        addCall(id, name: tools.name(of: name, in: namespace), .string(arguments))
+        addCall(id, name: tools.name(of: name, in: namespace), ChatMessage.ToolCall.parse(arguments))
     }
 
     private mutating func addCustomCall(_ reader: inout FieldReader) throws(APIError) {
@@ -119,13 +119,8 @@ struct ResponsesInput {
     }
 
     private mutating func addCall(_ id: String, name: String, _ arguments: JSONValue) {
-        var message = turn ?? Self.newTurn
-        var calls = message["tool_calls"]?.array ?? []
-        calls.append([
-            "id": .string(id), "type": "function", "function": ["name": .string(name), "arguments": arguments],
-        ])
-        message["tool_calls"] = .array(calls)
-        turn = message
+        turn = turn ?? ChatMessage(.assistant)
+        turn?.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: arguments))
     }
 
     private mutating func addOutput(_ reader: inout FieldReader) throws(APIError) {
@@ -135,8 +130,6 @@ struct ResponsesInput {
         _ = reader.value("name")
         let text = try content.text(of: value, at: path, in: .toolOutput)
         flush()
-        messages.append(["role": "tool", "tool_call_id": .string(id), "content": .string(text)])
+        messages.append(ChatMessage(text, answering: id))
     }
-
-    private static let newTurn: JSONObject = ["role": "assistant", "content": ""]
 }

@@ -7,9 +7,9 @@ package enum ResponsesRequest {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
         guard let input = reader.value("input") else { throw .missing(param: "input") }
-        var messages: [JSONValue] = []
+        var messages: [ChatMessage] = []
         if let instructions = try reader.string("instructions") {
-            messages.append(["role": "system", "content": .string(instructions)])
+            messages.append(ChatMessage(.system, instructions))
         }
         let tools = try ToolSet(&reader, .responses)
         messages += try ResponsesInput.messages(of: input, tools, policy)
@@ -44,23 +44,8 @@ extension ResponsesRequest {
         _ = try text.word("verbosity", among: ["low", "medium", "high"])
         let format = text.value("format")
         try text.finish()
-        guard let format else { return }
-        var reader = try FieldReader(format, at: "text.format", reader.policy)
-        guard let type = try reader.word("type", among: ["text", "json_object", "json_schema"]) else {
-            throw .missing(param: "text.format.type")
-        }
-        if type == "json_schema" {
-            guard let name = try reader.string("name"), !name.isEmpty else { throw .missing(param: "text.format.name") }
-            guard let schema = try reader.object("schema") else { throw .missing(param: "text.format.schema") }
-            _ = try reader.string("description")
-            // Schemas are followed strictly either way.
-            _ = try reader.bool("strict")
-            request.structuredOutput = StructuredOutput(
-                source: .jsonSchema(.object(schema)), param: "text.format.schema")
-        } else if type == "json_object" {
-            request.structuredOutput = StructuredOutput(source: .jsonObject, param: "text.format")
-        }
-        try reader.finish()
+        request.structuredOutput = try StructuredOutput.read(
+            format: format, at: "text.format", .responses, reader.policy)
     }
 
     /// What changes nothing here and what clients send all the same; and what needs a server that stores replies.

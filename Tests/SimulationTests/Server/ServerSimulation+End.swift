@@ -8,7 +8,7 @@ extension ServerSimulation {
         signals += 1
         if signalTime == nil { (signalTime, isLateByJump) = (time.now, false) }
         // Nothing was promised yet.
-        if case .loading = routes.phase { return try endProcess(nil) }
+        if case .loading = routes.state.phase { return try endProcess(nil) }
         if !routes.requests.isEmpty { occurrences[.signalWhileBusy] = 1 }
         routes.drain(timeout: signals == 1 ? setting.drainTimeout : .zero)
         let allowance = Termination.allowance(

@@ -1,5 +1,5 @@
 /// How a model's replies are written: where its reasoning stands, and its calls of tools.
-public struct ChatOutputFormat: Sendable, Hashable {
+public struct ChatOutputSyntax: Sendable, Hashable {
     /// How calls are written, each between `<tool_call>` and `</tool_call>`.
     public enum Calls: Sendable, Hashable {
         /// `{"name": ..., "arguments": {...}}`, as Hermes models write it.

@@ -4,15 +4,8 @@ import HTTP
 import HTTPTypes
 import Scheduling
 
-/// The endpoints that generate: prepare off the loop, submit, pass events on until the reply is complete.
+/// Generating: submit what is prepared, and pass events on until the reply is complete.
 extension Routes {
-    func generate(_ endpoint: Endpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
-        withServing(exchange) { serving in
-            let body = EncodedBody(message, limit: configuration.maxBodyBytes)
-            prepare(.generation(endpoint, body: body), message, exchange, serving)
-        }
-    }
-
     /// Accepts a prepared request, or refuses it.
     func start(
         _ prepared: RequestPreparation.Prepared, _ endpoint: Endpoint, _ exchange: ExchangeID, _ request: RequestContext
@@ -34,7 +27,7 @@ extension Routes {
         _ prepared: RequestPreparation.Prepared, _ endpoint: Endpoint, _ request: RequestContext
     ) throws(APIError) -> [GenerationRequest] {
         let options = prepared.options
-        guard let serving, let engine else { throw .notReady(retryAfter: 2) }
+        guard let serving = state.serving, let engine else { throw .notReady(retryAfter: 2) }
         let count = prepared.promptIDs.count * options.candidates
         // More than there will ever be room for is no overload: trying again would not help.
         let largest = admission.largestRequest(of: request.key)
@@ -77,7 +70,7 @@ extension Routes {
         _ prepared: RequestPreparation.Prepared, _ exchange: ExchangeID, _ request: RequestContext,
         _ requests: [GenerationRequest]
     ) {
-        guard let serving, let first = requests.first else { return }
+        guard let serving = state.serving, let first = requests.first else { return }
         let head = ResponseHead(
             requestID: request.id.description, created: unixSeconds(), model: prepared.modelName)
         let stream = ResponseStream(
@@ -186,7 +179,6 @@ extension Routes {
         if let name = HTTPField.Name("X-Accel-Buffering") { fields[name] = "no" }
         return fields
     }()
-
 }
 
 extension APIError {

@@ -1,17 +1,18 @@
 import HTTP
 import HTTPTypes
 
-/// The endpoints about text and tokens: admitted like requests that generate, and answered off the loop.
+/// The work off the loop: reading requests that have a body, and writing long replies.
 extension Routes {
-    func answer(_ endpoint: TextEndpoint, _ message: HTTPMessage, _ exchange: ExchangeID) {
+    /// Admits a request and has its body read off the loop.
+    ///
+    /// - Parameter work: what becomes of the body.
+    func prepare(_ message: HTTPMessage, _ exchange: ExchangeID, work: (EncodedBody) -> Preparation.Work) {
         withServing(exchange) { serving in
-            let body = EncodedBody(message, limit: configuration.maxBodyBytes)
-            prepare(.text(endpoint, body: body), message, exchange, serving)
+            prepare(work(EncodedBody(message, limit: configuration.maxBodyBytes)), message, exchange, serving)
         }
     }
 
-    /// Admits a request and has its body read off the loop.
-    func prepare(
+    private func prepare(
         _ work: Preparation.Work, _ message: HTTPMessage, _ exchange: ExchangeID, _ serving: Serving
     ) {
         let arrival = now()
@@ -40,7 +41,7 @@ extension Routes {
     ///
     /// - Parameter charge: what the stream's prompts are charged as.
     func render(_ stream: ResponseStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
-        guard let request = requests[exchange], let serving else { return }
+        guard let request = requests[exchange], let serving = state.serving else { return }
         admission.beginRendering(of: request.key)
         preparing[exchange] = request.key
         let preparation = Preparation(
@@ -66,7 +67,7 @@ extension Routes {
         defer { finishDrainIfIdle() }
         // The client may have left, or the deadline may have passed, meanwhile.
         guard let request = requests[exchange], request.status == nil else { return }
-        if case .stopping = phase { return refuse(exchange, .draining(retryAfter: 10)) }
+        if case .stopping = state.phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {
         case .success(.body(let body, let charge)):
             requests[exchange]?.replyCharge = charge

@@ -1,0 +1,79 @@
+import Grammars
+import JSON
+
+/// The format of the output that a request asks for, in one form for all APIs.
+extension StructuredOutput {
+    /// How the APIs spell a format.
+    enum Spelling {
+        /// `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`
+        case chat
+        /// `{"type": "json_schema", "name": ..., "schema": ...}`
+        case responses
+        /// `{"type": "json_schema", "schema": ...}`
+        case messages
+
+        fileprivate var types: [String] {
+            switch self {
+            case .chat: ["text", "json_object", "json_schema", "structural_tag"]
+            case .responses: ["text", "json_object", "json_schema"]
+            case .messages: ["json_schema"]
+            }
+        }
+    }
+
+    /// - Parameter path: where the format stands in the body.
+    /// - Returns: nil if there is no format, or one that allows any text.
+    /// - Throws: `APIError` that names the first member at fault.
+    static func read(
+        format value: JSONValue?, at path: String, _ spelling: Spelling, _ policy: ParameterPolicy
+    ) throws(APIError) -> StructuredOutput? {
+        guard let value else { return nil }
+        var format = try FieldReader(value, at: path, policy)
+        guard let type = try format.word("type", among: spelling.types) else {
+            throw .missing(param: format.path(to: "type"))
+        }
+        switch type {
+        case "json_object":
+            // llama.cpp has the schema here.
+            let schema = spelling == .chat ? try schema(&format, "schema") : nil
+            try format.finish()
+            return schema ?? StructuredOutput(source: .jsonObject, param: path)
+        case "json_schema": return try jsonSchema(&format, at: path, spelling)
+        case "structural_tag":
+            // Both of its forms stand beside the type.
+            var tag: JSONObject = [:]
+            for name in ["format", "structures", "triggers"] { tag[name] = format.value(name) }
+            try format.finish()
+            return try structuralTag(.object(tag), at: path)
+        default:
+            try format.finish()
+            return nil
+        }
+    }
+
+    private static func jsonSchema(
+        _ format: inout FieldReader, at path: String, _ spelling: Spelling
+    ) throws(APIError) -> StructuredOutput {
+        var body = format
+        if spelling == .chat {
+            guard let nested = try format.reader("json_schema") else {
+                throw .missing(param: format.path(to: "json_schema"))
+            }
+            try format.finish()
+            body = nested
+        }
+        if spelling != .messages {
+            guard let name = try body.string("name"), !name.isEmpty else {
+                throw .missing(param: body.path(to: "name"))
+            }
+            _ = try body.string("description")
+            // Schemas are followed strictly either way.
+            _ = try body.bool("strict")
+        }
+        let schema = try schema(&body, "schema", mayBeText: spelling == .chat)
+        // Chats may leave it out: then any object will do.
+        guard spelling == .chat || schema != nil else { throw .missing(param: body.path(to: "schema")) }
+        try body.finish()
+        return schema ?? StructuredOutput(source: .jsonObject, param: path)
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+
+/// The route that a path leads to.
+///
+/// Clients put their base URL and the path together with a slash too many, and their users leave `/v1` out of it: neither
+/// could mean anything else.
+struct RouteMatch: Equatable, Sendable {
+    let route: Route
+    /// What the path has for the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
+    var argument = ""
+
+    /// - Parameter path: without a query.
+    /// - Returns: nil if no route has this path.
+    init?(path: String) {
+        let path = Self.normalized(path)
+        if let route = Self.fixed[path] {
+            self.route = route
+            return
+        }
+        guard let (prefix, route) = Self.open.first(where: { path.hasPrefix($0.prefix) }),
+            path.utf8.count > prefix.utf8.count,
+            let argument = String(path.dropFirst(prefix.count)).removingPercentEncoding
+        else { return nil }
+        self.route = route
+        self.argument = argument
+    }
+
+    /// Routes of one path each.
+    private static let fixed = Dictionary(
+        uniqueKeysWithValues: Route.allCases.filter { !$0.pattern.contains("{") }.map { ($0.pattern, $0) })
+
+    /// Routes with any end, and what stands before it.
+    private static let open: [(prefix: String, route: Route)] = Route.allCases.compactMap { route in
+        route.pattern.firstIndex(of: "{").map { (prefix: String(route.pattern[..<$0]), route: route) }
+    }
+
+    /// What follows `/v1` of the APIs of OpenAI and Anthropic.
+    private static let versioned: Set<Substring> = [
+        "completions", "chat", "responses", "messages", "models", "embeddings",
+    ]
+
+    /// `path` without slashes that say nothing, and with `/v1`.
+    private static func normalized(_ path: String) -> String {
+        var parts = path.split(separator: "/")
+        if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }
+        return "/" + parts.joined(separator: "/")
+    }
+}

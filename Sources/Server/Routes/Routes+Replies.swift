@@ -1,0 +1,44 @@
+import HTTP
+import HTTPTypes
+import JSON
+
+/// How replies are begun and written.
+extension Routes {
+    /// Runs `body` when the model is there; otherwise answers 503.
+    func withServing(_ exchange: ExchangeID, _ body: (Serving) -> Void) {
+        do throws(APIError) {
+            body(try state.ready())
+        } catch {
+            refuse(exchange, error)
+        }
+    }
+
+    func refuse(_ exchange: ExchangeID, _ error: APIError) {
+        let body =
+            requests[exchange]?.isAnthropic == true
+            ? error.anthropicJSON(requestID: requests[exchange]?.id.description ?? "") : error.json
+        reply(exchange, error.status, error.headerFields, body.serialized)
+    }
+
+    func reply(_ exchange: ExchangeID, _ body: JSONValue) {
+        reply(exchange, .ok, [.contentType: "application/json"], body.serialized)
+    }
+
+    func reply(
+        _ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields, _ body: [UInt8]
+    ) {
+        actions.append(.respond(exchange, head(exchange, status, fields), body: body))
+    }
+
+    /// The head of a reply, with the request's id in it, and what its key and its origin are told.
+    func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
+        accessLog.answered(exchange, status: status)
+        requests[exchange]?.status = status
+        var fields = fields
+        if let request = requests[exchange] {
+            if let name = RequestID.field { fields.append(HTTPField(name: name, value: request.id.description)) }
+            fields.append(contentsOf: request.replyFields)
+        }
+        return HTTPResponse(status: status, headerFields: fields)
+    }
+}

@@ -1,0 +1,90 @@
+import HTTP
+import HTTPTypes
+import JSON
+
+/// What the server is and how it does, under the names of other servers too.
+extension Routes {
+    /// `GET /health`: whether the process answers and the engine gets on.
+    func sendHealth(_ request: RoutedRequest) {
+        if isStalled { return refuse(request.exchange, .stalled(retryAfter: 10)) }
+        reply(request.exchange, .ok, ServerStatus.fields, ServerStatus.health)
+    }
+
+    /// `GET /ready`, and `GET /ping`, SageMaker's probe: whether requests are served.
+    func sendReadiness(_ request: RoutedRequest) {
+        if isStalled { return refuse(request.exchange, .stalled(retryAfter: 10)) }
+        withServing(request.exchange) { _ in
+            reply(request.exchange, .ok, ServerStatus.fields, ServerStatus.ready)
+        }
+    }
+
+    /// `GET /version`.
+    func sendVersion(_ request: RoutedRequest) {
+        let model = state.loadedModel
+        reply(
+            request.exchange,
+            ServerStatus.version(Application.version, kernels: model?.kernels, threads: model?.threads))
+    }
+
+    /// `GET /load`, vLLM's form: the requests with a body that have not been answered. O(open requests).
+    func sendLoad(_ request: RoutedRequest) {
+        let open = requests.values.reduce(0) { $0 + ($1.route?.prepares == true ? 1 : 0) }
+        reply(request.exchange, ["server_load": .integer(open)])
+    }
+
+    /// `GET /metrics`.
+    func sendMetrics(_ request: RoutedRequest) {
+        reply(request.exchange, .ok, [.contentType: PrometheusText.contentType], metrics.render(snapshot()))
+    }
+
+    private func snapshot() -> Metrics.Snapshot {
+        var snapshot = Metrics.Snapshot(modelName: configuration.servedModelName, model: state.loadedModel)
+        snapshot.statistics = statistics
+        (snapshot.running, snapshot.waiting, snapshot.preparing) = (
+            admission.running, admission.waiting, admission.preparing
+        )
+        snapshot.openRequests = requests.count
+        snapshot.process = .now()
+        snapshot.isStalled = isStalled
+        snapshot.certificateEnd = certificateEnd
+        snapshot.includesOldNames = configuration.metricsIncludeOldNames
+        return snapshot
+    }
+
+    /// `GET /props`, llama-server's form, as far as it applies.
+    func sendProperties(_ request: RoutedRequest) {
+        withServing(request.exchange) { serving in
+            reply(
+                request.exchange,
+                serving.properties(
+                    slots: configuration.engine.maxSequences,
+                    folder: configuration.engine.modelDirectory.lastPathComponent))
+        }
+    }
+}
+
+extension Serving {
+    /// - Parameters:
+    ///   - slots: sequences that run at the same time.
+    ///   - folder: the name of the model's folder; where that lies is nobody's concern.
+    fileprivate func properties(slots: Int, folder: String) -> JSONValue {
+        let sampling = model.samplingDefaults
+        let info = text?.tokenizerInfo(of: model)
+        return [
+            "default_generation_settings": [
+                "n_ctx": .integer(model.maxModelLength),
+                "params": [
+                    "temperature": .double(Double(sampling.temperature)), "top_k": .integer(sampling.topK),
+                    "top_p": .double(Double(sampling.topP)), "min_p": .double(Double(sampling.minP)),
+                    "repeat_penalty": .double(Double(sampling.repetitionPenalty)),
+                    "presence_penalty": .double(Double(sampling.presencePenalty)),
+                    "frequency_penalty": .double(Double(sampling.frequencyPenalty)),
+                ],
+            ],
+            "total_slots": .integer(slots), "model_alias": .string(model.name), "model_path": .string(folder),
+            "modalities": ["vision": false, "audio": false],
+            "chat_template": info?["chat_template"] ?? .null, "bos_token": info?["bos_token"] ?? .null,
+            "eos_token": info?["eos_token"] ?? .null, "build_info": .string("trinity \(Application.version)"),
+        ]
+    }
+}
