@@ -129,7 +129,7 @@ private struct Parts: Equatable {
             ("<think>\nx\n</think>\n blue\n", true, "blue\n"), ("<think>x</think>\n\nblue", false, "\n\nblue"),
         ] {
             for pieces in [[text], text.map(String.init)] {
-                var parser = ChatOutputParser(format: Self.json, prompt: "<|im_start|>assistant\n")
+                var parser = ChatOutputParser(syntax: Self.json, prompt: "<|im_start|>assistant\n")
                 parser.bindContent(hasLayout: hasLayout)
                 var parts = Parts()
                 for piece in pieces { parts.add(parser.append(piece)) }
@@ -137,7 +137,7 @@ private struct Parts: Equatable {
                 #expect(parts.content == content && parts.reasoning == (text.contains("x") ? "x" : ""), "\(text)")
             }
         }
-        var parser = ChatOutputParser(format: Self.json, prompt: "<think>\n\n</think>\n\n")
+        var parser = ChatOutputParser(syntax: Self.json, prompt: "<think>\n\n</think>\n\n")
         parser.bindContent(hasLayout: false)
         #expect(parser.append(" blue") == [.content(" blue")])
     }

@@ -169,7 +169,15 @@ struct RequestPreparation: Sendable {
     ) throws(APIError) -> GrammarMatcher? {
         var scope = GrammarMatcher.Scope.reply
         if let reasoning, let parser, parser.mayReason { scope = .answer(behind: reasoning) }
-        if let structuredOutput = request.options.structuredOutput {
+        if var structuredOutput = request.options.structuredOutput {
+            if structuredOutput.allowsCalls, !request.callableTools.isEmpty,
+                let syntax = text.outputSyntax.calls?.grammarSyntax
+            {
+                let calls = GrammarSource.calls(
+                    request.callableTools.map(\.nameUnlessStrict), syntax, isSingle: !request.callsInParallel,
+                    isOpen: false)
+                structuredOutput.source = .either(structuredOutput.source, calls)
+            }
             let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
             return GrammarMatcher(grammar, scope: scope)
         }
