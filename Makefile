@@ -55,7 +55,7 @@ clients: ## Run the client tests (Python) against the debug build
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
-# Each folder has packages that exclude those of the others and of the client tests, three gigabytes in all: for a weekly run.
+# Each folder has packages that exclude those of the others and of the client tests, seven gigabytes in all: for a weekly run.
 FRAMEWORKS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard Tests/Clients/Frameworks/*/requirements.txt))))
 
 frameworks: ## Run the tests of frameworks and programs that bring clients of their own

@@ -35,8 +35,8 @@ def base_url(server):
 
 @pytest.fixture(scope="session")
 def long_server(tmp_path_factory):
-    """For programs whose instructions are long: some of them are 10,000 tokens of this model's small vocabulary."""
-    with Server("--model", copy_with_context(tmp_path_factory.mktemp("long") / MODEL, 32_768)) as running:
+    """For programs whose instructions are long: some of them are 4,000 tokens of this model's small vocabulary."""
+    with Server("--model", copy_with_context(tmp_path_factory.mktemp("long") / MODEL, 8_192)) as running:
         yield running
 
 
