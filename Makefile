@@ -24,7 +24,7 @@ FUZZ_FOLDER = Fuzzing/.build/inputs
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: ## Install the build's Debian packages that are missing
+setup: ## Install missing Debian packages of the build
 	@script/setup
 
 build: setup ## Build .build/release/trinity
@@ -33,19 +33,19 @@ build: setup ## Build .build/release/trinity
 serve: build ## Build and serve the default model; options in ARGS
 	.build/release/trinity serve $(ARGS)
 
-# Every suite, but a sample of the seeds, lives and kernel sets that take long.
+# Every suite. Slow tests use a sample of their seeds, simulations and kernel sets.
 test: setup ## Build once and run the Swift tests
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 
 test-all: export TRINITY_TEST_ALL = 1
-test-all: test ## The same with all seeds, lives and kernel sets
+test-all: test ## The same with all seeds, simulations and kernel sets
 
 # A life that fails names its seed.
 SIMULATION_SEED ?= 1
 SIMULATION_LIVES ?= 100000
 
-simulate: setup ## Run many seeded lives of the whole server; SIMULATION_SEED, SIMULATION_LIVES
+simulate: setup ## Run many seeded simulations of the whole server; SIMULATION_SEED, SIMULATION_LIVES
 	swift build --build-tests
 	SIMULATION_SEED=$(SIMULATION_SEED) SIMULATION_LIVES=$(SIMULATION_LIVES) \
 	    swift test --skip-build --disable-xctest --filter ServerSimulationTests
@@ -58,7 +58,7 @@ clients: ## Run the client tests (Python) against the debug build
 # Each folder has packages that exclude those of the others and of the client tests, seven gigabytes in all: for a weekly run.
 FRAMEWORKS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard Tests/Clients/Frameworks/*/requirements.txt))))
 
-frameworks: ## Run the tests of frameworks and programs that bring clients of their own
+frameworks: ## Run the tests with frameworks and programs that have their own clients
 	@script/setup --frameworks
 	swift build --product trinity
 	failed=; for name in $(FRAMEWORKS); do \
@@ -67,7 +67,7 @@ frameworks: ## Run the tests of frameworks and programs that bring clients of th
 	done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-check: lint test ## What must pass before a commit: format, then the Swift tests
+check: lint test ## Run the checks required before a commit: format, then the Swift tests
 
 lint: ## Report what `make format` would change
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources
@@ -95,7 +95,7 @@ tsan: setup ## Run the tests of HTTP, server and engine threads under the thread
 
 # Inputs are as long as the target's own limits let them matter: longer ones only cost time.
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.
-fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
+fuzz: setup ## Run coverage-guided fuzzing; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	cd Fuzzing && swift build -c release --sanitize fuzzer
 	for target in $(FUZZ_TARGET); do \
 	    case $$target in \
@@ -116,5 +116,5 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS) \
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
-clean: ## Remove what was built
+clean: ## Remove the build products
 	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-*

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trinity beside llama.cpp, in turn on one machine: python3 Benchmarks/llama_cpp.py MODEL [options]
+"""Compares Trinity with llama.cpp, alternating on one machine: python3 Benchmarks/llama_cpp.py MODEL [options]
 
     make build
     .build/release/trinity synth --shape small --out small-fp8
@@ -57,7 +57,7 @@ class Side:
                     raise SystemExit(f"{self.name} did not start: {self.server_command()}")
                 time.sleep(0.005)
             values["ready, s"] = time.monotonic() - begin
-            self.generate(0, PROMPT, 4)  # The first request touches memory that nobody has touched.
+            self.generate(0, PROMPT, 4)  # The first request touches memory for the first time.
             for clients in CLIENTS:
                 values |= self.load(clients)
             values |= self.interrupted_stream()
@@ -119,7 +119,7 @@ class Side:
         }
 
     def interrupted_stream(self):
-        """A stream, and a long prompt that arrives in its middle."""
+        """A stream, and a long prompt that arrives during it."""
         longs, done = [], threading.Event()
 
         def client():

@@ -1,7 +1,7 @@
 """Chats that decode while long prompts arrive: python3 Benchmarks/mixed_load.py MODEL [--limits 100ms,off]
 
-Needs .build/release/trinity. Eight clients stream without pause; every ten seconds one sends a prompt of 4096 tokens. For each
-value of --max-inter-token-latency, taken in turn, prints the median of the runs' times to the first token and between two
+Needs .build/release/trinity. Eight clients stream continuously; every ten seconds one sends a prompt of 4096 tokens. The values
+of --max-inter-token-latency alternate. Prints for each the medians of the runs' times to the first token and between two
 tokens of a chat.
 """
 

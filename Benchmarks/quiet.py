@@ -1,4 +1,4 @@
-"""Whether anybody else used the CPUs during a measurement."""
+"""Detects other processes that used the CPUs during a measurement."""
 
 import os
 import sys

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// A grammar over a vocabulary: which tokens may come next. Shared by all sequences that follow it; what one has found the
-/// others need not find.
+/// A grammar over a vocabulary, which determines the tokens that may come next. Shared by all sequences that use it, with all
+/// cached results.
 public final class CompiledGrammar: Sendable {
-    /// A place in a grammar that a text has come to. Immutable. As long as it is referenced, the grammar keeps the state that
-    /// it stands for; it takes no lock when it is freed.
+    /// The position of a text in a grammar. Immutable. While it is referenced, the grammar keeps the corresponding state;
+    /// freeing it takes no lock.
     public final class Position: Sendable {
         let state: GrammarAutomaton.State
 
@@ -13,8 +13,8 @@ public final class CompiledGrammar: Sendable {
         }
     }
 
-    /// Bytes of memory that a compiled grammar takes at most: its rules, and twice what states and masks are counted as, since
-    /// tables grow by doubling.
+    /// Maximum memory of a compiled grammar in bytes: its rules, and twice the counted size of states and masks, since tables
+    /// grow by doubling.
     public static let mostBytes = 2 * GrammarMasks.mostBytes + (4 << 20)
 
     /// Whether line breaks and spaces may come first that are layout, and no part of the text.
@@ -30,9 +30,9 @@ public final class CompiledGrammar: Sendable {
         masks = Mutex(GrammarMasks(grammar, trie))
     }
 
-    /// Where every text begins.
+    /// The start position of every text.
     ///
-    /// - Throws: `GrammarLimit` where the first byte can be read in too many ways. At most some ms of work, once.
+    /// - Throws: `GrammarLimit` if the first byte can be read in too many ways. Takes at most a few ms, once.
     public func startPosition() throws(GrammarLimit) -> Position {
         if let known = start.withLock({ $0 }) { return known }
         let position = try masks.withLock { masks throws(GrammarLimit) in
@@ -45,27 +45,27 @@ public final class CompiledGrammar: Sendable {
         }
     }
 
-    /// The step behind a token, if it is known already. Never computes, and never waits: `nil` where it is unknown, and
-    /// where a computation is at work. About 1 us, more where memory is cold.
+    /// The step after a token, if it is known. Never computes and never waits: `nil` if the step is unknown or a computation is
+    /// in progress. Takes about 1 us, more if memory is not in the caches.
     ///
-    /// - Parameter token: `nil`: the step at the position itself. A token that the grammar does not have there, such as an
-    ///   end of sequence, leaves the position as it is.
+    /// - Parameter token: `nil`: the step at the position itself. A token that the grammar does not allow there, such as an end
+    ///   of sequence, keeps the position.
     public func knownStep(from position: Position, token: Int32?) -> GrammarStep? {
         masks.withLockIfAvailable { $0.knownStep(position.state, token: token) } ?? nil
     }
 
-    /// Bytes of states and masks that it counts now.
+    /// The counted bytes of states and masks.
     var bytes: Int { masks.withLock { $0.bytes } }
 
-    /// Whether the text can neither go on nor end.
+    /// Whether the text can neither continue nor end.
     func isDeadEnd(_ position: Position) -> Bool {
         masks.withLock { $0.automaton.isFinal(position.state) && !$0.automaton.accepts(position.state) }
     }
 
-    /// The bytes of a token; none for one that cannot be constrained.
+    /// The bytes of a token; empty for a token that cannot be constrained.
     func text(of token: Int32) -> ArraySlice<UInt8> { trie.text(of: token) }
 
-    /// What keeps the token's text from being written by other tokens; `nil` for one that is no marker.
+    /// The guard that prevents other tokens from writing the token's text; `nil` if the token is not a marker.
     func markerGuard(of token: Int32) -> MarkerGuard? {
         trie.markerTexts[token].map { MarkerGuard(marker: $0, trie) }
     }

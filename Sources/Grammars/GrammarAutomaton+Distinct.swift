@@ -1,13 +1,13 @@
-// Distinct elements: the text that is read of one is kept in its frame, and the texts of earlier rounds in the frame of the
-// repetition below it. Whatever can only become a text that was there already is dropped at once.
+// Distinct elements: the text of the current element is stored in its frame, and the texts of earlier rounds in the frame of
+// the repetition below it. Stacks that can only complete an earlier text are dropped at once.
 
 extension GrammarAutomaton {
     typealias Frame = GrammarFrames.Frame
 
-    /// Bytes that are tried to find texts that are left, at most. Beyond, some are supposed to be.
+    /// The maximum number of bytes that are tried to find a remaining text. Beyond it, one is assumed to exist.
     private static let mostLookedAt = 8_192
 
-    /// Behind a distinct element whose text has been read; `nil`: the text was there already.
+    /// The frame after a distinct element whose text has been read; `nil` if the text occurred before.
     mutating func behindDistinct(_ frame: Frame) throws(GrammarLimit) -> Frame? {
         let round = frames[frame.parent]
         let members = distinct.members(of: round.memo)
@@ -19,14 +19,14 @@ extension GrammarAutomaton {
         return Frame(element: frame.element + 1, parent: parent)
     }
 
-    /// Behind a distinct element, whatever its text is, where no other one can begin.
+    /// The frame after a distinct element with any text, if no further element can begin.
     mutating func behindAnyDistinct(_ frame: Frame) throws(GrammarLimit) -> Frame {
         let round = frames[frame.parent]
         let parent = try self.frame(round.element, round.parent, round.count, memo: DistinctTexts.closed)
         return Frame(element: frame.element + 1, parent: parent)
     }
 
-    /// The stack below a byte that has been read: its distinct element has the byte, too.
+    /// Adds a byte that has been read to the text of the stack's distinct element.
     mutating func advanced(_ number: Int32, by byte: UInt8, from before: Int) throws(GrammarLimit) -> Int32 {
         guard number != GrammarFrames.none, frames.records[Int(number)].distinct != GrammarFrames.none else {
             return number
@@ -47,7 +47,7 @@ extension GrammarAutomaton {
         return number
     }
 
-    /// The state without stacks whose distinct element can only become one of the texts that were there.
+    /// The state without the stacks whose distinct element can only become one of the earlier texts.
     mutating func droppingHopeless(_ state: State, from before: Int) throws(GrammarLimit) -> State {
         guard state != Self.dead else { return state }
         let stacks = records[Int(state)].stacks
@@ -63,7 +63,7 @@ extension GrammarAutomaton {
         return tops.isEmpty && !stacks.accepts ? Self.dead : number(of: Stacks(tops: tops, accepts: stacks.accepts))
     }
 
-    /// Whether all that stacks inside a distinct element can become was there already.
+    /// Whether all texts that the stacks inside a distinct element can complete occurred before.
     private mutating func isWithoutText(
         _ element: Int32, _ tops: [Int32], from before: Int
     ) throws(GrammarLimit) -> Bool {
@@ -83,7 +83,7 @@ extension GrammarAutomaton {
         guard taken > 0 else { return false }
         var inside: [Int32] = []
         for top in tops { inside.append(try stripped(top, above: element)) }
-        // Beginnings of the same length are of different texts, each of at least one.
+        // Different prefixes of the same length belong to different texts, at least one each.
         var beginnings = [number(of: Stacks(tops: inside, accepts: false))]
         var (found, looked) = (0, 0)
         while !beginnings.isEmpty, found + beginnings.count <= taken {
@@ -108,7 +108,7 @@ extension GrammarAutomaton {
         return found + beginnings.count <= taken
     }
 
-    /// A stack's part above a frame, as if there were nothing below.
+    /// The part of a stack above a frame, as if there were nothing below.
     private mutating func stripped(_ top: Int32, above back: Int32) throws(GrammarLimit) -> Int32 {
         var path: [Frame] = []
         var number = top
@@ -121,7 +121,7 @@ extension GrammarAutomaton {
         return parent
     }
 
-    /// What is left of the tokens and the ends of a lexeme that is to differ from others.
+    /// The mask that remains of the tokens and exits of a lexeme that must be distinct.
     mutating func distinctMask(
         of state: State, _ trie: VocabularyTrie, _ mask: TokenMask, _ exits: [Int32]
     ) throws(GrammarLimit) -> (mask: TokenMask, exits: [Int32]) {
@@ -154,7 +154,7 @@ extension GrammarAutomaton {
         return (mask, excluded.isEmpty ? exits : exits.filter { !excluded.contains($0) })
     }
 
-    /// Forgets the texts and sets that no frame has.
+    /// Drops the texts and sets that no frame refers to.
     mutating func forgetTexts() {
         var (texts, sets) = ([Int32](), [Int32]())
         for record in frames.records {

@@ -1,28 +1,28 @@
 import Basics
 
-/// Follows one reply through a grammar, from token to token. Computes nothing: what a token leads to is known already, or
-/// the matcher is pending until somebody has run its ``computation``.
+/// Tracks the position of one reply in a grammar, token by token. It computes nothing: the result of a token is already known,
+/// or the matcher is pending until its ``computation`` has been run.
 public struct GrammarMatcher: Sendable {
-    /// When the grammar holds.
+    /// When the grammar applies.
     public enum Scope: Sendable, Hashable {
-        /// From the first token on.
+        /// From the first token.
         case reply
-        /// Behind reasoning, if there is some.
+        /// After the reasoning, if there is any.
         case answer(behind: ReasoningTracker)
-        /// From each occurrence of a token until it has been read.
+        /// After each occurrence of a token, until the grammar has been read.
         case behind(Int32)
     }
 
     private enum Phase: Sendable {
-        /// The first token is of the grammar, or opens the reasoning.
+        /// The first token belongs to the grammar, or opens the reasoning.
         case start
         case reasoning
-        /// Until the token that the grammar stands behind.
+        /// Until the trigger token of the grammar.
         case free
         case grammar
     }
 
-    /// What is known of the place in the grammar, while the grammar holds.
+    /// The known position in the grammar, while the grammar applies.
     private enum Place: Sendable {
         case known(GrammarStep)
         case pending(from: CompiledGrammar.Position, token: Int32?)
@@ -33,11 +33,11 @@ public struct GrammarMatcher: Sendable {
     private let scope: Scope
     private let start: CompiledGrammar.Position?
     private var phase: Phase
-    /// Of a scope behind reasoning, until the grammar holds.
+    /// For the scope after reasoning, until the grammar applies.
     private var reasoning: ReasoningTracker?
     private var place: Place
-    /// Of the token that the grammar stands behind. Were its text spelled by other tokens, the reply would be read as if the
-    /// grammar held, but it would not.
+    /// For the trigger token of the grammar. If other tokens spelled its text, the reply would be parsed as if the grammar
+    /// applied, although it did not.
     private var markerGuard: MarkerGuard?
 
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
@@ -69,7 +69,7 @@ public struct GrammarMatcher: Sendable {
     /// As in ``CompiledGrammar/hasLayout``.
     public var hasLayout: Bool { grammar.hasLayout }
 
-    /// Takes a token that was generated.
+    /// Appends a generated token.
     ///
     /// - Precondition: it is not pending and has not failed.
     public mutating func append(_ id: Int32) {
@@ -101,7 +101,7 @@ public struct GrammarMatcher: Sendable {
         takeKnownStep()
     }
 
-    /// Takes the step that is pending, if somebody has worked it out meanwhile. Never waits.
+    /// Takes the pending step if it has been computed in the meantime. Never waits.
     public mutating func takeKnownStep() {
         guard holds, case .pending(let position, let token) = place,
             let step = grammar.knownStep(from: position, token: token)
@@ -109,7 +109,7 @@ public struct GrammarMatcher: Sendable {
         resolve(.success(step))
     }
 
-    /// Takes what its ``computation`` came to.
+    /// Applies the result of its ``computation``.
     public mutating func resolve(_ result: Result<GrammarStep, GrammarLimit>) {
         switch result {
         case .failure(let limit): place = .failed(limit)
@@ -120,7 +120,7 @@ public struct GrammarMatcher: Sendable {
         }
     }
 
-    /// Whether the grammar says what comes next.
+    /// Whether the grammar determines the next token.
     private var holds: Bool {
         switch phase {
         case .start, .grammar: true
@@ -128,18 +128,18 @@ public struct GrammarMatcher: Sendable {
         }
     }
 
-    /// Whether what may come next has to be worked out first.
+    /// Whether the next step must be computed first.
     public var isPending: Bool {
         if holds, case .pending = place { true } else { false }
     }
 
-    /// The work that tells what may come next; `nil` unless it is pending.
+    /// The computation of the next step; `nil` unless it is pending.
     public var computation: GrammarStepComputation? {
         guard holds, case .pending(let position, let token) = place else { return nil }
         return GrammarStepComputation(grammar, from: position, token: token)
     }
 
-    /// The bound of the grammar that was exceeded, if one was: nothing can come next.
+    /// The exceeded bound of the grammar, if there is one: then no token can follow.
     public var limit: GrammarLimit? {
         if holds, case .failed(let limit) = place { limit } else { nil }
     }

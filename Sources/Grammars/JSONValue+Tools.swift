@@ -1,7 +1,7 @@
 import JSON
 
 extension JSONValue {
-    /// A tool whose arguments may be any object, unless they are to follow its schema.
+    /// The tool with any object as arguments, unless it is strict.
     public var withoutSchemaUnlessStrict: JSONValue {
         guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
             return self
@@ -11,7 +11,7 @@ extension JSONValue {
         return .object(tool)
     }
 
-    /// What a grammar needs to know of a tool: its name, unless its arguments are to follow its schema.
+    /// The name of the tool without its other members, unless it is strict.
     public var nameUnlessStrict: JSONValue {
         guard let function = self["function"], function["strict"] != true else { return self }
         return ["function": ["name": function["name"] ?? ""]]

@@ -5,7 +5,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Texts such as `</tool_call>` that are one token: no other tokens spell them.
+/// Texts such as `</tool_call>` that are one token: other tokens cannot spell them.
 @Suite struct GrammarMarkerTests {
     /// Ids 0 to 127 are characters.
     private static let (thinkEnd, callStart, callEnd): (Int32, Int32, Int32) = (128, 129, 130)
@@ -41,7 +41,7 @@ import Testing
 
     private func character(_ text: Unicode.Scalar) -> Int32 { Int32(text.value) }
 
-    @Test func `only its token ends a call, and the reply may end behind it`() throws {
+    @Test func `only the token ends a call, and the reply may end after it`() throws {
         let source = GrammarSource.calls([Self.tool], .json, isSingle: false, isOpen: false)
         var matcher = GrammarMatcher(try source.compile(Self.trie))
         try resolve(&matcher)
@@ -81,7 +81,7 @@ import Testing
         var matcher = GrammarMatcher(
             grammar, scope: .answer(behind: ReasoningTracker(opening: 127, closing: Self.thinkEnd, isOpen: true)))
         try append("a </thi", to: &matcher)
-        // The characters are no danger yet, the token is.
+        // The characters are allowed so far, the token is not.
         #expect(matcher.mask?.contains(Self.tail) == false && matcher.mask?.contains(character("n")) == true)
         try append("nk", to: &matcher)
         #expect(matcher.mask?.contains(character(">")) == false && matcher.mask?.contains(Self.thinkEnd) == true)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-/// Whatever a template does with whatever a request says, the client gets its prompt or a 400.
+/// For any template and any request, the client gets a prompt or a 400.
 @Suite struct TemplateErrorTests {
     /// The default model's tokenizer with another template.
     private func pipeline(template source: String) throws -> TextPipeline {
@@ -31,7 +31,7 @@ import Testing
 
     private let hello: JSONValue = ["messages": [["role": "user", "content": "Hello"]]]
 
-    @Test func `what a template raises is told in its own words`() throws {
+    @Test func `an exception raised by a template is reported with its message`() throws {
         let pipeline = try pipeline(template: "a\n{{ raise_exception('No greetings, please.') }}")
         #expect(throws: APIError.template("No greetings, please.")) { try reply(hello, pipeline) }
         #expect(APIError.template("No greetings, please.").message == "No greetings, please.")
@@ -68,7 +68,7 @@ import Testing
                 }
             }
         }
-        // Both ways were seen, or the requests are no test.
+        // Both results occurred, otherwise the requests test nothing.
         #expect(prompts > 0 && failures > 0, "\(prompts) prompts, \(failures) failures")
     }
 
@@ -93,7 +93,7 @@ import Testing
             body["tools"] = [["type": "function", "function": ["name": "f", "parameters": ["x": junk(&random)]]]]
         }
         if random.oneIn(2) {
-            // Variables that the templates read or call as something else.
+            // Variables that the templates read or call in other ways.
             var arguments: JSONObject = [:]
             for name in ["bos_token", "eos_token", "enable_thinking", "date_string", "namespace", "range", "loop"]
             where random.oneIn(3) {

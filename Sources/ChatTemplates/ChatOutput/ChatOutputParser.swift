@@ -1,13 +1,13 @@
 import JSON
 
-/// Tells reasoning, content and calls of tools apart in a reply, while it comes.
+/// Splits a reply into reasoning, content and tool calls as it arrives.
 ///
-/// However the text is cut, the events joined are the same: nothing is given out before it is certain what it is. Text
-/// that looks like a call and is none is content; nothing is lost. Space around reasoning, around calls and before the
-/// content that follows either is layout, which templates write anew, and left out.
+/// The concatenated events do not depend on how the text is split into pieces: a part is emitted only once its kind is certain.
+/// Text that looks like a call but is not one is content; nothing is lost. White space around reasoning, around calls and
+/// before the content that follows them is layout, which templates write again, and is omitted.
 public struct ChatOutputParser: Sendable {
     private enum Place: Sendable {
-        /// Nothing but space so far.
+        /// Only white space so far.
         case start
         case reasoning
         case content
@@ -24,25 +24,25 @@ public struct ChatOutputParser: Sendable {
     private let tools: ToolParameters
     private let onlyFirstCall: Bool
     private var place: Place
-    /// Where the call in hand was found.
+    /// Where the current call was found.
     private var placeBehindCall = Place.content
     private var scanner: CallScanner?
-    /// What is not understood yet.
+    /// Text that is not parsed yet.
     private var pending = PendingText()
-    /// How many of the pending bytes are space before anything else came.
+    /// How many of the leading pending bytes are white space.
     private var leadingSpace = 0
-    /// Space that is given out when text follows it.
+    /// White space that is emitted if text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
     /// Whether space before content that a grammar binds is layout; `nil` where none binds it.
     private var boundContentHasLayout: Bool?
     /// Calls that have begun.
     public private(set) var calls = 0
-    /// Whether what follows is of no interest: the only call that was asked for is complete.
+    /// Whether the rest can be ignored: the only requested call is complete.
     public private(set) var isDone = false
 
     /// - Parameters:
-    ///   - prompt: how the prompt ends: it may have opened or closed the reasoning.
+    ///   - prompt: the end of the prompt, which may have opened or closed the reasoning.
     ///   - tools: the tools that the request describes, each as in the API; without any there are no calls.
     ///   - onlyFirstCall: whether the reply ends with its first call.
     public init(syntax: ChatOutputSyntax, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
@@ -59,7 +59,7 @@ public struct ChatOutputParser: Sendable {
         } else {
             place = syntax.beginsInReasoning ? .reasoning : .start
         }
-        // Behind a tag in the prompt the model may begin with layout, as behind one of its own.
+        // After a tag in the prompt the model may begin with layout, as after a tag of its own.
         skipsSpace = syntax.reasons && place != .start
     }
 
@@ -74,7 +74,7 @@ public struct ChatOutputParser: Sendable {
     /// Whether what comes next is reasoning.
     public var isReasoning: Bool { place == .reasoning }
 
-    /// Whether reasoning can still come: the prompt has not closed it, and no content has begun.
+    /// Whether reasoning can still follow: the prompt has not closed it, and no content has begun.
     public var mayReason: Bool { place == .start || place == .reasoning }
 
     /// Takes the next piece of the reply.
@@ -96,7 +96,7 @@ public struct ChatOutputParser: Sendable {
         return events
     }
 
-    /// Takes one part from `pending`; returns whether there may be another one.
+    /// Parses one part from `pending`; returns whether there may be another one.
     private mutating func step(isLast: Bool, _ events: inout [ChatOutputEvent]) -> Bool {
         switch place {
         case .start: return begin(isLast: isLast)
@@ -126,7 +126,7 @@ public struct ChatOutputParser: Sendable {
         return !pending.isEmpty
     }
 
-    /// Gives out text up to the first of `tags` and goes on behind it.
+    /// Emits text up to the first of `tags` and continues after it.
     private mutating func takeText(
         upTo tags: [[UInt8]], isLast: Bool, _ events: inout [ChatOutputEvent]
     ) -> Bool {
@@ -176,13 +176,13 @@ public struct ChatOutputParser: Sendable {
         return true
     }
 
-    /// Space at a border is layout.
+    /// White space at a boundary is layout.
     private mutating func leaveSpace() {
         space = []
         skipsSpace = true
     }
 
-    /// Gives out text, but for space at its end as long as nothing follows.
+    /// Emits text, but holds back white space at its end until more text follows.
     private mutating func give(_ text: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
         let text = skipsSpace ? text.drop { $0.isSpace } : text
         guard !text.isEmpty else { return }
@@ -201,9 +201,9 @@ public struct ChatOutputParser: Sendable {
     }
 }
 
-/// Reads one call, from behind `<tool_call>` to behind `</tool_call>`.
+/// Reads one call, from after `<tool_call>` to after `</tool_call>`.
 enum CallScanner: Sendable {
-    /// What becomes known of a call.
+    /// A parsed part of a call.
     enum Part {
         case name(String)
         case arguments(String)
@@ -212,14 +212,14 @@ enum CallScanner: Sendable {
     enum Outcome {
         case incomplete
         case complete
-        /// It is no call; nothing was taken.
+        /// The text is not a call; nothing was consumed.
         case noCall
     }
 
     case json(JSONCallScanner)
     case xml(XMLCallScanner)
 
-    /// Takes what it understands from `pending`.
+    /// Parses as much as possible from `pending`.
     mutating func scan(_ pending: inout PendingText, isLast: Bool, _ give: (Part) -> Void) -> Outcome {
         switch self {
         case .json(var scanner):

@@ -1,4 +1,4 @@
-/// Memory of a fixed size that is neither copied on write nor checked: what kernels read and write. Zero at first.
+/// Memory of a fixed size, without copy-on-write and bounds checks, for kernels to read and write. Initially zero.
 package final class Buffer<Element: BitwiseCopyable> {
     package let base: UnsafeMutablePointer<Element>
     package let count: Int

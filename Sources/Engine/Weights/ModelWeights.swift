@@ -2,7 +2,7 @@ import Checkpoints
 
 /// All weights of a model, packed for the kernels. The checkpoint is not needed afterwards.
 final class ModelWeights {
-    /// One layer's weights; shapes in the names of `ModelConfig`.
+    /// One layer's weights; shapes use the names of `ModelConfig`.
     struct Layer {
         /// (hiddenSize)
         var inputNorm: Buffer<Float>
@@ -107,7 +107,7 @@ final class ModelWeights {
     }
 }
 
-/// Reads tensors by their names in the checkpoint, and counts the bytes they take.
+/// Reads tensors by their names in the checkpoint, and counts their bytes.
 private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
@@ -165,7 +165,7 @@ private final class WeightReader {
     func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(checkpoint.linear(name, pool: pool), pool: pool, kernels: kernels)
-        // Or memory would hold the model twice, once as the file's pages.
+        // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes
         return matrix

@@ -5,7 +5,7 @@ struct MessagesContent {
     private(set) var messages: [ChatMessage] = []
     private var content: MessageContent
     private let policy: ParameterPolicy
-    /// Whether the assistant has said something: system messages from then on stand where they are.
+    /// Whether there is an assistant message yet: later system messages keep their place.
     private var hasAnswer = false
 
     /// The deferred tools that the conversation has named.
@@ -23,7 +23,7 @@ struct MessagesContent {
         if let value = reader.value("system") { addSystem(try system(value, at: "system")) }
         guard let given = try reader.array("messages") else { throw .missing(param: "messages") }
         guard !given.isEmpty else {
-            throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
+            throw .invalid(param: "messages", message: "'messages' must contain at least one message.")
         }
         for (index, message) in given.enumerated() { try read(message, at: "messages[\(index)]") }
     }
@@ -49,7 +49,7 @@ struct MessagesContent {
         }
     }
 
-    /// Most templates know one system message, at the beginning: those before the first answer are joined there.
+    /// Most templates support one system message, at the beginning: those before the first answer are joined there.
     private mutating func addSystem(_ text: String) {
         guard !text.isEmpty else { return }
         guard !hasAnswer else { return messages.append(ChatMessage(.system, text)) }
@@ -60,8 +60,8 @@ struct MessagesContent {
         }
     }
 
-    /// The text of a system prompt without the block with which Claude Code names its build and session: it would make the
-    /// beginning of every session's prompt another one, and defeat the prefix cache.
+    /// The text of a system prompt without the block in which Claude Code identifies its build and session: it would make the
+    /// beginning of every session's prompt different, so that the prefix cache could not be used.
     private mutating func system(_ value: JSONValue, at path: String) throws(APIError) -> String {
         guard case .array(let blocks) = value else { return try content.text(of: value, at: path) }
         var texts: [String] = []
@@ -101,7 +101,7 @@ struct MessagesContent {
         if let value = reader.value("content") {
             text = try content.text(of: value, at: "\(path).content", in: .toolOutput)
         }
-        // Templates have no other place for it.
+        // Templates have no other way to show it.
         if try reader.bool("is_error") == true { text = "Error: \(text)" }
         // Every prompt is cached as far as there is room.
         _ = try reader.object("cache_control")
@@ -123,7 +123,7 @@ struct MessagesContent {
                 _ = try reader.string("signature")
                 reasoning.append(text)
             case "redacted_thinking":
-                // Reasoning of another server, which only that server can read.
+                // Reasoning of another server, which only that server can decrypt.
                 try reader.ignore("data")
             case "tool_use":
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }

@@ -2,30 +2,30 @@ import Basics
 import ChatTemplates
 import Engine
 
-/// One choice of a response: what its sequence has produced so far.
+/// The state of one choice of a response: the output of its sequence so far.
 struct ChoiceState: Sendable {
-    /// Which of the request's prompts it answers.
+    /// The index of its prompt in the request.
     let prompt: Int
-    /// What tells its parts apart; `nil`: it is all content.
+    /// Splits the output into parts; `nil`: it is all content.
     private var parser: ChatOutputParser?
     private var reasoning: ReasoningTracker?
     private let includesReasoning: Bool
     private let keepsTokens: Bool
-    /// What it has said.
+    /// The output so far.
     var output: ParsedOutput
-    /// All tokens where the reply lists them; a stream has sent them already and keeps none.
+    /// All tokens, if the reply lists them; a stream has sent them already and keeps none.
     private(set) var tokens: [GeneratedToken] = []
     private(set) var tokenCount = 0
-    /// Of the prompt's tokens from the second on, where the reply lists them.
+    /// Log-probabilities of the prompt's tokens from the second one, if the reply lists them.
     private(set) var promptLogprobs: [TokenLogprobs] = []
-    /// Over all tokens, as far as they were reported.
+    /// The sum over all tokens with reported log-probabilities.
     private var logprobSum = 0.0
     private(set) var cachedTokens = 0
     private(set) var admitted: ContinuousClock.Instant?
     private(set) var finish: FinishReason?
-    /// The vector of its prompt, where that is asked for.
+    /// The vector of its prompt, if it is requested.
     private(set) var embedding: [Float] = []
-    /// Whether anything came that a client can be told of.
+    /// Whether there was any output for the client.
     private(set) var hasBegun = false
 
     /// - Parameters:
@@ -48,7 +48,7 @@ struct ChoiceState: Sendable {
     /// Whether it has called a tool.
     var hasCalls: Bool { parser.map { $0.calls > 0 } ?? false }
 
-    /// Takes what happened and returns the parts of the output that came with it.
+    /// Applies an event and returns the new parts of the output.
     mutating func receive(_ event: TokenEvent) -> [ChatOutputEvent] {
         for token in event.tokens { reasoning?.append(token.id) }
         if keepsTokens { tokens += event.tokens }
@@ -75,11 +75,11 @@ struct ChoiceState: Sendable {
         return events
     }
 
-    /// The mean log-probability of its tokens, by which candidates are compared.
+    /// The mean log-probability of its tokens, for the comparison of candidates.
     var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
 }
 
 extension TokenEvent {
-    /// Whether there is something to tell a client beside the progress of the prompt.
+    /// Whether there is output for the client other than the progress of the prompt.
     var hasOutput: Bool { !tokens.isEmpty || !text.isEmpty || finish != nil }
 }

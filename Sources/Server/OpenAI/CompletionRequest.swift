@@ -94,7 +94,7 @@ package struct CompletionRequest: Sendable {
             return .text(text)
         case .array(let elements):
             guard !elements.isEmpty else {
-                throw .invalid(param: path, message: "'\(path)' must hold at least one token id.")
+                throw .invalid(param: path, message: "'\(path)' must contain at least one token id.")
             }
             return .ids(try value.requireTokenIDs(below: model.vocabularySize, at: path))
         default:

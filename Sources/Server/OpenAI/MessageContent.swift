@@ -1,17 +1,17 @@
 import JSON
 
-/// Reads what messages say: a string, or parts in the spellings of OpenAI's and Anthropic's APIs.
+/// Reads the content of messages: a string, or parts in the forms of OpenAI's and Anthropic's APIs.
 struct MessageContent {
-    /// Where a content stands, which decides what becomes of a part that is no text.
+    /// The kind of a content, which determines how parts other than text are handled.
     enum Place {
-        /// A picture or a file is refused: the answer would not be about it.
+        /// An image or a file is refused: the answer would not take it into account.
         case message
-        /// A line says what was left out: the tool's other output still counts, and so does the rest of the session.
+        /// A line of text replaces what was left out: the tool's other output remains useful, and the session can continue.
         case toolOutput
     }
 
     let policy: ParameterPolicy
-    /// The tools that Anthropic's `tool_reference` parts name.
+    /// The tools in Anthropic's `tool_reference` parts.
     private(set) var toolReferences: Set<String> = []
 
     init(_ policy: ParameterPolicy) {
@@ -20,7 +20,7 @@ struct MessageContent {
 
     /// The text of a content; parts are joined by line feeds.
     ///
-    /// - Throws: `APIError` that names the first part at fault.
+    /// - Throws: `APIError` that names the first invalid part.
     mutating func text(of value: JSONValue, at path: String, in place: Place = .message) throws(APIError) -> String {
         switch value {
         case .string(let text): return text
@@ -64,14 +64,14 @@ struct MessageContent {
             text = value
         default: return try omitted(type, at: path, in: place)
         }
-        // Every prompt is cached as far as there is room, and a text has what its citations cite.
+        // The prefix cache covers every prompt, and a text includes the cited passages.
         _ = try reader.object("cache_control")
         for name in ["annotations", "citations", "logprobs"] { _ = reader.value(name) }
         try reader.finish()
         return text
     }
 
-    /// The text of one of Anthropic's documents or search results; nil: it has none.
+    /// The text of one of Anthropic's documents or search results; nil if it has none.
     private mutating func document(
         _ reader: inout FieldReader, at path: String, in place: Place
     ) throws(APIError) -> String? {

@@ -1,6 +1,6 @@
 import JSON
 
-/// The body of `POST /tokenize`, checked: a text, or a chat that its template makes into one.
+/// The validated body of `POST /tokenize`: a text, or a chat that is rendered.
 struct TokenizeRequest: Sendable {
     enum Input: Sendable {
         case prompt(String, addsSpecialTokens: Bool)
@@ -11,7 +11,7 @@ struct TokenizeRequest: Sendable {
     /// Whether the reply has `token_strs`.
     var returnsTokens: Bool
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
@@ -20,7 +20,7 @@ struct TokenizeRequest: Sendable {
             guard reader.value("prompt") == nil else {
                 throw .invalid(param: "prompt", message: "Give 'prompt' or 'messages', not both.")
             }
-            // Everything else is as in a chat request, which can be sent here whole.
+            // The rest is read like a chat request, which can be sent here unchanged.
             var chat = body.object ?? [:]
             chat["return_token_strs"] = nil
             chat["prompt"] = nil
@@ -37,11 +37,11 @@ struct TokenizeRequest: Sendable {
     }
 }
 
-/// The body of `POST /detokenize`, checked.
+/// The validated body of `POST /detokenize`.
 struct DetokenizeRequest: Sendable {
     var tokens: [Int32]
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         var reader = try FieldReader(body, model.parameterPolicy)
         try model.check(requestedName: reader.string("model"))

@@ -126,7 +126,7 @@ extension ToolSet {
             try readChoice(&reader, spelling)
         }
         guard mustCall, callable.isEmpty else { return }
-        throw .invalid(param: "tool_choice", message: "'tool_choice' needs 'tools' to choose from.")
+        throw .invalid(param: "tool_choice", message: "'tool_choice' requires 'tools'.")
     }
 
     private mutating func readChoice(_ reader: inout FieldReader, _ spelling: Spelling) throws(APIError) {

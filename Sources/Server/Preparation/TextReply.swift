@@ -2,29 +2,29 @@ import Basics
 import JSON
 import Tokenizers
 
-/// The endpoints that the tokenizer and the chat template answer without the model.
+/// The endpoints that use the tokenizer and the chat template without the model.
 enum TextEndpoint: Sendable, CaseIterable {
     case tokenize, detokenize
-    /// What a chat request becomes.
+    /// The prompt of a chat request.
     case chatPrompt
-    /// How many tokens a request of the Messages API becomes.
+    /// The number of tokens of a request of the Messages API.
     case messageTokens
     /// The same of the Responses API.
     case responseTokens
 }
 
-/// Makes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
+/// Computes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
 struct TextReply: Sendable {
     let endpoint: TextEndpoint
     let model: ServedModel
     let text: TextPipeline?
-    /// What the reply is charged to; `nil`: nobody counts.
+    /// The account of the reply; `nil`: memory is not accounted.
     var memory: RequestMemory?
 
     /// The body of the reply.
     ///
-    /// - Parameter body: as it came.
-    /// - Throws: the `APIError` that the client gets.
+    /// - Parameter body: as received.
+    /// - Throws: the `APIError` for the client.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
@@ -43,18 +43,19 @@ struct TextReply: Sendable {
         return bytes
     }
 
-    /// Charges what ids take: as such and written, both in arrays that may be twice as large.
+    /// Charges the memory of ids: as numbers and as text, both in arrays that may be twice as large.
     private func charge(_ ids: [Int32]) throws(APIError) {
         let longest = String(model.vocabularySize).utf8.count + 1
         try memory?.chargeKept(2 * ids.count * (MemoryLayout<Int32>.stride + longest))
     }
 
-    /// Charges what a text takes: as such, and written, mostly without escapes, in an array that may be twice as large.
+    /// Charges the memory of a text: itself, and its written form, mostly without escapes, in an array that may be twice as
+    /// large.
     private func charge(textOf bytes: Int) throws(APIError) {
         try memory?.chargeKept(3 * bytes)
     }
 
-    /// Charges what tokens take when they are written: their text, mostly without escapes, with two quotes and a comma each.
+    /// Charges the memory of written tokens: their text, mostly without escapes, with two quotes and a comma each.
     private func charge(tokens ids: [Int32], _ tokenizer: Tokenizer) throws(APIError) {
         try memory?.chargeKept(2 * (tokenizer.contentBytes(of: ids) + 3 * ids.count))
     }
@@ -114,7 +115,7 @@ struct TextReply: Sendable {
         return ["object": "response.input_tokens", "input_tokens": .integer(tokens)]
     }
 
-    /// How many tokens the conversation of a request becomes.
+    /// The number of tokens of a request's conversation.
     private func tokens(of translation: ChatTranslation) throws(APIError) -> Int {
         let request = try ChatCompletionRequest(translation, for: model)
         let text = try requireText()

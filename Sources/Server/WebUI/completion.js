@@ -29,7 +29,7 @@ function request({ system, messages }) {
     };
 }
 
-// Streams a reply into `message`. `heard` is called after each event, with the progress of the prompt if the event tells it.
+// Streams a reply into `message`. `heard` is called after each event, with the progress of the prompt if the event has it.
 async function complete(body, message, signal, heard) {
     const response = await fetch("v1/chat/completions", {
         method: "POST", signal, body: JSON.stringify(body),
@@ -57,7 +57,7 @@ async function complete(body, message, signal, heard) {
     message.note = describe(usage, timings, reason);
 }
 
-// Adds what one chunk says to the message.
+// Adds the content of one chunk to the message.
 function receive({ content, reasoning, tool_calls: calls }, message) {
     if (reasoning) message.reasoning = (message.reasoning ?? "") + reasoning;
     if (content) message.content += content;
@@ -70,7 +70,7 @@ function receive({ content, reasoning, tool_calls: calls }, message) {
     }
 }
 
-// What there is to say of a reply that ended.
+// The notice for a reply that ended.
 function describe(usage, timings, reason) {
     const parts = [];
     if (usage) {

@@ -6,22 +6,22 @@ import TestSupport
 
 @testable import Server
 
-/// What one client sends, and how it behaves.
+/// The request of one client, and its behavior.
 struct SimulatedClient {
     var message: HTTPMessage
-    /// Statuses that it may get; anything else breaks a promise.
+    /// Allowed statuses; any other one violates a property.
     var statuses: Set<Int>
     var isProbe = false
-    /// The timeout that it sets itself.
+    /// Its own timeout.
     var timeout: Duration?
-    /// CPU time that its preparation takes.
+    /// CPU time of its preparation.
     var cost = Duration.milliseconds(1)
-    /// After how long it leaves; nil: it stays.
+    /// The time after which it disconnects; nil: it stays.
     var patience: Duration?
     var transfer = Transfer()
 
     /// - Parameters:
-    ///   - keys: those that the server knows; empty: it needs none.
+    ///   - keys: the keys of the server; empty: it needs none.
     ///   - longestReply: in tokens.
     static func random(keys: [String], longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         var client: SimulatedClient
@@ -41,11 +41,11 @@ struct SimulatedClient {
         client.transfer = .random(&random)
         if client.message.head.method == .get {
             (client.transfer.expectsContinue, client.transfer.padding) = (false, 0)
-            // The length of metrics is the process's, not the seed's: nothing may depend on it.
+            // The length of metrics depends on the process, not the seed, so nothing may depend on it.
             client.transfer.readRate = nil
 
         }
-        // Heavy work: a large body, a template or a grammar without mercy.
+        // Expensive work: a large body, or an extremely expensive template or grammar.
         if random.oneIn(6) { client.cost = .random(in: .milliseconds(2) ... .seconds(300), &random) }
         return client
     }
@@ -81,7 +81,7 @@ struct SimulatedClient {
             message: post(path, Array(#"{"prompt": "a"}"#.utf8)), statuses: [400, 429, 503, 504])
     }
 
-    /// One that asks for a reply of any length, up to so many tokens, and waits for it.
+    /// A client that requests a reply of any length, up to this many tokens, and waits for it.
     static func patient(maxTokens: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         let limit = Int.random(in: 1...maxTokens, using: &random)
         let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": .integer(limit)]
@@ -114,7 +114,7 @@ struct SimulatedClient {
 }
 
 extension Duration {
-    /// Even in its logarithm: as many short ones as long ones.
+    /// Uniform in its logarithm: as many short ones as long ones.
     static func random(in range: ClosedRange<Duration>, _ random: inout SeededGenerator) -> Duration {
         let low = max(range.lowerBound / .seconds(1), 1e-4)
         let high = max(range.upperBound / .seconds(1), low)
