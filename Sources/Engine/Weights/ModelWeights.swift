@@ -112,6 +112,7 @@ private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
     private let kernels: KernelTable
+    private let memory = WeightMemory()
     private(set) var bytes = 0
 
     init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
@@ -164,7 +165,8 @@ private final class WeightReader {
 
     func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
-        let matrix = PackedMatrix(checkpoint.linear(name, pool: pool), pool: pool, kernels: kernels)
+        let matrix = PackedMatrix(
+            checkpoint.linear(name, pool: pool), memory: memory, pool: pool, kernels: kernels)
         // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes

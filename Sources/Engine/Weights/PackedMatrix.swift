@@ -10,15 +10,15 @@ final class PackedMatrix {
     let rows: Int
     let columns: Int
     let format: WeightFormat
-    private let storage: UnsafeMutableRawPointer
+    private let storage: WeightMemory.Piece
     private let storageBytes: Int
     /// (row blocks, scaleColumns, 16)
     private let scales: Buffer<Float>
     private let scaleColumns: Int
     private let scaleWidth: Int
 
-    /// Packs `weight` on the pool's threads.
-    init(_ weight: LinearWeight, pool: WorkerPool, kernels: KernelTable) {
+    /// Packs `weight` into `memory` on the pool's threads.
+    init(_ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable) {
         rows = weight.rows
         columns = weight.columns
         var grid: ScaleGrid?
@@ -35,21 +35,17 @@ final class PackedMatrix {
             grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
         scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
         storageBytes = max(format.layout.bytes(rows: weight.rows, columns: weight.columns), 64)
-        storage = .allocate(byteCount: storageBytes, alignment: 64)
+        storage = memory.allocate(storageBytes)
         guard let source = weight.bytes.baseAddress else { return }
-        let (rows, columns, storage, packing) = (rows, columns, storage, kernels.family.weights(format))
+        let (rows, columns, target, packing) = (rows, columns, storage.base, kernels.family.weights(format))
         withExtendedLifetime(weight.owner) {
             pool.forEachSlice(of: blocks) { slice in
                 packing.pack(
                     PackArguments(
                         source: source, rows: rows, columns: columns, firstBlock: slice.lowerBound, blocks: slice.count,
-                        target: storage))
+                        target: target))
             }
         }
-    }
-
-    deinit {
-        storage.deallocate()
     }
 
     /// Bytes in memory, scales included.
@@ -65,7 +61,7 @@ final class PackedMatrix {
 
     private var packed: PackedWeights {
         PackedWeights(
-            lines: storage, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
+            lines: storage.base, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
             columns: columns)
     }
 
