@@ -55,15 +55,17 @@ clients: ## Run the client tests (Python) against the debug build
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
-# Their packages exclude those of the client tests and each other, and are two gigabytes: for a weekly run, not for each commit.
-frameworks: setup ## Run the tests with frameworks and load generators that have their own clients
+# Each folder has packages that exclude those of the others and of the client tests, seven gigabytes in all: for a weekly run.
+FRAMEWORKS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard Tests/Clients/Frameworks/*/requirements.txt))))
+
+frameworks: ## Run the tests with frameworks and programs that have their own clients
+	@script/setup --frameworks
 	swift build --product trinity
-	for name in frameworks load-generators; do \
-	    python3 -m venv .venv-$$name && \
-	    .venv-$$name/bin/pip install --quiet --disable-pip-version-check \
-	        --requirement Tests/Clients/Frameworks/$$name.txt || exit 1; \
-	done
-	TRINITY_BINARY=$(CLIENT_BINARY) .venv-frameworks/bin/python -m pytest Tests/Clients/Frameworks
+	failed=; for name in $(FRAMEWORKS); do \
+	    TRINITY_BINARY=$(CLIENT_BINARY) .venv-$$name/bin/python -m pytest --confcutdir Tests/Clients/Frameworks \
+	        Tests/Clients/Frameworks/$$name || failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 check: lint test ## Run the checks required before a commit: format, then the Swift tests
 
@@ -115,4 +117,4 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove the build products
-	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-frameworks .venv-load-generators
+	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-*

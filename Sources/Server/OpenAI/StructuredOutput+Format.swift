@@ -37,8 +37,8 @@ extension StructuredOutput {
             // In llama.cpp's API the schema is here.
             let schema = spelling == .chat ? try schema(&format, "schema") : nil
             try format.finish()
-            return schema ?? StructuredOutput(source: .jsonObject, param: path)
-        case "json_schema": return try jsonSchema(&format, at: path, spelling)
+            return (schema ?? StructuredOutput(source: .jsonObject, param: path)).besideCalls
+        case "json_schema": return try jsonSchema(&format, at: path, spelling).besideCalls
         case "structural_tag":
             // Both forms have these members in addition to the type.
             var tag: JSONObject = [:]
@@ -49,6 +49,12 @@ extension StructuredOutput {
             try format.finish()
             return nil
         }
+    }
+
+    private var besideCalls: StructuredOutput {
+        var copy = self
+        copy.allowsCalls = true
+        return copy
     }
 
     private static func jsonSchema(

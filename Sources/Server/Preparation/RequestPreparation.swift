@@ -167,7 +167,15 @@ struct RequestPreparation: Sendable {
         if let reasoning, let parser = parsing?.parser {
             scope = parser.mayReason ? .answer(behind: reasoning) : .replyBehindReasoning
         }
-        if let structuredOutput = request.options.structuredOutput {
+        if var structuredOutput = request.options.structuredOutput {
+            if structuredOutput.allowsCalls, !request.callableTools.isEmpty,
+                let syntax = text.outputSyntax.calls?.grammarSyntax
+            {
+                let calls = GrammarSource.calls(
+                    request.callableTools.map(\.nameUnlessStrict), syntax, isSingle: !request.callsInParallel,
+                    isOpen: false)
+                structuredOutput.source = .either(structuredOutput.source, calls)
+            }
             let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
             // The answer is what was asked for, to the byte.
             if (try? grammar.mayBeginWithSpace()) == true { parsing?.parser.keepsSpaceBehindReasoning() }
