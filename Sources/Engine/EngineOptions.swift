@@ -1,4 +1,5 @@
 import Foundation
+import Scheduling
 
 /// What the engine is told at start.
 public struct EngineOptions: Sendable {
@@ -30,8 +31,8 @@ public struct EngineOptions: Sendable {
     public var maxSequences = 64
     /// Tokens that one step computes.
     public var maxBatchedTokens = 512
-    /// How long a step may take in which somebody decodes, as far as can be told before; `nil`: as long as it takes.
-    public var maxInterTokenLatency: Duration? = .milliseconds(100)
+    /// How long a step may take in which somebody decodes, as far as can be told before.
+    public var prefillPolicy = PrefillPolicy.balanced
     /// Sequences that wait for a place among the running.
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.

@@ -15,9 +15,9 @@
 /// Rules:
 /// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived
 ///    first (the smaller id). `running` is in order of rank.
-/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most
-///    `maxInterTokenLatency` as far as ``StepTimeModel`` can tell; where the decodes alone need more than two thirds of
-///    that, at most half as long again as they, so that prefills are not starved by many decodes either.
+/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most the time of
+///    ``PrefillPolicy`` as far as ``StepTimeModel`` can tell. That is never less than half as long again as the decodes
+///    alone need, so that prefills are not starved by many decodes either.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
 /// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
 ///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
@@ -59,7 +59,7 @@ public struct Scheduler: Sendable {
     var running: [SequenceID] = []
     var waiting = WaitingQueue()
     var shares = TenantShares()
-    var stepTimes = StepTimeModel()
+    var stepTimes: StepTimeModel
     var counts = SchedulerStatistics()
     private var runs = RunEstimate()
     /// Those of the last step.
@@ -76,6 +76,7 @@ public struct Scheduler: Sendable {
                 && limits.minimumChunk > 0,
             "limits of 0 would let nothing run")
         self.limits = limits
+        stepTimes = StepTimeModel(expertShare: limits.expertShare)
         cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
     }
 

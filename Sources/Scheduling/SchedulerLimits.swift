@@ -8,8 +8,10 @@ public struct SchedulerLimits: Sendable, Equatable {
     public var maxQueuedSequences: Int
     /// Tokens of a sequence, prompt and completion; `nil`: as far as the pool reaches.
     public var maxModelLength: Int?
-    /// How long a step may take in which somebody decodes: the time budget. `nil`: as long as the token budget takes.
-    public var maxInterTokenLatency: Duration?
+    /// How long a step may take in which somebody decodes: the time budget.
+    public var prefillPolicy: PrefillPolicy
+    /// The share of a layer's experts that one token is sent to; 1: all.
+    public var expertShare = 1.0
     /// Draft tokens that one step verifies, of all its sequences together.
     public var maxDraftTokens = 0
     /// Tokens that the first prefill in line computes in every step, whatever the time budget says.
@@ -17,13 +19,13 @@ public struct SchedulerLimits: Sendable, Equatable {
 
     public init(
         maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil,
-        maxInterTokenLatency: Duration? = nil
+        prefillPolicy: PrefillPolicy = .unbounded
     ) {
         self.maxSequences = maxSequences
         self.maxBatchedTokens = maxBatchedTokens
         self.maxQueuedSequences = maxQueuedSequences
         self.maxModelLength = maxModelLength
-        self.maxInterTokenLatency = maxInterTokenLatency
+        self.prefillPolicy = prefillPolicy
     }
 
     /// Sequences that run at once under both limits.

@@ -20,7 +20,11 @@ public struct StepWork: Sendable, Equatable {
 
 /// Predicts a step's time as a sum of costs that are never negative, times the pace of the last steps:
 ///
-///     time = pace * (step + decode tokens * d + prefill tokens * p + attention pairs * a)
+///     time = pace * (step + experts touched * e + decode tokens * d + prefill tokens * p + attention pairs * a)
+///
+/// Of the experts a step reads those that its tokens are sent to. With n tokens that choose independently and evenly, each being
+/// sent to a share s of the experts, that is 1 - (1 - s)^n of them. So a token of a small chunk costs more than one of a large
+/// one, and costs little beside tokens that have the experts read already.
 ///
 /// The costs are the least squares of relative errors over the last steps, older ones counting less and less
 /// (``memory``), found by coordinate descent from the costs before. What makes it hold on a machine with other work:
@@ -35,21 +39,30 @@ public struct StepTimeModel: Sendable {
     private static let memory = 0.97
     /// The most that a measured time counts, in predictions.
     private static let trust = 4.0
-    /// Units in which the terms are of similar size, which descent needs: prefill tokens, pairs, decode tokens, steps.
-    private static let units = SIMD4<Double>(64, 65536, 4, 1)
+    private static let termCount = 5
+    /// Units in which the terms are of similar size, which descent needs: prefill tokens, pairs, decode tokens, touched
+    /// share of the experts, steps.
+    private static let units = SIMD8<Double>(64, 65536, 4, 1, 1, 1, 1, 1)
 
+    /// The share of the experts that a token is not sent to.
+    private let missedShare: Double
     /// Seconds a unit.
-    private var costs = SIMD4<Double>.zero
+    private var costs = SIMD8<Double>.zero
     /// Sums of the products of two terms, and of a term and the time, each in relation to the step's time.
-    private var products: [SIMD4<Double>] = Array(repeating: .zero, count: 4)
-    private var moments = SIMD4<Double>.zero
+    private var products: [SIMD8<Double>] = Array(repeating: .zero, count: termCount)
+    private var moments = SIMD8<Double>.zero
     private var pace = 1.0
     /// Seconds that steps take of late.
     private var typical = 0.0
     /// Whether a prefill has been measured yet.
     private(set) var knowsPrefill = false
 
-    public init() {}
+    /// - Parameter expertShare: the share of a layer's experts that one token is sent to, more than 0; 1: all, as of a dense
+    ///   model.
+    public init(expertShare: Double = 1) {
+        precondition(expertShare > 0 && expertShare <= 1, "a token is sent to at least one expert")
+        missedShare = 1 - expertShare
+    }
 
     /// Learns from a step. O(1).
     public mutating func observe(_ work: StepWork, took time: Duration) {
@@ -62,11 +75,11 @@ public struct StepTimeModel: Sendable {
         if sum > 0 { pace += (max(1 / Self.trust, min(seconds / sum, Self.trust)) - pace) / 16 }
         if work.prefillTokens > 0 { knowsPrefill = true }
 
-        let terms = Self.terms(work) / expected
-        for row in 0..<4 { products[row] = products[row] * Self.memory + terms * terms[row] }
+        let terms = terms(work) / expected
+        for row in 0..<Self.termCount { products[row] = products[row] * Self.memory + terms * terms[row] }
         moments = moments * Self.memory + terms * (counted / expected)
         for _ in 0..<8 {
-            for term in 0..<4 where products[term][term] > 1e-12 {
+            for term in 0..<Self.termCount where products[term][term] > 1e-12 {
                 let others = (products[term] * costs).sum() - products[term][term] * costs[term]
                 costs[term] = max(0, (moments[term] - others) / products[term][term])
             }
@@ -93,10 +106,43 @@ public struct StepTimeModel: Sendable {
         return fits
     }
 
-    /// In seconds.
-    private func sum(_ work: StepWork) -> Double { (Self.terms(work) * costs).sum() }
+    /// The smallest chunk at the beginning of a prompt, in a step of its own, of which a token costs at most `factor` times as much
+    /// as in the largest, of `limit` tokens. Attention aside, which costs the same in chunks of any size. O(log limit).
+    ///
+    /// - Returns: 1...`limit`; 1 before anything was learnt.
+    public func smallestChunk(costing factor: Double, ofChunk limit: Int) -> Int {
+        func cost(_ tokens: Int) -> Double {
+            var work = StepWork()
+            work.prefillTokens = tokens
+            return sum(work) / Double(tokens)
+        }
+        let most = factor * cost(limit)
+        var (tooSmall, suffices) = (0, limit)
+        while suffices - tooSmall > 1 {
+            let tokens = (tooSmall + suffices) / 2
+            if cost(tokens) <= most { suffices = tokens } else { tooSmall = tokens }
+        }
+        return suffices
+    }
 
-    private static func terms(_ work: StepWork) -> SIMD4<Double> {
-        SIMD4(Double(work.prefillTokens), Double(work.attentionPairs), Double(work.decodeTokens), 1) / units
+    /// In seconds.
+    private func sum(_ work: StepWork) -> Double { (terms(work) * costs).sum() }
+
+    private func terms(_ work: StepWork) -> SIMD8<Double> {
+        let missed = Self.power(missedShare, work.decodeTokens + work.prefillTokens)
+        return SIMD8(
+            Double(work.prefillTokens), Double(work.attentionPairs), Double(work.decodeTokens), 1 - missed, 1, 0, 0, 0)
+            / Self.units
+    }
+
+    /// By squaring: the module does without a library of mathematics. O(log exponent).
+    private static func power(_ base: Double, _ exponent: Int) -> Double {
+        var (result, square, bits) = (1.0, base, exponent)
+        while bits > 0 {
+            if bits & 1 == 1 { result *= square }
+            square *= square
+            bits >>= 1
+        }
+        return result
     }
 }

@@ -18,6 +18,11 @@ struct WaitingQueue: Sendable {
     /// All that wait, in no particular order.
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 
+    /// How many have at most this priority value. O(lanes).
+    func count(notAfter priority: Int) -> Int {
+        lanes.reduce(0) { $0 + ($1.priority <= priority ? $1.ids.count : 0) }
+    }
+
     /// O(lanes), more for one that does not arrive last or come back first.
     mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
         let index = index(of: parameters) ?? lanes.endIndex

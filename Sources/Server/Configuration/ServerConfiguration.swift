@@ -106,6 +106,11 @@ public struct ServerConfiguration: Sendable {
         case off, ngram
     }
 
+    /// What prefill is sized for beside decoding sequences; the name and the values are vLLM's.
+    public enum PerformanceMode: String, Sendable, CaseIterable {
+        case balanced, interactivity, throughput
+    }
+
     /// Environment variables that look like options and are none; `run` warns of them.
     public let unknownVariables: [String]
     /// The text and source of each option that was given, for `trinity config`.
