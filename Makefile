@@ -12,8 +12,8 @@ SOAK_SECONDS ?= 1800
 SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
-FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody safetensors \
-    tlsRecords
+FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody contentCoding \
+    safetensors tlsRecords
 FUZZ_RUNS ?= 10000000
 # Or for how long at most (0: as long as it takes).
 FUZZ_SECONDS ?= 0
@@ -24,7 +24,7 @@ FUZZ_FOLDER = Fuzzing/.build/inputs
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: ## Install the build's Debian packages that are missing
+setup: ## Install missing Debian packages of the build
 	@script/setup
 
 build: setup ## Build .build/release/trinity
@@ -33,19 +33,19 @@ build: setup ## Build .build/release/trinity
 serve: build ## Build and serve the default model; options in ARGS
 	.build/release/trinity serve $(ARGS)
 
-# Every suite, but a sample of the seeds, lives and kernel sets that take long.
+# Every suite. Slow tests use a sample of their seeds, simulations and kernel sets.
 test: setup ## Build once and run the Swift tests
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 
 test-all: export TRINITY_TEST_ALL = 1
-test-all: test ## The same with all seeds, lives and kernel sets
+test-all: test ## The same with all seeds, simulations and kernel sets
 
 # A life that fails names its seed.
 SIMULATION_SEED ?= 1
 SIMULATION_LIVES ?= 100000
 
-simulate: setup ## Run many seeded lives of the whole server; SIMULATION_SEED, SIMULATION_LIVES
+simulate: setup ## Run many seeded simulations of the whole server; SIMULATION_SEED, SIMULATION_LIVES
 	swift build --build-tests
 	SIMULATION_SEED=$(SIMULATION_SEED) SIMULATION_LIVES=$(SIMULATION_LIVES) \
 	    swift test --skip-build --disable-xctest --filter ServerSimulationTests
@@ -56,7 +56,7 @@ clients: ## Run the client tests (Python) against the debug build
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
 # Their packages exclude those of the client tests and each other, and are two gigabytes: for a weekly run, not for each commit.
-frameworks: setup ## Run the tests of frameworks and load generators that bring clients of their own
+frameworks: setup ## Run the tests with frameworks and load generators that have their own clients
 	swift build --product trinity
 	for name in frameworks load-generators; do \
 	    python3 -m venv .venv-$$name && \
@@ -65,7 +65,7 @@ frameworks: setup ## Run the tests of frameworks and load generators that bring 
 	done
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv-frameworks/bin/python -m pytest Tests/Clients/Frameworks
 
-check: lint test ## What must pass before a commit: format, then the Swift tests
+check: lint test ## Run the checks required before a commit: format, then the Swift tests
 
 lint: ## Report what `make format` would change
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests Fuzzing/Package.swift Fuzzing/Sources
@@ -93,12 +93,12 @@ tsan: setup ## Run the tests of HTTP, server and engine threads under the thread
 
 # Inputs are as long as the target's own limits let them matter: longer ones only cost time.
 # Swift's own crash reports would keep libFuzzer from writing down the input that failed.
-fuzz: setup ## Search for inputs that break the readers; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
+fuzz: setup ## Run coverage-guided fuzzing; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	cd Fuzzing && swift build -c release --sanitize fuzzer
 	for target in $(FUZZ_TARGET); do \
 	    case $$target in \
 	        httpRequest | chunkedBody) bytes=1024 ;; \
-	        safetensors | tlsRecords) bytes=2048 ;; \
+	        contentCoding | safetensors | tlsRecords) bytes=2048 ;; \
 	        *) bytes=4096 ;; \
 	    esac && \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
@@ -114,5 +114,5 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	TRINITY_BINARY=.build/release/trinity .venv/bin/python Tests/Clients/soak.py --seconds $(SOAK_SECONDS) \
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
-clean: ## Remove what was built
+clean: ## Remove the build products
 	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-frameworks .venv-load-generators

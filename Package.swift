@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Every target is held to the same rules: Swift 6 language mode (strict concurrency), warnings as errors, and
-// nonisolated async functions stay on the caller's actor unless they say `@concurrent`.
+// All targets have the same settings: Swift 6 language mode (strict concurrency), warnings as errors, and nonisolated async
+// functions stay on the caller's actor unless they are `@concurrent`.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .treatAllWarnings(as: .error),
@@ -10,17 +10,17 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-// Kernels run at full speed in debug builds too, or the model tests would take an hour: optimised, and each module as a
+// Kernels run at full speed in debug builds too, otherwise the model tests would take an hour: each module is optimized as a
 // whole, so that helpers in other files are inlined.
 let kernelSettings =
     settings + [
         .unsafeFlags(["-Ounchecked", "-whole-module-optimization", "-num-threads", "2", "-disable-batch-mode"])
     ]
 
-// The scheduler and its simulation are optimised in debug builds too, checks included: thousands of scenarios run in them.
+// The scheduler and its simulation are also optimized in debug builds, with checks: thousands of scenarios run in them.
 let simulatedSettings = settings + [.unsafeFlags(["-O"])]
 
-// Kernels for the CPUs of their names; which ones run is decided at start.
+// Kernels for different CPUs; the set is selected at start.
 #if arch(x86_64)
     let vectorKernels: [Target] = [
         .target(
@@ -50,15 +50,15 @@ let package = Package(
     name: "trinity",
     products: [
         .executable(name: "trinity", targets: ["trinity"]),
-        // For the benchmarks, a package of their own.
+        // For the benchmarks, which are a separate package.
         .library(name: "Kernels", targets: ["KernelInterface", "PortableKernels"] + vectorKernels.map(\.name)),
         .library(name: "Engine", targets: ["Engine", "Scheduling"]),
-        // Libraries that know no model and no server: docs/libraries.
+        // Libraries that do not depend on models or the server: docs/libraries.
         .library(name: "JSON", targets: ["Basics", "JSON"]),
         .library(name: "Tokenizers", targets: ["Basics", "Tokenizers"]),
         .library(name: "ChatTemplates", targets: ["Basics", "JSON", "ChatTemplates"]),
         .library(name: "Grammars", targets: ["Basics", "JSON", "Grammars"]),
-        // For libFuzzer, a package of its own too.
+        // For libFuzzer, also a separate package.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
     dependencies: [
@@ -92,7 +92,7 @@ let package = Package(
             resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
 
-        // Bytes and sockets; knows no JSON and no model.
+        // Bytes and sockets; independent of JSON and models.
         .target(
             name: "HTTP",
             dependencies: [
@@ -101,7 +101,7 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // Beside the server: trinity bench, plan, synth and quantize.
+        // Tools: trinity bench, plan, synth and quantize.
         .target(
             name: "ModelTools",
             dependencies: [
@@ -127,10 +127,10 @@ let package = Package(
             ],
             swiftSettings: simulatedSettings),
 
-        // Files of models.
+        // Model files.
         .target(name: "Checkpoints", dependencies: ["PortableKernels", "JSON", "Basics"], swiftSettings: settings),
 
-        // Text: three libraries side by side on JSON, which know no model.
+        // Text: three independent libraries on top of JSON.
         .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),
         .target(
             name: "ChatTemplates",

@@ -3,7 +3,7 @@ import PackageDescription
 
 let settings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
-// A package of its own: the server builds without it, and what it needs never becomes a dependency of the server.
+// A separate package: the server builds without it, and its dependencies never become dependencies of the server.
 let package = Package(
     name: "benchmarks",
     dependencies: [.package(name: "trinity", path: "..")],
@@ -20,7 +20,7 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "JSONBenchmark", dependencies: [.product(name: "JSON", package: "trinity")], swiftSettings: settings),
-        // What the machine can do at most; written in C, where the compiler does what it is told.
+        // Measures the limits of the machine; written in C for control over the generated instructions.
         .target(name: "Ceilings", cSettings: [.unsafeFlags(["-O2"])]),
         .executableTarget(
             name: "TokenizerProbe",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Encodes and decodes random texts with every fixture's tokenizer, here and with Hugging Face's, and counts differences."""
+"""Encodes and decodes random texts with the tokenizer of every fixture and with Hugging Face's, and counts differences."""
 
 import argparse
 import random

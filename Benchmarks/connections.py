@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What HTTP costs: bare requests beside nginx, bodies of a megabyte, a thousand streams, ten thousand idle connections, and
-slow attackers.
+"""The cost of HTTP: minimal requests compared with nginx, bodies of a megabyte, a thousand streams, ten thousand idle
+connections, and slow attackers.
 
     make build && sudo apt-get install -y nginx-light wrk slowhttptest
     .venv/bin/python Benchmarks/connections.py [health bodies streams idle slow]
 
-The servers that are compared alternate within one run. The client runs on the same machine and takes its part of the CPUs.
+The servers that are compared alternate within one run. The client runs on the same machine and shares its CPUs.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ ROUNDS = 5
 
 @contextlib.contextmanager
 def nginx():
-    """nginx with a static reply like /health's, a worker a CPU; its port."""
+    """Starts nginx with a static reply like that of /health and one worker per CPU; yields its port."""
     port = trinity_server.free_port()
     with tempfile.TemporaryDirectory() as folder:
         paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -83,7 +83,7 @@ def health():
 
 
 def bodies():
-    """Megabytes that are read, parsed and refused for a member that there is not: all but the model's work."""
+    """Sends megabytes that are read, parsed and rejected because of an unknown member: everything except the model's work."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script, Server() as server:
         script.write("""
             wrk.method = "POST"
@@ -142,14 +142,14 @@ def idle():
     with Server("--max-connections", count + 100) as server:
         connections = []
         for number in range(count):
-            # Behind the first thousand: what the loading of the model left free is used up by then.
+            # Measured after the first thousand, which use up the memory that loading the model left free.
             if number == 1000:
                 before = server.resident_bytes()
             connection = socket.create_connection(("127.0.0.1", server.port))
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n")
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
             connections.append(connection)
-        # What is resident, and what ten seconds of them cost.
+        # The resident memory, and the CPU time of ten seconds.
         grown, cpu = server.resident_bytes() - before, server.cpu_seconds()
         time.sleep(10)
         cpu = server.cpu_seconds() - cpu
@@ -163,7 +163,7 @@ def idle():
 
 
 def latencies(server, seconds):
-    """Of completions of four tokens, one after another."""
+    """Latencies of consecutive completions of four tokens."""
     found, deadline = [], time.monotonic() + seconds
     while time.monotonic() < deadline:
         start = time.monotonic()

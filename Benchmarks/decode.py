@@ -1,7 +1,7 @@
-"""Decode rates of kernel sets through the whole server, taken in turn: python3 Benchmarks/decode.py [model folder]
+"""Decode rates of kernel sets through the whole server, alternating: python3 Benchmarks/decode.py [model folder]
 
-Starts .build/release/trinity once for each configuration, and in each round lets every one answer 1 and then 64 requests at
-once, without streaming. Prints the best rate of the rounds; neighbours on the machine only ever make it lower.
+Starts .build/release/trinity once for each configuration. In each round, every server answers 1 and then 64 requests at once,
+without streaming. Prints the best rate of the rounds, because other processes on the machine can only lower it.
 """
 
 import concurrent.futures

@@ -1,7 +1,7 @@
 """Chats that decode while long prompts arrive: python3 Benchmarks/mixed_load.py MODEL [--settings balanced,100ms]
 
-Needs .build/release/trinity. Eight clients stream without pause; every ten seconds one sends a prompt of 4096 tokens. For each
-setting, taken in turn, prints the median of the runs' times to the first token and between two tokens of a chat.
+Needs .build/release/trinity. Eight clients stream continuously; every ten seconds one sends a prompt of 4096 tokens. The settings
+alternate. Prints for each the medians of the runs' times to the first token and between two tokens of a chat.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Ten times more requests than the server can do, for a minute: python3 Benchmarks/overload.py MODEL
+"""Ten times more requests than the server can process, for a minute: python3 Benchmarks/overload.py MODEL
 
-Needs .build/release/trinity. First measures what full load without a queue gives, then sends ten times as many requests a
-second as end then. Prints the latency of accepted requests beside that of full load, how soon the others were refused, and what
-the server's memory did. A prompt of 4096 tokens sent a second time is timed at the end.
+Needs .build/release/trinity. First measures full load without a queue, then sends ten times as many requests per second as
+completed then. Prints the latency of accepted requests compared with that of full load, the latency of rejections, and the
+memory of the server before and after. At the end, measures a prompt of 4096 tokens that is sent a second time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ arguments = parser.parse_args()
 
 
 def visit(server, seed, accepted, refused):
-    """One request; what became of it, in seconds."""
+    """Sends one request and returns its outcome with times in seconds."""
     sent = time.monotonic()
     events = server.stream(prompt(seed, 64), TOKENS)
     status, reply = next(events)
@@ -74,7 +74,7 @@ with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", 
     for thread in threads:
         thread.join()
     report(f"overload, {len(threads) / arguments.seconds:.1f} requests/s", accepted)
-    print(f"{len(refused)} refused with 503 and Retry-After, p50 {percentile(refused, 0.5) * 1000:.1f} "
+    print(f"{len(refused)} rejected with 503 and Retry-After, p50 {percentile(refused, 0.5) * 1000:.1f} "
           f"p99 {percentile(refused, 0.99) * 1000:.1f} ms; {most:.0f} waiting at the end")
     print(f"resident {before / 2**20:.0f} MiB before, {server.resident_bytes() / 2**20:.0f} MiB after")
 

@@ -1,4 +1,4 @@
-"""Starts the Swift side of the benchmarks and talks to it."""
+"""Starts the Swift program of the benchmarks and communicates with it."""
 
 import json
 import os
@@ -12,7 +12,7 @@ REFERENCE = "tokenizers==0.23.3"
 
 
 def use_reference():
-    """Runs the script again inside a venv that has the reference; makes the venv first if there is none."""
+    """Runs the script again inside a venv with the reference implementation; creates the venv first if there is none."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     python = HERE / ".venv" / "bin" / "python"
     if pathlib.Path(sys.prefix) == HERE / ".venv":

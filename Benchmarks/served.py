@@ -1,4 +1,4 @@
-"""A server under measurement, and clients that cost it little: shared by the benchmarks that go over HTTP."""
+"""A server to measure, and clients with little overhead: shared by the benchmarks that use HTTP."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ BINARY = pathlib.Path(__file__).resolve().parent.parent / ".build/release/trinit
 
 
 class Served:
-    """`trinity serve` of a model under the name m, ready, on a port of its own; ends with the `with` block."""
+    """`trinity serve` of a model under the name m, ready, on its own port; stops at the end of the `with` block."""
 
     def __init__(self, model, *options):
         with socket.socket() as listener:
@@ -45,9 +45,9 @@ class Served:
         return connection.getresponse()
 
     def stream(self, prompt, tokens, **members):
-        """Yields the status and what came with it, then for each event the time and how many tokens it brought.
+        """Yields the status and its headers, then for each event the time and its number of tokens.
 
-        Ids are asked for because random weights make text that mostly waits for the rest of a character. Little is parsed, since
+        The request has return_token_ids because random weights rarely generate complete UTF-8 characters. Little is parsed, since
         clients share the server's CPUs.
         """
         body = json.dumps({

@@ -1,8 +1,8 @@
-"""How much of the engine's own decode rate streaming clients get: python3 Benchmarks/serving.py MODEL [options]
+"""The decode rate of streaming clients as a share of the engine's: python3 Benchmarks/serving.py MODEL [options]
 
 Needs .build/release/trinity. Clients stream from `trinity serve` before and after `trinity bench` measures decode without HTTP
-and sampling; the server idles meanwhile, which takes memory but no CPU. A rate counts the tokens that arrive while all
-clients are decoding; both sides decode behind 128 tokens. Prints medians and their ratio.
+and sampling; the server is idle meanwhile and uses memory but no CPU. A rate counts the tokens that arrive while all
+clients are decoding; both decode after a prompt of 128 tokens. Prints medians and their ratio.
 """
 
 import argparse
@@ -18,7 +18,7 @@ CLIENTS = (1, 8)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
-parser.add_argument("--rounds", type=int, default=2, help="measurements before the bench, and as many after it")
+parser.add_argument("--rounds", type=int, default=2, help="measurements before the engine benchmark, and as many after it")
 parser.add_argument("--tokens", type=int, default=64, help="tokens that each client asks for")
 parser.add_argument("--sampling", type=json.loads, default={}, help="members of the request, as JSON")
 parser.add_argument("--threads", default="2")
@@ -48,7 +48,7 @@ def served_rate(server, clients):
 
 served = {clients: [] for clients in CLIENTS}
 with Served(arguments.model, "--max-model-len", "4096", "--max-num-seqs", "8", "--no-enable-prefix-caching", *OPTIONS) as server:
-    served_rate(server, 1)  # The first request touches memory that nobody has touched.
+    served_rate(server, 1)  # The first request touches memory for the first time.
     for half in range(2):
         for _ in range(arguments.rounds):
             for clients in CLIENTS:

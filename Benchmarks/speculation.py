@@ -1,5 +1,5 @@
-"""With and without --spec-method ngram, in turn: tokens a second of all clients together, for replies of two tokens only, which
-soon repeat themselves, and for replies that do not.
+"""Compares decoding with and without --spec-method ngram: tokens per second of all clients together, for replies of only two
+different tokens, which soon repeat, and for replies without repetition.
 
 usage: speculation.py MODEL [tokens]        a model of random weights
 """

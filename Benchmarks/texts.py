@@ -1,4 +1,4 @@
-"""Texts and tokenizers to measure with. All of them follow from a seed or from Python's own library."""
+"""Texts and tokenizers for measurements. All of them are generated from a seed or from Python's standard library."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ def prose():
 
 
 def code():
-    """Python's library."""
+    """Source code of Python's standard library."""
     folder = pathlib.Path(sysconfig.get_path("stdlib"))
     return clip("".join(path.read_text(errors="ignore") for path in sorted(folder.glob("*.py"))))
 
@@ -41,19 +41,19 @@ def words(seed, alphabets, longest):
 
 
 def scripts():
-    """Random words of many scripts, so hardly any of them twice."""
+    """Random words of many scripts; few of them repeat."""
     ranges = [(0x430, 0x44F), (0x3B1, 0x3C9), (0x4E00, 0x9FA5), (0x3041, 0x3096), (0xAC00, 0xD7A3), (0x627, 0x64A),
               (0xE01, 0xE30), (0x905, 0x939), (0x1F600, 0x1F64F), (0x61, 0x7A)]
     return words(2, ranges, 6)
 
 
 def unseen():
-    """Random words of Latin letters, hardly any of them twice: no cache can help."""
+    """Random words of Latin letters; few of them repeat, so a cache does not help."""
     return words(3, [(0x61, 0x7A)], 12)
 
 
 def trained(kind, size):
-    """A tokenizer with the components of a fixture and a vocabulary learned from Python's library."""
+    """A tokenizer with the components of a fixture and a vocabulary trained on Python's standard library."""
     from tokenizers import Tokenizer, pre_tokenizers, trainers
     file = json.loads((probe.FIXTURES / kind / "tokenizer.json").read_text())
     file = {**file, "added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
@@ -68,7 +68,7 @@ def trained(kind, size):
 
 
 def synthetic(tokens):
-    """A vocabulary of random merges, as large as those of today's models, in the layout that their files have."""
+    """A vocabulary of random merges with the size and file layout of current models."""
     from tokenizers import pre_tokenizers
     source = random.Random(4)
     content = sorted(pre_tokenizers.ByteLevel.alphabet())

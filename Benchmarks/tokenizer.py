@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the tokenizer beside Hugging Face's on the same texts and files, in turns, in one run."""
+"""Compares the tokenizer with Hugging Face's on the same texts and files, alternating in one run."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import probe
 import texts
 
 KINDS = ["trinity_like", "llama3_like"]
-# Without a pre-tokenizer to measure; their vocabularies are those of the fixtures, which are small.
+# These have no pre-tokenizer to measure; they use the small vocabularies of the fixtures.
 WHOLE_TEXT_KINDS = ["llama2_spm_like", "gemma_like"]
 TEXTS = [texts.prose, texts.code, texts.scripts, texts.unseen]
 
@@ -41,7 +41,7 @@ def compare_encoding(ours, folder, rounds):
             text = make()
             file = folder / f"{make.__name__}.txt"
             file.write_text(text)
-            # Fresh ones for each text: neither side has cached anything of it.
+            # New tokenizers for each text: neither has cached any of it.
             ours("load", path=str(path))
             reference = Tokenizer.from_file(str(path))
             ids = ours("encode", text=text[:20_000])["ids"]

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: all of it is built with `--sanitize fuzzer`, and libFuzzer brings the `main`.
+// A separate package: all of it is built with `--sanitize fuzzer`, and libFuzzer provides `main`.
 let package = Package(
     name: "fuzzing",
     dependencies: [.package(name: "trinity", path: "..")],

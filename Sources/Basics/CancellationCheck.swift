@@ -1,11 +1,11 @@
-/// Counts the steps of a loop over a client's text, and asks now and then whether to stop.
+/// Counts the steps of a loop over a client's text, and checks for cancellation at intervals.
 public struct CancellationCheck {
     @usableFromInline var steps = 0
 
     @inlinable
     public init() {}
 
-    /// Called once for each character or so; true: the loop is to end.
+    /// Called about once per character; returns true if the loop must end.
     @inlinable @inline(__always)
     public mutating func mustStop() -> Bool {
         steps &+= 1

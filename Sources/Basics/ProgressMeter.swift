@@ -1,8 +1,8 @@
 import Foundation
 
-/// Tells how far a long task is: a bar on a terminal, a line every few seconds elsewhere, nothing for a short task.
+/// Shows the progress of a long task: a bar on a terminal, otherwise a line every few seconds; nothing for a short task.
 ///
-/// Not Sendable: it belongs to the thread that works.
+/// Not Sendable: it belongs to the thread that does the work.
 public final class ProgressMeter {
     private let title: String
     private let isTerminal: Bool
@@ -16,7 +16,7 @@ public final class ProgressMeter {
     private static let lineInterval = Duration.seconds(5)
     private static let barWidth = 40
 
-    /// A meter that draws on standard error when that is a terminal, and gives its lines to `line` when it is not.
+    /// A meter that draws on standard error if that is a terminal, and otherwise passes its lines to `line`.
     public convenience init(_ title: String, line: @escaping (String) -> Void) {
         let clock = ContinuousClock()
         let start = clock.now
@@ -42,7 +42,7 @@ public final class ProgressMeter {
         next = now() + (isTerminal ? .seconds(1) : Self.lineInterval)
     }
 
-    /// Says that `fraction` in 0...1 of the task is done.
+    /// Reports that `fraction` in 0...1 of the task is done.
     public func update(_ fraction: Double) {
         let time = now()
         guard time >= next else { return }
@@ -59,7 +59,7 @@ public final class ProgressMeter {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     public func finish() {
         if hasBar { write("\r\u{1B}[K") }
         hasBar = false

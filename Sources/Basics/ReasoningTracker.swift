@@ -1,13 +1,13 @@
-/// Tells from the tokens of a reply whether the model reasons, which it does between two tokens. The only place that decides it
-/// where the tags are single tokens: the thinking budget, grammars that hold behind the reasoning, and the usage follow it.
+/// Tracks from the tokens of a reply whether the model is reasoning, if reasoning is enclosed by two tokens. This is the only
+/// implementation for such models: the thinking budget, grammars that start after the reasoning, and the usage all use it.
 public struct ReasoningTracker: Sendable, Hashable {
     /// The token that opens reasoning, and the one that ends it.
     public let opening: Int32, closing: Int32
-    /// Whether the next token is one of reasoning, or ends it.
+    /// Whether the next token belongs to the reasoning, or ends it.
     public private(set) var isOpen: Bool
-    /// Tokens of reasoning so far, without the two.
+    /// Tokens of reasoning so far, without the enclosing two.
     public private(set) var innerCount = 0
-    /// The same with the two, as far as the model has written them.
+    /// The same including the enclosing tokens that the model has generated.
     public private(set) var count = 0
 
     /// - Parameter isOpen: whether the prompt has opened the reasoning.

@@ -1,16 +1,16 @@
-// Opens and reads files that a configuration or a model folder names; what is in them is their readers' duty.
+// Opens and reads files that a configuration or a model folder names. Parsing their content is up to the callers.
 import Foundation
 
 /// Regular files, with a bound on their size.
 ///
-/// Anything else under a file's name is refused before it is opened: a FIFO blocks until somebody writes, a device may have
-/// no end. A symbolic link to a regular file is one: downloads are often links into a cache.
+/// Anything else under a file's name is refused before it is opened: opening a FIFO blocks until it has a writer, and reading a
+/// device may never end. A symbolic link to a regular file is allowed: downloads are often links into a cache.
 package enum RegularFile {
     /// Why a file cannot be read.
     package enum Failure: Error, Hashable, CustomStringConvertible {
         /// The system's error number.
         case system(Int32)
-        /// What has the name is no regular file but this.
+        /// The name belongs to something else than a regular file; the text says what.
         case kind(String)
         case tooLarge(bytes: Int, limit: Int)
         case danglingLink
@@ -84,14 +84,14 @@ package enum RegularFile {
         guard size <= limit else { throw .tooLarge(bytes: size, limit: limit) }
     }
 
-    /// The whole file; `nil` when nothing has this name.
+    /// The whole file; `nil` if there is no file with this name.
     ///
     /// - Throws: as ``read(_:atMost:)``; a link without its target is an error too, not an absent file.
     package static func readIfPresent(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8]? {
         exists(path) ? try read(path, atMost: limit) : nil
     }
 
-    /// Whether anything has this name, a link without its target included.
+    /// Whether there is a file with this name, including a link without a target.
     package static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0

@@ -1,7 +1,7 @@
-/// A part of a text that is encoded as one, by who wrote it.
+/// A part of a text, marked as trusted or untrusted. All runs of a text are encoded together.
 public struct TextRun: Sendable, Hashable {
     public var text: String
-    /// Whether special tokens that are spelled out in this run mean what they say. Not for what users write.
+    /// Whether special tokens that are spelled out in this run are encoded as special tokens. False for text of users.
     public var isTrusted: Bool
 
     public init(text: String, isTrusted: Bool) {

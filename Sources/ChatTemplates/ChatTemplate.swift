@@ -2,13 +2,13 @@ import Basics
 import Foundation
 import JSON
 
-/// A model's chat template: the subset of Jinja that chat templates use, with Python's semantics, compiled once.
+/// A model's chat template, compiled once: the subset of Jinja that chat templates use, with Python's semantics.
 ///
-/// Block tags take their line with them (`trim_blocks` and `lstrip_blocks` are on), nothing is escaped for HTML, and
-/// values cannot be mutated but for `namespace()`. Templates are untrusted: work, sizes and depth are bounded.
+/// Block tags remove their line (`trim_blocks` and `lstrip_blocks` are on), nothing is escaped for HTML, and values cannot be
+/// mutated except for `namespace()`. Templates are untrusted: work, sizes and depth are bounded.
 public struct ChatTemplate: Sendable {
     private let body: [TemplateStatement]
-    /// What the template writes itself: its text outside of tags, and its string literals with their escapes resolved.
+    /// The literal text of the template: text outside of tags, and string literals with their escapes resolved.
     public let literals: [String]
 
     /// Compiles `source`.
@@ -31,19 +31,19 @@ public struct ChatTemplate: Sendable {
     /// - Parameters:
     ///   - variables: `messages`, `tools`, `add_generation_prompt`, `bos_token`, ... as JSON values. A member that is
     ///     `null` is defined and none.
-    ///   - now: the time of `strftime_now`, told in the local time zone.
-    /// - Throws: `TemplateError.raised` when the template itself refuses its input, `.failed` otherwise.
+    ///   - now: the time of `strftime_now`, in the local time zone.
+    /// - Throws: `TemplateError.raised` if the template itself refuses its input, `.failed` otherwise.
     public func render(_ variables: JSONObject, now: Date = Date()) throws(TemplateError) -> String {
         try run(variables, .none, now).text
     }
 
-    /// Renders the template and tells which parts of the text may steer the model.
+    /// Renders the template and marks which parts of the text may contain special tokens.
     ///
-    /// The template's own text is trusted, and so is every variable but the `untrusted` ones. What is cut from a string
-    /// or put together of several keeps its origin part by part, so the runs, joined, are what ``render(_:now:)`` gives;
-    /// what is changed otherwise (`upper`, `tojson`, ...) is untrusted as a whole if any of its strings was.
+    /// The template's own text is trusted, and so is every variable except the `untrusted` ones. Parts cut from a string and
+    /// concatenations keep the origin of each part, so the joined runs are the result of ``render(_:now:)``. The result of any
+    /// other operation (`upper`, `tojson`, ...) is untrusted as a whole if any of its strings was.
     ///
-    /// - Returns: runs that are not empty, trusted and untrusted in turn.
+    /// - Returns: runs that are not empty, alternately trusted and untrusted.
     /// - Throws: as ``render(_:now:)``.
     public func render(
         _ variables: JSONObject, untrusted: UntrustedInputs, now: Date = Date()

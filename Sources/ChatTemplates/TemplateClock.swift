@@ -8,7 +8,7 @@ enum TemplateClock {
         "December",
     ]
 
-    /// `date` in the local time zone; an unknown code stays as it is.
+    /// `date` in the local time zone; an unknown code is copied unchanged.
     static func formatted(_ date: Date, _ format: TemplateString) throws(TemplateFailure) -> TemplateString {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .current
@@ -69,7 +69,7 @@ enum TemplateClock {
         case "c":
             let date = "\(weekdays[weekday].prefix(3)) \(months[month - 1].prefix(3)) \(day < 10 ? " " : "")\(day)"
             return "\(date) \(time) \(year)"
-        // A naive time, as the reference's clock gives, has no zone.
+        // A naive time, as in the reference, has no time zone.
         case "z", "Z": return ""
         case "s": return String(Int(date.timeIntervalSince1970))
         case "n": return "\n"

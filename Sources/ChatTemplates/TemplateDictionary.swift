@@ -54,7 +54,7 @@ extension TemplateValue {
         }
     }
 
-    /// Equal values hash alike, whatever kind of number they are.
+    /// Equal values have equal hashes, for all kinds of numbers.
     fileprivate func hash(into hasher: inout Hasher) {
         switch self {
         case .bool(let value): hasher.combine(value ? 1.0 : 0.0)

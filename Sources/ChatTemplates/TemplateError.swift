@@ -4,12 +4,12 @@ public enum TemplateError: Error, Hashable, Sendable {
     case syntax(message: String, line: Int)
     /// The template called `raise_exception`: it refuses these messages.
     case raised(message: String)
-    /// Anything else that went wrong while rendering: an undefined value was used, a type did not fit, a limit was hit.
+    /// Any other error while rendering: an undefined value was used, a type did not match, or a limit was exceeded.
     case failed(message: String, line: Int, kind: Kind = .other)
 
-    /// What kind of mistake made a rendering fail, as far as it is told apart.
+    /// What kind of error made a rendering fail, if it is distinguished.
     public enum Kind: Sendable {
-        /// A value that is not there was used.
+        /// An undefined value was used.
         case undefined
         /// A value of the wrong type was used.
         case type
@@ -22,7 +22,7 @@ public enum TemplateError: Error, Hashable, Sendable {
 }
 
 extension TemplateError: CustomStringConvertible {
-    /// A sentence that a client can be shown; for `raised` the template's own words.
+    /// A sentence for the client; for `raised` the template's own message.
     public var description: String {
         switch self {
         case .syntax(let message, let line): "chat template, line \(line): \(message)"
@@ -32,7 +32,7 @@ extension TemplateError: CustomStringConvertible {
     }
 }
 
-/// A failure inside the interpreter, which knows the line.
+/// A failure inside the interpreter, which adds the line.
 enum TemplateFailure: Error {
     case raised(String)
     case failed(String, TemplateError.Kind = .other)

@@ -21,7 +21,7 @@ indirect enum TemplateExpression: Sendable {
     /// `a < b <= c`: each link against the operand before it.
     case comparison(TemplateExpression, [(operation: Comparison, operand: TemplateExpression)])
     case concatenation([TemplateExpression])
-    /// Without an `else` the value is undefined, which prints as nothing.
+    /// Without an `else` the value is undefined, which prints as an empty string.
     case conditional(condition: TemplateExpression, then: TemplateExpression, else: TemplateExpression?)
 
     enum Unary: Sendable { case not, minus, plus }

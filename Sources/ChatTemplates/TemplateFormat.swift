@@ -12,7 +12,7 @@ struct TemplateFormat {
     var groups: Unicode.Scalar?
     var precision: Int?
 
-    /// `value` as the conversion `type` says; `nil` where the type does not fit the value.
+    /// `value` formatted by the conversion `type`; `nil` if the type does not apply to the value.
     func text(of value: TemplateValue, type: Unicode.Scalar) throws(TemplateFailure) -> TemplateString? {
         switch type {
         case "s":

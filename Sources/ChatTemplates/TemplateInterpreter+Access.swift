@@ -105,7 +105,7 @@ extension TemplateInterpreter {
         return stride(from: start, to: end, by: limited)
     }
 
-    /// The elements that a loop over `value` meets.
+    /// The elements that a loop over `value` iterates over.
     func elements(of value: TemplateValue) throws(TemplateFailure) -> [TemplateValue] {
         switch value {
         case .undefined: return []

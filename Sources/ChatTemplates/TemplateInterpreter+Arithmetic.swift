@@ -1,6 +1,6 @@
 import Foundation
 
-// Python's arithmetic. Integers are of 64 bits: a result beyond is an error, not a larger integer.
+// Python's arithmetic. Integers have 64 bits: a larger result is an error.
 
 extension TemplateInterpreter {
     func signed(_ value: TemplateValue, isMinus: Bool) throws(TemplateFailure) -> TemplateValue {
@@ -80,7 +80,7 @@ extension TemplateInterpreter {
             return try integer((isShifted ? quotient - 1 : quotient, overflow))
         case .power where right >= 0:
             var result = (partialValue: 1, overflow: false)
-            // Any base but -1, 0 and 1 overflows within 64 factors.
+            // Any base except -1, 0 and 1 overflows within 64 factors.
             let count = -1...1 ~= left && right > 2 ? 2 - right % 2 : right
             for _ in 0..<min(count, 64) where !result.overflow {
                 result = result.partialValue.multipliedReportingOverflow(by: left)

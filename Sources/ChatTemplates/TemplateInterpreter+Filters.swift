@@ -1,4 +1,4 @@
-// The filters of `x | ...` that are about single values; those of strings and of sequences have files of their own.
+// The filters of `x | ...` for single values. Filters of strings and of sequences are in separate files.
 
 extension TemplateInterpreter {
     static let filterNames: Set<String> = [

@@ -41,7 +41,7 @@ extension TemplateInterpreter {
             try builder.append(try text(of: value, type: type, conversion))
         }
         if !positional.isEmpty {
-            // A lone container may go unused, being a possible source of names.
+            // A single container may stay unused, because it can be a source of names.
             switch values {
             case .dictionary, .list, .iterable(.range, _): break
             default: throw .failed("not all arguments converted during string formatting")
@@ -99,7 +99,7 @@ extension TemplateInterpreter {
                 guard let scalar = UInt32(exactly: code).flatMap({ Unicode.Scalar($0) }) else {
                     throw .failed("%c arg not in range")
                 }
-                // A number does not tell where it came from.
+                // A number does not carry its origin.
                 value = .string(TemplateString(String(scalar), origin: .untrusted))
             }
             type = "s"

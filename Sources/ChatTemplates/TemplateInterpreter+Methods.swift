@@ -1,4 +1,4 @@
-// Methods of strings, lists and dictionaries. Those that would change their receiver are known, and refused.
+// Methods of strings, lists and dictionaries. Methods that would change their receiver are refused.
 
 extension TemplateInterpreter {
     struct MethodNames {

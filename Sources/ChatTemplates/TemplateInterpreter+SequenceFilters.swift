@@ -1,5 +1,5 @@
 extension TemplateInterpreter {
-    /// `nil` where no filter of sequences has that name.
+    /// `nil` if there is no filter of sequences with that name.
     func sequenceFilter(
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue? {
@@ -26,7 +26,7 @@ extension TemplateInterpreter {
             if let string = input.string { return try value(string.reversed) }
             return .generator(try elements(of: input).reversed())
         case "map", "select", "reject", "selectattr", "rejectattr":
-            // These, and only these, take any false value for an empty sequence.
+            // Only these filters accept any false value as an empty sequence.
             guard input.isTrue else { return .generator([]) }
             return .generator(name == "map" ? try mapped(input, arguments) : try selected(name, input, arguments))
         case "sum":
@@ -117,8 +117,7 @@ extension TemplateInterpreter {
         }
     }
 
-    /// The attribute of an element that a filter's `attribute` argument names, as `a`, `a.b` or `0`; without one the
-    /// element.
+    /// The attribute of an element named by a filter's `attribute` argument, as `a`, `a.b` or `0`; without one the element.
     func value(
         of attribute: TemplateValue?, in element: TemplateValue, default fallback: TemplateValue? = nil
     ) throws(TemplateFailure) -> TemplateValue {

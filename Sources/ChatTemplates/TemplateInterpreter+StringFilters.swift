@@ -1,12 +1,12 @@
 import Basics
 
 extension TemplateInterpreter {
-    /// `nil` where no filter of strings has that name.
+    /// `nil` if there is no filter of strings with that name.
     func stringFilter(
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue? {
         guard Self.filterNames.contains(name) else { return nil }
-        // Most filters take any value by its text; these do not.
+        // Most filters convert any value to its text; these do not.
         let string =
             ["indent", "truncate", "wordwrap"].contains(name)
             ? try requiredString(input, name) : try input.printed()
@@ -90,7 +90,7 @@ extension TemplateInterpreter {
         let (indentsFirst, indentsBlank) = (values[1]?.isTrue ?? false, values[2]?.isTrue ?? false)
         var indent = try TemplateString(" ").repeated(values[0]?.wholeNumber ?? 4)
         if let text = values[0]?.string { indent = text }
-        // As the reference, which appends a newline so that the last line counts even when empty.
+        // Like the reference, which appends a newline so that the last line counts even if it is empty.
         let lines = try string.appending("\n").lines()
         var builder = TemplateStringBuilder()
         var checkpoint = CancellationCheck()
@@ -135,7 +135,7 @@ extension TemplateInterpreter {
 }
 
 extension TemplateString {
-    /// `|title`: words begin after white space, `-` and opening brackets alone, so that "it's" stays one word.
+    /// `|title`: only white space, `-` and opening brackets separate words, so that "it's" is one word.
     fileprivate var titleFiltered: TemplateString {
         var result = ""
         var isInWord = false
@@ -151,7 +151,7 @@ extension TemplateString {
 
     fileprivate var withoutTags: TemplateString {
         var kept = String.UnicodeScalarView()
-        // Of a tag that has begun: what stays if it never ends.
+        // The text of an open tag, which is kept if the tag never ends.
         var open = String.UnicodeScalarView()
         var checkpoint = CancellationCheck()
         for scalar in scalars {
@@ -181,7 +181,7 @@ extension TemplateString {
         return count
     }
 
-    /// One line as lines of at most `width` characters; white space at a break goes.
+    /// Breaks one line into lines of at most `width` characters; white space at a break is removed.
     fileprivate func wrapped(width: Int, breaksWords: Bool) -> [TemplateString] {
         var lines: [[Unicode.Scalar]] = []
         var line: [Unicode.Scalar] = []

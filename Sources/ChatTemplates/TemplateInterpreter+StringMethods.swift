@@ -47,7 +47,7 @@ extension TemplateInterpreter {
         switch name {
         case "upper": return try value(string.uppercased)
         case "lower": return try value(string.lowercased)
-        // By way of capitals, "ß" becomes "ss".
+        // Converting to upper case first turns "ß" into "ss".
         case "casefold": return try value(string.uppercased.lowercased)
         case "title": return try value(string.titlecased)
         case "capitalize": return try value(string.capitalized)
@@ -154,7 +154,7 @@ extension TemplateInterpreter {
         return try requiredString(value, function)
     }
 
-    /// A count of replacements or cuts; negative means all.
+    /// A maximum number of replacements or splits; negative means no limit.
     func limit(_ value: TemplateValue?) throws(TemplateFailure) -> Int {
         guard let value else { return .max }
         guard let limit = value.wholeNumber else {

@@ -4,19 +4,19 @@ import JSON
 
 /// Runs the statements of one rendering. Used once, by one thread.
 final class TemplateInterpreter {
-    /// The statement under execution, for error messages.
+    /// The line of the current statement, for error messages.
     private(set) var line = 1
     /// The clock of `strftime_now`.
     let now: Date
     private(set) var scope: TemplateScope
     private var output = TemplateStringBuilder()
     private var steps = 0
-    /// The step at which to ask again whether to stop.
+    /// The step at which to check for cancellation again.
     private var nextPoll = 4096
     private var stringBytes = 0
-    /// The bytes of text at which to ask.
+    /// The number of bytes of text at which to check.
     private var nextBytesPoll = Cancellation.checkpointBytes
-    /// Bytes of all strings that this rendering may make.
+    /// The maximum number of bytes of all strings that this rendering creates.
     private let totalStringBytes: Int
     private var depth = 0
     private var macroDepth = 0
@@ -30,7 +30,7 @@ final class TemplateInterpreter {
             input: variables.reduce(0) { $0 + $1.value.stringBytes })
         let root = TemplateScope()
         for (name, value) in variables { root[name] = untrusted.value(value, ofVariable: name) }
-        // What a template sets must not hide behind what it was given, nor a macro lose sight of either.
+        // Variables that a template sets must not shadow its inputs, and macros must see both.
         scope = TemplateScope(parent: root)
     }
 
@@ -39,7 +39,7 @@ final class TemplateInterpreter {
         return output.string
     }
 
-    /// Breaks the circles between objects; the interpreter is of no use afterwards.
+    /// Breaks reference cycles between objects; the interpreter cannot be used afterwards.
     func releaseObjects() {
         for object in objects { object.release() }
     }
@@ -174,7 +174,7 @@ final class TemplateInterpreter {
 
     // MARK: Loops and macros
 
-    /// One level of a recursive loop, whose text is the value of the call `loop(...)`.
+    /// One level of a recursive loop; its text is the value of the call `loop(...)`.
     func run(
         _ loop: TemplateStatement.Loop, over sequence: TemplateValue, in outer: TemplateScope, depth: Int
     ) throws(TemplateFailure) -> TemplateValue {
@@ -244,7 +244,7 @@ final class TemplateInterpreter {
         return try value(output.string)
     }
 
-    /// Sets the macro's parameters in the current scope; defaults see the parameters before them.
+    /// Sets the macro's parameters in the current scope; a default can use the parameters before it.
     private func bind(_ arguments: TemplateArguments, of macro: TemplateStatement.Macro) throws(TemplateFailure) {
         var named = arguments.named
         for (index, parameter) in macro.parameters.enumerated() {

@@ -1,12 +1,12 @@
-// Cuts a template's source into tokens and settles all white space rules (`trim_blocks`, `lstrip_blocks`, `-`, `+`), so
-// that the parser sees finished text.
+// Splits a template's source into tokens and applies all white space rules (`trim_blocks`, `lstrip_blocks`, `-`, `+`), so that
+// the parser sees the final text.
 
 /// Splits a source into text and tags; linear in the source.
 struct TemplateLexer {
     private let source: [UInt8]
     private var position = 0
     private var line = 1
-    /// Whether what was read last ended a line: white space before a block tag then goes even without a newline in sight.
+    /// Whether the last token ended a line. Then white space before a block tag is removed even without a newline before it.
     private var isAtLineStart = true
     private(set) var tokens: [TemplateToken] = []
 
@@ -17,7 +17,7 @@ struct TemplateLexer {
         return lexer.tokens
     }
 
-    /// Line ends become `\n` and the last one goes.
+    /// Normalizes line ends to `\n` and removes the last one.
     private init(source: String) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(source.utf8.count)
@@ -86,7 +86,7 @@ struct TemplateLexer {
         return source[index]
     }
 
-    /// Where the text before a tag ends once the tag has taken the white space it is due.
+    /// Where the text before a tag ends, after the tag's white space rules are applied.
     private func textEnd(from start: Int, to end: Int, sign: UInt8?, isVariable: Bool) -> Int {
         if sign == UInt8(ascii: "-") { return trimmedEnd(from: start, to: end) }
         if sign == UInt8(ascii: "+") || isVariable { return end }

@@ -1,6 +1,6 @@
 import JSON
 
-/// Bounds on what a template may use: a checkpoint or a request may bring a hostile one.
+/// Limits for a template: a checkpoint or a request may contain a malicious one.
 enum TemplateLimits {
     /// Nodes evaluated, plus elements touched by filters and comparisons, in one rendering.
     static let steps = 4_000_000
@@ -8,21 +8,21 @@ enum TemplateLimits {
     static let stringBytes = 16 << 20
     /// Runs of trusted and untrusted text in one string.
     static let stringRuns = 1 << 17
-    /// Bytes of all strings made in one rendering, also of those that are gone: 64 MiB and 16 times the input, since a
-    /// template passes a text through several expressions, filters and macros; 512 MiB at most.
+    /// Bytes of all strings created in one rendering, including freed ones: 64 MiB plus 16 times the input, since a template
+    /// passes a text through several expressions, filters and macros; at most 512 MiB.
     ///
     /// - Parameter input: bytes of all strings in the variables.
     static func totalStringBytes(input: Int) -> Int { min((64 << 20) + 16 * input, 512 << 20) }
-    /// Macro calls inside one another.
+    /// Nested macro calls.
     static let macroDepth = 200
-    /// Statements and expressions under evaluation inside one another, macro bodies included. Bounds the stack: in a
-    /// debug build each takes up to 9 KB of the 8 MB that a thread has.
+    /// Nested statements and expressions during evaluation, including macro bodies. Bounds the stack: in a debug build each
+    /// takes up to 9 KB of a thread's 8 MB.
     static let evaluationDepth = 500
-    /// Brackets and blocks inside one another in the source.
+    /// Nested brackets and blocks in the source.
     static let parserDepth = 60
-    /// Tokens of one tag; bounds the depth of its tree, which chains such as `a + a + ...` deepen without brackets.
+    /// Tokens of one tag. Bounds the depth of its tree, which chains such as `a + a + ...` increase without brackets.
     static let tokensInTag = 4_000
-    /// Lists inside one another; above what `JSONValue` reads.
+    /// Nested lists; more than `JSONValue` allows.
     static let valueDepth = 200
     static let rangeCount = 100_000
 }

@@ -1,6 +1,6 @@
 /// A value with identity: a namespace, a macro, the `loop` variable, ...
 ///
-/// Objects can refer to each other in circles, so the interpreter makes them drop what they hold after a rendering.
+/// Objects can form reference cycles, so the interpreter makes them release their contents after a rendering.
 protocol TemplateObject: AnyObject {
     var typeName: String { get }
     func attribute(_ name: String) -> TemplateValue?
@@ -42,7 +42,7 @@ struct TemplateArguments {
     }
 }
 
-/// `namespace()`: the one thing a template can change in place, and so carry values out of loops.
+/// `namespace()`: the only object that a template can change in place, to pass values out of loops.
 final class TemplateNamespace: TemplateObject {
     private var members: [String: TemplateValue] = [:]
 
@@ -63,7 +63,7 @@ final class TemplateNamespace: TemplateObject {
     }
 }
 
-/// A macro with the scope it was defined in, whose variables it sees as they are when it is called.
+/// A macro with the scope of its definition, whose variables it sees with their values at the time of the call.
 final class TemplateMacro: TemplateObject {
     let definition: TemplateStatement.Macro
     private(set) var scope: TemplateScope?
@@ -99,7 +99,7 @@ final class TemplateMacro: TemplateObject {
 final class TemplateLoop: TemplateObject {
     private var items: [TemplateValue]
     private let depth: Int
-    /// Runs the loop over a sequence one level down; `nil` unless the loop is `recursive`.
+    /// Runs the loop over a sequence one level deeper; `nil` unless the loop is `recursive`.
     private var recursion: TemplateStatement.Loop?
     private var scope: TemplateScope?
     private var lastChanged: TemplateValue?
@@ -154,7 +154,7 @@ final class TemplateLoop: TemplateObject {
     }
 }
 
-/// `cycler(...)`: its items in turn.
+/// `cycler(...)`: returns its items in turn.
 final class TemplateCycler: TemplateObject {
     private var items: [TemplateValue]
     private var position = 0
@@ -187,7 +187,7 @@ final class TemplateCycler: TemplateObject {
     }
 }
 
-/// `joiner(separator)`: nothing at the first call, the separator from then on.
+/// `joiner(separator)`: returns nothing at the first call, then the separator.
 final class TemplateJoiner: TemplateObject {
     private let separator: TemplateValue
     private var isUsed = false

@@ -1,10 +1,10 @@
 import Basics
 
-/// Which bytes of a string are the template's own and which came with an untrusted input.
+/// Which bytes of a string are the template's own and which come from an untrusted input.
 ///
-/// A string begins trusted; at each of these byte offsets, ascending and before its end, trust changes. So `[]` is
-/// trusted and `[0]` untrusted as a whole, as nearly every string is one or the other. One word, since the interpreter's
-/// frames hold many strings.
+/// A string begins trusted; trust changes at each of these byte offsets, which are ascending and before its end. So `[]` is
+/// trusted and `[0]` is untrusted as a whole; nearly every string is one of these. The type is one word, since the
+/// interpreter's frames hold many strings.
 struct TemplateOrigin: Sendable {
     private var changes: [Int]
 
@@ -39,7 +39,7 @@ struct TemplateOrigin: Sendable {
         return slice
     }
 
-    /// How many changes are at or before the byte at `offset`.
+    /// The number of changes at or before the byte at `offset`.
     private func changeCount(upTo offset: Int) -> Int {
         var bounds = 0..<changes.count
         while !bounds.isEmpty {

@@ -1,5 +1,5 @@
-// Expressions by recursive descent, loosest first: inline if, or, and, not, comparisons, `+ -`, `~`, `* / // %`, `**`,
-// unary `+ -`, postfix, filters and tests. Two surprises are Jinja's own: `**` is left-associative, and filters apply
+// Expressions by recursive descent, from the lowest precedence: inline if, or, and, not, comparisons, `+ -`, `~`, `* / // %`,
+// `**`, unary `+ -`, postfix, filters and tests. Two surprising rules are Jinja's: `**` is left-associative, and filters apply
 // after a unary minus.
 
 extension TemplateParser {
@@ -15,7 +15,7 @@ extension TemplateParser {
         return value
     }
 
-    /// One expression, or several with commas: a tuple without parentheses.
+    /// One expression, or several separated by commas: a tuple without parentheses.
     mutating func parseTuple(allowsConditional: Bool = true, stop: String? = nil) throws(TemplateError)
         -> TemplateExpression
     {

@@ -1,4 +1,4 @@
-// Reads tokens into a tree of statements. Expressions are in the extension beside.
+// Parses tokens into a tree of statements. Expressions are in an extension.
 
 struct TemplateParser {
     private let tokens: [TemplateToken]
@@ -60,7 +60,8 @@ struct TemplateParser {
 
     // MARK: Statements
 
-    /// Statements up to a tag in `ends`, which stays current after its `{%`; no `ends` means the end of the template.
+    /// Statements up to a tag in `ends`; that tag is current after its `{%`. Without `ends`, all statements up to the end of
+    /// the template.
     private mutating func parseBody(until ends: Set<String>, opening: String) throws(TemplateError)
         -> [TemplateStatement]
     {
@@ -89,7 +90,7 @@ struct TemplateParser {
         }
     }
 
-    /// The body of a block and its closing tag; the opening tag's `%}` is still to come.
+    /// The body of a block and its closing tag; the opening tag's `%}` is not read yet.
     private mutating func parseBlock(_ opening: String) throws(TemplateError) -> [TemplateStatement] {
         try expect(.blockEnd)
         let body = try parseBody(until: ["end" + opening], opening: opening)
@@ -253,7 +254,7 @@ struct TemplateParser {
         return .scope(variables, body: try parseBlock("with"))
     }
 
-    /// `name(arguments)|name...` with the first `|` already read.
+    /// `name(arguments)|name...` after the first `|`.
     private mutating func parseFilterChain() throws(TemplateError) -> [TemplateExpression.Filter] {
         var filters = [try parseFilter()]
         while skip(symbol: "|") { filters.append(try parseFilter()) }

@@ -1,4 +1,4 @@
-/// Variables of a block. A loop's body has a scope for each turn; `if` has none of its own.
+/// Variables of a block. Each iteration of a loop has a new scope; `if` has none.
 final class TemplateScope {
     private var variables: [String: TemplateValue] = [:]
     private let parent: TemplateScope?

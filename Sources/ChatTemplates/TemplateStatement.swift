@@ -42,7 +42,7 @@ struct TemplateStatement: Sendable {
         let name: String
         let parameters: [(name: String, default: TemplateExpression?)]
         let body: [TemplateStatement]
-        /// Names in the body; `varargs`, `kwargs` and `caller` are accepted only by a macro that speaks of them.
+        /// Names in the body; only a macro that uses `varargs`, `kwargs` or `caller` accepts them.
         let mentions: Set<String>
     }
 }

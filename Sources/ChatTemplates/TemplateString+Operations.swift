@@ -40,7 +40,7 @@ extension TemplateString {
         let all = characters
         var text = ""
         var origin = TemplateOrigin.trusted
-        // Fewer where the work is to stop.
+        // Fewer if the work is cancelled.
         for index in indices where index < all.count {
             let character = all[index]
             if text.isEmpty { origin = character.origin } else { origin.append(character.origin, at: text.utf8.count) }
@@ -90,11 +90,11 @@ extension TemplateString {
         return slice(rest.startIndex..<rest.endIndex)
     }
 
-    /// Byte offsets of the places of `part` that do not overlap, left to right, at most `limit`; linear time.
+    /// Byte offsets of the occurrences of `part`, without overlap, left to right, at most `limit`; linear time.
     func offsets(of part: TemplateString, limit: Int = .max) -> [Int] {
         let (text, part) = (Array(self.text.utf8), Array(part.text.utf8))
         guard !part.isEmpty, limit > 0, part.count <= text.count else { return [] }
-        // Knuth-Morris-Pratt: a hostile template must not make the search quadratic.
+        // Knuth-Morris-Pratt: a malicious template must not make the search quadratic.
         var border = [Int](repeating: 0, count: part.count)
         var matched = 0
         for index in part.indices.dropFirst() {
@@ -151,7 +151,7 @@ extension TemplateString {
     {
         guard part.isEmpty else {
             let offsets = offsets(of: part, limit: limit)
-            // Known before the pieces are made, which can be many.
+            // Computed before the pieces are created, because there can be many.
             let growth = offsets.count.multipliedReportingOverflow(by: other.byteCount - part.byteCount)
             guard !growth.overflow, byteCount + growth.partialValue <= TemplateLimits.stringBytes else {
                 throw .failed("a string grew too long")
@@ -167,20 +167,20 @@ extension TemplateString {
         return builder.string
     }
 
-    /// `separator` is not empty; at most `limit` cuts, from the right if asked.
+    /// `separator` is not empty; at most `limit` splits, from the right if `fromRight`.
     func split(by separator: TemplateString, limit: Int, fromRight: Bool) -> [TemplateString] {
         guard fromRight, limit < .max else {
             return cut(at: offsets(of: separator, limit: limit), length: separator.byteCount)
         }
-        // From the right, overlapping places resolve differently: search the mirror image.
+        // From the right, overlapping occurrences are resolved differently: search the reversed string.
         let mirrored = reversed
-        // Cut short where the work is to stop.
+        // Shorter if the work is cancelled.
         guard mirrored.byteCount == byteCount else { return [self] }
         let offsets = mirrored.offsets(of: separator.reversed, limit: limit)
         return cut(at: offsets.reversed().map { byteCount - $0 - separator.byteCount }, length: separator.byteCount)
     }
 
-    /// Cuts at runs of white space; no part is empty.
+    /// Splits at runs of white space; no part is empty.
     func splitAtSpace(limit: Int, fromRight: Bool) -> [TemplateString] {
         guard limit < .max else {
             return words
@@ -195,11 +195,11 @@ extension TemplateString {
             parts.append(slice(part.startIndex..<part.endIndex))
             rest = rest[part.endIndex...].drop(while: \.isPythonSpace)
         }
-        // Python keeps the white space at the far end of the last part that was not cut.
+        // Python keeps the white space at the outer end of the last part that was not split.
         return rest.isEmpty ? parts : parts + [slice(rest.startIndex..<rest.endIndex)]
     }
 
-    /// Maximal runs of what is no white space.
+    /// Maximal runs of other characters than white space.
     private var words: [TemplateString] {
         let scalars = scalars
         var words: [TemplateString] = []
@@ -244,7 +244,7 @@ extension TemplateString {
     var uppercased: TemplateString { mapped { $0.uppercased() } }
     var lowercased: TemplateString { mapped { $0.lowercased() } }
 
-    /// Part by part, for cases change character by character.
+    /// Part by part, because case mapping works on single characters.
     private func mapped(_ change: (String) -> String) -> TemplateString {
         var result = ""
         var rest = scalars[...]
@@ -297,7 +297,7 @@ extension TemplateString {
         let count = count
         guard width > count else { return self }
         let missing = width - count
-        // Python puts the odd one out on the left when the width is odd.
+        // If both are odd, Python puts the additional character on the left.
         let before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0
         var builder = TemplateStringBuilder()
         try builder.append(repeating: fill, count: before)

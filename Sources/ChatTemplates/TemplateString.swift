@@ -1,22 +1,22 @@
-// All that is done to strings is done here and in the extension beside: a string carries its origin with its text, and
-// whatever is made of it says what that is made from.
+// All operations on strings are here and in the extension: a string carries its origin with its text, and every operation must
+// preserve it.
 
 /// A string of the template language: code points, compared one by one as Python does, not by canonical equivalence.
 struct TemplateString: Sendable {
     let text: String
-    /// What equality and hashing leave out.
+    /// Equality and hashing ignore it.
     let origin: TemplateOrigin
 
     init(_ text: String, origin: TemplateOrigin) {
         (self.text, self.origin) = (text, origin)
     }
 
-    /// Text of the template itself, or of the language.
+    /// Text of the template itself, or a constant of the language.
     init(trusted text: some StringProtocol) {
         self.init(String(text), origin: .trusted)
     }
 
-    /// What became of `source` where places are lost: untrusted if any part of that is.
+    /// The result of an operation on `source` that loses positions: untrusted if any part of `source` is.
     init(_ text: String, madeFrom source: TemplateString) {
         self.init(text, origin: TemplateOrigin(isTrusted: source.isTrusted))
     }
@@ -45,7 +45,7 @@ extension TemplateString: Hashable, Comparable {
         left.text.utf8.elementsEqual(right.text.utf8)
     }
 
-    /// UTF-8 sorts as code points do.
+    /// UTF-8 has the same order as code points.
     static func < (left: TemplateString, right: TemplateString) -> Bool {
         left.text.utf8.lexicographicallyPrecedes(right.text.utf8)
     }
@@ -60,7 +60,7 @@ extension TemplateString: ExpressibleByStringLiteral {
     init(stringLiteral value: String) { self.init(trusted: value) }
 }
 
-/// Puts a string together, run by run; refuses to pass ``TemplateLimits/stringBytes``.
+/// Builds a string run by run; refuses to exceed ``TemplateLimits/stringBytes``.
 struct TemplateStringBuilder {
     private var text = ""
     private var origin = TemplateOrigin.trusted
@@ -97,7 +97,7 @@ struct TemplateStringBuilder {
 }
 
 extension Unicode.Scalar {
-    /// What `str.isspace`, `str.strip` and the `\s` of regular expressions take for white space.
+    /// The white space of `str.isspace`, `str.strip` and the `\s` of regular expressions.
     var isPythonSpace: Bool {
         switch value {
         case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
@@ -112,7 +112,7 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Whether `repr` shows the character as it is.
+    /// Whether `repr` prints the character unchanged.
     var isPythonPrintable: Bool {
         switch properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false

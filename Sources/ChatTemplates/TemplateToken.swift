@@ -22,7 +22,7 @@ struct TemplateToken: Sendable {
 }
 
 extension TemplateToken.Kind: CustomStringConvertible {
-    /// How an error message names the token.
+    /// The name of the token in error messages.
     var description: String {
         switch self {
         case .data: "template text"

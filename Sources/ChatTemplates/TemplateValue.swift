@@ -6,13 +6,13 @@ enum TemplateValue {
     case none
     case bool(Bool)
     case integer(Int)
-    /// Digits of an integer beyond 64 bits: it can be printed and compared, not calculated with.
+    /// Digits of an integer beyond 64 bits: it can be printed and compared, but not used in arithmetic.
     case bigInteger(String)
     case double(Double)
     case string(TemplateString)
     case list(Elements)
     case tuple(Elements)
-    /// What Python has as a view or a generator: it can be gone through, and prints in its own way.
+    /// A view or a generator in Python: it can be iterated over, and has its own printed form.
     case iterable(Iterable, Elements)
     case dictionary(TemplateDictionary)
     /// A method, taken from its receiver by name.
@@ -20,7 +20,7 @@ enum TemplateValue {
     case function(String)
     case object(any TemplateObject)
 
-    /// Why a value is undefined, told when it is used where it must not be.
+    /// Why a value is undefined, for the error message when it is used.
     enum Undefined {
         case variable(String)
         case member(String, of: String)
@@ -47,7 +47,7 @@ enum TemplateValue {
         case items = "dict_items"
     }
 
-    /// Elements of a list, with what their use can cost: both are bounded, as templates are untrusted.
+    /// Elements of a list, with the cost of using them: both are bounded, because templates are untrusted.
     struct Elements {
         let values: [TemplateValue]
         let depth: Int
@@ -69,7 +69,7 @@ extension TemplateValue {
     static func list(_ values: [TemplateValue]) -> TemplateValue { .list(Elements(values)) }
     static func tuple(_ values: [TemplateValue]) -> TemplateValue { .tuple(Elements(values)) }
     static func generator(_ values: [TemplateValue]) -> TemplateValue { .iterable(.generator, Elements(values)) }
-    /// Text of the template itself, or of the language.
+    /// Text of the template itself, or a constant of the language.
     static func string(trusted text: String) -> TemplateValue { .string(TemplateString(trusted: text)) }
 
     /// - Parameter isTrusted: the origin of every string within.
@@ -86,7 +86,7 @@ extension TemplateValue {
         }
     }
 
-    /// Containers inside one another.
+    /// Nesting depth of containers.
     var depth: Int {
         switch self {
         case .list(let elements), .tuple(let elements), .iterable(_, let elements): elements.depth
@@ -96,7 +96,7 @@ extension TemplateValue {
         }
     }
 
-    /// The work of going through the whole value, in steps.
+    /// The work to traverse the whole value, in steps.
     var weight: Int {
         switch self {
         case .string(let string): 1 + string.byteCount / 64
@@ -124,7 +124,7 @@ extension TemplateValue {
         }
     }
 
-    /// The name of the value's type in Python's messages.
+    /// The name of the value's type in Python's error messages.
     var typeName: String {
         switch self {
         case .undefined: "Undefined"
@@ -143,7 +143,7 @@ extension TemplateValue {
         }
     }
 
-    /// The value in a message about a missing attribute.
+    /// The description of the value in an error about a missing attribute.
     var missingOwner: String { isNone ? "None" : typeName + " object" }
 }
 

@@ -1,12 +1,12 @@
 import Basics
 import JSON
 
-/// Which of a template's variables come from people or programs that must not steer the model by special tokens.
+/// Which variables of a template come from people or programs whose text must not contain special tokens.
 public struct UntrustedInputs: Sendable, Hashable {
-    /// Variables that are untrusted with everything in them, such as `tools`.
+    /// Variables that are untrusted with all their contents, such as `tools`.
     public var variables: Set<String>
-    /// Elements of `messages` that are untrusted with everything in them but their `role`: that is a word of the
-    /// protocol, of which some templates make a special token.
+    /// Elements of `messages` that are untrusted with all their contents except their `role`: some templates turn that into a
+    /// special token.
     public var messages: Set<Int>
 
     /// Everything is trusted.
@@ -18,7 +18,7 @@ public struct UntrustedInputs: Sendable, Hashable {
 }
 
 extension UntrustedInputs {
-    /// The variable `name` as the template sees it.
+    /// The variable `name` as a template value.
     func value(_ json: JSONValue, ofVariable name: String) -> TemplateValue {
         guard !variables.contains(name) else { return TemplateValue(json, isTrusted: false) }
         guard name == "messages", !self.messages.isEmpty, case .array(let messages) = json else {

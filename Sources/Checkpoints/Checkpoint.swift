@@ -1,9 +1,9 @@
 import Foundation
 
-/// The weights of a model folder, mapped and checked; matrices keep the format they are stored in.
+/// The weights of a model folder, mapped and checked; matrices keep their stored format.
 ///
-/// What can be wrong with names, types, shapes and scales is found by `init`, from the files' headers: afterwards every tensor
-/// that `ModelConfig` implies is there. Elements are read once, by ``checkFinite(_:pool:)`` just before they are packed.
+/// `init` finds errors in names, types, shapes and scales from the files' headers: afterwards every tensor that `ModelConfig`
+/// implies exists. ``checkFinite(_:pool:)`` reads the elements once, just before they are packed.
 public final class Checkpoint {
     private struct Weight {
         var tensor: StoredTensor
@@ -21,8 +21,7 @@ public final class Checkpoint {
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
     ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the LM head into FP8.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or what is wrong
-    ///   with a file.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or the error of a file.
     public init(
         directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
     ) throws(CheckpointError) {
@@ -40,13 +39,13 @@ public final class Checkpoint {
         bytes = audit.bytes
     }
 
-    /// Refuses a tensor with an element that is NaN or infinite: replies would be errors, or worse, wrong.
+    /// Refuses a tensor with an element that is NaN or infinite, which would cause errors or wrong replies.
     ///
-    /// Just before the tensor is packed, so that its pages are read from disk once. O(size), at the speed of memory.
+    /// Called just before the tensor is packed, so that its pages are read from disk once. O(size), at the speed of memory.
     ///
     /// - Parameters:
     ///   - name: the full name, such as `model.norm.weight`.
-    ///   - pool: threads that look; `nil`: the caller's alone.
+    ///   - pool: threads that do the check; `nil`: only the calling thread.
     /// - Throws: `CheckpointError.notFinite`.
     /// - Precondition: the model's configuration implies the tensor.
     public func checkFinite(_ name: String, pool: (any ParallelExecutor)? = nil) throws(CheckpointError) {
@@ -62,8 +61,8 @@ public final class Checkpoint {
     /// Whether the model has a tensor of this full name, such as `model.norm.weight`.
     public func has(_ name: String) -> Bool { weights[name] != nil }
 
-    /// Bytes of the weights once they are packed, apart from rows that pad the last block of a matrix; `Int.max` when they are
-    /// beyond it.
+    /// Bytes of the weights once they are packed, without the rows that pad the last block of a matrix; `Int.max` if they do
+    /// not fit an `Int`.
     public var packedBytes: Int {
         var total = 0
         for weight in weights.values {
@@ -78,11 +77,10 @@ public final class Checkpoint {
         return total
     }
 
-    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and,
-    /// unless tied, `lm_head`. Its bytes are aligned to its elements. Where it is quantised at load, each call does so
-    /// anew.
+    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless tied,
+    /// `lm_head`. Its bytes are aligned to its elements. If it is quantized while loading, each call quantizes it again.
     ///
-    /// - Parameter pool: threads that quantise; `nil`: the caller's alone.
+    /// - Parameter pool: threads that quantize; `nil`: only the calling thread.
     /// - Precondition: the model's configuration implies the module.
     public func linear(_ name: String, pool: (any ParallelExecutor)? = nil) -> LinearWeight {
         guard let weight = weights["\(name).weight"], weight.role != .vector else {
@@ -111,7 +109,7 @@ public final class Checkpoint {
         return weight.tensor
     }
 
-    /// Takes what was read of a tensor out of memory; it can be read again.
+    /// Releases the pages of a tensor that were read; they can be read again.
     public func release(_ name: String) {
         guard let tensor = weights[name]?.tensor else { return }
         tensor.owner.release(tensor.bytes)
@@ -129,7 +127,7 @@ public final class Checkpoint {
             }
         var linear = LinearWeight(
             rows: tensor.shape[0], columns: tensor.shape[1], format: format, bytes: tensor.bytes, owner: tensor.owner)
-        // Old files place data right behind a header of any length.
+        // Old files place data directly after a header of any length.
         if Int(bitPattern: tensor.bytes.baseAddress) % tensor.type.size != 0 {
             let copy = OwnedBytes(count: tensor.bytes.count)
             copy.bytes.copyMemory(from: tensor.bytes)

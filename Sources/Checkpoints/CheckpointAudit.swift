@@ -3,10 +3,10 @@ struct CheckpointAudit {
     private let stored: [String: StoredTensor]
     private let misplaced: [String: String]
     private let quantization: QuantizationConfig?
-    /// Names that a check has accounted for.
+    /// Names of the tensors that were checked.
     private var known: Set<String> = []
     private(set) var problems: [String] = []
-    /// Size of all tensors found good.
+    /// Size of all tensors that passed.
     private(set) var bytes = 0
 
     init(stored: StoredTensors, quantization: QuantizationConfig?) {
@@ -15,7 +15,7 @@ struct CheckpointAudit {
         self.quantization = quantization
     }
 
-    /// The stored tensor and, for FP8, its scales; `nil` when a problem was noted.
+    /// The stored tensor and, for FP8, its scales; `nil` if a problem was recorded.
     mutating func check(_ expected: ExpectedTensor) -> (tensor: StoredTensor, scales: ScaleGrid?)? {
         known.insert(expected.name)
         guard let tensor = stored[expected.name] else {
@@ -40,7 +40,7 @@ struct CheckpointAudit {
         }
     }
 
-    /// Notes every tensor that no check has asked for, apart from those that need not be used.
+    /// Records every tensor that was not checked, except those that may be left unused.
     mutating func checkUnexpected(tiesEmbeddings: Bool) {
         for (name, tensor) in stored.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
             let isHarmless =
@@ -88,18 +88,18 @@ struct CheckpointAudit {
         return grid
     }
 
-    /// Beyond it the largest FP8 code becomes infinite.
+    /// With a larger scale the largest FP8 code becomes infinite.
     private static let largestScale = Float.greatestFiniteMagnitude / Float8.largest
 
-    /// Smaller ones have lost bits, or are zero and turn a block off. In E8M0 the least code is below the normal numbers of
-    /// float32, and exact.
+    /// Smaller scales have lost bits, or are zero and zero out a block. In E8M0 the smallest code is below the normal numbers
+    /// of float32, but exact.
     private static func leastScale(of type: TensorType) -> Float {
         type == .float8E8M0 ? FloatConversion.e8m0(0) : .leastNormalMagnitude
     }
 }
 
 extension QuantizationConfig.Granularity {
-    /// The grid over a matrix (rows, columns), still without values, and the shapes in which checkpoints store it.
+    /// The grid for a matrix (rows, columns), without values yet, and the shapes in which checkpoints store it.
     fileprivate func grid(rows: Int, columns: Int) -> (grid: ScaleGrid, shapes: [[Int]]) {
         switch self {
         case .tensor:

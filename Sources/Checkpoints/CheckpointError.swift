@@ -4,14 +4,14 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case unreadable(file: String, reason: String)
     /// A file or folder cannot be written, or would be overwritten.
     case unwritable(file: String, reason: String)
-    /// A file is not safetensors; `tensor` is the entry at fault, if it is one.
+    /// A file is not valid safetensors; `tensor` is the invalid entry, if there is one.
     case malformed(file: String, tensor: String?, reason: String)
-    /// Everything by which the tensors differ from what `config.json` promises, one line each.
+    /// All differences between the tensors and `config.json`, one per line.
     case mismatch(directory: String, problems: [String])
     /// An element of a tensor is NaN or infinite: the first one, `index` in row-major order.
     case notFinite(tensor: String, value: String, shape: [Int], index: Int)
 
-    /// So many problems are printed; a wrong configuration would list every tensor.
+    /// The maximum number of printed problems; a wrong configuration would list every tensor.
     static let printedProblems = 50
 
     public var description: String {

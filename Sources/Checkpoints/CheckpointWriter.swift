@@ -1,11 +1,11 @@
-// Writes safetensors files in a stream; what is in the tensors, and the other files of a folder, are its callers' duty.
+// Writes safetensors files as a stream. The callers provide the content of tensors and the other files of a folder.
 import Basics
 import Foundation
 import JSON
 
 /// Writes the tensors of a checkpoint one after another, into one file or into shards with an index.
 ///
-/// Sizes are known from the start, so every header is written before its data and no tensor has to be in memory whole.
+/// Sizes are known from the start, so every header is written before its data and no tensor has to be in memory as a whole.
 public struct CheckpointWriter: ~Copyable {
     /// A tensor that is to be written.
     public struct Entry {
@@ -23,7 +23,7 @@ public struct CheckpointWriter: ~Copyable {
         public var bytes: Int { shape.reduce(type.size, *) }
     }
 
-    /// Files end before they grow past this, unless a single tensor does.
+    /// A file ends before it exceeds this size, unless a single tensor does.
     public static let shardBytes = 4 << 30
 
     private struct Shard {
@@ -35,13 +35,13 @@ public struct CheckpointWriter: ~Copyable {
     private let directory: URL
     private var waiting: ArraySlice<Shard>
     private var file: FileWriter?
-    /// Bytes of the open file's data that are still to come.
+    /// Bytes of the open file's data that are still missing.
     private var missing = 0
-    /// All bytes of data that are to be written.
+    /// The number of bytes of all data.
     public let totalBytes: Int
     public private(set) var writtenBytes = 0
 
-    /// Makes the index, if there will be several files.
+    /// Creates the index, if there will be several files.
     ///
     /// - Throws: `CheckpointError.unwritable`, also when the file system has no room for all tensors.
     /// - Parameter entries: the tensors, in the order in which their bytes will come.
@@ -59,7 +59,7 @@ public struct CheckpointWriter: ~Copyable {
         }
     }
 
-    /// Writes the next bytes of the tensors' data; one tensor may come in pieces, but no piece spans two shards.
+    /// Writes the next bytes of the tensors' data. A tensor may be written in pieces, but no piece spans two shards.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
         guard !bytes.isEmpty else { return }
         while missing == 0, let shard = waiting.popFirst() { try open(shard) }
@@ -90,9 +90,11 @@ public struct CheckpointWriter: ~Copyable {
         try file.finish()
     }
 
-    /// Makes `directory` for a new checkpoint, and lets `write` fill it. When that fails the folder is as it was before.
+    /// Creates `directory` for a new checkpoint, and calls `write` to fill it. If that fails, the folder is restored to its
+    /// previous state.
     ///
-    /// - Throws: what `write` throws; `CheckpointError.unwritable` when something is there already: nothing is ever overwritten.
+    /// - Throws: the error of `write`; `CheckpointError.unwritable` if the folder exists and is not empty: nothing is ever
+    ///   overwritten.
     public static func fill(_ directory: URL, write: () throws -> Void) throws {
         let files = FileManager.default
         let isNew = !RegularFile.exists(directory.path)
@@ -110,7 +112,7 @@ public struct CheckpointWriter: ~Copyable {
         do {
             try write()
         } catch {
-            // It was empty, so everything in it is of this call.
+            // It was empty, so everything in it was created by this call.
             for name in (try? files.contentsOfDirectory(atPath: directory.path)) ?? [] {
                 try? files.removeItem(at: directory.appending(path: name))
             }

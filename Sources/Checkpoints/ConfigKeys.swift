@@ -1,12 +1,12 @@
 import JSON
 
-/// Members of `config.json` that the parser has no use for: which change nothing, and which would change the arithmetic.
+/// Members of `config.json` that the parser does not use: those without effect, and those that would change the arithmetic.
 ///
-/// A model that is computed otherwise than its makers meant gives bad text without an error, so a member that is known to
-/// change the arithmetic is refused by name unless its value is the one that the forward pass has anyway. One that nobody knows
-/// is only reported: most are about training or other programs.
+/// A model that is computed with the wrong arithmetic gives bad text without an error. So a member that is known to change the
+/// arithmetic is refused, unless its value means what the forward pass does anyway. Unknown members are only reported: most are
+/// for training or other programs.
 struct ConfigKeys {
-    /// The values of a member with which the forward pass is right; null is always one.
+    /// The values of a member for which the forward pass is correct; null is always one.
     enum Neutral {
         case bool(Bool)
         case number(Double)
@@ -41,9 +41,9 @@ struct ConfigKeys {
         }
     }
 
-    /// Members that have no effect on the forward pass, whatever they are.
+    /// Members that have no effect on the forward pass, with any value.
     private static let inert: Set<String> = [
-        // Who wrote the file, and for which classes.
+        // The author of the file, and the classes it is for.
         "architectures", "model_type", "auto_map", "dtype", "torch_dtype", "transformers_version", "_name_or_path",
         "name_or_path", "_commit_hash", "_attn_implementation", "attn_implementation", "tokenizer_class", "torchscript",
         "unsloth_version", "unsloth_fixed",
@@ -51,7 +51,7 @@ struct ConfigKeys {
         "initializer_range", "attention_dropout", "hidden_dropout", "dropout", "embd_pdrop", "resid_pdrop",
         "load_balance_coeff", "router_aux_loss_coef", "aux_loss_alpha", "seq_aux", "output_router_logits",
         "router_jitter_noise", "router_z_loss_coef", "gradient_checkpointing", "pretraining_tp", "problem_type",
-        // What a program returns or keeps.
+        // Return values and caches of other programs.
         "use_cache", "use_grouped_mm", "output_attentions", "output_hidden_states", "return_dict", "use_return_dict",
         "id2label", "label2id", "num_labels", "is_decoder", "is_encoder_decoder", "chunk_size_feed_forward",
         "pruned_heads", "task_specific_params", "finetuning_task", "use_flash_attn", "use_flash_attention",
@@ -59,7 +59,7 @@ struct ConfigKeys {
         "bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id",
         "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_length", "max_new_tokens", "do_sample",
         "num_beams",
-        // Further heads that a server of next tokens has no use for; their tensors are refused, if there are any.
+        // Additional heads that this server does not use; their tensors are refused, if there are any.
         "num_nextn_predict_layers", "num_mtp_layers",
     ]
 
@@ -73,7 +73,7 @@ struct ConfigKeys {
         "mup_enabled", "attention_bias", "quantization_config",
     ]
 
-    /// Members of other families that mean a step of arithmetic or a size, each with what it is in this one.
+    /// Members of other model families that stand for a step of arithmetic or a size, with their neutral values.
     private static func known(_ config: ModelConfig) -> [String: Neutral] {
         let headDimension = Double(config.headDimension)
         let score = config.scoreFunction == .sigmoid ? "sigmoid" : "softmax"
@@ -112,7 +112,7 @@ struct ConfigKeys {
         ]
     }
 
-    /// Members that are known by the form of their name, in whatever family.
+    /// Members that are recognized by the form of their name, in any family.
     private static func neutral(ofKind name: String) -> Neutral? {
         if name.contains("softcap") || name.contains("soft_cap") { return .off }
         if name.hasSuffix("_multiplier") || name.hasSuffix("_multipliers") { return .number(1) }
@@ -120,10 +120,10 @@ struct ConfigKeys {
         return nil
     }
 
-    /// Checks all members of `config.json` that `config` was not made of.
+    /// Checks all members of `config.json` that `config` does not use.
     ///
-    /// - Returns: the names that nobody knows, in the file's order.
-    /// - Throws: `ModelConfigError.unsupported` for the first that would change the arithmetic.
+    /// - Returns: the unknown names, in the file's order.
+    /// - Throws: `ModelConfigError.unsupported` for the first member that would change the arithmetic.
     static func check(_ reader: ConfigReader, of config: ModelConfig) throws(ModelConfigError) -> [String] {
         let known = known(config)
         var unknown: [String] = []
@@ -133,7 +133,7 @@ struct ConfigKeys {
                 unknown.append(name)
                 continue
             }
-            // Older names of the groups; what counts is the newer ones, which Transformers writes beside them.
+            // Older names of the groups; the newer ones, which Transformers also writes, are used.
             let isUngrouped = (name == "num_expert_groups" || name == "num_limited_groups") && value.double == 1
             guard neutral.allows(value) || isUngrouped else {
                 throw reader.unsupported(name, supported: neutral.description)

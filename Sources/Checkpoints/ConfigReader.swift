@@ -5,7 +5,7 @@ import JSON
 /// Reads members of one JSON object, each with a default and a bound; an absent or null member takes the default.
 package struct ConfigReader {
     private let json: JSONValue
-    /// Names of the objects around this one, such as `rope_scaling.`, for errors.
+    /// Names of the enclosing objects, such as `rope_scaling.`, for errors.
     private let prefix: String
 
     init(_ json: JSONValue, file: String) throws(ModelConfigError) {
@@ -19,10 +19,10 @@ package struct ConfigReader {
         self.prefix = prefix
     }
 
-    /// Bytes of the largest configuration that is read; real ones have a few thousand.
+    /// Maximum size of a configuration in bytes; real ones have a few thousand.
     private static let largestFile = 4 << 20
 
-    /// Parses the file `name` of a model folder; `nil` when there is none.
+    /// Parses the file `name` of a model folder; `nil` if there is none.
     package static func load(_ name: String, in directory: URL) throws(ModelConfigError) -> JSONValue? {
         let path = directory.appending(path: name).path
         let bytes: [UInt8]?
@@ -49,7 +49,7 @@ package struct ConfigReader {
         _ key: String, default fallback: Int, in bounds: ClosedRange<Int>
     ) throws(ModelConfigError) -> Int {
         guard let value = value(key) else {
-            // A default depends on other members and may not fit them.
+            // A default depends on other members and may be outside the bounds.
             guard bounds.contains(fallback) else { throw outside(bounds, key, value: "\(fallback) by default") }
             return fallback
         }
@@ -95,7 +95,7 @@ package struct ConfigReader {
         return ConfigReader(value, prefix: "\(prefix)\(key).")
     }
 
-    /// One reader a member, in order.
+    /// One reader per member, in order.
     var members: [(name: String, reader: ConfigReader)] {
         guard let object = json.object else { return [] }
         return object.map { (name: $0.name, reader: ConfigReader($0.value, prefix: "\(prefix)\($0.name).")) }
@@ -107,7 +107,7 @@ package struct ConfigReader {
         return try tokenID(value, of: key)
     }
 
-    /// Token ids, of which a single one may stand without a list.
+    /// Token ids; a single one may be given without a list.
     func tokenIDs(_ key: String) throws(ModelConfigError) -> [Int32]? {
         guard let value = value(key) else { return nil }
         var ids: [Int32] = []
@@ -134,7 +134,7 @@ package struct ConfigReader {
         .unsupported(key: prefix + key, value: text(key), supported: supported)
     }
 
-    /// The member as JSON, cut where it is long.
+    /// The member as JSON, shortened if it is long.
     private func text(_ key: String) -> String {
         guard let value = json[key] else { return "missing" }
         return String(String(decoding: value.serialized, as: UTF8.self).prefix(80))

@@ -3,11 +3,12 @@ public struct ExpectedTensor: Equatable {
     public enum Role: Equatable {
         /// A vector that is read as float32.
         case vector
-        /// A matrix of a linear layer that released FP8 checkpoints quantise.
+        /// A matrix of a linear layer, which released FP8 checkpoints quantize.
         case linear
-        /// The LM head, unless it is the embeddings: they leave it as it is, but it may be quantised.
+        /// The LM head, unless it is tied to the embeddings: released FP8 checkpoints leave it unquantized, but it may be
+        /// quantized.
         case lmHead
-        /// A matrix that stays as it is stored: embeddings, the router.
+        /// A matrix that keeps its stored format: embeddings, the router.
         case sensitive
     }
 
@@ -17,7 +18,7 @@ public struct ExpectedTensor: Equatable {
 }
 
 extension ModelConfig {
-    /// Every tensor that a checkpoint of this model has, scales of quantised weights aside.
+    /// Every tensor that a checkpoint of this model has, except scales of quantized weights.
     public var expectedTensors: [ExpectedTensor] {
         var list = TensorList()
         list.matrix("model.embed_tokens", vocabularySize, hiddenSize, .sensitive)
@@ -27,7 +28,7 @@ extension ModelConfig {
         return list.tensors
     }
 
-    /// How many tensors ``expectedTensors`` has. O(1).
+    /// The number of ``expectedTensors``. O(1).
     public var tensorCount: Int {
         let feedForward = 3
         let sparse = 2 + feedForward * (experts + (sharedExperts > 0 ? 1 : 0))

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes a file under a name of its own, and gives it the final one when it is complete: what is half written is never taken
-/// for the whole.
+/// Writes a file under a temporary name, and renames it when it is complete, so that an incomplete file is never mistaken for a
+/// complete one.
 struct FileWriter: ~Copyable {
     private let path: String
     private let descriptor: Int32
@@ -14,10 +14,10 @@ struct FileWriter: ~Copyable {
         guard descriptor >= 0 else { throw Self.failure(path, errno, neededBytes: 0) }
     }
 
-    /// Where the bytes are until the file is complete.
+    /// The temporary path of an incomplete file.
     private static func partial(_ path: String) -> String { path + ".partial" }
 
-    /// Writes all of `bytes` behind what was written.
+    /// Appends all of `bytes`.
     mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
         var rest = bytes
         while !rest.isEmpty {
@@ -40,7 +40,7 @@ struct FileWriter: ~Copyable {
         try result.get()
     }
 
-    /// Closes the file and gives it its name.
+    /// Closes the file and renames it to its final name.
     mutating func finish() throws(CheckpointError) {
         isClosed = true
         guard close(descriptor) == 0, rename(Self.partial(path), path) == 0 else {
@@ -52,7 +52,7 @@ struct FileWriter: ~Copyable {
         if !isClosed { close(descriptor) }
     }
 
-    /// Refuses to begin what the file system of `directory` has no room for.
+    /// Throws if the file system of `directory` has not enough space for the files.
     ///
     /// - Throws: `CheckpointError.unwritable` with both sizes.
     static func checkRoom(for bytes: Int, in directory: URL) throws(CheckpointError) {
@@ -60,7 +60,7 @@ struct FileWriter: ~Copyable {
         throw failure(directory.path, ENOSPC, neededBytes: bytes)
     }
 
-    /// The system's reason, and with a full file system how much was to come and what is free.
+    /// The system's reason; if the file system is full, also the missing and the free bytes.
     private static func failure(_ path: String, _ number: Int32, neededBytes: Int) -> CheckpointError {
         var reason = String(cString: strerror(number))
         if number == ENOSPC || number == EDQUOT {
@@ -72,7 +72,7 @@ struct FileWriter: ~Copyable {
         return .unwritable(file: path, reason: reason)
     }
 
-    /// `nil` when the system does not tell.
+    /// `nil` if the system does not report it.
     private static func freeBytes(_ directory: String) -> Int? {
         var status = statvfs()
         guard statvfs(directory, &status) == 0 else { return nil }
@@ -81,7 +81,7 @@ struct FileWriter: ~Copyable {
     }
 }
 
-/// Sizes as people read them.
+/// Sizes in human-readable form.
 private enum ByteCount {
     static func text(_ bytes: Int) -> String {
         bytes < 10 << 20 ? "\(bytes) bytes" : "\(bytes >> 20) MiB"

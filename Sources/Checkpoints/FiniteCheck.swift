@@ -2,8 +2,8 @@ import PortableKernels
 
 /// Looks for elements of a tensor that are not finite numbers.
 enum FiniteCheck {
-    /// The index of the first element that is NaN or infinite; `nil` when all are finite, or the type is none of floating
-    /// point that weights have. Some ten bytes a nanosecond.
+    /// The index of the first element that is NaN or infinite; `nil` if all are finite, or if the type is not a floating point
+    /// type of weights. About ten bytes per nanosecond.
     static func firstNotFinite(in bytes: UnsafeRawBufferPointer, type: TensorType) -> Int? {
         guard let code = code(of: type), let base = bytes.baseAddress else { return nil }
         var offset = Portable.finitePrefix(base, count: bytes.count, code: code)
@@ -22,7 +22,7 @@ enum FiniteCheck {
         return nil
     }
 
-    /// The same by the threads of `pool`; `nil`: the caller's alone.
+    /// The same on the threads of `pool`; `nil`: only the calling thread.
     static func firstNotFinite(in bytes: UnsafeRawBufferPointer, type: TensorType, pool: (any ParallelExecutor)?)
         -> Int?
     {
@@ -38,7 +38,7 @@ enum FiniteCheck {
             let part = UnsafeRawBufferPointer(rebasing: bytes[piece * pieceBytes..<end])
             found[piece] = firstNotFinite(in: part, type: type) != nil
         }
-        // Where exactly matters once, for the error.
+        // The exact index is needed only for the error.
         return found.contains(true) ? firstNotFinite(in: bytes, type: type) : nil
     }
 

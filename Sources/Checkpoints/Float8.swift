@@ -17,7 +17,7 @@ package enum Float8 {
         return sign * Float(sign: .plus, exponent: exponent - 7, significand: 1 + mantissa / 8)
     }
 
-    /// The nearest code, ties to the even one; beyond ±448 that of ±448. NaN stays NaN.
+    /// The nearest code, ties to even; numbers beyond ±448 become ±448. NaN stays NaN.
     @inline(__always)
     package static func encode(_ value: Float) -> UInt8 {
         value == value ? Portable.float8Code(value) : 0x7F

@@ -14,7 +14,7 @@ enum FloatConversion {
         }
     }
 
-    /// Elements of `bytes` as float32; `nil` for a type that is not one of floating point numbers read here.
+    /// Elements of `bytes` as float32; `nil` for a type that is not a supported floating point type.
     static func floats(_ bytes: UnsafeRawBufferPointer, type: TensorType) -> [Float]? {
         let count = bytes.count / type.size
         return switch type {

@@ -1,18 +1,18 @@
 import Foundation
 import JSON
 
-/// What `generation_config.json` says: the model's special ids and its makers' sampling defaults.
+/// The content of `generation_config.json`: the model's special ids and default sampling parameters.
 ///
-/// `do_sample` and length limits of that file are not read: a request decides those.
+/// `do_sample` and length limits of that file are not read: requests decide these.
 public struct GenerationConfig: Sendable, Equatable {
-    /// `nil` when the file has none; `config.json` decides then.
+    /// `nil` if the file has none; then those of `config.json` are used.
     public var endOfSequenceIDs: [Int32]?
     public var bosID: Int32?
     public var padID: Int32?
-    /// What a request that names no sampling parameter gets.
+    /// Default sampling parameters of requests.
     public var sampling = Sampling()
 
-    /// Defaults of sampling; where the file has none, those that change nothing.
+    /// Default sampling parameters; parameters that are not in the file have neutral values.
     public struct Sampling: Sendable, Equatable {
         /// In 0...2.
         public var temperature: Float = 1
@@ -26,7 +26,7 @@ public struct GenerationConfig: Sendable, Equatable {
         public var repetitionPenalty: Float = 1
     }
 
-    /// A model folder without the file: everything off, temperature 1.
+    /// For a model folder without the file: all truncations off, temperature 1.
     public init() {}
 
     /// - Throws: `ModelConfigError.invalid` for a value outside its range.
@@ -48,7 +48,7 @@ public struct GenerationConfig: Sendable, Equatable {
             })
     }
 
-    /// Reads `generation_config.json` of the model folder `directory`, which need not have one.
+    /// Reads `generation_config.json` of the model folder `directory`; the file is optional.
     public init(directory: URL) throws(ModelConfigError) {
         guard let json = try ConfigReader.load("generation_config.json", in: directory) else {
             self.init()
@@ -57,12 +57,12 @@ public struct GenerationConfig: Sendable, Equatable {
         try self.init(parsing: json)
     }
 
-    /// The ids that end a sequence: those of this file, else those of `config`.
+    /// The ids that end a sequence: those of this file, otherwise those of `config`.
     public func endOfSequenceIDs(of config: ModelConfig) -> [Int32] {
         endOfSequenceIDs ?? config.endOfSequenceIDs
     }
 
-    /// Refuses special ids that no row of the embeddings belongs to: a model can neither be given nor generate them.
+    /// Refuses special ids that have no row in the embeddings: a model can neither receive nor generate them.
     ///
     /// - Throws: `ModelConfigError.invalid`, which names the key.
     public func checkIDs(of config: ModelConfig) throws(ModelConfigError) {

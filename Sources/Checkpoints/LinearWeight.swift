@@ -1,6 +1,6 @@
-/// A weight matrix (rows, columns) = (out, in) in row-major order as a checkpoint stores it, not yet packed for kernels.
+/// A weight matrix (rows, columns) = (out, in) in row-major order as stored in a checkpoint, not yet packed for kernels.
 ///
-/// The bytes belong to `owner` (a mapped file, or a buffer of a quantisation made at load).
+/// The bytes belong to `owner` (a mapped file, or a buffer that was quantized while loading).
 public struct LinearWeight {
     public enum Format {
         case float32
@@ -27,7 +27,7 @@ public struct LinearWeight {
 
 /// Scales of an FP8 matrix: element (r, c) takes `values[(r / blockRows) * gridColumns + c / blockColumns]`.
 ///
-/// One scale for a tensor has the matrix's own size as its block; one a row has a block of (1, columns).
+/// A scale per tensor has a block of the matrix's own size; a scale per row has a block of (1, columns).
 public struct ScaleGrid: Equatable {
     public var blockRows: Int
     public var blockColumns: Int

@@ -25,11 +25,11 @@ public final class MappedFile {
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }
 
-    /// Takes the pages of `range`, a part of `bytes`, out of this process's memory; the next read brings them back.
+    /// Releases the pages of `range`, a part of `bytes`, from this process's memory; the next read loads them again.
     func release(_ range: UnsafeRawBufferPointer) {
         guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
-        // Outwards, to what the system maps around a page that is read (64 KB): a neighbour's page costs another fault at
-        // most, and what is left of each of many small tensors would add up to a tenth of the file.
+        // Extended to the 64 KB around a page that the system maps on a read: releasing a neighbor's page costs at most another
+        // page fault, while the remainders of many small tensors would add up to a tenth of the file.
         let page = max(Int(getpagesize()), 1 << 16)
         let first = (start - base) / page * page
         let end = min((start - base + range.count + page - 1) / page * page, bytes.count)

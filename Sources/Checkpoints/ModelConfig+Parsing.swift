@@ -58,8 +58,7 @@ extension ModelConfig {
         unknownKeys = try ConfigKeys.check(reader, of: self) + RoPEConfig.checkKeys(reader)
     }
 
-    /// Each size is within its bound, but all of them together could still take memory without end before the weights are
-    /// looked at.
+    /// Each size is within its bound, but together they could still require excessive memory before the weights are read.
     private func checkTotals() throws(ModelConfigError) {
         let tensors = tensorCount
         guard tensors <= Bound.tensors else {
@@ -89,7 +88,7 @@ extension ModelConfig {
     }
 
     /// Upper bounds, far above any real model: no product of sizes overflows, and the list of tensors stays small (262,144
-    /// tensors are some 40 MB; the largest released model has 42,000 and 4e11 parameters).
+    /// tensors take about 40 MB; the largest released model has 42,000 tensors and 4e11 parameters).
     private enum Bound {
         static let tensors = 1 << 18
         static let parameters = 1 << 43

@@ -1,6 +1,6 @@
-/// The shape of an AFMoE model, as `config.json` gives it.
+/// The shape of an AFMoE model, from `config.json`.
 ///
-/// Parsed by `ModelConfig(parsing:)`; every number here is checked, so the model code needs no checks of its own.
+/// Created by `ModelConfig(parsing:)`, which checks every number, so the model code needs no checks.
 public struct ModelConfig: Sendable, Equatable {
     public enum LayerType: Sendable, Equatable {
         /// Local attention: RoPE, and only the last `slidingWindow` keys, the query's own included.
@@ -19,9 +19,9 @@ public struct ModelConfig: Sendable, Equatable {
     public var intermediateSize: Int
     /// Width of one routed expert; the shared expert is `sharedExperts` times as wide.
     public var expertIntermediateSize: Int
-    /// One entry a layer.
+    /// One entry per layer.
     public var layerTypes: [LayerType]
-    /// The first layers, which have a dense MLP.
+    /// The number of first layers, which have a dense MLP.
     public var denseLayers: Int
     public var attentionHeads: Int
     public var keyValueHeads: Int
@@ -32,7 +32,7 @@ public struct ModelConfig: Sendable, Equatable {
     public var scoreFunction: ScoreFunction
     public var normalizesRoutes: Bool
     public var routeScale: Float
-    /// Experts are split into so many consecutive groups, of which `topGroups` are kept; 1 and 1: no groups.
+    /// The number of equal consecutive groups of experts, of which `topGroups` are kept; 1 and 1 means no groups.
     public var expertGroups: Int
     public var topGroups: Int
     public var slidingWindow: Int
@@ -42,10 +42,10 @@ public struct ModelConfig: Sendable, Equatable {
     /// Multiply embeddings by sqrt(hiddenSize).
     public var scalesEmbeddings: Bool
     public var tiesEmbeddings: Bool
-    /// From config.json; `generation_config.json` wins where it has them.
+    /// From config.json; ids in `generation_config.json` take precedence.
     public var endOfSequenceIDs: [Int32]
     public var bosID: Int32?
-    /// Members of config.json that are not known to this server, and so have no effect, in the file's order.
+    /// Members of config.json that this server does not know, and that have no effect, in the file's order.
     public var unknownKeys: [String] = []
 
     public var layers: Int { layerTypes.count }

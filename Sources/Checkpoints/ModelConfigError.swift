@@ -1,4 +1,4 @@
-/// Why a model folder's configuration cannot be used; each case names the key, what it says, and what would do.
+/// Why a model folder's configuration cannot be used; each case names the key, its value, and the supported values.
 public enum ModelConfigError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file is missing, or is not a JSON object.
     case unreadable(file: String, reason: String)

@@ -1,9 +1,9 @@
 import Foundation
 
-/// Bytes of this object's own, aligned for vector loads, given back to the system with it.
+/// A buffer aligned for vector loads; it is unmapped when this object is deallocated.
 ///
-/// Mapped instead of taken from the heap: they live for a moment among packed matrices that stay, and the heap would keep
-/// the holes.
+/// Mapped instead of allocated on the heap: the buffers are freed soon, between packed matrices that stay, and would leave
+/// holes in the heap.
 package final class OwnedBytes {
     package let bytes: UnsafeMutableRawBufferPointer
 

@@ -1,7 +1,7 @@
 import JSON
 
 extension QuantizationConfig {
-    /// `quantization_config` of a checkpoint whose linear layers `WeightQuantizer` made, in the spelling of
+    /// The `quantization_config` of a checkpoint whose linear layers `WeightQuantizer` quantized, in the form of
     /// compressed-tensors.
     ///
     /// - Parameter quantizesLMHead: whether the LM head is one of them.

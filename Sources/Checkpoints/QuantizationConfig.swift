@@ -1,16 +1,16 @@
 import Foundation
 import JSON
 
-/// How the FP8 weights of a checkpoint are scaled, as `quantization_config` of `config.json` says.
+/// How the FP8 weights of a checkpoint are scaled, from `quantization_config` of `config.json`.
 ///
-/// Read are compressed-tensors' `float-quantized` and the `fp8` method of DeepSeek, both E4M3; which matrices are
-/// quantised is not decided here but by each tensor's own type. Quantised activations are an option of execution that
-/// is not taken: weights alone are FP8.
+/// Supported formats are `float-quantized` of compressed-tensors and the `fp8` method of DeepSeek, both E4M3. The type of each
+/// tensor decides whether it is quantized, not this configuration. Quantized activations are an option at run time that this
+/// server does not use: only weights are FP8.
 public struct QuantizationConfig: Sendable, Equatable {
     /// The part of a weight that shares one scale.
     public enum Granularity: Sendable, Equatable {
         case tensor
-        /// One scale a row, which is one output channel.
+        /// One scale per row, which is one output channel.
         case channel
         case block(rows: Int, columns: Int)
     }
@@ -21,7 +21,7 @@ public struct QuantizationConfig: Sendable, Equatable {
         self.granularity = granularity
     }
 
-    /// Reads a whole `config.json`; `nil` when its weights are not quantised.
+    /// Reads a whole `config.json`; `nil` if its weights are not quantized.
     ///
     /// - Throws: `ModelConfigError.unsupportedQuantization` with the format's name.
     public init?(parsing json: JSONValue) throws(ModelConfigError) {
@@ -33,7 +33,7 @@ public struct QuantizationConfig: Sendable, Equatable {
         }
     }
 
-    /// Reads `config.json` of the model folder `directory`; `nil` when its weights are not quantised.
+    /// Reads `config.json` of the model folder `directory`; `nil` if its weights are not quantized.
     public init?(directory: URL) throws(ModelConfigError) {
         guard let json = try ConfigReader.load("config.json", in: directory) else { return nil }
         try self.init(parsing: json)
@@ -66,7 +66,7 @@ public struct QuantizationConfig: Sendable, Equatable {
         return first
     }
 
-    /// Sparse storage and rotations change what the stored numbers mean.
+    /// Sparse storage and rotations change the meaning of the stored numbers.
     private static func checkExtensions(_ reader: ConfigReader) throws(ModelConfigError) {
         if let sparsity = try reader.object("sparsity_config")?.string("format"), sparsity != "dense" {
             throw refusal("compressed-tensors \(sparsity)")

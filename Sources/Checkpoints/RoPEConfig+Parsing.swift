@@ -19,10 +19,11 @@ extension RoPEConfig {
         "truncate", "attention_factor", "mscale", "mscale_all_dim", "finetuned",
     ]
 
-    /// Checks the members that say something else of positions than this server computes.
+    /// Checks the members that specify other positions than this server computes.
     ///
-    /// - Returns: the names that nobody knows.
-    /// - Throws: `ModelConfigError.unsupported` for angles of their own for each layer type, or for a part of the head.
+    /// - Returns: the unknown names.
+    /// - Throws: `ModelConfigError.unsupported` for different angles per layer type, or for rotation of only a part of the
+    ///   head.
     static func checkKeys(_ config: ConfigReader) throws(ModelConfigError) -> [String] {
         var unknown: [String] = []
         for key in ["rope_scaling", "rope_parameters"] {
@@ -73,7 +74,7 @@ extension RoPEConfig {
         return factor
     }
 
-    /// What cos and sin are multiplied by: given, or the ratio of the two `mscale`s, or 0.1 ln(factor) + 1.
+    /// The factor of cos and sin: given, or the ratio of the two `mscale`s, or 0.1 ln(factor) + 1.
     private static func parseAttentionFactor(
         _ reader: ConfigReader, factor: Double
     ) throws(ModelConfigError) -> Double {

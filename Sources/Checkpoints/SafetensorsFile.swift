@@ -14,7 +14,7 @@ public struct SafetensorsFile {
     public let tensors: [String: StoredTensor]
     public let headerBytes: Int
 
-    /// - Throws: `CheckpointError.unreadable`, or `.malformed` naming the tensor at fault.
+    /// - Throws: `CheckpointError.unreadable`, or `.malformed` with the name of the invalid tensor.
     public init(_ url: URL) throws(CheckpointError) {
         let file = try MappedFile(url)
         let header = try SafetensorsHeader(parsing: file.bytes, path: url.path)

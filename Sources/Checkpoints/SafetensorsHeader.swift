@@ -1,6 +1,6 @@
 import JSON
 
-/// Element types of safetensors, by the names of its header.
+/// Element types of safetensors; the raw values are the names in the header.
 public enum TensorType: String, Sendable {
     case float64 = "F64"
     case float32 = "F32"
@@ -30,8 +30,8 @@ public enum TensorType: String, Sendable {
     }
 }
 
-/// The header of a safetensors file: 8 bytes of little-endian length, then JSON; the tensors' bytes follow it. Every entry is
-/// checked against the file's length, and against the others.
+/// The header of a safetensors file: 8 bytes of little-endian length, then JSON, then the tensors' bytes. Every entry is
+/// checked against the file's length and against the other entries.
 public struct SafetensorsHeader {
     public struct Entry {
         public var type: TensorType
@@ -40,8 +40,8 @@ public struct SafetensorsHeader {
         public var range: Range<Int>
     }
 
-    /// Of one header, and of those of all shards together. The largest released model has 12 MB of them; as JSON values they
-    /// take some eight times as much.
+    /// Maximum size of one header, and of the headers of all shards together. The largest released model has 12 MB; as JSON
+    /// values they take about eight times as much.
     static let maximumBytes = 32 << 20
 
     public let entries: [String: Entry]
@@ -50,8 +50,8 @@ public struct SafetensorsHeader {
 
     /// - Parameters:
     ///   - file: the whole file.
-    ///   - path: what errors call it.
-    /// - Throws: `CheckpointError.malformed`, naming the tensor at fault.
+    ///   - path: the path in error messages.
+    /// - Throws: `CheckpointError.malformed`, with the name of the invalid tensor.
     public init(parsing file: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
         let headerBytes = try Self.range(in: file, path: path)
         bytes = headerBytes.count
@@ -98,7 +98,7 @@ public struct SafetensorsHeader {
         return 8..<8 + Int(length)
     }
 
-    /// One entry, with its place in the data; `malformed` makes the error that names it.
+    /// One entry, with its range in the data; `malformed` creates the error that names it.
     private static func parse(
         _ entry: JSONValue, dataBytes: Int, malformed: (String) -> CheckpointError
     ) throws(CheckpointError) -> Entry {

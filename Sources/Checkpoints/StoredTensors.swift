@@ -1,4 +1,4 @@
-// Gathers the tensors of a model folder, whether it has one safetensors file or many.
+// Collects the tensors of a model folder from one safetensors file or several.
 import Basics
 import Foundation
 import JSON
@@ -7,16 +7,16 @@ import JSON
 public struct StoredTensors {
     public static let singleName = "model.safetensors"
     public static let indexName = "model.safetensors.index.json"
-    /// Bytes of the largest index that is read; the largest released model has 5 MB of them.
+    /// Maximum size of an index in bytes; that of the largest released model has 5 MB.
     private static let largestIndex = 32 << 20
-    /// The most files that an index may name.
+    /// Maximum number of files in an index.
     private static let mostShards = 1 << 12
 
     public private(set) var tensors: [String: StoredTensor] = [:]
-    /// Tensors that the index promises in a file that does not have them, with that file.
+    /// Tensors that the index places in a file that does not contain them, with that file.
     public private(set) var misplaced: [String: String] = [:]
 
-    /// - Throws: `CheckpointError.unreadable` naming the file that is missing, or `.malformed`.
+    /// - Throws: `CheckpointError.unreadable` with the name of the missing file, or `.malformed`.
     public init(directory: URL) throws(CheckpointError) {
         let single = directory.appending(path: Self.singleName)
         let index = directory.appending(path: Self.indexName)
@@ -43,8 +43,8 @@ public struct StoredTensors {
             guard RegularFile.exists(url.path) else {
                 throw .unreadable(file: url.path, reason: "\(Self.indexName) names it, but it is missing")
             }
-            // A tensor that two shards have belongs to the one that the index names; one that the index forgot is
-            // kept too, to be judged like the others.
+            // If two shards have a tensor, the one that the index names is used. A tensor that is missing from the index is
+            // kept too, and checked like the others.
             let file = try SafetensorsFile(url)
             headerBytes += file.headerBytes
             guard headerBytes <= SafetensorsHeader.maximumBytes else {
@@ -75,7 +75,7 @@ public struct StoredTensors {
         }
         var homes: [String: String] = [:]
         for (name, file) in map {
-            // Shards lie beside the index; a path could lead anywhere.
+            // Shards must be in the same folder as the index; a path could point anywhere.
             guard let file = file.string, !file.isEmpty, !file.utf8.contains(UInt8(ascii: "/")) else {
                 throw .malformed(file: url.path, tensor: name, reason: "its file is not a plain file name")
             }

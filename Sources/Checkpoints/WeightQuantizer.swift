@@ -1,14 +1,14 @@
-/// Turns a matrix of floating point numbers into FP8 with one scale a block, as released FP8 checkpoints have it.
+/// Converts a matrix of floating point numbers to FP8 with one scale per block, like released FP8 checkpoints.
 public enum WeightQuantizer {
     /// Rows and columns of a block.
     public static let blockSize = 128
 
-    /// `weight` as E4M3 codes under scales of (128, 128) blocks, each its block's largest magnitude / 448; an FP8
-    /// matrix is returned as it is.
+    /// `weight` as E4M3 codes with a scale for each block of (128, 128), the block's largest magnitude / 448; an FP8 matrix is
+    /// returned unchanged.
     ///
-    /// What is not finite becomes NaN, so that it shows in the logits instead of passing for a number.
+    /// Elements that are not finite become NaN, so that they show in the logits.
     ///
-    /// - Parameter pool: threads among which the blocks are divided; `nil`: the caller's alone.
+    /// - Parameter pool: threads among which the blocks are divided; `nil`: only the calling thread.
     static func quantize(_ weight: LinearWeight, pool: (any ParallelExecutor)? = nil) -> LinearWeight {
         switch weight.format {
         case .float8: weight
@@ -67,7 +67,7 @@ public enum WeightQuantizer {
                 if magnitude > largest && magnitude.isFinite { largest = magnitude }
             }
         }
-        // A block of zeros needs some scale; a subnormal one would lose bits of its own.
+        // A block of zeros needs some scale; a subnormal scale would lose bits itself.
         let scale = largest == 0 ? 1 : max(largest / Float8.largest, .leastNormalMagnitude)
         for row in rowRange {
             for index in row * columns + columnRange.lowerBound..<row * columns + columnRange.upperBound {

@@ -1,20 +1,20 @@
 import Scheduling
 
-/// A prompt that the engine has checked and hashed, once for all choices that come with it: what a choice costs on its admission
-/// does not grow with the prompt.
+/// A prompt that the engine has checked and hashed, once for all its choices, so that the cost of admitting another choice does
+/// not grow with the prompt.
 struct AdmittedPrompt {
     private let ids: [Int32]
     private let cacheSalt: [UInt8]
-    /// As the scheduler knows it.
+    /// The prompt in the form that the scheduler uses.
     let shared: SharedPrompt
-    /// Its ids, each once; `nil` before somebody asked.
+    /// Its distinct ids; `nil` until they are needed.
     private var distinct: Set<Int32>?
 
-    /// - Throws: an empty prompt, or an id that the model does not have.
+    /// - Throws: if the prompt is empty or has an id that the model does not have.
     init(_ request: GenerationRequest, _ scheduler: Scheduler, vocabularySize: Int) throws(RequestError) {
         let known = Int32(0)..<Int32(vocabularySize)
         guard !request.promptIDs.isEmpty else { throw .empty }
-        // A tokenizer may know more tokens than the model has rows.
+        // A tokenizer may have more tokens than the model has rows.
         if let id = request.promptIDs.first(where: { !known.contains($0) }) {
             throw .unknownToken(id, vocabularySize: vocabularySize)
         }
@@ -22,12 +22,12 @@ struct AdmittedPrompt {
         shared = scheduler.share(ids, cacheSalt: cacheSalt)
     }
 
-    /// Whether `request` begins with it. O(1) for choices of one request, whose ids are one array.
+    /// Whether this is the prompt of `request`. O(1) for choices of one request, whose ids are one array.
     func isPrompt(of request: GenerationRequest) -> Bool {
         ids == request.promptIDs && cacheSalt == request.cacheSalt
     }
 
-    /// What sampling for `request` needs of it.
+    /// The token counts that sampling for `request` needs.
     mutating func counts(for request: GenerationRequest) -> TokenCounts {
         guard request.sampling.hasPenalties else { return TokenCounts(for: request.sampling, prompt: []) }
         let distinct = self.distinct ?? Set(ids)

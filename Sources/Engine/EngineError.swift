@@ -1,7 +1,7 @@
 import Grammars
 import Scheduling
 
-/// Why the engine could not be made ready.
+/// Why the engine could not start.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
     /// The KV pool is too small for one sequence.
     case memory(neededBytes: Int, availableBytes: Int, modelLength: Int)
@@ -9,13 +9,13 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case weights(neededBytes: Int, availableBytes: Int)
     /// The buffers of the largest step do not fit the machine.
     case activations(neededBytes: Int, availableBytes: Int)
-    /// The system refuses the memory of the KV pool.
+    /// The system does not provide the memory of the KV pool.
     case allocation(bytes: Int, reason: String)
-    /// The system refuses threads that compute.
+    /// The system refuses to create compute threads.
     case threads(started: Int, asked: Int)
-    /// The model's folder is none, or is incomplete.
+    /// The model's path is not a model folder, or the folder is incomplete.
     case model(String)
-    /// An option asks for what does not exist yet.
+    /// An option that this machine or build does not support.
     case unsupported(String)
 
     public var description: String {
@@ -44,11 +44,11 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why a request that reached the engine cannot be run.
+/// Why the engine cannot run a request.
 enum RequestError: Error, CustomStringConvertible {
-    /// It has no prompt, or asks for no token.
+    /// It has no prompt, or requests no tokens.
     case empty
-    /// The prompt has an id that is not of the model's vocabulary.
+    /// The prompt has an id that is not in the model's vocabulary.
     case unknownToken(Int32, vocabularySize: Int)
     case notAdmitted(AdmissionError)
     /// Its grammar exceeds a bound before the first token.

@@ -4,12 +4,12 @@ import Foundation
 import Logging
 import Scheduling
 
-/// Brings a model folder into memory, on the engine thread.
+/// Loads a model folder into memory, on the engine thread.
 package struct EngineLoader {
-    /// Everything the engine thread works with. Made and used on that thread only.
+    /// All objects of the engine thread. Created and used on that thread only.
     package struct Loaded {
         package var transformer: Transformer
-        /// What the transformer writes keys and values to.
+        /// The storage to which the transformer writes keys and values.
         package var storage: KVStorage
         package var pool: WorkerPool
         package var kernels: KernelTable
@@ -21,7 +21,7 @@ package struct EngineLoader {
 
     package let options: EngineOptions
     package let logger: Logger
-    /// Called with the share of the work that is done, in 0...1.
+    /// Called with the completed fraction of the work, in 0...1.
     package let progress: @Sendable (Double) -> Void
 
     package init(options: EngineOptions, logger: Logger, progress: @escaping @Sendable (Double) -> Void) {
@@ -30,7 +30,7 @@ package struct EngineLoader {
         self.progress = progress
     }
 
-    /// - Throws: `EngineError`, or the error of the layer that refused the folder.
+    /// - Throws: `EngineError`, or the error of the layer that rejected the folder.
     package func load() throws -> Loaded {
         let kernels = try chooseKernels()
         let clock = ContinuousClock()
@@ -50,7 +50,7 @@ package struct EngineLoader {
         let checkpoint = try Checkpoint(
             directory: options.modelDirectory, config: config, quantization: quantization,
             quantizesToFloat8: options.quantization == .fp8)
-        // Before a page of them is read: without it the system would end the process in the middle of loading.
+        // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
         let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
         guard packedBytes <= freeBytes else {
             throw EngineError.weights(neededBytes: packedBytes, availableBytes: freeBytes)
@@ -89,14 +89,14 @@ package struct EngineLoader {
             loadedModel: served)
     }
 
-    /// Bytes that are read to measure bandwidth: as many as a step reads, since what a small model's steps reach is what the
-    /// caches give; 16 MiB at least, so that every thread has a part, and 256 MiB at most.
+    /// Bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from the
+    /// caches; at least 16 MiB, so that every thread has a part, and at most 256 MiB.
     static func probedBytes(weights: Int) -> Int { min(max(weights, 16 << 20), 256 << 20) }
 
-    /// Takes a third of a second, and `probedBytes` of memory for as long.
+    /// Takes a third of a second, and `probedBytes` of memory during that time.
     private static func readBandwidth(_ pool: WorkerPool, weights: Int) -> Double? {
         #if DEBUG
-            // Unoptimised, the loop is slower than the memory.
+            // Without optimization, the loop is slower than the memory.
             nil
         #else
             RooflineProbe(pool: pool, isQuick: false, bytes: probedBytes(weights: weights)).readBandwidth() * 1e9
@@ -120,7 +120,7 @@ package struct EngineLoader {
         return set.table(options.compute)
     }
 
-    /// What does not keep the model from working, but its owner should know.
+    /// Logs problems that the owner of the model should know, but that do not prevent it from working.
     private func warn(of config: ModelConfig, _ generation: GenerationConfig) {
         if generation.endOfSequenceIDs(of: config).isEmpty {
             logger.warning(

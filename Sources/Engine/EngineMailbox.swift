@@ -2,18 +2,18 @@ import Dispatch
 import Scheduling
 import Synchronization
 
-/// The way in: what the server wants of the engine thread since the thread last looked.
+/// Commands from the server to the engine thread since the thread's last look.
 ///
-/// Bounded: submissions by `capacity`, aborts because an id is held once and ids come from submissions.
+/// Bounded: submissions by `capacity`; aborts because ids are distinct and come from submissions.
 final class EngineMailbox: Sendable {
     struct Content {
         var submitted: [GenerationRequest] = []
         var aborted: Set<SequenceID> = []
         var stops = false
-        /// Whether there is news of masks.
+        /// Whether mask workers have new answers.
         var hasAnswers = false
 
-        /// Whether nobody wants anything.
+        /// Whether there are no commands.
         var isEmpty: Bool { submitted.isEmpty && aborted.isEmpty && !stops }
     }
 
@@ -22,12 +22,12 @@ final class EngineMailbox: Sendable {
     private let arrival = DispatchSemaphore(value: 0)
     private let capacity: Int
 
-    /// - Parameter capacity: submitted sequences that may lie here.
+    /// - Parameter capacity: the maximum number of submitted sequences in the mailbox.
     init(capacity: Int) {
         self.capacity = capacity
     }
 
-    /// Returns false, and takes nothing, when the submissions would exceed the capacity or the engine is stopping.
+    /// Returns false, and accepts nothing, if the submissions would exceed the capacity or the engine is stopping.
     func submit(_ requests: [GenerationRequest]) -> Bool {
         put { content in
             guard !content.stops, content.submitted.count + requests.count <= capacity else { return false }
@@ -43,7 +43,7 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Closes the mailbox: it takes no submission any more.
+    /// Closes the mailbox: it accepts no more submissions.
     func stop() {
         _ = put { content in
             content.stops = true
@@ -51,7 +51,7 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Wakes the engine for what the mask workers have found.
+    /// Wakes the engine because the mask workers have answers.
     func announceAnswers() {
         _ = put { content in
             content.hasAnswers = true
@@ -59,18 +59,18 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Empties the mailbox; where it is empty and `waits` is true, sleeps until something arrives.
+    /// Empties the mailbox; if it is empty and `waits` is true, sleeps until something arrives.
     ///
-    /// - Parameter deadline: when it returns in any case; `nil`: never.
+    /// - Parameter deadline: the latest time to return; `nil`: none.
     func take(waits: Bool, until deadline: ContinuousClock.Instant? = nil) -> Content {
         while true {
             let taken = content.withLock { content in
                 let taken = content
-                // Closed for good: what came in after the last look would never be answered.
+                // The mailbox stays closed: a submission after the last look would never be answered.
                 content = Content(stops: taken.stops)
                 return taken
             }
-            // A signal left over from an earlier arrival only makes this loop turn once more.
+            // A signal left over from an earlier arrival only causes one more iteration of this loop.
             guard taken.isEmpty, !taken.hasAnswers, waits else { return taken }
             guard let deadline else {
                 arrival.wait()
@@ -78,7 +78,7 @@ final class EngineMailbox: Sendable {
             }
             let left = deadline - .now
             guard left > .zero else { return taken }
-            // A minute at most: this clock goes on while the machine sleeps, the semaphore's does not.
+            // At most a minute: this clock advances while the machine sleeps, the semaphore's does not.
             let nanoseconds = Int(min(left, .seconds(60)) / .nanoseconds(1))
             _ = arrival.wait(timeout: .now() + .nanoseconds(nanoseconds))
         }

@@ -1,21 +1,21 @@
 import Foundation
 import Scheduling
 
-/// What the engine is told at start.
+/// Options of the engine, fixed at start.
 public struct EngineOptions: Sendable {
     /// How matrix products are computed.
     public enum Compute: String, Sendable, CaseIterable {
-        /// Activations to 16 bits of precision or more: the mode the reference results are held to.
+        /// Activations have at least 16 bits of precision: the mode that is compared with the reference results.
         case exact
-        /// Activations rounded to bfloat16 in products, where the CPU multiplies bfloat16; elsewhere as `exact`.
+        /// Activations are rounded to bfloat16 in products if the CPU multiplies bfloat16; otherwise the same as `exact`.
         case fast
-        /// Products by OpenBLAS over weights widened to float32: a yardstick. Results depend on what else runs.
+        /// Products by OpenBLAS over weights converted to float32, for comparison. Results depend on the batch.
         case blas
     }
 
-    /// To what weights are quantized while they are loaded.
+    /// Quantization of weights while they are loaded.
     public enum Quantization: String, Sendable, CaseIterable {
-        /// As the checkpoint stores them.
+        /// The format of the checkpoint.
         case auto
         /// Linear layers and the head in E4M3FN, with a scale for each block of 128 by 128.
         case fp8
@@ -23,57 +23,58 @@ public struct EngineOptions: Sendable {
 
     /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json.
     public var modelDirectory: URL
-    /// Threads that compute, the engine thread among them; `nil`: as many as this process may use CPUs.
+    /// Compute threads, including the engine thread; `nil`: the number of CPUs that this process may use.
     public var threads: Int?
-    /// Prompt and completion tokens of one sequence; `nil`: the model's length as far as memory allows.
+    /// Maximum prompt and completion tokens of one sequence; `nil`: the model's maximum, reduced to what memory allows.
     public var maxModelLength: Int?
-    /// Sequences that run at the same time.
+    /// Maximum sequences that run at the same time.
     public var maxSequences = 64
-    /// Tokens that one step computes.
+    /// Maximum tokens of one step.
     public var maxBatchedTokens = 512
-    /// How long a step may take in which somebody decodes, as far as can be told before.
+    /// How much time prefills get in a step with decoding sequences.
     public var prefillPolicy = PrefillPolicy.balanced
-    /// Sequences that wait for a place among the running.
+    /// Maximum sequences that wait to run.
     public var maxQueuedSequences = 256
-    /// Bytes of the KV pool; `nil`: what the running sequences can use, within the memory that is free after loading.
+    /// Bytes of the KV pool; `nil`: as many as the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
-    /// How keys and values are stored; `nil`: bfloat16 in fast mode, else float32.
+    /// Format of keys and values; `nil`: bfloat16 in fast mode, otherwise float32.
     public var kvCacheType: KVDataType?
-    /// Whether keys and values outlive their sequences, so that a prompt with the same beginning need not compute it again.
+    /// Whether keys and values stay cached after their sequences end, so that a prompt with the same beginning can reuse them.
     public var cachesPrefixes = true
-    /// Draft tokens of a sequence that one step verifies (see ``NGramDrafter``); `nil`: no speculative decoding.
+    /// Maximum draft tokens of a sequence per step (see ``NGramDrafter``); `nil`: no speculative decoding.
     public var speculativeTokens: Int?
     public var compute = Compute.fast
     /// The instruction set to compute with; `nil`: the fastest that the CPU has.
     public var kernels: KernelSet?
     public var quantization = Quantization.auto
-    /// Pins each thread to a CPU and lets idle threads spin for a moment. Off for tests, which share the machine.
+    /// Pins each thread to a CPU and lets idle threads spin briefly. Off in tests, which share the machine.
     public var pinsThreads = true
-    /// Measures at start how fast memory is read, to tell what share of that steps reach.
+    /// Measures the memory bandwidth at start, to report the share of it that steps use.
     public var measuresBandwidth = false
 
-    /// Runs slices of what grammars let come next; tests make it slow. `nil`: as it is.
+    /// Runs slices of mask computations; tests replace it with a slow one. `nil`: the default.
     var maskRunner: MaskWorkers.Runner?
 
-    /// Threads that this process may run at once: the CPUs of its affinity mask, within its control group's quota. At least 1.
+    /// The number of threads that this process may run at once: the CPUs of its affinity mask, within its control group's
+    /// quota. At least 1.
     public static var availableThreads: Int { WorkerPool.defaultThreadCount() }
 
-    /// Lowers `threads` to `available`: threads beyond the CPUs wait for each other in every parallel region.
+    /// Lowers `threads` to `available`: if there are more threads than CPUs, they wait for each other in every parallel region.
     ///
-    /// - Returns: the number that was asked for, where it was lowered.
+    /// - Returns: the requested number, if it was lowered.
     public mutating func limitThreads(to available: Int = Self.availableThreads) -> Int? {
         guard let asked = threads, asked > available else { return nil }
         threads = available
         return asked
     }
 
-    /// The type of keys and values that these options come to.
+    /// The format of keys and values that results from these options.
     public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
 
-    /// Draft tokens that one step verifies: with more than a few sequences a step has no bandwidth to spare for them.
+    /// Maximum draft tokens of one step: with more than a few sequences, a step has no spare bandwidth for them.
     var maxDraftTokens: Int { speculativeTokens.map { max($0, 16) } ?? 0 }
 
-    /// Rows of a step whose logits are wanted at once.
+    /// Maximum rows of a step that need logits.
     var maxLogitRows: Int { maxSequences + maxDraftTokens }
 
     public init(modelDirectory: URL) {

@@ -1,10 +1,10 @@
 import Scheduling
 import Synchronization
 
-/// The way out: events that the server has not yet taken.
+/// Events from the engine thread that the server has not yet taken.
 ///
-/// Events of one sequence merge, so what lies here is bounded by the live sequences and their token limits, however slow
-/// the reader is; the engine thread never waits.
+/// Events of one sequence are merged, so the size is bounded by the live sequences and their token limits even if the reader is
+/// slow. The engine thread never waits.
 final class EngineOutbox: Sendable {
     private struct Content {
         var events: [TokenEvent] = []
@@ -16,7 +16,7 @@ final class EngineOutbox: Sendable {
     private let content = Mutex(Content())
     private let wake: @Sendable () -> Void
 
-    /// - Parameter wake: called once when there is something to take; not again before it was taken.
+    /// - Parameter wake: called once when there are events to take, and not again until they are taken.
     init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
     }

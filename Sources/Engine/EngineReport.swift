@@ -1,4 +1,4 @@
-/// What the engine thread has for the server, at most one event a sequence.
+/// Events of the engine thread for the server, at most one per sequence.
 public struct EngineReport: Sendable {
     public var events: [TokenEvent]
     public var statistics: EngineStatistics

@@ -7,34 +7,34 @@ public struct EngineStatistics: Sendable {
     public var steps: UInt64 = 0
     public var promptTokens: UInt64 = 0
     public var generationTokens: UInt64 = 0
-    /// What all steps have read.
+    /// What all steps have read from memory.
     public var traffic = MemoryTraffic()
-    /// What all steps have spent their time on.
+    /// The time of all steps by phase.
     public var phases = StepPhases()
     public var stepSizes = StepSizes()
-    /// What grammars have cost.
+    /// The cost of grammars.
     public var masks = MaskStatistics()
-    /// Bytes a second that recent steps have read of weights, keys and values; `nil` before the first step.
+    /// Bytes per second of weights, keys and values that recent steps have read; `nil` before the first step.
     public var readRate: Double?
 
     public init() {}
 }
 
-/// What working out the tokens that grammars let come next has cost, since the start.
+/// The cost of computing token masks of grammars, since the start.
 public struct MaskStatistics: Sendable, Equatable {
-    /// Masks that were worked out beside the engine thread, how long that took in all, and how many units of work it was.
+    /// Masks that were computed by the mask workers, their total time, and their units of work.
     public var computations: UInt64 = 0
     public var time = Duration.zero
     public var units: UInt64 = 0
-    /// Times that a sequence could not sample because its mask was not ready.
+    /// The number of times that a sequence could not sample because its mask was not ready.
     public var deferrals: UInt64 = 0
-    /// How long steps have waited for masks.
+    /// The time that steps have waited for masks.
     public var waits = Duration.zero
 
     public init() {}
 }
 
-/// How long the parts of steps took.
+/// Durations of the phases of steps.
 public struct StepPhases: Sendable, Equatable {
     /// Choosing what to compute.
     public var schedule = Duration.zero
@@ -42,6 +42,6 @@ public struct StepPhases: Sendable, Equatable {
     public var forward = Duration.zero
     /// Sampling, and the log-probabilities of prompts.
     public var sample = Duration.zero
-    /// Text, stops, and handing events over.
+    /// Detokenizing, matching stop strings, and posting events.
     public var report = Duration.zero
 }

@@ -1,17 +1,17 @@
 import Scheduling
 
-/// Sequences of which the prompt's hidden states are wanted, and no token.
+/// Sequences for which the prompt's hidden states are requested, and no tokens.
 extension EngineThread {
-    /// Whether nothing is sampled for a sequence, so that no logits are computed for it.
+    /// Whether no token is sampled for a sequence, so that its logits are not computed.
     func isEmbedding(_ id: SequenceID) -> Bool { sequences[id]?.hiddenStates != nil }
 
-    /// Adds the states of the tokens that a step has computed to the means that are wanted.
+    /// Adds the hidden states of the step's tokens to the means of their sequences.
     func addHiddenStates(_ scheduled: ScheduledBatch) {
         var firstRow = 0
         for entry in scheduled.sequences {
             defer { firstRow += entry.tokens.count }
             guard var states = sequences[entry.id]?.hiddenStates else { continue }
-            // Without a second reference to it, its sum changes in place.
+            // Removes the second reference, so that the sum is changed in place.
             sequences[entry.id]?.hiddenStates = nil
             let first = max(entry.tokens.lowerBound, states.tokens) - entry.tokens.lowerBound
             transformer.forEachFinalHidden(

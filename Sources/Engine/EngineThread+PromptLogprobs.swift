@@ -1,14 +1,14 @@
 import Scheduling
 
 extension EngineThread {
-    /// The rows of a step whose logits tell the log-probability of the next token of a prompt, where that is asked for.
+    /// The rows of a step whose logits give the log-probability of a prompt's next token, if those are requested.
     func promptRows(_ scheduled: ScheduledBatch) -> [PromptRow] {
         var rows: [PromptRow] = []
         var firstRow = 0
         for entry in scheduled.sequences {
             defer { firstRow += entry.tokens.count }
             guard let request = sequences[entry.id]?.request, let top = request.promptLogprobs else { continue }
-            // After a preemption the prompt is computed again, but told only once.
+            // After a preemption the prompt is computed again, but reported only once.
             let known = sequences[entry.id]?.promptLogprobs ?? 0
             for position in entry.tokens where position >= known && position + 1 < request.promptIDs.count {
                 rows.append(
@@ -21,8 +21,8 @@ extension EngineThread {
         return rows
     }
 
-    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as its
-    /// buffer holds.
+    /// Adds the log-probabilities of prompts to the step's events. The LM head runs for as many rows at a time as fit its
+    /// buffer.
     func reportPrompts(_ rows: [PromptRow], in events: inout [SequenceID: TokenEvent]) {
         let vocabularySize = model.config.vocabularySize
         for start in stride(from: 0, to: rows.count, by: transformer.maxLogitRows) {
@@ -51,7 +51,7 @@ extension EngineThread {
     }
 }
 
-/// A row of a step whose logits say how likely the token after it was.
+/// A row of a step whose logits give the log-probability of the token after it.
 struct PromptRow {
     var sequence: SequenceID
     var row: Int

@@ -1,8 +1,8 @@
 import Scheduling
 import Tokenizers
 
-/// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every
-/// sequence; made and used on one thread, and not Sendable so that the compiler keeps it there.
+/// The engine's loop: take commands, schedule, run the model, sample, report. Owns the scheduler, the cache and every sequence;
+/// created and used on one thread, and not Sendable, so that the compiler confines it to that thread.
 final class EngineThread {
     let transformer: Transformer
     private let tokenizer: Tokenizer?
@@ -11,7 +11,7 @@ final class EngineThread {
     private let outbox: EngineOutbox
     private let journal: StepJournal
     let clock = ContinuousClock()
-    /// What the scheduler's times count from.
+    /// The origin of the scheduler's times.
     private let start: ContinuousClock.Instant
     var scheduler: Scheduler
     private let sampler: BatchSampler
@@ -19,11 +19,11 @@ final class EngineThread {
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
-    /// Sequences that cannot sample before the workers have answered.
+    /// Sequences that cannot sample until the workers have answered.
     var deferred: Set<SequenceID> = []
-    /// Sequences of which the workers were asked something since their last token.
+    /// Sequences with a request to the workers since their last token.
     var asked: Set<SequenceID> = []
-    /// Whether nothing can be computed before the workers have answered.
+    /// Whether nothing can be computed until the workers have answered.
     private var isBlocked = false
     var totals = EngineStatistics()
     private var readRate = ReadRate()
@@ -47,7 +47,7 @@ final class EngineThread {
         sampler = BatchSampler(vocabularySize: loaded.loadedModel.config.vocabularySize, pool: pool)
     }
 
-    /// Runs until the mailbox says stop.
+    /// Runs until the mailbox requests a stop.
     func run() {
         outbox.post([], statistics())
         while true {
@@ -61,7 +61,7 @@ final class EngineThread {
             events += takeMasks()
             isBlocked = false
             if !commands.stops, !scheduler.isIdle { events += step() }
-            // Without an event a report still tells the statistics: blocks that an abort has freed.
+            // A report without events still has statistics, such as blocks that an abort has freed.
             if !events.isEmpty || !commands.isEmpty {
                 let begin = clock.now
                 outbox.post(events, statistics())
@@ -78,7 +78,7 @@ final class EngineThread {
             do throws(RequestError) {
                 try admit(request, &prompt)
             } catch {
-                // The server checks lengths and takes permits first, so this is its mistake, not the client's.
+                // The server checks lengths and takes permits first, so this is a server error.
                 var event = TokenEvent(sequence: request.id)
                 event.finish = .error(String(describing: error))
                 if case .grammarLimit(let limit) = error { event.finish = .grammarLimit(String(describing: limit)) }
@@ -88,7 +88,7 @@ final class EngineThread {
         return refused
     }
 
-    /// - Parameter last: the prompt of the request before, which is mostly another choice of the same.
+    /// - Parameter last: the prompt of the previous request, which is often another choice of the same prompt.
     private func admit(_ request: GenerationRequest, _ last: inout AdmittedPrompt?) throws(RequestError) {
         guard request.maxTokens >= 0 else { throw .empty }
         var prompt: AdmittedPrompt
@@ -136,7 +136,7 @@ final class EngineThread {
             events[id]?.preemptions = sequence?.preemptions ?? 0
         }
         for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
-        // The deadline may have been that of the last one.
+        // The deadline may have belonged to the last sequence.
         guard !scheduled.sequences.isEmpty else {
             isBlocked = !deferred.isEmpty
             return scheduled.expired.compactMap { events[$0] }
@@ -149,7 +149,7 @@ final class EngineThread {
             events[admitted.id] = event
             totals.promptTokens += UInt64(sequences[admitted.id]?.request.promptIDs.count ?? 0)
         }
-        // Masks behind drafts are worked out while the model runs.
+        // The masks after draft tokens are computed while the model runs.
         for entry in scheduled.sequences where entry.drafts > 0 { askForMasks(of: entry.id, drafts: entry.drafts) }
         let batch = forwardBatch(scheduled)
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
@@ -172,7 +172,7 @@ final class EngineThread {
                 (entry.tokens.upperBound, forwardEnd)
         }
         let due = dueRows(scheduled, late: late)
-        // A statement of its own: its copies of the sequences are gone before these change.
+        // A separate statement, so that its copies of the sequences are released before they change.
         let results = sampler.sample(due.map(samplingJob), logits)
         let sampleEnd = clock.now
         for (due, result) in zip(due, results) {
@@ -189,7 +189,7 @@ final class EngineThread {
         #if DEBUG
             scheduler.checkInvariants()
         #endif
-        // In a fixed order, those first that masks have ended though they were not in the step.
+        // In a fixed order, starting with sequences that ended in this step without being part of it.
         let known = scheduled.expired + scheduled.sequences.map(\.id)
         return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
@@ -204,14 +204,14 @@ final class EngineThread {
         return counts
     }
 
-    /// The sequences that sample now, each with the row of its last token.
+    /// The sequences that sample in this step, each with the row of its last token.
     private func dueRows(
         _ scheduled: ScheduledBatch, late: Set<SequenceID>
     ) -> [(entry: ScheduledSequence, row: Int)] {
         var due: [(entry: ScheduledSequence, row: Int)] = []
         var row = 0
         for entry in scheduled.sequences where entry.samples {
-            // A mask may have told that it has ended.
+            // A mask may have shown that it has ended.
             if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
             if !isEmbedding(entry.id) { row += 1 + entry.drafts }
         }
@@ -225,13 +225,13 @@ final class EngineThread {
         return BatchSampler.Job(sequence: sequence, row: row, drafts: entry.drafts)
     }
 
-    /// Takes what was sampled for a sequence; `nil`: it wants no tokens.
+    /// Processes the tokens sampled for a sequence; `nil`: it wants no tokens.
     private func append(
         _ result: Result<[SampledToken], SamplerError>?, to scheduled: ScheduledSequence, event: inout TokenEvent
     ) {
         let id = scheduled.id
         guard var sequence = sequences.removeValue(forKey: id) else { return }
-        // What was asked of drafts is of no use any more.
+        // Requests about draft tokens are obsolete.
         if asked.remove(id) != nil { maskWorkers.drop(id) }
         do throws(SamplerError) {
             if let sampled = try result?.get() {
@@ -262,18 +262,18 @@ final class EngineThread {
             event.finish = finish
         }
         sequence.learn(accepted: sampled.count - 1, of: drafts)
-        // The scheduler need not know the token that ends a sequence.
+        // The scheduler does not need the token that ends a sequence.
         if event.finish != nil { ids.removeLast() }
         if !ids.isEmpty { scheduler.appendTokens(ids, to: sequence.request.id) }
     }
 
-    /// Ends a sequence that has told why.
+    /// Ends a sequence whose finish reason is set.
     func finish(_ id: SequenceID, event: inout TokenEvent) {
         event.preemptions = remove(id)?.preemptions ?? 0
         scheduler.finish(id)
     }
 
-    /// Forgets a sequence, and what was asked of it.
+    /// Removes a sequence and its mask request.
     private func remove(_ id: SequenceID) -> GeneratingSequence? {
         let sequence = sequences.removeValue(forKey: id)
         deferred.remove(id)

@@ -1,22 +1,22 @@
 /// Why a sequence ended.
 public enum FinishReason: Sendable, Hashable {
-    /// It stopped by itself: an end-of-sequence id, a stop id or a stop string.
+    /// It ended with an end-of-sequence id, a stop id or a stop string.
     case stop(StopReason)
     /// It reached its token limit or the model's length.
     case length
     /// It was aborted.
     case abort
-    /// Its deadline passed, and it was aborted for that.
+    /// Its deadline passed, so it was aborted.
     case deadlineExceeded
-    /// Its own terms leave no token that may come next.
+    /// Its own constraints leave no token.
     case unsatisfiable
-    /// Its grammar exceeds a bound; the text says which, as what the grammar does: "uses more than ...".
+    /// Its grammar exceeds a bound, described by the text as a predicate: "uses more than ...".
     case grammarLimit(String)
-    /// The engine failed it; the text is for the log, not for the client.
+    /// The engine failed; the text is for the log, not for the client.
     case error(String)
 }
 
-/// What stopped a sequence that stopped by itself.
+/// What ended a sequence with the reason `stop`.
 public enum StopReason: Sendable, Hashable {
     case endOfSequence
     case token(Int32)

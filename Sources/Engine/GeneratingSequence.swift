@@ -1,27 +1,27 @@
 import Scheduling
 import Tokenizers
 
-/// One sequence's state on the engine thread: its tokens, its text, and when it stops. The only place that decides a
+/// The state of one sequence on the engine thread: its tokens, its text, and its stop conditions. The only place that decides a
 /// finish reason other than abort.
 struct GeneratingSequence {
     let request: GenerationRequest
     /// Prompt and generated ids. A preempted sequence is computed again from these.
     private(set) var tokens: SequenceTokens
-    /// For penalties and bad words; empty without them.
+    /// For penalties and bad words; empty if they are not used.
     private(set) var counts: TokenCounts
-    /// How often it had to give its blocks back.
+    /// The number of times it was preempted.
     var preemptions = 0
-    /// Prompt tokens after the first whose log-probabilities have been told.
+    /// Prompt tokens after the first whose log-probabilities have been reported.
     var promptLogprobs = 0
-    /// Where the prompt's hidden states are wanted, what there is of their mean.
+    /// The partial mean of the prompt's hidden states, if it is requested.
     var hiddenStates: HiddenStateMean?
-    /// Where in its grammar its text has come to, and would come to with its drafts.
+    /// The position in its grammar, and after each of its draft tokens.
     private(set) var grammar: GrammarChain?
-    /// What is left of the time to reason.
+    /// The remaining thinking budget.
     private(set) var thinking: ThinkingBudget?
     /// Draft tokens of the current step.
     private(set) var drafts: [Int32] = []
-    /// How many draft tokens to propose; adapted to how many were accepted.
+    /// The number of draft tokens to propose; adapted to the number of accepted ones.
     private var draftLength = 4
     private let endOfSequenceIDs: [Int32]
     private var detokenizer: IncrementalDetokenizer?
@@ -45,23 +45,23 @@ struct GeneratingSequence {
 
     var generatedTokens: Int { tokens.generated.count }
 
-    /// Ids that cannot be drawn before the minimum of tokens is reached.
+    /// Ids that cannot be sampled before the minimum number of tokens is reached.
     var stopIDs: [Int32] {
         Array(request.stop.tokenIDs) + (request.stop.ignoresEndOfSequence ? [] : endOfSequenceIDs)
     }
 
-    /// Whether it is not known yet what its grammar lets come next, or whether it ends.
+    /// Whether the next tokens, or the end, that its grammar allows are still being computed.
     var isPending: Bool { grammar?.isPending ?? false }
 
-    /// Whether it has all its tokens: while it is pending, only why it ends is open.
+    /// Whether it has all its tokens: while it is pending, only its finish reason is open.
     var hasAllTokens: Bool { generatedTokens >= request.maxTokens }
 
-    /// Takes what was worked out of its grammar; returns the text that this released and, where it ended the sequence, why.
+    /// Applies the computed steps of its grammar; returns the released text and, if the sequence ended, the finish reason.
     mutating func resolve(_ chain: GrammarChain) -> (text: String, finish: FinishReason?) {
         let wasPending = isPending
         grammar = chain
         guard wasPending, !isPending else { return ("", nil) }
-        // With all its tokens it needs no other, so a bound that the next one would exceed is none of its concern.
+        // With all its tokens it needs no further step, so a bound that the next step would exceed is ignored.
         if !hasAllTokens, let limit = grammar?.known.first?.limit {
             return ("", .grammarLimit(String(describing: limit)))
         }
@@ -71,21 +71,21 @@ struct GeneratingSequence {
         return end(&released, isComplete ? .stop(.endOfSequence) : .length)
     }
 
-    /// Sets the draft tokens that the current step verifies; returns whether its masks are not all known.
+    /// Sets the draft tokens that the current step verifies; returns whether some of its masks are unknown.
     mutating func verify(drafts count: Int) -> Bool {
         grammar?.restart(drafts: Array(drafts.prefix(count)))
         return grammar?.isIncomplete ?? false
     }
 
-    /// Takes a sampled token; returns the text that it released and, where it ended the sequence, why.
+    /// Appends a sampled token; returns the released text and, if the sequence ended, the finish reason.
     ///
-    /// Where the grammar is pending behind it, that may end the sequence too: see ``resolve(_:)``.
+    /// If the grammar is pending after the token, that may end the sequence later: see ``resolve(_:)``.
     mutating func append(_ id: Int32) -> (text: String, finish: FinishReason?) {
         tokens.append(id)
         if request.sampling.needsCounts { counts.append(id) }
         thinking?.append(id)
         grammar?.append(id)
-        // Where nothing can follow, it ends like a model that has said all.
+        // If no token can follow, it ends as if the model had generated an end-of-sequence id.
         let stop = stopReason(of: id)
         let matcher = grammar?.known.first
         let isComplete = stop == nil && matcher?.mustEnd == true
@@ -100,7 +100,7 @@ struct GeneratingSequence {
         return end(&released, stop.map { .stop($0) } ?? (isComplete ? .stop(.endOfSequence) : .length))
     }
 
-    /// The end: nothing is held back any longer, and what was held back may still complete a stop string.
+    /// Ends the sequence: text that was held back is released, and may still complete a stop string.
     private mutating func end(
         _ released: inout [UInt8], _ finish: FinishReason
     ) -> (text: String, finish: FinishReason?) {
@@ -109,7 +109,7 @@ struct GeneratingSequence {
         return (text(released), finish)
     }
 
-    /// Proposes draft tokens, at most `limit`; returns how many. None is proposed that cannot be sampled any more.
+    /// Proposes draft tokens, at most `limit`; returns their number. Tokens that cannot be sampled any more are not proposed.
     mutating func propose(limit: Int) -> Int {
         let wanted = min(draftLength, limit, request.maxTokens - generatedTokens - 1)
         drafts =
@@ -118,7 +118,7 @@ struct GeneratingSequence {
         return drafts.count
     }
 
-    /// Learns how many of `count` draft tokens were accepted: the next are twice as many, or half.
+    /// Adapts to the number of accepted draft tokens out of `count`: the next proposal is twice or half as long.
     mutating func learn(accepted: Int, of count: Int) {
         guard count > 0 else { return }
         if accepted == count { draftLength = min(draftLength * 2, 64) }
@@ -130,9 +130,9 @@ struct GeneratingSequence {
         return !request.stop.ignoresEndOfSequence && endOfSequenceIDs.contains(id) ? .endOfSequence : nil
     }
 
-    /// Passes `bytes` through the stop matcher; returns the stop string that they completed.
+    /// Passes `bytes` through the stop matcher; returns the stop string that they complete.
     private mutating func release(_ bytes: [UInt8], to released: inout [UInt8]) -> String? {
-        // Text of the tokens that must come anyway cannot stop the sequence.
+        // Text of the minimum number of tokens cannot stop the sequence.
         guard stopMatcher != nil, generatedTokens > request.sampling.minTokens else {
             released += bytes
             return nil

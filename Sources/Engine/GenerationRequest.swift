@@ -4,42 +4,42 @@ import Scheduling
 /// One sequence to generate: one choice of one prompt of one request.
 public struct GenerationRequest: Sendable {
     public var id: SequenceID
-    /// At least one id, each below the vocabulary size; with `maxTokens` it fits the model's length. A sequence that
-    /// breaks this ends with an error.
+    /// At least one id, each below the vocabulary size; with `maxTokens` it must fit the model's maximum length. A sequence
+    /// that violates this ends with an error.
     public var promptIDs: [Int32]
     public var sampling: SamplingParameters
     public var stop: StopConditions
     /// 0: the prompt is computed and nothing is generated.
     public var maxTokens: Int
-    /// Sequences of different salts share no cached prefix.
+    /// Sequences with different salts do not share cached prefixes.
     public var cacheSalt: [UInt8] = []
     /// Lower is earlier.
     public var priority = 0
-    /// On whose account it runs: within a priority, tenants get equal shares.
+    /// The tenant to which it is accounted: within a priority, tenants get equal shares.
     public var tenant = ""
-    /// When it is aborted if it has not ended by itself; if that is before its first step it never starts.
+    /// The time at which it is aborted if it has not finished; if it has not started by then, it never does.
     public var deadline: ContinuousClock.Instant?
-    /// How many alternatives to report beside the sampled token; `nil`: no log-probabilities at all.
+    /// The number of alternatives to report in addition to the sampled token; `nil`: no log-probabilities.
     public var logprobs: Int?
-    /// The same for the prompt's tokens, from the second on. Such a sequence takes nothing from the prefix cache: it needs
-    /// the logits of all its prompt.
+    /// The same for the prompt's tokens, from the second one. Such a sequence does not use the prefix cache, because it needs
+    /// the logits of its whole prompt.
     public var promptLogprobs: Int?
-    /// Whether the mean of the prompt's final hidden states is wanted, with `maxTokens` 0. Such a sequence takes nothing from the
-    /// prefix cache either, which has no hidden states.
+    /// Whether the mean of the prompt's final hidden states is requested, with `maxTokens` 0. Such a sequence does not use the
+    /// prefix cache either, because it has no hidden states.
     public var embedsPrompt = false
-    /// What its text has to be like; `nil`: anything.
+    /// The constraint on its text; `nil`: none.
     public var grammar: GrammarMatcher?
-    /// How long it may reason; `nil`: as long as it likes.
+    /// The limit of its reasoning; `nil`: none.
     public var thinking: ThinkingBudget?
-    /// Whether events tell how far its prompt is computed.
+    /// Whether events report the progress of its prompt.
     public var reportsProgress = false
-    /// Whether to use speculative decoding, which changes nothing but how soon tokens come.
+    /// Whether to use speculative decoding, which only changes when tokens arrive.
     public var speculates = true
     /// Whether tokens are turned into text; off for models without a tokenizer.
     public var detokenizes = true
     /// Whether special tokens are left out of the text.
     public var skipsSpecialTokens = true
-    /// Special tokens that are text all the same: the tags by which the parts of a reply are told apart.
+    /// Special tokens that are kept in the text: the tags that separate the parts of a reply.
     public var keptSpecialTokens: Set<Int32> = []
 
     public init(
@@ -55,11 +55,11 @@ public struct GenerationRequest: Sendable {
     }
 }
 
-/// What ends a sequence before its token limit.
+/// Conditions that end a sequence before its token limit.
 public struct StopConditions: Sendable, Hashable {
     /// Text that ends the sequence, matched across tokens.
     public var strings: [String] = []
-    /// Ids that end the sequence, beside the model's end-of-sequence ids.
+    /// Ids that end the sequence, in addition to the model's end-of-sequence ids.
     public var tokenIDs: Set<Int32> = []
     /// Whether the model's end-of-sequence ids are ordinary tokens.
     public var ignoresEndOfSequence = false

@@ -1,10 +1,11 @@
-/// The mean of a prompt's final hidden states, added up while its chunks are computed.
+/// The mean of a prompt's final hidden states, accumulated while its chunks are computed.
 ///
-/// States are added in the order of their positions, whatever the chunks, so the sum has the same bits every time.
+/// States are added in the order of their positions, independent of chunks, so the sum always has the same bits.
 struct HiddenStateMean {
     /// (hiddenSize); empty before the first state.
     private var sum: [Double] = []
-    /// How many of the prompt's tokens are in it, from the first on. After a preemption they are computed again, and are the same.
+    /// The number of the prompt's tokens in the sum, from the first one. After a preemption they are computed again, with the
+    /// same result.
     private(set) var tokens = 0
 
     /// Adds the state of the next token.
@@ -15,7 +16,7 @@ struct HiddenStateMean {
         tokens += 1
     }
 
-    /// The mean, scaled to length 1; nil where it has no direction: no state, zeros, or a number that is none.
+    /// The mean, scaled to length 1; nil if it has no direction: no states, a zero vector, or a component that is not finite.
     var normalized: [Float]? {
         let length = sum.reduce(0) { $0 + $1 * $1 }.squareRoot()
         guard length > 0, length.isFinite else { return nil }

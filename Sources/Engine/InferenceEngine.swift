@@ -1,14 +1,14 @@
 import Scheduling
 
-/// What the server needs of an engine: ``LLMEngine``, or a scripted one in a simulation.
+/// The interface of an engine for the server: ``LLMEngine``, or a scripted one in a simulation.
 public protocol InferenceEngine: Sendable {
-    /// Hands over sequences to generate. Returns false, and takes none, when the engine is full or stopping.
+    /// Submits sequences to generate. Returns false, and accepts none, if the engine is full or stopping.
     func submit(_ requests: [GenerationRequest]) -> Bool
-    /// Ends sequences early: each that still lives gets a last event with `abort`. Unknown and ended ids are ignored.
+    /// Aborts sequences: each live one gets a last event with `abort`. Unknown and ended ids are ignored.
     func abort(_ ids: [SequenceID])
-    /// Everything that happened since the last call.
+    /// The events since the last call.
     func takeReport() -> EngineReport
-    /// Ends the engine after the current step; what still runs is aborted.
+    /// Ends the engine after the current step; running sequences are aborted.
     func stop()
 }
 

@@ -4,16 +4,16 @@ import Scheduling
 import Synchronization
 import Tokenizers
 
-/// The engine as the server sees it: requests in, token events out. All of its work happens on one thread of its own.
+/// The engine's interface for the server: requests in, token events out. All of its work happens on one thread.
 ///
 /// `start` returns at once; the thread loads the model, then runs steps until `stop`.
 public final class LLMEngine: Sendable {
-    /// Where the engine is in its life.
+    /// The engine's state.
     public enum State: Sendable {
         /// `progress` in 0...1.
         case loading(progress: Double)
         case ready(LoadedModel)
-        /// The model could not be loaded; the text says why, for whoever started the server.
+        /// The model could not be loaded; the text is the reason, for the operator.
         case failed(String)
         case stopped
     }
@@ -49,13 +49,15 @@ public final class LLMEngine: Sendable {
 
     public var state: State { lifecycle.withLock { $0 } }
 
-    /// The step that the engine thread is in; `nil` while it waits for work, loads the model or has ended. From any thread.
+    /// The current step of the engine thread; `nil` while it waits for work, loads the model or has ended. May be called on any
+    /// thread.
     public var currentStep: RunningStep? { journal.running }
 
-    /// Starts the engine thread. Call once. The state becomes `failed`, before this returns, when the system refuses a thread.
+    /// Starts the engine thread. Call once. The state becomes `failed`, before this returns, if the system refuses to create a
+    /// thread.
     public func start() {
         do throws(SystemThread.Failure) {
-            // Before the engine's threads are pinned to their CPUs: the masks' may use all of them.
+            // Started before the engine's threads are pinned to their CPUs: the mask workers may use all of them.
             try maskWorkers.start(
                 threads: MaskWorkers.threadCount(cpus: options.threads ?? WorkerPool.defaultThreadCount()))
             // Deep enough for the debug build's frames; nothing on this thread recurses.
@@ -67,23 +69,23 @@ public final class LLMEngine: Sendable {
         }
     }
 
-    /// Hands over sequences to generate. Returns false, and takes none, when the engine is full or stopping.
+    /// Submits sequences to generate. Returns false, and accepts none, if the engine is full or stopping.
     public func submit(_ requests: [GenerationRequest]) -> Bool {
         mailbox.submit(requests)
     }
 
-    /// Ends sequences early: each that still lives gets a last event with `abort`, and its blocks are free by the next
-    /// step. Unknown and ended ids are ignored.
+    /// Aborts sequences: each live one gets a last event with `abort`, and its blocks are freed by the next step. Unknown and
+    /// ended ids are ignored.
     public func abort(_ ids: [SequenceID]) {
         mailbox.abort(ids)
     }
 
-    /// Everything that happened since the last call.
+    /// The events since the last call.
     public func takeReport() -> EngineReport {
         outbox.take()
     }
 
-    /// Ends the thread after the current step; what still runs is aborted.
+    /// Ends the thread after the current step; running sequences are aborted.
     public func stop() {
         mailbox.stop()
     }
@@ -107,7 +109,7 @@ public final class LLMEngine: Sendable {
         }
     }
 
-    /// Ends what was submitted to an engine that never came to be ready, and takes nothing more.
+    /// Ends the sequences that were submitted to an engine that failed to start, and accepts no more.
     private func refuseAll() {
         mailbox.stop()
         let refused = mailbox.take(waits: false).submitted.map { request in

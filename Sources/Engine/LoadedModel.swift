@@ -1,7 +1,7 @@
 import Checkpoints
 import Scheduling
 
-/// What the server needs to know of the model that is being served.
+/// The properties of the loaded model that the server needs.
 public struct LoadedModel: Sendable {
     public var config: ModelConfig
     public var generation: GenerationConfig
@@ -15,6 +15,6 @@ public struct LoadedModel: Sendable {
     /// The kernel set that was chosen at start.
     public var kernels: String
     public var threads: Int
-    /// Bytes a second that all threads together read of memory, as measured at start; `nil` where it was not.
+    /// Memory read bandwidth of all threads together in bytes per second, measured at start; `nil` if it was not measured.
     public var readBandwidth: Double?
 }

@@ -2,10 +2,10 @@ import Checkpoints
 import Foundation
 import Scheduling
 
-/// Where the memory goes, worked out before the KV pool is allocated and printed at start.
+/// The memory plan, computed before the KV pool is allocated and logged at start.
 public struct MemoryPlan: Sendable {
     public var weightBytes: Int
-    /// What one step works in, for the largest step.
+    /// The activation buffers of the largest step.
     public var activationBytes: Int
     /// Of the KV pool.
     public var cacheBytes: Int
@@ -19,15 +19,15 @@ public struct MemoryPlan: Sendable {
     /// Sequences of `maxModelLength` tokens that fit at the same time.
     public var fullLengthSequences: Int
 
-    /// The share of the memory that is free beside weights and activations which the pool may take by default; the rest
-    /// is for requests and the machine's other programs.
+    /// The share of the memory left over by weights and activations that the pool may use by default; the rest is for requests
+    /// and other programs.
     private static let share = 0.8
 
-    /// Chooses the pool's size and the longest sequence.
+    /// Chooses the size of the pool and the maximum length of a sequence.
     ///
-    /// - Parameter freeMemory: bytes, the weights already taken off.
-    /// - Throws: `EngineError.memory` when not even one sequence of the asked length, or of one step, fits;
-    ///   `EngineError.activations` when the largest step does not.
+    /// - Parameter freeMemory: free bytes, after the weights.
+    /// - Throws: `EngineError.memory` if not even one sequence of the requested length, or of one step, fits;
+    ///   `EngineError.activations` if the largest step does not fit.
     init(
         layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, threads: Int,
         weightBytes: Int,
@@ -38,20 +38,20 @@ public struct MemoryPlan: Sendable {
                 config: config, kernels: kernels, maxTokens: options.maxBatchedTokens,
                 maxLogitRows: options.maxLogitRows, threads: threads)
             + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads)
-        // They are touched at once, so the system would end the process; the pool's pages come with use.
+        // The buffers are touched at once, so the system would kill the process; the pages of the pool are touched on use.
         guard activationBytes <= freeMemory else {
             throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)
         }
-        // The last token of a sequence is sampled but never computed. Chunks shrink to the blocks that are free, so what a
-        // sequence must have is what it needs token by token.
+        // The last token of a sequence is sampled but never computed. Chunks shrink to the free blocks, so the minimum is what
+        // a sequence needs token by token.
         func peakBlocks(_ length: Int, chunk: Int = 1) -> Int {
             layout.geometry(totalBlocks: 0).peakBlocks(tokens: max(1, length - 1), chunk: chunk)
         }
         let wantedLength = options.maxModelLength ?? config.maxPositions
         let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory - activationBytes) * Self.share)
-        // Block numbers are of 31 bits.
+        // Block numbers have 31 bits.
         let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max))
-        // More than every running sequence can use would never be touched.
+        // Blocks beyond what all running sequences can use would never be touched.
         let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
             .multipliedReportingOverflow(by: options.maxSequences)
         let blocks =
@@ -60,7 +60,7 @@ public struct MemoryPlan: Sendable {
 
         var length = wantedLength
         if peakBlocks(length) > blocks {
-            // Shrink to what fits, by bisection: peakBlocks grows with the length.
+            // Reduce the length to what fits, by bisection: peakBlocks grows with the length.
             var fits = 0
             var tooLong = length
             while tooLong - fits > 1 {
@@ -109,7 +109,7 @@ public struct MemoryPlan: Sendable {
         return unit == 0 ? "\(bytes) B" : String(format: "%.1f %@", value, units[unit])
     }
 
-    /// Bytes that this process may still take: what the kernel calls available, within the limits of its control groups.
+    /// Bytes that this process may still allocate: the kernel's available memory, within the limits of its control groups.
     package static func freeMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?

@@ -1,14 +1,14 @@
 import Basics
 import Foundation
 
-/// Mistakes in what is given as a model's folder that would otherwise show as something else.
+/// Detects common mistakes in the path of a model folder, to report them with a clear error.
 public enum ModelFolder {
-    /// How a file begins that Git has left in place of a large one.
+    /// The beginning of a file that Git LFS has left in place of a large one.
     private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
-    /// Git's pointers are smaller.
+    /// The pointers of Git LFS are smaller.
     private static let mostPointerBytes = 1024
 
-    /// - Throws: `EngineError.model` when `directory` is a file, is not there, or has pointers of Git LFS in place of files.
+    /// - Throws: `EngineError.model` if `directory` is a file, does not exist, or has Git LFS pointers in place of files.
     public static func check(_ directory: URL) throws(EngineError) {
         let path = directory.path
         var isFolder: ObjCBool = false
@@ -32,12 +32,12 @@ public enum ModelFolder {
         guard isRepository else { return "there is no folder \(path)" }
         let name = parts.joined(separator: "/")
         return """
-            there is no folder '\(name)'. Repositories of Hugging Face are not downloaded here: run \
+            there is no folder '\(name)'. Hugging Face repositories are not downloaded automatically: run \
             'hf download \(name) --local-dir \(parts[1])', then give --model \(parts[1])
             """
     }
 
-    /// As it was probably given.
+    /// The path as it was probably given.
     private static func relative(_ path: String) -> String {
         let current = FileManager.default.currentDirectoryPath
         let prefix = current.hasSuffix("/") ? current : current + "/"
@@ -61,7 +61,7 @@ public enum ModelFolder {
 }
 
 extension UInt8 {
-    /// What names on Hugging Face are made of.
+    /// Whether the character may occur in names on Hugging Face.
     fileprivate var isNameCharacter: Bool {
         switch self {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

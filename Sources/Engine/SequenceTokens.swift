@@ -9,17 +9,17 @@ struct SequenceTokens: Sendable {
 
     var count: Int { prompt.count + generated.count }
 
-    /// Amortised O(1): the prompt is never copied.
+    /// Amortized O(1): the prompt is never copied.
     mutating func append(_ id: Int32) { generated.append(id) }
 
-    /// Adds the ids of `range` to `target`.
+    /// Appends the ids of `range` to `target`.
     func copy(_ range: Range<Int>, to target: inout [Int32]) {
         let border = prompt.count
         target += prompt[min(range.lowerBound, border)..<min(range.upperBound, border)]
         target += generated[max(range.lowerBound - border, 0)..<max(range.upperBound - border, 0)]
     }
 
-    /// The last `count` ids, or all.
+    /// The last `count` ids, or all if there are fewer.
     func suffix(_ count: Int) -> [Int32] {
         guard count > generated.count else { return Array(generated.suffix(count)) }
         return Array(prompt.suffix(count - generated.count)) + generated

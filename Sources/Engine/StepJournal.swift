@@ -1,21 +1,21 @@
 import Scheduling
 import Synchronization
 
-/// What the engine thread does between two looks into its mailbox, for a watchdog on another thread.
+/// The current activity of the engine thread, for a watchdog on another thread.
 public struct RunningStep: Sendable {
     /// The parts of a step.
     public enum Phase: String, Sendable {
-        /// Takes new requests and aborts, and schedules.
+        /// Accepts new requests and aborts, and schedules.
         case schedule
         /// Runs the model, samples and reports.
         case compute
     }
 
-    /// Counts steps since the start, so that two looks can tell whether it is still the same one.
+    /// The number of the step since the start, so that two reads show whether it is still the same one.
     public var number: UInt64
     public var began: ContinuousClock.Instant
     public var phase = Phase.schedule
-    /// The sequences that are computed; in the phase `schedule` those that have just been submitted.
+    /// The sequences of the step; in the phase `schedule` those that were just submitted.
     public var sequences: [SequenceID] = []
     /// Tokens that the step computes.
     public var tokens = 0
@@ -29,7 +29,7 @@ public struct RunningStep: Sendable {
     }
 }
 
-/// Where the engine thread publishes its running step. Locked twice or three times a step, for an assignment each.
+/// Where the engine thread publishes its running step. Locked two or three times per step, for one assignment each.
 final class StepJournal: Sendable {
     private struct State {
         var count: UInt64 = 0
@@ -38,7 +38,7 @@ final class StepJournal: Sendable {
 
     private let state = Mutex(State())
 
-    /// The step that runs now; `nil`: the thread sleeps, or has not begun.
+    /// The current step; `nil`: the thread sleeps, or has not started.
     var running: RunningStep? { state.withLock(\.running) }
 
     func begin(submitted: [SequenceID]) {
@@ -68,11 +68,11 @@ final class StepJournal: Sendable {
 #if DEBUG
     import Foundation
 
-    /// An engine that does not return from its first step, for tests of the process as a whole. Not in release builds.
+    /// An engine that does not return from its first step, for process tests. Not in release builds.
     private enum StalledStep {
         private static let isLeft = Atomic(true)
 
-        /// Sleeps for the seconds that `TRINITY_TEST_STALL_STEP` says, once.
+        /// Sleeps for the number of seconds in `TRINITY_TEST_STALL_STEP`, once.
         static func sleepIfAsked() {
             guard let text = ProcessInfo.processInfo.environment["TRINITY_TEST_STALL_STEP"],
                 let seconds = Double(text), isLeft.exchange(false, ordering: .relaxed)

@@ -1,22 +1,22 @@
-/// How many tokens steps computed, counted by upper bound.
+/// A histogram of the number of tokens of steps.
 public struct StepSizes: Sendable, Equatable {
     public static let bounds = [1] + (3...14).map { 1 << $0 }
 
-    /// One a bound and one for what is above them all; not cumulative.
+    /// One count per bound and one for larger steps; not cumulative.
     public private(set) var counts = [UInt64](repeating: 0, count: bounds.count + 1)
     /// Tokens of all steps.
     public private(set) var sum: UInt64 = 0
 
     public init() {}
 
-    /// Counts a step of so many tokens.
+    /// Counts a step with this many tokens.
     public mutating func add(_ tokens: Int) {
         counts[Self.bounds.firstIndex { tokens <= $0 } ?? Self.bounds.count] += 1
         sum += UInt64(tokens)
     }
 }
 
-/// Bytes a second that recent steps have read while the model ran; older ones count less and less.
+/// The bytes per second that recent steps have read while the model ran, with decaying weights.
 struct ReadRate {
     private var bytes = 0.0
     private var seconds = 0.0
@@ -25,7 +25,7 @@ struct ReadRate {
     var value: Double? { seconds > 0 ? bytes / seconds : nil }
 
     mutating func add(_ step: MemoryTraffic, took time: Duration) {
-        // Halves within some 20 steps.
+        // The weight halves within about 20 steps.
         let kept = 0.966
         bytes = bytes * kept + Double(step.bytes)
         seconds = seconds * kept + time / .seconds(1)

@@ -1,20 +1,20 @@
-/// Finds stop strings in a stream of text and holds back only what could still become one.
+/// Finds stop strings in a stream of text and holds back only text that could still become one.
 ///
-/// The stop string that is complete first ends the text, whatever the parts in which it comes; of those complete with
-/// the same byte the longest one. The text before it is released, the stop string and what follows are not.
+/// The stop string that is complete first ends the text, regardless of how the text is split; of those complete with the same
+/// byte, the longest one. The text before it is released; the stop string and the text after it are not.
 ///
-/// What is released ends at a character boundary if what is appended does: stop strings are well-formed UTF-8, so what
-/// is held back begins where a character begins.
+/// Released text ends at a character boundary if the appended text does: stop strings are well-formed UTF-8, so held-back text
+/// begins at the start of a character.
 ///
-/// Each stop string is matched by Knuth, Morris and Pratt's algorithm: time linear in the text times the number of stop
-/// strings. Its table is made as far as the text has matched, so that a long stop string costs no more than the text, and
-/// nothing at the start. They are compared byte by byte.
+/// Each stop string is matched with the algorithm of Knuth, Morris and Pratt: the time is linear in the text times the number
+/// of stop strings. Its table is built only as far as the text has matched, so a long stop string costs no more than the text,
+/// and nothing at the start. Strings are compared byte by byte.
 struct StopMatcher: Sendable {
-    /// What a part of the text led to.
+    /// The result of appending a part of the text.
     struct Output: Sendable {
-        /// Bytes that may be released, perhaps none.
+        /// Bytes that may be released; may be empty.
         var text: [UInt8]
-        /// The stop string that ended the text; `nil` while it goes on.
+        /// The stop string that ended the text; `nil` while it continues.
         var match: Match?
     }
 
@@ -30,7 +30,7 @@ struct StopMatcher: Sendable {
         patterns = stops.filter { !$0.isEmpty }.map(Pattern.init)
     }
 
-    /// Takes the next bytes of the text. After a match there is nothing more to release.
+    /// Appends the next bytes of the text. After a match nothing more is released.
     mutating func append(_ bytes: [UInt8]) -> Output {
         if isFinished { return Output(text: [], match: nil) }
         let held = heldBytes
@@ -44,7 +44,7 @@ struct StopMatcher: Sendable {
         return Output(text: StopMatcher.prefix(end, of: held, then: bytes), match: nil)
     }
 
-    /// The bytes held back, when the text ends without a match.
+    /// The bytes held back, if the text ends without a match.
     mutating func flush() -> [UInt8] {
         defer { isFinished = true }
         return isFinished ? [] : Array(heldBytes)
@@ -74,10 +74,10 @@ extension StopMatcher {
     private struct Pattern: Sendable {
         let stop: String
         let bytes: [UInt8]
-        /// For each beginning, by length - 1, the length of its longest proper end that is a beginning too; of those that
-        /// the text has reached.
+        /// For each prefix that the text has reached, by length - 1, the length of its longest proper suffix that is also a
+        /// prefix.
         private var borders: [Int] = [0]
-        /// How many bytes of the stop string the text ends with.
+        /// The number of bytes of the stop string that the text ends with.
         private(set) var matched = 0
 
         init(_ stop: String) {
@@ -93,7 +93,7 @@ extension StopMatcher {
             return matched == bytes.count
         }
 
-        /// The border of the beginning that is one byte longer than those so far.
+        /// Computes the border of the next longer prefix.
         private mutating func addBorder() {
             let byte = bytes[borders.count]
             var border = borders[borders.count - 1]

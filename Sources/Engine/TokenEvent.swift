@@ -13,35 +13,35 @@ public struct GeneratedToken: Sendable {
     }
 }
 
-/// What happened to one sequence since the last report: the server never sees a sequence twice in one report.
+/// The changes of one sequence since the last report, which has at most one event per sequence.
 public struct TokenEvent: Sendable {
     public var sequence: SequenceID
-    /// When the scheduler first ran the sequence; in the first event after that only.
+    /// When the scheduler first ran the sequence; only in the first event after that.
     public var admitted: ContinuousClock.Instant?
     public var tokens: [GeneratedToken] = []
-    /// Text that can no longer be taken back; it may lag behind `tokens` while a character is incomplete or a stop
-    /// string may be beginning. The stop string itself is not in it unless asked for.
+    /// Released text. It may lag behind `tokens` while a character is incomplete or a stop string may be beginning. The stop
+    /// string itself is not included unless requested.
     public var text = ""
-    /// Set in the last event of the sequence, which comes exactly once.
+    /// Set in the last event of the sequence, which occurs exactly once.
     public var finish: FinishReason?
-    /// Prompt tokens whose keys and values came from the cache; in the event with `admitted` only.
+    /// Prompt tokens whose keys and values came from the cache; only in the event with `admitted`.
     public var cachedTokens = 0
-    /// Why these are not more; in the event with `admitted` only.
+    /// Why there are not more; only in the event with `admitted`.
     public var prefixMissReason: PrefixMissReason?
-    /// How many of the prompt's tokens are computed, and since when it is; where that is asked for and more are to come.
+    /// The number of computed prompt tokens, and the time of that; if requested and if more prompt tokens follow.
     public var promptProgress: (tokens: Int, time: ContinuousClock.Instant)?
-    /// How often it was sent back to the queue; in the last event only.
+    /// The number of preemptions; only in the last event.
     public var preemptions = 0
-    /// Log-probabilities of the next of the prompt's tokens, from its second on; all have come by the first token's event.
+    /// Log-probabilities of the next prompt tokens, starting with the second; all are reported by the first token's event.
     public var promptLogprobs: [TokenLogprobs] = []
-    /// The mean of the prompt's final hidden states, of length 1, (hiddenSize); in the last event, where that is asked for.
+    /// The mean of the prompt's final hidden states, of length 1, (hiddenSize); in the last event, if requested.
     public var embedding: [Float]?
 
     public init(sequence: SequenceID) {
         self.sequence = sequence
     }
 
-    /// Appends what happened later to the same sequence.
+    /// Appends a later event of the same sequence.
     public mutating func merge(_ later: TokenEvent) {
         precondition(later.sequence == sequence, "events of two sequences are never merged")
         admitted = admitted ?? later.admitted

@@ -1,9 +1,9 @@
-/// Bytes that a grammar never tells apart, as one class each: what a state makes of a byte is kept for each class.
+/// Classes of bytes that a grammar never distinguishes: the transitions of a state are stored per class.
 struct ByteClasses: Sendable {
     /// The class of each byte.
     private(set) var ofByte = [UInt8](repeating: 0, count: 256)
     let count: Int
-    /// Each of the grammar's sets, as a set of classes.
+    /// Each byte set of the grammar, as a set of classes.
     let sets: [ByteSet]
     /// The bytes of each class.
     let members: [[UInt8]]

@@ -1,13 +1,13 @@
 import JSON
 
-/// Calls of tools, written as the model writes them.
+/// Tool calls in the format of the model.
 enum CallGrammar {
     private typealias Part = GrammarBuilder.Part
 
-    /// Calls one after another, or one only; without what opens the first where that has been read already.
+    /// Several calls or a single one; without the opening marker of the first if that has been read already.
     ///
-    /// - Parameter tools: each as in the API; the arguments follow the tool's `parameters`. Unless a tool is `strict`, what of
-    ///   them cannot be enforced is left free.
+    /// - Parameter tools: each as in the API; the arguments follow the tool's `parameters`. Unless a tool is `strict`, keywords
+    ///   that cannot be enforced are ignored.
     static func part(
         _ tools: [JSONValue], _ format: GrammarSource.CallSyntax, isSingle: Bool, isOpen: Bool, json: JSONGrammar,
         _ builder: inout GrammarBuilder
@@ -51,7 +51,7 @@ enum CallGrammar {
         return .sequence([.literal(head), arguments, .text("}")])
     }
 
-    /// Strings are written without quotes, and cannot have a "<" then.
+    /// Strings are written without quotes, so they cannot contain a "<".
     private static func xmlBody(
         _ name: String, _ schema: JSONValue, _ json: JSONGrammar, isLenient: Bool, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {

@@ -8,7 +8,7 @@ struct CharacterRanges: Sendable, Hashable {
 
     init(_ range: ClosedRange<UInt32>) { ranges = [range] }
 
-    /// Every character but surrogates, which are none.
+    /// Every Unicode scalar; surrogates are not characters.
     static let all = {
         var all = CharacterRanges(0...0xD7FF)
         all.formUnion(CharacterRanges(0xE000...0x10FFFF))
@@ -32,18 +32,18 @@ struct CharacterRanges: Sendable, Hashable {
         CharacterRanges(unionOf: sets)
     }
 
-    /// The only character; `nil` when there are more or none.
+    /// The only character; `nil` if there are more or none.
     var single: UInt32? {
         guard ranges.count == 1, ranges[0].lowerBound == ranges[0].upperBound else { return nil }
         return ranges[0].lowerBound
     }
 
-    /// All characters of some sets. O(n * log n) for n ranges.
+    /// The union of some sets. O(n * log n) for n ranges.
     init(unionOf sets: some Sequence<CharacterRanges>) {
         ranges = Self.merged(sets.flatMap(\.ranges))
     }
 
-    /// Makes one of sets that have become many, so that a long class of few characters is short.
+    /// Merges the sets once there are many, so that a long class of few characters stays small.
     static func unite(_ sets: inout [CharacterRanges]) {
         guard sets.count >= 4096, sets.count >= sets[0].ranges.count * 2 else { return }
         sets = [CharacterRanges(unionOf: sets)]
@@ -63,7 +63,7 @@ struct CharacterRanges: Sendable, Hashable {
         return merged
     }
 
-    /// O(n) for n ranges of both.
+    /// O(n) for n ranges in both sets.
     func subtracting(_ other: CharacterRanges) -> CharacterRanges {
         var result = CharacterRanges()
         var first = 0
@@ -78,7 +78,7 @@ struct CharacterRanges: Sendable, Hashable {
                 index += 1
             }
             if low <= range.upperBound { result.ranges.append(low...range.upperBound) }
-            // The last hole may reach into the next range.
+            // The last hole may overlap the next range.
             first = max(first, index - 1)
         }
         return result

@@ -1,11 +1,11 @@
-/// What was met while one closure of a ``GrammarAutomaton`` is made. Emptied in O(1).
+/// The elements met while one closure of a ``GrammarAutomaton`` is computed. Cleared in O(1).
 struct ClosureMarks {
     private struct Entry {
         var element: Int32 = 0
         var parent: Int32 = 0
-        /// Rounds read, where they are not compared; else -1.
+        /// Rounds read, if they are not compared; otherwise -1.
         var exact: Int32 = 0
-        /// The fewest rounds read, where they are compared.
+        /// The fewest rounds read, if they are compared.
         var fewest: Int32 = 0
         var memo: Int32 = 0
         var epoch: UInt32 = 0
@@ -25,7 +25,8 @@ struct ClosureMarks {
         }
     }
 
-    /// False if the element was met on the same parent already: with the same rounds, or, when `isComparable`, with no more.
+    /// False if the element was already met on the same parent: with the same rounds or, if `isComparable`, with at most as
+    /// many.
     mutating func insert(_ frame: GrammarFrames.Frame, isComparable: Bool) -> Bool {
         if count * 2 >= entries.count { grow() }
         let entry = Entry(
@@ -42,7 +43,7 @@ struct ClosureMarks {
         return true
     }
 
-    /// Where an entry is, or where it belongs.
+    /// The index of an entry, or the index where it belongs.
     private func place(of entry: Entry) -> Int {
         let low = UInt64(UInt32(bitPattern: entry.element)) | UInt64(UInt32(bitPattern: entry.parent)) << 32
         let mixed = (low ^ seed >> 7).multipliedFullWidth(

@@ -1,19 +1,19 @@
 import JSON
 
-/// A number as its decimal digits: bounds are compared with texts, so nothing is rounded.
+/// A number as its decimal digits: bounds are compared digit by digit, so nothing is rounded.
 struct DecimalNumber: Sendable, Hashable, Comparable {
-    /// Digits of a number at most, before and behind the point together.
+    /// The maximum number of digits, before and after the point together.
     static let mostDigits = 1_000
 
     var isNegative = false
-    /// Before the point: values 0 to 9, none for zero.
+    /// Before the point: values 0 to 9, empty for zero.
     var whole: [UInt8] = []
-    /// Behind the point, without zeros at the end.
+    /// After the point, without trailing zeros.
     var fraction: [UInt8] = []
 
     static let zero = DecimalNumber(digits: [], scale: 0)
 
-    /// `nil` for what is no number, and for one of too many digits.
+    /// `nil` if the value is not a number or has too many digits.
     init?(_ value: JSONValue) {
         switch value {
         case .integer(let number): self.init(String(number))
@@ -23,7 +23,7 @@ struct DecimalNumber: Sendable, Hashable, Comparable {
         }
     }
 
-    /// From what Swift and JSON write, such as `-1.5e-07`.
+    /// Parses the number formats of Swift and JSON, such as `-1.5e-07`.
     init?(_ text: String) {
         var (digits, scale, exponent) = ([UInt8](), 0, 0)
         var rest = Substring(text)
@@ -48,7 +48,7 @@ struct DecimalNumber: Sendable, Hashable, Comparable {
         self.init(digits: digits, scale: scale - exponent, isNegative: isNegative)
     }
 
-    /// `digits` as a whole number, divided by 10^scale.
+    /// The whole number `digits`, divided by 10^scale.
     init(digits: [UInt8], scale: Int, isNegative: Bool = false) {
         var digits = digits
         if scale < 0 { digits += [UInt8](repeating: 0, count: -scale) }
@@ -73,19 +73,19 @@ struct DecimalNumber: Sendable, Hashable, Comparable {
         return small.fraction.lexicographicallyPrecedes(large.fraction)
     }
 
-    /// The whole number of the digits before the point and `places` behind it, cut off there.
+    /// The whole number formed by the digits before the point and `places` digits after it, truncated.
     func scaled(_ places: Int) -> (digits: [UInt8], isExact: Bool) {
         let padded = fraction.prefix(places) + [UInt8](repeating: 0, count: max(places - fraction.count, 0))
         return (Array((whole + padded).drop { $0 == 0 }), fraction.count <= places)
     }
 
-    /// Whether it is a whole multiple of `other`, which is not zero.
+    /// Whether it is an integer multiple of `other`, which is not zero.
     func isMultiple(of other: DecimalNumber) -> Bool {
         let places = max(fraction.count, other.fraction.count)
         return Self.remainder(scaled(places).digits, other.scaled(places).digits).isEmpty
     }
 
-    /// Long division; both without leading zeros. O(digits^2).
+    /// The remainder of long division; both without leading zeros. O(digits^2).
     private static func remainder(_ dividend: [UInt8], _ divisor: [UInt8]) -> [UInt8] {
         var rest: [UInt8] = []
         for digit in dividend {
@@ -112,7 +112,7 @@ struct DecimalNumber: Sendable, Hashable, Comparable {
     }
 }
 
-/// Whole numbers of any size as digits without leading zeros; none is zero.
+/// Whole numbers of any size as digits without leading zeros; empty is zero.
 enum WholeDigits {
     static func successor(_ digits: [UInt8]) -> [UInt8] {
         var result = digits

@@ -1,4 +1,4 @@
-/// Texts of distinct elements, and sets of them, by number: the same text has one number, so that stacks can be compared.
+/// Texts of distinct elements, and sets of them, by number. Equal texts have the same number, so that stacks can be compared.
 struct DistinctTexts {
     private struct Text: Hashable {
         var parent: Int32
@@ -10,23 +10,23 @@ struct DistinctTexts {
         var text: Int32
     }
 
-    /// No text, and the set without any.
+    /// The empty text, and the empty set.
     static let empty: Int32 = 0
-    /// A set that takes no further text.
+    /// A set to which no further text can be added.
     static let closed: Int32 = -1
 
     private var texts = [Text(parent: -1, byte: 0)]
     private var sizes: [Int32] = [0]
-    /// Whether any text begins with each.
+    /// For each text, whether another text begins with it.
     private var isContinued = [false]
     private var textNumbers: [Text: Int32] = [:]
     private var sets = [TextSet(parent: -1, text: 0)]
     private var setNumbers: [TextSet: Int32] = [:]
 
-    /// Bytes that it takes, about.
+    /// Approximate memory in bytes.
     var bytes: Int { texts.count * 48 + sets.count * 48 }
 
-    /// The text that a byte more makes of one.
+    /// A text extended by one byte.
     mutating func text(_ text: Int32, and byte: UInt8) -> Int32 {
         let key = Text(parent: text, byte: byte)
         if let number = textNumbers[key] { return number }
@@ -38,7 +38,7 @@ struct DistinctTexts {
         return Int32(texts.count - 1)
     }
 
-    /// The set with one text more.
+    /// The set with one more text.
     mutating func set(_ set: Int32, and text: Int32) -> Int32 {
         let key = TextSet(parent: set, text: text)
         if let number = setNumbers[key] { return number }
@@ -47,10 +47,10 @@ struct DistinctTexts {
         return Int32(sets.count - 1)
     }
 
-    /// Whether texts are known that begin with one and go on: most texts in the making are the only ones.
+    /// Whether longer texts that begin with this one are known: most unfinished texts have no others.
     func hasLonger(_ text: Int32) -> Bool { isContinued[Int(text)] }
 
-    /// Bytes that a text has more than another one.
+    /// The number of bytes by which a text is longer than another one.
     func distance(_ longer: Int32, _ text: Int32) -> Int { max(0, Int(sizes[Int(longer)] - sizes[Int(text)])) }
 
     /// The texts of a set. O(texts).
@@ -64,17 +64,29 @@ struct DistinctTexts {
         return members
     }
 
-    /// The bytes that `longer` has behind `text`; `nil`: it does not begin so. O(bytes).
-    func rest(of longer: Int32, behind text: Int32) -> [UInt8]? {
+    /// Whether `longer` begins with `text`. O(bytes).
+    func begins(_ longer: Int32, with text: Int32) -> Bool {
+        var number = longer
+        while sizes[Int(number)] > sizes[Int(text)] { number = texts[Int(number)].parent }
+        return number == text
+    }
+
+    /// The text that a set has last got, and the set before.
+    func last(of set: Int32) -> (text: Int32, before: Int32) {
+        (sets[Int(set)].text, sets[Int(set)].parent)
+    }
+
+    /// The bytes of `longer` after `text`, with which it must begin. O(bytes).
+    func rest(of longer: Int32, behind text: Int32) -> [UInt8] {
         var (rest, number) = ([UInt8](), longer)
         while sizes[Int(number)] > sizes[Int(text)] {
             rest.append(texts[Int(number)].byte)
             number = texts[Int(number)].parent
         }
-        return number == text ? rest.reversed() : nil
+        return rest.reversed()
     }
 
-    /// Forgets all but some texts and sets, and what they are made of. Returns the new number of each.
+    /// Drops all texts and sets except the given ones and those they consist of. Returns the new number of each.
     mutating func keep(texts keptTexts: [Int32], sets keptSets: [Int32]) -> (texts: [Int32], sets: [Int32]) {
         var (isText, isSet) = (
             [Bool](repeating: false, count: texts.count), [Bool](repeating: false, count: sets.count)
@@ -99,7 +111,7 @@ struct DistinctTexts {
         var (textNumbers, setNumbers) = (
             [Int32](repeating: 0, count: isText.count), [Int32](repeating: 0, count: isSet.count)
         )
-        // What something is made of comes before it.
+        // A text or set comes after those it consists of.
         for index in isText.indices.dropFirst() where isText[index] {
             let one = old.texts[index]
             textNumbers[index] = text(textNumbers[Int(one.parent)], and: one.byte)

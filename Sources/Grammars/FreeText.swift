@@ -1,6 +1,6 @@
 import Basics
 
-/// Text up to one of some strings: an automaton of their beginnings (Aho and Corasick), one rule for each of its states.
+/// Text up to one of several strings: an automaton of their prefixes (Aho and Corasick), one rule for each of its states.
 struct FreeText {
     typealias Part = GrammarBuilder.Part
 
@@ -13,20 +13,20 @@ struct FreeText {
     private struct Node {
         var children: [Symbol: Int] = [:]
         var fallback = 0
-        /// The first string that ends here.
+        /// The first string that ends at this node.
         var stop: Int?
     }
 
-    /// Characters of all strings together at most.
+    /// Maximum number of characters of all strings together.
     private static let mostNodes = 10_000
 
     private var nodes = [Node()]
     private var symbols: Set<Symbol> = []
 
-    /// - Throws: `GrammarError` when the strings are too long.
+    /// - Throws: `GrammarError` if the strings are too long.
     init(stops: [String], _ builder: GrammarBuilder) throws(GrammarError) {
         for (index, stop) in stops.enumerated() { try add(stop, index, builder) }
-        // Breadth first: what a node falls back to is known before its children need it.
+        // Breadth first: the fallback of a node is known before its children need it.
         var order = Array(nodes[0].children.values)
         var position = 0
         while position < order.count {
@@ -84,8 +84,8 @@ struct FreeText {
     /// Defines the rule of free text.
     ///
     /// - Parameters:
-    ///   - mayEnd: whether the text may end without any of the strings.
-    ///   - behind: what follows each string; `nil`: the string must not occur.
+    ///   - mayEnd: whether the text may end without one of the strings.
+    ///   - behind: the part after each string; `nil`: the string must not occur.
     mutating func define(
         _ rule: Int, mayEnd: Bool, _ builder: inout GrammarBuilder, behind: (Int) -> Part?
     ) throws(GrammarError) {

@@ -1,28 +1,28 @@
 import Basics
 
-/// GBNF, llama.cpp's notation of grammars, in which vLLM's `grammar` is written too: rules `name ::= ...` of literals,
-/// character classes, groups, alternatives and repetitions, the first of them `root`.
+/// GBNF, llama.cpp's notation of grammars, which vLLM's `grammar` also accepts: rules `name ::= ...` of literals, character
+/// classes, groups, alternatives and repetitions; the start rule is `root`.
 ///
-/// A rule may go on in the next line. Rules that begin with themselves are refused, and so are references to single tokens.
+/// A rule may continue on the next line. Left-recursive rules and references to single tokens are refused.
 struct GBNFGrammar {
     private let scalars: [Unicode.Scalar]
-    /// Swapped with the caller's, since a copy would cost its whole length.
+    /// Swapped with the caller's: copying it would take time proportional to its size.
     private var builder = GrammarBuilder()
-    /// The rules of character sets that were met.
+    /// The rules of the character sets so far.
     private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
     private var checkpoint = CancellationCheck()
-    /// By name; declared when they are first met.
+    /// By name; declared when they first occur.
     private var rules: [String: Int] = [:]
     private var defined: Set<String> = []
 
     private static let mostDepth = 100
     private static let mostRepetitions = 10_000
 
-    /// The part that `root` is.
+    /// The part for `root`.
     ///
-    /// - Throws: `GrammarError` that names the line at fault.
+    /// - Throws: `GrammarError` with the line of the error.
     static func part(_ text: String, _ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
         var parser = GBNFGrammar(scalars: Array(text.unicodeScalars))
         swap(&parser.builder, &builder)
@@ -69,7 +69,7 @@ struct GBNFGrammar {
         var (end, isComment) = (start, false)
         var checkpoint = CancellationCheck()
         while end < scalars.count {
-            // Whoever reads on finds that it is to stop, too.
+            // The caller detects the cancellation, too.
             if checkpoint.mustStop() { return scalars.count }
             switch scalars[end] {
             case "\n": isComment = false
@@ -89,7 +89,7 @@ struct GBNFGrammar {
         return String(decoding: scalars[index..<end].lazy.map { UInt8($0.value) }, as: UTF8.self)
     }
 
-    /// Behind the name that comes next.
+    /// The index after the next name.
     private var nameEnd: Int {
         var end = index
         while end < scalars.count {
@@ -101,7 +101,7 @@ struct GBNFGrammar {
         return end
     }
 
-    /// Whether what follows is the beginning of another rule.
+    /// Whether another rule begins here.
     private var isAtRule: Bool {
         let end = nameEnd
         guard end > index else { return false }
@@ -200,7 +200,7 @@ struct GBNFGrammar {
         return .times(item, least: least, most: most)
     }
 
-    /// The part that reads one of some characters: one rule, however often they occur.
+    /// The part for one of some characters: one rule, regardless of how often they occur.
     private mutating func part(_ ranges: CharacterRanges) throws(GrammarError) -> GrammarBuilder.Part {
         if let part = written[ranges] { return part }
         if written.count & 255 == 255, Cancellation.isRequested { throw .cancelled }
@@ -213,7 +213,7 @@ struct GBNFGrammar {
     private mutating func count() -> Int? {
         let digits = scalars[index...].prefix { ("0"..."9").contains($0) }
         index += digits.count
-        // What is too large for a number is too large for a repetition.
+        // A number that is too large for an Int is also too large for a repetition.
         return digits.isEmpty ? nil : Int(String(String.UnicodeScalarView(digits))) ?? .max
     }
 
@@ -239,7 +239,7 @@ struct GBNFGrammar {
         return ranges
     }
 
-    /// The character that `scalar`, the next one, begins.
+    /// The character that begins with `scalar`, which comes next.
     private mutating func character(_ scalar: Unicode.Scalar) throws(GrammarError) -> Unicode.Scalar {
         index += 1
         guard scalar == "\\" else { return scalar }
@@ -253,7 +253,7 @@ struct GBNFGrammar {
         case "u": return try hexadecimal(4)
         case "U": return try hexadecimal(8)
         case "\"", "\\", "[", "]", "-", "^": return escaped
-        default: throw error("has the escape '\\\(escaped)', which is not known")
+        default: throw error("has the escape '\\\(escaped)', which is unknown")
         }
     }
 

@@ -1,13 +1,13 @@
-// States whose masks are the same, though they are not: what is below a lexeme, and how many rounds are left of a repetition
-// that no token can use up, matter to no token that stays inside.
+// Different states with equal masks: tokens that stay inside a lexeme do not depend on the stack below it, or on the remaining
+// rounds of a repetition that no token can use up.
 
 extension GrammarAutomaton {
-    /// How the mask of a state is found.
+    /// How the mask of a state is computed.
     enum MaskPlan: Hashable {
         /// It is the mask of this state.
         case whole(State)
-        /// It has the tokens that `inside`, where the lexeme is all there is, allows, and those that go on from `behind` where
-        /// the lexeme ends. A lexeme that is to differ from others has fewer of both; nothing else does behind it.
+        /// It consists of the tokens that `inside` allows, as if the lexeme were the whole text, and of those that continue
+        /// from `behind` at the end of the lexeme. A distinct lexeme has fewer of both; after it, nothing else differs.
         case lexeme(inside: State, behind: State, isDistinct: Bool)
     }
 
@@ -33,7 +33,7 @@ extension GrammarAutomaton {
         return .whole(try normalized(stacks, above: GrammarFrames.none, longestToken) ?? state)
     }
 
-    /// Where the one lexeme that all stacks are in goes on; `nil` when there is none.
+    /// The return position of the lexeme that all stacks are in; `nil` if there is none.
     private func commonLexemeReturn(of stacks: Stacks) -> Int32? {
         guard !stacks.accepts, let first = stacks.tops.first, let back = frames.records[Int(first)].lexemeReturn,
             stacks.tops.allSatisfy({ frames.records[Int($0)].lexemeReturn == back })
@@ -41,11 +41,11 @@ extension GrammarAutomaton {
         return back
     }
 
-    /// Frames above `back` at most, of one stack and of all.
+    /// Maximum number of frames above `back`, in one stack and in all.
     private static let (mostNormalized, mostNormalizedInAll) = (64, 32_768)
 
-    /// The state of the stacks above `back`, as if there were nothing below, with rounds that make no difference to any token
-    /// set to the same number; `nil` when they are too deep or too many.
+    /// The state of the stacks above `back`, as if there were nothing below, in which counts of rounds that no token can
+    /// distinguish are set to the same number; `nil` if the stacks are too deep or too many.
     private mutating func normalized(
         _ stacks: Stacks, above back: Int32, _ longestToken: Int
     ) throws(GrammarLimit) -> State? {
@@ -72,7 +72,7 @@ extension GrammarAutomaton {
         return number(of: Stacks(tops: tops, accepts: accepts))
     }
 
-    /// Rounds that were read, or fewer where a token is too short to tell: each round has at least a byte.
+    /// The number of rounds read, reduced if a token is too short to make a difference: each round has at least one byte.
     private func normalized(_ frame: GrammarFrames.Frame, _ longestToken: Int) -> Int32 {
         guard case .repetition(let number) = grammar.elements[Int(frame.element)] else { return frame.count }
         let repetition = grammar.repetitions[Int(number)]

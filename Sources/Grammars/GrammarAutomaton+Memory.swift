@@ -1,7 +1,7 @@
-// States that nobody needs any longer are forgotten, so that a grammar takes no more memory than it may.
+// Unreferenced states are dropped to keep a grammar within its memory limit.
 
 extension GrammarAutomaton {
-    /// What stands for a state outside. As long as it is referenced, the state is kept.
+    /// The object that represents a state outside of the automaton. While it is referenced, the state is kept.
     mutating func position(of state: State) -> CompiledGrammar.Position {
         if let position = records[Int(state)].position { return position }
         let position = CompiledGrammar.Position(state: state)
@@ -9,15 +9,15 @@ extension GrammarAutomaton {
         return position
     }
 
-    /// Whether anything beside the automaton refers to the state's position.
+    /// Whether anything outside of the automaton references the state's position.
     mutating func isReferenced(_ state: State) -> Bool {
         records[Int(state)].position != nil && !isKnownUniquelyReferenced(&records[Int(state)].position)
     }
 
-    /// Forgets all states but those that are referenced or among `roots`, and the frames that they do not need. Kept states
-    /// keep their numbers. O(states + frames).
+    /// Drops all states except those that are referenced or among `roots`, and the frames that the kept ones do not need. Kept
+    /// states keep their numbers. O(states + frames).
     ///
-    /// - Returns: by state, whether it was kept.
+    /// - Returns: for each state, whether it was kept.
     mutating func compact(keeping roots: some Sequence<State>) -> [Bool] {
         var isKept = records.indices.map { isReferenced(State($0)) }
         for root in roots where root >= 0 { isKept[Int(root)] = true }

@@ -1,39 +1,39 @@
-/// Reads bytes by a grammar: a pushdown automaton that follows all alternatives at once. A state is the list of all stacks
-/// that the bytes so far allow. Stacks share their frames, states are numbered as they are met, and what a byte makes of a
-/// state is computed once.
+/// Reads bytes by a grammar: a pushdown automaton that follows all alternatives at once. A state is the list of all stacks that
+/// are possible after the bytes so far. Stacks share their frames, states are numbered in the order in which they are found,
+/// and each transition is computed once.
 ///
-/// A state depends on the text alone, and so does the cost of each transition: which other texts were read before does not
-/// matter. Stacks stand in the order in which they are found.
+/// A state depends only on the text, and so does the cost of each transition; other texts that were read before have no
+/// influence. Stacks are in the order in which they were found.
 struct GrammarAutomaton {
     typealias State = Int32
 
-    /// No stack is left.
+    /// The state without stacks.
     static let dead: State = -1
     static let unknown: State = -2
 
-    /// Stacks of a state at most.
+    /// Maximum number of stacks of a state.
     static let mostStacks = 4_096
-    /// Steps to read one byte at most, some 2 ms: this much is done without looking whether it is to stop.
+    /// Maximum number of steps to read one byte, about 2 ms: the work between two checks for cancellation.
     static let mostSteps = 65_536
-    /// Frames of a stack at most.
+    /// Maximum number of frames of a stack.
     static let mostDepth = 8_192
 
     struct Transition {
         var next: State
-        /// Steps that it took.
+        /// The number of steps it took.
         var cost: Int32
     }
 
     struct Stacks: Hashable {
         /// Frames of terminal elements.
         var tops: [Int32]
-        /// Whether everything may have been read.
+        /// Whether the text may end here.
         var accepts: Bool
     }
 
     struct Record {
         var stacks: Stacks
-        /// `nil` until it is asked for. Where nobody else refers to it, nobody needs the state.
+        /// `nil` until it is needed. If there is no other reference to it, the state is not needed.
         var position: CompiledGrammar.Position?
     }
 
@@ -41,18 +41,20 @@ struct GrammarAutomaton {
     let classes: ByteClasses
     var frames = GrammarFrames()
     var distinct = DistinctTexts()
-    /// By state; those of `free` are empty.
+    /// Those that were found last, the last one at the end.
+    var remainders: [DistinctRemainder] = []
+    /// Indexed by state; those in `free` are empty.
     var records: [Record] = []
     var free: [State] = []
     var numbers: [Stacks: State] = [:]
-    /// What each class of bytes makes of each state, (states, classes).
+    /// The transition of each state for each byte class, (states, classes).
     var table: [Transition] = []
     /// Bytes of the stacks of all states.
     var stackBytes = 0
-    /// Steps that have been done in all.
+    /// The total number of steps.
     var steps = 0
 
-    // Of the closure that is being made.
+    // For the closure that is being computed.
     var work: [GrammarFrames.Frame] = []
     private var marks = ClosureMarks()
     private var tops: [Int32] = []
@@ -63,9 +65,10 @@ struct GrammarAutomaton {
         classes = ByteClasses(grammar)
     }
 
-    /// Bytes that states and frames take.
+    /// Memory of states and frames in bytes.
     var bytes: Int {
         stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame + distinct.bytes
+            + remainders.reduce(0) { $0 + $1.bytes }
     }
 
     private var bytesPerState: Int { classes.count * MemoryLayout<Transition>.stride + 160 }
@@ -77,22 +80,24 @@ struct GrammarAutomaton {
 
     func tops(of state: State) -> [Int32] { records[Int(state)].stacks.tops }
 
-    /// The state before the first byte; one where nothing follows, where the grammar has no text.
-    mutating func start() throws(GrammarLimit) -> State {
+    /// The start state; if the grammar has no text, a state in which nothing follows.
+    ///
+    /// - Parameter skipsLayout: whether the state is the one after the layout that may precede the text.
+    mutating func start(skipsLayout: Bool = false) throws(GrammarLimit) -> State {
         begin()
-        push(rule: grammar.root, parent: GrammarFrames.none)
+        push(rule: skipsLayout ? grammar.answer : grammar.root, parent: GrammarFrames.none)
         let state = try finish(from: steps)
         return state == Self.dead ? number(of: Stacks(tops: [], accepts: false)) : state
     }
 
-    /// What is known already: O(1). `nil`: it has to be computed.
+    /// The transition if it is known, in O(1). `nil`: it must be computed.
     func known(_ state: State, _ byte: UInt8) -> Transition? {
         guard state >= 0 else { return Transition(next: Self.dead, cost: 0) }
         let transition = table[Int(state) * classes.count + Int(classes.ofByte[Int(byte)])]
         return transition.next == Self.unknown ? nil : transition
     }
 
-    /// What a byte makes of a state. O(1) where it is known, else at most ``mostSteps`` steps.
+    /// The transition of a state for a byte. O(1) if it is known, otherwise at most ``mostSteps`` steps.
     mutating func step(_ state: State, _ byte: UInt8) throws(GrammarLimit) -> Transition {
         if let known = known(state, byte) { return known }
         let before = steps
@@ -125,7 +130,7 @@ struct GrammarAutomaton {
         isAccepting = false
     }
 
-    /// The state of the stacks that were found, and of those that come of `work`.
+    /// The state of the stacks that were found, including those that result from `work`.
     mutating func finish(from before: Int) throws(GrammarLimit) -> State {
         try close(from: before)
         try prune(from: before)
@@ -134,7 +139,7 @@ struct GrammarAutomaton {
     }
 
     private mutating func push(rule: Int32, parent: Int32) {
-        // The first alternative comes first.
+        // In the order of the alternatives.
         for start in grammar.sequences(of: rule).reversed() {
             work.append(GrammarFrames.Frame(element: start, parent: parent))
         }
@@ -148,12 +153,12 @@ struct GrammarAutomaton {
             of: GrammarFrames.Frame(element: element, parent: parent, count: count, memo: memo), in: grammar)
     }
 
-    /// Where reading goes on behind an element. One at the end of its rule needs no frame: loops do not pile up.
+    /// The position after an element. An element at the end of its rule needs no frame, so loops do not grow the stack.
     private mutating func back(_ element: Int32, _ parent: Int32) throws(GrammarLimit) -> Int32 {
         grammar.elements[Int(element) + 1] == .end ? parent : try frame(element + 1, parent)
     }
 
-    /// Adds the stacks that come of what is in `work`.
+    /// Adds the stacks that result from the frames in `work`.
     private mutating func close(from before: Int) throws(GrammarLimit) {
         while let next = work.popLast() {
             steps += 1
@@ -169,7 +174,7 @@ struct GrammarAutomaton {
             case .distinct(let rule):
                 guard marks.insert(next, isComparable: false) else { continue }
                 if next.count == 0 {
-                    // What is closed takes no further text.
+                    // No further text can be added to a closed set.
                     guard frames[parent].memo != DistinctTexts.closed else { continue }
                     push(rule: rule, parent: try frame(element, parent, 1))
                 } else if let behind = try behindDistinct(next) {
@@ -178,11 +183,11 @@ struct GrammarAutomaton {
             case .repetition(let number):
                 let repetition = grammar.repetitions[Int(number)]
                 let mayEnd = next.count >= repetition.least
-                // Met again after as many rounds or more, it can lead to nothing new. This ends empty rounds.
+                // If it was met before after at most as many rounds, it leads to nothing new. This ends empty rounds.
                 guard marks.insert(next, isComparable: mayEnd) else { continue }
                 if mayEnd { work.append(GrammarFrames.Frame(element: element + 1, parent: parent)) }
                 guard next.count < repetition.most ?? .max else { continue }
-                // Beyond the least, an endless repetition counts no longer.
+                // Beyond the minimum, rounds of an unbounded repetition are not counted.
                 let enough = repetition.first == nil ? repetition.least : max(repetition.least, 1)
                 let rounds = repetition.most == nil ? min(next.count + 1, enough) : next.count + 1
                 let isOnce = repetition.most == 1 && repetition.first == nil
@@ -193,10 +198,10 @@ struct GrammarAutomaton {
         }
     }
 
-    /// Others of the same shape that a stack is compared with at most.
+    /// Maximum number of stacks of the same shape that a stack is compared with.
     private static let mostCompared = 16
 
-    /// Drops stacks whose every continuation another one has, too. Without this, nested counts multiply.
+    /// Drops stacks whose continuations are all included in those of another stack. Otherwise nested counts multiply.
     private mutating func prune(from before: Int) throws(GrammarLimit) {
         guard tops.count > 1, tops.contains(where: { frames.records[Int($0)].isCounted }) else { return }
         var kept: [Int32] = []

@@ -1,8 +1,8 @@
 import Basics
 
-/// Puts a grammar together, from the leaves up, in O(size of the parts * log).
+/// Builds a grammar bottom-up, in O(size of the parts * log).
 struct GrammarBuilder {
-    /// A part: what may stand in a sequence.
+    /// A part of a sequence.
     indirect enum Part: Sendable {
         case literal([UInt8])
         case bytes(ByteSet)
@@ -10,9 +10,9 @@ struct GrammarBuilder {
         case choice([Part])
         /// At most `most` times; `nil`: any number of times.
         case times(Part, least: Int, most: Int?)
-        /// The same with another part in the first round.
+        /// The same with a different part in the first round.
         case list(first: Part, then: Part, least: Int, most: Int?)
-        /// A rule whose text differs in each round of the list that it stands in: not deeper than in a part of the list.
+        /// A rule whose text is different in each round of the enclosing list. It must be directly in a part of the list.
         case distinct(Part)
         case rule(Int)
 
@@ -21,33 +21,33 @@ struct GrammarBuilder {
         static let nothing = Part.sequence([])
     }
 
-    /// Elements of a grammar at most, which bounds its memory, and the time to make it.
+    /// Maximum number of elements of a grammar, which bounds its memory and compile time.
     static let mostElements = 200_000
-    /// Steps that reading the source takes at most, beside those that grow with its length alone: schemas that are visited
-    /// again, names that are tried with patterns.
+    /// Maximum number of steps to read the source, not counting those proportional to its length: repeated visits of schemas,
+    /// names that are matched with patterns.
     static let mostVisits = 100_000
 
-    /// What stands for each marker that is one token; see ``VocabularyTrie/markers``.
+    /// The bytes for each marker that is one token; see ``VocabularyTrie/markers``.
     private let markers: [String: [UInt8]]
     private var grammar = Grammar()
-    /// Where the sequences of each rule begin.
+    /// The index of the first sequence of each rule.
     private var rules: [[Int32]] = []
     private var lexemes: Set<Int> = []
     private var setNumbers: [ByteSet: Int32] = [:]
     private var repetitionNumbers: [Grammar.Repetition: Int32] = [:]
     private var written = 0
     private var visits = 0
-    /// Why the grammar may have no text: where the first part without one was met.
+    /// Why the grammar may have no text: the error of the first part without a text.
     private var emptiness: GrammarError?
 
     init(markers: [String: [UInt8]] = [:]) {
         self.markers = markers
     }
 
-    /// What structures a reply: its token where the vocabulary has one, else its text.
+    /// The part for a marker: its token if the vocabulary has one, otherwise its text.
     func marker(_ text: String) -> Part { .literal(markers[text] ?? Array(text.utf8)) }
 
-    /// A text with all markers inside. O(length * markers).
+    /// A text in which all markers are replaced. O(length * markers).
     func markedText(_ text: String) -> Part {
         var bytes = Array(text.utf8)
         for (name, token) in markers.sorted(by: { $0.key < $1.key }) {
@@ -57,14 +57,14 @@ struct GrammarBuilder {
         return .literal(bytes)
     }
 
-    /// A rule that is to be defined later, once.
+    /// Declares a rule that is defined later, once.
     mutating func declare(isLexeme: Bool = false) -> Int {
         rules.append([])
         if isLexeme { lexemes.insert(rules.count - 1) }
         return rules.count - 1
     }
 
-    /// - Throws: `GrammarError` when the grammar becomes too large.
+    /// - Throws: `GrammarError` if the grammar becomes too large.
     mutating func define(_ rule: Int, _ part: Part) throws(GrammarError) {
         let parts = if case .choice(let parts) = part { parts } else { [part] }
         var sequences: [[Grammar.Element]] = []
@@ -84,9 +84,9 @@ struct GrammarBuilder {
         return .rule(rule)
     }
 
-    /// Counts work that the length of the source does not bound.
+    /// Counts work that is not bounded by the length of the source.
     ///
-    /// - Throws: `GrammarError` beyond ``mostVisits``, or when the request has ended.
+    /// - Throws: `GrammarError` beyond ``mostVisits``, or if the request has ended.
     mutating func visit(_ steps: Int = 1) throws(GrammarError) {
         let before = visits
         visits += steps
@@ -98,18 +98,24 @@ struct GrammarBuilder {
         if before >> 10 != visits >> 10, Cancellation.isRequested { throw .cancelled }
     }
 
-    /// Notes a part without any text. The grammar may have texts all the same; otherwise this is why it has none.
+    /// Records a part without any text. If the grammar has no text at all, this is the reported reason.
     mutating func noteEmpty(_ error: GrammarError) {
         guard emptiness == nil else { return }
         emptiness = error
         emptiness?.kind = .allowsNothing
     }
 
-    /// - Throws: `GrammarError` when a rule begins with itself, so that reading it would never end, and when there is no text.
-    mutating func finish(root: Part) throws(GrammarError) -> Grammar {
+    /// - Parameter layout: what may precede the root.
+    /// - Throws: `GrammarError` if a rule is left-recursive, so that reading it would never end, or if there is no text.
+    mutating func finish(root: Part, behind layout: Part? = nil) throws(GrammarError) -> Grammar {
         let rule = declare()
         try define(rule, root)
-        grammar.root = Int32(rule)
+        (grammar.root, grammar.answer) = (Int32(rule), Int32(rule))
+        if let layout {
+            let whole = declare()
+            try define(whole, .sequence([layout, .rule(rule)]))
+            grammar.root = Int32(whole)
+        }
         grammar.starts.reserveCapacity(rules.reduce(0) { $0 + $1.count })
         for sequences in rules {
             grammar.starts += sequences
@@ -194,15 +200,15 @@ struct GrammarBuilder {
 // MARK: Choices
 
 extension GrammarBuilder {
-    /// Sequences of one rule that begin alike beyond their first `common` elements.
+    /// Sequences of one rule that have the same element after their first `common` elements.
     private struct Alternatives {
         var rule: Int
         var range: Range<Int>
         var common: Int
     }
 
-    /// Adds a rule's sequences, so that those that begin alike are read as one until they differ: thousands of texts or
-    /// characters to choose from are few parses at a time.
+    /// Adds a rule's sequences. Sequences with a common prefix are read as one until they differ, so that a choice of thousands
+    /// of texts or characters needs few parallel parses.
     private mutating func add(_ sequences: [[Grammar.Element]], to rule: Int) {
         let sequences = sequences.count > 1 ? sequences.sorted { $0.lexicographicallyPrecedes($1) } : sequences
         var work = [Alternatives(rule: rule, range: sequences.indices, common: 0)]
@@ -217,7 +223,7 @@ extension GrammarBuilder {
                 {
                     end += 1
                 }
-                // The same sequence twice is read once.
+                // Duplicate sequences are read once.
                 let last = sequences[end - 1].dropFirst(common)
                 if first.elementsEqual(last) {
                     add(first, to: rule)
@@ -228,7 +234,7 @@ extension GrammarBuilder {
                     work.append(Alternatives(rule: rest, range: index..<end, common: common + shared))
                 }
                 index = end
-                // An empty sequence has no first element that others could share.
+                // An empty sequence has no first element to share.
                 while first.isEmpty, index < alternatives.range.upperBound, sequences[index].count == common {
                     index += 1
                 }

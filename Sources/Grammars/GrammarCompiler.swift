@@ -1,7 +1,7 @@
 import Basics
 import Synchronization
 
-/// Compiles grammars for one vocabulary and keeps those that were used last, with all that they have found.
+/// Compiles grammars for one vocabulary and caches the most recently used ones with their masks.
 public final class GrammarCompiler: Sendable {
     private struct Key: Hashable {
         var tenant: String
@@ -15,11 +15,11 @@ public final class GrammarCompiler: Sendable {
 
     private struct Memory {
         var trie: VocabularyTrie?
-        /// With the number of their last use.
+        /// With the sequence number of their last use.
         var grammars: [Key: (grammar: CompiledGrammar, use: Int)] = [:]
         var uses = 0
 
-        /// Every grammar that was compiled and may still be in use.
+        /// Every compiled grammar that may still be in use.
         var live: [Reference] = []
 
         mutating func countLive() -> Int {
@@ -27,7 +27,7 @@ public final class GrammarCompiler: Sendable {
             return live.count
         }
 
-        /// What makes room for a grammar: the oldest of the tenant that has most of them, of this one when several do.
+        /// The grammar to evict: the oldest of the tenant that has most of them; if several have, of this tenant.
         func next(for tenant: String) -> Key? {
             var counts: [String: Int] = [:]
             for key in grammars.keys { counts[key.tenant, default: 0] += 1 }
@@ -37,9 +37,9 @@ public final class GrammarCompiler: Sendable {
         }
     }
 
-    /// Grammars that are kept, of at most ``CompiledGrammar/mostBytes`` each. Those of running requests stay longer.
+    /// Maximum number of cached grammars, of at most ``CompiledGrammar/mostBytes`` each. Those of running requests stay longer.
     public static let mostGrammars = 16
-    /// Grammars that there may be at a time, kept or in use: with ``CompiledGrammar/mostBytes`` the bound of their memory.
+    /// Maximum number of grammars, cached or in use: together with ``CompiledGrammar/mostBytes`` it bounds their memory.
     public static let mostLive = 64
 
     private let tokens: @Sendable () -> [[UInt8]]
@@ -48,18 +48,19 @@ public final class GrammarCompiler: Sendable {
 
     /// - Parameters:
     ///   - markers: the tokens of ``GrammarSource/markers`` that the vocabulary has.
-    ///   - tokens: gives what ``VocabularyTrie/init(tokens:markers:)`` takes; called for the first grammar, and again for the
-    ///     next one where that was cancelled.
+    ///   - tokens: returns the argument of ``VocabularyTrie/init(tokens:markers:)``; called for the first grammar, and again
+    ///     for the next one if that was cancelled.
     public init(markers: [String: Int32] = [:], tokens: @escaping @Sendable () -> [[UInt8]]) {
         (self.markers, self.tokens) = (markers, tokens)
     }
 
-    /// At most some 200 ms, and once 250 ms for 200,000 tokens of the vocabulary; asks ``Cancellation/isRequested``.
+    /// Takes at most about 200 ms, and once 250 ms for a vocabulary of 200,000 tokens; checks ``Cancellation/isRequested``.
     ///
     /// - Parameters:
     ///   - beginsWithSpace: as in ``GrammarSource/compile(_:beginsWithSpace:)``.
-    ///   - tenant: on whose account it is compiled. Tenants share no grammars, so none can tell by time what another asks.
-    /// - Throws: `GrammarError` that names what cannot be enforced, or the limit that is exceeded.
+    ///   - tenant: the tenant of the request. Tenants do not share grammars, so none can learn from the time what another one
+    ///     uses.
+    /// - Throws: `GrammarError` that names what cannot be enforced, or the exceeded limit.
     public func compile(
         _ source: GrammarSource, beginsWithSpace: Bool, tenant: String = ""
     ) throws(GrammarError) -> CompiledGrammar {
@@ -83,7 +84,7 @@ public final class GrammarCompiler: Sendable {
         return grammar
     }
 
-    /// Made when it is first needed: most servers never do.
+    /// Built on first use: most servers never need it.
     private func trie() throws(GrammarError) -> VocabularyTrie {
         if let trie = memory.withLock({ $0.trie }) { return trie }
         let trie = VocabularyTrie(tokens: tokens(), markers: markers)

@@ -1,34 +1,34 @@
-/// Places on the stacks of a ``GrammarAutomaton``: equal ones are one, so that stacks share what they have in common.
+/// The stack frames of a ``GrammarAutomaton``. Equal frames are stored once, so that stacks share their common part.
 struct GrammarFrames {
-    /// Below all stacks.
+    /// The bottom of all stacks.
     static let none: Int32 = -1
 
     struct Frame: Hashable {
-        /// What comes next.
+        /// The next element.
         var element: Int32
-        /// Where it goes on when the rule of that element has been read.
+        /// The frame to return to after the rule of that element.
         var parent: Int32
-        /// Rounds that were read, where `element` is a repetition. Where it is distinct, 1 and the number of the text that has
-        /// been read of it (``DistinctTexts``), or 0 before its beginning.
+        /// The rounds read, if `element` is a repetition. If it is distinct, 1 plus the number of the text that has been read
+        /// of it (``DistinctTexts``), or 0 before its beginning.
         var count: Int32 = 0
-        /// Where `element` is a repetition: the set of its distinct texts.
+        /// The set of distinct texts, if `element` is a repetition.
         var memo: Int32 = 0
     }
 
     struct Record {
         var frame: Frame
         var depth: Int32
-        /// Where the outermost lexeme that the frame is in goes on; `nil`: it is in none.
+        /// The return position of the outermost lexeme that contains the frame; `nil` if there is none.
         var lexemeReturn: Int32?
-        /// The distinct element that the frame is inside of, or is; `none`: it is in none.
+        /// The distinct element that contains the frame or is its element; `none` if there is none.
         var distinct: Int32
-        /// Equal for stacks that differ in counts only which can be compared: those of rounds that need not be read.
+        /// Equal for stacks that differ only in comparable counts: those of rounds beyond the minimum.
         var shape: UInt64
-        /// Whether such counts are in the stack.
+        /// Whether the stack has such counts.
         var isCounted: Bool
     }
 
-    /// Bytes of a frame, with its share of the table.
+    /// Bytes of a frame, including its share of the table.
     static let bytesPerFrame = MemoryLayout<Record>.stride + 16
 
     private(set) var records: [Record] = []
@@ -75,7 +75,7 @@ struct GrammarFrames {
             isCounted: isComparable || parent?.isCounted ?? false)
     }
 
-    /// Keeps the frames that are reached from some, in their order; returns the new number of each, or -1.
+    /// Keeps the frames that are reachable from some frames, in order; returns the new number of each, or -1.
     mutating func keep(_ tops: some Sequence<Int32>) -> [Int32] {
         var numbers = [Int32](repeating: -1, count: records.count)
         for top in tops {
@@ -88,7 +88,7 @@ struct GrammarFrames {
         var kept: [Record] = []
         for index in records.indices where numbers[index] == 0 {
             numbers[index] = Int32(kept.count)
-            // Parents come before what stands on them.
+            // Parents come before their children.
             var record = records[index]
             if record.frame.parent != Self.none { record.frame.parent = numbers[Int(record.frame.parent)] }
             if let back = record.lexemeReturn, back != Self.none { record.lexemeReturn = numbers[Int(back)] }
@@ -102,7 +102,7 @@ struct GrammarFrames {
         return numbers
     }
 
-    /// Gives the texts of distinct elements, and the sets of them, their new numbers.
+    /// Updates the numbers of the texts of distinct elements, and of the sets.
     mutating func renumber(texts: [Int32], sets: [Int32], in grammar: Grammar) {
         for index in records.indices {
             if records[index].frame.memo > 0 { records[index].frame.memo = sets[Int(records[index].frame.memo)] }
@@ -130,7 +130,7 @@ struct GrammarFrames {
     }
 }
 
-/// Random for each process, so that no grammar can be written whose entries all fall on one place.
+/// Random for each process, so that no grammar can be constructed whose entries all collide.
 private enum HashSeed {
     static let low = UInt64.random(in: .min ... .max)
     static let high = UInt64.random(in: .min ... .max) | 1
@@ -139,11 +139,12 @@ private enum HashSeed {
 // MARK: Comparing
 
 extension GrammarFrames {
-    /// How far two stacks are followed down to where they are one.
+    /// Maximum depth to which two stacks are compared.
     private static let mostCompared = 128
 
-    /// Whether all that may follow `other` may follow `frame`, too: they are equal, but rounds of some repetitions were read
-    /// less often, and as often as they must be. May be false where it is true, but never true where it is false.
+    /// Whether everything that may follow `other` may also follow `frame`: the frames are equal, except that in `frame` some
+    /// repetitions have been read fewer times, but at least their minimum. May return false where it is true, but never true
+    /// where it is false.
     func includes(_ frame: Int32, _ other: Int32, _ grammar: Grammar) -> Bool {
         var (a, b) = (frame, other)
         for _ in 0..<Self.mostCompared {

@@ -1,18 +1,18 @@
-/// A bound of a grammar that was exceeded. The outcome depends on the grammar and the text so far, never on what else runs;
-/// only ``memory(bytes:)`` also depends on what other requests with the same grammar hold.
+/// A bound of a grammar that was exceeded. It depends only on the grammar and the text so far, not on other requests; only
+/// ``memory(bytes:)`` also depends on the memory that other requests with the same grammar use.
 public enum GrammarLimit: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The text can be read in more ways at the same time, each a stack of its own.
+    /// The number of ways in which the text can be read at the same time, each with its own stack.
     case parallelParses(Int)
-    /// One byte takes more steps to read.
+    /// The number of steps to read one byte.
     case stepsPerByte(Int)
-    /// Rules are nested deeper.
+    /// The nesting depth of rules.
     case depth(Int)
-    /// Which tokens may follow takes more steps to find out.
+    /// The number of steps to compute a mask.
     case stepsPerMask(Int)
-    /// What the running requests keep of the grammar takes more memory.
+    /// The memory that the running requests use for the grammar.
     case memory(bytes: Int)
 
-    /// What was exceeded and the bound, to stand behind the name of a parameter.
+    /// The exceeded bound, as a predicate after the name of a parameter.
     public var description: String {
         switch self {
         case .parallelParses(let most): "uses more than \(most) parallel parses"

@@ -1,19 +1,19 @@
-/// Works out the masks of a grammar's states, and keeps them. All of its memory has one bound; beyond it, everything is
-/// forgotten that no request refers to.
+/// Computes and caches the masks of a grammar's states. All of its memory has one bound; when it is reached, everything is
+/// dropped that no request refers to.
 struct GrammarMasks {
     typealias State = GrammarAutomaton.State
 
-    /// Bytes of states, frames and masks. After all has been forgotten that can be, half of it must be free.
+    /// Maximum bytes of states, frames and masks. After dropping what is not needed, half of it must be free.
     static let mostBytes = 8 << 20
 
-    /// How far the mask of a state is.
+    /// The progress of a state's mask.
     private struct Job {
         var plan: GrammarAutomaton.MaskPlan
-        /// The walk over what follows a lexeme.
+        /// The walk over the continuations of a lexeme.
         var walk: TrieWalk?
     }
 
-    /// A walk that several states have in common.
+    /// A walk that several states share.
     private struct Shared: Hashable {
         var state: State
         /// Whether the state is inside a lexeme.
@@ -25,7 +25,7 @@ struct GrammarMasks {
     private var masks: [State: TokenMask] = [:]
     private var jobs: [State: Job] = [:]
     private var walks: [Shared: TrieWalk] = [:]
-    /// Of lexemes: tokens inside, and the nodes of the trie that end it.
+    /// Results for lexemes: tokens inside, and the trie nodes at which it can end.
     private var lexemes: [State: (mask: TokenMask, exits: [Int32])] = [:]
     /// Bytes of masks, walks and lexemes.
     private var maskBytes = 0
@@ -45,18 +45,18 @@ struct GrammarMasks {
             mustEnd: automaton.isFinal(state))
     }
 
-    /// The step behind a token, where all of it is known. O(bytes of the token).
+    /// The step after a token, if all of it is known. O(bytes of the token).
     mutating func knownStep(_ state: State, token: Int32?) -> GrammarStep? {
         var next = state
         for byte in token.map(trie.text) ?? [] {
             guard let transition = automaton.known(next, byte) else { return nil }
             next = transition.next
         }
-        // A token that the grammar does not have there changes nothing.
+        // A token that the grammar does not allow there changes nothing.
         return knownStep(next == GrammarAutomaton.dead ? state : next)
     }
 
-    /// Goes on with the mask of a state, for about so many units. The step, when the mask is known.
+    /// Continues the computation of a state's mask for about this many units. Returns the step once the mask is known.
     mutating func work(on state: State, units: Int, spent: inout Int) throws(GrammarLimit) -> GrammarStep? {
         while masks[state] == nil {
             guard spent < units else { return nil }
@@ -84,7 +84,7 @@ struct GrammarMasks {
                         walk = begun
                     } else if isDistinct {
                         let before = automaton.steps
-                        let left = try automaton.distinctMask(of: state, trie, mask, exits)
+                        let left = try automaton.distinctMask(of: state, inside: inside, trie, mask, exits)
                         spent += automaton.steps - before
                         walk = TrieWalk(trie, from: behind, behind: left.exits, addingTo: left.mask)
                     } else {
@@ -107,13 +107,13 @@ struct GrammarMasks {
         jobs[state] = nil
     }
 
-    /// Goes on with the walk behind a lexeme.
+    /// Continues the walk after a lexeme.
     private mutating func finish(
         _ state: State, _ begun: TrieWalk, _ units: Int, _ spent: inout Int
     ) throws(GrammarLimit) {
         if let old = jobs[state]?.walk {
             maskBytes -= old.bytes
-            // Only one may have the mask, or it would be copied.
+            // The mask must have a single reference, otherwise it would be copied.
             jobs[state]?.walk = nil
         }
         var walk = begun
@@ -122,7 +122,7 @@ struct GrammarMasks {
         jobs[state]?.walk = walk
     }
 
-    /// Goes on with a shared walk; returns it when it is done.
+    /// Continues a shared walk; returns it when it is complete.
     private mutating func advance(
         _ shared: Shared, for state: State, _ units: Int, _ spent: inout Int
     ) throws(GrammarLimit) -> TrieWalk? {
@@ -152,9 +152,9 @@ struct GrammarMasks {
         }
     }
 
-    /// Forgets what no request refers to. O(bytes).
+    /// Drops everything that no request refers to. O(bytes).
     private mutating func compact(keeping roots: [State]) throws(GrammarLimit) {
-        // Work that somebody still asks for is kept, and so is what it builds on.
+        // Work that is still needed is kept, and so are its dependencies.
         jobs = jobs.filter { automaton.isReferenced($0.key) || roots.contains($0.key) }
         var needed = roots
         for (state, job) in jobs {
@@ -165,6 +165,8 @@ struct GrammarMasks {
             case .lexeme(let inside, let behind, _): needed += [inside, behind]
             }
         }
+        // One more text in a set takes what was found of the set before.
+        needed += automaton.remainders.map(\.inside)
         let isNeeded = Set(needed)
         walks = walks.filter { isNeeded.contains($0.key.state) }
         lexemes = lexemes.filter { isNeeded.contains($0.key) }

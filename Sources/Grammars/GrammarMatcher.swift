@@ -1,28 +1,30 @@
 import Basics
 
-/// Follows one reply through a grammar, from token to token. Computes nothing: what a token leads to is known already, or
-/// the matcher is pending until somebody has run its ``computation``.
+/// Tracks the position of one reply in a grammar, token by token. It computes nothing: the result of a token is already known,
+/// or the matcher is pending until its ``computation`` has been run.
 public struct GrammarMatcher: Sendable {
-    /// When the grammar holds.
+    /// When the grammar applies.
     public enum Scope: Sendable, Hashable {
-        /// From the first token on.
+        /// From the first token.
         case reply
-        /// Behind reasoning, if there is some.
+        /// The same behind reasoning that the prompt has closed.
+        case replyBehindReasoning
+        /// After the reasoning, if there is any.
         case answer(behind: ReasoningTracker)
-        /// From each occurrence of a token until it has been read.
+        /// After each occurrence of a token, until the grammar has been read.
         case behind(Int32)
     }
 
     private enum Phase: Sendable {
-        /// The first token is of the grammar, or opens the reasoning.
+        /// The first token belongs to the grammar, or opens the reasoning.
         case start
         case reasoning
-        /// Until the token that the grammar stands behind.
+        /// Until the trigger token of the grammar.
         case free
         case grammar
     }
 
-    /// What is known of the place in the grammar, while the grammar holds.
+    /// The known position in the grammar, while the grammar applies.
     private enum Place: Sendable {
         case known(GrammarStep)
         case pending(from: CompiledGrammar.Position, token: Int32?)
@@ -31,13 +33,14 @@ public struct GrammarMatcher: Sendable {
 
     private let grammar: CompiledGrammar
     private let scope: Scope
+    /// Where it begins to hold behind reasoning or a token.
     private let start: CompiledGrammar.Position?
     private var phase: Phase
-    /// Of a scope behind reasoning, until the grammar holds.
+    /// For the scope after reasoning, until the grammar applies.
     private var reasoning: ReasoningTracker?
     private var place: Place
-    /// Of the token that the grammar stands behind. Were its text spelled by other tokens, the reply would be read as if the
-    /// grammar held, but it would not.
+    /// For the trigger token of the grammar. If other tokens spelled its text, the reply would be parsed as if the grammar
+    /// applied, although it did not.
     private var markerGuard: MarkerGuard?
 
     public init(_ grammar: CompiledGrammar, scope: Scope = .reply) {
@@ -46,19 +49,22 @@ public struct GrammarMatcher: Sendable {
         if case .answer(let reasoning) = scope { self.reasoning = reasoning }
         phase =
             switch scope {
-            case .reply: .grammar
+            case .reply, .replyBehindReasoning: .grammar
             case .answer(let reasoning): reasoning.isOpen ? .reasoning : .start
             case .behind: .free
             }
         switch scope {
-        case .reply: markerGuard = nil
+        case .reply, .replyBehindReasoning: markerGuard = nil
         case .answer(let reasoning): markerGuard = grammar.markerGuard(of: reasoning.closing)
         case .behind(let token): markerGuard = grammar.markerGuard(of: token)
         }
         do throws(GrammarLimit) {
-            let position = try grammar.startPosition()
-            start = position
-            place = .pending(from: position, token: nil)
+            let isBehind = if case .answer = scope { true } else { scope == .replyBehindReasoning }
+            let behind = try grammar.startPosition(behindReasoning: isBehind)
+            // Space is layout behind reasoning only.
+            let first = phase == .start ? try grammar.startPosition() : behind
+            start = behind
+            place = .pending(from: first, token: nil)
         } catch {
             start = nil
             place = .failed(error)
@@ -66,7 +72,7 @@ public struct GrammarMatcher: Sendable {
         takeKnownStep()
     }
 
-    /// Takes a token that was generated.
+    /// Appends a generated token.
     ///
     /// - Precondition: it is not pending and has not failed.
     public mutating func append(_ id: Int32) {
@@ -98,7 +104,7 @@ public struct GrammarMatcher: Sendable {
         takeKnownStep()
     }
 
-    /// Takes the step that is pending, if somebody has worked it out meanwhile. Never waits.
+    /// Takes the pending step if it has been computed in the meantime. Never waits.
     public mutating func takeKnownStep() {
         guard holds, case .pending(let position, let token) = place,
             let step = grammar.knownStep(from: position, token: token)
@@ -106,7 +112,7 @@ public struct GrammarMatcher: Sendable {
         resolve(.success(step))
     }
 
-    /// Takes what its ``computation`` came to.
+    /// Applies the result of its ``computation``.
     public mutating func resolve(_ result: Result<GrammarStep, GrammarLimit>) {
         switch result {
         case .failure(let limit): place = .failed(limit)
@@ -117,7 +123,7 @@ public struct GrammarMatcher: Sendable {
         }
     }
 
-    /// Whether the grammar says what comes next.
+    /// Whether the grammar determines the next token.
     private var holds: Bool {
         switch phase {
         case .start, .grammar: true
@@ -125,18 +131,18 @@ public struct GrammarMatcher: Sendable {
         }
     }
 
-    /// Whether what may come next has to be worked out first.
+    /// Whether the next step must be computed first.
     public var isPending: Bool {
         if holds, case .pending = place { true } else { false }
     }
 
-    /// The work that tells what may come next; `nil` unless it is pending.
+    /// The computation of the next step; `nil` unless it is pending.
     public var computation: GrammarStepComputation? {
         guard holds, case .pending(let position, let token) = place else { return nil }
         return GrammarStepComputation(grammar, from: position, token: token)
     }
 
-    /// The bound of the grammar that was exceeded, if one was: nothing can come next.
+    /// The exceeded bound of the grammar, if there is one: then no token can follow.
     public var limit: GrammarLimit? {
         if holds, case .failed(let limit) = place { limit } else { nil }
     }

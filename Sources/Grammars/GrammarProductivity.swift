@@ -1,6 +1,6 @@
 import Basics
 
-/// Drops what has no text: a reply must not be led to where it cannot go on.
+/// Removes parts without a text, so that a reply cannot reach a dead end.
 enum GrammarProductivity {
     /// O(elements).
     ///
@@ -25,7 +25,7 @@ enum GrammarProductivity {
             firstStarts.append(Int32(starts.count))
         }
         (grammar.starts, grammar.firstStarts) = (starts, firstStarts)
-        // What has no text can be repeated no times.
+        // A body without a text can be repeated zero times only.
         for index in grammar.repetitions.indices {
             let repetition = grammar.repetitions[index]
             let rules = [repetition.body, repetition.first ?? repetition.body]

@@ -1,14 +1,14 @@
 import Basics
 
-/// Checks that every rule reads a byte before it comes to itself again. O(elements).
+/// Checks that no rule is left-recursive: every rule reads a byte before it can occur again. O(elements).
 struct GrammarProgress {
     private let grammar: Grammar
     /// Whether each rule may be empty.
     private var isNullable: [Bool]
 
-    /// Finds the repetitions of what may be empty, too, and lets them have no rounds: an empty round is none.
+    /// Also finds the repetitions whose body may be empty, and sets their minimum to zero, because empty rounds have no effect.
     ///
-    /// - Throws: `GrammarError` when a rule begins with itself.
+    /// - Throws: `GrammarError` if a rule is left-recursive.
     static func check(_ grammar: inout Grammar) throws(GrammarError) {
         var progress = GrammarProgress(grammar)
         progress.findNullable()
@@ -24,7 +24,7 @@ struct GrammarProgress {
         isNullable = Array(repeating: false, count: grammar.firstStarts.count - 1)
     }
 
-    /// The rule that must be nullable so that the element is; `nil` for what never is or always is.
+    /// The rule that must be nullable for the element to be nullable; `nil` if it never or always is.
     private func condition(_ element: Grammar.Element, _ isNullable: [Bool]) -> (isFulfilled: Bool, rule: Int32?) {
         switch element {
         case .bytes, .end: return (false, nil)
@@ -42,10 +42,11 @@ struct GrammarProgress {
 
     private mutating func findNullable() { isNullable = Self.rules(of: grammar, condition) }
 
-    /// The rules that have a sequence whose every element fulfils a condition. O(elements): each sequence waits at its first
-    /// element that does not yet, and goes on when that element's rule does.
+    /// The rules that have a sequence whose elements all fulfil a condition. O(elements): each sequence waits at its first
+    /// element that does not fulfil it yet, and continues when that element's rule does.
     ///
-    /// - Parameter condition: of an element and the rules found so far: whether it is fulfilled, and the rule that it waits for.
+    /// - Parameter condition: for an element and the rules found so far: whether it is fulfilled, and the rule that it waits
+    ///   for.
     static func rules(
         of grammar: Grammar, _ condition: (Grammar.Element, [Bool]) -> (isFulfilled: Bool, rule: Int32?)
     ) -> [Bool] {
@@ -71,7 +72,7 @@ struct GrammarProgress {
         return found
     }
 
-    /// Depth first over the rules that a rule may begin with; iterative, because a chain may be as long as the grammar.
+    /// Depth first over the first rules of a rule; iterative, because a chain may be as long as the grammar.
     private func checkFirsts() throws(GrammarError) {
         enum Mark { case new, open, done }
         var marks = [Mark](repeating: .new, count: isNullable.count)
@@ -96,7 +97,7 @@ struct GrammarProgress {
         }
     }
 
-    /// The rules that `rule` may begin with.
+    /// The rules with which `rule` may begin.
     private func firsts(of rule: Int) -> [Int32] {
         var called: [Int32] = []
         for start in grammar.sequences(of: Int32(rule)) {

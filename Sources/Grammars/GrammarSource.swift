@@ -1,29 +1,29 @@
 import Basics
 import JSON
 
-/// What a reply has to be like, as a request says it.
+/// The constraint on a reply, as given in a request.
 public enum GrammarSource: Sendable, Hashable {
     /// Any JSON object.
     case jsonObject
-    /// A text that is valid under a JSON Schema.
+    /// A text that conforms to a JSON Schema.
     case jsonSchema(JSONValue)
     /// A text that a regular expression matches as a whole.
     case regex(String)
     /// One of some texts.
     case choice([String])
-    /// What the rule `root` of a grammar in GBNF reads; see ``GBNFGrammar``.
+    /// A grammar in GBNF with the start rule `root`; see ``GBNFGrammar``.
     case gbnf(String)
-    /// What the rule `start` of a grammar in Lark's notation reads; see ``LarkGrammar``.
+    /// A grammar in Lark's notation with the start rule `start`; see ``LarkGrammar``.
     case lark(String)
     /// Text with parts that follow schemas; see ``StructuralTagGrammar``.
     case structuralTag(JSONValue)
-    /// Calls of tools, which are as in the API.
+    /// Tool calls; the tools are as in the API.
     ///
-    /// - isSingle: one call only.
-    /// - isOpen: behind `<tool_call>`, up to the end of the call.
+    /// - isSingle: only one call.
+    /// - isOpen: from after `<tool_call>` to the end of the call.
     case calls([JSONValue], CallSyntax, isSingle: Bool, isOpen: Bool)
 
-    /// How calls are written, each between `<tool_call>` and `</tool_call>`.
+    /// The format of calls, each between `<tool_call>` and `</tool_call>`.
     public enum CallSyntax: Sendable, Hashable {
         /// `{"name": ..., "arguments": {...}}`, as Hermes models write it.
         case json
@@ -31,10 +31,10 @@ public enum GrammarSource: Sendable, Hashable {
         case xml
     }
 
-    /// The texts that a reply's parts are told apart by. Each is one token in most vocabularies.
+    /// The texts that separate the parts of a reply. Each is one token in most vocabularies.
     public static let markers = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
 
-    /// A grammar in the notation that its text is in, as vLLM tells them apart: Lark's unless a rule is written with `::=`.
+    /// Detects the notation of a grammar like vLLM: Lark unless a rule contains `::=`.
     public static func grammar(_ text: String) -> GrammarSource {
         LarkGrammar.isLikely(text) ? .lark(text) : .gbnf(text)
     }
@@ -44,10 +44,10 @@ public enum GrammarSource: Sendable, Hashable {
         .structuralTag(tag["format"] ?? StructuralTagGrammar.format(ofOlder: tag))
     }
 
-    /// Bytes of a schema, an expression, or all choices together, at most.
+    /// Maximum size in bytes of a schema, an expression, or all choices together.
     public static let mostBytes = 256 << 10
 
-    /// Bytes of what it was given as.
+    /// The size of the source in bytes.
     public var bytes: Int {
         switch self {
         case .jsonObject: 0
@@ -60,7 +60,7 @@ public enum GrammarSource: Sendable, Hashable {
         }
     }
 
-    /// Bytes of memory that it takes, about.
+    /// Approximate memory in bytes.
     public var memoryBytes: Int {
         switch self {
         case .jsonObject: 0
@@ -73,10 +73,11 @@ public enum GrammarSource: Sendable, Hashable {
         }
     }
 
-    /// O(bytes * log(bytes)): at most some 200 ms. Asks ``Cancellation/isRequested``.
+    /// O(bytes * log(bytes)): at most about 200 ms. Checks ``Cancellation/isRequested``.
     ///
-    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as behind reasoning.
-    /// - Throws: `GrammarError` that names what cannot be enforced, or the limit that is exceeded.
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first after reasoning. They may not if the text itself
+    ///   may begin with white space, because the two could not be distinguished.
+    /// - Throws: `GrammarError` that names what cannot be enforced, or the exceeded limit.
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
     ) throws(GrammarError) -> CompiledGrammar {
@@ -92,7 +93,7 @@ public enum GrammarSource: Sendable, Hashable {
         return compiled
     }
 
-    /// The same without the text that schemas and tools were parsed from, to be kept.
+    /// A copy without the text from which schemas and tools were parsed, for long-term storage.
     public var detached: GrammarSource {
         switch self {
         case .jsonSchema(let schema): .jsonSchema(schema.detached)
@@ -113,7 +114,7 @@ public enum GrammarSource: Sendable, Hashable {
             guard case .calls(let tools, let format, let isSingle, let isOpen) = self, error.isLimit,
                 error != .cancelled
             else { throw error }
-            // Schemas that need not be followed strictly are refused for no reason, not even their size.
+            // Schemas that are not strict never cause an error, not even by their size.
             let free = GrammarSource.calls(
                 tools.map(\.withoutSchemaUnlessStrict), format, isSingle: isSingle, isOpen: isOpen)
             return try free.builtGrammar(beginsWithSpace: beginsWithSpace, markers: markers)
@@ -125,9 +126,8 @@ public enum GrammarSource: Sendable, Hashable {
     ) throws(GrammarError) -> Grammar {
         var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
-        guard beginsWithSpace else { return try builder.finish(root: body) }
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
-        return try builder.finish(root: .sequence([space, body]))
+        return try builder.finish(root: body, behind: beginsWithSpace ? space : nil)
     }
 
     private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
@@ -153,7 +153,7 @@ public enum GrammarSource: Sendable, Hashable {
 }
 
 extension GrammarSource {
-    /// What it was given as, as bytes: different sources have different ones.
+    /// The source as bytes, which are different for different sources.
     var key: [UInt8] {
         var key: [UInt8] = []
         switch self {
@@ -179,7 +179,7 @@ extension GrammarSource {
 }
 
 extension JSONValue {
-    /// A tool whose arguments may be any object, unless they are to follow its schema.
+    /// The tool with any object as arguments, unless it is strict.
     public var withoutSchemaUnlessStrict: JSONValue {
         guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
             return self

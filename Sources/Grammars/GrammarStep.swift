@@ -1,4 +1,4 @@
-/// What may follow at a position of a grammar.
+/// The tokens that may follow at a position of a grammar.
 public struct GrammarStep: Sendable {
     public let position: CompiledGrammar.Position
     /// The tokens that may come next.
@@ -9,33 +9,32 @@ public struct GrammarStep: Sendable {
     public let mustEnd: Bool
 }
 
-/// Advances from a position by one token and finds the tokens that may follow there, in slices, on any thread.
+/// Advances from a position by one token and computes the tokens that may follow there, in slices, on any thread.
 ///
-/// Several computations of one grammar share what they find. A copy goes on from where the original was.
+/// Computations of the same grammar share results. A copy continues from the state of the original.
 public struct GrammarStepComputation: Sendable {
     private let grammar: CompiledGrammar
     private let from: CompiledGrammar.Position
     private let token: Int32?
-    /// Behind `bytesRead` bytes of the token; `nil`: the grammar does not have them.
+    /// The position after `bytesRead` bytes of the token; `nil` if the grammar does not allow them.
     private var current: CompiledGrammar.Position?
     private var bytesRead = 0
-    /// Units of work that were done so far: about a node of the vocabulary's trie, or a step of the parser, each.
+    /// Units of work so far; a unit is about one node of the vocabulary's trie or one step of the parser.
     public private(set) var spentUnits = 0
 
-    /// - Parameter token: what was read behind `position`; `nil`: nothing. One that the grammar does not have there, such as
-    ///   an end of sequence, leaves the position as it is.
+    /// - Parameter token: the token after `position`; `nil`: none. A token that the grammar does not allow there, such as an
+    ///   end of sequence, keeps the position.
     public init(_ grammar: CompiledGrammar, from position: CompiledGrammar.Position, token: Int32?) {
         (self.grammar, from, self.token, current) = (grammar, position, token, position)
     }
 
-    /// Units between two looks at whether it is cancelled; the lock is given back as often.
+    /// Units between two checks for cancellation; the lock is released as often.
     private static let unitsPerLook = 1_024
 
-    /// Does about so many units of work, of 5 to 50 ns each; one piece of at most `GrammarAutomaton.mostSteps` is never
-    /// divided.
+    /// Does about this many units of work, of 5 to 50 ns each; a piece of at most `GrammarAutomaton.mostSteps` is not divided.
     ///
-    /// - Parameter isCancelled: asked every 1,024 units, with no lock held. Where it is true, this returns `nil` at once.
-    /// - Returns: `nil`: more is to do.
+    /// - Parameter isCancelled: called every 1,024 units, without a lock. If it returns true, this returns `nil` at once.
+    /// - Returns: `nil` if there is more work.
     public mutating func run(units: Int, isCancelled: () -> Bool) -> Result<GrammarStep, GrammarLimit>? {
         var left = units
         while left > 0, !isCancelled() {
@@ -67,7 +66,7 @@ public struct GrammarStepComputation: Sendable {
             bytesRead = next == GrammarAutomaton.dead ? text.count : bytesRead + 1
             state = next == GrammarAutomaton.dead ? from.state : next
         }
-        // Keeps the state until the next slice.
+        // Keeps the state alive until the next slice.
         let position = masks.automaton.position(of: state)
         current = position
         guard bytesRead == text.count else { return nil }

@@ -1,7 +1,7 @@
 import JSON
 
-/// The parts of JSON (RFC 8259), written as models write it: between tokens stands nothing, a space, or a line break and
-/// its indentation, so that a reply cannot go on with white space for ever.
+/// The parts of JSON (RFC 8259). Between tokens it allows only nothing, a space, or a line break with indentation, so that a
+/// reply cannot consist of endless white space.
 struct JSONGrammar {
     let space: GrammarBuilder.Part
     /// Any character of a string, string, number, or value.
@@ -34,7 +34,7 @@ struct JSONGrammar {
             any, .choice([object, array, string, number, .text("true"), .text("false"), .text("null")]))
     }
 
-    /// Values with commas between them, and the space around all of it.
+    /// A list of values, with commas between them and white space around it.
     static func list(
         _ item: GrammarBuilder.Part, least: Int, most: Int?, _ space: GrammarBuilder.Part,
         _ builder: inout GrammarBuilder
@@ -55,7 +55,7 @@ struct JSONGrammar {
         .times(.bytes(ByteSet(0x30...0x39)), least: 1, most: 2),
     ])
 
-    /// One character of a string, written in any way that JSON has.
+    /// One character of a string, in any of JSON's notations.
     private static func anyCharacter(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
         var hexadecimal = ByteSet(0x30...0x39)
         for letter in "abcdefABCDEF".utf8 { hexadecimal.insert(letter) }
@@ -74,12 +74,12 @@ struct JSONGrammar {
             ]))
     }
 
-    /// Characters that stand for themselves in a string.
+    /// Characters that need no escape in a string.
     private static let plain = CharacterRanges.all.subtracting(CharacterRanges(0...0x1F)).subtracting(
         CharacterRanges("\"")
     ).subtracting(CharacterRanges("\\"))
 
-    /// Characters inside a string, each written in one way.
+    /// Characters inside a string, each in a single notation.
     static func write(_ ranges: CharacterRanges) -> GrammarBuilder.Part {
         let escaped = ranges.subtracting(plain)
         let direct = ranges.subtracting(escaped)

@@ -1,15 +1,15 @@
 import JSON
 
-// How objects are written.
+// Objects.
 
 extension JSONSchemaGrammar {
-    /// A member that an object may have, and all that its value has to be.
+    /// A possible member of an object, and all schemas of its value.
     struct Member {
         var name: String
         var conjuncts: [SchemaConjunct]
     }
 
-    /// What the value of a member has to be.
+    /// The schemas of a member's value.
     mutating func conjuncts(of name: String, in shape: SchemaShape) throws(GrammarError) -> [SchemaConjunct] {
         var conjuncts: [SchemaConjunct] = []
         for part in shape.objects.parts { conjuncts += try self.conjuncts(of: name, in: part) }
@@ -26,7 +26,7 @@ extension JSONSchemaGrammar {
         return conjuncts
     }
 
-    /// What patterns say of a member, and `additionalProperties` where nothing else does.
+    /// The schemas from patterns, and from `additionalProperties` if nothing else applies.
     private mutating func conjuncts(
         beside name: String, in part: SchemaShape.Objects.Part
     ) throws(GrammarError) -> [SchemaConjunct] {
@@ -42,7 +42,7 @@ extension JSONSchemaGrammar {
         return conjuncts
     }
 
-    /// Whether an object must not have a member, or any one where it is `nil`.
+    /// Whether an object must not have a member; for `nil`, whether it must not have any.
     mutating func forbids(_ shape: SchemaShape, _ name: String?) throws(GrammarError) -> Bool {
         guard let name else {
             return shape.objects.parts.contains {
@@ -75,7 +75,7 @@ extension JSONSchemaGrammar {
         for name in objects.required { _ = number(of: name) }
         let restricting = objects.names.filter { $0.schema["type"] != "string" || $0.schema.object?.count != 1 }
         if !restricting.isEmpty {
-            // Names that are listed are members that may be there.
+            // Listed names are optional members.
             let names = try self.shape(of: restricting)
             for value in names.values ?? [] { if let name = value.string { _ = number(of: name) } }
         }
@@ -117,17 +117,17 @@ extension JSONSchemaGrammar {
         return try namedMembers(all, objects)
     }
 
-    /// Members in their order, each at most once.
+    /// Members in order, each at most once.
     private mutating func namedMembers(
         _ all: [Member], _ objects: SchemaShape.Objects
     ) throws(GrammarError) -> Part {
-        // Members so far count up to where they matter.
+        // The count of members is limited to the values that matter.
         let most = objects.most.flatMap { $0 < all.count ? $0 : nil }
         let counts = most ?? objects.least
         let unneeded = all.indices.last { objects.isRequired.contains(Array(all[$0].name.utf8)) } ?? -1
         try builder.visit((counts + 1) * all.count)
-        // From the last member on, by the count so far: what may come as the next one, and what may follow another one.
-        // Space stands before the choice, so that each member is one parse.
+        // From the last member on, by the count so far: what may come next at the beginning, and after another member. White
+        // space comes before the choice, so that each member is one parse.
         var next = [Part?](repeating: nil, count: counts + 1)
         var later = (0...counts).map { $0 >= objects.least ? Part.nothing : .choice([]) }
         for index in all.indices.reversed() {
@@ -155,7 +155,7 @@ extension JSONSchemaGrammar {
         return try builder.rule(.sequence([.text("{"), json.space, mayBeEmpty ? .optional(list) : list, .text("}")]))
     }
 
-    /// An object whose members no schema names.
+    /// An object for which no schema names members.
     private mutating func unnamedMembers(_ shape: SchemaShape) throws(GrammarError) -> Part {
         let objects = shape.objects
         var most = objects.most
@@ -191,7 +191,7 @@ extension JSONSchemaGrammar {
             guard patterns.isEmpty else {
                 throw objects.leastPath.error("cannot be enforced above 1 together with 'patternProperties'")
             }
-            // Members of the same name would be one.
+            // Members with the same name would be duplicates.
             let string = SchemaConjunct(schema: ["type": "string"], path: objects.leastPath)
             let list = try distinctList(
                 of: [string] + objects.names, least: objects.least, most: most, objects.leastPath

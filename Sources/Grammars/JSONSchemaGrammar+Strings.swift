@@ -1,14 +1,14 @@
-// How strings are written.
+// Strings.
 
 extension JSONSchemaGrammar {
-    /// - Parameter isCanonical: whether each string is written in one way only.
+    /// - Parameter isCanonical: whether each string is written in a single way.
     mutating func string(_ shape: SchemaShape, isCanonical: Bool = false) throws(GrammarError) -> Part {
         let body = try characters(shape, isCanonical)
         guard let body else { return json.string }
         return try builder.rule(.sequence([.text("\""), body, .text("\"")]), isLexeme: true)
     }
 
-    /// What stands between the quotes; `nil`: anything.
+    /// The part between the quotes; `nil`: anything.
     private mutating func characters(_ shape: SchemaShape, _ isCanonical: Bool) throws(GrammarError) -> Part? {
         let strings = shape.strings
         let (least, most) = (strings.least, strings.most)
@@ -32,7 +32,7 @@ extension JSONSchemaGrammar {
         if formats.isEmpty, strings.patterns.count == 1, let pattern = strings.patterns.first, !pattern.isNegated {
             let part = try pattern.part(&builder)
             if !isBounded { return part }
-            // One class of characters, some times: the length is the count.
+            // One class of characters, repeated: the length is the count.
             if let (character, range) = pattern.repeated(part) {
                 let low = max(least, range.least)
                 let high = [most, range.most].compactMap(\.self).min()

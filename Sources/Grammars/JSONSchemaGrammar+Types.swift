@@ -1,4 +1,4 @@
-// How a schema of each type is written.
+// The grammar of each type.
 import JSON
 
 extension JSONSchemaGrammar {
@@ -46,7 +46,7 @@ extension JSONSchemaGrammar {
         var most = arrays.most
         let prefix = arrays.parts.reduce(0) { max($0, $1.prefix.count) }
         let all = (0...prefix).map { index in arrays.parts.flatMap { $0.conjuncts(at: index) } }
-        // Nothing can stand where a schema allows nothing.
+        // No element is possible at a position whose schema is false.
         if let end = all.firstIndex(where: { $0.contains { $0.schema.bool == false } }) {
             most = min(most ?? .max, end)
         }
@@ -66,7 +66,7 @@ extension JSONSchemaGrammar {
             let list = try JSONGrammar.list(item, least: least, most: most, json.space, &builder)
             return try builder.rule(.sequence([.text("["), list, .text("]")]))
         }
-        // From the last one on: what may follow an element.
+        // From the last one: what may follow an element.
         var rest = Part.nothing
         if most ?? .max > prefix {
             let item = try builder.rule(.sequence([.text(","), json.space, try part(all[prefix])]))

@@ -1,12 +1,12 @@
 import Basics
 import JSON
 
-// Arrays whose elements differ. Each value is written in one way, so that values differ where their texts do.
+// Arrays with unique elements. Each value is written in a single way, so that values differ if and only if their texts do.
 
 extension JSONSchemaGrammar {
-    /// Elements that an array has at most, where they must differ.
+    /// Maximum number of elements of an array with unique elements.
     static let mostUnique = 1_000
-    /// Levels of characters that are looked at to count what may stand in the array.
+    /// Maximum depth of characters that are examined to count the possible elements.
     private static let mostLevels = 2_000
 
     mutating func uniqueElements(
@@ -16,14 +16,15 @@ extension JSONSchemaGrammar {
         return try builder.rule(.sequence([.text("["), list, .text("]")]))
     }
 
-    /// Items with commas between them, and the space around all of it. Each has something that differs from that of the others.
+    /// Items with commas between them and white space around them; the distinct part of each is different from that of the
+    /// others.
     ///
-    /// - Parameter item: made of what differs, and of space.
+    /// - Parameter item: made of the distinct part and white space.
     mutating func distinctList(
         of conjuncts: [SchemaConjunct], least: Int, most: Int?, _ path: SchemaPath, item: (Part, Part) -> Part
     ) throws(GrammarError) -> Part {
         let shape = try shape(of: conjuncts)
-        // Without a choice left, an array must have ended: there must be enough.
+        // When no other element is possible, the array must already be long enough.
         let count = try countUnique(shape, upTo: min(most ?? .max, Self.mostUnique), path)
         guard least <= count else {
             guard count < Self.mostUnique else {
@@ -40,7 +41,7 @@ extension JSONSchemaGrammar {
         return .sequence([list, json.space])
     }
 
-    /// How many different elements there are, or `most` where there are more.
+    /// The number of different elements, at most `most`.
     private mutating func countUnique(
         _ shape: SchemaShape, upTo most: Int, _ path: SchemaPath
     ) throws(GrammarError) -> Int {
@@ -57,7 +58,7 @@ extension JSONSchemaGrammar {
         }
         var automaton = GrammarAutomaton(grammar)
         try builder.visit(most)
-        // Beginnings of the same length are of different texts, each of at least one.
+        // Different prefixes of the same length belong to different texts, at least one each.
         var (beginnings, found, work) = ([GrammarAutomaton.State](), 0, 0)
         do throws(GrammarLimit) {
             beginnings = [try automaton.start()]
@@ -83,7 +84,7 @@ extension JSONSchemaGrammar {
         return min(found + beginnings.count, most)
     }
 
-    /// An element, written in one way.
+    /// An element, written in a single way.
     private mutating func uniqueElement(_ shape: SchemaShape, _ path: SchemaPath) throws(GrammarError) -> Part {
         if shape.values != nil {
             var texts: [Part] = []
@@ -137,7 +138,7 @@ extension JSONSchemaGrammar {
 }
 
 extension DecimalNumber {
-    /// The only way in which it is written without an exponent.
+    /// The only notation without an exponent.
     fileprivate var text: [UInt8] {
         var text: [UInt8] = isNegative ? [UInt8(ascii: "-")] : []
         text += whole.isEmpty ? [0x30] : whole.map { $0 + 0x30 }

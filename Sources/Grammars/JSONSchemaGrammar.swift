@@ -1,30 +1,29 @@
 import JSON
 
-/// JSON Schema as a grammar: every text of the grammar is valid under the schema. Not the reverse, where a part of what is
-/// valid suffices: members come in the order of `properties`, and those that a schema does not name are left out where it
-/// names some.
+/// JSON Schema as a grammar: every text of the grammar conforms to the schema. The reverse is not true: members come in the
+/// order of `properties`, and if a schema names members, others are omitted.
 ///
-/// A keyword that cannot be enforced is refused with its place; what is no keyword is an annotation.
+/// A keyword that cannot be enforced is refused with its path; unknown keywords are annotations.
 struct JSONSchemaGrammar {
     typealias Part = GrammarBuilder.Part
 
     private static let mostDepth = 100
 
     let root: JSONValue
-    /// Swapped with the caller's, since a copy would cost its whole length.
+    /// Swapped with the caller's: copying it would take time proportional to its size.
     var builder = GrammarBuilder()
     let json: JSONGrammar
-    /// Whether what cannot be enforced is left free instead of refused.
+    /// Whether keywords that cannot be enforced are ignored instead of refused.
     let isLenient: Bool
     var validator: SchemaValidator
-    /// Rules of what `$ref` names.
+    /// Rules of the targets of `$ref`.
     private var references: [String: Int] = [:]
     private var depth = 0
 
-    /// The part for a schema. O(size), or as many steps as ``GrammarBuilder/mostVisits``, where schemas are visited again.
+    /// The part for a schema. O(size), or up to ``GrammarBuilder/mostVisits`` steps if schemas are visited repeatedly.
     ///
-    /// - Parameter isLenient: whether what cannot be enforced is left free.
-    /// - Throws: `GrammarError` that names the keyword at fault.
+    /// - Parameter isLenient: whether keywords that cannot be enforced are ignored.
+    /// - Throws: `GrammarError` that names the keyword.
     static func part(
         _ schema: JSONValue, json: JSONGrammar, isLenient: Bool = false, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> GrammarBuilder.Part {
@@ -49,7 +48,7 @@ struct JSONSchemaGrammar {
 
     mutating func leave() { depth -= 1 }
 
-    /// The part for values that are valid under all of some schemas.
+    /// The part for values that conform to all of some schemas.
     mutating func part(_ conjuncts: [SchemaConjunct]) throws(GrammarError) -> Part {
         let path = conjuncts.first?.path ?? .root
         try enter(path)
@@ -68,7 +67,7 @@ struct JSONSchemaGrammar {
         }
     }
 
-    /// Any value of the types that schemas name.
+    /// Any value of the types that the schemas name.
     private func free(_ conjuncts: [SchemaConjunct]) -> Part {
         for conjunct in conjuncts {
             switch conjunct.schema["type"]?.string {
@@ -107,7 +106,7 @@ struct JSONSchemaGrammar {
 // MARK: References
 
 extension JSONSchemaGrammar {
-    /// One rule for what some pointers name together.
+    /// One rule for the conjunction of some pointers' targets.
     private mutating func referenced(_ pointers: [String], _ path: SchemaPath) throws(GrammarError) -> Part {
         let pointers = Set(pointers).sorted()
         let key = pointers.count == 1 ? pointers[0] : pointers.joined(separator: "\n")
@@ -123,7 +122,7 @@ extension JSONSchemaGrammar {
         return .rule(rule)
     }
 
-    /// What a JSON pointer (RFC 6901) into the schema names.
+    /// The target of a JSON pointer (RFC 6901) in the schema.
     static func resolve(_ pointer: String, in root: JSONValue) -> JSONValue? {
         guard pointer == "#" || pointer.hasPrefix("#/") else { return nil }
         var value = root
@@ -153,13 +152,13 @@ extension JSONSchemaGrammar {
 // MARK: Values and alternatives
 
 extension JSONSchemaGrammar {
-    /// Whether a value is valid under some schemas.
+    /// Whether a value conforms to some schemas.
     mutating func isValid(_ value: JSONValue, _ schemas: [JSONValue]) throws(GrammarError) -> Bool {
         for schema in schemas where try !validator.isValid(value, schema, &builder) { return false }
         return true
     }
 
-    /// The given values that are valid, written compactly.
+    /// The given values that conform, written compactly.
     private mutating func literals(_ shape: SchemaShape) throws(GrammarError) -> Part {
         var texts: [Part] = []
         for value in try valid(shape.values ?? [], shape) { texts.append(.literal(value.serialized)) }
@@ -183,7 +182,7 @@ extension JSONSchemaGrammar {
     private mutating func distributed(_ shape: SchemaShape) throws(GrammarError) -> Part {
         var rest = shape
         let choice = rest.choices.removeFirst()
-        // Alone, alternatives are as they would be anywhere else, and share their rules.
+        // If there are no other keywords, alternatives are compiled like any schema and share its rules.
         let isAlone = shape.restrictions <= 1 && !shape.namesTypes && shape.exclusions.isEmpty
         var parts: [Part] = []
         let key = choice.isExact ? try discriminator(of: choice.branches) : nil
@@ -215,7 +214,7 @@ extension JSONSchemaGrammar {
         return parts.count == 1 ? parts[0] : .choice(parts)
     }
 
-    /// The property whose given values tell all of some objects apart, and in which of them it is required.
+    /// The property whose given values distinguish all of some objects, and in which of them it is required.
     private mutating func discriminator(
         of branches: [SchemaConjunct]
     ) throws(GrammarError) -> (name: String, isRequired: [Bool])? {

@@ -1,9 +1,9 @@
 import Basics
 
-/// A grammar in Lark's notation, as vLLM's `grammar` takes it beside GBNF. Its text is what `start` reads.
+/// A grammar in Lark's notation, which vLLM's `grammar` accepts in addition to GBNF. The start rule is `start`.
 ///
-/// Terminals may be followed by what `%ignore` names. There is no lexer: a text is in the grammar if it can be divided in any
-/// way. Rules that begin with themselves are read as repetitions; those that do so through others are refused.
+/// Terminals may be followed by what `%ignore` names. There is no lexer: a text belongs to the grammar if any division of it
+/// does. Directly left-recursive rules are converted to repetitions; indirectly left-recursive ones are refused.
 struct LarkGrammar {
     private typealias Part = GrammarBuilder.Part
 
@@ -13,7 +13,7 @@ struct LarkGrammar {
     private var ignored: Part = .nothing
     private var json: JSONGrammar?
 
-    /// What stands between two terminals at most, in repetitions of what is ignored.
+    /// Maximum number of ignored items between two terminals.
     private static let mostIgnored = 16
 
     /// Lark's `common` terminals.
@@ -33,7 +33,7 @@ struct LarkGrammar {
         ]
     }()
 
-    /// Whether a grammar is in this notation: as vLLM tells, where no rule is written with `::=`.
+    /// Whether a grammar is in this notation, like vLLM: no rule contains `::=`.
     static func isLikely(_ text: String) -> Bool {
         for line in text.split(separator: "\n") {
             let line = line.drop { $0 == " " || $0 == "\t" }
@@ -88,7 +88,7 @@ struct LarkGrammar {
         guard let rule = rules[name], let node = definitions[name] else { return }
         let isTerminal = Self.isTerminal(name)
         let alternatives = if case .choice(let nodes) = node { nodes } else { [node] }
-        // Alternatives that begin with the rule itself go on behind one that does not.
+        // Left recursion: alternatives that begin with the rule itself continue one that does not.
         var (firsts, rests) = ([Part](), [Part]())
         for alternative in alternatives {
             if case .sequence(let nodes) = alternative, case .name(name)? = nodes.first {
@@ -147,7 +147,7 @@ struct LarkGrammar {
         case .range(let low, let high): return CharacterRanges(low.value...high.value).utf8
         case .marker(let name):
             guard GrammarSource.markers.contains(name) else {
-                throw GrammarError(path: "", reason: "uses the token '\(name.prefix(80))', which is not known")
+                throw GrammarError(path: "", reason: "uses the token '\(name.prefix(80))', which is unknown")
             }
             return builder.marker(name)
         case .json(let schema):
@@ -161,7 +161,7 @@ struct LarkGrammar {
 }
 
 extension CharacterRanges {
-    /// With the other case of each letter. A set of most characters is one without some: those are left out in both cases.
+    /// With the other case of each letter. A set that excludes some characters excludes them in both cases.
     fileprivate var ignoringCase: CharacterRanges {
         let size = ranges.reduce(0) { $0 + Int($1.upperBound - $1.lowerBound) + 1 }
         if size > 0x80000 { return .all.subtracting(CharacterRanges.all.subtracting(self).ignoringCase) }

@@ -1,7 +1,7 @@
 import Basics
 import JSON
 
-/// Reads Lark's notation of grammars, as llguidance takes it: rules `name: ...` and terminals `NAME: ...` of literals, regular
+/// Parses Lark's notation as supported by llguidance: rules `name: ...` and terminals `NAME: ...` of literals, regular
 /// expressions, ranges, groups, alternatives and repetitions, and the directives `%ignore` and `%import common.NAME`.
 struct LarkParser {
     private(set) var definitions: [(name: String, node: LarkNode)] = []
@@ -15,7 +15,7 @@ struct LarkParser {
     static let mostRepetitions = 10_000
     private static let mostDepth = 100
 
-    /// - Throws: `GrammarError` that names the line at fault.
+    /// - Throws: `GrammarError` with the line of the error.
     init(_ text: String) throws(GrammarError) {
         scalars = Array(text.unicodeScalars)
         skipLines()
@@ -75,7 +75,7 @@ struct LarkParser {
         }
     }
 
-    /// Goes on to the next line where that begins with `|`.
+    /// Moves to the next line if it begins with `|`.
     private mutating func takeAlternative() -> Bool {
         skipInline()
         let start = index
@@ -100,12 +100,12 @@ struct LarkParser {
 
     private mutating func statement() throws(GrammarError) {
         if next == "%" { return try directive() }
-        // What rules become in a tree does not matter.
+        // Modifiers of the parse tree have no effect.
         while next == "?" || next == "!" { index += 1 }
         guard let name = name() else { throw unexpected() }
         if take(".") {
             guard let priority = self.name(), Int(priority) != nil else {
-                throw error("has a priority that is no number")
+                throw error("has a priority that is not a number")
             }
         }
         if next == "{" { throw error("has the template '\(name.prefix(80))', which cannot be enforced") }
@@ -117,8 +117,8 @@ struct LarkParser {
         definitions.append((name, try alternatives()))
     }
 
-    /// `[capture]` or `[capture="name"]`, with which a client finds a part of the text again; false: others, which say what the text
-    /// must be like.
+    /// `[capture]` or `[capture="name"]`, which only lets a client extract a part of the text; false for other attributes,
+    /// which constrain the text.
     private mutating func takeAttributes() -> Bool {
         guard take("[") else { return true }
         guard name() == "capture" else { return false }
@@ -143,7 +143,7 @@ struct LarkParser {
     }
 
     private mutating func importCommon() throws(GrammarError) {
-        guard take("common") else { throw error("imports from elsewhere than 'common'") }
+        guard take("common") else { throw error("imports from a library other than 'common'") }
         var names: [String] = []
         if take(".") {
             names = [name() ?? ""]
@@ -161,13 +161,13 @@ struct LarkParser {
         let alias = try takeAlias()
         for name in names {
             guard let pattern = LarkGrammar.common[name] else {
-                throw error("imports 'common.\(name.prefix(80))', which is not known")
+                throw error("imports 'common.\(name.prefix(80))', which is unknown")
             }
             definitions.append((alias ?? name, .regex(pattern, flags: "")))
         }
     }
 
-    /// A name that an alternative gets in a tree, or an import here.
+    /// The name of an alternative in a parse tree, or of an import.
     private mutating func takeAlias() throws(GrammarError) -> String? {
         guard take("->") else { return nil }
         skipInline()
@@ -176,7 +176,7 @@ struct LarkParser {
         return alias
     }
 
-    /// The text of braces that match, which come next.
+    /// The text of balanced braces, which come next.
     private mutating func braces() throws(GrammarError) -> String {
         let start = index
         var (level, isString) = (0, false)
@@ -219,7 +219,7 @@ struct LarkParser {
             let item = try item()
             nodes.append(try repeated(item))
             skipInline()
-            // Inside a group a line may end anywhere.
+            // Inside a group, line breaks are allowed anywhere.
             if depth > 1 { skipLines() }
         }
         _ = try takeAlias()
@@ -251,10 +251,10 @@ struct LarkParser {
             defer { index = end + 1 }
             return .marker(String(String.UnicodeScalarView(scalars[index...end])))
         case "%":
-            guard take("%json") else { throw error("has '%' inside a rule, which is known for '%json' only") }
+            guard take("%json") else { throw error("has '%' inside a rule, which is supported only as '%json'") }
             skipInline()
             guard let schema = try? JSONValue(parsing: try braces()) else {
-                throw error("has a '%json' that is no JSON")
+                throw error("has a '%json' that is not JSON")
             }
             return .json(schema)
         default:
@@ -342,7 +342,7 @@ struct LarkParser {
             return character
         default:
             guard !scalar.properties.isAlphabetic else {
-                throw error("has the escape '\\\(scalar)', which is not known")
+                throw error("has the escape '\\\(scalar)', which is unknown")
             }
             return scalar
         }

@@ -4,12 +4,12 @@ import JSON
 struct NamePattern {
     let schema: JSONValue
     let path: SchemaPath
-    /// A name that matches, as it is written inside a string.
+    /// A matching name, as written inside a string.
     let key: GrammarBuilder.Part
     private var automaton: GrammarAutomaton
     private let start: GrammarAutomaton.State
 
-    /// - Throws: `GrammarError` for what cannot be enforced of the pattern.
+    /// - Throws: `GrammarError` if the pattern cannot be enforced.
     init(
         _ pattern: String, _ schema: JSONValue, path: SchemaPath, _ builder: inout GrammarBuilder
     ) throws(GrammarError) {
@@ -30,7 +30,7 @@ struct NamePattern {
         }
     }
 
-    /// Costs visits: one for each step that is new, and one for each 16 bytes.
+    /// Counts visits: one for each new step, and one for each 16 bytes.
     mutating func matches(_ name: String, _ builder: inout GrammarBuilder) throws(GrammarError) -> Bool {
         var state = start
         try builder.visit(1 + name.utf8.count / 16)

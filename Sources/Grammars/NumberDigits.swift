@@ -1,8 +1,8 @@
-/// Whole numbers as the digits that they are written with: values 0 to 9, no leading zeros, none for zero.
+/// Whole numbers as sequences of digits: values 0 to 9, no leading zeros, empty for zero.
 enum NumberDigits {
     typealias Part = GrammarBuilder.Part
 
-    /// Whole numbers from `low` to `high`, or of somewhat more digits than `low` where there is no bound.
+    /// Whole numbers from `low` to `high`, or with somewhat more digits than `low` if there is no upper bound.
     static func integer(_ bounds: (low: [UInt8], high: [UInt8]?)) -> Part {
         let (low, high) = bounds
         let digit = Part.bytes(ByteSet(0x30...0x39))
@@ -28,7 +28,7 @@ enum NumberDigits {
         return choices.count == 1 ? choices[0] : .choice(choices)
     }
 
-    /// Numbers of equally many digits from `low` to `high`.
+    /// Numbers from `low` to `high`, which have the same number of digits.
     private static func digits(_ low: [UInt8], _ high: [UInt8]) -> Part {
         split(low[...], high[...]) { range, count in
             let head = Part.bytes(ByteSet(range.lowerBound + 0x30...range.upperBound + 0x30))
@@ -37,9 +37,9 @@ enum NumberDigits {
         }
     }
 
-    /// Divides the numbers from `low` to `high` into those of a prefix, one digit of a range, and any digits behind.
+    /// Splits the numbers from `low` to `high` into groups of a prefix, one digit from a range, and any digits.
     ///
-    /// - Parameter free: the part of a digit of a range and so many free digits behind it.
+    /// - Parameter free: the part for a digit from a range and this many free digits after it.
     private static func split(
         _ low: ArraySlice<UInt8>, _ high: ArraySlice<UInt8>, _ free: (ClosedRange<UInt8>, Int) -> Part
     ) -> Part {

@@ -5,14 +5,14 @@ struct NumberMultiples: Sendable, Hashable {
     private(set) var unit: Int
     private(set) var places: Int
 
-    /// Units up to here become a grammar of remainders; of greater ones the first multiples are listed.
+    /// Units up to this value become a grammar of remainders; for greater ones the first multiples are listed.
     private static let mostRemainders = 64
     private static let mostListed = 500
-    /// Digits behind the point at most, where any are allowed.
+    /// Maximum number of digits after the point, if any number is allowed.
     private static let mostPlaces = 6
     private static let mostUnit = 1_000_000_000_000
 
-    /// `nil` for what is not above zero or has too many digits.
+    /// `nil` if the number is not above zero or has too many digits.
     init?(_ number: DecimalNumber) {
         guard !number.isNegative, !number.isZero else { return nil }
         let digits = number.scaled(number.fraction.count).digits
@@ -20,7 +20,7 @@ struct NumberMultiples: Sendable, Hashable {
         (self.unit, places) = (unit, number.fraction.count)
     }
 
-    /// Multiples of both; `nil` when their unit has too many digits.
+    /// The common multiples; `nil` if their unit has too many digits.
     func intersection(_ other: NumberMultiples) -> NumberMultiples? {
         guard let one = scaled(to: max(places, other.places)), let two = other.scaled(to: max(places, other.places))
         else { return nil }
@@ -48,7 +48,7 @@ struct NumberMultiples: Sendable, Hashable {
         return a
     }
 
-    /// The whole numbers among them are multiples of it.
+    /// The whole numbers among them are the multiples of this unit.
     private var wholeUnit: Int {
         var unit = unit
         for _ in 0..<places {
@@ -57,7 +57,7 @@ struct NumberMultiples: Sendable, Hashable {
         return unit
     }
 
-    /// Those inside a range.
+    /// The multiples in a range.
     func part(
         in range: NumberRange, isInteger: Bool, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
@@ -81,7 +81,7 @@ struct NumberMultiples: Sendable, Hashable {
         }
         guard !isInteger, places > 0 else { return .choice(choices) }
         if unit == 1 {
-            // With more digits, a reader's rounding might make something else of it.
+            // With more digits, rounding by a reader might change the value.
             let places = min(places, Self.mostPlaces)
             let limit = DecimalNumber(digits: [1], scale: places - NumberRange.exactDigits)
             var exact = range
@@ -106,7 +106,7 @@ struct NumberMultiples: Sendable, Hashable {
         return try writer.part(bounds, &builder)
     }
 
-    /// The first multiples of a range, none where they have too many digits.
+    /// The first multiples in a range; none if they have too many digits.
     private static func listed(
         of unit: Int, _ bounds: (low: [UInt8], high: [UInt8]?), places: Int
     ) -> [Part] {
@@ -126,7 +126,7 @@ struct NumberMultiples: Sendable, Hashable {
     }
 }
 
-/// Writes the multiples of a small unit, digit by digit, with the remainder that the digits so far leave.
+/// Writes the multiples of a small unit digit by digit, tracking the remainder of the digits so far.
 private struct RemainderWriter {
     typealias Part = GrammarBuilder.Part
 
@@ -136,7 +136,7 @@ private struct RemainderWriter {
     }
 
     let unit: Int
-    /// Digits behind the point.
+    /// Digits after the point.
     let places: Int
     private var rules: [State: Part] = [:]
 
@@ -147,7 +147,7 @@ private struct RemainderWriter {
     mutating func part(
         _ bounds: (low: [UInt8], high: [UInt8]?), _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
-        // Shorter numbers have zeros in front, as far as the digit before the point.
+        // Shorter numbers are padded with zeros up to the digit before the point.
         let least = max(bounds.low.count, places + 1)
         let most = max(min(bounds.high?.count ?? .max, NumberRange.exactDigits), least)
         var choices: [Part] = []
@@ -171,7 +171,7 @@ private struct RemainderWriter {
 
     private func next(_ remainder: Int, _ digit: UInt8) -> Int { (remainder * 10 + Int(digit)) % unit }
 
-    /// A digit, with the point in front of it where it belongs.
+    /// A digit, preceded by the point at its position.
     private func text(_ digit: UInt8, behind count: Int) -> Part {
         places > 0 && count == places ? .literal([UInt8(ascii: "."), digit + 0x30]) : .literal([digit + 0x30])
     }
@@ -195,7 +195,7 @@ private struct RemainderWriter {
         return choices.count == 1 ? choices[0] : .choice(choices)
     }
 
-    /// So many digits that make the remainder zero.
+    /// This many digits such that the remainder becomes zero.
     private mutating func free(_ state: State, _ builder: inout GrammarBuilder) throws(GrammarError) -> Part {
         guard state.count > 0 else { return state.remainder == 0 ? .nothing : .choice([]) }
         if let rule = rules[state] { return rule }

@@ -1,5 +1,5 @@
 /// Numbers between bounds, as JSON writes them without an exponent. The grammar compares digits, so bounds of any size and
-/// with any fraction are exact.
+/// precision are exact.
 struct NumberRange: Sendable {
     typealias Part = GrammarBuilder.Part
 
@@ -9,9 +9,9 @@ struct NumberRange: Sendable {
         var isOpen: Bool
     }
 
-    /// Digits of a number that no bound limits, so that it ends too.
+    /// Maximum number of digits without a bound, so that every number ends.
     static let mostDigits = 17
-    /// Digits that a double keeps apart: with more, a reader's rounding might cross a bound.
+    /// Digits that a double preserves: with more, rounding by a reader might cross a bound.
     static let exactDigits = 15
 
     private(set) var low: Bound?
@@ -46,7 +46,7 @@ struct NumberRange: Sendable {
         return true
     }
 
-    /// The range of magnitudes of the numbers from zero on, and of those below zero; `nil`: there are none.
+    /// The range of magnitudes of the non-negative numbers, and of the negative ones; `nil` if there are none.
     var signs: (positive: NumberRange?, negative: NumberRange?) {
         let zero = Bound(value: .zero, isOpen: false)
         var (positive, negative) = (NumberRange?.none, NumberRange?.none)
@@ -62,13 +62,13 @@ struct NumberRange: Sendable {
         return (positive.flatMap { $0.isEmpty ? nil : $0 }, negative.flatMap { $0.isEmpty ? nil : $0 })
     }
 
-    /// Whole numbers of the range; none, where a choice of nothing.
+    /// The whole numbers of the range; an empty choice if there are none.
     var integers: Part { signed { $0.wholeMagnitudes(places: 0).map(NumberDigits.integer) ?? .choice([]) } }
 
     /// The same with fractions.
     var numbers: Part { signed { $0.magnitudes } }
 
-    /// Numbers of at most `places` digits behind the point.
+    /// Numbers with at most `places` digits after the point.
     func numbers(places: Int) -> Part { signed { $0.magnitudes(places: places, isStrict: true) } }
 
     func signed(_ part: (NumberRange) -> Part) -> Part {
@@ -83,7 +83,7 @@ struct NumberRange: Sendable {
 // MARK: Magnitudes
 
 extension NumberRange {
-    /// The lowest and the highest whole number of magnitudes times 10^places; `nil`: there are none.
+    /// The lowest and the highest whole number of the magnitudes times 10^places; `nil` if there are none.
     func wholeMagnitudes(places: Int) -> (low: [UInt8], high: [UInt8]?)? {
         var (least, most) = ([UInt8](), [UInt8]?.none)
         if let low {
@@ -104,7 +104,7 @@ extension NumberRange {
         return magnitudes(places: max(0, Self.exactDigits - digits), isStrict: false)
     }
 
-    /// - Parameter isStrict: whether numbers below one may not have more digits either.
+    /// - Parameter isStrict: whether the limit also applies to numbers below one.
     private func magnitudes(places: Int, isStrict: Bool) -> Part {
         let first = low?.value.whole ?? []
         var choices: [Part] = []
@@ -112,7 +112,7 @@ extension NumberRange {
             let tail = fraction.part
             choices.append(.sequence([NumberDigits.integer(whole), tail]))
         }
-        // Tiny bounds have more digits, but few that count.
+        // Tiny bounds have more digits, but few significant ones.
         func room(_ whole: [UInt8], _ bounds: [UInt8]...) -> Int {
             whole.isEmpty && places > 0 && !isStrict ? max(places, bounds.reduce(0) { max($0, $1.count) } + 2) : places
         }
@@ -141,7 +141,7 @@ extension NumberRange {
     }
 }
 
-/// What may stand behind the digits before the point: nothing, or a point and digits, between bounds.
+/// The part after the digits before the point: nothing, or a point and digits, between bounds.
 private struct FractionRange {
     struct Bound {
         var digits: [UInt8]
@@ -150,7 +150,7 @@ private struct FractionRange {
 
     var low: Bound?
     var high: Bound?
-    /// Digits at most.
+    /// Maximum number of digits.
     var room: Int
 
     var part: NumberRange.Part {
@@ -160,26 +160,26 @@ private struct FractionRange {
         return choices.count == 1 ? choices[0] : .choice(choices)
     }
 
-    /// Whether no further digits are inside the bounds.
+    /// Whether the number may end here within the bounds.
     private func mayBeNothing(_ low: Bound?, _ high: Bound?) -> Bool {
         if let low, low.isOpen || !low.digits.isEmpty { return false }
         if let high, high.isOpen && high.digits.isEmpty { return false }
         return true
     }
 
-    /// Digits that follow, inside bounds of which some may have been met already (`nil`).
+    /// The following digits within bounds, of which some may have been met already (`nil`).
     private func digits(_ low: Bound?, _ high: Bound?, _ room: Int, isFirst: Bool) -> NumberRange.Part {
         var low = low
         if let bound = low, bound.digits.isEmpty, !bound.isOpen { low = nil }
         let any = NumberRange.Part.bytes(ByteSet(0x30...0x39))
         if low == nil, high == nil { return .times(any, least: isFirst ? 1 : 0, most: room) }
         if let high, high.digits.isEmpty {
-            // Only zeros do not exceed it.
+            // Only zeros do not exceed the bound.
             guard !high.isOpen, low == nil else { return .choice([]) }
             return .times(.text("0"), least: isFirst ? 1 : 0, most: room)
         }
         if let bound = low, bound.digits.isEmpty, high == nil {
-            // Anything but zeros alone.
+            // Any digits except only zeros.
             let zeros = room / 2
             return .sequence([
                 .times(.text("0"), least: 0, most: zeros), .bytes(ByteSet(0x31...0x39)),

@@ -1,21 +1,20 @@
 import Basics
 
-/// Regular expressions as parts of a grammar, over characters that are written in some way: as they are, or inside a
-/// string of JSON.
+/// Regular expressions as parts of a grammar. Characters are written either as they are, or escaped inside a JSON string.
 ///
-/// What JSON Schema's patterns use of ECMAScript: characters, classes, groups, alternatives, quantifiers, and anchors at
-/// both ends. Lookaround, back references, word borders and properties of Unicode are refused.
+/// Supports the features of ECMAScript that JSON Schema's patterns use: characters, classes, groups, alternatives, quantifiers,
+/// and anchors at both ends. Lookaround, back references, word boundaries and Unicode properties are refused.
 struct RegexGrammar {
-    /// How a set of characters becomes bytes.
+    /// How a set of characters is written as bytes.
     typealias Writer = (CharacterRanges) -> GrammarBuilder.Part
 
     private let pattern: [Unicode.Scalar]
     private let write: Writer
     /// Whether `.` matches line breaks, too.
     private let dotMatchesAll: Bool
-    /// Swapped with the caller's, since a copy would cost its whole length.
+    /// Swapped with the caller's: copying it would take time proportional to its size.
     private var builder = GrammarBuilder()
-    /// The rules of character sets that were met.
+    /// The rules of the character sets so far.
     private var written: [CharacterRanges: GrammarBuilder.Part] = [:]
     private var index = 0
     private var depth = 0
@@ -27,10 +26,10 @@ struct RegexGrammar {
     /// O(length * log(length)).
     ///
     /// - Parameters:
-    ///   - searches: whether the pattern may match anywhere in the text, as JSON Schema says, unless anchors say
-    ///     otherwise; else all of the text must match.
+    ///   - searches: whether the pattern may match anywhere in the text, as in JSON Schema, unless anchors prevent it;
+    ///     otherwise the whole text must match.
     ///   - dotMatchesAll: whether `.` matches line breaks, too.
-    /// - Throws: `GrammarError` with what is not supported.
+    /// - Throws: `GrammarError` that names what is not supported.
     static func part(
         _ pattern: String, searches: Bool, dotMatchesAll: Bool = false, _ builder: inout GrammarBuilder,
         write: @escaping Writer
@@ -51,7 +50,7 @@ struct RegexGrammar {
         let isAlternative = scalars.contains("|")
         let body = try parser.alternatives()
         guard parser.index == scalars.count else { throw parser.error("has an unmatched ')'") }
-        // In "^a|b$" each anchor would be of one alternative only.
+        // In "^a|b$" each anchor would belong to one alternative only.
         if isAlternative, begins != ends || searches && begins, !parser.isOneGroup {
             throw parser.error("has anchors beside alternatives; put the alternatives into a group")
         }
@@ -59,7 +58,7 @@ struct RegexGrammar {
         return .sequence((begins ? [] : [anything]) + [body] + (ends ? [] : [anything]))
     }
 
-    /// Whether the whole pattern is one group, or its alternatives all are inside groups.
+    /// Whether the whole pattern is one group, or all of its alternatives are inside groups.
     private var isOneGroup: Bool {
         var level = 0
         var (isEscaped, isInClass) = (false, false)
@@ -89,7 +88,7 @@ struct RegexGrammar {
         self.dotMatchesAll = dotMatchesAll
     }
 
-    /// The part that reads one of some characters: one rule, however often they occur.
+    /// The part for one of some characters: one rule, regardless of how often they occur.
     private mutating func part(_ ranges: CharacterRanges) throws(GrammarError) -> GrammarBuilder.Part {
         if let part = written[ranges] { return part }
         if written.count & 255 == 255, Cancellation.isRequested { throw .cancelled }
@@ -151,13 +150,13 @@ struct RegexGrammar {
         default: return atom
         }
         index += 1
-        // Lazy or not, the same texts match.
+        // Lazy quantifiers match the same texts.
         _ = take("?")
         if next == "+" || next == "*" { throw error("has a quantifier of a quantifier") }
         return .times(atom, least: least, most: most)
     }
 
-    /// Reads "{2}", "{2,}" or "{2,5}"; `nil`, and nothing read, for any other brace, which stands for itself.
+    /// Parses "{2}", "{2,}" or "{2,5}"; `nil`, without consuming anything, for any other brace, which is literal.
     private mutating func bounds() -> (Int, Int?)? {
         let start = index
         index += 1
@@ -172,7 +171,7 @@ struct RegexGrammar {
         return nil
     }
 
-    /// Digits; those that are too many for a number are too many for a repetition, too.
+    /// Digits; a number that is too large for an Int is also too large for a repetition.
     private mutating func number() -> Int? {
         var number: Int?
         while let digit = next?.value, (0x30...0x39).contains(digit), number ?? 0 < 1 << 40 {
@@ -226,7 +225,7 @@ struct RegexGrammar {
             guard take("}") else { throw error("has an unterminated escape") }
             return CharacterRanges(scalar)
         default:
-            // Letters and digits mean something that is not known here.
+            // Escaped letters and digits have other meanings, which are not supported.
             guard !scalar.properties.isAlphabetic, !("0"..."9").contains(scalar) else {
                 throw error("has '\\\(scalar)', which cannot be enforced")
             }

@@ -1,7 +1,7 @@
-/// A place in a JSON Schema, such as `properties.name.pattern`. It becomes text only for an error: long names would
-/// otherwise be copied for each schema below them.
+/// A path in a JSON Schema, such as `properties.name.pattern`. It is converted to text only for an error: otherwise long names
+/// would be copied for each schema below them.
 struct SchemaPath: Sendable {
-    /// Characters of one name, and of all names, that an error has at most.
+    /// Maximum number of characters of one name, and of the whole path, in an error.
     private static let (mostOfName, mostOfAll) = (64, 1_024)
 
     private final class Link: Sendable {
@@ -21,7 +21,7 @@ struct SchemaPath: Sendable {
         SchemaPath(last: names.reduce(last) { Link($1, $0) })
     }
 
-    /// The same with an index behind its last name.
+    /// The path with an index after its last name.
     func appending(_ name: String, at index: Int) -> SchemaPath { appending("\(name)[\(index)]") }
 
     /// An error at this place.
@@ -31,7 +31,7 @@ struct SchemaPath: Sendable {
         var names: [Substring] = []
         var link = last
         var count = 0
-        // What is at fault is at the end.
+        // The end of the path is the most specific part.
         while let place = link, count < Self.mostOfAll {
             let name = place.name.prefix(Self.mostOfName)
             names.append(name.endIndex == place.name.endIndex ? name : name + "...")

@@ -1,6 +1,6 @@
 import JSON
 
-// Reads what schemas say of elements and members.
+// Reads the keywords for elements and members.
 
 extension JSONSchemaGrammar {
     mutating func addArray(
@@ -14,11 +14,11 @@ extension JSONSchemaGrammar {
             guard let isUnique = value.bool else { throw place.error("must be a Boolean") }
             if isUnique, shape.arrays.unique == nil { shape.arrays.unique = place }
         default:
-            // One part for all three, made at the first of them.
+            // All three are read together, at the first of them.
             let first = object.first { ["prefixItems", "items", "additionalItems"].contains($0.name) }
             guard first?.name == name else { return }
             var part = SchemaShape.Arrays.Part(prefix: [], rest: nil)
-            // Before 2020, `items` may be an array, and `additionalItems` is about the rest.
+            // Before 2020, `items` may be an array, and `additionalItems` applies to the rest.
             let isOld = object["items"]?.array != nil
             let prefix = isOld ? "items" : "prefixItems"
             for (index, schema) in (object[prefix]?.array ?? []).enumerated() {
@@ -75,7 +75,7 @@ extension JSONSchemaGrammar {
         }
     }
 
-    /// A dependency as two alternatives: the member is absent, or what it needs holds.
+    /// A dependency as two alternatives: the member is absent, or its requirement holds.
     private mutating func addDependency(
         of name: String, _ needed: JSONValue, _ shape: inout SchemaShape, _ path: SchemaPath
     ) throws(GrammarError) {

@@ -1,9 +1,9 @@
 import JSON
 
-// Reads the keywords of schemas that all must hold into one shape.
+// Reads the keywords of schemas that must all hold into one shape.
 
 extension JSONSchemaGrammar {
-    /// Lengths and counts at most; what is allowed beyond them is not used.
+    /// Maximum for lengths and counts; values beyond it are not used.
     static let mostCount = 1_000_000
 
     mutating func shape(of conjuncts: [SchemaConjunct]) throws(GrammarError) -> SchemaShape {
@@ -12,9 +12,9 @@ extension JSONSchemaGrammar {
         return shape
     }
 
-    /// Adds a schema, with all that its `$ref` and `allOf` say.
+    /// Adds a schema, including its `$ref` and `allOf`.
     ///
-    /// - Parameter pointers: those that led here.
+    /// - Parameter pointers: the pointers that led here.
     mutating func add(
         _ conjunct: SchemaConjunct, to shape: inout SchemaShape, _ pointers: Set<String> = []
     ) throws(GrammarError) {
@@ -112,7 +112,7 @@ extension JSONSchemaGrammar {
         try add(SchemaConjunct(schema: schema, path: place), to: &shape, pointers.union([pointer]))
     }
 
-    /// `if` as two alternatives: it holds and so does `then`, or it does not and `else` does.
+    /// `if` as two alternatives: it holds and `then` holds, or it does not hold and `else` does.
     private mutating func addCondition(
         _ value: JSONValue, _ object: JSONObject, _ shape: inout SchemaShape, _ path: SchemaPath
     ) {
@@ -130,7 +130,7 @@ extension JSONSchemaGrammar {
     private mutating func addNumber(
         _ name: String, _ value: JSONValue, _ object: JSONObject, _ shape: inout SchemaShape, _ path: SchemaPath
     ) throws(GrammarError) {
-        // Draft 4 has a Boolean beside the bound.
+        // In draft 4 it is a Boolean for the bound.
         if value.bool != nil, name.hasPrefix("exclusive") { return }
         guard let number = DecimalNumber(value) else {
             throw path.error("must be a number of at most \(DecimalNumber.mostDigits) digits")
@@ -180,7 +180,7 @@ extension JSONSchemaGrammar {
         return count
     }
 
-    /// A bound that is greater than need be is as good as that.
+    /// An upper bound above the maximum is reduced to it.
     func most(_ value: JSONValue, _ path: SchemaPath) throws(GrammarError) -> Int {
         guard let number = DecimalNumber(value), number.isWhole, !number.isNegative else {
             throw path.error("must be a whole number that is not negative")

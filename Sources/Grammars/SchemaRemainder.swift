@@ -1,20 +1,20 @@
 import JSON
 
-// What is left of a schema without what another one allows: `not`, and `oneOf`, where no two alternatives may hold.
+// The difference of two schemas: for `not`, and for `oneOf`, where no two alternatives may hold.
 
 extension JSONSchemaGrammar {
-    /// Shapes that together allow values of a shape that are not valid under another one.
+    /// Shapes that together allow the values of a shape that do not conform to another one.
     struct Remainder {
         var shapes: [SchemaShape]
-        /// Whether no value is valid under both.
+        /// Whether no value conforms to both.
         var isWhole: Bool
     }
 
     private static let mostExcludedNumbers = 16
-    /// Alternatives that one exclusion makes at most; of others one is taken.
+    /// Maximum number of alternatives for one exclusion; if there are more, one is used.
     private static let mostPieces = 3
 
-    /// Whether no value is valid under both of two schemas; perhaps false though there is none.
+    /// Whether no value conforms to both of two schemas; may return false although there is none.
     mutating func areDisjoint(
         _ one: [SchemaConjunct], _ other: [SchemaConjunct], _ path: SchemaPath
     ) throws(GrammarError) -> Bool {
@@ -44,8 +44,8 @@ extension JSONSchemaGrammar {
         }
     }
 
-    /// - Parameter path: of the keyword that excludes.
-    /// - Throws: `GrammarError` where the two cannot be told apart.
+    /// - Parameter path: the path of the keyword that excludes.
+    /// - Throws: `GrammarError` if the two cannot be separated.
     mutating func remainder(
         of shape: SchemaShape, without other: SchemaShape, _ path: SchemaPath
     ) throws(GrammarError) -> Remainder {
@@ -77,7 +77,7 @@ extension JSONSchemaGrammar {
             return left
         }
         if other.values == nil, let exclusion = other.exclusions.first {
-            // What is excluded twice is allowed.
+            // A double exclusion allows the values.
             var rest = other
             rest.exclusions.removeFirst()
             var left = try remainder(of: shape, without: rest, path)
@@ -186,7 +186,7 @@ extension JSONSchemaGrammar {
             add { $0.patterns.append(StringPattern(texts: values.compactMap(\.string), path: path)) }
             return Remainder(shapes: pieces, isWhole: false)
         }
-        // Formats are annotations to many: what they exclude may be valid.
+        // Many validators treat formats as annotations: values that a format excludes may be valid.
         let (one, two) = (shape.strings, other.strings)
         if one.most ?? .max < two.least || two.most ?? .max < one.least {
             return Remainder(shapes: [shape], isWhole: true)
@@ -240,7 +240,7 @@ extension JSONSchemaGrammar {
         let theirs = other.objects
         let mine = try names(of: shape)
         let isNamed = Set(mine.map { Array($0.name.utf8) })
-        // Members that the shape does not name are not written where it names some.
+        // If the shape names members, other members are not written.
         let isClosed = mine.isEmpty ? try forbids(shape, nil) : true
         var pieces: [SchemaShape] = []
         func absent(_ name: String) throws(GrammarError) -> SchemaShape {

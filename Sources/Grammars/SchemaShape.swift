@@ -1,11 +1,11 @@
 import JSON
 
-/// One of several schemas that all must hold, with its place.
+/// One of several schemas that must all hold, with its path.
 struct SchemaConjunct: Sendable {
     var schema: JSONValue
     var path: SchemaPath
 
-    /// The pointer, where the schema is a `$ref` and nothing else that counts.
+    /// The pointer, if the schema is a `$ref` without other relevant keywords.
     var reference: String? {
         guard let object = schema.object, let pointer = object["$ref"]?.string,
             object.allSatisfy({ $0.name == "$ref" || !SchemaKeywords.isChecked($0.name) })
@@ -14,7 +14,7 @@ struct SchemaConjunct: Sendable {
     }
 }
 
-/// What several schemas that all must hold say together, by the types of JSON.
+/// The conjunction of several schemas, by the types of JSON.
 struct SchemaShape {
     struct Types: OptionSet, Hashable {
         let rawValue: UInt8
@@ -49,7 +49,7 @@ struct SchemaShape {
         }
     }
 
-    /// Alternatives: one of them must hold besides; of `oneOf` exactly one.
+    /// Alternatives: at least one of them must also hold; for `oneOf` exactly one.
     struct Choice {
         var branches: [SchemaConjunct]
         var isExact: Bool
@@ -71,12 +71,13 @@ struct SchemaShape {
         var least = 0
         var most: Int?
         var parts: [Part] = []
-        /// Where `uniqueItems` stands, if it does.
+        /// The path of `uniqueItems`, if present.
         var unique: SchemaPath?
     }
 
     struct Objects {
-        /// What one schema says of members: it matters which, since `additionalProperties` is about its own properties.
+        /// The keywords of one schema for members. They are kept per schema, since `additionalProperties` refers to the
+        /// properties of its own schema.
         struct Part {
             var properties: JSONObject
             var patterns: [NamePattern]
@@ -99,10 +100,10 @@ struct SchemaShape {
 
     var path: SchemaPath
     var types = Types.all
-    /// Whether a schema names its types. Otherwise keywords of one type mean that type.
+    /// Whether a schema names its types. Otherwise keywords of one type imply that type.
     var namesTypes = false
     var meantTypes: Types = []
-    /// Of `enum` and `const`. The others of several are among `sources`.
+    /// From `enum` and `const`. If there are several, the others are among `sources`.
     var values: [JSONValue]?
     var valuesPath = SchemaPath.root
     var numbers = NumberRange()
@@ -112,11 +113,11 @@ struct SchemaShape {
     var objects = Objects()
     var choices: [Choice] = []
     var exclusions: [SchemaConjunct] = []
-    /// All that values have to be valid under.
+    /// All schemas that values must conform to.
     var sources: [JSONValue] = []
-    /// Pointers whose schemas have been added: to add one again changes nothing.
+    /// Pointers whose schemas have been added: adding one again changes nothing.
     var added: Set<String> = []
-    /// Keywords beside those of types and the first of values.
+    /// The number of keywords other than those of types and the first of values.
     var restrictions = 0
 
     init(path: SchemaPath) { self.path = path }
@@ -132,7 +133,7 @@ struct SchemaShape {
     }
 }
 
-/// What the keywords of JSON Schema are to this server.
+/// The classification of JSON Schema's keywords.
 enum SchemaKeywords {
     static let number: Set<String> = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]
     static let string: Set<String> = ["minLength", "maxLength", "pattern", "format"]
@@ -146,19 +147,19 @@ enum SchemaKeywords {
     static let general: Set<String> = [
         "type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "nullable",
     ]
-    /// Assertions that no grammar is made of.
+    /// Assertions that are not supported.
     static let refused: Set<String> = [
         "contains", "minContains", "maxContains", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef",
         "$recursiveRef", "extends", "disallow", "divisibleBy",
     ]
 
-    /// Whether a keyword says what is valid. All others are annotations, as JSON Schema says of those it does not know.
+    /// Whether a keyword is an assertion. All others are annotations, which JSON Schema also specifies for unknown keywords.
     static func isChecked(_ name: String) -> Bool {
         number.contains(name) || string.contains(name) || array.contains(name) || object.contains(name)
             || general.contains(name) || refused.contains(name)
     }
 
-    /// The types that a keyword is about.
+    /// The types that a keyword applies to.
     static func types(of name: String) -> SchemaShape.Types {
         if number.contains(name) { return .number }
         if string.contains(name) { return .string }

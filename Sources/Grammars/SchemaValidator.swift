@@ -1,6 +1,6 @@
 import JSON
 
-/// Says of given values whether they are valid under a schema: those of `enum` and `const` beside other keywords.
+/// Checks whether given values conform to a schema: those of `enum` and `const` beside other keywords.
 struct SchemaValidator {
     private static let mostDepth = 64
 
@@ -10,9 +10,9 @@ struct SchemaValidator {
 
     init(root: JSONValue) { self.root = root }
 
-    /// Formats are not looked at.
+    /// Formats are ignored.
     ///
-    /// - Throws: `GrammarError` for a pattern that cannot be enforced, and beyond the visits of the builder.
+    /// - Throws: `GrammarError` for a pattern that cannot be enforced, or if the visits of the builder are exceeded.
     mutating func isValid(
         _ value: JSONValue, _ schema: JSONValue, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Bool {
@@ -186,7 +186,7 @@ struct SchemaValidator {
         return try isValid(value, additional, &builder)
     }
 
-    /// Whether two values are the same to JSON Schema: `1` is `1.0`, and the order of members does not count.
+    /// Whether two values are equal in JSON Schema: `1` equals `1.0`, and the order of members is ignored.
     static func areEqual(_ one: JSONValue, _ other: JSONValue) -> Bool {
         switch (one, other) {
         case (.array(let left), .array(let right)):

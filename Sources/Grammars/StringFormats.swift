@@ -1,11 +1,11 @@
-/// Formats of strings as patterns, which all of the string matches. Narrower than their standards where that makes a
-/// pattern possible at all; what they allow is valid.
+/// Formats of strings as patterns that must match the whole string. They are narrower than the standards if no exact pattern is
+/// possible; all matches are valid.
 struct StringFormats {
-    /// What all of the string matches.
+    /// Must match the whole string.
     let pattern: String
-    /// Characters that it may have.
+    /// The possible lengths in characters.
     let lengths: ClosedRange<Int>
-    /// The same without counts, to be combined with other patterns, and the characters that it may have then.
+    /// The pattern without counts, for combination with other patterns, and the possible lengths then.
     var loose: String?
     var looseMost: Int?
 
@@ -56,7 +56,7 @@ struct StringFormats {
         "uuid": uuid(nil), "uuid1": uuid(1), "uuid3": uuid(3), "uuid4": uuid(4), "uuid5": uuid(5), "uuid6": uuid(6),
         "uuid7": uuid(7), "uuid8": uuid(8),
         "uri": uri,
-        // As pydantic names them.
+        // Pydantic's names.
         "ipvanyaddress": StringFormats(pattern: "(?:\(byte)\\.){3}\(byte)", lengths: 7...15),
         "ipvanynetwork": StringFormats(pattern: "(?:\(byte)\\.){3}\(byte)/32", lengths: 10...18),
         "ipvanyinterface": StringFormats(pattern: "(?:\(byte)\\.){3}\(byte)/32", lengths: 10...18),

@@ -1,16 +1,16 @@
-/// Strings that several patterns allow, of a bounded length: the product of their automata, one rule for each state.
+/// Strings that several patterns allow, with a bounded length: the product of their automata, one rule for each state.
 struct StringIntersection {
     typealias Part = GrammarBuilder.Part
 
-    /// States at most. Longer strings than these can read are left out.
+    /// Maximum number of states. Strings that need more states are left out.
     private static let mostStates = 4_096
 
     private struct State: Hashable {
         /// Of each automaton.
         var states: [GrammarAutomaton.State]
-        /// Characters so far, up to what matters.
+        /// The number of characters so far, limited to the values that matter.
         var count = 0
-        /// 0: between characters, or inside one of UTF-8; 1: behind a backslash; 2 to 5: in front of hexadecimal digits.
+        /// 0: between characters, or inside a UTF-8 sequence; 1: after a backslash; 2 to 5: before hexadecimal digits.
         var phase: UInt8 = 0
     }
 
@@ -18,10 +18,10 @@ struct StringIntersection {
     private let patterns: [StringPattern]
     private let least: Int
     private let most: Int?
-    /// Bytes that no automaton tells apart, and that count alike.
+    /// Bytes that no automaton distinguishes and that count in the same way.
     private let classes: [[UInt8]]
 
-    /// - Throws: `GrammarError` that names the pattern at fault.
+    /// - Throws: `GrammarError` that names the pattern.
     static func part(
         _ patterns: [StringPattern], least: Int, most: Int?, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Part {
@@ -127,12 +127,12 @@ struct StringIntersection {
         }
     }
 
-    /// `nil`: nothing that is allowed begins so.
+    /// `nil`: no allowed string begins this way.
     private mutating func next(_ state: State, _ byte: UInt8) throws(GrammarError) -> State? {
         var next = state
         for index in automata.indices {
             let isNegated = index > 0 && patterns[index - 1].isNegated
-            // What it does not match any longer it never will.
+            // A negated pattern that no longer matches will never match.
             if state.states[index] == GrammarAutomaton.dead { continue }
             do throws(GrammarLimit) {
                 next.states[index] = try automata[index].step(state.states[index], byte).next

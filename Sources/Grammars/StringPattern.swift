@@ -1,13 +1,13 @@
 import Basics
 import JSON
 
-/// One thing that a string has to be, or must not be.
+/// One condition on a string, possibly negated.
 struct StringPattern: Sendable {
     private enum Kind: Sendable {
-        /// A regular expression; whether it may match anywhere in the string.
+        /// A regular expression, and whether it may match anywhere in the string.
         case regex(String, searches: Bool)
         case texts([String])
-        /// Of leaves alone: it may be written into any grammar.
+        /// A part of leaves only, which can be used in any grammar.
         case part(GrammarBuilder.Part)
     }
 
@@ -19,12 +19,12 @@ struct StringPattern: Sendable {
         (self.kind, self.isNegated, self.path) = (kind, isNegated, path)
     }
 
-    /// Of a format, which all of the string matches.
+    /// A format, which must match the whole string.
     init(format pattern: String, path: SchemaPath) {
         self.init(.regex(pattern, searches: false), isNegated: false, path: path)
     }
 
-    /// What a part without rules reads.
+    /// The strings of a part without rules.
     init(part: GrammarBuilder.Part, path: SchemaPath) {
         self.init(.part(part), isNegated: false, path: path)
     }
@@ -34,14 +34,14 @@ struct StringPattern: Sendable {
         self.init(.texts(texts), isNegated: true, path: path)
     }
 
-    /// Its regular expression, which may match anywhere; `nil` for others.
+    /// Its regular expression, if it may match anywhere; `nil` for others.
     var expression: String? {
         if case .regex(let pattern, searches: true) = kind { pattern } else { nil }
     }
 
     var negated: StringPattern { StringPattern(kind, isNegated: !isNegated, path: path) }
 
-    /// What a `pattern` says: lookaheads at its beginning are patterns of their own.
+    /// Splits a `pattern`: lookaheads at its beginning become separate patterns.
     static func split(_ pattern: String, _ path: SchemaPath) -> [StringPattern] {
         guard pattern.hasPrefix("^(?=") || pattern.hasPrefix("^(?!") else {
             return [StringPattern(.regex(pattern, searches: true), isNegated: false, path: path)]
@@ -64,7 +64,7 @@ struct StringPattern: Sendable {
         return patterns
     }
 
-    /// The inside of a lookahead as a pattern that begins where the string begins.
+    /// The inside of a lookahead as a pattern that is anchored at the beginning of the string.
     private static func anchored(_ inside: ArraySlice<Unicode.Scalar>) -> String {
         var inside = inside
         if inside.first == "^" { inside = inside.dropFirst() }
@@ -72,7 +72,7 @@ struct StringPattern: Sendable {
         return inside.contains("|") && inside.last != "$" ? "^(?:\(text))" : "^\(text)"
     }
 
-    /// Where the group that comes first ends. O(length).
+    /// The end of the group that comes first. O(length).
     private static func groupEnd(_ scalars: ArraySlice<Unicode.Scalar>) -> Int? {
         var (level, isEscaped, isInClass) = (0, false, false)
         var checkpoint = CancellationCheck()
@@ -96,7 +96,7 @@ struct StringPattern: Sendable {
         return nil
     }
 
-    /// What it matches, negated or not, as it is written inside a string of JSON.
+    /// The strings that it matches, negated or not, as written inside a JSON string.
     ///
     /// - Throws: `GrammarError` that names what cannot be enforced.
     func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
@@ -118,7 +118,7 @@ struct StringPattern: Sendable {
         }
     }
 
-    /// The character and how often it stands, where the part of a pattern is one character repeated.
+    /// The character and its count, if the part of a pattern is one repeated character.
     func repeated(
         _ part: GrammarBuilder.Part
     ) -> (character: GrammarBuilder.Part, range: (least: Int, most: Int?))? {

@@ -1,7 +1,6 @@
 import JSON
 
-/// Structural tags, as vLLM and xgrammar describe replies: text in which some parts, between a beginning and an end, follow
-/// schemas.
+/// Structural tags of vLLM and xgrammar: text in which the parts between given strings follow schemas.
 struct StructuralTagGrammar {
     private typealias Part = GrammarBuilder.Part
 
@@ -18,7 +17,7 @@ struct StructuralTagGrammar {
         var path: SchemaPath
     }
 
-    /// - Parameter format: the newer form's `format`; see ``format(ofOlder:)``.
+    /// - Parameter format: the `format` of the newer form; see ``format(ofOlder:)``.
     /// - Throws: `GrammarError` that names what cannot be enforced.
     static func part(
         _ format: JSONValue, json: JSONGrammar, _ builder: inout GrammarBuilder
@@ -31,7 +30,7 @@ struct StructuralTagGrammar {
 
     private init(json: JSONGrammar) { self.json = json }
 
-    /// The older form, `structures` and `triggers`, as a format.
+    /// Converts the older form, `structures` and `triggers`, to a format.
     static func format(ofOlder tag: JSONValue) -> JSONValue {
         let tags = (tag["structures"]?.array ?? []).map { structure -> JSONValue in
             let content: JSONValue = ["type": "json_schema", "json_schema": structure["schema"] ?? true]
@@ -137,7 +136,7 @@ struct StructuralTagGrammar {
         return try builder.rule(.sequence([begin, content, .choice(tag.ends.map { builder.markedText($0) })]))
     }
 
-    /// Text up to one of some strings, and with it; without any, text that may end anywhere.
+    /// Text up to and including one of some strings; without strings, text that may end anywhere.
     private mutating func anyText(
         stops: [String], _ format: JSONValue, _ path: SchemaPath
     ) throws(GrammarError) -> Part {
@@ -155,7 +154,7 @@ struct StructuralTagGrammar {
         }
         var bodies = [[Part]](repeating: [], count: triggers.count)
         for tag in try tags(format, path) {
-            // Beginnings are compared by their characters, as text is read.
+            // Compared by characters, because text is read by characters.
             let begin = Array(tag.begin.unicodeScalars)
             guard let trigger = triggers.firstIndex(where: { begin.starts(with: $0.unicodeScalars) }) else {
                 throw tag.path.appending("begin").error("does not begin with any trigger")

@@ -1,26 +1,26 @@
-/// Finds the tokens that can be read from a state, by a walk over the trie of the vocabulary that can stop anywhere and go
-/// on later. O(nodes that can be reached).
+/// Finds the tokens that can be read from a state by a walk over the vocabulary's trie, which can be paused and continued.
+/// O(reachable nodes).
 struct TrieWalk {
     typealias State = GrammarAutomaton.State
 
     enum Outcome {
         case isDone
-        /// The automaton has grown beyond its memory and is to forget states.
+        /// The automaton has reached its memory limit and must drop states.
         case needsMemory
-        /// The units are spent.
+        /// The units are used up.
         case isPaused
     }
 
-    /// Steps of one walk at most, as if no transition were known before it: then the outcome does not depend on what others
-    /// have computed. Common grammars take up to 20 million for 200,000 tokens.
+    /// Maximum number of steps of one walk, counted as if no transition were known before it, so that the result does not
+    /// depend on other requests. Common grammars take up to 20 million steps for 200,000 tokens.
     static let mostSteps = 1 << 28
 
     private let from: State
-    /// What is walked: the trees below these nodes; `nil`: the whole trie.
+    /// The walk covers the trees below these nodes; `nil`: the whole trie.
     private let tops: [Int32]?
     private let collectsExits: Bool
     private(set) var mask: TokenMask
-    /// Nodes with others below them where everything may have been read.
+    /// Inner nodes at which the lexeme may end.
     private(set) var exits: [Int32] = []
 
     /// The state before each byte on the way to the node.
@@ -28,7 +28,7 @@ struct TrieWalk {
     private var nextTop = 0
     private var node = 0
     private var end = 0
-    /// Depth of the trees that are walked.
+    /// Depth of the current node.
     private var depth = 0
     private var steps = 0
 
@@ -40,19 +40,19 @@ struct TrieWalk {
         end = trie.bytes.count
     }
 
-    /// Adds to `mask` what can be read from a state behind some nodes.
+    /// Adds the tokens that can be read from a state, below some nodes, to `mask`.
     init(_ trie: VocabularyTrie, from state: State, behind tops: [Int32], addingTo mask: TokenMask) {
         (from, self.tops, collectsExits, self.mask) = (state, tops, false, mask)
         path = Array(repeating: GrammarAutomaton.dead, count: trie.longestToken + 2)
         path[0] = state
     }
 
-    /// States that it needs to go on.
+    /// States that it needs to continue.
     var roots: [State] { path + [from] }
 
     var bytes: Int { mask.words.count * 8 + exits.count * 4 + path.count * 4 }
 
-    /// Goes on for about so many units: one for each node, and the steps of each transition that is not known.
+    /// Continues for about this many units: one for each node, plus the steps of each unknown transition.
     mutating func run(
         units: Int, _ trie: VocabularyTrie, _ automaton: inout GrammarAutomaton, memory: Int, spent: inout Int
     ) throws(GrammarLimit) -> Outcome {

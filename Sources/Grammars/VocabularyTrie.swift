@@ -1,8 +1,8 @@
 import Basics
 
-/// A vocabulary's tokens as one tree of bytes, depth first in flat arrays: tokens that begin alike are tried once.
+/// A vocabulary's tokens as one tree of bytes, depth first in flat arrays, so that tokens with a common prefix are tried once.
 ///
-/// About 13 bytes a node; made once for a tokenizer.
+/// About 13 bytes per node; built once per tokenizer.
 public final class VocabularyTrie: Sendable {
     /// The byte that leads to each node.
     let bytes: [UInt8]
@@ -11,12 +11,13 @@ public final class VocabularyTrie: Sendable {
     let ends: [Int32]
     /// The token that ends at a node; -1: none.
     let tokens: [Int32]
-    /// The next token of the same bytes, by id; -1: none.
+    /// The next token with the same bytes, by id; -1: none.
     let twins: [Int32]
-    /// The bytes of the tokens that may occur in text, one after another, and where those of each id begin.
+    /// The bytes of the tokens that may occur in text, concatenated, and the start of each id's.
     private let texts: [UInt8]
     private let starts: [Int32]
-    /// What stands in a grammar for each marker that is one token: bytes that no text has, so that nothing else spells it.
+    /// The bytes in a grammar for each marker that is one token. They occur in no text, so that nothing else can spell the
+    /// marker.
     let markers: [String: [UInt8]]
     /// The text of each marker, by its token.
     let markerTexts: [Int32: [UInt8]]
@@ -24,21 +25,22 @@ public final class VocabularyTrie: Sendable {
     let allTokens: TokenMask
     /// Bytes of the longest token.
     let longestToken: Int
-    /// Ids are below it.
+    /// All ids are below it.
     public let vocabularySize: Int
 
-    /// O(bytes * log(tokens)): some 250 ms for 200,000 tokens. Where the request has ended (``Cancellation``), it ends early
-    /// and is of no use.
+    /// O(bytes * log(tokens)): about 250 ms for 200,000 tokens. If the request has ended (``Cancellation``), it stops early and
+    /// must not be used.
     ///
     /// - Parameters:
     ///   - tokens: the bytes of each token; empty for those that never occur in constrained text.
-    ///   - markers: tokens that structure a reply, such as `</tool_call>`. Only they can write it where a grammar asks for it.
+    ///   - markers: tokens that structure a reply, such as `</tool_call>`. If a grammar contains one, only this token can write
+    ///     it.
     public init(tokens texts: [[UInt8]], markers ids: [String: Int32] = [:]) {
         var texts = texts
         var (markers, markerTexts) = ([String: [UInt8]](), [Int32: [UInt8]]())
         for (index, name) in ids.keys.sorted().enumerated() {
             guard let id = ids[name], texts.indices.contains(Int(id)) else { continue }
-            // 0xFF is in no UTF-8.
+            // 0xFF never occurs in UTF-8.
             texts[Int(id)] = [0xFF, UInt8(index)]
             (markers[name], markerTexts[id]) = (texts[Int(id)], Array(name.utf8))
         }
@@ -80,13 +82,13 @@ public final class VocabularyTrie: Sendable {
         longestToken = texts.reduce(0) { max($0, $1.count) }
     }
 
-    /// The bytes of a token; none for one that cannot be constrained.
+    /// The bytes of a token; empty for a token that cannot be constrained.
     func text(of id: Int32) -> ArraySlice<UInt8> {
         guard id >= 0, id < vocabularySize else { return [] }
         return texts[Int(starts[Int(id)])..<Int(starts[Int(id) + 1])]
     }
 
-    /// The nodes whose way from the root begins with `bytes`; empty when there are none. O(bytes * 256).
+    /// The nodes whose path from the root begins with `bytes`; empty if there are none. O(bytes * 256).
     func nodes(behind bytes: ArraySlice<UInt8>) -> Range<Int> {
         var (node, end, last) = (0, self.bytes.count, 0..<0)
         for byte in bytes {
@@ -116,7 +118,7 @@ public struct TokenMask: Sendable, Hashable {
         words[Int(id) >> 6] &= ~(1 << UInt64(id & 63))
     }
 
-    /// Whether `id` is in it; ids beyond the vocabulary are not.
+    /// Whether the set contains `id`; ids beyond the vocabulary are not contained.
     public func contains(_ id: Int32) -> Bool {
         words.indices.contains(Int(id) >> 6) && words[Int(id) >> 6] >> UInt64(id & 63) & 1 == 1
     }

@@ -6,17 +6,17 @@ public struct HTTPMessage: Sendable {
     public var body: [UInt8]
     /// The peer's address and port, for the log.
     public var peer: String
-    /// The number of its connection, which no other connection of the loop ever has: what a client's share can be counted by.
+    /// The number of its connection, unique within the loop.
     public var connection: Int
-    /// What `body` is charged as; nil where there is no body. Whoever keeps the body keeps this, may add what is made of it, and
-    /// releases it as soon as both are gone; at the latest the last owner's end does.
+    /// The charge of `body`; nil if there is no body. The owner of the body keeps it, may add the memory of data derived from
+    /// the body, and releases it as soon as both are freed; at the latest it is released when its last owner is deallocated.
     public var charge: MemoryBudget.Reservation?
 
     /// - Parameters:
     ///   - body: The whole decoded body.
     ///   - peer: The peer's address and port.
     ///   - connection: The number of the connection.
-    ///   - charge: What the body is charged as.
+    ///   - charge: The charge of the body.
     public init(
         head: HTTPRequest, body: [UInt8], peer: String, connection: Int = 0, charge: MemoryBudget.Reservation? = nil
     ) {
@@ -41,16 +41,16 @@ public struct ExchangeID: Hashable, Sendable {
 public enum ExchangeOutcome: String, Sendable {
     /// The whole reply was handed to the kernel.
     case completed
-    /// The peer closed or reset the connection, or was too slow to read, before the reply's end.
+    /// The peer closed or reset the connection, or read too slowly, before the reply's end.
     case clientGone
 }
 
-/// What stands above the HTTP server. The event loop owns it, so none of it needs a lock.
+/// The application on top of the HTTP server. The event loop owns it, so it needs no locks.
 ///
-/// Replies go through the event loop that is passed in: `respond` for a whole one, or `startStream`, `send` and
-/// `finish`; none of them suspends or calls the service back. Calls for an exchange that has ended are ignored.
+/// Replies go through the event loop that is passed in: `respond` for a whole reply, or `startStream`, `send` and `finish`.
+/// None of them suspends or calls the service back. Calls for an exchange that has ended are ignored.
 ///
-/// Work that takes long leaves the loop and comes back to it. A task that is started in `receive` and uses `loop` inherits its
+/// Long work must run off the loop and return to it. A task that is started in `receive` and uses `loop` inherits its
 /// isolation, so it may use `self`; only a `@concurrent` function runs elsewhere:
 ///
 /// ```swift
@@ -62,11 +62,11 @@ public enum ExchangeOutcome: String, Sendable {
 /// }
 /// ```
 ///
-/// Other threads reach the service by posting: `loop.post { loop in (loop.service as? MyService)?.take(batch, on: loop) }`.
+/// Other threads call the service by posting: `loop.post { loop in (loop.service as? MyService)?.take(batch, on: loop) }`.
 public protocol HTTPService: AnyObject {
-    /// A whole request has arrived; its reply may come now or later.
+    /// A complete request has arrived; the reply may be sent now or later.
     func receive(_ message: HTTPMessage, exchange: ExchangeID, on loop: isolated EventLoop)
 
-    /// The exchange is over: called exactly once for each `receive`.
+    /// The exchange has ended: called exactly once for each `receive`.
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop)
 }

@@ -1,27 +1,28 @@
 import Synchronization
 
-/// A bound on the bytes that several owners may hold together, such as all request bodies of a server.
+/// A bound on the memory that several owners may use together, such as all request bodies of a server.
 ///
-/// An owner asks before it allocates, and holds a ``Reservation`` as long as it holds the bytes. Safe to use from any thread.
+/// An owner reserves memory before it allocates it, and keeps a ``Reservation`` as long as it uses it. Safe to use from any
+/// thread.
 public final class MemoryBudget: Sendable {
-    /// Who reserves.
+    /// The owner of a reservation.
     public enum Account: Hashable, Sendable {
-        /// Bound by the limit alone.
+        /// Limited only by the whole budget.
         case common
-        /// One of several that share the budget: none keeps out another that comes later.
+        /// One of several owners that share the budget, so that some always remains for another one.
         case owner(String)
     }
 
     private struct State {
         var used = 0
-        /// What each owner has, of those that have something.
+        /// The amount of each owner with reservations.
         var held: [String: Int] = [:]
     }
 
-    /// How owners share a budget.
+    /// The sharing between owners.
     public static let threshold = DynamicThreshold(factor: 3)
 
-    /// The most bytes that may be reserved at a time.
+    /// The maximum number of reserved bytes.
     public let limit: Int
     private let state = Mutex(State())
 
@@ -37,7 +38,7 @@ public final class MemoryBudget: Sendable {
     /// The bytes that can be reserved now.
     public var available: Int { limit - used }
 
-    /// The most bytes that an account can ever have.
+    /// The maximum number of bytes that an account can have.
     public func most(for account: Account) -> Int {
         switch account {
         case .common: limit
@@ -50,11 +51,11 @@ public final class MemoryBudget: Sendable {
         state.withLock { isWithinBounds(bytes, account, $0) }
     }
 
-    /// Reserves `bytes` until the reservation is released or deallocated; nil: the budget does not have them. O(1).
+    /// Reserves `bytes` until the reservation is released or deallocated; nil if they are not available. O(1).
     ///
     /// - Parameters:
     ///   - bytes: Not negative; with 0 the reservation always succeeds and can grow later.
-    ///   - account: Who reserves.
+    ///   - account: The owner.
     public func reserve(_ bytes: Int, for account: Account = .common) -> Reservation? {
         let reservation = Reservation(of: self, account, freeBytes: 0)
         return reservation.grow(by: bytes) ? reservation : nil
@@ -84,11 +85,11 @@ public final class MemoryBudget: Sendable {
         }
     }
 
-    /// A part of a budget that one owner has; its end gives the bytes back.
+    /// A part of a budget that belongs to one owner; its deallocation returns the bytes.
     public final class Reservation: Sendable {
         private let budget: MemoryBudget
         private let account: Account
-        /// What it holds beside the budget.
+        /// Bytes that are not charged to the budget.
         private let freeBytes: Int
         private let amount = Mutex(0)
 
@@ -100,23 +101,23 @@ public final class MemoryBudget: Sendable {
 
         deinit { release() }
 
-        /// The reserved bytes, with those that are not charged.
+        /// The reserved bytes, including those that are not charged.
         public var bytes: Int { amount.withLock { $0 } }
 
-        /// What of them the budget is charged.
+        /// The part of them that is charged to the budget.
         public var chargedBytes: Int { max(0, bytes - freeBytes) }
 
-        /// What the budget can ever be charged for this account.
+        /// The maximum charge for this account.
         public var mostCharged: Int { budget.most(for: account) }
 
-        /// A reservation of nothing yet, for the same account of the same budget.
+        /// An empty reservation for the same account of the same budget.
         ///
-        /// - Parameter freeBytes: its first bytes, which the budget is not charged.
+        /// - Parameter freeBytes: the number of its first bytes that are not charged.
         public func beside(freeBytes: Int) -> Reservation {
             Reservation(of: budget, account, freeBytes: freeBytes)
         }
 
-        /// Reserves more; false: the budget does not have them, and nothing has changed. O(1).
+        /// Reserves more; false, without a change, if the bytes are not available. O(1).
         ///
         /// - Parameter bytes: Not negative.
         public func grow(by bytes: Int) -> Bool {
@@ -129,7 +130,7 @@ public final class MemoryBudget: Sendable {
             }
         }
 
-        /// Gives back what exceeds `bytes`. O(1).
+        /// Returns everything beyond `bytes`. O(1).
         ///
         /// - Parameter bytes: Not negative.
         public func shrink(to bytes: Int) {
@@ -141,7 +142,7 @@ public final class MemoryBudget: Sendable {
             }
         }
 
-        /// Gives back everything; it may grow again. O(1).
+        /// Returns everything; it may grow again. O(1).
         public func release() { shrink(to: 0) }
 
         private func charge(of amount: Int) -> Int { max(0, amount - freeBytes) }

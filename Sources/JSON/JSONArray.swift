@@ -1,5 +1,5 @@
-/// The elements of a JSON array: values of the program, or those of a text that was parsed, which are read when they are asked
-/// for, or values that a function makes then.
+/// The elements of a JSON array: values that the program created, elements of a parsed text, which are read on access, or
+/// values that a function creates on access.
 public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiteral {
     private enum Storage: Sendable {
         case elements([JSONValue])
@@ -7,7 +7,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         case made(count: Int, element: @Sendable (Int) -> JSONValue)
     }
 
-    /// The place of an element. Of its own, since a parsed array has no element by number.
+    /// The position of an element. A separate type, since a parsed array has no random access by number.
     public struct Index: Comparable, Sendable {
         fileprivate let place: Int
 
@@ -28,11 +28,11 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         storage = .view(view)
     }
 
-    /// An array whose elements take no memory.
+    /// An array whose elements are created on access and take no memory.
     ///
     /// - Parameters:
     ///   - count: Not negative.
-    ///   - element: Makes the element of a number from 0 to `count` - 1: the same one each time.
+    ///   - element: Creates the element for a number from 0 to `count` - 1: the same one each time.
     public init(count: Int, element: @escaping @Sendable (Int) -> JSONValue) {
         storage = .made(count: count, element: element)
     }
@@ -59,7 +59,7 @@ public struct JSONArray: Sendable, Hashable, Collection, ExpressibleByArrayLiter
         }
     }
 
-    /// The element at a place of this array.
+    /// The element at a position of this array.
     ///
     /// - Complexity: O(1).
     public subscript(index: Index) -> JSONValue {

@@ -1,7 +1,7 @@
-/// A JSON text that was checked, and one word for each of its values in their order.
+/// A JSON text that was checked, and one word for each of its values in order.
 ///
-/// Nothing of the text is copied: numbers and strings are read when they are asked for, so a text takes 8 bytes a value beside
-/// its own. This is the tape of Langdale and Lemire, "Parsing Gigabytes of JSON per Second" (2019), without the numbers.
+/// Nothing of the text is copied: numbers and strings are read on access, so a document takes 8 bytes per value in addition to
+/// the text. This is the tape of Langdale and Lemire, "Parsing Gigabytes of JSON per Second" (2019), without the numbers.
 final class JSONDocument: Sendable {
     /// The text.
     let bytes: [UInt8]
@@ -15,7 +15,7 @@ final class JSONDocument: Sendable {
         slots = tape.slots
     }
 
-    /// The value at a node; arrays and objects keep the document.
+    /// The value at a node; arrays and objects keep a reference to the document.
     func value(at node: Int) -> JSONValue {
         switch nodes[node].kind {
         case .null: .null
@@ -29,7 +29,7 @@ final class JSONDocument: Sendable {
         }
     }
 
-    /// The node behind a value.
+    /// The node after a value.
     func end(of node: Int) -> Int { nodes[node].end(at: node) }
 
     func string(at node: Int) -> String {
@@ -62,7 +62,7 @@ extension JSONNode {
         var parser = JSONParser(bytes: text)
         parser.position = value
         var resolved: [UInt8] = []
-        // The string was checked: reading it fails only where ``Cancellation`` is requested, when nobody needs it.
+        // The string was checked: reading it fails only if ``Cancellation`` is requested, and then the result is not used.
         try? parser.appendString(to: &resolved)
         return resolved.withUnsafeBufferPointer(body)
     }
@@ -76,7 +76,7 @@ struct JSONView: Sendable {
     /// The node of the first element, or of the first member's name.
     var start: Int { node + 1 }
 
-    /// The node behind the last element or member.
+    /// The node after the last element or member.
     var end: Int {
         let end = document.nodes[node].value
         return isIndexed ? end - 1 : end
@@ -91,7 +91,7 @@ struct JSONView: Sendable {
         return skippingShadowed(document.end(of: position + 1))
     }
 
-    /// The first member that counts, from `position` on.
+    /// The first member from `position` on that is not shadowed.
     func skippingShadowed(_ position: Int) -> Int {
         var position = position
         while position < end, document.nodes[position].kind == .shadowedName {

@@ -1,4 +1,4 @@
-/// What one JSON text may take: a client chooses the text, the server its cost.
+/// Limits of one JSON text.
 public struct JSONLimits: Sendable, Hashable {
     /// The greatest number of values: each scalar, array and object counts as one.
     public var values: Int

@@ -1,16 +1,17 @@
-/// Members that a program sets, in one array. Up to 15 of them are searched one by one; more get a hash table of their places,
-/// whose hashes are seeded, so that no choice of names makes lookups quadratic.
+/// Members that the program sets, in one array. Up to 15 members are searched linearly; more get a hash table, whose hashes are
+/// seeded, so that no choice of names makes lookups quadratic.
 struct JSONMembers: Sendable, Sequence {
     fileprivate struct Member {
         let name: String
         var value: JSONValue
     }
 
-    /// Fewer members have no hash table.
+    /// Objects with fewer members have no hash table.
     private static let indexedCount = 16
 
     private var members: [Member] = []
-    /// Open addressing: place of a member + 1, 0 where free. Empty, or a power of two and twice the members or more.
+    /// Open addressing: the index of a member + 1, or 0 if free. Empty, or a power of two of at least twice the number of
+    /// members.
     private var slots: [UInt32] = []
 
     subscript(name: String) -> JSONValue? { place(of: name).map { members[$0].value } }
@@ -31,7 +32,7 @@ struct JSONMembers: Sendable, Sequence {
         makeSlots()
     }
 
-    /// Sets the member `name`, which keeps its place if it is there already.
+    /// Sets the member `name`, which keeps its position if it exists.
     mutating func update(_ name: String, _ value: JSONValue) {
         if let place = place(of: name) {
             members[place].value = value
@@ -76,7 +77,7 @@ struct JSONMembers: Sendable, Sequence {
 
 /// Swift strings compare by canonical equivalence; JSON names must not ("é" is not "e\u{301}").
 extension String {
-    /// Different strings never have the same bytes, so the fast comparison of the standard library comes first.
+    /// Different strings never have the same bytes, so the standard library's fast comparison comes first.
     func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && self == other && utf8.elementsEqual(other.utf8)
     }

@@ -1,8 +1,8 @@
 /// A hash table of an object's member names: open addressing over slots that all tables of a document share.
 ///
-/// A slot is the node of a name + 1, or 0 where it is free. Hashes are seeded, so that no choice of names makes lookups quadratic.
+/// A slot is the node of a name + 1, or 0 if it is free. Hashes are seeded, so that no choice of names makes lookups quadratic.
 struct JSONNameTable {
-    /// Objects with fewer members have none, unless a name has escapes: their names are compared one by one.
+    /// Objects with fewer members have no table, unless a name has escapes: their names are compared one by one.
     static let leastMembers = 16
 
     private let first: Int
@@ -14,7 +14,7 @@ struct JSONNameTable {
         mask = 1 << node.extra - 1
     }
 
-    /// Appends free slots for a table of `members` names, twice to four times as many; returns the node that describes it.
+    /// Appends free slots for a table of `members` names, two to four times as many; returns the node that describes it.
     static func append(members: Int, to slots: inout [UInt32]) -> JSONNode {
         let bits = Int.bitWidth - (2 * members - 1).leadingZeroBitCount
         let node = JSONNode(.nameTable, extra: bits, value: slots.count)
@@ -22,7 +22,7 @@ struct JSONNameTable {
         return node
     }
 
-    /// The node of a name; `nil` when it is not there.
+    /// The node of a name; `nil` if there is none.
     func find(
         _ name: UnsafeBufferPointer<UInt8>, in slots: [UInt32], _ nodes: [JSONNode], _ text: UnsafeBufferPointer<UInt8>
     ) -> Int? {
@@ -30,7 +30,7 @@ struct JSONNameTable {
         return slots[slot] > 0 ? Int(slots[slot]) - 1 : nil
     }
 
-    /// Enters the name at `node`; returns the node that had the same name.
+    /// Inserts the name at `node`; returns the node that had the same name.
     func insert(
         _ node: Int, into slots: inout [UInt32], _ nodes: [JSONNode], _ text: UnsafeBufferPointer<UInt8>
     ) -> Int? {

@@ -1,4 +1,4 @@
-/// One word of a ``JSONDocument``: what stands at a place of its text.
+/// One word of a ``JSONDocument``, for one value or name of its text.
 struct JSONNode {
     enum Kind: UInt8 {
         case null, `false`, `true`
@@ -7,16 +7,17 @@ struct JSONNode {
         case string
         /// The same with escapes.
         case escapedString
-        /// The name, perhaps with escapes, of a member whose name comes again in the same object; the later one counts.
+        /// A name, with or without escapes, of a member whose name occurs again later in the same object; the later member
+        /// counts.
         case shadowedName
-        /// `value`: the node behind the last of its elements; `extra`: how many elements it has.
+        /// `value`: the node after the last of its elements; `extra`: the number of elements.
         case array
-        /// The same of members: a node for the name, then the value.
+        /// The same for members: a node for the name, then the value.
         case object
-        /// The same with its last node a `nameTable`.
+        /// The same; its last node is a `nameTable`.
         case indexedObject
-        /// Where the names of an object with many members are. `value`: where its slots begin in the document's; `extra`: how many
-        /// bits of a hash choose among them.
+        /// The slots of the names of an object with many members. `value`: the index of its first slot in the document's;
+        /// `extra`: the number of bits of a hash that select a slot.
         case nameTable
     }
 
@@ -39,8 +40,8 @@ struct JSONNode {
     var extra: Int { Int(word >> 32 & 0xFF_FFFF) }
     var value: Int { Int(word & 0xFFFF_FFFF) }
 
-    /// Whether this string can have so many bytes: tells most names apart without resolving their escapes, which turn up to six
-    /// bytes into one.
+    /// Whether this string can have so many bytes. This excludes most names without resolving their escapes, which encode a
+    /// byte in up to six.
     @inline(__always) func mayHave(bytes: Int) -> Bool {
         switch (kind, extra) {
         case (_, Self.mostExtra): bytes >= Self.mostExtra / 6
@@ -49,7 +50,7 @@ struct JSONNode {
         }
     }
 
-    /// The node behind this value, whose own is `node`.
+    /// The node after this value, which is at `node`.
     @inline(__always) func end(at node: Int) -> Int {
         switch kind {
         case .array, .object, .indexedObject: value

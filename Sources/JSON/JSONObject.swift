@@ -1,7 +1,7 @@
 /// A JSON object that keeps the order of its members and compares names byte by byte.
 ///
-/// The members are the program's own, or those of a text that was parsed, which are read when they are asked for. To change a
-/// parsed object copies its members first.
+/// The members are created by the program, or members of a parsed text, which are read on access. Changing a parsed object
+/// copies its members first.
 public struct JSONObject: Sendable, Hashable, Sequence, ExpressibleByDictionaryLiteral {
     private enum Storage: Sendable {
         case members(JSONMembers)

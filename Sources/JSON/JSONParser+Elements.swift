@@ -1,12 +1,12 @@
 /// Reading an object or an array element by element, for documents too large to become values.
 extension JSONParser {
-    /// Goes into the object or array at the position.
+    /// Enters the object or array at the position.
     public mutating func open(_ bracket: Unicode.Scalar) throws(JSONError) {
         try skipWhitespace()
         guard consume(bracket) else { throw error("expected '\(bracket)'") }
     }
 
-    /// Goes to the next element of the object or array that was opened; false behind the closing `bracket`.
+    /// Moves to the next element of the open object or array; returns false after the closing `bracket`.
     public mutating func nextElement(before bracket: Unicode.Scalar, _ isFirst: inout Bool) throws(JSONError) -> Bool {
         try skipWhitespace()
         if isFirst, consume(bracket) { return false }
@@ -27,7 +27,7 @@ extension JSONParser {
         return name
     }
 
-    /// As ``parseName()``, into memory that is there already.
+    /// The same as ``parseName()``, into existing memory.
     public mutating func parseName(into name: inout [UInt8]) throws(JSONError) {
         guard peek() == UInt8(ascii: "\"") else { throw error("expected a member name in quotes") }
         name.removeAll(keepingCapacity: true)
@@ -35,7 +35,7 @@ extension JSONParser {
         try parseColon()
     }
 
-    /// Appends the string at the position with its escapes resolved. Its UTF-8 is not looked at.
+    /// Appends the string at the position with its escapes resolved. Its UTF-8 is not validated.
     public mutating func appendString(to text: inout [UInt8]) throws(JSONError) {
         let opening = position
         position += 1
@@ -57,7 +57,7 @@ extension JSONParser {
         }
     }
 
-    /// A plain number without sign, fraction, exponent or leading zeros; `nil` for anything else.
+    /// A plain number without sign, fraction, exponent or leading zeros; `nil` for any other value.
     public mutating func parseIndex() -> Int? {
         let start = position
         var value = 0
@@ -70,8 +70,8 @@ extension JSONParser {
         return position > start && !isPadded ? value : nil
     }
 
-    /// Goes to the end of the value at the position. Only its brackets and strings are looked at, so a value that is
-    /// skipped is not known to be JSON.
+    /// Moves to the end of the value at the position. Only its brackets and strings are checked, so a skipped value may not be
+    /// valid JSON.
     public mutating func skipValue() throws(JSONError) {
         var depth = 0
         while position < bytes.count {
@@ -82,7 +82,7 @@ extension JSONParser {
                 depth += 1
                 position += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                // The end of the object around a plain value.
+                // The end of the enclosing object.
                 if depth == 0 { return }
                 depth -= 1
                 position += 1

@@ -10,14 +10,15 @@ public struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension JSONValue {
-    /// The deepest nesting that is read, so that hostile input cannot exhaust what walks through values.
+    /// The maximum nesting depth, so that hostile input cannot exhaust the stack of recursive code.
     public static let maximumDepth = 128
 
-    /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, no trailing bytes but white space). Of members with the same
-    /// name the last one counts, at its own place. An array or object keeps `bytes`; see ``detached``.
+    /// Parses one JSON text (RFC 8259, strict: UTF-8, no comments, only white space after the value). Of several members with
+    /// the same name the last one counts, at its own position. An array or object keeps a reference to `bytes`; see
+    /// ``detached``.
     ///
-    /// - Parameter limits: what the text may take.
-    /// - Throws: `JSONError` with the byte offset, also for what is beyond a limit, and where ``Cancellation`` is requested.
+    /// - Parameter limits: limits of the text.
+    /// - Throws: `JSONError` with the byte offset, also if a limit is exceeded or ``Cancellation`` is requested.
     /// - Complexity: O(bytes).
     public init(parsing bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
         let result: Result<JSONTape, JSONError> = bytes.withUnsafeBufferPointer { buffer in
@@ -38,7 +39,7 @@ extension JSONValue {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
 
-    /// The same value without the text that it was parsed from, to keep a small part of a large text.
+    /// A copy of the value that does not keep the text alive from which it was parsed.
     ///
     /// - Complexity: O(values).
     public var detached: JSONValue {
@@ -53,12 +54,12 @@ extension JSONValue {
     }
 }
 
-/// A reader over bytes. Bounded by its limits; linear in the text.
+/// A parser over bytes, with limits. Takes linear time.
 ///
-/// ``JSONValue/init(parsing:limits:)-([UInt8],_)`` reads a whole text. This reads one element by element, for documents too
-/// large to become values. It does not keep the bytes: they must outlive it.
+/// ``JSONValue/init(parsing:limits:)-([UInt8],_)`` parses a whole text. This parses one element at a time, for documents too
+/// large to become values. It does not own the bytes: they must outlive it.
 public struct JSONParser {
-    /// Values between two questions whether to stop.
+    /// Values between two checks for cancellation.
     private static let pollInterval = 4096
 
     /// The whole text.
@@ -66,9 +67,9 @@ public struct JSONParser {
     let limits: JSONLimits
     /// The offset of the next byte.
     public var position = 0
-    /// Where the text of the tape begins.
+    /// The offset at which the text of the tape begins.
     private var base = 0
-    /// Values that were counted; the next ones are at the end of the interval.
+    /// Values that were counted; the others are counted at the end of the interval.
     private var values = 0
     private var interval = 1
     private var valuesToPoll = 1
@@ -79,22 +80,22 @@ public struct JSONParser {
         self.limits = limits
     }
 
-    /// Reads the value at the position and nothing but white space behind it.
+    /// Parses the value at the position; only white space may follow it.
     public mutating func parseText() throws(JSONError) -> JSONValue {
         let value = try parseValue(depth: 0)
         try finish()
         return value
     }
 
-    /// Nothing but white space may be left.
+    /// Checks that only white space is left.
     public mutating func finish() throws(JSONError) {
         try skipWhitespace()
         guard position == bytes.count else { throw error("unexpected text after the value") }
     }
 
-    /// Reads the value at the position, which keeps a copy of its bytes alone.
+    /// Parses the value at the position, which keeps a copy of only its own bytes.
     ///
-    /// - Parameter depth: of the arrays and objects around it.
+    /// - Parameter depth: the number of enclosing arrays and objects.
     public mutating func parseValue(depth: Int) throws(JSONError) -> JSONValue {
         try skipWhitespace()
         base = position
@@ -103,7 +104,7 @@ public struct JSONParser {
         return JSONDocument(bytes: Array(bytes[base..<position]), tape: tape).value(at: 0)
     }
 
-    /// Checks the value at the position and goes behind it. Its nodes count bytes from `base`.
+    /// Checks the value at the position and moves past it. Its nodes count bytes from `base`.
     fileprivate mutating func tape(depth: Int) throws(JSONError) -> JSONTape {
         guard bytes.count <= UInt32.max else { throw error("the text has more than 4 GiB") }
         var tape = JSONTape()
@@ -125,7 +126,7 @@ public struct JSONParser {
                     continue
                 }
             }
-            // What ends with this value.
+            // End this value and the containers that end with it.
             while true {
                 if open == 0 { return tape }
                 try skipWhitespace()
@@ -149,7 +150,7 @@ public struct JSONParser {
         }
     }
 
-    /// Reads a value that has no others in it; false where an array or object begins.
+    /// Parses a scalar or an empty container; false if an array or object with elements begins.
     @inline(__always)
     private mutating func readScalar(to tape: inout JSONTape) throws(JSONError) -> Bool {
         valuesToPoll -= 1
@@ -173,7 +174,7 @@ public struct JSONParser {
         return true
     }
 
-    /// Counts the values since the last time, and asks whether to stop.
+    /// Counts the values since the last call, and checks for cancellation.
     private mutating func poll() throws(JSONError) {
         values += interval
         guard values <= limits.values else { throw error("more than \(limits.values) values") }
@@ -241,7 +242,7 @@ public struct JSONParser {
         return tape.nodes[0].withString(in: bytes) { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Goes to the next byte of a string that does not stand for itself.
+    /// Moves to the next byte of a string that is not plain text.
     ///
     /// - Parameter isASCII: set to false when other bytes are skipped.
     @inline(__always)
@@ -254,9 +255,9 @@ public struct JSONParser {
         }
     }
 
-    /// Takes escapes that follow one another, up to a number after which the caller asks whether to stop.
+    /// Parses consecutive escapes, up to a number after which the caller checks for cancellation.
     ///
-    /// - Parameter take: gets the UTF-8 that they stand for.
+    /// - Parameter take: receives their UTF-8.
     @inline(__always)
     mutating func parseEscapes(_ take: (UInt8) -> Void) throws(JSONError) {
         let end = position + 2 * Self.pollInterval
@@ -302,7 +303,7 @@ public struct JSONParser {
         if Cancellation.isRequested { throw error("cancelled") }
     }
 
-    /// Asks whether to stop once `checkpoint` is reached, and sets the next one.
+    /// Checks for cancellation if `checkpoint` is reached, and sets the next one.
     @inline(__always)
     func checkCancellation(_ checkpoint: inout Int) throws(JSONError) {
         guard position >= checkpoint else { return }

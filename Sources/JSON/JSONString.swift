@@ -1,6 +1,6 @@
-/// Looks for what ends a plain stretch of a JSON string, eight bytes at a time.
+/// Searches for the end of a plain part of a JSON string, eight bytes at a time.
 enum JSONString {
-    /// Bytes between two questions whether to stop.
+    /// Bytes between two checks for cancellation.
     static let stretch = 1 << 16
 
     /// The first byte in `start..<end` that is a quote, a backslash or a control character; `end` if there is none.
@@ -25,7 +25,8 @@ enum JSONString {
             let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
             let quote = word ^ (ones &* 0x22)
             let backslash = word ^ (ones &* 0x5C)
-            // The lowest high bit that is set is at the first byte below the one subtracted, which borrows only go up from.
+            // The lowest set high bit is that of the first byte below the subtracted one, because borrows only propagate
+            // upward.
             let control = (word &- (ones &* 0x20)) & ~word
             let found = (control | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash)) & (ones &* 0x80)
             if found != 0 {
@@ -43,7 +44,7 @@ enum JSONString {
         return position
     }
 
-    /// What `\` and this byte stand for, where they are an escape of two bytes.
+    /// The character for `\` followed by this byte, if they are an escape of two bytes.
     @inline(__always) static func simpleEscape(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): byte

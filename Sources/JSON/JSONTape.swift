@@ -1,18 +1,18 @@
 import Basics
 
-/// The nodes of a ``JSONDocument`` in the making.
+/// The nodes of a ``JSONDocument`` while it is parsed.
 ///
-/// The first node of an array or object that has not ended holds what is known of it: its kind, how many elements have begun
-/// (`extra`), and the first node + 1 of the array or object around it (`value`, 0 for none).
+/// The first node of an open array or object holds its kind, the number of elements that have begun (`extra`), and the first
+/// node + 1 of the enclosing array or object (`value`, 0 for none).
 struct JSONTape {
-    /// Members of one object between two questions whether to stop.
+    /// Members of one object between two checks for cancellation.
     static let pollInterval = 4096
 
     private(set) var nodes: [JSONNode] = []
     private(set) var slots: [UInt32] = []
-    /// The first node of the innermost array or object that has not ended; negative for none.
+    /// The first node of the innermost open array or object; negative for none.
     private var innermost = -1
-    /// Elements or members of the innermost that have begun.
+    /// Elements or members of the innermost container that have begun.
     var count = 0
     /// Whether the innermost is an object.
     private(set) var isObject = false
@@ -23,12 +23,12 @@ struct JSONTape {
         nodes.append(JSONNode(kind, extra: extra, value: value))
     }
 
-    /// Appends an array or object with nothing in it.
+    /// Appends an empty array or object.
     @inline(__always) mutating func appendEmpty(_ kind: JSONNode.Kind) {
         append(kind, value: nodes.count + 1)
     }
 
-    /// Begins an array or object, from now on the innermost, with its first element.
+    /// Begins an array or object with its first element; it becomes the innermost one.
     @inline(__always) mutating func begin(isObject: Bool) {
         if innermost >= 0 {
             nodes[innermost] = JSONNode(self.isObject ? .object : .array, extra: count, value: nodes[innermost].value)
@@ -37,8 +37,8 @@ struct JSONTape {
         (innermost, self.isObject, count) = (nodes.count - 1, isObject, 1)
     }
 
-    /// Ends the innermost array or object. Of two members with the same name the first one is shadowed. Where ``Cancellation``
-    /// is requested, a large object ends without all of its names.
+    /// Ends the innermost array or object. Of two members with the same name the first one is shadowed. If ``Cancellation`` is
+    /// requested, a large object ends without all of its names.
     ///
     /// - Returns: the node of a name that an earlier member has too.
     @inline(__always) mutating func end(of text: UnsafeBufferPointer<UInt8>) -> Int? {

@@ -1,11 +1,11 @@
 import Basics
 
 extension JSONValue {
-    /// The most bytes of memory that a JSON text takes while and after it is parsed and its strings are read, without the text
-    /// itself.
+    /// The maximum memory in bytes that a JSON text takes while and after it is parsed and its strings are read, without the
+    /// text itself.
     ///
-    /// One pass over the bytes that makes nothing: for a budget that is charged before a text is parsed. The text need not
-    /// be JSON; parsing one that is not stops earlier. Where ``Cancellation`` is requested, the pass ends early.
+    /// One pass over the bytes without allocations: a budget is charged this amount before a text is parsed. The text need not
+    /// be JSON; parsing an invalid one stops earlier. If ``Cancellation`` is requested, the pass ends early.
     ///
     /// - Complexity: O(bytes), at some 1 GB/s.
     public static func estimatedBytes(of text: [UInt8]) -> Int {
@@ -34,14 +34,14 @@ extension JSONValue {
 
 /// Counts what takes memory.
 private struct JSONEstimate {
-    /// Arrays grow to twice their size while the former half is still there.
+    /// An array doubles its size while the old storage still exists.
     private static let growth = 3
-    /// An array's or string's header and the allocator's share.
+    /// The header of an array or string and the allocator's overhead.
     static let header = 64
     /// Slots of a member in a hash table, at most, and their size.
     private static let slots = 4 * MemoryLayout<UInt32>.stride
 
-    /// What a string takes outside of its value.
+    /// The heap memory of a string.
     static func heapBytes(of text: String) -> Int {
         let count = text.utf8.count
         return count > 15 ? header + count : 0
@@ -94,7 +94,7 @@ private struct JSONEstimate {
             position += bytes[position] == UInt8(ascii: "\\") ? 2 : 1
         }
         let count = min(position, bytes.count) - start
-        // Shorter ones are inside the value.
+        // Shorter strings are stored inside the value.
         if count > 15 {
             longStrings += 1
             longStringBytes += count

@@ -1,7 +1,7 @@
 /// A JSON value (RFC 8259) that keeps member order and the difference between integers and floats.
 ///
-/// Chat templates print what the request said: `1` must not become `1.0`, nor may members change places. Arrays and objects of
-/// a parsed text are views of it; ``detached`` copies a value out of its text.
+/// Chat templates print what the request contains: `1` must not become `1.0`, and members must keep their order. Arrays and
+/// objects of a parsed text are views of it; ``detached`` copies a value out of its text.
 public enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
@@ -31,7 +31,7 @@ extension JSONValue {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    /// The value as an integer: also a float without fraction (`1.0`), since many clients write integers so.
+    /// The value as an integer, also of a float without fraction (`1.0`), since many clients write integers this way.
     public var integer: Int? {
         switch self {
         case .integer(let value): value
@@ -54,7 +54,7 @@ extension JSONValue {
         if case .string(let value) = self { value } else { nil }
     }
 
-    /// The elements of an array, copied: see `case array` for one that may be large.
+    /// The elements of an array, copied; use `case array` for arrays that may be large.
     ///
     /// - Complexity: O(elements).
     public var array: [JSONValue]? {

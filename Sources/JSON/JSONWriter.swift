@@ -3,8 +3,8 @@ import Basics
 extension JSONValue {
     /// The value as compact JSON in one line (RFC 8259), members in order, non-ASCII characters as they are.
     ///
-    /// Floats are written with the fewest digits that read back the same; JSON has no infinities or NaN, so those are
-    /// written as `null`. Where ``Cancellation`` is requested, the text ends early.
+    /// Floats are written with the fewest digits that read back as the same number; JSON has no infinities or NaN, so those are
+    /// written as `null`. If ``Cancellation`` is requested, the text ends early.
     ///
     /// - Complexity: O(bytes).
     public var serialized: [UInt8] {
@@ -50,7 +50,7 @@ extension JSONValue {
         }
     }
 
-    /// Appends `text` as a JSON string, quotes included. Where ``Cancellation`` is requested, a long one ends early.
+    /// Appends `text` as a JSON string, quotes included. If ``Cancellation`` is requested, a long one ends early.
     public static func writeString(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         var text = text
@@ -58,7 +58,7 @@ extension JSONValue {
         output.append(UInt8(ascii: "\""))
     }
 
-    /// Appends `bytes` as they stand between the quotes of a JSON string.
+    /// Appends `bytes` escaped for a JSON string, without the quotes.
     static func writeEscaped(_ bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
         var position = 0
         while position < bytes.count {
@@ -90,9 +90,9 @@ extension JSONValue {
     }
 }
 
-/// Asks now and then whether to stop writing.
+/// Checks for cancellation at intervals while writing.
 private struct WriterSteps {
-    /// The bytes of output at which to ask again; every value has at least one.
+    /// The number of output bytes at which to check again; every value has at least one.
     private var checkpoint = interval
     private(set) var isStopped = false
 

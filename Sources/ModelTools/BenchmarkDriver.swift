@@ -1,7 +1,7 @@
 import Engine
 import Scheduling
 
-/// Runs steps of a benchmark through a transformer and times them; blocks of the cache are handed out in order.
+/// Runs steps of a benchmark through a transformer and times them; it allocates blocks of the cache in order.
 struct BenchmarkDriver {
     /// A decode step: medians of several.
     struct Step {
@@ -10,10 +10,10 @@ struct BenchmarkDriver {
         var bytes: Double
     }
 
-    /// The most steps of one decode measurement.
+    /// The maximum number of steps of one decode measurement.
     static let maximumSteps = 64
     private static let measuredTime = Duration.milliseconds(800)
-    /// After so long a measurement of less than three repetitions has to do.
+    /// The time after which fewer than three repetitions are enough.
     private static let longestTime = Duration.seconds(10)
 
     private let loaded: EngineLoader.Loaded
@@ -28,7 +28,7 @@ struct BenchmarkDriver {
 
     private var geometry: KVCacheGeometry { loaded.loadedModel.geometry }
 
-    /// Whether so many sequences of `tokens` tokens each fit the model and the cache.
+    /// Whether this many sequences of `tokens` tokens each fit the model and the cache.
     func fits(sequences: Int, tokens: Int) -> Bool {
         tokens <= loaded.loadedModel.maxModelLength
             && sequences * geometry.logicalBlocks(tokens: tokens) * geometry.blocksPerLogicalBlock
@@ -36,7 +36,7 @@ struct BenchmarkDriver {
             && sequences <= loaded.limits.maxSequences
     }
 
-    /// The median time of a prompt of `tokens` tokens, cut into steps of `chunk`, in seconds.
+    /// The median time of a prompt of `tokens` tokens in steps of `chunk`, in seconds.
     mutating func prefill(tokens: Int, chunk: Int) -> Double {
         let tables = tables(tokens: tokens, firstQuery: 0, firstBlock: 0).tables
         return median(limit: 5) { _ in
@@ -51,10 +51,11 @@ struct BenchmarkDriver {
         }
     }
 
-    /// A step that decodes one token of each of `sequences` sequences behind `context` tokens, greedily.
+    /// A step that decodes one token of each of `sequences` sequences after `context` tokens, greedily.
     ///
-    /// - Parameter computesContext: whether the contexts are prompts, each another one, that are computed before: what
-    ///   several sequences read depends on how differently they choose experts. Else the cache is filled with numbers.
+    /// - Parameter computesContext: whether the contexts are different prompts that are computed first: the number of bytes
+    ///   that several sequences read depends on how differently they choose experts. Otherwise the cache is filled with
+    ///   constants.
     mutating func decode(sequences: Int, context: Int, computesContext: Bool) -> Step {
         var all: [(global: BlockTable, sliding: BlockTable)] = []
         var next = 0
@@ -94,7 +95,7 @@ struct BenchmarkDriver {
         return Step(seconds: seconds, bytes: Double(bytes.sorted()[bytes.count / 2]))
     }
 
-    /// Computes a prompt of its own for sequence `number`; returns the token that follows.
+    /// Computes a separate prompt for sequence `number`; returns the token that follows.
     private func firstToken(
         of number: Int, context: Int, _ tables: (global: BlockTable, sliding: BlockTable)
     ) -> Int32 {
@@ -114,8 +115,7 @@ struct BenchmarkDriver {
         Int32(logits.largest().flatMap { logits.firstIndex(of: $0) } ?? 0)
     }
 
-    /// The median duration of `body`, called at most `limit` times, in seconds; what happens between the calls is not
-    /// counted.
+    /// The median duration of `body`, called at most `limit` times, in seconds; the time between the calls is not counted.
     private func median(limit: Int, _ body: (Int) -> Void, between: () -> Void = {}) -> Double {
         let start = clock.now
         var times: [Double] = []
@@ -127,12 +127,12 @@ struct BenchmarkDriver {
             let elapsed = clock.now - start
             if isQuick || elapsed > Self.longestTime || times.count >= 3 && elapsed > Self.measuredTime { break }
         }
-        // The first touches memory that nobody has touched.
+        // The first call touches memory for the first time.
         if times.count > 2 { times.removeFirst() }
         return times.sorted()[times.count / 2]
     }
 
-    /// Ids spread over the vocabulary, so that tokens go to different experts.
+    /// Ids distributed over the vocabulary, so that tokens are sent to different experts.
     private func token(_ index: Int) -> Int32 {
         Int32((index &* 2_654_435_761 &+ 97) % loaded.loadedModel.config.vocabularySize)
     }
@@ -143,7 +143,7 @@ struct BenchmarkDriver {
         ForwardBatch.Sequence(rows: rows, start: start, globalTable: tables.global, slidingTable: tables.sliding)
     }
 
-    /// Tables for `tokens` tokens, without the blocks that a query at `firstQuery` no longer sees.
+    /// Tables for `tokens` tokens, without the blocks that a query at `firstQuery` does not attend to.
     private func tables(
         tokens: Int, firstQuery: Int, firstBlock: Int
     ) -> (tables: (global: BlockTable, sliding: BlockTable), end: Int) {
@@ -161,7 +161,7 @@ struct BenchmarkDriver {
         )
     }
 
-    /// Gives the first `blocks` blocks contents: memory that was never written is all one page of zeros.
+    /// Writes to the first `blocks` blocks: memory that was never written is a single zero page.
     private mutating func fill(blocks: Int) {
         guard blocks > filledBlocks else { return }
         let bytes = loaded.storage.layout.bytesPerBlock

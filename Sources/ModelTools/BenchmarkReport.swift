@@ -2,7 +2,7 @@ import Engine
 import Foundation
 import JSON
 
-/// What `trinity bench` measured.
+/// The results of `trinity bench`.
 public struct BenchmarkReport: Sendable {
     struct Prefill: Sendable {
         var tokens: Int
@@ -13,11 +13,11 @@ public struct BenchmarkReport: Sendable {
     struct Decode: Sendable {
         var sequences: Int
         var context: Int
-        /// Of all sequences together.
+        /// The rate of all sequences together.
         var tokensPerSecond: Double
-        /// By the engine's own count of what it read.
+        /// Bytes counted by the engine.
         var bytesPerSecond: Double
-        /// The bytes that were read over those worked out from the shape.
+        /// The bytes that were read, divided by those computed from the shape.
         var predictedShare: Double
     }
 
@@ -34,7 +34,7 @@ public struct BenchmarkReport: Sendable {
     var residentBytes = 0
     var prefill: [Prefill] = []
     var decode: [Decode] = []
-    /// What was not measured, and why.
+    /// Values that were not measured, with the reasons.
     public internal(set) var notes: [String] = []
 
     /// One JSON object.
@@ -66,7 +66,7 @@ public struct BenchmarkReport: Sendable {
         ]
     }
 
-    /// The same as a table, with the shares of the machine's ceilings.
+    /// The report as a table, with the shares of the machine's limits.
     public var lines: [String] {
         var lines = [
             "machine   \(cpu), \(threads) threads, kernels \(kernels)",
@@ -92,6 +92,6 @@ public struct BenchmarkReport: Sendable {
         return lines + notes.map { "note: \($0)" }
     }
 
-    /// Four significant digits or more; nothing here is measured better.
+    /// Rounded to four significant digits or more, which exceeds the precision of the measurements.
     private static func number(_ value: Double) -> JSONValue { .double((value * 1000).rounded() / 1000) }
 }

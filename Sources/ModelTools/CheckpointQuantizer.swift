@@ -4,13 +4,13 @@ import Engine
 import Foundation
 import JSON
 
-/// Writes a checkpoint again with its linear layers in FP8, as `--quantization fp8` would make them while loading.
+/// Writes a copy of a checkpoint with its linear layers in FP8, identical to the result of `--quantization fp8`.
 public struct CheckpointQuantizer {
     /// A folder whose weights are BF16, F16 or F32.
     public var source: URL
     public var destination: URL
-    /// Whether the LM head is quantised too, as `--quantization fp8` does; other tools expect it as it is. Nothing to do where it
-    /// is the embeddings.
+    /// Whether the LM head is quantized too, as with `--quantization fp8`; other tools expect it unquantized. No effect if it
+    /// is tied to the embeddings.
     public var quantizesLMHead: Bool
 
     public init(source: URL, destination: URL, quantizesLMHead: Bool = false) {
@@ -19,15 +19,16 @@ public struct CheckpointQuantizer {
         self.quantizesLMHead = quantizesLMHead
     }
 
-    /// Files of these kinds are copied as they are, apart from those that describe the weights.
+    /// Files of these kinds are copied unchanged, except those that describe the weights.
     private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
 
     /// Writes the folder `destination`: E4M3 codes and a float32 `weight_scale` for each block of 128 by 128; embeddings,
-    /// routers, norms and biases as they are, and the LM head unless ``quantizesLMHead``.
+    /// routers, norms and biases are unchanged, and so is the LM head unless ``quantizesLMHead``.
     ///
-    /// - Parameter progress: called with the fraction that is written.
-    /// - Throws: `ToolError.checkpoint` for a source in FP8, `EngineError.model` for one that is no folder, `CheckpointError`, `.notFinite` among them, or
-    ///   `ModelConfigError`; `CheckpointError.unwritable` also when `destination` exists and is not empty.
+    /// - Parameter progress: called with the completed fraction.
+    /// - Throws: `ToolError.checkpoint` for a source in FP8, `EngineError.model` if the source is not a folder,
+    ///   `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if `destination`
+    ///   exists and is not empty.
     public func write(progress: (Double) -> Void = { _ in }) throws {
         try ModelFolder.check(source)
         let config = try ModelConfig(directory: source)
@@ -56,7 +57,7 @@ public struct CheckpointQuantizer {
         }
         try writer.finish()
         try copyOtherFiles()
-        // Last, so that a folder that was left half written is not taken for a model.
+        // Written last, so that an incomplete folder is not mistaken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
         json["quantization_config"] = QuantizationConfig.blockJSON(quantizesLMHead: quantizesLMHead)
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
@@ -86,13 +87,13 @@ public struct CheckpointQuantizer {
             preconditionFailure("a linear layer of a checkpoint that quantises is FP8")
         }
         try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
-        // A thrown error of its own type cannot leave a rethrowing closure of the standard library.
+        // A typed error cannot leave a rethrowing closure of the standard library.
         let scales = Buffer(grid.values)
         try writer.append(UnsafeRawBufferPointer(scales.contents))
         withExtendedLifetime(scales) {}
     }
 
-    /// Bytes of the largest file beside the weights that is copied.
+    /// Maximum size in bytes of other files that are copied.
     private static let largestCopy = 256 << 20
 
     private func copyOtherFiles() throws {
@@ -105,7 +106,7 @@ public struct CheckpointQuantizer {
             do throws(RegularFile.Failure) {
                 content = try RegularFile.read(source.appending(path: name).path, atMost: Self.largestCopy)
             } catch {
-                // Folders, and what would block whoever reads it.
+                // Skips folders and files on which reading would block.
                 if case .kind = error { continue }
                 throw CheckpointError.unreadable(file: source.appending(path: name).path, reason: error.description)
             }

@@ -3,14 +3,14 @@ import Engine
 import Foundation
 import JSON
 
-/// Writes checkpoints of any shape with random weights: what a benchmark needs of a model that is not at hand.
+/// Writes checkpoints of any shape with random weights, for benchmarks without a real model.
 ///
-/// Matrices are normal with a deviation of 0.02, norms are ones, so that activations stay finite at any depth. The same
-/// shape, format and seed give the same bytes on every machine, with any number of threads.
+/// Matrices are normally distributed with a standard deviation of 0.02, norms are ones, so that activations stay finite at any
+/// depth. The same shape, format and seed give the same bytes on every machine, with any number of threads.
 public struct CheckpointSynthesizer: Sendable {
-    /// How linear layers, and the LM head if asked for, are stored; all else is bfloat16.
+    /// The format of linear layers, and of the LM head if requested; all other tensors are bfloat16.
     public enum Format: String, Sendable, CaseIterable {
-        /// E4M3 with a scale for each block of 128 by 128, as released FP8 checkpoints are.
+        /// E4M3 with a scale for each block of 128 by 128, like released FP8 checkpoints.
         case fp8Block = "fp8-block"
         case bf16
     }
@@ -18,7 +18,7 @@ public struct CheckpointSynthesizer: Sendable {
     public var shape: ModelShape
     public var format: Format
     public var seed: UInt64
-    /// Whether the LM head is stored like a linear layer; nothing to do where it is the embeddings.
+    /// Whether the LM head is stored like a linear layer; no effect if it is tied to the embeddings.
     public var quantizesLMHead: Bool
 
     public init(shape: ModelShape, format: Format, seed: UInt64, quantizesLMHead: Bool = false) {
@@ -29,16 +29,17 @@ public struct CheckpointSynthesizer: Sendable {
     }
 
     private static let deviation: Float = 0.02
-    /// Of every block, a power of two as in released checkpoints; the largest weight, 3.5 deviations, becomes 290.
+    /// The scale of every block, a power of two as in released checkpoints; the largest weight, 3.5 standard deviations,
+    /// becomes 290.
     private static let scale: Float = 0x1p-12
-    /// Bytes that are made before they are written.
+    /// The number of bytes that are generated before they are written.
     private static let pieceBytes = 16 << 20
 
     private struct Part {
         enum Content {
             case ones
             case constant(Float)
-            /// Normal numbers, picked by 16 random bits each from a table of two or one bytes an element.
+            /// Normally distributed numbers, selected by 16 random bits each from a table of two or one bytes per element.
             case normal
         }
 
@@ -48,8 +49,8 @@ public struct CheckpointSynthesizer: Sendable {
 
     /// Writes the folder `directory`.
     ///
-    /// - Parameter progress: called with the fraction that is written.
-    /// - Throws: `CheckpointError.unwritable`, also when `directory` exists and is not empty.
+    /// - Parameter progress: called with the completed fraction.
+    /// - Throws: `CheckpointError.unwritable`, also if `directory` exists and is not empty.
     public func write(to directory: URL, progress: (Double) -> Void = { _ in }) throws {
         try CheckpointWriter.fill(directory) { try fill(directory, progress: progress) }
     }
@@ -74,7 +75,7 @@ public struct CheckpointSynthesizer: Sendable {
         if !(try SyntheticTokenizer.write(to: directory, config: shape.config)) {
             try CheckpointWriter.write(["temperature": 1.0], to: "generation_config.json", in: directory)
         }
-        // Last, so that a folder that was left half written is not taken for a model.
+        // Written last, so that an incomplete folder is not mistaken for a model.
         var json = shape.json
         if format == .fp8Block {
             json["quantization_config"] = QuantizationConfig.blockJSON(quantizesLMHead: quantizesLMHead)
@@ -102,7 +103,7 @@ public struct CheckpointSynthesizer: Sendable {
         }
     }
 
-    /// Writes bytes `start ..< start + bytes.count` of a part's data.
+    /// Fills bytes `start ..< start + bytes.count` of a part's data.
     private func fill(
         _ bytes: UnsafeMutableRawBufferPointer, of part: Part, number: Int, start: Int, tables: Tables,
         pool: WorkerPool
@@ -119,7 +120,7 @@ public struct CheckpointSynthesizer: Sendable {
             let state = streamStart(number)
             for index in first..<first + count {
                 let bits = Self.word(state, index / 4) >> (16 * (index % 4)) & 0xFFFF
-                // A bias that prefers no expert by much.
+                // A small bias, so that no expert is strongly preferred.
                 target[index - first] = tables.normal.base[Int(bits)] / 4
             }
         case (.normal, .bfloat16):
@@ -160,7 +161,7 @@ public struct CheckpointSynthesizer: Sendable {
         return z ^ z >> 31
     }
 
-    /// For each 16 random bits a normal number of the wanted deviation, in the formats that are written.
+    /// For each 16 random bits a normally distributed number, in the formats that are written.
     private struct Tables {
         let normal: Buffer<Float>
         let bfloat16: Buffer<UInt16>
@@ -172,7 +173,7 @@ public struct CheckpointSynthesizer: Sendable {
             bfloat16 = Buffer(count: count)
             float8 = Buffer(count: count)
             for bits in 0..<count {
-                // Box and Muller's transform of 256 radii and 256 angles.
+                // The Box-Muller transform with 256 radii and 256 angles.
                 let radius = (-2 * log((Double(bits >> 8) + 0.5) / 256)).squareRoot()
                 let value = Float(radius * cos(2 * .pi * (Double(bits & 0xFF) + 0.5) / 256)) * deviation
                 normal.base[bits] = value

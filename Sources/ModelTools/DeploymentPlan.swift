@@ -1,5 +1,5 @@
 import Checkpoints
-// Plans the memory of a model that need not exist: from its shape alone.
+// Plans the memory of a model from its shape alone, without the model.
 import Engine
 import Scheduling
 
@@ -11,7 +11,7 @@ public struct DeploymentPlan: Sendable {
         case fp8, bf16
     }
 
-    /// Tokens of one step, as the server has them by default: a window's blocks are freed after the step.
+    /// Tokens of one step, the server's default: blocks that leave the window are freed after the step.
     private static let stepTokens = 512
 
     private let config: ModelConfig
@@ -22,7 +22,7 @@ public struct DeploymentPlan: Sendable {
 
     /// - Parameters:
     ///   - context: tokens of each sequence, 1 to 2^30
-    ///   - sequences: how many sequences of that length run at once, 1 to 2^20
+    ///   - sequences: the number of sequences of that length that run at once, 1 to 2^20
     /// - Throws: `ToolError.argument` for numbers outside their ranges.
     public init(
         shape: ModelShape, context: Int, sequences: Int, weights: Weights, cacheType: KVDataType
@@ -36,7 +36,7 @@ public struct DeploymentPlan: Sendable {
         self.cacheType = cacheType
     }
 
-    /// The plan for people.
+    /// The plan in readable form.
     public var lines: [String] {
         let total = weightBytes
         let cache = cacheBytes

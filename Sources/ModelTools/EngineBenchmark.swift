@@ -4,16 +4,17 @@ import Foundation
 import Logging
 import Scheduling
 
-/// Measures a model's prefill and decode, without HTTP and without sampling, beside the machine's own ceilings.
+/// Measures a model's prefill and decode without HTTP and sampling, and compares them with the machine's limits.
 ///
-/// Neighbours come and go, so everything is measured in rounds, the ceilings first in each, and the medians count.
-/// Long contexts of decode steps are not computed: the cache is filled with numbers, which takes the kernels as long.
+/// Other programs may use the machine at times, so everything is measured in rounds, beginning with the machine's limits, and
+/// the medians are reported. Long contexts of decode steps are not computed: the cache is filled with constants, which take the
+/// kernels the same time.
 public struct EngineBenchmark {
     private let options: EngineOptions
     private let contexts: [Int]
     private let isQuick: Bool
 
-    /// Contexts of one sequence that are measured unless others are asked for.
+    /// The default contexts of one sequence.
     public static let defaultContexts = [1024, 8192]
     private static let rounds = 3
     private static let prefillTokens = [128, 512, 2048]
@@ -21,8 +22,8 @@ public struct EngineBenchmark {
     private static let sequences = [1, 4, 8, 16, 32]
 
     /// - Parameters:
-    ///   - contexts: tokens behind which one sequence decodes, beside batches behind 128.
-    ///   - isQuick: measures everything once: for tests of the benchmark itself.
+    ///   - contexts: context lengths for decode of one sequence; batches use a context of 128.
+    ///   - isQuick: measures everything once, to test the benchmark itself.
     public init(options: EngineOptions, contexts: [Int] = EngineBenchmark.defaultContexts, isQuick: Bool = false) {
         self.options = options
         self.contexts = contexts
@@ -31,7 +32,7 @@ public struct EngineBenchmark {
 
     /// Loads the model and measures.
     ///
-    /// - Parameter status: called with what is being done.
+    /// - Parameter status: called with a description of the current work.
     /// - Throws: as the engine does for a model that cannot be served.
     public func run(status: (String) -> Void = { _ in }) throws -> BenchmarkReport {
         var report = BenchmarkReport()
@@ -110,7 +111,7 @@ public struct EngineBenchmark {
         func size(_ name: String) -> Int {
             switch tensors[name]?.type {
             case .float8E4M3: 1
-            // float16 is widened when it is packed.
+            // float16 is converted to float32 when it is packed.
             case .float32, .float16: 4
             default: 2
             }
@@ -137,6 +138,6 @@ public struct EngineBenchmark {
 }
 
 extension [Double] {
-    /// The middle element, of an even number the upper one; 0 when there are none.
+    /// The middle element, or the upper of the two middle ones; 0 if there are none.
     fileprivate var median: Double { isEmpty ? 0 : sorted()[count / 2] }
 }

@@ -9,11 +9,11 @@ public struct ModelShape: Sendable {
     /// The same, checked.
     public let config: ModelConfig
 
-    /// Names that `init(_:)` knows.
+    /// The names that `init(_:)` accepts.
     public static let names = ["tiny", "small", "nano", "mini", "large"]
 
     /// - Parameter nameOrPath: one of ``names``, or the path of a `config.json` or of the folder it is in.
-    /// - Throws: `ToolError.argument`, or `ModelConfigError` for a file that describes no AFMoE model.
+    /// - Throws: `ToolError.argument`, or `ModelConfigError` for a file that does not describe an AFMoE model.
     public init(_ nameOrPath: String) throws {
         if let known = Self.known(nameOrPath) {
             try self.init(json: known)
@@ -80,7 +80,7 @@ public struct ModelShape: Sendable {
         }
     }
 
-    /// `sizes` and what all released models have in common.
+    /// `sizes` together with the common settings of all released models.
     private static func shape(_ sizes: JSONObject) -> JSONObject {
         var json: JSONObject = [
             "architectures": ["AfmoeForCausalLM"], "model_type": "afmoe", "dtype": "bfloat16",

@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// What a step must read and compute at least, worked out from the model's shape.
+/// The minimum that a step must read and compute, derived from the model's shape.
 struct StepCost {
     private let config: ModelConfig
     private let linearSize: Int
@@ -12,7 +12,7 @@ struct StepCost {
 
     /// - Parameters:
     ///   - linearSize: bytes of an element of a linear layer in memory.
-    ///   - lmHeadSize: of the LM head, unless it is the embeddings.
+    ///   - lmHeadSize: of the LM head, unless it is tied to the embeddings.
     ///   - sensitiveSize: of embeddings and routers.
     init(config: ModelConfig, linearSize: Int, lmHeadSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
         self.config = config
@@ -22,11 +22,11 @@ struct StepCost {
         self.cacheType = cacheType
     }
 
-    /// Weights that one token reads: all but the experts it was not sent to, and of the embeddings its row alone.
+    /// Weights that one token reads: all except the experts to which it is not routed, and only one row of the embeddings.
     var activeBytesPerToken: Int { Int(weightBytes(tokens: 1)) }
 
-    /// Bytes that a decode step reads: the weights, of each layer's experts as many as tokens that choose independently and
-    /// evenly touch on average, and the keys and values that each sequence sees.
+    /// Bytes that a decode step reads: the weights, with as many of each layer's experts as tokens with independent and uniform
+    /// choices use on average, and the keys and values that each sequence attends to.
     func decodeBytes(sequences: Int, context: Int) -> Double {
         let perKey = config.keyValueHeads * cacheType.bytesPerToken(headDimension: config.headDimension)
         let keys = config.layerTypes.reduce(0) { sum, type in
@@ -35,8 +35,8 @@ struct StepCost {
         return weightBytes(tokens: sequences) + Double(sequences * keys * perKey)
     }
 
-    /// Operations of a prompt's prefill: two for each weight that a token meets, four for each query's and key's
-    /// element, and the LM head for the last token.
+    /// Operations of a prompt's prefill: two for each weight that a token uses, four for each element of a query and key, and
+    /// the LM head for the last token.
     func prefillOperations(tokens: Int) -> Double {
         let active = WeightTally(
             config, .init(experts: config.expertsPerToken, hasEmbeddings: false, hasLMHead: false))
@@ -44,7 +44,7 @@ struct StepCost {
         let lmHead = 2 * Double(config.vocabularySize * config.hiddenSize)
         let pairs = config.layerTypes.reduce(0) { sum, type in
             let window = type == .full ? tokens : min(config.slidingWindow, tokens)
-            // The first queries see fewer keys than the window holds.
+            // The first queries attend to fewer keys than the window holds.
             return sum + window * (window + 1) / 2 + (tokens - window) * window
         }
         return matrices + lmHead + 4 * Double(config.attentionHeads * config.headDimension) * Double(pairs)

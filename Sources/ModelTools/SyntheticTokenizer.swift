@@ -2,9 +2,9 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The tokenizer of a synthetic checkpoint: a token for each byte behind the special ones of the Trinity family, no merges.
+/// The tokenizer of a synthetic checkpoint: the special tokens of the Trinity family, then a token for each byte; no merges.
 enum SyntheticTokenizer {
-    /// In order of their ids; the model's tokens for begin, end and padding are those of released checkpoints.
+    /// In order of their ids; the ids of the begin, end and padding tokens are those of released checkpoints.
     static let specials = [
         "<|begin_of_text|>", "<|end_of_text|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>",
         "</tool_call>", "<tool_response>", "</tool_response>", "<|unused_0|>", "<|unused_1|>", "<|pad|>",
@@ -21,7 +21,7 @@ enum SyntheticTokenizer {
 
         """
 
-    /// Writes the tokenizer, the chat template and `generation_config.json`; false, and nothing is written, when the
+    /// Writes the tokenizer, the chat template and `generation_config.json`; returns false, and writes nothing, if the
     /// vocabulary is too small for bytes.
     static func write(to directory: URL, config: ModelConfig) throws -> Bool {
         guard config.vocabularySize >= specials.count + 256 else { return false }
@@ -39,8 +39,8 @@ enum SyntheticTokenizer {
         return true
     }
 
-    /// The printable character by which byte-level vocabularies write each byte: the printable ones of Latin-1 stand for
-    /// themselves, all others, in order, are U+0100 and up.
+    /// The printable characters that represent bytes in byte-level vocabularies: printable Latin-1 characters represent
+    /// themselves, all others are U+0100 and up, in order.
     private static var byteCharacters: [Character] {
         var free: UInt16 = 0x100
         return (0...UInt8.max).map { byte in

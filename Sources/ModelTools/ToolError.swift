@@ -1,6 +1,6 @@
-/// Why a tool beside the server cannot do what it was asked.
+/// Why a tool cannot do what was requested.
 public enum ToolError: Error, Sendable, CustomStringConvertible {
-    /// An argument names nothing that exists.
+    /// An invalid argument.
     case argument(String)
     /// A checkpoint that cannot be converted.
     case checkpoint(String)

@@ -1,12 +1,12 @@
 import Checkpoints
 
-/// Elements of a model's weights by the format they are stored in, counted from its shape.
+/// The number of elements of a model's weights by storage format, computed from its shape.
 struct WeightTally: Equatable {
-    /// Matrices of linear layers, which FP8 checkpoints quantise.
+    /// Matrices of linear layers, which FP8 checkpoints quantize.
     var linear = 0
     /// Scales of those matrices in memory: one for each row and 128 columns.
     var scales = 0
-    /// The LM head, unless it is the embeddings.
+    /// The LM head, unless it is tied to the embeddings.
     var lmHead = 0
     var lmHeadScales = 0
     /// Embeddings and routers.
@@ -16,9 +16,9 @@ struct WeightTally: Equatable {
 
     var parameters: Int { linear + lmHead + sensitive + vectors }
 
-    /// What is in memory, or is read for a step.
+    /// A subset of the weights: those in memory, or those that a step reads.
     struct Part {
-        /// Routed experts of each layer; `nil`: all.
+        /// The number of routed experts of each layer; `nil`: all.
         var experts: Int?
         var hasEmbeddings = true
         var hasLMHead = true
@@ -47,7 +47,7 @@ struct WeightTally: Equatable {
         }
         vectors += hidden
         let vocabulary = config.vocabularySize
-        // Tied embeddings are the LM head.
+        // Tied embeddings are also the LM head.
         if part.hasEmbeddings || config.tiesEmbeddings && part.hasLMHead { sensitive += vocabulary * hidden }
         if part.hasLMHead && !config.tiesEmbeddings {
             lmHead = vocabulary * hidden
@@ -71,7 +71,7 @@ struct WeightTally: Equatable {
 }
 
 extension WeightTally {
-    /// Bytes of each kind in the formats of a checkpoint.
+    /// Bytes of each kind in the given formats.
     struct Bytes {
         var linear: Int
         var scales: Int
@@ -83,8 +83,8 @@ extension WeightTally {
     }
 
     /// - Parameters:
-    ///   - linearSize: bytes of an element of a linear layer; at 1 there are scales.
-    ///   - lmHeadSize: bytes of an element of the LM head; at 1 there are scales.
+    ///   - linearSize: bytes of an element of a linear layer; if it is 1 there are scales.
+    ///   - lmHeadSize: bytes of an element of the LM head; if it is 1 there are scales.
     ///   - sensitiveSize: bytes of an element of embeddings and routers.
     func bytes(linearSize: Int, lmHeadSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
         Bytes(

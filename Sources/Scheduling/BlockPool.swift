@@ -1,5 +1,5 @@
-// Which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Knows no sequence and no
-// group.
+// Tracks which blocks of the KV cache are free, allocated or cached, and how many sequences use each. Independent of sequences
+// and groups.
 
 import DequeModule
 
@@ -9,10 +9,10 @@ import DequeModule
 ///                           ^                                     | keepsContent
 ///                           +--------------retain------------- cached --evict--> free
 ///
-/// A cached block has no reference, but its content may be wanted again.
+/// A cached block has no references, but its content may be reused.
 ///
-/// The free list is a queue: a freed block returns at the tail and allocation takes from the head, so what was freed last
-/// is overwritten last. Every operation takes O(1).
+/// The free list is a queue: a freed block is appended at the tail and allocation takes the head, so the block that was freed
+/// last is overwritten last. Every operation takes O(1).
 public struct BlockPool: Sendable {
     /// Blocks of the pool: free, allocated and cached.
     public let totalBlocks: Int
@@ -41,14 +41,14 @@ public struct BlockPool: Sendable {
         max(0, Int(referenceCounts[Int(block)]))
     }
 
-    /// Whether the block has no reference and its content is kept.
+    /// Whether the block has no references and its content is kept.
     public func isCached(_ block: Int32) -> Bool {
         referenceCounts[Int(block)] == Self.cached
     }
 
-    /// Takes the block that has been free for longest, with one reference.
+    /// Allocates the block that has been free for longest, with one reference.
     ///
-    /// - Precondition: a block is free.
+    /// - Precondition: there is a free block.
     public mutating func allocate() -> Int32 {
         guard let block = freeList.popFirst() else { preconditionFailure("allocated from a pool without free blocks") }
         referenceCounts[Int(block)] = 1
@@ -65,7 +65,7 @@ public struct BlockPool: Sendable {
         referenceCounts[Int(block)] += 1
     }
 
-    /// Removes a reference; after the last one the block is free, or cached if its content is to be kept.
+    /// Removes a reference; without references the block is free, or cached if its content is to be kept.
     public mutating func release(_ block: Int32, keepsContent: Bool = false) {
         precondition(referenceCounts[Int(block)] > 0, "released a block without a reference")
         referenceCounts[Int(block)] -= 1
@@ -88,7 +88,7 @@ public struct BlockPool: Sendable {
 }
 
 extension BlockPool {
-    /// The first invariant that does not hold, in words; `nil` when all hold. O(totalBlocks).
+    /// The first violated invariant, as text; `nil` if there is none. O(totalBlocks).
     public func violatedInvariant() -> String? {
         var isFree = Array(repeating: false, count: totalBlocks)
         for block in freeList {

@@ -1,10 +1,9 @@
-/// Where one sequence's keys and values of one group lie: logical block by logical block, `blocksPerLogicalBlock` block
-/// numbers each.
+/// The blocks of one sequence's keys and values in one group: `blocksPerLogicalBlock` block numbers for each logical block.
 ///
 /// Logical block s holds tokens `s * blockSize ..< (s + 1) * blockSize`; its part p (see ``KVCacheGeometry``) is in block
 /// `blocks[s * blocksPerLogicalBlock + p]`.
 public struct BlockTable: Sendable, Equatable {
-    /// Stands for a block outside the window: never read, never written.
+    /// Placeholder for a block outside the window, which is never read or written.
     public static let nullBlock: Int32 = -1
 
     public let blocksPerLogicalBlock: Int
@@ -17,8 +16,7 @@ public struct BlockTable: Sendable, Equatable {
 }
 
 extension BlockTable {
-    /// The block of part `part` of logical block `logicalBlock`; ``nullBlock`` when the logical block lies outside the
-    /// window.
+    /// The block of part `part` of logical block `logicalBlock`; ``nullBlock`` if the logical block is outside the window.
     public func block(logicalBlock: Int, part: Int) -> Int32 {
         blocks[logicalBlock * blocksPerLogicalBlock + part]
     }
@@ -28,13 +26,13 @@ extension BlockTable {
         Array(blocks[logicalBlock * blocksPerLogicalBlock..<(logicalBlock + 1) * blocksPerLogicalBlock])
     }
 
-    /// Puts null blocks in the place of a logical block; returns its blocks.
+    /// Replaces a logical block with null blocks; returns its blocks.
     mutating func removeLogicalBlock(_ logicalBlock: Int) -> [Int32] {
         defer { clear(logicalBlock) }
         return blocks(ofLogicalBlock: logicalBlock)
     }
 
-    /// Puts null blocks in the place of a logical block.
+    /// Replaces a logical block with null blocks.
     mutating func clear(_ logicalBlock: Int) {
         for part in 0..<blocksPerLogicalBlock { blocks[logicalBlock * blocksPerLogicalBlock + part] = Self.nullBlock }
     }

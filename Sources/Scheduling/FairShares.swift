@@ -1,39 +1,39 @@
-// Who has had how much of what is shared. Knows names and amounts, no sequence and no job.
+// Accounts for how much of a shared resource each tenant was served. Independent of sequences and jobs.
 
-/// What each tenant was served, for whoever was served least to come next: a virtual token counter (Sheng et al., "Fairness
-/// in Serving Large Language Models", 2024).
+/// The amount that each tenant was served, so that the least served one comes next: a virtual token counter (Sheng et al.,
+/// "Fairness in Serving Large Language Models", 2024).
 ///
-/// A tenant without work collects no claim for later: when it comes back it starts where the least served of the others is.
-/// So among tenants that always have something waiting, no two counters drift apart by more than what one turn serves.
+/// A tenant without work accumulates no credit: when it returns, it starts with the amount of the least served of the others.
+/// So the counters of tenants that always have work differ by at most the amount of one turn.
 package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: Sendable {
     private struct Share {
-        /// With what was credited at the start.
+        /// Including the amount that was credited at the start.
         var served: Amount
-        /// What of its work has not ended.
+        /// The number of its unfinished pieces of work.
         var works = 0
     }
 
     private var shares: [String: Share] = [:]
-    /// The least that a tenant with work was served, never falling: where a newcomer starts.
+    /// The least amount of any tenant with work; it never decreases. Newcomers start with it.
     private var floor = Amount.zero
     private let longestLead: Amount?
 
-    /// - Parameter longestLead: the most that a tenant counts as served beyond the least served one with work, so that what it got
-    ///   while others wanted nothing is held against it for so much only; `nil`: any amount.
+    /// - Parameter longestLead: the maximum amount by which a tenant counts as served more than the least served one with work,
+    ///   so that service it got while others had no work counts against it only up to this amount; `nil`: no maximum.
     package init(longestLead: Amount? = nil) {
         self.longestLead = longestLead
     }
 
-    /// Tenants that are remembered.
+    /// The number of known tenants.
     package var count: Int { shares.count }
 
-    /// What a tenant counts as served.
+    /// The amount that a tenant counts as served.
     package func served(_ tenant: String) -> Amount { shares[tenant]?.served ?? floor }
 
     /// Whether the tenant has work.
     package func hasWork(_ tenant: String) -> Bool { shares[tenant].map { $0.works > 0 } ?? false }
 
-    /// Some work of the tenant arrives, such as a sequence. O(tenants).
+    /// Records new work of the tenant, such as a sequence. O(tenants).
     package mutating func join(_ tenant: String) {
         raiseFloor()
         var share = shares[tenant] ?? Share(served: floor)
@@ -42,7 +42,8 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
         shares[tenant] = share
     }
 
-    /// Some work of the tenant ends. Tenants without work that would come back at the floor are forgotten. O(tenants).
+    /// Records the end of some work of the tenant. Tenants without work that would restart at the floor are dropped.
+    /// O(tenants).
     package mutating func leave(_ tenant: String) {
         raiseFloor()
         guard var share = shares[tenant], share.works > 0 else { preconditionFailure("what has joined leaves once") }
@@ -54,7 +55,7 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
         }
     }
 
-    /// The tenant was served. O(1), with a longest lead O(tenants).
+    /// Records that the tenant was served. O(1), with a longest lead O(tenants).
     package mutating func charge(_ tenant: String, _ amount: Amount) {
         shares[tenant]?.served += amount
         guard let longestLead, let served = shares[tenant]?.served else { return }
@@ -68,11 +69,11 @@ package struct FairShares<Amount: Comparable & AdditiveArithmetic & Sendable>: S
     }
 }
 
-/// Weighted tokens of the tenants of sequences.
+/// The weighted tokens of sequences per tenant.
 typealias TenantShares = FairShares<Int>
 
 extension TenantShares {
-    /// What a token counts: one to be generated costs a step, prompt tokens share one.
+    /// The weight of a token: a generated token needs a step, prompt tokens share one.
     static var promptWeight: Int { 1 }
     static var completionWeight: Int { 2 }
 }

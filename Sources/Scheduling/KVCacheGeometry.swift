@@ -1,18 +1,18 @@
-/// The numbers of the paged KV cache: one pool of equal blocks, two groups of layers that draw from it.
+/// The dimensions of the paged KV cache: one pool of equal blocks, from which two groups of layers allocate.
 ///
-/// A *logical block* is the space of `blockSize` consecutive tokens of a sequence in one group. The layers of both groups
-/// are cut into parts of equal size (the greatest common divisor of the two counts), and a block holds the keys and values
-/// of one such part for `blockSize` tokens; so a logical block of a group takes as many blocks as the group has parts, and
-/// any block serves either group. Trinity Nano (14 global, 42 sliding layers): blocks of 14 layers, 1 a global logical
-/// block, 3 a sliding logical block.
+/// A *logical block* is the space of `blockSize` consecutive tokens of a sequence in one group. The layers of both groups are
+/// divided into parts of equal size (the greatest common divisor of the two counts), and a block holds the keys and values of
+/// one such part for `blockSize` tokens. So a logical block of a group takes as many blocks as the group has parts, and any
+/// block can be used for either group. Trinity Nano (14 global, 42 sliding layers): blocks of 14 layers, 1 per global logical
+/// block, 3 per sliding logical block.
 public struct KVCacheGeometry: Sendable, Equatable {
-    /// Tokens a logical block.
+    /// Tokens per logical block.
     public var blockSize: Int
-    /// Blocks a logical block of the global group; 0 when the model has no global layers.
+    /// Blocks per logical block of the global group; 0 if the model has no global layers.
     public var globalBlocksPerLogicalBlock: Int
-    /// Blocks a logical block of the sliding group; 0 when the model has no sliding layers.
+    /// Blocks per logical block of the sliding group; 0 if the model has no sliding layers.
     public var slidingBlocksPerLogicalBlock: Int
-    /// Keys that a sliding layer sees, the query's own included.
+    /// The number of keys that a query in a sliding layer attends to, including its own.
     public var slidingWindow: Int
     /// Blocks of the pool, numbered from 0.
     public var totalBlocks: Int
@@ -30,34 +30,34 @@ public struct KVCacheGeometry: Sendable, Equatable {
 }
 
 extension KVCacheGeometry {
-    /// Blocks that one more logical block takes in both groups together.
+    /// Blocks of one more logical block in both groups together.
     public var blocksPerLogicalBlock: Int { globalBlocksPerLogicalBlock + slidingBlocksPerLogicalBlock }
 
-    /// Logical blocks that `tokens` tokens take in a group that keeps all of them.
+    /// Logical blocks of `tokens` tokens in a group that keeps all of them.
     public func logicalBlocks(tokens: Int) -> Int {
         (tokens + blockSize - 1) / blockSize
     }
 
-    /// The first logical block of the sliding group that a query at `position` sees; all logical blocks before it lie wholly
-    /// outside its window, and outside that of every later query.
+    /// The first logical block of the sliding group that a query at `position` attends to; all logical blocks before it are
+    /// completely outside its window, and outside that of every later query.
     ///
     ///     keys of query p:  max(0, p - slidingWindow + 1) ... p
     public func firstSlidingLogicalBlock(forQueryAt position: Int) -> Int {
         max(0, position - slidingWindow + 1) / blockSize
     }
 
-    /// The most blocks that a sequence of `tokens` tokens ever uses when no step computes more than `chunk` of them.
+    /// The maximum number of blocks that a sequence of `tokens` tokens uses if no step computes more than `chunk` of them.
     ///
-    /// A step that computes `start ..< end` uses the global logical blocks of `0 ..< end`, and the sliding logical blocks
-    /// from the first one that its first query sees:
+    /// A step that computes `start ..< end` uses the global logical blocks of `0 ..< end`, and the sliding logical blocks from
+    /// the first one that its first query attends to:
     ///
     ///                  |<- slidingWindow - 1 ->|<- chunk ->|
     ///     global   [####|####|####|####|####|####|####|####]
     ///     sliding  [    |    |####|####|####|####|####|####]
     ///                                          start      end
     ///
-    /// The peak is where the last logical block has just been opened: `end` is then as small as that logical block allows,
-    /// and its window begins as early as it can.
+    /// The peak is where the last logical block has just been allocated: `end` is then as small as possible for that logical
+    /// block, and its window begins as early as possible.
     public func peakBlocks(tokens: Int, chunk: Int) -> Int {
         let logicalBlocks = logicalBlocks(tokens: tokens)
         let end = (logicalBlocks - 1) * blockSize + 1

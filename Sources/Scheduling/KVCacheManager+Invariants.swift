@@ -1,5 +1,5 @@
 extension KVCacheManager {
-    /// The first invariant that does not hold, in words; `nil` when all hold. O(blocks of the pool + blocks of all tables).
+    /// The first violated invariant, as text; `nil` if there is none. O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = pool.violatedInvariant() { return violation }
         var references = Array(repeating: 0, count: geometry.totalBlocks)
@@ -32,7 +32,8 @@ extension KVCacheManager {
         return violatedCacheInvariant()
     }
 
-    /// The same for what is cached: a known logical block is idle exactly when its blocks are cached, and no other block is.
+    /// The same for cached blocks: a known logical block is idle if and only if its blocks are cached, and no other block is
+    /// cached.
     private func violatedCacheInvariant() -> String? {
         guard let prefixes else { return pool.cachedBlocks == 0 ? nil : "blocks are cached without a cache" }
         var idleBlocks = 0

@@ -1,9 +1,9 @@
 extension KVCacheManager {
-    /// What is there already of a sequence that is to begin. O(logical blocks).
+    /// The cached prefix of a new sequence. O(logical blocks).
     ///
     /// - Parameters:
     ///   - hashes: of the sequence's full logical blocks.
-    ///   - tokens: its length. At least the last one stays to be computed: the next is sampled from its logits.
+    ///   - tokens: its length. At least the last token must be computed, because the next one is sampled from its logits.
     func prefixHit(_ hashes: [PrefixHash], tokens: Int) -> PrefixHit {
         guard let prefixes else { return PrefixHit() }
         let limit = max(0, tokens - 1) / geometry.blockSize
@@ -17,7 +17,7 @@ extension KVCacheManager {
         return hit
     }
 
-    /// Begins a sequence without blocks with the logical blocks of `hit`, which must be what `prefixHit` has just returned.
+    /// Starts a sequence without blocks with the logical blocks of `hit`, which must be the latest result of `prefixHit`.
     /// O(logical blocks).
     mutating func start(_ id: SequenceID, hit: PrefixHit, hashes: [PrefixHash]) {
         precondition(sequences[id] == nil, "a sequence begins once")
@@ -39,10 +39,9 @@ extension KVCacheManager {
         sequences[id] = sequence
     }
 
-    /// Makes the logical blocks of the sequence's first `computedTokens` tokens known. O(logical blocks that have become
-    /// full).
+    /// Adds the logical blocks of the sequence's first `computedTokens` tokens to the index. O(newly full logical blocks).
     ///
-    /// - Parameter hashes: of the sequence's full logical blocks, these among them.
+    /// - Parameter hashes: of the sequence's full logical blocks, including these.
     mutating func cache(_ id: SequenceID, computedTokens: Int, hashes: [PrefixHash]) {
         guard prefixes != nil, let sequence = sequences[id] else { return }
         let end = min(computedTokens / geometry.blockSize, hashes.count)
@@ -60,9 +59,9 @@ extension KVCacheManager {
         sequences[id]?.cachedLogicalBlocks = end
     }
 
-    /// Releases a logical block of one group for the sequence; without other references its blocks are then cached, or free.
+    /// Releases a logical block of one group for the sequence; without other references its blocks become cached or free.
     ///
-    /// - Parameter hash: the logical block's, when all its tokens are computed.
+    /// - Parameter hash: the logical block's hash, if all its tokens are computed.
     mutating func freeLogicalBlock(
         _ logicalBlock: Int, _ group: PrefixCache.Group, _ sequence: inout SequenceBlocks, hash: PrefixHash?
     ) {
@@ -83,8 +82,8 @@ extension KVCacheManager {
         if group == .global { globalBlocks -= blocks.count }
     }
 
-    /// Releases a logical block that other sequences use too; false: none does. Such a logical block is known, and stays in
-    /// use, so nothing need be looked up: all choices of a long prompt may end at once.
+    /// Releases a logical block that other sequences use too; returns false if none does. Such a logical block is in the index
+    /// and stays in use, so no lookup is needed: all choices of a long prompt may end at once.
     private mutating func releaseShared(_ logicalBlock: Int, _ table: inout BlockTable) -> Bool {
         guard table.blocksPerLogicalBlock > 0,
             pool.referenceCount(of: table.block(logicalBlock: logicalBlock, part: 0)) > 1
@@ -107,7 +106,7 @@ extension KVCacheManager {
         for block in blocks { pool.retain(block) }
     }
 
-    /// The first logical block of a group that the first query after `hit` sees.
+    /// The first logical block of a group that the first query after `hit` attends to.
     private func firstLogicalBlock(of hit: PrefixHit, _ group: PrefixCache.Group) -> Int {
         switch group {
         case .global: 0
@@ -118,8 +117,7 @@ extension KVCacheManager {
         }
     }
 
-    /// The blocks of the logical blocks that `hit` needs in a group, logical block by logical block; none for a group
-    /// without blocks.
+    /// The blocks of the logical blocks that `hit` needs in a group, in order; empty for a group without blocks.
     private func blocks(of hit: PrefixHit, _ group: PrefixCache.Group, _ hashes: [PrefixHash]) -> [[Int32]] {
         hashes[firstLogicalBlock(of: hit, group)..<hit.logicalBlocks].compactMap {
             prefixes?.blocks(PrefixCache.Key(hash: $0, group: group))

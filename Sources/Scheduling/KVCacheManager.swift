@@ -1,27 +1,27 @@
-// Which blocks each sequence has in the two groups, and which stay cached after it.
-// Counts tokens and blocks; the bytes behind them are the engine's.
+// Tracks which blocks each sequence has in the two groups, and which stay cached after its end. It manages tokens and block
+// numbers; the engine owns the memory.
 
 /// The block tables of all sequences, over one pool.
 ///
-/// The two tables of a sequence always have the same number of logical blocks. The tokens of one sequence, when the next
-/// query to be computed is at `q`:
+/// The two tables of a sequence always have the same number of logical blocks. The tokens of one sequence, if the next query to
+/// compute is at `q`:
 ///
 ///     tokens    0 ............... q - window + 1 ......... q ....... tokens ....... logicalBlocks * blockSize
 ///     global    [ allocated                                                            ]
 ///     sliding   [ null (whole logical blocks) | allocated                              ]
 ///
-/// Logical blocks are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning.
-/// A sequence may begin with logical blocks that others have computed (``start(_:hit:hashes:)``); blocks without a reference
-/// are cached when their logical block is full and computed (see ``PrefixCache``), and free otherwise:
+/// Logical blocks are only added at the end (``allocate(_:upTo:)``) and, in the sliding group, only freed at the beginning. A
+/// sequence may begin with logical blocks that others have computed (``start(_:hit:hashes:)``). Blocks without references are
+/// cached if their logical block is full and computed (see ``PrefixCache``), and free otherwise:
 ///
 ///     free + allocated + cached = pool
 public struct KVCacheManager: Sendable {
     public let geometry: KVCacheGeometry
     var pool: BlockPool
     var sequences: [SequenceID: SequenceBlocks] = [:]
-    /// `nil`: no logical block outlives its sequence.
+    /// `nil`: logical blocks are not kept after their sequences end.
     var prefixes: PrefixCache?
-    /// Allocated blocks of the global group; one with several references counts once.
+    /// Allocated blocks of the global group; a block with several references counts once.
     public internal(set) var globalBlocks = 0
 
     /// The blocks of one sequence.
@@ -29,19 +29,19 @@ public struct KVCacheManager: Sendable {
         var logicalBlocks = 0
         /// Logical blocks of the sliding group before this one are null.
         var firstSlidingLogicalBlock = 0
-        /// Logical blocks before this one have been offered to the prefix cache.
+        /// Logical blocks before this one have been passed to the prefix cache.
         var cachedLogicalBlocks = 0
         var global: BlockTable
         var sliding: BlockTable
     }
 
-    /// What a sequence need not compute.
+    /// The part of a sequence that need not be computed.
     struct PrefixHit: Equatable {
-        /// Leading logical blocks whose content is there.
+        /// The number of leading logical blocks that are cached.
         var logicalBlocks = 0
-        /// Blocks of those that other sequences use at the moment: they cost nothing.
+        /// The number of their blocks that other sequences use now, so that they need not be allocated.
         var sharedBlocks = 0
-        /// Why it is not more; `nil`: it is all that can be.
+        /// Why it is not longer; `nil`: it has the maximum length.
         var missReason: PrefixMissReason?
     }
 
@@ -63,32 +63,32 @@ public struct KVCacheManager: Sendable {
 
     public var cachedBlocks: Int { pool.cachedBlocks }
 
-    /// Blocks that can be allocated: those that are free, and those that are once evicted.
+    /// Blocks that can be allocated: free ones, and cached ones after eviction.
     public var availableBlocks: Int { pool.freeBlocks + pool.cachedBlocks }
 
-    /// Allocated blocks of the sliding group; one with several references counts once.
+    /// Allocated blocks of the sliding group; a block with several references counts once.
     public var slidingBlocks: Int { pool.allocatedBlocks - globalBlocks }
 
-    /// Blocks of the sequence, shared ones too.
+    /// Blocks of the sequence, including shared ones.
     func allocatedBlocks(_ id: SequenceID) -> Int {
         guard let blocks = sequences[id] else { return 0 }
         return blocks.logicalBlocks * geometry.globalBlocksPerLogicalBlock
             + (blocks.logicalBlocks - blocks.firstSlidingLogicalBlock) * geometry.slidingBlocksPerLogicalBlock
     }
 
-    /// The length in tokens up to which the sequence's logical blocks and the available blocks suffice.
+    /// The maximum length in tokens for which the sequence's logical blocks and the available blocks suffice.
     public func allocatableTokens(_ id: SequenceID) -> Int {
         let allocatedLogicalBlocks = sequences[id]?.logicalBlocks ?? 0
         return (allocatedLogicalBlocks + availableBlocks / geometry.blocksPerLogicalBlock) * geometry.blockSize
     }
 
-    /// Whether the sequence can have logical blocks for its first `tokens` tokens.
+    /// Whether logical blocks can be allocated for the sequence's first `tokens` tokens.
     public func canAllocate(_ id: SequenceID, upTo tokens: Int) -> Bool {
         tokens <= allocatableTokens(id)
     }
 
-    /// Gives the sequence logical blocks in both groups so that they reach over its first `tokens` tokens; what it has, it
-    /// keeps. O(logical blocks added).
+    /// Allocates logical blocks in both groups for the sequence's first `tokens` tokens, in addition to its existing ones.
+    /// O(logical blocks added).
     ///
     /// - Precondition: `canAllocate(id, upTo: tokens)`.
     public mutating func allocate(_ id: SequenceID, upTo tokens: Int) {
@@ -103,16 +103,16 @@ public struct KVCacheManager: Sendable {
         sequences[id] = blocks
     }
 
-    /// The sequence's tables, empty when it has no blocks.
+    /// The sequence's tables, empty if it has no blocks.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         let blocks = sequences[id] ?? emptyBlocks
         return (blocks.global, blocks.sliding)
     }
 
-    /// Frees the sliding logical blocks that no query at `nextQuery` or later sees. O(logical blocks freed).
+    /// Frees the sliding logical blocks that no query at `nextQuery` or later attends to. O(logical blocks freed).
     ///
-    /// - Parameter hashes: of the sequence's full logical blocks; a logical block without one, or whose tokens do not all
-    ///   lie before `nextQuery`, is not cached.
+    /// - Parameter hashes: of the sequence's full logical blocks; a logical block without a hash, or whose tokens are not all
+    ///   before `nextQuery`, is not cached.
     mutating func freeOutsideWindow(_ id: SequenceID, nextQuery: Int, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
         let firstLogicalBlock = min(geometry.firstSlidingLogicalBlock(forQueryAt: nextQuery), blocks.logicalBlocks)
@@ -126,12 +126,12 @@ public struct KVCacheManager: Sendable {
         sequences[id] = blocks
     }
 
-    /// Frees all blocks of the sequence, the last logical block first; nothing happens when it has none. O(logical blocks).
+    /// Frees all blocks of the sequence, the last logical block first; no effect if it has none. O(logical blocks).
     ///
     /// - Parameters:
-    ///   - computedTokens: tokens at the start of the sequence that are computed; a logical block that reaches beyond is not
-    ///     cached.
-    ///   - hashes: of the sequence's full logical blocks; a logical block without one is not cached.
+    ///   - computedTokens: the number of computed tokens at the start of the sequence; a logical block that extends beyond them
+    ///     is not cached.
+    ///   - hashes: of the sequence's full logical blocks; a logical block without a hash is not cached.
     mutating func release(_ id: SequenceID, computedTokens: Int = 0, hashes: [PrefixHash] = []) {
         guard var blocks = sequences.removeValue(forKey: id) else { return }
         let hashes = hashes.prefix(computedTokens / geometry.blockSize)
@@ -144,7 +144,7 @@ public struct KVCacheManager: Sendable {
         }
     }
 
-    /// Takes a block that is free, or makes one free.
+    /// Takes a free block, or frees one by eviction.
     private mutating func takeBlock() -> Int32 {
         if pool.freeBlocks == 0 {
             for block in prefixes?.evict() ?? [] { pool.evict(block) }
@@ -152,7 +152,7 @@ public struct KVCacheManager: Sendable {
         return pool.allocate()
     }
 
-    /// Of a sequence without blocks.
+    /// The initial state of a sequence without blocks.
     var emptyBlocks: SequenceBlocks {
         SequenceBlocks(
             global: BlockTable(blocksPerLogicalBlock: geometry.globalBlocksPerLogicalBlock),

@@ -1,29 +1,30 @@
-/// How much of a step prefills may take while sequences decode: what trades the throughput of the server and the time to a first
-/// token for the time between two tokens.
+/// How much time prefills get in a step with decoding sequences. It trades throughput and the time to first token for inter-token
+/// latency.
 public enum PrefillPolicy: Sendable, Equatable {
-    /// As much as the token budget allows: the best throughput.
+    /// As much as the token budget allows: the highest throughput.
     case unbounded
-    /// What is left of this time, or half as much time as the decodes take if that is more.
+    /// A step takes at most this time, or half as long again as its decodes if that is more.
     case within(Duration)
-    /// Half as much time as the decodes take, at least the rest of ``leastStep``: the smoothest streams.
+    /// A step takes half as long again as its decodes, at least ``leastStep``: the smoothest streams.
     case interactive
-    /// The same while few sequences wait for their first token. For many, chunks that waste little: see ``PrefillDemand``.
+    /// The same while few sequences wait for their first token. If many wait, chunks become larger and more efficient: see
+    /// ``PrefillDemand``.
     case balanced
 
-    /// A step of this time is always allowed by a policy without a time of its own: nobody reads faster, and a small model's chunks
-    /// would be tiny.
+    /// The time of a step that `interactive` and `balanced` always allow: it is too short to be noticed, and the chunks of a small
+    /// model would be tiny without it.
     static let leastStep = Duration.milliseconds(8)
-    /// Prefill time for each second of decode time, whatever the limit.
+    /// The minimum of prefill time, relative to decode time.
     static let leastShare = 0.5
-    /// How much of a balanced policy's prefill time each waiting sequence has for each one that decodes.
+    /// With `balanced`, prefill time relative to decode time is this factor times waiting sequences per decoding sequence.
     static let shareOfWaiting = 4.0
-    /// Where at least as many sequences wait as decode, a prompt token costs at most this much times the least.
+    /// The maximum cost of a prompt token, relative to the least, if at least as many sequences wait as decode.
     static let mostCost = 1.5
-    /// A chunk whose tokens cost this much times the least gains nothing from being larger.
+    /// The relative cost of a prompt token from which on larger chunks have no significant advantage.
     static let efficientCost = 1.1
 
-    /// What a step may take with draft tokens in it, where it may take `time` without: they are there to make streams faster, so
-    /// the time that keeps streams smooth does not bind them.
+    /// The time of a step with draft tokens if it is `time` without them. Drafts make streams faster, so the limits that keep streams
+    /// smooth do not apply to them.
     func draftTime(for time: Duration) -> Duration {
         switch self {
         case .unbounded, .within: time
@@ -32,28 +33,29 @@ public enum PrefillPolicy: Sendable, Equatable {
     }
 }
 
-/// Who wants a step's time.
+/// The sequences that compete for the time of a step.
 ///
-/// Under ``PrefillPolicy/balanced`` the prefills of W waiting sequences, beside D decoding ones, get
+/// Under ``PrefillPolicy/balanced``, with W waiting and N decoding sequences, prefills get
 ///
-///     decode time * max(1/2, 4 * W / D)
+///     decode time * max(1/2, 4 * W / N)
 ///
-/// but no more than a chunk needs whose tokens cost 1.1 times the least, and where W >= D no less than one needs whose tokens cost
-/// 1.5 times the least. The least is what a token costs in the largest chunk that the token budget allows.
+/// but no more than a chunk needs whose tokens cost 1.1 times the least, and if W >= N no less than a chunk needs whose tokens cost
+/// 1.5 times the least. The least cost is that of a token in the largest chunk that the token budget allows.
 ///
-/// Why: streams are delayed by large chunks, and waiting sequences by small ones, in which each token reads more weights. Small ones
-/// also keep the batch small, for sequences end as soon as others begin, and a small batch decodes at a higher cost. Both losses
-/// are borne by W sequences, the delay by D.
+/// Reason: large chunks delay the N streams, and small chunks delay the W waiting sequences, since each small chunk reads most of
+/// the experts again. Small chunks also keep the batch small, because sequences end as fast as others begin, and decode is less
+/// efficient in a small batch.
 struct PrefillDemand {
-    /// What the step computes before any prefill: all decodes.
+    /// The work of the step before any prefill: all decodes.
     var decodes: StepWork
-    /// Sequences that decode, and those that wait for their first token and may run now.
+    /// Sequences that decode.
     var decoding: Int
+    /// Sequences that wait for their first token and may run now.
     var waiting: Int
-    /// Tokens that the token budget leaves.
+    /// Tokens left of the token budget.
     var tokens: Int
 
-    /// How long the step may take; `nil`: whatever the tokens take.
+    /// The maximum time of the step; `nil`: no limit.
     func stepTime(_ policy: PrefillPolicy, _ model: StepTimeModel) -> Duration? {
         guard decoding > 0 else { return nil }
         let decodeTime = model.time(decodes)

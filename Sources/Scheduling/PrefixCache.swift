@@ -1,39 +1,40 @@
-// Which computed logical blocks can be found again by their content. Knows hashes and block numbers; who uses the blocks is
-// the pool's, and which sequence they belong to the manager's.
+// Finds computed logical blocks by their content. It has hashes and block numbers; references to blocks are tracked by the
+// pool, and their sequences by the manager.
 
 /// The index of full, computed logical blocks by the hash of their prefix, for each group of layers separately.
 ///
-/// A logical block of a group takes `blocksPerLogicalBlock` blocks, which come and go together. It is
+/// A logical block of a group has `blocksPerLogicalBlock` blocks, which are added and removed together. Its states:
 ///
 ///     computed --keep--> in use <--use-- / --rest--> idle --evict--> gone
 ///
-/// in use while a sequence uses its blocks, and idle when none does: its blocks are then neither allocated nor free but
+/// It is in use while a sequence uses its blocks, and idle otherwise: its blocks are then neither allocated nor free but
 /// cached.
 ///
 /// Rules:
-/// 1. *What is cached.* Full logical blocks only, once all their tokens are computed: of prompts and of sampled tokens. They
-///    stay when their sequence ends, is aborted or preempted, and when they leave its window. Of two logical blocks with
-///    the same content, computed at the same time, only the first is known; the copy is free once released.
-/// 2. *What a hit needs.* A query at position q sees all keys before it in global layers and those after q - window in
-///    sliding ones. A hit of n logical blocks therefore needs the global logical blocks 0 ..< n and, of the sliding ones,
-///    only those that a query at n * blockSize sees. It survives the loss of all sliding logical blocks before:
+/// 1. *Content.* Only full logical blocks, once all their tokens are computed: prompt tokens and sampled tokens. They stay
+///    cached when their sequence ends, is aborted or preempted, and when they leave its window. Of two logical blocks with the
+///    same content that are computed at the same time, only the first is in the index; the copy becomes free when it is
+///    released.
+/// 2. *Hits.* A query at position q attends to all keys before it in global layers and to those after q - window in sliding
+///    ones. A hit of n logical blocks therefore needs the global logical blocks 0 ..< n and, of the sliding ones, only those
+///    that a query at n * blockSize attends to. It remains possible after the eviction of all earlier sliding logical blocks:
 ///
 ///         global   [####|####|####|####|####|####]
 ///         sliding  [    |    |    |    |####|####]     n = 6, window of up to 8 tokens in logical blocks of 4
 ///
-///    The largest n for which that holds is the hit.
-/// 3. *Who writes.* Nobody writes into a logical block that is here: a sequence computes from the end of its hit on, and at
+///    The hit is the largest n for which that holds.
+/// 3. *Writes.* No sequence writes to a logical block in the index: a sequence computes from the end of its hit on, and at
 ///    least its last token, whose logits it needs.
-/// 4. *Eviction* happens when the pool has no free block: the logical block that has been idle for longest goes first. A
-///    sequence frees its logical blocks from the last to the first, so its tail is evicted before its head, which
-///    others may share.
+/// 4. *Eviction* happens if the pool has no free block: the logical block that has been idle for longest is evicted first. A
+///    sequence frees its logical blocks from the last to the first, so its tail is evicted before its head, which others may
+///    share.
 struct PrefixCache: Sendable {
     enum Group: Hashable, Sendable, CaseIterable {
         case global
         case sliding
     }
 
-    /// What a logical block is found by.
+    /// The key of a logical block.
     struct Key: Hashable, Sendable {
         var hash: PrefixHash
         var group: Group
@@ -50,22 +51,22 @@ struct PrefixCache: Sendable {
         idle = RecencyQueue(capacity: totalBlocks)
     }
 
-    /// The blocks that hold a logical block; `nil` when there are none.
+    /// The blocks of a logical block; `nil` if it is not in the index.
     func blocks(_ key: Key) -> [Int32]? {
         logicalBlocks[key]
     }
 
-    /// Whether the logical block that begins with `block` can be found here.
+    /// Whether the logical block that begins with `block` is in the index.
     func contains(firstBlock block: Int32) -> Bool {
         keys[block] != nil
     }
 
-    /// Whether nobody uses the logical block that begins with `block`.
+    /// Whether no sequence uses the logical block that begins with `block`.
     func isIdle(firstBlock block: Int32) -> Bool {
         idle.contains(block)
     }
 
-    /// Makes a logical block that is in use known. When its content is known already, that is as good as used just now.
+    /// Adds a logical block in use to the index. If its content is in the index already, that counts as a use.
     mutating func keep(_ key: Key, blocks: [Int32]) {
         guard let first = blocks.first else { return }
         if let known = logicalBlocks[key]?.first {
@@ -78,29 +79,29 @@ struct PrefixCache: Sendable {
         }
     }
 
-    /// Takes an idle logical block into use.
+    /// Marks an idle logical block as used.
     mutating func use(firstBlock block: Int32) {
         idle.remove(block)
     }
 
-    /// Records that nobody uses the logical block any longer.
+    /// Records that no sequence uses the logical block any longer.
     mutating func rest(firstBlock block: Int32) {
         precondition(contains(firstBlock: block), "only a known logical block can be idle")
         idle.append(block)
     }
 
-    /// Forgets the logical block that has been idle for longest; returns its blocks, `nil` when no logical block is idle.
+    /// Removes the logical block that has been idle for longest; returns its blocks, or `nil` if no logical block is idle.
     mutating func evict() -> [Int32]? {
         guard let first = idle.popFirst(), let key = keys.removeValue(forKey: first) else { return nil }
         return logicalBlocks.removeValue(forKey: key)
     }
 
-    /// The most leading logical blocks that need not be computed (rule 2), and what ends them before the limit.
-    /// O(`logicalBlocks`).
+    /// The maximum number of leading logical blocks that need not be computed (rule 2), and the reason if it is below the
+    /// limit. O(`logicalBlocks`).
     ///
     /// - Parameters:
     ///   - hashes: of the sequence's full logical blocks.
-    ///   - limit: the most logical blocks that may be left out.
+    ///   - limit: the maximum number of logical blocks that may be skipped.
     func hit(_ hashes: [PrefixHash], limit: Int, geometry: KVCacheGeometry) -> (
         logicalBlocks: Int, missReason: PrefixMissReason?
     ) {
@@ -124,10 +125,10 @@ struct PrefixCache: Sendable {
 
 /// Why not all of a prompt comes from the prefix cache.
 public enum PrefixMissReason: String, Sendable {
-    /// The next logical block was never computed, under this cache salt, or it has been evicted.
+    /// The next logical block was never computed with this cache salt, or it has been evicted.
     case notCached = "the next logical block is not cached"
-    /// More of the prompt is there, but no longer the window that the sliding layers see behind it.
+    /// More of the prompt is cached, but not the window that the sliding layers need after it.
     case windowEvicted = "the window behind the next logical blocks has been evicted"
-    /// The request takes nothing from the cache.
+    /// The request does not use the cache.
     case notTaken = "the request takes nothing from the cache"
 }

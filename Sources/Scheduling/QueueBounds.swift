@@ -1,10 +1,10 @@
-// When to refuse what comes, and when to tell it to come back. Knows counts and rates, no request.
+// Decides when to refuse requests, and estimates when they can be retried. It uses counts and rates, not requests.
 
-/// The bounds of what waits for its first token.
+/// The bounds of the queue of sequences without a first token.
 public struct QueueBounds: Sendable, Equatable {
-    /// Prompt tokens that may wait; a prompt that meets no other is taken whatever its length. `nil`: any number.
+    /// The maximum number of waiting prompt tokens; if none are waiting, a prompt of any length is accepted. `nil`: no maximum.
     public var tokens: Int?
-    /// The longest that a request may have to wait, by estimate; `nil`: as long as it takes.
+    /// The maximum estimated wait of a request; `nil`: no maximum.
     public var wait: Duration?
 
     public init(tokens: Int? = nil, wait: Duration? = nil) {
@@ -13,11 +13,11 @@ public struct QueueBounds: Sendable, Equatable {
     }
 }
 
-/// What a sequence that comes now would find before it.
+/// The queue before a new sequence.
 public struct QueueLoad: Sendable, Equatable {
-    /// Prompt tokens to be computed before its own.
+    /// Prompt tokens to compute before its own.
     public var tokens = 0
-    /// Sequences that will be admitted before it is.
+    /// Sequences that will be admitted before it.
     public var sequences = 0
 
     public init(tokens: Int = 0, sequences: Int = 0) {
@@ -27,20 +27,21 @@ public struct QueueLoad: Sendable, Equatable {
 }
 
 extension SchedulerStatistics {
-    /// The longest wait that is told.
+    /// The maximum estimated wait.
     public static let longestWait = Duration.seconds(3600)
 
-    /// How long until `load` has been worked off, at most ``longestWait``: the longer of computing its prompts and of
-    /// waiting for admission. The n-th of those that wait is admitted when the n-th running sequence is expected to end;
-    /// each that is admitted runs for ``expectedRun``. What nothing is known of counts nothing. O(1).
+    /// The time until `load` has been processed, at most ``longestWait``: the time to compute its prompts or to wait for
+    /// admission, whichever is longer. The n-th waiting sequence is admitted when the n-th running sequence is expected to end;
+    /// each admitted sequence runs for ``expectedRun``. Unknown values count as zero. O(1).
     ///
-    /// - Parameter maxRunning: sequences that run at once; while some wait already, that many count as running.
+    /// - Parameter maxRunning: the maximum number of running sequences; if sequences are waiting, this many are running.
     public func wait(behind load: QueueLoad, maxRunning: Int) -> Duration {
         let free = waiting > 0 ? 0 : max(0, maxRunning - running)
         let ends = max(0, load.sequences + 1 - free)
         var seconds = 0.0
         if ends > 0 {
-            // While some wait, those that run are all that can. Where none run, `maxRunning` are admitted at once.
+            // If sequences are waiting, no more than the running ones can run. If none are running, `maxRunning` are admitted
+            // at once.
             let count = expectedEnds.isEmpty ? max(maxRunning, 1) : expectedEnds.count
             let (rounds, index) = (ends - 1).quotientAndRemainder(dividingBy: count)
             seconds = (expectedEnds.isEmpty ? 0 : expectedEnds[index]) + Double(rounds) * (expectedRun ?? 0)

@@ -1,8 +1,8 @@
-/// Numbers in the order in which they came, the oldest first; any of them can leave. Every operation takes O(1).
+/// A queue of numbers, the oldest first, from which any number can be removed. Every operation takes O(1).
 ///
-/// A doubly linked list over arrays: a number is its own node.
+/// A doubly linked list in arrays: a number is its own node.
 struct RecencyQueue: Sendable {
-    /// Before and after each number, (capacity); `end` where there is none.
+    /// The number before and after each number, (capacity); `end` if there is none.
     private var previous: [Int32]
     private var next: [Int32]
     private var isIn: [Bool]
@@ -11,7 +11,7 @@ struct RecencyQueue: Sendable {
 
     private static let end: Int32 = -1
 
-    /// - Parameter capacity: numbers are below it.
+    /// - Parameter capacity: all numbers are below it.
     init(capacity: Int) {
         previous = Array(repeating: Self.end, count: capacity)
         next = previous
@@ -20,7 +20,7 @@ struct RecencyQueue: Sendable {
 
     func contains(_ number: Int32) -> Bool { isIn[Int(number)] }
 
-    /// Adds `number` as the youngest.
+    /// Adds `number` as the newest.
     mutating func append(_ number: Int32) {
         precondition(!contains(number), "a number is queued once")
         previous[Int(number)] = last
@@ -38,7 +38,7 @@ struct RecencyQueue: Sendable {
         isIn[Int(number)] = false
     }
 
-    /// Takes the oldest away.
+    /// Removes the oldest number.
     mutating func popFirst() -> Int32? {
         guard first != Self.end else { return nil }
         let number = first

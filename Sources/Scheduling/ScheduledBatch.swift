@@ -1,15 +1,15 @@
-/// The work of one step: what the model computes, and who came and went.
+/// The work of one step: what the model computes, and which sequences started and ended.
 public struct ScheduledBatch: Sendable, Equatable {
-    /// A sequence appears once at most: the decodes first, with the first prefill in line among them by rank, then the
-    /// other prefills.
+    /// A sequence occurs at most once. Decodes are first, including the first prefill in line, in order of rank; then the other
+    /// prefills follow.
     public var sequences: [ScheduledSequence] = []
-    /// Sequences that run for the first time; one that comes back after a preemption is not among them.
+    /// Sequences that run for the first time, not those that continue after a preemption.
     public var admitted: [AdmittedSequence] = []
-    /// Sequences that lost their blocks and wait again; none of them is in `sequences`.
+    /// Sequences whose blocks were freed and that wait again; none of them is in `sequences`.
     public var preempted: [SequenceID] = []
-    /// Sequences whose deadline has passed, and which have ended thereby.
+    /// Sequences that ended because their deadline has passed.
     public var expired: [SequenceID] = []
-    /// What the time of the step depends on.
+    /// The quantities that determine the time of the step.
     public var work = StepWork()
 
     public init() {}
@@ -25,8 +25,7 @@ public struct ScheduledSequence: Sendable, Equatable {
     public var tokens: Range<Int>
     /// Whether `tokens` reaches the end of the sequence: the logits of its last row give the next token.
     public var samples: Bool
-    /// How many of `tokens`, the last ones, lie behind the end: draft tokens, which the logits of the rows before them
-    /// verify.
+    /// How many of `tokens`, at their end, are draft tokens, which the logits of the rows before them verify.
     public var drafts: Int
 
     public init(id: SequenceID, tokens: Range<Int>, samples: Bool, drafts: Int = 0) {
@@ -40,9 +39,9 @@ public struct ScheduledSequence: Sendable, Equatable {
 /// A sequence that runs for the first time.
 public struct AdmittedSequence: Sendable, Equatable {
     public var id: SequenceID
-    /// Prompt tokens that need not be computed: their keys and values are in the cache.
+    /// Prompt tokens that are in the cache and need not be computed.
     public var cachedTokens: Int
-    /// Why these are not more; `nil`: there were none, or they are all that can be.
+    /// Why there are not more; `nil`: there were none, or the hit has the maximum length.
     public var missReason: PrefixMissReason?
 
     public init(id: SequenceID, cachedTokens: Int, missReason: PrefixMissReason? = nil) {

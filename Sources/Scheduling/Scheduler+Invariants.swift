@@ -1,6 +1,5 @@
 extension Scheduler {
-    /// The first invariant that does not hold, in words; `nil` when all hold.
-    /// O(blocks of the pool + blocks of all tables).
+    /// The first violated invariant, as text; `nil` if there is none. O(blocks of the pool + blocks of all tables).
     public func violatedInvariant() -> String? {
         if let violation = cache.violatedInvariant() { return violation }
         if running.count > limits.maxRunning { return "\(running.count) sequences run" }
@@ -34,7 +33,7 @@ extension Scheduler {
         return nil
     }
 
-    /// Stops the process when a sequence is lost, or when blocks are allocated that no running sequence needs.
+    /// Traps if a sequence is lost, or if blocks are allocated that no running sequence needs.
     public func checkInvariants() {
         let violation = violatedInvariant()
         precondition(violation == nil, violation ?? "")

@@ -1,15 +1,15 @@
-// How a step is filled: rules 2 to 8 and 11 of ``Scheduler``.
+// Plans a step: rules 2 to 8 and 11 of ``Scheduler``.
 
-/// A step in the making.
+/// A step that is being planned.
 struct StepPlan {
     var batch: ScheduledBatch
     /// Sequences that cannot sample.
     let deferred: Set<SequenceID>
-    /// Where each sequence is in the batch.
+    /// The index of each sequence in the batch.
     private var indexes: [SequenceID: Int] = [:]
-    /// Blocks that the running prefills still need for all their tokens; `nil` before somebody asked.
+    /// Blocks that the running prefills still need for all their tokens; `nil` until it is needed.
     var prefillBlocks: Int?
-    /// Full logical blocks of the sequences that the step has admitted.
+    /// Full logical blocks of the sequences that were admitted in this step.
     var admittedLogicalBlocks = 0
 
     init(_ batch: ScheduledBatch, deferred: Set<SequenceID>) {
@@ -17,10 +17,10 @@ struct StepPlan {
         self.deferred = deferred
     }
 
-    /// How far the step computes a sequence; `nil` when it is not in it. O(1).
+    /// The end of the tokens of a sequence in this step; `nil` if it is not part of it. O(1).
     func end(of id: SequenceID) -> Int? { indexes[id].map { batch.sequences[$0].tokens.upperBound } }
 
-    /// Adds tokens that follow those that the step computes of the sequence already. O(1).
+    /// Adds tokens that follow those of the sequence in this step. O(1).
     mutating func extend(_ id: SequenceID, _ tokens: Range<Int>, samples: Bool) {
         if let index = indexes[id] {
             batch.sequences[index].tokens = batch.sequences[index].tokens.lowerBound..<tokens.upperBound
@@ -31,30 +31,30 @@ struct StepPlan {
         }
     }
 
-    /// The tokens of a sequence that the step may compute: a deferred one's last token waits.
+    /// The last token of a sequence that the step may compute: the last token of a deferred sequence must wait.
     func reach(_ id: SequenceID, _ state: SequenceState) -> Int { state.tokens - (deferred.contains(id) ? 1 : 0) }
 }
 
 extension Scheduler {
-    /// Steps for which a deferred sequence goes on running though another one waits for admission: what it lacks mostly comes
-    /// within a step or two, and computing it again costs more.
+    /// The number of steps for which a deferred sequence stays running although another one waits for admission: its mask
+    /// usually arrives within a step or two, and recomputing the sequence costs more.
     private static let deferralPatience = 8
-    /// A step that has admitted sequences of so many full logical blocks admits no other: looking for them in the prefix
-    /// cache, and holding those that are there, takes the engine thread some time a logical block.
+    /// A step that has admitted sequences with this many full logical blocks admits no others: looking them up in the prefix
+    /// cache, and allocating cached ones, takes the engine thread time for each logical block.
     static let mostAdmittedLogicalBlocks = 4096
 
-    /// What is left of a step for prefills.
+    /// The remaining budget of a step for prefills.
     private struct PrefillBudget {
         var tokens: Int
-        /// `nil`: whatever the tokens take.
+        /// `nil`: no time limit.
         var time: Duration?
         /// The same for drafts.
         var draftTime: Duration?
-        /// The step so far: all decodes, and the chunks that were given out.
+        /// The step so far: all decodes, and the assigned chunks.
         var work: StepWork
     }
 
-    /// Fills the step: decodes and the first prefill in line by rank, then the other prefills, then drafts.
+    /// Plans the step: decodes and the first prefill in line by rank, then the other prefills, then drafts.
     mutating func plan(_ batch: inout ScheduledBatch, drafts: [SequenceID: Int], deferred: Set<SequenceID>) {
         var plan = StepPlan(batch, deferred: deferred)
         defer { batch = plan.batch }
@@ -68,7 +68,7 @@ extension Scheduler {
                 schedule(id, by: 1, preempts: true, in: &plan)
             }
         }
-        // Who was just preempted does not come back at once.
+        // A sequence that was just preempted is not admitted again at once.
         var admits = plan.batch.preempted.isEmpty
         if admits, budget.tokens > 0, let next {
             makeRoom(for: next, patience: plan.batch.sequences.isEmpty ? 0 : Self.deferralPatience, in: &plan)
@@ -89,7 +89,7 @@ extension Scheduler {
         if !drafts.isEmpty { addDrafts(drafts, &budget, in: &plan.batch) }
     }
 
-    /// Adds draft tokens to decodes, as far as budgets and blocks go (rule 8).
+    /// Adds draft tokens to decodes, within the budgets and the available blocks (rule 8).
     private mutating func addDrafts(
         _ drafts: [SequenceID: Int], _ budget: inout PrefillBudget, in batch: inout ScheduledBatch
     ) {
@@ -99,7 +99,7 @@ extension Scheduler {
             guard let offered = drafts[scheduled.id], scheduled.samples, let state = sequences[scheduled.id],
                 !state.isPrefill
             else { continue }
-            // One more token is sampled than drafts are accepted.
+            // One token more than the accepted drafts is sampled.
             var count = min(
                 offered, left, budget.tokens, state.tokenLimit - state.tokens - 1,
                 cache.allocatableTokens(scheduled.id) - state.tokens)
@@ -121,7 +121,7 @@ extension Scheduler {
         }
     }
 
-    /// Prompt tokens a second that a step beside the running decodes computes.
+    /// The prompt tokens per second of a step in addition to the running decodes.
     var prefillRate: Double? {
         guard stepTimes.knowsPrefill else { return nil }
         let budget = prefillBudget([])
@@ -136,7 +136,7 @@ extension Scheduler {
         return seconds > 0 ? Double(tokens) / seconds : nil
     }
 
-    /// What the decodes leave (rule 2).
+    /// The budget that the decodes leave (rule 2).
     private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
         var decodes = StepWork()
         var decoding = 0
@@ -156,8 +156,8 @@ extension Scheduler {
             work: decodes)
     }
 
-    /// Sequences that wait for their next token behind a prefill and may run now, of at most this priority value: streams are not
-    /// slowed down for what is less urgent than they are. O(running + lanes of the queue).
+    /// Sequences with a running prefill, and waiting ones that may run now, with at most this priority value: less urgent prompts do
+    /// not slow down streams. O(running + lanes of the queue).
     private func waitingSequences(notAfter priority: Int) -> Int {
         let prefills = running.count { id in
             sequences[id].map { $0.isPrefill && $0.parameters.priority <= priority } ?? false
@@ -165,8 +165,7 @@ extension Scheduler {
         return prefills + min(waiting.count(notAfter: priority), limits.maxRunning - running.count)
     }
 
-    /// Those that have more than a decode to compute, and as many of the waiting ones as may run yet, in the order of
-    /// rule 4.
+    /// The sequences that need more than a decode, and as many waiting ones as may still run, in the order of rule 4.
     private func prefills(_ plan: StepPlan, admits: Bool) -> [SequenceID] {
         var candidates = running.filter { sequences[$0]?.isPrefill == true }
         if admits { candidates += waiting.prefix(limits.maxRunning - running.count, shares, deferred: plan.deferred) }
@@ -178,7 +177,7 @@ extension Scheduler {
         return orders.sorted { $0 < $1 }.map(\.3)
     }
 
-    /// The tokens that the budget has for a sequence.
+    /// The number of tokens that the budget allows for a sequence.
     private func chunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
         let start = plan.end(of: id) ?? (state.status == .running ? state.computedTokens : state.expectedHit)
@@ -188,12 +187,12 @@ extension Scheduler {
         return stepTimes.prefillTokens(from: start, atMost: wanted, beside: budget.work, within: time)
     }
 
-    /// The tokens that are kept for the first prefill in line.
+    /// The number of tokens that are reserved for the first prefill in line.
     private func firstChunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         min(max(limits.minimumChunk, chunk(of: id, budget, plan) / 4), budget.tokens)
     }
 
-    /// Schedules tokens of a prefill and takes them off the budget.
+    /// Schedules tokens of a prefill and subtracts them from the budget.
     private mutating func extend(
         _ id: SequenceID, by tokens: Int, preempts: Bool, _ budget: inout PrefillBudget, in plan: inout StepPlan
     ) {
@@ -202,7 +201,7 @@ extension Scheduler {
         budget.work.add(added, isDecode: false)
     }
 
-    /// Schedules up to `tokens` more tokens of a running sequence, as far as blocks allow (rule 5); returns which.
+    /// Schedules up to `tokens` more tokens of a running sequence, as far as blocks allow (rule 5); returns their range.
     ///
     ///     0 ........ computedTokens ........ end ........ tokens
     ///     | in the cache   | this step's chunk | later    |
@@ -225,7 +224,8 @@ extension Scheduler {
         return start..<end
     }
 
-    /// Who gives its blocks to `id`: the last one that is deferred and has nothing to compute, else the last one behind it.
+    /// The sequence to preempt for `id`: the last one that is deferred and has nothing to compute, otherwise the last one that
+    /// ranks after it.
     private func victim(for id: SequenceID, _ plan: StepPlan) -> SequenceID? {
         lastDeferred(plan, patience: 0) ?? running.last.flatMap { $0 != id ? $0 : nil }
     }
@@ -239,19 +239,19 @@ extension Scheduler {
         }
     }
 
-    /// Preempts those that have been deferred for more than `patience` steps until one that waits can be admitted (rule 11).
+    /// Preempts sequences that have been deferred for more than `patience` steps until a waiting one can be admitted (rule 11).
     private mutating func makeRoom(for id: SequenceID, patience: Int, in plan: inout StepPlan) {
         while !canAdmit(id, &plan), let deferred = lastDeferred(plan, patience: patience) {
             preempt(deferred, in: &plan)
         }
     }
 
-    /// The next in the queue; deferred ones wait for what they lack first.
+    /// The next sequence in the queue, without deferred ones.
     private func firstWaiting(_ plan: StepPlan) -> SequenceID? {
         waiting.prefix(1, shares, deferred: plan.deferred).first
     }
 
-    /// Takes the blocks from a running sequence that the step does not compute, and lets it wait (rule 6).
+    /// Frees the blocks of a running sequence that the step does not compute, and moves it to the queue (rule 6).
     private mutating func preempt(_ id: SequenceID, in plan: inout StepPlan) {
         guard var state = sequences[id] else { preconditionFailure("a running sequence is known") }
         precondition(plan.end(of: id) == nil, "a sequence of the step is not preempted")
@@ -267,7 +267,8 @@ extension Scheduler {
         plan.batch.preempted.append(id)
     }
 
-    /// Lets a waiting sequence run if one more may and there are the blocks, and the next in the queue lacks none (rule 7).
+    /// Admits a waiting sequence if one more may run, there are enough blocks, and the next in the queue does not lack any
+    /// (rule 7).
     private mutating func admit(_ id: SequenceID, in plan: inout StepPlan) -> Bool {
         guard plan.admittedLogicalBlocks < Self.mostAdmittedLogicalBlocks, let next = firstWaiting(plan),
             canAdmit(next, &plan),
@@ -298,7 +299,7 @@ extension Scheduler {
         if running.isEmpty { return true }
         guard running.count < limits.maxRunning, let state = sequences[id] else { return false }
         let watermark = (running.count + 1) * cache.geometry.blocksPerLogicalBlock
-        // Counted once a step, and kept up to date from then on.
+        // Computed once per step, and updated from then on.
         let prefillBlocks = plan.prefillBlocks ?? neededBlocksOfPrefills
         plan.prefillBlocks = prefillBlocks
         let needed = blocks(for: state) - prefixHit(of: state).sharedBlocks + watermark + prefillBlocks
@@ -318,12 +319,12 @@ extension Scheduler {
         max(0, blocks(for: state) - cache.allocatedBlocks(id))
     }
 
-    /// The most blocks that the sequence uses while its tokens are computed.
+    /// The maximum number of blocks that the sequence uses while its tokens are computed.
     private func blocks(for state: SequenceState) -> Int {
         cache.geometry.peakBlocks(tokens: state.tokens, chunk: limits.maxBatchedTokens)
     }
 
-    /// What the prefix cache has now of a sequence that takes it.
+    /// The cached prefix of a sequence that uses the cache.
     func prefixHit(of state: SequenceState) -> KVCacheManager.PrefixHit {
         guard state.takesPrefix else {
             return KVCacheManager.PrefixHit(missReason: cache.prefixes == nil ? nil : .notTaken)
@@ -331,25 +332,25 @@ extension Scheduler {
         return cache.prefixHit(state.prefix.hashes, tokens: state.tokens)
     }
 
-    /// Takes a sequence out of the running ones. O(log(running)) comparisons.
+    /// Removes a running sequence. O(log(running)) comparisons.
     mutating func removeRunning(_ id: SequenceID, _ state: SequenceState) {
         let index = runningIndex(ofRank: (state.parameters.priority, id))
         precondition(index < running.count && running[index] == id, "a running sequence is listed by rank")
         running.remove(at: index)
     }
 
-    /// Where among the running sequences one of this rank is, or comes.
+    /// The index of the running sequence with this rank, or where it belongs.
     private func runningIndex(ofRank rank: (Int, SequenceID)) -> Int {
         var (low, high) = (0, running.count)
         while low < high {
             let middle = (low + high) / 2
-            // The one that is looked for may have been taken out of `sequences`; it is not before itself.
+            // The sequence itself may have been removed from `sequences`; it does not rank before itself.
             if running[middle] != rank.1, self.rank(running[middle]) < rank { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
-    /// What sequences are ordered by (rule 1).
+    /// The sort key of sequences (rule 1).
     func rank(_ id: SequenceID) -> (Int, SequenceID) {
         (sequences[id]?.parameters.priority ?? 0, id)
     }

@@ -1,5 +1,5 @@
-// Decides which tokens of which sequences the next step computes. Knows lengths, blocks and durations, never a tensor or a
-// clock; token ids only as what tells equal prefixes.
+// Decides which tokens of which sequences the next step computes. It uses lengths, blocks and durations, but no tensors and no
+// clock; token ids are used only to find equal prefixes.
 
 /// Continuous batching with chunked prefill over a paged cache.
 ///
@@ -10,47 +10,45 @@
 ///                +---- preempt -----+        (finish and abort also end a waiting one)
 ///
 /// One step is `schedule`, the model's run, `advance`, then `appendTokens` or `finish` for each sequence that sampled, and
-/// `observe` with the time that it took.
+/// `observe` with the time of the step.
 ///
 /// Rules:
-/// 1. *Rank.* Of two sequences the one of the lower priority ranks before the other, of equal ones the one that arrived
-///    first (the smaller id). `running` is in order of rank.
-/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while somebody decodes it takes at most the time of
-///    ``PrefillPolicy`` as far as ``StepTimeModel`` can tell. That is never less than half as long again as the decodes
-///    alone need, so that prefills are not starved by many decodes either.
+/// 1. *Rank.* A sequence with a lower priority value ranks before one with a higher value; of equal ones, the one that arrived
+///    first (the smaller id) ranks first. `running` is in order of rank.
+/// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while sequences decode it takes at most
+///    the time of ``PrefillPolicy``, as predicted by ``StepTimeModel``. That is always half as long again as the decodes alone or
+///    more, so that many decodes do not starve prefills.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
-/// 4. *Prefills* share what is left, in chunks. The first in line is the first by rank of those that prefill, and before it
-///    the next waiting one if that ranks before it. It computes a quarter of what the step has for it, and at least
-///    `minimumChunk` tokens whatever the time budget says. The rest goes to the lower priorities first, of equal ones to the
-///    tenant that was served least (``FairShares``), of one tenant to the prompt with the fewest tokens left: short
-///    prompts overtake long ones.
-///    *Bound:* from when it runs, a prefill takes at most one step for each `minimumChunk` tokens of itself and of those
-///    that rank before it, if the token budget leaves as much, preemptions and lack of blocks aside.
-/// 5. *Blocks.* A chunk shrinks to what the available blocks hold: those that are free or cached. A decode, or the first
-///    prefill, that cannot compute even one token preempts sequences that rank after it, the last one first: the highest
-///    priority value, then the youngest. When there is none, and for all other prefills, it waits where it is and keeps its
-///    blocks, which is cheaper than computing them again.
-/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits with its old rank; once it is admitted
-///    again all its tokens, sampled ones too, are prefilled that the prefix cache has not kept.
-/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that among as many as may run yet
-///    rule 4 decides; never in a step that preempts. While others run it asks for the blocks of all the sequence's
-///    tokens, for those that the prefills under way still need, and for a watermark beyond them: one logical block for every
-///    running sequence, the new one included. Each can then grow by `blockSize` tokens before one is preempted. Nobody is
-///    admitted while the next in the queue lacks blocks, nor in a step that has admitted many logical blocks already. When
-///    nothing runs, the first is admitted without conditions.
-/// 8. *Drafts.* What the budgets leave after decodes and prefills goes to draft tokens that follow a decode, which
-///    one step verifies together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv
-///    2211.17192). They are computed like tokens, and count only if they turn out to be what is sampled. They preempt
-///    nobody.
-/// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in whatever state: it never starts.
-/// 10. *Progress.* `add` refuses what the pool cannot hold alone, so the running sequence of the first rank that is not
-///    deferred, which may preempt all others behind it, advances in every step; when it ends, the next is the first. Every
-///    sequence ends, unless those of lower priority never cease to come, or it is deferred for ever.
-/// 11. *Deferral.* A sequence whose next token cannot be chosen yet, since what may come next is still being worked out, is
-///    computed up to its last token only, and does not sample. While it waits in the queue, others come before it. Where
-///    it has nothing to compute, it is preempted first, whatever its rank: by who lacks blocks at once, by who waits for
-///    admission after `deferralPatience` steps, or when nothing else can be computed. So nobody waits for long for what
-///    another one has to work out.
+/// 4. *Prefills* share the rest, in chunks. The first in line is the first prefilling sequence by rank, or the next waiting one
+///    if that ranks before it. It computes a quarter of the step's prefill tokens, and at least `minimumChunk` tokens
+///    regardless of the time budget. The rest goes to the lower priority values first, of equal ones to the tenant that was
+///    served least (``FairShares``), and of one tenant to the prompt with the fewest remaining tokens: short prompts overtake
+///    long ones. *Bound:* from its start, a prefill takes at most one step for each `minimumChunk` tokens of itself and of
+///    those that rank before it, if the token budget allows that, not counting preemptions and lack of blocks.
+/// 5. *Blocks.* A chunk is reduced to the available blocks: free or cached ones. A decode, or the first prefill, that cannot
+///    compute even one token preempts sequences that rank after it, the last one first: the highest priority value, then the
+///    newest. If there is none, and for all other prefills, it waits and keeps its blocks, which is cheaper than recomputing
+///    them.
+/// 6. *Preemption* is by recompute: the sequence frees its blocks and waits with its old rank. After it is admitted again, all
+///    its tokens, including sampled ones, are prefilled unless the prefix cache has them.
+/// 7. *Admission* is with the first chunk, in the order of ``WaitingQueue``, except that rule 4 chooses among as many as may
+///    still run; never in a step that preempts. While other sequences run, it requires blocks for all the sequence's tokens,
+///    for those that the current prefills still need, and for a watermark: one logical block for every running sequence,
+///    including the new one. Each can then grow by `blockSize` tokens before one is preempted. No sequence is admitted while
+///    the next in the queue lacks blocks, or in a step that has admitted many logical blocks already. If nothing runs, the
+///    first is admitted without conditions.
+/// 8. *Drafts.* The budget left over by decodes and prefills is used for draft tokens after a decode, which one step verifies
+///    together (Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", arXiv 2211.17192). They are
+///    computed like tokens, and accepted only if they equal the sampled tokens. They preempt no sequence.
+/// 9. *Deadlines.* A sequence whose deadline has passed ends before the step, in any state. If it is waiting, it never starts.
+/// 10. *Progress.* `add` refuses sequences that the pool cannot hold alone. So the running sequence of the first rank that is
+///     not deferred, which may preempt all others after it, advances in every step; when it ends, the next one becomes the
+///     first. Every sequence ends, unless sequences with lower priority values never stop arriving, or it is deferred forever.
+/// 11. *Deferral.* A sequence whose next token cannot be sampled yet, because its mask is still being computed, is computed up
+///     to its last token only, and does not sample. In the queue, others come before it. If it has nothing to compute, it is
+///     preempted first, regardless of its rank: at once by a sequence that lacks blocks, or by one that waits for admission,
+///     after `deferralPatience` steps or if nothing else can be computed. So no sequence waits long for the mask of another
+///     one.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
     var cache: KVCacheManager
@@ -62,14 +60,14 @@ public struct Scheduler: Sendable {
     var stepTimes: StepTimeModel
     var counts = SchedulerStatistics()
     private var runs = RunEstimate()
-    /// Those of the last step.
+    /// The deferred sequences of the last step.
     private var sequencesDeferred: Set<SequenceID> = []
-    /// No sequence's deadline is earlier; those that ended may have had this one.
+    /// A lower bound of all deadlines; the sequence that had it may have ended.
     private var earliestDeadline: Duration?
 
     /// - Precondition: limits of at least 1, and a geometry that ``KVCacheManager`` takes.
     ///
-    /// - Parameter cachesPrefixes: whether computed logical blocks outlive their sequences.
+    /// - Parameter cachesPrefixes: whether computed logical blocks stay cached after their sequences end.
     public init(limits: SchedulerLimits, geometry: KVCacheGeometry, cachesPrefixes: Bool = true) {
         precondition(
             limits.maxSequences > 0 && limits.maxBatchedTokens > 0 && limits.maxQueuedSequences > 0
@@ -83,7 +81,7 @@ public struct Scheduler: Sendable {
     /// Whether there is nothing to schedule, now or later.
     public var isIdle: Bool { sequences.isEmpty }
 
-    /// When a step should look at deadlines at the latest; `nil`: there is none. No sequence's deadline is earlier.
+    /// The latest time for the next check of deadlines; `nil` if there are none. No sequence's deadline is earlier.
     public var nextDeadline: Duration? { earliestDeadline }
 
     /// How many more sequences `add` takes before the queue is full.
@@ -104,7 +102,7 @@ public struct Scheduler: Sendable {
         return statistics
     }
 
-    /// Seconds until a running sequence ends, as far as its limit and the sequences before it tell.
+    /// The time in seconds until a running sequence ends, estimated from its limit and the sequences before it.
     private func expectedEnd(_ id: SequenceID, _ prefillRate: Double?) -> Double? {
         guard let state = sequences[id] else { return nil }
         let left = runs.tokensLeft(
@@ -114,7 +112,8 @@ public struct Scheduler: Sendable {
         return seconds + Double(state.remainingTokens) / prefillRate
     }
 
-    /// Seconds that a sequence runs: as long as those that ended; before one has, as long as the running ones may.
+    /// The expected time in seconds that a sequence runs: as long as those that ended; before the first end, as long as the
+    /// running ones may.
     private var expectedRun: Double? {
         if let mean = runs.meanCompletion { return runs.seconds(forTokens: mean) }
         guard !running.isEmpty else { return nil }
@@ -124,11 +123,11 @@ public struct Scheduler: Sendable {
         return runs.seconds(forTokens: limits / Double(running.count))
     }
 
-    /// A prompt for one or several sequences that are added at once. O(`ids`).
+    /// A prompt for one or more sequences that are added together. O(`ids`).
     ///
     /// - Parameters:
     ///   - ids: at least 1.
-    ///   - cacheSalt: sequences of different salts share no cached prefix.
+    ///   - cacheSalt: sequences with different salts do not share cached prefixes.
     public func share(_ ids: [Int32], cacheSalt: [UInt8] = []) -> SharedPrompt {
         precondition(!ids.isEmpty, "a prompt has tokens")
         var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: cache.geometry.blockSize)
@@ -138,7 +137,7 @@ public struct Scheduler: Sendable {
         return SharedPrompt(tokens: ids.count, chain: chain, cachedTokens: hit.logicalBlocks * cache.geometry.blockSize)
     }
 
-    /// The same for a prompt of its own.
+    /// Adds a sequence with a separate prompt.
     ///
     /// - Parameter prompt: token ids, at least 1.
     public mutating func add(
@@ -150,14 +149,14 @@ public struct Scheduler: Sendable {
             takesPrefix: takesPrefix)
     }
 
-    /// Puts a new sequence into the waiting queue. O(1) in the length of its prompt.
+    /// Adds a new sequence to the waiting queue. O(1) in the length of its prompt.
     ///
     /// - Parameters:
-    ///   - id: greater than all before.
-    ///   - prompt: what it begins with.
-    ///   - maxTokens: the most tokens that will be sampled, at least 1; cut to the model's length.
-    ///   - takesPrefix: whether it begins with what the prefix cache has of it; when not, all its tokens are computed.
-    /// - Throws: `neverFits` when the pool is too small for its greatest length; `queueFull` when the queue is full.
+    ///   - id: greater than all earlier ids.
+    ///   - prompt: its initial tokens.
+    ///   - maxTokens: the maximum number of tokens to sample, at least 1; limited by the model's length.
+    ///   - takesPrefix: whether to reuse its cached prefix; otherwise all its tokens are computed.
+    /// - Throws: `neverFits` if the pool is too small for its maximum length; `queueFull` if the queue is full.
     public mutating func add(
         _ id: SequenceID, prompt: SharedPrompt, maxTokens: Int,
         parameters: SchedulingParameters = SchedulingParameters(),
@@ -166,7 +165,8 @@ public struct Scheduler: Sendable {
         precondition(sequences[id] == nil, "an id names one sequence only")
         precondition(maxTokens > 0, "a sequence samples at least one token")
         let tokenLimit = tokenLimit(prompt.tokens, maxTokens)
-        // The last token is sampled, but nothing is sampled after it: it is never computed. Alone, a chunk shrinks to fit.
+        // The last token is sampled, but not computed, because nothing is sampled after it. If the sequence is alone, its
+        // chunks shrink to fit.
         let needed = cache.geometry.peakBlocks(tokens: tokenLimit - 1, chunk: 1)
         guard needed <= cache.geometry.totalBlocks else {
             throw .neverFits(needed: needed, pool: cache.geometry.totalBlocks)
@@ -182,12 +182,11 @@ public struct Scheduler: Sendable {
         if let deadline = parameters.deadline { earliestDeadline = min(earliestDeadline ?? deadline, deadline) }
     }
 
-    /// Plans the next step and allocates its blocks. Empty when nothing can be computed.
-    /// O(running * log(running) + tokens scheduled + lanes of the queue).
+    /// Plans the next step and allocates its blocks. Empty if nothing can be computed.
     ///
     /// - Parameters:
-    ///   - now: on the clock that deadlines are told by; never before an earlier step's.
-    ///   - drafts: how many draft tokens a sequence has, should it decode.
+    ///   - now: on the clock of the deadlines; never before an earlier step's.
+    ///   - drafts: the number of draft tokens of each sequence, if it decodes.
     ///   - deferred: sequences that cannot sample now (rule 11); unknown ones are ignored.
     public mutating func schedule(
         now: Duration, drafts: [SequenceID: Int] = [:], deferred: Set<SequenceID> = []
@@ -205,11 +204,11 @@ public struct Scheduler: Sendable {
         return batch
     }
 
-    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed.
-    /// Sequences that ended meanwhile are passed over.
+    /// Records that the step of `batch` ran: its tokens are in the cache, and blocks that left the window are freed. Sequences
+    /// that ended in the meantime are skipped.
     ///
-    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not
-    ///   computed, so that a later step computes it again, which gives the same bits.
+    /// - Parameter deferring: sequences of the batch that were to sample and cannot: their last token counts as not computed. A
+    ///   later step computes it again, with the same result.
     public mutating func advance(_ batch: ScheduledBatch, deferring: Set<SequenceID> = []) {
         for scheduled in batch.sequences {
             guard var state = sequences[scheduled.id] else { continue }
@@ -221,7 +220,7 @@ public struct Scheduler: Sendable {
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
             let firstCharged = max(state.chargedTokens, scheduled.tokens.lowerBound)
             shares.charge(state.parameters.tenant, max(0, charged - firstCharged) * TenantShares.promptWeight)
-            // Its own grammar makes it compute a token twice, so its tenant pays for both.
+            // The token is computed twice because of the sequence's own grammar, so its tenant is charged for both.
             if scheduled.samples { shares.charge(state.parameters.tenant, TenantShares.completionWeight) }
             state.chargedTokens = charged
             if state.verifiableDrafts > 0 { counts.drafts += 1 }
@@ -231,22 +230,22 @@ public struct Scheduler: Sendable {
         }
     }
 
-    /// Makes the full logical blocks of what is computed known, and frees those that left the window.
+    /// Adds newly full computed logical blocks to the index, and frees those that left the window.
     private mutating func updateCache(_ id: SequenceID, _ state: SequenceState) {
         let hashes = state.prefix.hashes
         cache.cache(id, computedTokens: state.computedTokens, hashes: hashes)
         cache.freeOutsideWindow(id, nextQuery: state.computedTokens, hashes: hashes)
     }
 
-    /// Records how long a step of `work` took, sampling included.
+    /// Records the time of a step with `work`, including sampling.
     public mutating func observe(_ work: StepWork, took time: Duration) {
         stepTimes.observe(work, took: time)
         runs.observe(work, took: time)
     }
 
-    /// Records what was sampled for a running sequence whose tokens are all computed.
+    /// Records the sampled tokens of a running sequence whose tokens are all computed.
     ///
-    /// - Parameter tokens: at least one; all but the last were drafts of the step, so their keys and values are there.
+    /// - Parameter tokens: at least one; all but the last were drafts of the step, so their keys and values are in the cache.
     public mutating func appendTokens(_ tokens: [Int32], to id: SequenceID) {
         guard var state = sequences.removeValue(forKey: id) else {
             preconditionFailure("a token was sampled for \(id), which has ended")
@@ -272,8 +271,8 @@ public struct Scheduler: Sendable {
         updateCache(id, state)
     }
 
-    /// Ends a sequence in any state and frees its blocks at once. Nothing happens when it has ended already.
-    /// O(log(running) + its lane of the queue).
+    /// Ends a sequence in any state and frees its blocks at once. No effect if it has ended already. O(log(running) + its lane
+    /// of the queue).
     public mutating func finish(_ id: SequenceID) {
         guard let state = sequences.removeValue(forKey: id) else { return }
         switch state.status {
@@ -286,19 +285,18 @@ public struct Scheduler: Sendable {
         cache.release(id, computedTokens: state.computedTokens, hashes: state.prefix.hashes)
     }
 
-    /// Ends a sequence whose result nobody wants, and counts what was computed for it as wasted. Nothing happens when it has
-    /// ended already: an abort may come late.
+    /// Aborts a sequence, and counts its computed tokens as wasted. No effect if it has ended already: an abort may come late.
     public mutating func abort(_ id: SequenceID) {
         counts.wastedTokens += UInt64(sequences[id]?.work ?? 0)
         finish(id)
     }
 
-    /// Where the sequence's keys and values lie; the tables reach over all tokens that it is scheduled for.
+    /// The block tables of the sequence; they cover all tokens that it is scheduled for.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {
         cache.blockTables(id)
     }
 
-    /// Ends the sequences whose deadline has passed (rule 9). O(1) unless there are some.
+    /// Ends the sequences whose deadline has passed (rule 9). O(1) unless there are any.
     private mutating func expire(_ now: Duration, in batch: inout ScheduledBatch) {
         guard let earliest = earliestDeadline, earliest <= now else { return }
         batch.expired = sequences.filter { $0.value.parameters.deadline.map { $0 <= now } ?? false }.keys.sorted()
@@ -307,7 +305,7 @@ public struct Scheduler: Sendable {
         earliestDeadline = sequences.values.lazy.compactMap(\.parameters.deadline).min()
     }
 
-    /// What a sequence may grow to. Positions are of 31 bits, so that no sum of tokens or blocks overflows.
+    /// The maximum length of a sequence. Positions have 31 bits, so that no sum of tokens or blocks overflows.
     private func tokenLimit(_ promptTokens: Int, _ maxTokens: Int) -> Int {
         let longest = min(limits.maxModelLength ?? .max, Int(Int32.max))
         return promptTokens + max(1, min(maxTokens, longest - promptTokens))

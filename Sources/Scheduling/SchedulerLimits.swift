@@ -1,20 +1,20 @@
-/// What the scheduler may have in hand at once.
+/// Limits of the scheduler.
 public struct SchedulerLimits: Sendable, Equatable {
-    /// Sequences that run at once. `maxBatchedTokens` bounds them too: a decode of each fits in one step.
+    /// Maximum number of running sequences. `maxBatchedTokens` also limits them: a decode of each must fit in one step.
     public var maxSequences: Int
-    /// Tokens that one step computes: the token budget.
+    /// Maximum number of tokens of one step: the token budget.
     public var maxBatchedTokens: Int
-    /// Sequences that wait; the preempted ones count, but are never turned away.
+    /// Maximum number of waiting sequences; preempted ones count, but are never refused.
     public var maxQueuedSequences: Int
-    /// Tokens of a sequence, prompt and completion; `nil`: as far as the pool reaches.
+    /// Maximum number of tokens of a sequence, prompt and completion; `nil`: as many as fit the pool.
     public var maxModelLength: Int?
-    /// How long a step may take in which somebody decodes: the time budget.
+    /// The time of a step with decoding sequences: the time budget.
     public var prefillPolicy: PrefillPolicy
-    /// The share of a layer's experts that one token is sent to; 1: all.
+    /// The share of a layer's experts that one token is routed to; 1: all.
     public var expertShare = 1.0
-    /// Draft tokens that one step verifies, of all its sequences together.
+    /// Maximum number of draft tokens of one step, of all its sequences together.
     public var maxDraftTokens = 0
-    /// Tokens that the first prefill in line computes in every step, whatever the time budget says.
+    /// Minimum number of tokens that the first prefill in line computes in every step, regardless of the time budget.
     public var minimumChunk = 4
 
     public init(
@@ -28,14 +28,14 @@ public struct SchedulerLimits: Sendable, Equatable {
         self.prefillPolicy = prefillPolicy
     }
 
-    /// Sequences that run at once under both limits.
+    /// Maximum number of running sequences under both limits.
     public var maxRunning: Int { min(maxSequences, maxBatchedTokens) }
 }
 
-/// Why a sequence is not taken into the waiting queue.
+/// Why a sequence is not added to the waiting queue.
 public enum AdmissionError: Error, Sendable, Equatable {
-    /// As many as `limit` wait already; later there may be room.
+    /// There are `limit` waiting sequences already; there may be room later.
     case queueFull(limit: Int)
-    /// At its greatest length it needs `needed` blocks, more than the `pool` has: not even alone would it end.
+    /// At its maximum length it needs `needed` blocks, more than the `pool` has, so it could not finish even alone.
     case neverFits(needed: Int, pool: Int)
 }

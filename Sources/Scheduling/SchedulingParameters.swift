@@ -2,9 +2,9 @@
 public struct SchedulingParameters: Sendable, Equatable {
     /// Lower is earlier.
     public var priority: Int
-    /// On whose account it runs: within a priority, tenants get equal shares.
+    /// The tenant to which it is accounted: within a priority, tenants get equal shares.
     public var tenant: String
-    /// When it ends if it has not ended by itself, on the clock of the scheduler's caller; `nil`: never.
+    /// The time at which it ends if it has not finished, on the clock of the scheduler's caller; `nil`: none.
     public var deadline: Duration?
 
     public init(priority: Int = 0, tenant: String = "", deadline: Duration? = nil) {

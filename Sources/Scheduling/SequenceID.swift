@@ -1,6 +1,6 @@
 /// Names one sequence (one choice of one prompt of one request) from submission to its last event.
 ///
-/// Ids are given out in order of arrival and never reused within a process.
+/// Ids are assigned in order of arrival and never reused within a process.
 public struct SequenceID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let rawValue: UInt64
 

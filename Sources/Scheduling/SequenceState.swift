@@ -1,4 +1,4 @@
-/// What the scheduler knows of one sequence.
+/// The scheduler's state of one sequence.
 struct SequenceState: Sendable {
     enum Status: Sendable {
         case waiting
@@ -10,30 +10,30 @@ struct SequenceState: Sendable {
     let promptTokens: Int
     /// Prompt tokens and the tokens sampled so far.
     var tokens: Int
-    /// What `tokens` may grow to.
+    /// The maximum of `tokens`.
     let tokenLimit: Int
     /// Tokens whose keys and values are in the cache; 0 while waiting.
     var computedTokens = 0
-    /// Tells which of its logical blocks the prefix cache has.
+    /// Identifies its logical blocks in the prefix cache.
     var prefix: PrefixChain
-    /// Whether it begins with what the prefix cache has of it.
+    /// Whether to reuse its cached prefix.
     var takesPrefix = true
-    /// Whether it has run before, so that it waits because it was preempted.
+    /// Whether it has run before; if it waits, it was preempted.
     var wasAdmitted = false
-    /// Tokens that the prefix cache had when the sequence began to wait: an estimate of what it will have.
+    /// The number of its tokens in the prefix cache when it was queued: an estimate of its later hit.
     var expectedHit = 0
     /// Tokens computed for it in all its runs.
     var work = 0
-    /// Tokens behind the computed ones whose keys and values are in the cache too, should they be sampled.
+    /// The number of tokens after the computed ones whose keys and values are also in the cache, in case they are sampled.
     var verifiableDrafts = 0
-    /// Steps in a row for which it has been deferred.
+    /// The number of consecutive steps for which it has been deferred.
     var deferredSteps = 0
-    /// Prompt tokens that its tenant has been charged for.
+    /// The number of prompt tokens that its tenant has been charged for.
     var chargedTokens = 0
 
     /// Tokens to compute before the next one can be sampled.
     var remainingTokens: Int { tokens - computedTokens }
 
-    /// Whether more than a decode's one token is to be computed: a prompt, or a recompute after a preemption.
+    /// Whether it needs to compute more than the one token of a decode: a prompt, or a recompute after a preemption.
     var isPrefill: Bool { remainingTokens > 1 }
 }

@@ -1,12 +1,12 @@
-// How long a step will take, learnt from how long steps took. Knows counts and durations; never looks at a clock.
+// Predicts the time of a step from the measured times of earlier steps. It uses counts and durations, and no clock.
 
-/// The work of a step, in the terms that its time depends on.
+/// The work of a step, in the quantities that determine its time.
 public struct StepWork: Sendable, Equatable {
     /// Tokens of sequences that decode.
     public var decodeTokens = 0
-    /// Tokens of prompts, and of sequences that are computed again.
+    /// Tokens of prompts, and of sequences that are recomputed.
     public var prefillTokens = 0
-    /// Pairs of a query and a key that it sees in a layer that sees all.
+    /// Pairs of a query and a key that it attends to, in a global layer.
     public var attentionPairs = 0
 
     public init() {}
@@ -18,53 +18,53 @@ public struct StepWork: Sendable, Equatable {
     }
 }
 
-/// Predicts a step's time as a sum of costs that are never negative, times the pace of the last steps:
+/// Predicts a step's time as a sum of non-negative costs, times the pace of the last steps:
 ///
-///     time = pace * (step + experts touched * e + decode tokens * d + prefill tokens * p + attention pairs * a)
+///     time = pace * (step + used experts * e + decode tokens * d + prefill tokens * p + attention pairs * a)
 ///
-/// Of the experts a step reads those that its tokens are sent to. With n tokens that choose independently and evenly, each being
-/// sent to a share s of the experts, that is 1 - (1 - s)^n of them. So a token of a small chunk costs more than one of a large
-/// one, and costs little beside tokens that have the experts read already.
+/// A step reads the experts that its tokens are routed to. For n tokens that are routed independently and evenly, each to a share
+/// s of the experts, that is 1 - (1 - s)^n of them. So a token costs more in a small chunk than in a large one, and costs little
+/// beside tokens for which most experts are read anyway.
 ///
-/// The costs are the least squares of relative errors over the last steps, older ones counting less and less
-/// (``memory``), found by coordinate descent from the costs before. What makes it hold on a machine with other work:
+/// The costs minimize the squares of relative errors over the last steps, with decaying weights (``memory``), found by
+/// coordinate descent from the previous costs. These rules make it robust on a machine with other work:
 ///
-/// - A step counts at most four times its sum of costs, so that a hiccup moves little.
-/// - The pace, a mean of measured times in relation to the sums, notices within some steps that the machine has become slower
+/// - A step counts at most four times its predicted time, which limits the effect of outliers.
+/// - The pace, a mean of measured times relative to the predictions, adapts within some steps when the machine becomes slower
 ///   or faster; the costs follow later.
-/// - A cost that the last steps say nothing of stays as it was.
-/// - Where the first steps leave open what took the time, it goes to the prefill tokens: chunks begin small.
+/// - A cost on which the last steps have no information stays unchanged.
+/// - If the first steps do not determine the causes of the time, it is attributed to the prefill tokens: chunks begin small.
 public struct StepTimeModel: Sendable {
-    /// What one more step leaves of the weight of those before: about 30 steps count.
+    /// The decay of the weights per step: about 30 steps count.
     private static let memory = 0.97
-    /// The most that a measured time counts, in predictions.
+    /// The maximum weight of a measured time, relative to the prediction.
     private static let trust = 4.0
-    private static let termCount = 5
-    /// Units in which the terms are of similar size, which descent needs: prefill tokens, pairs, decode tokens, touched
-    /// share of the experts, steps.
+    /// Units in which the quantities are of similar size, as the descent requires: prefill tokens, pairs, decode tokens,
+    /// share of used experts, steps.
     private static let units = SIMD8<Double>(64, 65536, 4, 1, 1, 1, 1, 1)
+    private static let termCount = 5
 
-    /// The share of the experts that a token is not sent to.
+    /// The share of the experts that a token is not routed to.
     private let missedShare: Double
-    /// Seconds a unit.
+
+    /// Seconds per unit.
     private var costs = SIMD8<Double>.zero
-    /// Sums of the products of two terms, and of a term and the time, each in relation to the step's time.
+    /// Sums of the products of two quantities, and of a quantity and the time, each relative to the step's time.
     private var products: [SIMD8<Double>] = Array(repeating: .zero, count: termCount)
     private var moments = SIMD8<Double>.zero
     private var pace = 1.0
-    /// Seconds that steps take of late.
+    /// The typical time of recent steps in seconds.
     private var typical = 0.0
     /// Whether a prefill has been measured yet.
     private(set) var knowsPrefill = false
 
-    /// - Parameter expertShare: the share of a layer's experts that one token is sent to, more than 0; 1: all, as of a dense
-    ///   model.
+    /// - Parameter expertShare: the share of a layer's experts that one token is routed to, more than 0; 1: all, as in a dense model.
     public init(expertShare: Double = 1) {
-        precondition(expertShare > 0 && expertShare <= 1, "a token is sent to at least one expert")
+        precondition(expertShare > 0 && expertShare <= 1, "a token is routed to at least one expert")
         missedShare = 1 - expertShare
     }
 
-    /// Learns from a step. O(1).
+    /// Updates the model with a measured step. O(1).
     public mutating func observe(_ work: StepWork, took time: Duration) {
         let seconds = max(time / .seconds(1), 1e-7)
         if typical == 0 { typical = seconds }
@@ -86,13 +86,13 @@ public struct StepTimeModel: Sendable {
         }
     }
 
-    /// How long a step of this work will take, at most an hour; zero before anything was learnt.
+    /// The predicted time of a step with this work, at most an hour; zero before the first measurement.
     public func time(_ work: StepWork) -> Duration { .seconds(pace * sum(work), atMost: .seconds(3600)) }
 
-    /// The most tokens of a sequence from `start` on, at most `limit`, with which the step still ends within `time`. None
-    /// as long as no prefill has been measured. O(log limit).
+    /// The maximum number of tokens of a sequence from `start` on, at most `limit`, with which the step still ends within
+    /// `time`. Zero until a prefill has been measured. O(log limit).
     ///
-    /// - Parameter work: of the step without them.
+    /// - Parameter work: the work of the step without them.
     public func prefillTokens(from start: Int, atMost limit: Int, beside work: StepWork, within time: Duration) -> Int {
         guard knowsPrefill else { return 0 }
         let bound = time / .seconds(1)
@@ -106,10 +106,10 @@ public struct StepTimeModel: Sendable {
         return fits
     }
 
-    /// The smallest chunk at the beginning of a prompt, in a step of its own, of which a token costs at most `factor` times as much
-    /// as in the largest, of `limit` tokens. Attention aside, which costs the same in chunks of any size. O(log limit).
+    /// The size of the smallest chunk, in a step of its own, in which a token costs at most `factor` times as much as in a chunk of
+    /// `limit` tokens. Attention is not included, because its cost does not depend on the chunk size. O(log limit).
     ///
-    /// - Returns: 1...`limit`; 1 before anything was learnt.
+    /// - Returns: 1...`limit`; 1 before the first measurement.
     public func smallestChunk(costing factor: Double, ofChunk limit: Int) -> Int {
         func cost(_ tokens: Int) -> Double {
             var work = StepWork()

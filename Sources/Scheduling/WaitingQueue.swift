@@ -1,8 +1,8 @@
-// Who waits, and who is next. Knows ids, priorities and tenants, no tokens.
+// The queue of waiting sequences. It uses ids, priorities and tenants, but no tokens.
 
 import DequeModule
 
-/// The waiting sequences: lower priorities first, of equal ones those of the tenant that was served least, of one tenant
+/// The waiting sequences: lower priority values first, of equal ones those of the tenant that was served least, of one tenant
 /// in order of arrival.
 struct WaitingQueue: Sendable {
     /// Sequences of one priority and tenant, in order of arrival.
@@ -15,15 +15,15 @@ struct WaitingQueue: Sendable {
     private var lanes: [Lane] = []
     private(set) var count = 0
 
-    /// All that wait, in no particular order.
+    /// All waiting sequences, in no particular order.
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 
-    /// How many have at most this priority value. O(lanes).
+    /// The number of sequences with at most this priority value. O(lanes).
     func count(notAfter priority: Int) -> Int {
         lanes.reduce(0) { $0 + ($1.priority <= priority ? $1.ids.count : 0) }
     }
 
-    /// O(lanes), more for one that does not arrive last or come back first.
+    /// O(lanes), more for a sequence that is neither the last nor the first of its lane.
     mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
         let index = index(of: parameters) ?? lanes.endIndex
         if index == lanes.endIndex { lanes.append(Lane(priority: parameters.priority, tenant: parameters.tenant)) }
@@ -44,7 +44,7 @@ struct WaitingQueue: Sendable {
         count -= 1
     }
 
-    /// The first `limit` in their order that are not `deferred`. O(lanes * log(lanes) + limit + deferred).
+    /// The first `limit` sequences in order that are not `deferred`. O(lanes * log(lanes) + limit + deferred).
     func prefix(_ limit: Int, _ shares: TenantShares, deferred: Set<SequenceID> = []) -> [SequenceID] {
         guard limit > 0, count > 0 else { return [] }
         var first: [SequenceID] = []

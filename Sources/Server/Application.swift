@@ -4,9 +4,9 @@ import Foundation
 import HTTP
 import Logging
 
-/// The composition root: makes the event loop, the routes and the engine, joins them, and ends them in order.
+/// The composition root: creates the event loop, the routes and the engine, connects them, and ends them in order.
 public final class Application: Sendable {
-    /// The version of this server; while the change log says "Unreleased", the coming one.
+    /// The version of this server; while the changelog says "Unreleased", the next one.
     public static let version = "0.1.0"
 
     /// What happens to a running server.
@@ -22,7 +22,7 @@ public final class Application: Sendable {
 
     private typealias Lifecycle = AsyncStream<LifecycleEvent>
 
-    /// Where the server listens: the port is the real one where 0 was asked for.
+    /// The address on which the server listens, with the actual port if 0 was requested.
     public let address: ListeningAddress
 
     private let configuration: ServerConfiguration
@@ -32,18 +32,18 @@ public final class Application: Sendable {
     private let announce: Lifecycle.Continuation
     private let logger: Logger
 
-    /// Runs a server until SIGTERM or SIGINT has been obeyed.
+    /// Runs a server until SIGTERM or SIGINT has been handled.
     ///
-    /// - Throws: what kept it from listening, or an `ApplicationError` when the model cannot be loaded.
+    /// - Throws: the reason why it cannot listen, or an `ApplicationError` if the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
         MemoryAllocator.configure()
         try LogWriter.bootstrap(configuration.logFormat)
-        // The last lines, unless nobody reads them.
+        // Flush the last lines, unless nobody reads them.
         defer { LogWriter.standardError.flush(within: .milliseconds(500)) }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         Termination.ignoreStraySignals()
-        // Before anybody is told where the server listens, and so where to send a signal.
+        // Before the address is logged, because then clients can send signals.
         let lifecycle = Lifecycle.makeStream()
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
         let signals = termination.watch { lifecycle.continuation.yield(.signal) }
@@ -52,7 +52,7 @@ public final class Application: Sendable {
             logger.warning("ignoring unknown environment variable \(variable)")
         }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
-        // Also where it ends before it has drained.
+        // Also if it ends before it has drained.
         let socketFile = await application.loop.socketFile
         defer { socketFile?.remove() }
         let hangups = DispatchSource.makeSignalSource(signal: SIGHUP)
@@ -65,7 +65,7 @@ public final class Application: Sendable {
         await application.drain()
     }
 
-    /// Writes `text` to standard error behind all log lines; gives up after half a second when nobody reads them.
+    /// Writes `text` to standard error after all log lines; gives up after half a second if standard error is not read.
     public static func writeError(_ text: String) {
         LogWriter.standardError.add(text.utf8)
         LogWriter.standardError.flush(within: .milliseconds(500))
@@ -73,7 +73,7 @@ public final class Application: Sendable {
 
     /// Listens at once and starts loading the model; see ``waitUntilReady()``.
     ///
-    /// - Throws: what kept it from listening.
+    /// - Throws: the reason why it cannot listen.
     public convenience init(_ configuration: ServerConfiguration, logger: Logger) async throws {
         try await self.init(configuration, logger: logger, lifecycle: Lifecycle.makeStream())
     }
@@ -114,10 +114,10 @@ public final class Application: Sendable {
         Task { await OpenAPIDocument.prepare() }
     }
 
-    /// Waits until requests can be served. False when a signal came first: while the model is being loaded there is
-    /// nothing to drain.
+    /// Waits until requests can be served. Returns false if a signal came first: there is nothing to drain while the model is
+    /// being loaded.
     ///
-    /// - Throws: `ApplicationError` when the model cannot be loaded.
+    /// - Throws: `ApplicationError` if the model cannot be loaded.
     @discardableResult public func waitUntilReady() async throws -> Bool {
         for await event in events {
             switch event {
@@ -153,7 +153,7 @@ public final class Application: Sendable {
                 logger.info("stopped")
                 return
             case .signal:
-                // A second signal: do not wait any longer.
+                // After a second signal, do not wait any longer.
                 loop.post { loop in
                     RoutesService.on(loop) { $0.drain(timeout: .zero) }
                 }
@@ -173,7 +173,7 @@ public final class Application: Sendable {
     }
 
     @concurrent private func load() async {
-        // Before the tokenizer of what is no checkpoint is complained about.
+        // Checked before the tokenizer, whose error would be less clear if the path is not a checkpoint.
         do throws(EngineError) { try ModelFolder.check(configuration.engine.modelDirectory) } catch {
             announce.yield(.failed(error.description))
             return
@@ -228,7 +228,7 @@ public final class Application: Sendable {
     }
 }
 
-/// Why a server ended without being asked to.
+/// Why a server ended without a request to do so.
 public struct ApplicationError: Error, CustomStringConvertible {
     let reason: String
 

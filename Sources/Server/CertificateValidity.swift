@@ -2,12 +2,12 @@ import Foundation
 import HTTP
 import Logging
 
-/// Tells the operator of a certificate that clients refuse, or soon will.
+/// Warns the operator about a certificate that clients reject, or will reject soon.
 ///
-/// The server starts and reloads all the same: some clients do not look at dates, the server's own clock may be the one that
-/// is wrong, and a server that does not come up after a restart is worse than one that warns.
+/// The server starts and reloads in any case: some clients do not check dates, the server's own clock may be wrong, and a
+/// server that does not start is worse than one that warns.
 struct CertificateValidity: Equatable {
-    /// How long before its end a certificate is warned of.
+    /// How long before its expiry a warning about the certificate is logged.
     static let warningSeconds = 14 * 86400
 
     enum State: Equatable {
@@ -15,7 +15,7 @@ struct CertificateValidity: Equatable {
     }
 
     let file: String
-    /// Unix time, of the certificate and those behind it in the file together.
+    /// Unix time, for all certificates of the chain together.
     let range: ClosedRange<Int>?
 
     /// - Parameter now: Unix time in seconds.
@@ -26,7 +26,7 @@ struct CertificateValidity: Equatable {
         return range.upperBound - now < Self.warningSeconds ? .endsSoon : .valid
     }
 
-    /// Logs what is not as it should be, with file and date.
+    /// Logs any problem, with file and date.
     func log(to logger: Logger, now: Int = Int(Date().timeIntervalSince1970)) {
         switch state(now: now) {
         case .valid: break

@@ -1,13 +1,13 @@
 import Basics
 
-/// Finds where a text occurs last in another one, in time linear in both (Knuth, Morris and Pratt, "Fast Pattern Matching in
-/// Strings", 1977, read from the end). Both are a client's, and can be megabytes.
+/// Finds the last occurrence of a text in another one, in time linear in both (Knuth, Morris and Pratt, "Fast Pattern Matching
+/// in Strings", 1977, applied from the end). Both come from a client and can have megabytes.
 enum LastOccurrence {
-    /// The first byte of the last occurrence; `nil`: there is none, or `Cancellation.isRequested`.
+    /// The offset of the last occurrence; `nil` if there is none, or if `Cancellation.isRequested`.
     static func of(_ needle: [UInt8], in text: [UInt8]) -> Int? {
         guard !needle.isEmpty, needle.count <= text.count else { return nil }
         let last = needle.count - 1
-        // How much of the needle's end still matches when one more byte does not, (needle)
+        // For each suffix of the needle, the length that still matches after a mismatch, (needle)
         var borders = [Int](repeating: 0, count: needle.count)
         var matched = 0
         for index in needle.indices.dropFirst() {

@@ -1,16 +1,16 @@
 import JSON
 import Yams
 
-/// The description of the API that the repository carries, `openapi.yaml`, compiled in.
+/// The API description `openapi.yaml`, compiled in.
 enum OpenAPIDocument {
     static let yaml = PackageResources.openapi_yaml
-    /// The same as JSON. Reading it takes a moment, at its first use.
+    /// The document as JSON. It is converted on first use, which takes a moment.
     static let json = (try? value(of: String(decoding: yaml, as: UTF8.self)))?.serialized ?? []
 
-    /// Reads it, so that nobody has to wait for that later.
+    /// Converts it in advance, so that no request has to wait.
     @concurrent static func prepare() async { _ = json }
 
-    /// The value of a document in YAML; of its mappings, members are in the order of their names.
+    /// The JSON value of a YAML document; members of mappings are sorted by name.
     static func value(of yaml: String) throws -> JSONValue {
         json(try Yams.load(yaml: yaml))
     }

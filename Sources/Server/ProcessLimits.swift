@@ -1,9 +1,9 @@
 import Foundation
 
-/// The limits of the process below which neither a server nor an engine works.
+/// Minimum limits of the process for a server or an engine.
 ///
-/// They are checked before anything else: Dispatch and Swift's own threads end the process with an illegal instruction, or wait
-/// for ever, when the system gives them no descriptor or no memory.
+/// They are checked first: if the system provides no descriptors or no memory, Dispatch and Swift's runtime end the process
+/// with an illegal instruction, or wait forever.
 public struct ProcessLimits: Sendable {
     /// A limit that is too low.
     public enum Shortage: Error, Sendable, Equatable, CustomStringConvertible {
@@ -24,24 +24,24 @@ public struct ProcessLimits: Sendable {
         }
     }
 
-    /// Standard streams, listeners, what Dispatch and the event loop use, files of the model, and some connections.
+    /// Standard streams, listeners, Dispatch and the event loop, files of the model, and some connections.
     static let leastDescriptors: UInt64 = 32
 
-    /// What may be opened (RLIMIT_NOFILE).
+    /// The maximum number of open files (RLIMIT_NOFILE).
     var descriptors: UInt64
-    /// Bytes that may be mapped (RLIMIT_AS).
+    /// The maximum address space in bytes (RLIMIT_AS).
     var addressSpace: UInt64
-    /// CPUs that the process may use: so many threads compute, and as many prepare requests.
+    /// The number of CPUs that the process may use: it determines the number of compute and preparation threads.
     var cpus: Int
 
-    /// Of this process.
+    /// The limits of this process.
     public static var current: ProcessLimits {
         ProcessLimits(
             descriptors: softLimit(RLIMIT_NOFILE), addressSpace: softLimit(RLIMIT_AS),
             cpus: ProcessInfo.processInfo.activeProcessorCount)
     }
 
-    /// Libraries, what the allocator reserves, Dispatch's threads, and two stacks for each CPU.
+    /// Libraries, the allocator's reservations, Dispatch's threads, and two stacks for each CPU.
     var leastAddressSpace: UInt64 { 768 << 20 + UInt64(max(0, cpus)) * (16 << 20) }
 
     /// - Throws: the first limit that is too low.

@@ -1,4 +1,4 @@
-/// Where seeds come from that requests leave open: the system, or a simulation.
+/// The source of seeds for requests without one: the system, or a simulation.
 struct RandomSource: RandomNumberGenerator {
     private let draw: () -> UInt64
 

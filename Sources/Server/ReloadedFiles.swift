@@ -4,8 +4,8 @@ import Foundation
 import HTTP
 import Logging
 
-/// Certificate, key and API key files: looked at every few seconds and on SIGHUP, and taken over when they have changed. A
-/// file that is no good is logged, and what there was stays.
+/// Certificate, key and API key files: checked every few seconds and on SIGHUP, and reloaded if they have changed. If a file is
+/// invalid, the error is logged and the previous content stays in use.
 final class ReloadedFiles: Sendable {
     private let configuration: ServerConfiguration
     private let keys: KeyRing
@@ -24,12 +24,12 @@ final class ReloadedFiles: Sendable {
         ticks.continuation.finish()
     }
 
-    /// Looks now, whenever it is called: SIGHUP does.
+    /// Checks the files immediately; called on SIGHUP.
     func look() {
         ticks.continuation.yield()
     }
 
-    /// Starts watching; does nothing where there are no files.
+    /// Starts watching; no effect if there are no files.
     func watch() {
         guard !tlsPaths.isEmpty || !keyPaths.isEmpty else { return }
         let interval = configuration.reloadInterval
@@ -39,7 +39,7 @@ final class ReloadedFiles: Sendable {
         timer.activate()
         var tlsStamp = Self.stamp(tlsPaths)
         var keyStamp = Self.stamp(keyPaths)
-        // Weak, so that the end of the server is the end of the watch.
+        // Weak, so that watching ends with the server.
         Task { [weak self, ticks] in
             for await _ in ticks.stream {
                 guard let self else { break }
@@ -88,8 +88,8 @@ final class ReloadedFiles: Sendable {
                 logger.info("API keys reloaded")
                 return
             }
-            // A line that cannot be read may be half of a key, so nothing new is let in. But what the owner took out must not
-            // stay valid because of a mistake elsewhere in the file.
+            // An invalid line may be part of a key, so no keys are added. But keys that the owner removed must not stay valid
+            // because of an error elsewhere in the file.
             let revoked = keys.revoke(missingFrom: current)
             logger.error(
                 "API keys not reloaded: no key was added; keys that the readable lines do not have are revoked",
@@ -99,12 +99,12 @@ final class ReloadedFiles: Sendable {
         }
     }
 
-    /// Changes when a file is written or replaced.
+    /// A value that changes when a file is written or replaced.
     private static func stamp(_ paths: [String]) -> [Int] {
         paths.flatMap { path -> [Int] in
             var status = stat()
             guard stat(path, &status) == 0 else { return [] }
-            // The time of the last change of status too: a file that becomes readable is not written.
+            // Includes the time of the last status change: making a file readable does not write it.
             return [
                 Int(status.st_ino), Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
                 status.st_ctim.tv_sec, status.st_ctim.tv_nsec,

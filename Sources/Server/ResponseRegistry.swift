@@ -2,20 +2,20 @@ import Engine
 import HTTP
 import Scheduling
 
-/// The replies that are being generated, by the exchange that they answer. Owned by the event loop.
+/// The replies that are being generated, by their exchange. Owned by the event loop.
 struct ResponseRegistry {
     private struct Response {
         var stream: ResponseStream
         var sequences: [SequenceID]
         /// Whether the head of a streamed reply has been sent.
         var isStarted = false
-        /// When it was accepted, or something was last sent.
+        /// When it was accepted, or when bytes were last sent.
         var lastSign: ContinuousClock.Instant
-        /// What the stream's prompts are charged as.
+        /// The memory charge of the stream's prompts.
         var charge: MemoryBudget.Reservation?
     }
 
-    /// A sequence that the engine still works on.
+    /// A sequence that has not ended in the engine.
     private struct Sequence {
         var exchange: ExchangeID
         /// The engine keeps the prompt as long as the sequence lives.
@@ -23,20 +23,21 @@ struct ResponseRegistry {
     }
 
     private var responses: [ExchangeID: Response] = [:]
-    /// The reply of each sequence that the engine still works on. It may be gone already, when the client has left.
+    /// The replies of sequences that have not ended in the engine. A reply may have been removed already, if the client has
+    /// left.
     private var sequences: [SequenceID: Sequence] = [:]
     private var nextSequence: UInt64 = 1
 
-    /// Every exchange with a reply.
+    /// All exchanges with a reply.
     var all: [ExchangeID] { responses.keys.sorted { $0.rawValue < $1.rawValue } }
 
-    /// The first of `count` consecutive ids that no sequence has had.
+    /// Reserves `count` consecutive unused sequence ids and returns the first.
     mutating func takeSequenceIDs(_ count: Int) -> SequenceID {
         defer { nextSequence += UInt64(count) }
         return SequenceID(nextSequence)
     }
 
-    /// - Parameter charge: what the prompts are charged as: kept until the reply is complete, or given up, and the last of its
+    /// - Parameter charge: the charge of the prompts: kept until the reply is complete, or aborted, and the last of its
     ///   sequences has ended.
     mutating func add(
         _ stream: ResponseStream, _ exchange: ExchangeID, _ requests: [GenerationRequest],
@@ -47,21 +48,21 @@ struct ResponseRegistry {
         for id in ids { sequences[id] = Sequence(exchange: exchange, charge: charge) }
     }
 
-    /// Forgets a reply; returns its sequences that still live, for the engine to abort. O(its sequences).
+    /// Removes a reply; returns its live sequences, which the engine must abort. O(its sequences).
     mutating func remove(_ exchange: ExchangeID) -> [SequenceID] {
         guard let response = responses.removeValue(forKey: exchange) else { return [] }
         return response.sequences.filter { sequences[$0] != nil }
     }
 
-    /// The exchange that an event belongs to; after a sequence's last event it is forgotten.
+    /// The exchange of an event; after the last event of a sequence, the sequence is removed.
     mutating func exchange(of event: TokenEvent) -> ExchangeID? {
         (event.finish == nil ? sequences[event.sequence] : sequences.removeValue(forKey: event.sequence))?.exchange
     }
 
-    /// What the prompts of a reply are charged as.
+    /// The charge of a reply's prompts.
     func charge(_ exchange: ExchangeID) -> MemoryBudget.Reservation? { responses[exchange]?.charge }
 
-    /// Charges what the reply keeps of an event until it is written.
+    /// Charges the memory of an event that the reply keeps until it is written.
     func charge(_ event: TokenEvent, of exchange: ExchangeID) throws(APIError) {
         guard let response = responses[exchange], let charge = response.charge else { return }
         try charge.charge(response.stream.state.memoryBytes(of: event))
@@ -69,13 +70,13 @@ struct ResponseRegistry {
 
     func stream(_ exchange: ExchangeID) -> ResponseStream? { responses[exchange]?.stream }
 
-    /// Changes a reply in place; `nil`: there is no such reply any more.
+    /// Changes a reply in place; `nil` if it no longer exists.
     mutating func update<Result>(_ exchange: ExchangeID, _ change: (inout ResponseStream) -> Result) -> Result? {
         guard let index = responses.index(forKey: exchange) else { return nil }
         return change(&responses.values[index].stream)
     }
 
-    /// Notes that something of a streamed reply goes out; true the first time.
+    /// Records that bytes of a streamed reply are sent; true the first time.
     mutating func begin(_ exchange: ExchangeID, now: ContinuousClock.Instant) -> Bool {
         guard let index = responses.index(forKey: exchange) else { return false }
         responses.values[index].lastSign = now
@@ -87,7 +88,7 @@ struct ResponseRegistry {
     /// Whether any reply is streamed.
     var hasStreams: Bool { responses.values.contains { $0.stream.isStreamed } }
 
-    /// Streamed replies of which nothing was sent since `time`.
+    /// Streamed replies for which nothing was sent since `time`.
     func silent(since time: ContinuousClock.Instant) -> [ExchangeID] {
         responses.filter { $0.value.stream.isStreamed && $0.value.lastSign <= time }.map(\.key)
             .sorted { $0.rawValue < $1.rawValue }

@@ -2,7 +2,7 @@ import Engine
 import Logging
 import Tokenizers
 
-/// What requests are answered with once the model is loaded: the server and the console have the same.
+/// The objects that serve requests once the model is loaded; the server and the console use the same.
 struct Serving: Sendable {
     var model: ServedModel
     /// `nil`: the model has no tokenizer.
@@ -14,7 +14,7 @@ struct Serving: Sendable {
     }
 
     /// - Parameters:
-    ///   - text: as ``text(of:logger:)`` has read it.
+    ///   - text: the result of ``text(of:logger:)``.
     ///   - created: Unix time in seconds.
     init(_ loaded: LoadedModel, text: TextPipeline?, _ configuration: ServerConfiguration, created: Int) {
         model = ServedModel(
@@ -28,7 +28,7 @@ struct Serving: Sendable {
         self.text = text
     }
 
-    /// Reads the text side of the model folder, and says in the log what is odd about it.
+    /// Reads the tokenizer and chat template of the model folder, and logs warnings about them.
     static func text(
         of configuration: ServerConfiguration, logger: Logger
     ) throws(TextPipelineError) -> TextPipeline? {

@@ -3,15 +3,15 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Ends the process after SIGTERM or SIGINT, whatever the other threads do: orderly shutdown needs the event loop, the
-/// engine and Swift's pool, and each of them may be stuck.
+/// Ends the process after SIGTERM or SIGINT, even if other threads are stuck: orderly shutdown needs the event loop, the engine
+/// and Swift's thread pool.
 final class Termination: Sendable {
     private struct State {
         var signals = 0
         var isServing = false
     }
 
-    /// Of its own, and serial: such a queue gets a thread even while all threads of Dispatch's common pool are busy.
+    /// A separate serial queue: it gets a thread even while all threads of Dispatch's common pool are busy.
     private let queue = DispatchQueue(label: "termination")
     private let state = Mutex(State())
     private let drainTimeout: Duration
@@ -19,7 +19,7 @@ final class Termination: Sendable {
     private let end: @Sendable (Int32) -> Void
 
     /// - Parameters:
-    ///   - drainTimeout: how long running requests may take to finish.
+    ///   - drainTimeout: the time that running requests may take to finish.
     ///   - end: ends the process with a code, without waiting for any thread.
     init(drainTimeout: Duration, logger: Logger, end: @escaping @Sendable (Int32) -> Void = { _exit($0) }) {
         self.drainTimeout = drainTimeout
@@ -27,12 +27,12 @@ final class Termination: Sendable {
         self.end = end
     }
 
-    /// From now on there may be requests to finish.
+    /// Called when the server starts to serve: from then on there may be requests to finish.
     func startedServing() {
         state.withLock { $0.isServing = true }
     }
 
-    /// Calls `body` for every SIGTERM and SIGINT, and limits what time is left; lasts as long as the process.
+    /// Calls `body` for every SIGTERM and SIGINT, and limits the remaining time; lasts as long as the process.
     func watch(_ body: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
         [SIGTERM, SIGINT].map { number in
             // Dispatch only observes signals; the default action would end the process first.
@@ -47,37 +47,37 @@ final class Termination: Sendable {
         }
     }
 
-    /// Takes note of a signal: ends the process with code 1 when it still runs after its allowance.
+    /// Handles a signal: ends the process with code 1 if it still runs after its allowance.
     func signalled() {
         let allowance = state.withLock { state in
             state.signals += 1
             return Self.allowance(signals: state.signals, isServing: state.isServing, drainTimeout: drainTimeout)
         }
         queue.asyncAfter(deadline: .now() + allowance / .seconds(1)) { [logger, end] in
-            logger.error("ended by force: shutdown did not finish", metadata: ["code": "1"])
+            logger.error("forced to exit: shutdown did not finish", metadata: ["code": "1"])
             LogWriter.standardError.flush(within: .milliseconds(50))
             end(1)
         }
     }
 
-    /// The time that an orderly end may take. One second after the drain timeout connections are cut, so that what then
-    /// still runs is stuck; with half a second more the process ends within the drain timeout plus two seconds.
+    /// The maximum time of an orderly end. One second after the drain timeout, connections are closed, so code that is still
+    /// running then is stuck; with another half second the process ends within the drain timeout plus two seconds.
     static func allowance(signals: Int, isServing: Bool, drainTimeout: Duration) -> Duration {
         if signals > 1 || !isServing { return .milliseconds(800) }
         return drainTimeout + .milliseconds(1500)
     }
 
-    /// Ignores every signal whose default action would end the process and that says nothing about its health.
+    /// Ignores every signal that would end the process by default and does not indicate a fault.
     ///
-    /// Left alone: SIGQUIT, SIGABRT and the signals of faults, for their core dumps; SIGXCPU, since a limit of CPU time is
-    /// there to end the process; SIGKILL and SIGSTOP, which cannot be ignored.
+    /// Not ignored: SIGQUIT, SIGABRT and the signals of faults, for their core dumps; SIGXCPU, since a limit of CPU time should
+    /// end the process; SIGKILL and SIGSTOP, which cannot be ignored.
     static func ignoreStraySignals() {
-        // SIGPIPE: whoever reads the log may go away. SIGHUP: ends no server; `Application` reloads files on it. SIGXFSZ: a
-        // log file at its limit is an error of `write`. SIGVTALRM, SIGPROF, SIGALRM: timers that nobody here has set.
+        // SIGPIPE: the reader of the log may end. SIGHUP: reloads files and does not end the server. SIGXFSZ: at its limit,
+        // writing to a log file returns an error. SIGVTALRM, SIGPROF, SIGALRM: timers that this process does not set.
         var numbers = [
             SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXFSZ,
         ]
-        // Real-time signals; glibc keeps 32 and 33 to itself.
+        // Real-time signals; glibc uses 32 and 33 itself.
         numbers += 34...64
         for number in numbers { signal(number, SIG_IGN) }
     }

@@ -1,15 +1,15 @@
 import Basics
 import ChatTemplates
 
-// Assistant's messages that come back with the ids they were generated as: what tokenizing their text anew would give may be
-// other ids, of which the prefix cache has nothing.
+// Assistant messages that are sent back with their original ids: tokenizing their text again could give other ids, which are
+// not in the prefix cache.
 
 extension TextPipeline {
-    /// The ids of a rendered chat. Where the template shows a message as it was generated, its ids are those that it came
-    /// with; where it does not, they are those of its text like any other's.
+    /// The ids of a rendered chat. If the template renders a message exactly as it was generated, the given ids are used;
+    /// otherwise its text is tokenized like any other.
     ///
     /// - Parameter runs: as ``render(_:)`` gives them.
-    /// - Throws: `APIError` for ids that are not what the message says, and as ``encode(_:_:param:for:)`` does.
+    /// - Throws: `APIError` for ids that do not decode to the message, and like ``encode(_:_:param:for:)``.
     func encode(
         _ request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel
     ) throws(APIError) -> [Int32] {
@@ -34,7 +34,7 @@ extension TextPipeline {
         return request.options.truncation?.cut(ids) ?? ids
     }
 
-    /// The ids of a rendered chat, however long it is.
+    /// The ids of a rendered chat of any length.
     func ids(of request: ChatCompletionRequest, _ runs: [TextRun], for model: ServedModel) throws(APIError) -> [Int32] {
         guard request.messages.allSatisfy(\.tokenIDs.isEmpty) else { return try encode(request, runs, for: model) }
         return tokenizer.encode(runs, addSpecialTokens: request.options.addsSpecialTokens)
@@ -50,7 +50,7 @@ extension TextPipeline {
     ) throws(APIError) -> [Span] {
         let numbers = request.messages.indices.filter { !request.messages[$0].tokenIDs.isEmpty }
         guard let template, !numbers.isEmpty, !request.options.addsSpecialTokens else { return [] }
-        // What came of these messages stands where their text is not trusted.
+        // The text of these messages is marked as untrusted.
         let marked: [TextRun]
         do throws(TemplateError) {
             marked = try template.render(
@@ -72,7 +72,7 @@ extension TextPipeline {
             let (ids, generated) = try generatedText(of: request.messages[number], at: "messages[\(number)].token_ids")
             let position = spans.last?.bytes.upperBound ?? 0
             for place in places where place.lowerBound >= position {
-                // As it was generated it begins before what is left of it in the message, reasoning's tag for one.
+                // The generated text begins before the part of it in the message, for instance with a reasoning tag.
                 let first = max(position, place.upperBound - generated.count)
                 let start = (first..<max(first, place.lowerBound + 1)).first { start in
                     start + generated.count <= text.count && !Cancellation.isRequested
@@ -97,12 +97,12 @@ extension TextPipeline {
         var parser = ChatOutputParser(syntax: outputSyntax, prompt: "", tools: [[:]])
         var output = ParsedOutput()
         output.add(parser.append(text) + parser.finish())
-        // A prompt that has opened the reasoning leaves its end only.
+        // If the prompt has opened the reasoning, the reply has only its end.
         var inside = ChatOutputParser(syntax: outputSyntax, prompt: "<think>", tools: [[:]])
         var outputInside = ParsedOutput()
         outputInside.add(inside.append(text) + inside.finish())
         guard [output.content, outputInside.content, text].contains(message.content) else {
-            throw .invalid(param: path, message: "'\(path)' is another text than the message's content.")
+            throw .invalid(param: path, message: "'\(path)' does not decode to the message's content.")
         }
         return (ids, Array(text.utf8))
     }

@@ -3,12 +3,12 @@ import ChatTemplates
 import Foundation
 import JSON
 
-// What requests and replies make of a model's text side.
+// Prompts of requests, with a model's tokenizer and chat template.
 
 extension TextPipeline {
-    /// The text that a chat becomes, in runs that tell where special tokens are meant.
+    /// The rendered text of a chat, in runs that mark where special tokens are allowed.
     ///
-    /// - Throws: `APIError.template` when the template refuses the messages or fails.
+    /// - Throws: `APIError.template` if the template refuses the messages or fails.
     func render(_ request: ChatCompletionRequest) throws(APIError) -> [TextRun] {
         guard let template else {
             throw .textUnavailable(param: "messages", message: "This model has no chat template.")
@@ -24,7 +24,7 @@ extension TextPipeline {
         return try cut(runs, behind: request.messages.last?.json["content"]?.string ?? "")
     }
 
-    /// The runs up to the end of the last message, whose text templates may trim.
+    /// The runs up to the end of the last message, whose text may be trimmed by the template.
     private func cut(_ runs: [TextRun], behind content: String) throws(APIError) -> [TextRun] {
         let prompt = Array(runs.map(\.text).joined().utf8)
         let space = CharacterSet.whitespacesAndNewlines
@@ -33,7 +33,7 @@ extension TextPipeline {
             if Cancellation.isRequested { throw .aborted }
             throw .template("The chat template does not show the last message, so it cannot be continued.")
         }
-        // Space at the content's end counts where the template keeps it.
+        // White space at the content's end is kept if the template keeps it.
         let leading = content.unicodeScalars.prefix { space.contains($0) }.reduce(0) { $0 + UTF8.width($1) }
         let tail = content.utf8.dropFirst(leading + trimmed.count)
         let end = start + trimmed.count
@@ -50,19 +50,19 @@ extension TextPipeline {
 
     /// The ids of a prompt.
     ///
-    /// A text that is far longer than the context and is not to be cut is not tokenized to its end: first a beginning is,
-    /// whose tokens tell whether the whole can fit. Otherwise one request could keep a thread busy for seconds to be
-    /// refused.
+    /// A text that is much longer than the context and is not to be truncated is not tokenized completely: first its beginning
+    /// is tokenized, and the number of tokens shows whether the whole text can fit. Otherwise a request that will be refused
+    /// could keep a thread busy for seconds.
     ///
     /// - Throws: `APIError.promptTooLong`, or `APIError.invalid` for a token that the model does not have.
     func encode(
         _ runs: [TextRun], _ options: GenerationOptions, param: String, for model: ServedModel
     ) throws(APIError) -> [Int32] {
-        // Ordinary text has 2 to 5 bytes a token.
+        // Ordinary text has 2 to 5 bytes per token.
         let sample = 8 * model.maxModelLength
         if options.truncation == nil, let beginning = runs.prefix(bytes: sample) {
             let count = tokenizer.encode(beginning, addSpecialTokens: false).count
-            // The cut itself changes a few tokens at the beginning's end.
+            // The cut changes a few tokens at its position.
             let certain = count - 64
             if certain > model.maxModelLength {
                 throw .promptTooLong(param: param, atLeast: certain, limit: model.maxModelLength)
@@ -79,7 +79,7 @@ extension TextPipeline {
         return ids
     }
 
-    /// The body of `GET /tokenizer_info`, which programs read instead of a local `tokenizer_config.json`.
+    /// The body of `GET /tokenizer_info`, which programs use in place of a local `tokenizer_config.json`.
     func tokenizerInfo(of model: ServedModel) -> JSONValue {
         var info: JSONObject = [
             "tokenizer_class": .string(tokenizerClass), "model_max_length": .integer(model.maxModelLength),

@@ -5,30 +5,32 @@ import Grammars
 import JSON
 import Tokenizers
 
-/// The text side of a model folder: its tokenizer and its chat template. A folder without a tokenizer has none and is
-/// served for token ids only.
+/// The tokenizer and the chat template of a model folder. A folder without a tokenizer has none and can be used only with token
+/// ids.
 struct TextPipeline: Sendable {
     let tokenizer: Tokenizer
-    /// `nil` where the folder has no chat template: then there is no chat endpoint.
+    /// `nil` if the folder has no chat template: then the chat endpoints are not available.
     let template: ChatTemplate?
-    /// As it was compiled; `nil` like ``template``.
+    /// The source of ``template``; `nil` without one.
     let templateSource: String?
-    /// `bos_token` and its like, as templates know them.
+    /// `bos_token` and so on, the variables of templates.
     let specialTokens: JSONObject
-    /// The name that Python programs give the tokenizer's class.
+    /// The class of the tokenizer in Python programs.
     let tokenizerClass: String
     let grammars: GrammarCompiler
-    /// How the model's replies are written, as far as the chat template shows it.
+    /// The syntax of the model's replies, derived from the chat template.
     var outputSyntax: ChatOutputSyntax
-    /// Whether special tokens that users and tools write are meant as such.
+    /// Whether the template shows system messages behind the beginning of a conversation.
+    let readsLateSystemMessages: Bool
+    /// Whether special tokens in the text of users and tools are parsed.
     var trustsUserContent = false
-    /// What is odd about the folder, but does not keep it from being served.
+    /// Warnings about the folder that do not prevent it from being served.
     let warnings: [String]
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
     ///
-    /// - Returns: `nil` when the folder has no tokenizer.json.
-    /// - Throws: `TextPipelineError` when a file is there but cannot be used.
+    /// - Returns: `nil` if the folder has no tokenizer.json.
+    /// - Throws: `TextPipelineError` if a file exists but cannot be used.
     init?(directory: URL) throws(TextPipelineError) {
         let tokenizerURL = directory.appending(path: "tokenizer.json")
         guard RegularFile.exists(tokenizerURL.path) else { return nil }
@@ -39,6 +41,8 @@ struct TextPipeline: Sendable {
         templateSource = try Self.templateSource(directory, configuration)
         outputSyntax = templateSource.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
+        readsLateSystemMessages =
+            template.map { [specialTokens] in Self.readsLateSystemMessages($0, specialTokens: specialTokens) } ?? true
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])
         } catch {
@@ -75,7 +79,7 @@ struct TextPipeline: Sendable {
             return text
         }
         if let templates = configuration["chat_template"]?.array {
-            // Several named templates; the one called "default" is meant for chat without further choice.
+            // Several named templates; the one named "default" is used for chat.
             return templates.first { $0["name"] == "default" }?["template"]?.string
         }
         return configuration["chat_template"]?.string
@@ -99,7 +103,7 @@ struct TextPipeline: Sendable {
     }
 
     private static func object(_ url: URL) throws(TextPipelineError) -> JSONObject {
-        // Some list all added tokens again.
+        // Some files list all added tokens again.
         guard let bytes = try read(url.path, atMost: 16 << 20) else { return [:] }
         let value: JSONValue
         do throws(JSONError) {
@@ -112,7 +116,7 @@ struct TextPipeline: Sendable {
     }
 }
 
-/// A text file of the model folder that cannot be used.
+/// A text file of the model folder cannot be used.
 struct TextPipelineError: Error, CustomStringConvertible {
     let file: String
     let reason: String

@@ -1,21 +1,21 @@
-/// A token that is found in the text itself, before the model sees it.
+/// A token that is found in the text itself, before the text is split into pieces.
 struct AddedToken: Sendable {
     let id: Int32
     let content: String
-    /// Left out when decoding without special tokens, and ordinary text when encoding untrusted text.
+    /// Omitted when decoding without special tokens, and encoded as ordinary text in untrusted text.
     let isSpecial: Bool
-    /// Ordinary text when encoding untrusted text: a special token, or one that the chat template writes.
+    /// Encoded as ordinary text in untrusted text: a special token, or a token that the chat template writes.
     var isGuarded: Bool
-    /// Found in the normalised text instead of the raw one.
+    /// Found in the normalized text instead of the original one.
     let isNormalized: Bool
-    /// Only found where no word character stands beside it.
+    /// Found only if there is no word character next to it.
     let isSingleWord: Bool
-    /// Swallows the white space to the left.
+    /// Includes the white space to the left.
     let stripsLeft: Bool
-    /// Swallows the white space to the right.
+    /// Includes the white space to the right.
     let stripsRight: Bool
 
-    /// - Parameter id: the id that the reference gives, which ignores the one in the file.
+    /// - Parameter id: the id that the reference assigns, which ignores the id in the file.
     private init(parsing member: TokenizerMember, id: Int32) throws(TokenizerError) {
         self.id = id
         content = try member["content"].string
@@ -27,10 +27,10 @@ struct AddedToken: Sendable {
         stripsRight = try member["rstrip"].bool(default: false)
     }
 
-    /// Reads `added_tokens`, and adds to `vocabulary` those that the model lacks.
+    /// Parses `added_tokens`, and adds to `vocabulary` those that the model does not have.
     ///
-    /// A token of the model keeps its id, another takes the next free one; a file that says otherwise is refused, since
-    /// it would mean one thing here and another to the reference.
+    /// A token of the model keeps its id, other tokens get the next free ids. A file with different ids is refused, because the
+    /// reference would interpret it differently.
     static func parse(
         _ member: TokenizerMember, into vocabulary: inout Vocabulary
     ) throws(TokenizerError) -> [AddedToken] {
@@ -48,7 +48,7 @@ struct AddedToken: Sendable {
             let known = vocabulary.table.id(of: content)
             let id = known ?? next
             guard try Vocabulary.checkedID(element["id"]) == id else {
-                throw .inconsistent("the added token \(content) says another id than \(id), which it has by its place")
+                throw .inconsistent("the added token \(content) has an id other than \(id), the id of its position")
             }
             if known == nil { try vocabulary.insert(Array(content.utf8), id: id) }
             next = max(next, id + 1)
@@ -59,8 +59,8 @@ struct AddedToken: Sendable {
 }
 
 extension [AddedToken] {
-    /// The tokens, with those guarded that occur in any of `literals`: what a chat template writes itself steers the model,
-    /// also where the file does not call it special. White space steers nothing.
+    /// The tokens, with those guarded that occur in any of `literals`: tokens that a chat template writes control the model,
+    /// even if the file does not mark them as special. White space is not guarded.
     func guarding(_ literals: [String]) -> [AddedToken] {
         let found = AddedTokenMatcher(self) { [UInt8]($0.content.utf8) }.tokens(in: literals)
         return map { token in

@@ -1,5 +1,5 @@
-/// The printable characters by which byte-level vocabularies write bytes: the printable ones of Latin-1 stand for
-/// themselves, all others, in order, are U+0100 and up.
+/// The printable characters that represent bytes in byte-level vocabularies: printable Latin-1 characters represent themselves,
+/// all others are U+0100 and up, in order.
 enum ByteAlphabet {
     static let characters: [Unicode.Scalar] = {
         var free: UInt16 = 0x100
@@ -20,8 +20,8 @@ enum ByteAlphabet {
         return bytes
     }()
 
-    /// Puts the bytes that `token`, well-formed UTF-8, stands for into `result`; false if one of its characters is not of
-    /// the alphabet.
+    /// Appends the bytes that `token`, well-formed UTF-8, represents to `result`; returns false if a character is not in the
+    /// alphabet.
     static func decode(_ token: ArraySlice<UInt8>, into result: inout [UInt8]) -> Bool {
         result.removeAll(keepingCapacity: true)
         var lead = 0

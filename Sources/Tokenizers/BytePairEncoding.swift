@@ -4,10 +4,10 @@ import Basics
 struct BytePairEncoding: Sendable {
     private let merges: MergeTable
     private let symbols: InitialSymbols
-    /// With `ignore_merges`, all tokens by the bytes they stand for: a piece that is a token is not taken apart.
+    /// With `ignore_merges`, all tokens by their bytes: a piece that is a token is not split.
     private var wholePieces: TokenTable?
-    /// Whether each word of a piece has the same tokens by itself as in the piece. Then a whole text that is one piece
-    /// costs no more than its words, and those that came before are known.
+    /// Whether each word of a piece has the same tokens when it is encoded alone. Then a text that is a single piece costs no
+    /// more than its words, which can be cached.
     private let cutsWords: Bool
 
     /// - Parameters:
@@ -21,7 +21,7 @@ struct BytePairEncoding: Sendable {
         self.merges = merges
         symbols = try InitialSymbols(parsing: member, vocabulary: vocabulary, isByteLevel: isByteLevel)
         let ignoresMerges = try member["ignore_merges"].bool(default: false)
-        // With a token of its own the mark also ends a run of unknown characters.
+        // If the mark has its own token, it also ends a run of unknown characters.
         let hasMark = vocabulary.table.id(of: WordMark.content) != nil
         cutsWords = !isByteLevel && !ignoresMerges && !merges.joinsWords && hasMark
         if ignoresMerges {
@@ -29,8 +29,8 @@ struct BytePairEncoding: Sendable {
         }
     }
 
-    /// The longest piece, in bytes, that is merged as one: merging takes some 40 bytes of memory for each. What is longer is
-    /// cut between characters into parts of this size, in which a token across a cut becomes several.
+    /// The maximum length in bytes of a piece that is merged as a whole: merging takes about 40 bytes of memory per byte. A
+    /// longer piece is split between characters into parts of this size, so that a token across a split becomes several.
     static let longestPiece = 1 << 20
 
     /// Appends the token ids of the reader's piece to `ids`.
@@ -73,7 +73,7 @@ struct BytePairEncoding: Sendable {
 
 extension BytePairEncoding {
     private static func refuseUnsupported(_ member: TokenizerMember) throws(TokenizerError) {
-        // Old files do not name the type.
+        // Old files have no type.
         if !member["type"].isNull, try member.type != "BPE" { throw member.unsupported(try member.type) }
         if let dropout = member["dropout"].value.double, dropout != 0 {
             throw member["dropout"].unsupported("\(dropout)")

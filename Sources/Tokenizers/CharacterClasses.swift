@@ -1,4 +1,4 @@
-/// A set of the character categories that split patterns tell apart.
+/// A set of the character categories that split patterns distinguish.
 struct CharacterClass: OptionSet, Hashable, Sendable {
     let rawValue: UInt16
 
@@ -54,8 +54,8 @@ struct CharacterClass: OptionSet, Hashable, Sendable {
 
 /// The category of every code point: a two-stage table of Unicode 16.0.
 ///
-/// Tokenizers were trained with a fixed version of Unicode; the standard library's properties move with the toolchain,
-/// and a letter that was no letter then cuts the text elsewhere. Hence a table of our own.
+/// Tokenizers were trained with a fixed version of Unicode. The standard library's properties change with the toolchain, which
+/// would change how a text is split. Therefore this is a separate table.
 struct CharacterClasses: Sendable {
     static let unicode16 = CharacterClasses(runs: unicode16Runs)
 

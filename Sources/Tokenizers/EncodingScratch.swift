@@ -1,17 +1,17 @@
 import Synchronization
 
-/// What encoding works with and keeps from text to text: memory and the cache of pieces.
+/// Memory for encoding that is reused from text to text, including the cache of pieces.
 struct EncodingScratch {
     var pieces = PieceList()
     var merger = PieceMerger()
     var cache = PieceCache()
 }
 
-/// Scratches that wait for the next text. A text has one for itself, so that threads share no lock while they encode.
+/// Scratch objects for the next texts. Each text uses its own, so that threads share no lock while they encode.
 final class EncodingScratchPool: Sendable {
     private let idle = Mutex<[EncodingScratch]>([])
 
-    /// Scratches beyond these are thrown away.
+    /// The maximum number of unused scratch objects to keep.
     private static let limit = 8
 
     func withScratch<T>(_ body: (inout EncodingScratch) -> T) -> T {

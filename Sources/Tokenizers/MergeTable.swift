@@ -1,6 +1,6 @@
 /// The merge rules by pair of token ids: a hash table with open addressing.
 struct MergeTable: Sendable {
-    /// A rule's rank in the upper half and the merged token's id in the lower: the least value is the next to apply.
+    /// A rule's rank in the upper half and the merged token's id in the lower half: the smallest value is applied next.
     typealias Rule = UInt64
     static let none = Rule.max
 
@@ -9,15 +9,15 @@ struct MergeTable: Sendable {
         var rule = MergeTable.none
     }
 
-    /// At most half of them are taken.
+    /// At most half of the slots are used.
     private var slots: [Slot]
     private var shift: Int
     private var used = 0
-    /// Whether a rule puts a word mark (U+2581) behind another character. When none does, no token reaches over the
-    /// beginning of a word.
+    /// Whether a rule joins a word mark (U+2581) with a preceding character. Otherwise no token extends across the beginning of
+    /// a word.
     var joinsWords = false
 
-    /// An empty table with room for `capacity` rules; it grows when there are more.
+    /// An empty table with room for `capacity` rules; it grows if there are more.
     init(capacity: Int) {
         let bits = max(4, Int.bitWidth - (2 * capacity).leadingZeroBitCount)
         slots = Array(repeating: Slot(), count: 1 << bits)

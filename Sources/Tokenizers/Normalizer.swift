@@ -1,6 +1,6 @@
 import Basics
 
-/// Rewrites a segment of text before it is cut into pieces.
+/// Rewrites a segment of text before it is split into pieces.
 struct Normalizer: Sendable {
     private enum Step: Sendable {
         case form(UnicodeForm)
@@ -17,16 +17,16 @@ struct Normalizer: Sendable {
         if !member.isNull { try add(member) }
     }
 
-    /// Whether every text is its own normal form.
+    /// Whether normalization never changes a text.
     var isIdentity: Bool { steps.isEmpty }
 
     func normalize(_ text: [UInt8]) -> [UInt8] {
         steps.reduce(text) { apply($1, to: $0) }
     }
 
-    /// The normal form of a text, and the trust of its bytes.
+    /// The normalized text, and the trust of its bytes.
     ///
-    /// A step that would make something else of the runs than of the whole text leaves nothing trusted.
+    /// If a step gives another result for the separate runs than for the whole text, nothing is trusted.
     func normalize(_ text: [UInt8], _ trust: TrustMap) -> ([UInt8], TrustMap) {
         var text = text
         var trust = trust
@@ -36,7 +36,7 @@ struct Normalizer: Sendable {
             var partsTrust = TrustMap()
             for (range, isTrusted) in trust.slices(of: text.indices) {
                 if Cancellation.isRequested { break }
-                // There is but one beginning of the text.
+                // The text has only one beginning.
                 if case .prepend = step, range.lowerBound > 0 {
                     parts += text[range]
                 } else {
@@ -60,7 +60,7 @@ struct Normalizer: Sendable {
         }
     }
 
-    /// Each character by itself: a sigma at the end of a word becomes no final sigma.
+    /// Maps each character by itself: a sigma at the end of a word does not become a final sigma.
     private static func lowercase(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -109,7 +109,7 @@ extension Normalizer {
             return
         case let other: throw member.unsupported(other)
         }
-        // A prefix comes once for each segment.
+        // A prefix is added once per segment.
         try growth.add(1)
     }
 }

@@ -1,7 +1,7 @@
-/// The token ids of short pieces that came before.
+/// A cache of the token ids of short pieces.
 ///
-/// A table of fixed size in which a new piece takes the place of the one that was there, so that its memory is bounded
-/// whatever the texts are. It holds no more than what the model would answer anyway.
+/// A table of fixed size in which a new piece replaces the previous one in its slot, so that its memory is bounded. It does not
+/// change results.
 struct PieceCache {
     /// A piece of at most ``longest`` bytes, with its length in the uppermost byte.
     struct Key: Equatable {
@@ -46,7 +46,7 @@ struct PieceCache {
 
     private struct Entry {
         var key = Key()
-        /// Ended by -1; a piece of more ids is not kept.
+        /// Terminated by -1; a piece with more ids is not cached.
         var ids = SIMD4<Int32>(repeating: -1)
     }
 
@@ -54,7 +54,7 @@ struct PieceCache {
     private static let bits = 15
     private var entries = [Entry](repeating: Entry(), count: 1 << bits)
 
-    /// Appends the ids of the piece; false if it is not there.
+    /// Appends the ids of the piece; returns false if it is not cached.
     func append(_ key: Key, to ids: inout [Int32]) -> Bool {
         let entry = entries[PieceCache.place(of: key)]
         guard entry.key == key else { return false }

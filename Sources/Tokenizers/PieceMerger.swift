@@ -1,21 +1,21 @@
 import Basics
 
-/// Merges the symbols of one piece: always the pair of the lowest rank, the leftmost among equals.
+/// Merges the symbols of one piece: always the pair with the lowest rank, the leftmost among equals.
 ///
-/// Keeps its memory from piece to piece.
+/// Reuses its memory from piece to piece.
 struct PieceMerger {
     /// Token ids to merge; after ``merge(by:)`` the result.
     var symbols: [Int32] = []
-    /// For each symbol the rule that would merge it with the next one.
+    /// For each symbol the rule that merges it with the next one.
     private var rules: [MergeTable.Rule] = []
     private var heap = MinimumHeap()
-    /// The neighbours of each symbol of a long piece.
+    /// The neighbors of each symbol of a long piece.
     private var next: [Int32] = []
     private var previous: [Int32] = []
 
-    /// Up to this many symbols searching all rules for every merge costs less than keeping a heap.
+    /// Up to this number of symbols, scanning all rules for every merge is faster than a heap.
     static let longestScanned = 32
-    /// A piece with more symbols gives its memory back.
+    /// The memory of a piece with more symbols is freed.
     private static let longestKept = 1 << 16
 
     mutating func merge(by merges: MergeTable) {
@@ -29,7 +29,7 @@ struct PieceMerger {
         if symbols.count <= PieceMerger.longestScanned { mergeByScan(merges) } else { mergeByHeap(merges) }
     }
 
-    /// Forgets what a very long piece needed.
+    /// Frees the memory of a very long piece.
     mutating func trim() {
         if symbols.capacity > PieceMerger.longestKept { self = PieceMerger() }
     }
@@ -47,7 +47,8 @@ struct PieceMerger {
         }
     }
 
-    /// O(n log n): candidates wait in a heap by rank and position; those whose pair has changed are dropped when met.
+    /// O(n log n): candidates are in a heap by rank and position; those whose pair has changed are discarded when they are
+    /// reached.
     private mutating func mergeByHeap(_ merges: MergeTable) {
         let end = symbols.count
         next.removeAll(keepingCapacity: true)
@@ -68,7 +69,7 @@ struct PieceMerger {
             steps &+= 1
             if steps % 4096 == 0, Cancellation.isRequested { break }
             let left = Int(candidate & 0xFFFF_FFFF)
-            // A rank belongs to one pair, so the candidate still holds if the rank does.
+            // A rank belongs to one pair, so the candidate is valid if the rank is unchanged.
             guard rules[left] != MergeTable.none, rules[left] >> 32 == candidate >> 32 else { continue }
             let right = Int(next[left])
             symbols[left] = merged(rules[left])
@@ -113,12 +114,12 @@ private struct MinimumHeap {
         elements.removeAll(keepingCapacity: true)
     }
 
-    /// Adds an element that finds its place in ``order()``.
+    /// Appends an element; ``order()`` establishes the heap order.
     mutating func append(_ element: UInt64) {
         elements.append(element)
     }
 
-    /// Makes a heap of what was appended, in linear time.
+    /// Builds the heap from the appended elements in linear time.
     mutating func order() {
         for index in elements.indices.prefix(elements.count / 4 + 1).reversed() {
             if index % 4096 == 4095, Cancellation.isRequested { return }

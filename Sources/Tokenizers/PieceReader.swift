@@ -2,10 +2,10 @@ import Basics
 
 /// Reads the characters of one piece of well-formed UTF-8 by class.
 ///
-/// Nothing beyond the piece is visible: look-ahead ends where the piece ends, as for the reference.
+/// Only the piece is visible: look-ahead ends at its end, as in the reference.
 ///
-/// The one place of the tokenizer that reads text through a pointer: scanners look at every character, and would spend
-/// most of their time on bounds and reference counts.
+/// The only place of the tokenizer that reads text through a pointer: scanners read every character, and would otherwise spend
+/// most of their time on bounds checks and reference counting.
 struct PieceReader {
     /// A whole text, which outlives the reader.
     let bytes: UnsafeBufferPointer<UInt8>
@@ -44,7 +44,7 @@ struct PieceReader {
         position < piece.upperBound ? bytes[position] : nil
     }
 
-    /// Where the run of `members` that begins at `position` ends; `position` when there is none. Where ``Cancellation`` is
+    /// The end of the run of `members` that begins at `position`; `position` if there is none. If ``Cancellation`` is
     /// requested, a long run ends early.
     func endOfRun(of members: CharacterClass, from position: Int, atMost limit: Int = .max) -> Int {
         var end = position
@@ -63,11 +63,10 @@ struct PieceReader {
         return end
     }
 
-    /// Characters of a run between two questions whether to stop; they have at most four bytes each.
+    /// Characters of a run between two checks for cancellation; they have at most four bytes each.
     private static let runStretch = Cancellation.checkpointBytes / 4
 
-    /// Where the run of bytes that begins at `position` and that `belongs` accepts ends; early where ``Cancellation`` is
-    /// requested.
+    /// The end of the run of bytes from `position` on that `belongs` accepts; earlier if ``Cancellation`` is requested.
     @inline(__always)
     func endOfBytes(from position: Int, where belongs: (UInt8) -> Bool) -> Int {
         var end = position
@@ -82,12 +81,12 @@ struct PieceReader {
         return end
     }
 
-    /// Where the character before `position` begins.
+    /// The start of the character before `position`.
     func start(before position: Int) -> Int {
         startOfCharacter(at: position - 1)
     }
 
-    /// Where the character that `position` is inside of begins; the end of the piece is its own.
+    /// The start of the character that contains `position`; at the end of the piece, `position` itself.
     func startOfCharacter(at position: Int) -> Int {
         var start = position
         while start < piece.upperBound, bytes[start] & 0xC0 == 0x80 { start -= 1 }
@@ -98,7 +97,7 @@ struct PieceReader {
         position < piece.upperBound && (bytes[position] == 0x0A || bytes[position] == 0x0D)
     }
 
-    /// Where the run of CR and LF that begins at `position` ends.
+    /// The end of the run of CR and LF that begins at `position`.
     func endOfNewlines(from position: Int) -> Int {
         endOfBytes(from: position) { $0 == 0x0A || $0 == 0x0D }
     }

@@ -1,4 +1,4 @@
-/// The special tokens that frame an encoded text.
+/// The special tokens around an encoded text.
 struct PostProcessor: Sendable {
     private(set) var prefix: [Int32] = []
     private(set) var suffix: [Int32] = []

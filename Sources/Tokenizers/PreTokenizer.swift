@@ -1,12 +1,11 @@
 import Basics
 
-/// Cuts a segment into the pieces that the model works on, one stage after the other; each stage works inside the
-/// pieces of the former.
+/// Splits a segment into the pieces that the model encodes, in stages; each stage splits the pieces of the previous one.
 struct PreTokenizer: Sendable {
     private enum Stage: Sendable {
-        /// One space in front of every piece that does not begin with one.
+        /// Adds a space before every piece that does not begin with one.
         case prefixSpace
-        /// Spaces become `replacement`, and another one is put in front.
+        /// Spaces become `replacement`, and another one is added in front.
         case metaspace(replacement: [UInt8], prepends: MetaspacePrefix)
         /// Bytes become characters of the byte alphabet.
         case byteAlphabet
@@ -22,8 +21,8 @@ struct PreTokenizer: Sendable {
 
     private var stages: [Stage] = []
     private var growth = TokenizerGrowth("pre_tokenizer")
-    /// Whether the last stage maps bytes to characters of the byte alphabet, which the model then does by itself, so that
-    /// pieces stay plain UTF-8.
+    /// Whether the last stage maps bytes to characters of the byte alphabet. The model then does this by itself, so that pieces
+    /// stay plain UTF-8.
     private(set) var isByteLevel = false
 
     /// Without a pre-tokenizer each segment is one piece.
@@ -34,7 +33,7 @@ struct PreTokenizer: Sendable {
     /// Appends the pieces of the reader's piece to `pieces.list`, none of them empty.
     ///
     /// - Parameter isStart: whether the segment begins the whole input.
-    /// - Returns: the text that the pieces are parts of, when it is not the reader's own.
+    /// - Returns: the text that the pieces are parts of, if it is not the reader's own.
     func cut(_ text: PieceReader, isStart: Bool, into pieces: inout PieceList) -> [UInt8]? {
         pieces.list.removeAll(keepingCapacity: true)
         guard !text.piece.isEmpty else { return nil }
@@ -89,7 +88,7 @@ struct PieceList {
     var list: [Range<Int>] = []
     private var spare: [Range<Int>] = []
 
-    /// Forgets what a very long text needed.
+    /// Frees the memory of a very long text.
     mutating func trim() {
         if max(list.capacity, spare.capacity) > 1 << 16 { self = PieceList() }
     }
@@ -109,7 +108,7 @@ struct PieceList {
         swap(&list, &spare)
     }
 
-    /// Gives `body` all bytes, or the first ones where ``Cancellation`` is requested.
+    /// Passes all bytes to `body`, or only the first ones if ``Cancellation`` is requested.
     @inline(__always)
     fileprivate static func forEachByte(of bytes: Slice<UnsafeBufferPointer<UInt8>>, _ body: (UInt8) -> Void) {
         for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: SplitPattern.checkpointBytes) {
@@ -118,7 +117,7 @@ struct PieceList {
         }
     }
 
-    /// - Parameter body: appends the new text of a piece; knows whether it is the first one.
+    /// - Parameter body: appends the new text of a piece; its second argument is true for the first piece.
     fileprivate mutating func rewrite(_ body: (Range<Int>, Bool, inout [UInt8]) -> Void) -> [UInt8] {
         var output: [UInt8] = []
         var checkpoint = SplitPattern.checkpointBytes
@@ -141,7 +140,7 @@ struct PieceList {
 extension PreTokenizer {
     private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
         if isByteLevel {
-            // The stages to come see the characters of the alphabet.
+            // The following stages work on the characters of the alphabet.
             stages.append(.byteAlphabet)
             try growth.add(2)
             isByteLevel = false
@@ -181,7 +180,7 @@ extension PreTokenizer {
         case "never": prepends = .never
         case let other: throw member["prepend_scheme"].unsupported(other)
         }
-        // Old files say so in place of a scheme.
+        // Old files use this in place of a scheme.
         let addsPrefix = try member["add_prefix_space"].bool(default: true)
         let isOldNever = member["prepend_scheme"].isNull && !addsPrefix
         stages.append(.metaspace(replacement: replacement, prepends: isOldNever ? .never : prepends))

@@ -1,12 +1,13 @@
-/// Rewrites regular expressions of Oniguruma's Ruby syntax for ICU.
+/// Converts regular expressions from Oniguruma's Ruby syntax to ICU's.
 ///
-/// Only what is known to mean the same in both goes through; anything else is refused by the name of the construct.
+/// Only constructs that are known to have the same meaning in both are accepted; others are refused with an error that names
+/// them.
 struct RegexDialect {
     struct Unsupported: Error, Hashable {
         let construct: String
     }
 
-    /// The pattern for ICU that matches as `regex` does in Oniguruma.
+    /// A pattern for ICU that matches the same as `regex` in Oniguruma.
     static func icuPattern(of regex: String) throws(Unsupported) -> String {
         var dialect = RegexDialect(source: Array(regex.unicodeScalars))
         while let scalar = dialect.next() { try dialect.rewrite(scalar) }
@@ -45,7 +46,7 @@ struct RegexDialect {
     }
 
     private mutating func rewriteClassMember(_ scalar: Unicode.Scalar) throws(Unsupported) {
-        // Set operations, which bind differently.
+        // Set operations, which have a different precedence.
         if scalar == "&" || scalar == "-", peek() == scalar { throw Unsupported(construct: "\(scalar)\(scalar)") }
         if scalar == "{" || scalar == "}" || scalar == "&" { output += "\\" }
         output.unicodeScalars.append(scalar)
@@ -62,7 +63,7 @@ struct RegexDialect {
             output += opening
             return
         }
-        // Elsewhere it would reach over the alternatives that follow.
+        // Elsewhere it would extend over the following alternatives.
         guard start == 0, matches("(?i)", at: 0) else {
             throw Unsupported(construct: text(start..<min(start + 3, source.count)))
         }
@@ -70,7 +71,7 @@ struct RegexDialect {
         output += "(?i)"
     }
 
-    /// `{n}`, `{n,}` and `{n,m}`. Only those are repetitions in ICU, and a sign behind one means something else in Ruby.
+    /// `{n}`, `{n,}` and `{n,m}`. Only these are repetitions in ICU, and a sign after one has a different meaning in Ruby.
     private mutating func rewriteInterval() throws(Unsupported) {
         let start = position - 1
         var commas = 0
@@ -90,7 +91,7 @@ extension RegexDialect {
     private static let word = #"[[\w\u00B2\u00B3\u00B9\u00BC-\u00BE]--[\u200C\u200D]]"#
     private static let notWord = "[^\(word)]"
 
-    /// Categories and scripts of which both engines have the same idea.
+    /// Categories and scripts that are the same in both engines.
     private static let properties: Set<String> = [
         "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe",
         "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc", "Han", "Hiragana", "Katakana",

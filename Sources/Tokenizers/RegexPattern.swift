@@ -1,21 +1,21 @@
 import Basics
 import Foundation
 
-/// A regular expression that has no scanner of its own, run by ICU.
+/// A regular expression without a hand-written scanner, run by ICU.
 ///
-/// The reference's engine is Oniguruma: ``RegexDialect`` rewrites what the two spell differently and refuses what only
-/// one of them has. Never Swift's own `Regex`, whose Unicode version and grapheme semantics cut texts elsewhere.
+/// The reference's engine is Oniguruma: ``RegexDialect`` converts the syntax and refuses constructs that only one of them has.
+/// Swift's own `Regex` is not used, because its Unicode version and grapheme semantics split texts differently.
 struct RegexPattern: Sendable {
     private let expression: NSRegularExpression
 
-    /// The longest part of a piece, in bytes, that the engine sees at once. A backtracking engine can be quadratic in
-    /// its text; this keeps it linear in ours. Longer pieces are matched window by window, so that look-ahead and
-    /// look-behind across windows are lost.
+    /// The maximum length of a piece, in bytes, that the engine processes at once. A backtracking engine can be quadratic in
+    /// its text; this makes the total linear. Longer pieces are matched in windows, without look-ahead and look-behind across
+    /// windows.
     static let windowSize = 4096
 
-    /// The engine reports its progress at each place where a match might begin, and after some ten thousand steps. So
-    /// many reports beyond the places take a fraction of a second: nested repetitions can take exponential time, and a
-    /// text that makes them do so has no further matches in its window.
+    /// The engine reports its progress at each position where a match might begin, and after about ten thousand steps. This
+    /// number of reports beyond the positions takes a fraction of a second. Nested repetitions can take exponential time; a
+    /// text that causes this has no further matches in its window.
     private static let maximumReports = 500
 
     init(_ regex: String) throws(RegexDialect.Unsupported) {
@@ -34,9 +34,9 @@ struct RegexPattern: Sendable {
         while start < text.piece.upperBound, !Cancellation.isRequested {
             let end = text.startOfCharacter(at: min(start + RegexPattern.windowSize, text.piece.upperBound))
             var matches = matches(in: text, start..<end)
-            // The last match might go on beyond the window.
+            // The last match might extend beyond the window.
             if end < text.piece.upperBound, matches.count > 1 { matches.removeLast() }
-            // The reference passes over an empty match right behind another one.
+            // The reference skips an empty match directly after another match.
             for match in matches where !(match.isEmpty && match.lowerBound == last) {
                 body(match)
                 last = match.upperBound
@@ -50,7 +50,7 @@ struct RegexPattern: Sendable {
         let string = String(decoding: text.bytes[range], as: UTF8.self)
         var position = range.lowerBound
         var units = 0
-        /// UTF-16 offsets come in ascending order, so one walk over the bytes finds them all.
+        /// UTF-16 offsets are ascending, so one pass over the bytes finds them all.
         func offset(ofUnit unit: Int) -> Int {
             while units < unit {
                 let length = text.scalar(at: position).length

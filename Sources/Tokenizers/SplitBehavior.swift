@@ -1,23 +1,23 @@
 import Basics
 
-/// What becomes of the matches of a pattern and of the gaps between them; a whole gap is one piece.
+/// How the matches of a pattern and the gaps between them become pieces; a gap is one piece.
 enum SplitBehavior: Sendable {
     /// Every match and every gap is a piece.
     case isolated
     case dropMatches
     case dropGaps
-    /// A match joins the piece before it, unless that is a match too.
+    /// A match is joined with the piece before it, unless that is a match too.
     case matchesJoinPrevious
-    /// A match joins the piece after it, unless that is a match too.
+    /// A match is joined with the piece after it, unless that is a match too.
     case matchesJoinNext
-    /// Neighbouring matches are one piece.
+    /// Adjacent matches are one piece.
     case matchesFuse
-    /// As the three above, with matches and gaps in each other's place.
+    /// Like the three above, with matches and gaps exchanged.
     case gapsJoinPrevious
     case gapsJoinNext
     case gapsFuse
 
-    /// Reads `behavior` and `invert`, which swaps matches and gaps.
+    /// Parses `behavior` and `invert`, which exchanges matches and gaps.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         let inverted = try member["invert"].bool(default: false)
         switch try member["behavior"].string {
@@ -30,7 +30,7 @@ enum SplitBehavior: Sendable {
         }
     }
 
-    /// Appends the pieces, none of them empty, that `pattern` makes of the reader's piece.
+    /// Appends the pieces, none of them empty, of the reader's piece for `pattern`.
     func split(_ text: PieceReader, by pattern: SplitPattern, into pieces: inout [Range<Int>]) {
         switch self {
         case .isolated, .dropMatches, .dropGaps:
@@ -52,9 +52,9 @@ enum SplitBehavior: Sendable {
 
     private typealias Part = (range: Range<Int>, isJoined: Bool)
 
-    /// All matches, also empty ones, and the gaps between them.
+    /// All matches, including empty ones, and the gaps between them.
     ///
-    /// - Parameter joined: whether it is the matches or the gaps that join others.
+    /// - Parameter joined: whether the matches or the gaps are joined with others.
     private func parts(of text: PieceReader, _ pattern: SplitPattern, joined: Bool) -> [Part] {
         var parts: [Part] = []
         var end = text.piece.lowerBound
@@ -67,7 +67,7 @@ enum SplitBehavior: Sendable {
         return parts
     }
 
-    /// Joins neighbours where `joins` says so of the two.
+    /// Joins adjacent parts if `joins` returns true for them.
     private func join(_ parts: [Part], into pieces: inout [Range<Int>], where joins: (Bool, Bool) -> Bool) {
         var open: Range<Int>?
         var former = false

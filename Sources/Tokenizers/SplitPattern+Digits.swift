@@ -1,9 +1,9 @@
 import Basics
 
-/// Patterns that are linear here and would be quadratic in a backtracking engine: each digit run is counted once.
+/// Patterns that would be quadratic in a backtracking engine and are linear here: each run of digits is counted once.
 extension SplitPattern {
-    /// `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits in threes from the right of each run. With `wordEnd`, `\b`
-    /// at the end of the run instead.
+    /// `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits in groups of three from the right of each run. With `wordEnd`,
+    /// `\b` at the end of the run instead.
     static func forEachDigitTriple(in text: PieceReader, wordEnd: Bool, _ body: (Range<Int>) -> Void) {
         forEachDigitRun(in: text) { run, count in
             if wordEnd, CharacterClass.word.intersects(text.character(at: run.upperBound).class) { return }
@@ -20,7 +20,7 @@ extension SplitPattern {
         }
     }
 
-    /// `(?=(?:\p{Nd}{3})+(?!\p{Nd}))`: the empty place in front of every full three.
+    /// `(?=(?:\p{Nd}{3})+(?!\p{Nd}))`: the empty position before each group of three.
     static func forEachDigitTripleBoundary(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         forEachDigitRun(in: text) { run, count in
             var start = text.endOfRun(of: .decimalDigit, from: run.lowerBound, atMost: count % 3)

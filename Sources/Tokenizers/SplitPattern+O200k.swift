@@ -1,6 +1,6 @@
 import Basics
 
-/// The pattern of o200k and Tekken, in which words change where capitals begin: "HTTPServer's" is HTTPServer's, but
+/// The pattern of o200k and Tekken, in which a new word starts where capitals begin: "HTTPServer's" is one word, but
 /// "parseHTTP" is parse and HTTP.
 extension SplitPattern {
     /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`.
@@ -37,7 +37,8 @@ extension SplitPattern {
         return nil
     }
 
-    /// `upper*lower+`: when nothing lower follows, the upper run gives back until it ends with what is also lower.
+    /// `upper*lower+`: if no lower case follows, the run of upper case backtracks until it ends with a character that is also
+    /// lower case.
     private static func endOfLowerWord(in text: PieceReader, from start: Int) -> Int? {
         var end = text.endOfRun(of: upper, from: start)
         let lowerEnd = text.endOfRun(of: lower, from: end)

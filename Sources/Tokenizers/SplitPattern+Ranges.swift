@@ -1,13 +1,13 @@
 import Basics
 
-/// Patterns of the form `[a-bc-d…]+`, by which runs of some scripts are set apart.
+/// Patterns of the form `[a-bc-d…]+`, which separate runs of some scripts.
 extension SplitPattern {
-    /// The ranges of a character class of plain code points and ranges, repeated by `+`; `nil` for anything else.
+    /// The ranges of a character class of plain code points and ranges, repeated by `+`; `nil` for other patterns.
     static func parseRanges(_ regex: String) -> [ClosedRange<UInt32>]? {
         let scalars = regex.unicodeScalars.map(\.value)
         guard scalars.count > 3, scalars.first == 0x5B, scalars.suffix(2) == [0x5D, 0x2B] else { return nil }
         let members = scalars.dropFirst().dropLast(2)
-        // With these the class would mean something else: [ ] \ ^ &.
+        // These characters have a special meaning in a class: [ ] \ ^ &.
         guard members.allSatisfy({ ![0x5B, 0x5D, 0x5C, 0x5E, 0x26].contains($0) }) else { return nil }
         var ranges: [ClosedRange<UInt32>] = []
         var position = members.startIndex

@@ -2,8 +2,8 @@ import Basics
 
 /// The main patterns of byte-level vocabularies.
 ///
-/// Each function answers where the match at `position`, which is inside the piece, ends; `position` itself when the
-/// pattern does not match there. The alternatives are tried in the order of the regular expression.
+/// Each function returns the end of the match at `position`, which is inside the piece, or `position` itself if the pattern
+/// does not match there. The alternatives are tried in the order of the regular expression.
 extension SplitPattern {
     static let wordStart = CharacterClass.any.subtracting([.letter, .number])
     static let neitherSpaceNorWord = CharacterClass.any.subtracting([.space, .letter, .number])
@@ -22,7 +22,7 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: false)
     }
 
-    /// - Parameter letters: what words are made of after the one character that may stand before them.
+    /// - Parameter letters: the characters of words, after the one character that may precede them.
     static func endOfLlama3Match(
         in text: PieceReader, at position: Int, letters: CharacterClass, digits: Int
     ) -> Int {
@@ -68,8 +68,8 @@ extension SplitPattern {
         return end > start ? end : position
     }
 
-    /// `\s*[\r\n]+` where newlines stand apart, then `\s+(?!\S)|\s+`: all white space of a run up to its last newline;
-    /// or else all but the last character, which goes with the word that follows, unless the piece ends or it is alone.
+    /// `\s*[\r\n]+` if newlines are separate, then `\s+(?!\S)|\s+`: all white space of a run up to its last newline; otherwise
+    /// all but the last character, which belongs to the following word, unless the piece ends or the character is alone.
     static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
         var end = position
         var endOfLastNewline = position
@@ -86,7 +86,7 @@ extension SplitPattern {
         return last > position ? last : end
     }
 
-    /// `'s|'t|'re|'ve|'m|'ll|'d`. Without case, the long s (U+017F) is an s.
+    /// `'s|'t|'re|'ve|'m|'ll|'d`. Ignoring case, the long s (U+017F) is an s.
     static func endOfContraction(in text: PieceReader, at position: Int, ignoringCase: Bool) -> Int {
         guard text.byte(at: position) == UInt8(ascii: "'"), let first = text.byte(at: position + 1) else {
             return position

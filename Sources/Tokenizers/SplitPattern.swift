@@ -1,36 +1,36 @@
 import Basics
 
-/// The patterns by which `Split` pre-tokenizers cut text, a hand-written scanner each.
+/// The patterns of `Split` pre-tokenizers, each with a hand-written scanner.
 ///
-/// A scanner is chosen by the exact text of the regular expression; an expression without one is left to a general
-/// engine, which is slower by far.
+/// A scanner is selected by the exact text of the regular expression; other expressions use a general engine, which is much
+/// slower.
 enum SplitPattern: Sendable {
     case literal([UInt8])
     /// Words, numbers, punctuation and white space, each with one space before it (GPT-2).
     case gpt2
-    /// As GPT-2, with newlines apart and numbers in groups of at most `digits` (Llama 3: 3, Qwen 2: 1); words are made of
-    /// `letters`, in Qwen 3.5 of marks too.
+    /// Like GPT-2, but newlines are separate and numbers are in groups of at most `digits` (Llama 3: 3, Qwen 2: 1). Words
+    /// consist of `letters`; in Qwen 3.5 these include marks.
     case llama3(letters: CharacterClass, digits: Int)
-    /// As Llama 3, with words cut where lower case is followed by upper case (o200k, Tekken).
+    /// Like Llama 3, but words are split where upper case follows lower case (o200k, Tekken).
     case o200k
-    /// Words with marks, punctuation and white space; numbers and control characters stay in the gaps (DeepSeek-V3).
+    /// Words with marks, punctuation and white space; numbers and control characters are in the gaps (DeepSeek-V3).
     case deepSeekV3
-    /// Groups of `characters`, each of at most `limit` and as long as can be.
+    /// Groups of `characters`, as long as possible and at most `limit`.
     case groups(of: CharacterClass, atMost: Int)
     /// Runs of `members`, each with one white space before it.
     case spacedRuns(of: CharacterClass)
-    /// CR and LF, each alone.
+    /// CR and LF, each by itself.
     case newline
-    /// Decimal digits in threes from the right: 1234567 is 1, 234, 567. With `wordEnd` only where no word goes on.
+    /// Decimal digits in groups of three from the right: 1234567 is 1, 234, 567. With `wordEnd` only at the end of a word.
     case digitTriples(wordEnd: Bool)
-    /// The empty places in front of every three digits, counted from the right.
+    /// The empty positions before each group of three digits, counted from the right.
     case digitTripleBoundaries
-    /// Runs of the code points inside any of the ranges.
+    /// Runs of the code points in any of the ranges.
     case ranges([ClosedRange<UInt32>])
-    /// What has no scanner.
+    /// Patterns without a scanner.
     case regex(RegexPattern)
 
-    /// Reads `{"String": ...}` or `{"Regex": ...}`.
+    /// Parses `{"String": ...}` or `{"Regex": ...}`.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         if member["String"].value.string != nil {
             self = .literal(try TokenizerLimits.literal(member["String"]))
@@ -46,7 +46,7 @@ enum SplitPattern: Sendable {
         }
     }
 
-    /// The scanner of the regular expression `text`; `nil` when there is none.
+    /// The scanner for the regular expression `text`; `nil` if there is none.
     init?(regex text: String) {
         if let known = SplitPattern.known[Array(text.utf8)] {
             self = known
@@ -104,7 +104,7 @@ enum SplitPattern: Sendable {
         return Dictionary(uniqueKeysWithValues: patterns.map { (Array($0.utf8), $1) })
     }()
 
-    /// Gives `body` all matches inside the piece, in order and without overlap; some patterns match at empty places.
+    /// Passes all matches inside the piece to `body`, in order and without overlap; some patterns have empty matches.
     func forEachMatch(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         typealias Pattern = SplitPattern
         switch self {
@@ -126,7 +126,7 @@ enum SplitPattern: Sendable {
         }
     }
 
-    /// Puts `content` in the place of every match.
+    /// Replaces every match with `content`.
     func replaceMatches(in text: [UInt8], with content: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -142,10 +142,10 @@ enum SplitPattern: Sendable {
         return result
     }
 
-    /// Less than ``Cancellation/checkpointBytes``: a match of few bytes costs more than a long run.
+    /// Less than ``Cancellation/checkpointBytes``: a match of a few bytes costs more than a long run.
     static let checkpointBytes = 1 << 14
 
-    /// Tries `end` at every character that no match has taken; it answers the position itself for no match.
+    /// Calls `end` at every character that is not part of a match; it returns the position itself if there is no match.
     @inline(__always)
     private static func scan(_ text: PieceReader, _ body: (Range<Int>) -> Void, end: (PieceReader, Int) -> Int) {
         var position = text.piece.lowerBound

@@ -1,9 +1,9 @@
-/// A step on the whole text, done to the text as it comes: what is given out is never taken back.
+/// A decoder step for the whole text, applied to the text as it arrives: returned text is never taken back.
 struct TextFilter: Sendable {
     private let step: TextStep
-    /// What could still become part of a match, or be stripped from the end.
+    /// Text that could still become part of a match, or be stripped from the end.
     private var held: [UInt8] = []
-    /// How many characters may still be stripped from the beginning.
+    /// The number of characters that may still be stripped from the beginning.
     private var leading: Int
 
     init(_ step: TextStep) {
@@ -11,7 +11,7 @@ struct TextFilter: Sendable {
         if case .strip(let strip) = step { leading = strip.start } else { leading = 0 }
     }
 
-    /// The text that is certain after `text`, which is whole characters.
+    /// The final text after appending `text`, which consists of whole characters.
     mutating func append(_ text: [UInt8]) -> [UInt8] {
         guard !text.isEmpty else { return [] }
         switch step {
@@ -20,7 +20,7 @@ struct TextFilter: Sendable {
         }
     }
 
-    /// What is left when the text ends.
+    /// The rest at the end of the text.
     mutating func flush() -> [UInt8] {
         defer { held = [] }
         guard case .strip = step else { return held }

@@ -1,30 +1,30 @@
-/// How the contents of tokens become text, as the file's `decoder` describes it.
+/// How the contents of tokens become text, from the file's `decoder`.
 ///
-/// The steps fall into three: what is done to each token by itself, how tokens are joined, what is done to the whole text.
-/// The first is done when the file is read, so that decoding costs O(1) a token.
+/// There are three kinds of steps: those for each token, joining the tokens, and those for the whole text. The first are
+/// applied when the file is read, so that decoding costs O(1) per token.
 struct TokenDecoder: Sendable {
-    /// How the tokens become one text.
+    /// How the tokens are joined to a text.
     enum Joining: Sendable {
         /// Each token is text.
         case text
-        /// Without a decoder, with a space between any two.
+        /// Without a decoder: with a space between two tokens.
         case spaced
-        /// Tokens are bytes in the byte alphabet; a token with other characters stands for its own text.
+        /// Tokens are bytes in the byte alphabet; a token with other characters represents its own text.
         case byteLevel
-        /// Tokens are text but for those of one byte each, which are text together or else U+FFFD, one a byte.
+        /// Tokens are text, except those of one byte each. Adjacent ones together are text, or otherwise one U+FFFD per byte.
         case byteFallback
     }
 
-    /// What is done to each token.
+    /// The steps for each token.
     private enum TokenStep: Sendable {
         case replace(SplitPattern, with: [UInt8])
         case strip(StripStep)
-        /// The replacement becomes a space, or nothing in the first token where the encoder had put it in front.
+        /// The replacement becomes a space, or nothing in the first token if the encoder added it.
         case metaspace(replacement: [UInt8], dropsInFirst: Bool)
     }
 
     private(set) var joining = Joining.text
-    /// What is done to the whole text, in order.
+    /// The steps for the whole text, in order.
     private(set) var textSteps: [TextStep] = []
     private var tokenSteps: [TokenStep] = []
     private var phase = Phase.tokens
@@ -41,12 +41,12 @@ struct TokenDecoder: Sendable {
         if member.isNull { joining = .spaced } else { try add(member) }
     }
 
-    /// Whether the first token of a text can differ from the same token later.
+    /// Whether the first token of a text can have another text than the same token later.
     var treatsFirstTokenApart: Bool {
         tokenSteps.contains { if case .metaspace(_, true) = $0 { true } else { false } }
     }
 
-    /// What the token adds to the text before the tokens are joined.
+    /// The bytes of the token before the tokens are joined.
     ///
     /// - Returns: the bytes and whether they are one byte of ``Joining/byteFallback``.
     func bytes(of content: ArraySlice<UInt8>, isFirst: Bool) -> (bytes: [UInt8], isByteToken: Bool) {
@@ -117,7 +117,7 @@ extension TokenDecoder {
     }
 }
 
-/// Takes up to so many of one character from either end.
+/// Removes up to a number of one character from either end.
 struct StripStep: Sendable {
     let content: [UInt8]
     let start: Int
@@ -133,7 +133,7 @@ struct StripStep: Sendable {
 
     func apply(to text: [UInt8]) -> [UInt8] {
         var rest = text[...]
-        // A file may say any count; the text ends the loop.
+        // A file may contain any count; the loop ends at the end of the text.
         var left = start
         while left > 0, rest.starts(with: content) {
             rest = rest.dropFirst(content.count)
@@ -148,7 +148,7 @@ struct StripStep: Sendable {
     }
 }
 
-/// What is done to the whole text when the tokens are joined.
+/// Steps for the whole text after the tokens are joined.
 enum TextStep: Sendable {
     case replace([UInt8], with: [UInt8])
     case strip(StripStep)

@@ -5,7 +5,7 @@ struct TokenList: Sendable {
 
     private struct Place {
         var start: UInt32
-        /// Negative where no token has this id.
+        /// Negative if no token has this id.
         var count: Int32
     }
 
@@ -16,7 +16,7 @@ struct TokenList: Sendable {
         places.indices.contains(Int(id)) && places[Int(id)].count >= 0
     }
 
-    /// The string of `id`; `nil` where no token has this id.
+    /// The string of `id`; `nil` if no token has this id.
     subscript(id: Int32) -> ArraySlice<UInt8>? {
         guard contains(id) else { return nil }
         let place = places[Int(id)]
@@ -25,7 +25,7 @@ struct TokenList: Sendable {
 
     mutating func set(_ content: some Collection<UInt8>, id: Int32) {
         while places.count <= Int(id) { places.append(Place(start: 0, count: -1)) }
-        // Files are far below 4 GiB, the bound of a place.
+        // Files are far below 4 GiB, the limit of an offset.
         places[Int(id)] = Place(start: UInt32(bytes.count), count: Int32(content.count))
         bytes += content
     }
@@ -47,11 +47,11 @@ struct TokenList: Sendable {
 /// Token ids by byte string: a hash table with open addressing that looks up parts of a text without copying them.
 struct TokenTable: Sendable {
     private(set) var tokens = TokenList()
-    /// At most half of the slots are taken.
+    /// At most half of the slots are used.
     private var slots = [Slot](repeating: Slot(), count: 16)
     private var used = 0
 
-    /// All that a look-up needs but the token's bytes, so that it touches memory twice and no more.
+    /// Everything that a lookup needs except the token's bytes, so that it accesses memory only twice.
     private struct Slot {
         var hash: UInt32 = 0
         /// Negative in a free slot.
@@ -71,7 +71,7 @@ struct TokenTable: Sendable {
         return content.withUTF8 { id(of: $0) }
     }
 
-    /// Adds a token; false if the table has this content or this id already.
+    /// Adds a token; returns false if the table already has this content or id.
     mutating func insert(_ content: UnsafeBufferPointer<UInt8>, id: Int32) -> Bool {
         if (used + 1) * 2 > slots.count { grow(to: slots.count * 2) }
         let hash = TokenTable.hash(content)
@@ -87,7 +87,7 @@ struct TokenTable: Sendable {
         content.withUnsafeBufferPointer { insert($0, id: id) }
     }
 
-    /// Makes room for `count` tokens at once.
+    /// Reserves capacity for `count` tokens.
     mutating func reserveCapacity(_ count: Int) {
         var size = slots.count
         while count * 2 > size { size *= 2 }
@@ -105,7 +105,7 @@ struct TokenTable: Sendable {
         }
     }
 
-    /// Where `content` is, or would be put.
+    /// The slot of `content`, or the free slot for it.
     private func slot(of content: UnsafeBufferPointer<UInt8>, _ hash: UInt32) -> Int {
         var slot = Int(hash) & (slots.count - 1)
         while slots[slot].id >= 0 {
@@ -116,7 +116,7 @@ struct TokenTable: Sendable {
         return slot
     }
 
-    /// FNV-1a, folded. The table holds what the file holds and never grows by a request, so nobody can crowd it.
+    /// FNV-1a, folded. The table has only the tokens of the file, so clients cannot cause collisions.
     private static func hash(_ content: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in content { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }

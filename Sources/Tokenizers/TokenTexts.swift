@@ -1,8 +1,8 @@
-/// What each token adds to the text, by id.
+/// The text of each token, by id.
 struct TokenTexts: Sendable {
     let decoder: TokenDecoder
     private let tokens: TokenList
-    /// Added tokens that are found in normalised text have the normal form of their content.
+    /// For added tokens that are found in normalized text: the normalized content.
     private let normalForms: [Int32: [UInt8]]
     private var texts = TokenList()
     private var byteTokens: Set<Int32> = []
@@ -21,7 +21,7 @@ struct TokenTexts: Sendable {
         }
     }
 
-    /// What the token adds anywhere but at the beginning; `nil` for an id without a token.
+    /// The text of the token anywhere but at the beginning; `nil` for an id without a token.
     subscript(id: Int32) -> ArraySlice<UInt8>? { texts[id] }
 
     private func content(of id: Int32) -> ArraySlice<UInt8>? {
@@ -32,7 +32,7 @@ struct TokenTexts: Sendable {
         specialIDs.contains(id)
     }
 
-    /// The tokens of `ids` joined; text that is not `isExact` in the sense of ``TokenJoiner`` comes at once.
+    /// The joined tokens of `ids`. If it is not `isExact` in the sense of ``TokenJoiner``, text is returned at once.
     struct Stream: Sendable {
         private var joiner: TokenJoiner
         private let skipsSpecialTokens: Bool

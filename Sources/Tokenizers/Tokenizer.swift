@@ -3,13 +3,13 @@ import Foundation
 
 /// Text to token ids and back, as a `tokenizer.json` describes it.
 ///
-/// The components of the file form a closed set: byte-level byte pair encoding and what comes with it. A file with any
-/// other component is refused by the component's name, since ignoring it would give other ids in silence.
+/// The supported components of the file are a closed set: byte-level byte pair encoding and its variants. A file with any other
+/// component is refused with an error that names it, because ignoring the component would silently give other ids.
 ///
-/// Tokens are told apart by their bytes, never by the canonical equivalence of `String`.
+/// Tokens are compared by their bytes, never by the canonical equivalence of `String`.
 public final class Tokenizer: Sendable {
     private let vocabulary: Vocabulary
-    /// What each token adds to the text.
+    /// The text of each token.
     let texts: TokenTexts
     private let rawMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
@@ -21,10 +21,10 @@ public final class Tokenizer: Sendable {
 
     /// Reads the `tokenizer.json` at `url`.
     ///
-    /// - Parameter literals: what the model's chat template writes itself, see `ChatTemplate.literals`. An added token
-    ///   that occurs in it is guarded as a special one is: untrusted text never becomes it.
-    /// - Throws: `TokenizerError` when the file cannot be read, is malformed, contradicts itself or has a component
-    ///   that is not supported.
+    /// - Parameter literals: the literals of the model's chat template, see `ChatTemplate.literals`. An added token that occurs
+    ///   in them is guarded like a special one: it is never produced from untrusted text.
+    /// - Throws: `TokenizerError` if the file cannot be read, is malformed or inconsistent, or has a component that is not
+    ///   supported.
     public convenience init(contentsOf url: URL, guarding literals: [String] = []) throws(TokenizerError) {
         let bytes: [UInt8]
         do throws(RegularFile.Failure) {
@@ -35,7 +35,7 @@ public final class Tokenizer: Sendable {
         try self.init(parsing: bytes, guarding: literals)
     }
 
-    /// Reads the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
+    /// Parses the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
     ///
     /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
     /// - Throws: as ``init(contentsOf:guarding:)``.
@@ -72,27 +72,27 @@ public final class Tokenizer: Sendable {
     /// The token ids of `text`.
     ///
     /// - Parameters:
-    ///   - addSpecialTokens: frames the text as the file says, often with a token for its beginning. Not for rendered
-    ///     chats, whose template writes such tokens itself.
-    ///   - specialTokensAsText: special tokens, and others that are guarded, are encoded as ordinary text where they are
-    ///     spelled out; for what users write. Other added tokens are still found.
+    ///   - addSpecialTokens: adds the special tokens of the file around the text, often a token for its beginning. Not for
+    ///     rendered chats, whose template writes such tokens itself.
+    ///   - specialTokensAsText: encodes special tokens and other guarded tokens in the text as ordinary text; for text of
+    ///     users. Other added tokens are still found.
     public func encode(_ text: String, addSpecialTokens: Bool, specialTokensAsText: Bool = false) -> [Int32] {
         encode([TextRun(text: text, isTrusted: !specialTokensAsText)], addSpecialTokens: addSpecialTokens)
     }
 
-    /// The token ids of all `runs` as one text, where only trusted runs have special tokens and others that are guarded.
+    /// The token ids of all `runs` as one text. Special tokens and other guarded tokens are found only in trusted runs.
     ///
-    /// The ids are those of the joined text, except that a guarded token counts only where all of its bytes are
-    /// trusted; elsewhere its letters are ordinary text. Words and merges go across the borders of runs, and other added
+    /// The ids are those of the joined text, except that a guarded token is found only where all of its bytes are trusted;
+    /// elsewhere its characters are ordinary text. Words and merges extend across the boundaries of runs, and other added
     /// tokens are found everywhere.
     ///
-    /// Where ``Cancellation`` is requested, the ids end early.
+    /// If ``Cancellation`` is requested, the ids end early.
     ///
-    /// Where a normalizer moves text across a border of trust (a letter takes the accent that follows it), special
-    /// tokens that are sought in normalised text are ordinary text in all of that segment.
+    /// If a normalizer moves text across a boundary of trust (a letter is combined with the accent after it), special tokens
+    /// that are searched for in normalized text are ordinary text in all of that segment.
     ///
     /// - Parameters:
-    ///   - runs: neighbours in the text; empty ones and any cuts are allowed.
+    ///   - runs: adjacent parts of the text; runs may be empty and split anywhere.
     ///   - addSpecialTokens: as in ``encode(_:addSpecialTokens:specialTokensAsText:)``.
     public func encode(_ runs: [TextRun], addSpecialTokens: Bool) -> [Int32] {
         var bytes: [UInt8] = []
@@ -109,11 +109,11 @@ public final class Tokenizer: Sendable {
         return addSpecialTokens ? ids + postProcessor.suffix : ids
     }
 
-    /// The text of `ids`: ids without a token add nothing, ill-formed UTF-8 becomes U+FFFD.
+    /// The text of `ids`: ids without a token add nothing, invalid UTF-8 becomes U+FFFD.
     ///
-    /// Where ``Cancellation`` is requested, the text ends early.
+    /// If ``Cancellation`` is requested, the text ends early.
     ///
-    /// - Parameter skipSpecialTokens: leaves special tokens out.
+    /// - Parameter skipSpecialTokens: omits special tokens.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
         var stream = TokenTexts.Stream(texts, skipsSpecialTokens: skipSpecialTokens, isExact: true)
         var text: [UInt8] = []
@@ -125,18 +125,18 @@ public final class Tokenizer: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// How many bytes the text of `ids` has at most, before ill-formed UTF-8 in it is replaced. O(ids).
+    /// The maximum number of bytes of the text of `ids`, before invalid UTF-8 in it is replaced. O(ids).
     public func textBytes(of ids: [Int32]) -> Int {
         ids.reduce(0) { $0 + (texts[$1]?.count ?? 0) }
     }
 
-    /// The bytes that the token `id` adds to the text, perhaps a part of a character only; none for an id without a
-    /// token and for a special token that is skipped.
+    /// The bytes of the token `id`, which may be only a part of a character; empty for an id without a token and for a special
+    /// token that is skipped.
     public func bytes(of id: Int32, skipSpecialTokens: Bool) -> [UInt8] {
         skipSpecialTokens && isSpecial(id) ? [] : Array(texts[id] ?? [])
     }
 
-    /// The bytes of every token, by id; empty for those that text is not made of. Where the request has ended
+    /// The bytes of every token, by id; empty for tokens that do not occur in text. If the request has ended
     /// (``Cancellation``), the rest is empty.
     ///
     /// - Complexity: O(bytes of the vocabulary).
@@ -152,22 +152,22 @@ public final class Tokenizer: Sendable {
         vocabulary.table.id(of: token)
     }
 
-    /// The content of the token `id` as the vocabulary writes it; `nil` if no token has this id.
+    /// The content of the token `id` in the vocabulary; `nil` if no token has this id.
     public func token(of id: Int32) -> String? {
         vocabulary.table.tokens[id].map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// How many bytes the contents of the tokens `ids` have together. O(ids).
+    /// The total number of bytes of the contents of the tokens `ids`. O(ids).
     public func contentBytes(of ids: [Int32]) -> Int {
         ids.reduce(0) { $0 + (vocabulary.table.tokens[$1]?.count ?? 0) }
     }
 
-    /// Whether `id` is a special token: one that frames or steers and is no part of the text.
+    /// Whether `id` is a special token, which structures the text but is not a part of it.
     public func isSpecial(_ id: Int32) -> Bool {
         texts.isSpecial(id)
     }
 
-    /// The highest id + 1. Ids below may have no token.
+    /// The highest id + 1. Lower ids may have no token.
     public var vocabularySize: Int {
         vocabulary.table.tokens.count
     }
@@ -196,8 +196,8 @@ extension Tokenizer {
     }
 
     /// - Parameters:
-    ///   - segment: normalised.
-    ///   - isStart: whether the whole input begins with it.
+    ///   - segment: normalized.
+    ///   - isStart: whether it is the beginning of the whole input.
     private func encodeSegment(
         _ segment: PieceReader, _ trust: TrustMap, _ isStart: Bool, with scratch: inout EncodingScratch,
         into ids: inout [Int32]

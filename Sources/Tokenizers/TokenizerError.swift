@@ -4,9 +4,9 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreadable(path: String, reason: String)
     /// A member is missing or has the wrong kind of value.
     case malformed(member: String, expected: String)
-    /// A component or option that this tokenizer does not know: `name` is the value found at `member`.
+    /// An unsupported component or option: `name` is the value of `member`.
     case unsupported(member: String, name: String)
-    /// A member is beyond what is read: it has `value` of a unit, such as entries.
+    /// A member exceeds a limit: it has `value` of a unit, such as entries.
     case tooLarge(member: String, value: Int, unit: String, limit: Int)
     /// The parts of the file contradict each other.
     case inconsistent(String)

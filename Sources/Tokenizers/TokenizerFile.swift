@@ -1,9 +1,9 @@
 import JSON
 
-/// A `tokenizer.json` as it is read: the vocabulary and the merges, hundreds of thousands of entries, go straight into
-/// their tables; the small rest becomes a JSON value.
+/// A parsed `tokenizer.json`: the vocabulary and the merges, hundreds of thousands of entries, are read directly into their
+/// tables; the small rest becomes a JSON value.
 struct TokenizerFile {
-    /// All of the file but `model.vocab` and `model.merges`.
+    /// All of the file except `model.vocab` and `model.merges`.
     let components: TokenizerMember
     let vocabulary: Vocabulary
     let merges: MergeTable
@@ -16,7 +16,7 @@ struct TokenizerFile {
     }
 
     private init(_ bytes: UnsafeBufferPointer<UInt8>) throws(TokenizerError) {
-        // Checked once for the whole file, so that its strings can be copied as they are.
+        // Validated once for the whole file, so that its strings can be copied without checks.
         guard (try? UTF8Span(validating: bytes.span)) != nil else { throw .notJSON("not valid UTF-8") }
         var outline = Outline(parser: JSONParser(bytes: bytes))
         do throws(JSONError) { try outline.parse() } catch { throw .notJSON(error.description) }
@@ -26,7 +26,7 @@ struct TokenizerFile {
     }
 }
 
-/// The small members of the file, and readers of the large ones: merges may come before the tokens that they need.
+/// The small members of the file, and parsers of the large ones: merges may come before the vocabulary that they need.
 private struct Outline {
     private var parser: JSONParser
     var components = JSONObject()
@@ -42,8 +42,8 @@ private struct Outline {
         try parser.open("{")
         while try parser.nextElement(before: "}", &isFirst) {
             let name = try parser.parseName()
-            // A second one would be half read in place of the first.
-            guard components[name] == nil else { throw parser.error("the member '\(name)' is there twice") }
+            // Otherwise parts of a second one could replace parts of the first.
+            guard components[name] == nil else { throw parser.error("the member '\(name)' occurs twice") }
             let isModel = name == "model" && parser.peek() == UInt8(ascii: "{")
             if name == "added_tokens" { try checkAddedTokens() }
             components[name] = isModel ? .object(try parseModel()) : try parseComponent(name, depth: 1)
@@ -64,7 +64,7 @@ private struct Outline {
             case "merges" where merges == nil:
                 merges = parser
                 try parser.skipValue()
-            case "vocab", "merges": throw parser.error("the member '\(name)' is there twice")
+            case "vocab", "merges": throw parser.error("the member '\(name)' occurs twice")
             default: model[name] = try parseComponent("model.\(name)", depth: 2)
             }
         }
@@ -110,7 +110,7 @@ extension Vocabulary {
         guard var parser, parser.peek() == UInt8(ascii: "{") else {
             throw .malformed(member: "model.vocab", expected: "an object")
         }
-        // A token and its merge take some fifty bytes of the file.
+        // A token and its merge take about fifty bytes of the file.
         reserveCapacity(parser.bytes.count / 64)
         var token: [UInt8] = []
         var isFirst = true
@@ -127,12 +127,12 @@ extension Vocabulary {
 }
 
 extension MergeTable {
-    /// Reads the array at `parser`, of rules in both ways of writing: `["a", "b"]` and `"a b"`.
+    /// Parses the array at `parser`, with rules in both notations: `["a", "b"]` and `"a b"`.
     fileprivate init(parsing parser: JSONParser?, vocabulary: Vocabulary) throws(TokenizerError) {
         guard var parser, parser.peek() == UInt8(ascii: "[") else {
             throw .malformed(member: "model.merges", expected: "an array")
         }
-        // Most tokens come of one rule.
+        // Most tokens result from one rule.
         self.init(capacity: vocabulary.count)
         var pair: [UInt8] = []
         var isFirst = true
@@ -143,7 +143,7 @@ extension MergeTable {
             let border = try parser.parseRule(into: &pair)
             let rule = border.flatMap { MergeTable.rule(pair, border: $0, vocabulary.table, guess: next) }
             guard let rule else {
-                throw .malformed(member: "model.merges[\(rank)]", expected: "two tokens that are a third together")
+                throw .malformed(member: "model.merges[\(rank)]", expected: "two tokens whose concatenation is a token")
             }
             set(left: rule.left, right: rule.right, rank: rank, merged: rule.merged)
             if let border, WordMark.begins(pair[border...]), !WordMark.ends(pair[..<border]) { joinsWords = true }
@@ -154,9 +154,9 @@ extension MergeTable {
     }
 
     /// - Parameters:
-    ///   - pair: both tokens without anything between them.
-    ///   - border: where the second one begins.
-    ///   - guess: what the result probably is: vocabularies are written in the order in which they were learned.
+    ///   - pair: both tokens, concatenated.
+    ///   - border: the start of the second one.
+    ///   - guess: the probable id of the result: vocabularies are usually in the order in which they were learned.
     private static func rule(
         _ pair: [UInt8], border: Int, _ table: TokenTable, guess: Int32
     ) -> (left: Int32, right: Int32, merged: Int32)? {
@@ -171,7 +171,7 @@ extension MergeTable {
     }
 }
 
-/// The parser's errors as those of the file.
+/// Converts the parser's errors to errors of the file.
 extension JSONParser {
     fileprivate mutating func nextMember(_ isFirst: inout Bool, name: inout [UInt8]) throws(TokenizerError) -> Bool {
         do throws(JSONError) {
@@ -187,7 +187,7 @@ extension JSONParser {
         }
     }
 
-    /// - Returns: where the second token begins; `nil` if this is no rule.
+    /// - Returns: the start of the second token; `nil` if this is not a rule.
     fileprivate mutating func parseRule(into pair: inout [UInt8]) throws(TokenizerError) -> Int? {
         pair.removeAll(keepingCapacity: true)
         do throws(JSONError) {

@@ -1,8 +1,8 @@
 import JSON
 
-/// A value inside a `tokenizer.json` together with its path, so that errors say where.
+/// A value inside a `tokenizer.json` together with its path, for error messages.
 ///
-/// An absent member and `null` are the same thing, as for the reference.
+/// An absent member and `null` are equivalent, as in the reference.
 struct TokenizerMember {
     let path: String
     let value: JSONValue
@@ -13,7 +13,7 @@ struct TokenizerMember {
 
     var isNull: Bool { value == .null }
 
-    /// The member `type`, by which components are told apart.
+    /// The member `type`, which identifies a component.
     var type: String {
         get throws(TokenizerError) { try self["type"].string }
     }
@@ -53,7 +53,7 @@ struct TokenizerMember {
         .malformed(member: path, expected: what)
     }
 
-    /// The error for a component type or option value that is not in the closed set.
+    /// The error for an unsupported component type or option value.
     func unsupported(_ name: String) -> TokenizerError {
         .unsupported(member: path, name: name)
     }

@@ -1,9 +1,9 @@
-/// Which bytes of a text are trusted: the runs in order, no two neighbours alike.
+/// Which bytes of a text are trusted: runs in order; adjacent runs differ.
 struct TrustMap: Sendable, Hashable {
     private(set) var runs: [Run] = []
 
     struct Run: Hashable {
-        /// Where the run ends; it begins where the former ends.
+        /// The end of the run; it begins at the end of the previous one.
         var end: Int
         var isTrusted: Bool
     }
@@ -13,7 +13,7 @@ struct TrustMap: Sendable, Hashable {
     /// The bytes of the text.
     var count: Int { runs.last?.end ?? 0 }
 
-    /// One run for all of a text.
+    /// A single run for all of a text.
     init(count: Int, isTrusted: Bool) {
         append(count: count, isTrusted: isTrusted)
     }
@@ -28,7 +28,7 @@ struct TrustMap: Sendable, Hashable {
         }
     }
 
-    /// The trust of `range`, which is not empty; `nil` if it crosses a border. O(log runs)
+    /// The trust of `range`, which is not empty; `nil` if it crosses a boundary. O(log runs)
     func trust(in range: Range<Int>) -> Bool? {
         let run = index(at: range.lowerBound)
         return range.upperBound <= runs[run].end ? runs[run].isTrusted : nil
@@ -59,7 +59,7 @@ struct TrustMap: Sendable, Hashable {
         return result
     }
 
-    /// The map of the part of the text at `range`.
+    /// The map of the part `range` of the text.
     func slice(_ range: Range<Int>) -> TrustMap {
         slices(of: range).reduce(into: TrustMap()) { $0.append(count: $1.range.count, isTrusted: $1.isTrusted) }
     }

@@ -1,13 +1,13 @@
-/// Makes well-formed UTF-8 of a stream of bytes: what is complete goes on at once, ill-formed parts become U+FFFD.
+/// Converts a stream of bytes to well-formed UTF-8: complete characters are returned at once, invalid parts become U+FFFD.
 ///
-/// One U+FFFD stands for each maximal part that could have begun a character (Unicode 16.0, section 3.9). At most three
-/// bytes are held back.
+/// One U+FFFD replaces each maximal part that could have begun a character (Unicode 16.0, section 3.9). At most three bytes are
+/// held back.
 public struct UTF8Repair: Sendable {
     private var pending: [UInt8] = []
 
     public init() {}
 
-    /// The characters that are complete with `bytes`: well-formed UTF-8, ill-formed parts as U+FFFD.
+    /// The characters that are completed by `bytes`: well-formed UTF-8, with invalid parts as U+FFFD.
     public mutating func append(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + pending.count)
@@ -15,7 +15,7 @@ public struct UTF8Repair: Sendable {
         return output
     }
 
-    /// What is left when the stream ends: nothing, or one U+FFFD for the beginning of a character.
+    /// The rest at the end of the stream: nothing, or one U+FFFD for an incomplete character.
     public mutating func flush() -> [UInt8] {
         defer { pending.removeAll(keepingCapacity: true) }
         return pending.isEmpty ? [] : UTF8Repair.replacement
@@ -55,8 +55,8 @@ public struct UTF8Repair: Sendable {
         }
     }
 
-    /// The bytes that may stand at `index` of a character (table 3-7): the second byte excludes overlong forms,
-    /// surrogates and what is past U+10FFFF.
+    /// The allowed bytes at `index` of a character (table 3-7): the second byte excludes overlong forms, surrogates and code
+    /// points above U+10FFFF.
     private static func continuation(after first: UInt8, at index: Int) -> ClosedRange<UInt8> {
         guard index == 1 else { return 0x80...0xBF }
         switch first {

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-/// A normalization form (UAX #15) as the reference computes it, with the data of an old version of Unicode.
+/// A normalization form (UAX #15) as in the reference, which uses the data of an old version of Unicode.
 enum UnicodeForm: Sendable {
     case canonicalComposition
     case canonicalDecomposition
@@ -9,7 +9,7 @@ enum UnicodeForm: Sendable {
     case compatibilityDecomposition
 
     func normalize(_ text: [UInt8]) -> [UInt8] {
-        // ASCII is its own normal form.
+        // ASCII text is always normalized.
         let isASCII = text.withReader { $0.endOfBytes(from: 0) { $0 < 0x80 } == text.count }
         guard !isASCII, !Cancellation.isRequested else { return text }
         return text.withReader { reader in
@@ -37,13 +37,14 @@ enum UnicodeForm: Sendable {
         }
     }
 
-    /// Longer texts are normalised in parts of about so many bytes, where they have characters to cut them at.
+    /// Longer texts are normalized in parts of about this many bytes, split at suitable characters.
     private static let partSize = 1 << 15
-    /// Nor is a part larger: what has no character to cut it at is no text, and its order takes more than linear time.
+    /// The maximum size of a part: a longer text without a suitable character is not ordinary text, and reordering it would
+    /// take more than linear time.
     private static let longestPart = 1 << 16
 
-    /// Whether nothing composes with, or is reordered across, such a character that follows: it begins with a starter in
-    /// every form, and with none that is the second of a pair. ASCII, and most letters of every script.
+    /// Whether such a character never composes with, or is reordered across, the text before it: in every form it begins with a
+    /// starter that is not the second of a pair. These are ASCII, and most letters of every script.
     static func separates(_ scalar: UInt32) -> Bool {
         if scalar < 0x80 { return true }
         // Vowels and finals of Hangul join the letter before them.
@@ -70,8 +71,8 @@ enum UnicodeForm: Sendable {
         }
     }
 
-    /// Whether the reference knows no mapping, composition or combining class of a character that has one today. Such a
-    /// character stays as it is, and nothing is reordered across it.
+    /// Whether the reference has no mapping, composition or combining class for a character that has one in current Unicode.
+    /// Such a character is unchanged, and nothing is reordered across it.
     private static func isNewer(_ scalar: UInt32) -> Bool {
         guard scalar >= 0x7FD, !(0x3300..<0xA7F2).contains(scalar) else { return false }
         var low = 0

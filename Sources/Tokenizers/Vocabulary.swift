@@ -1,6 +1,6 @@
 /// The tokens of `model.vocab` by content and by id.
 struct Vocabulary: Sendable {
-    /// Ids are table indices, and a file must not make us allocate without bound.
+    /// Ids are table indices, so their maximum bounds the memory.
     static let maximumID = 1 << 22
 
     private(set) var table = TokenTable()
@@ -16,7 +16,7 @@ struct Vocabulary: Sendable {
     mutating func insert(_ content: [UInt8], id: Int32) throws(TokenizerError) {
         guard table.insert(content, id: id) else {
             let name = String(decoding: content, as: UTF8.self)
-            throw .inconsistent("the token \(name) or its id \(id) is there twice")
+            throw .inconsistent("the token \(name) or its id \(id) occurs twice")
         }
         count += 1
         bytes += content.count

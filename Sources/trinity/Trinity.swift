@@ -17,11 +17,11 @@ struct Trinity: ParsableCommand {
     /// The commands that run an engine.
     private static let engineCommands: Set = ["serve", "chat", "complete", "bench"]
 
-    /// Runs the command that the arguments name. Synchronous, so that nothing of Dispatch or Swift's concurrency runs before the
-    /// limits of the process are known to suffice for it.
+    /// Runs the command in the arguments. Synchronous, so that Dispatch and Swift's concurrency are not used before the limits
+    /// of the process have been checked.
     static func main() {
-        // `exit` would run the end of each library, and OpenBLAS's waits for threads that may never have come to life, as
-        // with little address space. What is buffered is written, and nobody is waited for.
+        // `exit` would run the destructors of each library, and OpenBLAS's waits for threads that may not have started, for
+        // instance with little address space. Buffered output is written, and no thread is waited for.
         on_exit(
             { status, _ in
                 fflush(nil)

@@ -3,7 +3,7 @@ import Testing
 @testable import Basics
 
 @Suite struct ProgressMeterTests {
-    /// What a task of `seconds`, told of once a second, writes.
+    /// The output for a task of `seconds` that reports its progress once a second.
     private func output(isTerminal: Bool, seconds: Int) -> (bars: [String], lines: [String]) {
         var (bars, lines): ([String], [String]) = ([], [])
         var time = Duration.zero
@@ -24,7 +24,7 @@ import Testing
         #expect(lines == ["loading: 25 %", "loading: 50 %", "loading: 75 %"])
     }
 
-    @Test func `a terminal gets a bar that goes away`() {
+    @Test func `a terminal gets a bar that is removed at the end`() {
         let (bars, lines) = output(isTerminal: true, seconds: 4)
         #expect(lines.isEmpty)
         #expect(bars.count == 4)
@@ -32,7 +32,7 @@ import Testing
         #expect(bars[3] == "\r\u{1B}[K")
     }
 
-    @Test func `a short task says nothing`() {
+    @Test func `a short task has no output`() {
         #expect(output(isTerminal: true, seconds: 1).bars.isEmpty)
         #expect(output(isTerminal: false, seconds: 4).lines.isEmpty)
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Basics
 
-/// Files of a folder of the test's own.
+/// Files in a temporary folder of the test.
 @Suite final class RegularFileTests {
     private let directory: String
 
@@ -33,13 +33,13 @@ import Testing
         #expect(try RegularFile.read(path("empty"), atMost: 0).isEmpty)
     }
 
-    /// Those of /proc say that they have no bytes.
-    @Test func `a file that does not know its size is read to its end`() throws {
+    /// Files of /proc report a size of 0.
+    @Test func `a file that does not report its size is read to its end`() throws {
         #expect(try RegularFile.read("/proc/self/status", atMost: 1 << 20).count > 500)
         #expect(throws: RegularFile.Failure.self) { try RegularFile.read("/proc/self/status", atMost: 100) }
     }
 
-    @Test(.timeLimit(.minutes(10))) func `what is no regular file is refused at once, by its kind`() throws {
+    @Test(.timeLimit(.minutes(10))) func `anything but a regular file is refused at once, with its kind`() throws {
         #expect(mkfifo(path("fifo"), 0o600) == 0)
         try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "fifo")
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)

@@ -4,7 +4,7 @@ import JSON
 import TestSupport
 import Testing
 
-/// A reply in parts: what its events come to when they are joined.
+/// A reply in parts: its joined events.
 private struct Parts: Equatable {
     var reasoning = ""
     var content = ""
@@ -91,7 +91,7 @@ private struct Parts: Equatable {
         Case(
             text: "<tool_call>{\"name\": 5, \"arguments\": {}}</tool_call>!",
             parts: Parts(content: "<tool_call>{\"name\": 5, \"arguments\": {}}</tool_call>!")),
-        // Calls as XML: text stays text, the rest is JSON if it can be.
+        // Calls as XML: string parameters stay text, others are parsed as JSON if possible.
         Case(
             text:
                 "<tool_call>\n<function=f>\n<parameter=s>\n12\n</parameter>\n<parameter=n>\n12\n</parameter>\n<parameter=o>\nx > y\n</parameter>\n</function>\n</tool_call>",
@@ -117,11 +117,44 @@ private struct Parts: Equatable {
         return parts
     }
 
-    @Test func `reasoning, content and calls are told apart`() {
+    @Test(arguments: 0..<20)
+    func `the places of content are where it stands in the reply`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        for test in Self.cases {
+            var parser = ChatOutputParser(syntax: test.syntax, prompt: test.prompt, tools: Self.tools)
+            let reply = Array(test.text.utf8)
+            func check(_ events: [ChatOutputEvent], _ ranges: [Range<Int>]) {
+                let texts = events.compactMap { if case .content(let text) = $0 { text } else { nil } }
+                #expect(texts == ranges.map { String(decoding: reply[$0], as: UTF8.self) }, "\(test.text)")
+            }
+            var rest = Substring(test.text)
+            while !rest.isEmpty {
+                let piece = rest.prefix(Int.random(in: 1...20, using: &random))
+                rest = rest.dropFirst(piece.count)
+                check(parser.append(String(piece)), parser.contentRanges)
+            }
+            check(parser.finish(), parser.contentRanges)
+        }
+    }
+
+    @Test func `space behind reasoning is content where the answer may begin with it`() {
+        for (text, prompt, content) in [
+            ("<think>a</think> b", "", " b"), ("a</think>\n b", "<think>", "\n b"), (" b", "<think>\n</think>\n", " b"),
+            (" b", "", " b"),
+        ] {
+            var parser = ChatOutputParser(syntax: Self.json, prompt: prompt)
+            parser.keepsSpaceBehindReasoning()
+            var parts = Parts()
+            parts.add(parser.append(text) + parser.finish())
+            #expect(parts.content == content)
+        }
+    }
+
+    @Test func `reasoning, content and calls are separated`() {
         for test in Self.cases { #expect(parse([test.text], test) == test.parts, "\(test.text)") }
     }
 
-    @Test func `it does not matter how the text is cut`() {
+    @Test func `the split of the text does not matter`() {
         var random = SeededGenerator(seed: 1)
         for test in Self.cases {
             let characters = test.text.unicodeScalars.map(String.init)
@@ -141,7 +174,7 @@ private struct Parts: Equatable {
         }
     }
 
-    @Test func `whatever comes, every cut gives the same and no text is lost`() {
+    @Test func `every split of random text gives the same events and loses no text`() {
         var random = SeededGenerator(seed: 2)
         let words = [
             "<think>", "</think>", "<tool_call>", "</tool_call>", "{\"name\": \"f\", \"arguments\": {", "}", "}}", "\"",
@@ -158,7 +191,7 @@ private struct Parts: Equatable {
             let whole = parse([test.text], test)
             #expect(parse(pieces, test) == whole, "\(pieces)")
             #expect(parse(test.text.unicodeScalars.map(String.init), test) == whole, "\(pieces)")
-            // Without tools nothing but the tags of reasoning, and space beside them, is taken out.
+            // Without tools only the tags of reasoning, and white space next to them, are removed.
             let plain = parse(pieces, test, tools: [])
             let joined = (plain.reasoning + plain.content).filter { !$0.isWhitespace }
             let expected = test.text.filter { !$0.isWhitespace }
@@ -166,7 +199,7 @@ private struct Parts: Equatable {
         }
     }
 
-    @Test func `arguments come while they are written`() {
+    @Test func `arguments are emitted while they arrive`() {
         var parser = ChatOutputParser(syntax: Self.json, prompt: "", tools: Self.tools)
         #expect(parser.append("<tool_call>{\"name\": \"f\", \"arg") == [])
         #expect(
@@ -176,9 +209,9 @@ private struct Parts: Equatable {
         #expect(parser.calls == 1 && !parser.isDone)
     }
 
-    /// A search that begins anew with each piece takes minutes for these.
+    /// A search that starts again with each piece takes minutes for these.
     @Test(arguments: ["xml", "json", "whole", "name", "space", "no call", "cut"])
-    func `long text costs no more for each piece than short text`(kind: String) {
+    func `the cost of a piece does not grow with the text`(kind: String) {
         let body = String(repeating: "some <b>text</b> of a file; ", count: 1 << 13)
         let (text, syntax) =
             switch kind {
@@ -204,7 +237,7 @@ private struct Parts: Equatable {
         #expect(seconds < 20, "\(seconds) s")
     }
 
-    @Test func `nothing follows the only call that is wanted`() {
+    @Test func `parsing stops after the only requested call`() {
         var parser = ChatOutputParser(syntax: Self.json, prompt: "", tools: Self.tools, onlyFirstCall: true)
         let call = "<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>"
         #expect(parser.append(call + call + "x") == [.call(index: 0, name: "f"), .arguments(index: 0, "{}")])
@@ -217,7 +250,7 @@ private struct Parts: Equatable {
             ("<tool_call><function=", ChatOutputSyntax(reasons: false, calls: .xml)),
             ("{{ messages }}", ChatOutputSyntax()),
         ])
-    func `a template shows the syntax`(template: String, syntax: ChatOutputSyntax) {
+    func `the syntax is derived from a template`(template: String, syntax: ChatOutputSyntax) {
         #expect(ChatOutputSyntax(template: template) == syntax)
     }
 }

@@ -13,10 +13,10 @@ import Testing
         "x.swapcase()", "x.splitlines() | length", "x.strip('<a b>')", "x.rfind('zz')", "x.count('ab')", "x[::-1]",
         "[x] | string", "x | list | length", "'zz' in x",
     ])
-    func `a template asks throughout a client's text`(expression: String) throws {
+    func `a template checks for cancellation throughout a client's text`(expression: String) throws {
         let template = try ChatTemplate(source: "{{ \(expression) }}")
         let unit = ["x | trim", "x | wordwrap(9)"].contains(expression) ? " " : "<ab ab>\n"
-        // What was made of it is freed at once.
+        // The rendered text is freed at once.
         let share = expression.contains("list") || expression.contains("split") ? 0.5 : 0.25
         let variables: JSONObject = ["x": .string(hostileText(of: unit))]
         #expect(CancellationStretches(of: { _ = try? template.render(variables) }).failure(share: share) == nil)

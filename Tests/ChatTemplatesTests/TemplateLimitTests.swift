@@ -4,7 +4,7 @@ import JSON
 import TestSupport
 import Testing
 
-/// A template may be hostile: whatever it does ends in an error, soon, and within the stack.
+/// A template may be malicious: everything it does must end in an error, soon, and without exhausting the stack.
 @Suite struct TemplateLimitTests {
     @Test(
         arguments: [
@@ -18,7 +18,7 @@ import Testing
             ("targets", "{% set " + String(repeating: "(", count: 2_000)),
             ("test chain", "{{ x is in " + String(repeating: "[", count: 2_000)),
         ] as [(String, String)])
-    func `a source that is nested too deeply is no template`(name: String, source: String) {
+    func `a source that is nested too deeply is a syntax error`(name: String, source: String) {
         let source = source.hasPrefix("(") ? "{{ " + source : source
         #expect { try ChatTemplate(source: source) } throws: { error in
             if case TemplateError.syntax = error { true } else { false }
@@ -78,23 +78,23 @@ import Testing
         "{{ '%.*s' % (-9223372036854775808, 'x') }}{{ '%.*f' % (-1, 1.5) }}{{ '%*d|' % (-5, 1) }}{{ [1][-9223372036854775808] }}",
         "{{ range(0, 9223372036854775807, 9223372036854775807) }}{{ range(0, -9223372036854775808, -9223372036854775808) | list }}",
     ])
-    func `what looks dangerous is harmless`(source: String) throws {
+    func `suspicious operations are harmless`(source: String) throws {
         _ = try ChatTemplate(source: source).render([:])
     }
 
-    @Test func `text that is made again and again has a bound by the input`() throws {
+    @Test func `text that is created repeatedly is limited by the input`() throws {
         let source = "{% set ns = namespace(s='') %}{% for i in range(n) %}{% set ns.s = ns.s ~ x %}{% endfor %}"
         let template = try ChatTemplate(source: source)
         let text = JSONValue.string(String(repeating: "x", count: 20_000))
-        // 20 kB, 40 kB, ... come to 64 MB after some 80 rounds.
+        // 20 kB, 40 kB, ... add up to 64 MB after about 80 rounds.
         _ = try template.render(["x": text, "n": 50])
         #expect(throws: TemplateError.self) { try template.render(["x": text, "n": 120]) }
-        // What a template may make grows with what it was given.
+        // The limit grows with the input.
         let large = JSONValue.string(String(repeating: "y", count: 10 << 20))
         _ = try template.render(["x": text, "n": 120, "large": large])
     }
 
-    @Test func `many messages are no more work each than few`() throws {
+    @Test func `the work for many messages is proportional to their number`() throws {
         let template = try ChatTemplate(source: "{% for m in messages %}{{ m.content }}{% endfor %}")
         let message: JSONValue = ["role": "user", "content": "Hi"]
         let messages = JSONValue.array(Array(repeating: message, count: 100_000))
@@ -102,7 +102,7 @@ import Testing
         #expect(try template.render(["messages": messages], untrusted: inputs).map(\.text.utf8.count) == [200_000])
     }
 
-    @Test func `rendering stops when it is told to`() throws {
+    @Test func `rendering stops when it is cancelled`() throws {
         let template = try ChatTemplate(source: "{% for i in range(100000) %}{% endfor %}")
         _ = try template.render([:])
         Cancellation.$token.withValue(StoppedWork()) {

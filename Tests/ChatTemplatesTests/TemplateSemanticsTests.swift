@@ -1,7 +1,7 @@
 import ChatTemplates
 import Testing
 
-/// What the vectors leave open, checked against the reference implementation by hand.
+/// Cases without vectors, checked against the reference implementation by hand.
 @Suite struct TemplateSemanticsTests {
     @Test(
         arguments: [
@@ -65,7 +65,7 @@ import Testing
         "{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "{% macro m(a) %}{% endmacro %}{{ m(b=1) }}",
         "{{ 1 | nofilter }}",
     ])
-    func `a mistake at run time is a failure`(source: String) throws {
+    func `a run-time error is a failure`(source: String) throws {
         let template = try ChatTemplate(source: source)
         #expect { try template.render([:]) } throws: { if case TemplateError.failed = $0 { true } else { false } }
     }
@@ -77,13 +77,13 @@ import Testing
             ("{% set 1 = 2 %}", 1),
             ("{% macro m(a=1, b) %}{% endmacro %}", 1), ("{{ f(a=1, 2) }}", 1), ("{{ x is }}", 1), ("{% endif %}", 1),
         ] as [(String, Int)])
-    func `a mistake of syntax tells its line`(source: String, line: Int) {
+    func `a syntax error has its line`(source: String, line: Int) {
         #expect { try ChatTemplate(source: source) } throws: { error in
             if case TemplateError.syntax(_, let found) = error { found == line } else { false }
         }
     }
 
-    @Test func `a failure tells the line of its tag`() throws {
+    @Test func `a failure has the line of its tag`() throws {
         let template = try ChatTemplate(
             source: "{% for x in [1] %}\n{% if x %}\n\n{{ x.y.z }}\n{% endif %}{% endfor %}")
         #expect { try template.render([:]) } throws: { error in

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct TemplateTests {
-    /// A case that must render to a text, or fail; texts of failures must match for `raise_exception` alone.
+    /// A case that must render to a text, or fail; the message of a failure must match only for `raise_exception`.
     struct Vector: Sendable, CustomTestStringConvertible {
         let name: String
         let source: String
@@ -56,29 +56,29 @@ import Testing
         }
     }()
 
-    /// Templates whose vectors must pass, all of them.
+    /// Templates whose vectors must all pass.
     static let passing: [String] = [
         "brackets", "fullwidth", "headers", "inline_one", "lastthink", "trinity_hermes", "turns", "ws_blocks",
         "xmlcalls",
     ]
 
-    @Test func `the vectors are there`() {
+    @Test func `the vectors exist`() {
         #expect(Self.snippets.count == 306)
         #expect(Self.templates.map(\.name).sorted() == Self.passing)
         #expect(Self.templates.map(\.vectors.count).reduce(0, +) == 234)
     }
 
     @Test(arguments: snippets)
-    func `a snippet renders as the reference says`(vector: Vector) throws {
+    func `a snippet renders like the reference`(vector: Vector) throws {
         vector.check(now: try #require(Self.now))
     }
 
     @Test(arguments: templates.filter { passing.contains($0.name) }.flatMap(\.vectors))
-    func `a template renders as the reference says`(vector: Vector) throws {
+    func `a template renders like the reference`(vector: Vector) throws {
         vector.check(now: try #require(Self.now))
     }
 
-    @Test func `the default model's template renders its goldens`() throws {
+    @Test func `the default model's template renders its reference texts`() throws {
         let source = try String(
             contentsOf: Fixtures.defaultModel.appending(path: "chat_template.jinja"), encoding: .utf8)
         let template = try ChatTemplate(source: source)

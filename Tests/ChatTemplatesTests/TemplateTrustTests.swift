@@ -5,7 +5,7 @@ import JSON
 import TestSupport
 import Testing
 
-/// Where a rendered text comes from, run by run.
+/// The origin of a rendered text, run by run.
 @Suite struct TemplateTrustTests {
     /// The text with untrusted runs in brackets; `u` and `v` are untrusted, `t` is trusted.
     private func marked(_ source: String) throws -> String {
@@ -47,7 +47,7 @@ import Testing
             ("{{ strftime_now('%%' + u) }}{{ strftime_now('%%') }}", "[%a-b]%"),
             ("{{ u is string }}{{ u | length }}{{ u.find('-') }}", "True31"),
         ] as [(String, String)])
-    func `a string keeps its origin, whatever becomes of it`(source: String, expected: String) throws {
+    func `a string keeps its origin in every operation`(source: String, expected: String) throws {
         #expect(try marked(source) == expected)
     }
 
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test(arguments: TemplateTests.templates.map(\.name))
-    func `trust changes no text`(name: String) throws {
+    func `trust does not change the text`(name: String) throws {
         let now = try #require(TemplateTests.now)
         let vectors = try #require(TemplateTests.templates.first { $0.name == name }?.vectors)
         var compared = 0
@@ -85,8 +85,8 @@ import Testing
         #expect(compared > 5)
     }
 
-    /// A mark in every untrusted string: wherever it comes out, it is in an untrusted run.
-    @Test func `what is untrusted stays so, whatever a template does with it`() throws {
+    /// Each untrusted string has a mark; everywhere in the output, it must be in an untrusted run.
+    @Test func `untrusted text stays untrusted in every operation of a template`() throws {
         let now = try #require(TemplateTests.now)
         var marks = 0
         for vector in TemplateTests.snippets + TemplateTests.templates.flatMap(\.vectors) {
@@ -118,8 +118,8 @@ import Testing
         }
     }
 
-    /// Special tokens spliced into random places of what users, tools and tool makers wrote add no special id: those
-    /// that are there are the template's, as many as with the same tokens spelled harmlessly.
+    /// Special tokens at random places in text of users, tools and tool descriptions add no special ids: only the template's
+    /// remain, as many as for a harmless spelling of the same tokens.
     @Test(arguments: TemplateTests.templates.map(\.name))
     func `no special token comes from an untrusted run`(name: String) throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
@@ -159,7 +159,7 @@ import Testing
             var spelled = scalars
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 guard let special = specials.randomElement(using: &random) else { continue }
-                // Both have the same length, so a place is the same place.
+                // Both have the same length, so positions correspond.
                 let place = Int.random(in: 0...scalars.count, using: &random)
                 scalars.insert(contentsOf: special.unicodeScalars, at: place)
                 spelled.insert(contentsOf: special.unicodeScalars.map { $0 == "|" ? "!" : $0 }, at: place)
@@ -182,7 +182,7 @@ import Testing
         String(String.UnicodeScalarView(scalars))
     }
 
-    @Test func `a template cannot make endless runs`() throws {
+    @Test func `a template cannot create unlimited runs`() throws {
         let source = "{% set x = (u ~ '.') * 16000000 %}{{ x }}"
         #expect(throws: TemplateError.self) {
             try ChatTemplate(source: source).render(["u": "a"], untrusted: UntrustedInputs(variables: ["u"]))

@@ -49,7 +49,7 @@ struct CheckpointTests {
         #expect(scales.values.count == 2)
     }
 
-    @Test func `an FP8 checkpoint keeps its head, embeddings and routers as they are`() throws {
+    @Test func `an FP8 checkpoint keeps the formats of its head, embeddings and routers`() throws {
         let checkpoint = try open("f1_fp8_ct_channel").checkpoint
         for name in ["lm_head", "model.embed_tokens", "model.layers.1.mlp.router.gate"] {
             guard case .bfloat16 = checkpoint.linear(name).format else {
@@ -86,7 +86,7 @@ struct CheckpointTests {
         #expect(!error.description.contains("problem 50"))
     }
 
-    @Test func `a tensor that need not be used is no problem`() throws {
+    @Test func `a tensor that may be left unused is not a problem`() throws {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config(tied: true)
         var tensors = TemporaryModel.tensors(of: config)
@@ -141,7 +141,7 @@ struct CheckpointTests {
         #expect(error.description.contains("model.safetensors.index.json"))
     }
 
-    @Test func `data at any address is handed out aligned`() throws {
+    @Test func `data at any address is returned aligned`() throws {
         let model = try TemporaryModel()
         let config = try TemporaryModel.config()
         try model.write(TemporaryModel.tensors(of: config), padding: 1)

@@ -4,7 +4,7 @@ import Testing
 @testable import Checkpoints
 
 struct FiniteCheckTests {
-    /// The types of weights, with codes that are finite, the largest among them, and codes that are not.
+    /// The types of weights, with finite codes, including the largest, and other codes.
     private static let types: [(type: TensorType, finite: [UInt32], notFinite: [UInt32])] = [
         (.float8E4M3, [0x7E, 0xFE, 0, 0x80, 0x70, 0x0F, 0x3F, 1], [0x7F, 0xFF]),
         (.bfloat16, [0x7F7F, 0xFF7F, 0, 0x8000, 1, 0x807F, 0x3F80], [0x7F80, 0xFF80, 0x7FC0, 0xFFFF, 0x7F81]),
@@ -36,7 +36,7 @@ struct FiniteCheckTests {
         }
     }
 
-    @Test func `every code of 8 and 16 bits is told apart as its value is`() {
+    @Test func `every code of 8 and 16 bits is classified like its value`() {
         for type in [TensorType.float8E4M3, .bfloat16, .float16] {
             var bytes = [UInt8](repeating: 0, count: 401 * type.size)
             for code in 0..<UInt32(1 << (8 * type.size)) {
@@ -54,7 +54,7 @@ struct FiniteCheckTests {
         }
     }
 
-    /// The loop over whole blocks must not leave at the first code that is not zero: it is what makes the check fast.
+    /// The loop over whole blocks must not stop at the first nonzero code: it makes the check fast.
     @Test(arguments: types.indices) func `all whole blocks of finite codes are passed at once`(number: Int) throws {
         let (type, finite, notFinite) = Self.types[number]
         let code = try #require([.float8, .bfloat16, .float16, .float32][number] as NotFiniteCode?)
@@ -72,7 +72,7 @@ struct FiniteCheckTests {
         #expect(prefix() == 3 * Portable.finiteBlock)
     }
 
-    @Test func `pieces in any order find the same as the whole`() {
+    @Test func `a search in pieces in any order has the same result as for the whole`() {
         var bytes = [UInt8](repeating: 0x3F, count: 300_000)
         bytes[200_001] = 0x7F
         bytes[250_001] = 0x7F

@@ -16,7 +16,7 @@ struct GenerationConfigTests {
         #expect(config.padID == 1)
     }
 
-    @Test func `end-of-sequence ids may be one or a list, and win over the model's`() throws {
+    @Test func `end-of-sequence ids may be one or a list, and override the model's`() throws {
         var model = try ModelConfig(parsing: ["eos_token_id": 7])
         #expect(GenerationConfig().endOfSequenceIDs(of: model) == [7])
         #expect(try GenerationConfig(parsing: ["eos_token_id": 3]).endOfSequenceIDs(of: model) == [3])
@@ -54,7 +54,7 @@ struct GenerationConfigTests {
             ([:], ["bos_token_id": 2_000_000_000], "bos_token_id"), (["pad_token_id": 10], [:], "pad_token_id"),
             (["eos_token_id": 9, "bos_token_id": 0, "pad_token_id": 9], ["eos_token_id": 10], nil), ([:], [:], nil),
         ] as [(JSONValue, JSONObject, String?)])
-    func `a special id beyond the vocabulary is refused by name`(
+    func `a special id beyond the vocabulary is refused with its name`(
         generation: JSONValue, members: JSONObject, key: String?
     ) throws {
         var json = members

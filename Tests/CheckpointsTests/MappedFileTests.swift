@@ -4,8 +4,8 @@ import Testing
 @testable import Checkpoints
 
 @Suite struct MappedFileTests {
-    /// The system maps pages around the one that is read, and files have thousands of tensors.
-    @Test func `what was read and released in pieces is not in memory`() throws {
+    /// The system maps the pages around a page that is read, and files have thousands of tensors.
+    @Test func `pages that were read and released in parts are not resident`() throws {
         let url = FileManager.default.temporaryDirectory.appending(path: "mapped-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: url) }
         let (pieces, pieceBytes) = (200, 100_000)
@@ -20,11 +20,12 @@ import Testing
         }
         #expect(sum == 0)
         let resident = try withExtendedLifetime(file) { try Self.residentKilobytes(of: url) }
-        // Released by pages alone, a quarter of the file is left; the system may map more than usual around some.
+        // If only the pages themselves were released, a quarter of the file would remain; the system may map more than usual
+        // around some.
         #expect(resident <= 2500)
     }
 
-    /// What /proc says of the mapping of a file.
+    /// The entry of /proc for the mapping of a file.
     private static func residentKilobytes(of url: URL) throws -> Int {
         // The file has no length, and a plain read stops early.
         let data = try #require(try FileHandle(forReadingAtPath: "/proc/self/smaps")?.readToEnd())

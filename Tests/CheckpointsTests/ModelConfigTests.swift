@@ -102,7 +102,7 @@ struct ModelConfigTests {
             ("architectures", ["LlamaForCausalLM"]), ("model_type", "llama"), ("hidden_act", "gelu"),
             ("attention_bias", true), ("score_func", "tanh"),
         ] as [(String, JSONValue)])
-    func `another kind of model is refused by name`(key: String, value: JSONValue) throws {
+    func `another kind of model is refused with its name`(key: String, value: JSONValue) throws {
         var json = JSONObject()
         json[key] = value
         let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: .object(json)) }
@@ -125,7 +125,7 @@ struct ModelConfigTests {
             ("n_routed_experts", 8), ("first_k_dense_replace", 3), ("no_rope_layers", [1, 1]), ("clip_qkv", 8),
             ("rope_local_base_freq", 1e4), ("parallel_attn", true), ("embedding_multiplier", "1"), ("alibi", 1),
         ] as [(String, JSONValue)])
-    func `a key that would change the arithmetic is refused by name`(key: String, value: JSONValue) throws {
+    func `a key that would change the arithmetic is refused with its name`(key: String, value: JSONValue) throws {
         var json = JSONObject()
         json[key] = value
         let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: .object(json)) }
@@ -144,13 +144,13 @@ struct ModelConfigTests {
             ("no_rope_layers", []), ("clip_qkv", nil), ("transformers_version", "5.0"), ("use_cache", true),
             ("attention_dropout", 0.1), ("architectures", ["AfmoeForCausalLM"]),
         ] as [(String, JSONValue)])
-    func `a key without effect is taken in silence`(key: String, value: JSONValue) throws {
+    func `a key without effect is accepted silently`(key: String, value: JSONValue) throws {
         var json = JSONObject()
         json[key] = value
         #expect(try ModelConfig(parsing: .object(json)) == ModelConfig(parsing: [:]))
     }
 
-    @Test func `keys that nobody knows are told by name`() throws {
+    @Test func `unknown keys are reported by name`() throws {
         let config = try ModelConfig(parsing: [
             "use_warp_drive": true, "hidden_size": 64, "my_note": nil, "colour": "blue",
             "rope_scaling": ["type": "linear", "factor": 2, "flavour": 1],
@@ -185,7 +185,7 @@ struct ModelConfigTests {
                 "num_key_value_heads": 16_384, "head_dim": 16_384, "num_experts": 1024, "num_shared_experts": 1024,
             ],
         ] as [JSONValue])
-    func `sizes that are too large together are refused before anything is made of them`(json: JSONValue) throws {
+    func `sizes that are too large together are refused before any allocation`(json: JSONValue) throws {
         let error = try #require(throws: ModelConfigError.self) { try ModelConfig(parsing: json) }
         guard case .invalid(_, _, let expected) = error else {
             Issue.record("\(error)")
@@ -194,7 +194,7 @@ struct ModelConfigTests {
         #expect(expected.hasPrefix("at most"))
     }
 
-    @Test func `an unknown kind of rope scaling is refused by name`() throws {
+    @Test func `an unknown kind of rope scaling is refused with its name`() throws {
         let error = try #require(throws: ModelConfigError.self) {
             try ModelConfig(parsing: ["rope_scaling": ["type": "longrope", "factor": 2]])
         }

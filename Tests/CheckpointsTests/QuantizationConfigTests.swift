@@ -16,7 +16,7 @@ struct QuantizationConfigTests {
         #expect(config?.granularity == expected)
     }
 
-    @Test func `int4 weights are refused by name`() throws {
+    @Test func `int4 weights are refused with their name`() throws {
         let error = try #require(throws: ModelConfigError.self) {
             try QuantizationConfig(parsing: Fixtures.json("model/f5_w4a16/config.json"))
         }
@@ -24,7 +24,7 @@ struct QuantizationConfigTests {
     }
 
     @Test(arguments: ["gptq", "awq", "bitsandbytes", "mxfp4", "modelopt"])
-    func `another method is refused by name`(method: String) throws {
+    func `another method is refused with its name`(method: String) throws {
         let error = try #require(throws: ModelConfigError.self) {
             try QuantizationConfig(parsing: ["quantization_config": ["quant_method": .string(method)]])
         }
@@ -41,7 +41,7 @@ struct QuantizationConfigTests {
             (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
             (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
         ] as [(JSONValue, String)])
-    func `a format that is not read is refused by name`(quantization: JSONValue, name: String) throws {
+    func `an unsupported format is refused with its name`(quantization: JSONValue, name: String) throws {
         let error = try #require(throws: ModelConfigError.self) {
             try QuantizationConfig(parsing: ["quantization_config": quantization])
         }
@@ -64,7 +64,7 @@ struct QuantizationConfigTests {
         }
     }
 
-    @Test func `a broken block size is an error with its key`() throws {
+    @Test func `an invalid block size is an error with its key`() throws {
         let error = try #require(throws: ModelConfigError.self) {
             try QuantizationConfig(
                 parsing: ["quantization_config": ["quant_method": "fp8", "weight_block_size": [128, 0]]])

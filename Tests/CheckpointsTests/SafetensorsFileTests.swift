@@ -27,7 +27,7 @@ struct SafetensorsFileTests {
             (TemporaryModel.file(header: Array("{\"a\"".utf8), data: []), "invalid JSON"),
             (TemporaryModel.file(header: Array("[]".utf8), data: []), "not a JSON object"),
         ] as [([UInt8], String)])
-    func `a broken header is refused`(bytes: [UInt8], reason: String) throws {
+    func `an invalid header is refused`(bytes: [UInt8], reason: String) throws {
         let error = try #require(throws: CheckpointError.self) { try read(bytes) }
         #expect(error.description.contains("model.safetensors"))
         #expect(error.description.contains(reason))
@@ -52,7 +52,7 @@ struct SafetensorsFileTests {
                 "tensor y: overlaps tensor x"
             ),
         ] as [(String, String)])
-    func `a broken entry is refused with its name`(header: String, reason: String) throws {
+    func `an invalid entry is refused with its name`(header: String, reason: String) throws {
         let error = try #require(throws: CheckpointError.self) {
             try read(TemporaryModel.file(header: Array(header.utf8), data: [UInt8](repeating: 0, count: 8)))
         }

@@ -5,7 +5,7 @@ import Testing
 @testable import Checkpoints
 
 struct WeightQuantizerTests {
-    /// Ragged in both directions, of several blocks.
+    /// Several blocks, with partial blocks in both directions.
     private static let rows = 200
     private static let columns = 300
 
@@ -47,7 +47,7 @@ struct WeightQuantizerTests {
         #expect(quantized.bytes[0] != 0)
     }
 
-    @Test func `what is not finite becomes NaN and leaves its block alone`() throws {
+    @Test func `an element that is not finite becomes NaN and does not affect its block`() throws {
         for odd in [Float.nan, .infinity, -.infinity] {
             var values = Self.values
             values[5] = odd

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Engine
 
-/// Tiny checkpoints, damaged in every part: each loads, or ends in one error of a known kind, and never in a crash.
+/// Tiny checkpoints with damage in every part: each loads, or ends in one error of a known kind, and never in a crash.
 @Suite struct CheckpointMutationTests {
     private static let blocks = QuantizationConfig(granularity: .block(rows: 128, columns: 128))
 
@@ -65,7 +65,7 @@ import Testing
             for shape in [[], [0], [-1], [.max, .max], tensor.shape + [1], tensor.shape.map { $0 + 1 }] as [[Int]] {
                 var tensors = whole
                 tensors[name]?.shape = shape
-                // One element may have no dimensions: the scale of a tensor.
+                // A tensor of one element may have no dimensions: the scale of a whole tensor.
                 guard shape.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) != 1 else { continue }
                 try model.write(tensors)
                 #expect(try load(model, config)?.contains(name) == true, "\(name) as \(shape)")
@@ -119,7 +119,7 @@ import Testing
         for round in 0..<300 {
             var damaged = file
             for _ in 0...Int(random.next() % 3) {
-                // Mostly in the header, where a byte means most.
+                // Mostly in the header, where single bytes matter most.
                 let place = Int(random.next() % UInt64(random.next() % 4 == 0 ? file.count : start))
                 damaged[place] = UInt8(truncatingIfNeeded: random.next())
             }

@@ -7,7 +7,7 @@ import Tokenizers
 
 @testable import Engine
 
-/// Sequences whose masks are late: they wait alone, and nothing of any result changes.
+/// Sequences with late masks: only they wait, and no result changes.
 @Suite struct ConstrainedSequenceTests {
     private let tokenizer: Tokenizer
 
@@ -31,7 +31,7 @@ import Tokenizers
             id, tokenizer.encode("The old fox said:", addSpecialTokens: true), maxTokens: maxTokens,
             temperature: temperature, seed: id, logprobs: 1, ignoresEndOfSequence: source == nil)
         request.grammar = try source.map {
-            // A compiler of its own: nothing is known of it yet.
+            // A new compiler without cached results.
             let compiler = GrammarCompiler { [tokenizer] in tokenizer.vocabularyBytes(skipSpecialTokens: true) }
             return GrammarMatcher(try compiler.compile($0, beginsWithSpace: false))
         }
@@ -48,13 +48,14 @@ import Tokenizers
         for (index, source) in sources.enumerated() {
             requests.append(try request(UInt64(index + 1), source, temperature: index % 2 == 0 ? 0.9 : 0))
         }
-        // Its last token is the last of its grammar, and of its limit.
+        // Its last token is the last one of both its grammar and its limit.
         requests.append(try request(20, .choice(["a"]), maxTokens: 1))
         return requests
     }
 
     @Test(arguments: [(nil, 1), (4, 1), (4, 2), (20, 2)] as [(Int?, UInt64)])
-    func `slow masks change no token, no text and no reason`(speculativeTokens: Int?, seed: UInt64) async throws {
+    func `slow masks change no token, no text and no finish reason`(speculativeTokens: Int?, seed: UInt64) async throws
+    {
         let alone = EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { $0.maxSequences = 1 }
         _ = try await alone.ready()
         var expected: [EngineHarness.Outcome] = []
@@ -62,7 +63,7 @@ import Tokenizers
         await alone.stop()
         #expect(expected.contains { $0.finish == .stop(.endOfSequence) })
 
-        // Now and then a slice comes to nothing, and each takes up to 6 ms.
+        // Some slices make no progress, and each takes up to 6 ms.
         let slow = harness {
             $0.speculativeTokens = speculativeTokens
             $0.maxSequences = 6
@@ -81,7 +82,7 @@ import Tokenizers
         if speculativeTokens != nil { #expect(statistics.scheduler.acceptedDraftTokens > 0) }
     }
 
-    @Test func `a mask that takes a second leaves no gap in a neighbour's stream`() async throws {
+    @Test func `a mask that takes a second causes no gap in another stream`() async throws {
         let slow = harness { id, computation, units, isCancelled in
             guard id.rawValue == 1 else { return computation.run(units: units, isCancelled: isCancelled) }
             for _ in 0..<100 where !isCancelled() { usleep(10_000) }
@@ -96,12 +97,12 @@ import Tokenizers
         #expect(ContinuousClock.now - begin > .milliseconds(900))
         await slow.stop()
         #expect(outcomes[0].ids.count == 2 && outcomes[1].ids.count == 60 && !outcomes[2].ids.isEmpty)
-        // The slow one makes no others wait: their steps wait a moment, once for each of its masks.
+        // The slow sequence does not block the others: each of its masks delays one step by at most a short wait.
         #expect(statistics.masks.time > .milliseconds(900))
         #expect(statistics.masks.waits * 2 < statistics.masks.time, "\(statistics.masks.waits)")
     }
 
-    @Test func `while nothing can be computed the engine sleeps, and an abort and a deadline are obeyed`() async throws
+    @Test func `while nothing can be computed the engine sleeps, and an abort and a deadline are handled`() async throws
     {
         let stuck = harness { id, computation, _, isCancelled in
             while !isCancelled() { usleep(1000) }
@@ -111,7 +112,7 @@ import Tokenizers
         var late = try request(2, .regex("[a-z]+"))
         late.deadline = .now + .milliseconds(400)
         let begin = ContinuousClock.now
-        // Aborted as soon as it has been admitted.
+        // Aborted immediately after its admission.
         let (outcomes, statistics) = await stuck.run(
             [try request(1, .regex("[a-z]+")), late], abortAfterTokens: [SequenceID(1): 0])
         #expect(outcomes.map(\.finish) == [.abort, .deadlineExceeded])
@@ -123,7 +124,7 @@ import Tokenizers
         await stuck.stop()
     }
 
-    @Test func `a bound of a grammar ends its own sequence`() async throws {
+    @Test func `a grammar that exceeds a bound ends only its own sequence`() async throws {
         let limit = GrammarLimit.parallelParses(4096)
         let limited = harness { id, computation, units, isCancelled in
             id.rawValue == 1 ? .failure(limit) : computation.run(units: units, isCancelled: isCancelled)

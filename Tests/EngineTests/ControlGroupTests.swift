@@ -5,7 +5,7 @@ import Testing
 @testable import Engine
 
 @Suite struct ControlGroupTests {
-    /// A hierarchy of groups in a folder of its own, written by path.
+    /// A hierarchy of groups in a temporary folder, written by path.
     private func hierarchy(_ files: [String: String]) throws -> TemporaryModel {
         let folder = try TemporaryModel()
         for (path, text) in files {
@@ -28,7 +28,7 @@ import Testing
         #expect(ControlGroup.quota("") == nil)
     }
 
-    @Test func `the tightest limit counts, of the process's group or one around it`() throws {
+    @Test func `the tightest limit applies, of the process's group or an enclosing one`() throws {
         let folder = try hierarchy([
             "system.slice/cpu.max": "200000 100000\n",
             "system.slice/trinity.service/cpu.max": "max 100000\n",
@@ -49,7 +49,7 @@ import Testing
         #expect(group(folder, "0::/\n").freeMemory == 4000)
     }
 
-    @Test func `the page cache is free, what the process holds is not`() throws {
+    @Test func `the page cache counts as free, memory of processes does not`() throws {
         let folder = try hierarchy([
             "memory.max": "1000\n", "memory.current": "900\n",
             "memory.stat": "anon 200\nfile 700\nactive_file 400\ninactive_file 300\nfile_mapped 5\n",
@@ -58,13 +58,13 @@ import Testing
     }
 
     @Test(arguments: ["0::/\n", "4:memory:/a\n", "", nil] as [String?])
-    func `without limits nothing is bounded`(membership: String?) throws {
+    func `without limits there are no bounds`(membership: String?) throws {
         let folder = try hierarchy(["memory.max": "max\n", "memory.current": "5\n"])
         #expect(group(folder, membership).cpuQuota == nil)
         #expect(group(folder, membership).freeMemory == nil)
     }
 
-    @Test func `a group over its limit has nothing free`() throws {
+    @Test func `a group over its limit has no free memory`() throws {
         let folder = try hierarchy(["memory.max": "10\n", "memory.current": "50\n"])
         #expect(group(folder, "0::/\n").freeMemory == 0)
     }

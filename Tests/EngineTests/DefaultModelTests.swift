@@ -7,7 +7,7 @@ import Testing
 /// The embedded model: FP8 in blocks of 128, prompts longer than its window.
 struct DefaultModelTests {
     @Test(arguments: KernelTable.exact)
-    func `the default model says what its reference says`(kernels: KernelTable) throws {
+    func `the default model generates the reference tokens`(kernels: KernelTable) throws {
         let config = try ModelConfig(directory: Fixtures.defaultModel)
         let checkpoint = try Checkpoint(
             directory: Fixtures.defaultModel, config: config,

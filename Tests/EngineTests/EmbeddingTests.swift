@@ -44,7 +44,7 @@ import Testing
         await harness.stop()
     }
 
-    @Test func `chunks, neighbours, threads and the prefix cache change no bit`() async throws {
+    @Test func `chunks, other requests, threads and the prefix cache change no bit`() async throws {
         let prompts = [90, 1, 33, 90].enumerated().map { Self.tokens($1, seed: UInt64($0 % 3)) }
         func embeddings(
             _ order: [Int], others: Bool, _ change: @Sendable (inout EngineOptions) -> Void
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `a preempted prompt is added up once`() async throws {
+    @Test func `a preempted prompt is counted once`() async throws {
         func outcomes(_ change: @Sendable (inout EngineOptions) -> Void) async throws -> [EngineHarness.Outcome] {
             let harness = EngineHarness(Self.model, change)
             _ = try await harness.ready()

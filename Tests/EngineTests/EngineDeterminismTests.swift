@@ -6,15 +6,15 @@ import Tokenizers
 
 @testable import Engine
 
-/// A request's tokens, logprobs and text are the same alone and in any company: everything that a request can ask for
-/// at once, arriving at random, with aborts between, on engines of every shape.
+/// A request's tokens, log-probabilities and text are the same alone and with any other requests: requests with all parameters,
+/// arriving at random times, with aborts, on engines of every configuration.
 @Suite struct EngineDeterminismTests {
     @Test(
         arguments: [
             ("a_base", 1), ("a_base", 2), ("c_odd_sharded", 3), ("c2_layer_types", 4), ("d_long", 5),
             ("b1_nomup_tied_shared2", 6), ("e_bf16", 7), ("f3_fp8_ct_block", 8), ("f4_fp8_ds_block_ragged", 9),
         ] as [(String, UInt64)])
-    func `company changes nothing`(name: String, seed: UInt64) async throws {
+    func `other requests change nothing`(name: String, seed: UInt64) async throws {
         var random = SeededGenerator(seed: seed)
         let directory = Fixtures.root.appending(path: "model/\(name)")
         let config = try ModelConfig(directory: directory)
@@ -44,7 +44,7 @@ import Tokenizers
         for round in 0..<3 {
             var shape = Shape(
                 config, requests: requests, cacheType: cacheType, cachesPrefixes: round != 1, &random)
-            // In a small pool the cache may be evicted before it is wanted.
+            // In a small pool the cache may be evicted before it is used.
             if round == 2 { shape.kvCacheMemory *= 8 }
             let harness = EngineHarness(directory, tokenizer: tokenizer, shape.apply)
             _ = try await harness.ready()
@@ -52,12 +52,12 @@ import Tokenizers
             let (outcomes, statistics) = await harness.run(
                 waves: Self.waves(requests, &random), abortAfterTokens: aborts)
             await harness.stop()
-            // Second turns begin with what is cached, in a pool where nothing is evicted.
+            // Second turns begin with cached tokens, in a pool without evictions.
             if round == 2 { #expect(statistics.scheduler.prefixHits > 0) }
             #expect((statistics.scheduler.prefixQueries > 0) == shape.cachesPrefixes)
             #expect(outcomes.count == expected.count)
             for (index, outcome) in outcomes.enumerated() where outcome != expected[index] {
-                // An aborted sequence got as far as it got.
+                // An aborted sequence has a part of the result.
                 let isBeginning =
                     outcome.finish == .abort && aborts[requests[index].id] != nil
                     && expected[index].ids.starts(with: outcome.ids)
@@ -69,7 +69,7 @@ import Tokenizers
         }
     }
 
-    /// How an engine is set up.
+    /// The configuration of an engine.
     private struct Shape {
         var maxSequences: Int
         var maxBatchedTokens: Int
@@ -81,7 +81,7 @@ import Tokenizers
         var prefillPolicy: PrefillPolicy
         var speculativeTokens: Int?
 
-        /// From plenty of room down to a pool that holds hardly more than the longest sequence.
+        /// From plenty of room down to a pool that is hardly larger than the longest sequence.
         init(
             _ config: ModelConfig, requests: [GenerationRequest], cacheType: KVDataType, cachesPrefixes: Bool,
             _ random: inout SeededGenerator
@@ -119,7 +119,7 @@ import Tokenizers
         (0..<count).map { _ in Int32.random(in: 0..<Int32(config.vocabularySize), using: &random) }
     }
 
-    /// The conversation goes on: prompt, reply and a few tokens more.
+    /// The next turn of the conversation: prompt, reply and a few more tokens.
     private static func secondTurn(
         _ id: Int, of request: GenerationRequest, _ outcome: EngineHarness.Outcome, _ config: ModelConfig,
         _ random: inout SeededGenerator
@@ -161,7 +161,7 @@ import Tokenizers
         return request
     }
 
-    /// The requests in their order, cut at random.
+    /// The requests in order, split at random.
     private static func waves(
         _ requests: [GenerationRequest], _ random: inout SeededGenerator
     ) -> [[GenerationRequest]] {

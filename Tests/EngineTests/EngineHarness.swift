@@ -23,7 +23,7 @@ final class EngineHarness: Sendable {
         var promptLogprobs: [TokenLogprobs] = []
         var embedding: [Float]?
         var finish: FinishReason?
-        /// What the events said; no part of the result, hence not compared.
+        /// The events of a sequence, which are not part of the result and are not compared.
         var cachedTokens = 0
 
         static func == (left: Self, right: Self) -> Bool {
@@ -54,7 +54,7 @@ final class EngineHarness: Sendable {
     ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
-        // References are results of exact arithmetic.
+        // The references are results of exact arithmetic.
         options.compute = .exact
         options.threads = 1
         change(&options)
@@ -72,7 +72,7 @@ final class EngineHarness: Sendable {
 
     /// Waits until the model is loaded.
     ///
-    /// - Throws: why it cannot be.
+    /// - Throws: why it cannot be loaded.
     func ready() async throws -> LoadedModel {
         for await state in states {
             switch state {
@@ -91,13 +91,13 @@ final class EngineHarness: Sendable {
         await run(waves: [requests], abortAfterTokens: abortAfterTokens)
     }
 
-    /// The same for requests that arrive in waves, a few reports apart, while earlier ones run.
+    /// The same for requests that arrive in groups, a few reports apart, while earlier ones run.
     ///
-    /// - Parameter submitted: ids that are submitted already; their outcomes come first.
+    /// - Parameter submitted: ids of sequences that were submitted before; their outcomes come first.
     func run(
         waves: [[GenerationRequest]], submitted: [SequenceID] = [], abortAfterTokens: [SequenceID: Int] = [:]
     ) async -> ([Outcome], EngineStatistics) {
-        // On a thread of its own: the pool that the tests share may be busy until the engine is long done.
+        // On a separate thread: the shared thread pool of the tests may be busy for a long time.
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [self] in
                 continuation.resume(returning: collect(waves, submitted, abortAfterTokens))

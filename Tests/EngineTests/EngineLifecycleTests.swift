@@ -5,7 +5,7 @@ import Testing
 
 @testable import Engine
 
-/// Every accepted sequence ends exactly once, whatever is asked of the engine and whenever.
+/// Every accepted sequence ends exactly once, for all kinds and times of commands.
 @Suite struct EngineLifecycleTests {
     private static let model = Fixtures.root.appending(path: "model/a_base")
 
@@ -13,8 +13,10 @@ import Testing
         .test(id, [1, 2, 3], maxTokens: maxTokens, ignoresEndOfSequence: true)
     }
 
-    @Test func `an abort that comes with its submission, twice, or for nobody ends a sequence once`() async throws {
-        // So long that a busy machine cannot end them before the aborts come.
+    @Test func `an abort that comes with its submission, twice, or for an unknown id ends a sequence once`()
+        async throws
+    {
+        // Long enough that a busy machine cannot finish them before the aborts arrive.
         let harness = EngineHarness(Self.model) {
             $0.maxModelLength = 30_000
             $0.maxSequences = 3
@@ -23,7 +25,7 @@ import Testing
         #expect(harness.engine.submit((1...3).map { Self.request($0, maxTokens: 25_000) }))
         harness.engine.abort([SequenceID(1), SequenceID(1), SequenceID(77)])
         harness.engine.abort([SequenceID(1)])
-        // Ends right after those above, wherever the engine was when they came.
+        // Ends right after the ones above, regardless of the state of the engine when they arrived.
         let (outcomes, statistics) = await harness.run(
             waves: [[Self.request(4)]], submitted: [1, 2, 3].map { SequenceID($0) },
             abortAfterTokens: [SequenceID(2): 1, SequenceID(3): 1])
@@ -49,7 +51,7 @@ import Testing
         await harness.stop()
     }
 
-    @Test func `an abort in the step of the last token is too late or in time, never both`() async throws {
+    @Test func `an abort in the step of the last token is either too late or in time`() async throws {
         let harness = EngineHarness(Self.model)
         _ = try await harness.ready()
         for id in UInt64(1)...60 {
@@ -62,7 +64,7 @@ import Testing
         await harness.stop()
     }
 
-    @Test func `stop aborts what runs and what waits, and nothing is accepted after it`() async throws {
+    @Test func `stop aborts running and waiting sequences, and nothing is accepted afterwards`() async throws {
         let harness = EngineHarness(Self.model) { $0.maxSequences = 2 }
         _ = try await harness.ready()
         #expect(harness.engine.submit((1...6).map { Self.request($0, maxTokens: 1000) }))
@@ -70,11 +72,11 @@ import Testing
         let report = harness.engine.takeReport()
         #expect(report.events.compactMap(\.finish) == Array(repeating: .abort, count: 6))
         #expect(report.statistics.holdsNothing)
-        // The thread is gone: an accepted sequence would never end.
+        // The thread has ended: an accepted sequence would never end.
         #expect(!harness.engine.submit([Self.request(7)]))
     }
 
-    @Test func `a failed load ends what was submitted meanwhile and accepts nothing more`() async throws {
+    @Test func `a failed load ends submitted sequences and accepts no more`() async throws {
         let broken = try TemporaryModel()
         try broken.write(Array("{".utf8), to: "config.json")
         let harness = EngineHarness(broken.directory, starts: false)
@@ -91,7 +93,7 @@ import Testing
     }
 
     @Test(arguments: [[], [1, -1], [256], [3, .max]] as [[Int32]])
-    func `a prompt that the model cannot take ends with an error, and others go on`(prompt: [Int32]) async throws {
+    func `an invalid prompt ends with an error, and other sequences continue`(prompt: [Int32]) async throws {
         let harness = EngineHarness(Self.model)
         _ = try await harness.ready()
         var broken = Self.request(1)

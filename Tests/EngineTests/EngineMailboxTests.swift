@@ -11,7 +11,7 @@ import Testing
             id: SequenceID(id), promptIDs: [1], sampling: SamplingParameters(), stop: StopConditions(), maxTokens: 1)
     }
 
-    @Test func `submissions over the capacity are refused whole`() {
+    @Test func `submissions over the capacity are refused as a whole`() {
         let mailbox = EngineMailbox(capacity: 3)
         #expect(mailbox.submit([request(1), request(2)]))
         #expect(!mailbox.submit([request(3), request(4)]))
@@ -20,7 +20,7 @@ import Testing
         #expect(mailbox.submit([request(6), request(7), request(8)]))
     }
 
-    @Test func `answers wake who waits, and count as nothing that anybody wants`() {
+    @Test func `answers wake a waiting reader, but do not count as commands`() {
         let mailbox = EngineMailbox(capacity: 3)
         Thread.detachNewThread {
             usleep(20_000)
@@ -31,7 +31,7 @@ import Testing
         #expect(!mailbox.take(waits: false).hasAnswers)
     }
 
-    @Test func `a deadline ends the waiting`() {
+    @Test func `a deadline ends the wait`() {
         let mailbox = EngineMailbox(capacity: 3)
         let begin = ContinuousClock.now
         #expect(mailbox.take(waits: true, until: begin + .milliseconds(30)).isEmpty)
@@ -39,7 +39,7 @@ import Testing
         #expect(mailbox.take(waits: true, until: begin).isEmpty)
     }
 
-    @Test func `nothing is taken after stop`() {
+    @Test func `nothing is accepted after stop`() {
         let mailbox = EngineMailbox(capacity: 3)
         mailbox.stop()
         #expect(!mailbox.submit([request(1)]))
@@ -47,7 +47,7 @@ import Testing
         #expect(!mailbox.submit([request(1)]))
     }
 
-    @Test func `a waiting taker wakes for each kind of arrival`() async {
+    @Test func `a waiting reader wakes for each kind of arrival`() async {
         let mailbox = EngineMailbox(capacity: 3)
         let taken = await withCheckedContinuation { (continuation: CheckedContinuation<[Int], Never>) in
             Thread.detachNewThread {

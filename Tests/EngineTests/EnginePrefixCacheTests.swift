@@ -5,7 +5,7 @@ import Testing
 
 @testable import Engine
 
-/// What the cache saves, and that nobody can tell from the results.
+/// What the cache saves, and that it does not change results.
 @Suite struct EnginePrefixCacheTests {
     private static func directory(_ name: String) -> URL {
         name == "trinity-tiny" ? Fixtures.defaultModel : Fixtures.root.appending(path: "model/\(name)")
@@ -37,7 +37,7 @@ import Testing
             #expect(outcomes[0].cachedTokens % 16 == 0 && outcomes[0].cachedTokens <= known)
             #expect(known - outcomes[0].cachedTokens < 16)
             #expect(expected[0].cachedTokens == 0 && plainStatistics.scheduler.cachedBlocks == 0)
-            // The last token was sampled, not computed.
+            // The last token was sampled, but not computed.
             known = conversation.count + 9 - 1
             conversation += outcomes[0].ids + Self.tokens(25, &random)
         }
@@ -45,7 +45,7 @@ import Testing
         await plain.stop()
     }
 
-    @Test func `choices share the prompt that the first has computed`() async throws {
+    @Test func `choices share the prompt that the first one has computed`() async throws {
         var random = SeededGenerator(seed: 2)
         let harness = EngineHarness(Self.directory("d_long")) { $0.maxBatchedTokens = 64 }
         _ = try await harness.ready()
@@ -64,7 +64,7 @@ import Testing
         await harness.stop()
     }
 
-    @Test func `salts keep requests apart`() async throws {
+    @Test func `sequences with different salts share nothing`() async throws {
         let harness = EngineHarness(Self.directory("a_base"))
         _ = try await harness.ready()
         var cached: [Int] = []
@@ -77,8 +77,8 @@ import Testing
         await harness.stop()
     }
 
-    /// Many conversations with one system prompt over a pool that holds one of full length: what is cached is evicted all
-    /// the time.
+    /// Many conversations with one system prompt and a pool for one sequence of full length: cached blocks are evicted
+    /// constantly.
     @Test(arguments: ["a_base", "d_long"])
     func `evictions change no result`(name: String) async throws {
         var random = SeededGenerator(seed: 3)
@@ -119,7 +119,7 @@ import Testing
             }
         }
         #expect(hits > 0)
-        // What a small window's sequences ask for at admission is more than they grow by.
+        // With a small window, sequences request more blocks at admission than they use later.
         if name == "d_long" { #expect(preemptions > 0) }
         await plain.stop()
         await small.stop()

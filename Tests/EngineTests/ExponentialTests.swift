@@ -4,7 +4,7 @@ import Testing
 @testable import Engine
 
 struct ExponentialTests {
-    @Test func `it agrees with the C library to the last places`() {
+    @Test func `it agrees with the C library up to the last digits`() {
         for step in 0...70_000 {
             let x = -Double(step) * 0.0101
             let expected = exp(x)

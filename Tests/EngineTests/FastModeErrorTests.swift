@@ -4,7 +4,7 @@ import Testing
 
 @testable import Engine
 
-/// How far rounding activations to bfloat16 in products takes a model away from exact arithmetic, layer by layer.
+/// The error of a model from rounding activations to bfloat16 in products, layer by layer.
 @Suite(.enabled(if: KernelTable.hasFast, "this CPU does not multiply bfloat16"))
 struct FastModeErrorTests {
     /// Relative errors of the residual stream after each layer, root of the sum of squares, over all rows of a prompt.
@@ -31,9 +31,9 @@ struct FastModeErrorTests {
         }
     }
 
-    /// Models in which rounding makes no router choose another expert, which would say nothing about rounding itself.
+    /// Models in which rounding does not change the choice of any router, which would dominate the error.
     @Test(arguments: ["f3_fp8_ct_block", "f4_fp8_ds_block_ragged"], [KVDataType.bf16, .fp8])
-    func `the error of a layer stays small and is not nothing`(name: String, cacheType: KVDataType) throws {
+    func `the error of a layer is small but not zero`(name: String, cacheType: KVDataType) throws {
         let prompt = try #require(ModelCase(name).prompts.first).promptIDs
         let errors = try Self.errors(name, tokens: prompt, cacheType: cacheType)
         #expect(!errors.isEmpty)

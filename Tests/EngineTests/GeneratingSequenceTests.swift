@@ -35,7 +35,7 @@ import Tokenizers
         return (pieces.joined(), nil, pieces)
     }
 
-    @Test func `the end-of-sequence id ends the text and is not in it`() {
+    @Test func `the end-of-sequence id ends the text and is not part of it`() {
         let result = run("Hello there!")
         #expect(result.text == "Hello there!")
         #expect(result.finish == .stop(.endOfSequence))
@@ -59,7 +59,7 @@ import Tokenizers
         #expect(result.finish == .stop(.string("lo to th")))
     }
 
-    @Test func `a stop string stays when it is asked for`() {
+    @Test func `a stop string is kept on request`() {
         let result = run(
             "She said hello to the old fox.",
             stop: {
@@ -75,14 +75,14 @@ import Tokenizers
         #expect(result.finish == .stop(.endOfSequence))
     }
 
-    @Test func `a stop id ends the sequence by name`() {
+    @Test func `a stop id ends the sequence and is the stop reason`() {
         let ids = tokenizer.encode("Hello there!", addSpecialTokens: false)
         let result = run("Hello there!", stop: { $0.tokenIDs = [ids[1]] })
         #expect(result.finish == .stop(.token(ids[1])))
         #expect(result.text == tokenizer.decode([ids[0]], skipSpecialTokens: true))
     }
 
-    @Test func `a stop string within the minimum of tokens does not stop`() {
+    @Test func `a stop string within the minimum number of tokens does not stop`() {
         let result = run("She said hello to the old fox.", minTokens: 8, stop: { $0.strings = ["said"] })
         #expect(result.finish == .stop(.endOfSequence))
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Engine
 
-/// What is known of a sequence's next token and of its drafts.
+/// The known matchers at a sequence's next token and after its draft tokens.
 @Suite struct GrammarChainTests {
     /// Tokens a...z, ids 0...25.
     private static let trie = VocabularyTrie(tokens: (UInt8(ascii: "a")...UInt8(ascii: "z")).map { [$0] })
@@ -13,7 +13,7 @@ import Testing
         GrammarMatcher(try GrammarSource.regex(pattern).compile(Self.trie), scope: scope)
     }
 
-    /// Works out all that is not known; returns how much was not.
+    /// Computes all unknown steps; returns their number.
     private func resolve(_ chain: inout GrammarChain) -> Int {
         var count = 0
         while var computation = chain.computation {
@@ -23,7 +23,7 @@ import Testing
         return count
     }
 
-    @Test func `nothing is computed unless it is asked for`() throws {
+    @Test func `nothing is computed before it is requested`() throws {
         var chain = GrammarChain(try matcher("abc"))
         #expect(chain.isPending && chain.isIncomplete)
         #expect(resolve(&chain) == 1 && !chain.isPending)
@@ -33,21 +33,21 @@ import Testing
         #expect(chain.known[0].mask?.contains(1) == true && chain.known[0].mask?.contains(0) == false)
     }
 
-    @Test func `what one has worked out the others know`() throws {
+    @Test func `a step that one chain has computed is known to the others`() throws {
         let matcher = try matcher("ab")
         var first = GrammarChain(matcher)
         #expect(resolve(&first) == 1)
         #expect(!GrammarChain(matcher).isPending)
     }
 
-    @Test func `a chain ends behind the draft that must not come`() throws {
+    @Test func `a chain ends after a draft token that is not allowed`() throws {
         var chain = GrammarChain(try matcher("abcd"), drafts: [0, 1, 9, 3])
         _ = resolve(&chain)
         #expect(chain.known.count == 3 && !chain.isIncomplete)
         #expect(chain.known[2].mask?.contains(2) == true)
     }
 
-    @Test func `drafts that come about need not be worked out again, others are forgotten`() throws {
+    @Test func `accepted draft tokens are not computed again, others are dropped`() throws {
         var chain = GrammarChain(try matcher("abcd|ac"), drafts: [0, 1])
         _ = resolve(&chain)
         chain.append(0)
@@ -60,7 +60,7 @@ import Testing
         #expect(chain.known.count == 1 && chain.known[0].mask?.contains(2) == true)
     }
 
-    @Test func `where the grammar does not hold nothing is pending`() throws {
+    @Test func `if the grammar does not apply nothing is pending`() throws {
         var chain = GrammarChain(try matcher("ab", scope: .behind(25)))
         #expect(!chain.isPending && chain.known[0].mask == nil && chain.known[0].mayEnd)
         chain.append(3)

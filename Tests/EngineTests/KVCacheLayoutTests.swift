@@ -27,7 +27,7 @@ struct KVCacheLayoutTests {
     }
 
     @Test(arguments: [(56, 4), (5, 2), (7, 3), (1, 1), (3, 1), (3, 9)] as [(Int, Int)])
-    func `each layer has a place of its own among the blocks of its group's logical block`(
+    func `each layer has a separate place in the blocks of its group's logical block`(
         layers: Int, globalEvery: Int
     ) throws {
         let config = try config(layers: layers, globalEvery: globalEvery)

@@ -36,7 +36,7 @@ import Tokenizers
         await harness.stop()
     }
 
-    /// Prompts of different lengths with sampling, penalties and logprobs: everything that must not depend on company.
+    /// Prompts of different lengths with sampling, penalties and logprobs: everything that must not depend on other requests.
     private static let mixed: [GenerationRequest] = (0..<12).map { index in
         var request = GenerationRequest.test(
             UInt64(index + 1), (0..<(3 + index * 29 % 200)).map { Int32(20 + ($0 * 7 + index * 13) % 2000) },
@@ -54,7 +54,7 @@ import Tokenizers
             // The pool holds one or two sequences, so that they are preempted and computed again.
             ("a pool that preempts", 64, 64, 1, 224 << 10),
         ] as [(String, Int, Int, Int, Int?)])
-    func `results do not depend on load`(
+    func `results do not depend on the load`(
         name: String, maxSequences: Int, maxBatchedTokens: Int, threads: Int, kvCacheMemory: Int?
     ) async throws {
         let model = Fixtures.root.appending(path: "model/a_base")
@@ -90,7 +90,7 @@ import Tokenizers
     }
 
     @Test func `an aborted sequence ends once and frees its blocks`() async throws {
-        // So long that a busy machine cannot end it before the abort comes.
+        // Long enough that a busy machine cannot finish it before the abort arrives.
         let harness = EngineHarness(Fixtures.root.appending(path: "model/a_base")) {
             $0.maxModelLength = 30_000
             $0.maxSequences = 2
@@ -106,7 +106,7 @@ import Tokenizers
         await harness.stop()
     }
 
-    @Test func `a model length that memory cannot hold is refused with both sizes`() async throws {
+    @Test func `a model length that does not fit into memory is refused with both sizes`() async throws {
         let harness = EngineHarness(Fixtures.defaultModel) {
             $0.kvCacheMemory = 1 << 20
             $0.maxModelLength = 2048
@@ -118,7 +118,7 @@ import Tokenizers
         }
     }
 
-    @Test func `without an explicit length the longest that fits is served`() async throws {
+    @Test func `without an explicit length the longest possible one is served`() async throws {
         let harness = EngineHarness(Fixtures.defaultModel) { $0.kvCacheMemory = 2 << 20 }
         let model = try await harness.ready()
         #expect(model.maxModelLength < 2048)
@@ -126,7 +126,7 @@ import Tokenizers
         await harness.stop()
     }
 
-    @Test func `a folder that is no model is a clear failure`() async throws {
+    @Test func `a folder without a model is a clear error`() async throws {
         let harness = EngineHarness(Fixtures.root.appending(path: "nothing"))
         await #expect {
             try await harness.ready()

@@ -2,11 +2,11 @@ import Testing
 
 @testable import Engine
 
-/// Whose slice is next, with one worker of the test's own.
+/// The order of slices with one worker, which the test controls.
 @Suite struct MaskQueueTests {
     private var queue = MaskQueue()
 
-    /// Runs slices; returns the question of each.
+    /// Runs slices; returns the request of each.
     private mutating func run(_ slices: Int, tenants: [MaskQueue.ID: String]) -> [MaskQueue.ID] {
         (0..<slices).compactMap { _ in
             guard let id = queue.next() else { return nil }
@@ -34,7 +34,7 @@ import Testing
         #expect(slices.contains(short))
     }
 
-    @Test mutating func `a long grammar gets its share behind newer ones that never stop coming`() {
+    @Test mutating func `a long grammar gets its share even if newer ones never stop arriving`() {
         let long = queue.add(tenant: "")
         _ = run(50, tenants: [:])
         var slices = 0
@@ -46,8 +46,8 @@ import Testing
         #expect(slices >= 100 * 8 / MaskQueue.agedSlices)
     }
 
-    /// What a sequence got for earlier tokens does not count against its next one.
-    @Test mutating func `a long structured reply does not wait behind newer long grammars`() {
+    /// Slices for a sequence's earlier tokens do not count against its next one.
+    @Test mutating func `a long structured reply does not wait for newer long grammars`() {
         let newer = (0..<5).map { _ in queue.add(tenant: "") }
         for _ in 0..<100 {
             _ = run(10, tenants: [:])
@@ -60,10 +60,11 @@ import Testing
         #expect(queue.count == 0)
     }
 
-    @Test mutating func `what a tenant got while workers were idle is held against it for the longest lead only`() {
+    @Test
+    mutating func `slices that a tenant got while workers were idle count against it only up to the longest lead`() {
         let (busy, idle) = (queue.add(tenant: "busy"), queue.add(tenant: "idle"))
         let tenants = [busy: "busy", idle: "idle"]
-        // One has a worker for a thousand slices, while the other's slice lasts.
+        // One tenant uses a worker for a thousand slices, during one slice of the other.
         let first = [queue.next(), queue.next()]
         #expect(first == [busy, idle])
         for _ in 0..<1000 {
@@ -77,7 +78,7 @@ import Testing
         #expect(before.count <= MaskQueue.longestLead / MaskQueue.unitsPerSlice)
     }
 
-    @Test mutating func `a tenant that comes later owes nothing and is owed nothing`() {
+    @Test mutating func `a new tenant starts without debt or credit`() {
         var tenants = [queue.add(tenant: "first"): "first"]
         _ = run(1000, tenants: tenants)
         let second = queue.add(tenant: "second")
@@ -86,7 +87,7 @@ import Testing
         #expect((49...51).contains(slices.count { $0 == second }))
     }
 
-    @Test mutating func `a slice of a removed question is charged all the same`() {
+    @Test mutating func `a slice of a removed request is still charged`() {
         let (gone, other) = (queue.add(tenant: "a"), queue.add(tenant: "b"))
         let first = queue.next()
         #expect(first == gone)

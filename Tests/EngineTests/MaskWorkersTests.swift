@@ -7,11 +7,11 @@ import Testing
 
 @testable import Engine
 
-/// Which question is worked on next, and what ends one.
+/// The order of requests, and how they end.
 @Suite struct MaskWorkersTests {
     private static let hostile = SequenceID(1)
 
-    /// Lists the slices of each sequence; those of ids below 100 never come to an end.
+    /// Records the slices of each sequence; those with ids below 100 never finish.
     private final class Slices: Sendable {
         private let log = Mutex<[SequenceID]>([])
 
@@ -34,7 +34,7 @@ import Testing
         try workers.start(threads: 1)
     }
 
-    /// A chain of a grammar of which nothing is known.
+    /// A chain of a grammar without known steps.
     private func unknownChain() throws -> GrammarChain {
         let trie = VocabularyTrie(tokens: (UInt8(ascii: "a")...UInt8(ascii: "z")).map { [$0] })
         return GrammarChain(GrammarMatcher(try GrammarSource.regex("[a-f]+").compile(trie)))
@@ -48,7 +48,7 @@ import Testing
         return false
     }
 
-    @Test func `a question that never ends holds another up by the slice under way only`() throws {
+    @Test func `an endless request delays another one only by its current slice`() throws {
         workers.ask(Self.hostile, tenant: "", try unknownChain())
         #expect(wait { slices.all.count > 5 })
         for number in 102...105 as ClosedRange<UInt64> {
@@ -62,7 +62,7 @@ import Testing
         workers.stop()
     }
 
-    @Test func `tenants get the same, however many questions one of them has`() throws {
+    @Test func `tenants get equal time, even if one of them has more requests`() throws {
         for number in 10...13 as ClosedRange<UInt64> {
             workers.ask(SequenceID(number), tenant: "many", try unknownChain())
         }
@@ -74,7 +74,7 @@ import Testing
         workers.stop()
     }
 
-    @Test func `a question ends with its sequence`() throws {
+    @Test func `a request ends with its sequence`() throws {
         workers.ask(Self.hostile, tenant: "", try unknownChain())
         #expect(wait { !slices.all.isEmpty })
         workers.drop(Self.hostile)
@@ -85,7 +85,7 @@ import Testing
         workers.stop()
     }
 
-    @Test func `an answer is that of the last question`() throws {
+    @Test func `the answer is for the latest request`() throws {
         let id = SequenceID(107)
         workers.ask(id, tenant: "", try unknownChain())
         workers.ask(id, tenant: "", try unknownChain())

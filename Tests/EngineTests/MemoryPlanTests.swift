@@ -5,7 +5,7 @@ import Testing
 
 @testable import Engine
 
-/// The size of the KV pool and the longest sequence, at the edges of what fits.
+/// The size of the KV pool and the longest sequence, at the limits of the memory.
 @Suite struct MemoryPlanTests {
     private let config: ModelConfig
     private let layout: KVCacheLayout
@@ -25,19 +25,19 @@ import Testing
             freeMemory: freeMemory)
     }
 
-    /// Bytes that one sequence needs which reaches `length` tokens.
+    /// The memory of one sequence of `length` tokens, in bytes.
     private func need(_ length: Int) -> Int {
         layout.geometry(totalBlocks: 0).peakBlocks(tokens: length - 1, chunk: 1) * layout.bytesPerBlock
     }
 
-    /// Bytes of the default step's buffers.
+    /// The memory of the default step's buffers, in bytes.
     private var activations: Int {
         Transformer.activationBytes(
             config: config, kernels: .best(.exact), maxTokens: 512, maxLogitRows: 64, threads: 2)
             + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: 2)
     }
 
-    /// Whether a scheduler over the planned pool takes a sequence of `length` tokens.
+    /// Whether a scheduler with the planned pool accepts a sequence of `length` tokens.
     private func admits(_ length: Int, _ plan: MemoryPlan) -> Bool {
         var scheduler = Scheduler(
             limits: SchedulerLimits(maxSequences: 1, maxBatchedTokens: 512, maxQueuedSequences: 1),
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [2, 17, 18, 100, 2048])
-    func `an asked length fits exactly and not with a byte less`(length: Int) throws {
+    func `a requested length fits exactly and not with one byte less`(length: Int) throws {
         let exact = try plan {
             $0.kvCacheMemory = need(length)
             $0.maxModelLength = length
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `memory for any number of blocks gives the longest length that the scheduler takes`() throws {
+    @Test func `memory for any number of blocks gives the longest length that the scheduler accepts`() throws {
         let least = need(2) / layout.bytesPerBlock
         for blocks in 0..<200 {
             let memory = blocks * layout.bytesPerBlock
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `by default the pool leaves a fifth of the free memory`() throws {
+    @Test func `by default the pool leaves a fifth of the free memory unused`() throws {
         let free = need(2048) * 3
         let plan = try self.plan(freeMemory: free + activations)
         #expect(plan.cacheBytes <= free * 4 / 5 && plan.cacheBytes > free * 4 / 5 - layout.bytesPerBlock)
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func `plenty of memory gives what the running sequences can use and no more`() throws {
+    @Test func `with plenty of memory the pool has what the running sequences can use and no more`() throws {
         let plan = try self.plan(freeMemory: 1 << 50) { $0.maxSequences = 3 }
         let peak = layout.geometry(totalBlocks: 0).peakBlocks(tokens: 2047, chunk: 512)
         #expect(plan.totalBlocks == peak * 3)
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test(arguments: ["a_base", "c_odd_sharded", "c2_layer_types", "b1_nomup_tied_shared2"], KernelTable.exact)
-    func `the planned activations are the buffers of the model`(name: String, kernels: KernelTable) throws {
+    func `the planned activations equal the buffers of the model`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let layout = KVCacheLayout(config: model.config, dataType: .f32)
         let transformer = Transformer(
@@ -128,7 +128,7 @@ import Testing
                     config: model.config, kernels: kernels, maxTokens: 11, maxLogitRows: 3, threads: 1))
     }
 
-    /// Bytes of all buffers that `owner` holds itself or through its context.
+    /// The size of all buffers of `owner`, its own and its context's.
     private static func bufferBytes(_ owner: Any) -> Int {
         Mirror(reflecting: owner).children.reduce(0) { sum, child in
             switch child.value {
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test func `more memory than there is is refused with its size`() throws {
+    @Test func `an allocation beyond the available memory is refused with its size`() throws {
         let plan = try self.plan { $0.kvCacheMemory = .max }
         #expect(plan.totalBlocks == Int(Int32.max))
         let error = try #require(throws: EngineError.self) {

@@ -6,9 +6,9 @@ import Testing
 @testable import ModelTools
 
 struct MemoryTrafficTests {
-    /// One token touches as many experts as it is sent to, so that nothing is left to chance.
+    /// One token uses as many experts as it is routed to, so the result does not depend on chance.
     @Test(arguments: ["a_base", "e_bf16", "f4_fp8_ds_block_ragged"])
-    func `what a step counts is what the plan says of it`(name: String) throws {
+    func `the traffic of a step is that of the plan`(name: String) throws {
         let model = try ModelCase(name)
         let driver = try SequenceDriver(
             config: model.config, weights: model.weights(pool: .single, kernels: .best(.exact)), pool: .single,
@@ -20,7 +20,7 @@ struct MemoryTrafficTests {
             sensitiveSize: stored, cacheType: .f32)
         let predicted = cost.decodeBytes(sequences: 1, context: 1)
         let counted = Double(driver.transformer.traffic.bytes)
-        // The plan leaves out what these matrices of few columns have of scales of one, 4 bytes a row, and of padding.
+        // The plan does not include the scales of one (4 bytes per row) and the padding that these narrow matrices have.
         #expect((1..<1.1).contains(counted / predicted), "\(counted) of \(predicted)")
         let moeLayers = model.config.layers - model.config.denseLayers
         #expect(driver.transformer.traffic.expertsTouched == moeLayers * model.config.expertsPerToken)

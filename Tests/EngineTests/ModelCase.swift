@@ -6,7 +6,7 @@ import Testing
 @testable import Checkpoints
 @testable import Engine
 
-/// One folder of the model vectors: a tiny checkpoint and what the reference makes of it.
+/// One folder of the model vectors: a tiny checkpoint and the reference's results.
 struct ModelCase {
     struct Prompt {
         var name: String

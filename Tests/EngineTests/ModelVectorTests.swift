@@ -4,20 +4,19 @@ import Testing
 
 @testable import Engine
 
-/// The model against the reference's tensors, and against itself under every way of running the same prompts.
+/// The model compared with the reference's tensors, and with itself for every way of running the same prompts.
 struct ModelVectorTests {
     private static let cases = [
         "a_base", "b1_nomup_tied_shared2", "b2_no_route_norm", "b3_groups", "c_odd_sharded", "c2_layer_types", "d_long",
         "e_bf16", "f1_fp8_ct_channel", "f2_fp8_ct_tensor", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged", "g_yarn",
     ]
-    /// Relative to the largest value of a tensor; correct float32 code measures 1e-5, activations as pairs of bfloat16
-    /// 3.7e-5.
+    /// Relative to the largest value of a tensor; correct float32 code reaches 1e-5, activations as pairs of bfloat16 3.7e-5.
     private static func tolerance(_ kernels: KernelTable) -> Float {
         kernels.family.encodesActivations ? 5e-5 : 3e-5
     }
 
     @Test(arguments: cases, KernelTable.exact)
-    func `logits and greedy ids are the reference's`(name: String, kernels: KernelTable) throws {
+    func `logits and greedy ids equal the reference's`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let driver = try makeDriver(model, pool: .single, kernels: kernels)
         for prompt in model.prompts {
@@ -33,7 +32,7 @@ struct ModelVectorTests {
     }
 
     @Test(arguments: cases, KernelTable.exact)
-    func `every layer is the reference's`(name: String, kernels: KernelTable) throws {
+    func `every layer equals the reference's`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let driver = try makeDriver(model, pool: .shared, kernels: kernels)
         var seen: [String: [Float]] = [:]
@@ -61,21 +60,21 @@ struct ModelVectorTests {
                 compared += 1
             }
         }
-        // One case has tensors of its last layer only.
+        // One case has only the tensors of its last layer.
         #expect(compared >= (name == "d_long" ? 4 : model.config.layers * 3 + 1))
     }
 
     @Test(
         .enabled(if: KernelTable.hasFast, "this CPU does not multiply bfloat16"),
         arguments: ["e_bf16", "f1_fp8_ct_channel", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged"])
-    func `activations in bfloat16 stay near the reference`(name: String) throws {
+    func `activations in bfloat16 stay close to the reference`(name: String) throws {
         let kernels = KernelTable.best(.fast)
         let model = try ModelCase(name)
         let driver = try makeDriver(model, pool: .shared, kernels: kernels)
         for prompt in model.prompts {
             let output = try #require(driver.run([prompt.promptIDs], count: 1).first)
             let golden = try #require(model.golden("\(prompt.name).prompt_logits"))
-            // Not every row: where two experts are nearly equal, rounding may choose the other one.
+            // Not for every row: if two experts are nearly equal, rounding may choose the other one.
             let errors = output.logits.prefix(prompt.promptIDs.count).enumerated().map { row, logits in
                 let want = golden[row * logits.count..<(row + 1) * logits.count]
                 let scale = want.reduce(0) { $0 + $1 * $1 }
@@ -87,7 +86,9 @@ struct ModelVectorTests {
 
     /// The codes of a block have 3 bits of fraction, which rounds a weight by 2.6 % in the mean square.
     @Test(arguments: ["f1_fp8_ct_channel", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged"], KernelTable.exact)
-    func `a head that is quantised at load stays near the stored one`(name: String, kernels: KernelTable) throws {
+    func `a head that is quantized while loading stays close to the stored one`(name: String, kernels: KernelTable)
+        throws
+    {
         let model = try ModelCase(name)
         let weights = try model.weights(pool: .shared, kernels: kernels, quantizesToFloat8: true)
         #expect(weights.lmHead.format == .float8)
@@ -112,16 +113,16 @@ struct ModelVectorTests {
     }
 
     @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "d_long", "f4_fp8_ds_block_ragged"], KernelTable.available)
-    func `nor over a cache of fewer bits`(name: String, kernels: KernelTable) throws {
+    func `nor with a cache of fewer bits`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         for type in [KVDataType.bf16, .fp8] {
             try expectInvariant(model, kernels: kernels, dataType: type, chunks: [1, 7])
         }
     }
 
-    /// The yardstick: near the reference, whatever the format, but not bit for bit.
+    /// For comparison: close to the reference for every format, but not bit for bit.
     @Test(arguments: ["a_base", "c_odd_sharded", "e_bf16", "f4_fp8_ds_block_ragged"])
-    func `products by OpenBLAS come near the reference`(name: String) throws {
+    func `products by OpenBLAS are close to the reference`(name: String) throws {
         let model = try ModelCase(name)
         for pool in [WorkerPool.single, .shared] {
             let blas = try makeDriver(model, pool: pool, kernels: .blas())
@@ -133,7 +134,7 @@ struct ModelVectorTests {
         }
     }
 
-    /// Runs all prompts alone and whole, and then in every other way, and compares all logits bit for bit.
+    /// Runs all prompts alone and as a whole, and then in every other way, and compares all logits bit for bit.
     private func expectInvariant(
         _ model: ModelCase, kernels: KernelTable, dataType: KVDataType, chunks: [Int]
     ) throws {

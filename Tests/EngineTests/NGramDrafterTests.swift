@@ -5,20 +5,20 @@ import Testing
 @Suite struct NGramDrafterTests {
     @Test(
         arguments: [
-            // What followed the last time, of the longest match.
+            // The tokens after the last occurrence of the longest match.
             ([1, 2, 3, 4, 9, 1, 2], 2, [3, 4]),
             ([1, 2, 3, 7, 2, 3, 8, 1, 2, 3], 1, [7]),
-            // Of equally long ones the latest.
+            // Of equally long matches, the latest.
             ([1, 2, 3, 1, 2, 4, 1, 2], 1, [4]),
-            // Behind the end it goes on with itself.
+            // After the end it continues with its own tokens.
             ([5, 5, 5], 4, [5, 5, 5, 5]),
             ([0, 1, 2, 1, 2], 5, [1, 2, 1, 2, 1]),
-            // A single token is not enough, and more than four are not compared.
+            // A single token is not enough, and at most four are compared.
             ([1, 2, 3, 2], 3, []),
             ([1, 2, 3, 4, 5, 0, 9, 2, 3, 4, 5, 1, 2, 3, 4, 5], 1, [1]),
             ([], 3, []), ([1], 3, []), ([1, 1], 3, []), ([1, 1, 1], 0, []),
         ] as [([Int32], Int, [Int32])])
-    func `what followed the last tokens before is proposed again`(
+    func `the tokens after an earlier occurrence of the last tokens are proposed`(
         tokens: [Int32], count: Int, drafts: [Int32]
     ) {
         #expect(NGramDrafter.drafts(after: tokens, count: count) == drafts)

@@ -6,8 +6,8 @@ import Testing
 @testable import Checkpoints
 @testable import Engine
 
-/// Weights that are finite, but so large that activations are not: only the sequences that meet them fail, and each of them
-/// cleanly. Weights that are not finite themselves are refused.
+/// Weights that are finite, but so large that activations are not: only the sequences that use them fail, each with an error.
+/// Weights that are not finite are refused.
 @Suite struct NotANumberTests {
     private static let source = Fixtures.root.appending(path: "model/a_base")
 
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [Float.greatestFiniteMagnitude, -.greatestFiniteMagnitude], KVDataType.allCases)
-    func `a token whose row overflows fails its sequence alone, and its blocks can be used again`(
+    func `a token whose row overflows fails only its sequence, and its blocks can be used again`(
         value: Float, cacheType: KVDataType
     ) async throws {
         let model = try damaged("model.embed_tokens.weight", first: 7 * 64, count: 64, value: value)
@@ -103,7 +103,7 @@ import Testing
             "model.layers.3.mlp.expert_bias", "model.layers.0.self_attn.q_norm.weight",
             "model.layers.3.mlp.experts.0.down_proj.weight",
         ], [Float.nan, .infinity, -.infinity])
-    func `weights that are not finite are refused with the tensor and the place`(
+    func `weights that are not finite are refused with the tensor and the index`(
         name: String, value: Float
     ) throws {
         let config = try ModelConfig(directory: Self.source)

@@ -3,7 +3,7 @@ import Testing
 @testable import Engine
 
 struct PhiloxTests {
-    /// The known answers that the authors publish with the algorithm.
+    /// The known answers published by the authors of the algorithm.
     @Test(
         arguments: [
             ([0, 0, 0, 0], [0, 0], [0x6627_E8D5, 0xE169_C58D, 0xBC57_AC4C, 0x9B00_DBD8]),
@@ -15,7 +15,7 @@ struct PhiloxTests {
                 [0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1]
             ),
         ] as [([UInt32], [UInt32], [UInt32])])
-    func `the published answers come out`(counter: [UInt32], key: [UInt32], answer: [UInt32]) {
+    func `the published answers are reproduced`(counter: [UInt32], key: [UInt32], answer: [UInt32]) {
         let block = Philox.block(counter: SIMD4(counter), key: SIMD2(key))
         #expect([block[0], block[1], block[2], block[3]] == answer)
     }
@@ -27,7 +27,7 @@ struct PhiloxTests {
         #expect(Set(numbers).count == 10_000)
     }
 
-    @Test func `all bits of the arguments count`() {
+    @Test func `all bits of the arguments matter`() {
         let base = Philox.uniform(seed: 0, choice: 0, position: 0)
         #expect(Philox.uniform(seed: 1 << 63, choice: 0, position: 0) != base)
         #expect(Philox.uniform(seed: 0, choice: 1, position: 0) != base)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Engine
 
-/// Log-probabilities of a prompt's tokens, and what else may be said of the tokens that can be drawn.
+/// Log-probabilities of a prompt's tokens, and other restrictions on sampled tokens.
 @Suite struct PromptLogprobTests {
     private static let model = Fixtures.root.appending(path: "model/d_long")
 
@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: [1, 7, 512])
-    func `a prompt's token is as likely as the same token drawn`(chunk: Int) async throws {
+    func `a prompt's token has the same log-probability as when it is sampled`(chunk: Int) async throws {
         let harness = EngineHarness(Self.model) {
             $0.maxBatchedTokens = chunk
             // Fewer rows of logits than a chunk has tokens.
@@ -43,7 +43,7 @@ import Testing
         await harness.stop()
     }
 
-    @Test func `a prompt is told once, however often its sequence is preempted`() async throws {
+    @Test func `a prompt is reported once, even if its sequence is preempted repeatedly`() async throws {
         func outcomes(_ change: @Sendable (inout EngineOptions) -> Void) async throws -> (
             [EngineHarness.Outcome], UInt64
         ) {
@@ -70,7 +70,7 @@ import Testing
         #expect(plain.map(\.promptLogprobs.count) == (1...8).map { 20 + $0 - 1 })
     }
 
-    @Test func `a sequence without room for tokens tells its prompt and ends`() async throws {
+    @Test func `a sequence without room for tokens reports its prompt and ends`() async throws {
         let harness = EngineHarness(Self.model) { $0.maxBatchedTokens = 16 }
         _ = try await harness.ready()
         var request = GenerationRequest.test(1, Self.tokens(40), maxTokens: 0)
@@ -94,7 +94,7 @@ import Testing
         let (held, _) = await harness.run([request])
         #expect(Array(held[0].ids[..<2]) == Array(ids[..<2]))
         #expect(held[0].ids[2] != ids[2])
-        // A word of one token is never drawn.
+        // A bad word of one token is never sampled.
         request.id = SequenceID(3)
         request.sampling.badWords = [[ids[0]], [ids[1]]]
         let (other, _) = await harness.run([request])
@@ -102,7 +102,7 @@ import Testing
         await harness.stop()
     }
 
-    /// A pool that holds little more than one sequence of `tokens` tokens.
+    /// A pool that is only slightly larger than one sequence of `tokens` tokens.
     static func memory(tokens: Int) throws -> Int {
         let layout = KVCacheLayout(config: try ModelConfig(directory: model), dataType: .f32)
         return layout.geometry(totalBlocks: 0).peakBlocks(tokens: tokens, chunk: 1) * layout.bytesPerBlock

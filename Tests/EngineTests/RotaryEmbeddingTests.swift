@@ -14,7 +14,7 @@ struct RotaryEmbeddingTests {
     }
 
     @Test
-    func `pair t turns by position times theta to the -2t over d`() {
+    func `pair t rotates by position times theta to the -2t over d`() {
         let (cosines, sines) = angles(RoPEConfig(theta: 10000), headDimension: 4, position: 3)
         #expect(zip(cosines, [cos(3.0), cos(0.03)]).allSatisfy { abs(Double($0) - $1) < 1e-7 })
         #expect(zip(sines, [sin(3.0), sin(0.03)]).allSatisfy { abs(Double($0) - $1) < 1e-7 })

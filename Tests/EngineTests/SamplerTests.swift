@@ -85,7 +85,7 @@ struct SamplerTests {
     }
 
     @Test(arguments: Example.all)
-    func `an example's logprobs are those of the untouched logits`(example: Example) throws {
+    func `an example's logprobs are those of the original logits`(example: Example) throws {
         let expected = example.numbers("raw_logprobs")
         let sampled = try sample(example, logprobs: expected.count)
         let report = try #require(sampled.logprobs)
@@ -107,7 +107,7 @@ struct SamplerTests {
             example.position = position
             counts[Int(try sample(example, sampler: sampler).id)] += 1
         }
-        // Pearson's test; tokens too rare for it are one class together.
+        // Pearson's test; rare tokens are combined in one class.
         var statistic = 0.0
         var degrees = -1
         var rare = (expected: 0.0, count: 0)
@@ -129,11 +129,11 @@ struct SamplerTests {
         } else {
             #expect(Double(rare.count) < 20)
         }
-        // Mean and spread of the chi-square distribution; the seed is fixed, so this is no matter of luck.
+        // Mean and standard deviation of the chi-square distribution; the seed is fixed, so the result is reproducible.
         #expect(statistic <= Double(degrees) + 4 * sqrt(2 * Double(max(degrees, 0))) + 1e-9)
     }
 
-    @Test func `a draw depends on seed, choice and position alone`() throws {
+    @Test func `a draw depends only on seed, choice and position`() throws {
         let logits = Self.logits(count: 500, seed: 1)
         func tokens(seed: UInt64, choice: Int = 0, with sampler: Sampler) throws -> [Int32] {
             var parameters = SamplingParameters()
@@ -155,8 +155,8 @@ struct SamplerTests {
             (0, 1, 0), (0, 0.9, 0), (50, 1, 0), (40, 0.7, 0.001), (0, 1, 0.05), (0, 0.999, 0), (9999, 0.5, 0),
             (1, 0.1, 0.9),
         ] as [(Int, Float, Float)])
-    func `a large vocabulary is cut as by a full sort`(topK: Int, topP: Float, minP: Float) throws {
-        // Rounded, so that there are ties everywhere; nearly flat, so that the first digits of all are the same; equal.
+    func `a large vocabulary is truncated as with a full sort`(topK: Int, topP: Float, minP: Float) throws {
+        // Rounded, so that there are ties everywhere; nearly flat, so that the first digits are equal; all equal.
         let shapes: [(Float) -> Float] = [{ ($0 * 8).rounded() / 8 }, { 5 + $0 * 1e-4 }, { _ in 0.3 }]
         for (seed, shape) in (shapes + shapes).enumerated() {
             let logits = Self.logits(count: 10_000, seed: UInt64(seed)).map { shape($0) }
@@ -172,7 +172,7 @@ struct SamplerTests {
         }
     }
 
-    @Test func `zeros of either sign are equals`() throws {
+    @Test func `zeros of either sign are equal`() throws {
         for (topK, logits, kept) in [
             (2, [-0.0, 0, 0, 0], [0, 1, 2, 3]), (2, [0, -0.0, -1, -2], [0, 1]), (3, [-0.0, -1, 0, -2], [0, 1, 2]),
         ] as [(Int, [Float], [Int32])] {
@@ -204,7 +204,7 @@ struct SamplerTests {
         #expect(try sample(logits, parameters).id == 17)
     }
 
-    @Test func `stop ids are held back until enough tokens were generated`() throws {
+    @Test func `stop ids are excluded until enough tokens were generated`() throws {
         var parameters = SamplingParameters()
         parameters.temperature = 0
         parameters.minTokens = 3
@@ -215,7 +215,7 @@ struct SamplerTests {
     }
 
     @Test(arguments: [0, 1] as [Float])
-    func `the least repetition penalty favours the repeated token and is no error`(temperature: Float) throws {
+    func `the smallest repetition penalty favors the repeated token and is no error`(temperature: Float) throws {
         var parameters = SamplingParameters()
         parameters.temperature = temperature
         parameters.repetitionPenalty = .leastNonzeroMagnitude
@@ -234,7 +234,7 @@ struct SamplerTests {
     }
 
     @Test(arguments: [0, 1] as [Float])
-    func `logits that are no distribution are an error`(temperature: Float) throws {
+    func `logits that are not a distribution are an error`(temperature: Float) throws {
         var parameters = SamplingParameters()
         parameters.temperature = temperature
         for place in [0, 15, 16, 39] {
@@ -258,7 +258,7 @@ struct SamplerTests {
         #expect(report.rank == 1)
     }
 
-    @Test func `no alternatives may be asked for`() throws {
+    @Test func `zero alternatives may be requested`() throws {
         let report = try [1, 2, 3].withUnsafeBufferPointer { try TokenLogprobs(of: 0, logits: $0, top: 0) }
         #expect(report.top.isEmpty)
         #expect(report.rank == 3)
@@ -285,14 +285,14 @@ struct SamplerTests {
         }
     }
 
-    /// Logits of a bell shape, so that a few tokens have most of the mass.
+    /// Logits with a normal distribution, so that a few tokens have most of the mass.
     private static func logits(count: Int, seed: UInt64) -> [Float] {
         (0..<count).map { index in
             Float((0..<6).reduce(0) { $0 + Philox.uniform(seed: seed, choice: $1, position: index) } - 3) * 3
         }
     }
 
-    /// The kept ids as the definition has them.
+    /// The kept ids by definition.
     private static func sortedCut(_ logits: [Float], _ parameters: SamplingParameters) -> [Int32] {
         let largest = Double(logits.max() ?? 0)
         let temperature = Double(parameters.temperature)

@@ -3,15 +3,15 @@ import Scheduling
 
 @testable import Engine
 
-/// Runs prompts through a `Transformer` as a scheduler would, out of blocks in scrambled order.
+/// Runs prompts through a `Transformer` like a scheduler, with blocks in random order.
 ///
-/// Every block is filled with NaN before its first use and again when it leaves the window, so that a read of a place
-/// that was never written, or is no longer visible, shows in the results.
+/// Every block is filled with NaN before its first use and again when it leaves the window, so that a read of a position that
+/// was never written, or is no longer visible, shows in the results.
 final class SequenceDriver {
-    /// What a sequence produced, to be compared bit for bit.
+    /// The result of a sequence, to be compared bit for bit.
     struct Output: Equatable {
         var ids: [Int32] = []
-        /// One row a token, the prompt's first.
+        /// One row per token, the prompt's first.
         var logits: [[Float]] = []
     }
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Ids of a prompt that choices share, and of what each of them generates.
 @Suite struct SequenceTokensTests {
-    @Test func `ranges and suffixes are those of one array`() {
+    @Test func `ranges and suffixes equal those of one array`() {
         for promptCount in 1...4 {
             var tokens = SequenceTokens(prompt: (0..<Int32(promptCount)).map { $0 })
             for count in promptCount..<promptCount + 4 {
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func `choices of one request share their prompt, and no other request does`() throws {
+    @Test func `choices of one request share their prompt, and other requests do not`() throws {
         let scheduler = Scheduler(
             limits: SchedulerLimits(
                 maxSequences: 4, maxBatchedTokens: 16, maxQueuedSequences: 4, maxModelLength: 100),

@@ -42,7 +42,7 @@ import Testing
         #expect(time < .milliseconds(500), "\(time)")
     }
 
-    @Test func `random texts in random parts match as the naive search does`() {
+    @Test func `random texts in random parts match like a naive search`() {
         var random = SeededGenerator(seed: 20_251_125)
         for round in 0..<3000 {
             let stops = (0..<random.next(below: 5)).map { _ in random.text(below: 5, letters: 2) }
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func `what is released ends at a character boundary`() {
+    @Test func `released text ends at a character boundary`() {
         let letters = ["a", "é", "è", "日", "旦", "🚀", "🚁"]
         var random = SeededGenerator(seed: 99)
         for _ in 0..<1000 {
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func `nothing follows a match`() {
+    @Test func `nothing is released after a match`() {
         var matcher = StopMatcher(stops: ["b"])
         #expect(matcher.append(Array("abc".utf8)).match?.stop == "b")
         let after = matcher.append(Array("bbb".utf8))
@@ -137,7 +137,7 @@ import Testing
 }
 
 extension SeededGenerator {
-    /// Fewer than `bound` of the first `letters` of the alphabet.
+    /// A string of fewer than `bound` of the first `letters` of the alphabet.
     fileprivate mutating func text(below bound: Int, letters: Int) -> String {
         let bytes = (0..<next(below: bound)).map { _ in UInt8(ascii: "a") + UInt8(next(below: letters)) }
         return String(decoding: bytes, as: UTF8.self)

@@ -48,7 +48,7 @@ struct WorkerPoolTests {
     }
 
     @Test
-    func `slices cover every block of every job once`() {
+    func `slices cover every block of every job exactly once`() {
         for costs in [[1, 1, 1, 1], [500, 7, 1, 90], [1, 1, 1000, 1]] {
             let jobs = zip([3, 0, 40, 1], costs).map { WorkerPool.Divisible(blocks: $0, cost: $1) }
             let covered = Buffer<Int>(count: 44)
@@ -61,7 +61,7 @@ struct WorkerPoolTests {
     }
 
     @Test
-    func `a costly job is cut into more slices than a cheap one of as many blocks`() {
+    func `an expensive job is split into more slices than a cheap one of as many blocks`() {
         let counts = Buffer<Int>(count: 2)
         let pool = WorkerPool(threads: 1)
         pool.forEachSlice(of: [.init(blocks: 64, cost: 30), .init(blocks: 64, cost: 2)]) { job, blocks in
@@ -72,7 +72,7 @@ struct WorkerPoolTests {
     }
 
     @Test
-    func `threads are pinned only where each has a CPU of its own`() {
+    func `threads are pinned only if each has its own CPU`() {
         #expect(WorkerPool.canPin(threads: 4, cpus: 4, quota: nil))
         #expect(!WorkerPool.canPin(threads: 5, cpus: 4, quota: nil))
         #expect(!WorkerPool.canPin(threads: 4, cpus: 4, quota: 4))

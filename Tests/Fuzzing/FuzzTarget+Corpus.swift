@@ -4,14 +4,14 @@ import TestSupport
 extension FuzzTarget {
     /// An input of the corpus.
     public struct Input: Sendable {
-        /// Its file's.
+        /// The name of its file.
         public let name: String
         public let bytes: [UInt8]
     }
 
     private static let folder = Fixtures.repository.appending(path: "Tests/Fuzzing")
 
-    /// Inputs that lead to different places, and all those that have failed once; by name.
+    /// Inputs that reach different code, and all inputs that have failed once; by name.
     public func corpus() throws -> [Input] {
         let folder = FuzzTarget.folder.appending(path: "Corpus/\(rawValue)")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()

@@ -2,8 +2,8 @@ import HTTP
 import TestSupport
 
 extension FuzzTarget {
-    /// Pipelined requests are read the same however they arrive, and none that is read could be read otherwise by a proxy: its
-    /// length is said once, its fields hold no line ends.
+    /// Pipelined requests are parsed in the same way for every split of their bytes, and no accepted request could be
+    /// interpreted differently by a proxy: it has one length, and its fields contain no line ends.
     static func readRequests(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let step = bytes.first else { return }
         let input = bytes.dropFirst()
@@ -13,7 +13,8 @@ extension FuzzTarget {
         for request in whole.requests { try check(request) }
     }
 
-    /// A chunked body is decoded the same however it arrives, within the limit, and the same when written anew.
+    /// A chunked body is decoded in the same way for every split, within the limit, and decodes to the same bytes when it is
+    /// encoded again.
     static func decodeChunks(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let step = bytes.first else { return }
         let input = bytes.dropFirst()
@@ -38,7 +39,7 @@ extension FuzzTarget {
         try BrokenInvariant.check(values.allSatisfy { $0 == 9 || $0 >= 32 && $0 != 127 }, "a control byte was accepted")
     }
 
-    /// The whole body, nil when its end has not come, or why it is refused.
+    /// The whole body, nil if its end has not arrived, or the reason for its refusal.
     private static func decoded(_ input: ArraySlice<UInt8>, step: Int) -> Result<[UInt8]?, WireError> {
         var buffer = ByteBuffer()
         var decoder = BodyDecoder(framing: .chunked, limits: limits)
@@ -57,7 +58,7 @@ extension FuzzTarget {
         }
     }
 
-    /// Low, so that inputs meet them.
+    /// Low limits, so that inputs reach them.
     fileprivate static let limits: WireLimits = {
         var limits = WireLimits()
         limits.requestLineBytes = 200
@@ -69,7 +70,7 @@ extension FuzzTarget {
     }()
 }
 
-/// What a connection's bytes say, up to the first error.
+/// The requests in a connection's bytes, up to the first error.
 private struct RequestTranscript {
     private(set) var lines: [String] = []
     private(set) var requests: [RequestHead] = []

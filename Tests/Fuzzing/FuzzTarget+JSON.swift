@@ -1,7 +1,7 @@
 import JSON
 
 extension FuzzTarget {
-    /// What is read as JSON is written and read again as the same value, and written again as the same bytes.
+    /// Parsed JSON is written and parsed again as the same value, and written again as the same bytes.
     static func parseJSON(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let value = try? JSONValue(parsing: bytes) else { return }
         let written = value.serialized
@@ -9,7 +9,7 @@ extension FuzzTarget {
             throw BrokenInvariant(description: "what is written is not JSON")
         }
         try BrokenInvariant.check(again == value, "another value is read again")
-        // Equality of Swift strings forgives other bytes.
+        // Equality of Swift strings ignores differences between bytes.
         try BrokenInvariant.check(again.serialized == written, "other bytes are written again")
     }
 }

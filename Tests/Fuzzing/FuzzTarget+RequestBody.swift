@@ -4,7 +4,7 @@ import Server
 import TestSupport
 
 extension FuzzTarget {
-    /// Any JSON is a request or an `APIError`, on every endpoint; the first byte chooses one.
+    /// Any JSON is a request or an `APIError`, on every endpoint; the first byte selects one.
     static func readRequestBody(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let choice = bytes.first, let body = try? JSONValue(parsing: Array(bytes.dropFirst())) else { return }
         switch choice % 4 {

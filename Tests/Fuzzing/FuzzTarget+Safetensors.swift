@@ -3,8 +3,8 @@ import Engine
 import TestSupport
 
 extension FuzzTarget {
-    /// Any bytes are a header or a `CheckpointError`; what is read lies in the file, is as long as its shape says and overlaps
-    /// nothing.
+    /// Any bytes are a header or a `CheckpointError`; an accepted tensor lies in the file, has the size of its shape and
+    /// overlaps no other.
     static func readSafetensors(_ bytes: [UInt8]) throws(BrokenInvariant) {
         let header = bytes.withUnsafeBytes { file in
             try? SafetensorsHeader(parsing: file, path: "model.safetensors")

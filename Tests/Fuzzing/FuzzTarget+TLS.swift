@@ -2,7 +2,7 @@ import HTTP
 import TestSupport
 
 extension FuzzTarget {
-    /// Any bytes of a peer that has no key end in an unfinished or failed handshake, with nothing to read.
+    /// Any bytes from a peer without a key lead to an unfinished or failed handshake, and no plaintext.
     static func receiveRecords(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let step = bytes.first, let context else { return }
         let session = context.makeSession()

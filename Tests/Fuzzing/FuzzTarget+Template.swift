@@ -11,7 +11,7 @@ extension FuzzTarget {
         try render(template, context)
     }
 
-    /// Any context renders in every template to a text or a `TemplateError`; the runs, joined, are the text.
+    /// Any context renders in every template to a text or a `TemplateError`; the joined runs are the text.
     static func renderContext(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let choice = bytes.first, !templates.isEmpty,
             let context = (try? JSONValue(parsing: Array(bytes.dropFirst())))?.object
@@ -68,7 +68,7 @@ extension FuzzTarget {
         return context
     }()
 
-    /// The templates of the vectors; the first byte of an input chooses one.
+    /// The templates of the vectors; the first byte of an input selects one.
     private static let templates: [ChatTemplate] = [
         "brackets", "fullwidth", "headers", "inline_one", "lastthink", "trinity_hermes", "turns", "ws_blocks",
         "xmlcalls",

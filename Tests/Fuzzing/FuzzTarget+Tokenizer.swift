@@ -5,7 +5,7 @@ import TestSupport
 import Tokenizers
 
 extension FuzzTarget {
-    /// Any bytes are a tokenizer or a `TokenizerError`; a tokenizer's file is JSON, its ids of a text are tokens.
+    /// Any bytes are a tokenizer or a `TokenizerError`; the file of a tokenizer is JSON, and its ids of a text are tokens.
     static func readTokenizerFile(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let tokenizer = try? Tokenizer(parsing: bytes) else { return }
         try BrokenInvariant.check((try? JSONValue(parsing: bytes)) != nil, "a file that is not JSON was read")
@@ -20,8 +20,8 @@ extension FuzzTarget {
         _ = stream(few, of: tokenizer)
     }
 
-    /// Any text has ids that are tokens; cuts between trusted runs change nothing; ids stream as they decode; of
-    /// byte-level kinds the text comes back whole.
+    /// Any text has ids that are tokens; splits into trusted runs change nothing; streaming and decoding agree; byte-level
+    /// tokenizers reproduce the text.
     static func encode(_ bytes: [UInt8]) throws(BrokenInvariant) {
         guard let choice = bytes.first, !kinds.isEmpty else { return }
         let kind = kinds[Int(choice) % kinds.count]
@@ -64,11 +64,11 @@ extension FuzzTarget {
     private struct Kind {
         let name: String
         let tokenizer: Tokenizer
-        /// Byte-level, with a normalizer that changes nothing and nothing put in front.
+        /// Byte-level, with a normalizer that changes nothing and without a prefix.
         let isLossless: Bool
     }
 
-    /// The tokenizers of the vectors; the first byte of an input chooses one.
+    /// The tokenizers of the vectors; the first byte of an input selects one.
     private static let kinds: [Kind] = {
         let lossless = [
             "trinity_like", "trinity_zerowidth", "llama3_like", "deepseek_v3_like", "deepseek_coder_like",

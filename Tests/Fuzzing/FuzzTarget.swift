@@ -1,7 +1,7 @@
-/// What is fuzzed: each case takes any bytes, and says in its first line what must hold for them.
+/// The targets of fuzzing: each case takes any bytes, and its documentation states the property that must hold for them.
 ///
-/// The tests replay the corpus and seeded mutations of it; `make fuzz` searches with coverage for much longer. What it
-/// finds joins the corpus.
+/// The tests replay the corpus and seeded mutations of it; `make fuzz` searches much longer, guided by coverage. Failing inputs
+/// are added to the corpus.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case tokenizerFile
     case encoder
@@ -11,12 +11,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case requestBody
     case httpRequest
     case chunkedBody
+    case contentCoding
     case safetensors
     case tlsRecords
 
     /// Runs the target on one input, which it must survive.
     ///
-    /// - Throws: `BrokenInvariant` when what must hold does not.
+    /// - Throws: `BrokenInvariant` if the property does not hold.
     public func run(_ bytes: [UInt8]) throws(BrokenInvariant) {
         switch self {
         case .tokenizerFile: try FuzzTarget.readTokenizerFile(bytes)
@@ -27,13 +28,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .requestBody: try FuzzTarget.readRequestBody(bytes)
         case .httpRequest: try FuzzTarget.readRequests(bytes)
         case .chunkedBody: try FuzzTarget.decodeChunks(bytes)
+        case .contentCoding: try FuzzTarget.decodeContent(bytes)
         case .safetensors: try FuzzTarget.readSafetensors(bytes)
         case .tlsRecords: try FuzzTarget.receiveRecords(bytes)
         }
     }
 }
 
-/// What should hold for every input and did not.
+/// A violated property.
 public struct BrokenInvariant: Error, CustomStringConvertible {
     public let description: String
 

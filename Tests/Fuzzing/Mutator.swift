@@ -1,22 +1,22 @@
 import TestSupport
 
-/// Makes new inputs of old ones, the same from the same random numbers.
+/// Derives new inputs from existing ones, deterministically from the random numbers.
 public struct Mutator: Sendable {
-    /// The longest input it makes, so that a run stays short.
+    /// The maximum length of an input, so that a run stays short.
     static let maximumLength = 16_384
 
     private let inputs: [[UInt8]]
     private let words: [[UInt8]]
 
     /// - Parameters:
-    ///   - inputs: what mutants come of; not empty.
-    ///   - words: what the format is made of.
+    ///   - inputs: the inputs to mutate; not empty.
+    ///   - words: tokens of the format.
     public init(inputs: [[UInt8]], words: [[UInt8]]) {
         precondition(!inputs.isEmpty, "mutants come of an input")
         (self.inputs, self.words) = (inputs, words)
     }
 
-    /// A mutant of one of the inputs, some steps away.
+    /// A mutant of one of the inputs, after some steps.
     public func mutant(_ random: inout SeededGenerator) -> [UInt8] {
         var bytes = any(of: inputs, &random)
         for _ in 0..<Int.random(in: 1...4, using: &random) { mutate(&bytes, &random) }
@@ -29,7 +29,7 @@ public struct Mutator: Sendable {
         case 0: bytes.replaceSubrange(part, with: any(of: words, &random))
         case 1: bytes.insert(contentsOf: any(of: words, &random), at: part.lowerBound)
         case 2:
-            // Splice: a part of another input in place of one of this.
+            // Splice: replaces a part with a part of another input.
             let other = any(of: inputs, &random)
             bytes.replaceSubrange(part, with: other[self.part(of: other, &random)])
         case 3 where !bytes.isEmpty:
@@ -45,7 +45,7 @@ public struct Mutator: Sendable {
         }
     }
 
-    /// Mostly a short one.
+    /// Usually a short one.
     private func part(of bytes: [UInt8], _ random: inout SeededGenerator) -> Range<Int> {
         let start = Int.random(in: 0...bytes.count, using: &random)
         let longest = random.oneIn(4) ? bytes.count - start : min(bytes.count - start, 8)

@@ -71,7 +71,7 @@ import Testing
             ("root ::= <think>", "not part of a rule"), ("\nroot ::= \"a\" *", "not part of a rule (line 2)"),
             ("root ::= " + String(repeating: "(", count: 200), "nests more than 100"),
         ])
-    func `what is no grammar is refused with its reason`(grammar: String, reason: String) {
+    func `an invalid grammar is refused with its reason`(grammar: String, reason: String) {
         let error = #expect(throws: GrammarError.self) { try GrammarSource.gbnf(grammar).grammar() }
         #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
     }

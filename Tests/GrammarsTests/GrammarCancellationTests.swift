@@ -5,7 +5,7 @@ import Testing
 
 /// See ``CancellationStretches``.
 @Suite(.serialized) struct GrammarCancellationTests {
-    /// As large as they may be.
+    /// Inputs of the maximum size.
     static let grammars: [String: GrammarSource] = {
         let names = (0..<8000).map { "name\($0)" }
         let most = GrammarSource.mostBytes - 1000
@@ -49,10 +49,10 @@ import Testing
     }()
 
     @Test(arguments: grammars.keys.sorted())
-    func `compiling asks throughout a hostile grammar`(name: String) throws {
+    func `compiling checks for cancellation throughout a hostile grammar`(name: String) throws {
         let source = try #require(Self.grammars[name])
         let trie = VocabularyTrie(tokens: (UInt8(ascii: "a")...UInt8(ascii: "z")).map { [$0] })
-        // Texts to choose from are sorted at once.
+        // The texts of a choice are sorted at once.
         let share = ["choice", "enum", "groups", "properties in Lark", "different texts"].contains(name) ? 0.5 : 0.25
         #expect(CancellationStretches(of: { _ = try? source.compile(trie) }).failure(share: share) == nil)
     }

@@ -4,7 +4,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Sources of up to 256 KB that are written to take long to compile.
+/// Sources of up to 256 KB that are designed to take long to compile.
 @Suite(.timeLimit(.minutes(10))) struct GrammarCompilationTests {
     private static let trie = VocabularyTrie(tokens: (0..<256).map { [UInt8($0)] })
 
@@ -14,7 +14,7 @@ import Testing
         (0..<count).map(item).joined(separator: separator)
     }
 
-    /// Forty schemas, each with the next one twice.
+    /// Forty schemas, each of which contains the next one twice.
     private static func doubling(_ keyword: String) -> String {
         let schemas = list(40) {
             "\"a\($0)\":{\(keyword):[{\"$ref\":\"#/$defs/a\($0 + 1)\"},{\"$ref\":\"#/$defs/a\($0 + 1)\"}]}"
@@ -39,7 +39,7 @@ import Testing
         for source in sources { _ = try source.compile(Self.trie) }
     }
 
-    @Test func `what takes too many steps to compile is refused`() throws {
+    @Test func `a source that takes too many steps to compile is refused`() throws {
         let doubling = Self.doubling("\"type\":\"object\",\"anyOf\"")
         let names = Self.list(4_000) { "\"n\($0)\":{}" }
         let sources = [
@@ -50,19 +50,19 @@ import Testing
         ]
         for source in sources {
             let error = #expect(throws: GrammarError.self) { try source.compile(Self.trie) }
-            // Too complex or, where visits write much, too large.
+            // Too complex or, if visits write much, too large.
             #expect(error?.reason.hasPrefix("is too ") == true, "\(error?.reason ?? "")")
         }
     }
 
-    @Test func `a chain of references is refused beyond a depth, not by a crash`() throws {
+    @Test func `a chain of references beyond the maximum depth is refused and does not crash`() throws {
         let chain = Self.list(5_000) { "\"a\($0)\":{\"allOf\":[{\"$ref\":\"#/$defs/a\($0 + 1)\"}]}" }
         let source = try Self.schema("{\"$ref\":\"#/$defs/a0\",\"$defs\":{\(chain),\"a5000\":{}}}")
         let error = #expect(throws: GrammarError.self) { try source.compile(Self.trie) }
         #expect(error?.reason.contains("nests more than 100") == true)
     }
 
-    @Test func `objects have thousands of optional properties, and a limit`() throws {
+    @Test func `objects can have thousands of optional properties, up to a limit`() throws {
         func names(_ count: Int) throws -> GrammarStep {
             let source = try Self.schema("{\"properties\":{\(Self.list(count) { "\"n\($0)\":{}" })}}")
             let grammar = try source.compile(Self.trie)
@@ -76,13 +76,13 @@ import Testing
         func shouldStop() -> Bool { true }
     }
 
-    @Test func `compiling stops where the request has ended`() throws {
+    @Test func `compiling stops if the request has ended`() throws {
         let sources = [
             GrammarSource.gbnf("root ::= " + Self.list(15_000, " | ") { "\"t\($0)\"" }),
             .regex(String(repeating: ".", count: 150_000)),
             try Self.schema("{\"required\":[\(Self.list(8_000) { "\"n\($0)\"" })]}"),
         ]
-        // Made before, or it would be cut short for the other tests, too.
+        // Created before, because otherwise it would be incomplete for the other tests, too.
         let trie = Self.trie
         for source in sources {
             #expect(throws: GrammarError.cancelled) {
@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func `an error names a long place in short`() throws {
+    @Test func `an error shortens a long path`() throws {
         let name = String(repeating: "x", count: 10_000)
         let source = try Self.schema("{\"properties\":{\"\(name)\":{\"properties\":{\"y\":{\"contains\":{}}}}}}")
         let error = #expect(throws: GrammarError.self) { try source.compile(Self.trie) }

@@ -4,7 +4,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Grammars that are written to take time and memory: each step ends within its bounds, with a mask or with a limit by name.
+/// Grammars that are designed to use time and memory: each step ends within its bounds, with a mask or a named limit.
 @Suite struct GrammarLimitTests {
     /// Some 3,000 tokens: all bytes, and words.
     private static let trie = {
@@ -18,7 +18,7 @@ import Testing
         return VocabularyTrie(tokens: tokens.sorted { $0.lexicographicallyPrecedes($1) })
     }()
 
-    /// Follows random tokens; returns the units of the largest step, and the limit that was exceeded.
+    /// Follows random tokens; returns the units of the largest step, and the exceeded limit, if any.
     private func follow(_ grammar: CompiledGrammar, tokens: Int, seed: UInt64 = 1) throws -> (
         most: Int, limit: GrammarLimit?
     ) {
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func `nested counts are few parses at a time`() throws {
+    @Test func `nested counts need few parallel parses`() throws {
         let text = String(repeating: "a", count: 3_000)
         #expect(try GrammarReader(.regex("((a?){1000}){1000}")).mostStacks(text) <= 8)
         #expect(try GrammarReader(.regex("(((((a?){1000}){1000}){1000}){1000})")).mostStacks(text) <= 16)
@@ -72,12 +72,12 @@ import Testing
     }
 
     @Test(arguments: [".*[a-m].{500}", "(?:.*[aeiou].{20})+ZZZ"])
-    func `states that multiply stay within their memory`(regex: String) throws {
+    func `states that multiply stay within the memory limit`(regex: String) throws {
         let grammar = try GrammarSource.regex(regex).compile(Self.trie)
         _ = try follow(grammar, tokens: 25)
     }
 
-    @Test func `a text that can be read in too many ways ends with the limit`() throws {
+    @Test func `an ambiguous text ends with the limit`() throws {
         let reader = try GrammarReader(.regex("(?:a|b)*a(?:[ab]{0,4}c?[ab]){9000}"))
         #expect(throws: GrammarLimit.parallelParses(GrammarAutomaton.mostStacks)) {
             _ = try reader.reads(String(repeating: "a", count: 9_000))
@@ -90,7 +90,7 @@ import Testing
         #expect(throws: GrammarError.self) { try GrammarSource.gbnf("root ::= " + empty).compile(Self.trie) }
     }
 
-    @Test func `a step is the same in slices of any size, and whatever was computed before`() throws {
+    @Test func `a step is the same in slices of any size, and with any previous computations`() throws {
         let source = GrammarSource.regex("(?:[a-z]{1,3}[aeiou ].{2}){0,300}")
         func masks(units: Int, isShared: Bool) throws -> [TokenMask] {
             var random = SeededGenerator(seed: 9)
@@ -116,7 +116,7 @@ import Testing
         #expect(try masks(units: 777, isShared: false) == expected)
     }
 
-    @Test func `slices of one unit come to an end`() throws {
+    @Test func `slices of one unit finish`() throws {
         let trie = VocabularyTrie(tokens: [[0x61], [0x62], [0x61, 0x62]])
         for source in [GrammarSource.regex("[ab]{2,9}"), .jsonSchema(["type": "string", "pattern": "a"])] {
             let grammar = try source.compile(trie)
@@ -127,7 +127,7 @@ import Testing
         }
     }
 
-    @Test func `a computation that is cancelled stops, and another one ends what it began`() throws {
+    @Test func `a computation that is cancelled stops, and another one completes it`() throws {
         let grammar = try GrammarSource.regex("[a-z \":,]{0,500}").compile(Self.trie)
         var computation = GrammarStepComputation(grammar, from: try grammar.startPosition(), token: nil)
         var asked = 0
@@ -141,7 +141,7 @@ import Testing
         #expect(grammar.knownStep(from: try grammar.startPosition(), token: nil) != nil)
     }
 
-    @Test func `positions that are held survive when states are forgotten`() throws {
+    @Test func `referenced positions stay valid when states are dropped`() throws {
         let grammar = try GrammarSource.regex("(?:.*[aeiou].{20})+ZZZ").compile(Self.trie)
         let held = try grammar.firstStep()
         let next = try grammar.step(from: held.position, token: 0x61)

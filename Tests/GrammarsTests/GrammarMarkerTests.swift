@@ -5,7 +5,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Texts such as `</tool_call>` that are one token: no other tokens spell them.
+/// Texts such as `</tool_call>` that are one token: other tokens cannot spell them.
 @Suite struct GrammarMarkerTests {
     /// Ids 0 to 127 are characters.
     private static let (thinkEnd, callStart, callEnd): (Int32, Int32, Int32) = (128, 129, 130)
@@ -41,7 +41,7 @@ import Testing
 
     private func character(_ text: Unicode.Scalar) -> Int32 { Int32(text.value) }
 
-    @Test func `only its token ends a call, and the reply may end behind it`() throws {
+    @Test func `only the token ends a call, and the reply may end after it`() throws {
         let source = GrammarSource.calls([Self.tool], .json, isSingle: false, isOpen: false)
         var matcher = GrammarMatcher(try source.compile(Self.trie))
         try resolve(&matcher)
@@ -81,7 +81,7 @@ import Testing
         var matcher = GrammarMatcher(
             grammar, scope: .answer(behind: ReasoningTracker(opening: 127, closing: Self.thinkEnd, isOpen: true)))
         try append("a </thi", to: &matcher)
-        // The characters are no danger yet, the token is.
+        // The characters are allowed so far, the token is not.
         #expect(matcher.mask?.contains(Self.tail) == false && matcher.mask?.contains(character("n")) == true)
         try append("nk", to: &matcher)
         #expect(matcher.mask?.contains(character(">")) == false && matcher.mask?.contains(Self.thinkEnd) == true)
@@ -90,6 +90,38 @@ import Testing
         try append(Self.thinkEnd, to: &matcher)
         try append("yes", to: &matcher)
         #expect(matcher.mustEnd)
+    }
+
+    @Test func `layout comes first behind reasoning only`() throws {
+        let tracker = ReasoningTracker(opening: 127, closing: Self.thinkEnd)
+        let grammar = try GrammarSource.choice(["yes", "no"]).compile(Self.trie, beginsWithSpace: true)
+        var direct = GrammarMatcher(grammar, scope: .answer(behind: tracker))
+        try resolve(&direct)
+        #expect(direct.mask?.contains(character(" ")) == false && direct.mask?.contains(character("n")) == true)
+        #expect(direct.mask?.contains(127) == true)
+        try append("no", to: &direct)
+        #expect(direct.mustEnd)
+        var reasoned = GrammarMatcher(grammar, scope: .answer(behind: tracker))
+        for id in [127, character("a"), Self.thinkEnd] { try append(id, to: &reasoned) }
+        try append("\n\nyes", to: &reasoned)
+        #expect(reasoned.mustEnd)
+        var closed = GrammarMatcher(grammar, scope: .replyBehindReasoning)
+        try append(" no", to: &closed)
+        #expect(closed.mustEnd)
+        var reply = GrammarMatcher(grammar)
+        try resolve(&reply)
+        #expect(reply.mask?.contains(character(" ")) == false)
+    }
+
+    @Test func `no layout comes before a text that may begin with space`() throws {
+        let grammar = try GrammarSource.choice([" yes", "no"]).compile(Self.trie, beginsWithSpace: true)
+        #expect(try grammar.mayBeginWithSpace())
+        var matcher = GrammarMatcher(grammar, scope: .replyBehindReasoning)
+        try append(" ", to: &matcher)
+        #expect(matcher.mask?.contains(character("n")) == false && matcher.mask?.contains(character("y")) == true)
+        for source in [GrammarSource.jsonObject, .regex("a b"), .jsonSchema(["type": "string"])] {
+            #expect(try !source.compile(Self.trie, beginsWithSpace: true).mayBeginWithSpace())
+        }
     }
 
     @Test func `other tokens do not begin a strict call`() throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Grammars
 
-/// Random expressions with nested counts, read by the automaton and by a matcher that tries everything.
+/// Random expressions with nested counts, compared with a matcher that tries all possibilities.
 @Suite struct GrammarPropertyTests {
     private static let texts: [String] = {
         var all = [""]
@@ -16,7 +16,7 @@ import Testing
     }()
 
     @Test(arguments: 0..<400)
-    func `an expression reads the texts that it describes`(seed: Int) throws {
+    func `an expression accepts the texts that it describes`(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(seed))
         let expression = Expression.random(depth: 4, &random)
         let readers = [
@@ -34,7 +34,7 @@ import Testing
         tokens: texts.filter { (1...3).contains($0.utf8.count) }.map { Array($0.utf8) } + [[]])
 
     @Test(arguments: 0..<100)
-    func `a mask has the tokens that can be read behind nested counts`(seed: Int) throws {
+    func `a mask has the tokens that can be read after nested counts`(seed: Int) throws {
         var random = SeededGenerator(seed: UInt64(seed))
         let expression = Expression.random(depth: 4, &random)
         // With counts beyond the longest token, whose masks are shared.
@@ -91,7 +91,7 @@ private indirect enum Expression {
         }
     }
 
-    /// Where reading may end that began at some places.
+    /// The possible end positions of a match that began at some positions.
     func ends(_ text: [UInt8], from starts: Set<Int>) -> Set<Int> {
         switch self {
         case .letters(let letters):
@@ -102,7 +102,7 @@ private indirect enum Expression {
             var current = starts
             for _ in 0..<least { current = part.ends(text, from: current) }
             var all = current
-            // Each round but an empty one reads a byte, so that no more rounds than bytes matter.
+            // Each round except an empty one reads a byte, so the number of rounds is limited by the number of bytes.
             for _ in 0..<min((most ?? .max) - least, text.count) {
                 current = part.ends(text, from: current)
                 all.formUnion(current)

@@ -1,6 +1,6 @@
 @testable import Grammars
 
-/// Whether a grammar reads all of a text, byte by byte.
+/// Whether a grammar accepts all of a text, byte by byte.
 final class GrammarReader {
     private var automaton: GrammarAutomaton
     private let start: GrammarAutomaton.State
@@ -16,7 +16,7 @@ final class GrammarReader {
         return automaton.accepts(state)
     }
 
-    /// The largest state on the way through a text.
+    /// The largest state while reading a text.
     func mostStacks(_ text: String) throws -> Int {
         var (state, most) = (start, 0)
         for byte in text.utf8 where state != GrammarAutomaton.dead {
@@ -28,10 +28,10 @@ final class GrammarReader {
 }
 
 extension CompiledGrammar {
-    /// The step at the start, computed here.
+    /// The step at the start, computed synchronously.
     func firstStep() throws -> GrammarStep { try step(from: try startPosition(), token: nil) }
 
-    /// The step behind a token, computed here.
+    /// The step after a token, computed synchronously.
     func step(from position: Position, token: Int32?) throws -> GrammarStep {
         var computation = GrammarStepComputation(self, from: position, token: token)
         while true {
@@ -39,7 +39,7 @@ extension CompiledGrammar {
         }
     }
 
-    /// Whether a token can be read at a position, found without its mask.
+    /// Whether a token is allowed at a position, determined without its mask.
     func reads(_ token: Int32, at position: Position) throws -> Bool {
         let bytes = Array(text(of: token))
         guard !bytes.isEmpty else { return false }

@@ -6,7 +6,7 @@ import Testing
 @testable import JSON
 
 @Suite struct GrammarTests {
-    /// Schemas with texts that must be read and others that must not.
+    /// Schemas with texts that must be accepted and others that must not.
     private static let schemas: [(schema: String, valid: [String], invalid: [String])] = [
         (#"{"type": "boolean"}"#, ["true", "false"], ["null", "tru", "truee", "\"true\"", ""]),
         (#"{"type": ["null", "integer"]}"#, ["null", "0", "-7", "120"], ["01", "1.5", "-", "1e3", "--1"]),
@@ -122,7 +122,7 @@ import Testing
         ("{}", [#"{"a":null}"#, "1"], ["{"]),
     ]
 
-    @Test func `a schema's texts are read, others are not`() throws {
+    @Test func `a schema accepts valid texts and no others`() throws {
         for (schema, valid, invalid) in Self.schemas {
             let reader = try GrammarReader(.jsonSchema(JSONValue(parsing: schema)))
             for text in valid { #expect(try reader.reads(text), "\(schema): \(text)") }
@@ -177,7 +177,9 @@ import Testing
             ("false", "", "allows nothing"),
             ("5", "", "must be an object"),
         ] as [(String, String, String)])
-    func `what cannot be enforced is refused by name`(schema: String, path: String, reason: String) throws {
+    func `a keyword that cannot be enforced is refused with its path`(schema: String, path: String, reason: String)
+        throws
+    {
         let value = try JSONValue(parsing: schema)
         let error = #expect(throws: GrammarError.self) { try GrammarSource.jsonSchema(value).grammar() }
         #expect(error?.path.hasSuffix(path) == true, "\(error?.path ?? "")")
@@ -195,7 +197,7 @@ import Testing
             ("a{,2}", ["a{,2}"], ["aa"]),
             ("x+?y", ["xy", "xxy"], ["y"]),
         ] as [(String, [String], [String])])
-    func `a regular expression matches as a whole`(pattern: String, valid: [String], invalid: [String]) throws {
+    func `a regular expression matches the whole text`(pattern: String, valid: [String], invalid: [String]) throws {
         let reader = try GrammarReader(.regex(pattern))
         for text in valid { #expect(try reader.reads(text), "\(text)") }
         for text in invalid { #expect(try !reader.reads(text), "\(text)") }
@@ -239,7 +241,7 @@ import Testing
         }
     }
 
-    @Test func `whatever is drawn from masks is valid`() throws {
+    @Test func `texts sampled with masks are valid`() throws {
         var random = SeededGenerator(seed: 4)
         var finished = 0
         for round in 0..<400 {
@@ -258,7 +260,7 @@ import Testing
             var step = try compiled.firstStep()
             var text: [UInt8] = []
             for count in 0..<400 {
-                // Long texts are brought to their end.
+                // Long texts are steered to their end.
                 if step.mayEnd, count > 20 || Int.random(in: 0..<4, using: &random) == 0 || step.mustEnd { break }
                 let allowed = (0..<Int32(Self.trie.vocabularySize)).filter { step.mask.contains($0) }
                 let closing = allowed.filter { [0x22, 0x5D, 0x7D].contains($0) }
@@ -282,7 +284,7 @@ import Testing
     }
 }
 
-/// Random schemas, and what they mean.
+/// Random schemas, with a validator for them.
 private enum SchemaGenerator {
     static func schema(depth: Int, _ random: inout SeededGenerator) -> JSONValue {
         switch Int.random(in: 0..<(depth > 0 ? 10 : 5), using: &random) {

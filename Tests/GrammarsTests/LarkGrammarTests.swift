@@ -50,7 +50,7 @@ import Testing
         ("start: (\n  \"a\"\n  | \"b\"\n) \"c\"", ["ac", "bc"], ["a"]),
     ]
 
-    @Test func `a grammar's texts are read, others are not`() throws {
+    @Test func `a grammar accepts its texts and no others`() throws {
         for (grammar, valid, invalid) in Self.grammars {
             #expect(GrammarSource.grammar(grammar) == .lark(grammar))
             let reader: GrammarReader
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test(arguments: ["start[capture]: \"ab\"", "start: x\nx[capture=\"name\"]: \"ab\""])
-    func `what a client captures changes nothing`(grammar: String) throws {
+    func `capture attributes change nothing`(grammar: String) throws {
         #expect(throws: Never.self) { try GrammarSource.lark(grammar).grammar() }
     }
 
@@ -73,7 +73,7 @@ import Testing
             ("start: a{b}\na{x}: x", "template 'a'"), ("a: \"x\"", "no rule 'start'"),
             ("start: b", "uses 'b', which it does not define"), ("start: \"a\"\nstart: \"b\"", "'start' twice"),
             ("start: \"a\n", "unterminated literal (line 1)"), ("start: \"a\"\n%declare X", "'%declare'"),
-            ("start: X\n%import python.X", "elsewhere than 'common' (line 2)"),
+            ("start: X\n%import python.X", "a library other than 'common' (line 2)"),
             ("start: X\n%import common.NOPE", "'common.NOPE'"), ("start: /a/x", "flag 'x'"),
             ("start: /(?=a)/", "lookaround"), ("start: (\"a\"", "unclosed '('"), ("start: \"a\"~3..2", "wrong order"),
             ("start: \"a\"~20000", "more than 10000"), ("start: X\nX: b\nb: \"c\"", "rule 'b' inside a terminal"),
@@ -82,7 +82,7 @@ import Testing
             ("start: \"b\"..\"a\"", "range"),
             ("start = \"a\"", "no ':'"),
         ] as [(String, String)])
-    func `what cannot be enforced is refused by name`(grammar: String, reason: String) {
+    func `an unsupported feature is refused with its name`(grammar: String, reason: String) {
         let error = #expect(throws: GrammarError.self) { try GrammarSource.lark(grammar).grammar() }
         #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
     }
@@ -94,7 +94,7 @@ import Testing
         #expect(GrammarSource.grammar("start: \"a ::= b\"") == .lark("start: \"a ::= b\""))
     }
 
-    @Test(.timeLimit(.minutes(10))) func `hostile grammars end`() throws {
+    @Test(.timeLimit(.minutes(10))) func `hostile grammars finish`() throws {
         let deep = "start: " + String(repeating: "(", count: 50_000)
         let wide = "start: " + (0..<20_000).map { "\"t\($0)\"" }.joined(separator: " | ")
         let chain =

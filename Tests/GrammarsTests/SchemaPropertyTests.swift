@@ -5,11 +5,11 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Generated schemas: what is drawn from an accepted one is valid, and one that is refused is refused with a place.
+/// Generated schemas: texts sampled from an accepted one are valid, and a refused one has an error with a path.
 @Suite(.timeLimit(.minutes(10))) struct SchemaPropertyTests {
     private static let rounds = TestEffort.count(300, all: 2_000)
 
-    @Test func `whatever is drawn from a generated schema is valid, or the schema is refused by name`() async throws {
+    @Test func `texts sampled from a generated schema are valid, or the schema is refused with a path`() async throws {
         var (finished, refused) = (0, [String: Int]())
         var lines: [String] = []
         for round in 0..<Self.rounds {
@@ -23,7 +23,7 @@ import Testing
                 walk = try GrammarWalk(.jsonSchema(schema))
             } catch let error as GrammarError {
                 #expect(!error.reason.isEmpty)
-                // Only limits concern all of a schema; so do types that exclude each other in its root.
+                // Only limits have an empty path, and types that are contradictory at the root.
                 let isNamed = !error.path.isEmpty || error.isLimit || error.kind == .allowsNothing
                 #expect(
                     isNamed || error.reason.contains("nests") || error.reason.contains("whole"), "\(text): \(error)")
@@ -38,7 +38,7 @@ import Testing
                 lines.append("{\"schema\":\(text),\"value\":\(String(decoding: drawn, as: UTF8.self))}")
             }
         }
-        // For judges outside: another implementation of JSON Schema can read the file.
+        // For external checks: another implementation of JSON Schema can read the file.
         if let path = ProcessInfo.processInfo.environment["SCHEMA_SAMPLES"] {
             try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: path))
         }
@@ -53,12 +53,12 @@ import Testing
     }
 }
 
-/// Draws texts of a grammar, byte by byte.
+/// Samples texts of a grammar, byte by byte.
 struct GrammarWalk {
     private var automaton: GrammarAutomaton
     private let start: GrammarAutomaton.State
 
-    /// Bytes of a text at most; behind the first of them texts are brought to their end.
+    /// The maximum size of a text; beyond the first of them texts are steered to their end.
     private static let (mostBytes, mostFree) = (1_500, 60)
 
     init(_ source: GrammarSource) throws {
@@ -66,7 +66,7 @@ struct GrammarWalk {
         start = try automaton.start()
     }
 
-    /// `nil` when a text does not end in time.
+    /// `nil` if a text does not end in time.
     mutating func draw(_ random: inout SeededGenerator) throws -> [UInt8]? {
         var (state, text) = (start, [UInt8]())
         let common = Array("\"\"{}[],:0123456789abcdefxyz-. ".utf8)
@@ -98,7 +98,7 @@ struct GrammarWalk {
     }
 }
 
-/// Schemas of every keyword that is known.
+/// Schemas with all supported keywords.
 private enum RandomSchema {
     static func root(_ random: inout SeededGenerator) -> JSONValue {
         let tree: JSONValue = [

@@ -3,7 +3,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Keywords of JSON Schema as zod and pydantic write them: what is valid is read, and nothing else is.
+/// Keywords of JSON Schema in the forms of zod and pydantic: valid texts are accepted, and no others.
 @Suite struct SchemaTests {
     private static func string(_ rest: String) -> String { "{\"type\":\"string\",\(rest)}" }
 
@@ -203,7 +203,7 @@ import Testing
         return ["type": "function", "function": .object(function)]
     }
 
-    @Test func `a tool that is not strict binds what can be bound`() throws {
+    @Test func `a tool that is not strict is enforced as far as possible`() throws {
         let schema =
             #"{"type":"object","properties":{"a":{"type":"array","contains":{}},"b":{"type":"integer","minimum":3},"c":{"type":"string","pattern":"a\\b"}},"required":["a","b","c"]}"#
         func call(_ text: String) -> String { #"<tool_call>{"name": "f", "arguments": \#(text)}</tool_call>"# }
@@ -219,7 +219,7 @@ import Testing
         #expect(try none.reads(call("{}")))
     }
 
-    @Test func `a tool that is not strict is not refused for its size`() throws {
+    @Test func `a tool that is not strict is not refused because of its size`() throws {
         let names = (0..<9_000).map { "\"n\($0)\":{\"type\":\"string\",\"maxLength\":\($0)}" }.joined(separator: ",")
         let source = GrammarSource.calls(
             [try Self.tool("{\"properties\":{\(names)}}")], .json, isSingle: true, isOpen: false)
@@ -259,7 +259,7 @@ import Testing
     }()
 
     @Test(.timeLimit(.minutes(10)), arguments: hostile.indices)
-    func `hostile sizes end, with a grammar or by name`(index: Int) throws {
+    func `schemas of hostile sizes finish, with a grammar or an error with a path`(index: Int) throws {
         let source = GrammarSource.jsonSchema(try JSONValue(parsing: Self.hostile[index]))
         do {
             let grammar = try source.grammar()
@@ -275,7 +275,7 @@ import Testing
 }
 
 extension Grammar {
-    /// Bytes that it takes.
+    /// The size of the schema in bytes.
     fileprivate var bytes: Int {
         elements.count * (MemoryLayout<Element>.stride + 1) + repetitions.count * MemoryLayout<Repetition>.stride
             + sets.count * MemoryLayout<ByteSet>.stride

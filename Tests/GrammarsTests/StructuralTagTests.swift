@@ -97,7 +97,7 @@ import Testing
             ),
             (["format": ["type": "sequence", "elements": []]], "format.elements"),
         ] as [(JSONValue, String)])
-    func `what cannot be enforced is refused by name`(tag: JSONValue, path: String) {
+    func `a format that cannot be enforced is refused with its path`(tag: JSONValue, path: String) {
         let error = #expect(throws: GrammarError.self) { try GrammarSource.structuralTags(tag).grammar() }
         #expect(error?.path == path)
     }
@@ -114,7 +114,7 @@ import Testing
         #expect(step.mask.contains(Int32(UInt8(ascii: "n"))) && !step.mask.contains(Int32(UInt8(ascii: "a"))))
     }
 
-    @Test(.timeLimit(.minutes(10))) func `hostile tags end`() throws {
+    @Test(.timeLimit(.minutes(10))) func `hostile tags finish`() throws {
         let long = String(repeating: "ab", count: 20_000)
         let many = (0..<3_000).map { JSONValue.string("t\($0)") }
         for format: JSONValue in [

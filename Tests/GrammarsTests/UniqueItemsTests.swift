@@ -4,7 +4,7 @@ import Testing
 @testable import Grammars
 @testable import JSON
 
-/// Arrays whose elements differ.
+/// Arrays with unique elements.
 @Suite(.timeLimit(.minutes(10))) struct UniqueItemsTests {
     private static func schema(_ items: String, _ rest: String = "") -> String {
         "{\"type\":\"array\",\"items\":\(items),\"uniqueItems\":true\(rest)}"
@@ -37,7 +37,7 @@ import Testing
         ),
     ]
 
-    @Test func `members that must be several have different names`() throws {
+    @Test func `if several members are required, they have different names`() throws {
         let schema: JSONValue = [
             "type": "object", "minProperties": 2, "additionalProperties": ["type": "integer"],
             "propertyNames": ["pattern": "^[a-c]+$"],
@@ -50,7 +50,7 @@ import Testing
         #expect(try GrammarReader(.jsonSchema(["type": "object", "minProperties": 2])).reads(#"{"":[1],"x":{}}"#))
     }
 
-    @Test func `elements that differ are read, others are not`() throws {
+    @Test func `arrays with different elements are accepted, others are not`() throws {
         for (schema, valid, invalid) in Self.cases {
             let reader: GrammarReader
             do { reader = try GrammarReader(.jsonSchema(JSONValue(parsing: schema))) } catch {
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `what cannot be told apart, or is not enough, is refused by name`() throws {
+    @Test func `elements that cannot be distinguished, or are too few, are refused with a path`() throws {
         for (schema, reason) in [
             (Self.schema("{}"), "strings, numbers"), (Self.schema(#"{"type":"array"}"#), "strings, numbers"),
             (Self.schema(#"{"type":"boolean"}"#, #","minItems":3"#), "only 2 different"),
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    /// Pieces of texts, some of which end one element and begin the next.
+    /// Parts of texts, some of which end one element and begin the next.
     private static let trie = VocabularyTrie(
         tokens: (0..<256).map { [UInt8($0)] }
             + [
@@ -85,7 +85,7 @@ import Testing
                 Array($0.utf8)
             })
 
-    @Test func `masks have the tokens that can be read, and lead to no dead end`() throws {
+    @Test func `masks have the allowed tokens, and lead to no dead end`() throws {
         var random = SeededGenerator(seed: 21)
         for (schema, _, _) in Self.cases {
             let value = try JSONValue(parsing: schema)
@@ -100,7 +100,7 @@ import Testing
                         allowed.append(id)
                     }
                     #expect(!allowed.isEmpty || step.mayEnd, "\(schema): \(String(decoding: text, as: UTF8.self))")
-                    // Few characters, so that elements meet again.
+                    // Few characters, so that equal elements occur.
                     let likely = allowed.filter { id in
                         Self.trie.text(of: id).allSatisfy { Array("\"ab,[]12 {}:tu".utf8).contains($0) }
                     }
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    @Test func `big enumerations and hostile patterns end`() throws {
+    @Test func `large enumerations and hostile patterns finish`() throws {
         let values = (0..<20_000).map { "\"v\($0)\"" }.joined(separator: ",")
         for items in [
             "{\"enum\":[\(values)]}", #"{"type":"string","pattern":"^(a|b|ab)*(.{0,3}[aeiou]){20}$"}"#,
@@ -131,7 +131,41 @@ import Testing
         }
     }
 
-    @Test func `a long list stays within its memory`() throws {
+    @Test func `a long list of given values takes no more work for its last elements than for its first`() throws {
+        let letters = Array("abcdefghijklmnopqrst")
+        let values = (0..<100).map { "\"\(letters[$0 % 20])\(letters[$0 / 20])-name\"" }
+        let schema = try JSONValue(
+            parsing: Self.schema("{\"enum\":[\(values.joined(separator: ","))]}", #","minItems":100"#))
+        let compiled = try GrammarSource.jsonSchema(schema).compile(Self.trie)
+        var random = SeededGenerator(seed: 8)
+        var (position, token, text) = (try compiled.startPosition(), Int32?.none, [UInt8]())
+        var most = 0
+        while true {
+            var computation = GrammarStepComputation(compiled, from: position, token: token)
+            let step = try #require(try computation.run(units: .max, isCancelled: { false })?.get())
+            most = max(most, computation.spentUnits)
+            // What was found for shorter lists is what would be found anew.
+            if random.oneIn(250) {
+                let other = try GrammarSource.jsonSchema(schema).compile(Self.trie)
+                var same = try other.firstStep()
+                for byte in text { same = try other.step(from: same.position, token: Int32(byte)) }
+                #expect(same.mask == step.mask, "\(String(decoding: text, as: UTF8.self))")
+            }
+            guard !step.mustEnd else { break }
+            let allowed = (0..<Int32(Self.trie.vocabularySize)).filter { id in
+                step.mask.contains(id) && Self.trie.text(of: id) != [0x20]
+            }
+            let next = try #require(allowed.randomElement(using: &random))
+            (position, token) = (step.position, next)
+            text += Self.trie.text(of: next)
+        }
+        let list = try #require(try JSONValue(parsing: text).array)
+        #expect(Set(list.compactMap(\.string)).count == 100 && list.count == 100)
+        #expect(most < 30_000, "\(most)")
+        #expect(compiled.bytes <= GrammarMasks.mostBytes)
+    }
+
+    @Test func `a long list stays within the memory limit`() throws {
         let compiled = try GrammarSource.jsonSchema(JSONValue(parsing: Self.schema(#"{"type":"string"}"#))).compile(
             Self.trie)
         var step = try compiled.firstStep()

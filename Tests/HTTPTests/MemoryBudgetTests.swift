@@ -2,7 +2,7 @@ import HTTP
 import Testing
 
 @Suite struct MemoryBudgetTests {
-    @Test func `a budget gives no more than it has`() throws {
+    @Test func `a budget provides no more than its limit`() throws {
         let budget = MemoryBudget(limit: 10)
         let first = try #require(budget.reserve(6))
         #expect(budget.reserve(5) == nil)
@@ -12,7 +12,7 @@ import Testing
         #expect((first.bytes, budget.available) == (10, 0))
     }
 
-    @Test func `what is released can be reserved again`() throws {
+    @Test func `released bytes can be reserved again`() throws {
         let budget = MemoryBudget(limit: 10)
         let first = try #require(budget.reserve(10))
         first.shrink(to: 12)
@@ -25,7 +25,7 @@ import Testing
         #expect(first.grow(by: 10), "it may grow again")
     }
 
-    @Test func `the end of a reservation gives its bytes back`() {
+    @Test func `the end of a reservation returns its bytes`() {
         let budget = MemoryBudget(limit: 10)
         do {
             let reservation = budget.reserve(10)
@@ -34,14 +34,14 @@ import Testing
         #expect(budget.used == 0)
     }
 
-    @Test func `a sum that no integer holds is refused`() throws {
+    @Test func `a sum that overflows is refused`() throws {
         let budget = MemoryBudget(limit: .max)
         let reservation = try #require(budget.reserve(.max))
         #expect(!reservation.grow(by: .max))
         #expect(reservation.bytes == .max)
     }
 
-    @Test func `one owner gets three quarters, and a later one finds some`() throws {
+    @Test func `one owner gets three quarters, and another one later finds some`() throws {
         let budget = MemoryBudget(limit: 1000)
         let ann = try #require(budget.reserve(0, for: .owner("ann")))
         #expect(!ann.grow(by: 751) && ann.grow(by: 750) && !ann.grow(by: 1))
@@ -56,7 +56,7 @@ import Testing
         #expect(bob.grow(by: 500) && budget.used == 687)
     }
 
-    @Test func `what is free is not charged`() throws {
+    @Test func `free bytes are not charged`() throws {
         let budget = MemoryBudget(limit: 10)
         let first = try #require(budget.reserve(8, for: .common))
         let second = first.beside(freeBytes: 5)
@@ -69,7 +69,7 @@ import Testing
         #expect(second.grow(by: 7) && budget.used == 10)
     }
 
-    @Test func `a share is the most that a threshold allows of all`() {
+    @Test func `a share is the maximum that a threshold allows`() {
         for factor in 1...4 {
             let threshold = DynamicThreshold(factor: factor)
             for capacity in 0...50 {
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `many threads never exceed it`() async {
+    @Test func `many threads never exceed the limit`() async {
         let budget = MemoryBudget(limit: 1000)
         await withTaskGroup { group in
             for _ in 0..<8 {

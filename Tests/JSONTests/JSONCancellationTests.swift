@@ -4,7 +4,7 @@ import Testing
 
 /// See ``CancellationStretches``.
 @Suite(.serialized) struct JSONCancellationTests {
-    /// Told by their names: a test prints its arguments.
+    /// Identified by their names: a test prints its arguments.
     static let readTexts: [String: String] = [
         "spaces": "[" + hostileText(of: " ") + "]", "newlines behind": "[]" + hostileText(of: "\n"),
         "one string": "\"" + hostileText(of: "x") + "\"", "escapes": "\"" + hostileText(of: "\\n") + "\"",
@@ -14,7 +14,7 @@ import Testing
     ]
 
     @Test(arguments: readTexts.keys.sorted())
-    func `reading JSON asks throughout a hostile text`(name: String) throws {
+    func `parsing JSON checks for cancellation throughout a hostile text`(name: String) throws {
         let bytes = Array(try #require(Self.readTexts[name]).utf8)
         #expect(CancellationStretches(of: { _ = try? JSONValue(parsing: bytes) }).failure() == nil, "reading \(name)")
         #expect(
@@ -30,7 +30,7 @@ import Testing
     ]
 
     @Test(arguments: written.keys.sorted())
-    func `writing JSON asks throughout a large value`(name: String) throws {
+    func `writing JSON checks for cancellation throughout a large value`(name: String) throws {
         let value = try #require(Self.written[name])
         #expect(CancellationStretches(of: { _ = value.serialized }).failure() == nil, "writing \(name)")
     }

@@ -18,7 +18,7 @@ import Testing
             ("\"\\ud83d\\ude80\"", JSONValue.string("🚀")), (" [ 1 , 2 ] \n", [1, 2]), ("1E2", 100.0), ("-0", 0),
             ("{\"a\":1,\"b\":2,\"a\":3}", ["b": 2, "a": 3]),
         ] as [(String, JSONValue)])
-    func `a text has its value`(text: String, value: JSONValue) throws {
+    func `a text is parsed to its value`(text: String, value: JSONValue) throws {
         #expect(try JSONValue(parsing: text) == value)
     }
 
@@ -27,7 +27,7 @@ import Testing
             ("", 0), ("[1,]", 3), ("{\"a\"}", 4), ("01", 1), ("1.", 2), ("1e", 2), ("1e999", 0), ("tru", 0), ("\"a", 0),
             ("\"\\ud83d\"", 7), ("\"\\x\"", 2), ("[1] 2", 4), ("{a:1}", 1), ("\"\u{1}\"", 1), ("NaN", 0), ("-", 1),
         ] as [(String, Int)])
-    func `a broken text is refused at its byte`(text: String, offset: Int) {
+    func `an invalid text is refused with the byte offset`(text: String, offset: Int) {
         #expect { try JSONValue(parsing: text) } throws: { ($0 as? JSONError)?.offset == offset }
     }
 
@@ -74,7 +74,7 @@ import Testing
         #expect(try JSONValue(parsing: "9223372036854775808") == .bigInteger("9223372036854775808"))
     }
 
-    @Test func `strings end and are escaped where they should at every offset`() throws {
+    @Test func `strings end and are escaped correctly at every offset`() throws {
         for length in 0..<40 {
             let plain = String(repeating: "é", count: length / 2) + String(repeating: "x", count: length % 2)
             for special in ["\"", "\\", "\n", "\r", "\t", "\u{0}", "\u{1F}", "/", "\u{7F}", "🚀"] {
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func `a member that comes twice is refused where that is asked for`() throws {
+    @Test func `a repeated member is refused if that is configured`() throws {
         let strict = JSONLimits(refusesRepeatedNames: true)
         for text in ["{\"a\":1,\"a\":1}", "[{\"b\":{\"x\":1,\"a\":2,\"\\u0061\":3}}]"] {
             #expect { try JSONValue(parsing: text, limits: strict) } throws: {
@@ -129,15 +129,15 @@ import Testing
         }
     }
 
-    @Test func `a number has a longest length`() throws {
+    @Test func `the length of a number is bounded`() throws {
         #expect(try JSONValue(parsing: String(repeating: "1", count: 4096)).double == .infinity)
         for text in [String(repeating: "1", count: 4097), "0." + String(repeating: "1", count: 5000)] {
             #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
         }
     }
 
-    /// The bytes of a parsed value whose strings were read: a word for each value and name, and strings that are not inside the
-    /// value.
+    /// The memory of a parsed value after its strings were read, in bytes: a word for each value and name, and strings that are
+    /// too long to be stored inline.
     private func bytes(of value: JSONValue) -> Int {
         func heap(_ text: String) -> Int { text.utf8.count > 15 ? text.utf8.count + 32 : 0 }
         return switch value {
@@ -154,7 +154,7 @@ import Testing
         "[" + String(repeating: "12345678901234567890,", count: 500) + "\"x\"]", "7",
         "{\"a long name of a member\":{}}",
     ])
-    func `what a text takes is known before it is parsed`(text: String) throws {
+    func `the memory of a text is estimated before it is parsed`(text: String) throws {
         let estimate = JSONValue.estimatedBytes(of: Array(text.utf8))
         let taken = bytes(of: try JSONValue(parsing: text))
         #expect(estimate >= taken && estimate <= 8 * taken + 512, "\(estimate), \(taken)")
@@ -185,7 +185,7 @@ import Testing
         }
     }
 
-    /// The same text with other escapes, and with white space where it may be.
+    /// The same text with other escapes, and with optional white space.
     private func respelled(_ value: JSONValue, _ random: inout SeededGenerator) -> String {
         func space() -> String { random.oneIn(4) ? " \n" : "" }
         func string(_ text: String) -> String {
@@ -208,7 +208,7 @@ import Testing
         }
     }
 
-    @Test func `a parsed value is the same as one that the program makes`() throws {
+    @Test func `a parsed value equals one that the program creates`() throws {
         var random = SeededGenerator(seed: 43)
         for _ in 0..<2000 {
             let made = randomValue(depth: 3, &random)
@@ -235,7 +235,7 @@ import Testing
         }
     }
 
-    @Test func `an array whose elements are made is the same as one that holds them`() {
+    @Test func `an array whose elements are created on access equals one that stores them`() {
         let made = JSONArray(count: 3) { .integer($0 * $0) }
         #expect(
             JSONValue.array(made) == [0, 1, 4] && JSONValue.array(made).hashValue == ([0, 1, 4] as JSONValue).hashValue)
@@ -277,18 +277,18 @@ import Testing
         #expect(names < whole * 10 + .milliseconds(50), "\(names), \(whole)")
     }
 
-    @Test func `long strings of a parsed value may be read when the work is to stop`() throws {
+    @Test func `long strings of a parsed value can be read after a cancellation`() throws {
         let text = "\"" + String(repeating: "\\n", count: 1 << 20) + String(repeating: "x", count: 1 << 20) + "\""
         let parsed = try JSONValue(parsing: "{\"a\":[\(text)],\(text):1}")
         #expect(parsed["a"]?[0]?.string?.utf8.count == 2 << 20)
         Cancellation.$token.withValue(StoppedWork()) {
-            // What is read then is not used; it must only end.
+            // The result is not used; reading only has to end.
             #expect(parsed["a"]?[0]?.string != nil)
             #expect(parsed["b"] == nil)
         }
     }
 
-    @Test func `parsing and writing stop when they are told to`() throws {
+    @Test func `parsing and writing stop when they are cancelled`() throws {
         let value = JSONValue.array((0..<20_000).map(JSONValue.integer))
         let text = value.serialized
         let long = JSONValue.string(String(repeating: "x", count: 1 << 20))
@@ -299,7 +299,7 @@ import Testing
             }
             #expect(value.serialized.count < text.count)
             #expect(long.serialized.count < 1 << 17)
-            // What is small is not asked about.
+            // Small values are not checked.
             #expect((try? JSONValue(parsing: "[1]")) == [1])
         }
     }

@@ -5,14 +5,14 @@ import Testing
 @testable import Engine
 
 struct AttentionTests {
-    /// Keys and values of one head in scattered blocks of two parts, of which the second is used.
+    /// Keys and values of one head in scattered blocks of two parts; the second part is used.
     private struct Cache {
         let width: Int
         let type: KVDataType
         let tokens: Int
-        /// As they are given to the cache; (tokens, width).
+        /// The input of the cache; (tokens, width).
         let numbers: (keys: [Float], values: [Float])
-        /// As the cache keeps them.
+        /// The values that the cache stores.
         private(set) var keys: [Float] = []
         private(set) var values: [Float] = []
         let table: [Int32]
@@ -29,7 +29,7 @@ struct AttentionTests {
             values = stored(numbers.values)
         }
 
-        /// The blocks; what was not written stays NaN.
+        /// The blocks; parts that were not written stay NaN.
         func written(by kernels: KernelTable) -> [UInt8] {
             var bytes = [UInt8](repeating: 0xff, count: table.count * blockBytes)
             bytes.withUnsafeMutableBytes { bytes in
@@ -46,7 +46,7 @@ struct AttentionTests {
             return bytes
         }
 
-        /// What the cache keeps of `numbers`, (tokens, width).
+        /// The values that the cache stores for `numbers`, (tokens, width).
         private func stored(_ numbers: [Float]) -> [Float] {
             switch type {
             case .f32: numbers
@@ -112,19 +112,20 @@ struct AttentionTests {
         arguments: [
             (16, .f32), (24, .f32), (64, .bf16), (7, .bf16), (64, .fp8), (128, .fp8), (24, .fp8), (7, .fp8),
         ] as [(Int, KVDataType)])
-    func `attention is softmax of the visible keys, whatever else the blocks hold`(width: Int, type: KVDataType) throws
-    {
+    func `attention is softmax over the visible keys, with any other content of the blocks`(
+        width: Int, type: KVDataType
+    ) throws {
         var random = RandomValues(seed: 10)
         let cache = Cache(width: width, tokens: 700, type: type, random: &random)
-        // A tile of four heads, one of two and one alone.
+        // A tile of four heads, one of two and one of one.
         let query = random.floats(7 * width, in: -4...4)
         let written = KernelTable.available.map { ($0, cache.written(by: $0)) }
         try #require(!written.isEmpty)
         for visible in [0..<1, 0..<16, 5..<6, 3..<40, 0..<256, 250..<257, 255..<512, 17..<700, 0..<700] {
             let want = cache.reference(query, visible)
             for (kernels, bytes) in written {
-                // A score of float32 products is off by some 1e-6, and so is its exponential, relatively; of products
-                // rounded to bfloat16, 2^-9 each, by some 1e-2.
+                // A score from float32 products has an error of about 1e-6, and so has its exponential, relatively; from
+                // products rounded to bfloat16, 2^-9 each, about 1e-2.
                 let isRounded = type == .fp8 && width % 64 == 0 && kernels.roundsActivations
                 let bound = isRounded ? 2e-2 : 1e-5
                 let got = cache.attend(query, visible, bytes: bytes, kernels: kernels)
@@ -152,7 +153,9 @@ struct AttentionTests {
     }
 
     @Test(arguments: KernelTable.available)
-    func `a token's keys and values keep their scale, from the least numbers to the greatest`(kernels: KernelTable) {
+    func `a token's keys and values have the right scale, from the smallest numbers to the largest`(
+        kernels: KernelTable
+    ) {
         let width = 5
         let tokens: [[Float]] = [
             [0, -0.0, 0, 0, 0], [1, -0.5, 0x1p-9, 0.3, 0], [3e38, -3e38, 1e38, 1, 0],
@@ -176,7 +179,7 @@ struct AttentionTests {
                 #expect(block[channel * 16 + 15] == block[(16 + 15) * width + width - 1 - channel])
             }
         }
-        // What is no number stays none, in all that is read of the token.
+        // A NaN stays NaN in all values of the token.
         for number in [Float.nan, .infinity, -.infinity] {
             var block = [UInt8](repeating: 0, count: 16 * KVDataType.fp8.bytesPerToken(headDimension: 1))
             withUnsafePointer(to: number) { number in
@@ -188,7 +191,7 @@ struct AttentionTests {
     }
 }
 
-/// By comparing with both neighbours.
+/// By comparison with both neighbors.
 private func nearestBFloat16(_ value: Float) -> Float {
     let low = Float(bitPattern: value.bitPattern & 0xffff_0000)
     let high = Float(bitPattern: (value.bitPattern & 0xffff_0000) &+ 0x1_0000)
@@ -197,11 +200,11 @@ private func nearestBFloat16(_ value: Float) -> Float {
     return low.bitPattern >> 16 & 1 == 0 ? low : high
 }
 
-/// The finite codes and their values, in order of the values; +0 and -0 are one.
+/// The finite codes and their values, in order of the values; +0 and -0 are the same.
 private let float8Codes: [(value: Float, code: Int)] = (0..<256).filter { $0 & 0x7f != 0x7f && $0 != 0x80 }
     .map { (Float8.values[$0], $0) }.sorted { $0.value < $1.value }
 
-/// By comparing with both neighbours; what is beyond the greatest codes has one.
+/// By comparison with both neighbors; numbers beyond the largest code have one.
 private func nearestFloat8(_ value: Float) -> Float {
     var (low, high) = (0, float8Codes.count - 1)
     while high - low > 1 {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Engine
 
-/// Norms, activations, rotations, routing and sums against the same in float64.
+/// Norms, activations, rotations, routing and sums compared with float64.
 struct ElementwiseTests {
     private static let widths = [1, 15, 16, 17, 24, 64, 100, 1024]
 
@@ -42,7 +42,7 @@ struct ElementwiseTests {
         for row in 0..<rows {
             let columns = row * stride..<row * stride + width
             #expect(relativeError(Array(product[columns]), Array(gated[columns])) < 5e-7)
-            // What lies between the rows is another slice's.
+            // The memory between the rows belongs to another slice.
             #expect(product[columns.upperBound..<(row + 1) * stride] == gate[columns.upperBound..<(row + 1) * stride])
         }
         var x = up

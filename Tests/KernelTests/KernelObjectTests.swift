@@ -1,17 +1,17 @@
 import Foundation
 import Testing
 
-/// The kernels' object files, which a linker joins with those of other modules.
+/// The kernels' object files, which the linker combines with those of other modules.
 struct KernelObjectTests {
     private static let nm = ["/usr/bin/nm", "/opt/swift/usr/bin/llvm-nm"].first(
         where: FileManager.default.isExecutableFile)
 
-    /// Where the running tests were built.
+    /// The build folder of the running tests.
     private static let buildFolder = CommandLine.arguments.first { $0.hasSuffix(".xctest") }
         .map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
 
-    /// Specialisations of the standard library's generic code are weak symbols, of which the linker keeps one. If it
-    /// keeps one that was compiled for AVX-512, the program ends on a CPU without; so those modules must have none.
+    /// Specializations of the standard library's generic code are weak symbols, of which the linker keeps one. If it keeps one
+    /// that was compiled for AVX-512, the program crashes on a CPU without it; so those modules must have none.
     @Test(
         .enabled(if: nm != nil, "needs nm"), .enabled(if: buildFolder != nil, "needs the folder of the objects"),
         arguments: ["AVX2Kernels", "AVX512Kernels"])

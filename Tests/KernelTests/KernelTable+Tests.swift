@@ -7,8 +7,8 @@ extension KernelTable: CustomTestStringConvertible {
     public var testDescription: String { name }
 }
 
-// Kernels over arrays: an array passed for a pointer is one for the duration of the call alone, so that the structs of
-// pointers are made inside the call.
+// Kernels with array arguments: an array passed as a pointer is valid only for the duration of the call, so the structs of
+// pointers are created inside the call.
 extension KernelTable {
     func pack(
         _ format: WeightFormat, source: UnsafeRawPointer, rows: Int, columns: Int, blocks: Range<Int>,

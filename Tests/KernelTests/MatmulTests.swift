@@ -11,7 +11,7 @@ struct MatmulTests {
         (20, 262, 29), (48, 128, 64),
     ]
 
-    /// Counts as skipped on a CPU that lacks a set, which would seem to be tested else.
+    /// Counts as skipped on a CPU that lacks a set, which would otherwise seem to be tested.
     @Test func `the kernels of every set are tested`() throws {
         let missing = KernelSet.allCases.filter { !KernelSet.available.contains($0) }
         if !missing.isEmpty { try Test.cancel("this CPU does not run \(missing.map(\.rawValue))") }
@@ -21,11 +21,11 @@ struct MatmulTests {
     }
 
     @Test(arguments: WeightFormat.allCases, KernelTable.available)
-    func `products agree with BLAS on the dequantised weights`(format: WeightFormat, kernels: KernelTable) {
+    func `products agree with BLAS on the dequantized weights`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 1)
         for shape in Self.shapes {
             for block in [(1, shape.columns), (shape.rows, shape.columns), (128, 128), (24, 64), (5, 7)] {
-                // Only the portable kernels split lines of 4 columns.
+                // Only the portable kernels can split lines of 4 columns.
                 if kernels.family.encodesActivations && block.1 % 4 > 0 && block.1 < shape.columns { continue }
                 let matrix = TestMatrix(
                     format, rows: shape.rows, columns: shape.columns, scaleBlock: block, kernels: kernels,
@@ -53,7 +53,7 @@ struct MatmulTests {
     }
 
     @Test(arguments: WeightFormat.allCases, KernelTable.available)
-    func `a row alone is the row among many, bit for bit`(format: WeightFormat, kernels: KernelTable) {
+    func `a row alone equals the row in a batch, bit for bit`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 2)
         let (rows, columns, tokens) = (75, 301, 37)
         let matrix = TestMatrix(
@@ -93,7 +93,7 @@ struct MatmulTests {
     }
 
     @Test(arguments: KernelTable.available)
-    func `all float16 numbers widen exactly`(kernels: KernelTable) {
+    func `all float16 numbers are converted exactly`(kernels: KernelTable) {
         for bits in UInt16.min...UInt16.max {
             let value = Float16(bitPattern: bits)
             guard !value.isNaN else { continue }

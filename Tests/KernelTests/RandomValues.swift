@@ -19,10 +19,10 @@ struct RandomValues: RandomNumberGenerator {
     }
 }
 
-/// The largest difference relative to the largest wanted value.
+/// The largest difference relative to the largest expected value.
 func relativeError(_ got: [Float], _ want: [Double]) -> Double {
     precondition(got.count == want.count, "results of one shape are compared")
     let scale = want.reduce(1e-30) { max($0, abs($1)) }
-    // A NaN is larger than any tolerance.
+    // A NaN counts as larger than any tolerance.
     return zip(got, want).reduce(0) { $1.0.isNaN ? .infinity : max($0, abs(Double($1.0) - $1.1)) } / scale
 }

@@ -57,7 +57,7 @@ struct RoutingTests {
     }
 
     @Test(arguments: KernelTable.available)
-    func `equal scores go to the lower id`(kernels: KernelTable) {
+    func `of equal scores the lower id is chosen`(kernels: KernelTable) {
         #expect(route(kernels, [0, 0, 0, 0], bias: [0, 0, 0, 0], chosen: 2).ids == [0, 1])
         #expect(route(kernels, [0, 1, 0, 1, 1], bias: [0, 0, 0, 0, 0], chosen: 4).ids == [0, 1, 3, 4])
         #expect(route(kernels, [0, 0, 0, 0], bias: [0, 0, 0, 0], chosen: 1, groups: 2, keptGroups: 1).ids == [0])
@@ -65,7 +65,7 @@ struct RoutingTests {
 
     @Test(arguments: KernelTable.available)
     func `only experts of the groups with the best pair are chosen`(kernels: KernelTable) {
-        // The single best expert is in the first group, the best pair in the second.
+        // The best single expert is in the first group, the best pair in the second.
         let logits: [Float] = [5, -9, -9, 1, 1, -9, 0, 0.5, 0]
         let bias = [Float](repeating: 0, count: 9)
         #expect(route(kernels, logits, bias: bias, chosen: 2, groups: 3, keptGroups: 1).ids == [3, 4])
@@ -73,7 +73,7 @@ struct RoutingTests {
     }
 
     @Test(arguments: KernelTable.available)
-    func `logits that are not numbers still give distinct experts`(kernels: KernelTable) {
+    func `logits that are NaN still give distinct experts`(kernels: KernelTable) {
         let routes = route(kernels, [.nan, .nan, .nan], bias: [0, 0, 0], chosen: 2)
         #expect(Set(routes.ids).count == 2 && routes.ids.allSatisfy { (0..<3).contains($0) })
     }

@@ -3,11 +3,11 @@ import Testing
 
 @testable import Engine
 
-/// The products of bfloat16 pairs, written again one number at a time.
+/// The products of bfloat16 pairs, computed again one number at a time.
 ///
-/// The CPU adds a pair of columns with two fused multiply-adds, the odd column first; its manual does not say so for all
-/// numbers, but it is so for those whose products are neither subnormal nor infinite. With that the order of addition
-/// that `PackedProduct` promises leaves one result, and the kernels must have it to the last bit.
+/// The CPU adds a pair of columns with two fused multiply-adds, the odd column first. Its manual does not specify this for all
+/// numbers, but it holds if the products are neither subnormal nor infinite. Then the order of addition documented in
+/// `PackedProduct` determines the result, and the kernels must match it to the last bit.
 struct ScalarProductTests {
     private static let shapes: [(rows: Int, columns: Int, scaleBlock: (Int, Int))] = [
         (16, 128, (128, 128)),
@@ -18,7 +18,7 @@ struct ScalarProductTests {
     @Test(
         arguments: [WeightFormat.bfloat16, .float8],
         KernelTable.available.filter { $0.family.encodesActivations })
-    func `products have the bits of their definition`(format: WeightFormat, kernels: KernelTable) {
+    func `products have exactly the bits of their definition`(format: WeightFormat, kernels: KernelTable) {
         var random = RandomValues(seed: 5)
         for shape in Self.shapes {
             let matrix = TestMatrix(

@@ -2,7 +2,7 @@ import KernelInterface
 
 @testable import Engine
 
-/// A random matrix in one of the stored formats, packed, with its values in float32 beside it.
+/// A random matrix in one of the stored formats, packed, with its values in float32.
 struct TestMatrix {
     let format: WeightFormat
     let kernels: KernelTable
@@ -85,7 +85,7 @@ struct TestMatrix {
         packed.withUnsafeMutableBytes { target in
             source.withUnsafeBytes { source in
                 guard let source = source.baseAddress, let target = target.baseAddress else { return }
-                // In two parts, as two threads would.
+                // In two parts, like two threads.
                 for part in [0..<blocks / 2, blocks / 2..<blocks] {
                     kernels.pack(format, source: source, rows: rows, columns: columns, blocks: part, target: target)
                 }
@@ -93,12 +93,12 @@ struct TestMatrix {
         }
     }
 
-    /// What the element of `codes` is multiplied with.
+    /// The scale of the element of `codes`.
     func scale(row: Int, column: Int) -> Float {
         scales[(row / 16 * scaleColumns + column / scaleWidth) * 16 + row % 16]
     }
 
-    /// y (tokens, rows) of x (tokens, columns), or of the rows of x that `xRows` picks.
+    /// y (tokens, rows) of x (tokens, columns), or of the rows of x selected by `xRows`.
     func multiply(_ x: [Float], xRows: [Int32]? = nil) -> [Float] {
         let tokens = xRows?.count ?? x.count / columns
         var y = [Float](repeating: .nan, count: tokens * rows)
@@ -123,7 +123,7 @@ struct TestMatrix {
         return y
     }
 
-    /// The matrix as kernels read it.
+    /// The matrix in the kernels' format.
     private func withPacked(_ body: (PackedWeights) -> Void) {
         packed.withUnsafeBytes { lines in
             scales.withUnsafeBufferPointer { scales in
@@ -136,10 +136,10 @@ struct TestMatrix {
         }
     }
 
-    /// Whether products take rows of x that are encoded.
+    /// Whether products take encoded rows of x.
     private var isEncoded: Bool { kernels.family.weights(format).activations == .bfloat16Pairs }
 
-    /// Rows of x as the kernels take them, and the elements from row to row.
+    /// Rows of x in the format of the kernels, and the number of elements from row to row.
     private func encoded(_ x: [Float]) -> (bytes: [UInt8], stride: Int) {
         guard isEncoded else { return (x.withUnsafeBytes(Array.init), columns) }
         let stride = kernels.encodedStride(width: columns)
@@ -155,14 +155,14 @@ struct TestMatrix {
         return (target.withUnsafeBytes(Array.init), stride)
     }
 
-    /// The numbers that products really multiply: x rounded as the kernels encode it.
+    /// The actual factors of products: x rounded by the kernels' encoding.
     func rounded(_ x: [Float]) -> [Float] {
         guard isEncoded else { return x }
         let (high, low) = halves(x)
         return kernels.roundsActivations ? high : zip(high, low).map { $0 + $1 }
     }
 
-    /// x in bfloat16, and what that leaves of it, as encoded for products with bfloat16 and float8.
+    /// x in bfloat16 and its rounding errors, as encoded for products with bfloat16 and float8.
     func halves(_ x: [Float]) -> (high: [Float], low: [Float]) {
         let (bytes, stride) = encoded(x)
         return bytes.withUnsafeBytes { bytes in

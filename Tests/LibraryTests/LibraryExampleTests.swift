@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Tokenizers
 
-/// The examples of `docs/libraries`, with what comes of them.
+/// The examples of `docs/libraries`, with their results.
 struct LibraryExampleTests {
     private static let folder = Fixtures.defaultModel
 
@@ -41,7 +41,7 @@ struct LibraryExampleTests {
         #expect(try !ids.contains(#require(tokenizer.id(of: "<|im_end|>"))))
     }
 
-    @Test func `a chat template renders a prompt, and the reply is told apart`() throws {
+    @Test func `a chat template renders a prompt, and the reply is split into parts`() throws {
         let source = """
             {% for message in messages %}<|{{ message.role }}|>{{ message.content }}{% endfor %}<|assistant|><think>
             """
@@ -55,7 +55,7 @@ struct LibraryExampleTests {
         #expect(events == [.reasoning("Hm."), .content("Hi!")])
     }
 
-    @Test func `a grammar says which tokens may come next`() throws {
+    @Test func `a grammar determines the tokens that may come next`() throws {
         // A vocabulary of one token for each byte.
         let compiler = GrammarCompiler { (0..<256).map { [UInt8($0)] } }
         let grammar = try compiler.compile(.choice(["yes", "no"]), beginsWithSpace: false)
@@ -78,7 +78,7 @@ struct LibraryExampleTests {
     }
 
     @Test(arguments: ["json", "tokenizers", "chat-templates", "grammars"])
-    func `the page of a library has the example as it is tested`(name: String) throws {
+    func `the page of a library contains the tested example`(name: String) throws {
         let page = try String(
             contentsOf: Fixtures.repository.appending(path: "docs/libraries/\(name).md"), encoding: .utf8)
         let example = try #require(page.components(separatedBy: "```").first { $0.hasPrefix("swift\n") })

@@ -17,7 +17,7 @@ import Testing
 
     private var folder: URL { temporary.directory.appending(path: "out") }
 
-    @Test func `seeds give equal or different bytes`() throws {
+    @Test func `equal seeds give equal bytes, different seeds different ones`() throws {
         func bytes(_ seed: UInt64, _ name: String) throws -> Data {
             let directory = temporary.directory.appending(path: name)
             try CheckpointSynthesizer(shape: ModelShape("tiny"), format: .fp8Block, seed: seed).write(to: directory)
@@ -28,7 +28,7 @@ import Testing
         #expect(try bytes(2, "c") != first)
     }
 
-    @Test func `large checkpoints are cut into shards that read back`() throws {
+    @Test func `large checkpoints are split into shards that can be read`() throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let entries = (0..<5).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [10]) }
         var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: 25)
@@ -44,7 +44,9 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a quantised checkpoint is what quantising at load gives, bit for bit`(quantizesLMHead: Bool) throws {
+    func `a quantized checkpoint equals the result of quantizing while loading, bit for bit`(quantizesLMHead: Bool)
+        throws
+    {
         let source = Fixtures.root.appending(path: "model/e_bf16")
         try CheckpointQuantizer(source: source, destination: folder, quantizesLMHead: quantizesLMHead).write()
         let config = try ModelConfig(directory: folder)
@@ -73,7 +75,7 @@ import Testing
         #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
     }
 
-    @Test(arguments: [false, true]) func `the LM head is in the format that config.json tells`(quantizesLMHead: Bool)
+    @Test(arguments: [false, true]) func `the LM head has the format in config.json`(quantizesLMHead: Bool)
         throws
     {
         let shape = try ModelShape("tiny")
@@ -93,7 +95,7 @@ import Testing
         #expect(try !hasScales("model.embed_tokens", quantizesAtLoad: true))
     }
 
-    @Test func `a NaN code is found by many threads as by one`() throws {
+    @Test func `many threads find the same NaN code as one`() throws {
         let shape = try ModelShape("tiny")
         try CheckpointSynthesizer(shape: shape, format: .fp8Block, seed: 1).write(to: folder)
         let name = "model.layers.0.mlp.up_proj.weight"
@@ -102,7 +104,7 @@ import Testing
         let header = 8 + bytes.prefix(8).enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
         let json = try JSONValue(parsing: Array(bytes[8..<header]))
         let start = try #require(json[name]?["data_offsets"]?[0]?.integer)
-        // Row 300, column 7: behind the first piece that a thread takes.
+        // Row 300, column 7: beyond the first part that a thread checks.
         bytes[header + start + 300 * 256 + 7] = 0xFF
         try Data(bytes).write(to: file)
         let quantization = try QuantizationConfig(directory: folder)
@@ -113,7 +115,7 @@ import Testing
         }
     }
 
-    @Test func `a folder is left as it was when writing fails`() throws {
+    @Test func `a folder is restored when writing fails`() throws {
         struct Failure: Error {}
         let inside = temporary.directory.appending(path: "a/b")
         for target in [inside, temporary.directory.appending(path: "a")] {
@@ -129,7 +131,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: temporary.directory.path) == ["a"])
     }
 
-    @Test func `a checkpoint beyond the disk is refused before a byte is written`() throws {
+    @Test func `a checkpoint larger than the disk is refused before anything is written`() throws {
         let entries = (0..<1024).map { CheckpointWriter.Entry(name: "t\($0)", type: .uint8, shape: [1 << 50]) }
         let directory = temporary.directory
         let error = #expect(throws: CheckpointError.self) {
@@ -142,7 +144,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
 
-    @Test func `a file has its name only when it is complete`() throws {
+    @Test func `a file gets its name only when it is complete`() throws {
         let path = temporary.directory.appending(path: "file").path
         var file = try FileWriter(path)
         let data = Buffer([UInt8](repeating: 7, count: 1000))

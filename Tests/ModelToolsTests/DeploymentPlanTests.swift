@@ -5,7 +5,7 @@ import Testing
 @testable import Engine
 @testable import ModelTools
 
-/// Numbers worked out by hand from Nano's published shape: 56 layers, 2 of them dense, 14 global.
+/// Numbers computed by hand from Nano's published shape: 56 layers, 2 of them dense, 14 global.
 @Suite struct DeploymentPlanTests {
     private func nano(_ weights: DeploymentPlan.Weights = .fp8, sequences: Int = 1) throws -> DeploymentPlan {
         try DeploymentPlan(
@@ -24,7 +24,7 @@ import Testing
         #expect(tally.parameters == 6_120_003_328)
     }
 
-    @Test func `Nano's weights take a byte or two for each parameter of a linear layer`() throws {
+    @Test func `Nano's weights take one or two bytes for each parameter of a linear layer`() throws {
         #expect(try nano().weightBytes.total == 6_716_038_144)
         #expect(try nano(.bf16).weightBytes.total == 12_240_509_952)
     }
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(arguments: ["a_base", "b1_nomup_tied_shared2", "c_odd_sharded", "f4_fp8_ds_block_ragged"])
-    func `the count is that of the tensors a checkpoint has`(name: String) throws {
+    func `the count equals that of the tensors of a checkpoint`(name: String) throws {
         let config = try ModelConfig(directory: Fixtures.root.appending(path: "model/\(name)"))
         func count(_ role: ExpectedTensor.Role) -> Int {
             config.expectedTensors.reduce(0) { $0 + ($1.role == role ? $1.shape.reduce(1, *) : 0) }

@@ -6,7 +6,7 @@ import Testing
 @testable import ModelTools
 
 @Suite struct EngineBenchmarkTests {
-    @Test func `a quick run on the default model gives the promised JSON`() throws {
+    @Test func `a quick run on the default model gives the documented JSON`() throws {
         var options = EngineOptions(modelDirectory: Fixtures.defaultModel)
         options.threads = 2
         options.pinsThreads = false
@@ -24,7 +24,7 @@ import Testing
         #expect(json["resident_bytes"]?.integer ?? 0 > 1 << 20)
 
         let prefill = json["prefill"]?.array ?? []
-        // Its 2048 positions are enough for a prompt of as many, but not for a decode at 8192.
+        // Its 2048 positions are enough for a prompt of that length, but not for a decode at 8192.
         #expect(prefill.map { $0["tokens"] } == [128, 512, 2048])
         let decode = json["decode"]?.array ?? []
         #expect(decode.map { $0["sequences"] } == [1, 4, 8, 16, 32, 1])
@@ -45,11 +45,11 @@ import Testing
         #expect(cost.activeBytesPerToken == linear + 4 * scales + 2 * 212_074_496 + 4 * 251_648 + 2048)
         let float8LMHead = StepCost(config: config, linearSize: 1, lmHeadSize: 1, sensitiveSize: 2, cacheType: .bf16)
         #expect(cost.activeBytesPerToken - float8LMHead.activeBytesPerToken == 204_996_608 - 4 * 200_192 * 8)
-        // 14 layers see 8192 keys, 42 see 2048, of 1 KiB each.
+        // 14 layers attend to 8192 keys, 42 to 2048, of 1 KiB each.
         #expect(
             cost.decodeBytes(sequences: 1, context: 8192) - Double(cost.activeBytesPerToken)
                 == Double((14 * 8192 + 42 * 2048) * 1024))
-        // Many tokens touch all 128 experts.
+        // Many tokens use all 128 experts.
         let all = WeightTally(config, .init(hasEmbeddings: false)).bytes(linearSize: 1).total
         #expect(abs(cost.decodeBytes(sequences: 4096, context: 0) - Double(all + 4096 * 2048)) < 1)
         let tokens = 2.0 * Double(linear + 54 * 128 * 1024)

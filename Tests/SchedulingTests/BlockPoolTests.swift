@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 
 @Suite struct BlockPoolTests {
-    @Test func `a new pool hands out its blocks in order`() {
+    @Test func `a new pool allocates its blocks in order`() {
         var pool = BlockPool(totalBlocks: 3)
         #expect((0..<3).map { _ in pool.allocate() } == [0, 1, 2])
         #expect(pool.freeBlocks == 0)
     }
 
-    @Test func `a freed block returns at the tail`() {
+    @Test func `a freed block is appended at the tail`() {
         var pool = BlockPool(totalBlocks: 3)
         let first = pool.allocate()
         pool.release(first)
@@ -26,7 +26,7 @@ import Testing
         #expect(pool.freeBlocks == 1)
     }
 
-    @Test func `releasing a free block stops the process`() async {
+    @Test func `releasing a free block traps`() async {
         await #expect(processExitsWith: .failure) {
             var pool = BlockPool(totalBlocks: 1)
             let block = pool.allocate()

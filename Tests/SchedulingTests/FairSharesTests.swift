@@ -14,7 +14,7 @@ import Testing
         #expect(shares.served("a") == 100 && shares.served("b") == 70 && shares.served("c") == 70)
     }
 
-    @Test func `being away earns nothing and pays nothing back`() {
+    @Test func `absence earns no credit and repays no debt`() {
         var shares = TenantShares()
         shares.join("idle")
         shares.join("busy")
@@ -22,7 +22,7 @@ import Testing
         shares.charge("busy", 1000)
         shares.join("idle")
         #expect(shares.served("idle") == 1000)
-        // The one ahead stays ahead, however often it leaves.
+        // The tenant that is ahead stays ahead, even if it leaves repeatedly.
         shares.charge("idle", 500)
         for _ in 0..<3 {
             shares.leave("idle")
@@ -46,12 +46,12 @@ import Testing
         #expect(shares.served("a") == shares.served("b"))
     }
 
-    @Test func `a lead counts for so much only`() {
+    @Test func `a lead counts only up to its maximum`() {
         var shares = FairShares(longestLead: Duration.seconds(1))
         shares.join("a")
         shares.charge("a", .seconds(5))
         shares.join("b")
-        // Alone it had no lead; beside another one it gets ahead by a second at most.
+        // Alone it had no lead; with another tenant it gets ahead by at most a second.
         #expect(shares.served("b") == .seconds(5))
         shares.charge("a", .seconds(5))
         #expect(shares.served("a") == .seconds(6) && shares.hasWork("a"))
@@ -62,7 +62,7 @@ import Testing
         #expect(shares.count == 0)
     }
 
-    @Test func `a tenant pays for a prompt once, and for every token that is sampled`() throws {
+    @Test func `a tenant is charged for a prompt once, and for every sampled token`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 12)
         let (a, b) = (SequenceID(1), SequenceID(2))
         try scheduler.add(a, promptTokens: 5, maxTokens: 11, tenant: "a")
@@ -78,7 +78,7 @@ import Testing
         #expect(scheduler.shares.served("b") == served + 2)
     }
 
-    @Test func `tenants are forgotten`() {
+    @Test func `tenants without work are dropped`() {
         var shares = TenantShares()
         for name in 0..<1000 {
             shares.join("\(name)")

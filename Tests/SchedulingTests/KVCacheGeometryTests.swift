@@ -6,8 +6,8 @@ import Testing
         let geometry = KVCacheGeometry(
             blockSize: 16, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 3, slidingWindow: 2048,
             totalBlocks: 0)
-        // 8192 tokens are 512 logical blocks. The query at 8176 sees keys from 6129 on, which lie in logical blocks 383 to
-        // 511.
+        // 8192 tokens are 512 logical blocks. The query at 8176 attends to keys from 6129 on, which are in logical blocks 383
+        // to 511.
         #expect(geometry.peakBlocks(tokens: 8192, chunk: 1) == 512 + 3 * 129)
         #expect(geometry.peakBlocks(tokens: 16, chunk: 16) == 4)
         #expect(geometry.peakBlocks(tokens: 17, chunk: 16) == 8)
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test(arguments: [(1, 3), (1, 0), (0, 2)] as [(Int, Int)])
-    func `the peak is the most that any step of any chunking holds`(globalBlocks: Int, slidingBlocks: Int) {
+    func `the peak is the maximum of all steps for all chunk sizes`(globalBlocks: Int, slidingBlocks: Int) {
         for blockSize in 1...4 {
             for window in 1...7 {
                 let geometry = KVCacheGeometry(
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// Blocks that a step over `queries` needs, found key by key.
+    /// The blocks that a step over `queries` needs, determined key by key.
     private func naiveBlocks(_ queries: Range<Int>, _ geometry: KVCacheGeometry) -> Int {
         let logicalBlocks = Set((0..<queries.upperBound).map { $0 / geometry.blockSize })
         let visible = (0..<queries.upperBound).filter { $0 > queries.lowerBound - geometry.slidingWindow }

@@ -22,7 +22,7 @@ import Testing
         #expect(cache.globalBlocks == 2 && cache.slidingBlocks == 6 && cache.freeBlocks == 32)
     }
 
-    @Test func `what can be allocated is what the free blocks hold in both groups`() {
+    @Test func `the allocatable length is limited by the free blocks of both groups`() {
         var cache = makeCache(totalBlocks: 11)
         #expect(cache.allocatableTokens(id) == 8)
         #expect(cache.canAllocate(id, upTo: 8) && !cache.canAllocate(id, upTo: 9))
@@ -44,7 +44,7 @@ import Testing
 
     @Test func `a long sequence costs global blocks only`() {
         var cache = makeCache(window: 8, totalBlocks: 30)
-        // 21 global blocks; the query at 80 sees 73...80: three sliding logical blocks of three blocks.
+        // 21 global blocks; the query at 80 attends to 73...80: three sliding logical blocks of three blocks.
         for position in 0...80 {
             cache.freeOutsideWindow(id, nextQuery: position)
             cache.allocate(id, upTo: position + 1)
@@ -69,7 +69,8 @@ import Testing
     }
 
     @Test(arguments: 1...20)
-    func `every key that a query sees has a block, and no logical block outside all windows has one`(window: Int) {
+    func `every key that a query attends to has a block, and no logical block outside all windows has one`(window: Int)
+    {
         let length = 44
         for chunk in 1...24 {
             var cache = makeCache(window: window, totalBlocks: 100)

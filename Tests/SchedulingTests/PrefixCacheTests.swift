@@ -10,7 +10,7 @@ import Testing
         return chain.hashes
     }
 
-    @Test func `a hash stands for the logical block's tokens, all before them and the salt`() {
+    @Test func `a hash identifies the logical block's tokens, all tokens before them and the salt`() {
         func hashes(_ tokens: [Int32], cacheSalt: [UInt8] = []) -> [PrefixHash] {
             var chain = PrefixChain(cacheSalt: cacheSalt, blockSize: 2)
             for token in tokens { chain.append(token) }
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: 0..<300 as Range<UInt64>)
-    func `the hit is the longest whose visible keys are all there`(seed: UInt64) {
+    func `the hit is the longest whose visible keys are all cached`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let parts = [(1, 1), (2, 1), (1, 0), (0, 2)].randomElement(using: &random) ?? (1, 1)
         let geometry = KVCacheGeometry(
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test func `the logical block that has been idle for longest is evicted, one in use never`() {
+    @Test func `the logical block that has been idle for longest is evicted, but never one in use`() {
         let keys = Self.hashes(3).map { PrefixCache.Key(hash: $0, group: .global) }
         var cache = PrefixCache(totalBlocks: 6)
         for (index, key) in keys.enumerated() { cache.keep(key, blocks: [Int32(2 * index), Int32(2 * index + 1)]) }

@@ -5,12 +5,12 @@ import Testing
     @Test(
         arguments: [
             (QueueLoad(), 0, 0, 0), (QueueLoad(tokens: 300), 0, 0, 3), (QueueLoad(tokens: 300, sequences: 3), 0, 0, 3),
-            // The first admission is after 4 s, the next after 8 s; what is admitted runs for 20 s.
+            // The first admission is after 4 s, the next after 8 s; admitted sequences run for 20 s.
             (QueueLoad(), 4, 0, 4), (QueueLoad(sequences: 1), 4, 1, 8), (QueueLoad(sequences: 4), 4, 0, 24),
             (QueueLoad(sequences: 9), 4, 0, 48), (QueueLoad(sequences: 9), 0, 9, 40),
             (QueueLoad(tokens: 9000, sequences: 4), 4, 0, 90),
         ] as [(QueueLoad, Int, Int, Int)])
-    func `a wait is the longer of computing prompts and ending sequences`(
+    func `the wait is the longer of computing prompts and ending sequences`(
         load: QueueLoad, running: Int, waiting: Int, seconds: Int
     ) {
         var statistics = SchedulerStatistics()
@@ -23,7 +23,7 @@ import Testing
         #expect(statistics.wait(behind: load, maxRunning: 4) == .seconds(seconds))
     }
 
-    @Test func `no rate makes a wait that is negative or longer than an hour`() {
+    @Test func `no rate gives a wait that is negative or longer than an hour`() {
         let extremes =
             stride(from: -300, through: 300, by: 20).map { 10 ** Double($0) }
             + [0, .infinity, .nan, .leastNonzeroMagnitude, .greatestFiniteMagnitude]
@@ -42,9 +42,10 @@ import Testing
         }
     }
 
-    /// One sequence at a time, replies of 35 to 60 s, a short probe now and then: what the estimate refuses would have waited too long.
+    /// One sequence at a time, with replies of 35 to 60 s and sometimes a short probe: requests that the estimate refuses would
+    /// have waited too long.
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
-    func `a probe is refused only if it would have waited for the bound, give or take a third`(seed: UInt64) throws {
+    func `a probe is refused only if it would have waited about as long as the bound`(seed: UInt64) throws {
         var machine = SerialMachine(seed: seed)
         let bound = 120.0
         var (refused, taken) = (0, 0)
@@ -61,7 +62,7 @@ import Testing
         #expect(refused > 0 && taken > 0, "seed \(seed): \(refused) refused, \(taken) taken")
     }
 
-    @Test func `hours without a step change no estimate`() throws {
+    @Test func `hours without a step do not change the estimate`() throws {
         var machine = SerialMachine(seed: 1)
         _ = try machine.probe()
         let before = machine.estimate(waiting: 1)

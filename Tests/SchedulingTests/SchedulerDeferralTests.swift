@@ -1,13 +1,13 @@
 import Scheduling
 import Testing
 
-/// Sequences that cannot sample when they should: they wait, and nobody waits for them.
+/// Sequences that cannot sample when they should: they wait, and other sequences do not.
 @Suite struct SchedulerDeferralTests {
     private let one = SequenceID(1)
     private let two = SequenceID(2)
     private let three = SequenceID(3)
 
-    /// One step; who is `late` finds that out after the model has run.
+    /// One step; the sequences in `late` become deferred after the model has run.
     @discardableResult private func step(
         _ scheduler: inout Scheduler, deferred: Set<SequenceID> = [], late: Set<SequenceID> = []
     ) -> ScheduledBatch {
@@ -27,7 +27,7 @@ import Testing
         #expect(batch.ranges == [one: 9..<10] && batch.sequences[0].samples)
     }
 
-    @Test func `a late decode is computed again, and others go on meanwhile`() throws {
+    @Test func `a late decode is computed again, and others continue in the meantime`() throws {
         var scheduler = makeScheduler()
         try scheduler.add(one, promptTokens: 3, maxTokens: 9)
         try scheduler.add(two, promptTokens: 3, maxTokens: 9)
@@ -37,7 +37,7 @@ import Testing
         #expect(step(&scheduler).ranges == [one: 3..<4, two: 5..<6])
     }
 
-    @Test func `who lacks blocks takes them from a deferred one, whatever its rank`() throws {
+    @Test func `a sequence that lacks blocks preempts a deferred one of any rank`() throws {
         // Logical blocks of 4 tokens, two blocks each: the pool holds four logical blocks.
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(one, promptTokens: 4, maxTokens: 12, priority: -1)
@@ -45,7 +45,7 @@ import Testing
         step(&scheduler)
         step(&scheduler, late: [one])
         for _ in 0..<3 { step(&scheduler, deferred: [one]) }
-        // Its third logical block is the pool's last; with the fourth it would be full.
+        // Its third logical block is the pool's last; the fourth one would not fit.
         var preempted: [SequenceID] = []
         for _ in 0..<6 { preempted += step(&scheduler, deferred: [one]).preempted }
         #expect(preempted == [one])
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `a deferred sequence is preempted for one that waits: at once where nothing else runs, else after some steps`(
+    func `a deferred sequence is preempted for a waiting one: at once if nothing else runs, otherwise after some steps`(
         isAlone: Bool
     ) throws {
         var scheduler = makeScheduler(maxSequences: isAlone ? 1 : 2)

@@ -2,8 +2,7 @@ import Scheduling
 import TestSupport
 import Testing
 
-/// Logical blocks of 4 tokens and more blocks than anybody needs: who is served when is a matter of rules 1 to 4 and 8
-/// alone.
+/// Logical blocks of 4 tokens and more blocks than needed: the order is determined only by rules 1 to 4 and 8.
 @Suite struct SchedulerFairnessTests {
     private func id(_ number: Int) -> SequenceID { SequenceID(UInt64(number)) }
 
@@ -18,7 +17,7 @@ import Testing
         #expect(run(&scheduler).ranges[id(2)] == 14..<20)
     }
 
-    @Test func `a long prompt ends within its bound, however many short ones keep coming`() throws {
+    @Test func `a long prompt ends within its bound, even if short ones keep arriving`() throws {
         let (tokens, chunk) = (400, 8)
         var scheduler = makeScheduler(
             maxSequences: 20, maxBatchedTokens: 32, maxQueuedSequences: 100, totalBlocks: 10_000, minimumChunk: chunk)
@@ -34,11 +33,11 @@ import Testing
             steps += 1
             try #require(steps <= tokens / chunk)
         }
-        // They do get in its way.
+        // The short prompts do slow it down.
         #expect(steps > tokens / 32 + 10)
     }
 
-    @Test func `a waiting long prompt becomes first in line and is not passed over for ever`() throws {
+    @Test func `a waiting long prompt becomes first in line and is not starved`() throws {
         var scheduler = makeScheduler(
             maxSequences: 60, maxBatchedTokens: 24, maxQueuedSequences: 200, totalBlocks: 10_000, minimumChunk: 8)
         try scheduler.add(id(1), promptTokens: 80, maxTokens: 50)
@@ -47,7 +46,7 @@ import Testing
         var steps = 0
         var isDone = false
         while !isDone {
-            // More than fits beside the first in line, so that there is always a younger prefill under way.
+            // More than fits in addition to the first in line, so that there is always a newer prefill in progress.
             try scheduler.add(id(3 + steps), promptTokens: 30, maxTokens: 50)
             let batch = scheduler.schedule(now: .zero)
             scheduler.advance(batch)
@@ -77,13 +76,13 @@ import Testing
         for (number, priority) in [(1, 0), (2, 1), (3, -1), (4, -1)] {
             try scheduler.add(id(number), promptTokens: 40, maxTokens: 50, priority: priority)
         }
-        // The first in line by rank has the rest too.
+        // The first in line by rank also gets the rest.
         #expect(run(&scheduler).ranges == [id(3): 0..<16])
         run(&scheduler)
         #expect(run(&scheduler).ranges == [id(3): 32..<40, id(4): 0..<8])
     }
 
-    @Test func `what is left of a step goes to the lower priority before the shorter prompt`() throws {
+    @Test func `the rest of a step goes to the lower priority before the shorter prompt`() throws {
         var scheduler = makeScheduler(maxBatchedTokens: 32, totalBlocks: 10_000)
         try scheduler.add(id(1), promptTokens: 400, maxTokens: 50)
         run(&scheduler)
@@ -92,7 +91,7 @@ import Testing
         #expect(run(&scheduler).ranges == [id(1): 32..<40, id(3): 0..<24])
     }
 
-    @Test func `a long prompt that is cached counts as short`() throws {
+    @Test func `a cached long prompt counts as short`() throws {
         var scheduler = makeScheduler(maxBatchedTokens: 32, totalBlocks: 10_000, cachesPrefixes: true)
         let known = (0..<41).map { Int32($0) }
         try scheduler.add(id(1), prompt: known, maxTokens: 50)
@@ -108,12 +107,12 @@ import Testing
         #expect(batch.ranges[id(4)] == 40..<41)
     }
 
-    @Test func `the victim is of the highest priority value, then the youngest`() throws {
+    @Test func `the preempted sequence has the highest priority value, and of these it is the newest`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 12)
         for (number, priority) in [(1, 0), (2, 5), (3, 0)] {
             try scheduler.add(id(number), promptTokens: 1, maxTokens: 16, priority: priority)
         }
-        // Three sequences with two full logical blocks of two blocks each: the pool is full, and all want a ninth token.
+        // Three sequences with two full logical blocks of two blocks each: the pool is full, and all need a ninth token.
         var batch = ScheduledBatch()
         repeat { batch = run(&scheduler) } while batch.preempted.isEmpty
         #expect(batch.preempted == [id(2)])
@@ -121,7 +120,7 @@ import Testing
         #expect(batch.preempted.allSatisfy { $0 == id(3) })
     }
 
-    /// Weighted tokens that tenants have been served in `steps` steps in which both always have something waiting.
+    /// Weighted tokens of tenants in `steps` steps in which both always have waiting sequences.
     private func serve(
         _ prompts: [String: Int], completions: [String: Int], maxSequences: Int, steps: Int
     ) throws -> [String: Int] {
@@ -162,7 +161,7 @@ import Testing
         return served
     }
 
-    @Test func `tenants get equal shares of weighted tokens, whatever they ask for`() throws {
+    @Test func `tenants get equal shares of weighted tokens, for any kind of requests`() throws {
         for (prompts, completions, maxSequences) in [
             (["a": 10, "b": 200], ["a": 5, "b": 5], 4), (["a": 20, "b": 20], ["a": 50, "b": 5], 4),
             (["a": 3, "b": 100], ["a": 60, "b": 1], 4), (["a": 10, "b": 200], ["a": 1, "b": 1], 16),
@@ -173,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func `what is late never starts, and what runs ends at its deadline`() throws {
+    @Test func `a sequence past its deadline never starts, and a running one ends at its deadline`() throws {
         var scheduler = makeScheduler(maxSequences: 1)
         try scheduler.add(id(1), promptTokens: 3, maxTokens: 100, deadline: .seconds(10))
         try scheduler.add(id(2), promptTokens: 3, maxTokens: 100, deadline: .seconds(5))
@@ -193,7 +192,7 @@ import Testing
         #expect(step(1_000_000).expired.isEmpty)
     }
 
-    @Test func `an abort counts what was computed as wasted, an end does not`() throws {
+    @Test func `the tokens of an aborted sequence count as wasted, those of a finished one do not`() throws {
         var scheduler = makeScheduler()
         for number in 1...3 { try scheduler.add(id(number), promptTokens: 5, maxTokens: 100) }
         run(&scheduler)

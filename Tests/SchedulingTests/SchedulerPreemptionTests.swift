@@ -1,13 +1,13 @@
 import Scheduling
 import Testing
 
-/// Logical blocks of 4 tokens take 2 blocks, and windows are so wide that nothing is freed before the end.
+/// Logical blocks of 4 tokens take 2 blocks, and windows are so large that nothing is freed before the end.
 @Suite struct SchedulerPreemptionTests {
     private let a = SequenceID(1)
     private let b = SequenceID(2)
     private let c = SequenceID(3)
 
-    /// `a` and `b` with two full logical blocks each, about to decode the ninth token, and no free block.
+    /// `a` and `b` with two full logical blocks each, before decoding the ninth token, and no free block.
     private func makeFullPool() throws -> Scheduler {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 1, maxTokens: 16)
@@ -17,7 +17,7 @@ import Testing
         return scheduler
     }
 
-    @Test func `a decode without a block preempts the youngest, which waits at the front`() throws {
+    @Test func `a decode without a block preempts the newest sequence, which waits at the front`() throws {
         var scheduler = try makeFullPool()
         try scheduler.add(c, promptTokens: 1, maxTokens: 1)
         let batch = run(&scheduler)
@@ -38,7 +38,7 @@ import Testing
         #expect(scheduler.statistics.preemptions == 1)
     }
 
-    @Test func `the youngest without a block waits where it is and keeps its blocks`() throws {
+    @Test func `the newest sequence without a block waits and keeps its blocks`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 2, maxTokens: 14)
         try scheduler.add(b, promptTokens: 3, maxTokens: 13)
@@ -51,8 +51,8 @@ import Testing
         #expect(run(&scheduler).ranges == [b: 8..<9])
     }
 
-    @Test func `a sequence in the middle of its prefill is preempted like any other`() throws {
-        // Four decodes leave one token a step for the prompt of the fifth; they grow past the watermark before its end.
+    @Test func `a sequence in the middle of its prefill can be preempted`() throws {
+        // Four decodes leave one token per step for the prompt of the fifth; they grow past the watermark before its end.
         var scheduler = makeScheduler(maxBatchedTokens: 5, window: 100, totalBlocks: 24)
         for id in 1...4 { try scheduler.add(SequenceID(UInt64(id)), promptTokens: 1, maxTokens: 30) }
         run(&scheduler)
@@ -69,7 +69,7 @@ import Testing
         #expect(batch.sequences.count == 4)
     }
 
-    @Test func `a crowd that outgrows the pool computes little twice`() throws {
+    @Test func `many sequences that outgrow the pool recompute little`() throws {
         // Sixteen sequences of 8 + 56 tokens; the pool holds four of them at their full length.
         var scheduler = makeScheduler(maxSequences: 16, maxQueuedSequences: 16, window: 1000, totalBlocks: 4 * 32)
         for id in 1...16 { try scheduler.add(SequenceID(UInt64(id)), promptTokens: 8, maxTokens: 56) }
@@ -108,7 +108,7 @@ import Testing
 
     @Test func `a sequence is admitted when the blocks of its whole first chunk are free`() throws {
         for (totalBlocks, isAdmitted) in [(13, false), (14, true)] {
-            // a holds two blocks, the watermark is four; b needs eight, though its window will soon need less.
+            // a holds two blocks, the watermark is four; b needs eight, although its window will soon need fewer.
             var scheduler = makeScheduler(window: 4, totalBlocks: totalBlocks)
             try scheduler.add(a, promptTokens: 1, maxTokens: 4)
             run(&scheduler)
@@ -117,20 +117,20 @@ import Testing
         }
     }
 
-    @Test func `a sequence that has nothing to compute preempts nobody`() throws {
+    @Test func `a sequence that has nothing to compute preempts no other`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 1, maxTokens: 16)
         try scheduler.add(b, promptTokens: 1, maxTokens: 16)
         for _ in 0..<7 { run(&scheduler) }
         scheduler.advance(scheduler.schedule())
         scheduler.appendToken(b)
-        // a fills its two logical blocks and has no token to go on with; b needs a third logical block, and none is free.
+        // a fills its two logical blocks and has no further token; b needs a third logical block, and none is free.
         #expect(run(&scheduler) == ScheduledBatch())
         scheduler.appendToken(a)
         #expect(run(&scheduler).preempted == [b])
     }
 
-    @Test func `nobody overtakes a waiting sequence that lacks blocks`() throws {
+    @Test func `no sequence overtakes a waiting one that lacks blocks`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 12)
         try scheduler.add(a, promptTokens: 8, maxTokens: 8)
         try scheduler.add(b, promptTokens: 16, maxTokens: 4)

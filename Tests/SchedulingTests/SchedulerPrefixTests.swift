@@ -19,9 +19,8 @@ import Testing
             maxBatchedTokens: maxBatchedTokens, window: window, totalBlocks: totalBlocks, cachesPrefixes: true)
     }
 
-    @Test func `a prompt that was computed before is computed from its last full logical block on`() throws {
-        // The last token is always computed: of 12 tokens in three full logical blocks the first two logical blocks are
-        // used.
+    @Test func `a prompt that was computed before is reused up to its last full logical block`() throws {
+        // The last token is always computed: of 12 tokens in three full logical blocks, the first two logical blocks are used.
         for (length, cached) in [(3, 0), (4, 0), (5, 4), (12, 8), (13, 12)] {
             var scheduler = makeScheduler()
             try scheduler.add(a, prompt: tokens(length), maxTokens: 1)
@@ -36,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `a hit ends where the tokens part, and another salt has none`() throws {
+    @Test func `a hit ends where the tokens differ, and another salt has none`() throws {
         var scheduler = makeScheduler()
         try scheduler.add(a, prompt: tokens(20), maxTokens: 1)
         run(&scheduler)
@@ -49,7 +48,7 @@ import Testing
     }
 
     @Test func `the reason of a short prefix match is reported`() throws {
-        // All that can be, of a prompt that ends inside a logical block.
+        // A hit of maximum length, for a prompt that ends inside a logical block.
         var scheduler = makeScheduler(window: 8, totalBlocks: 14)
         try scheduler.add(a, prompt: tokens(16), maxTokens: 1)
         run(&scheduler)
@@ -61,7 +60,7 @@ import Testing
         #expect(run(&scheduler).admitted.first?.missReason == .notTaken)
     }
 
-    @Test func `a window that is gone cuts a hit though the rest is there`() throws {
+    @Test func `an evicted window shortens a hit although the rest is cached`() throws {
         let geometry = KVCacheGeometry(
             blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 1, slidingWindow: 8,
             totalBlocks: 100)
@@ -69,7 +68,7 @@ import Testing
         var chain = PrefixChain(cacheSalt: [], blockSize: 4)
         for token in tokens(40) { chain.append(token) }
         manager.allocate(a, upTo: 40)
-        // Logical blocks leave the window unknown to the cache, so that only the last ones are there in the sliding group.
+        // Logical blocks leave the window before they are cached, so only the last ones exist in the sliding group.
         manager.freeOutsideWindow(a, nextQuery: 40)
         manager.cache(a, computedTokens: 40, hashes: chain.hashes)
         let short = manager.prefixHit(chain.hashes, tokens: 21)
@@ -121,7 +120,7 @@ import Testing
         #expect(scheduler.statistics.freeBlocks == 96)
     }
 
-    @Test func `shared blocks are not asked for at admission`() throws {
+    @Test func `shared blocks are not required at admission`() throws {
         // a holds six blocks; b needs eight, four of them a's, and the watermark is four.
         for (totalBlocks, isAdmitted) in [(13, false), (14, true)] {
             var scheduler = makeScheduler(window: 100, totalBlocks: totalBlocks)
@@ -146,7 +145,7 @@ import Testing
         #expect(run(&scheduler).ranges == [c: 8..<17])
     }
 
-    @Test func `a hit survives the loss of sliding logical blocks that no query sees`() throws {
+    @Test func `a hit remains after the eviction of sliding logical blocks that no query needs`() throws {
         // Four global logical blocks, of a window of 4 two sliding logical blocks at a time: nine blocks are just enough.
         var scheduler = makeScheduler(maxBatchedTokens: 4, window: 4, totalBlocks: 9)
         try scheduler.add(a, prompt: tokens(17), maxTokens: 1)
@@ -160,7 +159,7 @@ import Testing
         #expect(run(&scheduler).ranges == [c: 16..<17])
     }
 
-    @Test func `a preempted sequence goes on from what was kept`() throws {
+    @Test func `a preempted sequence continues from the cached part`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 8)
         try scheduler.add(a, prompt: [1], maxTokens: 16)
         try scheduler.add(b, prompt: [2], maxTokens: 16)
@@ -171,9 +170,9 @@ import Testing
         #expect(run(&scheduler).ranges == [b: 4..<9])
     }
 
-    @Test func `a copy takes the place of an evicted original`() throws {
+    @Test func `a copy replaces an evicted original`() throws {
         var scheduler = makeScheduler(window: 100, totalBlocks: 16)
-        // Both compute the same at the same time.
+        // Both compute the same tokens at the same time.
         try scheduler.add(a, prompt: tokens(9), maxTokens: 20)
         try scheduler.add(b, prompt: tokens(9), maxTokens: 20)
         run(&scheduler)

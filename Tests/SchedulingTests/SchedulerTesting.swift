@@ -1,4 +1,4 @@
-// What the scheduler's suites share.
+// Helpers of the scheduler's suites.
 
 import Scheduling
 import Testing
@@ -23,7 +23,7 @@ func makeScheduler(
 }
 
 extension Scheduler {
-    /// Adds a sequence whose tokens are of no interest.
+    /// Adds a sequence with arbitrary tokens.
     mutating func add(
         _ id: SequenceID, promptTokens: Int, maxTokens: Int, priority: Int = 0, tenant: String = "",
         deadline: Duration? = nil
@@ -33,7 +33,7 @@ extension Scheduler {
             parameters: SchedulingParameters(priority: priority, tenant: tenant, deadline: deadline))
     }
 
-    /// When time does not matter.
+    /// For tests in which time does not matter.
     mutating func schedule() -> ScheduledBatch { schedule(now: .zero) }
 
     mutating func appendToken(_ id: SequenceID) {
@@ -41,7 +41,7 @@ extension Scheduler {
     }
 }
 
-/// One step in which every sequence that samples goes on.
+/// One step in which every sampling sequence continues.
 @discardableResult
 func run(_ scheduler: inout Scheduler) -> ScheduledBatch {
     let batch = scheduler.schedule()

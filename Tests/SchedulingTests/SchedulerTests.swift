@@ -6,7 +6,7 @@ import Testing
     private let b = SequenceID(2)
     private let c = SequenceID(3)
 
-    @Test func `a prompt is prefilled in chunks of the budget and samples at its end only`() throws {
+    @Test func `a prompt is prefilled in chunks of the budget and samples only at its end`() throws {
         var scheduler = makeScheduler(maxBatchedTokens: 4)
         try scheduler.add(a, promptTokens: 10, maxTokens: 5)
         #expect(run(&scheduler).sequences == [ScheduledSequence(id: a, tokens: 0..<4, samples: false)])
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func `a full queue turns a sequence away until one is admitted`() throws {
+    @Test func `a full queue refuses a sequence until one is admitted`() throws {
         var scheduler = makeScheduler(maxSequences: 1, maxQueuedSequences: 1)
         try scheduler.add(a, promptTokens: 1, maxTokens: 1)
         #expect(scheduler.queueRoom == 0)
@@ -56,7 +56,7 @@ import Testing
         #expect(scheduler.statistics.running == 1 && scheduler.statistics.waiting == 1)
     }
 
-    @Test func `a sequence that could never end is refused with the numbers, the largest that can runs to its end`()
+    @Test func `a sequence that could never finish is refused with the numbers, and the largest possible one finishes`()
         throws
     {
         // A window of 4 lies in two sliding logical blocks at most; that leaves 6 of 8 blocks for global logical blocks: 24
@@ -77,14 +77,14 @@ import Testing
         #expect(scheduler.statistics.globalBlocks == 6)
     }
 
-    @Test func `the token limit is cut to the length of the model`() throws {
+    @Test func `the token limit is reduced to the length of the model`() throws {
         var scheduler = makeScheduler(window: 4, totalBlocks: 8, maxModelLength: 25)
         try scheduler.add(a, promptTokens: 20, maxTokens: .max)
         var unlimited = makeScheduler(window: 4, totalBlocks: 8)
         #expect(throws: AdmissionError.self) { try unlimited.add(a, promptTokens: 20, maxTokens: .max) }
     }
 
-    @Test func `a chunk shrinks to what the free blocks hold`() throws {
+    @Test func `a chunk shrinks to the free blocks`() throws {
         var scheduler = makeScheduler(window: 4, totalBlocks: 8)
         try scheduler.add(a, promptTokens: 20, maxTokens: 5)
         #expect(run(&scheduler).ranges == [a: 0..<16])
@@ -95,7 +95,7 @@ import Testing
         var scheduler = makeScheduler(window: 4)
         try scheduler.add(a, promptTokens: 16, maxTokens: 5)
         run(&scheduler)
-        // The next query, at 16, sees keys 13...16.
+        // The next query, at 16, attends to keys 13...16.
         #expect(scheduler.statistics.globalBlocks == 4 && scheduler.statistics.slidingBlocks == 1)
         #expect(scheduler.blockTables(a).sliding.blocks.dropLast() == [-1, -1, -1])
     }

@@ -1,9 +1,9 @@
 import Scheduling
 import Testing
 
-/// Eight sequences decode on a machine of known speed when a long prompt comes: what becomes of their steps.
+/// The steps of eight decoding sequences on a machine of known speed, while a long prompt is computed.
 @Suite struct SchedulerTimeBudgetTests {
-    /// Seconds: 20 ms a step, 2 ms a decode, 3 ms a prompt token.
+    /// Seconds: 20 ms per step, 2 ms per decode, 3 ms per prompt token.
     private func seconds(_ work: StepWork) -> Double {
         0.02 + Double(work.decodeTokens) * 0.002 + Double(work.prefillTokens) * 0.003
             + Double(work.attentionPairs) * 1e-7
@@ -37,7 +37,7 @@ import Testing
         return outcome
     }
 
-    @Test func `a step takes no longer than asked for, and prefill all that is left of it`() throws {
+    @Test func `a step takes no longer than its target, and prefill uses the rest of it`() throws {
         let outcome = try run(limit: .milliseconds(200))
         #expect(outcome.steps.allSatisfy { $0 < 0.24 })
         // 200 ms less 36 ms for the decodes are about 50 tokens of 3 ms and a bit for attention.
@@ -48,7 +48,7 @@ import Testing
         #expect(try run(limit: nil).chunks.first == 504)
     }
 
-    @Test func `where decodes alone need most of the limit, prefill gets half as much time as they`() throws {
+    @Test func `if decodes alone need most of the limit, prefill gets half as much time as they`() throws {
         // 20 ms and 40 times 2 ms.
         let outcome = try run(limit: .milliseconds(50), decodes: 40)
         #expect(outcome.steps.allSatisfy { $0 < 0.2 })
@@ -62,7 +62,7 @@ import Testing
         #expect(outcome.steps.max() ?? 0 < 0.45)
     }
 
-    @Test func `a step in which nobody decodes is bounded by tokens alone`() throws {
+    @Test func `a step without decodes is limited only by tokens`() throws {
         var scheduler = makeScheduler(
             maxBatchedTokens: 512, totalBlocks: 100_000, prefillPolicy: .within(.milliseconds(1)))
         try scheduler.add(SequenceID(1), promptTokens: 4000, maxTokens: 10)
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test func `the statistics tell what a prompt costs, and when sequences will end`() throws {
+    @Test func `the statistics have the speed of prefill and the expected ends of sequences`() throws {
         var scheduler = makeScheduler(
             maxSequences: 2, maxBatchedTokens: 100, maxQueuedSequences: 100, totalBlocks: 100_000)
         #expect(scheduler.statistics.prefillRate == nil && scheduler.statistics.expectedEnds.isEmpty)
@@ -83,7 +83,7 @@ import Testing
         while scheduler.statistics.waiting > 0 {
             let batch = scheduler.schedule(now: now)
             scheduler.advance(batch)
-            // A second for every two prompts: both end after their first token.
+            // A second for each pair of prompts: both end after their first token.
             for scheduled in batch.sequences where scheduled.samples { scheduler.finish(scheduled.id) }
             scheduler.observe(batch.work, took: .seconds(1))
             now += .seconds(1)
@@ -100,7 +100,7 @@ import Testing
             scheduler.observe(batch.work, took: .seconds(1))
             if scheduler.statistics.running == 2 { break }
         }
-        // The sequences so far have had one token each, so the mean says nothing of these: it is soon outgrown.
+        // The earlier sequences had one token each, so the mean does not describe these: they soon exceed it.
         #expect(scheduler.statistics.expectedEnds.allSatisfy { $0 < 1 } && scheduler.statistics.expectedRun ?? 9 < 1)
     }
 }

@@ -1,13 +1,13 @@
 import Scheduling
 import TestSupport
 
-/// A scheduler that runs one sequence at a time, on a virtual clock: a step takes about 0.5 s, a reply 35 to 60 s.
+/// A scheduler that runs one sequence at a time on a virtual clock: a step takes about 0.5 s, a reply 35 to 60 s.
 struct SerialMachine {
     var scheduler = makeScheduler(maxSequences: 1, maxQueuedSequences: 100, totalBlocks: 10_000)
     var now = Duration.zero
     private var random: SeededGenerator
     private var nextID: UInt64 = 1
-    /// After how many tokens each sequence ends.
+    /// The number of tokens after which each sequence ends.
     private var lengths: [SequenceID: (sampled: Int, all: Int)] = [:]
 
     init(seed: UInt64) {
@@ -16,13 +16,13 @@ struct SerialMachine {
 
     var waiting: Int { scheduler.statistics.waiting }
 
-    /// What the scheduler's statistics say to somebody who comes behind so many, in seconds.
+    /// The estimated wait after this many sequences, from the scheduler's statistics, in seconds.
     func estimate(waiting: Int) -> Double {
         scheduler.statistics.wait(behind: QueueLoad(tokens: 0, sequences: waiting), maxRunning: 1) / .seconds(1)
     }
 
-    /// Goes on for a while with up to three replies in the queue; then tells how long a probe waits that comes now, and what
-    /// the estimate is.
+    /// Continues for a while with up to three queued replies; then returns the actual wait of a new probe, and the estimated
+    /// one.
     mutating func probe() throws -> (estimate: Double, wait: Double) {
         let queue = Int.random(in: 0...3, using: &random)
         let end = now + .seconds(Double.random(in: 5...90, using: &random))

@@ -2,11 +2,11 @@ import Testing
 
 @testable import Scheduling
 
-/// Choices of one prompt: hashed once, and admitted bit by bit where the prompt is long.
+/// Choices of one prompt: the prompt is hashed once, and choices of a long prompt are admitted a few at a time.
 @Suite struct SharedPromptTests {
     private func ids(_ count: Int) -> [Int32] { (0..<Int32(count)).map { $0 &* 7 } }
 
-    /// A step in which choices part with their first token, and end with their fifth.
+    /// A step in which choices start to differ with their first token, and end with their fifth.
     private func step(_ scheduler: inout Scheduler) -> ScheduledBatch {
         let batch = scheduler.schedule()
         scheduler.advance(batch)
@@ -41,7 +41,7 @@ import Testing
         #expect(shared.statistics.prefixHits > 0)
     }
 
-    @Test func `another choice of a long prompt costs little`() throws {
+    @Test func `another choice of a long prompt is cheap`() throws {
         var scheduler = makeScheduler(maxQueuedSequences: 100, totalBlocks: 200_000, cachesPrefixes: true)
         let clock = ContinuousClock()
         let prompt = ids(200_000)
@@ -53,11 +53,11 @@ import Testing
                     SequenceID(UInt64(choice)), prompt: #require(shared), maxTokens: 1)
             }
         }
-        // All hundred take less than the hashes of one.
+        // All hundred take less time than the hashes of one.
         #expect(choices < hashing, "\(choices), \(hashing)")
     }
 
-    @Test func `a step admits long prompts a few at a time, and all in the end`() throws {
+    @Test func `a step admits long prompts a few at a time, and eventually all of them`() throws {
         let logicalBlocks = 1500
         var scheduler = makeScheduler(
             maxSequences: 20, maxBatchedTokens: 200_000, maxQueuedSequences: 20, totalBlocks: 200_000,
@@ -73,7 +73,7 @@ import Testing
         #expect(admitted == [3, 3, 3, 3, 3, 3, 2])
     }
 
-    @Test func `a choice releases what others use in a fraction of the time that the last one takes`() throws {
+    @Test func `a choice releases shared blocks in a fraction of the time that the last one takes`() throws {
         let logicalBlocks = 20_000
         var scheduler = makeScheduler(
             maxBatchedTokens: 100_000, totalBlocks: 200_000, cachesPrefixes: true)

@@ -2,7 +2,7 @@ import Scheduling
 import TestSupport
 import Testing
 
-/// Against machines whose costs are known.
+/// Compares the model with machines whose costs are known.
 @Suite struct StepTimeModelTests {
     /// Seconds for a step, and for each token or pair of it.
     struct Machine {
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: machines)
-    func `times are predicted within a tenth once some steps have run, hiccups or not`(machine: Machine) {
+    func `times are predicted within a tenth after some steps, with outliers or without`(machine: Machine) {
         for hiccups in [false, true] {
             var random = SeededGenerator(seed: 1)
             var model = StepTimeModel()
@@ -80,20 +80,20 @@ import Testing
         #expect(model.prefillTokens(from: 0, atMost: 7, beside: decodes, within: .zero) == 0)
     }
 
-    @Test func `nothing is promised before a prefill was measured, and little after the first`() {
+    @Test func `nothing is predicted before a prefill was measured, and little after the first`() {
         var model = StepTimeModel()
         let decodes = work(decodes: 1, prefill: 0)
         #expect(model.prefillTokens(from: 0, atMost: 512, beside: decodes, within: .seconds(10)) == 0)
         model.observe(decodes, took: .milliseconds(50))
         #expect(model.prefillTokens(from: 0, atMost: 512, beside: decodes, within: .seconds(10)) == 0)
-        // 40 ms for the step and 1 ms a token: all of it is put down to the tokens.
+        // 40 ms for the step and 1 ms per token: all of it is attributed to the tokens.
         var fresh = StepTimeModel()
         fresh.observe(work(decodes: 0, prefill: 10), took: .milliseconds(50))
         let chunk = fresh.prefillTokens(from: 0, atMost: 512, beside: decodes, within: .milliseconds(200))
         #expect((20...41).contains(chunk))
     }
 
-    @Test func `a machine that has become slower is noticed within some steps`() {
+    @Test func `a machine that has become slower is detected within some steps`() {
         var random = SeededGenerator(seed: 3)
         var model = StepTimeModel()
         let machine = Machine(step: 0.02, decode: 0.002, prefill: 0.003, pair: 0)
@@ -104,7 +104,7 @@ import Testing
         #expect(model.time(work) > .seconds(slow.time(work) * 0.6))
     }
 
-    @Test func `many steps without a prefill do not make it forget what one costs`() {
+    @Test func `many steps without a prefill do not change the cost of prefill`() {
         var random = SeededGenerator(seed: 4)
         var model = StepTimeModel()
         let machine = Machine(step: 0.02, decode: 0.002, prefill: 0.003, pair: 0)
@@ -115,7 +115,7 @@ import Testing
         #expect((0.8...1.2).contains(model.time(mixed) / .seconds(machine.time(mixed))))
     }
 
-    @Test func `odd times do no harm`() {
+    @Test func `invalid times have no effect`() {
         var model = StepTimeModel()
         for time in [Duration.zero, .seconds(-1), .seconds(1_000_000), .nanoseconds(1)] {
             model.observe(work(decodes: 1, prefill: 3), took: time)

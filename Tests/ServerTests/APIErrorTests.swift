@@ -5,7 +5,7 @@ import Testing
 @testable import Server
 
 @Suite struct APIErrorTests {
-    /// One of each, but broken JSON.
+    /// One of each error, except invalid JSON.
     static let all: [(APIError, Int, String?)] = [
         (.invalid(param: "n", message: "m"), 400, "invalid_value"),
         (.missing(param: "prompt"), 400, "missing_required_parameter"),
@@ -58,22 +58,22 @@ import Testing
         #expect((error.headerFields[.retryAfter] != nil) == [429, 503].contains(status))
     }
 
-    @Test func `broken JSON is refused at its byte`() throws {
+    @Test func `invalid JSON is refused with the byte offset`() throws {
         let error = try #require(throws: APIError.self) { try JSONValue(requestBody: Array("[1,".utf8)) }
         #expect(error.status == .badRequest && error.code == "invalid_json" && error.message.contains("byte 3"))
     }
 
     @Test(arguments: [(0, 1), (1, 1), (77, 77), (120, 120), (500, 120), (.min, 1)] as [(Int, Int)])
-    func `clients are never told to wait more than two minutes`(seconds: Int, sent: Int) {
+    func `Retry-After is at most two minutes`(seconds: Int, sent: Int) {
         #expect(APIError.overloaded(.permits, retryAfter: seconds).headerFields[.retryAfter] == "\(sent)")
     }
 
-    @Test func `a wrong method names the right ones`() {
+    @Test func `the reply to a wrong method lists the allowed ones`() {
         let error = APIError.methodNotAllowed(method: "PUT", allowed: ["GET", "HEAD"])
         #expect(error.headerFields[.allow] == "GET, HEAD")
     }
 
-    @Test func `what a client sent is repeated only in part`() {
+    @Test func `errors repeat only a part of a client's text`() {
         let long = String(repeating: "x", count: 100_000)
         for error in [
             APIError.modelNotFound(long), .notFound(path: long), .unrecognized(param: long),

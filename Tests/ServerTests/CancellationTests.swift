@@ -6,12 +6,12 @@ import Testing
 
 @testable import Server
 
-/// A client that goes takes its request with it, whatever the request is doing and however the client goes.
+/// A request ends when its client disconnects, in every phase and for every kind of disconnect.
 @Suite(.serialized) struct CancellationTests {
     enum Moment: CaseIterable { case waiting, prefilling, decoding }
 
     enum Departure: CaseIterable {
-        /// FIN of its sending side alone, which looks like that of a whole close.
+        /// FIN of only its sending side, which looks the same as a complete close.
         case halfClose
         case reset
     }
@@ -20,7 +20,7 @@ import Testing
         switch departure {
         case .halfClose: shutdown(client, Int32(SHUT_WR))
         case .reset:
-            // Closing without lingering drops what is unread and sends RST.
+            // Closing without lingering discards unread input and sends RST.
             var lingering = linger(l_onoff: 1, l_linger: 0)
             setsockopt(client, SOL_SOCKET, SO_LINGER, &lingering, socklen_t(MemoryLayout<linger>.size))
             close(client)
@@ -38,16 +38,16 @@ import Testing
     }
 
     @Test(arguments: Moment.allCases, Departure.allCases)
-    func `a request ends when its client goes`(moment: Moment, departure: Departure) async throws {
+    func `a request ends when its client disconnects`(moment: Moment, departure: Departure) async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
-            // On a busy machine the wait would be too long, by an estimate.
+            // On a busy machine the estimated wait would be too long.
             $0.queueBounds.wait = nil
             // So that a prompt of 2000 tokens takes 1000 steps.
             $0.engine.maxBatchedTokens = moment == .prefilling ? 2 : 512
             $0.engine.cachesPrefixes = moment != .prefilling
         }
-        // Eight choices one after the other, so that it is not over however late this test is on a busy machine.
+        // Eight choices one after the other, so that it does not finish even if this test is delayed.
         let long: JSONValue = ["prompt": [5, 6], "max_tokens": 2000, "ignore_eos": true, "n": 8]
         let prompt: JSONValue = .array(Array(repeating: 5, count: 2000))
         var running: Int32?

@@ -37,12 +37,12 @@ import Testing
             ])
     }
 
-    @Test func `a backslash joins lines, and empty ones say nothing`() {
+    @Test func `a backslash joins lines, and empty ones are ignored`() {
         let (_, requests) = run(["", "one\\", "two", "three\\"])
         #expect(requests.compactMap { $0["messages"]?.array?.last?["content"]?.string } == ["one\ntwo", "three\n"])
     }
 
-    @Test func `commands are for the console`() {
+    @Test func `commands are not sent to the model`() {
         let (output, requests) = run([
             "/help", "a", "/reset", "b", "/system Be brief.", "c", "/history", "/what", "/exit", "d",
         ])
@@ -51,7 +51,7 @@ import Testing
         #expect(output.contains("Unknown command /what"))
     }
 
-    @Test func `what fails is told, and no part of the conversation`() {
+    @Test func `an error is shown, and is not part of the conversation`() {
         var count = 0
         let (output, requests) = run(["a", "b"]) { _ in
             count += 1

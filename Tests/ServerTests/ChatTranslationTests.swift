@@ -17,14 +17,14 @@ import Testing
 
     private func json(_ text: String) throws -> JSONValue { try JSONValue(parsing: text) }
 
-    /// The chat completion that a request asks for, without its tools.
+    /// The body of the equivalent chat completion request, without its tools.
     private func asBody(_ request: ChatTranslation) -> JSONObject {
         var body = request.body
         body["messages"] = .array(request.messages.map(\.json))
         return body
     }
 
-    @Test func `a Messages conversation is one of a chat`() throws {
+    @Test func `a Messages conversation is translated to a chat`() throws {
         let request = try message(
             #"""
             {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "b"}],
@@ -64,14 +64,14 @@ import Testing
         #expect(!request.tools.callsInParallel)
     }
 
-    @Test func `a last message of the assistant's is continued`() throws {
+    @Test func `the last message of the assistant is continued`() throws {
         let request = try message(
             #"{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "It"}], "max_tokens": 1}"#
         )
         #expect(request.body["continue_final_message"] == true)
     }
 
-    @Test func `reasoning is shown to who asks for it`() throws {
+    @Test func `reasoning is shown only on request`() throws {
         for (thinking, shows, enables) in [
             ("null", false, nil), (#"{"type": "disabled"}"#, false, false), (#"{"type": "adaptive"}"#, true, true),
             (#"{"type": "adaptive", "display": "omitted"}"#, false, true),
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `items of one turn are one message`() throws {
+    @Test func `items of one turn become one message`() throws {
         let request = try response(
             #"""
             {"instructions": "i", "input": [
@@ -115,7 +115,7 @@ import Testing
         #expect(request.tools.choice == .required)
     }
 
-    @Test func `what cannot be honoured is refused in the API's own words`() throws {
+    @Test func `unsupported parameters are refused with the names of the API`() throws {
         let turn = #""messages": [{"role": "user", "content": "q"}]"#
         for (body, param) in [
             ("{\(turn)}", "max_tokens"), (#"{"messages": [], "max_tokens": 1}"#, "messages"),
@@ -140,7 +140,7 @@ import Testing
             (#"{"input": "x", "background": true}"#, "background"),
             (#"{"input": "x", "messages": []}"#, "messages"),
             (#"{"input": "x", "tools": [{"type": "web_search"}]}"#, "tools[0].type"),
-            (#"{"input": "x", "include": ["message.output_text.logprobs"]}"#, "include[0]"),
+            (#"{"input": "x", "include": ["file_search_call.results"]}"#, "include[0]"),
             (#"{"input": [{"type": "item_reference", "id": "x"}]}"#, "input[0].type"),
             (
                 #"{"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}"#,
@@ -151,7 +151,7 @@ import Testing
         }
     }
 
-    @Test func `a schema that cannot be enforced is named where it stands`() async throws {
+    @Test func `a schema that cannot be enforced is reported with its path`() async throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         let model = ServedModel(
             name: "t", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    @Test func `the server answers both, and errors in their form`() async throws {
+    @Test func `the server supports both APIs, with errors in their forms`() async throws {
         let server = try await TestServer.start()
         let question = "What is 12 + 30?"
         let turns: JSONValue = [["role": "user", "content": .string(question)]]
@@ -189,7 +189,7 @@ import Testing
         let count = try await server.post("/v1/messages/count_tokens", ["messages": turns])
         let usage = message.json["usage"]
         #expect(count.json["input_tokens"] == usage?["input_tokens"], "\(count.json)")
-        // The second came from the cache but for its end, which counts apart.
+        // Most of the second prompt came from the cache, and is counted separately.
         let again = try await server.post("/v1/messages", ["messages": turns, "max_tokens": 100, "temperature": 0])
         let (fresh, cached) = (again.json["usage"]?["input_tokens"], again.json["usage"]?["cache_read_input_tokens"])
         #expect((cached?.integer ?? 0) > 0)

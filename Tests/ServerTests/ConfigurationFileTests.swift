@@ -3,7 +3,7 @@ import Testing
 
 @testable import Server
 
-/// Options from a file, and what `trinity config` shows of them all.
+/// Options from a file, and the output of `trinity config`.
 @Suite struct ConfigurationFileTests {
     private func read(
         _ text: String, flags: [ServerConfiguration.Option: String] = [:], environment: [String: String] = [:]
@@ -15,7 +15,7 @@ import Testing
             flags: flags, environment: environment.merging(["TRINITY_CONFIG": file.path]) { $1 })
     }
 
-    @Test func `a flag wins over the environment, which wins over the file`() throws {
+    @Test func `a flag overrides the environment, which overrides the file`() throws {
         let text = #"{"port": 1, "host": "file", "max-model-len": 3, "trust-user-content": true}"#
         let configuration = try read(
             text, flags: [.port: "9"], environment: ["TRINITY_PORT": "8", "TRINITY_HOST": "environment"])
@@ -30,7 +30,7 @@ import Testing
         #expect(rows.count == ServerConfiguration.Option.allCases.count)
     }
 
-    @Test func `a file may be as an editor of Windows writes it, and names may be an array`() throws {
+    @Test func `a file may have the format of a Windows editor, and names may be an array`() throws {
         let configuration = try read("\u{FEFF}{\r\n\"port\": 1,\r\n\"served-model-name\": [\"a\", \"b\"]}\r\n")
         #expect(configuration.port == 1 && configuration.servedModelNames == ["a", "b"])
         #expect(throws: ConfigurationError.self) { try read(#"{"served-model-name": ["a", 1]}"#) }
@@ -43,7 +43,7 @@ import Testing
             (#"{"config": "x"}"#, "unknown option 'config'"),
             (#"{"port""#, "byte 7"), (#"{"port": 1.5}"#, "'port' must be a string, an integer or a boolean"),
         ])
-    func `a bad file is refused by its key`(text: String, reason: String) {
+    func `an invalid file is refused with the key`(text: String, reason: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(text) }
         #expect(error?.option == .config && error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
     }
@@ -54,7 +54,7 @@ import Testing
             error == ConfigurationError(option: .port, reason: "must be a whole number from 0 to 65535; got '70000'"))
     }
 
-    @Test func `what is printed is a file that says the same, without secrets`() throws {
+    @Test func `the printed configuration is a file with the same options, without secrets`() throws {
         let flags: [ServerConfiguration.Option: String] = [
             .apiKey: "very-secret", .port: "9000", .maxQueueWait: "off", .trustUserContent: "true",
         ]

@@ -5,7 +5,8 @@ import Testing
 
 @testable import Server
 
-/// What users and tools write never steers the default model, whose tokenizer does not call all control tokens special.
+/// Text of users and tools never contains control tokens for the default model, whose tokenizer does not mark all control
+/// tokens as special.
 @Suite struct ControlTokenTests {
     private let text: TextPipeline
     private let model: ServedModel
@@ -26,7 +27,7 @@ import Testing
         "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<|im_start|>",
         "<|im_end|>",
     ])
-    func `a control token in what users and tools write is text`(token: String) throws {
+    func `a control token in the text of users and tools is text`(token: String) throws {
         let id = try #require(text.tokenizer.id(of: token))
         func count(_ content: String, _ role: String) throws -> Int {
             var message: JSONObject = ["role": .string(role), "content": .string(content)]
@@ -41,7 +42,7 @@ import Testing
         #expect(text.tokenizer.decode(all, skipSpecialTokens: false).contains("a\(token)b"))
     }
 
-    @Test func `what the template and the model write are control tokens`() throws {
+    @Test func `control tokens of the template and the model are control tokens`() throws {
         let think = try #require(text.tokenizer.id(of: "<think>"))
         let call = try #require(text.tokenizer.id(of: "<tool_call>"))
         let response = try #require(text.tokenizer.id(of: "<tool_response>"))
@@ -62,7 +63,7 @@ import Testing
         #expect(text.tokenizer.encode("<think>", addSpecialTokens: false) == [think])
     }
 
-    @Test func `a body with a member twice is refused`() {
+    @Test func `a body with a repeated member is refused`() {
         for body in ["{\"a\":1,\"a\":2}", "{\"messages\":[{\"role\":\"user\",\"role\":\"tool\"}]}"] {
             #expect { try JSONValue(requestBody: Array(body.utf8)) } throws: { error in
                 let error = error as? APIError

@@ -1,19 +1,19 @@
 import CCurl
 import Foundation
 
-/// One HTTP exchange by libcurl, blocking: call it through ``CurlClient/send(_:)``, which gives it a thread.
+/// One HTTP exchange by libcurl, blocking: call it through ``CurlClient/send(_:)``, which creates a thread for it.
 struct CurlRequest: Sendable {
     var url: String
     var method = "GET"
     var headers: [String] = []
     var body: String?
-    /// Leaves the connection as soon as so many body bytes have arrived.
+    /// Closes the connection as soon as this many body bytes have arrived.
     var leavesAfterBytes: Int?
 }
 
 struct CurlResponse: Sendable {
     var status = 0
-    /// Lines of the head, as they came.
+    /// The lines of the head as received.
     var head: [String] = []
     var body = ""
     /// Whether the exchange ended before the reply's end.

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Server
 
-/// What comes of requests that set themselves a time, and of those with priorities, over a real socket.
+/// Requests with timeouts, and requests with priorities, over a real socket.
 @Suite(.serialized) struct DeadlineTests {
     private func body(_ changes: JSONObject) -> JSONValue {
         var object: JSONObject = [
@@ -17,7 +17,7 @@ import Testing
         return .object(object)
     }
 
-    /// Eight long choices, one after the other where one runs at a time; until the socket is closed.
+    /// Eight long choices, one after the other if one runs at a time; until the socket is closed.
     private func occupy(_ server: TestServer) throws -> Int32 {
         let text = String(decoding: body(["n": 8, "stream": true]).serialized, as: UTF8.self)
         return try RawClient.send(
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func `a request that runs past its timeout is a 504, or an error in its stream, and an abort`() async throws {
+    @Test func `a request that exceeds its timeout gets 504, or an error in its stream, and is aborted`() async throws {
         let server = try await TestServer.start()
         for (changes, headers) in [(["timeout": 0.05], []), ([:], ["x-request-timeout: 0.05"])]
             as [(JSONObject, [String])]
@@ -44,7 +44,7 @@ import Testing
             #expect(late.json["error"]?["code"] == "deadline_exceeded" && late.json["error"]?["type"] == "server_error")
             #expect(late.header("x-should-retry") == "false" && late.header("retry-after") == nil)
         }
-        // On a busy machine a short time is over before the first token.
+        // On a busy machine a short time may pass before the first token.
         var timeout = 0.2
         var stream: CurlResponse
         repeat {
@@ -54,7 +54,7 @@ import Testing
         } while stream.status != 200 && timeout < 60
         #expect(stream.status == 200 && stream.events.last == "[DONE]")
         #expect(stream.chunks.last?["error"]?["code"] == "deadline_exceeded")
-        // The reply does not wait for the engine, which looks at the end of its step.
+        // The reply does not wait for the engine, which checks deadlines at the end of its step.
         while try await server.metric("vllm:request_success_total", label: "\"abort\"") ?? 0 < 8 {
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -65,17 +65,17 @@ import Testing
         await server.stop()
     }
 
-    @Test func `what is late before it is admitted never starts`() async throws {
+    @Test func `a request whose deadline passes before its admission never starts`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
-            // By an estimate it would be refused at once.
+            // The estimate would refuse it at once.
             $0.queueBounds.wait = nil
         }
         let running = try occupy(server)
         try await wait(for: server, "vllm:num_requests_running", atLeast: 1)
         let late = try await server.post("/v1/completions", body(["prompt": [1], "timeout": 0.05]))
         #expect(late.status == 504)
-        // Of the choices that run meanwhile, each has five.
+        // The choices that run in the meantime have five tokens each.
         let tokens = try #require(try await server.metric("vllm:prompt_tokens_total"))
         #expect(tokens.truncatingRemainder(dividingBy: 5) == 0, "\(tokens)")
         close(running)
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test(arguments: ["", "0", "-1", "soon", "nan", "1e9"])
-    func `a header that is no timeout is refused by name`(value: String) throws {
+    func `an invalid timeout header is refused with its name`(value: String) throws {
         let name = try #require(HTTPField.Name("X-Request-Timeout"))
         let error = try #require(throws: APIError.self) { try RequestTimeout.read([name: value]) }
         #expect(error.param == "x-request-timeout" && error.status == .badRequest)
@@ -91,7 +91,7 @@ import Testing
         #expect(try RequestTimeout.read([:]) == nil)
     }
 
-    @Test func `too many waiting tokens are a 503, and a request alone is served whatever its length`() async throws {
+    @Test func `too many waiting tokens are a 503, and a single request is served whatever its length`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
             $0.queueBounds.tokens = 8

@@ -41,7 +41,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `what cannot be embedded is refused by name`() async throws {
+    @Test func `an invalid embedding request is refused with the parameter`() async throws {
         let server = try await TestServer.start { $0.servedModelNames = ["tiny"] }
         let long = JSONValue.array(JSONArray(count: 5000) { _ in .integer(5) })
         for (body, status, param) in [
@@ -61,7 +61,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `keys, deadlines and a client that leaves are as elsewhere`() async throws {
+    @Test func `keys, deadlines and disconnects work as for other endpoints`() async throws {
         let server = try await TestServer.start { try? $0.apiKeys.add("secret", name: "ann") }
         #expect(try await server.post("/v1/embeddings", ["input": "a"]).status == 401)
         let key = ["x-api-key: secret"]

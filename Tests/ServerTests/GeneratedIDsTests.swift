@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-/// Messages that come back with the ids that they were generated as.
+/// Messages that are sent back with their original ids.
 @Suite struct GeneratedIDsTests {
     private let text: TextPipeline
     private let model = ServedModel(
@@ -36,7 +36,7 @@ import Testing
 
     private static let question: JSONValue = ["role": "user", "content": "hello"]
 
-    @Test func `the prompt has the ids of the message, and around them what it would have anyway`() throws {
+    @Test func `the prompt has the ids of the message, and otherwise the usual ids`() throws {
         let odd = try letters("hello")
         let next: JSONValue = ["role": "user", "content": "hello"]
         let plain = try ids([Self.question, ["role": "assistant", "content": "hello"], next])
@@ -48,21 +48,21 @@ import Testing
         var expected = plain
         expected.replaceSubrange(places[1]..<places[1] + own.count, with: odd)
         #expect(try ids([Self.question, message("hello", odd), next]) == expected)
-        // The token that ended the reply is the template's own.
+        // The token that ended the reply comes from the template.
         #expect(try ids([Self.question, message("hello", odd + [3]), next]) == expected)
-        // Two messages of the same text, each with its own ids.
+        // Two messages with the same text, each with its own ids.
         let both = try ids([Self.question, message("hello", odd), next, message("hello", own), next])
         #expect(both.starts(with: expected) && both.count > expected.count)
     }
 
-    @Test func `reasoning is part of what was generated`() throws {
+    @Test func `reasoning is part of the generated text`() throws {
         let odd =
             [4] + text.tokenizer.encode("\n", addSpecialTokens: false) + (try letters("hmm"))
             + text.tokenizer.encode("\n", addSpecialTokens: false) + [5]
             + text.tokenizer.encode("\n\n", addSpecialTokens: false) + (try letters("hello"))
         let prompt = try ids([Self.question, message("hello", odd, ["reasoning": "hmm"]), Self.question])
         #expect(prompt.indices.contains { prompt[$0...].starts(with: odd) })
-        // Left out of the conversation it cannot be used, and the text counts.
+        // If it is not in the conversation, the ids cannot be used, and the text is tokenized.
         let without = try ids([Self.question, message("hello", odd), Self.question])
         #expect(without == (try ids([Self.question, ["role": "assistant", "content": "hello"], Self.question])))
     }
@@ -93,7 +93,7 @@ import Testing
                 "/v1/chat/completions",
                 ["messages": [Self.question, .object(message), Self.question], "max_tokens": 1])
             let cached = next.json["usage"]?["prompt_tokens_details"]?["cached_tokens"]?.integer ?? 0
-            // All whole logical blocks of what was computed: the last token never is.
+            // All complete logical blocks of computed tokens: the last token is never computed.
             #expect((cached >= (total - 1) / 16 * 16) == isFound, "\(cached) of \(total)")
         }
         await server.stop()

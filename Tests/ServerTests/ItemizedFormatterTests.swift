@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-/// Replies in the forms of the Messages and the Responses API: whole, and as events that come to the same.
+/// Replies in the forms of the Messages and the Responses API: whole, and as equivalent events.
 @Suite struct ItemizedFormatterTests: StreamSamples {
     private let validator: SchemaValidator
     private let parsing: OutputParserConfiguration
@@ -31,7 +31,7 @@ import Testing
         </tool_call>
         """
 
-    /// The reply, cut at random places, in both forms.
+    /// The reply, split at random places, in both forms.
     private func replies(
         _ endpoint: Endpoint, _ text: String, finish: FinishReason, seed: UInt64
     ) throws -> (body: JSONValue, events: [JSONValue]) {
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: 0..<30)
-    func `a stream of messages comes to the whole message`(seed: UInt64) throws {
+    func `a stream of messages is equivalent to the whole message`(seed: UInt64) throws {
         let (body, events) = try replies(.messages, Self.reply, finish: .stop(.endOfSequence), seed: seed)
         check(body, "Message")
         for event in events { check(event, "MessageEvent") }
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test(arguments: 0..<30)
-    func `a stream of a response comes to the whole response`(seed: UInt64) throws {
+    func `a stream of a response is equivalent to the whole response`(seed: UInt64) throws {
         let (body, events) = try replies(.responses, Self.reply, finish: .stop(.endOfSequence), seed: seed)
         check(body, "Response")
         for event in events { check(event, "ResponseEvent") }
@@ -105,7 +105,7 @@ import Testing
         }
     }
 
-    @Test func `how a reply ended is said in each form's words`() throws {
+    @Test func `the finish reason is in each API's terms`() throws {
         for (finish, reason, sequence) in [
             (.stop(.endOfSequence), "end_turn", .null), (.length, "model_context_window_exceeded", .null),
             (.stop(.string("x")), "stop_sequence", "x"),
@@ -118,7 +118,7 @@ import Testing
         #expect(body["output"]?[0]?["status"] == "incomplete" && events.last?["type"] == "response.incomplete")
     }
 
-    @Test func `arguments that are cut off are no object`() throws {
+    @Test func `truncated arguments are not an object`() throws {
         let cut = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"lon"
         let (body, _) = try replies(.messages, cut, finish: .length, seed: 2)
         #expect(body["content"]?[0]?["input"] == ["INVALID_JSON": "{\"a\": \"lon"])
@@ -135,7 +135,7 @@ import Testing
             #expect(events.map { $0["type"] } == [type] && stream.failure == nil)
             check(events[0], schema)
         }
-        // One that has not begun is an ordinary error.
+        // If the stream has not begun, it is an ordinary error.
         var stream = try makeStream(.messages, ["stream": true])
         #expect(stream.fail(.internalError).isEmpty && stream.failure == .internalError)
     }
@@ -147,7 +147,7 @@ import Testing
 }
 
 extension JSONObject {
-    fileprivate func merging(_ other: JSONObject) -> JSONObject {
+    func merging(_ other: JSONObject) -> JSONObject {
         var result = self
         for (name, value) in other { result[name] = value }
         return result

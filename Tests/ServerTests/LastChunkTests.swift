@@ -3,10 +3,10 @@ import Testing
 
 @testable import Server
 
-/// How streams of chat completions and completions end, as OpenAI sends them.
+/// The end of streams of chat completions and completions, as in OpenAI's API.
 @Suite struct LastChunkTests: StreamSamples {
     @Test(arguments: [Endpoint.completions, .chat], [false, true])
-    func `the chunk that says why a choice ended has no text`(endpoint: Endpoint, includesUsage: Bool) throws {
+    func `the chunk with the finish reason has no text`(endpoint: Endpoint, includesUsage: Bool) throws {
         var fields: JSONObject = ["stream": true, "return_token_ids": true]
         if includesUsage { fields["stream_options"] = ["include_usage": true] }
         var stream = try makeStream(endpoint, fields)

@@ -4,14 +4,14 @@ import Testing
 @testable import Server
 
 @Suite struct LineReaderTests {
-    /// The lines of what is written in these pieces.
+    /// The lines of these pieces.
     private func lines(_ pieces: [String]) throws -> [String] {
         let pipe = Pipe()
         var reader = LineReader(descriptor: pipe.fileHandleForReading.fileDescriptor)
         var lines: [String] = []
         for piece in pieces {
             try pipe.fileHandleForWriting.write(contentsOf: Data(piece.utf8))
-            // A piece that ends with a line's end can be read without waiting for more.
+            // A piece that ends with a line end can be read without waiting.
             for _ in piece.utf8.filter({ $0 == UInt8(ascii: "\n") }) {
                 let line = reader.next()
                 lines.append(try #require(line))
@@ -29,7 +29,7 @@ import Testing
             (["é", "ü\n"], ["éü"]), (["a\r\n"], ["a"]), (["a\rb\n"], ["a\rb"]),
             ([String(repeating: "x", count: 10_000) + "\ny\n"], [String(repeating: "x", count: 10_000), "y"]),
         ] as [([String], [String])])
-    func `lines come as they are typed, whatever the pieces`(pieces: [String], expected: [String]) throws {
+    func `lines are returned as they are typed, for any pieces`(pieces: [String], expected: [String]) throws {
         #expect(try lines(pieces) == expected)
     }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Server
 
 @Suite struct MetricsTests {
-    @Test func `a histogram counts each observation in every bucket that reaches it`() {
+    @Test func `a histogram counts each observation in every bucket that includes it`() {
         var histogram = Histogram("h", "Help.", bounds: [1, 2, 5])
         for value in [0.5, 1, 1.5, 7] { histogram.observe(value) }
         var text = PrometheusText(labels: [("model_name", "m\"\\\n")])
@@ -47,7 +47,7 @@ import Testing
         #expect(Histogram.bounds(upTo: limit) == bounds)
     }
 
-    @Test func `a step's time and traffic, and the queue's two reasons, are told`() {
+    @Test func `a step's time and traffic, and the two reasons of waiting, are exported`() {
         var statistics = EngineStatistics()
         statistics.phases.forward = .milliseconds(1250)
         statistics.traffic = MemoryTraffic(weightBytes: 7, cacheBytes: 8, expertsTouched: 9)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func `the names that dashboards ask for are there`() {
+    @Test func `the metric names of dashboards exist`() {
         var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
         (snapshot.running, snapshot.waiting) = (1, 2)
         let text = String(decoding: Metrics(maxModelLength: 100).render(snapshot), as: UTF8.self)
@@ -109,7 +109,7 @@ import Testing
         for name in names { #expect(manual.contains("`\(name)`"), "\(name)") }
     }
 
-    @Test func `old names are there only when asked for`() {
+    @Test func `old names exist only on request`() {
         var metrics = Metrics(maxModelLength: 100)
         metrics.interTokenLatency.observe(0.03)
         var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
@@ -119,7 +119,8 @@ import Testing
         #expect(String(decoding: metrics.render(snapshot), as: UTF8.self).contains(old))
     }
 
-    @Test func `replies are counted by route, method and class, probes not, and the model's arrival loses none`() {
+    @Test
+    func `replies are counted by route, method and class, probes are not, and loading the model keeps the counts`() {
         var metrics = Metrics(maxModelLength: 100)
         metrics.replies.add(route: .models, method: "GET", status: 503)
         metrics.modelLoaded(maxModelLength: 200)
@@ -137,7 +138,7 @@ import Testing
             ])
     }
 
-    @Test func `the system's numbers of this process are there`() {
+    @Test func `the system's statistics of this process exist`() {
         let process = ProcessStatistics.now()
         #expect(process.residentBytes > 1e6 && process.virtualBytes > process.residentBytes)
         #expect(process.cpuSeconds > 0)

@@ -16,7 +16,7 @@ import Testing
         validator = SchemaValidator(document: document)
     }
 
-    @Test func `all of the operations are there, each with an id of its own`() {
+    @Test func `all operations exist, each with a unique id`() {
         let operations = OpenAPIDocument.operations(of: document)
         #expect(operations.contains("POST /v1/chat/completions") && operations.contains("GET /v1/models/{id}"))
         let items = (document["paths"]?.object ?? [:]).flatMap { ($1.object ?? [:]).map(\.value) }
@@ -55,7 +55,7 @@ import Testing
     @Test(arguments: Endpoint.allCases)
     func `every documented parameter is read, checked and nullable`(endpoint: Endpoint) throws {
         let properties = try #require(schema(endpoint.requestSchema)["properties"]?.object)
-        // A Messages request without a limit is none.
+        // A Messages request without a limit is invalid.
         let required = [endpoint.promptParameter] + (endpoint == .messages ? ["max_tokens"] : [])
         for (name, schema) in properties where !required.contains(name) {
             // Documents are objects with any members.
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    /// Values at and beyond the bounds: the document and the decoder agree on each.
+    /// Values at and beyond the limits: the document and the decoder agree on each.
     @Test(arguments: Endpoint.allCases)
     func `document and decoder accept and refuse the same values`(endpoint: Endpoint) throws {
         let schema = schema(endpoint.requestSchema)
@@ -91,7 +91,7 @@ import Testing
             [["role": "user", "content": [["type": "image_url"]]]], [["role": "assistant", "tool_calls": [[:]]]],
             [["type": "function", "function": ["name": "f"]]], [["type": "function", "function": ["strict": true]]],
         ]
-        // Rules between two parameters are beyond a schema: their partners are there already.
+        // A schema cannot express rules between two parameters: the other parameter is always given.
         let partners: JSONObject =
             switch endpoint {
             case .chat: ["stream": true, "logprobs": true]
@@ -99,7 +99,7 @@ import Testing
             case .embeddings: [:]
             default: ["stream": true]
             }
-        // These are only for whole replies.
+        // These are allowed only for whole replies.
         let unstreamed = ["best_of", "prompt_logprobs"]
         for name in properties.names {
             for sample in samples {
@@ -182,7 +182,7 @@ import Testing
         #expect(validator.violations(of: whole.body, against: schema(endpoint.responseSchema)) == [])
     }
 
-    @Test func `the validator sees what is wrong`() {
+    @Test func `the validator detects errors`() {
         for (name, value) in [
             ("Usage", ["prompt_tokens": 1]), ("Status", ["status": "bad"]), ("Status", ["status": "ok", "more": 1]),
             ("Model", "x"), ("TopP", -1), ("Stop", [""]), ("Choices", 1.5), ("LogitBias", ["x": 1]),
@@ -210,7 +210,7 @@ extension OpenAPITests {
         return document["paths"]?[path]?["post"]?["requestBody"]?["content"]?["application/json"]
     }
 
-    /// The smallest request with some more parameters.
+    /// The smallest request with some additional parameters.
     private func minimal(_ endpoint: Endpoint, _ more: JSONObject) -> JSONValue {
         var body: JSONObject =
             switch endpoint {

@@ -40,14 +40,14 @@ import Testing
         }
     }
 
-    /// Earlier names of switches were given as "on" or "off".
+    /// Earlier names of switches had the values "on" and "off".
     private static func switchValue(_ option: Option, _ name: String) -> String {
         guard case .value(let standard) = option.entry.standard else { return "" }
         let isOn = standard == "false"
         return name == option.name ? String(isOn) : isOn ? "on" : "off"
     }
 
-    /// The text that `reader` has for the option, and where it was read.
+    /// The text of the option in `reader`, and its source.
     private func check(_ reader: OptionReader, _ given: Given, _ source: OptionReader.Source) throws {
         let found = try #require(reader.sources[given.option])
         let text = given.isSwitch ? ["on": "true", "off": "false"][given.value] ?? given.value : given.value
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test(arguments: names.filter { $0.name != $0.option.name })
-    func `an option under two names is an error that has both`(given: Given) throws {
+    func `an option under two names is an error with both`(given: Given) throws {
         let (option, name) = (given.option, given.name)
         let value = Self.value(option, option.name)
         try expectConflict(option, ["--" + option.name, "--" + name]) {
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func `an option with two values is an error that has both`() throws {
+    @Test func `an option with two values is an error with both`() throws {
         let flags = try ServerOptions.parse(["--port", "1", "--port", "2"]).given
         try expectConflict(.port, ["--port is given twice", "'1'", "'2'"]) {
             _ = try OptionReader(flags: flags, environment: [:])
@@ -120,7 +120,7 @@ import Testing
         #expect(try OptionReader(flags: twice, environment: [:]).text(.port) == "1")
     }
 
-    @Test func `a switch that is on and off is an error that has both flags`() throws {
+    @Test func `a switch that is on and off is an error with both flags`() throws {
         #expect {
             try ServerOptions.parse(["--web-ui", "--no-web-ui"])
         } throws: {
@@ -134,14 +134,14 @@ import Testing
         #expect(try ServerOptions.parse(["--api-key", "--port", "--port=-1"]).given.map(\.text) == ["-1", "--port"])
     }
 
-    @Test func `an earlier name of a switch takes no other flag for its value`() throws {
+    @Test func `an earlier name of a switch does not take another flag as its value`() throws {
         let flags = try ServerOptions.parse(["--web-page", "--no-web-ui"]).given
         try expectConflict(.webUi, ["--web-page needs a value", "'--no-web-ui'"]) {
             _ = try OptionReader(flags: flags, environment: [:])
         }
     }
 
-    @Test func `an error shows no secret`() throws {
+    @Test func `an error contains no secret`() throws {
         let flags = try ServerOptions.parse(["--api-key", "first-secret", "--api-key", "second-secret"]).given
         let error = #expect(throws: ConfigurationError.self) { try OptionReader(flags: flags, environment: [:]) }
         #expect(error?.description.contains("secret") == false)
@@ -153,7 +153,7 @@ import Testing
         #expect(configuration.engine.maxSequences == 3 && configuration.unknownVariables.isEmpty)
     }
 
-    @Test func `help and completions have today's names only`() {
+    @Test func `help and completions have only current names`() {
         let help = Serve.helpMessage(columns: 1000)
         let all = Serve.helpMessage(includeHidden: true, columns: 1000) + Serve.completionScript(for: .bash)
         let words = Set(help.split { " \n,/".contains($0) })
@@ -166,7 +166,7 @@ import Testing
         for section in OptionEntry.Section.allCases { #expect(help.contains("\(section.rawValue.uppercased()):")) }
     }
 
-    @Test func `the printed configuration has today's names`() throws {
+    @Test func `the printed configuration has current names`() throws {
         let flags = try ServerOptions.parse(["--drain-timeout", "5", "--web-page", "off"]).given
         let configuration = try ServerConfiguration(flags: flags, environment: [:])
         #expect(configuration.fileText == #"{"shutdown-timeout":"5","web-ui":"false"}"#)

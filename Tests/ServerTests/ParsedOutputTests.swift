@@ -7,7 +7,7 @@ import Testing
 
 @testable import Server
 
-/// Reasoning and calls of tools in replies of the default model, whole and streamed.
+/// Reasoning and tool calls in replies of the default model, whole and streamed.
 @Suite struct ParsedOutputTests {
     private static let question: JSONValue = [
         "messages": [["role": "user", "content": "What is 12 + 30?"]], "temperature": 0,
@@ -35,7 +35,7 @@ import Testing
         return reply.json
     }
 
-    @Test func `reasoning stands beside the content, and its tokens are counted`() async throws {
+    @Test func `reasoning is separate from the content, and its tokens are counted`() async throws {
         let server = try await TestServer.start()
         let reply = try await ask(server, Self.question, ["return_token_ids": true])
         let message = try #require(reply["choices"]?[0]?["message"])
@@ -60,7 +60,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `reasoning ends when its budget is spent, with draft tokens or without`() async throws {
+    @Test func `reasoning ends when its budget is used up, with and without draft tokens`() async throws {
         var replies: [JSONValue] = []
         for draftTokens in [nil, 4] {
             let server = try await TestServer.start { $0.engine.speculativeTokens = draftTokens }
@@ -78,13 +78,13 @@ import Testing
         #expect(replies[0] == replies[2] && replies[1] == replies[3])
     }
 
-    @Test func `a model without reasoning has no budget for it`() async throws {
+    @Test func `a model without reasoning has no thinking budget`() async throws {
         let server = try await TestServer.start { $0.reasoningParser = .none }
         var object = try #require(Self.question.object)
         object["thinking_token_budget"] = 5
         let reply = try await server.post("/v1/chat/completions", .object(object))
         #expect(reply.status == 400 && reply.json["error"]?["param"] == "thinking_token_budget")
-        // Then all is content.
+        // Then everything is content.
         let plain = try await ask(server, Self.question)
         #expect(plain["choices"]?[0]?["message"]?["content"]?.string?.hasPrefix("<think>") == true)
         await server.stop()
@@ -124,7 +124,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a call of a tool is no content`() async throws {
+    @Test func `a tool call is not content`() async throws {
         let server = try await TestServer.start()
         let reply = try await ask(server, Self.weather)
         let choice = try #require(reply["choices"]?[0])

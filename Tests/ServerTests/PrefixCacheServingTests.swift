@@ -3,13 +3,13 @@ import Testing
 
 @testable import Server
 
-/// The prefix cache as clients and dashboards see it.
+/// The prefix cache from the view of clients and dashboards.
 @Suite struct PrefixCacheServingTests {
     private static let body: JSONValue = [
         "prompt": .array((0..<100).map { .integer(20 + $0) }), "max_tokens": 5, "seed": 1, "ignore_eos": true,
     ]
 
-    @Test func `a prompt sent again says how many of its tokens were cached, and the metrics add up`() async throws {
+    @Test func `a prompt sent again reports its cached tokens, and the metrics agree`() async throws {
         let server = try await TestServer.start()
         let first = try await server.post("/v1/completions", Self.body)
         let second = try await server.post("/v1/completions", Self.body)
@@ -23,7 +23,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `switched off, nothing is cached`() async throws {
+    @Test func `nothing is cached if the cache is disabled`() async throws {
         let server = try await TestServer.start { $0.engine.cachesPrefixes = false }
         for _ in 0..<2 {
             let reply = try await server.post("/v1/completions", Self.body)

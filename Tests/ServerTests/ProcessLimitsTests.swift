@@ -2,7 +2,7 @@ import Testing
 
 @testable import Server
 
-/// Limits of the process that are too low for an engine.
+/// Limits of the process that are too low.
 @Suite struct ProcessLimitsTests {
     private func shortage(_ descriptors: UInt64, _ addressSpace: UInt64, cpus: Int = 2) -> ProcessLimits.Shortage? {
         do throws(ProcessLimits.Shortage) {
@@ -26,7 +26,7 @@ import Testing
         #expect(shortage(1024, 1 << 20)?.description.contains("819200 KiB, beside the model; got 1024 KiB") == true)
     }
 
-    @Test func `the limits of the tests suffice`() throws {
+    @Test func `the limits of the test process are sufficient`() throws {
         try ProcessLimits.current.check()
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Server
 
-/// What a request can ask of its prompt and of the tokens that may follow, over a real socket.
+/// Parameters for the prompt and for the tokens that may follow, over a real socket.
 @Suite(.serialized) struct PromptOptionTests {
     private static let story = "Once upon a time, there was a little fox named Ruby."
 
@@ -14,7 +14,7 @@ import Testing
         return .object(body)
     }
 
-    @Test func `an echoed prompt comes with its text and its log-probabilities, streamed or whole`() async throws {
+    @Test func `an echoed prompt has its text and its log-probabilities, streamed or whole`() async throws {
         let server = try await TestServer.start()
         let plain = try await server.post("/v1/completions", request(["return_token_ids": true, "logprobs": 2]))
         let generated = try #require(plain.json["choices"]?[0]?["text"]?.string)
@@ -27,7 +27,7 @@ import Testing
         let tops = logprobs["top_logprobs"]?.array ?? []
         #expect(tokens.count == promptIDs.count + 6 && own.count == tokens.count && tops.count == tokens.count)
         #expect(own[0] == .null && tops[0] == .null)
-        // The token's own number is among the alternatives, digit by digit.
+        // The token's own number is among the alternatives, with identical digits.
         for (index, token) in tokens.enumerated().dropFirst() {
             #expect(own[index] != .null && tops[index][token.string ?? ""] == own[index])
         }
@@ -58,7 +58,7 @@ import Testing
         }
         #expect(reply.json["usage"]?["completion_tokens"] == 0)
         #expect(reply.json["usage"]?["prompt_tokens"] == 5)
-        // A prompt as long as the context has room for that.
+        // A prompt may then be as long as the context.
         let ids = JSONValue.array(Array(repeating: 5, count: 2048))
         #expect(try await server.post("/v1/completions", request(["prompt": ids, "max_tokens": 0])).status == 200)
         #expect(try await server.post("/v1/completions", request(["prompt": ids])).status == 400)
@@ -84,7 +84,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `best_of keeps the likeliest of its candidates`() async throws {
+    @Test func `best_of returns the most likely of its candidates`() async throws {
         let server = try await TestServer.start()
         let members: JSONObject = ["temperature": 1.5, "seed": 3, "max_tokens": 8, "ignore_eos": true]
         func post(_ more: JSONObject) async throws -> JSONValue {
@@ -133,7 +133,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `requests of different salts share no prefix`() async throws {
+    @Test func `requests with different salts share no prefix`() async throws {
         let server = try await TestServer.start()
         func cached(_ salt: String?) async throws -> Int? {
             var members: JSONObject = ["prompt": .array(Array(repeating: 9, count: 100)), "max_tokens": 1]
@@ -149,7 +149,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a prompt is cut where the request says so`() async throws {
+    @Test func `a prompt is truncated as requested`() async throws {
         let server = try await TestServer.start()
         func prompt(_ members: JSONObject) async throws -> [JSONValue]? {
             var all: JSONObject = ["prompt": [5, 6, 7, 8, 9], "max_tokens": 1, "return_token_ids": true]
@@ -165,7 +165,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a final message is continued where its content ends`() async throws {
+    @Test func `a final message is continued at the end of its content`() async throws {
         let server = try await TestServer.start()
         for content in ["The fox", "The fox ", "  The\nfox\n"] {
             let body: JSONValue = [

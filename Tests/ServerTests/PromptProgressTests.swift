@@ -5,7 +5,7 @@ import Testing
 @testable import Server
 
 @Suite struct PromptProgressTests {
-    @Test func `a stream tells how far its prompt is computed`() async throws {
+    @Test func `a stream reports the progress of its prompt`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 2
             $0.engine.maxBatchedTokens = 64
@@ -17,7 +17,7 @@ import Testing
         let stream = try await server.post("/v1/completions", .object(body))
         let progress = stream.chunks.compactMap { $0["prompt_progress"] }
         let processed = progress.compactMap { $0["processed"]?.integer }
-        // Steps may be told together.
+        // Steps may be reported together.
         #expect(
             !processed.isEmpty && processed == processed.sorted() && Set(processed).isSubset(of: [64, 128, 192, 256]))
         #expect(progress.allSatisfy { $0["total"] == 300 && $0["cache"] == 0 })

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import JSON
 
-/// Sends bytes as they are and returns everything until the server closes: for what libcurl would not send.
+/// Sends raw bytes and returns everything until the server closes: for requests that libcurl would not send.
 enum RawClient {
     struct Failure: Error {}
 
@@ -26,7 +26,7 @@ enum RawClient {
         }
     }
 
-    /// Sends a completion request to `server` and leaves the socket to the caller.
+    /// Sends a completion request to `server` and returns the socket to the caller.
     static func complete(_ server: TestServer, _ body: JSONValue) throws -> Int32 {
         let text = String(decoding: body.serialized, as: UTF8.self)
         return try send(
@@ -35,7 +35,7 @@ enum RawClient {
         )
     }
 
-    /// Sends bytes and leaves the socket, from which nothing has been read, to the caller.
+    /// Sends bytes and returns the socket, from which nothing has been read, to the caller.
     static func send(port: Int, _ request: String) throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failure() }

@@ -7,24 +7,24 @@ import Testing
 
 @testable import Server
 
-/// Replies of every API, byte for byte as `Tests/Fixtures/replies` has them. A change that is meant is recorded by running
-/// this suite with `RECORD_REPLIES=1`; the difference of the files then shows what clients will see.
+/// Replies of every API, compared byte for byte with `Tests/Fixtures/replies`. After an intended change, run this suite with
+/// `RECORD_REPLIES=1` to record them again; the differences of the files show what clients will see.
 @Suite struct RecordedReplyTests: StreamSamples {
-    /// One request and what happens to its sequences.
+    /// One request with the events of its sequences.
     struct Scenario: CustomTestStringConvertible {
         var name: String
         var endpoint: Endpoint
         var fields: JSONObject = [:]
         var prompts: [[Int32]] = [[7, 8, 9]]
         var promptTexts: [String] = []
-        /// Whether the parts of the output are told apart.
+        /// Whether the output is split into parts.
         var parses = false
         /// Whether the request has one tool that must be called.
         var namesTool = false
         /// Whether every chunk of a stream has the usage so far.
         var tellsUsage: JSONValue = false
         var events: @Sendable (RecordedReplyTests) -> [TokenEvent]
-        /// What the request fails with after its events.
+        /// The error of the request after its events.
         var failure: APIError?
 
         var testDescription: String { name }
@@ -47,7 +47,7 @@ import Testing
             if let only, only != isStreamed { continue }
             if isStreamed {
                 fields["stream"] = true
-                // No stream has them.
+                // Streams do not have them.
                 fields["prompt_logprobs"] = .null
                 if !scenario.endpoint.isItemized {
                     fields["stream_options"] = ["include_usage": true, "continuous_usage_stats": scenario.tellsUsage]
@@ -102,7 +102,7 @@ extension RecordedReplyTests {
     private static let all: [Scenario] =
         endpoints.flatMap { name, endpoint in common(name, endpoint) } + chats + completions
 
-    /// What every API has.
+    /// The scenarios of every API.
     private static func common(_ name: String, _ endpoint: Endpoint) -> [Scenario] {
         var scenarios = [
             Scenario(name: "\(name)-text", endpoint: endpoint) { $0.plain(finish: .stop(.endOfSequence)) },

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Server
 
-/// What requests with tools, formats and parts are read as, or refused with, as `Tests/Fixtures/requests` has it. A change
-/// that is meant is recorded with `RECORD_REPLIES=1`, as in ``RecordedReplyTests``.
+/// The results of reading requests with tools, formats and parts, compared with `Tests/Fixtures/requests`. After an intended
+/// change, record them with `RECORD_REPLIES=1`, as in ``RecordedReplyTests``.
 @Suite struct RecordedRequestTests {
     @Test(arguments: [("chat", Endpoint.chat), ("messages", .messages), ("responses", .responses)])
     func `requests are read and refused as recorded`(name: String, endpoint: Endpoint) throws {
@@ -22,7 +22,7 @@ import Testing
         #expect(try record == String(contentsOf: file, encoding: .utf8))
     }
 
-    /// The error, or what the template is given and what the engine is asked for.
+    /// The error, or the template's variables and the engine's parameters.
     private func outcome(_ endpoint: Endpoint, _ body: JSONValue) -> String {
         var object = body.object ?? [:]
         if object["messages"] == nil, endpoint != .responses {

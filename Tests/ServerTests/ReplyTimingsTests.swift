@@ -4,7 +4,7 @@ import Testing
 
 @testable import Server
 
-/// `timings`: how long the parts of a request took.
+/// `timings`: the times of the phases of a request.
 @Suite struct ReplyTimingsTests: StreamSamples {
     private let start = ContinuousClock.now
 
@@ -26,7 +26,7 @@ import Testing
                 "queue_ms": 10.0, "cache_n": 1, "prompt_n": 4, "prompt_ms": 20.0, "prompt_per_second": 200.0,
                 "predicted_n": 3, "predicted_ms": 40.0, "predicted_per_second": 50.0, "predicted_per_token_ms": 20.0,
             ])
-        // Nothing is measured of one token's generation.
+        // The generation of a single token cannot be measured.
         var single = ReplyTimings(arrival: start)
         single.add(event(0, admitted: 0, at: [5]), isFirst: true)
         let json = single.json(Usage(promptTokens: 1, completionTokens: 1, cachedTokens: 1))
@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test(arguments: [Endpoint.completions, .chat])
-    func `a reply tells them when asked`(endpoint: Endpoint) throws {
+    func `a reply has timings on request`(endpoint: Endpoint) throws {
         for (field, counts) in [("none", (0, false)), ("timings", (1, true)), ("timings_per_token", (4, true))] {
             let fields: JSONObject = field == "none" ? [:] : [field: true]
             var whole = try makeStream(endpoint, fields)
@@ -47,7 +47,7 @@ import Testing
                 received += try chunks(stream.receive(event))
             }
             #expect((whole.body.object?["timings"] != nil) == counts.1)
-            // A chat has one chunk more, with the role.
+            // A chat has one additional chunk, with the role.
             let expected = endpoint == .completions ? min(counts.0, 3) : counts.0
             #expect(received.count { $0.object?["timings"] != nil } == expected, "\(field)")
             #expect((received.last?.object?["timings"] != nil) == counts.1)

@@ -4,7 +4,7 @@ import Testing
 @testable import Server
 
 @Suite struct RequestIDTests {
-    @Test func `ids that are made have 32 digits and come once, of each source`() {
+    @Test func `generated ids have 32 digits and are unique`() {
         var sources = [RequestIDSource(), RequestIDSource()]
         var seen: Set<String> = []
         for index in 0..<20_000 {
@@ -15,7 +15,7 @@ import Testing
         #expect(seen.count == 20_000)
     }
 
-    @Test func `a harmless id of the client is kept, another is not`() {
+    @Test func `a valid id of the client is kept, another is not`() {
         var source = RequestIDSource()
         func id(_ text: String) -> String {
             var fields = HTTPFields()

@@ -5,11 +5,11 @@ import Testing
 
 @testable import Server
 
-/// Requests as JSON text against a model of 100 ids and 64 tokens.
+/// Requests as JSON text, for a model with 100 ids and a context of 64 tokens.
 @Suite struct RequestValidationTests {
     // MARK: What is accepted
 
-    @Test func `a request takes the model's defaults for what it leaves open`() throws {
+    @Test func `a request uses the model's defaults for missing parameters`() throws {
         var model = ServedModel.sample
         model.samplingDefaults.temperature = 0.25
         model.samplingDefaults.topK = 7
@@ -24,7 +24,7 @@ import Testing
         #expect(request.options.logprobs == nil)
     }
 
-    @Test func `every supported parameter of completions reaches its place`() throws {
+    @Test func `every supported parameter of completions is read`() throws {
         let options = try completion(
             #"""
             {"model":"tiny","prompt":[1,2],"max_tokens":5,"temperature":0,"top_p":0.9,"top_k":-1,"min_p":0.1,
@@ -69,7 +69,7 @@ import Testing
         #expect(try completion(#"{"prompt":\#(json)}"#).prompts == prompts)
     }
 
-    @Test func `chat reaches the template with content joined and arguments parsed`() throws {
+    @Test func `a chat is passed to the template with joined content and parsed arguments`() throws {
         let request = try chat(
             #"""
             {"messages":[
@@ -102,7 +102,7 @@ import Testing
         #expect(variables["tools"]?[0]?["function"]?["name"] == "f")
     }
 
-    @Test func `tools are hidden from the template when none may be called`() throws {
+    @Test func `tools are hidden from the template if none may be called`() throws {
         let tool = #"{"type":"function","function":{"name":"f"}}"#
         let request = try chat(#"{"messages":[{"role":"user","content":""}],"tools":[\#(tool)],"tool_choice":"none"}"#)
         #expect(request.templateVariables(specialTokens: [:])["tools"] == JSONValue.null)
@@ -153,8 +153,8 @@ import Testing
             (#""truncation_side":"middle""#, "truncation_side", "'left', 'right'"),
             (#""guided_grammar":5"#, "guided_grammar", "a string"),
             (#""guided_choice":[1]"#, "guided_choice[0]", "a string"),
-            (#""guided_json":{},"allowed_token_ids":[1]"#, "allowed_token_ids", "exclude each other"),
-            (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "exclude each other"),
+            (#""guided_json":{},"allowed_token_ids":[1]"#, "allowed_token_ids", "cannot be used together"),
+            (#""guided_json":{},"guided_regex":"a""#, "guided_regex", "cannot be used together"),
             (
                 #""structured_outputs":{"json":null}"#, "structured_outputs",
                 "one of json, regex, choice, grammar, json_object and structural_tag, not 0"
@@ -165,7 +165,9 @@ import Testing
             (#""max_completion_tokens":3"#, "max_completion_tokens", "Unrecognized"),
             (#""temprature":1"#, "temprature", "Unrecognized request argument supplied: temprature"),
         ] as [(String, String, String)])
-    func `completions refuse a bad parameter by name and value`(field: String, param: String, excerpt: String) {
+    func `completions refuse an invalid parameter with its name and value`(
+        field: String, param: String, excerpt: String
+    ) {
         expectRefusal(param: param, excerpt: excerpt) { try completion(#"{"prompt":[1],\#(field)}"#) }
     }
 
@@ -178,7 +180,7 @@ import Testing
             ("{}", "prompt", "an object"),
             ("null", "prompt", "required"),
         ] as [(String, String, String)])
-    func `a bad prompt is refused at its place`(json: String, param: String, excerpt: String) {
+    func `an invalid prompt is refused with its path`(json: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) { try completion(#"{"prompt":\#(json)}"#) }
     }
 
@@ -206,7 +208,7 @@ import Testing
                 "'magic'"
             ),
         ] as [(String, String, String)])
-    func `a bad message is refused at its place`(json: String, param: String, excerpt: String) {
+    func `an invalid message is refused with its path`(json: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) { try chat(#"{"messages":\#(json)}"#) }
     }
 
@@ -216,7 +218,7 @@ import Testing
             (#""logprobs":true,"top_logprobs":21"#, "top_logprobs", "21"),
             (#""logprobs":1"#, "logprobs", "true or false, not 1"),
             (#""max_tokens":3,"max_completion_tokens":4"#, "max_tokens", "4"),
-            (#""tool_choice":"required""#, "tool_choice", "needs 'tools'"),
+            (#""tool_choice":"required""#, "tool_choice", "requires 'tools'"),
             (
                 #""tool_choice":{"type":"function","function":{"name":"f"}}"#, "tool_choice.function.name",
                 "not among the tools"
@@ -235,47 +237,44 @@ import Testing
             ),
             (#""response_format":{"type":"structural_tag"}"#, "response_format.structures", "needs 'format'"),
             (#""structured_outputs":{"structural_tag":"x"}"#, "structured_outputs.structural_tag", "its text"),
-            (#""guided_json":{"type":"null"},"structured_outputs":{"json":{}}"#, "guided_json", "exclude each other"),
+            (#""guided_json":{"type":"null"},"structured_outputs":{"json":{}}"#, "guided_json", "used together"),
             (#""response_format":{"type":"json_schema"}"#, "response_format.json_schema", "required"),
             (
                 #""response_format":{"type":"json_schema","json_schema":{"schema":{}}}"#,
                 "response_format.json_schema.name", "required"
             ),
-            (#""response_format":{"type":"json_object"},"guided_regex":"a""#, "guided_regex", "exclude each other"),
+            (#""response_format":{"type":"json_object"},"guided_regex":"a""#, "guided_regex", "used together"),
             (#""response_format":{}"#, "response_format.type", "required"),
             (#""modalities":["text","audio"]"#, "modalities", "not supported"),
             (#""audio":{}"#, "audio", "not supported"),
-            (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "parameter of the request"),
+            (#""chat_template_kwargs":{"messages":[]}"#, "chat_template_kwargs.messages", "a request parameter"),
             (#""chat_template_kwargs":[]"#, "chat_template_kwargs", "an object"),
             (#""reasoning_effort":"some""#, "reasoning_effort", "'minimal'"),
             (#""thinking_token_budget":-1"#, "thinking_token_budget", "0"),
-            (#""continue_final_message":true"#, "continue_final_message", "a last message of the assistant's"),
-            (
-                #""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message",
-                "exclude each other"
-            ),
+            (#""continue_final_message":true"#, "continue_final_message", "an assistant message"),
+            (#""continue_final_message":true,"add_generation_prompt":true"#, "continue_final_message", "used together"),
             (#""echo":true"#, "echo", "not supported"), (#""best_of":2"#, "best_of", "not supported"),
             (#""documents":["x"]"#, "documents[0]", "an object"),
             (#""prompt":"x""#, "prompt", "Unrecognized"),
         ] as [(String, String, String)])
-    func `chat refuses a bad parameter by name and value`(field: String, param: String, excerpt: String) {
+    func `chat refuses an invalid parameter with its name and value`(field: String, param: String, excerpt: String) {
         expectRefusal(param: param, excerpt: excerpt) {
             try chat(#"{"messages":[{"role":"user","content":"x"}],\#(field)}"#)
         }
     }
 
-    @Test func `a null stands for an absent parameter, whatever its name`() throws {
+    @Test func `null is the same as an absent parameter, for any name`() throws {
         _ = try completion(#"{"prompt":[1],"model":null,"stop":null,"echo":null,"stream_options":null,"what":null}"#)
     }
 
     @Test(arguments: ["[]", "7", "null", "\"x\""])
-    func `a body that is no object is refused without a parameter`(json: String) {
+    func `a body that is not an object is refused without a parameter`(json: String) {
         #expect { try completion(json) } throws: {
             ($0 as? APIError)?.param == nil && ($0 as? APIError)?.status == .badRequest
         }
     }
 
-    @Test func `another model is not found, before anything else is looked at`() {
+    @Test func `another model is not found, before other parameters are checked`() {
         #expect(throws: APIError.modelNotFound("gpt")) { try completion(#"{"model":"gpt","prompt":7}"#) }
         #expect(throws: APIError.modelNotFound("gpt")) { try chat(#"{"model":"gpt"}"#) }
     }
@@ -288,7 +287,7 @@ import Testing
         }
     }
 
-    @Test func `without a tokenizer only ids go in`() throws {
+    @Test func `without a tokenizer only ids are accepted`() throws {
         var model = ServedModel.sample
         model.hasTokenizer = false
         func decode(_ text: String) throws -> CompletionRequest {
@@ -332,7 +331,7 @@ import Testing
         arguments: [
             (64, nil, "64"), (63, 2, "2"), (1, 64, "64"), (1, Int.max, "\(Int.max)"), (100, 1, "100"),
         ] as [(Int, Int?, String)])
-    func `a request beyond the context says both numbers`(prompt: Int, maxTokens: Int?, number: String) throws {
+    func `a request beyond the context reports both numbers`(prompt: Int, maxTokens: Int?, number: String) throws {
         var request = try completion(#"{"prompt":[1]}"#)
         request.options.maxTokens = maxTokens
         let ids = [Int32](repeating: 1, count: prompt)
@@ -350,7 +349,7 @@ import Testing
         #expect(try generation(request, prompts: [ids]).first?.maxTokens == 1)
     }
 
-    @Test func `an empty prompt and more minimum than limit are refused`() throws {
+    @Test func `an empty prompt, and a minimum above the limit, are refused`() throws {
         let request = try completion(#"{"prompt":"","max_tokens":3,"min_tokens":4}"#)
         expectRefusal(param: "prompt", excerpt: "at least one token") { try generation(request, prompts: [[]]) }
         expectRefusal(param: "prompt[1]", excerpt: "at least one token") {

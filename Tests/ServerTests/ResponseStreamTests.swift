@@ -58,7 +58,7 @@ import Testing
                 """)
     }
 
-    @Test func `a whole chat reply carries every required key`() throws {
+    @Test func `a whole chat reply has every required key`() throws {
         var stream = try makeStream(.chat, json: #"{"return_token_ids":true,"service_tier":"auto"}"#)
         #expect(stream.receive(event(0, "Hi", ids: [1, 2])).isEmpty)
         #expect(stream.receive(event(0, finish: .stop(.string("##")))).isEmpty)
@@ -73,7 +73,7 @@ import Testing
                 """)
     }
 
-    @Test func `token ids and log-probabilities ride on chunks without text`() throws {
+    @Test func `token ids and log-probabilities are in chunks even without text`() throws {
         var stream = try makeStream(
             .completions, json: #"{"stream":true,"logprobs":1,"return_token_ids":true}"#, names: .letters)
         let first = try chunks(stream.receive(event(0, tokens: [token(1, -0.5, top: [(2, -0.25)])])))
@@ -86,7 +86,7 @@ import Testing
         #expect(second[0]["choices"]?[0]?["logprobs"]?["text_offset"] == [1])
     }
 
-    @Test func `usage can be told in every chunk`() throws {
+    @Test func `usage can be in every chunk`() throws {
         var stream = try makeStream(
             .chat, json: #"{"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}"#)
         var usages: [Int?] = []
@@ -162,7 +162,8 @@ import Testing
 
     // MARK: Log-probabilities
 
-    @Test func `completions name the sampled token among the alternatives and keep the likelier of equal texts`() throws
+    @Test func `completions list the sampled token among the alternatives and keep the more likely of equal texts`()
+        throws
     {
         // Ids 11 and 21 are both called "1" here.
         let names = TokenNames { Array("\($0 % 10)".utf8) }
@@ -186,7 +187,7 @@ import Testing
         #expect(stream.body["choices"]?[0]?["logprobs"]?["text_offset"] == [0, 1, 3, 3, 3, 4])
     }
 
-    @Test func `offsets count ill-formed bytes and skipped special tokens as the text does`() throws {
+    @Test func `offsets count invalid bytes and skipped special tokens like the text`() throws {
         let pieces: [[UInt8]] = [[0x61], [0x80], [0x3C, 0x7C, 0x3E], [0xC3], [0x62], [0x63]]
         let names = TokenNames(bytes: { pieces[Int($0)] }, isSpecial: { $0 == 2 })
         func offsets(_ json: String) throws -> JSONValue? {
@@ -194,12 +195,12 @@ import Testing
             _ = stream.receive(event(0, tokens: pieces.indices.map { token(Int32($0), -1, top: []) }, finish: .length))
             return stream.body["choices"]?[0]?["logprobs"]?["text_offset"]
         }
-        // "a", U+FFFD, nothing, then U+FFFD for the character that "b" cuts short.
+        // "a", U+FFFD, nothing, then U+FFFD for the character that "b" interrupts.
         #expect(try offsets(#"{"logprobs":0}"#) == [0, 1, 2, 2, 2, 4])
         #expect(try offsets(#"{"logprobs":0,"skip_special_tokens":false}"#) == [0, 1, 2, 5, 5, 7])
     }
 
-    @Test func `chat gives exact bytes beside the text`() throws {
+    @Test func `chat returns exact bytes in addition to the text`() throws {
         let names = TokenNames { $0 == 1 ? [0xC3] : [0x62] }
         var stream = try makeStream(.chat, json: #"{"logprobs":true,"top_logprobs":1}"#, names: names)
         _ = stream.receive(event(0, tokens: [token(1, -0.5, top: [(2, -.infinity)])], finish: .length))
@@ -214,7 +215,7 @@ import Testing
             ])
     }
 
-    @Test func `ids without text have names of their own`() throws {
+    @Test func `ids without text have names`() throws {
         var stream = try makeStream(.chat, json: #"{"logprobs":true}"#, names: .idsOnly)
         _ = stream.receive(event(0, tokens: [token(7, -0.5, top: [])], finish: .length))
         let entry = stream.body["choices"]?[0]?["logprobs"]?["content"]?[0]
@@ -227,7 +228,7 @@ import Testing
     // MARK: One truth for both forms
 
     @Test(arguments: 0..<40)
-    func `a stream, joined, is the whole reply`(seed: UInt64) throws {
+    func `a stream, joined, equals the whole reply`(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let endpoint: Endpoint = seed % 2 == 0 ? .chat : .completions
         let logprobs = endpoint == .chat ? #""logprobs":true,"top_logprobs":2"# : #""logprobs":2"#
@@ -257,7 +258,7 @@ import Testing
         }
     }
 
-    /// Random tokens and text cut at random places, the choices shuffled into each other.
+    /// Random tokens and text split at random places, with the choices interleaved.
     private func randomEvents(choices: Int, using random: inout SeededGenerator) -> [TokenEvent] {
         var left = (0..<choices).map { _ in Int.random(in: 1...12, using: &random) }
         var events: [TokenEvent] = []

@@ -11,8 +11,9 @@ import Testing
             ("/chat/completions", .chatCompletions), ("/completions/", .completions), ("/models", .models),
             ("/responses", .responses), ("/messages/count_tokens", .messageTokens), ("/messages", .messages),
             ("/health/", .health), ("//", .page), ("/ping", .ping), ("/openapi.json", .openAPIJSON),
+            ("/v1/v1/messages", .messages),
         ] as [(String, Route)])
-    func `slashes too many and a missing version change nothing`(path: String, route: Route) {
+    func `extra slashes and a missing version are accepted`(path: String, route: Route) {
         #expect(RouteMatch(path: path)?.route == route)
     }
 
@@ -27,10 +28,11 @@ import Testing
 
     @Test(
         arguments: [
-            "/v2/completions", "/v1", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat", "/completion", "*",
+            "/v2/completions", "/v1", "/v1/v1", "/v1/v1/v1/models", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat",
+            "/completion", "*",
             "/v1/models/%FF", "/v1/modelsx",
         ])
-    func `other paths are none`(path: String) {
+    func `other paths have no route`(path: String) {
         #expect(RouteMatch(path: path) == nil)
     }
 
@@ -38,7 +40,7 @@ import Testing
         for route in Route.allCases { #expect(RouteMatch(path: route.pattern)?.route == route) }
     }
 
-    @Test func `the server says what it is under the names of others`() async throws {
+    @Test func `the server describes itself under the names of other servers`() async throws {
         let document = try OpenAPIDocument.load()
         let validator = SchemaValidator(document: document)
         let server = try await TestServer.start()
@@ -60,7 +62,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a model answers under each of its names`() async throws {
+    @Test func `a model can be requested by each of its names`() async throws {
         let server = try await TestServer.start { $0.servedModelNames = ["tiny", "org/tiny"] }
         let list = try await server.get("/v1/models").json
         #expect(list["data"]?.array?.map { $0["id"]?.string } == ["tiny", "org/tiny"])
@@ -82,7 +84,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a request that waits for its model's reply is a load`() async throws {
+    @Test func `a request that waits for its model's reply counts as load`() async throws {
         let server = try await TestServer.start()
         async let reply = server.post("/completions/", ["prompt": "a", "max_tokens": 1500, "ignore_eos": true])
         var load: JSONValue?

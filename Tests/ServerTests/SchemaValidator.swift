@@ -1,12 +1,12 @@
 import JSON
 
-/// Checks JSON against the part of JSON Schema (2020-12) that `openapi.yaml` uses; a keyword beyond it is a violation
-/// of its own, so that none is passed over.
+/// Validates JSON with the part of JSON Schema (2020-12) that `openapi.yaml` uses; any other keyword is a violation, so that
+/// none is ignored.
 struct SchemaValidator {
-    /// The document that `$ref` points into.
+    /// The document for `$ref`.
     let document: JSONValue
 
-    /// What is wrong with `value`, each with its place; none when it conforms.
+    /// The violations of `value`, each with its path; empty if it conforms.
     func violations(of value: JSONValue, against schema: JSONValue, at path: String = "$") -> [String] {
         if let allowed = schema.bool { return allowed ? [] : ["\(path): nothing is allowed here"] }
         guard let schema = schema.object else { return ["\(path): the schema is no object"] }
@@ -15,7 +15,7 @@ struct SchemaValidator {
         }
     }
 
-    /// The value that a reference such as `#/components/schemas/Usage` points to.
+    /// The target of a reference such as `#/components/schemas/Usage`.
     func resolve(_ reference: String) -> JSONValue? {
         reference.split(separator: "/").dropFirst().reduce(Optional(document)) { $0?[String($1)] }
     }
@@ -28,7 +28,7 @@ struct SchemaValidator {
             return holds ? [] : ["\(path): \(shown) violates \(keyword)"]
         }
         switch keyword {
-        case "description": return []
+        case "description", "deprecated": return []
         case "$ref":
             guard let target = argument.string.flatMap(resolve) else { return ["\(path): dangling $ref"] }
             return violations(of: value, against: target, at: path)

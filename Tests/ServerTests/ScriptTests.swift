@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-/// `trinity tokenize` and `trinity render`, fed the vectors.
+/// `trinity tokenize` and `trinity render` with the vectors.
 @Suite struct ScriptTests {
     @Test func `every template vector is rendered`() throws {
         let file = try Fixtures.json("text/chat_templates/templates.json")
@@ -30,7 +30,7 @@ import Testing
         #expect(count == 234)
     }
 
-    @Test func `a failure has the name that the reference gives it`() throws {
+    @Test func `a failure has the name of the reference's exception`() throws {
         let file = try Fixtures.json("text/chat_templates/snippets.json")
         let context = try #require(file["context"])
         let failing = try #require(file["cases"]?.array).filter { $0["error_type"] != nil }
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `a bad line is answered by an error and the next one as ever`() throws {
+    @Test func `an invalid line gets an error, and the next one is processed`() throws {
         let tokenize = try TokenizeScript(path: Fixtures.defaultModel.path)
         let bad = ["", "{", "[1]", "{}", "{\"text\": 1}", "{\"ids\": [-1]}", "{\"text\": \"\", \"x\": 1}", "\u{FF}"]
         let answers = try run(tokenize, Array((bad + ["{\"text\": \"a\"}"]).joined(separator: "\n").utf8))
@@ -94,7 +94,7 @@ import Testing
         #expect(rendered.map { $0["error_type"] } == ["InvalidLine", "UndefinedError", "UndefinedError"])
     }
 
-    @Test func `what cannot be loaded is told`() {
+    @Test func `files that cannot be loaded are reported`() {
         #expect(throws: ScriptError.self) { try TokenizeScript(path: "/nonexistent") }
         #expect(throws: ScriptError.self) { try RenderScript(path: "/nonexistent", now: nil) }
         let path = Fixtures.defaultModel.appending(path: "chat_template.jinja").path
@@ -105,7 +105,7 @@ import Testing
         try run(script, Array(lines.map(\.serialized).joined(separator: [UInt8(ascii: "\n")])))
     }
 
-    /// The answers to `input`, by way of files as a shell would give them.
+    /// The output for `input`, through files as in a shell.
     private func run(_ script: some LineScript, _ input: [UInt8]) throws -> [JSONValue] {
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

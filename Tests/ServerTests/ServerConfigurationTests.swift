@@ -7,7 +7,7 @@ import Testing
 @testable import Server
 
 @Suite struct ServerConfigurationTests {
-    @Test func `defaults are there without flags`() throws {
+    @Test func `without flags the defaults apply`() throws {
         let configuration = try ServerConfiguration(flags: [.model: "/models/trinity-mini/"], environment: [:])
         #expect(configuration.host == "127.0.0.1")
         #expect(configuration.port == 8000)
@@ -24,7 +24,7 @@ import Testing
         ("/hub/models--gpt2/snapshots/0a1b/", "gpt2"), ("/models--a--b/snapshots", "snapshots"),
         ("/datasets--a--b/snapshots/0a1b", "0a1b"), ("/models--/snapshots/0a1b", "0a1b"), ("/a/snapshots/c", "c"),
     ])
-    func `a snapshot of Hugging Face's cache has the name of its repository`(path: String, name: String) throws {
+    func `a snapshot in the Hugging Face cache has the name of its repository`(path: String, name: String) throws {
         #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).servedModelName == name)
     }
 
@@ -48,7 +48,7 @@ import Testing
         #expect(String(describing: configuration.engine) == String(describing: engine))
     }
 
-    @Test func `the environment is read and a flag wins over it`() throws {
+    @Test func `the environment is read and a flag overrides it`() throws {
         let environment = [
             "TRINITY_MODEL": "/a", "TRINITY_PORT": "9000", "TRINITY_MAX_MODEL_LEN": "4096",
             "TRINITY_KV_CACHE_DTYPE": "bf16", "TRINITY_ENABLE_PREFIX_CACHING": "false",
@@ -95,7 +95,7 @@ import Testing
             (.trustUserContent, "1", "must be true or false; got '1'"),
             (.model, "", "must be the folder of a model"),
         ] as [(ServerConfiguration.Option, String, String)])
-    func `a bad value is refused by name and bound`(
+    func `an invalid value is refused with the name and the bound`(
         option: ServerConfiguration.Option, value: String, message: String
     ) {
         var flags: [ServerConfiguration.Option: String] = [.model: "/a"]
@@ -112,7 +112,7 @@ import Testing
         #expect(error.description == "--max-model-len (TRINITY_MAX_MODEL_LEN): too long")
     }
 
-    @Test func `unknown variables are found`() throws {
+    @Test func `unknown variables are detected`() throws {
         let configuration = try ServerConfiguration(
             flags: [:], environment: ["TRINITY_MODEL": "/a", "TRINITY_MAXMODELLEN": "1", "HOME": "/"])
         #expect(configuration.unknownVariables == ["TRINITY_MAXMODELLEN"])
@@ -124,7 +124,7 @@ import Testing
         #expect(try ServerConfiguration(flags: [.model: "/a"], environment: environment).trustsUserContent)
     }
 
-    @Test func `the budget of a step covers every running sequence`() {
+    @Test func `the budget of a step must cover every running sequence`() {
         #expect(throws: ConfigurationError.self) {
             try ServerConfiguration(
                 flags: [.model: "/a", .maxNumSeqs: "64", .maxNumBatchedTokens: "63"], environment: [:])

@@ -15,7 +15,7 @@ import Testing
         return .object(object)
     }
 
-    @Test func `a completion is the reference's, whole and streamed`() async throws {
+    @Test func `a completion equals the reference's, whole and streamed`() async throws {
         let server = try await TestServer.start()
         let golden = try #require(
             try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array?.first {
@@ -42,7 +42,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a client that leaves mid-stream frees its blocks`() async throws {
+    @Test func `a client that leaves in the middle of a stream frees its blocks`() async throws {
         let server = try await TestServer.start()
         let response = try await server.post(
             "/v1/completions", request(["max_tokens": 1500, "ignore_eos": true, "stream": true]), leavesAfterBytes: 2000
@@ -60,7 +60,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `64 streams at once each get the text they get alone`() async throws {
+    @Test func `64 streams at once each get the same text as alone`() async throws {
         let server = try await TestServer.start()
         let prompts = (0..<64).map { "Tell \($0) friends about number \($0 * 37 % 100)." }
         func body(_ prompt: String, _ seed: Int, stream: Bool) -> JSONValue {
@@ -102,7 +102,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `bad requests get their status and an error that names the field`() async throws {
+    @Test func `invalid requests get their status and an error that names the field`() async throws {
         let server = try await TestServer.start()
         func expect(_ response: CurlResponse, _ status: Int, param: JSONValue, code: String?) {
             #expect(response.status == status)
@@ -147,7 +147,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a full queue is a 503 that says when to come back`() async throws {
+    @Test func `a full queue is a 503 with Retry-After`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
             $0.engine.maxQueuedSequences = 0
@@ -167,7 +167,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a request that no empty queue could hold is a 400`() async throws {
+    @Test func `a request beyond the total capacity is a 400`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 2
             $0.engine.maxQueuedSequences = 1
@@ -193,7 +193,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `drain lets a stream finish while new requests get 503`() async throws {
+    @Test func `a drain lets a stream finish while new requests get 503`() async throws {
         let server = try await TestServer.start()
         let long = request(["max_tokens": 400, "ignore_eos": true, "stream": true])
         async let running = server.post("/v1/completions", long)
@@ -213,9 +213,9 @@ import Testing
         await drained
     }
 
-    @Test func `a client that reads nothing does not hold up a drain`() async throws {
+    @Test func `a client that does not read does not delay a drain`() async throws {
         let server = try await TestServer.start { $0.drainTimeout = .milliseconds(100) }
-        // The answers are more than the kernel's buffers hold.
+        // The replies are larger than the kernel's buffers.
         let requests = String(repeating: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 1000)
         let client = try RawClient.send(port: server.application.address.port, requests)
         defer { close(client) }

@@ -5,11 +5,11 @@ import Testing
 
 @testable import Server
 
-/// What tests of streams are made of: requests, events and tokens.
+/// Samples for tests of streams: requests, events and tokens.
 protocol StreamSamples {}
 
 extension StreamSamples {
-    /// A stream of request 7 at time 5 whose sequences count from 100; `body` lacks the prompt.
+    /// A stream of request 7 at time 5 whose sequences start at 100; `body` lacks the prompt.
     func makeStream(
         _ endpoint: Endpoint, _ body: JSONObject, prompts: [[Int32]] = [[7, 8, 9]], names: TokenNames = .idsOnly,
         promptTexts: [String] = [], parsing: OutputParserConfiguration? = nil, arrival: ContinuousClock.Instant = .now
@@ -24,8 +24,9 @@ extension StreamSamples {
             formatter = CompletionFormatter()
         case .chat:
             object["messages"] = [["role": "user", "content": "x"]]
-            options = try ChatCompletionRequest(.object(object), for: .sample).options
-            formatter = ChatFormatter()
+            let request = try ChatCompletionRequest(.object(object), for: .sample)
+            options = request.options
+            formatter = ChatFormatter(tools: request.toolSet)
         case .messages:
             object["messages"] = [["role": "user", "content": "x"]]
             object["max_tokens"] = 8
@@ -77,7 +78,7 @@ extension StreamSamples {
 
     func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-    /// The JSON of each event, which is named after its `type`.
+    /// The JSON of each event, whose name is its `type`.
     func namedEvents(_ bytes: [UInt8]) throws -> [JSONValue] {
         try text(bytes).split(separator: "\n\n").map { event in
             let lines = event.split(separator: "\n", omittingEmptySubsequences: false)
@@ -88,7 +89,7 @@ extension StreamSamples {
         }
     }
 
-    /// The JSON of each event but `[DONE]`; each is one line of data and an empty line.
+    /// The JSON of each event except `[DONE]`; each is one line of data and an empty line.
     func chunks(_ bytes: [UInt8]) throws -> [JSONValue] {
         try text(bytes).split(separator: "\n\n").filter { $0 != "data: [DONE]" }.map { event in
             try #require(event.hasPrefix("data: ") && !event.contains("\n"))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Server
 
-/// Replies that have to be like something, from the whole server.
+/// Replies with constraints, from the whole server.
 @Suite struct StructuredOutputTests {
     private static let person: JSONValue = [
         "type": "object",
@@ -58,7 +58,7 @@ import Testing
         #expect(texts[0].count == 6 && Set(texts).count == 1)
     }
 
-    @Test func `reasoning comes before the answer that is bound`() async throws {
+    @Test func `reasoning comes before the constrained answer`() async throws {
         let server = try await TestServer.start()
         var sum = body(["structured_outputs": ["regex": "= \\d{1,3}!"]], temperature: 0).object ?? [:]
         sum["messages"] = [["role": "user", "content": "What is 12 + 30?"]]
@@ -74,7 +74,35 @@ import Testing
         await server.stop()
     }
 
-    @Test func `texts are bound too`() async throws {
+    @Test(arguments: ["none", "low"])
+    func `an answer is one of the choices, to the byte`(effort: String) async throws {
+        let server = try await TestServer.start()
+        // The model begins with space wherever it may.
+        let tokenizer = try #require(try TextPipeline(directory: Fixtures.defaultModel)).tokenizer
+        var bias: JSONObject = [:]
+        for id in 0..<Int32(tokenizer.vocabularySize) {
+            let first = tokenizer.bytes(of: id, skipSpecialTokens: true).first
+            if first == UInt8(ascii: " ") || first == UInt8(ascii: "\n") { bias[String(id)] = 50 }
+        }
+        for choices in [["red", "blue"], [" blue", "\nred ", "x"]] as [[String]] {
+            var members: JSONObject = ["structured_outputs": ["choice": .array(choices.map(JSONValue.string))], "n": 8]
+            members["reasoning_effort"] = .string(effort)
+            members["thinking_token_budget"] = 4
+            members["logit_bias"] = .object(bias)
+            for streams in [false, true] {
+                members["stream"] = .bool(streams)
+                let reply = try await server.post("/v1/chat/completions", body(members))
+                let texts =
+                    streams
+                    ? (0..<8).map { reply.streamedText($0) }
+                    : (reply.json["choices"]?.array ?? []).compactMap { $0["message"]?["content"]?.string }
+                #expect(texts.count == 8 && texts.allSatisfy { choices.contains($0) }, "\(texts)")
+            }
+        }
+        await server.stop()
+    }
+
+    @Test func `completions can be constrained too`() async throws {
         let server = try await TestServer.start()
         for (members, texts) in [
             (["guided_choice": ["red", "blue"]], ["red", "blue"]), (["structured_outputs": ["choice": ["x"]]], ["x"]),
@@ -92,7 +120,7 @@ import Testing
                 "response_format": ["type": "json_object"],
             ])
         let choices = try #require(reply.json["choices"]?.array)
-        // A model may write an object that it does not end.
+        // A model may start an object and not finish it.
         let whole = choices.filter { $0["finish_reason"] == "stop" }
         #expect(choices.count == 8 && whole.count >= 4, "\(choices)")
         for choice in whole {
@@ -114,7 +142,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `terms that exclude each other only on the way are the request's fault`() async throws {
+    @Test func `constraints that contradict each other only after some tokens are a client error`() async throws {
         let server = try await TestServer.start()
         let reply = try await server.post(
             "/v1/completions",
@@ -141,7 +169,9 @@ import Testing
         ["type": "function", "function": ["name": "wait"]],
     ]
 
-    @Test func `a forced call wins over a format, and equal constraints under two names are one`() async throws {
+    @Test func `a forced call takes precedence over a format, and equal constraints under two names are accepted`()
+        async throws
+    {
         let server = try await TestServer.start()
         var members = format(Self.person)
         members["tools"] = Self.tools
@@ -155,7 +185,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `grammars in Lark's notation and structural tags hold`() async throws {
+    @Test func `grammars in Lark's notation and structural tags are enforced`() async throws {
         let server = try await TestServer.start()
         let lark = try await server.post(
             "/v1/chat/completions",
@@ -178,7 +208,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a tool's schema is no reason to refuse a forced call, unless it is strict`() async throws {
+    @Test func `a tool's schema does not cause an error for a forced call, unless it is strict`() async throws {
         let server = try await TestServer.start()
         for (parameters, strict, status): (JSONValue, JSONValue, Int) in [
             (["type": "object", "properties": ["p": ["type": "array", "contains": [:]]]], nil, 200), (nil, nil, 200),
@@ -209,7 +239,7 @@ import Testing
                 ]))
             let first = try #require(reply.json["choices"]?[0])
             #expect(first["message"]?["content"] == "")
-            // A call by name is what was asked for, and not why the model stopped.
+            // A call by name is complete, so it is not the reason why the model stopped.
             #expect(first["finish_reason"] == (choice == "required" ? "tool_calls" : "stop"))
             let calls = try #require(first["message"]?["tool_calls"]?.array)
             #expect(calls.count == 1)
@@ -224,7 +254,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a strict tool's arguments follow its schema though the model is free to call`() async throws {
+    @Test func `a strict tool's arguments follow its schema though the model may decide to call`() async throws {
         let server = try await TestServer.start()
         var tool = try JSONValue(
             parsing:

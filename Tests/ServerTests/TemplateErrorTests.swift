@@ -6,21 +6,8 @@ import Testing
 
 @testable import Server
 
-/// Whatever a template does with whatever a request says, the client gets its prompt or a 400.
+/// For any template and any request, the client gets a prompt or a 400.
 @Suite struct TemplateErrorTests {
-    /// The default model's tokenizer with another template.
-    private func pipeline(template source: String) throws -> TextPipeline {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        for name in ["tokenizer.json", "tokenizer_config.json"] {
-            try FileManager.default.copyItem(
-                at: Fixtures.defaultModel.appending(path: name), to: folder.appending(path: name))
-        }
-        try Data(source.utf8).write(to: folder.appending(path: "chat_template.jinja"))
-        return try #require(try TextPipeline(directory: folder))
-    }
-
     private func reply(_ body: JSONValue, _ pipeline: TextPipeline) throws(APIError) -> JSONValue {
         let model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
@@ -31,15 +18,15 @@ import Testing
 
     private let hello: JSONValue = ["messages": [["role": "user", "content": "Hello"]]]
 
-    @Test func `what a template raises is told in its own words`() throws {
-        let pipeline = try pipeline(template: "a\n{{ raise_exception('No greetings, please.') }}")
+    @Test func `an exception raised by a template is reported with its message`() throws {
+        let pipeline = try TextPipeline.sample(template: "a\n{{ raise_exception('No greetings, please.') }}")
         #expect(throws: APIError.template("No greetings, please.")) { try reply(hello, pipeline) }
         #expect(APIError.template("No greetings, please.").message == "No greetings, please.")
     }
 
     @Test(arguments: ["{{ messages.nothing.more }}", "{{ 1 + 'a' }}", "{{ messages | nofilter }}", "{{ 1 // 0 }}"])
     func `a failure names the template and its line`(expression: String) throws {
-        let pipeline = try pipeline(template: "first\n\n\(expression)")
+        let pipeline = try TextPipeline.sample(template: "first\n\n\(expression)")
         #expect {
             _ = try reply(hello, pipeline)
         } throws: {
@@ -56,7 +43,7 @@ import Testing
         for name in ["brackets", "fullwidth", "headers", "lastthink", "trinity_hermes", "turns", "xmlcalls"] {
             let source = try String(
                 contentsOf: Fixtures.root.appending(path: "text/chat_templates/\(name).jinja"), encoding: .utf8)
-            let pipeline = try pipeline(template: source)
+            let pipeline = try TextPipeline.sample(template: source)
             for _ in 0..<60 {
                 let body = request(using: &random)
                 do throws(APIError) {
@@ -68,7 +55,7 @@ import Testing
                 }
             }
         }
-        // Both ways were seen, or the requests are no test.
+        // Both results occurred, otherwise the requests test nothing.
         #expect(prompts > 0 && failures > 0, "\(prompts) prompts, \(failures) failures")
     }
 
@@ -93,7 +80,7 @@ import Testing
             body["tools"] = [["type": "function", "function": ["name": "f", "parameters": ["x": junk(&random)]]]]
         }
         if random.oneIn(2) {
-            // Variables that the templates read or call as something else.
+            // Variables that the templates read or call in other ways.
             var arguments: JSONObject = [:]
             for name in ["bos_token", "eos_token", "enable_thinking", "date_string", "namespace", "range", "loop"]
             where random.oneIn(3) {

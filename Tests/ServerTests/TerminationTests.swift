@@ -4,7 +4,7 @@ import Testing
 
 @testable import Server
 
-/// The process ends in time after a signal, whatever its threads do.
+/// The process ends in time after a signal, even if its threads are stuck.
 @Suite struct TerminationTests {
     @Test(
         arguments: [
@@ -18,7 +18,7 @@ import Testing
         #expect(allowance == .seconds(seconds))
     }
 
-    @Test func `what has not ended by then is ended with code 1`() async {
+    @Test func `a process that has not ended by then is ended with code 1`() async {
         let (ends, end) = AsyncStream<Int32>.makeStream()
         let termination = Termination(
             drainTimeout: .seconds(3600), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

@@ -25,7 +25,7 @@ struct TestServer {
         // Tests share two cores: threads must neither spin nor be pinned.
         configuration.engine.pinsThreads = false
         configuration.engine.threads = 2
-        // References are results of exact arithmetic.
+        // The references are results of exact arithmetic.
         configuration.engine.compute = .exact
         change(&configuration)
         var logger = Logger(label: "test")

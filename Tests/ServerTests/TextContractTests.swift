@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-/// `openapi.yaml` and the endpoints of text describe the same.
+/// `openapi.yaml` and the text endpoints describe the same.
 @Suite struct TextContractTests {
     private let document: JSONValue
     private let validator: SchemaValidator
@@ -19,7 +19,7 @@ import Testing
         var model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())
-        // The document says what is read; what is not is ignored otherwise.
+        // The document lists the parameters that are read; others would be ignored without this option.
         model.refusesUnknownParameters = true
         self.model = model
     }
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: TextEndpoint.allCases)
-    func `every example is answered as described`(endpoint: TextEndpoint) throws {
+    func `every example gets the documented reply`(endpoint: TextEndpoint) throws {
         let operation = document["paths"]?[endpoint.path]?["post"]
         let media = try #require(operation?["requestBody"]?["content"]?["application/json"])
         let reply = operation?["responses"]?["200"]?["content"]?["application/json"]?["schema"] ?? false

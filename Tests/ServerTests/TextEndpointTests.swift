@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-/// The endpoints of text and tokens over a real socket.
+/// The text endpoints over a real socket.
 @Suite(.serialized) struct TextEndpointTests {
     private let chat: JSONValue = [
         "messages": [["role": "system", "content": "Be brief."], ["role": "user", "content": "Hi <|im_end|>!"]]
@@ -31,7 +31,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a chat becomes the tokens that its completion would read`() async throws {
+    @Test func `a chat becomes the same tokens as in its completion`() async throws {
         let server = try await TestServer.start()
         let rendered = try await server.post("/v1/chat/completions/render", chat)
         #expect(rendered.status == 200)
@@ -49,7 +49,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `users write special tokens only where they are trusted`() async throws {
+    @Test func `users can write special tokens only if they are trusted`() async throws {
         let guarded = try await TestServer.start()
         let text = try await guarded.post("/tokenize", chat)
         await guarded.stop()
@@ -60,7 +60,7 @@ import Testing
         #expect((ends(text), ends(special)) == (2, 3))
     }
 
-    @Test func `a program without a tokenizer learns of this one`() async throws {
+    @Test func `tokenizer_info describes the tokenizer`() async throws {
         let server = try await TestServer.start()
         let info = try await server.get("/tokenizer_info")
         #expect(info.status == 200)
@@ -75,7 +75,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `bad requests are told what is wrong`() async throws {
+    @Test func `invalid requests get an error with the reason`() async throws {
         let server = try await TestServer.start()
         for (path, body, param) in [
             ("/tokenize", [:], "prompt"), ("/tokenize", ["prompt": 5], "prompt"),
@@ -93,7 +93,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a permit is given back after every reply`() async throws {
+    @Test func `a permit is returned after every reply`() async throws {
         let server = try await TestServer.start {
             $0.engine.maxSequences = 1
             $0.engine.maxQueuedSequences = 0

@@ -6,9 +6,9 @@ import Testing
 
 @testable import Server
 
-/// An engine that does not finish its step is found, and found to have recovered.
+/// An engine that does not finish its step is detected, and its recovery too.
 @Suite struct WatchdogTests {
-    /// What the engine says that it does.
+    /// A scripted engine step.
     private final class FakeEngine: Sendable {
         let step = Mutex<RunningStep?>(nil)
     }
@@ -26,7 +26,7 @@ import Testing
         engine.step.withLock { $0 = RunningStep(number: number, began: begin + time) }
     }
 
-    @Test func `only a step that has taken longer than the timeout is stalled`() {
+    @Test func `only a step that exceeds the timeout is stalled`() {
         let watchdog = watchdog()
         enter(1, at: .zero)
         for (time, isStalled) in [(0, false), (60, false), (61, true), (3600, true)] {
@@ -46,7 +46,7 @@ import Testing
         #expect(!watchdog.isStalled)
     }
 
-    @Test func `steps that follow each other at once are not one long step`() {
+    @Test func `consecutive steps are not one long step`() {
         let watchdog = watchdog()
         for second in 0..<600 {
             enter(UInt64(second / 50 + 1), at: .seconds(second / 50 * 50))
@@ -64,7 +64,7 @@ import Testing
         #expect(watchdog.isStalled)
     }
 
-    @Test func `it looks by itself`() async throws {
+    @Test func `it checks by itself`() async throws {
         let watchdog = watchdog(timeout: .milliseconds(20))
         enter(1, at: .zero)
         try watchdog.start()

@@ -1,7 +1,7 @@
 import Scheduling
 
 extension ScheduleSimulation {
-    /// What holds after every step.
+    /// The properties that must hold after every step.
     func checkState() throws(Failure) {
         let violation = scheduler.violatedInvariant()
         try expect(violation == nil, violation ?? "")
@@ -13,11 +13,11 @@ extension ScheduleSimulation {
             "the blocks do not add up")
     }
 
-    /// What the scheduler promises of a batch, before it runs.
+    /// The properties of a batch before it runs.
     ///
     /// - Parameters:
-    ///   - before: who was there when it was planned.
-    ///   - offers: drafts that there were.
+    ///   - before: the sequences when it was planned.
+    ///   - offers: the offered drafts.
     mutating func check(
         _ batch: ScheduledBatch, _ before: [Script], offers: [SequenceID: Int]
     ) throws(Failure) {
@@ -38,7 +38,7 @@ extension ScheduleSimulation {
         try expect(batch.work == work(of: batch, here), "the work is not that of the tokens")
     }
 
-    /// Who ranks last goes, and nobody comes in its place at once.
+    /// The last sequence by rank is preempted, and no other is admitted at once in its place.
     private mutating func checkPreemptions(_ batch: ScheduledBatch, _ here: [Script]) throws(Failure) {
         let scheduled = here.filter { script in batch.sequences.contains { $0.id == script.id } }
         for id in batch.preempted {
@@ -57,7 +57,8 @@ extension ScheduleSimulation {
             "one is admitted while another is preempted")
     }
 
-    /// The first by rank advances, every decode is served, and the first prefill gets its least, as far as blocks go.
+    /// The first sequence by rank advances, every decode is scheduled, and the first prefill gets its minimum, as far as there
+    /// are blocks.
     private func checkOrder(_ batch: ScheduledBatch, _ running: [Script]) throws(Failure) {
         func computed(_ script: Script) -> Int { batch.sequences.first { $0.id == script.id }?.tokens.count ?? 0 }
         let statistics = scheduler.statistics
@@ -70,7 +71,7 @@ extension ScheduleSimulation {
         for script in decodes where !isPoolEmpty {
             try expect(computed(script) >= 1, "\(script.id) does not decode though there are blocks")
         }
-        // A decode behind it may have preempted somebody and left blocks over.
+        // A decode after it may have preempted a sequence and left blocks over.
         guard let prefill = running.first(where: { $0.remainingTokens > 1 }), !isPoolEmpty, batch.preempted.isEmpty
         else { return }
         let limits = scheduler.limits
@@ -79,7 +80,7 @@ extension ScheduleSimulation {
         try expect(computed(prefill) >= least, "\(prefill.id) is the first prefill and computes \(computed(prefill))")
     }
 
-    /// Every chunk goes on where the sequence is, and samples at its end only.
+    /// Every chunk continues at the position of the sequence, and samples only at its end.
     private mutating func checkChunks(_ batch: ScheduledBatch) throws(Failure) {
         var firstTimers: [SequenceID: AdmittedSequence] = [:]
         var seen: Set<SequenceID> = []
@@ -118,7 +119,7 @@ extension ScheduleSimulation {
         }
     }
 
-    /// Drafts follow decodes, as many as were offered at most, and none could be accepted that must not be sampled.
+    /// Drafts follow decodes, at most as many as were offered, and none that must not be sampled could be accepted.
     private func checkDrafts(_ batch: ScheduledBatch, _ offers: [SequenceID: Int]) throws(Failure) {
         let all = batch.sequences.reduce(0) { $0 + $1.drafts }
         try expect(all <= scheduler.limits.maxDraftTokens, "\(all) drafts are verified")
@@ -132,7 +133,7 @@ extension ScheduleSimulation {
         }
     }
 
-    /// A sequence starts behind what the cache has of it, which is whole logical blocks and never all of it.
+    /// A sequence starts after its cached prefix, which consists of whole logical blocks and never includes all tokens.
     private mutating func begin(_ index: Int, hit: Int) throws(Failure) {
         let id = live[index].id
         try expect(hit % geometry.blockSize == 0 && hit < live[index].tokens.count, "\(id) starts at \(hit)")

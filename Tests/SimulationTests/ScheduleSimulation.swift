@@ -1,11 +1,11 @@
-// One seeded life of a scheduler: arrivals, aborts, deadlines, slow clients and failed steps over a tiny pool and a virtual
-// clock, with a scripted model. Keeps its own account of every sequence and compares after each step.
+// One seeded simulation of a scheduler: arrivals, aborts, deadlines, slow clients and failed steps with a tiny pool, a virtual
+// clock and a scripted model. It keeps its own record of every sequence and compares it after each step.
 
 import Scheduling
 import TestSupport
 
 struct ScheduleSimulation {
-    /// A broken promise, with the step at which it was seen.
+    /// A violated property, with the step at which it was detected.
     struct Failure: Error, CustomStringConvertible {
         var step: Int
         var description: String
@@ -16,7 +16,7 @@ struct ScheduleSimulation {
         case finished, aborted, cutOff, expired, failed
     }
 
-    /// How often something of interest came about.
+    /// How often interesting events occurred.
     struct Hits {
         var all = 0
         var afterPreemption = 0
@@ -26,13 +26,13 @@ struct ScheduleSimulation {
 
     private(set) var trace: [ScheduledBatch] = []
     private(set) var ended: [SequenceID: [End]] = [:]
-    /// Prompt and sampled tokens of those that finished.
+    /// Prompt and sampled tokens of finished sequences.
     private(set) var texts: [SequenceID: [Int32]] = [:]
     private var prompts: [SequenceID: [Int32]] = [:]
     private(set) var refusals: [AdmissionError] = []
     private(set) var accepted: Set<SequenceID> = []
     var hits = Hits()
-    /// Prompts that were computed before those that had come first.
+    /// Prompts that were computed before earlier ones.
     var overtakings = 0
     /// Steps that computed tokens of several prompts.
     var sharedSteps = 0
@@ -42,19 +42,19 @@ struct ScheduleSimulation {
     let geometry: KVCacheGeometry
     let cachesPrefixes: Bool
     private(set) var scheduler: Scheduler
-    /// Accepted and not ended.
+    /// Accepted sequences that have not ended.
     var live: [Script] = []
     private(set) var step = 0
     private(set) var now = Duration.seconds(1000)
-    /// What the clients do.
+    /// Random numbers for the clients.
     private var random: SeededGenerator
-    /// What the machine does.
+    /// Random numbers for the machine.
     private var machine: SeededGenerator
     private var memory: SimulatedMemory
     private var arrivals: [Script] = []
-    /// Conversations that may still go on.
+    /// Conversations that may continue.
     private var comingTurns: Int
-    /// Steps that suffice.
+    /// A sufficient number of steps.
     private var bound: Int
     /// Seconds for a step, and for each token or pair of it.
     private let speculates: Bool
@@ -63,17 +63,17 @@ struct ScheduleSimulation {
     /// Those that cannot sample now.
     private(set) var deferred: Set<SequenceID> = []
     private(set) var deferrals = 0
-    /// Deferred ones that had to give up their blocks.
+    /// Deferred sequences that were preempted.
     var deferredPreemptions = 0
     private let costs: (step: Double, decode: Double, prefill: Double, pair: Double)
 
     /// - Parameters:
-    ///   - seed: decides who comes.
-    ///   - machine: decides what they meet: limits, pool, cache and the time of steps.
+    ///   - seed: determines the clients.
+    ///   - machine: determines the limits, pool, cache and times of steps.
     init(seed: UInt64, machine machineSeed: UInt64 = 0) {
         var random = SeededGenerator(seed: seed)
         var machine = SeededGenerator(seed: seed &+ (machineSeed &+ 1) &* 0x9E37_79B9)
-        // In a crowd short prompts are admitted together and outgrow the pool later.
+        // Many short prompts are admitted together and outgrow the pool later.
         let isCrowd = random.oneIn(3)
         for index in 0..<Int.random(in: 1...12, using: &random) {
             arrivals.append(
@@ -105,13 +105,13 @@ struct ScheduleSimulation {
         var geometry = KVCacheGeometry(
             blockSize: .random(in: 1...5, using: &machine), globalBlocksPerLogicalBlock: parts.0,
             slidingBlocksPerLogicalBlock: parts.1, slidingWindow: .random(in: 1...30, using: &machine), totalBlocks: 0)
-        // Between too small for the longest sequence and just enough for two of them: the pool is what all fight for.
+        // Between too small for the longest sequence and just enough for two of them, so that sequences compete for blocks.
         let longest = arrivals.map { $0.promptTokens + $0.maxTokens }.max() ?? 1
         let peak = geometry.peakBlocks(tokens: longest, chunk: limits.maxBatchedTokens)
         geometry.totalBlocks = max(1, peak * .random(in: 70...200, using: &machine) / 100)
 
         cachesPrefixes = !machine.oneIn(4)
-        // One running sequence computes at least one token a step; what a preemption undoes is computed again.
+        // One running sequence computes at least one token per step; preempted tokens are computed again.
         bound = 21 + arrivals.reduce(0) { $0 + 4 * ($1.promptTokens + $1.maxTokens) }
         self.geometry = geometry
         self.random = random
@@ -120,7 +120,7 @@ struct ScheduleSimulation {
         memory = SimulatedMemory(geometry: geometry)
     }
 
-    /// Runs until nothing is left, or until a promise is broken.
+    /// Runs until nothing is left, or until a property is violated.
     mutating func run() throws(Failure) {
         while !arrivals.isEmpty || !live.isEmpty {
             try expect(step < bound, "not done after \(bound) steps")
@@ -143,7 +143,7 @@ struct ScheduleSimulation {
             "\(statistics.acceptedDraftTokens) drafts are counted as accepted, \(acceptedDrafts) were")
     }
 
-    /// What the model says to a prompt when nothing else runs: as long as what was said.
+    /// The tokens of the model for a prompt if nothing else runs: as many as were generated.
     func expectedText(of id: SequenceID) -> [Int32] {
         var tokens = prompts[id] ?? []
         var content = tokens.reduce(0 as UInt64) { SimulatedMemory.content(of: $1, after: $0) }
@@ -207,7 +207,7 @@ struct ScheduleSimulation {
         for id in live.map(\.id) where machine.oneIn(count) { end(id, .aborted) }
     }
 
-    /// Who is more than four tokens behind in reading is cut off.
+    /// A client that is more than four tokens behind in reading is aborted.
     private mutating func cutOffSlowClients() {
         for script in live {
             guard let stepsPerRead = script.stepsPerRead, let firstRead = script.firstRead else { continue }
@@ -233,7 +233,7 @@ struct ScheduleSimulation {
         if comingTurns > 0, script.sampledTokens > 0 { addTurn(after: script) }
     }
 
-    /// The conversation goes on: what it has come to, and a few words more.
+    /// The next turn of the conversation: its tokens so far, and a few more.
     private mutating func addTurn(after script: Script) {
         comingTurns -= 1
         let words = Int.random(in: 1...6, using: &random)
@@ -248,7 +248,7 @@ struct ScheduleSimulation {
         bound += 5 + 4 * (turn.promptTokens + turn.maxTokens)
     }
 
-    /// What a step takes: mostly about what its work costs, sometimes much more.
+    /// The time of a step: usually about its predicted cost, sometimes much more.
     private mutating func stepTime(_ work: StepWork) -> Duration {
         let seconds =
             costs.step + Double(work.decodeTokens) * costs.decode + Double(work.prefillTokens) * costs.prefill
@@ -269,7 +269,7 @@ struct ScheduleSimulation {
         for scheduled in batch.sequences {
             guard let index = live.firstIndex(where: { $0.id == scheduled.id }) else { continue }
             var script = live[index]
-            // Without a cache no run may read what another one left behind.
+            // Without a cache no run may read the blocks of an earlier one.
             let root = SimulatedMemory.root(
                 tag: cachesPrefixes ? UInt64(script.topic / 2) : script.id.rawValue * 100 + UInt64(script.runs))
             var contents = script.contents
@@ -292,7 +292,7 @@ struct ScheduleSimulation {
         }
     }
 
-    /// Every sequence that samples goes on until its last token or the model's length.
+    /// Every sampling sequence continues until its last token or the model's maximum length.
     private mutating func sample(_ batch: ScheduledBatch, deferring late: Set<SequenceID>) {
         for scheduled in batch.sequences {
             guard let index = live.firstIndex(where: { $0.id == scheduled.id }) else { continue }
@@ -300,7 +300,7 @@ struct ScheduleSimulation {
             live[index].work += scheduled.tokens.count
             guard scheduled.samples else { continue }
             guard !late.contains(scheduled.id) else {
-                // Its last token is computed again; should it be preempted meanwhile, all of them.
+                // Its last token is computed again; if it is preempted in the meantime, all of them.
                 live[index].computedTokens -= 1
                 deferred.insert(scheduled.id)
                 deferrals += 1

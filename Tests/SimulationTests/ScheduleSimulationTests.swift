@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 
 @Suite struct ScheduleSimulationTests {
-    /// Seeds by the hundred, so that the test runner can spread them.
+    /// Groups of a hundred seeds, so that the test runner can distribute them.
     @Test(arguments: 0..<TestEffort.count(10, all: 100) as Range<UInt64>)
-    func `every sequence ends exactly once and no block is left, whatever comes`(hundred: UInt64) {
+    func `every sequence ends exactly once and no block is left`(hundred: UInt64) {
         for seed in hundred * 100..<(hundred + 1) * 100 {
             var simulation = ScheduleSimulation(seed: seed)
             do {
@@ -39,7 +39,7 @@ import Testing
             for machine in 0..<4 as Range<UInt64> {
                 var simulation = ScheduleSimulation(seed: seed, machine: machine)
                 try simulation.run()
-                // Those that were there from the start; what comes later depends on what came before.
+                // Only those that existed from the start; later ones depend on earlier results.
                 for (id, text) in simulation.texts where id.rawValue < 100 {
                     if let other = texts[id] {
                         compared += 1

@@ -1,37 +1,37 @@
 import Scheduling
 import TestSupport
 
-/// A sequence as the simulation knows it: what its client asks for and does, and what has become of it.
+/// A sequence of the simulation: the actions of its client, and its state.
 struct Script {
     let id: SequenceID
-    /// The step at which it arrives.
+    /// The step of its arrival.
     let arrival: Int
     let topic: Int
     let promptTokens: Int
     let maxTokens: Int
-    /// After how many sampled tokens the model ends it.
+    /// The number of sampled tokens after which the model ends it.
     let lastToken: Int
     /// Prompt and sampled tokens.
     var tokens: [Int32]
     var priority = 0
     var tenant = ""
-    /// How long after its arrival its client gives up; `nil`: never.
+    /// The time after its arrival at which its client disconnects; `nil`: never.
     var patience: Duration?
-    /// Steps that its client takes to read a token; `nil`: it reads all at once.
+    /// The number of steps in which its client reads a token; `nil`: it reads all at once.
     var stepsPerRead: Int?
 
-    /// When it must have ended.
+    /// Its deadline.
     var deadline: Duration?
-    /// What its tokens come to that have been computed or found in this run.
+    /// The content of its tokens that were computed or found in this run.
     var contents: [UInt64] = []
-    /// What the memory has for the last computed token and for each draft behind it.
+    /// The contents in memory for the last computed token and for each draft after it.
     var lastContents: [UInt64] = []
     /// Draft tokens of the current step.
     var drafts: [Int32] = []
     var computedTokens = 0
-    /// Tokens computed for it, in all runs.
+    /// The number of tokens computed for it, in all runs.
     var work = 0
-    /// How many times it has been started.
+    /// The number of times that it was started.
     var runs = 0
     var isRunning = false
     /// The step of its first token.
@@ -41,19 +41,19 @@ struct Script {
     var remainingTokens: Int { tokens.count - computedTokens }
     var rank: (Int, SequenceID) { (priority, id) }
 
-    /// Sequences of different salts share nothing; those of one topic mostly say the same.
+    /// Sequences with different salts share nothing; those with the same topic have mostly equal tokens.
     var cacheSalt: [UInt8] { [UInt8(topic / 2)] }
 
     static func promptToken(_ topic: Int, at position: Int, _ random: inout SeededGenerator) -> Int32 {
         random.oneIn(30) ? Int32.random(in: 0..<3, using: &random) : Int32(10 + topic % 2 + position % 7)
     }
 
-    /// The scripted model: what it says after a content.
+    /// The scripted model: the token after a content.
     static func sampledToken(after content: UInt64) -> Int32 {
         Int32(SimulatedMemory.withoutTag(content) % 5)
     }
 
-    /// Draft tokens that follow what comes to `content`, now and then a wrong one.
+    /// Draft tokens for the continuation of `content`, sometimes with a wrong one.
     static func drafts(_ count: Int, after content: UInt64, _ random: inout SeededGenerator) -> [Int32] {
         var (content, drafts) = (content, [Int32]())
         for _ in 0..<count {
@@ -64,7 +64,7 @@ struct Script {
         return drafts
     }
 
-    /// A prompt of `promptTokens` tokens and everything else at random.
+    /// A prompt of `promptTokens` tokens, with random other properties.
     static func random(
         _ id: Int, promptTokens: ClosedRange<Int>, maxTokens: ClosedRange<Int>, arrivals: ClosedRange<Int>,
         _ random: inout SeededGenerator

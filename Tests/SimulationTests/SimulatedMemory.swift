@@ -1,9 +1,9 @@
 import Scheduling
 
-/// What a model would find in the blocks: for each place, the content that was written there last.
+/// The content of the blocks: for each position, the content that was written last.
 ///
-/// The keys and values of a token depend on it and on all tokens before it; so a content is a hash of the content before
-/// and the token, and equal hashes mean equal prefixes.
+/// The keys and values of a token depend on it and on all tokens before it. So a content is a hash of the previous content and
+/// the token, and equal hashes mean equal prefixes.
 struct SimulatedMemory {
     private let geometry: KVCacheGeometry
     /// (totalBlocks, blockSize)
@@ -14,7 +14,8 @@ struct SimulatedMemory {
         entries = Array(repeating: 0, count: geometry.totalBlocks * geometry.blockSize)
     }
 
-    /// What is before the first token. Contents of different tags never meet; apart from the tag they are the same.
+    /// The content before the first token. Contents with different tags are always different; apart from the tag they are the
+    /// same.
     static func root(tag: UInt64) -> UInt64 { tag << 48 }
 
     /// The content of `token` after `parent`: the parent's tag, and 48 bits of a hash (the finalizer of SplitMix64).
@@ -27,18 +28,18 @@ struct SimulatedMemory {
 
     static func withoutTag(_ content: UInt64) -> UInt64 { content & 0xFFFF_FFFF_FFFF }
 
-    /// Computes a chunk: from the content that it finds before each of its tokens, it writes the token's in both groups;
-    /// then it reads every key that one of the queries sees. Returns what is wrong, or `nil`.
+    /// Computes a chunk: reads the content before each of its tokens and writes the token's content in both groups, then reads
+    /// every key that one of the queries attends to. Returns an error, or `nil`.
     ///
     /// - Parameters:
-    ///   - tokens: all of the sequence's.
-    ///   - contents: what they should come to after `root`, as far as the chunk reaches.
+    ///   - tokens: all tokens of the sequence.
+    ///   - contents: the expected contents after `root`, up to the end of the chunk.
     mutating func compute(
         _ scheduled: ScheduledSequence, tokens: [Int32], contents: [UInt64], root: UInt64,
         tables: (global: BlockTable, sliding: BlockTable)
     ) -> String? {
         let (id, queries) = (scheduled.id, scheduled.tokens)
-        // The first query sees the furthest back, the last one the furthest on; between them nothing is left out.
+        // The first query attends to the earliest key, the last one to the latest; all keys between are covered.
         let window = max(0, queries.lowerBound - geometry.slidingWindow + 1)
         for (table, firstKey) in [(tables.global, 0), (tables.sliding, window)] where table.blocksPerLogicalBlock > 0 {
             for part in 0..<table.blocksPerLogicalBlock {
@@ -46,7 +47,7 @@ struct SimulatedMemory {
                     guard let place = place(of: position, part: part, in: table) else {
                         return "\(id) has no block for its token \(position)"
                     }
-                    // With a window of 1 a query sees no other key.
+                    // With a window of 1 a query attends to no other key.
                     let before = position > firstKey ? self.place(of: position - 1, part: part, in: table) : nil
                     let parent = before.map { entries[$0] } ?? (position == 0 ? root : contents[position - 1])
                     entries[place] = Self.content(of: tokens[position], after: parent)

@@ -2,16 +2,16 @@ import Basics
 import Glibc
 import Synchronization
 
-/// How much is done for a client between two questions whether to stop, whatever it sends: a small part of the whole, in CPU
-/// time of the thread, so that a busy machine does not matter.
+/// Measures the work between two checks for cancellation: it must be a small part of the whole for any input. In CPU time of
+/// the thread, so that other load does not matter.
 public struct CancellationStretches {
-    /// CPU seconds of the whole work, of its longest stretch without a question, and of what it does after its first
-    /// question said to stop.
+    /// CPU seconds of the whole work, of the longest stretch without a check, and of the work after the first check that
+    /// returned true.
     private let whole, longest, late: Double
 
-    /// Runs `work` to its end, and twice told to stop at its first question.
+    /// Runs `work` completely, and twice with a cancellation at its first check.
     public init(of work: () -> Void) {
-        // What is made only once.
+        // Excludes objects that are created only once.
         Cancellation.$token.withValue(StretchMeter(stops: true)) { work() }
         let begin = StretchMeter.threadSeconds
         let meter = StretchMeter()
@@ -25,8 +25,8 @@ public struct CancellationStretches {
         late = StretchMeter.threadSeconds - stopped
     }
 
-    /// What is wrong: more than `share` of the work in one stretch, or twice that after it was told to stop; `nil` when nothing
-    /// is. A step costs more in some places than in others.
+    /// An error if one stretch has more than `share` of the work, or if more than twice that follows a cancellation; otherwise
+    /// `nil`. The cost of a step varies.
     public func failure(share: Double = 0.25) -> String? {
         if longest > whole * share + 0.002 { return "\(longest) s of \(whole) s without a question" }
         if late > whole * share * 2 + 0.002 { return "\(late) s of \(whole) s when told to stop" }
@@ -34,15 +34,15 @@ public struct CancellationStretches {
     }
 }
 
-/// Bytes of a hostile input: 8 times what may lie between two questions.
+/// The size of a hostile input in bytes: 8 times the maximum between two checks.
 public let hostileBytes = 8 * Cancellation.checkpointBytes
 
-/// `unit`, over and over.
+/// `unit`, repeated.
 public func hostileText(of unit: String, bytes: Int = hostileBytes) -> String {
     String(repeating: unit, count: bytes / unit.utf8.count)
 }
 
-/// Measures the stretches between questions; asks to stop from the first on, where it is told to.
+/// Measures the stretches between checks; with `stops`, cancels from the first one on.
 private final class StretchMeter: CancellationToken {
     private struct Stretches {
         var last = StretchMeter.threadSeconds
@@ -65,7 +65,7 @@ private final class StretchMeter: CancellationToken {
         return stops
     }
 
-    /// The longest stretch, that up to now included, in seconds.
+    /// The longest stretch in seconds, including the current one.
     var longest: Double { stretches.withLock { max($0.longest, Self.threadSeconds - $0.last) } }
 
     static var threadSeconds: Double {

@@ -1,7 +1,7 @@
 import Foundation
 import JSON
 
-/// Finds and reads the test vectors that the repository carries in `Tests/Fixtures`.
+/// Reads the test vectors in `Tests/Fixtures`.
 public enum Fixtures {
     /// The root of the checkout.
     public static let repository = URL(fileURLWithPath: #filePath)
@@ -10,7 +10,7 @@ public enum Fixtures {
     /// `Tests/Fixtures`, with `model/` and `text/` inside.
     public static let root = repository.appending(path: "Tests/Fixtures")
 
-    /// The embedded default model.
+    /// The default model.
     public static let defaultModel = repository.appending(path: "Models/trinity-tiny")
 
     /// The file at `path` below `Tests/Fixtures`, parsed as JSON.

@@ -1,4 +1,4 @@
-/// A generator whose numbers follow from its seed alone (SplitMix64), so that a failing random test can be run again.
+/// A random number generator that is determined by its seed (SplitMix64), so that a failing random test can be repeated.
 public struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
@@ -14,12 +14,12 @@ public struct SeededGenerator: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below `bound`.
+    /// A number from 0 to `bound` - 1.
     public mutating func next(below bound: Int) -> Int {
         Int(next() % UInt64(bound))
     }
 
-    /// True in one of `count` cases.
+    /// True with a probability of 1 / `count`.
     public mutating func oneIn(_ count: Int) -> Bool {
         Int.random(in: 0..<count, using: &self) == 0
     }

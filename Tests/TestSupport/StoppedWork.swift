@@ -1,6 +1,6 @@
 import Basics
 
-/// The token of work that nobody waits for.
+/// The token of cancelled work.
 public struct StoppedWork: CancellationToken {
     public init() {}
 

@@ -2,7 +2,7 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// A model folder of a test's own, removed with this object.
+/// A temporary model folder, removed with this object.
 public final class TemporaryModel {
     /// A tensor to write.
     public struct Tensor {
@@ -33,7 +33,7 @@ public final class TemporaryModel {
         try Data(bytes).write(to: directory.appending(path: name))
     }
 
-    /// Writes `tensors` in order of name; `padding` spaces before the data set its alignment.
+    /// Writes `tensors` in order of name; `padding` spaces before the data determine its alignment.
     public func write(_ tensors: [String: Tensor], to name: String = "model.safetensors", padding: Int = 0) throws {
         var header = JSONObject()
         var data: [UInt8] = []
@@ -53,7 +53,7 @@ public final class TemporaryModel {
         return withUnsafeBytes(of: UInt64(aligned.count).littleEndian, Array.init) + aligned + data
     }
 
-    /// A whole model of ones in bfloat16, by name.
+    /// A whole model of ones in bfloat16, by tensor name.
     public static func tensors(of config: ModelConfig) -> [String: Tensor] {
         var tensors: [String: Tensor] = [:]
         for expected in config.expectedTensors {

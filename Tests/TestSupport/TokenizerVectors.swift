@@ -22,7 +22,7 @@ public struct TokenizerVectors {
         public let textWithoutSpecialTokens: String
         /// One piece for each id and the last flush; absent for the longest texts.
         public let stream: [String]?
-        /// The pieces of the reference's own stream, which has no flush and can fail.
+        /// The pieces of the reference's own stream, which has no flush and may fail.
         public let referenceStream: [String]?
     }
 
@@ -31,7 +31,7 @@ public struct TokenizerVectors {
         "trinity_like", "llama3_like", "gpt2_like", "qwen_like", "deepseek_v3_like", "trinity_zerowidth",
         "deepseek_coder_like", "tekken_like",
     ]
-    /// Those whose decoder does more than to join bytes.
+    /// Tokenizers whose decoder does more than join bytes.
     public static let kindsWithoutExactStreams = [
         "gemma_like", "llama2_spm_like", "mistral_metaspace_like", "flags_torture",
     ]

@@ -1,4 +1,4 @@
-/// Questions about one line of masked code.
+/// Checks of one line of masked code.
 enum Code {
     /// The identifiers and keywords in order.
     static func words(_ line: String) -> [Substring] {
@@ -20,7 +20,7 @@ enum Code {
         return words[(keyword + 1)...].first { !kinds.contains($0) }
     }
 
-    /// Whether a value is force unwrapped or force cast, or declared to be so whenever it is used.
+    /// Whether a value is force unwrapped or force cast, or declared as implicitly unwrapped.
     static func forcesUnwrap(_ line: String) -> Bool {
         let bytes = Array(line.utf8)
         return bytes.indices.dropFirst().contains { index in
@@ -31,7 +31,7 @@ enum Code {
         }
     }
 
-    /// Whether the function `name` is called, not a method of that name.
+    /// Whether the function `name` is called, not a method with that name.
     static func calls(_ name: String, in line: String) -> Bool {
         line.ranges(of: name + "(").contains { range in
             guard let before = line[..<range.lowerBound].last else { return true }

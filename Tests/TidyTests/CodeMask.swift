@@ -1,7 +1,7 @@
-/// Blanks comments and string contents out of Swift text, so that a rule sees code only.
+/// Blanks comments and string contents in Swift text, so that a rule sees only code.
 ///
-/// Knows line comments, nested block comments, strings, multi-line strings and raw strings. What is interpolated into a
-/// string is blanked with it.
+/// Supports line comments, nested block comments, strings, multi-line strings and raw strings. Interpolations in a string are
+/// blanked with it.
 enum CodeMask {
     static func mask(_ text: String) -> String {
         var masker = Masker(bytes: Array(text.utf8))

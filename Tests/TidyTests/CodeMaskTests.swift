@@ -8,7 +8,7 @@ import Testing
             ("#\"a\"b\"# + c", "        + c"),
             ("\"\"\"\n\" a\n\"\"\" + b", "   \n   \n    + b"), ("#if os(Linux)", "#if os(Linux)"),
         ] as [(String, String)])
-    func `what is not code is blank`(text: String, masked: String) {
+    func `everything except code is blank`(text: String, masked: String) {
         #expect(CodeMask.mask(text) == masked)
     }
 

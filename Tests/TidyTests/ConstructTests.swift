@@ -1,14 +1,14 @@
 import Testing
 
-/// Constructs that hide a race, a crash or a message, and the few places that may use them.
+/// Constructs that can hide a race, a crash or a message, and the few places that may use them.
 @Suite struct ConstructTests {
     struct Construct: CustomTestStringConvertible {
         var name: String
         var reason: String
-        /// A line that the rule must find.
+        /// A line in which the rule must find the construct.
         var example: String
         var isIn: @Sendable (String) -> Bool
-        /// Folders where the rule does not hold.
+        /// Folders to which the rule does not apply.
         var exceptions: [String] = []
         var testDescription: String { name }
     }
@@ -55,7 +55,7 @@ import Testing
         },
     ]
 
-    /// One file may use one construct, for a reason that reads well here.
+    /// Allows one file to use one construct, with a reason.
     struct Allowance {
         var path: String
         var construct: String
@@ -65,7 +65,7 @@ import Testing
     static let allowances: [Allowance] = []
 
     @Test(arguments: constructs)
-    func `no file uses a construct it is not allowed to`(construct: Construct) {
+    func `no file uses a construct that is not allowed`(construct: Construct) {
         for file in SourceFile.sources where !construct.exceptions.contains(where: file.isIn) {
             guard !Self.isAllowed(construct.name, in: file.path) else { continue }
             for (index, line) in file.code.enumerated() where construct.isIn(line) {
@@ -80,7 +80,7 @@ import Testing
         #expect(!construct.isIn("if let a = try? b(), a != c { printer.write(a, !d) }"))
     }
 
-    @Test func `every allowance is used`() {
+    @Test func `every exception is used`() {
         let file = SourceFile(path: "Sources/a.swift", text: "let a = b!")
         #expect(Self.isUsed(Allowance(path: file.path, construct: "force unwrap", reason: ""), in: [file]))
         #expect(!Self.isUsed(Allowance(path: file.path, construct: "print", reason: ""), in: [file]))

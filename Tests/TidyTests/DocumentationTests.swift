@@ -1,12 +1,12 @@
 import Testing
 
 @Suite struct DocumentationTests {
-    /// Members that a protocol of the standard library prescribes: their meaning is the protocol's.
+    /// Members required by a protocol of the standard library: their meaning is defined by the protocol.
     static let prescribed: Set<Substring> = [
         "callAsFunction", "encode", "formIndex", "hash", "index", "makeIterator", "next",
     ]
 
-    @Test func `public types and functions say what they are`() {
+    @Test func `public types and functions have a comment`() {
         for file in SourceFile.sources where !file.isIn("Sources/trinity") {
             for index in file.code.indices where Self.needsDocumentation(file.code[index]) {
                 if !file.isDocumented(at: index) {
@@ -28,7 +28,7 @@ import Testing
         #expect(Self.needsDocumentation(line) == isNeeded)
     }
 
-    /// Initializers, properties and nested types are explained where their type is; operators come from protocols.
+    /// Initializers, properties and nested types are documented by their type; operators by protocols.
     static func needsDocumentation(_ line: String) -> Bool {
         guard line.contains("public ") else { return false }
         let isNested = line.first == " "
@@ -57,7 +57,7 @@ import Testing
 }
 
 extension SourceFile {
-    /// Whether a doc comment stands right above the declaration, attributes and conditions between them aside.
+    /// Whether a doc comment is directly above the declaration, ignoring attributes and conditions between them.
     func isDocumented(at index: Int) -> Bool {
         for line in lines[..<index].reversed() {
             let text = line.drop(while: \.isWhitespace)

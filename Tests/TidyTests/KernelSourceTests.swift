@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The sources that several kernel modules compile; `Sources/Kernels/README.md` says why they are linked.
+/// The sources that several kernel modules compile; `Sources/Kernels/README.md` explains why they are linked.
 @Suite struct KernelSourceTests {
     /// The folders of modules that compile `Shared`.
     private static let families = ["AVX2", "AVX512", "Portable"]
@@ -18,7 +18,7 @@ import Testing
             "\(link) must be a symbolic link to ../Shared; a checkout without core.symlinks makes it a text file")
     }
 
-    @Test func `no other file of the kernels is a link, and no family is forgotten`() throws {
+    @Test func `no other file of the kernels is a link, and no family is missing`() throws {
         let manager = FileManager.default
         let paths = try #require(manager.enumerator(atPath: Self.folder.path)).compactMap { $0 as? String }
         let links = paths.filter {

@@ -1,6 +1,6 @@
 import Testing
 
-/// Who may know whom. The package manifest holds the edges between modules; this holds those between folders.
+/// Dependencies between folders. The package manifest defines the dependencies between modules.
 @Suite struct LayeringTests {
     /// `folder` must not use a type that is declared at the top level of one of `hidden`.
     struct Blindness: CustomTestStringConvertible {
@@ -10,7 +10,7 @@ import Testing
     }
 
     static let blindnesses = [
-        // Wire <- Connection <- Transport, and TLS, which knows bytes alone, <- Transport.
+        // Wire <- Connection <- Transport, and TLS, which handles only bytes, <- Transport.
         Blindness(
             folder: "Sources/HTTP/Wire",
             hidden: ["Sources/HTTP/Connection", "Sources/HTTP/Transport", "Sources/HTTP/HTTPService.swift"]),
@@ -18,7 +18,7 @@ import Testing
         Blindness(
             folder: "Sources/HTTP/TLS",
             hidden: ["Sources/HTTP/Wire", "Sources/HTTP/Connection", "Sources/HTTP/Transport"]),
-        // Kernels <- Weights <- Model, and policy apart from numbers.
+        // Kernels <- Weights <- Model, and scheduling policy separate from numbers.
         Blindness(folder: "Sources/Engine/Weights", hidden: ["Sources/Engine/Model", "Sources/Engine/Sampling"]),
         Blindness(
             folder: "Sources/Engine/Compute",
@@ -34,7 +34,7 @@ import Testing
                 "Sources/Scheduling/KVCacheManager.swift", "Sources/Scheduling/BlockPool.swift",
             ]),
         Blindness(folder: "Sources/Engine/Sampling", hidden: ["Sources/Engine/Model", "Sources/Engine/Weights"]),
-        // What the API's types are does not depend on who serves them, and a response does not on who writes it.
+        // The API's types do not depend on how they are served, and a response does not depend on its formatter.
         Blindness(
             folder: "Sources/Server/OpenAI",
             hidden: ["Sources/Server/Handlers", "Sources/Server/Formatters", "Sources/Server/Application.swift"]),
@@ -45,7 +45,7 @@ import Testing
     func `a folder does not use the types of a layer above it`(rule: Blindness) {
         let hidden = SourceFile.sources.filter { file in rule.hidden.contains { file.isIn($0) } }
         let files = SourceFile.sources.filter { $0.isIn(rule.folder) }
-        // A nested type may be named like a hidden one without knowing it.
+        // A nested type may have the same name as a hidden one.
         let types = Set(hidden.flatMap(\.topLevelTypes)).subtracting(files.flatMap(\.types))
         for file in files {
             for (index, line) in file.code.enumerated() {
@@ -129,7 +129,7 @@ import Testing
     ]
 
     @Test(arguments: importBans)
-    func `a folder does not import what its layer must not know`(rule: ImportBan) {
+    func `a folder does not import modules that its layer must not use`(rule: ImportBan) {
         for file in SourceFile.sources where file.isIn(rule.folder) && !rule.exceptions.contains(where: file.isIn) {
             for (index, line) in file.code.enumerated() {
                 guard let module = Code.importedModule(line), rule.modules.contains(module) else { continue }
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func `the rules find the places and types they watch`() {
+    @Test func `the rules match existing folders and types`() {
         let folders = Self.blindnesses.map(\.folder) + Self.importBans.flatMap { [$0.folder] + $0.exceptions }
         for place in folders {
             #expect(SourceFile.sources.contains { $0.isIn(place) }, "\(place) is gone")
@@ -151,7 +151,7 @@ import Testing
 }
 
 extension SourceFile {
-    /// Names of the types declared outside every other declaration.
+    /// Names of the types declared at the top level.
     var topLevelTypes: [Substring] {
         code.compactMap { $0.first?.isLetter == true ? Self.declaredType($0) : nil }
     }
@@ -159,7 +159,7 @@ extension SourceFile {
     /// Names of all types declared here.
     var types: [Substring] { code.compactMap(Self.declaredType) }
 
-    /// The type that the line declares; private ones cannot be known elsewhere.
+    /// The type that the line declares; private ones cannot be used elsewhere.
     private static func declaredType(_ line: String) -> Substring? {
         let kinds: Set<Substring> = ["struct", "class", "enum", "actor", "protocol", "typealias"]
         let modifiers: Set<Substring> = ["public", "package", "internal", "final", "indirect"]

@@ -1,9 +1,9 @@
 import Testing
 
-/// Relative links of the documents lead to files, and their anchors to headings.
+/// Relative links of the documents point to existing files and headings.
 @Suite struct LinkTests {
     @Test(arguments: MarkdownDocument.all.map(\.path))
-    func `a document's links lead somewhere`(path: String) {
+    func `a document's links have existing targets`(path: String) {
         let document = MarkdownDocument.at(path)
         for link in document.links {
             let target = Self.resolve(link.target, from: path)
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func `every page of the manual is reached from the readme`() {
+    @Test func `every page of the manual is reachable from the readme`() {
         let readme = Set(MarkdownDocument.at("README.md").links.map(\.target))
         let pages = Repository.files(in: "docs").filter { path in
             path.hasSuffix(".md") && path.split(separator: "/").count == 2

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// The build finds a module that a target does not depend on, as long as another target has it built. So the manifest is held to
-/// what is imported here.
+/// The build accepts an import that a target does not depend on if another target has built the module. So this compares the
+/// manifest with the imports.
 @Suite struct ManifestTests {
     /// A target of the manifest.
     struct Target {
@@ -11,7 +11,7 @@ import Testing
         /// Everything in quotes in its declaration, its dependencies among it.
         var mentions: Set<String>
 
-        /// - Parameter declaration: what comes behind `target(` or `Target(`, up to the next target.
+        /// - Parameter declaration: the text after `target(` or `Target(`, up to the next target.
         init?(_ declaration: String) {
             let strings = declaration.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
                 .filter { !$0.offset.isMultiple(of: 2) }.map { String($0.element) }
@@ -20,7 +20,7 @@ import Testing
             }
             self.name = name
             mentions = Set(strings)
-            // The kernels of this CPU are a list of their own.
+            // The kernels of this CPU are in a separate list.
             if declaration.contains("vectorKernels") { mentions.formUnion(["AVX2Kernels", "AVX512Kernels"]) }
             let path = declaration.components(separatedBy: "path: \"").dropFirst().first?.split(separator: "\"").first
             folder = path.map(String.init) ?? (name.hasSuffix("Tests") ? "Tests/" : "Sources/") + name
@@ -30,7 +30,7 @@ import Testing
     static let targets = Repository.text("Package.swift").components(separatedBy: "arget(").dropFirst()
         .compactMap(Target.init)
 
-    @Test func `a target imports only what the manifest has it depend on`() {
+    @Test func `a target imports only the dependencies in the manifest`() {
         let names = Set(Self.targets.map(\.name))
         for target in Self.targets {
             for file in SourceFile.sources + SourceFile.tests where file.isIn(target.folder) {

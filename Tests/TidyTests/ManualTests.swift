@@ -1,7 +1,7 @@
 import Server
 import Testing
 
-/// The manual describes what the server has, and nothing else.
+/// The manual describes exactly the features of the server.
 @Suite struct ManualTests {
     @Test func `the manual has the table of options`() {
         let page = Repository.text("docs/options.md")
@@ -13,7 +13,7 @@ import Testing
         for section in OptionEntry.Section.allCases { #expect(page.contains("## \(section.rawValue)\n")) }
     }
 
-    @Test func `earlier names of options are in no file for users`() {
+    @Test func `earlier names of options are in no user documentation`() {
         let options = ServerConfiguration.Option.allCases
         // `trinity plan` has an option --weights of its own, and llama-server has --cors-origins.
         let flags = Set(options.flatMap(\.entry.aliases).map { "--" + $0 }).subtracting(["--weights", "--cors-origins"])
@@ -32,7 +32,7 @@ import Testing
             ServerConfiguration.Option.allCases.flatMap { option in
                 if case .switch = option.entry.kind { [option.flag, "--no-" + option.name] } else { [option.flag] }
             })
-        // Options of other commands: of this binary, of the tools that build it, of docker, curl and nginx.
+        // Options of other commands: of this binary, of build tools, of docker, curl and nginx.
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
             "--quantize-head", "--context", "--sequences", "--weights", "--tokenizer", "--template", "--now",
@@ -43,7 +43,7 @@ import Testing
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {
             for (index, line) in MarkdownDocument.at(path).lines.enumerated() {
-                // Where other servers' options are compared with ours, ours are in the last column.
+                // In the comparison with other servers, our options are in the last column.
                 let isComparison = path.contains("coming-from")
                 let text = isComparison ? MarkdownDocument.cells(line).last ?? "" : line
                 for code in MarkdownDocument.codes(text) {
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    /// Names of metrics in the sources: strings that are nothing but a name with a known beginning.
+    /// Names of metrics in the sources: string literals with a known prefix.
     static let metrics: Set<String> = {
         let files = SourceFile.sources.filter { $0.isIn("Sources/Server/Observability") }
         return Set(
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func `messages of the troubleshooting page are those of the sources`() {
-        // Lines that a string continues with a backslash are one.
+        // Joins lines that a string continues with a backslash.
         let sources = SourceFile.sources.map { file in
             file.lines.reduce(into: "") { text, line in
                 if text.last == "\\" {
@@ -140,13 +140,13 @@ import Testing
         #expect(compared > 40)
     }
 
-    @Test func `what varies in a message is left out`() {
+    @Test func `the variable parts of a message are ignored`() {
         let message = "This model's maximum context length is N tokens, cannot read 'FILE' of 12 bytes: ..."
         #expect(Self.fixedParts(message) == ["This model's maximum context length is", "tokens, cannot read"])
         #expect(Self.fixedParts("port 8000 on 127.0.0.1 is already in use") == ["is already in use"])
     }
 
-    /// Parts of a message between what stands for a value: words in capitals, numbers, what is quoted, paths and `...`.
+    /// The constant parts of a message, between words in capitals, numbers, quoted text, paths and `...`.
     private static func fixedParts(_ message: String) -> [String] {
         var parts: [[Substring]] = [[]]
         for word in message.split(separator: " ") {

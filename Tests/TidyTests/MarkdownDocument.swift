@@ -39,7 +39,7 @@ struct MarkdownDocument {
         }
     }
 
-    /// The cells of a row of a table, none of any other line. A `\|` is part of its cell.
+    /// The cells of a row of a table; empty for any other line. A `\|` is part of its cell.
     static func cells(_ row: String) -> [String] {
         guard row.hasPrefix("|") else { return [] }
         var cells = [""]
@@ -70,12 +70,12 @@ struct MarkdownDocument {
     struct Link: Hashable {
         /// The index of its line.
         var line: Int
-        /// What stands in the parentheses before `#`; empty for a link within the document.
+        /// The text in parentheses before `#`; empty for a link within the document.
         var target: String
         var anchor: String?
     }
 
-    /// Links without a scheme; those of code are none.
+    /// Links without a scheme, except in code.
     var links: [Link] {
         lines.enumerated().flatMap { index, line in
             let text = line.split(separator: "`", omittingEmptySubsequences: false).enumerated()
@@ -89,7 +89,7 @@ struct MarkdownDocument {
         }
     }
 
-    /// What `#...` can name: headings in lower case, without punctuation, spaces as hyphens; a number behind repeated ones.
+    /// The anchors of headings: lower case, without punctuation, spaces as hyphens; repeated ones get a number.
     var anchors: Set<String> {
         var counts: [String: Int] = [:]
         var anchors: Set<String> = []

@@ -3,13 +3,13 @@ import Testing
 @Suite struct RepositoryTests {
     static let longestFile = 400
 
-    @Test func `the rules see the files that they are for`() {
+    @Test func `the rules cover existing files`() {
         #expect(SourceFile.sources.count > 200 && SourceFile.tests.count > 150)
         #expect(Self.prose.count > SourceFile.sources.count)
         #expect(Self.decisions.count > 3)
     }
 
-    @Test func `a file fits into a reader's head`() {
+    @Test func `a file is short enough to read`() {
         for file in SourceFile.sources + SourceFile.tests where file.lines.count > Self.longestFile {
             file.report(
                 "\(file.lines.count) lines; more than \(Self.longestFile) hide a second duty", at: Self.longestFile)
@@ -33,7 +33,7 @@ import Testing
         "docs/security.md", "docs/troubleshooting.md", "deploy/Dockerfile", "deploy/trinity.service", ".swift-format",
         ".ci/run", "script/setup", "script/package", "script/manual-page",
     ])
-    func `a reader finds what every project has`(path: String) {
+    func `the repository has the usual files of a project`(path: String) {
         #expect(!Repository.text(path).isEmpty)
     }
 
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    /// Texts that people read and change, fixtures and weights left out.
+    /// Texts that people edit, without fixtures and weights.
     static let prose: [String] = {
         let top = [
             "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "Package.swift", "README.md",
@@ -76,7 +76,7 @@ import Testing
             }
     }()
 
-    @Test func `texts name no issue and no one's machine`() {
+    @Test func `texts mention no issues and no paths of a machine`() {
         for path in Self.prose {
             let lines = Repository.text(path).split(separator: "\n", omittingEmptySubsequences: false)
             for (index, line) in lines.enumerated() {
@@ -94,7 +94,7 @@ import Testing
             ("normal form (UAX #15)", false), ("#if os(Linux)", false), ("colour #fff", false), ("\"&#34;\"", false),
             ("the issue is known", false),
         ] as [(String, Bool)])
-    func `a mention of the outside is seen`(line: String, isMention: Bool) {
+    func `such mentions are detected`(line: String, isMention: Bool) {
         #expect((Self.outsideMention(Substring(line)) != nil) == isMention)
     }
 
@@ -107,7 +107,7 @@ import Testing
         where word.lowercased() == "issue" && next.first?.isNumber == true {
             return "an issue"
         }
-        // Unicode numbers its annexes, and HTML its characters, with the same mark.
+        // The numbers of Unicode annexes and HTML characters have the same mark.
         let isNumbered = zip([""] + words, words).contains { before, word in
             guard let mark = word.firstIndex(of: "#"), !word[..<mark].hasSuffix("&"), !before.hasSuffix("UAX"),
                 !before.hasSuffix("UTS")

@@ -7,7 +7,7 @@ struct SourceFile {
     /// Relative to the repository, `Sources/HTTP/HTTPService.swift`.
     let path: String
     let lines: [String]
-    /// Line for line like `lines`, but what is not code is spaces, so that rules never trip over prose.
+    /// The same lines, but with spaces in place of everything except code, so that rules ignore prose.
     let code: [String]
 
     init(path: String, text: String) {
@@ -34,7 +34,7 @@ struct SourceFile {
 extension SourceFile {
     /// All Swift files of the project's libraries and its executable.
     static let sources = read("Sources")
-    /// All Swift files of the tests, these rules left out: they name what they forbid.
+    /// All Swift files of the tests, except these rules, which contain what they forbid.
     static let tests = read("Tests").filter { !$0.isIn("Tests/TidyTests") }
 
     private static func read(_ folder: String) -> [SourceFile] {
@@ -57,7 +57,7 @@ enum Repository {
         FileManager.default.fileExists(atPath: Fixtures.repository.appending(path: path).path)
     }
 
-    /// The text at `path`; what is not UTF-8 reads as empty.
+    /// The text at `path`; empty if it is not UTF-8.
     static func text(_ path: String) -> String {
         (try? String(contentsOf: Fixtures.repository.appending(path: path), encoding: .utf8)) ?? ""
     }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DetokenizerTests {
     @Test(arguments: TokenizerVectors.kinds)
-    func `ids have the text of the reference`(kind: String) throws {
+    func `ids decode to the text of the reference`(kind: String) throws {
         let vectors = try TokenizerVectors(kind: kind)
         let decodings = vectors.cases.map(\.decoding) + vectors.decodeCases
         #expect(decodings.count > 240)
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// The reference's stream decodes a window again and again: it can be late, and it fails where its window changes.
+    /// The reference's stream decodes a window again and again: it can be late, and it fails when its window changes.
     @Test(arguments: TokenizerVectors.kindsWithoutExactStreams)
     func `a stream is the text of the reference, and no later than its stream`(kind: String) throws {
         let vectors = try TokenizerVectors(kind: kind)
@@ -36,7 +36,7 @@ import Testing
         for test in decodings {
             let pieces = pieces(of: test, vectors.tokenizer)
             let text = pieces.joined()
-            // Where bytes are wrong, the reference takes back the characters before them.
+            // If bytes are invalid, the reference takes back the characters before them.
             let hasWrongBytes = test.textWithoutSpecialTokens.unicodeScalars.contains("\u{FFFD}")
             if !hasWrongBytes {
                 #expect(sameBytes(text, test.textWithoutSpecialTokens), "\(test.ids)")
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: ["trinity_like", "llama3_like"])
-    func `any text comes back whole`(kind: String) throws {
+    func `decoding reproduces any text`(kind: String) throws {
         let tokenizer = try TokenizerVectors(kind: kind).tokenizer
         var random = SeededGenerator(seed: 5)
         for _ in 0..<300 {
@@ -85,8 +85,8 @@ import Testing
         }
     }
 
-    /// The standard library is the other implementation of "one U+FFFD for each maximal part".
-    @Test func `random bytes in random parts become what the standard library makes of them`() {
+    /// The standard library is another implementation of "one U+FFFD for each maximal part".
+    @Test func `random bytes in random parts decode like in the standard library`() {
         let interesting: [UInt8] = [
             0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1,
             0xF4, 0xF5, 0xFF,

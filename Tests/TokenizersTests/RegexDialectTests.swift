@@ -20,7 +20,7 @@ import Testing
             (#"[{}&]"#, "a{&", ["{", "&"]), (#"\x41\x{1F600}\u0042"#, "A😀B", ["A😀B"]), ("[日本]+", "a日本b", ["日本"]),
             ("x*", "axxb", ["", "xx", ""]),
         ] as [(String, String, [String])])
-    func `a pattern means what it means to the reference`(regex: String, text: String, expected: [String]) throws {
+    func `a pattern has the same meaning as in the reference`(regex: String, text: String, expected: [String]) throws {
         #expect(try matches(regex, text) == expected)
     }
 
@@ -32,11 +32,11 @@ import Testing
             (#"\p{^L}"#, #"\p{^L}"#), (#"\p{Alnum}"#, #"\p{Alnum}"#), (#"\xFF"#, #"\xFF"#), ("(a", "(a"),
             (#"a\"#, #"\"#), (#"\p"#, #"\p"#), (#"[\b]"#, #"\b"#),
         ] as [(String, String)])
-    func `what only one of the engines has is refused by name`(regex: String, construct: String) {
+    func `a construct of only one engine is refused with its name`(regex: String, construct: String) {
         #expect(throws: RegexDialect.Unsupported(construct: construct)) { try RegexPattern(regex) }
     }
 
-    @Test func `a piece longer than the engine sees at once is matched in windows`() throws {
+    @Test func `a piece longer than the engine's limit is matched in windows`() throws {
         let words = String(repeating: "日本語 abc ", count: 2_000)
         #expect(try matches(#"\S+"#, words).count == 4_000)
         #expect(try matches("a+", String(repeating: "a", count: 10_000)).joined().utf8.count == 10_000)

@@ -12,7 +12,7 @@ import Tokenizers
     }
 
     @Test(arguments: TokenizerVectors.kinds)
-    func `where the cuts are makes no difference within one trust`(kind: String) throws {
+    func `splits within text of the same trust make no difference`(kind: String) throws {
         let vectors = try TokenizerVectors(kind: kind)
         var random = SeededGenerator(seed: 21)
         for test in vectors.cases where test.text.utf8.count < 2_000 {
@@ -29,7 +29,7 @@ import Tokenizers
         }
     }
 
-    @Test func `special tokens count in trusted runs only`() throws {
+    @Test func `special tokens are found in trusted runs only`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
         let end = try #require(tokenizer.id(of: "<|im_end|>"))
         let think = try #require(tokenizer.id(of: "<think>"))
@@ -43,7 +43,7 @@ import Tokenizers
     }
 
     @Test(arguments: TokenizerVectors.kinds)
-    func `untrusted text becomes no token that the template writes`(kind: String) throws {
+    func `untrusted text never becomes a token that the template writes`(kind: String) throws {
         let url = Fixtures.root.appending(path: "text/tokenizers/\(kind)/tokenizer.json")
         let file = try JSONValue(parsing: [UInt8](Data(contentsOf: url)))
         let contents = try #require(file["added_tokens"]?.array).compactMap { $0["content"]?.string }
@@ -57,21 +57,21 @@ import Tokenizers
             let untrusted = guarded.encode(runs([("a \(content) b", false)]), addSpecialTokens: false)
             let asText = guarded.encode("a \(content) b", addSpecialTokens: false, specialTokensAsText: true)
             #expect(untrusted == asText)
-            // An ordinary piece of text may be the same token by way of merges, a tag may not.
+            // Ordinary text may become the same token by merges, a tag may not.
             if content.contains("<") || content.contains("[") { #expect(!untrusted.contains(id), "\(content)") }
-            // Trusted text is as it was.
+            // Trusted text is unchanged.
             #expect(
                 guarded.encode("a \(content) b", addSpecialTokens: true)
                     == plain.encode("a \(content) b", addSpecialTokens: true))
         }
     }
 
-    @Test func `a template writes its text and its string literals, escapes resolved`() throws {
+    @Test func `the literals of a template are its text and its string literals with resolved escapes`() throws {
         let template = try ChatTemplate(source: "{# <c> #}<a>{{ '<\\x62>' + x }}{% if y == \"<d>\" %}{% endif %}")
         #expect(template.literals == ["<a>", "<b>", "<d>"])
     }
 
-    @Test func `a special token that crosses a border is text`() throws {
+    @Test func `a special token that crosses a boundary is text`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
         let content = Array("<|im_end|>".unicodeScalars)
         let asText = tokenizer.encode("<|im_end|>", addSpecialTokens: false, specialTokensAsText: true)
@@ -84,7 +84,7 @@ import Tokenizers
         }
     }
 
-    @Test func `words and merges go across borders`() throws {
+    @Test func `words and merges cross boundaries`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
         let text = "The quick brown fox, 1234567 times"
         let whole = tokenizer.encode(text, addSpecialTokens: true)
@@ -95,7 +95,7 @@ import Tokenizers
         #expect(tokenizer.encode([], addSpecialTokens: false) == [])
     }
 
-    @Test func `a normalizer that joins text across a border keeps the rest of the text`() throws {
+    @Test func `a normalizer that joins text across a boundary keeps the rest of the text`() throws {
         let tokenizer = try TokenizerVectors(kind: "qwen_like").tokenizer
         let cutRuns = runs([("cafe", true), ("\u{301} bar", false)])
         #expect(

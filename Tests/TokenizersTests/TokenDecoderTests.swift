@@ -52,7 +52,7 @@ import Testing
         #expect(sameBytes(pieces.joined(), expected))
     }
 
-    @Test func `a stream gives out the characters of byte tokens at once and takes nothing back`() throws {
+    @Test func `a stream returns the characters of byte tokens at once and takes nothing back`() throws {
         let tokens = ["<0xC3>", "<0xA9>", "<0xC3>", "<0x41>", "<0x42>", "b", "<0xE6>"]
         let pieces = try text(["type": "ByteFallback"], tokens, isExact: false)
         #expect(pieces == ["", "é", "", "\u{FFFD}\u{FFFD}", "\u{FFFD}", "b", "", "\u{FFFD}"])

@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: files.indices)
-    func `a tokenizer asks throughout a hostile text`(file: Int) throws {
+    func `a tokenizer checks for cancellation throughout a hostile text`(file: Int) throws {
         let file = Self.files[file]
         let tokenizer = try tokenizer(file.normalizer, file.preTokenizer)
         let texts = Self.texts.filter { file.texts.contains($0.name) }
@@ -74,8 +74,8 @@ import Testing
         }
     }
 
-    /// Where long texts are cut to be normalised, nothing is lost: no character there is reordered or joins the one before.
-    @Test func `a text is normalised in parts as it is as a whole`() {
+    /// Long texts are split for normalization only where no character is reordered or joins the one before.
+    @Test func `normalizing a text in parts gives the same result as for the whole`() {
         var seconds: Set<Unicode.Scalar> = []
         let scalars = (0..<UInt32(0x110000)).compactMap(Unicode.Scalar.init)
         for scalar in scalars {

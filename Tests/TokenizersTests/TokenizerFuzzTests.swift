@@ -5,7 +5,7 @@ import Testing
 @testable import Basics
 @testable import Tokenizers
 
-/// Random texts and damaged files; the seed is fixed, so a failure happens again.
+/// Random texts and damaged files; the seed is fixed, so that failures are reproducible.
 @Suite struct TokenizerFuzzTests {
     private static let fragments = [
         "the", " word", "'s", "  ", "\r\n", "\t", "123456", "½", "é", "e\u{301}", "\u{327}\u{301}", "日本", "한",
@@ -28,11 +28,11 @@ import Testing
         return text
     }
 
-    /// Kinds whose normalizer changes nothing and which put nothing in front.
+    /// Tokenizers whose normalizer changes nothing and that add no prefix.
     @Test(arguments: [
         "trinity_like", "trinity_zerowidth", "llama3_like", "deepseek_v3_like", "deepseek_coder_like", "tekken_like",
     ])
-    func `a byte-level text comes back whole`(kind: String) throws {
+    func `a byte-level text is reproduced`(kind: String) throws {
         let tokenizer = try TokenizerVectors(kind: kind).tokenizer
         var random = SeededGenerator(seed: 31)
         for _ in 0..<400 {
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test(arguments: TokenizerVectors.kinds)
-    func `a text streams as it decodes, and trusted runs are one text`(kind: String) throws {
+    func `streaming and decoding agree, and trusted runs are one text`(kind: String) throws {
         let tokenizer = try TokenizerVectors(kind: kind).tokenizer
         var random = SeededGenerator(seed: 32)
         for _ in 0..<200 {
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `a damaged file is refused or read, never a crash`() throws {
+    @Test func `a damaged file is refused or read, and never crashes`() throws {
         let small = """
             {"added_tokens": [{"id": 5, "content": "<s>", "special": true}], "normalizer": {"type": "NFC"},
             "pre_tokenizer": {"type": "ByteLevel", "use_regex": true}, "decoder": {"type": "ByteLevel"},
@@ -94,7 +94,7 @@ import Testing
 
     /// A tenth of a megabyte, since debug builds are slow; the benchmark measures a whole one.
     @Test(arguments: ["trinity_like", "llama2_spm_like", "flags_torture"], ["a", "1", " "])
-    func `a long run costs little more than its length`(kind: String, character: String) throws {
+    func `the cost of a long run is proportional to its length`(kind: String, character: String) throws {
         let tokenizer = try TokenizerVectors(kind: kind).tokenizer
         func time(_ count: Int) -> Duration {
             let text = String(repeating: character, count: count)

@@ -4,9 +4,9 @@ import Testing
 
 @testable import Tokenizers
 
-/// Files that would take memory or time without bound, when they are read or when a text meets them.
+/// Files that would use unlimited memory or time, when they are read or when a text is encoded.
 @Suite struct TokenizerLimitTests {
-    /// A tokenizer of two tokens with `members` of its own, in JSON.
+    /// A tokenizer of two tokens with additional `members`, in JSON.
     private func load(
         added: String = "[]", normalizer: String = "null", preTokenizer: String = "null", decoder: String = "null",
         vocabulary: String = #"{"a": 0, "b": 1}"#, merges: String = "[]"
@@ -35,7 +35,7 @@ import Testing
         return "[" + entries.joined(separator: ",") + "]"
     }
 
-    @Test func `a million added tokens are refused before they are values`() {
+    @Test func `a million added tokens are refused before they become values`() {
         let clock = ContinuousClock()
         let entry = #"{"id":2,"content":"x"}"#
         let text = "[" + Array(repeating: entry, count: 1_000_000).joined(separator: ",") + "]"
@@ -45,7 +45,7 @@ import Testing
         #expect(clock.now - start < .seconds(20))
     }
 
-    @Test func `the bytes of added tokens are bounded, one by one and together`() throws {
+    @Test func `the size of added tokens is bounded, individually and in total`() throws {
         let long = String(repeating: "x", count: 256)
         #expect(try load(added: added([long])).encode("a" + long + "b", addSpecialTokens: false) == [0, 2, 1])
         #expect(
@@ -68,7 +68,7 @@ import Testing
         #"{"type": "Sequence", "\#(name)": [\#(parts.joined(separator: ","))]}"#
     }
 
-    @Test func `a normalizer that doubles a text again and again is refused`() throws {
+    @Test func `a normalizer that doubles a text repeatedly is refused`() throws {
         func doubling(_ count: Int) -> String {
             Self.sequence("normalizers", Array(repeating: Self.replace("a", "aa"), count: count))
         }
@@ -87,7 +87,7 @@ import Testing
         #expect(refusal { try load(normalizer: prepend) }.contains("more than the limit of 128"))
     }
 
-    @Test func `steps are counted, and those of the other components grow no more`() throws {
+    @Test func `steps are counted, and the growth by other components is bounded too`() throws {
         let lower = #"{"type": "Lowercase"}"#
         _ = try load(normalizer: Self.sequence("normalizers", Array(repeating: lower, count: 64)))
         #expect(
@@ -97,7 +97,7 @@ import Testing
         #expect(
             refusal { try load(preTokenizer: Self.sequence("pretokenizers", Array(repeating: digits, count: 65))) }
                 .contains("pre_tokenizer has 65 steps"))
-        // Each turns every byte beyond ASCII into two of those.
+        // Each step turns every byte beyond ASCII into two of them.
         let bytes = #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}"#
         #expect(
             refusal { try load(preTokenizer: Self.sequence("pretokenizers", Array(repeating: bytes, count: 9))) }

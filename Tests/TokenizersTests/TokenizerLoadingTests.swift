@@ -12,7 +12,7 @@ import Tokenizers
         "merges": ["a b", ["ab", "c"]]}}
         """
 
-    @Test func `both ways to write merges mean the same`() throws {
+    @Test func `both notations of merges mean the same`() throws {
         let tokenizer = try load(TokenizerLoadingTests.smallest)
         #expect(tokenizer.encode("abc<s>cab", addSpecialTokens: true) == [4, 5, 2, 3])
     }
@@ -45,7 +45,7 @@ import Tokenizers
                 "pre_tokenizer.behavior", "Joined"
             ),
         ] as [(String, String, String, String)])
-    func `a component that is not supported is refused by name`(
+    func `a component that is not supported is refused with its name`(
         part: String, replacement: String, member: String, name: String
     ) throws {
         try #require(TokenizerLoadingTests.smallest.contains(part))
@@ -63,18 +63,18 @@ import Tokenizers
             (#"{"type": "ByteLevel"}"#, "7"), (#""special": true"#, #""special": 1"#),
             (#""type": "BPE""#, #""type": "BPE", "unk_token": "<unk>""#),
         ] as [(String, String)])
-    func `a file that is malformed or contradicts itself is refused`(part: String, replacement: String) throws {
+    func `a file that is malformed or inconsistent is refused`(part: String, replacement: String) throws {
         try #require(TokenizerLoadingTests.smallest.contains(part))
         let text = TokenizerLoadingTests.smallest.replacingOccurrences(of: part, with: replacement)
         #expect(throws: TokenizerError.self) { try load(text) }
     }
 
-    /// "b▁a" is cut before the mark, unless a rule joins what is before it with it.
+    /// "b▁a" is split before the mark, unless a rule joins the text before the mark with it.
     @Test(
         arguments: [
             (#"["▁", "a"]"#, [1, 3]), (#"["▁", "a"], ["b", "▁"]"#, [1, 3]), (#"["b", "▁"], ["▁", "a"]"#, [4, 0]),
         ] as [(String, [Int32])])
-    func `words are encoded by themselves only where no rule joins them`(merges: String, ids: [Int32]) throws {
+    func `words are encoded separately only if no rule joins them`(merges: String, ids: [Int32]) throws {
         let tokenizer = try load(
             """
             {"decoder": {"type": "Fuse"}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "▁": 2, "▁a": 3, "b▁": 4},
@@ -98,7 +98,7 @@ import Tokenizers
         #expect(tokenizer.encode("e\u{301}\u{E9}", addSpecialTokens: false) == [6, 5])
     }
 
-    @Test func `a file that is not there or no JSON is refused`() {
+    @Test func `a missing file or a file that is not JSON is refused`() {
         for path in ["Tests/Fixtures/absent.json", "Tests/TestSupport/Fixtures.swift"] {
             #expect { try Tokenizer(contentsOf: Fixtures.repository.appending(path: path)) } throws: { error in
                 if case .unreadable? = error as? TokenizerError { true } else { false }

@@ -10,7 +10,7 @@ import Testing
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"#
         + #"|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-    @Test func `the character classes are the reference's`() throws {
+    @Test func `the character classes equal the reference's`() throws {
         let reference = try Fixtures.json("text/classes_onig.json")
         let classes: [(String, CharacterClass)] = [
             ("L", .letter), ("N", .number), ("Nd", .decimalDigit), ("M", .mark), ("P", .punctuation), ("S", .symbol),
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    /// Neighbouring code points of the same category, in order.
+    /// Adjacent code points of the same category, in order.
     private func runs() -> [(kind: CharacterClass, range: ClosedRange<UInt32>)] {
         let classes = CharacterClasses.unicode16
         var result: [(kind: CharacterClass, range: ClosedRange<UInt32>)] = []
@@ -77,9 +77,9 @@ import Testing
         return matches
     }
 
-    /// ICU agrees with the reference's engine on every class that the patterns use.
+    /// ICU agrees with the reference's engine on all classes that the patterns use.
     @Test(arguments: SplitPattern.known.keys.map { String(decoding: $0, as: UTF8.self) }.sorted())
-    func `a scanner finds what a regular expression engine finds`(regex: String) throws {
+    func `a scanner finds the same matches as a regular expression engine`(regex: String) throws {
         let characters =
             "aZsStTlLrReE'’ſKǅʰªא日ก\u{301}\u{903}0٣½Ⅷ²_.,/!$+\u{24B6} \u{A0}\u{3000}\t\r\n\u{85}\u{7}\u{200D}🚀"
         let letters = Array(characters.unicodeScalars)
@@ -111,7 +111,9 @@ import Testing
             ("[r] [l]", false, "4 3"), ("x [l]", true, "x [l]"), ("<a>[r]", true, "1 [r]"), ("", false, ""),
             ("r]", true, "6"), ("[r]r]", true, "[r] 6"),
         ] as [(String, Bool, String)])
-    func `added tokens are found by their flags`(text: String, specialTokensAsText: Bool, expected: String) throws {
+    func `added tokens are found according to their flags`(text: String, specialTokensAsText: Bool, expected: String)
+        throws
+    {
         let json: JSONValue = [
             ["id": 1, "content": "<a>", "special": false], ["id": 2, "content": "<ab>", "special": false],
             ["id": 3, "content": "[l]", "special": true, "lstrip": true],
@@ -134,7 +136,7 @@ import Testing
         #expect(parts.joined(separator: " ") == expected)
     }
 
-    @Test func `short and long pieces merge as the plain rule says`() {
+    @Test func `short and long pieces are merged like by a simple implementation`() {
         var random = SeededGenerator(seed: 11)
         for round in 0..<300 {
             var merges = MergeTable(capacity: 40)

@@ -19,7 +19,7 @@ import Tokenizers
         }
     }
 
-    @Test func `the default model reads and writes the texts of its goldens`() throws {
+    @Test func `the default model encodes and decodes its reference texts`() throws {
         let tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
         let goldens = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         #expect(goldens.count > 10)
@@ -51,7 +51,7 @@ import Tokenizers
         #expect(tokenizer.id(of: "no such token") == nil)
     }
 
-    @Test func `a long word and a long number take a moment, not minutes`() throws {
+    @Test func `a long word and a long number are encoded quickly`() throws {
         let tokenizer = try TokenizerVectors(kind: "trinity_like").tokenizer
         for text in [String(repeating: "ther", count: 50_000), String(repeating: "1", count: 200_000)] {
             let start = ContinuousClock.now

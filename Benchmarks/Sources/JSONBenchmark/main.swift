@@ -1,8 +1,8 @@
-// How fast JSON is read, beside Foundation's two readers and, where Python is installed, those of Python.
+// The speed of JSON parsing compared with Foundation's two parsers and, if Python is installed, those of Python.
 //
 //     swift run --package-path Benchmarks -c release JSONBenchmark [PYTHON]
 //
-// MB/s of the text, the median of seven runs in the thread's CPU time, and the most bytes that parsing is estimated to take.
+// MB/s of the text, the median of seven runs in the thread's CPU time, and the estimated peak memory of parsing in bytes.
 
 import Foundation
 import Glibc
@@ -54,7 +54,7 @@ func seconds(_ body: () throws -> Void) rethrows -> Double {
     return times.sorted()[3]
 }
 
-/// Anything, read the way that Foundation's decoder reads it.
+/// Any JSON value, decoded with Foundation's decoder.
 enum Anything: Decodable {
     case text(String)
     case number(Double)

@@ -1,5 +1,5 @@
-// Kernel sets against each other and against the machine: every figure is the best of many short samples, all kinds of
-// samples taken in turn, so that the figures of a line share a minute. Arguments: [threads] [rounds].
+// Compares kernel sets with each other and with the limits of the machine. Every figure is the best of many short samples.
+// All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds].
 
 import AVX2Kernels
 import AVX512Kernels
@@ -28,7 +28,7 @@ struct Problem {
         (self.rows, self.columns, self.tokens) = (rows, columns, tokens)
         weights = .allocate(byteCount: rows * columns + 8192, alignment: 64)
         for i in 0..<rows * columns / 8 {
-            // No code beyond 1.75: sums stay ordinary numbers.
+            // No code greater than 1.75: sums stay finite.
             let bits = (UInt64(truncatingIfNeeded: i) &* 0x9e37_79b9_7f4a_7c15) & 0xbfbf_bfbf_bfbf_bfbf
             weights.storeBytes(of: bits, toByteOffset: i * 8, as: UInt64.self)
         }
@@ -48,10 +48,10 @@ struct Problem {
         y.deallocate()
     }
 
-    /// Multiplies on all threads, each over its share of row blocks, as often as asked.
+    /// Multiplies repeatedly on all threads, each over its share of row blocks.
     func run(_ matmul: @escaping Matmul, stride: Int, repeats: Int) {
         let blocks = rows / 16
-        // As the engine cuts it: a few slices for each thread.
+        // The same partition as in the engine: a few slices for each thread.
         let slice = max(blocks / (threads * 8), 1)
         let share = (blocks + threads - 1) / threads
         nonisolated(unsafe) let problem = self
@@ -73,7 +73,7 @@ struct Problem {
     }
 }
 
-/// Elapsed time; with one thread the time on the CPU, which neighbours disturb less.
+/// Elapsed time; with one thread the CPU time, which other processes disturb less.
 func seconds(_ body: () -> Void) -> Double {
     if threads == 1 {
         let start = clock()
@@ -120,9 +120,9 @@ do {
     problem.free()
 }
 
-// Experts of 1024 x 2048 in the cache: GFLOP/s.
-for tokens in [2, 4, 8, 12, 32, 64, 512] {
-    let problem = Problem(rows: 1024, columns: 2048, tokens: tokens)
+// Weights of 1024 x 2048, which the cache holds, and of 32768 x 2048, which it does not: GFLOP/s.
+for (tokens, rows) in [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 32].map({ ($0, 32768) }) {
+    let problem = Problem(rows: rows, columns: 2048, tokens: tokens)
     let operations = Double(2 * problem.rows * problem.columns * tokens)
     let repeats = max(1, Int(2e9 / operations))
     var best = [String: Double]()
@@ -145,7 +145,9 @@ for tokens in [2, 4, 8, 12, 32, 64, 512] {
         }
         best["bf16 peak"] = max(best["bf16 peak"] ?? 0, operations / time / 1e9)
     }
-    line("\(tokens) tokens, GFLOP/s", (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
+    line(
+        "\(tokens) tokens\(rows > 1024 ? " from memory" : ""), GFLOP/s",
+        (["bf16 peak"] + sets.map(\.name)).map { ($0, best[$0] ?? 0) })
     problem.free()
 }
 
@@ -156,7 +158,7 @@ struct CacheFormat {
     let name: String
     /// Bytes of a block of 16 tokens of one head, 128 channels wide.
     let blockBytes: Int
-    /// Two bytes of every element: an ordinary number.
+    /// The value of every two bytes of the elements: a finite number.
     let pattern: UInt16
     let sets: [(name: String, attend: Attend)]
 }
@@ -177,7 +179,7 @@ let formats = [
 ]
 
 // One row, 4 heads of 128 channels to a key-value head, over a cache far larger than the processor's caches, and over one
-// that the second cache holds: GB/s.
+// that fits the second-level cache: GB/s.
 for format in formats {
     for slots in [16384, 64 * threads] {
         let (heads, width) = (4, 128)

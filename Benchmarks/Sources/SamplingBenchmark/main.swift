@@ -1,6 +1,6 @@
-// What sampling adds to a step: rows of 200,192 logits, sampled over the engine's threads as a step samples them. Prints the
-// best time of some rounds, all cases taken in turn. Arguments: [threads] [rounds]. The sampler is no API, so the build
-// needs -Xswiftc -enable-testing.
+// The cost of sampling in a step: rows of 200,192 logits, sampled on the engine's threads as in a step. Prints the best
+// time of some rounds; all cases alternate. Arguments: [threads] [rounds]. The sampler is not public, so the build needs
+// -Xswiftc -enable-testing.
 
 import Foundation
 import Scheduling

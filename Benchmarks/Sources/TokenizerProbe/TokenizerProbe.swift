@@ -1,9 +1,9 @@
-// Runs the tokenizer for the scripts of this folder: one command a line on standard input, one answer a line.
+// Runs the tokenizer for the scripts of this folder: one command per line on standard input, one response per line.
 import Foundation
 import JSON
 import Tokenizers
 
-/// A command that cannot be run.
+/// An invalid command.
 struct CommandError: Error, CustomStringConvertible {
     let description: String
 }

@@ -14,7 +14,7 @@ public func runOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     do {
         try target.run(Array(UnsafeBufferPointer(start: start, count: count)))
     } catch {
-        // libFuzzer keeps the input that ends the process. Optimised builds print this message, too.
+        // libFuzzer saves the input that crashes the process. Optimized builds also print this message.
         fatalError("\(target): \(error)")
     }
     return 0

@@ -1,13 +1,13 @@
 import JSON
 
-/// Tells reasoning, content and calls of tools apart in a reply, while it comes.
+/// Splits a reply into reasoning, content and tool calls as it arrives.
 ///
-/// However the text is cut, the events joined are the same: nothing is given out before it is certain what it is. Text
-/// that looks like a call and is none is content; nothing is lost. Space around reasoning, around calls and before the
-/// content that follows either is layout, which templates write anew, and left out.
+/// The concatenated events do not depend on how the text is split into pieces: a part is emitted only once its kind is certain.
+/// Text that looks like a call but is not one is content; nothing is lost. White space around reasoning, around calls and
+/// before the content that follows them is layout, which templates write again, and is omitted.
 public struct ChatOutputParser: Sendable {
     private enum Place: Sendable {
-        /// Nothing but space so far.
+        /// Only white space so far.
         case start
         case reasoning
         case content
@@ -24,23 +24,27 @@ public struct ChatOutputParser: Sendable {
     private let tools: ToolParameters
     private let onlyFirstCall: Bool
     private var place: Place
-    /// Where the call in hand was found.
+    /// Where the current call was found.
     private var placeBehindCall = Place.content
     private var scanner: CallScanner?
-    /// What is not understood yet.
+    /// Text that is not parsed yet.
     private var pending = PendingText()
-    /// How many of the pending bytes are space before anything else came.
+    /// How many of the leading pending bytes are white space.
     private var leadingSpace = 0
-    /// Space that is given out when text follows it.
+    /// White space that is emitted if text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
+    /// Whether space behind reasoning is content.
+    private var keepsSpace = false
     /// Calls that have begun.
     public private(set) var calls = 0
-    /// Whether what follows is of no interest: the only call that was asked for is complete.
+    /// Whether the rest can be ignored: the only requested call is complete.
     public private(set) var isDone = false
+    /// Which bytes of the reply the content is that the last call gave out: a range for each of its content events, in order.
+    public private(set) var contentRanges: [Range<Int>] = []
 
     /// - Parameters:
-    ///   - prompt: how the prompt ends: it may have opened or closed the reasoning.
+    ///   - prompt: the end of the prompt, which may have opened or closed the reasoning.
     ///   - tools: the tools that the request describes, each as in the API; without any there are no calls.
     ///   - onlyFirstCall: whether the reply ends with its first call.
     public init(syntax: ChatOutputSyntax, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
@@ -57,18 +61,25 @@ public struct ChatOutputParser: Sendable {
         } else {
             place = syntax.beginsInReasoning ? .reasoning : .start
         }
-        // Behind a tag in the prompt the model may begin with layout, as behind one of its own.
+        // After a tag in the prompt the model may begin with layout, as after a tag of its own.
         skipsSpace = syntax.reasons && place != .start
+    }
+
+    /// Takes space behind reasoning for content: the beginning of what the answer has to be like may be space.
+    public mutating func keepsSpaceBehindReasoning() {
+        keepsSpace = true
+        if place == .content { skipsSpace = false }
     }
 
     /// Whether what comes next is reasoning.
     public var isReasoning: Bool { place == .reasoning }
 
-    /// Whether reasoning can still come: the prompt has not closed it, and no content has begun.
+    /// Whether reasoning can still follow: the prompt has not closed it, and no content has begun.
     public var mayReason: Bool { place == .start || place == .reasoning }
 
     /// Takes the next piece of the reply.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
+        contentRanges = []
         guard !isDone else { return [] }
         pending.append(text)
         var events: [ChatOutputEvent] = []
@@ -78,15 +89,16 @@ public struct ChatOutputParser: Sendable {
 
     /// What is left at the end of the reply.
     public mutating func finish() -> [ChatOutputEvent] {
+        contentRanges = []
         guard !isDone else { return [] }
         var events: [ChatOutputEvent] = []
         while step(isLast: true, &events) {}
-        if !space.isEmpty { emit(space[...], &events) }
+        if !space.isEmpty { emit(space[...], endingAt: pending.dropped, &events) }
         space = []
         return events
     }
 
-    /// Takes one part from `pending`; returns whether there may be another one.
+    /// Parses one part from `pending`; returns whether there may be another one.
     private mutating func step(isLast: Bool, _ events: inout [ChatOutputEvent]) -> Bool {
         switch place {
         case .start: return begin(isLast: isLast)
@@ -115,21 +127,23 @@ public struct ChatOutputParser: Sendable {
         return !pending.isEmpty
     }
 
-    /// Gives out text up to the first of `tags` and goes on behind it.
+    /// Emits text up to the first of `tags` and continues after it.
     private mutating func takeText(
         upTo tags: [[UInt8]], isLast: Bool, _ events: inout [ChatOutputEvent]
     ) -> Bool {
         guard let found = pending.firstTag(of: tags) else {
             let end = pending.count - (isLast ? 0 : pending.openSuffix(of: tags))
-            give(pending.slice(0..<end), &events)
+            give(pending.slice(0..<end), endingAt: pending.dropped + end, &events)
             pending.drop(end)
             return false
         }
-        give(pending.slice(0..<found.range.lowerBound), &events)
+        let end = found.range.lowerBound
+        give(pending.slice(0..<end), endingAt: pending.dropped + end, &events)
         pending.drop(found.range.upperBound)
         if found.tag == Self.closing {
             place = .content
             leaveSpace()
+            skipsSpace = !keepsSpace
         } else {
             placeBehindCall = place
             place = .call
@@ -159,19 +173,21 @@ public struct ChatOutputParser: Sendable {
             leaveSpace()
         case .noCall:
             place = placeBehindCall
-            give(Self.callOpening[...], &events)
+            give(Self.callOpening[...], endingAt: pending.dropped, &events)
         }
         return true
     }
 
-    /// Space at a border is layout.
+    /// White space at a boundary is layout.
     private mutating func leaveSpace() {
         space = []
         skipsSpace = true
     }
 
-    /// Gives out text, but for space at its end as long as nothing follows.
-    private mutating func give(_ text: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+    /// Emits text, but holds back white space at its end until more text follows.
+    ///
+    /// - Parameter end: the number of bytes of the reply up to the end of the text.
+    private mutating func give(_ text: ArraySlice<UInt8>, endingAt end: Int, _ events: inout [ChatOutputEvent]) {
         let text = skipsSpace ? text.drop { $0.isSpace } : text
         guard !text.isEmpty else { return }
         skipsSpace = false
@@ -179,19 +195,22 @@ public struct ChatOutputParser: Sendable {
             space += text
             return
         }
-        emit((space + text[...last])[...], &events)
-        space = Array(text[(last + 1)...])
+        let behind = text[(last + 1)...]
+        emit((space + text[...last])[...], endingAt: end - behind.count, &events)
+        space = Array(behind)
     }
 
-    private func emit(_ bytes: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+    private mutating func emit(_ bytes: ArraySlice<UInt8>, endingAt end: Int, _ events: inout [ChatOutputEvent]) {
         let text = String(decoding: bytes, as: UTF8.self)
-        events.append(place == .reasoning ? .reasoning(text) : .content(text))
+        guard place != .reasoning else { return events.append(.reasoning(text)) }
+        events.append(.content(text))
+        contentRanges.append(end - bytes.count..<end)
     }
 }
 
-/// Reads one call, from behind `<tool_call>` to behind `</tool_call>`.
+/// Reads one call, from after `<tool_call>` to after `</tool_call>`.
 enum CallScanner: Sendable {
-    /// What becomes known of a call.
+    /// A parsed part of a call.
     enum Part {
         case name(String)
         case arguments(String)
@@ -200,14 +219,14 @@ enum CallScanner: Sendable {
     enum Outcome {
         case incomplete
         case complete
-        /// It is no call; nothing was taken.
+        /// The text is not a call; nothing was consumed.
         case noCall
     }
 
     case json(JSONCallScanner)
     case xml(XMLCallScanner)
 
-    /// Takes what it understands from `pending`.
+    /// Parses as much as possible from `pending`.
     mutating func scan(_ pending: inout PendingText, isLast: Bool, _ give: (Part) -> Void) -> Outcome {
         switch self {
         case .json(var scanner):

@@ -1,4 +1,4 @@
-/// How a model's replies are written: where its reasoning stands, and its calls of tools.
+/// The syntax of a model's replies: how reasoning and tool calls are written.
 public struct ChatOutputSyntax: Sendable, Hashable {
     /// How calls are written, each between `<tool_call>` and `</tool_call>`.
     public enum Calls: Sendable, Hashable {
@@ -21,7 +21,7 @@ public struct ChatOutputSyntax: Sendable, Hashable {
         self.calls = calls
     }
 
-    /// What a chat template shows of it: templates write earlier turns as the model would.
+    /// Derives the format from a chat template: templates write earlier turns in the format of the model's output.
     public init(template: String) {
         func contains(_ text: String) -> Bool { Array(template.utf8).firstRange(of: Array(text.utf8)) != nil }
         reasons = contains("think>")

@@ -1,20 +1,20 @@
 import JSON
 
-/// A call that is a JSON object with a name and arguments. Arguments that are an object and come last, as models write
-/// them, are given out while they come.
+/// A call that is a JSON object with a name and arguments. Arguments that are an object and come last, as models write them,
+/// are emitted as they arrive.
 struct JSONCallScanner: Sendable {
     private enum Phase: Sendable {
         /// Up to the arguments.
         case head
         case arguments
-        /// Behind the arguments.
+        /// After the arguments.
         case tail
-        /// Something else: it is read at its end.
+        /// Another order of members: parsed once the call is complete.
         case whole
     }
 
-    /// The longest head, in bytes, before which arguments are given out while they come. A longer one is read as a whole:
-    /// otherwise a name without an end would be read anew with every token.
+    /// The longest head, in bytes, for which arguments are emitted as they arrive. A call with a longer head is parsed once it
+    /// is complete: otherwise a name that never ends would be parsed again with every token.
     private static let longestHead = 1024
 
     private var phase = Phase.head
@@ -44,7 +44,7 @@ struct JSONCallScanner: Sendable {
             if depth > 0 { return isLast ? .complete : .incomplete }
             phase = .tail
         }
-        // An object whose members stand in another order is read as a whole.
+        // An object whose members have another order is parsed once it is complete.
         if phase == .whole {
             space = pending.endOfSpace(from: space)
             if space < pending.count, pending[space] != UInt8(ascii: "{") { return .noCall }
@@ -58,7 +58,7 @@ struct JSONCallScanner: Sendable {
     }
 
     private func giveWhole(_ pending: PendingText, _ end: Int, _ give: (CallScanner.Part) -> Void) -> Bool {
-        // Read in place: text that is no call may begin many of them, each as long as all that follows.
+        // Parsed in place: text that is not a call may contain many beginnings of calls, each as long as all text after it.
         let read = pending.withUnsafeBytes(0..<end) { bytes in
             var parser = JSONParser(bytes: bytes)
             return try? parser.parseText()
@@ -73,7 +73,7 @@ struct JSONCallScanner: Sendable {
         return true
     }
 
-    /// How far the arguments reach in `text`.
+    /// Where the arguments end in `text`.
     private mutating func endOfArguments(in text: ArraySlice<UInt8>) -> Int {
         for (index, byte) in text.enumerated() {
             if isInString {

@@ -1,12 +1,12 @@
 import Foundation
 
-/// Bytes of a reply that wait to be understood: they are appended at the end and dropped from the front, each in constant
-/// time on average. Offsets count from the front.
+/// Bytes of a reply that are not parsed yet: they are appended at the end and dropped from the front, each in amortized
+/// constant time. Offsets count from the front.
 struct PendingText: Sendable {
     private var bytes: [UInt8] = []
     private var start = 0
-    /// Bytes dropped so far: by it places stay known while offsets change.
-    private var dropped = 0
+    /// Bytes dropped so far, to convert between offsets and positions in the reply.
+    private(set) var dropped = 0
     /// The place of the first `</tool_call>` that was found, and that before which none begins.
     private var callEnd = -1
     private var callEndSearched = 0
@@ -55,7 +55,8 @@ struct PendingText: Sendable {
         return nil
     }
 
-    /// The first `</tool_call>`. Its place is remembered: text that is no call may begin many of them, which all look for it.
+    /// The first `</tool_call>`. Its position is cached: text that is not a call may contain many beginnings of calls, which
+    /// all search for it.
     mutating func firstCallEnd() -> Range<Int>? {
         let tag = ChatOutputParser.callClosing
         if callEnd < dropped {
@@ -81,7 +82,7 @@ struct PendingText: Sendable {
         return longest
     }
 
-    /// The first byte from `offset` on that is no space; `count` if there is none.
+    /// The first byte from `offset` on that is not white space; `count` if there is none.
     func endOfSpace(from offset: Int = 0) -> Int {
         var end = offset
         while end < count, self[end].isSpace { end += 1 }

@@ -1,17 +1,17 @@
 import JSON
 
-/// A call that is a function element with an element for each parameter, which are given out one by one as members of a JSON
+/// A call that is a function element with an element for each parameter. Parameters are emitted one by one as members of a JSON
 /// object.
 ///
-/// Each byte is looked at once however the text is cut: what was searched without success is not searched again.
+/// Each byte is scanned once, however the text is split: after a search without a match, the next one starts where it ended.
 struct XMLCallScanner: Sendable {
     private enum Phase: Sendable {
         case name
         /// Outside of parameters.
         case between
-        /// Behind `<parameter=`.
+        /// After `<parameter=`.
         case key
-        /// Behind the `>` of the parameter `key`.
+        /// After the `>` of the parameter `key`.
         case value(key: String)
     }
 
@@ -26,7 +26,7 @@ struct XMLCallScanner: Sendable {
     private var name = ""
     private var parameters = 0
     private var isClosed = false
-    /// How many of the pending bytes are known not to hold what the phase looks for.
+    /// How many of the pending bytes do not contain what the phase searches for.
     private var searched = 0
 
     init(_ tools: ToolParameters) {
@@ -48,7 +48,7 @@ struct XMLCallScanner: Sendable {
                 give(.name(name))
                 enter(.between)
             case .between:
-                // What comes first counts: a value may hold any of the tags but its own end.
+                // The first tag decides: a value may contain any of the tags except its own closing tag.
                 guard let match = pending.firstTag(of: Self.tags) else {
                     pending.drop(pending.count - pending.openSuffix(of: Self.tags))
                     found = false
@@ -84,7 +84,7 @@ struct XMLCallScanner: Sendable {
     }
 
     private mutating func takeName(_ pending: inout PendingText) -> Name {
-        // Until the name begins, only space was searched.
+        // Until the name begins, only white space has been scanned.
         let start = pending.endOfSpace(from: min(searched, pending.count))
         searched = max(searched, start)
         let opening = pending.slice(start..<min(start + Self.function.count, pending.count))
@@ -103,7 +103,7 @@ struct XMLCallScanner: Sendable {
         return .found
     }
 
-    /// How far the function's name was read.
+    /// How many bytes of the function's name were scanned.
     private var nameEnd = 0
 
     private mutating func takeKey(_ pending: inout PendingText) -> Bool {
@@ -127,7 +127,7 @@ struct XMLCallScanner: Sendable {
         var value = pending.slice(0..<closing.lowerBound)
         if value.first == UInt8(ascii: "\n") { value.removeFirst() }
         if value.last == UInt8(ascii: "\n") { value.removeLast() }
-        // Behind the function's end there are no parameters.
+        // After the end of the function there are no parameters.
         if !isClosed {
             var text: [UInt8] = Array((parameters == 0 ? "{" : ", ").utf8)
             JSONValue.writeString(key, to: &text)
@@ -142,7 +142,7 @@ struct XMLCallScanner: Sendable {
     }
 }
 
-/// Which parameters of the tools are text, as their schemas say; what is no text is JSON.
+/// Which parameters of the tools are strings, according to their schemas; all others are JSON.
 struct ToolParameters: Sendable {
     /// (tool, parameter)
     private var texts: [String: Set<String>] = [:]

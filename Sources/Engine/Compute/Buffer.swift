@@ -1,13 +1,17 @@
-/// Memory of a fixed size that is neither copied on write nor checked: what kernels read and write. Zero at first.
+/// Memory of a fixed size, without copy-on-write and bounds checks, for kernels to read and write. Initially zero.
 package final class Buffer<Element: BitwiseCopyable> {
     package let base: UnsafeMutablePointer<Element>
     package let count: Int
+    /// The memory of a large buffer.
+    private let mapping: HugePageMapping?
 
     /// - Parameter count: elements; the memory begins at a multiple of 64 bytes
     package init(count: Int) {
         self.count = count
         let bytes = max(count * MemoryLayout<Element>.stride, 64)
-        let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        mapping = bytes >= HugePageMapping.pageBytes ? HugePageMapping(bytes: bytes) : nil
+        let raw = mapping?.base ?? .allocate(byteCount: bytes, alignment: 64)
+        // Every page becomes resident now, not in the first step that needs it.
         raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         base = raw.bindMemory(to: Element.self, capacity: count)
     }
@@ -20,7 +24,7 @@ package final class Buffer<Element: BitwiseCopyable> {
     }
 
     deinit {
-        base.deallocate()
+        if mapping == nil { base.deallocate() }
     }
 
     var bytes: Int { count * MemoryLayout<Element>.stride }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What the control groups (cgroup v2) around this process leave it: its own group and every one around that.
+/// The limits of the control groups (cgroup v2) of this process: its own group and all enclosing ones.
 struct ControlGroup {
-    /// Where the groups' files are, innermost first.
+    /// The folders of the groups, innermost first.
     private let directories: [String]
 
     /// - Parameters:
@@ -27,14 +27,14 @@ struct ControlGroup {
         directories.compactMap { Self.read("cpu.max", in: $0).flatMap(Self.quota) }.min()
     }
 
-    /// Bytes that may still be taken before a limit is hit; `nil` without any limit.
+    /// Bytes that may still be allocated before a limit is reached; `nil` without any limit.
     var freeMemory: Int? {
         directories.compactMap { directory in
             guard let limit = Self.read("memory.max", in: directory).flatMap(Self.bytes),
                 let used = Self.read("memory.current", in: directory).flatMap(Self.bytes)
             else { return nil }
-            // The page cache counts as used, though the kernel drops it when memory is wanted. After a model was read
-            // it is as large as the model.
+            // The page cache counts as used, although the kernel drops it when memory is needed. After a model was read, it is
+            // as large as the model.
             let cached = Self.cachedBytes(Self.read("memory.stat", in: directory) ?? "")
             return max(limit - max(used - cached, 0), 0)
         }.min()

@@ -6,7 +6,7 @@ import PortableKernels
     import AVX512Kernels
 #endif
 
-/// The instruction sets that there are kernels for, in ascending order of speed.
+/// The available instruction sets of kernels, in ascending order of speed.
 public enum KernelSet: String, Sendable, CaseIterable {
     /// Any CPU.
     case portable
@@ -15,7 +15,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
     /// x86-64-v4 with BF16 and VBMI.
     case avx512
 
-    /// The sets that this machine's CPU runs.
+    /// The sets that this machine's CPU supports.
     public static let available = allCases.filter(\.isAvailable)
 
     private var isAvailable: Bool {
@@ -26,8 +26,8 @@ public enum KernelSet: String, Sendable, CaseIterable {
         }
     }
 
-    /// The kernels, with activations in products as exact as `compute` asks; a set without bfloat16 arithmetic always
-    /// takes float32.
+    /// The kernels, with the precision of activations that `compute` requires; a set without bfloat16 arithmetic always uses
+    /// float32.
     func table(_ compute: EngineOptions.Compute) -> KernelTable {
         switch self {
         case .portable: .portable
@@ -48,13 +48,13 @@ extension KernelTable {
     /// Plain Swift for any CPU.
     static let portable = KernelTable(name: "portable", family: Portable.self)
 
-    /// The fastest set of this machine, for `fast` and `exact`; ``blas()`` is apart, since its library may be missing.
+    /// The fastest set of this machine, for `fast` and `exact`; ``blas()`` is separate, since its library may be missing.
     static func best(_ compute: EngineOptions.Compute) -> KernelTable {
-        precondition(compute != .blas, "OpenBLAS is no kernel set")
+        precondition(compute != .blas, "OpenBLAS is not a kernel set")
         return (KernelSet.available.last ?? .portable).table(compute)
     }
 
-    /// Every table that this machine runs.
+    /// Every table that this machine supports.
     static let available: [KernelTable] = KernelSet.available.flatMap { set in
         set == .avx512 ? [set.table(.exact), set.table(.fast)] : [set.table(.exact)]
     }

@@ -1,10 +1,11 @@
 import KernelInterface
 
 extension KernelTable {
-    /// Matrix products by OpenBLAS over weights that are widened to float32 slice by slice: the plain way, to compare with.
+    /// Matrix products by OpenBLAS over weights that are converted to float32 slice by slice: a simple implementation for
+    /// comparison.
     ///
-    /// OpenBLAS takes another order of addition for another number of rows, so results depend on what else is in a batch.
-    /// Everything else, routers too, is done by the fastest set that takes float32.
+    /// OpenBLAS changes the order of additions with the number of rows, so results depend on the batch. Everything else,
+    /// including routers, uses the fastest set with float32 activations.
     ///
     /// - Throws: `EngineError.unsupported` when OpenBLAS is not installed.
     static func blas() throws(EngineError) -> KernelTable {

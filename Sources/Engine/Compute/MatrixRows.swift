@@ -1,14 +1,14 @@
-/// Activations that matrices multiply: rows in float32 and, where the kernels want it, encoded beside them.
+/// The activations of matrix products: rows in float32 and, if the kernels need it, also encoded.
 struct MatrixRows {
     let values: UnsafeMutablePointer<Float>
     /// Floats from row to row.
     let valueStride: Int
-    /// `nil` where products take float32.
+    /// `nil` if products take float32.
     let encoded: UnsafeMutablePointer<UInt16>?
     /// Elements from row to row; the second term of the row begins in the middle.
     let encodedStride: Int
 
-    /// Encodes a part of each row, `columns` of `width`, which no one else writes at the same time.
+    /// Encodes a part of each row, `columns` of `width`, which no other thread writes at the same time.
     func encode(rows: Range<Int>, columns: Range<Int>, width: Int, kernels: KernelTable) {
         guard kernels.family.encodesActivations, let encoded else { return }
         // Kernels read whole lines of 4 columns.
@@ -39,7 +39,7 @@ final class MatrixRowsBuffer {
         shapes.reduce(0) { $0 + $1.rows * (4 * $1.width + 2 * kernels.encodedStride(width: $1.width)) }
     }
 
-    /// A part that begins behind `before` rows of width `beforeWidth`.
+    /// The part that starts after `before` rows of width `beforeWidth`.
     func rows(width: Int, behind before: Int = 0, of beforeWidth: Int = 0) -> MatrixRows {
         MatrixRows(
             values: values.base + before * beforeWidth, valueStride: width,
@@ -50,8 +50,8 @@ final class MatrixRowsBuffer {
 }
 
 extension KernelTable {
-    /// Elements of an encoded row. Never a multiple of 4 KB: the same columns of several rows, which a product reads
-    /// together, would fall into the same few places of the cache.
+    /// Elements of an encoded row. Never a multiple of 4 KB: otherwise the same columns of several rows, which a product reads
+    /// together, would map to the same cache sets.
     func encodedStride(width: Int) -> Int {
         family.encodesActivations ? 2 * ((width + 31) / 32 * 32 + 32) : 0
     }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The two functions of OpenBLAS that `--compute blas` calls, found when that option is given.
+/// The two functions of OpenBLAS for `--compute blas`, loaded only with that option.
 ///
-/// The program does not link the library: at load time it starts threads, each of which retries its allocation of 128 MiB
-/// for ever when the address space is limited, so that a process could neither start nor end.
+/// The program does not link the library: while loading it starts threads, each of which retries its allocation of 128 MiB
+/// forever if the address space is limited, so that a process could neither start nor exit.
 struct OpenBLAS: Sendable {
     /// `cblas_sgemm`, float32: order, transpositions of A and B, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc.
     typealias MatrixProduct =
@@ -19,7 +19,7 @@ struct OpenBLAS: Sendable {
 
     let matrixProduct: MatrixProduct
 
-    /// Loads the library, which then stays until the process ends, and limits it to the thread that calls.
+    /// Loads the library, which stays loaded until the process ends, and limits it to the calling thread.
     ///
     /// - Throws: `EngineError.unsupported` with the dynamic linker's reason.
     init() throws(EngineError) {
@@ -29,7 +29,7 @@ struct OpenBLAS: Sendable {
         let product = try Self.symbol("cblas_sgemm", in: library)
         let setThreads = try Self.symbol("openblas_set_num_threads", in: library)
         matrixProduct = unsafeBitCast(product, to: MatrixProduct.self)
-        // The engine's workers are the threads; the library would start as many again for each of them.
+        // The engine's workers are the threads; otherwise the library would start as many threads again for each of them.
         unsafeBitCast(setThreads, to: (@convention(c) (Int32) -> Void).self)(1)
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What this machine can do at most, measured with a pool's threads: the yardstick of a benchmark.
+/// Measures the limits of this machine with a pool's threads, for comparison in benchmarks.
 package struct RooflineProbe {
     private let pool: WorkerPool
     private let isQuick: Bool
@@ -8,19 +8,19 @@ package struct RooflineProbe {
 
     private static let chunkBytes = 4 << 20
 
-    /// - Parameter wanted: bytes to read, if a quarter of what is free is as much; by default far more than caches hold.
+    /// - Parameter wanted: bytes to read, limited to a quarter of the free memory; by default far more than the caches hold.
     package init(pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil) {
         self.pool = pool
         self.isQuick = isQuick
         let wanted = wanted ?? (isQuick ? 16 << 20 : 1 << 30)
         let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
-        // Written once, or all of it would be the system's single page of zeros.
+        // Written once: otherwise all pages would be the system's single zero page.
         buffer = Buffer(count: chunks * Self.chunkBytes / 8)
         for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
     }
 
-    /// Bytes a second of sequential reads by all threads from a buffer far larger than any cache, in GB/s; the best of
-    /// the passes of a third of a second.
+    /// The bandwidth of sequential reads by all threads from a buffer far larger than any cache, in GB/s: the best pass within
+    /// a third of a second.
     package func readBandwidth() -> Double {
         let (buffer, chunkBytes) = (buffer, Self.chunkBytes)
         let chunks = buffer.count * 8 / chunkBytes
@@ -34,7 +34,7 @@ package struct RooflineProbe {
         }
     }
 
-    /// Operations a second of all threads in registers, in GFLOP/s: of bfloat16 pairs where the kernels multiply them, else
+    /// The arithmetic rate of all threads in registers, in GFLOP/s: of bfloat16 pairs if the kernels multiply them, otherwise
     /// of float32 numbers.
     package func operationRate(kernels: KernelTable) -> Double {
         let kernels = kernels.family
@@ -46,7 +46,7 @@ package struct RooflineProbe {
         }
     }
 
-    /// The best rate of `work`, which returns how much it did, within a third of a second.
+    /// The best rate of `work`, which returns its amount of work, within a third of a second.
     private func best(_ work: () -> Double) -> Double {
         let clock = ContinuousClock()
         let start = clock.now
@@ -59,7 +59,7 @@ package struct RooflineProbe {
         return rate
     }
 
-    /// Reads every byte; eight chains of additions hide each other's latency.
+    /// Reads every byte; eight chains of additions hide the latency.
     private static func sum(_ start: UnsafeRawPointer, bytes: Int) -> UInt64 {
         var (a, b, c, d) = (SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>())
         var offset = 0

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Threads whose creation can fail: Foundation's `Thread` says nothing when the system refuses one.
+/// Threads whose creation can fail: Foundation's `Thread` does not report that the system refused to create one.
 public enum SystemThread {
     /// Why the system started no thread, such as too little address space for its stack.
     public struct Failure: Error, Sendable, CustomStringConvertible {
@@ -21,7 +21,7 @@ public enum SystemThread {
         }
     }
 
-    /// Starts threads as ``start(_:stackBytes:_:)`` does; tests have others, which the system refuses.
+    /// Starts threads like ``start(_:stackBytes:_:)``; tests replace it to simulate failures.
     public typealias Starter =
         @Sendable (_ name: String, _ stackBytes: Int, _ body: @escaping @Sendable () -> Void) throws(Failure) -> Void
 
@@ -40,7 +40,7 @@ public enum SystemThread {
     /// - Parameters:
     ///   - name: at most 15 bytes, as system tools show it.
     ///   - stackBytes: at least 16 KiB.
-    /// - Throws: `Failure` when the system refuses; `body` is then never called.
+    /// - Throws: `Failure` if the system refuses to create the thread; `body` is then never called.
     public static func start(
         _ name: String, stackBytes: Int, _ body: @escaping @Sendable () -> Void
     ) throws(Failure) {

@@ -2,18 +2,18 @@ import CIntrinsics
 import Foundation
 
 extension WorkerPool {
-    /// The CPUs of the affinity mask, but no more than the control group's quota pays for; at least 1.
+    /// The number of CPUs in the affinity mask, limited by the control group's quota; at least 1.
     package static func defaultThreadCount() -> Int {
         threadCount(cpus: affinity().count, quota: ControlGroup().cpuQuota)
     }
 
-    /// As many as `cpus`, but no more than a quota pays for; at least 1.
+    /// `cpus`, limited by the quota; at least 1.
     static func threadCount(cpus: Int, quota: Double?) -> Int {
         max(min(cpus, quota.map { Int($0) } ?? cpus), 1)
     }
 
-    /// Whether `threads` threads may be pinned: under a quota, or with fewer CPUs than threads, the kernel has to be free
-    /// to move them.
+    /// Whether `threads` threads may be pinned: with a quota, or with fewer CPUs than threads, the kernel must be able to move
+    /// them.
     static func canPin(
         threads: Int, cpus: Int = affinity().count, quota: Double? = ControlGroup().cpuQuota
     ) -> Bool {

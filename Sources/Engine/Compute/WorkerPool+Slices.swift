@@ -1,16 +1,16 @@
 extension WorkerPool {
-    /// Work that can be cut between equal blocks.
+    /// Work that can be split between equal blocks.
     struct Divisible {
         var blocks: Int
-        /// Of each block, in any unit.
+        /// The cost of each block, in any unit.
         var cost = 1
     }
 
-    /// Cuts jobs into slices of about equal cost, a few for each thread, and calls `body` with (job, blocks).
+    /// Splits jobs into slices of about equal cost, a few for each thread, and calls `body` with (job, blocks).
     func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
         let total = jobs.reduce(0) { $0 + $1.blocks * $1.cost }
         let target = max(total / (threads * 8), 1)
-        // Slices before each job.
+        // The number of slices before each job.
         withUnsafeTemporaryAllocation(of: Int.self, capacity: jobs.count + 1) { starts in
             var count = 0
             for (index, job) in jobs.enumerated() {
@@ -19,7 +19,7 @@ extension WorkerPool {
             }
             starts[jobs.count] = count
             parallelFor(chunks: count) { slice in
-                // The last job that begins at the slice or before it.
+                // The last job that begins at or before the slice.
                 var (low, high) = (0, jobs.count)
                 while high - low > 1 {
                     let middle = (low + high) / 2

@@ -3,17 +3,17 @@ import Checkpoints
 import Foundation
 import Synchronization
 
-/// Threads that run the chunks of one parallel region at a time, together with the thread that asks for it.
+/// Threads that run the chunks of one parallel region at a time, together with the calling thread.
 ///
-/// The caller is worker 0; `threads: n` adds n - 1 threads, which spin for a moment after a region, since the next one
-/// mostly follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer.
-/// What a chunk computes must not depend on who runs it.
+/// The caller is worker 0; `threads: n` adds n - 1 threads. After a region they spin briefly, since the next region usually
+/// follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer. The result of a
+/// chunk must not depend on the thread that runs it.
 package final class WorkerPool: Sendable, ParallelExecutor {
-    /// How many threads run chunks, the caller included: fewer than asked for when the system refuses one.
+    /// The number of threads that run chunks, including the caller: less than requested if the system refuses to create one.
     package let threads: Int
 
     private let state: State
-    /// Lets several callers share a pool: one region at a time.
+    /// Lets several callers share a pool, one region at a time.
     private let region = Mutex<Void>(())
 
     /// - Parameters:
@@ -36,7 +36,7 @@ package final class WorkerPool: Sendable, ParallelExecutor {
                     state.exited.leave()
                 }
             } catch {
-                // Chunks are claimed by who is there. The end of the pool must not wait for a thread that never ran.
+                // Chunks are claimed only by running threads. The end of the pool must not wait for a thread that never ran.
                 state.exited.leave()
                 break
             }
@@ -65,10 +65,11 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     }
 }
 
-/// What the threads of a pool share; they hold it, not the pool, so that the pool can end while they sleep.
+/// The shared state of a pool's threads. They reference the state and not the pool, so that the pool can be deallocated while
+/// they sleep.
 private final class State: Sendable {
-    /// High half: the region's number. Low half: its chunks that nobody has claimed. One word, so that a claim can
-    /// neither hit a later region nor go past the end.
+    /// High half: the region's number. Low half: its unclaimed chunks. Both are in one word, so that a claim can neither affect
+    /// a later region nor pass the end.
     private let word = Atomic<UInt64>(0)
     private let address = Atomic<UInt>(0)
     private let unfinished = Atomic<Int>(0)
@@ -98,7 +99,7 @@ private final class State: Sendable {
         }
     }
 
-    /// Other workers: until the pool ends.
+    /// Other workers: runs until the pool ends.
     func work() {
         while !stopping.load(ordering: .acquiring) {
             if !claimChunks() { waitForRegion() }
@@ -122,7 +123,7 @@ private final class State: Sendable {
                 current = original
                 continue
             }
-            // The region cannot end before this chunk does, so its job is still there.
+            // The region cannot end before this chunk does, so its job still exists.
             ParallelJob.run(at: address.load(ordering: .relaxed), unclaimed: Int(current & 0xffff_ffff))
             unfinished.subtract(1, ordering: .acquiringAndReleasing)
             claimed = true

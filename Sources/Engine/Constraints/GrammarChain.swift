@@ -1,15 +1,16 @@
 import Grammars
 
-/// A matcher at the next token of a sequence and behind each of its drafts, as far as their steps are known.
+/// The matchers at the next token of a sequence and after each of its draft tokens, as far as their steps are known.
 struct GrammarChain: Sendable {
-    /// At the next token, behind the first draft, behind the second, and so on; empty while the next token's is pending.
+    /// The matchers at the next token, after the first draft token, after the second, and so on; empty while the next token's
+    /// step is pending.
     private(set) var known: [GrammarMatcher] = []
-    /// The drafts behind which the matchers after the first stand.
+    /// The draft tokens before the second and later matchers.
     private var drafts: [Int32]
-    /// What has to be worked out next; `nil` when nothing has.
+    /// The matcher whose step must be computed next; `nil` if there is none.
     private var next: GrammarMatcher?
 
-    /// - Parameter drafts: proposed next tokens. The chain ends before one that must not come.
+    /// - Parameter drafts: proposed next tokens. The chain ends before one that the grammar does not allow.
     init(_ matcher: GrammarMatcher, drafts: [Int32] = []) {
         self.drafts = drafts
         next = matcher
@@ -17,22 +18,22 @@ struct GrammarChain: Sendable {
         extend()
     }
 
-    /// Whether nothing can be said of the next token yet.
+    /// Whether nothing is known about the next token yet.
     var isPending: Bool { known.isEmpty }
 
-    /// Whether a step of a draft or of the next token is not known.
+    /// Whether a step of a draft token or of the next token is unknown.
     var isIncomplete: Bool { next != nil }
 
-    /// The work that comes next; `nil` when there is none.
+    /// The next computation; `nil` if there is none.
     var computation: GrammarStepComputation? { next?.computation }
 
-    /// Takes what its ``computation`` came to.
+    /// Applies the result of its ``computation``.
     mutating func resolve(_ result: Result<GrammarStep, GrammarLimit>) {
         next?.resolve(result)
         extend()
     }
 
-    /// Takes a token that was generated; drafts that did not come about are forgotten.
+    /// Appends a generated token; draft tokens that were not accepted are dropped.
     ///
     /// - Precondition: it is not pending.
     mutating func append(_ id: Int32) {
@@ -46,20 +47,20 @@ struct GrammarChain: Sendable {
         }
     }
 
-    /// Leaves the matcher of the next token alone, with other drafts behind it.
+    /// Keeps only the matcher of the next token, with other draft tokens after it.
     mutating func restart(drafts: [Int32]) {
         guard let first = known.first, !drafts.isEmpty || known.count > 1 || next != nil else { return }
         self = GrammarChain(first, drafts: drafts)
     }
 
-    /// Goes on as long as steps are known.
+    /// Extends the chain as long as steps are known.
     private mutating func extend() {
         while let matcher = next, !matcher.isPending {
             known.append(matcher)
             next = nil
             guard known.count <= drafts.count, matcher.limit == nil else { return }
             let draft = drafts[known.count - 1]
-            // Whatever ends the text ends the drafts, too.
+            // A token that ends the text also ends the drafts.
             guard matcher.mask?.contains(draft) ?? true else { return }
             var following = matcher
             following.append(draft)

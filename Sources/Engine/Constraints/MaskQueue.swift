@@ -1,15 +1,15 @@
 import Scheduling
 
-/// Whose turn it is: the policy of ``MaskWorkers`` as a value, without threads or a clock.
+/// The order of mask computations: the policy of ``MaskWorkers`` as a value, without threads or a clock.
 ///
-/// - First comes the tenant that was served least. One without questions collects no claim for later, and what one got while
-///   workers were idle is held against it for at most ``longestLead``.
-/// - Of one tenant's questions the one that has had the least work comes first (least attained service), so that a grammar
-///   that takes long holds no other up. What its sequence got for earlier tokens does not count: a long reply does not wait
-///   behind newer ones.
-/// - Every ``agedSlices``-th slice of a tenant is its oldest question's, so that newer ones do not hold it up for ever.
+/// - The tenant that was served least comes first. A tenant without requests accumulates no credit, and the slices that a
+///   tenant got while workers were idle count against it only up to ``longestLead``.
+/// - Of one tenant's requests, the one with the least work comes first (least attained service), so that an expensive grammar
+///   delays no other. Work for earlier tokens of its sequence does not count, so that a long reply does not wait for newer
+///   ones.
+/// - Every ``agedSlices``-th slice of a tenant goes to its oldest request, so that newer ones cannot starve it.
 package struct MaskQueue {
-    /// Names a question; greater for later ones.
+    /// Identifies a request; ids increase with time.
     package typealias ID = UInt64
 
     private struct Entry {
@@ -20,23 +20,23 @@ package struct MaskQueue {
 
     /// Units of work in a slice: 1 to 3 ms.
     package static let unitsPerSlice = 65536
-    /// The most that a tenant counts as served beyond the one with questions that was served least, in units.
+    /// The maximum amount by which a tenant counts as served more than the least served tenant with requests, in units.
     package static let longestLead = 16 * unitsPerSlice
-    /// One slice in so many is the oldest question's.
+    /// One slice out of this many goes to the oldest request.
     package static let agedSlices = 4
 
     private var entries: [ID: Entry] = [:]
     private var shares = FairShares(longestLead: longestLead)
-    /// Slices of each tenant that has questions.
+    /// The number of slices of each tenant that has requests.
     private var slices: [String: Int] = [:]
     private var lastID: ID = 0
 
     package init() {}
 
-    /// Questions that are open.
+    /// The number of open requests.
     package var count: Int { entries.count }
 
-    /// Takes a question. O(tenants).
+    /// Adds a request. O(tenants).
     package mutating func add(tenant: String) -> ID {
         lastID += 1
         entries[lastID] = Entry(tenant: tenant)
@@ -44,7 +44,7 @@ package struct MaskQueue {
         return lastID
     }
 
-    /// The question that has the next slice; it runs until `ran`. O(questions), which are at most the running sequences.
+    /// The request that gets the next slice; it runs until `ran`. O(requests), at most the number of running sequences.
     package mutating func next() -> ID? {
         guard let first = first(where: { precedes($0, $1) }), let tenant = entries[first]?.tenant else { return nil }
         slices[tenant, default: 0] += 1
@@ -56,16 +56,16 @@ package struct MaskQueue {
         return chosen
     }
 
-    /// A slice of a question is over, which may have been removed meanwhile. O(tenants).
+    /// Records the end of a slice of a request, which may have been removed in the meantime. O(tenants).
     package mutating func ran(_ id: ID, tenant: String, units: Int) {
-        // At least one, so that one that does nothing is not always first.
+        // At least one, so that a request whose slice does nothing is not always first.
         let units = max(units, 1)
         entries[id]?.units += units
         entries[id]?.isRunning = false
         shares.charge(tenant, units)
     }
 
-    /// A question is answered or dropped. O(tenants).
+    /// Removes a request that is answered or dropped. O(tenants).
     package mutating func remove(_ id: ID) {
         guard let entry = entries.removeValue(forKey: id) else { return }
         shares.leave(entry.tenant)

@@ -4,15 +4,15 @@ import Grammars
 import Scheduling
 import Synchronization
 
-/// Threads beside the engine thread that work out what grammars let come next, while the model runs.
+/// Threads that compute the token masks of grammars while the engine thread runs the model.
 ///
 /// States of a sequence's job:
 ///
 ///     ask --> queued <--> running --> answered --take--> gone        (ask and forget end it in any state)
 ///
-/// A worker runs a slice of ``MaskQueue/unitsPerSlice`` at a time, and then takes the job that ``MaskQueue`` puts first: a
-/// grammar that takes long never holds up another for long. The threads have a lower priority than those of the model: a mask
-/// that is late defers one sequence, a model that is late defers all.
+/// A worker runs a slice of ``MaskQueue/unitsPerSlice``, and then takes the job that ``MaskQueue`` puts first, so an expensive
+/// grammar delays another one only briefly. The threads have a lower priority than those of the model: a late mask defers one
+/// sequence, a slow model delays all.
 final class MaskWorkers: Sendable {
     /// Runs a slice of a computation; replaced in tests.
     typealias Runner =
@@ -20,17 +20,17 @@ final class MaskWorkers: Sendable {
             SequenceID, inout GrammarStepComputation, _ units: Int, _ isCancelled: () -> Bool
         ) -> Result<GrammarStep, GrammarLimit>?
 
-    /// What the workers have done since the start.
+    /// Totals of the workers since the start.
     struct Totals: Sendable {
         var computations: UInt64 = 0
         var units: UInt64 = 0
         var time = Duration.zero
     }
 
-    /// How much nicer than the model's threads the workers are: they get about a tenth of a CPU that both want.
+    /// The difference of the nice values to the model's threads: the workers get about a tenth of a CPU that both use.
     private static let niceness: Int32 = 10
 
-    /// A question, as long as it is open.
+    /// An open request.
     fileprivate struct Entry {
         let id: SequenceID
         let tenant: String
@@ -46,7 +46,7 @@ final class MaskWorkers: Sendable {
     fileprivate struct State {
         var queue = MaskQueue()
         var entries: [MaskQueue.ID: Entry] = [:]
-        /// The open question of each sequence.
+        /// The open request of each sequence.
         var questions: [SequenceID: MaskQueue.ID] = [:]
         var answers: [SequenceID: GrammarChain] = [:]
         var totals = Totals()
@@ -54,13 +54,13 @@ final class MaskWorkers: Sendable {
     }
 
     private let state = Mutex(State())
-    /// Counts jobs that may be taken; a job that is gone leaves a count over, and a worker that finds nothing.
+    /// Counts jobs that may be taken. A removed job leaves its count, and a worker then finds no job.
     private let work = DispatchSemaphore(value: 0)
     private let answered = DispatchSemaphore(value: 0)
     private let wake: @Sendable () -> Void
     private let runner: Runner
 
-    /// - Parameter wake: called from a worker when a question has been answered as far as it can be.
+    /// - Parameter wake: called on a worker when a request has been answered as far as possible.
     init(
         runner: @escaping Runner = { $1.run(units: $2, isCancelled: $3) }, wake: @escaping @Sendable () -> Void
     ) {
@@ -68,23 +68,23 @@ final class MaskWorkers: Sendable {
         self.wake = wake
     }
 
-    /// A worker for every four CPUs, at least one: most masks are known, and the model wants the rest.
+    /// One worker for every four CPUs, at least one and at most four: most masks are known, and the model needs the other CPUs.
     static func threadCount(cpus: Int) -> Int { min(max(cpus / 4, 1), 4) }
 
-    /// Starts the threads, which inherit the CPUs that the caller may use. They end after ``stop()``.
+    /// Starts the threads, which inherit the caller's CPU affinity. They end after ``stop()``.
     ///
-    /// - Throws: when the system refuses a thread.
+    /// - Throws: if the system refuses to create a thread.
     func start(threads: Int) throws(SystemThread.Failure) {
         for index in 0..<threads {
             try SystemThread.start("masks \(index)", stackBytes: 8 << 20) { [self] in
-                // Of this thread only: Linux keeps a priority for each thread.
+                // Applies to this thread only: Linux has a priority for each thread.
                 _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
                 run()
             }
         }
     }
 
-    /// Ends the threads after their slices.
+    /// Ends the threads after their current slices.
     func stop() {
         state.withLock { state in
             state.stops = true
@@ -93,7 +93,7 @@ final class MaskWorkers: Sendable {
         work.signal()
     }
 
-    /// Asks for what is not known of a chain; whatever was asked of the sequence before is dropped.
+    /// Requests the unknown steps of a chain; an earlier request of the sequence is dropped.
     func ask(_ id: SequenceID, tenant: String, _ chain: GrammarChain) {
         guard let computation = chain.computation else { return }
         state.withLock { state in
@@ -106,12 +106,12 @@ final class MaskWorkers: Sendable {
         work.signal()
     }
 
-    /// Drops what was asked of a sequence, and what was answered.
+    /// Drops the request of a sequence and its answer.
     func drop(_ id: SequenceID) {
         state.withLock { $0.drop(id) }
     }
 
-    /// The answers since the last call; those to questions about drafts may lack the last ones.
+    /// The answers since the last call; answers about draft tokens may be incomplete at the end.
     func takeAnswers() -> [SequenceID: GrammarChain] {
         state.withLock { state in
             defer { state.answers = [:] }
@@ -119,7 +119,7 @@ final class MaskWorkers: Sendable {
         }
     }
 
-    /// Waits until a question has been answered; false when `deadline` has come first. Some answers wake more than once.
+    /// Waits until a request has been answered; returns false if `deadline` passes first. An answer may wake it more than once.
     func waitForAnswer(until deadline: ContinuousClock.Instant) -> Bool {
         let left = deadline - .now
         guard left > .zero else { return false }
@@ -127,7 +127,7 @@ final class MaskWorkers: Sendable {
         return answered.wait(timeout: .now() + .nanoseconds(nanoseconds)) == .success
     }
 
-    /// Forgets answers that nobody waited for, so that the next wait is for a new one.
+    /// Discards signals of answers that nobody waited for, so that the next wait is for a new one.
     func forgetAnswers() {
         while answered.wait(timeout: .now()) == .success {}
     }
@@ -159,7 +159,7 @@ final class MaskWorkers: Sendable {
         }
         let time = ContinuousClock.now - begin
         var chain = entry.chain
-        // Looks at what is known, so outside the lock.
+        // Uses known steps, so it must run outside the lock.
         if let result { chain.resolve(result) }
         let spent = computation.spentUnits - before
         let (isAnswered, goesOn) = state.withLock { state in
@@ -187,7 +187,7 @@ final class MaskWorkers: Sendable {
 }
 
 extension MaskWorkers.State {
-    /// Drops what is asked and answered of a sequence.
+    /// Drops the request and the answer of a sequence.
     fileprivate mutating func drop(_ id: SequenceID) {
         answers[id] = nil
         guard let question = questions.removeValue(forKey: id) else { return }

@@ -1,8 +1,8 @@
 import Checkpoints
 import KernelInterface
 
-/// Gated grouped-query attention of one layer: q and k normalized per head, rotary positions in sliding layers only,
-/// and the heads' output times sigmoid(gate) before the output projection.
+/// Gated grouped-query attention of one layer: q and k are normalized per head, sliding layers use rotary positions, and the
+/// heads' output is multiplied by sigmoid(gate) before the output projection.
 struct Attention {
     private let layer: Int
     private let type: ModelConfig.LayerType
@@ -14,7 +14,7 @@ struct Attention {
         self.weights = weights
     }
 
-    /// From `normed` to `branch`; the rows' keys and values go into the cache, and are read from there.
+    /// From `normed` to `branch`; the rows' keys and values are written to the cache, and read from it.
     func forward(_ context: ForwardContext) {
         context.traffic.weightBytes += weights.bytes
         project(context)

@@ -3,13 +3,13 @@ import KernelInterface
 
 /// The part of attention that reads the cache: from `query` to `attended`, gated.
 ///
-/// A unit of work is a row and the query heads that share keys and values. Its keys are taken in segments of 512
-/// absolute positions, each computed by itself and added to the ones before in order. With few units and long contexts
-/// the segments themselves are spread over the threads; the arithmetic is the same.
+/// A unit of work is a row and the query heads that share keys and values. Its keys are processed in segments of 512 absolute
+/// positions; each segment is computed by itself and added to the previous ones in order. With few units and long contexts, the
+/// segments themselves are distributed over the threads; the arithmetic is the same.
 struct CacheReader {
-    /// Positions that one kernel call reads at most; their borders are absolute.
+    /// The maximum number of positions that one kernel call reads; the boundaries are absolute.
     private static let segmentLength = 512
-    /// Rows that read a segment one after another, while the second cache holds it.
+    /// Rows that read a segment one after another, while it is in the L2 cache.
     private static let rowsPerChunk = 16
 
     private let context: ForwardContext
@@ -19,7 +19,7 @@ struct CacheReader {
     /// Query heads of a group.
     private let heads: Int
     private let width: Int
-    /// Floats of what attention to one segment comes to.
+    /// Floats of the partial result of one segment.
     private let partialCount: Int
 
     init(_ context: ForwardContext, layer: Int, type: ModelConfig.LayerType) {
@@ -36,8 +36,8 @@ struct CacheReader {
         config.attentionHeads / config.keyValueHeads * (config.headDimension + 2)
     }
 
-    /// Floats that it works in: a total for each unit and a partial for each chunk of rows, or a partial for each segment
-    /// of few units, as far as `threads` can have use for them.
+    /// The number of floats of scratch memory: a total for each unit and a partial result for each chunk of rows, or a partial
+    /// result for each segment of few units, as far as `threads` can use them.
     static func scratchCount(_ config: ModelConfig, maxTokens: Int, threads: Int) -> Int {
         let units = maxTokens * config.keyValueHeads
         let chunks = max(units / rowsPerChunk, 8 * threads) + config.keyValueHeads
@@ -59,7 +59,7 @@ struct CacheReader {
         attendByRows()
     }
 
-    /// Some rows of one group by one thread, segment by segment.
+    /// One thread computes some rows of one group, segment by segment.
     private func attendByRows() {
         let rows = context.plan.rows
         let height = max(min(Self.rowsPerChunk, rows * groups / (context.pool.threads * 4)), 1)
@@ -94,7 +94,7 @@ struct CacheReader {
         }
     }
 
-    /// Each segment of each unit by any thread.
+    /// Any thread computes any segment of any unit.
     private func attendBySegments(_ segments: [Range<Int>]) {
         let work = segments.enumerated().flatMap { unit, range in range.map { (unit: unit, segment: $0) } }
         let scratch = context.attentionScratch.base

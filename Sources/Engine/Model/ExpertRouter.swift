@@ -1,6 +1,6 @@
 import KernelInterface
 
-/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that only the choice sees, and mixing weights from
+/// Chooses each token's experts: sigmoid (or softmax) scores, a bias that is used only for the choice, and mixing weights from
 /// the scores alone. All in float32.
 struct ExpertRouter {
     private let layer: Int

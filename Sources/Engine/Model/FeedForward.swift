@@ -1,8 +1,8 @@
 import Checkpoints
 
-/// Activations of the MLPs of a step, for the largest step.
+/// Activation buffers of the MLPs, for the largest step.
 struct FeedForwardBuffers {
-    /// Inner activations of all MLPs that run at once.
+    /// Inner activations of all MLPs that run at the same time.
     let inner: MatrixRowsBuffer
     /// The factors of the gates.
     let up: Buffer<Float>
@@ -48,7 +48,7 @@ struct FeedForwardBuffers {
 
     /// Elements of the buffers.
     private struct Sizes {
-        /// Inner activations of the dense MLP, or of the routed experts and the shared one; there is room for both kinds.
+        /// Inner activations of the dense MLP, or of the routed experts and the shared one; there is room for both cases.
         let inner: [(rows: Int, width: Int)]
         let up: Int
         /// (token, expert) pairs.
@@ -86,7 +86,7 @@ struct FeedForwardJob {
 }
 
 extension ForwardContext {
-    /// Reading and decoding a weight costs about as much as multiplying so many tokens by it.
+    /// Reading and decoding a weight costs about as much as multiplying it by this many tokens.
     private static let decodingCost = 8
 
     /// From `normed` to `branch` through one MLP.
@@ -99,8 +99,8 @@ extension ForwardContext {
         ])
     }
 
-    /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows). The costliest job comes first, lest one
-    /// thread be left with it.
+    /// Runs all jobs in two parallel regions, whose chunks are (job, slice of rows). The most expensive job comes first, so
+    /// that no thread is left alone with it at the end.
     func run(_ jobs: [FeedForwardJob]) {
         let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         traffic.weightBytes += jobs.reduce(0) { $0 + $1.weights.bytes }

@@ -6,7 +6,7 @@ public struct ForwardBatch {
     public struct Sequence {
         /// Rows of the batch, in order of position.
         public var rows: Range<Int>
-        /// Absolute position of the first row: tokens before it are in the cache already.
+        /// Absolute position of the first row: the tokens before it are in the cache.
         public var start: Int
         public var globalTable: BlockTable
         public var slidingTable: BlockTable
@@ -19,10 +19,10 @@ public struct ForwardBatch {
         }
     }
 
-    /// Token ids, one a row.
+    /// Token ids, one per row.
     public var tokens: [Int32] = []
     public var sequences: [Sequence] = []
-    /// Rows whose logits are wanted, ascending.
+    /// Rows that need logits, ascending.
     public var logitRows: [Int] = []
 
     public init() {}

@@ -1,15 +1,15 @@
 import Checkpoints
 import Scheduling
 
-/// What the layers of one model share while a step runs: the machine, the cache, and the activations, which are
-/// allocated once for the largest step. Activations are float32 and row-major.
+/// Shared by the layers of a model while a step runs: the machine, the cache, and the activations, which are allocated once for
+/// the largest step. Activations are float32 and row-major.
 final class ForwardContext {
     let config: ModelConfig
     let kernels: KernelTable
     let pool: WorkerPool
     let storage: KVStorage
     var plan: ForwardPlan
-    /// Of the step under way.
+    /// Memory traffic of the current step.
     var traffic = MemoryTraffic()
     /// For tests; see ``TransformerProbe``.
     var observer: ((TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void)?
@@ -31,7 +31,7 @@ final class ForwardContext {
     let cosines: Buffer<Float>
     let sines: Buffer<Float>
     let feedForward: FeedForwardBuffers
-    /// What attention keeps between its steps; see ``CacheReader/scratchCount(_:maxTokens:threads:)``.
+    /// Partial results of attention; see ``CacheReader/scratchCount(_:maxTokens:threads:)``.
     let attentionScratch: Buffer<Float>
     private let normedBuffer: MatrixRowsBuffer
     private let attendedBuffer: MatrixRowsBuffer
@@ -75,13 +75,13 @@ final class ForwardContext {
         observer?(probe, layer, UnsafeBufferPointer(start: values, count: count))
     }
 
-    /// Rows in ranges worth a thread's while.
+    /// Ranges of rows that are large enough for a thread.
     func forEachRowRange(_ body: (Range<Int>) -> Void) {
         pool.forEachRange(of: plan.rows, grain: 4, body)
     }
 }
 
-/// What a test can look at while a step runs; all with one row a token.
+/// Intermediate results that a test can observe while a step runs; all have one row per token.
 enum TransformerProbe: Hashable {
     case layerInput
     case layerOutput
@@ -92,6 +92,6 @@ enum TransformerProbe: Hashable {
     /// Expert ids as numbers.
     case routerIDs
     case routerWeights
-    /// After the last norm, of the rows whose logits are wanted.
+    /// After the last norm, of the rows that need logits.
     case finalHidden
 }

@@ -1,7 +1,7 @@
 import Checkpoints
 import Scheduling
 
-/// A batch as the layers want it: position and tables of every row.
+/// A batch in the form that the layers use: position and block tables of every row.
 struct ForwardPlan {
     let rows: Int
     /// Absolute position of each row's token.
@@ -14,8 +14,7 @@ struct ForwardPlan {
     /// The block numbers of all sequences, one table after another.
     private let tables: Buffer<Int32>
 
-    /// - Precondition: the batch's rows are covered once and in order, and every block that a row reads or writes is
-    ///   there.
+    /// - Precondition: the batch covers its rows once and in order, and every block that a row reads or writes is allocated.
     init(_ batch: ForwardBatch, config: ModelConfig, storage: KVStorage) {
         rows = batch.tokens.count
         var numbers: [Int32] = []

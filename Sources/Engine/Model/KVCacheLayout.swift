@@ -1,13 +1,12 @@
 import Checkpoints
 import Scheduling
 
-/// How a model's keys and values are laid out in the blocks of the cache; see `KVCacheGeometry` for parts and logical
-/// blocks.
+/// The layout of a model's keys and values in the blocks of the cache; see `KVCacheGeometry` for parts and logical blocks.
 ///
-/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), in
-/// fp8 then their scales): in the keys the 16 tokens lie side by side, so that one vector holds the scores of a block.
+/// A block is (layersPerPart, keyValueHeads, keys (headDimension, 16) then values (16, headDimension), in fp8 then their
+/// scales). In the keys the 16 tokens are adjacent, so that one vector holds the scores of a block.
 public struct KVCacheLayout: Sendable, Equatable {
-    /// Tokens a logical block.
+    /// Tokens per logical block.
     public static let blockSize = 16
 
     public let dataType: KVDataType
@@ -24,7 +23,7 @@ public struct KVCacheLayout: Sendable, Equatable {
     struct Place: Sendable, Equatable {
         /// The part of its group.
         var part: Int
-        /// The layer's number within the part.
+        /// The index of the layer within the part.
         var index: Int
     }
 
@@ -57,7 +56,7 @@ public struct KVCacheLayout: Sendable, Equatable {
     var bytesPerLayer: Int { keyValueHeads * bytesPerHead }
     var bytesPerHead: Int { Self.blockSize * dataType.bytesPerToken(headDimension: headDimension) }
 
-    /// What the scheduler has to know of the cache.
+    /// The properties of the cache that the scheduler needs.
     public func geometry(totalBlocks: Int) -> KVCacheGeometry {
         KVCacheGeometry(
             blockSize: Self.blockSize, globalBlocksPerLogicalBlock: globalBlocksPerLogicalBlock,

@@ -5,10 +5,10 @@ public enum KVDataType: String, Sendable, CaseIterable {
     case f32
     /// Rounded to nearest, ties to even, when written.
     case bf16
-    /// E4M3FN, with one scale for each token's keys and one for its values in each head, fixed when written.
+    /// E4M3FN, with one scale for each token's keys and one for its values in each head, chosen when they are written.
     case fp8
 
-    /// The kernels' name for it.
+    /// The corresponding format of the kernels.
     var cacheFormat: CacheFormat {
         switch self {
         case .f32: .float32

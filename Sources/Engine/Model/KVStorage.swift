@@ -1,13 +1,13 @@
 import Foundation
 
-/// The bytes behind the blocks: allocated once, and touched by the system only where they are used.
+/// The memory of the blocks: allocated once; the system provides pages only where they are used.
 package final class KVStorage {
     package let layout: KVCacheLayout
     let totalBlocks: Int
     package let base: UnsafeMutableRawPointer
     private let bytes: Int
 
-    /// - Throws: `EngineError.allocation` when the system does not give the memory.
+    /// - Throws: `EngineError.allocation` if the system does not provide the memory.
     init(layout: KVCacheLayout, totalBlocks: Int) throws(EngineError) {
         self.layout = layout
         self.totalBlocks = totalBlocks

@@ -1,8 +1,8 @@
-/// What a step reads of memory that no cache of the CPU holds, counted once however often the step uses it.
+/// What a step reads from memory that is not in the CPU's caches, counted once regardless of how often the step uses it.
 public struct MemoryTraffic: Sendable, Equatable {
     /// Bytes of weights: every matrix that the step multiplied by, norms, and rows of the embeddings.
     public var weightBytes = 0
-    /// Bytes of cached keys and values, for each sequence those that its rows see.
+    /// Bytes of cached keys and values, counting for each sequence those that its rows attend to.
     public var cacheBytes = 0
     /// Routed experts that got at least one token, over all layers.
     public var expertsTouched = 0

@@ -1,9 +1,9 @@
 import KernelInterface
 
-/// The routed experts of a layer and the shared one beside them.
+/// The routed experts of a layer and the shared expert.
 ///
-/// Every (token, expert) result has a row of its own; a token's rows are added in ascending expert id, then the shared
-/// expert's, so that the sum does not depend on what else is in the batch.
+/// Every (token, expert) result has its own row; a token's rows are added in ascending order of experts, then the shared
+/// expert's, so that the sum does not depend on the batch.
 struct MixtureOfExperts {
     private let weights: ModelWeights.MixtureOfExperts
     private let router: ExpertRouter
@@ -36,11 +36,11 @@ struct MixtureOfExperts {
         }
     }
 
-    /// Gives every choice a row, the rows of one expert side by side and in order of tokens.
+    /// Assigns a row to every choice; the rows of one expert are adjacent and in order of tokens.
     private func groupByExpert(_ context: ForwardContext) -> [FeedForwardJob] {
         let (config, buffers) = (context.config, context.feedForward)
         let (choices, width) = (context.plan.rows * config.expertsPerToken, config.expertIntermediateSize)
-        // Where each expert's rows end so far; at last, where the next expert's begin.
+        // The end of each expert's rows so far; finally the start of the next expert's.
         let ends = buffers.slotEnds.base
         ends.update(repeating: 0, count: config.experts + 1)
         for choice in 0..<choices { ends[Int(buffers.expertIDs.base[choice]) + 1] += 1 }

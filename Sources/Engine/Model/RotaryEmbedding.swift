@@ -3,7 +3,7 @@ import Foundation
 
 /// The angles of rotary positions: cos and sin of position * inverse frequency, times YaRN's attention factor.
 ///
-/// Frequencies and angles are float32, as in the reference; cos and sin are taken in float64 and rounded once.
+/// Frequencies and angles are float32, as in the reference; cos and sin are computed in float64 and rounded once.
 struct RotaryEmbedding {
     /// (headDimension / 2)
     let inverseFrequencies: [Float]
@@ -37,8 +37,8 @@ struct RotaryEmbedding {
         }
     }
 
-    /// 0 where a frequency stays, 1 where it is divided by the factor, a ramp between (YaRN, arXiv 2309.00071, section
-    /// 3.2).
+    /// 0 where a frequency is unchanged, 1 where it is divided by the factor, and a ramp between (YaRN, arXiv 2309.00071,
+    /// section 3.2).
     private static func yarnRamp(
         theta: Double, headDimension: Int, original: Int, betaFast: Double, betaSlow: Double, truncates: Bool
     ) -> [Double] {

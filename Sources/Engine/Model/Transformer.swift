@@ -3,8 +3,8 @@ import Scheduling
 
 /// The AFMoE model: runs the rows of a step through all layers and returns logits.
 ///
-/// A row's results are bit-identical whatever else is in the batch, however its prompt was cut into steps, and however
-/// many threads run. Not Sendable: it lives on the engine thread.
+/// A row's results are bit-identical regardless of the batch, the chunks of its prompt and the number of threads. Not Sendable:
+/// it is used only on the engine thread.
 package final class Transformer {
     private let config: ModelConfig
     private let weights: ModelWeights
@@ -17,12 +17,12 @@ package final class Transformer {
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
     private let finalHidden: MatrixRowsBuffer
-    /// (hiddenSize), of one row whose state is wanted as such.
+    /// (hiddenSize), of one row whose hidden state is requested.
     private let pooledHidden: Buffer<Float>
 
     /// - Parameters:
     ///   - maxTokens: rows of the largest step
-    ///   - maxLogitRows: the most rows of a step whose logits are wanted
+    ///   - maxLogitRows: the maximum number of rows of a step that need logits
     init(
         config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable,
         maxTokens: Int, maxLogitRows: Int
@@ -50,11 +50,11 @@ package final class Transformer {
             + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
     }
 
-    /// Runs one step: writes the rows' keys and values into the cache and returns the logits of the wanted rows,
-    /// (logitRows, vocabularySize), valid until the next call.
+    /// Runs one step: writes the rows' keys and values to the cache and returns the logits of the requested rows, (logitRows,
+    /// vocabularySize), valid until the next call.
     ///
-    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` wanted ones, token ids below the vocabulary's size,
-    ///   and tables that hold every logical block the rows can see.
+    /// - Precondition: at most `maxTokens` rows and `maxLogitRows` requested ones, token ids below the vocabulary's size, and
+    ///   tables with every logical block that the rows can attend to.
     package func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
@@ -67,7 +67,7 @@ package final class Transformer {
     /// What the last step has read.
     package var traffic: MemoryTraffic { context.traffic }
 
-    /// Sees intermediate results as (what, layer, values); for tests.
+    /// Observes intermediate results as (what, layer, values); for tests.
     func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {
         context.observer = observer
     }
@@ -102,13 +102,13 @@ package final class Transformer {
         }
     }
 
-    /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For rows
-    /// that are more than fit at once.
+    /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For more
+    /// rows than fit at once.
     ///
     /// - Precondition: at most `maxLogitRows` rows.
     func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
         precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
-        // A prompt's middle chunks want no logits, and the LM head is the largest matrix.
+        // The middle chunks of a prompt need no logits, and the LM head is the largest matrix.
         guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Samples all sequences of a step over the worker threads. A row's result depends on nothing but the row and its
-/// sequence, so it does not matter which thread takes it.
+/// Samples all sequences of a step on the worker threads. A row's result depends only on the row and its sequence, so any
+/// thread may process it.
 final class BatchSampler {
     private let vocabularySize: Int
     private let pool: WorkerPool
@@ -22,21 +22,21 @@ final class BatchSampler {
     /// One sequence of a step.
     struct Job {
         var sequence: GeneratingSequence
-        /// Of the logits of its last token; those of its drafts follow.
+        /// The row of the logits of its last token; the rows of its draft tokens follow.
         var row: Int
-        /// How many of the sequence's drafts the step verifies.
+        /// The number of the sequence's draft tokens that the step verifies.
         var drafts: Int
     }
 
-    /// The tokens that each job samples from its rows of `logits` (rows, vocabularySize): one, and one more as long as the
-    /// last one is what the draft says. `nil` for a sequence that wants none.
+    /// The tokens that each job samples from its rows of `logits` (rows, vocabularySize): one, and one more as long as the last
+    /// one equals the draft token. `nil` for a sequence that wants none.
     func sample(
         _ jobs: [Job], _ logits: UnsafeBufferPointer<Float>
     ) -> [Result<[SampledToken], SamplerError>?] {
         var results = [Result<[SampledToken], SamplerError>?](repeating: nil, count: jobs.count)
         let next = Atomic(0)
         results.withUnsafeMutableBufferPointer { results in
-            // A chunk is a sampler, which takes jobs as long as there are some.
+            // A chunk is a sampler, which takes jobs until there are none.
             pool.parallelFor(chunks: min(samplers.count, jobs.count)) { worker in
                 while true {
                     let index = next.add(1, ordering: .relaxed).oldValue
@@ -57,7 +57,7 @@ final class BatchSampler {
         let (sequence, request) = (job.sequence, job.sequence.request)
         var counts = sequence.counts
         var thinking = sequence.thinking
-        // Drafts whose masks were not ready in time are given up; what is sampled in their place is the same later.
+        // Draft tokens whose masks were not ready in time are dropped; the tokens sampled in their place later are the same.
         let matchers = sequence.grammar?.known
         var sampled: [SampledToken] = []
         for index in 0...job.drafts {
@@ -76,7 +76,7 @@ final class BatchSampler {
                             logprobs: request.logprobs))
                 }
             } catch {
-                // What fails behind a draft fails again when the draft has become a token.
+                // An error after a draft token occurs again when the draft has become a token.
                 if index == 0 { throw error }
                 break
             }
@@ -91,7 +91,7 @@ final class BatchSampler {
 }
 
 extension SampledToken {
-    /// A token that was not chosen.
+    /// A token that was not sampled but given.
     fileprivate init(forced id: Int32, logits: UnsafeBufferPointer<Float>, logprobs: Int?) throws(SamplerError) {
         self.init(id: id)
         if let logprobs { self.logprobs = try TokenLogprobs(of: id, logits: logits, top: logprobs) }

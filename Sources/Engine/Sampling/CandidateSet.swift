@@ -1,20 +1,19 @@
-// The tokens that temperature, min-p, top-k and top-p leave, and the draw among them. Nothing here sorts a vocabulary:
-// top-k and top-p find the
-// value at which they cut digit by digit.
+// The tokens that remain after temperature, min-p, top-k and top-p, and the draw among them. Nothing here sorts a vocabulary:
+// top-k and top-p find their threshold digit by digit.
 import Foundation
 
-/// Tokens in ascending order of id with their weights: probabilities up to a common factor, the largest 1.
+/// Tokens in ascending order of id with their weights: probabilities up to a common factor, with a maximum of 1.
 struct CandidateSet: ~Copyable {
     /// Weights are summed in slices of this many candidates, then slice by slice.
     private static let slice = 4096
-    /// Positive numbers are ordered as their bits are: digits of 16 bits, from the exponent down.
+    /// Positive numbers have the same order as their bits: digits of 16 bits, from the exponent down.
     private static let digitShifts: [UInt64] = [48, 32, 16, 0]
     private static let bucketCount = 1 << 16
 
     private let ids: UnsafeMutablePointer<Int32>
     private let weights: UnsafeMutablePointer<Double>
     private let bucketWeights: UnsafeMutablePointer<Double>
-    /// Places of the candidates among which the cut lies.
+    /// Indices of the candidates that contain the threshold.
     private let order: UnsafeMutablePointer<Int32>
     private var count = 0
 
@@ -41,7 +40,7 @@ struct CandidateSet: ~Copyable {
         order.deallocate()
     }
 
-    /// Takes what `parameters` leave of a row whose largest logit is `maximum`.
+    /// Takes the tokens of a row that `parameters` keep; the row's largest logit is `maximum`.
     mutating func fill(from row: UnsafeBufferPointer<Float>, maximum: Float, parameters: SamplingParameters) {
         // Min-p drops only tokens below those it keeps, so the k-th largest logit is the same before and after it.
         let isTopK = parameters.topK > 0 && parameters.topK < row.count
@@ -67,7 +66,7 @@ struct CandidateSet: ~Copyable {
         for slice in slices {
             let weight = sum(slice)
             last = slice.upperBound - 1
-            // Rounding may leave the target beyond the last slice; its last candidate is taken then.
+            // Rounding may put the target beyond the last slice; then its last candidate is used.
             if before + weight > target || slice.upperBound == count {
                 for index in slice {
                     before += weights[index]
@@ -86,11 +85,12 @@ struct CandidateSet: ~Copyable {
         return (0..<count).map { (ids[$0], weights[$0] / total) }
     }
 
-    /// Keeps the fewest most probable tokens that hold the share `topP`; among equals lower ids come first. O(count).
+    /// Keeps the fewest most probable tokens that together have the probability `topP`; of equal tokens, lower ids come first.
+    /// O(count).
     ///
-    /// The cut is found digit by digit: candidates fall into buckets by the first bits of their weights, the heaviest
-    /// buckets are kept whole as long as the wanted weight is beyond them, and the next digit divides the bucket where it
-    /// lies. After the last digit all that are left are equal.
+    /// The threshold is found digit by digit: candidates are put into buckets by the first bits of their weights, the heaviest
+    /// buckets are kept whole as long as they do not reach the wanted weight, and the next digit divides the bucket that
+    /// contains the threshold. After the last digit all remaining candidates are equal.
     private mutating func keepTop(_ topP: Double) {
         let wanted = topP * total()
         var kept = 0.0
@@ -128,7 +128,7 @@ struct CandidateSet: ~Copyable {
         compact { $1 > lastWeight || ($1 == lastWeight && $0 <= lastIndex) }
     }
 
-    /// Keeps the candidates for which `isKept` says so of index and weight.
+    /// Keeps the candidates for which `isKept` returns true for index and weight.
     private mutating func compact(_ isKept: (Int, Double) -> Bool) {
         var end = 0
         for index in 0..<count where isKept(index, weights[index]) {

@@ -1,5 +1,5 @@
-// The exponential function over a whole row. The C library's takes one number at a time, which for a large vocabulary
-// costs more than everything else in sampling; this loop has no calls and no branches, so it becomes vector code.
+// The exponential function over a whole row. The C library's function takes one number at a time, which for a large vocabulary
+// costs more than the rest of sampling; this loop has no calls and no branches, so it is vectorized.
 
 /// exp(x) for x in [-infinity, 0], within 2 units in the last place; 0 below -708, where float64 has no normal numbers.
 enum Exponential {
@@ -22,7 +22,7 @@ enum Exponential {
 
     private static let smallest = -708.0
 
-    /// The series of exp up to r^13, whose rest is below float64's precision for |r| <= ln 2 / 2.
+    /// The series of exp up to r^13; the remainder is below float64's precision for |r| <= ln 2 / 2.
     @inline(__always)
     private static func taylor(_ r: Double) -> Double {
         var sum = 1 / 6_227_020_800.0

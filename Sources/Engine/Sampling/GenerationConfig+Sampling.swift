@@ -1,7 +1,7 @@
 import Checkpoints
 
 extension GenerationConfig {
-    /// What a request that names no sampling parameter gets.
+    /// The default sampling parameters of requests.
     public var samplingDefaults: SamplingParameters {
         var parameters = SamplingParameters()
         parameters.temperature = sampling.temperature

@@ -1,8 +1,8 @@
-// Scans over the logits of one row, which is as long as the vocabulary.
+// Scans of one row of logits, which is as long as the vocabulary.
 import Foundation
 
 extension UnsafeBufferPointer<Float> {
-    /// The largest element; `nil` when there are none or one of them is NaN.
+    /// The largest element; `nil` if there is none or one of them is NaN.
     package func largest() -> Float? {
         guard var best = first else { return nil }
         var isNumber = true
@@ -29,15 +29,14 @@ extension UnsafeBufferPointer<Float> {
         return isNumber ? best : nil
     }
 
-    /// How many elements are above `bound`.
+    /// The number of elements above `bound`.
     func count(above bound: Float) -> Int {
         var total = 0
         for value in self { total &+= value > bound ? 1 : 0 }
         return total
     }
 
-    /// log(sum(exp(element - maximum))), summed in slices of fixed length so that the result never depends on how the
-    /// work is shared out.
+    /// log(sum(exp(element - maximum))), summed in slices of fixed length so that the result does not depend on the threads.
     func logSumExp(maximum: Float) -> Double {
         let slice = 4096
         let total = withUnsafeTemporaryAllocation(of: Double.self, capacity: slice) { scratch in
@@ -62,9 +61,9 @@ extension UnsafeBufferPointer<Float> {
     ///
     /// - Precondition: `k` in 1...count, `maximum` the largest element, and none is NaN.
     func largest(_ k: Int, maximum: Float) -> Float {
-        // Elements are counted by the upper half of their keys, then those of the k-th's bucket by the lower half.
+        // Elements are counted by the upper half of their keys, then those in the k-th element's bucket by the lower half.
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 1 << 16) { counts in
-            // Faster than initialize(repeating:) where nothing is optimised.
+            // Faster than initialize(repeating:) in debug builds.
             func clear() {
                 if let address = counts.baseAddress { memset(address, 0, counts.count * MemoryLayout<UInt32>.stride) }
             }
@@ -86,11 +85,11 @@ extension UnsafeBufferPointer<Float> {
         }
     }
 
-    /// Ids of the `n` largest elements, largest first, the lower id first among equals.
+    /// Ids of the `n` largest elements, largest first; of equal elements the lower id comes first.
     func largestIDs(_ n: Int) -> [Int32] {
         guard n > 0 else { return [] }
         var ids: [Int32] = []
-        // The least logit that is still listed, once the list is full.
+        // The smallest logit in the list, once the list is full.
         var bound = -Float.infinity
         for index in indices where ids.count < n || self[index] > bound {
             if ids.count == n { ids.removeLast() }
@@ -103,10 +102,10 @@ extension UnsafeBufferPointer<Float> {
 }
 
 extension Float {
-    /// An integer that orders numbers as they are ordered.
+    /// An integer with the same order as the numbers.
     @inline(__always)
     fileprivate var orderedKey: UInt32 {
-        // Adding 0 makes 0 of -0, which is its equal.
+        // Adding 0 turns -0 into 0, which is equal.
         let bits = (self + 0).bitPattern
         return bits & 0x8000_0000 == 0 ? bits | 0x8000_0000 : ~bits
     }

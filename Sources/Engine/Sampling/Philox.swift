@@ -1,8 +1,8 @@
-/// Philox 4x32 with ten rounds: random numbers as a function of a counter and a key, with no state in between (Salmon
-/// et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
+/// Philox 4x32 with ten rounds: random numbers as a function of a counter and a key, without state (Salmon et al., "Parallel
+/// Random Numbers: As Easy as 1, 2, 3", SC 2011).
 enum Philox {
-    /// A number in [0, 1) with 53 bits, which nothing but its arguments decides: the same whatever was drawn before and
-    /// whatever else runs.
+    /// A number in [0, 1) with 53 bits that depends only on its arguments: the same regardless of earlier draws and of other
+    /// requests.
     static func uniform(seed: UInt64, choice: Int, position: Int) -> Double {
         let position = UInt64(truncatingIfNeeded: position)
         let counter = SIMD4<UInt32>(

@@ -1,9 +1,10 @@
 import Grammars
 
-// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad
-// words, minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are those of the untouched logits.
+// Chooses the next token of one sequence from its logits, in the order of vLLM's sampler: grammar, allowed tokens, bad words,
+// minimum tokens, bias, penalties, temperature, min-p, top-k, top-p, draw. Log-probabilities are computed from the original
+// logits.
 
-/// Why no token can be drawn: the model or its weights are at fault, or terms of the request that leave nothing.
+/// Why no token can be sampled: the model or its weights are invalid, or the request's constraints exclude every token.
 enum SamplerError: Error, Hashable, CustomStringConvertible {
     /// A logit is NaN or positive infinity.
     case notFinite
@@ -13,7 +14,7 @@ enum SamplerError: Error, Hashable, CustomStringConvertible {
     var description: String {
         switch self {
         case .notFinite: "the model's logits are not finite"
-        case .noCandidate: "no token is left to choose from"
+        case .noCandidate: "every token is excluded"
         }
     }
 }
@@ -21,16 +22,16 @@ enum SamplerError: Error, Hashable, CustomStringConvertible {
 /// One chosen token.
 struct SampledToken: Hashable {
     var id: Int32
-    /// `nil` unless asked for.
+    /// `nil` unless requested.
     var logprobs: TokenLogprobs?
 }
 
-/// Samples tokens; holds scratch memory for one row, so each thread that samples has its own.
+/// Samples tokens. It has scratch memory for one row, so each thread that samples has its own.
 ///
-/// A token depends on its row, its parameters and what its sequence holds, never on calls before: every loop runs over
-/// ids in ascending order, and the random number belongs to (seed, choice, position).
+/// A token depends only on its row, its parameters and the state of its sequence, never on earlier calls: every loop runs over
+/// ids in ascending order, and the random number is determined by (seed, choice, position).
 final class Sampler {
-    /// Below this temperature the most probable token is taken.
+    /// Below this temperature the most probable token is used.
     static let greedyTemperature: Float = 1e-5
 
     let vocabularySize: Int
@@ -57,11 +58,11 @@ final class Sampler {
     /// Chooses one token.
     ///
     /// - Parameters:
-    ///   - logits: one row (vocabulary) as the model made it; only read.
-    ///   - counts: of this sequence; needed when `parameters.needsCounts`.
+    ///   - logits: one row (vocabulary) from the model; only read.
+    ///   - counts: of this sequence; required if `parameters.needsCounts`.
     ///   - position: tokens generated so far.
-    ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` holds back.
-    ///   - grammar: what the text has to be like.
+    ///   - stopIDs: the end-of-sequence and stop ids, which `parameters.minTokens` excludes at first.
+    ///   - grammar: the constraint on the text.
     ///   - logprobs: how many alternatives to report; `nil` for no report.
     /// - Throws: `SamplerError`.
     func sample(
@@ -75,7 +76,7 @@ final class Sampler {
         return SampledToken(id: id, logprobs: try TokenLogprobs(of: id, logits: logits, top: logprobs))
     }
 
-    /// The tokens that a draw can give, ascending by id, each with its probability.
+    /// The tokens that can be sampled, ascending by id, each with its probability.
     func distribution(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
         stopIDs: some Sequence<Int32>
@@ -87,8 +88,8 @@ final class Sampler {
         return candidates.probabilities
     }
 
-    /// The row with masks, bias and penalties applied: `logits` itself when there is nothing to apply, else
-    /// scratch memory that the next call overwrites.
+    /// The row with masks, bias and penalties applied: `logits` itself if there is nothing to apply, otherwise scratch memory
+    /// that the next call overwrites.
     func adjust(
         _ logits: UnsafeBufferPointer<Float>, parameters: SamplingParameters, counts: TokenCounts, position: Int,
         stopIDs: some Sequence<Int32>, grammar: GrammarMatcher? = nil
@@ -96,7 +97,7 @@ final class Sampler {
         precondition(logits.count == vocabularySize, "a row has one logit for each id")
         let holdsBack = position < parameters.minTokens
         let mask = grammar?.mask
-        // Text that may go on without a grammar may end, too; one that may not end yet must not.
+        // If the text may continue without a grammar, it may also end; if the grammar does not allow the end yet, it must not.
         let forbidsEnd = grammar.map { !$0.mayEnd } ?? false
         guard
             holdsBack || mask != nil || forbidsEnd || parameters.needsCounts || !parameters.logitBias.isEmpty
@@ -125,7 +126,7 @@ final class Sampler {
         return UnsafeBufferPointer(adjusted)
     }
 
-    /// Leaves the tokens of a grammar, and those that end the text where it may end.
+    /// Keeps the tokens of a mask, and the tokens that end the text if it may end.
     private func restrict(to mask: TokenMask, and ends: [Int32]) {
         let ends = ends.filter { adjusted.indices.contains(Int($0)) }.map { ($0, adjusted[Int($0)]) }
         var start = 0
@@ -142,7 +143,7 @@ final class Sampler {
         for (id, logit) in ends { adjusted[Int(id)] = logit }
     }
 
-    /// Each id is touched on its own, so the order of the dictionary does not matter.
+    /// Each id is changed independently, so the order of the dictionary does not matter.
     private func penalize(_ parameters: SamplingParameters, _ counts: TokenCounts) {
         for id in counts.prompt where counts.generated[id] == nil && adjusted.indices.contains(Int(id)) {
             adjusted[Int(id)] = repeated(adjusted[Int(id)], parameters)
@@ -157,7 +158,7 @@ final class Sampler {
 
     /// The logit of a token that has occurred.
     private func repeated(_ logit: Float, _ parameters: SamplingParameters) -> Float {
-        // The least penalties make numbers that float32 does not have; only the model's own logits may be at fault.
+        // Extreme penalties give numbers outside of float32; only the model's own logits may cause an error.
         logit > 0
             ? min(logit / parameters.repetitionPenalty, .greatestFiniteMagnitude)
             : logit * parameters.repetitionPenalty
@@ -179,7 +180,7 @@ final class Sampler {
         return maximum
     }
 
-    /// The lowest id that has the logit `maximum`.
+    /// The lowest id whose logit is `maximum`.
     private static func first(_ maximum: Float, in row: UnsafeBufferPointer<Float>) -> Int32 {
         Int32(row.firstIndex(of: maximum) ?? 0)
     }

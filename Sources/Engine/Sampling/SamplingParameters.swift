@@ -1,8 +1,8 @@
-/// How one choice is sampled: the request's values over the defaults of `generation_config.json`, ranges checked by
-/// whoever built it.
+/// The sampling parameters of one choice: the request's values over the defaults of `generation_config.json`. The creator
+/// checks the ranges.
 ///
-/// The order in which they act is that of vLLM's sampler: allowed tokens, bad words, minimum tokens and bias, penalties,
-/// temperature, min-p, top-k, top-p, draw.
+/// They are applied in the order of vLLM's sampler: allowed tokens, bad words, minimum tokens and bias, penalties, temperature,
+/// min-p, top-k, top-p, draw.
 public struct SamplingParameters: Sendable, Hashable {
     /// In [0, 2]; below 1e-5 the sampler is greedy and the truncations do not matter.
     public var temperature: Float = 1
@@ -14,20 +14,20 @@ public struct SamplingParameters: Sendable, Hashable {
     public var minP: Float = 0
     /// Above 0: divides positive logits and multiplies negative ones of ids seen in prompt or output; 1 is off.
     public var repetitionPenalty: Float = 1
-    /// In [-2, 2]: taken off the logit once for each time the id was generated.
+    /// In [-2, 2]: subtracted from the logit once for each time the id was generated.
     public var frequencyPenalty: Float = 0
-    /// In [-2, 2]: taken off the logit of every id that was generated.
+    /// In [-2, 2]: subtracted from the logit of every id that was generated.
     public var presencePenalty: Float = 0
     /// Added to the logits of these ids, each in [-100, 100]; ascending by id, each id once.
     public var logitBias: [LogitBias] = []
-    /// The only ids that can be drawn; `nil`: all of them.
+    /// The only ids that can be sampled; `nil`: all of them.
     public var allowedTokenIDs: [Int32]?
-    /// Runs of ids, none empty, that are never completed: the last id cannot be drawn where the others were just generated.
+    /// Sequences of ids, none empty, that are never completed: the last id cannot be sampled if the others were just generated.
     public var badWords: [[Int32]] = []
-    /// End-of-sequence and stop ids cannot be drawn before so many tokens were generated.
+    /// End-of-sequence and stop ids cannot be sampled before this many tokens were generated.
     public var minTokens: Int = 0
-    /// The stream of random numbers; a number of its own is drawn from (seed, choice, position), so results do not
-    /// depend on what else runs.
+    /// The seed of the random numbers; each number is determined by (seed, choice, position), so results do not depend on other
+    /// requests.
     public var seed: UInt64 = 0
     /// Counts the choices of one prompt from 0.
     public var choice: Int = 0
@@ -46,13 +46,13 @@ public struct LogitBias: Sendable, Hashable {
     }
 }
 
-/// What is reported of one generated token's probability: natural logarithms over the untouched logits of the model.
+/// The reported probabilities of one generated token: natural logarithms, computed from the original logits of the model.
 public struct TokenLogprobs: Sendable, Hashable {
     /// Of the sampled token.
     public var logprob: Float
     /// 1 for the most probable token.
     public var rank: Int
-    /// The most probable tokens in descending order, as many as were asked for (ties: lowest id first).
+    /// The most probable tokens in descending order, as many as requested (of equal ones, the lowest id first).
     public var top: [TokenLogprob]
 
     public init(logprob: Float, rank: Int, top: [TokenLogprob]) {

@@ -1,6 +1,6 @@
 import Basics
 
-/// How long a sequence may reason: once so many tokens have come, the next is the one that ends it.
+/// The limit of a sequence's reasoning: after this many tokens, the next one is the token that ends the reasoning.
 public struct ThinkingBudget: Sendable, Hashable {
     private var reasoning: ReasoningTracker
     private let limit: Int
@@ -18,6 +18,6 @@ public struct ThinkingBudget: Sendable, Hashable {
         reasoning.append(id)
     }
 
-    /// The only token that may come next, if there is one.
+    /// The only token that may come next; `nil` if there is no such restriction.
     var forcedToken: Int32? { reasoning.isOpen && reasoning.innerCount >= limit ? reasoning.closing : nil }
 }

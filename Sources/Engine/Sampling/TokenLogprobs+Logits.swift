@@ -1,8 +1,8 @@
 extension TokenLogprobs {
-    /// Log-probabilities over the untouched `logits` (vocabulary): of the token `id`, with its rank, and of the `top`
-    /// most probable ones.
+    /// Log-probabilities from the original `logits` (vocabulary): of the token `id`, with its rank, and of the `top` most
+    /// probable ones.
     ///
-    /// - Throws: `SamplerError` when the logits are no distribution.
+    /// - Throws: `SamplerError` if the logits are not a distribution.
     init(of id: Int32, logits: UnsafeBufferPointer<Float>, top: Int) throws(SamplerError) {
         let maximum = try Sampler.finiteMaximum(of: logits)
         let logSum = logits.logSumExp(maximum: maximum)

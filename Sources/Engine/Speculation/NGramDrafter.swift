@@ -1,17 +1,17 @@
-/// Proposes draft tokens: those that followed when its last tokens occurred before. Replies that
-/// repeat their prompt, as summaries, edits of code and answers from documents do, get good drafts, others seldom
-/// (Saxena, "Prompt Lookup Decoding", 2023).
+/// Proposes as draft tokens those that followed an earlier occurrence of the sequence's last tokens. This works for replies
+/// that repeat their prompt, such as summaries, edits of code and answers from documents, and rarely for others (Saxena,
+/// "Prompt Lookup Decoding", 2023).
 enum NGramDrafter {
-    /// How many last tokens are looked for: as many as possible, up to `longest`, and not at all below `shortest`.
+    /// The number of last tokens to match: as many as possible, from `shortest` to `longest`.
     static let longest = 4
     static let shortest = 2
-    /// How far back they are looked for: 32768 tokens are searched in some 10 us.
+    /// The maximum distance of a match: searching 32768 tokens takes about 10 us.
     static let horizon = 32768
-    /// The last tokens that a draft can depend on.
+    /// The number of last tokens on which a draft can depend.
     static let reach = horizon + longest
 
-    /// `count` draft tokens, or none. Of equally long matches the latest counts; where it reaches the end, it goes on with the
-    /// drafts themselves, so that a loop is continued too. O(horizon).
+    /// `count` draft tokens, or none. Of equally long matches the latest is used. If it reaches the end, it continues with the
+    /// drafts themselves, so that a loop is continued. O(horizon).
     static func drafts(after tokens: [Int32], count: Int) -> [Int32] {
         guard count > 0, tokens.count > shortest else { return [] }
         let source = tokens.withUnsafeBufferPointer { continuation(of: $0) }
@@ -24,14 +24,14 @@ enum NGramDrafter {
         return drafts
     }
 
-    /// Where it goes on after the best match; `nil` when there is none.
+    /// The position after the best match; `nil` if there is none.
     private static func continuation(of tokens: UnsafeBufferPointer<Int32>) -> Int? {
         let end = tokens.count
         var best: (length: Int, continuation: Int)?
         var position = end - 1
         let first = max(0, end - horizon)
         while position > first {
-            // Tokens before `position` against the last ones.
+            // Compares the tokens before `position` with the last ones.
             var length = 0
             while length < longest, length < position, tokens[position - 1 - length] == tokens[end - 1 - length] {
                 length += 1

@@ -2,7 +2,7 @@ import Checkpoints
 
 /// All weights of a model, packed for the kernels. The checkpoint is not needed afterwards.
 final class ModelWeights {
-    /// One layer's weights; shapes in the names of `ModelConfig`.
+    /// One layer's weights; shapes use the names of `ModelConfig`.
     struct Layer {
         /// (hiddenSize)
         var inputNorm: Buffer<Float>
@@ -107,11 +107,12 @@ final class ModelWeights {
     }
 }
 
-/// Reads tensors by their names in the checkpoint, and counts the bytes they take.
+/// Reads tensors by their names in the checkpoint, and counts their bytes.
 private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
     private let kernels: KernelTable
+    private let memory = WeightMemory()
     private(set) var bytes = 0
 
     init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
@@ -164,8 +165,9 @@ private final class WeightReader {
 
     func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
-        let matrix = PackedMatrix(checkpoint.linear(name, pool: pool), pool: pool, kernels: kernels)
-        // Or memory would hold the model twice, once as the file's pages.
+        let matrix = PackedMatrix(
+            checkpoint.linear(name, pool: pool), memory: memory, pool: pool, kernels: kernels)
+        // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes
         return matrix

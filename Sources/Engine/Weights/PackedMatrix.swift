@@ -2,23 +2,23 @@ import Checkpoints
 import KernelInterface
 import PortableKernels
 
-/// A weight matrix (rows, columns) = (out, in) as kernels read it: blocks of 16 rows, zeros where the shape is ragged.
+/// A weight matrix (rows, columns) = (out, in) in the kernels' format: blocks of 16 rows, padded with zeros.
 ///
-/// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is widened,
-/// to float32. Every matrix has scales, ones where the format has none.
+/// Formats stay as small as in the checkpoint: float8 and bfloat16 are decoded in registers. Only float16 is converted, to
+/// float32. Every matrix has scales, which are ones if the format has none.
 final class PackedMatrix {
     let rows: Int
     let columns: Int
     let format: WeightFormat
-    private let storage: UnsafeMutableRawPointer
+    private let storage: WeightMemory.Piece
     private let storageBytes: Int
     /// (row blocks, scaleColumns, 16)
     private let scales: Buffer<Float>
     private let scaleColumns: Int
     private let scaleWidth: Int
 
-    /// Packs `weight` over the pool's threads.
-    init(_ weight: LinearWeight, pool: WorkerPool, kernels: KernelTable) {
+    /// Packs `weight` into `memory` on the pool's threads.
+    init(_ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable) {
         rows = weight.rows
         columns = weight.columns
         var grid: ScaleGrid?
@@ -30,26 +30,22 @@ final class PackedMatrix {
         }
         let blocks = (weight.rows + 15) / 16
         scaleColumns = grid?.gridColumns ?? 1
-        // A block may be wider than the matrix; the width only has to name the right scale.
+        // A scale block may be wider than the matrix; the width only has to select the right scale.
         scaleWidth =
             grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
         scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
         storageBytes = max(format.layout.bytes(rows: weight.rows, columns: weight.columns), 64)
-        storage = .allocate(byteCount: storageBytes, alignment: 64)
+        storage = memory.allocate(storageBytes)
         guard let source = weight.bytes.baseAddress else { return }
-        let (rows, columns, storage, packing) = (rows, columns, storage, kernels.family.weights(format))
+        let (rows, columns, target, packing) = (rows, columns, storage.base, kernels.family.weights(format))
         withExtendedLifetime(weight.owner) {
             pool.forEachSlice(of: blocks) { slice in
                 packing.pack(
                     PackArguments(
                         source: source, rows: rows, columns: columns, firstBlock: slice.lowerBound, blocks: slice.count,
-                        target: storage))
+                        target: target))
             }
         }
-    }
-
-    deinit {
-        storage.deallocate()
     }
 
     /// Bytes in memory, scales included.
@@ -57,7 +53,7 @@ final class PackedMatrix {
 
     var blocks: Int { (rows + 15) / 16 }
 
-    /// Bytes of one row, as far as rows can be told apart.
+    /// Bytes of one row, on average.
     var bytesPerRow: Int { bytes / max(blocks * 16, 1) }
 
     /// For products.
@@ -65,7 +61,7 @@ final class PackedMatrix {
 
     private var packed: PackedWeights {
         PackedWeights(
-            lines: storage, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
+            lines: storage.base, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
             columns: columns)
     }
 
@@ -75,7 +71,7 @@ final class PackedMatrix {
         kernels.family.weights(format).unpackRow(packed, row: row, factor: factor, out: out)
     }
 
-    /// The grid with one scale a row, so that a block of rows may cross the grid's borders.
+    /// The grid with one scale per row, so that a block of rows may cross the boundaries of the grid.
     private static func spread(_ grid: ScaleGrid?, rows: Int, blocks: Int) -> Buffer<Float> {
         let columns = grid?.gridColumns ?? 1
         let scales = Buffer<Float>(count: blocks * columns * 16)
@@ -90,8 +86,8 @@ final class PackedMatrix {
 }
 
 extension PackedMatrix {
-    /// What products need of a matrix that somebody else keeps alive. Numbers and pointers alone: threads that share a
-    /// matrix would otherwise wait for each other to count their references to it.
+    /// A matrix for products, which another object keeps alive. It has only numbers and pointers: otherwise threads that share
+    /// a matrix would wait for each other to update its reference count.
     struct View {
         let format: WeightFormat
         fileprivate let weights: PackedWeights
@@ -100,14 +96,14 @@ extension PackedMatrix {
         var columns: Int { weights.columns }
         var blocks: Int { (rows + 15) / 16 }
 
-        /// y[:, rows of the blocks] = x W^T; x (tokens, columns), picked by `xRows` if given; y (tokens, yStride).
+        /// y[:, rows of the blocks] = x W^T; x (tokens, columns), selected by `xRows` if given; y (tokens, yStride).
         ///
         /// - Parameter isExact: whether x keeps its precision in every mode
         func multiply(
             _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
             yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
         ) {
-            // Other families' kernels want the borders of the scales to be borders of lines.
+            // Other families' kernels require that scales change only at the boundaries of lines.
             let kernels = hasWholeLines ? kernels : .portable
             var (source, stride) = (UnsafeRawPointer(x.values), x.valueStride)
             if let encoded = x.encoded, kernels.family.weights(format).activations == .bfloat16Pairs {

@@ -1,4 +1,4 @@
-/// How long a peer may take, and how much one connection may hold.
+/// Time and memory limits of one connection.
 public struct ConnectionLimits: Sendable {
     /// The bounds of one request.
     public var wire = WireLimits()
@@ -7,25 +7,25 @@ public struct ConnectionLimits: Sendable {
     public var headerTimeout = Duration.seconds(30)
     /// From the end of a head to the end of its body.
     public var bodyTimeout = Duration.seconds(600)
-    /// The least that arrives of a body, in bytes a second, in each window until it has ended.
+    /// The minimum rate at which a body must arrive, in bytes per second, measured over each window.
     public var minBodyRate = 1024
-    /// A window of ``minBodyRate``, and so the longest that a body can stall.
+    /// The window of ``minBodyRate``, and so the longest time that a body can stall.
     public var bodyWindow = Duration.seconds(10)
     /// From the end of a reply to the next request.
     public var idleTimeout = Duration.seconds(75)
-    /// The least that a peer reads of what waits to be written, in bytes a second, in each window until nothing waits.
+    /// The minimum rate at which a peer must read pending output, in bytes per second, measured over each window.
     public var minWriteRate = 1024
-    /// A window of ``minWriteRate``. The kernel takes bytes in lumps of up to a megabyte, so it is long.
+    /// The window of ``minWriteRate``. The kernel accepts bytes in batches of up to a megabyte, so the window is long.
     public var writeWindow = Duration.seconds(60)
-    /// How long a connection that was answered for the last time is still read, so that the answer is not lost to a reset
-    /// (RFC 9112, 9.6).
+    /// How long a connection is still read after its last reply, so that the reply is not lost to a reset (RFC 9112, 9.6).
     public var lingerTimeout = Duration.seconds(5)
-    /// How many bytes are read and dropped in that time.
+    /// The maximum number of bytes that are read and discarded in that time.
     public var lingerBytes = 64 * 1024 * 1024
 
-    /// What a stream may have waiting for a slow reader; over it the reader is cut off. One whole reply may be larger.
+    /// The maximum number of pending bytes of a stream; if they exceed it, the connection is closed. A single whole reply may
+    /// be larger.
     public var outboundBytes = 4 * 1024 * 1024
-    /// What is kept of pipelined requests while one is served; then reading pauses.
+    /// The maximum number of buffered bytes of pipelined requests while one is served; then reading pauses.
     public var pipelinedBytes = 64 * 1024
 
     public init() {}

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-// The service's side of an exchange. Calls after its end are ignored: the service may not have heard of it yet.
+// The service's side of an exchange. Calls after its end are ignored: the service may not have been notified yet.
 extension ConnectionMachine {
     /// A whole reply; Content-Length is added.
     mutating func respond(_ head: HTTPResponse, body: [UInt8], at moment: Moment) {
@@ -12,7 +12,7 @@ extension ConnectionMachine {
         enqueue(bytes, at: moment)
     }
 
-    /// The head of a reply whose body follows in pieces.
+    /// Sends the head of a reply whose body follows in pieces.
     mutating func startStream(_ head: HTTPResponse, at moment: Moment) {
         guard phase == .serving else { return }
         let framing: ResponseEncoder.Framing =
@@ -24,7 +24,7 @@ extension ConnectionMachine {
         enqueue(bytes, at: moment)
     }
 
-    /// A piece of a stream's body. A peer that has left too much unread is cut off.
+    /// Sends a piece of a stream's body. If the peer has left too much unread, the connection is closed.
     mutating func send(_ bytes: [UInt8], at moment: Moment) {
         guard phase == .serving else { return }
         guard case .streaming(let framing, let sendsBody) = exchange?.reply else {
@@ -42,7 +42,7 @@ extension ConnectionMachine {
         }
     }
 
-    /// The end of a stream.
+    /// Ends a stream.
     mutating func finish(at moment: Moment) {
         guard phase == .serving else { return }
         guard case .streaming(let framing, let sendsBody) = exchange?.reply else {
@@ -71,6 +71,6 @@ extension ConnectionMachine {
 }
 
 extension HTTPResponse.Status {
-    /// No body by definition (RFC 9110, 6.4.1).
+    /// Whether the status has no body by definition (RFC 9110, 6.4.1).
     fileprivate var forbidsBody: Bool { code == 204 || code == 304 }
 }

@@ -9,10 +9,10 @@ import HTTPTypes
 ///
 /// - head: waits for a request or reads its head.
 /// - body: reads the body.
-/// - serving: the request was delivered, its reply has not ended. What arrives waits, up to a bound.
-/// - flushing: the reply has ended, but the kernel has not taken all of it.
-/// - refusing: an error reply is being written; what arrives is dropped.
-/// - lingering: FIN was sent; what arrives is dropped until the peer closes too.
+/// - serving: the request was delivered, and its reply has not ended. Further input is buffered, up to a bound.
+/// - flushing: the reply has ended, but the kernel has not accepted all of it.
+/// - refusing: an error reply is being written; input is discarded.
+/// - lingering: FIN was sent; input is discarded until the peer closes too.
 ///
 /// One `deliver` is followed by exactly one `ended` before the next `deliver` or `close`.
 struct ConnectionMachine {
@@ -25,11 +25,12 @@ struct ConnectionMachine {
 
     let limits: ConnectionLimits
     private let errorBody: ErrorBody
-    /// Whose body a request's is; nil: it is not read, the request is served without, and is the connection's last.
+    /// The account to charge for a request's body; nil: the body is not read, the request is served without it, and it is the
+    /// connection's last.
     private let bodyAccount: @Sendable (HTTPRequest) -> MemoryBudget.Account?
-    /// The only paths that are served; nil for all.
+    /// The only paths that are served; nil: all.
     private let admittedPaths: Set<String>?
-    /// What bodies are charged to.
+    /// The budget that bodies are charged to.
     private let bodyBudget: MemoryBudget
 
     var phase = Phase.head
@@ -37,29 +38,30 @@ struct ConnectionMachine {
     var outbound: OutboundBuffer
     /// The exchange that is being served; also while its body arrives.
     var exchange: Exchange?
-    /// Each exchange from now on is the connection's last.
+    /// Whether each further exchange is the connection's last.
     var isRetiring = false
 
-    /// Enough is buffered; the loop reads no more until it is asked to.
+    /// Whether enough is buffered, so that the loop must not read more for now.
     private(set) var isReadingPaused = false
 
     private var inbound = ByteBuffer()
     private var parser: RequestParser
     private var decoder: BodyDecoder?
-    /// A byte of the head has arrived.
+    /// Whether a byte of the head has arrived.
     private var headBegan = false
     private var lingeredBytes = 0
-    /// Since when the peer has owed a whole request, or the end of the connection; nil while one is served.
+    /// The time since which the connection has waited for a complete request, or for the peer to close; nil while a request is
+    /// served.
     private(set) var waitsSince: ContinuousClock.Instant?
     private var readDeadline: ContinuousClock.Instant?
-    /// How the body arrives; nil outside of the body phase.
+    /// The progress of the body; nil outside of the body phase.
     private var bodyProgress: ProgressWindow?
     private var bodyDeadline: ContinuousClock.Instant?
-    /// How the peer reads; nil while nothing waits to be written.
+    /// The progress of the peer's reading; nil while no output is pending.
     private var writeProgress: ProgressWindow?
 
-    /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served there, one
-    ///   request a connection; all else is refused as overloaded. Nil serves all.
+    /// - Parameter admittedPaths: For a connection beyond the limit: the only paths (without query) that are served, one
+    ///   request per connection; all other requests are refused as overloaded. Nil serves all.
     init(
         limits: ConnectionLimits, admittedPaths: Set<String>? = nil, bodyBudget: MemoryBudget, at moment: Moment,
         bodyAccount: @escaping @Sendable (HTTPRequest) -> MemoryBudget.Account? = { _ in .common },
@@ -77,7 +79,7 @@ struct ConnectionMachine {
         waitsSince = moment.instant
     }
 
-    /// When `deadlineReached` is due; nil when nothing is waited for.
+    /// The time at which to call `deadlineReached`; nil if there is no deadline.
     var deadline: ContinuousClock.Instant? {
         earlier(earlier(readDeadline, bodyDeadline), earlier(bodyProgress?.end, writeProgress?.end))
     }
@@ -117,13 +119,13 @@ struct ConnectionMachine {
         }
     }
 
-    /// FIN or a reset, seen by reading or by writing. A peer that closes only its sending side before the reply's end counts as
-    /// gone: it cannot be told from one that closed.
+    /// Called for FIN or a reset, detected by reading or writing. A peer that closes only its sending side before the reply's
+    /// end is treated as gone: it cannot be distinguished from one that closed.
     mutating func peerClosed() {
         close()
     }
 
-    /// The kernel took `count` bytes of `outbound`.
+    /// The kernel accepted `count` bytes of `outbound`.
     mutating func wrote(_ count: Int, at moment: Moment) {
         guard count > 0, phase != .closed else { return }
         outbound.consume(count)
@@ -132,7 +134,7 @@ struct ConnectionMachine {
         settle(at: moment)
     }
 
-    /// `deadline` has passed, or not yet: it may have moved.
+    /// Called at `deadline`, or earlier: the deadline may have moved.
     mutating func deadlineReached(at moment: Moment) {
         if writeProgress?.isKept(at: moment.instant) == false { return close() }
         if bodyProgress?.isKept(at: moment.instant) == false { return refuse(.timedOut, at: moment) }
@@ -141,7 +143,7 @@ struct ConnectionMachine {
         if phase == .head, headBegan { refuse(.timedOut, at: moment) } else { close() }
     }
 
-    /// The listeners are closed: an idle connection closes now, any other after its reply.
+    /// Called when the listeners are closed: an idle connection closes now, any other after its reply.
     mutating func retire() {
         isRetiring = true
         if phase == .head, !headBegan { close() }
@@ -149,7 +151,7 @@ struct ConnectionMachine {
 
     // MARK: Transitions
 
-    /// Parses as far as the bytes and the phase allow.
+    /// Parses as far as the available bytes and the phase allow.
     private mutating func advance(at moment: Moment) {
         do throws(WireError) {
             if phase == .head {
@@ -172,7 +174,7 @@ struct ConnectionMachine {
         }
         let account = head.framing == .length(0) ? .common : bodyAccount(head.request)
         guard let account else {
-            // What there is of the body would be taken for the next request.
+            // The partial body would otherwise be parsed as the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
             return deliver(body: [], charge: nil)
@@ -183,14 +185,14 @@ struct ConnectionMachine {
         readDeadline = nil
         bodyDeadline = moment.instant + limits.bodyTimeout
         bodyProgress = ProgressWindow(rate: limits.minBodyRate, length: limits.bodyWindow, at: moment.instant)
-        // A body that has begun to arrive needs no asking (RFC 9110, 10.1.1).
+        // A body that has begun to arrive needs no 100 Continue (RFC 9110, 10.1.1).
         if head.expectsContinue, inbound.isEmpty, head.framing != .length(0) {
             enqueue(ResponseEncoder.continue, at: moment)
         }
     }
 
-    /// Whether a body may begin: those that have begun come first, so a large one needs room for all of it. It is not charged
-    /// for what it announces.
+    /// Whether a body may begin. Bodies that have begun have priority, so a large one needs room for all of it. Only received
+    /// bytes are charged, not the announced length.
     private func hasRoom(for framing: RequestHead.Framing, of account: MemoryBudget.Account) -> Bool {
         switch framing {
         case .length(let count): bodyBudget.hasRoom(for: count - BodyBuffer.freeBytes, of: account)
@@ -212,7 +214,7 @@ struct ConnectionMachine {
         actions.append(.deliver(request, body: body, charge: charge))
     }
 
-    /// Goes on when the kernel has all of a reply.
+    /// Continues after the kernel has accepted all of a reply.
     mutating func settle(at moment: Moment) {
         guard outbound.isEmpty else { return }
         switch phase {
@@ -220,7 +222,7 @@ struct ConnectionMachine {
             let keepsAlive = exchange?.keepsAlive == true
             exchange = nil
             actions.append(.ended(.completed))
-            // A stream may have begun before the connection was to retire.
+            // A stream may have begun before the connection began to retire.
             if keepsAlive, !isRetiring { awaitRequest(at: moment) } else { linger(at: moment) }
         case .refusing: linger(at: moment)
         case .head, .body, .serving, .lingering, .closed: break
@@ -274,7 +276,7 @@ struct ConnectionMachine {
         actions.append(.close)
     }
 
-    /// Puts bytes behind those that wait.
+    /// Appends bytes to the pending output.
     mutating func enqueue(_ bytes: consuming [UInt8], at moment: Moment) {
         guard !bytes.isEmpty else { return }
         if outbound.isEmpty {
@@ -290,7 +292,7 @@ struct ConnectionMachine {
         actions.append(.resumeReading)
     }
 
-    /// Debug builds check at every step.
+    /// Checked at every step in debug builds.
     private func checkInvariants() {
         assert(outbound.isEmpty == (writeProgress == nil), "a write deadline runs exactly while bytes wait")
         assert((decoder != nil) == (phase == .body), "a decoder lives exactly in the body phase")

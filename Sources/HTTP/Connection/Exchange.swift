@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// What must be remembered of a request until its reply has ended.
+/// The state of a request until its reply has ended.
 struct Exchange {
     enum Reply: Equatable {
         case none
@@ -10,7 +10,7 @@ struct Exchange {
 
     let request: HTTPRequest
     let version: RequestHead.Version
-    /// The connection stays open after the reply.
+    /// Whether the connection stays open after the reply.
     var keepsAlive: Bool
     var reply = Reply.none
 

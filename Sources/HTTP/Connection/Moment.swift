@@ -1,6 +1,6 @@
-/// The injected clock's reading: one for deadlines, one for the Date field.
+/// The current time of the injected clock: an instant for deadlines, and the value of the Date field.
 struct Moment {
     var instant: ContinuousClock.Instant
-    /// As `HTTPDate` writes it.
+    /// In the format of `HTTPDate`.
     var date: String
 }

@@ -1,4 +1,4 @@
-/// Bytes on their way to the peer, with the bound that a stream's slow reader runs into.
+/// Pending output, with a bound for streams.
 struct OutboundBuffer {
     private var buffer = ByteBuffer()
     private let limit: Int
@@ -11,7 +11,8 @@ struct OutboundBuffer {
 
     var count: Int { buffer.count }
 
-    /// Whether `count` bytes more may wait. Into an empty buffer anything fits: a large piece is not a slow reader.
+    /// Whether `count` more bytes may be pending. Any size fits an empty buffer: a large piece does not mean that the reader is
+    /// slow.
     func hasRoom(for count: Int) -> Bool {
         buffer.isEmpty || buffer.count + count <= limit
     }
@@ -20,7 +21,7 @@ struct OutboundBuffer {
         buffer.append(bytes)
     }
 
-    /// Forgets bytes that the kernel took.
+    /// Removes bytes that the kernel accepted.
     mutating func consume(_ count: Int) {
         buffer.consume(count)
     }
@@ -29,7 +30,7 @@ struct OutboundBuffer {
         buffer.removeAll()
     }
 
-    /// Runs `body` over all bytes that wait.
+    /// Runs `body` over all pending bytes.
     func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         buffer.withUnsafeBytes(body)
     }

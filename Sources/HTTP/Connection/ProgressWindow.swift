@@ -1,10 +1,10 @@
-/// Watches that a transfer keeps a least rate: so many bytes in each of the windows of time that follow one another. What a
-/// peer did in earlier windows does not count, so that it cannot send or read much at once and then stall.
+/// Checks that a transfer keeps a minimum rate: a number of bytes in each of consecutive windows of time. Bytes of earlier
+/// windows do not count, so a peer cannot transfer much at once and then stall.
 struct ProgressWindow {
     private let leastBytes: Int
     private let length: Duration
     private var bytes = 0
-    /// When the window ends.
+    /// The end of the current window.
     private(set) var end: ContinuousClock.Instant
 
     /// - Parameter rate: In bytes a second.
@@ -19,7 +19,8 @@ struct ProgressWindow {
         bytes += count
     }
 
-    /// At a window's end: true begins the next one; false: too few bytes moved in this one. True before the end.
+    /// At a window's end: returns true and begins the next window, or false if too few bytes moved in this one. Returns true
+    /// before the end.
     mutating func isKept(at instant: ContinuousClock.Instant) -> Bool {
         guard end <= instant else { return true }
         guard bytes >= leastBytes else { return false }

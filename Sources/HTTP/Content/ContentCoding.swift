@@ -3,16 +3,16 @@ import HTTPTypes
 /// A coding of request bodies (RFC 9110, 8.4.1).
 public enum ContentCoding: String, Sendable, CaseIterable {
     case gzip
-    /// The zlib format; bare deflate data too, which many clients send by this name.
+    /// The zlib format; raw deflate data is accepted too, because many clients send it under this name.
     case deflate
 
-    /// How many codings one body may have: each costs a pass over all of it.
+    /// The maximum number of codings of one body: each costs a pass over all of it.
     public static let mostOfBody = 2
-    /// What the Accept-Encoding field says of them (RFC 9110, 12.5.3).
+    /// The supported codings as an Accept-Encoding field (RFC 9110, 12.5.3).
     public static let accepted = (allCases.map(\.rawValue) + ["identity"]).joined(separator: ", ")
 
-    /// The codings that a Content-Encoding field names, in the order in which they were applied; `identity` is none. nil: one
-    /// of them is unknown, or they are more than ``mostOfBody``.
+    /// The codings in a Content-Encoding field, in the order in which they were applied; `identity` is ignored. nil if one is
+    /// unknown, or if there are more than ``mostOfBody``.
     public static func list(_ field: String?) -> [ContentCoding]? {
         var codings: [ContentCoding] = []
         for name in (field ?? "").split(separator: ",") {
@@ -29,14 +29,14 @@ public enum ContentCoding: String, Sendable, CaseIterable {
 
 /// Why a coded body was not decoded.
 public enum ContentDecodingError: Error, Hashable, Sendable {
-    /// It is not what its coding says.
+    /// It does not match its coding.
     case malformed(ContentCoding)
-    /// It ends before its end.
+    /// It is truncated.
     case incomplete(ContentCoding)
-    /// Decoded, it would be larger than a body may be.
+    /// The decoded body would exceed the limit of a body.
     case tooLarge
     /// The memory for request bodies is in use.
     case memoryExhausted
-    /// Nobody wants it any more.
+    /// The work was cancelled.
     case stopped
 }

@@ -1,33 +1,33 @@
 import CZlib
 
-/// Undoes the codings of a request body. Pure, and as much work as the body decoded is long, so it runs off the event loop.
+/// Decodes the codings of a request body. Pure; the work is proportional to the decoded size, so it runs off the event loop.
 public struct ContentDecoder {
-    /// The most bytes that the body, and what is between two codings, may have: a plain body's limit.
+    /// The maximum size of the body, and of intermediate results between two codings: the limit of a plain body.
     private let limit: Int
     private let shouldStop: () -> Bool
-    /// How a member of gzip begins (RFC 1952, 2.3.1).
+    /// The first bytes of a gzip member (RFC 1952, 2.3.1).
     private static let magic: [UInt8] = [0x1F, 0x8B]
 
     /// - Parameters:
-    ///   - limit: The most bytes of a decoded body.
-    ///   - shouldStop: Asked every 64 KiB whether the body is still wanted.
+    ///   - limit: The maximum size of a decoded body in bytes.
+    ///   - shouldStop: Called every 64 KiB to check for cancellation.
     public init(limit: Int, shouldStop: @escaping () -> Bool = { false }) {
         self.limit = limit
         self.shouldStop = shouldStop
     }
 
-    /// The bytes of a body without its codings, and what they are charged as. Memory is charged before it is taken, piece by
-    /// piece, and never exceeds the limit: a small body that decodes to gigabytes costs no more than a large plain one.
+    /// The decoded bytes of a body, and their charge. Memory is charged before it is allocated, piece by piece, and never
+    /// exceeds the limit: a small body that decodes to gigabytes costs no more than a large plain one.
     ///
     /// - Parameters:
-    ///   - body: The body as it came.
+    ///   - body: The body as received.
     ///   - codings: In the order in which they were applied.
-    ///   - charge: What the body is charged as; the decoded one is charged beside it.
+    ///   - charge: The charge of the body; the decoded one is charged in addition.
     public func decode(
         _ body: [UInt8], _ codings: [ContentCoding], charge: MemoryBudget.Reservation
     ) throws(ContentDecodingError) -> ([UInt8], MemoryBudget.Reservation) {
         var decoded = (body, charge)
-        // The last one applied is the outermost.
+        // The last coding that was applied is the outermost.
         for coding in codings.reversed() {
             decoded = try inflate(decoded.0, coding, charge: charge.beside(freeBytes: 0))
         }
@@ -56,7 +56,7 @@ public struct ContentDecoder {
             case .malformed: throw .malformed(coding)
             case .ended:
                 if position == bytes.count { return decoded.take() }
-                // Of gzip several members may follow each other (RFC 1952, 2.2).
+                // In gzip, several members may follow each other (RFC 1952, 2.2).
                 guard coding == .gzip, Self.magic.starts(with: bytes[position...].prefix(2)), stream.restart() else {
                     throw .malformed(coding)
                 }
@@ -65,32 +65,32 @@ public struct ContentDecoder {
     }
 }
 
-/// zlib's decompression of one stream. It keeps pointers to itself, so it stays in its place.
+/// Decompresses one stream with zlib, which keeps pointers to its state, so the state has a fixed address.
 private final class InflateStream {
     enum State {
-        /// More can be had.
+        /// More output is available.
         case unfinished
-        /// Ends in the middle of the stream.
+        /// The input ends in the middle of the stream.
         case starved
         case ended
         case malformed
     }
 
     struct Step {
-        /// Bytes of the input that were used.
+        /// The number of consumed bytes of the input.
         var taken: Int
         var output: ArraySlice<UInt8>
         var state: State
     }
 
-    /// What one step takes and gives at most, in bytes.
+    /// The maximum input and output of one step, in bytes.
     private static let stepBytes = 64 * 1024
     private let stream: UnsafeMutablePointer<z_stream>
     private var output = [UInt8](repeating: 0, count: stepBytes)
 
-    /// nil: there is no memory for its window.
+    /// nil if there is no memory for its window.
     ///
-    /// - Parameter firstBytes: Tell zlib's format from bare deflate data.
+    /// - Parameter firstBytes: Distinguish zlib's format from raw deflate data.
     init?(_ coding: ContentCoding, firstBytes: ArraySlice<UInt8>) {
         stream = .allocate(capacity: 1)
         stream.initialize(to: z_stream())
@@ -103,7 +103,7 @@ private final class InflateStream {
         stream.deallocate()
     }
 
-    /// The largest window, and what says which format it is.
+    /// The argument of zlib for the largest window and the format.
     private static func windowBits(_ coding: ContentCoding, _ firstBytes: ArraySlice<UInt8>) -> Int32 {
         switch coding {
         case .gzip: MAX_WBITS + 16
@@ -111,7 +111,7 @@ private final class InflateStream {
         }
     }
 
-    /// Method 8, and a checksum of the two bytes (RFC 1950, 2.2).
+    /// Whether the bytes have method 8 and a valid checksum (RFC 1950, 2.2).
     private static func isZlibHeader(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard bytes.count == 2, let first = bytes.first, let second = bytes.last else { return false }
         return first & 0x0F == 8 && (Int(first) << 8 | Int(second)).isMultiple(of: 31)
@@ -140,6 +140,6 @@ private final class InflateStream {
         return Step(taken: taken, output: output[..<given], state: state)
     }
 
-    /// Begins with another stream of the same format.
+    /// Begins another stream of the same format.
     func restart() -> Bool { inflateReset(stream) == Z_OK }
 }

@@ -1,13 +1,13 @@
 import COpenSSL
 import Synchronization
 
-/// The files that TLS needs, all PEM.
+/// The files for TLS, all PEM.
 public struct TLSFiles: Sendable, Hashable {
-    /// The server's certificate, and those up to its root behind it.
+    /// The server's certificate, followed by the intermediate ones.
     public var certificateChain: String
-    /// Its private key, not encrypted.
+    /// Its private key, unencrypted.
     public var privateKey: String
-    /// Who may sign client certificates; nil asks for none, otherwise a client without one is turned away.
+    /// The authorities for client certificates; nil requires none, otherwise a client without a certificate is rejected.
     public var clientAuthorities: String?
 
     public init(certificateChain: String, privateKey: String, clientAuthorities: String? = nil) {
@@ -17,7 +17,7 @@ public struct TLSFiles: Sendable, Hashable {
     }
 }
 
-/// Why files are no good for TLS.
+/// Why the files cannot be used.
 public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
     public let file: String
     public let reason: String
@@ -25,17 +25,17 @@ public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(file): \(reason)" }
 }
 
-/// What all TLS connections share: certificate, key, versions (1.2 and 1.3), http/1.1 by ALPN (RFC 7301), and the keys of
-/// tickets, by which a client resumes its session without another handshake in full.
+/// The shared configuration of all TLS connections: certificate, key, versions (1.2 and 1.3), http/1.1 by ALPN (RFC 7301), and
+/// the keys of session tickets.
 public final class TLSContext: Sendable {
     private let context: Mutex<OpaquePointer>
-    /// When the certificate and those behind it are all valid: seconds of Unix time, the last one included; `nil` when a date
-    /// cannot be read.
+    /// The period in which all certificates of the chain are valid, in seconds of Unix time, inclusive; `nil` if a date cannot
+    /// be read.
     public let validity: ClosedRange<Int>?
 
     /// Reads the files.
     ///
-    /// - Throws: the file at fault, and why.
+    /// - Throws: the file with the error, and the reason.
     public init(_ files: TLSFiles) throws(TLSError) {
         guard let context = SSL_CTX_new(TLS_server_method()) else {
             preconditionFailure("libssl has no memory for a context")
@@ -54,9 +54,9 @@ public final class TLSContext: Sendable {
         context.withLock { SSL_CTX_free($0) }
     }
 
-    /// The server's side of a new connection.
+    /// The server side of a new connection.
     package func makeSession() -> TLSSession {
-        // As a number, since the compiler cannot see that libssl keeps the context, which is shared, apart from the session.
+        // Passed as a number, since the compiler cannot know that libssl separates the shared context from the session.
         let address = context.withLock { UInt(bitPattern: SSL_new($0)) }
         guard let session = OpaquePointer(bitPattern: address) else {
             preconditionFailure("libssl has no memory for a session")
@@ -85,7 +85,8 @@ public final class TLSContext: Sendable {
             throw TLSError(
                 file: files.privateKey, reason: isMismatch ? "is not the key of \(files.certificateChain)" : failure)
         }
-        // Tickets of another set of authorities must not let anyone in; contexts of other files have other ticket keys.
+        // Tickets from before a change of the authorities must not grant access; contexts of other files have other ticket
+        // keys.
         let name = Array("trinity".utf8)
         SSL_CTX_set_session_id_context(context, name, UInt32(name.count))
         guard let authorities = files.clientAuthorities else { return }
@@ -96,7 +97,7 @@ public final class TLSContext: Sendable {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
     }
 
-    /// What libssl says of the last failed call of this thread.
+    /// The error of libssl's last failed call on this thread.
     private static func failure(_ summary: String) -> String {
         let code = ERR_get_error()
         ERR_clear_error()

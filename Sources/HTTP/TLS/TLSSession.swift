@@ -1,37 +1,37 @@
 import COpenSSL
 import Synchronization
 
-/// TLS of one connection between two memory buffers, without I/O: ciphertext in, plaintext out, and back. Used by one
-/// thread at a time, but not always the same: handshakes run beside the loop.
+/// TLS of one connection between two memory buffers, without I/O: it converts ciphertext to plaintext and back. Used by one
+/// thread at a time, but not always the same: handshakes run off the loop.
 package final class TLSSession: Sendable {
     package enum Handshake: Equatable {
         case done
-        /// Needs more of the peer's bytes.
+        /// More bytes from the peer are needed.
         case unfinished
         case failed
-        /// The peer speaks HTTP without TLS.
+        /// The peer uses HTTP without TLS.
         case plainHTTP
     }
 
     package enum Received: Equatable {
         case bytes([UInt8])
-        /// Needs more of the peer's bytes.
+        /// More bytes from the peer are needed.
         case nothing
-        /// The peer ended the session, or broke the protocol.
+        /// The peer ended the session, or violated the protocol.
         case closed
     }
 
     private struct State {
         let session: OpaquePointer
-        /// What came from the peer.
+        /// Input from the peer.
         let inbound: OpaquePointer
-        /// What goes to the peer.
+        /// Output for the peer.
         let outbound: OpaquePointer
     }
 
     private let state: Mutex<State>
 
-    /// Takes over `session`.
+    /// Takes ownership of `session`.
     init(_ session: sending OpaquePointer) {
         guard let inbound = BIO_new(BIO_s_mem()), let outbound = BIO_new(BIO_s_mem()) else {
             preconditionFailure("libcrypto has no memory for a buffer")
@@ -45,7 +45,7 @@ package final class TLSSession: Sendable {
         state.withLock { SSL_free($0.session) }
     }
 
-    /// Ciphertext from the peer.
+    /// Adds ciphertext from the peer.
     package func receive(_ bytes: ArraySlice<UInt8>) {
         state.withLock { state in
             let count = bytes.withUnsafeBytes { BIO_write(state.inbound, $0.baseAddress, Int32(clamping: $0.count)) }
@@ -53,7 +53,7 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Goes on with the handshake; may take milliseconds for the private key.
+    /// Continues the handshake; may take milliseconds for the private key.
     package func handshake() -> Handshake {
         state.withLock { state in
             ERR_clear_error()
@@ -64,10 +64,10 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Plaintext from what was received, one record's at most; after the handshake.
+    /// Plaintext of the received data, at most one record's; after the handshake.
     package func read() -> Received {
         state.withLock { state in
-            // A peer can ask for new keys without end and read no answer (RFC 8446, 4.6.3).
+            // A peer can request new keys repeatedly without reading the replies (RFC 8446, 4.6.3).
             guard trinity_bio_pending(state.outbound) <= Self.mostUnreadBytes else { return .closed }
             ERR_clear_error()
             var result: Int32 = 0
@@ -80,7 +80,8 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Encrypts the beginning of `bytes`, which has one record's at most; how many it took, nil when the session has ended.
+    /// Encrypts the beginning of `bytes`, at most one record; returns the number of bytes it took, nil if the session has
+    /// ended.
     package func write(_ bytes: [UInt8]) -> Int? {
         state.withLock { state in
             ERR_clear_error()
@@ -89,13 +90,14 @@ package final class TLSSession: Sendable {
         }
     }
 
-    /// Ciphertext that the peer may leave unread before no more is read from it: a record, and some 2,000 answers to key updates.
+    /// Ciphertext that the peer may leave unread before reading from it stops: a record, and about 2,000 replies to key
+    /// updates.
     static let mostUnreadBytes = 65536
 
-    /// Plain bytes of a record at most (RFC 8446, 5.1).
+    /// The maximum number of plain bytes of a record (RFC 8446, 5.1).
     static let recordBytes = 16384
 
-    /// Tells the peer that nothing follows (close_notify).
+    /// Sends the peer a close_notify.
     package func close() {
         state.withLock { state in
             ERR_clear_error()
@@ -106,7 +108,7 @@ package final class TLSSession: Sendable {
 
     var hasOutput: Bool { state.withLock { trinity_bio_pending($0.outbound) > 0 } }
 
-    /// Takes out the ciphertext for the peer; empty: there is none.
+    /// Takes the ciphertext for the peer; empty if there is none.
     package func takeOutput() -> [UInt8] {
         state.withLock { state in
             [UInt8](unsafeUninitializedCapacity: trinity_bio_pending(state.outbound)) { buffer, count in

@@ -1,30 +1,30 @@
-/// A socket and its machine. The loop performs what the machine asks.
+/// A socket and its machine. The loop performs the machine's actions.
 final class Connection {
     let id: Int
     /// For the log.
     let peer: String
     var machine: ConnectionMachine
-    /// The exchange that the service was given and that has not ended.
+    /// The exchange that was delivered to the service and has not ended.
     var exchange: ExchangeID?
-    /// Is in the loop's list of connections whose machine has actions.
+    /// Whether it is in the loop's list of connections with pending actions.
     var isDirty = false
-    /// What of the loop's `outboundBytes` is this connection's.
+    /// This connection's part of the loop's `outboundBytes`.
     var countedOutbound = 0
 
-    /// Its TLS, where there is any.
+    /// Its TLS session; nil without TLS.
     let tls: TLSSession?
-    /// How far the handshake is; nil: there is none to wait for.
+    /// The state of the handshake; nil if there is none to wait for.
     var handshake: Handshake?
-    /// Encrypted bytes that the kernel has not taken, and the plain bytes of the machine that they stand for.
+    /// Encrypted bytes that the kernel has not accepted, and the number of plain bytes that they contain.
     private var record = ByteBuffer()
     private var recordContent = 0
-    /// FIN follows what is to be written.
+    /// Whether FIN follows the pending output.
     private var endsSending = false
 
     enum Handshake {
         /// Waits for the peer.
         case receiving
-        /// Waits for its turn to compute, or computes, beside the loop.
+        /// Waits for its turn to compute, or computes, off the loop.
         case computing
     }
 
@@ -32,8 +32,8 @@ final class Connection {
     private let sockets: SocketSet
     private var interest = SocketSet.Interest.read
 
-    /// Nil: the kernel cannot watch one more socket.
-    /// - Parameter id: What its events in `sockets` are told by.
+    /// Nil: the kernel cannot watch another socket.
+    /// - Parameter id: Identifies its events in `sockets`.
     init?(id: Int, socket: Socket, sockets: SocketSet, peer: String, tls: TLSSession?, machine: ConnectionMachine) {
         self.tls = tls
         handshake = tls == nil ? nil : .receiving
@@ -45,14 +45,14 @@ final class Connection {
         guard sockets.add(socket, as: id, interest) else { return nil }
     }
 
-    /// What of a read the machine is to receive.
+    /// The result of a read for the machine.
     enum Arrival {
         case bytes(ArraySlice<UInt8>)
         case wouldBlock
         case closed
     }
 
-    /// Reads by way of `scratch`. No bytes: there may be more than what was looked at.
+    /// Reads through `scratch`. An empty result means that there may be more.
     func read(_ scratch: inout [UInt8]) -> Arrival {
         guard let tls else {
             return switch scratch.withUnsafeMutableBytes(socket.read) {
@@ -61,7 +61,7 @@ final class Connection {
             case .closed: .closed
             }
         }
-        // A peer can send records without content; after a few of them others have their turn.
+        // A peer can send records without content; after a few of them other connections are processed.
         for _ in 0..<8 {
             switch tls.read() {
             case .bytes(let bytes): return .bytes(bytes[...])
@@ -77,26 +77,26 @@ final class Connection {
         return .bytes([])
     }
 
-    /// Hands to TLS what can be read at once.
+    /// Passes all available input to TLS.
     func readEncrypted(_ scratch: inout [UInt8]) -> Socket.Transfer {
         let transfer = scratch.withUnsafeMutableBytes(socket.read)
         if case .bytes(let count) = transfer { tls?.receive(scratch[..<count]) }
         return transfer
     }
 
-    /// Something can be written; before the end of a handshake nothing of the machine's.
+    /// Whether there is output; before the end of a handshake, none from the machine.
     var hasOutput: Bool {
         (handshake == nil && !machine.outbound.isEmpty) || !record.isEmpty || tls?.hasOutput == true
     }
 
-    /// TLS has answered by itself to something that it has read, and the answer can be sent.
+    /// Whether TLS has produced a reply of its own to received data, which can be sent.
     var tlsHasAnswer: Bool { handshake != .computing && !awaitsWritable && tls?.hasOutput == true }
 
-    /// What is written of one connection before others have their turn, in bytes.
+    /// The maximum number of bytes that are written to one connection in one turn.
     static let writtenBytesPerTurn = 1 << 20
 
-    /// Writes what waits in the machine's buffer, and what TLS has to say by itself; returns how much of the machine's the
-    /// kernel has got. A record counts when all of it is written, so that nothing of a reply is ever left here.
+    /// Writes the machine's pending output and the output of TLS itself; returns the number of the machine's bytes that the
+    /// kernel has accepted. A record counts once all of it is written, so that no part of a reply remains here.
     func write() -> Socket.Transfer {
         guard let tls else {
             return machine.outbound.withUnsafeBytes {
@@ -120,18 +120,18 @@ final class Connection {
         return .bytes(recordContent)
     }
 
-    /// Past HTTPS, for a peer that does not speak it. As far as the kernel takes it at once.
+    /// Writes without TLS, for a peer that does not use it. As far as the kernel accepts it at once.
     func writePlain(_ bytes: [UInt8]) {
         _ = bytes.withUnsafeBytes(socket.write)
     }
 
-    /// FIN, after what waits to be written.
+    /// Sends FIN after the pending output.
     func shutdownSending() {
         tls?.close()
         endsSending = true
     }
 
-    /// When nothing waits to be written any more.
+    /// Called when no output is pending any more.
     func outputEnded() {
         setAwaitingWritable(false)
         guard endsSending else { return }
@@ -141,7 +141,7 @@ final class Connection {
 
     var isReading: Bool { interest.contains(.read) }
 
-    /// Waits until the kernel takes bytes again: only while bytes wait, for else a socket can be written without end.
+    /// Watches for writability only while output is pending, because otherwise the socket would always be ready.
     var awaitsWritable: Bool { interest.contains(.write) }
 
     func setReading(_ on: Bool) { change(.read, on) }
@@ -156,7 +156,7 @@ final class Connection {
 
     /// The socket closes when this, its last owner, is deinitialized.
     func close() {
-        // Without close_notify the peer could not tell the end from an attack (RFC 8446, 6.1).
+        // Without close_notify the peer could not distinguish the end from a truncation attack (RFC 8446, 6.1).
         if let tls, handshake != .computing {
             tls.close()
             _ = write()

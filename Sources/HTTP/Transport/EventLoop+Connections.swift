@@ -1,5 +1,5 @@
 extension EventLoop {
-    /// Stops accepting. Idle connections close now, others after the reply that is due.
+    /// Stops accepting. Idle connections close now, others after their current reply.
     public func closeListeners() {
         for listener in listeners.values { listener.close() }
         listeners = [:]
@@ -9,7 +9,7 @@ extension EventLoop {
         }
     }
 
-    /// Cuts off every connection, as when a drain's deadline has passed; each open exchange ends as gone.
+    /// Closes every connection, for instance after the drain deadline; each open exchange ends as gone.
     public func closeConnections() {
         for connection in connectionTable.values {
             connection.machine.close()
@@ -19,8 +19,8 @@ extension EventLoop {
 
     // MARK: Events
 
-    /// What the sockets have to tell, each in a turn of its own. A few rounds, for while one is worked on more come; then
-    /// posted work and timers have theirs.
+    /// Processes the events of the sockets, each in its own turn. It does a few rounds, since more events arrive while one is
+    /// processed; then posted work and timers run.
     func takeEvents() {
         for _ in 0..<4 {
             guard let events = sockets?.take(), !events.isEmpty else { return }
@@ -30,7 +30,7 @@ extension EventLoop {
 
     private func handle(_ event: SocketSet.Event) {
         if let listener = listeners[event.number] { return acceptConnections(of: listener, event.number) }
-        // Else it was closed by an event before.
+        // Otherwise an earlier event has closed it.
         guard let connection = connectionTable[event.number] else { return }
         if event.isWritable { writable(connection) }
         if connection.isReading {
@@ -42,7 +42,7 @@ extension EventLoop {
     }
 
     private func acceptConnections(of listener: Listener, _ number: Int) {
-        // Bounded, so that a flood of connections does not starve those that are open.
+        // Bounded, so that a flood of new connections does not starve the open ones.
         for _ in 0..<64 {
             switch listener.accept() {
             case .connection(let socket, let peer): admit(socket, peer: peer)
@@ -59,10 +59,10 @@ extension EventLoop {
     }
 
     private func admit(_ socket: Socket, peer: ListeningAddress) {
-        // Those of the reserve count too.
+        // Connections in the reserve count too.
         while connectionTable.count >= configuration.maxConnections, makeRoom() {}
         let open = connectionTable.count
-        // Beyond the reserve the socket closes here, by its last reference.
+        // Beyond the reserve the socket is closed here, when its last reference is released.
         guard open < configuration.maxConnections + configuration.reservedConnections else { return }
         let machine = ConnectionMachine(
             limits: configuration.limits,
@@ -79,7 +79,7 @@ extension EventLoop {
         touch(connection)
     }
 
-    /// Closes the connection that has owed a request for longest; false: none has for long enough.
+    /// Closes the connection that has waited longest for a complete request; false if none has waited long enough.
     private func makeRoom() -> Bool {
         let waiting = connectionTable.values.compactMap { connection in
             connection.machine.waitsSince.map { (since: $0, connection: connection) }
@@ -92,13 +92,13 @@ extension EventLoop {
         return true
     }
 
-    /// Reads until nothing is left, or the next event will tell.
+    /// Reads until no input is left, or until the next event will report more.
     func readable(_ id: Int) {
         guard let connection = connectionTable[id] else { return }
         touch(connection)
         if connection.handshake != nil { return receiveHandshake(connection) }
-        // A few reads a turn, so that busy senders do not starve the others: ninety of them hold a turn of all up for some
-        // milliseconds.
+        // A few reads per turn, so that busy senders do not starve the others: ninety of them delay a turn of all connections
+        // by a few milliseconds.
         var taken = 0
         while taken < Self.bytesPerTurn, !connection.machine.isReadingPaused {
             switch connection.read(&scratch) {
@@ -106,7 +106,7 @@ extension EventLoop {
             case .bytes(let bytes):
                 taken += bytes.count
                 connection.machine.received(bytes, at: now())
-                // The kernel had no more, or it will say so.
+                // The kernel had no more input, or it will report it.
                 if connection.tls == nil, bytes.count < scratch.count { return }
             case .wouldBlock: return
             case .closed: return connection.machine.peerClosed()
@@ -115,7 +115,7 @@ extension EventLoop {
         if !connection.machine.isReadingPaused { readAgain(id) }
     }
 
-    /// What is read of one connection in one turn, in bytes; a read more at most.
+    /// The maximum number of bytes that are read from one connection in one turn; a read may exceed it.
     private static let bytesPerTurn = 128 * 1024
 
     private func readAgain(_ id: Int) {
@@ -129,13 +129,13 @@ extension EventLoop {
 
     // MARK: Actions
 
-    /// Does what the connection's machine asks.
+    /// Performs the actions of the connection's machine.
     func perform(_ connection: Connection) {
         while true {
             let actions = connection.machine.takeActions()
             if actions.isEmpty {
                 guard connection.tlsHasAnswer, connection.machine.phase != .closed else { break }
-                // Which may find that the peer is gone.
+                // This may find that the peer is gone.
                 flush(connection)
             }
             for action in actions {
@@ -161,8 +161,8 @@ extension EventLoop {
         if let deadline = connection.machine.deadline { arm(for: deadline) }
     }
 
-    /// Keeps the sum of what waits to be written within its bound: beyond it the connection that has most waiting is cut off, for
-    /// it has cost the others most. O(1), or O(connections) beyond the bound.
+    /// Keeps the total pending output within its bound: beyond it, the connection with the most pending output is closed. O(1),
+    /// or O(connections) beyond the bound.
     private func countOutbound(_ connection: Connection) {
         let count = connection.machine.outbound.count
         outboundBytes += count - connection.countedOutbound
@@ -174,7 +174,7 @@ extension EventLoop {
         touch(largest)
     }
 
-    /// Writes until the kernel takes no more, or enough for one turn: a fast reader of a large reply does not keep the loop from
+    /// Writes until the kernel accepts no more, or until the limit of one turn: a fast reader of a large reply does not block
     /// other connections.
     func flush(_ connection: Connection) {
         var written = 0
@@ -184,7 +184,7 @@ extension EventLoop {
             case .bytes(let count):
                 connection.machine.wrote(count, at: now())
                 written += count
-            // What TLS has still to say goes nowhere.
+            // Pending output of TLS is discarded.
             case .closed: return connection.machine.peerClosed()
             case .wouldBlock: return connection.setAwaitingWritable(true)
             }

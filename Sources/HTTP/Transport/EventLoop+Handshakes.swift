@@ -1,15 +1,15 @@
 import Dispatch
 
-/// Handshakes that wait for one of a few places to be computed in; of each connection one at most.
+/// Handshakes that wait for one of a few slots to be computed in; at most one per connection.
 struct HandshakeQueue {
     var running = 0
     var waiting: [Int] = []
 }
 
-// A handshake's private-key work takes up to milliseconds: it runs beside the loop, which meanwhile leaves the session alone
-// and reads no more of the connection.
+// The private-key operation of a handshake takes up to milliseconds, so it runs off the loop. Meanwhile the loop does not use
+// the session and does not read the connection.
 extension EventLoop {
-    /// Takes what has come, and has the handshake computed with it.
+    /// Takes the received input, and schedules the handshake with it.
     func receiveHandshake(_ connection: Connection) {
         guard connection.handshake == .receiving else { return }
         switch connection.readEncrypted(&scratch) {
@@ -18,7 +18,7 @@ extension EventLoop {
         case .bytes:
             connection.handshake = .computing
             connection.setReading(false)
-            // The session is left alone; what waits to be written goes on when the handshake is computed.
+            // The session is not used; pending output is written after the handshake was computed.
             connection.setAwaitingWritable(false)
             handshakes.waiting.append(connection.id)
             computeHandshakes()
@@ -56,7 +56,7 @@ extension EventLoop {
     }
 
     private static let plainHTTPReply: [UInt8] = {
-        let body = "This port speaks HTTPS; begin the address with https://.\n"
+        let body = "This port serves HTTPS; use an https:// URL.\n"
         let head = """
             HTTP/1.1 400 Bad Request\r
             Content-Type: text/plain; charset=utf-8\r

@@ -1,12 +1,12 @@
 extension EventLoop {
-    /// Starts to accept connections, on every address that `host` has: of `localhost` both 127.0.0.1 and ::1.
+    /// Starts to accept connections, on every address of `host`: for `localhost` on both 127.0.0.1 and ::1.
     ///
     /// - Parameters:
     ///   - host: An IPv4 or IPv6 address, a name of this machine, or `unix:` and the path of a socket.
-    ///   - port: 0 lets the kernel choose one that all addresses have free.
-    /// - Returns: The first address, with the real port; ``addresses`` has them all.
-    /// - Throws: Why an address cannot be listened on. One that this machine lacks, as ::1 without IPv6, is left out while
-    ///   another is there.
+    ///   - port: 0 lets the kernel choose one that is free on all addresses.
+    /// - Returns: The first address, with the actual port; ``addresses`` has all of them.
+    /// - Throws: Why it cannot listen on an address. An address that this machine lacks, such as ::1 without IPv6, is skipped
+    ///   if there is another one.
     /// - Precondition: `serve` was called.
     public func listen(host: String, port: Int) throws(TransportError) -> ListeningAddress {
         try listen(hosts: try ListeningAddress.resolve(host).map(\.host), port: port)
@@ -30,7 +30,7 @@ extension EventLoop {
     private func bind(
         _ hosts: [String], port: Int
     ) throws(TransportError) -> [(socket: Socket, address: ListeningAddress)] {
-        // The port that the kernel chooses for one address can be taken on another.
+        // The port that the kernel chooses for one address can be in use on another.
         for _ in 0..<(port == 0 ? 7 : 0) {
             do throws(TransportError) {
                 return try bindOnce(hosts, port: port)
@@ -62,7 +62,7 @@ extension EventLoop {
 
     private func watchedSockets() throws(TransportError) -> SocketSet {
         if let sockets { return sockets }
-        // Weak, or the loop and its set would keep each other alive.
+        // Weak: otherwise the loop and its set would keep each other alive.
         let sockets = try SocketSet(queue: executor.queue) { [weak self] in
             self?.assumeIsolated { $0.takeEvents() }
         }

@@ -1,7 +1,7 @@
 import Dispatch
 import Foundation
 
-/// Names a timer of one loop.
+/// Identifies a timer of one loop.
 public struct TimerID: Hashable, Sendable {
     fileprivate let rawValue: Int
 }
@@ -25,27 +25,27 @@ extension EventLoop {
         return id
     }
 
-    /// Does nothing when the timer has run.
+    /// Has no effect if the timer has fired.
     public func cancel(_ id: TimerID) {
         timers.removeValue(forKey: id)?.cancel()
     }
 
     // MARK: Connection deadlines
 
-    /// One timer serves all connections. It is set for the earliest deadline known; deadlines mostly move away, so busy
-    /// connections do not touch it, and idle ones cost a look every minute or so.
+    /// One timer serves all connections. It is set for the earliest known deadline. Deadlines mostly move later, so busy
+    /// connections do not change it, and idle ones cost a check every minute or so.
     func arm(for deadline: ContinuousClock.Instant) {
         if let armedDeadline, armedDeadline <= deadline { return }
         armedDeadline = deadline
         let timer = deadlineTimer ?? makeDeadlineTimer()
-        // A little late, so that deadlines close together cost one look.
+        // Slightly late, so that nearby deadlines share one check.
         let delay = ContinuousClock.now.duration(to: deadline) + .milliseconds(20)
         timer.schedule(deadline: .now() + max(delay, .zero).dispatchInterval)
     }
 
     private func makeDeadlineTimer() -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: executor.queue)
-        // Weak, or the loop and its timer would keep each other alive.
+        // Weak: otherwise the loop and its timer would keep each other alive.
         timer.setEventHandler { @Sendable [weak self] in
             self?.assumeIsolated { loop in loop.turn { $0.checkDeadlines() } }
         }
@@ -77,7 +77,7 @@ extension EventLoop {
 extension Duration {
     var dispatchInterval: DispatchTimeInterval {
         let (seconds, attoseconds) = components
-        // Thirty years are for ever, and fit.
+        // Limited to thirty years, which fits the type.
         return .nanoseconds(Int(min(seconds, 1_000_000_000)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
     }
 }

@@ -4,11 +4,11 @@ import Synchronization
 
 /// An HTTP/1.1 server on one serial queue: the only owner of its listeners, connections, timers and service.
 ///
-/// Work comes in turns: a socket's event, a timer or posted work. What a turn writes goes to the kernel at its end, in one call
-/// a connection; then the service hears what has ended and what has arrived. So the service is never called from inside a call
-/// of its own.
+/// Work is done in turns: a socket's event, a timer or posted work. The output of a turn is written at its end, in one call per
+/// connection; then the service is notified of ended and arrived requests. So the service is never called from inside one of
+/// its own calls.
 public actor EventLoop {
-    /// Something that the service must be told.
+    /// A notification for the service.
     private enum Notice {
         case received(HTTPMessage, ExchangeID)
         case ended(ExchangeID, ExchangeOutcome)
@@ -17,27 +17,27 @@ public actor EventLoop {
     let configuration: HTTPConfiguration
     let executor: LoopExecutor
 
-    /// What was passed to `serve`. Posted work finds its service here: `loop.service as? MyService`.
+    /// The service that was passed to `serve`. Posted work finds it here: `loop.service as? MyService`.
     public private(set) var service: (any HTTPService)?
 
-    /// Whose events come by number: listeners and connections. Made with the first listener.
+    /// Watches listeners and connections, whose events are identified by number. Created with the first listener.
     var sockets: SocketSet?
     var listeners: [Int: Listener] = [:]
-    /// What `listen` has bound, with real ports.
+    /// The addresses bound by `listen`, with actual ports.
     public internal(set) var addresses: [ListeningAddress] = []
-    /// Of the Unix socket that is listened on: whoever ends the process without closing the listeners removes it.
+    /// The file of the Unix socket, if there is one: code that exits without closing the listeners must remove it.
     public internal(set) var socketFile: SocketFile?
     var connectionTable: [Int: Connection] = [:]
-    /// What new connections speak TLS with; nil: they do not.
+    /// The TLS context of new connections; nil without TLS.
     var tls: TLSContext?
     var handshakes = HandshakeQueue()
-    /// What waits to be written to all connections, in bytes.
+    /// The total pending output of all connections, in bytes.
     var outboundBytes = 0
     var timers: [TimerID: any DispatchSourceTimer] = [:]
     var deadlineTimer: (any DispatchSourceTimer)?
-    /// When `deadlineTimer` fires; nil when it does not.
+    /// The time at which `deadlineTimer` fires; nil if it is not set.
     var armedDeadline: ContinuousClock.Instant?
-    /// Every read lands here first.
+    /// The buffer for all reads.
     var scratch = [UInt8](repeating: 0, count: 64 * 1024)
 
     private var exchanges: [ExchangeID: Connection] = [:]
@@ -48,7 +48,7 @@ public actor EventLoop {
     private var lastNumber = 0
     private var date = (second: -1, text: "")
 
-    /// Shared by all loops: an exchange's number is never reused within a process.
+    /// Shared by all loops, so that an exchange's number is never reused within a process.
     private static let lastExchange = Atomic<UInt64>(0)
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -61,13 +61,13 @@ public actor EventLoop {
 
     // MARK: Life
 
-    /// Hands over the service. Precondition: called once, before `listen`.
+    /// Sets the service. Precondition: called once, before `listen`.
     public func serve(_ service: sending any HTTPService) {
         precondition(self.service == nil, "a loop has one service")
         self.service = service
     }
 
-    /// New connections speak TLS from now on, or with another certificate; those that are open stay as they are.
+    /// Sets the TLS context of new connections; open connections keep theirs.
     public func useTLS(_ context: TLSContext) {
         tls = context
     }
@@ -75,27 +75,28 @@ public actor EventLoop {
     /// Exchanges whose reply has not ended.
     public var activeExchanges: Int { exchanges.count }
 
-    /// Open connections, idle ones too.
+    /// The number of open connections, including idle ones.
     public var connections: Int { connectionTable.count }
 
     // MARK: Replies
 
-    /// A whole reply, with Content-Length added. Framing and Connection fields of `head` are left out, but `Connection: close`
-    /// is obeyed.
+    /// Sends a whole reply, with Content-Length added. Framing and Connection fields of `head` are left out, except that
+    /// `Connection: close` is respected.
     public func respond(_ exchange: ExchangeID, _ head: HTTPResponse, body: [UInt8]) {
         guard let connection = exchanges[exchange] else { return }
         connection.machine.respond(head, body: body, at: now())
         touch(connection)
     }
 
-    /// The head of a reply whose body follows by `send`, and ends with `finish`.
+    /// Sends the head of a reply whose body is sent by `send` and ended by `finish`.
     public func startStream(_ exchange: ExchangeID, _ head: HTTPResponse) {
         guard let connection = exchanges[exchange] else { return }
         connection.machine.startStream(head, at: now())
         touch(connection)
     }
 
-    /// A piece of a stream's body. A peer that has left more than the bound unread is cut off: `ended` follows.
+    /// Sends a piece of a stream's body. If the peer has left more than the bound unread, the connection is closed: `ended`
+    /// follows.
     public func send(_ exchange: ExchangeID, _ bytes: [UInt8]) {
         guard let connection = exchanges[exchange] else { return }
         if !connection.machine.outbound.hasRoom(for: bytes.count) { perform(connection) }
@@ -103,7 +104,7 @@ public actor EventLoop {
         touch(connection)
     }
 
-    /// The end of a stream.
+    /// Ends a stream.
     public func finish(_ exchange: ExchangeID) {
         guard let connection = exchanges[exchange] else { return }
         connection.machine.finish(at: now())
@@ -112,7 +113,7 @@ public actor EventLoop {
 
     // MARK: Turns
 
-    /// Runs `work` as a turn; from any thread.
+    /// Runs `work` as a turn; may be called on any thread.
     public nonisolated func post(_ work: @escaping @Sendable (isolated EventLoop) -> Void) {
         executor.queue.async { self.assumeIsolated { $0.turn(work) } }
     }
@@ -133,7 +134,7 @@ public actor EventLoop {
         isInTurn = false
     }
 
-    /// The machine may have actions; they are performed at the turn's end. A task on the loop is no turn: one is scheduled.
+    /// Called when the machine may have actions; they are performed at the turn's end. Outside of a turn, one is scheduled.
     func touch(_ connection: Connection) {
         guard !connection.isDirty else { return }
         connection.isDirty = true

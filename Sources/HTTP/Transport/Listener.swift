@@ -9,8 +9,8 @@ final class Listener {
     let file: SocketFile?
 
     /// - Parameters:
-    ///   - id: What its events are told by.
-    ///   - address: What the socket is bound to.
+    ///   - id: Identifies its events.
+    ///   - address: The address to which the socket is bound.
     init(id: Int, socket: Socket, address: ListeningAddress, sockets: SocketSet) throws(TransportError) {
         file = SocketFile.path(of: address.host).flatMap { SocketFile(path: $0) }
         self.id = id
@@ -30,7 +30,7 @@ final class Listener {
     }
 
     func close() {
-        // While nobody else can listen there.
+        // While no other process can listen there.
         file?.remove()
         sockets.remove(socket)
     }

@@ -1,10 +1,10 @@
 import Foundation
 
-/// The address a listener is bound to; its port is the real one where 0 was asked for.
+/// The address of a listener, with the actual port if 0 was requested.
 public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
     /// Numeric, IPv6 without brackets; or `unix:` and the path of a socket.
     public var host: String
-    /// Of a Unix socket 0.
+    /// 0 for a Unix socket.
     public var port: Int
 
     public var description: String {
@@ -12,11 +12,11 @@ public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// Whether only this machine reaches it.
+    /// Whether it is reachable only from this machine.
     public var isLoopback: Bool { Self.isLoopback(host) }
 
-    /// Whether `host` is a Unix socket or a numeric loopback address: 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1, or the former as
-    /// IPv6.
+    /// Whether `host` is a Unix socket or a numeric loopback address: 127.0.0.0/8 (RFC 1122, 3.2.1.3), ::1, or an IPv4-mapped
+    /// address of the former.
     public static func isLoopback(_ host: String) -> Bool {
         if SocketFile.path(of: host) != nil { return true }
         var four = in_addr()
@@ -30,8 +30,8 @@ public struct ListeningAddress: Sendable, Hashable, CustomStringConvertible {
 
     /// The numeric addresses of a host, in the order of the system's preference; their ports are 0.
     ///
-    /// - Parameter host: An IPv4 or IPv6 address, the latter perhaps in brackets, a name, or `unix:` and a path.
-    /// - Throws: `unknownHost`. Blocks while a name server is asked.
+    /// - Parameter host: An IPv4 or IPv6 address (optionally in brackets), a name, or `unix:` and a path.
+    /// - Throws: `unknownHost`. Blocks during name resolution.
     public static func resolve(_ host: String) throws(TransportError) -> [ListeningAddress] {
         if SocketFile.path(of: host) != nil { return [ListeningAddress(host: host, port: 0)] }
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.contains(":")

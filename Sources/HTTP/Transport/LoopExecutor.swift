@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Runs an actor's jobs on a serial queue, so that the queue's dispatch sources may enter the actor without a hop.
+/// Runs an actor's jobs on a serial queue, so that the queue's dispatch sources can enter the actor without a thread switch.
 final class LoopExecutor: SerialExecutor {
     let queue: DispatchQueue
 
@@ -13,7 +13,7 @@ final class LoopExecutor: SerialExecutor {
         queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
     }
 
-    /// What `assumeIsolated` asks when it is called from a dispatch source.
+    /// Called by `assumeIsolated` in a dispatch source.
     func checkIsolated() {
         dispatchPrecondition(condition: .onQueue(queue))
     }

@@ -1,16 +1,16 @@
 import Foundation
 
-/// A non-blocking stream socket, and the only file with socket calls. EINTR is handled here; what a call can mean to a
-/// connection is an enum.
+/// A non-blocking stream socket. This is the only file with socket calls. EINTR is handled here; the possible results of a call
+/// are an enum.
 ///
-/// The descriptor is closed when the last reference goes away. A closed one is in no ``SocketSet`` any more.
+/// The descriptor is closed when the last reference is released. A closed socket is not in any ``SocketSet``.
 final class Socket: Sendable {
     enum Accepted {
         case connection(Socket, peer: ListeningAddress)
         case wouldBlock
-        /// This one connection failed before it was accepted.
+        /// This connection failed before it was accepted.
         case aborted
-        /// Out of descriptors or memory.
+        /// There are no descriptors or memory left.
         case exhausted
     }
 
@@ -67,10 +67,10 @@ final class Socket: Sendable {
         return (socket, address)
     }
 
-    /// The bytes of a path that the kernel's address has room for, with a zero byte behind them (Linux, unix(7)).
+    /// The maximum length of a path that fits the kernel's address with a terminating zero (Linux, unix(7)).
     static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-    /// A listening Unix socket. A file that a process has left there is replaced, if nobody listens on it.
+    /// A listening Unix socket. A file left behind by another process is replaced if no process listens on it.
     private static func listening(path: String, backlog: Int) throws(TransportError) -> Socket {
         let socket = try unconnected(path: path)
         if access(path, F_OK) == 0 {
@@ -81,7 +81,7 @@ final class Socket: Sendable {
         guard withAddress(ofPath: path, { bind(socket.descriptor, $0, $1) }) == 0 else {
             throw .system(call: "bind to '\(path)'", errno: errno)
         }
-        // Before anybody can connect.
+        // Before any client can connect.
         chmod(path, SocketFile.mode)
         guard listen(socket.descriptor, Int32(clamping: backlog)) == 0 else {
             throw .system(call: "listen", errno: errno)
@@ -91,7 +91,7 @@ final class Socket: Sendable {
 
     private static func isListenedOn(_ path: String) throws(TransportError) -> Bool {
         let probe = try unconnected(path: path)
-        // A full backlog is one that somebody has.
+        // A full backlog means that a process listens.
         return withAddress(ofPath: path) { connect(probe.descriptor, $0, $1) } == 0 || errno == EAGAIN
     }
 
@@ -119,7 +119,7 @@ final class Socket: Sendable {
         }
     }
 
-    /// The numeric addresses that `host` can be listened on by, each once.
+    /// The distinct numeric addresses of `host` to listen on.
     static func addresses(of host: String) throws(TransportError) -> [ListeningAddress] {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE
@@ -172,7 +172,7 @@ final class Socket: Sendable {
     /// - Parameter buffer: Not empty.
     func write(_ buffer: UnsafeRawBufferPointer) -> Transfer {
         while true {
-            // A peer that is gone is an error code here, not a signal.
+            // If the peer is gone, this call returns an error code and raises no signal.
             let count = Foundation.send(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_NOSIGNAL))
             if count >= 0 { return .bytes(count) }
             switch errno {
@@ -183,7 +183,7 @@ final class Socket: Sendable {
         }
     }
 
-    /// Sends FIN after what was written.
+    /// Sends FIN after the written bytes.
     func shutdownSending() {
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
@@ -208,7 +208,7 @@ final class Socket: Sendable {
         }
     }
 
-    /// Runs a call that fills in an address, and reads the address.
+    /// Runs a call that fills in an address, and parses the address.
     private static func withAddress(
         _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
     ) -> (result: Int32, address: ListeningAddress) {
@@ -224,7 +224,7 @@ final class Socket: Sendable {
     }
 
     private static func read(_ address: UnsafePointer<sockaddr>, length: socklen_t) -> ListeningAddress {
-        // Clients' sockets have no names there.
+        // The sockets of clients have no path.
         if address.pointee.sa_family == sa_family_t(AF_UNIX) {
             return ListeningAddress(host: SocketFile.prefix, port: 0)
         }

@@ -1,11 +1,11 @@
 import Foundation
 import Synchronization
 
-/// The file of a Unix socket. It stays when the process ends, so it is removed before.
+/// The file of a Unix socket. The system does not remove it when the process ends, so the server does.
 public final class SocketFile: Sendable {
-    /// How hosts that are files begin.
+    /// The prefix of hosts that are paths of Unix sockets.
     public static let prefix = "unix:"
-    /// Who may connect: the server's user and group.
+    /// Allows connections by the server's user and group.
     public static let mode: mode_t = 0o660
 
     public let path: String
@@ -13,7 +13,7 @@ public final class SocketFile: Sendable {
     private let inode: ino_t
     private let isRemoved = Atomic(false)
 
-    /// The file at `path`; nil: there is none, or it is no socket.
+    /// The file at `path`; nil if it does not exist or is not a socket.
     public init?(path: String) {
         var status = stat()
         guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
@@ -21,15 +21,15 @@ public final class SocketFile: Sendable {
         (device, inode) = (status.st_dev, status.st_ino)
     }
 
-    /// Removes it, unless another one is in its place by now. Only the first call does: a later process may have got the same
-    /// number for a file of its own.
+    /// Removes the file, unless it has been replaced by another one. Only the first call has an effect: a later file of another
+    /// process may have the same inode number.
     public func remove() {
         guard !isRemoved.exchange(true, ordering: .relaxed) else { return }
         guard let file = SocketFile(path: path), file.device == device, file.inode == inode else { return }
         unlink(path)
     }
 
-    /// The path of a host that is a file; nil: it is a name or an address.
+    /// The path of a host that is a Unix socket; nil if it is a name or an address.
     public static func path(of host: String) -> String? {
         host.hasPrefix(prefix) ? String(host.dropFirst(prefix.count)) : nil
     }

@@ -2,10 +2,10 @@ import CEpoll
 import Dispatch
 import Foundation
 
-/// Tells which of many sockets can be read or written: an epoll set behind one dispatch source (Linux, epoll(7)).
+/// Watches many sockets for reading and writing: an epoll set behind one dispatch source (Linux, epoll(7)).
 ///
-/// A dispatch source for each socket would change threads twice for each event. Here that is paid once for all sockets that
-/// are ready at the same time. Readiness is a level: it is told again until it is taken.
+/// A dispatch source for each socket would need two thread switches for each event. Here they are needed once for all sockets
+/// that are ready at the same time. It is level-triggered: an event is reported until it is handled.
 final class SocketSet {
     struct Interest: OptionSet {
         let rawValue: UInt32
@@ -15,11 +15,11 @@ final class SocketSet {
     }
 
     struct Event {
-        /// What the socket was added as.
+        /// The number under which the socket was added.
         let number: Int
         let isReadable: Bool
         let isWritable: Bool
-        /// Reset, or ended by the peer: told whatever the interest.
+        /// The socket was reset or closed by the peer; reported regardless of the interest.
         let isBroken: Bool
     }
 
@@ -42,7 +42,7 @@ final class SocketSet {
         source.cancel()
     }
 
-    /// Begins to watch a socket. False: the kernel has no room for one more.
+    /// Starts to watch a socket. Returns false if the kernel cannot watch another one.
     func add(_ socket: Socket, as number: Int, _ interest: Interest) -> Bool {
         control(EPOLL_CTL_ADD, socket, number, interest)
     }
@@ -51,12 +51,12 @@ final class SocketSet {
         _ = control(EPOLL_CTL_MOD, socket, number, interest)
     }
 
-    /// Ends watching; later than this the number is not told any more, but for events that have been taken already.
+    /// Stops watching a socket; afterwards only events that have been taken already may have its number.
     func remove(_ socket: Socket) {
         _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, socket.descriptor, nil)
     }
 
-    /// What is ready now, without waiting; more than 128 at a time are left for the next call.
+    /// The events that are ready now, without waiting; more than 128 are left for the next call.
     func take() -> [Event] {
         let count = epoll_wait(descriptor, &ready, Int32(ready.count), 0)
         guard count > 0 else { return [] }

@@ -11,13 +11,13 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
     case addressNotAvailable(host: String)
     /// Another process listens on this Unix socket.
     case socketInUse(path: String)
-    /// At the path of a Unix socket is something else.
+    /// The path of a Unix socket belongs to something else.
     case noSocket(path: String)
-    /// A path of a Unix socket has 1 to 107 bytes.
+    /// The path of a Unix socket must have 1 to 107 bytes.
     case invalidSocketPath(String)
     case system(call: String, errno: Int32, reason: String)
 
-    /// A system call's failure, by its code.
+    /// The error of a failed system call, by its code.
     static func system(call: String, errno code: Int32) -> TransportError {
         .system(call: call, errno: code, reason: String(cString: strerror(code)))
     }
@@ -30,7 +30,7 @@ public enum TransportError: Error, Sendable, Hashable, CustomStringConvertible {
         case .permissionDenied(let host, let port): "no permission to listen on port \(port) on \(host)"
         case .addressNotAvailable(let host): "\(host) is not an address of this machine"
         case .socketInUse(let path): "another process listens on the socket '\(path)'"
-        case .noSocket(let path): "cannot listen on '\(path)': the file exists and is no socket"
+        case .noSocket(let path): "cannot listen on '\(path)': the file exists and is not a socket"
         case .invalidSocketPath(let path):
             "the path of a Unix socket must have 1 to \(Socket.longestPath) bytes and no zero byte, not \(path.utf8.count)"
         case .system(let call, let errno, let reason): "\(call) failed: \(reason) (errno \(errno))"

@@ -1,16 +1,16 @@
-/// The bytes of a body while they arrive, in pieces that are never moved: an array that grows would double its memory and, while
-/// it is copied, hold both.
+/// The received bytes of a body, in pieces that are never moved: a growing array would double its memory, and use both the old
+/// and the new storage while it is copied.
 ///
-/// The first ``freeBytes`` of a body are not charged to the budget: every connection has them, so that large bodies of others
-/// never keep a small request out.
+/// The first ``freeBytes`` of a body are not charged to the budget, so that large bodies of other requests never block a small
+/// request.
 package struct BodyBuffer {
-    /// What each body may hold beside the budget, in bytes.
+    /// Bytes of each body that are not charged to the budget.
     package static let freeBytes = 64 * 1024
-    /// The smallest and the largest piece in bytes. Between them a piece is as large as what has arrived before it.
+    /// The smallest and the largest piece in bytes. In between, a piece is as large as all bytes received before it.
     private static let pieceBytes = (least: 4 * 1024, most: 256 * 1024)
 
     private var pieces: [[UInt8]] = []
-    /// How many bytes the last piece has room for.
+    /// The free bytes of the last piece.
     private var room = 0
     /// The memory of all pieces in bytes.
     private var capacity = 0
@@ -19,15 +19,15 @@ package struct BodyBuffer {
     /// The bytes that have arrived.
     package private(set) var count = 0
 
-    /// - Parameter reservation: What the body is charged to, with no bytes yet.
+    /// - Parameter reservation: The charge of the body, initially without bytes.
     init(chargedTo reservation: MemoryBudget.Reservation) {
         self.reservation = reservation
     }
 
     /// Adds `bytes`.
     ///
-    /// - Parameter remaining: How long the rest of the body, these bytes included, can be.
-    /// - Throws: `bodyMemoryExhausted` when the budget has no room for another piece.
+    /// - Parameter remaining: The maximum length of the rest of the body, including these bytes.
+    /// - Throws: `bodyMemoryExhausted` if the budget has no room for another piece.
     mutating func append(_ bytes: ArraySlice<UInt8>, remaining: Int) throws(WireError) {
         var rest = bytes
         var remaining = remaining
@@ -42,8 +42,8 @@ package struct BodyBuffer {
         }
     }
 
-    /// Takes out the whole body as one array, with what it is charged as. O(count), without a copy where there is one piece.
-    /// Each piece is freed once it is copied, so that little is held twice.
+    /// Returns the whole body as one array, with its charge. O(count), without a copy if there is only one piece. Each piece is
+    /// freed once it is copied, so that only a little is stored twice.
     mutating func take() -> ([UInt8], MemoryBudget.Reservation) {
         let count = count
         pieces.reverse()

@@ -1,5 +1,5 @@
-/// Bytes into one whole body (RFC 9112, 6 and 7.1). What is kept never exceeds the limit, and memory is taken, and charged to a
-/// budget, as bytes arrive and not as they are announced.
+/// Decodes the bytes of one body (RFC 9112, 6 and 7.1). The decoded size never exceeds the limit. Memory is allocated, and
+/// charged to a budget, as bytes arrive and not as they are announced.
 package struct BodyDecoder {
     private enum State {
         /// Content-Length: the bytes still to come.
@@ -22,9 +22,9 @@ package struct BodyDecoder {
     package private(set) var body: BodyBuffer
 
     /// - Parameters:
-    ///   - framing: A length has been checked against the limit by the parser.
-    ///   - budget: What the body's memory is charged to.
-    ///   - account: Whose body it is.
+    ///   - framing: The parser has checked a length against the limit.
+    ///   - budget: The budget for the body's memory.
+    ///   - account: The owner of the body.
     package init(
         framing: RequestHead.Framing, limits: WireLimits, budget: MemoryBudget = MemoryBudget(limit: .max),
         account: MemoryBudget.Account = .common
@@ -42,10 +42,10 @@ package struct BodyDecoder {
             }
     }
 
-    /// Takes out the whole body, once it has ended, with what it is charged as.
+    /// Returns the whole body, once it has ended, with its charge.
     package mutating func takeBody() -> ([UInt8], MemoryBudget.Reservation) { body.take() }
 
-    /// Takes from `buffer` what belongs to the body; true when the body has ended.
+    /// Takes the body's bytes from `buffer`; returns true if the body has ended.
     package mutating func decode(_ buffer: inout ByteBuffer) throws(WireError) -> Bool {
         while true {
             switch state {
@@ -86,7 +86,7 @@ package struct BodyDecoder {
         }
     }
 
-    /// - Parameter remaining: How long the rest of the body can be.
+    /// - Parameter remaining: The maximum length of the rest of the body.
     private mutating func take(
         from buffer: inout ByteBuffer, atMost limit: Int, remaining: Int
     ) throws(WireError) -> Int {
@@ -96,8 +96,7 @@ package struct BodyDecoder {
         return count
     }
 
-    /// `1*HEXDIG [ BWS ";" extension ]` (RFC 9112, 7.1 and 7.1.1): extensions are ignored, but many small chunks with long ones
-    /// are an attack.
+    /// `1*HEXDIG [ BWS ";" extension ]` (RFC 9112, 7.1 and 7.1.1): extensions are ignored, but their total size is limited.
     private mutating func chunkSize(_ line: ArraySlice<UInt8>) throws(WireError) -> Int {
         let digits = line.prefix { $0.hexadecimalValue != nil }
         // 15 digits cannot overflow.
@@ -111,7 +110,7 @@ package struct BodyDecoder {
         return digits.reduce(0) { $0 << 4 | ($1.hexadecimalValue ?? 0) }
     }
 
-    /// Trailers are checked and dropped: nothing here needs them, and merging them into the header is unsafe (RFC 9110, 6.5.1).
+    /// Trailers are validated and discarded: they are not needed, and merging them into the header is unsafe (RFC 9110, 6.5.1).
     private mutating func checkTrailer(_ line: ArraySlice<UInt8>) throws(WireError) {
         guard !line.isEmpty else { return }
         _ = try FieldLine(line)

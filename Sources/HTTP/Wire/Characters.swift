@@ -27,8 +27,8 @@ extension UInt8 {
         }
     }
 
-    /// A byte of a path and query. Wider than RFC 3986 by the visible ASCII characters that browsers do not escape; never a
-    /// fragment, a blank or a byte above ASCII.
+    /// A byte of a path and query. Includes, in addition to RFC 3986, the visible ASCII characters that browsers do not escape;
+    /// never a fragment, white space or a byte above ASCII.
     var isTarget: Bool { self > .space && self < 0x7F && self != UInt8(ascii: "#") }
 
     /// A byte of uri-host outside brackets: unreserved, pct-encoded, sub-delims (RFC 3986, 3.2.2).
@@ -54,7 +54,7 @@ extension UInt8 {
 }
 
 extension ArraySlice<UInt8> {
-    /// Without the optional white space around it (RFC 9110, 5.6.3).
+    /// Without the surrounding optional white space (RFC 9110, 5.6.3).
     var trimmed: ArraySlice<UInt8> {
         var slice = self
         while let first = slice.first, first.isSpaceOrTab { slice.removeFirst() }
@@ -62,7 +62,7 @@ extension ArraySlice<UInt8> {
         return slice
     }
 
-    /// Equal to `lowercased`, which is lower-case ASCII, without regard to case.
+    /// Whether it equals `lowercased`, which is lower-case ASCII, ignoring case.
     func isEqualIgnoringCase(_ lowercased: StaticString) -> Bool {
         guard count == lowercased.utf8CodeUnitCount else { return false }
         return lowercased.withUTF8Buffer { expected in

@@ -1,16 +1,16 @@
-/// Finds the lines of a head or of a chunked body, looking at each byte once however the bytes arrive.
+/// Finds the lines of a head or of a chunked body. It scans each byte once, regardless of how the bytes arrive.
 ///
-/// Only CR LF ends a line: bare LF and bare CR, which some recipients take for line ends and others do not, and all control
-/// characters but HTAB are refused (RFC 9112, 2.2; RFC 9110, 5.5).
+/// Only CR LF ends a line. Bare LF and bare CR, which only some recipients accept as line ends, and all control characters
+/// except HTAB are refused (RFC 9112, 2.2; RFC 9110, 5.5).
 struct LineScanner {
-    /// The bytes of the unfinished line that were looked at before.
+    /// The bytes of the unfinished line that were scanned before.
     private var scanned = 0
 
     /// The length of the line at the front of `buffer`, without its CR LF; nil if its end has not arrived.
     ///
     /// - Parameters:
     ///   - limit: The longest line in bytes.
-    ///   - excess: What is thrown for a longer one.
+    ///   - excess: The error for a longer line.
     mutating func next(
         in buffer: borrowing ByteBuffer, limit: Int, excess: WireError
     ) throws(WireError) -> Int? {

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// A parsed request line and header, with what they say about the connection.
+/// A parsed request line and header, with their effects on the connection.
 package struct RequestHead {
     package enum Version {
         case http10
@@ -9,7 +9,7 @@ package struct RequestHead {
 
     /// How the body's end is found (RFC 9112, 6.3).
     package enum Framing: Equatable {
-        /// Content-Length, or 0 when there is no body.
+        /// Content-Length, or 0 if there is no body.
         case length(Int)
         case chunked
     }
@@ -17,8 +17,8 @@ package struct RequestHead {
     package var request: HTTPRequest
     package var version: Version
     package var framing: Framing
-    /// The peer lets the connection stay open (RFC 9112, 9.3).
+    /// Whether the peer allows the connection to stay open (RFC 9112, 9.3).
     package var keepsAlive: Bool
-    /// The peer waits for 100 Continue before it sends its body (RFC 9110, 10.1.1).
+    /// Whether the peer waits for 100 Continue before it sends its body (RFC 9110, 10.1.1).
     var expectsContinue: Bool
 }

@@ -1,9 +1,9 @@
 import HTTPTypes
 
-/// Bytes into request heads, a line at a time (RFC 9112, 2 to 6). Where the RFC leaves a choice, what another recipient could
-/// read differently is refused, so that nothing can be smuggled past a proxy.
+/// Parses request heads line by line (RFC 9112, 2 to 6). Where the RFC leaves a choice, input that another recipient could
+/// interpret differently is refused, so that no request can be smuggled past a proxy.
 ///
-/// After an error the parser must not be used again: where the next request begins is unknown.
+/// After an error the parser must not be used again, because the beginning of the next request is unknown.
 package struct RequestParser {
     private let limits: WireLimits
     private var scanner = LineScanner()
@@ -16,7 +16,7 @@ package struct RequestParser {
         self.limits = limits
     }
 
-    /// Takes one whole head from the front of `buffer`; nil when its end has not arrived.
+    /// Parses one whole head at the front of `buffer`; nil if its end has not arrived.
     package mutating func parse(_ buffer: inout ByteBuffer) throws(WireError) -> RequestHead? {
         while true {
             let isRequestLine = partial == nil
@@ -45,9 +45,9 @@ package struct RequestParser {
             skippedEmptyLine = true
             return
         }
-        // A client that takes HTTP/2 for granted begins with this line (RFC 9113, 3.4).
+        // The first line of a client that assumes HTTP/2 (RFC 9113, 3.4).
         if line.elementsEqual("PRI * HTTP/2.0".utf8) { throw .http2Preface }
-        // Exactly one blank between the three parts; a line of two is HTTP/0.9.
+        // Exactly one space between the three parts; a line with two parts is HTTP/0.9.
         guard let first = line.firstIndex(of: .space), let last = line.lastIndex(of: .space), first < last else {
             throw .malformedRequestLine
         }
@@ -60,7 +60,7 @@ package struct RequestParser {
         partial = PartialRequest(method: method, target: target, version: version, limits: limits)
     }
 
-    /// A higher minor version is read as the highest known (RFC 9110, 2.5).
+    /// A higher minor version is treated as the highest known one (RFC 9110, 2.5).
     private static func version(_ text: ArraySlice<UInt8>) throws(WireError) -> RequestHead.Version {
         let prefix = "HTTP/".utf8
         guard text.count == prefix.count + 3, text.starts(with: prefix) else { throw .malformedRequestLine }

@@ -1,13 +1,13 @@
 import HTTPTypes
 
-/// The request target in one of its four forms (RFC 9112, 3.2), as path and, in the absolute form, authority.
+/// The request target in one of its four forms (RFC 9112, 3.2), split into path and, in the absolute form, authority.
 struct RequestTarget {
     var path: String
     var scheme: String?
     var authority: String?
 
     init(_ target: ArraySlice<UInt8>, method: HTTPRequest.Method) throws(WireError) {
-        // The authority form belongs to CONNECT alone, which is for proxies.
+        // The authority form is used only by CONNECT, which is for proxies.
         guard method != .connect else { throw .unsupportedMethod }
         guard let first = target.first, target.allSatisfy(\.isTarget) else { throw .malformedTarget }
         if first == UInt8(ascii: "/") {
@@ -44,7 +44,7 @@ struct RequestTarget {
         let rest = target[(colon + 3)...]
         let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
         let authority = rest[..<end]
-        // An http URI has a host, and user information in it is refused (RFC 9110, 4.2.1 and 4.2.4).
+        // An http URI has a host, and user information is refused (RFC 9110, 4.2.1 and 4.2.4).
         guard let first = authority.first, first != UInt8(ascii: ":"), isValidAuthority(authority) else {
             throw .malformedTarget
         }

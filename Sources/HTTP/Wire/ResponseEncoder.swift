@@ -1,15 +1,15 @@
 import HTTPTypes
 
-/// Responses into bytes (RFC 9112, 4 and 7). Framing and connection fields are written here and nowhere else: those that a
-/// service sets itself are left out.
+/// Encodes responses as bytes (RFC 9112, 4 and 7). Framing and connection fields are written only here: those that a service
+/// sets are left out.
 enum ResponseEncoder {
     /// How the reply's end is marked.
     enum Framing: Equatable {
         case length(Int)
         case chunked
-        /// By closing the connection: the only way for a stream to a peer of HTTP/1.0.
+        /// By closing the connection: the only possibility for a stream to an HTTP/1.0 peer.
         case close
-        /// There is no body by the status code (RFC 9110, 8.6).
+        /// The status code implies that there is no body (RFC 9110, 8.6).
         case none
     }
 
@@ -47,7 +47,7 @@ enum ResponseEncoder {
         bytes.append(contentsOf: "\r\n".utf8)
     }
 
-    /// Appends one chunk; an empty one is left out, because it would end the body.
+    /// Appends one chunk; an empty one is omitted, because it would end the body.
     static func chunk(_ data: [UInt8], into bytes: inout [UInt8]) {
         guard !data.isEmpty else { return }
         bytes.append(contentsOf: String(data.count, radix: 16).utf8)
@@ -59,7 +59,7 @@ enum ResponseEncoder {
     /// The chunk that ends a body.
     static let lastChunk = Array("0\r\n\r\n".utf8)
 
-    /// The interim response that asks for the body (RFC 9110, 15.2.1).
+    /// The interim response that requests the body (RFC 9110, 15.2.1).
     static let `continue` = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
     private static func isOwn(_ name: HTTPField.Name) -> Bool {

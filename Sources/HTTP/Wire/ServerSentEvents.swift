@@ -1,6 +1,6 @@
-/// The event stream format of the WHATWG HTML standard, 9.2: what a `text/event-stream` body is made of.
+/// The event stream format of the WHATWG HTML standard, 9.2, for bodies of type `text/event-stream`.
 public enum ServerSentEvents {
-    /// One event: `data: ...`, a line of it for each line of `data` (UTF-8), and an empty line.
+    /// One event: a line `data: ...` for each line of `data` (UTF-8), and an empty line.
     public static func event(_ data: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(data.count + 8)
@@ -8,24 +8,24 @@ public enum ServerSentEvents {
         return bytes
     }
 
-    /// One event with text as its data.
+    /// One event whose data is a text.
     public static func event(_ data: String) -> [UInt8] {
         event(Array(data.utf8))
     }
 
-    /// Appends one event to bytes that are being collected.
+    /// Appends one event to other bytes.
     public static func append(_ data: [UInt8], to bytes: inout [UInt8]) {
         appendLines(of: data, prefix: "data: ", to: &bytes)
     }
 
-    /// A comment, which clients ignore: keeps a quiet connection open.
+    /// A comment, which clients ignore, to keep a silent connection open.
     public static func comment(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         appendLines(of: Array(text.utf8), prefix: ": ", to: &bytes)
         return bytes
     }
 
-    /// CR LF, CR and LF all end a line in an event stream, so none may reach it inside the data.
+    /// CR LF, CR and LF all end a line in an event stream, so the data must not contain any of them.
     private static func appendLines(of data: [UInt8], prefix: String, to bytes: inout [UInt8]) {
         var rest = data[...]
         while true {

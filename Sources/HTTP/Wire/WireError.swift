@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Why a request was refused before any service saw it. Each case knows the status it is answered with.
+/// Why a request was refused before it reached the service. Each case has an HTTP status.
 public enum WireError: Error, Sendable, Hashable, CaseIterable {
     // Lines and characters.
     case bareLineFeed
@@ -25,12 +25,12 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
     case unsupportedTransferCoding
     case malformedChunk
     case bodyTooLarge
-    // Not the peer's fault, or not by its bytes.
+    // Not caused by the peer, or not by its bytes.
     case timedOut
     case overloaded
     case bodyMemoryExhausted
 
-    /// The status of the answer.
+    /// The status of the reply.
     public var status: HTTPResponse.Status {
         switch self {
         case .bareLineFeed, .bareCarriageReturn, .forbiddenByte, .malformedRequestLine, .malformedTarget,
@@ -48,7 +48,7 @@ public enum WireError: Error, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// One plain sentence for the peer.
+    /// A sentence for the client.
     public var reason: String {
         switch self {
         case .bareLineFeed: "A line must end with CR LF, not with LF alone."

@@ -1,4 +1,4 @@
-/// How large a request may be. Each bound has its own status code.
+/// Size limits of a request. Each limit has its own status code.
 public struct WireLimits: Sendable {
     /// The longest request line in bytes; over it 414.
     public var requestLineBytes = 8 * 1024

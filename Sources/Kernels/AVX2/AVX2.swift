@@ -1,12 +1,12 @@
 /// The kernels for CPUs with AVX2 and FMA (x86-64-v3).
 ///
-/// They compute as `Portable` does, in wider registers and with fused multiply-adds. The rules of `Portable` hold here
-/// too, and one more: nothing of this module but the functions of `KernelFamily` may be used elsewhere, for all its
-/// code needs these instructions.
+/// They compute the same as `Portable`, in wider registers and with fused multiply-adds. The rules of `Portable` apply here
+/// too, and one more: only the functions of `KernelFamily` may be used by other modules, because all code of this module needs
+/// these instructions.
 public enum AVX2 {}
 
-/// The name under which the sources in `Shared` add to this module's family. That folder is a symbolic link, because every
-/// kernel module compiles it for its own CPU; `Sources/Kernels/README.md` says more.
+/// The name that the sources in `Shared` extend. That folder is a symbolic link, because every kernel module compiles it for
+/// its own CPU; see `Sources/Kernels/README.md`.
 typealias Kernels = AVX2
 
 extension AVX2 {

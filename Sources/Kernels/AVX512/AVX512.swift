@@ -1,10 +1,11 @@
 /// The kernels for CPUs with AVX-512, BF16 and VBMI.
 ///
-/// What is in `Shared` computes as in `Portable`, in wider registers and with fused multiply-adds; products with bfloat16 and
-/// float8 weights and rounded attention are this module's own. The rules of `Portable` hold here too, and one more: nothing of
-/// this module but the functions of `KernelFamily` may be used elsewhere, for all its code needs these instructions.
+/// The sources in `Shared` compute the same as in `Portable`, in wider registers and with fused multiply-adds; products with
+/// bfloat16 and float8 weights and rounded attention are specific to this module. The rules of `Portable` apply here too, and
+/// one more: only the functions of `KernelFamily` may be used by other modules, because all code of this module needs these
+/// instructions.
 public enum AVX512 {}
 
-/// The name under which the sources in `Shared` add to this module's family. That folder is a symbolic link, because every
-/// kernel module compiles it for its own CPU; `Sources/Kernels/README.md` says more.
+/// The name that the sources in `Shared` extend. That folder is a symbolic link, because every kernel module compiles it for
+/// its own CPU; see `Sources/Kernels/README.md`.
 typealias Kernels = AVX512

@@ -1,6 +1,6 @@
 import CIntrinsics
 
-// What a set does in its own way, for the sources in `Shared`.
+// The parts of a family that the sources in `Shared` depend on.
 
 /// a * b + c, rounded once.
 @inline(__always)
@@ -8,11 +8,11 @@ func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> 
     c.addingProduct(a, b)
 }
 
-/// Tokens whose sums fit into thirty-two registers of 512 bits beside the weights.
+/// The number of tokens whose sums fit into thirty-two registers of 512 bits together with the weights.
 @inline(__always)
 var largestTile: Int { 8 }
 
-/// Asks for the cache line at an address, which need not be valid.
+/// Prefetches the cache line at an address, which need not be valid.
 @inline(__always)
 func prefetch(_ address: UnsafeRawPointer) {
     trinity_prefetch(address)

@@ -1,8 +1,7 @@
 import CIntrinsics
 
-// Activations as products with bfloat16 and float8 weights take them: a row is its columns in bfloat16, padded with
-// zeros to whole lines of weights, and then as many again with what the first ones rounded off, which exact products
-// alone read.
+// Activations for products with bfloat16 and float8 weights: a row has its columns in bfloat16, padded with zeros to whole
+// lines of weights, followed by the rounding errors of these numbers, which only exact products read.
 
 extension AVX512 {
     /// Products with bfloat16 and float8 weights take bfloat16 pairs.

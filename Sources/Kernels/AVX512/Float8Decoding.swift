@@ -1,6 +1,6 @@
 import CIntrinsics
 
-/// Sixty-four E4M3FN codes as bfloat16: the low, the high 8 of each 16, exactly. Of a line of weights these are the even
+/// Sixty-four E4M3FN codes as bfloat16, exactly: the low and the high 8 of each 16. For a line of weights these are the even
 /// and the odd pair of columns of each row.
 @inline(__always)
 func float8Pairs(_ codes: SIMD8<Int64>) -> (SIMD8<Int64>, SIMD8<Int64>) {

@@ -1,18 +1,18 @@
 import CIntrinsics
 import KernelInterface
 
-// The products of this family with bfloat16 and float8 weights, over rows of x that are encoded as `bfloat16Pairs`. Borders
-// of the scales must be borders of lines.
+// The products of this family with bfloat16 and float8 weights, over rows of x that are encoded as `bfloat16Pairs`. Scales must
+// change only at the boundaries of lines.
 
 extension AVX512.BFloat16Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// With rows of x as pairs of bfloat16.
+    /// Uses rows of x as pairs of bfloat16.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// With the first of each pair alone.
+    /// Uses only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<2, 1>(weights: weights, arguments: arguments).run()
     }
@@ -21,12 +21,12 @@ extension AVX512.BFloat16Weights {
 extension AVX512.Float8Weights {
     public static var activations: ActivationFormat { .bfloat16Pairs }
 
-    /// With rows of x as pairs of bfloat16.
+    /// Uses rows of x as pairs of bfloat16.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 2>(weights: weights, arguments: arguments).run()
     }
 
-    /// With the first of each pair alone.
+    /// Uses only the first number of each pair.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         PackedProduct<4, 1>(weights: weights, arguments: arguments).run()
     }
@@ -34,15 +34,15 @@ extension AVX512.Float8Weights {
 
 /// y = x W^T with packed weights and encoded rows of x.
 ///
-/// Like everywhere, a dot product is a sum over panels of at most 128 columns that never cross a border of the
-/// scales. In a panel, pairs of columns are added to two chains, even pairs to one and odd pairs to the other, in
-/// ascending order; the low halves of exact activations have two chains of their own. The chains' sum ((even + odd)
-/// + (low even + low odd)) times the scale is added to the panels before. The same for any number of tokens.
+/// As in all families, a dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales. In
+/// a panel, pairs of columns are added to two chains, even pairs to one and odd pairs to the other, in ascending order; the low
+/// halves of exact activations have two separate chains. The chains' sum ((even + odd) + (low even + low odd)) times the scale
+/// is added to the previous panels. The same for any number of tokens.
 private struct PackedProduct<let lineColumns: Int, let terms: Int> {
     let weights: PackedWeights
     let arguments: MatmulArguments
 
-    /// From row to row of x in bytes; the low halves begin in the middle.
+    /// Bytes from row to row of x; the low halves begin in the middle.
     private var xStride: Int {
         @inline(__always) get { arguments.xStride * 2 }
     }
@@ -55,7 +55,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
 
     @inline(__always)
     func run() {
-        // As many tokens as leave registers for weights beside their chains, and for the addresses of their rows.
+        // As many tokens as leave registers for weights, chains and row addresses.
         switch arguments.tokens {
         case 1: stream(InlineArray<1, Int>(repeating: 0))
         case 2: stream(InlineArray<2, Int>(repeating: 0))
@@ -73,7 +73,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         @inline(__always) get { arguments.firstBlock + arguments.blocks }
     }
 
-    /// Few tokens: the weights as one sequential stream, decoded in registers.
+    /// Few tokens: reads the weights as one sequential stream and decodes them in registers.
     @inline(__always)
     private func stream<let count: Int>(_ tokens: InlineArray<count, Int>) {
         let offsets = offsets(0, tokens)
@@ -90,8 +90,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Many tokens: tile by tile, for as many at a time as the first cache holds the sums of. Decoding float8 anew for
-    /// each tile costs less than writing a decoded panel to memory, since products and table lookups run side by side.
+    /// Many tokens: tile by tile, for as many tokens at a time as the L1 cache can hold sums of. Decoding float8 again for each
+    /// tile costs less than writing a decoded panel to memory, since products and table lookups run in parallel.
     @inline(__always)
     private func runTiles() {
         var scratch = InlineArray<2048, Float>(repeating: 0)
@@ -102,7 +102,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                 let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
                 var block = arguments.firstBlock
                 while block < endBlock {
-                    // Two blocks of rows at once, where registers allow it: a number of x is loaded once for both.
+                    // Two blocks of rows at once, if there are enough registers: a number of x is loaded once for both.
                     let height = !isPair && block + 2 <= endBlock ? 2 : 1
                     var start = 0
                     while start < weights.columns {
@@ -153,7 +153,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         }
     }
 
-    /// Tiles of nearly equal size: a small one at the end would wait for its chains.
+    /// Tiles of nearly equal size: a small last tile would be bound by the latency of its chains.
     @inline(__always)
     private func tileSize(_ left: Int, _ most: Int) -> Int {
         let tiles = (left + most - 1) / most
@@ -180,7 +180,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         var block: Int
         var start: Int
         var end: Int
-        /// Where to find, from a line, the one that will be wanted 4 KB of weights later.
+        /// The offset from a line to the one that is needed 4 KB of weights later.
         var ahead: Int
     }
 
@@ -197,8 +197,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         @inline(__always) get { (weights.columns + lineColumns - 1) / lineColumns * 64 }
     }
 
-    /// into = from + (x panel^T) * scales, from only if the panel is not the first, for `height` blocks of rows and
-    /// `count` tokens.
+    /// into = from + (x panel^T) * scales, where from is ignored for the first panel, for `height` blocks of rows and `count`
+    /// tokens.
     @inline(__always)
     private func multiply<let height: Int, let count: Int>(
         _ panel: Panel, _ blocks: InlineArray<height, Int>, _ offsets: InlineArray<count, Int>, _ from: Sums,
@@ -224,6 +224,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                     trinity_prefetch(line + panel.ahead)
                     pairs[unchecked: b] = float8Pairs(loadLine(line))
                 } else {
+                    trinity_prefetch(line + panel.ahead)
+                    trinity_prefetch(line + panel.ahead + 64)
                     pairs[unchecked: b] = (loadLine(line), loadLine(line + 64))
                 }
                 b += 1
@@ -249,7 +251,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
             }
             quad += 1
         }
-        // One pair of columns more, at the end of the matrix.
+        // One more pair of columns, at the end of the matrix.
         if !isFloat8 && quads * 4 < width {
             var b = 0
             while b < height {
@@ -300,7 +302,7 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
     }
 
-    /// Where the rows of x of some tokens begin, in bytes.
+    /// The start offsets of some tokens' rows of x, in bytes.
     @inline(__always)
     private func offsets<let count: Int>(_ token: Int, _ tokens: InlineArray<count, Int>) -> InlineArray<count, Int> {
         arguments.rowOffsets(token, xStride, tokens)

@@ -2,9 +2,9 @@ import CIntrinsics
 import KernelInterface
 
 extension AVX512.Float8Cache {
-    /// With the query and the weights of the values rounded to bfloat16, as products with float8 weights round activations:
-    /// codes are decoded to bfloat16 and multiplied in pairs, in half as many instructions. Heads of other than a multiple
-    /// of 64 channels, or of more than 512, are computed without rounding.
+    /// Attention with the query and the weights of the values rounded to bfloat16, like activations in products with float8
+    /// weights: codes are decoded to bfloat16 and multiplied in pairs, with half as many instructions. Heads whose number of
+    /// channels is not a multiple of 64, or more than 512, are computed without rounding.
     public static func attendRounded(_ arguments: AttentionArguments) {
         if arguments.headDimension % 64 == 0, arguments.headDimension <= 512 {
             RoundedSegment(arguments: arguments).attend()
@@ -14,8 +14,8 @@ extension AVX512.Float8Cache {
     }
 }
 
-/// One head's keys and values of a segment behind a block table, E4M3FN with scales. Like the segments of `Shared`, but
-/// that the scores' chains are the even and the odd pairs of channels, and the values' chain is of pairs of positions.
+/// One head's keys and values of a segment, located by a block table, E4M3FN with scales. Like the segments of `Shared`, except
+/// that the scores' chains are the even and the odd pairs of channels, and the values' chain consists of pairs of positions.
 private struct RoundedSegment {
     let arguments: AttentionArguments
 
@@ -46,8 +46,7 @@ private struct RoundedSegment {
     @inline(__always)
     private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
         let out = arguments.partial + head * headDimension
-        // The query's channels, and behind them the weights of a pair of logical blocks: bfloat16 numbers of four heads
-        // each.
+        // The query's channels, followed by the weights of a pair of logical blocks: bfloat16 numbers of four heads each.
         var rounded = InlineArray<2176, UInt16>(repeating: 0)
         var numbers = InlineArray<208, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &rounded) { rounded in
@@ -100,7 +99,7 @@ private struct RoundedSegment {
         let order = trinity_key_order()
         var channel = 0
         while channel < headDimension {
-            // The values arrive while the keys are used.
+            // Prefetch the values while the keys are used.
             prefetch(first + (headDimension + channel) * 16)
             prefetch(second + (headDimension + channel) * 16)
             let keys = float8Pairs(trinity_permute(line(first + channel * 16), order))
@@ -132,8 +131,8 @@ private struct RoundedSegment {
         }
     }
 
-    /// The weights times their tokens' scales, in bfloat16; zero for positions that are not visible, whose scales may be
-    /// anything.
+    /// The weights times their tokens' scales, in bfloat16; zero for positions that are not visible, whose scales are
+    /// undefined.
     @inline(__always)
     private func roundWeights<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ pair: Int, _ weights: UnsafePointer<Float>,
@@ -154,8 +153,8 @@ private struct RoundedSegment {
         }
     }
 
-    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels. Codes decode to numbers whatever
-    /// they are, so that what is not visible counts nothing.
+    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels. Every code decodes to a finite
+    /// number, so positions that are not visible add zero.
     @inline(__always)
     private func addValues<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: Pair<UnsafeRawPointer>,
@@ -181,7 +180,7 @@ private struct RoundedSegment {
             let values = block + 16 * headDimension + channel
             var position = 0
             while position < 16 {
-                // The next keys arrive while the values are used.
+                // Prefetch the next keys while the values are used.
                 prefetch(nextKeys + position * 64)
                 prefetch(nextKeys + position * 64 + 64)
                 let row = line(values + position * headDimension)
@@ -217,7 +216,7 @@ private struct RoundedSegment {
         pointer.loadUnaligned(as: SIMD8<Int64>.self)
     }
 
-    /// Which of the 16 positions from `position` on belong to the segment.
+    /// Which of the 16 positions starting at `position` belong to the segment.
     @inline(__always)
     private func visible(_ position: Int) -> SIMDMask<SIMD16<Int32>> {
         let lanes = SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)

@@ -12,22 +12,23 @@ public protocol CacheKernels: SendableMetatype {
     /// Writes one position's keys and values of all heads of a layer into its block.
     static func write(_ arguments: CacheWriteArguments)
 
-    /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, of the query heads that share
-    /// one key-value head.
+    /// softmax(scale * q k^T) v, not yet divided by its sum, over positions of one segment, for the query heads that share one
+    /// key-value head.
     static func attend(_ arguments: AttentionArguments)
 
-    /// The same with the query and the weights of the values rounded to bfloat16, if that is faster; otherwise the same.
+    /// The same with the query and the weights of the values rounded to bfloat16, if that is faster; otherwise without
+    /// rounding.
     static func attendRounded(_ arguments: AttentionArguments)
 }
 
 extension CacheKernels {
-    /// Where rounding gains nothing.
+    /// The default, if rounding is not faster.
     public static func attendRounded(_ arguments: AttentionArguments) {
         attend(arguments)
     }
 }
 
-/// One position's keys and values, and the place they go to.
+/// One position's keys and values, and where to write them.
 public struct CacheWriteArguments {
     /// (heads, headDimension)
     public let keys: UnsafePointer<Float>
@@ -37,7 +38,7 @@ public struct CacheWriteArguments {
     /// The layer's part of the block: for each head keys (headDimension, 16), then values (16, headDimension), in float8
     /// then the scales of keys (16) and of values (16).
     public let block: UnsafeMutableRawPointer
-    /// The place in the block, 0 ..< 16.
+    /// The index in the block, 0 ..< 16.
     public let token: Int
 
     public init(
@@ -59,7 +60,7 @@ public struct AttentionArguments {
     public let query: UnsafePointer<Float>
     public let heads: Int
     public let headDimension: Int
-    /// Where this layer's and head's keys begin in block 0; see ``CacheWriteArguments/block``.
+    /// The start of this layer's and head's keys in block 0; see ``CacheWriteArguments/block``.
     public let cache: UnsafeRawPointer
     /// Bytes from block to block.
     public let blockBytes: Int
@@ -69,9 +70,9 @@ public struct AttentionArguments {
     /// The visible positions of the segment, `start ..< end`; not empty.
     public let start: Int
     public let end: Int
-    /// What scores are multiplied with.
+    /// The factor of the scores.
     public let scale: Float
-    /// Values (heads, headDimension), then each head's largest score, then each head's sum: what is written.
+    /// The output: values (heads, headDimension), then each head's largest score, then each head's sum.
     public let partial: UnsafeMutablePointer<Float>
 
     public init(

@@ -1,10 +1,10 @@
-/// The kernels of one kind of CPU: a kernel module conforms once, in `Shared/Family.swift`.
+/// The kernels for one kind of CPU: a kernel module conforms once, in `Shared/Family.swift`.
 ///
-/// What crosses this interface is a pointer, a number or a struct of them, because a module compiled for a newer CPU must
-/// not share generic code or reference counting with other modules. Arrays are row-major. No kernel keeps a pointer.
+/// Only pointers, numbers and structs of them cross this interface, because a module compiled for a newer CPU must not share
+/// generic code or reference counting with other modules. Arrays are row-major. No kernel keeps a pointer.
 ///
-/// `PortableKernels` is the specification: every other family computes the same, up to the rounding that its
-/// `Arithmetic.swift` documents. A result depends on its own row alone, never on how many rows come with it.
+/// `PortableKernels` is the specification: every other family computes the same, up to the rounding that its `Arithmetic.swift`
+/// documents. A result depends only on its own row, never on the other rows of a batch.
 public protocol KernelFamily: SendableMetatype {
     /// The kernels that read weights of a format.
     static func weights(_ format: WeightFormat) -> any WeightKernels.Type
@@ -12,11 +12,11 @@ public protocol KernelFamily: SendableMetatype {
     /// The kernels that write and read keys and values of a format.
     static func cache(_ format: CacheFormat) -> any CacheKernels.Type
 
-    /// Whether ``encode(source:count:padding:target:lowOffset:)`` makes what some products take instead of float32.
+    /// Whether some products take the output of ``encode(source:count:padding:target:lowOffset:)`` instead of float32.
     static var encodesActivations: Bool { get }
 
-    /// Rounds `count` floats to bfloat16, and what that leaves of each at `lowOffset`: 16 bits of precision in both together.
-    /// The next `padding` elements become zeros.
+    /// Rounds `count` floats to bfloat16, and writes the rounding errors at `lowOffset`: together they have 16 bits of
+    /// precision. The next `padding` elements become zeros.
     static func encode(
         source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int)
 
@@ -43,23 +43,23 @@ public protocol KernelFamily: SendableMetatype {
     /// x *= sigmoid(gate), elementwise over `count` floats.
     static func sigmoidMultiply(x: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, count: Int)
 
-    /// Adds the segment that follows to what the segments before came to; both as ``AttentionArguments/partial``.
+    /// Adds the next segment to the result of the previous ones; both in the format of ``AttentionArguments/partial``.
     static func mergeSegment(
         partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>)
 
-    /// out (heads, headDimension) = the values of all segments over their sums.
+    /// out (heads, headDimension) = the values of all segments divided by their sums.
     static func finishAttention(
         total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>)
 
     /// Chooses the experts of each token and their mixing weights.
     static func route(_ arguments: RoutingArguments)
 
-    /// Adds the results of each token's experts.
+    /// Adds up the results of each token's experts.
     static func combineExperts(_ arguments: CombineArguments)
 
-    /// Multiplies and adds in registers alone, as fast as this family can: `iterations` rounds of `peakOperations`.
+    /// Multiplies and adds in registers only, at this family's peak rate: `iterations` rounds of `peakOperations`.
     ///
-    /// - Returns: a number that depends on all of them, so that none is left out.
+    /// - Returns: a number that depends on all operations, so that none is optimized away.
     static func peak(iterations: Int) -> Float
 
     /// Operations in one round of ``peak(iterations:)``.
@@ -67,7 +67,7 @@ public protocol KernelFamily: SendableMetatype {
 }
 
 extension KernelFamily {
-    /// No product takes encoded activations.
+    /// By default, no product takes encoded activations.
     public static var encodesActivations: Bool { false }
 
     /// Does nothing.

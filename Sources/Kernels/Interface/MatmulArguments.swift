@@ -1,12 +1,12 @@
-/// A packed matrix (rows, columns) = (out, in), as kernels read it.
+/// A packed matrix (rows, columns) = (out, in) in the kernels' format.
 public struct PackedWeights {
     /// Blocks of 16 rows; see ``WeightLayout``.
     public let lines: UnsafeRawPointer
     /// (row blocks, scaleColumns, 16); ones for a format without scales.
     public let scales: UnsafePointer<Float>
-    /// Scales of a row.
+    /// The number of scales per row.
     public let scaleColumns: Int
-    /// Columns that share a scale.
+    /// The number of columns that share a scale.
     public let scaleWidth: Int
     /// The matrix's shape without padding.
     public let rows: Int

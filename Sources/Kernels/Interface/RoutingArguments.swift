@@ -1,11 +1,11 @@
 /// Router logits of some tokens, and how their experts are chosen.
 ///
-/// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are taken, the
-/// lower index first among equals; with `groups` > 1 only those in the `keptGroups` groups of consecutive experts whose two
-/// best score + bias have the largest sum. A weight is the score without the bias, divided by the weights' sum if
-/// `normalizes`, times `scale`.
+/// score = sigmoid(logit), or softmax over the experts. The `chosen` experts with the largest score + bias are selected, with
+/// the lower index first among equals. With `groups` > 1, only experts in the `keptGroups` best groups of consecutive experts
+/// are considered; the value of a group is the sum of its two largest score + bias. A weight is the score without the bias,
+/// divided by the weights' sum if `normalizes`, times `scale`.
 public struct RoutingArguments {
-    /// (tokens, experts); the scores afterwards.
+    /// (tokens, experts); overwritten with the scores.
     public let logits: UnsafeMutablePointer<Float>
     /// (experts)
     public let bias: UnsafePointer<Float>
@@ -46,7 +46,7 @@ public struct RoutingArguments {
     }
 }
 
-/// Results of experts to be added: out = the sum of weight * expert row over a token's experts in their order, then + shared.
+/// The results of experts to add up: out = the sum of weight * expert row over a token's experts in order, then + shared.
 public struct CombineArguments {
     /// Results of (token, expert) pairs, (pairs, width)
     public let rows: UnsafePointer<Float>

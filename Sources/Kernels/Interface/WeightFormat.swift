@@ -1,7 +1,7 @@
-/// How a weight matrix is stored in memory. `README.md` in `Sources/Kernels` says how to add one.
+/// The format of a weight matrix in memory. `README.md` in `Sources/Kernels` explains how to add one.
 public enum WeightFormat: CaseIterable, Sendable {
     case float32
-    /// Stored as float16 in a checkpoint, and widened to float32 when packed.
+    /// Stored as float16 in a checkpoint, and converted to float32 when packed.
     case float16
     case bfloat16
     /// E4M3FN, with a scale for each block of the matrix.
@@ -10,7 +10,7 @@ public enum WeightFormat: CaseIterable, Sendable {
 
 /// A packed matrix is blocks of 16 rows, each a sequence of lines in ascending columns.
 public struct WeightLayout: Sendable, Equatable {
-    /// Columns of 16 rows that a line holds.
+    /// The number of columns in a line, which has 16 rows.
     public let lineColumns: Int
     /// A multiple of 64, the size of a cache line.
     public let lineBytes: Int
@@ -26,12 +26,12 @@ public struct WeightLayout: Sendable, Equatable {
     }
 }
 
-/// What a product takes as rows of x.
+/// The format of rows of x for a product.
 public enum ActivationFormat: Sendable {
     /// `columns` floats.
     case float32
-    /// As ``KernelFamily/encode(source:count:padding:target:lowOffset:)`` makes them: the columns in bfloat16, padded with
-    /// zeros to a multiple of 4, and from the middle of the row on what the first ones rounded off.
+    /// Encoded by ``KernelFamily/encode(source:count:padding:target:lowOffset:)``: the columns in bfloat16, padded with zeros
+    /// to a multiple of 4, followed from the middle of the row by the rounding errors.
     case bfloat16Pairs
 }
 
@@ -40,7 +40,7 @@ public protocol WeightKernels: SendableMetatype {
     /// The same in every family.
     static var layout: WeightLayout { get }
 
-    /// What ``multiply(_:_:)`` and ``multiplyRounded(_:_:)`` take.
+    /// The format that ``multiply(_:_:)`` and ``multiplyRounded(_:_:)`` take.
     static var activations: ActivationFormat { get }
 
     /// Packs rows of a checkpoint's matrix; rows and columns beyond the matrix become zeros.
@@ -49,15 +49,15 @@ public protocol WeightKernels: SendableMetatype {
     /// out (columns) = the row's weights, times their scales and `factor`.
     static func unpackRow(_ weights: PackedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>)
 
-    /// y = x W^T. Activations count with 16 bits of precision or more.
+    /// y = x W^T. Activations have at least 16 bits of precision.
     static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments)
 
-    /// The same with activations rounded to bfloat16, if that is faster; otherwise the same.
+    /// The same with activations rounded to bfloat16, if that is faster; otherwise without rounding.
     static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments)
 }
 
 extension WeightKernels {
-    /// Where rounding gains nothing.
+    /// The default, if rounding is not faster.
     public static func multiplyRounded(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         multiply(weights, arguments)
     }

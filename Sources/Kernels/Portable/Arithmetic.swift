@@ -1,16 +1,16 @@
-// What a set does in its own way, for the sources in `Shared`.
+// The parts of a family that the sources in `Shared` depend on.
 
-/// a * b + c, rounded twice: a fused multiply-add without hardware for it is a function call a lane.
+/// a * b + c, rounded twice: without hardware support, a fused multiply-add is a function call per lane.
 @inline(__always)
 func multiplyAdd(_ a: SIMD16<Float>, _ b: SIMD16<Float>, _ c: SIMD16<Float>) -> SIMD16<Float> {
     a * b + c
 }
 
-/// Asks for a cache line; left to the CPU.
+/// Prefetching is left to the CPU.
 @inline(__always)
 func prefetch(_ address: UnsafeRawPointer) {}
 
-/// Tokens whose sums fit into sixteen registers of 128 bits beside the weights.
+/// The number of tokens whose sums fit into sixteen registers of 128 bits together with the weights.
 @inline(__always)
 var largestTile: Int { 2 }
 
@@ -20,7 +20,7 @@ func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
     a.replacing(with: b, where: b .> a)
 }
 
-/// Sixteen bfloat16 numbers from memory. In quarters, which are inlined; the conversion of 16 lanes is a call.
+/// Sixteen bfloat16 numbers from memory. In quarters, which are inlined; a conversion of 16 lanes would be a call.
 @inline(__always)
 func bfloat16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let low = SIMD8<Float>(lowHalf: bfloat16Quarter(pointer), highHalf: bfloat16Quarter(pointer + 8))
@@ -35,7 +35,7 @@ func bfloat16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
     return unsafeBitCast(bits, to: SIMD4<Float>.self)
 }
 
-/// Sixteen E4M3FN numbers from memory, each times 2^-8. In quarters too.
+/// Sixteen E4M3FN numbers from memory, each times 2^-8. Also in quarters.
 @inline(__always)
 func float8Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let low = SIMD8<Float>(lowHalf: float8Quarter(pointer), highHalf: float8Quarter(pointer + 4))

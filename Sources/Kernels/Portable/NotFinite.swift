@@ -1,9 +1,9 @@
-// Looks for codes that are no finite numbers, at the speed of memory.
+// Searches for codes that are not finite numbers, at the speed of memory.
 
-/// Where the exponent of a floating point code of 8, 16 or 32 bits is, in each lane of 64 bits.
+/// The position of the exponent in a floating point code of 8, 16 or 32 bits, in each lane of 64 bits.
 ///
-/// A code is not finite when all bits of `mask` are set; only then does adding `step`, the lowest of them, reach the top bit of
-/// its lane. No carry leaves a lane, because the mask is without the top bit, the sign.
+/// A code is not finite if all bits of `mask` are set; only then does adding `step`, the lowest of them, set the top bit of its
+/// lane. No carry leaves a lane, because the mask does not include the top bit, the sign.
 public struct NotFiniteCode: Sendable {
     let mask: UInt64
     let step: UInt64
@@ -30,11 +30,11 @@ public struct NotFiniteCode: Sendable {
 }
 
 extension Portable {
-    /// Bytes that ``finitePrefix(_:count:code:)`` looks at together.
+    /// The number of bytes that ``finitePrefix(_:count:code:)`` checks together.
     public static let finiteBlock = 256
 
-    /// How many bytes from the beginning are blocks of finite codes alone: all whole blocks, or those before the first one
-    /// with a code that is not finite. O(count).
+    /// The number of leading bytes in blocks with only finite codes: all whole blocks, or those before the first block with
+    /// another code. O(count).
     ///
     /// - Parameters:
     ///   - bytes: codes, at any address.

@@ -1,15 +1,15 @@
 /// The kernels in plain Swift, for any CPU: the specification that faster kernel sets are tested against.
 ///
-/// Baseline instructions only. Everything that crosses the module's edge is a pointer, an integer or a number, and
-/// inside there are no arrays, closures or generic calls that survive inlining: their code is shared between modules by
-/// the linker, and a module compiled for a newer CPU could replace it. Products are `a * b + c`, never fused, because a
-/// fused multiply-add without hardware for it is a function call a lane.
+/// Baseline instructions only. Only pointers, integers and floating point numbers cross the boundary of the module, and inside
+/// there are no arrays, closures or generic calls that remain after inlining: the linker shares their code between modules, and
+/// a module compiled for a newer CPU could replace it. Products are `a * b + c`, never fused, because without hardware support
+/// a fused multiply-add is a function call per lane.
 ///
-/// Every result depends on its own row alone: not on how many rows come with it, nor on which thread runs it.
+/// Every result depends only on its own row, not on the number of rows or on the thread.
 public enum Portable {}
 
-/// The name under which the sources in `Shared` add to this module's family. That folder is a symbolic link, because every
-/// kernel module compiles it for its own CPU; `Sources/Kernels/README.md` says more.
+/// The name that the sources in `Shared` extend. That folder is a symbolic link, because every kernel module compiles it for
+/// its own CPU; see `Sources/Kernels/README.md`.
 typealias Kernels = Portable
 
 extension Portable {

@@ -1,9 +1,9 @@
-// Attention of one query row over the paged cache. Keys are taken in segments of 512 absolute positions: each segment
-// has its own maximum, sum and weighted values, started fresh, and segments are merged in ascending order. Within a
-// segment pairs of logical blocks, 32 positions, follow each other with a running maximum (Milakov and Gimelshein, "Online
-// normalizer calculation for softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and
-// whichever threads computed its segments. Scores: the even channels ascending, the odd ones, then their sum; values: one
-// chain of ascending positions.
+// Attention of one query row over the paged cache. Keys are processed in segments of 512 absolute positions: each segment has
+// its own maximum, sum and weighted values, and segments are merged in ascending order. Within a segment, pairs of logical
+// blocks, 32 positions, are processed with a running maximum (Milakov and Gimelshein, "Online normalizer calculation for
+// softmax", arXiv 1805.02867). So a row's result is the same in prefill and decode, and for any distribution of its segments
+// over threads. Scores: the even channels in ascending order, the odd ones, then their sum; values: one chain in ascending
+// order of positions.
 
 import KernelInterface
 
@@ -22,9 +22,9 @@ extension Kernels.Float8Cache {
     public static func attend(_ arguments: AttentionArguments) { CachedSegment<1>(arguments: arguments).attend() }
 }
 
-/// One head's keys and values of a segment behind a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
-/// E4M3FN with scales. Private, as every type that is generic over a number: the code of its metadata would be shared with
-/// other modules.
+/// One head's keys and values of a segment, located by a block table; `elementBytes` is 4 for float32, 2 for bfloat16, 1 for
+/// E4M3FN with scales. Private, like every type that is generic over a number: otherwise the code of its metadata would be
+/// shared with other modules.
 private struct CachedSegment<let elementBytes: Int> {
     let arguments: AttentionArguments
 
@@ -52,8 +52,8 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// Pair by pair of logical blocks, so that memory is read nearly in order: scores, their weights under the largest score
-    /// so far, values.
+    /// Processes pairs of logical blocks, so that memory is read nearly in order: scores, their weights relative to the largest
+    /// score so far, values.
     @inline(__always)
     private func attend<let count: Int>(_ head: Int, _ tile: InlineArray<count, Float>) {
         let query = arguments.query + head * headDimension
@@ -82,7 +82,7 @@ private struct CachedSegment<let elementBytes: Int> {
         _ blocks: Pair<UnsafeRawPointer>, _ query: UnsafePointer<Float>, _ scale: Float, _ pair: Int,
         _ target: UnsafeMutablePointer<Float>, _ tile: InlineArray<count, Float>
     ) {
-        // Two chains, since one is not enough to keep the CPU's multipliers busy.
+        // Two chains, since one cannot keep the CPU's multipliers busy.
         var sums = Pair(repeating: InlineArray<count, SIMD16<Float>>(repeating: .zero))
         var oddSums = sums
         var channel = 0
@@ -92,7 +92,7 @@ private struct CachedSegment<let elementBytes: Int> {
             var s = 0
             while s < 2 {
                 let block = blocks[unchecked: s]
-                // The values arrive while the keys are used.
+                // Prefetch the values while the keys are used.
                 prefetch(block + (16 * headDimension + channel * 16) * elementBytes)
                 if elementBytes == 4 { prefetch(block + (16 * headDimension + channel * 16 + 16) * elementBytes) }
                 (keys[unchecked: s], oddKeys[unchecked: s]) = elementPair(block, channel * 16)
@@ -126,7 +126,7 @@ private struct CachedSegment<let elementBytes: Int> {
                     h += 1
                 }
             }
-            // The 2^8 that decoding left out comes in here.
+            // Applies the factor 2^8 that the decoding omits.
             let keyScales =
                 elementBytes == 1 ? arguments.scales(block, 0) * (scale * 256) : SIMD16<Float>(repeating: scale)
             h = 0
@@ -153,8 +153,8 @@ private struct CachedSegment<let elementBytes: Int> {
         }
     }
 
-    /// out = out * factor + weights * values of a pair. Only visible positions are read: the others may hold anything,
-    /// also what is not a number.
+    /// out = out * factor + weights * values of a pair. Only visible positions are read: the others are undefined and may even
+    /// be NaN.
     @inline(__always)
     private func addValues<let count: Int>(
         _ blocks: Pair<UnsafeRawPointer>, _ next: Pair<UnsafeRawPointer>, _ factors: UnsafePointer<Float>,
@@ -162,7 +162,7 @@ private struct CachedSegment<let elementBytes: Int> {
         _ tile: InlineArray<count, Float>
     ) {
         if elementBytes == 1 {
-            // The tokens' scales go into their weights.
+            // The tokens' scales are multiplied into their weights.
             var s = 0
             while s < 2 {
                 let valueScales = arguments.scales(blocks[unchecked: s], 1) * 256
@@ -175,7 +175,7 @@ private struct CachedSegment<let elementBytes: Int> {
             }
         }
         var channel = 0
-        // Wide pieces of a row, so that memory is read nearly in order.
+        // Wide parts of a row, so that memory is read nearly in order.
         while channel + 64 <= headDimension {
             addValues(
                 blocks, next, factors, weights, out, tile, InlineArray<4, Int>(repeating: 0), channel, pair)
@@ -216,7 +216,7 @@ private struct CachedSegment<let elementBytes: Int> {
             let nextKeys = next[unchecked: s]
             while lane < stop {
                 let index = lane * headDimension + channel
-                // The next keys arrive while the values are used.
+                // Prefetch the next keys while the values are used.
                 prefetch(nextKeys + index * elementBytes)
                 if vectors > 1 && elementBytes > 1 { prefetch(nextKeys + (index + 32) * elementBytes) }
                 v = 0

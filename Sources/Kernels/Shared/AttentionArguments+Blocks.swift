@@ -3,14 +3,14 @@ import KernelInterface
 typealias Pair<Element> = InlineArray<2, Element>
 
 extension AttentionArguments {
-    /// How many heads to take from `head` on, 4, 2 or 1: a tile of heads reads each key and value once.
+    /// The number of heads to process from `head` on, 4, 2 or 1: a tile of heads reads each key and value once.
     @inline(__always)
     func tileHeads(from head: Int) -> Int {
         if head + 4 <= heads { return 4 }
         return head + 2 <= heads ? 2 : 1
     }
 
-    /// The two blocks of a pair of logical blocks, one of them twice where the other is not visible.
+    /// The two blocks of a pair of logical blocks; if one is not visible, the other one twice.
     @inline(__always)
     func blocks(_ pair: Int) -> Pair<UnsafeRawPointer> {
         let first = pair * 32 + 16 > start ? pair * 2 : pair * 2 + 1
@@ -20,13 +20,13 @@ extension AttentionArguments {
         return blocks
     }
 
-    /// Of a float8 block the scales of the keys (0) or values (1).
+    /// The scales of the keys (0) or values (1) of a float8 block.
     @inline(__always)
     func scales(_ block: UnsafeRawPointer, _ part: Int) -> SIMD16<Float> {
         (block + 32 * headDimension + part * 64).loadUnaligned(as: SIMD16<Float>.self)
     }
 
-    /// Stores the largest scores and the sums of `count` heads behind the values.
+    /// Stores the largest scores and the sums of `count` heads after the values.
     @inline(__always)
     func storeScores(_ numbers: UnsafePointer<Float>, _ head: Int, count: Int) {
         let maxima = partial + heads * headDimension

@@ -1,11 +1,11 @@
-/// exp of each lane, to about one unit in the last place; 0 below -87.3, and held at exp(88.3) above.
+/// exp of each lane, to about one unit in the last place; 0 below -87.3, and limited to exp(88.3) above.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite), exp(r) by the polynomial of Cephes' `expf`.
 @inline(always)
 func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
     let low: Float = -87.336_54
     let high: Float = 88.3
-    // Adding 1.5 * 2^23 rounds to an integer, which then is in the low bits.
+    // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
     let rounder: Float = 12_582_912
 
     var value = x.replacing(with: low, where: x .< low)

@@ -1,9 +1,9 @@
 import KernelInterface
 
-/// The one list of this family's kernels. What is not here is in the files of `Shared` under the names of the protocol,
-/// and, for what each family does in its own way, in the family's folder.
+/// The single list of this family's kernels. The other kernels are in the files of `Shared`, under the names of the protocol,
+/// or, if they are specific to a family, in its folder.
 extension Kernels: KernelFamily {
-    /// One row for each format of weights.
+    /// One row for each weight format.
     public static func weights(_ format: WeightFormat) -> any WeightKernels.Type {
         switch format {
         case .float32: Float32Weights.self
@@ -13,7 +13,7 @@ extension Kernels: KernelFamily {
         }
     }
 
-    /// One row for each format of the cache.
+    /// One row for each cache format.
     public static func cache(_ format: CacheFormat) -> any CacheKernels.Type {
         switch format {
         case .float32: Float32Cache.self

@@ -1,5 +1,5 @@
 extension Kernels {
-    /// Multiplies and adds in registers alone, as fast as this family can in float32: rounds of `largestTile` products of 16
+    /// Multiplies and adds in registers only, at this family's peak rate in float32: rounds of `largestTile` products of 16
     /// lanes, as many as fit into registers.
     @inline(__always)
     static func multiplyFloat32(iterations: Int) -> Float {

@@ -1,4 +1,4 @@
-// Sixteen lanes at a time: what kernels of every instruction set are written with.
+// Vectors of sixteen lanes, which kernels of every instruction set use.
 
 /// Sixteen floats from `pointer + index`, at any alignment.
 @inline(__always)
@@ -36,7 +36,7 @@ func store(_ value: SIMD16<Float>, _ pointer: UnsafeMutablePointer<Float>, _ ind
     }
 }
 
-/// The sum of the lanes, always as the same tree.
+/// The sum of the lanes, always added in the same tree.
 @inline(__always)
 func sum(_ value: SIMD16<Float>) -> Float {
     let eight = value.lowHalf + value.highHalf
@@ -45,7 +45,7 @@ func sum(_ value: SIMD16<Float>) -> Float {
     return two[0] + two[1]
 }
 
-/// The largest lane, where no instruction finds it.
+/// The largest lane, for CPUs without an instruction for it.
 @inline(__always)
 func largestLaneByHalves(_ value: SIMD16<Float>) -> Float {
     let eight = value.lowHalf.replacing(with: value.highHalf, where: value.highHalf .> value.lowHalf)

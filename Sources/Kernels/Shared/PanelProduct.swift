@@ -1,16 +1,16 @@
 import KernelInterface
 
-// A product over weights that are decoded to float32 a panel at a time.
+// A product over weights that are decoded to float32 one panel at a time.
 //
-// A dot product is a sum over panels of at most 128 columns that never cross a border of the scales: in a panel one float32
-// chain of ascending columns, times the scale, added to the panels before. The same for any number of tokens; and rows may
-// be split over threads, columns never.
+// A dot product is a sum over panels of at most 128 columns that never cross a boundary of the scales: in a panel one float32
+// chain in ascending order of columns, times the scale, added to the previous panels. The same for any number of tokens. Rows
+// may be split over threads, columns never.
 
 extension LineFormat {
     /// The product by panels.
     public static func multiply(_ weights: PackedWeights, _ arguments: MatmulArguments) {
         guard isDecoded else { return multiply(weights, arguments, scratch: nil) }
-        // Room for 128 columns, and for the rest of the line that a panel may begin in.
+        // Room for 128 columns, and for the rest of the line in which a panel may begin.
         var scratch = InlineArray<2112, Float>(repeating: 0)
         withUnsafeMutableBytes(of: &scratch) { bytes in
             guard let scratch = bytes.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
@@ -34,7 +34,7 @@ extension LineFormat {
                 let line = lines + firstLine * 64
                 let values: UnsafePointer<Float>
                 if let scratch {
-                    // A border of the scales need not be one of lines.
+                    // A boundary of the scales need not be a boundary of lines.
                     decode(line, (end + lineColumns - 1) / lineColumns - firstLine, scratch)
                     values = UnsafePointer(scratch + start % lineColumns * 16)
                 } else {
@@ -50,7 +50,7 @@ extension LineFormat {
         }
     }
 
-    /// y (+)= (x panel^T) * scales for all tokens, a few at a time: as many as the registers hold.
+    /// y (+)= (x panel^T) * scales for all tokens, as many at a time as fit the registers.
     @inline(__always)
     private static func multiply(_ panel: Panel, _ arguments: MatmulArguments) {
         var token = 0
@@ -78,7 +78,7 @@ extension LineFormat {
         var sums = InlineArray<count, SIMD16<Float>>(repeating: .zero)
         var k = 0
         while k < panel.width {
-            // A decoded panel is in the first cache.
+            // A decoded panel is in the L1 cache.
             if !isDecoded { prefetch(panel.values + k * 16 + 1024) }
             let column = load16(panel.values, k * 16)
             var t = 0
@@ -109,13 +109,13 @@ private struct Panel {
     let width: Int
     /// The first row.
     let row: Int
-    /// Rows of the matrix from there on, maybe more than 16.
+    /// Rows of the matrix from there on, possibly more than 16.
     let valid: Int
     let scales: SIMD16<Float>
 }
 
 extension PackedWeights {
-    /// Where the panel ends that begins at `start`: the next multiple of 128, border of the scales, or end of the row.
+    /// The end of the panel that begins at `start`: the next multiple of 128, boundary of the scales, or end of the row.
     @inline(__always)
     func panelEnd(_ start: Int) -> Int {
         let panel = (start / 128 + 1) * 128
@@ -126,7 +126,7 @@ extension PackedWeights {
 }
 
 extension MatmulArguments {
-    /// Where the rows of x of `count` tokens begin, `stride` apart.
+    /// The start addresses of `count` tokens' rows of x, `stride` apart.
     @inline(__always)
     func rowOffsets<let count: Int>(
         _ token: Int, _ stride: Int, _ tokens: InlineArray<count, Int>

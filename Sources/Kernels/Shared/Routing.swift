@@ -22,7 +22,7 @@ extension Kernels {
         }
     }
 
-    /// Adds the results of each token's experts, in ascending order of choices, then the shared expert's.
+    /// Adds the results of each token's experts, in order of the choices, then the shared expert's.
     public static func combineExperts(_ arguments: CombineArguments) {
         let (chosen, width) = (arguments.chosen, arguments.width)
         var token = 0
@@ -83,7 +83,7 @@ extension Kernels {
         let size = experts / groups
         var group = 0
         var dropped = groups - kept
-        // The worst groups go first, the later one among equals, so that the earlier stays.
+        // The worst groups are removed first, and of equal groups the later one, so that the earlier one stays.
         while dropped > 0 {
             var worst = -1
             var worstScore: Float = 0
@@ -124,8 +124,7 @@ extension Kernels {
         return first + second
     }
 
-    /// The indices of the largest keys, ascending. Also with keys that are not numbers the result has valid, distinct
-    /// ids.
+    /// The indices of the largest keys, ascending. The ids are valid and distinct even if keys are NaN.
     @inline(__always)
     private static func pick(
         _ keys: UnsafePointer<Float>, _ experts: Int, _ chosen: Int, _ ids: UnsafeMutablePointer<Int32>

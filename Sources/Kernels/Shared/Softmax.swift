@@ -1,7 +1,7 @@
-// The softmax of attention over keys that arrive piece by piece.
+// The softmax of attention over keys that are processed in pieces.
 
 extension Kernels {
-    /// Adds the segment that follows to what the segments before came to.
+    /// Adds the next segment to the result of the previous ones.
     public static func mergeSegment(
         partial: UnsafePointer<Float>, heads: Int, headDimension: Int, total: UnsafeMutablePointer<Float>
     ) {
@@ -29,7 +29,7 @@ extension Kernels {
         }
     }
 
-    /// out (heads, headDimension) = the values of all segments over their sums.
+    /// out (heads, headDimension) = the values of all segments divided by their sums.
     public static func finishAttention(
         total: UnsafePointer<Float>, heads: Int, headDimension: Int, out: UnsafeMutablePointer<Float>
     ) {
@@ -46,14 +46,14 @@ extension Kernels {
         }
     }
 
-    /// Where ``addScores(_:heads:)`` keeps its numbers. What the values before are worth under the new largest score comes
-    /// first, one for each head, four at most.
+    /// The offset of the numbers of ``addScores(_:heads:)``. Before them are the factors of the previous values for the new
+    /// largest score, one for each of up to four heads.
     static var largestScores: Int { 8 }
     static var sumLanes: Int { 16 }
     static var scoreLanes: Int { 80 }
 
-    /// Turns the next 32 scores of each head into weights under the largest score so far, in their place. Not inlined, and
-    /// its numbers in memory, so that the registers of the loops around it are theirs.
+    /// Replaces the next 32 scores of each head with weights relative to the largest score so far. Not inlined, and with its
+    /// numbers in memory, to leave the registers to the loops around it.
     @inline(never)
     static func addScores(_ numbers: UnsafeMutablePointer<Float>, heads: Int) {
         var h = 0

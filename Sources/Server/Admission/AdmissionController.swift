@@ -2,29 +2,29 @@ import Engine
 import HTTP
 import Scheduling
 
-/// Decides which requests are accepted. Knows counts, never a request's text. Owned by the event loop.
+/// Decides which requests are accepted. It uses counts, never a request's text. Owned by the event loop.
 ///
-/// *Permits* bound what is accepted: a request holds one while it is prepared, and one for each of its sequences from then
-/// until the sequence ends.
+/// *Permits* limit the accepted work: a request has one while it is prepared, and then one for each of its sequences until the
+/// sequence ends.
 ///
-/// Between API keys, permits and queued tokens are shared by a ``DynamicThreshold``: one busy key gets 3/4 of the permits, two
-/// get 3/7 each, and some are always left for a key that comes later. A key without anything queued may queue one prompt of any
-/// length. Requests without a key are one tenant without that limit.
+/// Permits and queued tokens are shared between API keys by a ``DynamicThreshold``: one busy key gets 3/4 of the permits, two
+/// get 3/7 each, and some always remain for another key. A key without queued tokens may queue one prompt of any length.
+/// Requests without a key are one tenant without that limit.
 package struct AdmissionController {
     /// Why a request is refused.
     package enum Refusal: Sendable, CaseIterable {
         /// All permits are taken.
         case permits
-        /// The request's key holds its share of the permits or of the queued tokens.
+        /// The key has reached its share of the permits or of the queued tokens.
         case share
-        /// Too many prompt tokens wait.
+        /// Too many prompt tokens are queued.
         case tokens
-        /// By estimate the request would wait longer than the bound, or than its own timeout. Without a bound nobody is
-        /// refused by an estimate.
+        /// The estimated wait exceeds the bound, or the request's timeout. Without a bound no request is refused because of the
+        /// estimate.
         case wait
-        /// Bodies, prompts and replies take all the memory that there is for them, or the key's share of it.
+        /// The memory for bodies, prompts and replies is used up, or the key's share of it.
         case memory
-        /// The system starts no thread to prepare it on.
+        /// The system refuses to create a thread for the preparation.
         case threads
     }
 
@@ -44,12 +44,12 @@ package struct AdmissionController {
         var permits: Int { preparing + sequences }
     }
 
-    /// How keys share permits and queued tokens.
+    /// The sharing of permits and queued tokens between keys.
     private static let threshold = DynamicThreshold(factor: 3)
 
-    /// All permits.
+    /// The number of permits.
     let capacity: Int
-    /// Sequences that run at once.
+    /// The maximum number of running sequences.
     private let runningCapacity: Int
     private let bounds: QueueBounds
     private var tenants: [String: Tenant] = [:]
@@ -60,8 +60,8 @@ package struct AdmissionController {
     private(set) var running = 0
 
     /// - Parameters:
-    ///   - running: sequences that run at once.
-    ///   - waiting: sequences that may wait beside them.
+    ///   - running: the maximum number of running sequences.
+    ///   - waiting: the maximum number of sequences that wait in addition.
     init(running: Int, waiting: Int, bounds: QueueBounds) {
         capacity = running + waiting
         runningCapacity = running
@@ -74,17 +74,17 @@ package struct AdmissionController {
 
     private var freePermits: Int { capacity - preparing - sequences.count }
 
-    /// The most sequences that one request of a tenant can ever have.
+    /// The maximum number of sequences in one request of a tenant.
     func largestRequest(of tenant: String) -> Int {
         tenant == RateLimiter.nobody ? capacity : max(1, Self.threshold.share(of: capacity))
     }
 
-    /// The most tokens that the prompts of one request of a tenant can ever have, where it has several; `nil`: any number.
+    /// The maximum number of tokens in a batch of several prompts of a tenant; `nil`: no maximum.
     func largestBatch(of tenant: String) -> Int? {
         tenant == RateLimiter.nobody ? nil : bounds.tokens.map { Self.threshold.share(of: $0) }
     }
 
-    /// Takes a permit for a request that is about to be prepared; returns why there is none. O(1).
+    /// Takes a permit for the preparation of a request, or returns the reason for refusal. O(1).
     mutating func beginPreparation(of tenant: String) -> Refusal? {
         if let refusal = refusal(of: tenant, permits: 1) { return refusal }
         tenants[tenant, default: Tenant()].preparing += 1
@@ -92,25 +92,25 @@ package struct AdmissionController {
         return nil
     }
 
-    /// Counts a complete reply whose body is being written. Takes a permit even where none is free: the reply's sequences have
-    /// just given theirs back.
+    /// Counts a complete reply whose body is being written. It takes a permit even if none is free: the reply's sequences have
+    /// just returned theirs.
     mutating func beginRendering(of tenant: String) {
         tenants[tenant, default: Tenant()].preparing += 1
         preparing += 1
     }
 
-    /// Gives back the permit of a request whose preparation is over.
+    /// Returns the permit of a request whose preparation has ended.
     mutating func endPreparation(of tenant: String) {
         precondition(tenants[tenant]?.preparing ?? 0 > 0, "a preparation ends once")
         change(tenant) { $0.preparing -= 1 }
         preparing -= 1
     }
 
-    /// Why a prepared request cannot be accepted now; `nil`: it can. O(sequences).
+    /// Why a prepared request cannot be accepted now; `nil` if it can. O(sequences).
     ///
     /// - Parameters:
     ///   - prompts: the lengths of its prompts, (prompts).
-    ///   - remaining: what is left of its timeout.
+    ///   - remaining: the remaining time of its timeout.
     func refusal(
         of tenant: String, prompts: [Int], choices: Int, priority: Int, within remaining: Duration?,
         _ statistics: SchedulerStatistics
@@ -133,14 +133,14 @@ package struct AdmissionController {
         return wait > longest ? .wait : nil
     }
 
-    /// Seconds until about half of what waits has been served. O(sequences).
+    /// The time in seconds after which about half of the queue has been served. O(sequences).
     func retryAfter(_ statistics: SchedulerStatistics) -> Int {
         let load = load(ahead: .max, priority: .max).values.reduce(into: QueueLoad()) { $0 += $1 }
         let wait = statistics.wait(behind: load, maxRunning: runningCapacity)
         return Int(saturating: (min(wait, .seconds(240)) / .seconds(2)).rounded(.up))
     }
 
-    /// Takes over the sequences of an accepted request.
+    /// Adds the sequences of an accepted request.
     mutating func add(_ requests: [GenerationRequest]) {
         for request in requests {
             sequences[request.id] = Sequence(
@@ -150,7 +150,7 @@ package struct AdmissionController {
         }
     }
 
-    /// Follows a sequence: it waits no longer, or it has ended and gives its permit back. O(1).
+    /// Updates a sequence: it no longer waits, or it has ended and returns its permit. O(1).
     mutating func record(_ event: TokenEvent) {
         guard var sequence = sequences[event.sequence] else { return }
         if event.admitted != nil, !sequence.isAdmitted {
@@ -165,7 +165,7 @@ package struct AdmissionController {
         change(sequence.tenant) { $0.sequences -= 1 }
     }
 
-    /// Permits that each tenant holds; only those that hold some.
+    /// The number of permits of each tenant that has any.
     var permits: [String: Int] { tenants.mapValues(\.permits) }
 
     private mutating func change(_ tenant: String, _ change: (inout Tenant) -> Void) {
@@ -179,13 +179,13 @@ package struct AdmissionController {
         guard left >= 0 else { return .permits }
         guard tenant != RateLimiter.nobody else { return nil }
         let held = tenants[tenant]?.permits ?? 0
-        // A key without any permit always gets one that is free.
+        // A key without permits always gets a free one.
         if held == 0, count == 1 { return nil }
         return Self.threshold.allows(held: held + count, left: left) ? nil : .share
     }
 
-    /// How long a prompt would wait for its first step, by estimate. Of other keys' queues no more counts than of its own key's,
-    /// its own prompt included, since the scheduler serves keys in turn.
+    /// The estimated time until the first step of a prompt. The queue of another key counts at most as much as that of the
+    /// request's own key, including its own prompt, since the scheduler alternates between keys.
     private func wait(
         of tenant: String, promptTokens: Int, priority: Int, _ statistics: SchedulerStatistics
     ) -> Duration {
@@ -199,8 +199,8 @@ package struct AdmissionController {
         return statistics.wait(behind: ahead, maxRunning: runningCapacity)
     }
 
-    /// What each tenant has waiting for its first token that would come before a prompt of `promptTokens`. Shorter prompts do,
-    /// and of a longer one, which it overtakes, at most as many tokens as it has itself.
+    /// The queue of each tenant that would be served before a prompt of `promptTokens`: shorter prompts, and of a longer one,
+    /// which it overtakes, at most as many tokens as it has itself.
     private func load(ahead promptTokens: Int, priority: Int) -> [String: QueueLoad] {
         var loads: [String: QueueLoad] = [:]
         for sequence in sequences.values where !sequence.hasToken && sequence.priority <= priority {
@@ -214,7 +214,7 @@ package struct AdmissionController {
 }
 
 extension AdmissionController.Refusal {
-    /// As the metrics name it.
+    /// The name in metrics.
     var label: String {
         switch self {
         case .permits: "max_num_queued_reqs"

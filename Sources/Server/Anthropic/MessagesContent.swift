@@ -5,7 +5,7 @@ struct MessagesContent {
     private(set) var messages: [ChatMessage] = []
     private var content: MessageContent
     private let policy: ParameterPolicy
-    /// Whether the assistant has said something: system messages from then on stand where they are.
+    /// Whether there is an assistant message yet: later system messages keep their place.
     private var hasAnswer = false
 
     /// The deferred tools that the conversation has named.
@@ -23,7 +23,7 @@ struct MessagesContent {
         if let value = reader.value("system") { addSystem(try system(value, at: "system")) }
         guard let given = try reader.array("messages") else { throw .missing(param: "messages") }
         guard !given.isEmpty else {
-            throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
+            throw .invalid(param: "messages", message: "'messages' must contain at least one message.")
         }
         for (index, message) in given.enumerated() { try read(message, at: "messages[\(index)]") }
     }
@@ -31,14 +31,14 @@ struct MessagesContent {
     /// One message; the results of tools become messages of their own.
     private mutating func read(_ message: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(message, at: path, policy)
-        let roles: [ChatMessage.Role] = [.user, .assistant, .system]
+        let roles: [ChatMessage.Role] = [.user, .assistant, .system] + (policy.isStrict ? [] : [.developer])
         let word = try reader.word("role", among: roles.map(\.rawValue))
         guard let role = word.flatMap(ChatMessage.Role.init) else { throw .missing(param: "\(path).role") }
         guard let value = reader.value("content") else { throw .missing(param: "\(path).content") }
         try reader.finish()
         let path = "\(path).content"
         switch (role, value) {
-        case (.system, _): addSystem(try system(value, at: path))
+        case (.system, _), (.developer, _): addSystem(try system(value, at: path))
         case (.user, .array(let blocks)): try readUser(blocks, at: path)
         case (.assistant, .array(let blocks)):
             messages.append(try assistant(blocks, at: path))
@@ -49,7 +49,7 @@ struct MessagesContent {
         }
     }
 
-    /// Most templates know one system message, at the beginning: those before the first answer are joined there.
+    /// Most templates support one system message, at the beginning: those before the first answer are joined there.
     private mutating func addSystem(_ text: String) {
         guard !text.isEmpty else { return }
         guard !hasAnswer else { return messages.append(ChatMessage(.system, text)) }
@@ -60,8 +60,8 @@ struct MessagesContent {
         }
     }
 
-    /// The text of a system prompt without the block with which Claude Code names its build and session: it would make the
-    /// beginning of every session's prompt another one, and defeat the prefix cache.
+    /// The text of a system prompt without the block in which Claude Code identifies its build and session: it would make the
+    /// beginning of every session's prompt different, so that the prefix cache could not be used.
     private mutating func system(_ value: JSONValue, at path: String) throws(APIError) -> String {
         guard case .array(let blocks) = value else { return try content.text(of: value, at: path) }
         var texts: [String] = []
@@ -101,12 +101,19 @@ struct MessagesContent {
         if let value = reader.value("content") {
             text = try content.text(of: value, at: "\(path).content", in: .toolOutput)
         }
-        // Templates have no other place for it.
+        // Templates have no other way to show it.
         if try reader.bool("is_error") == true { text = "Error: \(text)" }
         // Every prompt is cached as far as there is room.
         _ = try reader.object("cache_control")
         try reader.finish()
         return ChatMessage(text, answering: id)
+    }
+
+    /// The arguments of a call; some clients keep them as text.
+    private func input(_ reader: inout FieldReader) throws(APIError) -> JSONValue {
+        if !policy.isStrict, let text = reader.value("input")?.string { return ChatMessage.ToolCall.parse(text) }
+        guard let input = try reader.object("input") else { throw .missing(param: reader.path(to: "input")) }
+        return .object(input)
     }
 
     private mutating func assistant(_ blocks: JSONArray, at path: String) throws(APIError) -> ChatMessage {
@@ -123,13 +130,20 @@ struct MessagesContent {
                 _ = try reader.string("signature")
                 reasoning.append(text)
             case "redacted_thinking":
-                // Reasoning of another server, which only that server can read.
+                // Reasoning of another server, which only that server can decrypt.
                 try reader.ignore("data")
             case "tool_use":
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
                 guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
-                guard let input = try reader.object("input") else { throw .missing(param: "\(path).input") }
-                turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: .object(input)))
+                turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: try input(&reader)))
+            case "compaction" where reader.value("content")?.string != nil:
+                // What was said before, in short.
+                texts.append(try reader.string("content") ?? "")
+            case _ where MessageContent.isHosted(type) || type == "compaction":
+                try policy.ignore("messages.content.\(type)") {
+                    .invalid(param: path, message: "'\(path)' is a part of type '\(type.excerpt)', which is not read.")
+                }
+                continue
             default:
                 texts.append(try content.text(&reader, type, at: path, in: .message))
                 continue

@@ -1,9 +1,9 @@
 import JSON
 
-/// The body of `POST /v1/messages`, Anthropic's Messages API, as the chat completion that it asks for.
+/// Converts the body of `POST /v1/messages`, Anthropic's Messages API, to a chat completion request.
 package enum MessagesRequest {
     /// - Parameter counts: whether it is one of `count_tokens`, which has no reply.
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     package static func translate(
         _ body: JSONValue, for model: ServedModel, counts: Bool = false
     ) throws(APIError) -> ChatTranslation {
@@ -21,7 +21,7 @@ package enum MessagesRequest {
             formatter: MessagesFormatter(maxTokens: maxTokens))
         request.clampsMaxTokens = true
         request.body["max_tokens"] = maxTokens.map(JSONValue.integer)
-        // A last message of the assistant's is the beginning of the reply.
+        // If the last message is from the assistant, it is the beginning of the reply.
         if messages.last?.role == .assistant { request.body["continue_final_message"] = true }
         request.body["stop"] = try stopSequences(&reader)
         try readThinking(&reader, &request)
@@ -39,7 +39,7 @@ extension MessagesRequest {
         guard texts.count <= most else {
             throw .invalid(
                 param: "stop_sequences",
-                message: "'stop_sequences' must hold at most \(most) strings, not \(texts.count).")
+                message: "'stop_sequences' must contain at most \(most) strings, not \(texts.count).")
         }
         for (index, text) in texts.enumerated() {
             guard try !text.requireString(at: "stop_sequences[\(index)]").isEmpty else {
@@ -50,13 +50,13 @@ extension MessagesRequest {
         return .array(texts)
     }
 
-    /// Threads keep a conversation at the server, which this one does not: the error is the one on which Anthropic's client
-    /// sends the whole conversation instead.
+    /// Threads are conversations that the server stores, which this one does not support. Anthropic's client reacts to this
+    /// error by sending the whole conversation instead.
     private static func refuseThread(_ reader: inout FieldReader) throws(APIError) {
         if reader.value("thread") != nil { throw .unsupportedThread }
     }
 
-    /// Reasoning is shown to who asks for it; other clients take the first block for the answer.
+    /// Reasoning is shown only on request; other clients would take the first block for the answer.
     private static func readThinking(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
         var shows = false
         if let value = reader.value("thinking") {
@@ -95,7 +95,7 @@ extension MessagesRequest {
             format: format, at: "output_config.format", .messages, reader.policy)
     }
 
-    /// What changes nothing here and what clients send all the same.
+    /// Parameters without effect that clients send.
     private static func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         _ = try reader.object("metadata")
         _ = try reader.word("service_tier", among: ["auto", "standard_only"])
@@ -103,7 +103,7 @@ extension MessagesRequest {
         _ = try reader.object("cache_control")
         guard var management = try reader.reader("context_management") else { return }
         for edit in try management.array("edits") ?? [] {
-            // Nothing is cleared here, so to keep all is kept to.
+            // Nothing is cleared, so an edit that keeps everything is satisfied.
             if edit["type"] == "clear_thinking_20251015", edit["keep"] == "all" { continue }
             try reader.policy.ignoreUnsupported("context_management.edits")
         }

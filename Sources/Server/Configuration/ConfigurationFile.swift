@@ -5,7 +5,7 @@ import JSON
 /// A file of options: one JSON object, `{"port": 9000, "max-model-len": 4096}`. Keys are names of options, values are strings,
 /// integers or booleans.
 enum ConfigurationFile {
-    /// Bytes of the largest file that is read.
+    /// Maximum size of the file in bytes.
     private static let largest = 1 << 20
 
     /// - Throws: why the file or one of its keys cannot be used.

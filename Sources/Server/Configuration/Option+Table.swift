@@ -8,14 +8,14 @@ extension ServerConfiguration.Option {
         case .model:
             .init(
                 .model, .folder, "dir", standard: .value(ServerConfiguration.defaultModel),
-                "Folder of the checkpoint, in the layout of Hugging Face.", values: "a folder")
+                "Folder of the checkpoint, in Hugging Face format.", values: "a folder")
         case .servedModelName:
             .init(
                 .model, .names, "names",
                 standard: .described("the folder name; in a Hugging Face cache, the repository name"),
                 """
-                Names of the model in the API, separated by commas, or in several options. Replies have the name that was \
-                asked for, else the first.
+                Names of the model in the API, separated by commas, or in several options. A reply has the name in its \
+                request, or the first name.
                 """)
         case .maxModelLen:
             .init(
@@ -152,8 +152,8 @@ extension ServerConfiguration.Option {
             .init(
                 .network, .text, "address", standard: .value("127.0.0.1"),
                 """
-                Address to listen on. A name listens on all of its addresses. `unix:/run/trinity.sock` is a Unix socket, whose file \
-                only the server's user and group can use.
+                Address to listen on. A name listens on all of its addresses. `unix:/run/trinity.sock` is a Unix socket; only \
+                the server's user and group can connect to it.
                 """,
                 values: "a name or address, or `unix:` and a path of at most 107 bytes")
         case .port:
@@ -192,7 +192,7 @@ extension ServerConfiguration.Option {
         case .apiKeyFile:
             .init(
                 .security, .file, "file", standard: .described("none"),
-                "File of API keys, one a line: name, key, optional limits. Read again when it changes.",
+                "File of API keys, one per line: name, key, optional limits. Read again when it changes.",
                 values: "a regular file of at most 4 MiB")
         case .requestsPerMinute:
             .init(
@@ -224,7 +224,7 @@ extension ServerConfiguration.Option {
                 standard: .described(
                     "with a loopback `--host`: `localhost`, `127.0.0.1` and `[::1]`; otherwise: any name"),
                 """
-                Names in the `Host` field that a server without API keys accepts, beside `localhost`, `127.0.0.1` and `[::1]`.
+                Names in the `Host` field that a server without API keys accepts, in addition to `localhost`, `127.0.0.1` and `[::1]`.
                 """,
                 values: "names without ports, separated by commas, or `*`")
         case .allowedOrigins:
@@ -237,7 +237,7 @@ extension ServerConfiguration.Option {
                 .security, .choice(ServerConfiguration.MetricsAccess.allCases.map(\.rawValue)), "who",
                 standard: .value("open"),
                 """
-                Who may read `/metrics`. `key` needs an API key. Probes and `/version` never need one.
+                Who may read `/metrics`. `key` requires an API key. Probes and `/version` never require one.
                 """)
         case .logLevel:
             .init(
@@ -246,7 +246,7 @@ extension ServerConfiguration.Option {
         case .logFormat:
             .init(
                 .observability, .choice(ServerConfiguration.LogFormat.allCases.map(\.rawValue)), "format",
-                standard: .value("text"), "Lines for people, or one JSON object a line.")
+                standard: .value("text"), "Format of log lines: text, or one JSON object per line.")
         case .metricsCompat:
             .init(
                 .observability, .switch, standard: .value("false"),

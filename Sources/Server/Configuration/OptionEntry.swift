@@ -1,6 +1,7 @@
-/// What is known of an option. Command line, environment, file, `--help`, completions and the manual all come from it.
+/// The properties of an option, from which the command line, environment, file, `--help`, completions and the manual are
+/// derived.
 public struct OptionEntry: Sendable {
-    /// Where the manual and `--help` list an option.
+    /// The section in the manual and in `--help`.
     public enum Section: String, CaseIterable, Sendable {
         case model = "Model"
         case computation = "Computation"
@@ -10,10 +11,10 @@ public struct OptionEntry: Sendable {
         case observability = "Logs and metrics"
     }
 
-    /// Which texts are values of an option.
+    /// The type of an option's values.
     public enum Kind: Sendable {
         case text, file, folder
-        /// Separated by commas; given several times, all of them together.
+        /// Separated by commas; the values of several occurrences are joined.
         case names
         case integer(ClosedRange<Int>, canBeOff: Bool = false)
         /// Bytes, such as "512MiB".
@@ -25,25 +26,25 @@ public struct OptionEntry: Sendable {
         case choice([String])
     }
 
-    /// What holds if an option is not given.
+    /// The default of an option.
     public enum Default: Sendable {
         case value(String)
-        /// In words, if it depends on other things; Markdown.
+        /// A description in Markdown, if it depends on other values.
         case described(String)
     }
 
     public let section: Section
     public let kind: Kind
-    /// What stands for the value in the manual: `SIZE`.
+    /// The name of the value in the manual: `SIZE`.
     public let placeholder: String
     public let standard: Default
     /// The meaning, in Markdown.
     public let help: String
-    /// Which values there are, in Markdown, if the kind does not say enough.
+    /// The allowed values, in Markdown, if the kind is not enough.
     public let values: String?
-    /// Names that the option had before. They work, and no document names them.
+    /// Earlier names of the option. They work, but are not documented.
     public let aliases: [String]
-    /// Whether its value is never shown.
+    /// Whether its value must not be shown.
     public let isSecret: Bool
 
     init(

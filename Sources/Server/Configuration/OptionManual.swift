@@ -1,6 +1,6 @@
 /// The tables of the manual's page of options.
 public enum OptionManual {
-    /// The page with the table under each section's heading replaced by the one of today.
+    /// The page with updated tables under the headings of the sections.
     public static func update(_ page: String) -> String {
         var lines: [String] = []
         var section: OptionEntry.Section?
@@ -8,7 +8,7 @@ public enum OptionManual {
             if line.hasPrefix("#") {
                 section = OptionEntry.Section.allCases.first { line == "## " + $0.rawValue }
             } else if let table = section, line.hasPrefix("|") {
-                // Once for the rows that are there.
+                // Only once for the existing rows.
                 if lines.last?.hasPrefix("|") != true { lines += rows(table) }
                 continue
             }
@@ -30,7 +30,7 @@ public enum OptionManual {
 }
 
 extension ServerConfiguration.Option {
-    /// What the manual shows: the flag and what stands for its value, or both flags of a switch.
+    /// The first column: the flag and the name of its value, or both flags of a switch.
     fileprivate var synopsis: String {
         switch entry.kind {
         case .switch: "`\(flag)`, `--no-\(name)`"
@@ -53,7 +53,7 @@ extension OptionEntry {
         }
     }
 
-    /// What stands for the value in `--help`: its choices, if that is all.
+    /// The name of the value in `--help`: its choices, if these are all.
     public var valueName: String {
         guard case .choice(let choices) = kind else { return placeholder }
         return choices.joined(separator: "|")
@@ -85,7 +85,7 @@ extension OptionEntry {
         }
     }
 
-    /// Large numbers as powers, others in groups of three digits.
+    /// Large numbers as powers, others with thousands separators.
     private static func number(_ value: Int) -> String {
         if value >= 1 << 30, value & (value - 1) == 0 { return "2^\(value.trailingZeroBitCount)" }
         let digits = String(value)

@@ -1,18 +1,18 @@
 import Foundation
 
-/// Finds what each option was given as, and checks it, so that a bad value is an error and never a silent default.
+/// Finds the given value of each option, and checks it, so that an invalid value is an error and never a silent default.
 struct OptionReader {
-    /// Where an option is given.
+    /// Where an option was given.
     enum Source: String {
         case flag, environment, file
     }
 
-    /// What is given, and where it was read.
+    /// The given values and their sources.
     private(set) var sources: [ServerConfiguration.Option: (text: String, source: Source)] = [:]
 
-    /// A flag wins over the environment, which wins over the file that `--config` names.
+    /// A flag overrides the environment, which overrides the file named by `--config`.
     ///
-    /// - Throws: what is wrong with that file, or which options are given twice in one place.
+    /// - Throws: the error of that file, or options that are given twice in one source.
     init(flags: [GivenOption], environment: [String: String]) throws(ConfigurationError) {
         try add(flags, from: .flag)
         let variables = ServerConfiguration.Option.allCases.flatMap { option in
@@ -31,7 +31,7 @@ struct OptionReader {
                 found[value.option] = GivenOption(value.option, as: value.name, other.text + "," + value.text)
                 continue
             }
-            // Earlier names of switches take a value, so that one without takes the flag that follows it.
+            // Earlier names of switches take a value, so one without a value would consume the next flag.
             if case .switch = value.option.entry.kind, value.text.hasPrefix("--") {
                 throw ConfigurationError(
                     option: value.option,
@@ -44,7 +44,7 @@ struct OptionReader {
         for (option, value) in found where sources[option] == nil { sources[option] = (value.text, source) }
     }
 
-    /// Switches were "on" or "off" once, and are true or false.
+    /// Switches were formerly "on" or "off", and are now true or false.
     private static func normalized(_ given: GivenOption) -> GivenOption {
         guard case .switch = given.option.entry.kind, let text = ["on": "true", "off": "false"][given.text] else {
             return given
@@ -62,7 +62,7 @@ struct OptionReader {
         return ConfigurationError(option: option, reason: "\(first.name) is given twice, with \(values)")
     }
 
-    /// The text of an option or of its default; `nil` if it has neither.
+    /// The text of an option or of its default; `nil` if there is neither.
     func optionalText(_ option: ServerConfiguration.Option) -> String? {
         if let text = sources[option]?.text { return text }
         guard case .value(let text) = option.entry.standard else { return nil }
@@ -96,7 +96,7 @@ struct OptionReader {
         return number << shift
     }
 
-    /// `nil`: off. What can be "auto" is asked for that first.
+    /// `nil`: off. Not for the value "auto": see ``isAuto(_:)``.
     func time(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Duration? {
         guard case .time(let longest, let canBeAuto) = option.entry.kind else { Self.fail(option) }
         let text = text(option)
@@ -105,7 +105,7 @@ struct OptionReader {
         let units = ["ms": 0.001, "s": 1, "m": 60]
         guard let number = Double(digits), let unit = units[String(text.dropFirst(digits.count))],
             number * unit <= longest / .seconds(1),
-            // A time below the clock's resolution is none: a timer of zero would never rest.
+            // A time below the clock's resolution is rejected: a timer of zero would fire continuously.
             case let duration = Duration.seconds(number * unit), duration > .zero
         else {
             throw ConfigurationError(
@@ -118,7 +118,7 @@ struct OptionReader {
         return duration
     }
 
-    /// Whether the server is to choose the time.
+    /// Whether the value is "auto", which the server replaces.
     func isAuto(_ option: ServerConfiguration.Option) -> Bool {
         guard case .time(_, canBeAuto: true) = option.entry.kind else { Self.fail(option) }
         return text(option) == "auto"

@@ -2,8 +2,8 @@ import JSON
 
 /// The options in force, for `trinity config`.
 extension ServerConfiguration {
-    /// One option a line: its name, its value and the source of the value. `-` stands for no value, or one that the server
-    /// finds when it starts.
+    /// One option per line: its name, its value and the source of the value. `-` means that there is no value, or that the
+    /// server determines it at start.
     public var table: String {
         let rows = Option.allCases.map { option in
             (option.name, shown(option) ?? "-", sources[option]?.source.rawValue ?? "default")
@@ -14,8 +14,7 @@ extension ServerConfiguration {
         }.joined(separator: "\n")
     }
 
-    /// A file for `--config` with the options that are not at their defaults. Secrets are left out; they belong into the key
-    /// file.
+    /// A file for `--config` with the options that are not at their defaults. Secrets are left out.
     public var fileText: String {
         var object = JSONObject()
         for option in Option.allCases where option != .config && !option.entry.isSecret {
@@ -24,7 +23,7 @@ extension ServerConfiguration {
         return String(decoding: JSONValue.object(object).serialized, as: UTF8.self)
     }
 
-    /// The options that are set and that ``fileText`` leaves out, since they are secrets.
+    /// The options that are set and that ``fileText`` leaves out because they are secrets.
     public var omittedSecrets: [String] {
         Option.allCases.filter { $0.entry.isSecret && sources[$0] != nil }.map(\.name)
     }
@@ -34,7 +33,7 @@ extension ServerConfiguration {
         return option.entry.isSecret ? "(hidden)" : text
     }
 
-    /// The default in force; `nil`: none, or the server finds it when it starts.
+    /// The current default; `nil` if there is none, or if the server determines it at start.
     private func defaultText(_ option: Option) -> String? {
         switch option {
         case .servedModelName: return servedModelName

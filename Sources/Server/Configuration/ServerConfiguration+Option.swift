@@ -1,5 +1,5 @@
 extension ServerConfiguration {
-    /// The options of the server; ``entry`` has all that is known of each.
+    /// The options of the server; ``entry`` has the properties of each.
     public enum Option: String, CaseIterable, Sendable {
         case model, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser, trustUserContent
         case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,

@@ -19,7 +19,7 @@ extension ServerConfiguration {
         return names
     }
 
-    /// The folder's name; of a snapshot in the cache of Hugging Face, whose name is a hash, the repository's.
+    /// The folder's name; for a snapshot in the Hugging Face cache, whose name is a hash, the repository name.
     private static func name(of directory: URL) -> String {
         let parts = directory.pathComponents.suffix(3)
         guard parts.count == 3, parts.dropFirst().first == "snapshots", let folder = parts.first else {
@@ -64,7 +64,7 @@ extension ServerConfiguration {
         return engine
     }
 
-    /// A time that is given wins over the mode.
+    /// An explicit time takes precedence over the mode.
     private static func prefillPolicy(_ options: OptionReader) throws(ConfigurationError) -> PrefillPolicy {
         let mode = try options.choice(.performanceMode) as PerformanceMode
         guard options.isAuto(.maxInterTokenLatency) else {
@@ -77,7 +77,7 @@ extension ServerConfiguration {
         }
     }
 
-    /// Errors name lines and names, never keys.
+    /// Errors contain lines and names, never keys.
     mutating func readKeys(_ options: OptionReader) throws(ConfigurationError) {
         var option = Option.apiKey
         do throws(APIKeys.Flaw) {
@@ -96,10 +96,10 @@ extension ServerConfiguration {
         }
     }
 
-    /// The keys as they stand now: those of the file may have changed since the start.
+    /// The current keys: those of the file may have changed since the start.
     ///
-    /// - Returns: the keys of all lines that can be read, and what is wrong with the first that cannot.
-    /// - Throws: why the file has no key that can be read.
+    /// - Returns: the keys of all valid lines, and the first error.
+    /// - Throws: why the file has no valid key.
     func currentKeys() throws(APIKeys.Flaw) -> (keys: APIKeys, flaw: APIKeys.Flaw?) {
         var keys = apiKeys
         keys.removeAllFromFile()
@@ -111,7 +111,7 @@ extension ServerConfiguration {
     mutating func readConnections(_ options: OptionReader) throws(ConfigurationError) {
         rateLimits.requestsPerMinute = try options.optionalInteger(.requestsPerMinute)
         rateLimits.tokensPerMinute = try options.optionalInteger(.tokensPerMinute)
-        // Of the keys none gets all of it.
+        // With keys, a single key cannot use all of it.
         let hasKeys = !apiKeys.isEmpty || apiKeyFile != nil
         let leastMemory = hasKeys ? MemoryBudget.threshold.capacity(forShare: maxBodyBytes) : maxBodyBytes
         if maxBodyMemory < leastMemory {
@@ -122,7 +122,7 @@ extension ServerConfiguration {
                     must be at least \(leastMemory) bytes, so that one key's share holds a body of \(maxBodyBytes) bytes; \
                     got \(maxBodyMemory) bytes
                     """
-                    : "must hold one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
+                    : "must have room for one request body of \(maxBodyBytes) bytes; got \(maxBodyMemory) bytes")
         }
         if let hosts = options.optionalText(.allowedHosts) {
             guard let allowed = AllowedHosts(hosts) else {
@@ -150,7 +150,7 @@ extension ServerConfiguration {
             for (option, path) in [(Option.sslCertfile, chain), (.sslKeyfile, key)]
                 + (files.clientAuthorities.map { [(.sslCaCerts, $0)] } ?? [])
             {
-                // libssl would wait for a FIFO.
+                // libssl would block on a FIFO.
                 do throws(RegularFile.Failure) { try RegularFile.check(path, atMost: 1 << 20) } catch {
                     throw ConfigurationError(option: option, reason: "\(path): \(error)")
                 }
@@ -172,7 +172,7 @@ extension ServerConfiguration {
         }
     }
 
-    /// How the model's replies are written, where the template shows the syntax `shown`.
+    /// The syntax of the model's replies, given the syntax that its template shows.
     func outputSyntax(shown: ChatOutputSyntax) -> ChatOutputSyntax {
         var syntax = shown
         switch reasoningParser {
@@ -190,8 +190,8 @@ extension ServerConfiguration {
         return syntax
     }
 
-    /// What requests may take of memory, and what they, the weights, activations and KV cache take together, for the log. The
-    /// program itself and its threads, some 50 MiB, are not in it.
+    /// The maximum memory of requests, and the total of it with the weights, activations and KV cache, for the log. The program
+    /// itself and its threads, about 50 MiB, are not included.
     func requestMemory(beside model: MemoryPlan) -> String {
         let parts = [
             ("bodies, their JSON and prompts", maxBodyMemory), ("unread replies", http.outboundBytes),
@@ -202,7 +202,7 @@ extension ServerConfiguration {
             + "; all together \(MemoryPlan.format(total))"
     }
 
-    /// What the HTTP layer is told: its limits, and how its own errors look.
+    /// The configuration of the HTTP layer: its limits, and the form of its errors.
     var http: HTTPConfiguration {
         var http = HTTPConfiguration()
         http.limits.wire.bodyBytes = maxBodyBytes

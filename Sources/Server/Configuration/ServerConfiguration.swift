@@ -8,51 +8,51 @@ import Scheduling
 public struct ServerConfiguration: Sendable {
     /// Draft tokens of a sequence in one engine step, if speculative decoding is on.
     public static let defaultSpeculativeTokens = 8
-    /// The model that the repository carries, seen from the repository's root as the working directory.
+    /// The model in the repository, relative to the repository's root as the working directory.
     public static let defaultModel = "Models/trinity-tiny"
 
     public var host: String
     /// 0 lets the system choose.
     public var port: Int
-    /// The names that requests use, at least one; by default the model folder's.
+    /// The names of the model in requests, at least one; by default the name of the model folder.
     public var servedModelNames: [String]
-    /// The first of them, which metrics and replies to requests without one have.
+    /// The first name, used in metrics and in replies to requests without a name.
     public var servedModelName: String { servedModelNames[0] }
     public var engine: EngineOptions
-    /// What may wait for its first token, beside `engine.maxQueuedSequences`.
+    /// Limits of the queue in addition to `engine.maxQueuedSequences`.
     public var queueBounds: QueueBounds
     /// How long running requests may take to finish after SIGTERM.
     public var drainTimeout: Duration
-    /// How long a request may take from its arrival to the engine, however long its own timeout is.
+    /// The maximum time from a request's arrival to the engine, regardless of its own timeout.
     public var preparationTimeout = Duration.seconds(60)
-    /// Whether requests of different API keys may find each other's prompts in the prefix cache.
+    /// Whether requests of different API keys share cached prefixes.
     public var sharesPrefixCache: Bool
-    /// How long a step of the engine may take before `/health` is 503; `nil`: no watchdog. A step of 512 tokens of the
-    /// largest model takes seconds on a slow CPU, and one of 8,192 tokens some ten times as long.
+    /// The maximum time of an engine step before `/health` returns 503; `nil`: no watchdog. A step of 512 tokens of the largest
+    /// model takes seconds on a slow CPU, and one of 8,192 tokens about ten times as long.
     public var watchdogTimeout: Duration?
-    /// Bytes of a request body; a larger one is a 413.
+    /// The maximum size of a request body in bytes; a larger one gets 413.
     public var maxBodyBytes = 32 << 20
-    /// Bytes of all request bodies, their JSON, prompts and replies about text that are held at a time, beyond the first 64 KiB
-    /// of each; above it 503. Of several keys one gets 3/4 at most.
+    /// The maximum memory in bytes of all request bodies, their JSON, prompts and text replies, beyond the first 64 KiB of
+    /// each; above it 503. With keys, one key gets 3/4 at most.
     public var maxBodyMemory: Int
     /// The API keys with their limits; empty: no authentication.
     public var apiKeys = APIKeys()
     /// The file of API keys.
     public var apiKeyFile: String?
-    /// For API keys without limits of their own; without keys, for all requests together.
+    /// The limits of API keys without their own limits; without keys, of all requests together.
     public var rateLimits = RateLimits()
-    /// Web pages of other origins that may use the API; nil: none.
+    /// The other origins whose web pages may use the API; nil: none.
     public var cors: CORSPolicy?
-    /// Names by which clients may address a server without keys; nil: while it listens on loopback addresses only, those of
-    /// this machine, else all.
+    /// The host names that a server without keys accepts; nil: the names of this machine if it listens only on loopback
+    /// addresses, otherwise all.
     public var allowedHosts: AllowedHosts?
-    /// Whether nobody but this machine reaches the server; known when its host's addresses are.
+    /// Whether the server is reachable only from this machine; set when the addresses of its host are known.
     var listensOnLoopbackOnly = false
     /// HTTPS instead of HTTP.
     public var tls: TLSFiles?
-    /// Seconds between two checks of the files of certificates and keys.
+    /// Seconds between two checks of certificate and key files.
     var reloadInterval = 5.0
-    /// Maximum open connections, beside a few that are reserved for probes and scrapes.
+    /// Maximum number of open connections, without those reserved for probes and scrapes.
     public var maxConnections: Int
     /// Whether `/metrics` needs an API key.
     public var metricsNeedKey: Bool
@@ -60,9 +60,9 @@ public struct ServerConfiguration: Sendable {
     public var metricsIncludeOldNames: Bool
     /// Whether the web chat UI is served at `/`.
     public var servesPage: Bool
-    /// Whether parameters that the server does without are refused instead of ignored.
+    /// Whether ignorable parameters are refused.
     public var refusesUnknownParameters: Bool
-    /// Whether special tokens in the messages of users and tools are parsed, instead of being encoded as plain text.
+    /// Whether special tokens in the messages of users and tools are parsed, instead of encoded as plain text.
     public var trustsUserContent: Bool
     public var logLevel: Logger.Level
     public var logFormat: LogFormat
@@ -79,7 +79,7 @@ public struct ServerConfiguration: Sendable {
         case none
         /// Between `<think>` and `</think>`.
         case think
-        /// The same, and a reply begins inside it unless the prompt says otherwise.
+        /// The same, but a reply begins inside the reasoning unless the prompt closes it.
         case deepseekR1 = "deepseek_r1"
     }
 
@@ -91,7 +91,7 @@ public struct ServerConfiguration: Sendable {
         case qwen3Coder = "qwen3_coder"
     }
 
-    /// A stream that sends nothing for this long sends a comment, so that no proxy or client closes it as idle.
+    /// The time after which a silent stream sends a comment, so that proxies and clients do not close it as idle.
     public var keepAliveInterval = Duration.seconds(15)
     public var reasoningParser: ReasoningParser
     public var toolCallParser: ToolCallParser
@@ -106,18 +106,18 @@ public struct ServerConfiguration: Sendable {
         case off, ngram
     }
 
-    /// What prefill is sized for beside decoding sequences; the name and the values are vLLM's.
+    /// The goal of the prefill policy; name and values are vLLM's.
     public enum PerformanceMode: String, Sendable, CaseIterable {
         case balanced, interactivity, throughput
     }
 
-    /// Environment variables that look like options and are none; `run` warns of them.
+    /// Environment variables that look like options but are not; `run` logs a warning about them.
     public let unknownVariables: [String]
     /// The text and source of each option that was given, for `trinity config`.
     let sources: [Option: (text: String, source: OptionReader.Source)]
 
-    /// Reads the options: a flag wins over the environment, which wins over the file that `--config` names, which wins over
-    /// the default.
+    /// Reads the options: a flag overrides the environment, which overrides the file named by `--config`, which overrides the
+    /// default.
     ///
     /// - Parameters:
     ///   - flags: the flags that were given.
@@ -157,7 +157,7 @@ public struct ServerConfiguration: Sendable {
         try readConnections(options)
     }
 
-    /// Reads the options with their names of today.
+    /// Reads the options by their current names.
     public init(flags: [Option: String], environment: [String: String]) throws(ConfigurationError) {
         try self.init(
             flags: flags.map { GivenOption($0.key, as: $0.key.flag, $0.value) }, environment: environment)

@@ -1,8 +1,8 @@
 import ChatTemplates
 import JSON
 
-/// A chat in a terminal: a line is a message, a line that ends with a backslash goes on, and a few words that begin with a
-/// slash are for the console itself.
+/// A chat in a terminal: a line is a message, a line that ends with a backslash continues on the next one, and words that begin
+/// with a slash are commands.
 struct ChatConsole {
     private static let help = """
         /help             shows this list
@@ -14,20 +14,20 @@ struct ChatConsole {
 
         """
 
-    /// How a reply is asked for: members of the request beside `messages`.
+    /// Members of each request in addition to `messages`.
     private let parameters: JSONObject
     private let system: String?
-    /// Whether reasoning is shown dimmed, by escape codes.
+    /// Whether reasoning is dimmed with escape codes.
     private let isTerminal: Bool
     private let readLine: () -> String?
     private let write: (String) -> Void
-    /// Answers a request, part by part.
+    /// Generates the reply to a request, part by part.
     private let generate: (JSONValue, (ChatOutputEvent) -> Void) throws -> Void
 
     /// - Parameters:
-    ///   - parameters: members of each request beside its messages.
+    ///   - parameters: members of each request in addition to its messages.
     ///   - readLine: the next line; `nil` at the end.
-    ///   - generate: answers the body of a chat request.
+    ///   - generate: generates the reply to the body of a chat request.
     init(
         parameters: JSONObject, system: String?, isTerminal: Bool, readLine: @escaping () -> String?,
         write: @escaping (String) -> Void, generate: @escaping (JSONValue, (ChatOutputEvent) -> Void) throws -> Void
@@ -79,7 +79,7 @@ struct ChatConsole {
         return message.isEmpty ? nil : message
     }
 
-    /// The assistant's message, as the next turn has to have it; `nil` when there is none.
+    /// The assistant's message for the next turn; `nil` if there is none.
     private func answer(_ messages: [JSONValue]) -> JSONValue? {
         var body = parameters
         body["messages"] = .array(messages)

@@ -4,7 +4,7 @@ import Logging
 
 /// A model in the terminal, without a server.
 public struct Console {
-    /// How replies are sampled; what is `nil` is as the model says.
+    /// Sampling parameters of replies; `nil` values use the model's defaults.
     public struct Parameters: Sendable {
         public var maxTokens: Int?
         public var temperature: Double?
@@ -34,9 +34,9 @@ public struct Console {
         self.parameters = parameters
     }
 
-    /// Talks until the input ends.
+    /// Chats until the input ends.
     ///
-    /// - Parameter system: instructions that the conversation begins with.
+    /// - Parameter system: the system prompt.
     /// - Throws: `ApplicationError` when the model cannot be loaded.
     public func chat(system: String?) throws {
         let session = try makeSession()
@@ -55,9 +55,9 @@ public struct Console {
         }.run()
     }
 
-    /// Goes on with a text.
+    /// Completes a prompt.
     ///
-    /// - Throws: `ApplicationError` when the model cannot be loaded, or refuses.
+    /// - Throws: `ApplicationError` if the model cannot be loaded, or the request is invalid.
     public func complete(_ text: String) throws {
         var body = parameters.json
         body["prompt"] = .string(text)

@@ -6,20 +6,20 @@ import JSON
 import Logging
 import Scheduling
 
-/// A model without a server: one request at a time, on the calling thread. Requests are those of the API, and are checked
-/// and answered by the same code.
+/// A model without a server: one request at a time, on the calling thread. Requests are those of the API; the same code
+/// validates and serves them.
 final class ConsoleSession {
     private let engine: LLMEngine
     private let serving: Serving
-    /// Signalled when the engine has something to say.
+    /// Signalled when the engine has new events.
     private let news: DispatchSemaphore
     private var nextSequence: UInt64 = 1
 
-    /// Loads the model that `configuration` names, which takes a while.
+    /// Loads the model of `configuration`, which takes some time.
     ///
     /// - Throws: `ApplicationError` when it cannot be loaded.
     init(_ configuration: ServerConfiguration, logger: Logger) throws {
-        // Before the tokenizer of what is no checkpoint is complained about.
+        // Checked before the tokenizer, whose error would be less clear if the path is not a checkpoint.
         do throws(EngineError) { try ModelFolder.check(configuration.engine.modelDirectory) } catch {
             throw ApplicationError(reason: error.description)
         }
@@ -50,12 +50,12 @@ final class ConsoleSession {
         engine.stop()
     }
 
-    /// Generates the reply to the body of a request for one choice, and hands over its parts as they come.
+    /// Generates the reply to a request for one choice, and passes its parts on as they arrive.
     ///
     /// - Parameters:
-    ///   - isChat: whether `body` is of `/v1/chat/completions`, else of `/v1/completions`.
-    ///   - isCancelled: asked now and then; the reply ends where it is.
-    /// - Throws: `ApplicationError` with what is wrong with the request, or that the engine failed.
+    ///   - isChat: whether `body` is for `/v1/chat/completions`, otherwise for `/v1/completions`.
+    ///   - isCancelled: called at intervals; if it returns true, the reply ends.
+    /// - Throws: `ApplicationError` with the error in the request, or if the engine failed.
     func generate(
         _ body: JSONValue, isChat: Bool, isCancelled: () -> Bool = { false }, receive: (ChatOutputEvent) -> Void
     ) throws {

@@ -2,14 +2,14 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Ctrl-C: ends the reply that is under way, or else the process.
+/// Handles Ctrl-C: ends the current reply, or the process if there is none.
 final class Interruption: Sendable {
     private let isPending = Atomic(false)
     private let isBusy = Atomic(false)
     init() {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        // The handler keeps both alive: there is one for as long as the process runs.
+        // The handler keeps both alive: one exists for as long as the process runs.
         source.setEventHandler { [self] in
             interrupt()
             withExtendedLifetime(source) {}
@@ -17,7 +17,7 @@ final class Interruption: Sendable {
         source.resume()
     }
 
-    /// Runs `body`, which asks the closure whether it is to end.
+    /// Runs `body`, which calls the closure to check whether it must end.
     func during(_ body: (() -> Bool) throws -> Void) rethrows {
         isPending.store(false, ordering: .relaxed)
         isBusy.store(true, ordering: .relaxed)

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Lines of a file as they are typed. The standard library's `readLine` holds the lock of the C library's `stdin` while it
-/// waits, so that a process that ends by a signal waits for the next line first; and after an interrupted call it may try
-/// for ever to read beyond the end.
+/// Reads lines of a file as they are typed. The standard library's `readLine` holds the lock of the C library's `stdin` while
+/// it waits, so a process that ends by a signal would wait for the next line first; and after an interrupted call it may try
+/// forever to read beyond the end.
 struct LineReader {
     private let descriptor: Int32
-    /// What has been read behind the last line.
+    /// The bytes read after the last line.
     private var rest: [UInt8] = []
     private var isAtEnd = false
 
@@ -13,7 +13,7 @@ struct LineReader {
         self.descriptor = descriptor
     }
 
-    /// The next line without its end, LF or CR LF; `nil` at the end of the file or when it cannot be read.
+    /// The next line without its line end (LF or CR LF); `nil` at the end of the file or if it cannot be read.
     mutating func next() -> String? {
         var searched = 0
         while true {

@@ -2,18 +2,18 @@ import Engine
 import HTTP
 import JSON
 
-/// What chat completions and completions write alike: everything around the text or the message of a choice.
+/// The common parts of chat completions and completions: everything around the text or the message of a choice.
 ///
-/// Chunks of a stream are written straight into bytes: this runs for every token of every stream. JSON has no line breaks, so
-/// a chunk is one line of data and needs no ``ServerSentEvents``.
+/// Chunks of a stream are written directly as bytes, because this runs for every token of every stream. JSON has no line
+/// breaks, so a chunk is one line of data and needs no ``ServerSentEvents``.
 struct CompletionEnvelope: Sendable {
-    /// How the id of a response begins.
+    /// The prefix of response ids.
     let idPrefix: String
     /// The `object` of a whole response.
     let object: String
     /// The `object` of a chunk.
     let chunkObject: String
-    /// What every chunk of the stream begins with, once there was one.
+    /// The common prefix of the stream's chunks, after the first one.
     private var chunkPrefix: [UInt8] = []
 
     init(idPrefix: String, object: String, chunkObject: String) {
@@ -38,8 +38,8 @@ struct CompletionEnvelope: Sendable {
     /// The whole response.
     ///
     /// - Parameters:
-    ///   - extra: what stands between the choices and the usage.
-    ///   - choice: makes the JSON of a choice of that index.
+    ///   - extra: the members between the choices and the usage.
+    ///   - choice: returns the JSON of the choice with that index.
     func body(
         of response: ResponseState, extra: JSONObject = [:], choice: (Int, ChoiceState) -> JSONObject
     ) -> JSONValue {
@@ -71,7 +71,7 @@ struct CompletionEnvelope: Sendable {
         var stop: JSONValue
     }
 
-    /// What one chunk says about its choice beside its text or delta.
+    /// The properties of one chunk in addition to its text or delta.
     struct Chunk {
         /// The choice's number.
         var choice: Int
@@ -81,7 +81,7 @@ struct CompletionEnvelope: Sendable {
         /// Whether it is the choice's first.
         var isFirst = false
 
-        /// Whether it says nothing.
+        /// Whether it has no properties.
         var isEmpty: Bool { logprobs == nil && tokenIDs == nil && finish == nil }
     }
 
@@ -118,7 +118,7 @@ struct CompletionEnvelope: Sendable {
         writeEnd(response, usage: tellsUsage ? response.usage : nil, to: &output)
     }
 
-    /// Appends the chunk without choices that tells how far a prompt is computed, in llama.cpp's form, where an update says so.
+    /// Appends a chunk without choices with the progress of a prompt, in llama.cpp's form, if the update has it.
     mutating func writeProgress(_ update: ResponseUpdate, of response: ResponseState, to output: inout [UInt8]) {
         guard let progress = update.event.promptProgress else { return }
         let choice = response.choices[update.choice]
@@ -133,7 +133,7 @@ struct CompletionEnvelope: Sendable {
         writeEnd(response, usage: nil, to: &output)
     }
 
-    /// Appends what a stream ends with, if this is the end: the usage where it was asked for, and `[DONE]`.
+    /// Appends the end of a stream, if this is the end: the usage if it was requested, and `[DONE]`.
     mutating func writeEnd(of response: ResponseState, to output: inout [UInt8]) {
         guard response.isComplete else { return }
         if response.options.streaming?.includesUsage == true {
@@ -179,8 +179,8 @@ struct CompletionEnvelope: Sendable {
 }
 
 extension FinishReason {
-    /// `finish_reason`: the specification's words only, since strict clients fail on others; what is neither is an
-    /// error and no finished choice.
+    /// `finish_reason`: only the specification's values, since strict clients reject others; any other reason is an error and
+    /// no finished choice.
     var wireName: JSONValue {
         switch self {
         case .stop: "stop"

@@ -50,7 +50,7 @@ struct CompletionFormatter: ResponseFormatter {
             chunk.logprobs = response.logprobs.completionJSON(of: tokens, position: &position)
         }
         if !event.tokens.isEmpty, response.options.returnsTokenIDs { chunk.tokenIDs = event.tokens.map(\.id) }
-        // As OpenAI sends them: the chunk that says why a choice ended has no text.
+        // As in OpenAI's API, the chunk with the finish reason has no text.
         if text.isEmpty { chunk.finish = finish }
         guard !text.isEmpty || !chunk.isEmpty else { return }
         positions[update.choice] = position

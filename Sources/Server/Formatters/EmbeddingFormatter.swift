@@ -22,7 +22,7 @@ struct EmbeddingFormatter: ResponseFormatter {
 
     private func json(_ vector: [Float]) -> JSONValue {
         switch encoding {
-        // As many digits as tell a float32 from its neighbours.
+        // As many digits as identify a float32.
         case .float: .array(vector.map { .double(Double("\($0)") ?? Double($0)) })
         case .base64:
             .string(

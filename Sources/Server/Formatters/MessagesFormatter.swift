@@ -62,7 +62,7 @@ extension MessagesFormatter {
         ]
     }
 
-    /// Prompt tokens that the cache had are counted apart.
+    /// Prompt tokens from the cache are counted separately.
     private static func json(_ usage: Usage) -> JSONValue {
         [
             "input_tokens": .integer(usage.promptTokens - usage.cachedTokens), "cache_creation_input_tokens": 0,
@@ -76,7 +76,7 @@ extension MessagesFormatter {
         }
         switch finish {
         case .length:
-            // A reply that is shorter than the client allowed was cut by the context.
+            // A reply with fewer tokens than the client allowed was cut off by the context.
             let isFull = maxTokens.map { response.usage.completionTokens < $0 } ?? true
             return [
                 "stop_reason": .string(isFull ? "model_context_window_exceeded" : "max_tokens"), "stop_sequence": .null,
@@ -86,7 +86,7 @@ extension MessagesFormatter {
         }
     }
 
-    /// A signature would say that reasoning has not been changed; nobody asks for it here.
+    /// A signature would prove that reasoning has not been changed; this server does not check it.
     private static func block(_ item: OutputItem, number: Int, _ head: ResponseHead) -> JSONValue {
         switch item.kind {
         case .reasoning: ["type": "thinking", "thinking": .string(item.text), "signature": ""]
@@ -99,7 +99,7 @@ extension MessagesFormatter {
         }
     }
 
-    /// Arguments that the token limit has cut are no JSON; they stand under the name that Anthropic gives such text.
+    /// Arguments that the token limit has cut off are not valid JSON; their text is returned under Anthropic's name for it.
     private static func input(_ arguments: String) -> JSONValue {
         guard !arguments.isEmpty else { return [:] }
         guard let value = try? JSONValue(parsing: arguments), value.object != nil else {
@@ -114,7 +114,7 @@ extension MessagesFormatter {
 }
 
 extension APIError {
-    /// The error in Anthropic's form; what ours says beyond it goes with it.
+    /// The error in Anthropic's form, with our additional members.
     func anthropicJSON(requestID: String) -> JSONValue {
         var error = json["error"]?.object ?? [:]
         error["type"] = .string(anthropicType)

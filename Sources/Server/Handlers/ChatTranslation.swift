@@ -1,26 +1,26 @@
 import JSON
 
-/// A request in the form of another API, as the chat completion that it asks for. What is named otherwise there has been
-/// checked already, so that errors name what the client wrote.
+/// A request of another API, translated to a chat completion request. Parameters with other names have been checked before, so
+/// that errors use the client's names.
 package struct ChatTranslation {
     /// The conversation, as chat templates read it.
     let messages: [ChatMessage]
     /// The other parameters, as the body of a chat completion request.
     var body: JSONObject = [:]
-    /// The tools and what the reply may do with them.
+    /// The tools and the tool choice.
     let tools: ToolSet
-    /// What the reply has to be like.
+    /// The constraint on the reply.
     var structuredOutput: StructuredOutput?
     /// How the reply is written.
     var formatter: any ResponseFormatter
     /// The parameter that holds the conversation.
     var promptParameter: String
-    /// Whether a token limit beyond the room that the prompt leaves is that room.
+    /// Whether a token limit above the remaining context is reduced to it.
     var clampsMaxTokens = false
-    /// What the request has that the server does without.
+    /// The policy for parameters that the server does not support.
     let policy: ParameterPolicy
 
-    /// Parameters of chat completions that other APIs take under the same names, their own and ours.
+    /// Parameters of chat completions that other APIs accept under the same names, both theirs and ours.
     static let sharedParameters = [
         "model", "stream", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
         "repetition_penalty", "seed", "cache_salt", "priority", "timeout", "speculative", "chat_template_kwargs",
@@ -40,9 +40,9 @@ package struct ChatTranslation {
 }
 
 extension ChatCompletionRequest {
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     package init(_ translation: ChatTranslation, for model: ServedModel) throws(APIError) {
-        // A body of ours, of which nothing is to be told.
+        // The body was created by the server, so ignored parameters are not reported.
         try self.init(
             .object(translation.body), for: model, ParameterPolicy(isStrict: true), messages: translation.messages,
             tools: translation.tools)

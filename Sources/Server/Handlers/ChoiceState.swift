@@ -2,39 +2,48 @@ import Basics
 import ChatTemplates
 import Engine
 
-/// One choice of a response: what its sequence has produced so far.
+/// The state of one choice of a response: the output of its sequence so far.
 struct ChoiceState: Sendable {
-    /// Which of the request's prompts it answers.
+    /// The index of its prompt in the request.
     let prompt: Int
-    /// What tells its parts apart; `nil`: it is all content.
+    /// Splits the output into parts; `nil`: it is all content.
     private var parser: ChatOutputParser?
     private var reasoning: ReasoningTracker?
     private let includesReasoning: Bool
     private let keepsTokens: Bool
-    /// What it has said.
+    /// The output so far.
     var output: ParsedOutput
-    /// All tokens where the reply lists them; a stream has sent them already and keeps none.
+    /// All tokens, if the reply lists them; a stream has sent them already and keeps none.
     private(set) var tokens: [GeneratedToken] = []
     private(set) var tokenCount = 0
-    /// Of the prompt's tokens from the second on, where the reply lists them.
+    /// Log-probabilities of the prompt's tokens from the second one, if the reply lists them.
     private(set) var promptLogprobs: [TokenLogprobs] = []
-    /// Over all tokens, as far as they were reported.
+    /// The sum over all tokens with reported log-probabilities.
     private var logprobSum = 0.0
     private(set) var cachedTokens = 0
     private(set) var admitted: ContinuousClock.Instant?
     private(set) var finish: FinishReason?
-    /// The vector of its prompt, where that is asked for.
+    /// The vector of its prompt, if it is requested.
     private(set) var embedding: [Float] = []
-    /// Whether anything came that a client can be told of.
+    /// The tokens of each text, by the number of its item; where the reply lists them.
+    private(set) var textTokens: [Int: [ScoredToken]] = [:]
+    private var aligner: TokenAligner?
+    /// Where the content stands that came with the last event, a range for each part of it.
+    private var contentRanges: [Range<Int>] = []
+    private var textBytes = 0
+    /// Whether there was any output for the client.
     private(set) var hasBegun = false
 
     /// - Parameters:
     ///   - keepsText: whether ``output`` has the text.
     ///   - keepsTokens: whether ``tokens`` are kept.
+    ///   - aligner: what tells the tokens of texts; `nil`: ``textTokens`` stay empty.
     init(
-        prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false
+        prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false,
+        aligner: TokenAligner? = nil
     ) {
         self.prompt = prompt
+        self.aligner = aligner
         self.keepsTokens = keepsTokens
         parser = parsing?.parser
         reasoning = parsing?.reasoning
@@ -48,9 +57,12 @@ struct ChoiceState: Sendable {
     /// Whether it has called a tool.
     var hasCalls: Bool { parser.map { $0.calls > 0 } ?? false }
 
-    /// Takes what happened and returns the parts of the output that came with it.
+    /// Applies an event and returns the new parts of the output.
     mutating func receive(_ event: TokenEvent) -> [ChatOutputEvent] {
-        for token in event.tokens { reasoning?.append(token.id) }
+        for token in event.tokens {
+            reasoning?.append(token.id)
+            aligner?.append(token.scored)
+        }
         if keepsTokens { tokens += event.tokens }
         tokenCount += event.tokens.count
         promptLogprobs += event.promptLogprobs
@@ -64,9 +76,19 @@ struct ChoiceState: Sendable {
     }
 
     private mutating func parse(_ event: TokenEvent) -> [ChatOutputEvent] {
-        guard parser != nil else { return event.text.isEmpty ? [] : [.content(event.text)] }
+        contentRanges = []
+        guard parser != nil else {
+            guard !event.text.isEmpty else { return [] }
+            contentRanges = [textBytes..<textBytes + event.text.utf8.count]
+            textBytes += event.text.utf8.count
+            return [.content(event.text)]
+        }
         var events = parser?.append(event.text) ?? []
-        if event.finish != nil { events += parser?.finish() ?? [] }
+        contentRanges = parser?.contentRanges ?? []
+        if event.finish != nil {
+            events += parser?.finish() ?? []
+            contentRanges += parser?.contentRanges ?? []
+        }
         if !includesReasoning {
             events.removeAll {
                 if case .reasoning = $0 { true } else { false }
@@ -75,11 +97,23 @@ struct ChoiceState: Sendable {
         return events
     }
 
-    /// The mean log-probability of its tokens, by which candidates are compared.
+    /// Finds the tokens of the text that came with the last event.
+    ///
+    /// - Parameter changes: what the event did to the items.
+    mutating func alignTokens(_ changes: [OutputChange]) {
+        guard aligner != nil else { return }
+        var ranges = contentRanges[...]
+        for case .extends(let item, _) in changes where output.items[item].kind == .text {
+            guard let range = ranges.popFirst() else { return }
+            textTokens[item, default: []] += aligner?.take(range) ?? []
+        }
+    }
+
+    /// The mean log-probability of its tokens, for the comparison of candidates.
     var meanLogprob: Double { tokenCount == 0 ? 0 : logprobSum / Double(tokenCount) }
 }
 
 extension TokenEvent {
-    /// Whether there is something to tell a client beside the progress of the prompt.
+    /// Whether there is output for the client other than the progress of the prompt.
     var hasOutput: Bool { !tokens.isEmpty || !text.isEmpty || finish != nil }
 }

@@ -1,23 +1,23 @@
 import Basics
 import ChatTemplates
 
-/// How the output of a chat is parsed: the same for each of its choices.
+/// The configuration of the output parser for a chat, which is the same for each of its choices.
 struct OutputParserConfiguration: Sendable {
-    /// Before the first piece of text.
-    let parser: ChatOutputParser
-    /// Before the first token; `nil` when the tags are no single tokens.
+    /// The parser in its initial state.
+    var parser: ChatOutputParser
+    /// The tracker in its initial state; `nil` if the tags are not single tokens.
     let reasoning: ReasoningTracker?
     let includesReasoning: Bool
-    /// Whether the request names the tool to call: then the reply ends because it is complete.
+    /// Whether the request names the tool to call: then the finish reason of a complete call is `stop`.
     let isCallByName: Bool
-    /// The token that ends a call, when no second one is wanted: generation stops with it.
+    /// The token that ends a call, if only one call is wanted: generation stops with it.
     let callEnd: Int32?
-    /// The tokens that its parts are told apart by; a tokenizer may have them among its special ones.
+    /// The tokens that separate the parts; a tokenizer may have them among its special tokens.
     let tags: Set<Int32>
 
-    /// `nil` when all of the output is content.
+    /// `nil` if all of the output is content.
     ///
-    /// - Parameter prompt: as rendered.
+    /// - Parameter prompt: the rendered prompt.
     init?(_ request: ChatCompletionRequest, prompt: String, _ text: TextPipeline) {
         let syntax = text.outputSyntax
         guard syntax.reasons || (syntax.calls != nil && !request.tools.isEmpty) else { return nil }

@@ -1,11 +1,11 @@
 import ChatTemplates
 
-/// A piece of a choice's output that is all of one kind.
+/// A part of a choice's output of a single kind.
 struct OutputItem: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
         case reasoning
         case text
-        /// A call of the tool `name`; the item's text is its arguments. Calls are numbered from 0.
+        /// A call of the tool `name`; the item's text has its arguments. Calls are numbered from 0.
         case call(index: Int, name: String)
     }
 
@@ -13,14 +13,14 @@ struct OutputItem: Sendable, Hashable {
     var text = ""
 }
 
-/// What the next piece of output does to the items; each case names the item by its number.
+/// A change of the items by the next piece of output; each case has the index of the item.
 enum OutputChange: Sendable, Hashable {
     case opens(item: Int)
     case extends(item: Int, by: String)
     case closes(item: Int)
 }
 
-/// What the text of one choice has come to: its reasoning, its content and its calls, in order.
+/// The parsed output of one choice: its reasoning, content and calls, in order.
 struct ParsedOutput: Sendable, Hashable {
     private(set) var items: [OutputItem] = []
     /// Whether items keep their text. A stream has sent it already.
@@ -30,7 +30,7 @@ struct ParsedOutput: Sendable, Hashable {
         self.keepsText = keepsText
     }
 
-    /// Appends what came next, and at the end of the output closes the last item.
+    /// Appends new events, and at the end of the output closes the last item.
     @discardableResult mutating func add(_ events: [ChatOutputEvent], isLast: Bool = false) -> [OutputChange] {
         var changes: [OutputChange] = []
         for event in events {
@@ -59,7 +59,7 @@ struct ParsedOutput: Sendable, Hashable {
     private mutating func extend(by text: String, _ changes: inout [OutputChange]) {
         guard let item = items.indices.last else { return }
         if keepsText { items[item].text += text }
-        // The arguments of a call come in many small pieces, which are told as one.
+        // The arguments of a call come in many small pieces, which are merged.
         if case .call = items[item].kind, case .extends(item, let before) = changes.last {
             changes[changes.count - 1] = .extends(item: item, by: before + text)
         } else {
@@ -69,10 +69,10 @@ struct ParsedOutput: Sendable, Hashable {
 }
 
 extension ParsedOutput {
-    /// All reasoning, as one text.
+    /// The concatenated reasoning.
     var reasoning: String { text(of: .reasoning) }
 
-    /// All text of the answer, as one text.
+    /// The concatenated content.
     var content: String { text(of: .text) }
 
     private func text(of kind: OutputItem.Kind) -> String {

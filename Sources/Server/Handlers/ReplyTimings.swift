@@ -1,7 +1,7 @@
 import Engine
 import JSON
 
-/// When the parts of a request happened; over all its choices.
+/// The times of the phases of a request, over all its choices.
 struct ReplyTimings: Sendable {
     private let arrival: ContinuousClock.Instant
     private var admitted: ContinuousClock.Instant?
@@ -23,13 +23,13 @@ struct ReplyTimings: Sendable {
         lastToken = max(lastToken ?? last.time, last.time)
     }
 
-    /// In llama.cpp's names, with the time in the queue beside them; a rate is null where nothing was measured.
+    /// The timings under llama.cpp's names, with the queue time in addition; a rate is null if it was not measured.
     func json(_ usage: Usage) -> JSONValue {
         let queue = (admitted ?? arrival) - arrival
         let prompt = firstToken.map { $0 - (admitted ?? arrival) } ?? .zero
         let generation = lastToken.map { $0 - (firstToken ?? $0) } ?? .zero
         let computed = usage.promptTokens - usage.cachedTokens
-        // Each choice's first token comes of the prompt.
+        // The first token of each choice results from the prompt.
         let following = max(usage.completionTokens - begun, 0)
         return [
             "queue_ms": .double(queue.milliseconds), "cache_n": .integer(usage.cachedTokens),
@@ -47,6 +47,6 @@ struct ReplyTimings: Sendable {
 }
 
 extension Duration {
-    /// To the microsecond.
+    /// Rounded to microseconds.
     fileprivate var milliseconds: Double { (self / .microseconds(1)).rounded() / 1000 }
 }

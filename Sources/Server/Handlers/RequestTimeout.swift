@@ -1,11 +1,11 @@
 import Foundation
 import HTTPTypes
 
-/// The header that sets a request's deadline, for whoever cannot change its body: seconds, as the parameter `timeout` has them.
+/// The header that sets a request's deadline, for clients that cannot change the body: seconds, like the parameter `timeout`.
 enum RequestTimeout {
     static let header = "x-request-timeout"
 
-    /// - Throws: when the header is there and is no number of seconds within bounds.
+    /// - Throws: if the header is present and not a number of seconds within the bounds.
     static func read(_ fields: HTTPFields) throws(APIError) -> Duration? {
         guard let name = HTTPField.Name(header), let text = fields[name] else { return nil }
         let bounds = GenerationOptions.timeouts

@@ -1,35 +1,37 @@
 import Engine
 import JSON
 
-/// What stays the same in everything that is said of one response.
+/// The properties that are the same in all parts of one response.
 struct ResponseHead: Sendable, Hashable {
-    /// Of the request; ids of the response and its items are made of it.
+    /// The id of the request, from which the ids of the response and its items are derived.
     var requestID: String
     /// Unix time in seconds.
     var created: Int
     var model: String
 }
 
-/// A response under construction: what formatters read. Knows no API.
+/// The state of a response that is being generated, which formatters read. Independent of the API.
 struct ResponseState: Sendable {
     let head: ResponseHead
     let options: GenerationOptions
     let promptIDs: [[Int32]]
-    /// What the choices' texts begin with, one a prompt; empty unless the request wants the prompts back.
+    /// The beginnings of the choices' texts, one per prompt; empty unless the request asks for the prompts (`echo`).
     let promptTexts: [String]
-    /// How choices are parsed; `nil`: they are all content.
+    /// The configuration of the output parser; `nil`: choices are all content.
     let parsing: OutputParserConfiguration?
     let logprobs: Logprobs
     /// Whether choices keep their text.
     let keepsText: Bool
-    /// By number of the sequence: prompt times `best_of` plus choice.
+    /// Whether choices keep the tokens of their texts.
+    let keepsTextTokens: Bool
+    /// By sequence number: prompt times `best_of` plus choice.
     private(set) var choices: [ChoiceState]
     private(set) var timings: ReplyTimings
     private var unfinished: Int
 
     /// - Parameters:
-    ///   - names: how log-probabilities name tokens.
-    ///   - arrival: of the request.
+    ///   - names: the names of tokens in log-probabilities.
+    ///   - arrival: the arrival time of the request.
     init(
         _ prepared: RequestPreparation.Prepared, _ head: ResponseHead, names: TokenNames,
         arrival: ContinuousClock.Instant
@@ -45,12 +47,16 @@ struct ResponseState: Sendable {
             names: names, skipsSpecialTokens: options.skipsSpecialTokens, namesTokensByID: options.namesTokensByID)
         let isWhole = options.streaming == nil
         let keepsText = isWhole || prepared.formatter.repeatsOutput
-        let keepsTokens = isWhole && options.listsTokens
+        let keepsTextTokens = prepared.formatter.listsTextTokens && options.logprobs != nil
+        let keepsTokens = isWhole && options.listsTokens && !keepsTextTokens
+        let aligner = keepsTextTokens ? TokenAligner(options, names: names) : nil
         self.keepsText = keepsText
+        self.keepsTextTokens = keepsTextTokens
         choices = prepared.promptIDs.indices.flatMap { prompt in
             (0..<options.candidates).map { _ in
                 ChoiceState(
-                    prompt: prompt, parsing: prepared.parsing, keepsText: keepsText, keepsTokens: keepsTokens)
+                    prompt: prompt, parsing: prepared.parsing, keepsText: keepsText, keepsTokens: keepsTokens,
+                    aligner: aligner)
             }
         }
         unfinished = choices.count
@@ -60,9 +66,9 @@ struct ResponseState: Sendable {
     /// Whether all choices are finished.
     var isComplete: Bool { unfinished == 0 }
 
-    /// Takes what happened to a choice.
+    /// Applies an event of a choice.
     ///
-    /// - Throws: the error that the whole response fails with.
+    /// - Throws: an error that ends the whole response.
     mutating func receive(_ event: TokenEvent, choice index: Int) throws(APIError) -> ResponseUpdate {
         timings.add(event, isFirst: choices[index].tokenCount == 0)
         let isFirst = !choices[index].hasBegun && event.hasOutput
@@ -77,10 +83,11 @@ struct ResponseState: Sendable {
         case nil: break
         }
         let changes = choices[index].output.add(events, isLast: event.finish != nil)
+        choices[index].alignTokens(changes)
         return ResponseUpdate(choice: index, event: event, changes: changes, isFirst: isFirst)
     }
 
-    /// The choices of the reply: of each prompt's candidates the likeliest, of equals the first.
+    /// The choices of the reply: the most likely candidates of each prompt, of equal ones the first.
     var bestChoices: [ChoiceState] {
         guard options.candidates > options.choices else { return choices }
         return stride(from: 0, to: choices.count, by: options.candidates).flatMap { first in
@@ -93,7 +100,7 @@ struct ResponseState: Sendable {
 
     /// The tokens so far.
     var usage: Usage {
-        // The first choice of a prompt computes it; what its siblings find in the cache is the request's own work.
+        // The first choice of a prompt computes it; cache hits of its siblings are due to the same request.
         let firsts = stride(from: 0, to: choices.count, by: options.candidates)
         return Usage(
             promptTokens: promptIDs.reduce(0) { $0 + $1.count },
@@ -102,7 +109,7 @@ struct ResponseState: Sendable {
             reasoningTokens: choices.reduce(0) { $0 + $1.reasoningTokens })
     }
 
-    /// The tokens of a choice's prompt with their log-probabilities, which the choice must have.
+    /// The tokens of a choice's prompt with their log-probabilities; the choice must have them.
     func promptTokens(of choice: ChoiceState, top: Int) -> [ScoredToken] {
         promptIDs[choice.prompt].enumerated().map { position, id in
             guard position > 0 else { return ScoredToken(id: id) }
@@ -112,13 +119,13 @@ struct ResponseState: Sendable {
         }
     }
 
-    /// About what is kept of an event until the reply is written, the values of its JSON included.
+    /// The approximate memory of an event's data until the reply is written, including its JSON values.
     func memoryBytes(of event: TokenEvent) -> Int {
         var bytes = event.promptLogprobs.reduce(0) { $0 + Logprobs.memoryBytes($1) }
         if keepsText { bytes += event.text.utf8.count * 3 }
-        // As numbers, as JSON and written.
+        // As numbers, as JSON values and as text.
         bytes += (event.embedding?.count ?? 0) * (MemoryLayout<Float>.stride + MemoryLayout<JSONValue>.stride + 16)
-        guard options.streaming == nil, options.listsTokens else { return bytes }
+        guard keepsTextTokens || options.streaming == nil && options.listsTokens else { return bytes }
         for token in event.tokens {
             bytes += MemoryLayout<GeneratedToken>.stride + MemoryLayout<JSONValue>.stride
             if options.logprobs != nil, let logprobs = token.logprobs { bytes += Logprobs.memoryBytes(logprobs) }

@@ -3,26 +3,26 @@ import HTTP
 import JSON
 import Scheduling
 
-/// Turns the events of one request's sequences into its reply: the events of a stream as they come, or one body at
-/// the end. A value that touches nothing else.
+/// Converts the events of one request's sequences to its reply: the events of a stream as they arrive, or one body at the end.
+/// A pure value.
 ///
-/// Its ``ResponseState`` has what is known of the response, and the ``ResponseFormatter`` of the request's API writes it. A
-/// stream has begun once ``receive(_:)`` has returned bytes; before that an error is still an ordinary HTTP error
-/// (``failure``), after it an event of the stream.
+/// Its ``ResponseState`` holds the state of the response, and the ``ResponseFormatter`` of the request's API writes it. A
+/// stream has begun once ``receive(_:)`` has returned bytes. Before that an error is an ordinary HTTP error (``failure``),
+/// afterwards an event of the stream.
 struct ResponseStream: Sendable {
     private(set) var state: ResponseState
     private var formatter: any ResponseFormatter
     private let firstSequence: SequenceID
-    /// Nothing more will come: all choices are finished, or the request has failed.
+    /// Whether the reply is complete: all choices are finished, or the request has failed.
     private(set) var isFinished = false
-    /// The error to answer with instead of a stream or a body.
+    /// The error to send instead of a stream or a body.
     private(set) var failure: APIError?
     private var hasBegun = false
 
     /// - Parameters:
-    ///   - firstSequence: the id of prompt 0, choice 0; the others count up from it.
-    ///   - names: how log-probabilities name tokens.
-    ///   - arrival: of the request.
+    ///   - firstSequence: the id of the sequence of prompt 0, choice 0; the ids of the others follow.
+    ///   - names: the names of tokens in log-probabilities.
+    ///   - arrival: the arrival time of the request.
     init(
         _ prepared: RequestPreparation.Prepared, _ head: ResponseHead, firstSequence: SequenceID, names: TokenNames,
         arrival: ContinuousClock.Instant
@@ -35,8 +35,8 @@ struct ResponseStream: Sendable {
     /// Whether the reply is streamed.
     var isStreamed: Bool { state.options.streaming != nil }
 
-    /// Takes what happened to one sequence and returns the bytes that a stream sends for it: none for a whole reply,
-    /// and none when there is nothing to say yet. Late events of a request that is over are ignored.
+    /// Applies an event of one sequence and returns the bytes to send on the stream: none for a whole reply, and none if there
+    /// is no output yet. Late events of a finished request are ignored.
     mutating func receive(_ event: TokenEvent) -> [UInt8] {
         guard !isFinished, let index = index(of: event.sequence), state.choices[index].finish == nil else { return [] }
         do throws(APIError) {
@@ -52,8 +52,7 @@ struct ResponseStream: Sendable {
         }
     }
 
-    /// Ends the request with an error: the bytes that end a stream that has begun, otherwise none and ``failure`` is
-    /// set.
+    /// Ends the request with an error: returns the bytes that end a stream if it has begun, otherwise sets ``failure``.
     mutating func fail(_ error: APIError) -> [UInt8] {
         guard !isFinished else { return [] }
         isFinished = true
@@ -66,7 +65,7 @@ struct ResponseStream: Sendable {
         return output
     }
 
-    /// A comment, which clients ignore. The stream has begun with it.
+    /// A comment, which clients ignore. It begins the stream.
     mutating func keepAlive() -> [UInt8] {
         guard isStreamed, !isFinished else { return [] }
         hasBegun = true

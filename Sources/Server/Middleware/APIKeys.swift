@@ -3,34 +3,34 @@ import COpenSSL
 import Foundation
 import HTTPTypes
 
-/// The keys that requests are let in with, by their SHA-256 only.
+/// The accepted API keys, stored only as SHA-256.
 public struct APIKeys: Sendable {
     struct Key: Sendable {
         var name: String
         var digest: [UInt8]
-        /// What is nil is as the server's options say.
+        /// Limits that are nil are taken from the server's options.
         var limits = RateLimits()
         var isFromFile = false
     }
 
     private var keys: [Key] = []
-    /// Set when the last key may have been revoked: that must not open the server to everyone.
+    /// Set if all keys were revoked: the server must then reject all requests instead of accepting all.
     private var isClosed = false
 
     public init() {}
 
-    /// Without keys everyone is let in.
+    /// Without keys all requests are accepted.
     public var isEmpty: Bool { keys.isEmpty && !isClosed }
 
-    /// Adds a key under a name of its own, which logs tell.
+    /// Adds a key under a unique name, which is logged.
     ///
     /// - Parameter key: the key itself, or `sha256:` and its digest in hexadecimal.
-    /// - Throws: why it cannot be one.
+    /// - Throws: why it is not a valid key.
     mutating func add(_ key: String, name: String, limits: RateLimits = RateLimits()) throws(Flaw) {
         guard !keys.contains(where: { $0.name == name }) else { throw Flaw(reason: "'\(name)' is defined twice") }
         let prefix = "sha256:"
         guard key.hasPrefix(prefix) else {
-            // What a field of HTTP cannot carry would never match.
+            // A key that an HTTP field cannot contain would never match.
             guard !key.isEmpty, key.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
                 throw Flaw(reason: "the key of '\(name)' must be printable ASCII without spaces")
             }
@@ -47,17 +47,16 @@ public struct APIKeys: Sendable {
         keys.append(Key(name: name, digest: digest, limits: limits))
     }
 
-    /// Adds the keys of a file: a name, a space and a key a line, and perhaps `requests-per-minute=60` and
-    /// `tokens-per-minute=10000`, and `min-priority=-10`, the most urgent priority that its requests may ask for (0 without
-    /// it); empty lines and those that begin with `#` say nothing. Lines end as on any system, and a byte order mark is
-    /// skipped.
+    /// Adds the keys of a file: each line has a name, a space and a key, and optionally `requests-per-minute=60`,
+    /// `tokens-per-minute=10000` and `min-priority=-10`, the most urgent priority of its requests (0 without it). Empty lines
+    /// and lines that begin with `#` are ignored. Line ends of any system and a byte order mark are accepted.
     ///
-    /// - Throws: the first line at fault.
+    /// - Throws: the first error.
     mutating func add(file text: String) throws(Flaw) {
         if let flaw = addReadable(file: text) { throw flaw }
     }
 
-    /// Adds the keys of all lines that can be read; returns the first flaw.
+    /// Adds the keys of all valid lines; returns the first error.
     private mutating func addReadable(file text: String) -> Flaw? {
         var flaw: Flaw?
         let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
@@ -79,14 +78,14 @@ public struct APIKeys: Sendable {
         return flaw
     }
 
-    /// The same of the file at `path`.
+    /// Adds the keys of the file at `path`.
     mutating func add(fileAt path: String) throws(Flaw) {
         if let flaw = try addReadable(fileAt: path) { throw flaw }
     }
 
-    /// Adds the keys of all lines of the file at `path` that can be read; returns the first flaw.
+    /// Adds the keys of all valid lines of the file at `path`; returns the first error.
     ///
-    /// - Throws: why there is no such line. A file that is being written may be empty for a moment.
+    /// - Throws: if there is no valid line. A file that is being written may be empty for a moment.
     mutating func addReadable(fileAt path: String) throws(Flaw) -> Flaw? {
         let bytes: [UInt8]
         // Ten thousand keys take less than a megabyte.
@@ -97,12 +96,12 @@ public struct APIKeys: Sendable {
             throw Flaw(reason: "'\(path)' is not valid UTF-8")
         }
         let flaw = addReadable(file: text)
-        // A file that was meant to close the server must not leave it open.
+        // A file that should restrict access must not leave the server open.
         guard keys.contains(where: \.isFromFile) else { throw flaw ?? Flaw(reason: "'\(path)' has no key") }
         return flaw
     }
 
-    /// Takes out the keys of the file that `current` does not have under any name; returns how many. O(keys).
+    /// Removes the keys of the file that `current` does not contain under any name; returns their number. O(keys).
     mutating func revoke(missingFrom current: APIKeys) -> Int {
         let digests = Set(current.keys.map(\.digest))
         let count = keys.count
@@ -142,9 +141,8 @@ public struct APIKeys: Sendable {
         return limits
     }
 
-    /// The key that a request came with, as `Authorization: Bearer` (RFC 6750) or else as Anthropic's `x-api-key`, since a
-    /// proxy may have put its own credentials into the first; `nil`: it has none that is known. Takes the same time for
-    /// every wrong key.
+    /// The key of a request, from `Authorization: Bearer` (RFC 6750) or otherwise Anthropic's `x-api-key`, since a proxy may
+    /// have put its own credentials into the former; `nil` if there is no known key. Takes the same time for every wrong key.
     func key(in fields: HTTPFields) -> Key? {
         Self.given(in: fields).lazy.compactMap(key).first
     }
@@ -161,7 +159,7 @@ public struct APIKeys: Sendable {
 
     static func isGiven(in fields: HTTPFields) -> Bool { !given(in: fields).isEmpty }
 
-    /// What may be keys, at most two.
+    /// The possible keys, at most two.
     private static func given(in fields: HTTPFields) -> [String] {
         let words = fields[.authorization]?.split(separator: " ") ?? []
         let bearer = words.count == 2 && words[0].lowercased() == "bearer" ? String(words[1]) : nil
@@ -176,7 +174,7 @@ public struct APIKeys: Sendable {
         return digest
     }
 
-    /// Why something is no key.
+    /// Why a key is invalid.
     struct Flaw: Error, Hashable {
         var reason: String
     }

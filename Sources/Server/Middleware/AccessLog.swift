@@ -2,7 +2,7 @@ import HTTP
 import HTTPTypes
 import Logging
 
-/// One line a request, written when its exchange ends. Never says what was in it.
+/// One line per request, written when its exchange ends. It never contains the request's content.
 struct AccessLog {
     private struct Entry {
         var level: Logger.Level
@@ -12,10 +12,10 @@ struct AccessLog {
         var requestID: String
         var start: ContinuousClock.Instant
         var status: Int?
-        /// The name of the key that it came with.
+        /// The name of its key.
         var key: String?
         var trace: TraceParent?
-        /// Of a request that generates.
+        /// For a request that generates.
         var promptTokens: Int?
         var generatedTokens = 0
         var firstToken: ContinuousClock.Instant?
@@ -29,7 +29,7 @@ struct AccessLog {
         self.logger = logger
     }
 
-    /// - Parameter isProbe: probes and scrapes come every few seconds and say nothing new.
+    /// - Parameter isProbe: probes and scrapes are frequent and are logged at a lower level.
     mutating func begin(
         _ exchange: ExchangeID, _ message: HTTPMessage, path: String, isProbe: Bool, requestID: RequestID
     ) {
@@ -49,7 +49,7 @@ struct AccessLog {
         entries[exchange]?.promptTokens = promptTokens
     }
 
-    /// - Parameter time: when the first of these tokens was there.
+    /// - Parameter time: the time of the first of these tokens.
     mutating func generated(_ exchange: ExchangeID, tokens: Int, at time: ContinuousClock.Instant?) {
         guard let index = entries.index(forKey: exchange) else { return }
         entries.values[index].generatedTokens += tokens

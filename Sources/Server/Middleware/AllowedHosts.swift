@@ -1,19 +1,18 @@
 import HTTP
 
-/// The names by which clients may address the server, as the Host field has them. A page that lets its own name point to this
-/// machine (DNS rebinding) is known by that name.
+/// The accepted names in the Host field. A web page that resolves its own name to this machine (DNS rebinding) sends that name.
 public struct AllowedHosts: Sendable, Hashable {
     /// This machine's own names alone: localhost, 127.0.0.0/8 and ::1.
     static let loopback = AllowedHosts(names: [])
 
-    /// Beside the loopback ones, in lower case; nil: all.
+    /// Names in lower case in addition to the loopback names; nil: all.
     private let names: Set<String>?
 
     private init(names: Set<String>?) {
         self.names = names
     }
 
-    /// `*`, or names and addresses without ports and with commas between; nil when it is neither.
+    /// `*`, or names and addresses without ports, separated by commas; nil if the text is neither.
     init?(_ text: String) {
         if text == "*" {
             names = nil
@@ -29,8 +28,8 @@ public struct AllowedHosts: Sendable, Hashable {
         self.names = names
     }
 
-    /// Whether a request to `authority`, a host with or without a port, is meant for this server. Without a host it is: no
-    /// browser leaves it out.
+    /// Whether a request to `authority`, a host with or without a port, is accepted. A missing host is accepted: browsers
+    /// always send one.
     func allows(_ authority: String?) -> Bool {
         guard let names, let authority, !authority.isEmpty else { return true }
         let host = Self.host(of: authority)
@@ -46,7 +45,7 @@ public struct AllowedHosts: Sendable, Hashable {
         return normalized(rest.isEmpty || rest.hasPrefix(":") ? String(authority[...close]) : authority)
     }
 
-    /// Names are compared without regard to case, and without the dot that ends a full name.
+    /// Names are compared ignoring case and a trailing dot.
     private static func normalized(_ host: String) -> String {
         var host = host.lowercased()
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }

@@ -1,12 +1,12 @@
 import HTTPTypes
 import JSON
 
-/// Which web pages of other origins may use the API from a browser (Fetch Standard, 3.2).
+/// The other origins whose web pages may use the API from a browser (Fetch Standard, 3.2).
 public struct CORSPolicy: Sendable, Hashable {
     /// nil: all.
     private let origins: Set<String>?
 
-    /// `*`, or origins separated by commas, or either in a JSON array as vLLM has it; nil if it is none of these.
+    /// `*`, or origins separated by commas, or either in a JSON array as in vLLM; nil if the text is none of these.
     init?(_ text: String) {
         let list: [String]
         if text.hasPrefix("[") {
@@ -24,21 +24,21 @@ public struct CORSPolicy: Sendable, Hashable {
         origins = Set(list)
     }
 
-    /// What every reply to a page of an allowed origin says.
+    /// The fields of every reply to a page of an allowed origin.
     func fields(for request: HTTPRequest) -> HTTPFields {
         var fields: HTTPFields = [:]
-        // Where replies differ by origin, caches must know.
+        // If replies depend on the origin, caches must know.
         if origins != nil { fields[.vary] = "Origin" }
         guard let origin = request.headerFields[.origin], allows(origin) else { return fields }
         fields[.accessControlAllowOrigin] = origins == nil ? "*" : origin
         fields[.accessControlExposeHeaders] =
-            "x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+            "x-request-id, x-ignored, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
             + "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, "
             + "x-ratelimit-reset-tokens"
         return fields
     }
 
-    /// The reply's fields when a browser asks before a request whether it may send it; nil: it is not such a question.
+    /// The fields of the reply to a preflight request of a browser; nil if it is not one.
     func preflight(_ request: HTTPRequest, allowing methods: [HTTPRequest.Method]) -> HTTPFields? {
         guard request.method == .options, request.headerFields[.accessControlRequestMethod] != nil,
             let origin = request.headerFields[.origin], allows(origin)
@@ -46,7 +46,7 @@ public struct CORSPolicy: Sendable, Hashable {
         var fields = self.fields(for: request)
         fields[.accessControlExposeHeaders] = nil
         fields[.accessControlAllowMethods] = methods.map(\.rawValue).joined(separator: ", ")
-        // Clients send fields of their own (x-stainless-...), and none of them does harm.
+        // Clients send their own fields (x-stainless-...), which are all harmless.
         if let asked = request.headerFields[.accessControlRequestHeaders] {
             fields[.accessControlAllowHeaders] = asked
         }

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Synchronization
 
-/// The keys as they are now: connections ask before they read a body, routes before they answer.
+/// The current keys: connections check them before they read a body, routes before they reply.
 final class KeyRing: Sendable {
     private let keys: Mutex<APIKeys>
 
@@ -13,7 +13,7 @@ final class KeyRing: Sendable {
         self.keys.withLock { $0 = keys }
     }
 
-    /// Takes out the keys of the file that `current` does not have; returns how many.
+    /// Removes the keys of the file that `current` does not contain; returns their number.
     func revoke(missingFrom current: APIKeys) -> Int {
         keys.withLock { $0.revoke(missingFrom: current) }
     }

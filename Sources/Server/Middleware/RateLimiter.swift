@@ -1,17 +1,17 @@
 import HTTPTypes
 
-/// How much one key may ask for in a minute; nil: as much as it likes.
+/// The limits of one key per minute; nil: no limit.
 public struct RateLimits: Sendable, Hashable {
     public var requestsPerMinute: Int?
     /// Of prompts and of what is generated.
     public var tokensPerMinute: Int?
 
-    /// The most urgent `priority` that its requests may have; nil: 0.
+    /// The most urgent `priority` of its requests; nil: 0.
     public var minimumPriority: Int?
 
     public init() {}
 
-    /// What is not said here, as `defaults` say.
+    /// These limits, with missing ones from `defaults`.
     func filled(from defaults: RateLimits) -> RateLimits {
         var limits = self
         limits.requestsPerMinute = requestsPerMinute ?? defaults.requestsPerMinute
@@ -21,11 +21,11 @@ public struct RateLimits: Sendable, Hashable {
     }
 }
 
-/// Counts what each key has used, in token buckets: each holds a minute's worth, and fills evenly. A request needs one
-/// request and a token bucket that is not empty; its tokens are taken out when they are known, those of its prompt when it
-/// is accepted and others as they are generated, so that a bucket may owe what a request took too much.
+/// Counts the use of each key with token buckets, each of which holds the amount for one minute and refills at a constant rate.
+/// A request needs one request and a bucket of tokens that is not empty. Its tokens are subtracted when they are known, those
+/// of its prompt when it is accepted and others as they are generated, so the level of a bucket may become negative.
 package struct RateLimiter {
-    /// The name under which requests without a key count.
+    /// The name of requests without a key.
     static let nobody = ""
 
     private struct Bucket {
@@ -45,24 +45,24 @@ package struct RateLimiter {
             time = now
         }
 
-        /// Seconds until it holds `amount`.
+        /// The time in seconds until it holds `amount`.
         func wait(for amount: Double) -> Double { max(0, (amount - level) / capacity * 60) }
     }
 
-    /// What a reply's fields tell.
+    /// The values of a reply's rate limit fields.
     package struct Standing: Equatable {
         struct Part: Equatable {
             var limit: Int
             var remaining: Int
-            /// Seconds until it is as if nothing had been asked.
+            /// The time in seconds until the limit is fully available again.
             var reset: Double
         }
 
         var requests: Part?
         var tokens: Part?
-        /// Seconds after which a refused request would be let in; nil: it is.
+        /// The time in seconds after which a refused request would be accepted; nil if it is accepted.
         var retryAfter: Double?
-        /// What was used up.
+        /// The exhausted limit.
         var exhausted: Exhausted?
 
         package enum Exhausted: String {
@@ -73,7 +73,7 @@ package struct RateLimiter {
     private var requests: [String: Bucket] = [:]
     private var tokens: [String: Bucket] = [:]
 
-    /// Takes one request of `key`, if it may.
+    /// Takes one request of `key`, if its limits allow it.
     mutating func admit(_ key: String, _ limits: RateLimits, now: ContinuousClock.Instant) -> Standing {
         var standing = Standing()
         var requestBucket = limits.requestsPerMinute.map { limit in
@@ -118,7 +118,7 @@ package struct RateLimiter {
 }
 
 extension RateLimiter.Standing {
-    /// As OpenAI's replies tell: `x-ratelimit-limit-requests` and its like.
+    /// The fields of OpenAI's replies: `x-ratelimit-limit-requests` and so on.
     var fields: HTTPFields {
         var fields: HTTPFields = [:]
         for (name, part) in [("requests", requests), ("tokens", tokens)] {
@@ -133,7 +133,7 @@ extension RateLimiter.Standing {
         return fields
     }
 
-    /// As in "6m0s", "1.5s", "20ms".
+    /// In the format "6m0s", "1.5s", "20ms".
     static func text(seconds: Double) -> String {
         let milliseconds = max(0, Int(saturating: (seconds * 1000).rounded(.up)))
         if milliseconds < 1000 { return "\(milliseconds)ms" }

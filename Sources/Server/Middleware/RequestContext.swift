@@ -1,28 +1,28 @@
 import HTTP
 import HTTPTypes
 
-/// What is known of a request while it lives, beside what it asks for.
+/// The state of a request until it ends, in addition to its content.
 struct RequestContext {
     var id: RequestID
     var method: HTTPRequest.Method
-    /// Nil where its path has none.
+    /// Nil if its path has none.
     var route: Route?
-    /// Of its reply, once that has begun.
+    /// The status of its reply, once that has begun.
     var status: HTTPResponse.Status?
     /// Anthropic's API has errors in a form of its own.
     var isAnthropic = false
-    /// The name of its key; `RateLimiter.nobody` where there are no keys.
+    /// The name of its key; `RateLimiter.nobody` without keys.
     var key = RateLimiter.nobody
-    /// The most urgent `priority` that its key may ask for; nil without keys: any.
+    /// The most urgent `priority` that its key allows; nil without keys: any.
     var minimumPriority: Int?
-    /// When it came. Of a request without a body, never.
+    /// The arrival time. Not meaningful for a request without a body.
     var arrival = ContinuousClock.now
-    /// When it must have been answered; nil: it has set itself no time.
+    /// The deadline set by the request; nil: none.
     var deadline: ContinuousClock.Instant?
-    /// When work on its body, or on its reply's body, must have ended.
+    /// The deadline of the work on its body, or on its reply's body.
     var preparationDeadline: ContinuousClock.Instant?
-    /// What its reply takes of the memory for requests while it is written.
+    /// The memory charge of its reply while it is written.
     var replyCharge: MemoryBudget.Reservation?
-    /// What every reply to it says.
+    /// Fields of every reply to it.
     var replyFields: HTTPFields = [:]
 }

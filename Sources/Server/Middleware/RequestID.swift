@@ -1,12 +1,12 @@
 import HTTPTypes
 
-/// The id of a request in logs, replies (`x-request-id`) and object ids: the client's own where it is harmless.
+/// The id of a request in logs, replies (`x-request-id`) and object ids: the client's own if it is valid.
 struct RequestID: Sendable, CustomStringConvertible {
     static let field = HTTPField.Name("x-request-id")
 
     let description: String
 
-    /// Takes the client's id when it has 1 to 128 letters, digits, `-`, `_` or `.`, else makes one.
+    /// Uses the client's id if it has 1 to 128 letters, digits, `-`, `_` or `.`, otherwise generates one.
     init(_ fields: HTTPFields, from source: inout RequestIDSource) {
         if let field = Self.field, let given = fields[field], Self.isHarmless(given) {
             description = given
@@ -28,8 +28,8 @@ struct RequestID: Sendable, CustomStringConvertible {
     }
 }
 
-/// Makes ids of 128 bits that no other process makes and that come once: random at its start, and counted on from there, for
-/// asking the kernel for random bits anew would cost as much as all else of a small request's head.
+/// Generates unique ids of 128 bits: random at the start of the process, then counted up, because reading random bits from the
+/// kernel would cost as much as the rest of a small request's head.
 struct RequestIDSource {
     private var state = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
 
@@ -47,7 +47,7 @@ struct RequestIDSource {
         }
     }
 
-    /// One to one, so that numbers that differ stay different (SplitMix64, Steele, Lea and Flood 2014).
+    /// A bijection, so that different numbers stay different (SplitMix64, Steele, Lea and Flood 2014).
     private static func mixed(_ value: UInt64) -> UInt64 {
         var value = value
         value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9

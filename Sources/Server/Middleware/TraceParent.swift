@@ -1,17 +1,17 @@
 import HTTPTypes
 
-/// The trace that a request belongs to, as its `traceparent` field says (W3C Trace Context, level 1, 3.2).
+/// The trace context of a request, from its `traceparent` field (W3C Trace Context, level 1, 3.2).
 struct TraceParent: Sendable, Hashable {
     /// 32 hexadecimal digits.
     let traceID: String
     /// 16 hexadecimal digits: the caller's own span.
     let parentID: String
 
-    /// `nil` where there is none, or none that is well formed: then it is as if it were absent.
+    /// `nil` if there is no valid field: an invalid one counts as absent.
     init?(_ fields: HTTPFields) {
         guard let name = HTTPField.Name("traceparent"), let value = fields[name] else { return nil }
         let parts = value.split(separator: "-", omittingEmptySubsequences: false)
-        // Later versions may add parts; version ff is none.
+        // Later versions may add parts; version ff is invalid.
         guard parts.count >= 4, parts[0] != "ff", parts[0] != "00" || parts.count == 4,
             zip(parts, [2, 32, 16, 2]).allSatisfy({ part, length in
                 part.utf8.count == length

@@ -1,13 +1,13 @@
-/// How often each parameter was ignored. Clients choose the names, so at most ``limit`` of them have numbers of their own; the
-/// others share one.
+/// The number of times that each parameter was ignored. Clients choose the names, so at most ``limit`` of them are counted
+/// separately; the others share one count.
 struct IgnoredParameterCounts: Sendable {
     private static let limit = 100
-    /// The label of the names beyond; no parameter's name has a space.
+    /// The label of all other names; the space cannot occur in a parameter's name.
     private static let others = "all others"
 
     private var counts: [String: UInt64] = [:]
 
-    /// - Returns: whether the name is new, and has a number of its own.
+    /// - Returns: whether the name is new and is counted separately.
     mutating func add(_ name: String) -> Bool {
         let isNew = counts[name] == nil && counts.count < Self.limit
         counts[isNew || counts[name] != nil ? name : Self.others, default: 0] += 1

@@ -2,7 +2,7 @@ import Foundation
 import JSON
 import Logging
 
-/// Writes one JSON object a line: time, level, logger, message and the metadata.
+/// Writes one JSON object per line: time, level, logger, message and the metadata.
 struct JSONLogHandler: LogHandler {
     let label: String
     private let writer: LogWriter
@@ -23,7 +23,7 @@ struct JSONLogHandler: LogHandler {
         writer.add(line(event, time: Date()))
     }
 
-    /// The line with its newline: one write, so that lines of several threads do not mix.
+    /// The line with its newline, for a single write, so that lines of several threads do not mix.
     func line(_ event: LogEvent, time: Date) -> [UInt8] {
         var object: JSONObject = [
             "time": .string(time.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))),

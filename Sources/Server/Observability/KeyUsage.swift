@@ -1,5 +1,5 @@
-/// What each key has asked for. At most ``limit`` keys have numbers of their own, so that a long key file does not swell
-/// what is scraped; the others share one.
+/// The usage of each key. At most ``limit`` keys are counted separately, so that a long key file does not make scrapes large;
+/// the others share one count.
 struct KeyUsage: Sendable {
     struct Counts: Sendable {
         var requests: UInt64 = 0
@@ -8,7 +8,7 @@ struct KeyUsage: Sendable {
     }
 
     private static let limit = 100
-    /// The label of the keys beyond; a space keeps it from being any key's name.
+    /// The label of all other keys; the space cannot occur in a key's name.
     private static let others = "all others"
 
     private var usages: [String: Counts] = [:]

@@ -4,22 +4,22 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Writes log lines to a descriptor from a thread of its own, so that a pipe that nobody reads stops neither the event loop
-/// nor the engine. The queue is bounded: lines that do not fit are dropped, counted, and reported once there is room.
+/// Writes log lines to a descriptor on a separate thread, so that a pipe that nobody reads blocks neither the event loop nor
+/// the engine. The queue is bounded: lines that do not fit are dropped, counted, and reported once there is room.
 final class LogWriter: Sendable {
     static let standardError = LogWriter(descriptor: STDERR_FILENO)
 
-    /// Bytes that may wait. As many again may be in the middle of being written.
+    /// Maximum number of queued bytes. As many again may be in the process of being written.
     static let capacity = 1 << 20
 
     private struct State {
         var pending: [UInt8] = []
         var droppedLines = 0
-        /// Whether the thread has lines that it has taken and not yet written.
+        /// Whether the thread has taken lines that it has not written yet.
         var isWriting = false
-        /// Whether the thread reports what was dropped: that line is never dropped, however full the queue is.
+        /// Whether the thread reports dropped lines: that line is never dropped, even if the queue is full.
         var isReporting = false
-        /// Whether there is a thread; without one, `flush` writes.
+        /// Whether the thread was started; without it, `flush` writes.
         var isStarted = false
     }
 
@@ -30,7 +30,7 @@ final class LogWriter: Sendable {
     /// Set once by `bootstrap`, called on the thread.
     private let reportDrops = Mutex<(@Sendable (Int) -> Void)?>(nil)
 
-    /// - Parameter capacity: bytes that may wait.
+    /// - Parameter capacity: the maximum number of queued bytes.
     init(descriptor: Int32, capacity: Int = LogWriter.capacity) {
         self.descriptor = descriptor
         self.capacity = capacity
@@ -39,7 +39,7 @@ final class LogWriter: Sendable {
     /// Starts the thread, which lives as long as the process. Lines that are added before wait for it.
     ///
     /// - Parameter reportDrops: logs how many lines were dropped; called on the thread once lines can be written again.
-    /// - Throws: when the system refuses the thread.
+    /// - Throws: if the system refuses to create the thread.
     func start(reportDrops: @escaping @Sendable (Int) -> Void) throws(SystemThread.Failure) {
         self.reportDrops.withLock { $0 = reportDrops }
         try SystemThread.start("log", stackBytes: 512 << 10) { [self] in
@@ -64,7 +64,7 @@ final class LogWriter: Sendable {
         if isFirst { arrival.signal() }
     }
 
-    /// Waits until everything has been written, or for `limit`; before `start` it writes, and blocks as long as that takes.
+    /// Waits until everything has been written, or for `limit`; before `start` it writes itself, and blocks until it is done.
     func flush(within limit: Duration) {
         guard state.withLock(\.isStarted) else { return drain() }
         let end = ContinuousClock.now + limit
@@ -89,8 +89,8 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Blocks until the descriptor has taken all. Where it takes nothing any more, such as a pipe without a reader or a full
-    /// disk, the bytes are lost: there is no other place to say so.
+    /// Blocks until the descriptor has accepted all bytes. If it accepts no more, such as a pipe without a reader or on a full
+    /// disk, the bytes are lost: there is nowhere else to report it.
     private func write(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
@@ -99,7 +99,7 @@ final class LogWriter: Sendable {
                 if count > 0 {
                     rest = rest.dropFirst(count)
                 } else if errno == EAGAIN {
-                    // Whoever shares the descriptor has made it non-blocking.
+                    // Another process that shares the descriptor has made it non-blocking.
                     var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     Foundation.poll(&poll, 1, -1)
                 } else if errno != EINTR {
@@ -111,9 +111,9 @@ final class LogWriter: Sendable {
 }
 
 extension LogWriter {
-    /// Sends what every logger of the process writes to standard error, in `format`.
+    /// Redirects all loggers of the process to standard error, in `format`.
     ///
-    /// - Throws: when the system refuses the writer's thread.
+    /// - Throws: if the system refuses to create the writer's thread.
     static func bootstrap(_ format: ServerConfiguration.LogFormat) throws(SystemThread.Failure) {
         let writer = standardError
         let handler: @Sendable (String) -> any LogHandler = { writer.handler(label: $0, format) }
@@ -121,7 +121,7 @@ extension LogWriter {
         LoggingSystem.bootstrap(handler)
     }
 
-    /// A handler whose lines come here.
+    /// A handler that writes its lines here.
     func handler(label: String, _ format: ServerConfiguration.LogFormat) -> any LogHandler {
         switch format {
         case .text: StreamLogHandler(label: label, stream: Stream(writer: self))
@@ -133,7 +133,7 @@ extension LogWriter {
         logger.warning("log lines dropped: standard error was not read", metadata: ["lines": "\(count)"])
     }
 
-    /// Takes whole lines, as `StreamLogHandler` writes them.
+    /// Receives whole lines, as `StreamLogHandler` writes them.
     private struct Stream: TextOutputStream, Sendable {
         let writer: LogWriter
 

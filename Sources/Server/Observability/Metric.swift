@@ -1,4 +1,4 @@
-/// A number that only grows, split by the values of one label where it has one.
+/// A counter, optionally split by the values of one label.
 struct Counter: Sendable {
     let name: String
     let help: String
@@ -6,7 +6,7 @@ struct Counter: Sendable {
     let label: String?
     private(set) var values: [(label: String, count: UInt64)]
 
-    /// - Parameter values: every value that the label can take, so that each is there from the start, at 0.
+    /// - Parameter values: all values of the label, so that each exists from the start with 0.
     init(_ name: String, _ help: String, label: String? = nil, values: [String] = [""]) {
         self.name = name
         self.help = help
@@ -21,7 +21,7 @@ struct Counter: Sendable {
         values[index].count += amount
     }
 
-    /// Over all values of the label.
+    /// The total over all values of the label.
     var total: UInt64 { values.reduce(0) { $0 + $1.count } }
 }
 
@@ -30,7 +30,7 @@ struct Histogram: Sendable {
     let name: String
     let help: String
     let bounds: [Double]
-    /// One a bound and one for what is above them all; not cumulative.
+    /// One count per bound and one for larger values; not cumulative.
     private(set) var counts: [UInt64]
     private(set) var sum = 0.0
 
@@ -59,7 +59,7 @@ struct Histogram: Sendable {
 }
 
 extension Histogram {
-    /// 1, 2, 5, 10, ... up to the first that reaches `limit`.
+    /// 1, 2, 5, 10, ... up to the first value that is at least `limit`.
     static func bounds(upTo limit: Int) -> [Double] {
         var bounds: [Double] = []
         var scale = 1.0

@@ -1,29 +1,29 @@
 import Engine
 
 extension Metrics {
-    /// What the moment of a scrape adds to what was counted.
+    /// The values at the time of a scrape, in addition to the counters.
     struct Snapshot {
         var modelName: String
         var model: LoadedModel?
         var statistics = EngineStatistics()
         /// Choices that the scheduler has started.
         var running = 0
-        /// Choices before that, preparation included.
+        /// Choices that have not started, including those in preparation.
         var waiting = 0
         /// Requests in preparation.
         var preparing = 0
         /// Requests whose reply has not ended, on all connections.
         var openRequests = 0
         var process = ProcessStatistics()
-        /// Whether the engine has not ended its step within the watchdog's timeout.
+        /// Whether the engine's current step exceeds the watchdog's timeout.
         var isStalled = false
         /// When the TLS certificate in use expires, in Unix time; `nil` without TLS.
         var certificateEnd: Int?
-        /// Whether names that vLLM has given up are there too.
+        /// Whether to include names that vLLM has removed.
         var includesOldNames = false
     }
 
-    /// Everything as Prometheus text.
+    /// All metrics as Prometheus text.
     func render(_ snapshot: Snapshot) -> [UInt8] {
         var text = PrometheusText(labels: [("model_name", snapshot.modelName), ("engine", "0")])
         writeLoad(snapshot, to: &text)
@@ -36,13 +36,13 @@ extension Metrics {
         for histogram in [
             timeToFirstToken, interTokenLatency, timePerOutputToken, latency, queueTime, inferenceTime, prefillTime,
             decodeTime, promptLength, computedPromptLength, generationLength,
-            // One choice is one request here, so that its longest reply is its reply.
+            // One choice counts as one request here, so its longest reply is its reply.
             generationLength.renamed("vllm:request_max_num_generation_tokens"), maxTokens, choices, preemptions,
             Histogram(
                 "vllm:iteration_tokens_total", "Tokens per engine step.", snapshot.statistics.stepSizes),
         ] { text.write(histogram) }
         if snapshot.includesOldNames { writeOldNames(snapshot, to: &text) }
-        // These two are everybody's, and have no labels of a model.
+        // These two are common to all models, and have no model labels.
         var plain = PrometheusText(labels: [])
         replies.write(to: &plain)
         snapshot.process.write(to: &plain)
@@ -106,7 +106,7 @@ extension Metrics {
     private func writeTokens(_ statistics: EngineStatistics, to text: inout PrometheusText) {
         let scheduler = statistics.scheduler
         text.counter("vllm:prompt_tokens_total", "Prompt tokens of admitted sequences.", statistics.promptTokens)
-        // A preempted sequence may find in the cache what it had computed itself.
+        // A preempted sequence may find tokens in the cache that it had computed itself.
         let cached = min(scheduler.prefixHits, statistics.promptTokens)
         text.counter(
             "vllm:prompt_tokens_by_source_total", "Prompt tokens by source: computed or found in the prefix cache.",
@@ -171,7 +171,7 @@ extension Metrics {
             (snapshot.statistics.readRate ?? 0) / ceiling)
     }
 
-    /// What older dashboards ask for: names that vLLM had before.
+    /// Names that older dashboards use: vLLM's earlier ones.
     private func writeOldNames(_ snapshot: Snapshot, to text: inout PrometheusText) {
         let scheduler = snapshot.statistics.scheduler
         text.write(interTokenLatency.renamed("vllm:time_per_output_token_seconds"))
@@ -192,7 +192,7 @@ extension Metrics.Snapshot {
 }
 
 extension Histogram {
-    /// What steps computed, as the engine counted it.
+    /// The number of tokens of steps, from the engine's counts.
     fileprivate init(_ name: String, _ help: String, _ sizes: StepSizes) {
         self.init(
             name, help, bounds: StepSizes.bounds.map(Double.init), counts: sizes.counts, sum: Double(sizes.sum))

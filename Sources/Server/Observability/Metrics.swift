@@ -1,4 +1,4 @@
-/// The server's own counts, under vLLM's names where vLLM has the thing, so that its dashboards work. Owned by the event
+/// The server's metrics, under vLLM's names if vLLM has the same metric, so that dashboards for vLLM work. Owned by the event
 /// loop.
 struct Metrics: Sendable {
     private static let latencyBounds = [
@@ -78,7 +78,7 @@ struct Metrics: Sendable {
             "vllm:request_generation_tokens", "Generated tokens of finished sequences.", bounds: bounds)
     }
 
-    /// Takes over what was counted while the model was being loaded: replies and refusals, of no choice yet.
+    /// Keeps the counts from before the model was loaded: replies and refusals, which concern no choices.
     mutating func modelLoaded(maxModelLength: Int) {
         var metrics = Metrics(maxModelLength: maxModelLength)
         (metrics.rejected, metrics.rateLimited, metrics.keys) = (rejected, rateLimited, keys)

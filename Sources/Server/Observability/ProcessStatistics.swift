@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says of this process, under the names of Prometheus's client libraries.
+/// The system's statistics of this process, under the names of Prometheus's client libraries.
 struct ProcessStatistics {
     var residentBytes = 0.0
     var virtualBytes = 0.0
@@ -30,7 +30,7 @@ struct ProcessStatistics {
         return statistics
     }
 
-    /// The folder's size, as Linux 6.2 and later tell it; before that, what a list of it has.
+    /// The folder's size on Linux 6.2 and later; on earlier systems the number of its entries.
     private static func openDescriptors() -> Int {
         let folder = "/proc/self/fd"
         var status = stat()
@@ -49,11 +49,11 @@ struct ProcessStatistics {
 
     private static let start = Date().timeIntervalSince1970 - uptime()
 
-    /// How long the process has run when this is first asked for.
+    /// How long the process had been running when this is first called.
     private static func uptime() -> Double {
         guard let uptime = (try? String(contentsOfFile: "/proc/uptime", encoding: .utf8))?.split(separator: " ").first,
             let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),
-            // The command's name, in parentheses, may hold blanks.
+            // The command's name, in parentheses, may contain spaces.
             let fields = stat.split(separator: ")").last?.split(separator: " "), fields.count > 19,
             let now = Double(uptime), let start = Double(fields[19])
         else { return 0 }

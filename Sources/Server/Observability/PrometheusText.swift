@@ -3,18 +3,18 @@ struct PrometheusText {
     /// The media type of the format.
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// The labels of every sample, as they are written, and a comma where others can follow.
+    /// The labels of every sample in their written form, followed by a comma if others can follow.
     private let labels: [UInt8]
     private(set) var bytes: [UInt8] = []
 
-    /// - Parameter labels: put on every sample.
+    /// - Parameter labels: the labels of every sample.
     init(labels: [(name: String, value: String)]) {
         var bytes: [UInt8] = []
         for (name, value) in labels { Self.write(name, value, to: &bytes) }
         self.labels = bytes
     }
 
-    /// What was written.
+    /// The text so far.
     var text: String { String(decoding: bytes, as: UTF8.self) }
 
     mutating func write(_ counter: Counter) {
@@ -35,13 +35,13 @@ struct PrometheusText {
         for (labels, value) in values { sample(name, labels, number(value)) }
     }
 
-    /// A counter that another part keeps.
+    /// A counter whose value is passed in.
     mutating func counter(_ name: String, _ help: String, _ value: UInt64) {
         header(name, "counter", help)
         sample(name, [], String(value))
     }
 
-    /// A counter split by labels, of other things than whole numbers.
+    /// A counter split by labels, with values that need not be integers.
     mutating func counter(_ name: String, _ help: String, _ values: [(labels: [(String, String)], value: Double)]) {
         header(name, "counter", help)
         for (labels, value) in values { sample(name, labels, number(value)) }
@@ -58,7 +58,7 @@ struct PrometheusText {
         sample(histogram.name + "_count", [], String(cumulative))
     }
 
-    /// Puts what another has written behind this.
+    /// Appends another text.
     mutating func append(_ other: PrometheusText) {
         bytes += other.bytes
     }
@@ -74,7 +74,7 @@ struct PrometheusText {
         for (name, value) in own { Self.write(name, value, to: &bytes) }
         if bytes.count > start {
             bytes.insert(UInt8(ascii: "{"), at: start)
-            // In place of the last comma.
+            // Replaces the last comma.
             bytes[bytes.count - 1] = UInt8(ascii: "}")
         }
         bytes.append(UInt8(ascii: " "))

@@ -1,7 +1,7 @@
 import HTTPTypes
 
-/// Replies by route, method and class of status, under the names of the Prometheus client of vLLM's server. Probes and scrapes
-/// are left out, as there.
+/// Counts replies by route, method and class of status, under the names that vLLM's server uses. Probes and scrapes are not
+/// counted, as in vLLM.
 struct ReplyCounts: Sendable {
     private struct Kind: Hashable {
         var handler: String
@@ -14,7 +14,7 @@ struct ReplyCounts: Sendable {
 
     private var counts: [Kind: UInt64] = [:]
 
-    /// - Parameter route: nil where there is none.
+    /// - Parameter route: nil if there is none.
     mutating func add(route: Route?, method: String, status: Int) {
         guard route?.isProbe != true else { return }
         let kind = Kind(

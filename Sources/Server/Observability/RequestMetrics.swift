@@ -1,13 +1,13 @@
 import Engine
 import Scheduling
 
-/// Times each sequence from its request's arrival to its end, and counts it in the metrics. Owned by the event loop.
+/// Measures each sequence from its request's arrival to its end, and updates the metrics. Owned by the event loop.
 struct RequestMetrics {
     private struct Timeline {
         /// The name of the request's key.
         var key: String
         var promptTokens: Int
-        /// Those of them that the prefix cache had.
+        /// The number of them from the prefix cache.
         var cachedTokens = 0
         var arrival: ContinuousClock.Instant
         var admitted: ContinuousClock.Instant?
@@ -24,7 +24,7 @@ struct RequestMetrics {
         }
     }
 
-    /// Counts what `event` says of its sequence; returns the key of its request.
+    /// Updates the metrics with an event; returns the key of its request.
     mutating func record(_ event: TokenEvent, in metrics: inout Metrics, now: ContinuousClock.Instant) -> String? {
         guard var timeline = timelines[event.sequence] else { return nil }
         if let admitted = event.admitted {

@@ -3,21 +3,21 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Notices an engine that does not finish its step. Looks from a thread of its own, so that neither the engine nor the
-/// event loop nor a full thread pool keeps it from looking.
+/// Detects an engine that does not finish its step. It runs on a separate thread, so that it works even if the engine, the
+/// event loop or the thread pool is blocked.
 final class Watchdog: Sendable {
     private let timeout: Duration
     private let logger: Logger
     private let step: @Sendable () -> RunningStep?
     private let starter: SystemThread.Starter
-    /// The number of the step that was found stalled; 0: none.
+    /// The number of the stalled step; 0: none.
     private let stalled = Atomic<UInt64>(0)
     private let isStopped = Atomic(false)
 
     /// - Parameters:
-    ///   - timeout: how long a step may take.
+    ///   - timeout: the maximum time of a step.
     ///   - starter: starts its thread.
-    ///   - step: the step that runs now; called from any thread.
+    ///   - step: returns the current step; called on any thread.
     init(
         timeout: Duration, logger: Logger, starter: @escaping SystemThread.Starter = SystemThread.start,
         step: @escaping @Sendable () -> RunningStep?
@@ -28,12 +28,12 @@ final class Watchdog: Sendable {
         self.step = step
     }
 
-    /// Whether the engine is in a step that takes longer than the timeout, as of the last look.
+    /// Whether the current step of the engine exceeds the timeout, as of the last check.
     var isStalled: Bool { stalled.load(ordering: .relaxed) > 0 }
 
-    /// Looks once a second, or four times within a shorter timeout, until `stop`.
+    /// Checks once a second, or four times within a shorter timeout, until `stop`.
     ///
-    /// - Throws: when the system refuses the thread.
+    /// - Throws: if the system refuses to create the thread.
     func start() throws(SystemThread.Failure) {
         let interval = min(timeout / .seconds(4), 1)
         try starter("watchdog", 512 << 10) { [self] in
@@ -48,7 +48,7 @@ final class Watchdog: Sendable {
         isStopped.store(true, ordering: .relaxed)
     }
 
-    /// Compares the running step with the timeout. Logs when a step is found stalled, and when it has ended after all.
+    /// Compares the current step with the timeout. Logs when a step is found stalled, and when it has ended after all.
     func look(now: ContinuousClock.Instant) {
         let running = step()
         let known = stalled.load(ordering: .relaxed)
@@ -57,7 +57,7 @@ final class Watchdog: Sendable {
             logger.notice("engine recovered", metadata: ["step": "\(known)"])
         }
         guard let running, running.number != known, now - running.began > timeout else { return }
-        // Before the log, which may wait for whoever reads it.
+        // Before logging, which may block.
         stalled.store(running.number, ordering: .relaxed)
         let sequences = running.sequences.prefix(16).map { String($0.rawValue) }.joined(separator: ",")
         logger.error(

@@ -2,65 +2,63 @@ import HTTP
 import HTTPTypes
 import JSON
 
-/// Everything that a request can be answered with instead of a result, in OpenAI's shape:
-/// `{"error": {"message", "type", "param", "code"}}`, all four keys always there.
+/// All errors of requests, in OpenAI's form: `{"error": {"message", "type", "param", "code"}}`, always with all four keys.
 ///
-/// Messages are for the client: they name the parameter, the bound and the value given, and never the server's
-/// internals.
+/// Messages are for the client: they contain the parameter, the bound and the given value, and never the server's internals.
 package enum APIError: Error, Hashable, Sendable {
     case malformedJSON(JSONError)
     /// A parameter of the wrong type, out of range or in conflict with another; `param` is its path in the body.
     case invalid(param: String?, message: String)
     case missing(param: String)
-    /// A parameter that exists elsewhere and is not implemented here.
+    /// A parameter of another API or server that is not implemented here.
     case unsupported(param: String)
-    /// A parameter that nobody knows.
+    /// An unknown parameter.
     case unrecognized(param: String)
-    /// A conversation of Anthropic's that the server would have to keep.
+    /// A conversation that the server would have to store (Anthropic's threads).
     case unsupportedThread
     /// The model's folder has no tokenizer (or chat template), so the request cannot be turned into tokens.
     case textUnavailable(param: String, message: String)
     case modelNotFound(String)
-    /// No key, or none that is known.
+    /// There is no API key, or an unknown one.
     case unauthorized(isMissing: Bool)
-    /// The key has used up what it may in a minute.
+    /// The key has reached its limit per minute.
     case rateLimited(RateLimiter.Standing.Exhausted, limit: Int, retryAfter: Int)
-    /// `maxTokens` is what the request asked for; `nil`: it left that to the server.
+    /// `maxTokens` is the requested limit; `nil` if there was none.
     case contextLengthExceeded(param: String, promptTokens: Int, maxTokens: Int?, limit: Int)
-    /// A text so long that it was not tokenized to its end; `atLeast` tokens are certain.
+    /// A text that is so long that it was not tokenized completely; it has at least `atLeast` tokens.
     case promptTooLong(param: String, atLeast: Int, limit: Int)
-    /// The chat template refused the messages, in its own words, or failed at a line that the message names.
+    /// The chat template refused the messages, with its own message, or failed at a line that the message names.
     case template(String)
     case notFound(path: String)
     case methodNotAllowed(method: String, allowed: [String])
     case unsupportedMediaType(String?)
-    /// A body that is compressed in a way that is not known here, by the value of its Content-Encoding field.
+    /// An unsupported compression of the body, with the value of its Content-Encoding field.
     case unsupportedContentEncoding(String)
     /// A compressed body that cannot be decompressed.
     case malformedContent(ContentCoding, isIncomplete: Bool)
-    /// A Host field by which this server is not known.
+    /// A Host field with a name that is not accepted.
     case forbiddenHost(String)
     /// A web page of another origin.
     case forbiddenOrigin(String)
-    /// Refused by the HTTP layer before anything was understood; `bodyLimit` in bytes.
+    /// Refused by the HTTP layer before the request reached the service; `bodyLimit` in bytes.
     case wire(WireError, bodyLimit: Int)
-    /// Too much waits already; `retryAfter` in seconds.
+    /// The queue is full; `retryAfter` in seconds.
     case overloaded(AdmissionController.Refusal, retryAfter: Int)
     /// The model is still being loaded; `retryAfter` in seconds.
     case notReady(retryAfter: Int)
-    /// The server finishes what it has and takes nothing new; `retryAfter` in seconds.
+    /// The server is draining and accepts no new requests; `retryAfter` in seconds.
     case draining(retryAfter: Int)
-    /// The engine is in a step that has exceeded `--watchdog-timeout`; `retryAfter` in seconds.
+    /// The current step of the engine exceeds `--watchdog-timeout`; `retryAfter` in seconds.
     case stalled(retryAfter: Int)
-    /// The server gave up on an accepted request.
+    /// The server aborted an accepted request.
     case aborted
-    /// What a body becomes would take more memory than the request could ever get, in bytes.
+    /// The JSON of the body would take more memory than a request can ever get, in bytes.
     case bodyTooComplex(bytes: Int, limit: Int)
-    /// The request was not complete within the time that it set itself.
+    /// The request was not complete within its timeout.
     case deadlineExceeded
-    /// What the request says of its reply leaves no token that may come next.
+    /// The request's constraints exclude every next token.
     case unsatisfiable
-    /// A fault of the server; what happened stands in its log.
+    /// A server error; the log has the details.
     case internalError
 }
 
@@ -86,15 +84,15 @@ extension APIError {
         }
     }
 
-    /// `invalid_request_error` for what the client must change, `server_error` for what it may repeat; of a rate limit what
-    /// is used up, `requests` or `tokens`, as OpenAI says it.
+    /// `invalid_request_error` if the client must change the request, `server_error` if it may retry; for a rate limit
+    /// `requests` or `tokens`, as in OpenAI's API.
     var type: String {
         if case .rateLimited(let exhausted, _, _) = self { return exhausted.rawValue }
         if case .overloaded(.share, _) = self { return RateLimiter.Standing.Exhausted.requests.rawValue }
         return status.kind == .serverError ? "server_error" : "invalid_request_error"
     }
 
-    /// The path of the parameter at fault, such as `messages[2].content[0]`.
+    /// The path of the invalid parameter, such as `messages[2].content[0]`.
     var param: String? {
         switch self {
         case .invalid(let param, _): param
@@ -145,7 +143,7 @@ extension APIError {
         }
     }
 
-    /// When to try again, in seconds. OpenAI's client does not retry at all when told to wait above 120 s.
+    /// The time in seconds after which to retry. OpenAI's client does not retry at all if this is above 120 s.
     var retryAfter: Int? {
         switch self {
         case .overloaded(_, let seconds), .notReady(let seconds), .draining(let seconds), .stalled(let seconds),
@@ -155,7 +153,7 @@ extension APIError {
         }
     }
 
-    /// The JSON object that a reply, or an event of a stream that has begun, carries.
+    /// The JSON object of a reply, or of an event of a stream that has begun.
     var json: JSONValue {
         [
             "error": [
@@ -165,14 +163,14 @@ extension APIError {
         ]
     }
 
-    /// The fields of the reply beside those that every reply has.
+    /// The additional fields of the reply.
     var headerFields: HTTPFields {
         var fields: HTTPFields = [.contentType: "application/json"]
         if case .unauthorized = self { fields[.wwwAuthenticate] = "Bearer" }
         fields[.retryAfter] = retryAfter.map(String.init)
-        // OpenAI's clients would repeat it, though nobody waits any longer.
+        // OpenAI's clients would retry it, although the result is no longer wanted.
         if case .deadlineExceeded = self, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
-        // Names what a client may send instead (RFC 9110, 12.5.3 and 15.5.16).
+        // Lists the supported encodings (RFC 9110, 12.5.3 and 15.5.16).
         if case .unsupportedContentEncoding = self { fields[.acceptEncoding] = ContentCoding.accepted }
         if case .methodNotAllowed(_, let allowed) = self { fields[.allow] = allowed.joined(separator: ", ") }
         return fields
@@ -195,7 +193,7 @@ extension APIError {
         case .rateLimited(let exhausted, let limit, let seconds):
             "Rate limit reached: \(limit) \(exhausted.rawValue) a minute. Try again in \(seconds) s."
         case .modelNotFound(let name): "The model '\(name.excerpt)' does not exist."
-        // Programs know an overlong prompt by OpenAI's beginning of the sentence, not by the code.
+        // Programs recognize this error by the beginning of OpenAI's sentence, not by the code.
         case .contextLengthExceeded(_, let promptTokens, let maxTokens?, let limit):
             """
             This model's maximum context length is \(limit) tokens, which cannot hold the prompt's \(promptTokens) tokens and \
@@ -263,7 +261,7 @@ extension APIError {
 }
 
 extension String {
-    /// The beginning of a text of the client's, short enough to be repeated in an error message.
+    /// The beginning of a client's text, short enough for an error message.
     var excerpt: String {
         let limit = 80
         guard unicodeScalars.count > limit else { return self }

@@ -1,37 +1,37 @@
 import ChatTemplates
 import JSON
 
-/// The body of `POST /v1/chat/completions`, checked.
+/// The validated body of `POST /v1/chat/completions`.
 package struct ChatCompletionRequest: Sendable {
     /// At least one.
     var messages: [ChatMessage]
     var options: GenerationOptions
-    /// The tools and what the reply may do with them.
+    /// The tools and the tool choice.
     var toolSet: ToolSet
     /// Whether the reply shows the model's reasoning.
     var includesReasoning: Bool
     /// Whether the template ends with the beginning of an assistant's turn.
     var addsGenerationPrompt: Bool
-    /// Whether the last message, an assistant's, is only the beginning of the reply: the prompt ends with its content.
+    /// Whether the reply continues the last message, an assistant's: the prompt ends with its content.
     var continuesFinalMessage: Bool
-    /// What the template may show the model to read, as the client wrote it.
+    /// Documents for the template, as the client sent them.
     var documents: [JSONValue]
-    /// More variables for the template.
+    /// Additional variables for the template.
     var templateArguments: JSONObject
-    /// What the request has that the server does without.
+    /// The ignored parameters of the request.
     var ignored = IgnoredParameters()
-    /// The parameter that errors about the conversation name.
+    /// The parameter in errors about the conversation.
     var promptParameter = "messages"
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     package init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         try self.init(body, for: model, model.parameterPolicy)
     }
 
     /// - Parameters:
-    ///   - policy: about parameters of `body`.
-    ///   - givenMessages: those of a request of another API; nil: they are in the body.
-    ///   - givenTools: the same of its tools.
+    ///   - policy: the policy for unsupported parameters of `body`.
+    ///   - givenMessages: the messages of a request of another API; nil: they are in the body.
+    ///   - givenTools: the tools of a request of another API; nil: they are in the body.
     init(
         _ body: JSONValue, for model: ServedModel, _ policy: ParameterPolicy,
         messages givenMessages: [ChatMessage]? = nil, tools givenTools: ToolSet? = nil
@@ -43,7 +43,8 @@ package struct ChatCompletionRequest: Sendable {
         guard model.hasTokenizer, model.hasChatTemplate else {
             let lack = model.hasTokenizer ? "chat template" : "tokenizer"
             throw .textUnavailable(
-                param: "messages", message: "This model has no \(lack), so it cannot chat; use /v1/completions.")
+                param: "messages",
+                message: "This model has no \(lack), which chat requests require; use /v1/completions.")
         }
         // The template writes the special tokens itself.
         options = try GenerationOptions(reading: &reader, for: model, addsSpecialTokens: false)
@@ -55,13 +56,14 @@ package struct ChatCompletionRequest: Sendable {
                 values, at: "messages", vocabularySize: model.vocabularySize, policy)
         }
         guard !messages.isEmpty else {
-            throw .invalid(param: "messages", message: "'messages' must hold at least one message.")
+            throw .invalid(param: "messages", message: "'messages' must contain at least one message.")
         }
         includesReasoning = try reader.bool("include_reasoning") ?? true
         options.thinkingTokens = try reader.integer("thinking_token_budget", in: 0...Int.max)
         options.requiresThinkingBound = options.thinkingTokens != nil
         let reasoning = try ReasoningRequest(&reader)
-        // A client of these names cannot know whether the model reasons; one that does not keeps any budget.
+        // With these parameters a client cannot know whether the model reasons; a model that does not reason satisfies any
+        // budget.
         options.thinkingTokens = options.thinkingTokens ?? reasoning.budget
         if reasoning.isHidden { includesReasoning = false }
         continuesFinalMessage = try reader.bool("continue_final_message") ?? false
@@ -78,22 +80,21 @@ package struct ChatCompletionRequest: Sendable {
         ignored = policy.ignored
     }
 
-    /// What the chat template is rendered with.
+    /// The variables of the chat template.
     ///
     /// - Parameter specialTokens: `bos_token`, `eos_token` and the like, which `chat_template_kwargs` may replace.
     func templateVariables(specialTokens: JSONObject) -> JSONObject {
         var variables = specialTokens
         for (name, value) in templateArguments { variables[name] = value }
         variables["messages"] = .array(messages.map(\.json))
-        // Templates ask whether these are none, so they are always defined.
+        // Templates compare these with none, so they are always defined.
         variables["tools"] = tools.isEmpty ? JSONValue.null : .array(tools)
         variables["documents"] = documents.isEmpty ? JSONValue.null : .array(documents)
         variables["add_generation_prompt"] = .bool(addsGenerationPrompt)
         return variables
     }
 
-    /// What users, tools and the makers of tools wrote. Everything else is the program's that sends the request, or the
-    /// model's.
+    /// The text of users, tools and tool descriptions. Everything else was written by the calling program or the model.
     var untrustedInputs: UntrustedInputs {
         UntrustedInputs(
             variables: ["tools", "documents"],
@@ -107,13 +108,13 @@ extension ChatCompletionRequest {
         guard !addsGenerationPrompt else {
             throw .invalid(
                 param: "continue_final_message",
-                message: "'continue_final_message' and 'add_generation_prompt' exclude each other.")
+                message: "'continue_final_message' and 'add_generation_prompt' cannot be used together.")
         }
         guard let last = messages.last, last.role == .assistant, let text = last.json["content"]?.string, !text.isEmpty
         else {
             throw .invalid(
                 param: "continue_final_message",
-                message: "'continue_final_message' needs a last message of the assistant's that has text.")
+                message: "'continue_final_message' requires that the last message is an assistant message with text.")
         }
     }
 
@@ -125,7 +126,7 @@ extension ChatCompletionRequest {
         return documents
     }
 
-    /// `max_completion_tokens`, its older name and llama.cpp's; -1 is another way to say "as many as fit".
+    /// `max_completion_tokens`, its older name and llama.cpp's; -1 means as many as fit.
     private static func maxTokens(_ reader: inout FieldReader) throws(APIError) -> Int? {
         var limit: (name: String, tokens: Int)?
         for name in ["max_completion_tokens", "max_tokens", "n_predict"] {
@@ -149,29 +150,29 @@ extension ChatCompletionRequest {
         return isOn ? top ?? 0 : nil
     }
 
-    /// The tools that the template shows to the model.
+    /// The tools that the template shows.
     var tools: [JSONValue] { toolSet.definitions }
     /// The tools that the reply may call.
     var callableTools: [JSONValue] { toolSet.callable }
-    /// Whether the reply has to be calls.
+    /// Whether the reply must be tool calls.
     var mustCall: Bool { toolSet.mustCall }
-    /// The only tool that it may call, by name.
+    /// The name of the only tool that it may call.
     var namedTool: String? { toolSet.namedTool }
     /// Whether a reply may call several tools.
     var callsInParallel: Bool { toolSet.callsInParallel }
 
-    /// A call that is asked for wins over a format of the answer.
+    /// A forced call takes precedence over a response format.
     mutating func preferCall(_ policy: ParameterPolicy) throws(APIError) {
         guard mustCall, let structuredOutput = options.structuredOutput else { return }
         try policy.ignore(structuredOutput.param) {
             .invalid(
                 param: structuredOutput.param,
-                message: "'\(structuredOutput.param)' and 'tool_choice' exclude each other.")
+                message: "'\(structuredOutput.param)' and 'tool_choice' cannot be used together.")
         }
         options.structuredOutput = nil
     }
 
-    /// - Parameter reasoning: how much the model is to reason. Templates know the word itself, or whether at all.
+    /// - Parameter reasoning: the reasoning settings. Templates use the effort, or only whether to reason.
     private static func templateArguments(
         _ reader: inout FieldReader, _ reasoning: ReasoningRequest
     ) throws(APIError) -> JSONObject {
@@ -179,7 +180,7 @@ extension ChatCompletionRequest {
         for name in ["messages", "tools", "documents", "add_generation_prompt"] where arguments[name] != nil {
             throw .invalid(
                 param: "chat_template_kwargs.\(name)",
-                message: "'\(name)' is a parameter of the request itself and not for 'chat_template_kwargs'.")
+                message: "'\(name)' is a request parameter and cannot be in 'chat_template_kwargs'.")
         }
         if let effort = reasoning.effort, arguments["reasoning_effort"] == nil {
             arguments["reasoning_effort"] = .string(effort)
@@ -190,7 +191,7 @@ extension ChatCompletionRequest {
         return arguments
     }
 
-    /// Text is all there is: everything that asks for another kind of output.
+    /// Refuses requests for other output than text.
     private static func checkOutputKinds(_ reader: inout FieldReader) throws(APIError) {
         if let modalities = try reader.array("modalities"), modalities != ["text"] {
             throw .unsupported(param: "modalities")

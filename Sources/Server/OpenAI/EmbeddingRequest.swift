@@ -1,8 +1,8 @@
 import JSON
 
-/// The body of `POST /v1/embeddings`, checked.
+/// The validated body of `POST /v1/embeddings`.
 struct EmbeddingRequest: Sendable {
-    /// How vectors are written.
+    /// The format of vectors.
     enum Encoding: String, Sendable, CaseIterable {
         /// Numbers.
         case float
@@ -14,15 +14,15 @@ struct EmbeddingRequest: Sendable {
     var inputs: [CompletionRequest.Prompt]
     var encoding: Encoding
     var options: GenerationOptions
-    /// What the request has that the server does without.
+    /// The ignored parameters of the request.
     private(set) var ignored = IgnoredParameters()
 
-    /// Parameters of completions that say something of an embedding too.
+    /// Parameters of completions that also apply to embeddings.
     private static let sharedParameters = [
         "user", "priority", "timeout", "add_special_tokens", "truncate_prompt_tokens", "truncation_side",
     ]
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)

@@ -1,9 +1,9 @@
-/// The endpoints that generate, and how their requests and replies differ in name.
+/// The endpoints that run the model.
 enum Endpoint: Sendable, CaseIterable {
     case completions, chat
     /// Anthropic's Messages API, a translation of `chat`.
     case messages
-    /// OpenAI's Responses API, another.
+    /// OpenAI's Responses API, another translation of `chat`.
     case responses
     /// Computes prompts and generates nothing.
     case embeddings
@@ -20,6 +20,6 @@ enum Endpoint: Sendable, CaseIterable {
         }
     }
 
-    /// How many tokens are generated when the request does not say; `nil`: as many as fit.
+    /// The default number of tokens to generate; `nil`: as many as fit.
     var defaultMaxTokens: Int? { isChat ? nil : 16 }
 }

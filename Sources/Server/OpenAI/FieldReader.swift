@@ -2,12 +2,12 @@ import JSON
 
 /// Reads the members of one JSON object of a request by name and type.
 ///
-/// `null` is the same as absent. What nobody read by the end is left to the ``ParameterPolicy`` by ``finish()``: ignored and
-/// told, or refused.
+/// `null` counts as absent. ``finish()`` passes the members that were not read to the ``ParameterPolicy``, which ignores and
+/// reports them, or refuses them.
 struct FieldReader {
     let policy: ParameterPolicy
     private let object: JSONObject
-    /// Where the object stands in the body; empty for the body itself.
+    /// The path of the object in the body; empty for the body itself.
     private let path: String
     /// The names that were read; only the keys count.
     private var known = JSONObject()
@@ -22,12 +22,12 @@ struct FieldReader {
         self.policy = policy
     }
 
-    /// Where the member `name` stands in the body, as errors name it.
+    /// The path of the member `name` in the body, for errors.
     func path(to name: String) -> String {
         path.isEmpty ? name : "\(path).\(name)"
     }
 
-    /// The member as it is; `nil` when absent or null.
+    /// The raw member; `nil` if absent or null.
     mutating func value(_ name: String) -> JSONValue? {
         known[name] = .null
         guard let value = object[name], !value.isNull else { return nil }
@@ -68,7 +68,7 @@ struct FieldReader {
         return try value.requireInteger(in: least...Int.max, at: path(to: name))
     }
 
-    /// - Parameter isOpen: whether the lower bound itself is outside.
+    /// - Parameter isOpen: whether the lower bound is excluded.
     mutating func number(
         _ name: String, in range: ClosedRange<Double>, isOpen: Bool = false
     ) throws(APIError) -> Float? {
@@ -93,26 +93,26 @@ struct FieldReader {
         return try FieldReader(value, at: path(to: name), policy)
     }
 
-    /// Does without a parameter, and tells so unless it says nothing new. Refused where the server is strict.
+    /// Ignores a parameter, and reports it unless its value has no effect. Refuses it if the server is strict.
     mutating func ignore(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
         guard let value = value(name), !harmless.contains(value) else { return }
         try policy.ignoreUnsupported(path(to: name))
     }
 
-    /// Accepts a parameter only when it is absent or says nothing new.
+    /// Refuses a parameter unless it is absent or its value has no effect.
     mutating func refuse(_ name: String, unless harmless: [JSONValue] = []) throws(APIError) {
         guard let value = value(name), !harmless.contains(value) else { return }
         throw .unsupported(param: path(to: name))
     }
 
-    /// Leaves each member that was not read and is not null to the policy.
+    /// Passes each member that was not read and is not null to the policy.
     func finish() throws(APIError) {
         for (name, value) in object where known[name] == nil && !value.isNull {
             try policy.ignoreUnknown(path(to: name.excerpt))
         }
     }
 
-    /// Refuses the first member that was not read and is not null: where each says what the answer must be like.
+    /// Refuses the first member that was not read and is not null, for objects in which every member affects the output.
     func finishStrictly() throws(APIError) {
         for (name, value) in object where known[name] == nil && !value.isNull {
             throw .unrecognized(param: path(to: name.excerpt))
@@ -121,15 +121,15 @@ struct FieldReader {
 }
 
 extension JSONValue {
-    /// What the body of a request may hold: four million values, which take some 100 MB as a tape, and no member twice, since two
-    /// readers of such an object would not agree on what it says.
+    /// The limits of a request's body: four million values, which take about 100 MB as a tape, and no repeated names in an
+    /// object, because different parsers interpret these differently.
     static let requestLimits = JSONLimits(values: 1 << 22, refusesRepeatedNames: true)
 
     /// Parses the body of a request.
     ///
-    /// - Throws: `APIError.malformedJSON`, also for what is beyond ``requestLimits``.
+    /// - Throws: `APIError.malformedJSON`, also if ``requestLimits`` are exceeded.
     init(requestBody bytes: [UInt8]) throws(APIError) {
-        // Some programs begin with a byte order mark, which RFC 8259, section 8.1, allows to ignore.
+        // Some programs send a byte order mark, which RFC 8259, section 8.1, allows a parser to ignore.
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let bytes = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
         do throws(JSONError) { self = try JSONValue(parsing: bytes, limits: Self.requestLimits) } catch {
@@ -164,7 +164,7 @@ extension JSONValue {
             let bounds = isOpen ? "above \(lowest) and at most \(highest)" : "from \(lowest) to \(highest)"
             throw .outOfRange(self, at: path, bounds: bounds)
         }
-        // A positive number must not become zero where zero is outside.
+        // A positive number must not become zero if zero is excluded.
         return isOpen ? max(Float(double), .leastNormalMagnitude) : Float(double)
     }
 
@@ -181,7 +181,7 @@ extension JSONValue {
         return ids
     }
 
-    /// The value in a few words for an error message.
+    /// A short description of the value for an error message.
     var summary: String {
         switch self {
         case .null: "null"

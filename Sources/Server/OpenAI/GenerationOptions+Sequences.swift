@@ -2,14 +2,14 @@ import Engine
 import Scheduling
 
 extension GenerationOptions {
-    /// The sequences to generate: for prompt p and candidate c number `p * candidates + c`, with ids that count up from
-    /// `firstID`. Without `best_of` that is also the `index` of the choice in the reply.
+    /// The sequences to generate. The sequence of prompt p and candidate c has the number `p * candidates + c`; ids start with
+    /// `firstID`. Without `best_of` the number is also the `index` of the choice in the reply.
     ///
     /// - Parameters:
     ///   - promptIDs: the prompts, (prompts, tokens).
-    ///   - deadline: when they are aborted.
-    ///   - generator: where a prompt's seed comes from when the request gives none.
-    /// - Throws: an empty prompt, a prompt that leaves no room, or more tokens than fit.
+    ///   - deadline: the time at which they are aborted.
+    ///   - generator: the source of seeds for requests without one.
+    /// - Throws: if a prompt is empty or leaves no room, or if more tokens are requested than fit.
     func generationRequests(
         promptIDs: [[Int32]], firstID: SequenceID, endpoint: Endpoint, model: ServedModel,
         deadline: ContinuousClock.Instant? = nil, using generator: inout some RandomNumberGenerator
@@ -45,18 +45,18 @@ extension GenerationOptions {
         return requests
     }
 
-    /// What a client is told whose grammar exceeds a bound while it is followed.
+    /// The error for a grammar that exceeds a bound during generation.
     func grammarLimit(_ limit: String) -> APIError {
         let param = structuredOutput?.param ?? "tools"
         return .invalid(param: param, message: "'\(param)' \(limit).")
     }
 
-    /// Candidates are compared by their tokens' log-probabilities, whether or not the reply has them.
+    /// Candidates are compared by their tokens' log-probabilities, even if the reply does not have them.
     private var engineLogprobs: Int? {
         logprobs ?? (candidates > choices ? 0 : nil)
     }
 
-    /// The most of what the two lists about the prompt want.
+    /// The maximum of what the two lists about the prompt need.
     private var enginePromptLogprobs: Int? {
         [echoesPrompt ? logprobs : nil, promptLogprobs].compactMap(\.self).max()
     }
@@ -66,7 +66,7 @@ extension GenerationOptions {
         promptTokens: Int, param: String, endpoint: Endpoint, model: ServedModel
     ) throws(APIError) -> Int {
         guard promptTokens > 0 else {
-            throw .invalid(param: param, message: "'\(param)' must hold at least one token.")
+            throw .invalid(param: param, message: "'\(param)' must contain at least one token.")
         }
         let limit = model.maxModelLength
         let room = limit - promptTokens

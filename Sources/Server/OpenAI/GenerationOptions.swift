@@ -2,73 +2,72 @@ import Engine
 import Grammars
 import JSON
 
-/// What both endpoints let a request say about how its completions are generated and reported.
+/// The generation parameters that the endpoints have in common.
 struct GenerationOptions: Sendable {
-    /// Without seed and choice, which belong to one sequence.
+    /// Without seed and choice, which are set for each sequence.
     var sampling: SamplingParameters
     /// The request's `seed`; without one every prompt gets a random one.
     var seed: Int?
     var stop = StopConditions()
-    /// `nil`: the endpoint's default, cut to the room that the prompt leaves; 0: nothing is generated.
+    /// `nil`: the endpoint's default, limited to the remaining context; 0: nothing is generated.
     var maxTokens: Int?
-    /// Whether the default is the room that the prompt leaves, whatever the endpoint's is.
+    /// Whether the default is the remaining context, regardless of the endpoint's default.
     var fillsContext = false
-    /// Whether `maxTokens` beyond the room that the prompt leaves is that room.
+    /// Whether `maxTokens` beyond the remaining context is reduced to it.
     var clampsMaxTokens = false
     /// `n`: completions for each prompt.
     var choices = 1
-    /// `best_of`: completions that are generated for each prompt, at least `choices`; the reply has the likeliest.
+    /// `best_of`: the number of completions generated for each prompt, at least `choices`; the reply has the most likely ones.
     var candidates = 1
-    /// How many alternatives to report for each token; `nil`: no log-probabilities.
+    /// The number of alternatives to report for each token; `nil`: no log-probabilities.
     var logprobs: Int?
-    /// The same for each token of the prompt, in a list of its own.
+    /// The same for each token of the prompt, in a separate list.
     var promptLogprobs: Int?
     /// Whether each choice's text begins with the prompt, and its log-probabilities with the prompt's.
     var echoesPrompt = false
-    /// Words that are never generated, before tokenization.
+    /// Words that are never generated, as text.
     var badWords: [String] = []
-    /// What becomes of a prompt of more tokens than this; `nil`: nothing is cut.
+    /// The truncation of prompts; `nil`: none.
     var truncation: Truncation?
-    /// Whether log-probabilities name tokens `token_id:N`.
+    /// Whether log-probabilities name tokens as `token_id:N`.
     var namesTokensByID = false
     /// Whether each choice carries `token_ids` and `prompt_token_ids`.
     var returnsTokenIDs = false
     var skipsSpecialTokens = true
-    /// Special tokens that are text all the same: what the reply is told apart by.
+    /// Special tokens that are kept in the text: the tags that separate the parts of a reply.
     var keptSpecialTokens: Set<Int32> = []
     /// Whether the tokenizer adds its special tokens to a text prompt.
     var addsSpecialTokens: Bool
-    /// `nil`: the reply comes whole.
+    /// `nil`: the reply is not streamed.
     var streaming: Streaming?
     /// Lower is earlier.
     var priority = 0
-    /// Requests of different salts share nothing in the prefix cache, so that none can tell from its speed what another
-    /// has sent.
+    /// Requests with different salts do not share cached prefixes, so that none can learn from its speed what another has sent.
     var cacheSalt = ""
-    /// The constraint of the output, and the parameter that sets it; `nil`: none.
+    /// The constraint on the output, and the parameter that sets it; `nil`: none.
     var structuredOutput: StructuredOutput?
-    /// The same for the engine.
+    /// The constraint as a grammar.
     var grammar: GrammarMatcher?
-    /// How many tokens the reply may reason; `nil`: as many as it likes.
+    /// The maximum number of reasoning tokens; `nil`: no limit.
     var thinkingTokens: Int?
-    /// Whether a model whose reasoning cannot be bounded refuses `thinkingTokens`.
+    /// Whether `thinkingTokens` is refused for a model whose reasoning cannot be limited.
     var requiresThinkingBound = false
-    /// What becomes of `thinkingTokens` with this model and prompt.
+    /// The resulting limit with this model and prompt.
     var thinking: ThinkingBudget?
-    /// Whether a stream tells how far the prompt is computed.
+    /// Whether a stream reports the progress of prefill.
     var returnsProgress = false
-    /// Whether the reply tells how long its parts took.
+    /// Whether the reply has timings.
     var timings = TimingsReport.never
     /// Whether to use speculative decoding, if the server has it.
     var speculates = true
-    /// Whether the mean of each prompt's hidden states is wanted, and no token.
+    /// Whether the mean of each prompt's hidden states is requested, and no token.
     var embedsPrompts = false
-    /// How long after its arrival the request gives up.
+    /// The time from its arrival after which the request is aborted.
     var timeout: Duration?
-    /// Whether the request chose a `service_tier`, so that the reply names the one there is.
+    /// Whether the request has a `service_tier`, so that the reply names the only one.
     var namesServiceTier = false
 
-    /// Whether and when a reply tells how long its parts took.
+    /// Whether and when a reply has timings.
     enum TimingsReport: Sendable, Hashable {
         case never
         /// With the whole reply, or with a stream's last chunk that has a choice.
@@ -77,7 +76,7 @@ struct GenerationOptions: Sendable {
         case always
     }
 
-    /// Keeps so many of a prompt's tokens, the last ones or the first ones.
+    /// Keeps this many of a prompt's tokens, the last or the first ones.
     struct Truncation: Sendable, Hashable {
         var tokens: Int
         var keepsEnd: Bool
@@ -99,16 +98,16 @@ struct GenerationOptions: Sendable {
     static let maximumSequences = 1024
     static let maximumLogprobs = 20
     static let maximumStopStrings = 16
-    /// Bytes of one stop string: each token's text is matched with all of them.
+    /// Maximum bytes of one stop string: each token's text is matched with all of them.
     static let maximumStopStringBytes = 4096
     static let priorities = -100...100
-    /// Seconds; the lower bound is outside.
+    /// Seconds; the lower bound is excluded.
     static let timeouts = 0.0...86400
     static let maximumBadWords = 1000
     static let maximumBadWordBytes = 256
     static let maximumSaltLength = 128
 
-    /// Reads what the endpoints have in common; `max_tokens` and the log-probabilities are theirs.
+    /// Reads the common parameters; `max_tokens` and the log-probabilities are read by the endpoints.
     init(
         reading reader: inout FieldReader, for model: ServedModel, addsSpecialTokens: Bool
     ) throws(APIError) {
@@ -133,7 +132,7 @@ struct GenerationOptions: Sendable {
         if let structuredOutput, sampling.allowedTokenIDs != nil {
             throw .invalid(
                 param: "allowed_token_ids",
-                message: "'allowed_token_ids' and '\(structuredOutput.param)' exclude each other.")
+                message: "'allowed_token_ids' and '\(structuredOutput.param)' cannot be used together.")
         }
         timeout = try reader.number("timeout", in: Self.timeouts, isOpen: true).map { .seconds(Double($0)) }
         try readHarmless(&reader)
@@ -144,16 +143,16 @@ extension GenerationOptions {
     private mutating func readSampling(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) {
         seed = try Self.seed(&reader)
         if let value = try reader.number("temperature", in: 0...2) { sampling.temperature = value }
-        // At 0 the most likely token is left, as at any share that it reaches by itself.
+        // With 0 only the most likely token is left, as with any value below its probability.
         if let value = try reader.number("top_p", in: 0...1) { sampling.topP = max(value, .leastNormalMagnitude) }
-        // -1 is another way to say "off".
+        // -1 means off.
         if let value = try reader.integer("top_k", in: -1...Int.max) {
             sampling.topK = min(max(value, 0), model.vocabularySize)
         }
         if let value = try reader.number("min_p", in: 0...1) { sampling.minP = value }
         if let value = try reader.number("presence_penalty", in: -2...2) { sampling.presencePenalty = value }
         if let value = try reader.number("frequency_penalty", in: -2...2) { sampling.frequencyPenalty = value }
-        // The second is llama.cpp's name. Logits are divided by it: nearer to zero they would overflow.
+        // The first name is llama.cpp's. Logits are divided by the value: closer to zero they would overflow.
         for name in ["repeat_penalty", "repetition_penalty"] {
             if let value = try reader.number(name, in: 0.01...100) { sampling.repetitionPenalty = value }
         }
@@ -170,7 +169,7 @@ extension GenerationOptions {
         try readBadWords(&reader, model)
     }
 
-    /// 64 bits, with or without a sign.
+    /// 64 bits, signed or unsigned.
     private static func seed(_ reader: inout FieldReader) throws(APIError) -> Int? {
         guard let value = reader.value("seed") else { return nil }
         if case .bigInteger(let digits) = value, let seed = UInt64(digits) { return Int(truncatingIfNeeded: seed) }
@@ -205,7 +204,7 @@ extension GenerationOptions {
         guard words.count <= Self.maximumBadWords else {
             throw .invalid(
                 param: path,
-                message: "'\(path)' must hold at most \(Self.maximumBadWords) strings, not \(words.count).")
+                message: "'\(path)' must contain at most \(Self.maximumBadWords) strings, not \(words.count).")
         }
         for (index, word) in words.enumerated() {
             let word = try word.requireString(at: "\(path)[\(index)]")
@@ -216,7 +215,7 @@ extension GenerationOptions {
                 throw .invalid(
                     param: path,
                     message:
-                        "'\(path)' must hold strings of at most \(Self.maximumBadWordBytes) bytes, not \(word.utf8.count)."
+                        "'\(path)' must contain strings of at most \(Self.maximumBadWordBytes) bytes, not \(word.utf8.count)."
                 )
             }
             badWords.append(word)
@@ -234,7 +233,7 @@ extension GenerationOptions {
             throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is false.")
         }
         let side = try reader.word("truncation_side", among: ["left", "right"])
-        // -1 is another way to say "what the model takes".
+        // -1 means the maximum of the model.
         guard let tokens = try reader.integer("truncate_prompt_tokens", in: -1...Int.max) else { return }
         guard tokens != 0 else {
             let path = reader.path(to: "truncate_prompt_tokens")
@@ -248,7 +247,7 @@ extension GenerationOptions {
     ) throws(APIError) -> [LogitBias] {
         var bias: [LogitBias] = []
         for (name, value) in object {
-            // Digits as a number is printed, so that no id can stand there twice.
+            // In canonical form, so that no id can occur twice.
             guard let id = Int32(name), 0..<vocabularySize ~= Int(id), String(id).utf8.elementsEqual(name.utf8) else {
                 throw .invalid(
                     param: path,
@@ -257,7 +256,7 @@ extension GenerationOptions {
             guard let number = value.double, -100...100 ~= number else {
                 throw .invalid(
                     param: path,
-                    message: "'\(path)' must hold numbers from -100 to 100, not \(value.summary) for token \(id).")
+                    message: "'\(path)' must contain numbers from -100 to 100, not \(value.summary) for token \(id).")
             }
             bias.append(LogitBias(id: id, bias: Float(number)))
         }
@@ -273,7 +272,8 @@ extension GenerationOptions {
             guard elements.count <= Self.maximumStopStrings else {
                 throw .invalid(
                     param: path,
-                    message: "'\(path)' must hold at most \(Self.maximumStopStrings) strings, not \(elements.count).")
+                    message: "'\(path)' must contain at most \(Self.maximumStopStrings) strings, not \(elements.count)."
+                )
             }
             for (index, element) in elements.enumerated() {
                 stop.strings.append(try element.requireString(at: "\(path)[\(index)]"))
@@ -287,7 +287,7 @@ extension GenerationOptions {
             throw .invalid(
                 param: path,
                 message:
-                    "'\(path)' must hold strings of at most \(Self.maximumStopStringBytes) bytes, not \(long.utf8.count)."
+                    "'\(path)' must contain strings of at most \(Self.maximumStopStringBytes) bytes, not \(long.utf8.count)."
             )
         }
         guard stop.strings.isEmpty || model.hasTokenizer else {
@@ -311,7 +311,7 @@ extension GenerationOptions {
             // Padding against traffic analysis; TLS in front of the server may add its own.
             _ = try options.bool("include_obfuscation")
             try options.finish()
-            // Some clients send the options always.
+            // Some clients always send the options.
             if !streams, reader.policy.isStrict {
                 let path = reader.path(to: "stream_options")
                 throw .invalid(param: path, message: "'\(path)' is only allowed when 'stream' is true.")
@@ -320,13 +320,13 @@ extension GenerationOptions {
         self.streaming = streams ? streaming : nil
     }
 
-    /// Parameters that change nothing here and that clients may send all the same.
+    /// Parameters without effect that clients send.
     private mutating func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "request_id"] {
             _ = try reader.string(name)
         }
         _ = try reader.object("metadata")
-        // A predicted reply changes at most when its tokens come.
+        // A predicted reply affects at most the time of its tokens.
         _ = try reader.object("prediction")
         try reader.ignore("store", unless: [false])
         namesServiceTier =

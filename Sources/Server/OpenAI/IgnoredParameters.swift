@@ -1,23 +1,23 @@
 import HTTPTypes
 
-/// The names of what a request asked for and the server did without, as the reply's header `x-ignored` tells them.
+/// The names of the ignored parameters of a request, for the `x-ignored` header of the reply.
 ///
-/// A name is the path of a member without positions, such as `messages.annotations`, so a long conversation with the same member
-/// in each message tells it once. At most ``limit`` names of ``maximumLength`` characters are kept, whatever the request has.
+/// A name is the path of a member without positions, such as `messages.annotations`, so that it occurs once even if a long
+/// conversation has the member in each message. At most ``limit`` names of ``maximumLength`` characters are kept.
 struct IgnoredParameters: Sendable, Hashable {
     static let limit = 32
     static let maximumLength = 64
 
     private(set) var names: [String] = []
 
-    /// - Parameter path: as errors name it: `messages[3].annotations`.
+    /// - Parameter path: the path as in errors: `messages[3].annotations`.
     mutating func insert(_ path: String) {
         guard names.count < Self.limit else { return }
         let name = Self.name(of: path)
         if !name.isEmpty, !names.contains(name) { names.append(name) }
     }
 
-    /// Only what a header and a metric's label can hold.
+    /// Only characters that are valid in a header and a metric's label.
     private static func name(of path: String) -> String {
         var name: [UInt8] = []
         var isPosition = false
@@ -35,7 +35,7 @@ struct IgnoredParameters: Sendable, Hashable {
         return String(decoding: name, as: UTF8.self)
     }
 
-    /// The header of the reply; nil: nothing was ignored.
+    /// The header of the reply; nil if nothing was ignored.
     var field: HTTPField? {
         guard !names.isEmpty, let name = HTTPField.Name("x-ignored") else { return nil }
         return HTTPField(name: name, value: names.joined(separator: ", "))

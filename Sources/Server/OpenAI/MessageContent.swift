@@ -1,18 +1,22 @@
 import JSON
 
-/// Reads what messages say: a string, or parts in the spellings of OpenAI's and Anthropic's APIs.
+/// Reads the content of messages: a string, or parts in the forms of OpenAI's and Anthropic's APIs.
 struct MessageContent {
-    /// Where a content stands, which decides what becomes of a part that is no text.
+    /// The kind of a content, which determines how parts other than text are handled.
     enum Place {
-        /// A picture or a file is refused: the answer would not be about it.
+        /// An image or a file is refused: the answer would not take it into account.
         case message
-        /// A line says what was left out: the tool's other output still counts, and so does the rest of the session.
+        /// A line of text replaces what was left out: the tool's other output remains useful, and the session can continue.
         case toolOutput
+        /// What the assistant said: reasoning among it is kept apart.
+        case answer
     }
 
     let policy: ParameterPolicy
-    /// The tools that Anthropic's `tool_reference` parts name.
+    /// The tools in Anthropic's `tool_reference` parts.
     private(set) var toolReferences: Set<String> = []
+    /// The reasoning that stood among what the assistant said.
+    private(set) var reasoning: [String] = []
 
     init(_ policy: ParameterPolicy) {
         self.policy = policy
@@ -20,25 +24,56 @@ struct MessageContent {
 
     /// The text of a content; parts are joined by line feeds.
     ///
-    /// - Throws: `APIError` that names the first part at fault.
+    /// - Throws: `APIError` that names the first invalid part.
     mutating func text(of value: JSONValue, at path: String, in place: Place = .message) throws(APIError) -> String {
         switch value {
         case .string(let text): return text
         case .array(let parts):
             var texts: [String] = []
             for (index, part) in parts.enumerated() {
-                texts.append(try text(ofPart: part, at: "\(path)[\(index)]", in: place))
+                let path = "\(path)[\(index)]"
+                if place == .answer, try takeReasoning(part, at: path) { continue }
+                texts.append(try text(ofPart: part, at: path, in: place))
             }
             return texts.joined(separator: "\n")
+        // Tools also give their output as JSON.
+        case _ where place == .toolOutput && !policy.isStrict && !value.isNull:
+            return String(decoding: value.serialized, as: UTF8.self)
         default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
         }
     }
 
     /// The text of one part.
     mutating func text(ofPart part: JSONValue, at path: String, in place: Place) throws(APIError) -> String {
+        // Some clients put texts into the list as they are, or leave their type out.
+        if !policy.isStrict, let text = part.string { return text }
         var reader = try FieldReader(part, at: path, policy)
-        guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
+        let isText = !policy.isStrict && part["text"]?.string != nil
+        guard let type = try reader.string("type") ?? (isText ? "text" : nil) else {
+            throw .missing(param: "\(path).type")
+        }
         return try text(&reader, type, at: path, in: place)
+    }
+
+    /// Takes a part of an answer that is reasoning, in the spellings of Anthropic, Mistral and others; returns whether it is.
+    private mutating func takeReasoning(_ part: JSONValue, at path: String) throws(APIError) -> Bool {
+        switch part["type"]?.string {
+        case "thinking", "reasoning":
+            guard !policy.isStrict else { return false }
+            guard let value = part["thinking"] ?? part["text"] ?? part["reasoning"], !value.isNull else { return true }
+            reasoning.append(try text(of: value, at: path))
+            return true
+        case "redacted_thinking":
+            // Of another server, which only that server can read.
+            try policy.ignoreUnsupported("\(path).redacted_thinking")
+            return true
+        default: return false
+        }
+    }
+
+    /// What a hosted tool did, and other blocks of an answer that a text model does without.
+    static func isHosted(_ type: String) -> Bool {
+        type.hasSuffix("_tool_result") || ["server_tool_use", "mcp_tool_use", "container_upload"].contains(type)
     }
 
     /// The text of the part that `reader` reads.
@@ -64,14 +99,14 @@ struct MessageContent {
             text = value
         default: return try omitted(type, at: path, in: place)
         }
-        // Every prompt is cached as far as there is room, and a text has what its citations cite.
+        // The prefix cache covers every prompt, and a text includes the cited passages.
         _ = try reader.object("cache_control")
         for name in ["annotations", "citations", "logprobs"] { _ = reader.value(name) }
         try reader.finish()
         return text
     }
 
-    /// The text of one of Anthropic's documents or search results; nil: it has none.
+    /// The text of one of Anthropic's documents or search results; nil if it has none.
     private mutating func document(
         _ reader: inout FieldReader, at path: String, in place: Place
     ) throws(APIError) -> String? {

@@ -19,7 +19,7 @@ extension ServedModel {
 
     /// The body of `GET /v1/models/{id}`; a model of another name is a 404.
     ///
-    /// - Parameter isAnthropic: whether in the form of Anthropic's API.
+    /// - Parameter isAnthropic: whether to use the form of Anthropic's API.
     func json(named id: String, isAnthropic: Bool = false) throws(APIError) -> JSONValue {
         try check(requestedName: id)
         return isAnthropic ? named(id).anthropicJSON : named(id).json

@@ -1,7 +1,8 @@
-/// What becomes of the members of a request's body that the server does without: shared by the readers of all its objects.
+/// Decides about the parameters of a request that the server does not support: shared by the readers of all objects in its
+/// body.
 ///
-/// Strict about what changes the answer, lenient about what does not: an unknown member is ignored and told, unless the server
-/// runs with `--strict-parameters`.
+/// It is strict about parameters that change the answer and lenient about all others: an unknown member is ignored and
+/// reported, unless the server runs with `--strict-parameters`.
 final class ParameterPolicy {
     /// Whether unknown members are refused.
     let isStrict: Bool
@@ -11,25 +12,25 @@ final class ParameterPolicy {
         self.isStrict = isStrict
     }
 
-    /// Does without a member that is not known here.
+    /// Ignores an unknown member.
     ///
-    /// - Throws: `APIError.unrecognized` where the server is strict.
+    /// - Throws: `APIError.unrecognized` if the server is strict.
     func ignoreUnknown(_ path: String) throws(APIError) {
         if isStrict { throw .unrecognized(param: path) }
         ignored.insert(path)
     }
 
-    /// Does without a member.
+    /// Ignores a member.
     ///
-    /// - Parameter refusal: what is thrown where the server is strict.
+    /// - Parameter refusal: the error that is thrown if the server is strict.
     func ignore(_ path: String, _ refusal: () -> APIError) throws(APIError) {
         if isStrict { throw refusal() }
         ignored.insert(path)
     }
 
-    /// Does without a member that is known, and that a text model cannot honour.
+    /// Ignores a known member that a text model cannot support.
     ///
-    /// - Throws: `APIError.unsupported` where the server is strict.
+    /// - Throws: `APIError.unsupported` if the server is strict.
     func ignoreUnsupported(_ path: String) throws(APIError) {
         if isStrict { throw .unsupported(param: path) }
         ignored.insert(path)

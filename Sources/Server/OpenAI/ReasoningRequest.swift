@@ -1,14 +1,14 @@
 import JSON
 
-/// How much a chat's model is to reason, in the spellings of OpenAI, OpenRouter, DashScope and Anthropic.
+/// The reasoning settings of a chat, in the forms of OpenAI, OpenRouter, DashScope and Anthropic.
 struct ReasoningRequest {
     /// `reasoning_effort`, or `reasoning.effort`.
     private(set) var effort: String?
-    /// Whether it is to reason at all; nil: as the template has it.
+    /// Whether to reason at all; nil: the template's default.
     private(set) var isEnabled: Bool?
-    /// The most tokens of reasoning; nil: as many as it likes, or as `thinking_token_budget` says.
+    /// The maximum number of reasoning tokens; nil: no limit, or that of `thinking_token_budget`.
     private(set) var budget: Int?
-    /// Whether the reply is to leave its reasoning out.
+    /// Whether to leave the reasoning out of the reply.
     private(set) var isHidden = false
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -21,19 +21,19 @@ struct ReasoningRequest {
         if let value = try reader.bool("enable_thinking") { isEnabled = value }
     }
 
-    /// OpenRouter's `reasoning`, which has OpenAI's of the Responses API in it.
+    /// OpenRouter's `reasoning`, which includes that of OpenAI's Responses API.
     private mutating func readReasoning(_ reader: inout FieldReader) throws(APIError) {
         guard var reasoning = try reader.reader("reasoning") else { return }
         effort = try reasoning.word("effort", among: Self.efforts) ?? effort
         isEnabled = try reasoning.bool("enabled")
         budget = try reasoning.integer("max_tokens", in: 0...Int.max)
         isHidden = try reasoning.bool("exclude") ?? false
-        // The reply has the reasoning itself, whatever summary is asked for.
+        // The reply has the reasoning itself, so a summary is not needed.
         for name in ["summary", "generate_summary"] { _ = reasoning.value(name) }
         try reasoning.finish()
     }
 
-    /// Anthropic's `thinking`, or true or false.
+    /// Anthropic's `thinking`, or a boolean.
     private mutating func readThinking(_ reader: inout FieldReader) throws(APIError) {
         if let value = reader.value("thinking")?.bool {
             isEnabled = value

@@ -1,27 +1,27 @@
 import Engine
 
-/// What requests are checked against: the model's name, its bounds and its defaults.
+/// The model's properties that requests are validated against: its names, limits and defaults.
 package struct ServedModel: Sendable {
-    /// The name that clients use, and that replies to requests without one have.
+    /// The model's name, used in replies to requests without a name.
     var name: String
-    /// Other names for the same.
+    /// Other names of the model.
     var otherNames: [String] = []
     /// Unix time in seconds at which the model was loaded.
     var created: Int
-    /// Every token id is below it.
+    /// All token ids are below it.
     var vocabularySize: Int
-    /// The most tokens of prompt and completion together.
+    /// Maximum prompt and completion tokens together.
     var maxModelLength: Int
-    /// Without one, prompts are token ids only and replies carry no text.
+    /// Without a tokenizer, prompts are token ids only and replies have no text.
     var hasTokenizer: Bool
     var hasChatTemplate: Bool
-    /// Numbers in an embedding.
+    /// The length of an embedding.
     var hiddenSize = 0
     /// Whether the engine has speculative decoding.
     var speculates = false
-    /// Whether parameters that the server does without are refused.
+    /// Whether ignorable parameters are refused.
     var refusesUnknownParameters = false
-    /// What `generation_config.json` says, for everything that a request leaves open.
+    /// Default sampling parameters, from `generation_config.json`.
     var samplingDefaults: SamplingParameters
 
     package init(
@@ -38,10 +38,10 @@ package struct ServedModel: Sendable {
         self.samplingDefaults = samplingDefaults
     }
 
-    /// What becomes of the parameters of one request that the server does without.
+    /// The policy for unsupported parameters of a request.
     var parameterPolicy: ParameterPolicy { ParameterPolicy(isStrict: refusesUnknownParameters) }
 
-    /// Checks the `model` of a request; a request without one means this model.
+    /// Checks the `model` of a request; a request without one uses this model.
     func check(requestedName: String?) throws(APIError) {
         guard let requestedName, !isName(requestedName) else { return }
         throw .modelNotFound(requestedName)
@@ -50,7 +50,7 @@ package struct ServedModel: Sendable {
     /// All of its names.
     var names: [String] { [name] + otherNames }
 
-    /// The model under the name that a request asks for.
+    /// The model under the name in a request.
     func named(_ requestedName: String?) -> ServedModel {
         guard let requestedName, isName(requestedName) else { return self }
         var model = self

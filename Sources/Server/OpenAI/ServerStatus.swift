@@ -1,17 +1,17 @@
 import HTTPTypes
 import JSON
 
-/// The small bodies that say how the server is.
+/// The small bodies of status endpoints.
 enum ServerStatus {
-    /// Of the two below, which are asked for often, and so are bytes already.
+    /// The fields for the two bodies below, which are requested often and therefore prepared as bytes.
     static let fields: HTTPFields = [.contentType: "application/json"]
 
-    /// `GET /health`: the process answers.
+    /// `GET /health`: the process is alive.
     static let health = (["status": "ok"] as JSONValue).serialized
-    /// `GET /ready`: the model is loaded and requests are taken; otherwise that is an ``APIError``.
+    /// `GET /ready`: the model is loaded and requests are accepted; otherwise the reply is an ``APIError``.
     static let ready = (["status": "ready"] as JSONValue).serialized
 
-    /// `GET /version`: which build answers and, once the model is loaded, what computes.
+    /// `GET /version`: the version and, once the model is loaded, the kernels and threads.
     static func version(_ version: String, kernels: String?, threads: Int?) -> JSONValue {
         var body: JSONObject = ["version": .string(version)]
         if let kernels { body["kernels"] = .string(kernels) }

@@ -1,9 +1,9 @@
 import Grammars
 import JSON
 
-/// The format of the output that a request asks for, in one form for all APIs.
+/// The output format in a request, in one form for all APIs.
 extension StructuredOutput {
-    /// How the APIs spell a format.
+    /// The spellings of a format in the APIs.
     enum Spelling {
         /// `{"type": "json_schema", "json_schema": {"name": ..., "schema": ...}}`
         case chat
@@ -21,9 +21,9 @@ extension StructuredOutput {
         }
     }
 
-    /// - Parameter path: where the format stands in the body.
+    /// - Parameter path: the path of the format in the body.
     /// - Returns: nil if there is no format, or one that allows any text.
-    /// - Throws: `APIError` that names the first member at fault.
+    /// - Throws: `APIError` that names the first invalid member.
     static func read(
         format value: JSONValue?, at path: String, _ spelling: Spelling, _ policy: ParameterPolicy
     ) throws(APIError) -> StructuredOutput? {
@@ -34,13 +34,13 @@ extension StructuredOutput {
         }
         switch type {
         case "json_object":
-            // llama.cpp has the schema here.
+            // In llama.cpp's API the schema is here.
             let schema = spelling == .chat ? try schema(&format, "schema") : nil
             try format.finish()
             return schema ?? StructuredOutput(source: .jsonObject, param: path)
         case "json_schema": return try jsonSchema(&format, at: path, spelling)
         case "structural_tag":
-            // Both of its forms stand beside the type.
+            // Both forms have these members in addition to the type.
             var tag: JSONObject = [:]
             for name in ["format", "structures", "triggers"] { tag[name] = format.value(name) }
             try format.finish()
@@ -56,22 +56,24 @@ extension StructuredOutput {
     ) throws(APIError) -> StructuredOutput {
         var body = format
         if spelling == .chat {
-            guard let nested = try format.reader("json_schema") else {
+            // llama.cpp and others have the schema beside the type.
+            if let nested = try format.reader("json_schema") {
+                try format.finish()
+                body = nested
+            } else if body.policy.isStrict || format.value("schema") == nil {
                 throw .missing(param: format.path(to: "json_schema"))
             }
-            try format.finish()
-            body = nested
         }
         if spelling != .messages {
-            guard let name = try body.string("name"), !name.isEmpty else {
-                throw .missing(param: body.path(to: "name"))
-            }
+            // A name changes nothing.
+            let name = try body.string("name") ?? ""
+            guard !name.isEmpty || !body.policy.isStrict else { throw .missing(param: body.path(to: "name")) }
             _ = try body.string("description")
-            // Schemas are followed strictly either way.
+            // Schemas are always enforced.
             _ = try body.bool("strict")
         }
         let schema = try schema(&body, "schema", mayBeText: spelling == .chat)
-        // Chats may leave it out: then any object will do.
+        // Chats may omit it: then any object is valid.
         guard spelling == .chat || schema != nil else { throw .missing(param: body.path(to: "schema")) }
         try body.finish()
         return schema ?? StructuredOutput(source: .jsonObject, param: path)

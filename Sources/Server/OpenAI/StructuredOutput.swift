@@ -7,7 +7,7 @@ struct StructuredOutput: Sendable, Hashable {
     /// The parameter that an error names.
     var param: String
 
-    /// - Throws: `APIError` for what is malformed, and for two parameters that say something.
+    /// - Throws: `APIError` if it is malformed, or if two parameters differ.
     static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> StructuredOutput? {
         var all = [
             try read(format: reader.value("response_format"), at: "response_format", .chat, reader.policy),
@@ -16,11 +16,11 @@ struct StructuredOutput: Sendable, Hashable {
             try grammar(&reader, "guided_grammar"),
         ].compactMap(\.self)
         guard let structuredOutput = all.popLast() else { return nil }
-        // The same under an older name changes nothing.
+        // The same constraint under an older name is allowed.
         if let other = all.last(where: { $0.source != structuredOutput.source }) {
             throw .invalid(
                 param: structuredOutput.param,
-                message: "'\(structuredOutput.param)' and '\(other.param)' exclude each other.")
+                message: "'\(structuredOutput.param)' and '\(other.param)' cannot be used together.")
         }
         guard model.hasTokenizer else {
             throw .textUnavailable(
@@ -41,7 +41,7 @@ struct StructuredOutput: Sendable, Hashable {
         return StructuredOutput(source: .structuralTags(value), param: path)
     }
 
-    /// vLLM takes a structural tag as text, too.
+    /// vLLM also accepts a structural tag as text.
     private static func structuralTag(_ reader: inout FieldReader, _ name: String) throws(APIError) -> StructuredOutput?
     {
         guard let value = reader.value(name) else { return nil }
@@ -63,7 +63,7 @@ struct StructuredOutput: Sendable, Hashable {
         if try options.bool("json_object") == true {
             all.append(StructuredOutput(source: .jsonObject, param: "structured_outputs.json_object"))
         }
-        // What is between tokens is bounded anyway, and members that a schema does not name are left out.
+        // White space between tokens is bounded anyway, and members that a schema does not name are left out.
         _ = try options.bool("disable_any_whitespace")
         _ = try options.bool("disable_additional_properties")
         try options.finishStrictly()
@@ -77,7 +77,7 @@ struct StructuredOutput: Sendable, Hashable {
         return all[0]
     }
 
-    /// - Parameter mayBeText: whether its JSON as text, which vLLM takes, and `true` and `false` are schemas too.
+    /// - Parameter mayBeText: whether `true`, `false` and JSON in a string, which vLLM accepts, are schemas too.
     static func schema(
         _ reader: inout FieldReader, _ name: String, mayBeText: Bool = true
     ) throws(APIError) -> StructuredOutput? {
@@ -112,7 +112,7 @@ struct StructuredOutput: Sendable, Hashable {
         var texts: [String] = []
         for (index, value) in values.enumerated() { texts.append(try value.requireString(at: "\(path)[\(index)]")) }
         guard !texts.isEmpty, !texts.contains("") else {
-            throw .invalid(param: path, message: "'\(path)' must hold at least one string, and none that is empty.")
+            throw .invalid(param: path, message: "'\(path)' must contain at least one string, and none that is empty.")
         }
         return StructuredOutput(source: .choice(texts), param: path)
     }
@@ -121,7 +121,7 @@ struct StructuredOutput: Sendable, Hashable {
 extension StructuredOutput {
     /// - Throws: `APIError` that names what cannot be enforced.
     ///
-    /// - Parameter tenant: whose request it is: no grammar is shared between tenants.
+    /// - Parameter tenant: the tenant of the request: grammars are not shared between tenants.
     func compile(
         _ compiler: GrammarCompiler, beginsWithSpace: Bool, tenant: String
     ) throws(APIError) -> CompiledGrammar {

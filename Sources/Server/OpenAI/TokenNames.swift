@@ -1,10 +1,10 @@
 import Tokenizers
 
-/// How tokens are named in log-probabilities.
+/// The names of tokens in log-probabilities.
 struct TokenNames: Sendable {
-    /// The bytes that an id stands for; `nil` for models without a tokenizer.
+    /// The bytes of an id; `nil` for models without a tokenizer.
     private let bytes: (@Sendable (Int32) -> [UInt8])?
-    /// Whether an id is a special token, which a text may leave out.
+    /// Whether an id is a special token, which may be left out of a text.
     let isSpecial: @Sendable (Int32) -> Bool
 
     init(
@@ -22,12 +22,12 @@ struct TokenNames: Sendable {
         isSpecial = { _ in false }
     }
 
-    /// The exact bytes of a token; `nil` where there is no tokenizer.
+    /// The exact bytes of a token; `nil` without a tokenizer.
     func bytes(of id: Int32) -> [UInt8]? {
         bytes?(id)
     }
 
-    /// The token as text: incomplete characters are U+FFFD, and ids without text are called `token_id:N`.
+    /// The token as text: incomplete characters are U+FFFD, and ids without text are named `token_id:N`.
     func text(of id: Int32) -> String {
         bytes.map { String(decoding: $0(id), as: UTF8.self) } ?? "token_id:\(id)"
     }

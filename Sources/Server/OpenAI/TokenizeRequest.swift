@@ -1,6 +1,6 @@
 import JSON
 
-/// The body of `POST /tokenize`, checked: a text, or a chat that its template makes into one.
+/// The validated body of `POST /tokenize`: a text, or a chat that is rendered.
 struct TokenizeRequest: Sendable {
     enum Input: Sendable {
         case prompt(String, addsSpecialTokens: Bool)
@@ -10,8 +10,10 @@ struct TokenizeRequest: Sendable {
     var input: Input
     /// Whether the reply has `token_strs`.
     var returnsTokens: Bool
+    /// What the request has that the server does without; that of a chat is its own.
+    private(set) var ignored = IgnoredParameters()
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
         let policy = model.parameterPolicy
         var reader = try FieldReader(body, policy)
@@ -20,7 +22,7 @@ struct TokenizeRequest: Sendable {
             guard reader.value("prompt") == nil else {
                 throw .invalid(param: "prompt", message: "Give 'prompt' or 'messages', not both.")
             }
-            // Everything else is as in a chat request, which can be sent here whole.
+            // The rest is read like a chat request, which can be sent here unchanged.
             var chat = body.object ?? [:]
             chat["return_token_strs"] = nil
             chat["prompt"] = nil
@@ -34,21 +36,26 @@ struct TokenizeRequest: Sendable {
         input = .prompt(prompt, addsSpecialTokens: try reader.bool("add_special_tokens") ?? true)
         _ = reader.value("messages")
         try reader.finish()
+        ignored = policy.ignored
     }
 }
 
-/// The body of `POST /detokenize`, checked.
+/// The validated body of `POST /detokenize`.
 struct DetokenizeRequest: Sendable {
     var tokens: [Int32]
+    /// What the request has that the server does without.
+    private(set) var ignored = IgnoredParameters()
 
-    /// - Throws: the `APIError` that names the first parameter at fault.
+    /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body, model.parameterPolicy)
+        let policy = model.parameterPolicy
+        var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let tokens = reader.value("tokens") else { throw .missing(param: "tokens") }
         guard model.hasTokenizer else { throw .noTokenizer(param: "tokens") }
         self.tokens = try tokens.requireTokenIDs(below: model.vocabularySize, at: "tokens")
         try reader.finish()
+        ignored = policy.ignored
     }
 }
 

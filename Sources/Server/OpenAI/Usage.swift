@@ -1,6 +1,6 @@
 import JSON
 
-/// The tokens that a request cost.
+/// The token usage of a request.
 struct Usage: Sendable, Hashable {
     /// Each prompt once, however many choices it has.
     var promptTokens: Int

@@ -1,29 +1,29 @@
 import Basics
 import HTTP
 
-/// A request's body as it came, perhaps compressed.
+/// A request's body as received, possibly compressed.
 struct EncodedBody: Sendable {
     var bytes: [UInt8]
-    /// What was applied to it, in order.
+    /// The content codings in the order in which they were applied.
     var codings: [ContentCoding] = []
-    /// The most bytes that it may have without its codings.
+    /// The maximum decoded size in bytes.
     var limit = Int.max
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    /// - Parameter limit: the most bytes that a body may have.
+    /// - Parameter limit: the maximum size of a body in bytes.
     init(_ message: HTTPMessage, limit: Int) {
         bytes = message.body
-        // Others were refused by the head.
+        // Requests with other codings were refused before.
         codings = ContentCoding.list(message.head.headerFields[.contentEncoding]) ?? []
         self.limit = limit
     }
 
-    /// The body without its codings, and what it is charged as.
+    /// The decoded body and its charge.
     ///
-    /// - Parameter charge: what the body is charged as; `nil`: nobody counts.
+    /// - Parameter charge: the charge of the encoded body; `nil`: memory is not accounted.
     func decoded(
         charge: MemoryBudget.Reservation?
     ) throws(APIError) -> (bytes: [UInt8], charge: MemoryBudget.Reservation?) {

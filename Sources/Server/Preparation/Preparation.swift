@@ -1,21 +1,22 @@
 import HTTP
 import JSON
 
-/// The work that a request needs off the event loop. Pure: it touches nothing but its values.
+/// Work of a request off the event loop. Pure: it uses only its own values.
 struct Preparation: Sendable {
     enum Work: Sendable {
-        /// Turn the body of a request that generates into prompts.
+        /// Convert the body of a request that generates to prompts.
         case generation(Endpoint, body: EncodedBody)
-        /// Answer a request about text and tokens.
+        /// Compute the reply of a text endpoint.
         case text(TextEndpoint, body: EncodedBody)
-        /// Write the body of a reply that is complete, which can be megabytes.
+        /// Write the body of a complete reply, which can have megabytes.
         case rendering(ResponseStream)
     }
 
     enum Outcome: Sendable {
         case generation(Endpoint, RequestPreparation.Prepared)
-        /// The body of a reply, and what it is charged as until it has been written.
-        case body([UInt8], MemoryBudget.Reservation?)
+        /// The body of a reply, its charge until it has been written, and the ignored parameters of its request that have not been
+        /// reported yet.
+        case body([UInt8], MemoryBudget.Reservation?, IgnoredParameters)
     }
 
     var work: Work
@@ -25,12 +26,12 @@ struct Preparation: Sendable {
     let tenant: String
     /// When the request arrived.
     let arrival: ContinuousClock.Instant
-    /// What the body, or the prompts of a complete reply, take of the memory for requests; given back with this value.
+    /// The memory charge of the body, or of the prompts of a complete reply; released with this value.
     var charge: MemoryBudget.Reservation?
 
-    /// Does the work on the calling thread. Stops early, with any error, when `Cancellation.isRequested`.
+    /// Does the work on the calling thread. Stops early, with any error, if `Cancellation.isRequested`.
     ///
-    /// - Parameter deadlineKnown: called as soon as the request's own deadline has been read, if it has one.
+    /// - Parameter deadlineKnown: called as soon as the request's own deadline is known, if it has one.
     func run(deadlineKnown: (ContinuousClock.Instant) -> Void) -> Result<Outcome, APIError> {
         do throws(APIError) {
             switch work {
@@ -45,17 +46,19 @@ struct Preparation: Sendable {
                 let (body, charge) = try body.decoded(charge: charge)
                 let memory = try chargeValues(of: body, charge)
                 let reply = TextReply(endpoint: endpoint, model: model, text: text, memory: memory)
-                return .success(.body(try reply.answer(body), memory?.kept))
-            case .rendering(let stream): return .success(.body(stream.body.serialized, nil))
+                var ignored = IgnoredParameters()
+                let answer = try reply.answer(body, ignoring: &ignored)
+                return .success(.body(answer, memory?.kept, ignored))
+            case .rendering(let stream): return .success(.body(stream.body.serialized, nil, IgnoredParameters()))
             }
         } catch {
             return .failure(error)
         }
     }
 
-    /// Charges what the JSON of a body takes once it is read, before it is.
+    /// Charges the memory of a body's JSON before it is parsed.
     ///
-    /// - Returns: what else the request takes is charged to it; `nil`: nobody counts.
+    /// - Returns: further memory of the request is charged to it; `nil`: memory is not accounted.
     private func chargeValues(
         of body: [UInt8], _ charge: MemoryBudget.Reservation?
     ) throws(APIError) -> RequestMemory? {

@@ -4,20 +4,20 @@ import Engine
 import Foundation
 import Synchronization
 
-/// Runs the work that requests need off the event loop: reading JSON, rendering templates, tokenizing, compiling grammars.
+/// Runs the work of requests off the event loop: parsing JSON, rendering templates, tokenizing, compiling grammars.
 ///
 /// As many jobs run at once as there are CPUs, in the order of ``PreparationQueue``. Each has a thread, which blocks at a
-/// checkpoint of the job while another job comes first, so a small prompt never waits for the end of a large one: only for a
-/// checkpoint, about a millisecond. Threads run at a lower priority than the engine's, whose steps wait for the slowest
+/// checkpoint of the job while another job comes first, so a small prompt never waits for the end of a large one, only for a
+/// checkpoint, about a millisecond. The threads have a lower priority than the engine's, whose steps wait for the slowest
 /// worker.
 ///
-/// A job for which the system starts no thread ends at once, without a result.
+/// If the system refuses to create a thread for a job, it ends at once without a result.
 ///
-/// Jobs are bounded by whoever submits them: by the permits of ``AdmissionController``.
+/// The number of jobs is limited by the callers: by the permits of ``AdmissionController``.
 final class PreparationExecutor: Sendable {
-    /// The nice value of the threads. At 10 a busy thread gets a tenth of the time of an engine thread that wants the same CPU.
+    /// The nice value of the threads. With 10, a busy thread gets a tenth of the time of an engine thread on the same CPU.
     static let niceness: Int32 = 10
-    /// Threads that are kept when there is nothing to do, beyond one for each job that runs.
+    /// The number of idle threads to keep, in addition to one for each running job.
     private static let spareThreads = 2
 
     private struct Entry {
@@ -28,7 +28,7 @@ final class PreparationExecutor: Sendable {
     private struct State {
         var queue: PreparationQueue
         var entries: [PreparationQueue.ID: Entry] = [:]
-        /// Jobs that threads shall start.
+        /// Jobs that are assigned to threads that will start them.
         var assigned: Deque<Entry> = []
         var idleThreads = 0
     }
@@ -40,8 +40,8 @@ final class PreparationExecutor: Sendable {
     private let starter: SystemThread.Starter
 
     /// - Parameters:
-    ///   - concurrency: jobs that run at once.
-    ///   - starter: starts its threads.
+    ///   - concurrency: the maximum number of running jobs.
+    ///   - starter: creates its threads.
     init(
         concurrency: Int = ProcessInfo.processInfo.activeProcessorCount,
         starter: @escaping SystemThread.Starter = SystemThread.start
@@ -51,10 +51,10 @@ final class PreparationExecutor: Sendable {
         state = Mutex(State(queue: PreparationQueue(concurrency: concurrency)))
     }
 
-    /// Starts the threads that are needed as long as no job is paused, so that a system that refuses them is found out at the
-    /// server's start. Without it they start with the first jobs.
+    /// Creates the threads that are needed as long as no job is paused, so that a limit on threads is detected when the server
+    /// starts. Otherwise they are created with the first jobs.
     ///
-    /// - Throws: when the system refuses a thread.
+    /// - Throws: if the system refuses to create a thread.
     func start() throws(SystemThread.Failure) {
         for _ in 0..<concurrency {
             try startThread()
@@ -62,9 +62,10 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// Runs `work` on a thread, with the job as `Cancellation.token`; then `completion` with its result, also on that thread.
-    /// `nil`: the job was cancelled, late or without a thread, so that its result is not complete. A job that is cancelled before
-    /// it begins completes on the cancelling thread; one without a thread on any, perhaps before this returns.
+    /// Runs `work` on a thread, with the job as `Cancellation.token`; then calls `completion` with its result, also on that
+    /// thread. The result is `nil` if the job was cancelled, late or without a thread, so that its result is not complete. A
+    /// job that is cancelled before it begins completes on the cancelling thread; one without a thread completes on any thread,
+    /// possibly before this returns.
     func submit<Result: Sendable>(
         tenant: String, deadline: ContinuousClock.Instant, _ work: @escaping @Sendable (PreparationJob) -> Result,
         completion: @escaping @Sendable (Result?) -> Void
@@ -81,10 +82,10 @@ final class PreparationExecutor: Sendable {
         return job
     }
 
-    /// Jobs that have not ended.
+    /// The number of unfinished jobs.
     var jobs: Int { state.withLock(\.queue.count) }
 
-    /// Called by a running job whose slice is over: returns when it is its turn again.
+    /// Called by a running job at the end of its slice: returns when it is its turn again.
     func yield(_ job: PreparationJob) {
         if state.withLock({ $0.queue.yield(job.id, now: .now) }) {
             fillCPUs()
@@ -105,7 +106,7 @@ final class PreparationExecutor: Sendable {
         work?()
     }
 
-    /// A thread has ended its job; returns whether it is kept for another one.
+    /// Called by a thread at the end of its job; returns whether the thread is kept for another one.
     private func ended(_ job: PreparationJob) -> Bool {
         let isKept = state.withLock { state in
             state.entries[job.id] = nil
@@ -118,7 +119,7 @@ final class PreparationExecutor: Sendable {
         return isKept
     }
 
-    /// Starts or resumes the jobs that come first, as long as fewer run than may.
+    /// Starts or resumes the next jobs, up to the concurrency.
     private func fillCPUs() {
         var missing = fillCPUsAsFarAsThreadsGo()
         while missing > 0 {
@@ -132,9 +133,9 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// Ends the last of the jobs that were assigned and not begun: there is no thread for it.
+    /// Ends the last job that was assigned and not begun, because there is no thread for it.
     private func refuseLast() {
-        // Whether a thread takes it after all, or another one in its place, there are as many signals as entries.
+        // Even if a thread takes the job or another one after all, the number of signals equals the number of entries.
         guard assignment.wait(timeout: .now()) == .success else { return }
         let entry = state.withLock { state in
             let entry = state.assigned.popLast()
@@ -148,7 +149,7 @@ final class PreparationExecutor: Sendable {
         entry?.work()
     }
 
-    /// Assigns and resumes jobs; returns how many threads are missing for that.
+    /// Assigns and resumes jobs; returns the number of missing threads.
     private func fillCPUsAsFarAsThreadsGo() -> Int {
         state.withLock { state in
             var threads = 0
@@ -165,11 +166,11 @@ final class PreparationExecutor: Sendable {
         }
     }
 
-    /// A thread takes jobs that are assigned, and ends when enough others wait.
+    /// The thread runs assigned jobs, and ends if enough others are idle.
     private func startThread() throws(SystemThread.Failure) {
-        // Templates and JSON recurse up to their own bounds.
+        // Templates and JSON recurse up to their own limits.
         try starter("preparation", 8 << 20) { [self] in
-            // Cannot fail for a lower priority; 0 names the calling thread.
+            // Lowering the priority cannot fail; 0 is the calling thread.
             setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
             while true {
                 assignment.wait()

@@ -2,10 +2,10 @@ import Basics
 import Dispatch
 import Synchronization
 
-/// One request's work before the engine, as ``PreparationExecutor`` runs it: on a thread of its own that stops at the job's
-/// checkpoints while other work comes first.
+/// One job of ``PreparationExecutor``: the work of a request before the engine. It runs on its own thread, which pauses at the
+/// job's checkpoints while other work comes first.
 final class PreparationJob: CancellationToken {
-    /// How long a job runs before the executor is asked whether another one comes first.
+    /// The time that a job runs before the executor is asked whether another one comes first.
     static let slice = Duration.milliseconds(1)
 
     private struct Times {
@@ -18,7 +18,7 @@ final class PreparationJob: CancellationToken {
     private let isCancelled = Atomic(false)
     private let isRefused = Atomic(false)
     private let times: Mutex<Times>
-    /// Signalled when a paused job may go on.
+    /// Signalled when a paused job may continue.
     private let turn = DispatchSemaphore(value: 0)
 
     init(id: PreparationQueue.ID, deadline: ContinuousClock.Instant, executor: PreparationExecutor) {
@@ -27,19 +27,19 @@ final class PreparationJob: CancellationToken {
         times = Mutex(Times(deadline: deadline, sliceEnd: .now))
     }
 
-    /// Makes the job stop at its next checkpoint; where it has not started, it never does. From any thread.
+    /// Stops the job at its next checkpoint; if it has not started, it never does. May be called on any thread.
     func cancel() {
         isCancelled.store(true, ordering: .relaxed)
         executor.cancelled(self)
     }
 
-    /// Notes that there is no thread for it.
+    /// Records that there is no thread for it.
     func refuse() { isRefused.store(true, ordering: .relaxed) }
 
-    /// Whether it never began because the system started no thread for it.
+    /// Whether it never began because the system refused to create a thread for it.
     var hasNoThread: Bool { isRefused.load(ordering: .relaxed) }
 
-    /// Brings the deadline forward, never back.
+    /// Sets an earlier deadline; a later one has no effect.
     func limit(to deadline: ContinuousClock.Instant) {
         times.withLock { $0.deadline = min($0.deadline, deadline) }
     }
@@ -47,7 +47,7 @@ final class PreparationJob: CancellationToken {
     /// Whether the deadline has passed.
     var isLate: Bool { times.withLock { $0.deadline <= .now } }
 
-    /// Whether its result is of no use any more.
+    /// Whether its result is no longer needed.
     var isOver: Bool { isCancelled.load(ordering: .relaxed) || hasNoThread || isLate }
 
     func shouldStop() -> Bool {

@@ -1,47 +1,47 @@
 import Scheduling
 
-/// Whose turn it is: the policy of ``PreparationExecutor`` as a value, without threads or a clock.
+/// The order of preparation jobs: the policy of ``PreparationExecutor`` as a value, without threads or a clock.
 ///
-/// - First comes the tenant that was served least. A tenant without jobs collects no claim for later, and what one got while
-///   CPUs were idle is held against it for at most ``longestLead``.
-/// - Of one tenant's jobs the one that has run for the shortest time comes first (least attained service), so the jobs of one
-///   connection do not hold up those of another.
+/// - The tenant that was served least comes first. A tenant without jobs accumulates no credit, and time that a tenant got
+///   while CPUs were idle counts against it only up to ``longestLead``.
+/// - Of one tenant's jobs, the one that has run for the shortest time comes first (least attained service), so the jobs of one
+///   connection do not delay those of another.
 /// - One part in ``agedParts`` of a tenant's time goes to its oldest job that has begun, so a stream of small jobs does not
 ///   starve a large one.
 struct PreparationQueue {
-    /// Names a job; greater for later ones.
+    /// Identifies a job; ids increase with time.
     typealias ID = UInt64
 
     enum Phase {
         /// Has not begun.
         case waiting
         case running
-        /// Has begun, and waits for its turn.
+        /// Has begun, and is paused until its turn.
         case paused
     }
 
-    /// One part in this many of a tenant's time is its oldest job's.
+    /// One out of this many parts of a tenant's time goes to its oldest job.
     static let agedParts = 4
-    /// What other jobs of a tenant run before its oldest one gets a slice.
+    /// The time that other jobs of a tenant run before its oldest one gets a slice.
     private static let agedTurn = PreparationJob.slice * (agedParts - 1)
 
     private struct Entry {
         var tenant: String
         var phase = Phase.waiting
-        /// Time that it has run.
+        /// The time that it has run.
         var attained = Duration.zero
-        /// When its slice began.
+        /// The start of its slice.
         var sliceStart = ContinuousClock.now
     }
 
     /// The oldest job of a tenant that has begun.
     private struct Oldest {
         var id: ID
-        /// How much longer than its parts the other jobs have run; from ``agedTurn`` on, it comes first.
+        /// How much longer than their share the other jobs have run; from ``agedTurn`` on, the oldest job comes first.
         var owed = Duration.zero
     }
 
-    /// The most that a tenant counts as served beyond the one with jobs that was served least.
+    /// The maximum amount by which a tenant counts as served more than the least served one with jobs.
     static let longestLead = Duration.milliseconds(100)
 
     private let concurrency: Int
@@ -51,12 +51,12 @@ struct PreparationQueue {
     private(set) var running = 0
     private var lastID: ID = 0
 
-    /// - Parameter concurrency: jobs that run at once.
+    /// - Parameter concurrency: the maximum number of running jobs.
     init(concurrency: Int) {
         self.concurrency = max(1, concurrency)
     }
 
-    /// Jobs that have not ended.
+    /// The number of unfinished jobs.
     var count: Int { entries.count }
 
     mutating func add(tenant: String) -> ID {
@@ -66,7 +66,7 @@ struct PreparationQueue {
         return lastID
     }
 
-    /// Lets the first job in line run, where there is room; returns it, and whether it had begun already. O(jobs).
+    /// Starts the first job in the queue, if there is room; returns it, and whether it had begun already. O(jobs).
     mutating func next(now: ContinuousClock.Instant) -> (id: ID, hasBegun: Bool)? {
         guard running < concurrency, let id = first, let phase = entries[id]?.phase else { return nil }
         run(id, now)
@@ -82,8 +82,8 @@ struct PreparationQueue {
         return true
     }
 
-    /// A cancelled job that has not begun is gone; one that is paused runs at once, only to stop. Returns which it was; `nil`:
-    /// it is gone already.
+    /// Cancels a job. One that has not begun is removed; one that is paused runs at once, only to stop. Returns its phase;
+    /// `nil` if it does not exist any more.
     mutating func cancel(_ id: ID, now: ContinuousClock.Instant) -> Phase? {
         guard let phase = entries[id]?.phase else { return nil }
         switch phase {
@@ -94,7 +94,7 @@ struct PreparationQueue {
         return phase
     }
 
-    /// A running job has ended.
+    /// Records the end of a running job.
     mutating func end(_ id: ID, now: ContinuousClock.Instant) {
         charge(id, now)
         remove(id)
@@ -105,7 +105,7 @@ struct PreparationQueue {
         running += 1
         entries[id]?.phase = .running
         entries[id]?.sliceStart = now
-        // Jobs of a tenant begin in the order of their names.
+        // The jobs of a tenant begin in the order of their ids.
         guard let tenant = entries[id]?.tenant, oldest[tenant] == nil else { return }
         oldest[tenant] = Oldest(id: id)
     }
@@ -119,10 +119,10 @@ struct PreparationQueue {
         shares.charge(entry.tenant, time)
         guard var aged = oldest[entry.tenant] else { return }
         if aged.id == id {
-            // While it runs because nothing else does, it piles up no debt.
+            // While it runs because there is nothing else to run, it accumulates no debt.
             aged.owed = max(.zero - Self.agedTurn, aged.owed - time * (Self.agedParts - 1))
         } else {
-            // However long a slice was, as when the machine slept, the claim is short.
+            // Limited even after a very long slice, for instance if the machine slept.
             aged.owed = min(Self.longestLead, aged.owed + time)
         }
         oldest[entry.tenant] = aged
@@ -136,7 +136,7 @@ struct PreparationQueue {
         oldest[entry.tenant] = next.map { Oldest(id: $0) }
     }
 
-    /// The first in line of those that do not run.
+    /// The first job in the queue that is not running.
     private var first: ID? {
         var first: ID?
         for (id, entry) in entries where entry.phase != .running {
@@ -149,7 +149,7 @@ struct PreparationQueue {
         guard let one = entries[left], let other = entries[right] else { return false }
         if one.tenant != other.tenant {
             let (first, second) = (shares.served(one.tenant), shares.served(other.tenant))
-            // By name where both had the same: by anything of the jobs, an aged one could be both before and behind another.
+            // By name if both are equal: with any property of the jobs, the order would not be transitive for aged jobs.
             return first == second ? one.tenant < other.tenant : first < second
         } else if let aged = oldest[one.tenant], aged.owed >= Self.agedTurn {
             if aged.id == left { return true }

@@ -1,37 +1,37 @@
 import HTTP
 
-/// What one request holds of the memory for requests: its body and what is read from it, and what is made of that, which lives
-/// longer. All of it is charged to its key before it is allocated, or as soon as its size is known.
+/// The memory of one request: its body and the values read from it, and the data derived from them, which lives longer. All of
+/// it is charged to its key before it is allocated, or as soon as its size is known.
 struct RequestMemory: Sendable {
-    /// What a request's prompts, or its reply, may take before they are charged, in bytes: a small request is never refused for
-    /// the large ones of others. Permits bound all of these together.
+    /// Bytes of a request's prompts, or of its reply, that are not charged: a small request is never refused because of the
+    /// large ones of others. Permits limit the total of these.
     static let freeBytes = 64 << 10
-    /// What the values of each body may take before they are charged.
+    /// Bytes of the values of each body that are not charged.
     static let freeJSONBytes = 256 << 10
-    /// How many times as much as its JSON a conversation takes: measured with 500,000 short messages.
+    /// The ratio of a conversation's memory to that of its JSON: measured with 500,000 short messages.
     private static let conversationFactor = 4
-    /// What tokenizing takes for each byte of a text: a copy, and up to one id, in an array that may be twice as large.
+    /// The memory of tokenizing for each byte of a text: a copy, and up to one id, in an array that may be twice as large.
     private static let encodingFactor = 1 + 2 * MemoryLayout<Int32>.stride
-    /// What an array or a string takes beside its elements.
+    /// The overhead of an array or a string.
     static let header = 64
 
     /// The body, and the values that are read from it.
     let body: MemoryBudget.Reservation
-    /// Prompts, and what else is kept until the reply's end; or the reply.
+    /// Prompts, and other data that is kept until the reply's end; or the reply.
     let kept: MemoryBudget.Reservation
-    /// What the JSON of the body takes beyond what is free.
+    /// The charged part of the body's JSON.
     private let chargedJSONBytes: Int
 
     /// - Parameters:
-    ///   - body: what the body is charged as.
-    ///   - jsonBytes: the most that its JSON takes once it is read.
+    ///   - body: the charge of the body.
+    ///   - jsonBytes: the maximum memory of its JSON once it is parsed.
     init(body: MemoryBudget.Reservation, jsonBytes: Int) {
         self.body = body
         chargedJSONBytes = max(0, jsonBytes - Self.freeJSONBytes)
         kept = body.beside(freeBytes: Self.freeBytes)
     }
 
-    /// Charges what the JSON of the body takes, before it is read.
+    /// Charges the JSON of the body before it is parsed.
     ///
     /// - Throws: as `Reservation.charge` does.
     func chargeJSON() throws(APIError) { try chargeBody(chargedJSONBytes) }
@@ -39,13 +39,13 @@ struct RequestMemory: Sendable {
     /// - Throws: as `Reservation.charge` does.
     private func chargeBody(_ bytes: Int) throws(APIError) { try body.charge(bytes, beside: kept.chargedBytes) }
 
-    /// Charges what a conversation takes beside its JSON, before it is read from it: messages, the values of the chat template,
-    /// the rendered text and its parts.
+    /// Charges the additional memory of a conversation before it is read: messages, the values of the chat template, the
+    /// rendered text and its parts.
     ///
     /// - Throws: as `Reservation.charge` does.
     func chargeConversation() throws(APIError) { try chargeBody(Self.conversationFactor * chargedJSONBytes) }
 
-    /// Charges what tokenizing a text takes, as long as `work` does it.
+    /// Charges the memory of tokenizing a text while `work` runs.
     ///
     /// - Parameter bytes: of the text.
     /// - Throws: as `Reservation.charge` does, or what `work` throws.
@@ -65,9 +65,9 @@ struct RequestMemory: Sendable {
 extension MemoryBudget.Reservation {
     /// Reserves more.
     ///
-    /// - Parameter other: what the request is charged elsewhere.
-    /// - Throws: a request that takes more than it could ever get is the client's mistake; one that takes more than is free now
-    ///   may be sent again.
+    /// - Parameter other: the request's other charges.
+    /// - Throws: if a request needs more than it could ever get, that is a client error; if it needs more than is free now, it
+    ///   may be retried.
     func charge(_ bytes: Int, beside other: Int = 0) throws(APIError) {
         if grow(by: bytes) { return }
         let all = chargedBytes + other + bytes
@@ -77,7 +77,7 @@ extension MemoryBudget.Reservation {
 }
 
 extension RequestMemory? {
-    /// As ``RequestMemory/whileEncoding(_:_:)``; `nil`: nobody counts.
+    /// The same as ``RequestMemory/whileEncoding(_:_:)``; `nil`: memory is not accounted.
     func whileEncoding<Result>(
         _ bytes: Int, _ work: () throws(APIError) -> Result
     ) throws(APIError) -> Result {

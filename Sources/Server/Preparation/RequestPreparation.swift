@@ -6,40 +6,40 @@ import HTTP
 import JSON
 import Tokenizers
 
-/// Turns a request's body into prompts of token ids. Pure, and the expensive part of a request before the engine, so it
-/// runs off the event loop, and asks `Cancellation` whether to stop.
+/// Converts a request's body to prompts of token ids. Pure, and the expensive part of a request before the engine, so it runs
+/// off the event loop, and checks `Cancellation`.
 struct RequestPreparation: Sendable {
-    /// What the engine and the reply need to know of a request.
+    /// The result: the input of the engine and of the reply.
     struct Prepared: Sendable {
-        /// The name of the model that the request asks for.
+        /// The name of the model in the request.
         var modelName = ""
         var options: GenerationOptions
         /// (prompts, tokens)
         var promptIDs: [[Int32]]
         /// How the response is written.
         var formatter: any ResponseFormatter
-        /// How the parts of a chat's output are told apart; `nil`: it is all content.
+        /// The configuration of the output parser of a chat; `nil`: the output is all content.
         var parsing: OutputParserConfiguration?
-        /// What the choices' texts begin with; empty unless the request wants the prompts back.
+        /// The beginnings of the choices' texts; empty unless the request asks for the prompts.
         var promptTexts: [String] = []
-        /// What the request has that the server does without.
+        /// The ignored parameters of the request.
         var ignored = IgnoredParameters()
-        /// What all of it is charged as, as long as any of it is kept; `nil`: nobody counts.
+        /// The charge of all of it, as long as any of it is kept; `nil`: memory is not accounted.
         var charge: MemoryBudget.Reservation?
     }
 
     let endpoint: Endpoint
     let model: ServedModel
     let text: TextPipeline?
-    /// Whose grammars it may find compiled.
+    /// The tenant whose compiled grammars it may use.
     var tenant = ""
-    /// What the request's prompts are charged to; `nil`: nobody counts.
+    /// The account of the request's prompts; `nil`: memory is not accounted.
     var memory: RequestMemory?
 
     /// - Parameters:
-    ///   - body: as it came.
-    ///   - timeoutKnown: called with the request's `timeout` as soon as it has been read, if it has one.
-    /// - Throws: the `APIError` that the client gets.
+    ///   - body: as received.
+    ///   - timeoutKnown: called with the request's `timeout` as soon as it is known, if it has one.
+    /// - Throws: the `APIError` for the client.
     func prepare(
         _ body: [UInt8], timeoutKnown: (Duration) -> Void = { _ in }
     ) throws(APIError) -> Prepared {
@@ -48,7 +48,7 @@ struct RequestPreparation: Sendable {
         return try prepare(json, timeoutKnown: timeoutKnown)
     }
 
-    /// The same for a body that has been parsed.
+    /// The same for a parsed body.
     func prepare(_ json: JSONValue, timeoutKnown: (Duration) -> Void = { _ in }) throws(APIError) -> Prepared {
         var prepared = try read(json, timeoutKnown: timeoutKnown)
         prepared.modelName = model.named(json["model"]?.string).name
@@ -69,7 +69,7 @@ struct RequestPreparation: Sendable {
         case .chat:
             let request = try ChatCompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
-            return try prepareChat(request, ChatFormatter())
+            return try prepareChat(request, ChatFormatter(tools: request.toolSet))
         case .messages: return try prepareChat(MessagesRequest.translate(json, for: model), timeoutKnown)
         case .responses: return try prepareChat(ResponsesRequest.translate(json, for: model), timeoutKnown)
         }
@@ -120,7 +120,7 @@ struct RequestPreparation: Sendable {
         return try prepareChat(request, translation.formatter)
     }
 
-    /// Charges what is kept of a prompt of `tokens` tokens: its ids by the reply and by the engine, whose choices share theirs.
+    /// Charges the memory of a prompt of `tokens` tokens: its ids in the reply and in the engine, whose choices share theirs.
     private func charge(promptOf tokens: Int) throws(APIError) {
         try memory?.chargeKept(tokens * 2 * MemoryLayout<Int32>.stride + RequestMemory.header)
     }
@@ -131,25 +131,26 @@ struct RequestPreparation: Sendable {
         guard let text else {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
+        let request = try text.adapted(request, for: model)
         let prompt = try text.render(request)
         let ids = try memory.whileEncoding(prompt.reduce(0) { $0 + $1.text.utf8.count }) { () throws(APIError) in
             try text.encode(request, prompt, for: model)
         }
         try charge(promptOf: ids.count)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
-        let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
+        var parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         let reasoning = text.reasoningTracker(isOpen: parsing?.parser.isReasoning ?? false)
         if let limit = options.thinkingTokens, options.requiresThinkingBound || reasoning != nil {
             guard let reasoning else {
                 throw .invalid(
                     param: "thinking_token_budget",
-                    message: "'thinking_token_budget' needs a model whose reasoning stands between two tokens.")
+                    message: "'thinking_token_budget' requires a model whose reasoning is enclosed by two tokens.")
             }
             options.thinking = ThinkingBudget(reasoning, limit: limit)
         }
         if let parsing { options.keptSpecialTokens = parsing.tags }
-        options.grammar = try grammar(of: request, parsing?.parser, reasoning, text)
+        options.grammar = try grammar(of: request, &parsing, reasoning, text)
         if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
         var prepared = try prepared(options, formatter, [ids], [])
         prepared.parsing = parsing
@@ -157,36 +158,41 @@ struct RequestPreparation: Sendable {
         return prepared
     }
 
-    /// What the answer to a chat has to be like: behind its reasoning.
+    /// The constraint on the answer of a chat, which applies after its reasoning.
     private func grammar(
-        of request: ChatCompletionRequest, _ parser: ChatOutputParser?, _ reasoning: ReasoningTracker?,
+        of request: ChatCompletionRequest, _ parsing: inout OutputParserConfiguration?, _ reasoning: ReasoningTracker?,
         _ text: TextPipeline
     ) throws(APIError) -> GrammarMatcher? {
         var scope = GrammarMatcher.Scope.reply
-        if let reasoning, let parser, parser.mayReason { scope = .answer(behind: reasoning) }
+        if let reasoning, let parser = parsing?.parser {
+            scope = parser.mayReason ? .answer(behind: reasoning) : .replyBehindReasoning
+        }
         if let structuredOutput = request.options.structuredOutput {
             let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
+            // The answer is what was asked for, to the byte.
+            if (try? grammar.mayBeginWithSpace()) == true { parsing?.parser.keepsSpaceBehindReasoning() }
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
-        // Tools that may not be called are kept from the model, which sees them all.
+        // The model sees all tools, so calls are restricted to the allowed ones by a grammar.
         let isNarrowed = request.toolSet.allowed != nil && !request.callableTools.isEmpty
         guard request.mustCall || isStrict || isNarrowed else { return nil }
-        let param = request.mustCall ? "tool_choice" : "tools"
+        let param = request.toolSet.parameter
         guard let syntax = text.outputSyntax.calls?.grammarSyntax else {
-            throw .invalid(param: param, message: "'\(param)' needs a model that calls tools in a known format.")
+            throw .invalid(param: param, message: "'\(param)' requires a model with a known format of tool calls.")
         }
         var source = GrammarSource.calls(
             request.callableTools, syntax, isSingle: !request.callsInParallel || request.namedTool != nil, isOpen: false
         )
         if !request.mustCall {
-            // The model is free to call; what it calls is as its schema says, where that is to be strict.
-            guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: "tools") }
+            // The model may decide to call; a call of a strict tool must follow its schema.
+            guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: param) }
             source = .calls(
                 request.callableTools.map(\.withoutSchemaUnlessStrict), syntax, isSingle: true, isOpen: true)
             scope = .behind(opening)
         }
-        let structuredOutput = StructuredOutput(source: source, param: "tools")
+        let structuredOutput = StructuredOutput(
+            source: source, param: request.toolSet.areFunctions ? "functions" : "tools")
         return GrammarMatcher(
             try structuredOutput.compile(
                 text.grammars, beginsWithSpace: request.mustCall && reasoning != nil, tenant: tenant),
@@ -204,7 +210,7 @@ struct RequestPreparation: Sendable {
         if let tokenizer = text?.tokenizer { try options.sampling.forbid(options.badWords, tokenizer: tokenizer) }
         if let source = options.structuredOutput?.source {
             try memory?.chargeKept(source.memoryBytes)
-            // It outlives the body, which is given back.
+            // It outlives the body, which is released.
             options.structuredOutput?.source = source.detached
         }
         return Prepared(
@@ -221,16 +227,16 @@ extension RequestPreparation.Prepared {
 }
 
 extension SamplingParameters {
-    /// Keeps `words` from being generated, at the beginning of a text or behind a space.
+    /// Excludes `words` at the beginning of a text and after a space.
     ///
-    /// - Throws: `APIError` when no token is left that may be drawn.
+    /// - Throws: `APIError` if no token is left.
     fileprivate mutating func forbid(_ words: [String], tokenizer: Tokenizer) throws(APIError) {
         var known = Set(badWords)
         for word in words {
             if Cancellation.isRequested { throw .aborted }
             for text in [word, " " + word] {
                 let ids = tokenizer.encode(text, addSpecialTokens: false, specialTokensAsText: false)
-                // The space may be a token of its own: then the word behind it is the word itself.
+                // The space may be a separate token: then the word after it is the word itself.
                 if !ids.isEmpty, known.insert(ids).inserted { badWords.append(ids) }
             }
         }
@@ -242,7 +248,7 @@ extension SamplingParameters {
 }
 
 extension ChatOutputSyntax.Calls {
-    /// How grammars name this way to write calls.
+    /// The corresponding syntax of grammars.
     fileprivate var grammarSyntax: GrammarSource.CallSyntax {
         switch self {
         case .json: .json

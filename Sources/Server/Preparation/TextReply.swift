@@ -2,73 +2,86 @@ import Basics
 import JSON
 import Tokenizers
 
-/// The endpoints that the tokenizer and the chat template answer without the model.
+/// The endpoints that use the tokenizer and the chat template without the model.
 enum TextEndpoint: Sendable, CaseIterable {
     case tokenize, detokenize
-    /// What a chat request becomes.
+    /// The prompt of a chat request.
     case chatPrompt
-    /// How many tokens a request of the Messages API becomes.
+    /// The number of tokens of a request of the Messages API.
     case messageTokens
     /// The same of the Responses API.
     case responseTokens
 }
 
-/// Makes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
+/// Computes the reply of a ``TextEndpoint``. Pure, and as much work as preparing a request, so it runs off the event loop.
 struct TextReply: Sendable {
     let endpoint: TextEndpoint
     let model: ServedModel
     let text: TextPipeline?
-    /// What the reply is charged to; `nil`: nobody counts.
+    /// The account of the reply; `nil`: memory is not accounted.
     var memory: RequestMemory?
 
     /// The body of the reply.
     ///
-    /// - Parameter body: as it came.
-    /// - Throws: the `APIError` that the client gets.
+    /// - Parameter body: as received.
+    /// - Throws: the `APIError` for the client.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
+        var ignored = IgnoredParameters()
+        return try answer(body, ignoring: &ignored)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter ignored: gets what the request has that the server does without.
+    func answer(_ body: [UInt8], ignoring ignored: inout IgnoredParameters) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
             try memory?.chargeConversation()
         }
         let reply =
             switch endpoint {
-            case .tokenize: try tokenize(json)
-            case .detokenize: try detokenize(json)
-            case .chatPrompt: try chatPrompt(json)
-            case .messageTokens: try messageTokens(json)
-            case .responseTokens: try responseTokens(json)
+            case .tokenize: try tokenize(json, &ignored)
+            case .detokenize: try detokenize(json, &ignored)
+            case .chatPrompt: try chatPrompt(json, &ignored)
+            case .messageTokens: try messageTokens(json, &ignored)
+            case .responseTokens: try responseTokens(json, &ignored)
             }
         let bytes = reply.serialized
         memory?.kept.shrink(to: bytes.count)
         return bytes
     }
 
-    /// Charges what ids take: as such and written, both in arrays that may be twice as large.
+    /// Charges the memory of ids: as numbers and as text, both in arrays that may be twice as large.
     private func charge(_ ids: [Int32]) throws(APIError) {
         let longest = String(model.vocabularySize).utf8.count + 1
         try memory?.chargeKept(2 * ids.count * (MemoryLayout<Int32>.stride + longest))
     }
 
-    /// Charges what a text takes: as such, and written, mostly without escapes, in an array that may be twice as large.
+    /// Charges the memory of a text: itself, and its written form, mostly without escapes, in an array that may be twice as
+    /// large.
     private func charge(textOf bytes: Int) throws(APIError) {
         try memory?.chargeKept(3 * bytes)
     }
 
-    /// Charges what tokens take when they are written: their text, mostly without escapes, with two quotes and a comma each.
+    /// Charges the memory of written tokens: their text, mostly without escapes, with two quotes and a comma each.
     private func charge(tokens ids: [Int32], _ tokenizer: Tokenizer) throws(APIError) {
         try memory?.chargeKept(2 * (tokenizer.contentBytes(of: ids) + 3 * ids.count))
     }
 
-    private func tokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+    private func tokenize(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
         let request = try TokenizeRequest(json, for: model)
         let text = try requireText()
         let ids: [Int32]
         switch request.input {
         case .prompt(let prompt, let addsSpecialTokens):
+            ignored = request.ignored
             ids = try memory.whileEncoding(prompt.utf8.count) {
                 text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
             }
-        case .chat(let chat): ids = try self.ids(of: chat, try text.render(chat), text)
+        case .chat(let given):
+            let chat = try text.adapted(given, for: model)
+            ignored = chat.ignored
+            ids = try self.ids(of: chat, try text.render(chat), text)
         }
         try charge(ids)
         var tokens = JSONValue.null
@@ -84,16 +97,19 @@ struct TextReply: Sendable {
         ]
     }
 
-    private func detokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+    private func detokenize(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
         let request = try DetokenizeRequest(json, for: model)
         let tokenizer = try requireText().tokenizer
+        ignored = request.ignored
         try charge(textOf: tokenizer.textBytes(of: request.tokens))
         return ["prompt": .string(tokenizer.decode(request.tokens, skipSpecialTokens: false))]
     }
 
-    private func chatPrompt(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let request = try ChatCompletionRequest(json, for: model)
+    private func chatPrompt(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let given = try ChatCompletionRequest(json, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
+        ignored = request.ignored
         let runs = try text.render(request)
         let ids = try self.ids(of: request, runs, text)
         try charge(ids)
@@ -105,19 +121,24 @@ struct TextReply: Sendable {
         ]
     }
 
-    private func messageTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
-        ["input_tokens": .integer(try tokens(of: MessagesRequest.translate(json, for: model, counts: true)))]
+    private func messageTokens(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let translation = try MessagesRequest.translate(json, for: model, counts: true)
+        return ["input_tokens": .integer(try tokens(of: translation, &ignored))]
     }
 
-    private func responseTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let tokens = try tokens(of: ResponsesRequest.translate(json, for: model))
+    private func responseTokens(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let tokens = try tokens(of: ResponsesRequest.translate(json, for: model), &ignored)
         return ["object": "response.input_tokens", "input_tokens": .integer(tokens)]
     }
 
-    /// How many tokens the conversation of a request becomes.
-    private func tokens(of translation: ChatTranslation) throws(APIError) -> Int {
-        let request = try ChatCompletionRequest(translation, for: model)
+    /// The number of tokens of a request's conversation.
+    private func tokens(
+        of translation: ChatTranslation, _ ignored: inout IgnoredParameters
+    ) throws(APIError) -> Int {
+        let given = try ChatCompletionRequest(translation, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
+        ignored = request.ignored
         return try ids(of: request, try text.render(request), text).count
     }
 

@@ -1,10 +1,10 @@
 import JSON
 
-/// The `input` of a Responses request as messages of a chat. What the model made in one turn is several items there and one
+/// Converts the `input` of a Responses request to messages of a chat. One turn of the model is several items there and one
 /// message here.
 struct ResponsesInput {
     private var messages: [ChatMessage] = []
-    /// The assistant's message that is being put together.
+    /// The assistant's message that is being assembled.
     private var turn: ChatMessage?
     private let tools: ToolSet
     private let policy: ParameterPolicy
@@ -15,8 +15,8 @@ struct ResponsesInput {
         content = MessageContent(policy)
     }
 
-    /// - Parameter tools: of the request, by whose names the model knows them.
-    /// - Throws: the `APIError` that names the first item at fault.
+    /// - Parameter tools: the tools of the request, to map names.
+    /// - Throws: the `APIError` that names the first invalid item.
     static func messages(
         of input: JSONValue, _ tools: ToolSet, _ policy: ParameterPolicy
     ) throws(APIError) -> [ChatMessage] {
@@ -24,7 +24,7 @@ struct ResponsesInput {
         case .string(let text): return [ChatMessage(.user, text)]
         case .array(let items):
             guard !items.isEmpty else {
-                throw .invalid(param: "input", message: "'input' must hold at least one item.")
+                throw .invalid(param: "input", message: "'input' must contain at least one item.")
             }
             var result = ResponsesInput(tools, policy)
             for (index, item) in items.enumerated() { try result.add(item, at: "input[\(index)]") }
@@ -42,7 +42,7 @@ struct ResponsesInput {
     private mutating func add(_ item: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(item, at: path, policy)
         let type = try reader.string("type") ?? "message"
-        // What replies carry and clients send back whole.
+        // Members of replies that clients send back unchanged.
         _ = try reader.string("id")
         for name in ["status", "internal_chat_message_metadata_passthrough"] { _ = reader.value(name) }
         switch type {
@@ -52,13 +52,13 @@ struct ResponsesInput {
         case "custom_tool_call": try addCustomCall(&reader)
         case "function_call_output", "custom_tool_call_output": try addOutput(&reader)
         default:
-            // What a hosted tool did, or a mark in the conversation, and nothing that a text model reads.
+            // Items of hosted tools, or markers in the conversation, without text for a model.
             try policy.ignore("input.\(type)") {
                 .invalid(
                     param: "\(path).type",
                     message: """
                         '\(path).type' is '\(type.excerpt)'; only 'message', 'reasoning', 'function_call' and \
-                        'function_call_output' are read here.
+                        'function_call_output' are supported.
                         """)
             }
             return
@@ -85,7 +85,7 @@ struct ResponsesInput {
     }
 
     private mutating func addReasoning(_ reader: inout FieldReader) throws(APIError) {
-        // Of another server, which only that server can read.
+        // Reasoning of another server, which only that server can decrypt.
         try reader.ignore("encrypted_content", unless: [""])
         var text = ""
         for name in ["content", "summary"] {
@@ -103,11 +103,17 @@ struct ResponsesInput {
     private mutating func addCall(_ reader: inout FieldReader) throws(APIError) {
         guard let id = try reader.string("call_id") else { throw .missing(param: reader.path(to: "call_id")) }
         guard let name = try reader.string("name") else { throw .missing(param: reader.path(to: "name")) }
-        guard let arguments = try reader.string("arguments") else {
-            throw .missing(param: reader.path(to: "arguments"))
+        let arguments: JSONValue
+        if !policy.isStrict, let object = reader.value("arguments"), object.object != nil {
+            arguments = object
+        } else {
+            guard let text = try reader.string("arguments") else {
+                throw .missing(param: reader.path(to: "arguments"))
+            }
+            arguments = ChatMessage.ToolCall.parse(text)
         }
         let namespace = try reader.string("namespace")
-        addCall(id, name: tools.name(of: name, in: namespace), ChatMessage.ToolCall.parse(arguments))
+        addCall(id, name: tools.name(of: name, in: namespace), arguments)
     }
 
     private mutating func addCustomCall(_ reader: inout FieldReader) throws(APIError) {

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// Every endpoint of the server. `openapi.yaml` has the same list, and a test holds them together.
+/// Every endpoint of the server. `openapi.yaml` has the same list, which a test checks.
 enum Route: CaseIterable, Sendable {
     case completions, chatCompletions, responses, messages, embeddings
     case chatPrompt, messageTokens, responseTokens, tokenize, detokenize
@@ -40,7 +40,7 @@ enum Route: CaseIterable, Sendable {
 }
 
 extension Route {
-    /// The path, with a name in place of what varies.
+    /// The path, with a placeholder for the variable part.
     var pattern: String { entry.path }
 
     var methods: [HTTPRequest.Method] { entry.methods }
@@ -48,13 +48,13 @@ extension Route {
     /// Whether errors have the form of Anthropic's API.
     var isAnthropic: Bool { entry.isAnthropic }
 
-    /// Probes and scrapes come every few seconds and say nothing new.
+    /// Probes and scrapes are frequent and are logged at a lower level.
     var isProbe: Bool { entry.isProbe }
 
-    /// Whether it has a body that costs time to work on: such requests count against rate limits.
+    /// Whether it takes a body: such requests count against rate limits.
     var prepares: Bool { methods == [.post] }
 
-    /// Whether only clients that send an API key get an answer, if there are keys.
+    /// Whether clients must send an API key, if there are keys.
     func needsKey(_ configuration: ServerConfiguration) -> Bool {
         switch entry.access {
         case .everyone: false

@@ -2,17 +2,17 @@ import HTTPTypes
 
 /// A row of the table of routes.
 struct RouteEntry {
-    /// How requests for a route are answered.
+    /// The kind of handler of a route.
     enum Answer {
-        /// With what the model generates.
+        /// Replies with output of the model.
         case generation(Endpoint)
-        /// With something about text and tokens, which is computed off the loop.
+        /// Tokenizes, detokenizes or renders off the loop.
         case text(TextEndpoint)
-        /// At once, from what is known on the loop.
+        /// Replies immediately on the loop.
         case immediate((Routes) -> (RoutedRequest) -> Void)
     }
 
-    /// Who gets an answer, if the server has API keys.
+    /// The access control of a route, if the server has API keys.
     enum Access {
         case everyone
         /// Clients that send a key.
@@ -21,11 +21,11 @@ struct RouteEntry {
         case metrics
     }
 
-    /// `{name}` at its end stands for the rest of the path.
+    /// `{name}` at its end matches the rest of the path.
     let path: String
     let answer: Answer
     let access: Access
-    /// Whether it is asked for every few seconds and says nothing new.
+    /// Whether requests for it are frequent and logged at a lower level.
     let isProbe: Bool
     /// Whether errors have the form of Anthropic's API.
     let isAnthropic: Bool
@@ -40,7 +40,7 @@ struct RouteEntry {
         self.isAnthropic = isAnthropic
     }
 
-    /// What is prepared has a body; everything else is only read.
+    /// Requests that are prepared have a body; all others are only read.
     var methods: [HTTPRequest.Method] {
         switch answer {
         case .generation, .text: [.post]

@@ -1,12 +1,12 @@
 import Foundation
 
-/// The route that a path leads to.
+/// The route of a path.
 ///
-/// Clients put their base URL and the path together with a slash too many, and their users leave `/v1` out of it: neither
-/// could mean anything else.
+/// Extra slashes, a missing `/v1` and a second one are accepted, because clients combine base URL and path in different ways. All
+/// are unambiguous.
 struct RouteMatch: Equatable, Sendable {
     let route: Route
-    /// What the path has for the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
+    /// The value of the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
     var argument = ""
 
     /// - Parameter path: without a query.
@@ -25,24 +25,25 @@ struct RouteMatch: Equatable, Sendable {
         self.argument = argument
     }
 
-    /// Routes of one path each.
+    /// Routes without a placeholder.
     private static let fixed = Dictionary(
         uniqueKeysWithValues: Route.allCases.filter { !$0.pattern.contains("{") }.map { ($0.pattern, $0) })
 
-    /// Routes with any end, and what stands before it.
+    /// Routes with a placeholder, and the path before it.
     private static let open: [(prefix: String, route: Route)] = Route.allCases.compactMap { route in
         route.pattern.firstIndex(of: "{").map { (prefix: String(route.pattern[..<$0]), route: route) }
     }
 
-    /// What follows `/v1` of the APIs of OpenAI and Anthropic.
+    /// The paths after `/v1` of the APIs of OpenAI and Anthropic.
     private static let versioned: Set<Substring> = [
         "completions", "chat", "responses", "messages", "models", "embeddings",
     ]
 
-    /// `path` without slashes that say nothing, and with `/v1`.
+    /// `path` without extra slashes, and with one `/v1`.
     private static func normalized(_ path: String) -> String {
         var parts = path.split(separator: "/")
         if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }
+        if parts.starts(with: ["v1", "v1"]) { parts.removeFirst() }
         return "/" + parts.joined(separator: "/")
     }
 }

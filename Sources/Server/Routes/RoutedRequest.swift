@@ -1,16 +1,16 @@
 import HTTP
 import HTTPTypes
 
-/// A request that is let in, on its way to what answers it.
+/// A request that was admitted, with its route.
 struct RoutedRequest {
     let exchange: ExchangeID
     let message: HTTPMessage
     let match: RouteMatch
 
-    /// The path as it came, without a query.
+    /// The path as received, without the query.
     var path: String { message.head.pathWithoutQuery }
 
-    /// Whether the client is one of Anthropic's API, which has its own form of models under the same path.
+    /// Whether the client uses Anthropic's API, which has a different form of models under the same path.
     var isAnthropic: Bool {
         HTTPField.Name("anthropic-version").map { message.head.headerFields.contains($0) } ?? false
     }

@@ -1,9 +1,9 @@
 import HTTP
 import HTTPTypes
 
-/// Who is let in, before anything is done for a request.
+/// Checks whether a request is accepted, before any work is done for it.
 extension Routes {
-    /// Where a request that may have an answer leads; nil: it got another one.
+    /// The route of a request that passes the checks; nil if it got another reply.
     func admit(_ message: HTTPMessage, _ exchange: ExchangeID) -> RouteMatch? {
         let path = message.head.pathWithoutQuery
         let match = RouteMatch(path: path)
@@ -11,7 +11,7 @@ extension Routes {
         do throws(APIError) {
             guard let match else { throw .notFound(path: path) }
             if let error = screening.originRefusal(of: message.head, match.route) { throw error }
-            // A browser asks without the key.
+            // A browser sends preflight requests without a key.
             if let preflight = configuration.cors?.preflight(message.head, allowing: match.route.methods) {
                 requests[exchange]?.replyFields = [:]
                 reply(exchange, .noContent, preflight, [])
@@ -25,7 +25,7 @@ extension Routes {
         }
     }
 
-    /// Notes what a request's head says.
+    /// Records the head of a request.
     private func begin(_ message: HTTPMessage, path: String, _ route: Route?, _ exchange: ExchangeID) {
         var context = RequestContext(
             id: RequestID(message.head.headerFields, from: &requestIDs), method: message.head.method, route: route,
@@ -40,7 +40,7 @@ extension Routes {
         let method = message.head.method
         let notAllowed = APIError.methodNotAllowed(
             method: method.rawValue, allowed: route.methods.map(\.rawValue))
-        // A browser whose page this server does not know asks without the key, too: what is wrong is not the key.
+        // Also if the origin is not allowed: the key is not the problem then.
         if method == .options { throw notAllowed }
         var limits = configuration.rateLimits
         if route.needsKey(configuration), !keys.isEmpty {
@@ -53,7 +53,7 @@ extension Routes {
         }
         guard route.methods.contains(method) else { throw notAllowed }
         if let error = screening.bodyRefusal(of: message.head, route) { throw error }
-        // What is answered 503 because the model is not there costs nothing.
+        // A 503 because the model is not loaded does not count against the limits.
         if case .ready = state.phase, route.prepares { try takeRequest(exchange, limits) }
     }
 
@@ -72,8 +72,8 @@ extension Routes {
 }
 
 extension ServerConfiguration {
-    /// What the connections ask before they read a body: on whose account. `nil` where there is nothing that takes it, no key
-    /// that is known, or a body of a form that is not taken.
+    /// Used by connections before they read a body: the account to charge. `nil` if no endpoint takes the body, the key is not
+    /// known, or the form of the body is refused.
     func bodyAccount(_ keys: KeyRing) -> @Sendable (HTTPRequest) -> MemoryBudget.Account? {
         let screening = RequestScreening(self, keys: keys)
         return { request in

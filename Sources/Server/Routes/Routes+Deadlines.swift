@@ -1,15 +1,15 @@
 import HTTP
 
-/// When requests must have been answered.
+/// The deadlines of requests.
 extension Routes {
-    /// An exchange that has not been answered by `deadline` gets a 504, whatever becomes of its work.
+    /// If an exchange has no reply by `deadline`, it gets 504, regardless of the state of its work.
     func deadlineKnown(_ exchange: ExchangeID, _ deadline: ContinuousClock.Instant) {
         guard let request = requests[exchange], request.deadline.map({ deadline < $0 }) ?? true else { return }
         requests[exchange]?.deadline = deadline
         actions.append(.startTimer(.deadline(exchange), after: max(.zero, deadline - now())))
     }
 
-    /// Gives up an exchange whose time is over.
+    /// Aborts an exchange whose deadline has passed.
     func checkDeadline(_ exchange: ExchangeID) {
         guard let request = requests[exchange] else { return }
         let isPreparing = preparing[exchange] != nil

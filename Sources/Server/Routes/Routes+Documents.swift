@@ -1,8 +1,8 @@
 import HTTP
 
-/// What is part of the program: the page, and the description of the API.
+/// Documents in the binary: the web UI and the API description.
 extension Routes {
-    /// `GET /`, if it is not turned off.
+    /// `GET /`, unless the web UI is disabled.
     func sendPage(_ request: RoutedRequest) {
         guard configuration.servesPage else { return refuse(request.exchange, .notFound(path: request.path)) }
         reply(request.exchange, .ok, WebUI.fields, WebUI.body)

@@ -4,9 +4,9 @@ import HTTP
 import HTTPTypes
 import Scheduling
 
-/// Generating: submit what is prepared, and pass events on until the reply is complete.
+/// Generation: submits prepared requests, and passes events on until the reply is complete.
 extension Routes {
-    /// Accepts a prepared request, or refuses it.
+    /// Accepts or refuses a prepared request.
     func start(
         _ prepared: RequestPreparation.Prepared, _ endpoint: Endpoint, _ exchange: ExchangeID, _ request: RequestContext
     ) {
@@ -22,14 +22,14 @@ extension Routes {
         }
     }
 
-    /// The sequences of a prepared request, once the engine has taken them.
+    /// Submits the sequences of a prepared request; returns them if the engine accepted them.
     private func accept(
         _ prepared: RequestPreparation.Prepared, _ endpoint: Endpoint, _ request: RequestContext
     ) throws(APIError) -> [GenerationRequest] {
         let options = prepared.options
         guard let serving = state.serving, let engine else { throw .notReady(retryAfter: 2) }
         let count = prepared.promptIDs.count * options.candidates
-        // More than there will ever be room for is no overload: trying again would not help.
+        // A request that exceeds the total capacity is not an overload: retrying would not help.
         let largest = admission.largestRequest(of: request.key)
         guard count <= largest else {
             throw .tooManySequences(count, limit: largest, prompts: prepared.promptIDs.count, endpoint)
@@ -44,7 +44,7 @@ extension Routes {
                 message: "'priority' must be at least \(least) for this API key, not \(options.priority).")
         }
         let deadline = [options.timeout.map { request.arrival + $0 }, request.deadline].compactMap(\.self).min()
-        // Expired work never starts.
+        // A request whose deadline has passed never starts.
         let remaining = deadline.map { $0 - now() }
         if let remaining, remaining <= .zero { throw .deadlineExceeded }
         if let refusal = admission.refusal(
@@ -86,13 +86,13 @@ extension Routes {
         keepStreamsAlive()
     }
 
-    /// Prompts of different keys share no cached prefix: its speed would tell one what another has sent. A salt cannot be
-    /// mistaken for another key's, since names of keys have no zero byte.
+    /// Prompts of different keys do not share cached prefixes, because the speed would reveal what another key has sent. A salt
+    /// cannot collide with another key's, since names of keys have no zero byte.
     static func cacheSalt(_ salt: String, of key: String) -> [UInt8] {
         key == RateLimiter.nobody ? Array(salt.utf8) : Array(key.utf8) + [0] + Array(salt.utf8)
     }
 
-    /// The engine has something new: each event goes to its reply.
+    /// Called when the engine has new events: each is passed to its reply.
     func engineReported() {
         guard let report = engine?.takeReport() else { return }
         statistics = report.statistics
@@ -124,7 +124,7 @@ extension Routes {
         finishDrainIfIdle()
     }
 
-    /// Looks after silent streams now and then, as long as there are streams.
+    /// Checks for silent streams at intervals, as long as there are streams.
     func keepStreamsAlive() {
         guard !watchesStreams, responses.hasStreams else { return }
         watchesStreams = true
@@ -139,12 +139,12 @@ extension Routes {
         keepStreamsAlive()
     }
 
-    /// Ends a reply with an error; its sequences are aborted.
+    /// Ends a reply with an error and aborts its sequences.
     func fail(_ exchange: ExchangeID, _ error: APIError) {
         update(exchange) { $0.fail(error) }
     }
 
-    /// Changes a reply's stream and sends what comes of it: the next bytes of a stream, or the whole reply at its end.
+    /// Changes a reply and sends the result: the next bytes of a stream, or the whole reply at its end.
     private func update(_ exchange: ExchangeID, _ change: (inout ResponseStream) -> [UInt8]) {
         guard let bytes = responses.update(exchange, change), let stream = responses.stream(exchange) else { return }
         if !bytes.isEmpty {
@@ -154,7 +154,7 @@ extension Routes {
             actions.append(.send(exchange, bytes))
         }
         guard stream.isFinished else { return }
-        // Of a request that failed, sequences may still run.
+        // If the request failed, some of its sequences may still run.
         let charge = responses.charge(exchange)
         let abandoned = responses.remove(exchange)
         if !abandoned.isEmpty { engine?.abort(abandoned) }
@@ -167,13 +167,13 @@ extension Routes {
         }
     }
 
-    /// Counts a refusal, and makes the error that says when to come back.
+    /// Counts a refusal, and creates the error with the time to retry.
     func overload(_ refusal: AdmissionController.Refusal) -> APIError {
         metrics.rejected.add(label: refusal.label)
         return .overloaded(refusal, retryAfter: admission.retryAfter(statistics.scheduler))
     }
 
-    /// No proxy may hold events back: `X-Accel-Buffering` is nginx's name for that.
+    /// Tells proxies not to buffer events: `X-Accel-Buffering` is nginx's name for that.
     private static let streamFields: HTTPFields = {
         var fields: HTTPFields = [.contentType: "text/event-stream; charset=utf-8", .cacheControl: "no-cache"]
         if let name = HTTPField.Name("X-Accel-Buffering") { fields[name] = "no" }

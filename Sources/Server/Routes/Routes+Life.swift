@@ -1,7 +1,7 @@
 import Engine
 import Foundation
 
-/// From loading to the last reply, and the timers on the way.
+/// The life cycle from loading to the last reply, and its timers.
 extension Routes {
     func modelLoaded(_ loaded: LoadedModel, text: TextPipeline?) {
         state.loadedModel = loaded
@@ -10,12 +10,12 @@ extension Routes {
         serve(Serving(loaded, text: text, configuration, created: unixSeconds()))
     }
 
-    /// Answers requests from now on.
+    /// Starts serving requests.
     func serve(_ serving: Serving) {
         state.serve(serving)
     }
 
-    /// Refuses new requests from now on. `RoutesAction.drained` follows when the running ones have ended, and a little after
+    /// Refuses new requests from now on. `RoutesAction.drained` follows when the running ones have ended, and shortly after
     /// `timeout` at the latest.
     func drain(timeout: Duration) {
         state.drain()
@@ -25,7 +25,7 @@ extension Routes {
 
     var isStalled: Bool { watchdog?.isStalled ?? false }
 
-    /// Ends the engine's thread.
+    /// Stops the engine's thread.
     func stopEngine() {
         watchdog?.stop()
         engine?.stop()
@@ -40,7 +40,7 @@ extension Routes {
         }
     }
 
-    /// Ends every reply with an error; a client that does not read it in time is cut off.
+    /// Ends every reply with an error; the connection of a client that does not read it in time is closed.
     private func abandonAll() {
         state.stop()
         for exchange in preparing.keys.sorted(by: { $0.rawValue < $1.rawValue }) {

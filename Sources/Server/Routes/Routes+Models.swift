@@ -1,6 +1,6 @@
 import HTTP
 
-/// What the server serves: its models.
+/// The endpoints about models.
 extension Routes {
     /// `GET /v1/models`.
     func sendModels(_ request: RoutedRequest) {

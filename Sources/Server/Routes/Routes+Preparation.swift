@@ -1,11 +1,11 @@
 import HTTP
 import HTTPTypes
 
-/// The work off the loop: reading requests that have a body, and writing long replies.
+/// The work off the loop: preparing requests with a body, and writing long replies.
 extension Routes {
-    /// Admits a request and has its body read off the loop.
+    /// Admits a request and schedules the preparation of its body off the loop.
     ///
-    /// - Parameter work: what becomes of the body.
+    /// - Parameter work: the processing of the body.
     func prepare(_ message: HTTPMessage, _ exchange: ExchangeID, work: (EncodedBody) -> Preparation.Work) {
         withServing(exchange) { serving in
             prepare(work(EncodedBody(message, limit: configuration.maxBodyBytes)), message, exchange, serving)
@@ -37,9 +37,9 @@ extension Routes {
         if let deadline { deadlineKnown(exchange, deadline) }
     }
 
-    /// Writes the body of a complete reply off the loop: of many choices with log-probabilities it is megabytes of JSON.
+    /// Writes the body of a complete reply off the loop: with many choices and log-probabilities it has megabytes of JSON.
     ///
-    /// - Parameter charge: what the stream's prompts are charged as.
+    /// - Parameter charge: the charge of the stream's prompts.
     func render(_ stream: ResponseStream, _ exchange: ExchangeID, charge: MemoryBudget.Reservation?) {
         guard let request = requests[exchange], let serving = state.serving else { return }
         admission.beginRendering(of: request.key)
@@ -53,7 +53,7 @@ extension Routes {
         actions.append(.startTimer(.deadline(exchange), after: configuration.preparationTimeout))
     }
 
-    /// Tells the client, the log and the metrics what a request has that the server does without.
+    /// Reports the ignored parameters of a request to the client, the log and the metrics.
     private func tell(_ ignored: IgnoredParameters, _ exchange: ExchangeID) {
         for name in ignored.names where metrics.ignoredParameters.add(name) {
             logger.notice("ignoring the request parameter \(name), here and in later requests")
@@ -61,15 +61,16 @@ extension Routes {
         if let field = ignored.field { requests[exchange]?.replyFields.append(field) }
     }
 
-    /// The result of work off the loop.
+    /// Called with the result of work off the loop.
     func prepared(_ exchange: ExchangeID, _ result: Result<Preparation.Outcome, APIError>) {
         admission.endPreparation(of: preparing.removeValue(forKey: exchange) ?? RateLimiter.nobody)
         defer { finishDrainIfIdle() }
-        // The client may have left, or the deadline may have passed, meanwhile.
+        // In the meantime the client may have left, or the deadline may have passed.
         guard let request = requests[exchange], request.status == nil else { return }
         if case .stopping = state.phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {
-        case .success(.body(let body, let charge)):
+        case .success(.body(let body, let charge, let ignored)):
+            tell(ignored, exchange)
             requests[exchange]?.replyCharge = charge
             reply(exchange, .ok, [.contentType: "application/json"], body)
         case .success(.generation(let endpoint, let prepared)):

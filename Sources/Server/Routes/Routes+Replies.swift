@@ -2,9 +2,9 @@ import HTTP
 import HTTPTypes
 import JSON
 
-/// How replies are begun and written.
+/// Starting and writing replies.
 extension Routes {
-    /// Runs `body` when the model is there; otherwise answers 503.
+    /// Runs `body` if the model is loaded; otherwise replies with 503.
     func withServing(_ exchange: ExchangeID, _ body: (Serving) -> Void) {
         do throws(APIError) {
             body(try state.ready())
@@ -30,7 +30,7 @@ extension Routes {
         actions.append(.respond(exchange, head(exchange, status, fields), body: body))
     }
 
-    /// The head of a reply, with the request's id in it, and what its key and its origin are told.
+    /// The head of a reply, with the request's id and the fields for its key and origin.
     func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
         accessLog.answered(exchange, status: status)
         requests[exchange]?.status = status

@@ -2,9 +2,9 @@ import HTTP
 import HTTPTypes
 import JSON
 
-/// What the server is and how it does, under the names of other servers too.
+/// Endpoints about the server and its state, some under the names of other servers.
 extension Routes {
-    /// `GET /health`: whether the process answers and the engine gets on.
+    /// `GET /health`: whether the process responds and the engine makes progress.
     func sendHealth(_ request: RoutedRequest) {
         if isStalled { return refuse(request.exchange, .stalled(retryAfter: 10)) }
         reply(request.exchange, .ok, ServerStatus.fields, ServerStatus.health)
@@ -26,7 +26,7 @@ extension Routes {
             ServerStatus.version(Application.version, kernels: model?.kernels, threads: model?.threads))
     }
 
-    /// `GET /load`, vLLM's form: the requests with a body that have not been answered. O(open requests).
+    /// `GET /load`, vLLM's form: the number of requests with a body that have no complete reply. O(open requests).
     func sendLoad(_ request: RoutedRequest) {
         let open = requests.values.reduce(0) { $0 + ($1.route?.prepares == true ? 1 : 0) }
         reply(request.exchange, ["server_load": .integer(open)])
@@ -51,7 +51,7 @@ extension Routes {
         return snapshot
     }
 
-    /// `GET /props`, llama-server's form, as far as it applies.
+    /// `GET /props` in llama-server's form, with the members that apply.
     func sendProperties(_ request: RoutedRequest) {
         withServing(request.exchange) { serving in
             reply(
@@ -65,8 +65,8 @@ extension Routes {
 
 extension Serving {
     /// - Parameters:
-    ///   - slots: sequences that run at the same time.
-    ///   - folder: the name of the model's folder; where that lies is nobody's concern.
+    ///   - slots: the maximum number of running sequences.
+    ///   - folder: the name of the model's folder, without its location.
     fileprivate func properties(slots: Int, folder: String) -> JSONValue {
         let sampling = model.samplingDefaults
         let info = text?.tokenizerInfo(of: model)

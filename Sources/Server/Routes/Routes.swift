@@ -3,11 +3,11 @@ import HTTP
 import Logging
 import Scheduling
 
-/// Answers requests, each as its ``Route`` says. Owned by the event loop, but knows neither loop nor thread: what it wants done
-/// it says in ``RoutesAction``s, so that a simulation can drive it too.
+/// Handles requests, each with the handler of its ``Route``. Owned by the event loop, but independent of loops and threads: it
+/// requests effects as ``RoutesAction``s, so that a simulation can run it too.
 final class Routes {
     var engine: (any InferenceEngine)?
-    /// Whether the engine gets on; `nil`: nobody looks.
+    /// Detects a stalled engine; `nil`: there is no watchdog.
     var watchdog: Watchdog?
     var state = ServingState()
     var admission: AdmissionController
@@ -18,15 +18,15 @@ final class Routes {
     var accessLog: AccessLog
     /// When the TLS certificate in use expires, in Unix time; `nil` without TLS.
     var certificateEnd: Int?
-    /// What is known of each request that has not ended.
+    /// The state of each request that has not ended.
     var requests: [ExchangeID: RequestContext] = [:]
     var requestIDs = RequestIDSource()
     var rateLimiter = RateLimiter()
-    /// The tenants of requests whose body or reply is being worked on off the loop. The client may be gone.
+    /// The tenants of requests whose body or reply is being processed off the loop. The client may have left.
     var preparing: [ExchangeID: String] = [:]
-    /// Whether silent streams are being looked after.
+    /// Whether silent streams are checked at intervals.
     var watchesStreams = false
-    /// Seeds of requests that give none.
+    /// Seeds for requests without one.
     var random = RandomSource()
     var actions: [RoutesAction] = []
     let configuration: ServerConfiguration
@@ -35,7 +35,7 @@ final class Routes {
     let logger: Logger
     let now: () -> ContinuousClock.Instant
 
-    /// - Parameter now: the clock of deadlines and rates.
+    /// - Parameter now: the clock for deadlines and rates.
     init(
         configuration: ServerConfiguration, keys: KeyRing, logger: Logger,
         now: @escaping () -> ContinuousClock.Instant = { .now }
@@ -58,7 +58,7 @@ final class Routes {
         return actions
     }
 
-    /// Lets a request in, and has its route answer it.
+    /// Admits a request and passes it to the handler of its route.
     func receive(_ message: HTTPMessage, exchange: ExchangeID) {
         guard let match = admit(message, exchange) else { return }
         switch match.route.entry.answer {
@@ -71,7 +71,7 @@ final class Routes {
         }
     }
 
-    /// Forgets an exchange; what still works for it is stopped.
+    /// Removes an exchange and cancels its remaining work.
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome) {
         accessLog.end(exchange, outcome)
         if let request = requests.removeValue(forKey: exchange), let status = request.status {

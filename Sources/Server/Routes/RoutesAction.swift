@@ -1,9 +1,10 @@
 import HTTP
 import HTTPTypes
 
-/// What ``Routes`` wants done, in order. ``RoutesService`` does it on the event loop, a simulation on a virtual clock.
+/// An effect that ``Routes`` requests, in order. ``RoutesService`` performs it on the event loop, a simulation on a virtual
+/// clock.
 enum RoutesAction: Sendable {
-    /// Answer an exchange as a whole.
+    /// Send a whole reply.
     case respond(ExchangeID, HTTPResponse, body: [UInt8])
     /// Begin a streamed reply.
     case startStream(ExchangeID, HTTPResponse)
@@ -13,24 +14,24 @@ enum RoutesAction: Sendable {
     case finishStream(ExchangeID)
     /// Run work off the loop, at most until the deadline, and call `prepared` with the result.
     case prepare(ExchangeID, Preparation, deadline: ContinuousClock.Instant)
-    /// Stop that work; `prepared` is called all the same.
+    /// Stop that work; `prepared` is called in any case.
     case cancelPreparation(ExchangeID)
     /// Call `timerFired`, once.
     case startTimer(RoutesTimer, after: Duration)
-    /// Close every connection, whatever it still has to send.
+    /// Close every connection, even with pending output.
     case closeConnections
-    /// All is answered after `drain`.
+    /// All requests have ended after `drain`.
     case drained
 }
 
-/// What ``Routes`` waits for.
+/// The timers of ``Routes``.
 enum RoutesTimer: Sendable, Hashable {
-    /// Look after streams that have said nothing for long.
+    /// Check for streams that have been silent for long.
     case keepAlive
     /// An exchange's deadline may have passed.
     case deadline(ExchangeID)
     /// The time to drain is over.
     case drainTimeout
-    /// What was told that it is aborted has had its second to read that.
+    /// Clients have had a second to read that their requests were aborted.
     case abandonment
 }

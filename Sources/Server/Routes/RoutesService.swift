@@ -1,6 +1,6 @@
 import HTTP
 
-/// Performs what ``Routes`` wants done: the part between it and the event loop. Decides nothing.
+/// Performs the actions of ``Routes`` on the event loop. It makes no decisions.
 final class RoutesService: HTTPService {
     let routes: Routes
     private let executor: PreparationExecutor
@@ -9,8 +9,7 @@ final class RoutesService: HTTPService {
     private var timers: [ExchangeID: [TimerID]] = [:]
     private let onDrained: @Sendable () -> Void
 
-    /// - Parameter onDrained: called, perhaps more than once, when `drain` was asked for and the last reply has gone out or
-    ///   was given up.
+    /// - Parameter onDrained: called, possibly more than once, after a `drain` when the last reply has been sent or aborted.
     init(routes: Routes, executor: PreparationExecutor, onDrained: @escaping @Sendable () -> Void) {
         self.routes = routes
         self.executor = executor
@@ -26,7 +25,7 @@ final class RoutesService: HTTPService {
         call(on: loop) { $0.ended(exchange, outcome: outcome) }
     }
 
-    /// Runs `body` with the loop's routes, and performs what comes of it: how posted work reaches them.
+    /// Runs `body` with the loop's routes, and performs the resulting actions: posted work uses it to access them.
     static func on(_ loop: isolated EventLoop, _ body: (Routes) -> Void) {
         guard let service = loop.service as? RoutesService else { preconditionFailure("the loop serves Routes") }
         service.call(on: loop, body)
@@ -80,7 +79,7 @@ final class RoutesService: HTTPService {
 }
 
 extension APIError {
-    /// The error of a request whose preparation was stopped before its end.
+    /// The error of a request whose preparation was stopped.
     fileprivate static func stopped(isLate: Bool, hasNoThread: Bool) -> APIError {
         if hasNoThread { return .overloaded(.threads, retryAfter: 1) }
         return isLate ? .deadlineExceeded : .aborted

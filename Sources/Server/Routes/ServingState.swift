@@ -1,23 +1,23 @@
 import Engine
 
-/// How far the server is in its life, and what it answers with.
+/// The phase of the server's life cycle, and its model.
 struct ServingState {
     enum Phase {
         case loading
         case ready
-        /// Finishes what it has.
+        /// Finishes the current requests.
         case draining
-        /// Has given up on what is left.
+        /// Has aborted the remaining requests.
         case stopping
     }
 
     private(set) var phase = Phase.loading
     /// Set with the model, and kept while draining.
     private(set) var serving: Serving?
-    /// The model as the engine has it; set also if the server drains before it is loaded.
+    /// The loaded model; also set if the server drains before loading ends.
     var loadedModel: LoadedModel?
 
-    /// Whether new requests are refused for good.
+    /// Whether new requests are refused permanently.
     var isEnding: Bool {
         switch phase {
         case .loading, .ready: false
@@ -25,9 +25,9 @@ struct ServingState {
         }
     }
 
-    /// What a new request is answered with.
+    /// The model for a new request.
     ///
-    /// - Throws: the `APIError` of a server that takes no requests yet, or no more.
+    /// - Throws: the `APIError` of a server that is not ready yet, or is stopping.
     func ready() throws(APIError) -> Serving {
         switch phase {
         case .ready:
@@ -47,6 +47,6 @@ struct ServingState {
     /// New requests are refused from now on.
     mutating func drain() { phase = .draining }
 
-    /// Running requests are given up, too.
+    /// Running requests are aborted, too.
     mutating func stop() { phase = .stopping }
 }

@@ -2,13 +2,13 @@ import Basics
 import Foundation
 import JSON
 
-/// Answers lines of JSON one by one, for programs that talk through pipes.
+/// Processes lines of JSON one by one, for programs that communicate through pipes.
 public protocol LineScript {
-    /// The answer to one line, which has no line feed at its end. Never fails: a bad line is answered by its error.
+    /// The output for one line without its line feed. Never fails: for an invalid line it is an error.
     func answer(_ line: [UInt8]) -> JSONLine
 }
 
-/// One JSON object in one line, with the line feed.
+/// One JSON object in one line, with a line feed.
 public struct JSONLine: Sendable {
     /// UTF-8.
     public let bytes: [UInt8]
@@ -18,7 +18,7 @@ public struct JSONLine: Sendable {
     }
 }
 
-/// Why a script cannot begin.
+/// Why a script cannot start.
 public struct ScriptError: Error, CustomStringConvertible {
     let reason: String
 
@@ -26,12 +26,12 @@ public struct ScriptError: Error, CustomStringConvertible {
 }
 
 extension LineScript {
-    /// Bytes of the longest line that is answered.
+    /// Maximum length of a line in bytes.
     private static var longestLine: Int { 256 << 20 }
 
-    /// Answers every line of `input` on `output`, each as soon as it is there, until the input ends.
+    /// Processes every line of `input` and writes its output at once, until the input ends.
     ///
-    /// - Throws: what keeps the files from being read or written.
+    /// - Throws: if the files cannot be read or written.
     public func run(from input: FileHandle, to output: FileHandle) throws {
         var line: [UInt8] = []
         var isTooLong = false

@@ -5,8 +5,8 @@ import JSON
 /// A chat template for scripts: one context object a line in, `{"text": ...}` or `{"error": ..., "error_type": ...}`
 /// out.
 ///
-/// `error_type` is `TemplateError` where the template itself raised the error, otherwise the name of the reference
-/// engine's exception (`UndefinedError`, `TypeError`, ...) or `InvalidLine` where the line is no JSON object.
+/// `error_type` is `TemplateError` if the template itself raised the error, otherwise the name of the reference engine's
+/// exception (`UndefinedError`, `TypeError`, ...) or `InvalidLine` if the line is not a JSON object.
 public struct RenderScript: LineScript {
     private let template: ChatTemplate
     private let now: Date?
@@ -14,7 +14,7 @@ public struct RenderScript: LineScript {
     /// - Parameters:
     ///   - path: the template's file.
     ///   - now: the template's clock as local time, `2024-07-26T15:04:05`; `nil` is the real one.
-    /// - Throws: `ScriptError` when the template cannot be loaded or the time is none.
+    /// - Throws: `ScriptError` if the template cannot be loaded or the time is invalid.
     public init(path: String, now: String?) throws(ScriptError) {
         guard let source = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
             throw ScriptError(reason: "\(path): cannot be read as UTF-8")
@@ -25,7 +25,7 @@ public struct RenderScript: LineScript {
         self.now = try now.map { text throws(ScriptError) in try Self.date(text) }
     }
 
-    /// The text of the context in `line`, or why there is none.
+    /// The rendered text for the context in `line`, or an error.
     public func answer(_ line: [UInt8]) -> JSONLine {
         guard let context = (try? JSONValue(parsing: line))?.object else {
             return JSONLine(["error": "the line is not a JSON object", "error_type": "InvalidLine"])

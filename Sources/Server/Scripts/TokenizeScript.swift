@@ -8,7 +8,7 @@ import Tokenizers
 /// - `{"ids": [...], "skip_special_tokens": false}` gives `{"text": ..., "pieces": [...]}`: the text that streaming
 ///   makes of each id, then what is left at the end.
 ///
-/// Members that are absent have the values above. Any other line gives `{"error": ...}`.
+/// Absent members have the values above. Any other line gives `{"error": ...}`.
 public struct TokenizeScript: LineScript {
     private let tokenizer: Tokenizer
 
@@ -37,7 +37,7 @@ public struct TokenizeScript: LineScript {
     private func answer(_ json: JSONValue) throws(APIError) -> JSONValue {
         var reader = try FieldReader(json, ParameterPolicy(isStrict: true))
         if let ids = reader.value("ids") {
-            // An id without a token is no error: it adds nothing to the text.
+            // An id without a token is not an error: it adds no text.
             let ids = try ids.requireTokenIDs(below: Int(Int32.max), at: "ids")
             let skips = try reader.bool("skip_special_tokens") ?? false
             try reader.finish()

@@ -1,13 +1,13 @@
 import COpenSSL
 import HTTPTypes
 
-/// The web chat UI at `/`: chat with the model, and the state of the server. One page, which loads nothing from elsewhere:
-/// `index.html`, with its style sheet and its scripts put where it names them.
+/// The web chat UI at `/`: chat with the model, and the state of the server. A single page that loads nothing from other
+/// servers: `index.html`, with its style sheet and scripts inserted.
 enum WebUI {
     static let body = page.body
 
-    /// The browser holds it to that: no scripts and styles but its own, known by their hashes, no text that becomes markup,
-    /// requests to this server only, and in nobody's frame (Content Security Policy Level 3, Trusted Types).
+    /// The browser enforces these rules: only its own scripts and styles, identified by their hashes, no parsing of text as
+    /// HTML, only requests to this server, and no embedding in frames (Content Security Policy Level 3, Trusted Types).
     static let fields: HTTPFields = [
         .contentType: "text/html; charset=utf-8",
         .contentSecurityPolicy: """
@@ -25,7 +25,7 @@ enum WebUI {
         hashes.map { " 'sha256-\($0)'" }.joined()
     }
 
-    /// The page in one piece, and the hashes of what stands in it.
+    /// The page as one file, and the hashes of its parts.
     private struct Page {
         var body: [UInt8] = []
         var scripts: [String] = []
@@ -66,7 +66,7 @@ enum WebUI {
             body.append(contentsOf: "</\(tag)>".utf8)
         }
 
-        /// SHA-256 in base64, as the policy names it.
+        /// SHA-256 in base64, in the form of the policy.
         private static func hash(of content: [UInt8]) -> String {
             var digest = [UInt8](repeating: 0, count: 32)
             let isDone = EVP_Digest(content, content.count, &digest, nil, EVP_sha256(), nil)

@@ -1,7 +1,7 @@
 "use strict";
 
-// The conversation on the page, and the replies that are being written: at most one for each conversation. A reply goes on while
-// another conversation is looked at.
+// The conversation on the page, and the replies that are being written: at most one for each conversation. A reply continues
+// while another conversation is shown.
 
 const SAVE_INTERVAL = 2000;
 
@@ -9,11 +9,11 @@ const store = new ConversationStore();
 const replies = new Map();
 let current = null;
 let views = [];
-// Whether the end of the conversation stays in sight: until somebody scrolls up.
+// Whether the page follows the end of the conversation: until the user scrolls up.
 let isFollowing = true;
 let lastTop = 0;
 
-// What was typed and not sent, by conversation; a reload keeps it.
+// Drafts that were not sent, by conversation; they survive a reload.
 const drafts = new Map(Object.entries(parsed(stored(() => sessionStorage.getItem("drafts")) ?? "") ?? {}));
 
 function setDraft(id, text) {
@@ -35,7 +35,7 @@ class Reply {
         this.progress = null;
         this.view = null;
         this.isPlanned = false;
-        this.cost = 0;  // Of the last drawing, in milliseconds.
+        this.cost = 0;  // The duration of the last rendering, in milliseconds.
         this.saved = this.began;
         this.clock = setInterval(() => this.showPhase(), 500);
     }
@@ -49,7 +49,7 @@ class Reply {
         }
     }
 
-    // Draws once for each frame at most, and leaves most of the time to everything else.
+    // Renders at most once per frame, and uses only a small part of the time.
     plan() {
         if (this.isPlanned) return;
         this.isPlanned = true;
@@ -94,7 +94,7 @@ class Reply {
 
 // MARK: Showing
 
-// Makes the page show the messages of the current conversation; views of messages that are still there stay.
+// Shows the messages of the current conversation; views of messages that still exist are reused.
 function showMessages() {
     const { messages } = current;
     const reply = replies.get(current.id);
@@ -150,7 +150,7 @@ function openConversation(conversation = null) {
     showList();
 }
 
-// MARK: Asking
+// MARK: Requests
 
 function send() {
     const text = element("text").value;
@@ -159,11 +159,11 @@ function send() {
     setDraft(conversation.id, "");
     const before = conversation.messages;
     conversation.messages = [...before, { role: "user", content: text }];
-    // What the server does not answer goes back where it came from, in front of what was typed since.
+    // A message that the server does not answer is put back into the entry, before any text typed since.
     answer(conversation, before, () => setDraft(conversation.id, [text, drafts.get(conversation.id)].filter(Boolean).join("\n")));
 }
 
-// Streams a reply to the messages of a conversation. If none comes, they are those `before` again, and `giveBack` is called.
+// Streams a reply to the messages of a conversation. Without a reply, restores the messages `before` and calls `giveBack`.
 async function answer(conversation, before, giveBack = () => {}) {
     closeNotice();
     const message = { role: "assistant", content: "" };
@@ -185,7 +185,7 @@ async function answer(conversation, before, giveBack = () => {}) {
         const isStopped = reply.controller.signal.aborted;
         if (isStopped) message.note = "stopped";
         else message.fault = error.message;
-        // Half a call is none.
+        // An incomplete call is discarded.
         if (message.tool_calls?.some(call => parsed(call.function.arguments) === null)) delete message.tool_calls;
         if (isEmpty(message)) conversation.messages = before;
     }
@@ -210,7 +210,7 @@ async function answer(conversation, before, giveBack = () => {}) {
     showList();
 }
 
-// What can be done with a message of the current conversation.
+// The actions of a message of the current conversation.
 const messageActions = {
     countBehind: message => current.messages.length - current.messages.indexOf(message) - 1,
 
@@ -249,7 +249,7 @@ const messageActions = {
     },
 };
 
-// Keeps a conversation in the browser, and says so if that fails.
+// Stores a conversation in the browser, and shows a notice if that fails.
 function save(conversation) {
     const wasSaved = !store.unsaved.has(conversation.id);
     if (!store.save(conversation) && wasSaved) {
@@ -286,7 +286,7 @@ document.addEventListener("keydown", event => {
 });
 element("scroll").onscroll = () => {
     const { scrollHeight, scrollTop, clientHeight } = element("scroll");
-    // Messages that come into sight change the height too, but only a reader scrolls up.
+    // Messages that become visible change the height too, but only a user scrolls up.
     if (scrollHeight - scrollTop - clientHeight < 24) isFollowing = true;
     else if (scrollTop < lastTop) isFollowing = false;
     lastTop = scrollTop;
@@ -297,10 +297,10 @@ element("system").oninput = () => {
     current.system = defaultSystem = element("system").value;
     if (current.messages.length) save(current);
 };
-// Messages out of sight have estimated heights until they are seen.
+// Messages outside the viewport have estimated heights until they are rendered.
 const resizes = new ResizeObserver(follow);
 for (const id of ["scroll", "chat"]) resizes.observe(element(id));
-// A reply ends with its page.
+// Closing the page stops its replies.
 window.addEventListener("pagehide", () => {
     for (const { conversation, message } of replies.values()) {
         message.note = "stopped";

@@ -29,7 +29,7 @@ function request({ system, messages }) {
     };
 }
 
-// Streams a reply into `message`. `heard` is called after each event, with the progress of the prompt if the event tells it.
+// Streams a reply into `message`. `heard` is called after each event, with the progress of the prompt if the event has it.
 async function complete(body, message, signal, heard) {
     const response = await fetch("v1/chat/completions", {
         method: "POST", signal, body: JSON.stringify(body),
@@ -41,6 +41,8 @@ async function complete(body, message, signal, heard) {
         const body = await response.json().catch(() => null);
         throw new Error(body?.error?.message ?? `The server answered ${response.status}.`);
     }
+    const ignored = response.headers.get("x-ignored");
+    if (ignored) message.ignored = ignored;
     let usage = null, timings = null, reason = null;
     for await (const data of events(response)) {
         if (data === "[DONE]") break;
@@ -57,7 +59,7 @@ async function complete(body, message, signal, heard) {
     message.note = describe(usage, timings, reason);
 }
 
-// Adds what one chunk says to the message.
+// Adds the content of one chunk to the message.
 function receive({ content, reasoning, tool_calls: calls }, message) {
     if (reasoning) message.reasoning = (message.reasoning ?? "") + reasoning;
     if (content) message.content += content;
@@ -70,7 +72,7 @@ function receive({ content, reasoning, tool_calls: calls }, message) {
     }
 }
 
-// What there is to say of a reply that ended.
+// The notice for a reply that ended.
 function describe(usage, timings, reason) {
     const parts = [];
     if (usage) {

@@ -1,7 +1,7 @@
 "use strict";
 
-// The conversations, kept in the browser's localStorage: one item for each, so that saving one writes only that. What is read,
-// from there or from a file, is checked member by member.
+// The conversations, kept in the browser's localStorage: one item for each, so that saving one writes only that. Data read
+// from there or from a file is validated member by member.
 
 const CONVERSATION_PREFIX = "trinity.conversation.";
 // UTF-16 code units of all conversations together. Browsers give a site about five million.
@@ -13,7 +13,7 @@ const MAXIMUM_TITLE = 80;
 class ConversationStore {
     constructor() {
         this.all = new Map();
-        // Those that are not stored, because the storage is full or forbidden.
+        // Conversations that are not stored, because the storage is full or disabled.
         this.unsaved = new Set();
         this.sizes = new Map();
         for (const key of this.keys()) this.read(key.slice(CONVERSATION_PREFIX.length));
@@ -27,7 +27,7 @@ class ConversationStore {
         }
     }
 
-    // Reads one from the storage, where another tab may have changed or removed it.
+    // Reads a conversation from the storage, where another tab may have changed or removed it.
     read(id) {
         const text = localStorage.getItem(CONVERSATION_PREFIX + id);
         const conversation = text === null ? null : checkedConversation(parsed(text));
@@ -41,12 +41,12 @@ class ConversationStore {
         return this.all.get(id) ?? null;
     }
 
-    // The last changed first.
+    // The most recently changed first.
     get list() {
         return [...this.all.values()].sort((a, b) => b.updated - a.updated);
     }
 
-    // Whether it could be stored. If not, it is kept as long as the page is open.
+    // Returns whether it could be stored. If not, it is kept in memory while the page is open.
     save(conversation) {
         const { id } = conversation;
         this.all.set(id, conversation);
@@ -71,11 +71,11 @@ class ConversationStore {
         try {
             localStorage.removeItem(CONVERSATION_PREFIX + id);
         } catch {
-            // A storage that is forbidden has nothing to remove.
+            // A disabled storage has nothing to remove.
         }
     }
 
-    // Adds the conversations of a file, under new ids where one is taken; the conversations. Throws what is wrong with the file.
+    // Adds the conversations of a file, with new ids for duplicates, and returns them. Throws an error if the file is invalid.
     import(text) {
         const file = parsed(text);
         const values = Array.isArray(file?.conversations) ? file.conversations : Array.isArray(file?.messages) ? [file] : null;
@@ -102,7 +102,7 @@ function parsed(text) {
     }
 }
 
-// Works without encryption too, where browsers have no randomUUID.
+// Also works over plain HTTP, where browsers have no randomUUID.
 function newID() {
     return Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -111,7 +111,7 @@ function newConversation(system) {
     return { id: newID(), title: "", system, created: Date.now(), updated: Date.now(), messages: [] };
 }
 
-// What a conversation is called: its title, or else how its first message begins.
+// The name of a conversation: its title, or else the beginning of its first message.
 function titleOf(conversation) {
     const first = conversation.messages.find(message => message.role === "user")?.content ?? "";
     return conversation.title || first.trim().split("\n", 1)[0].slice(0, MAXIMUM_TITLE) || "New chat";
@@ -122,7 +122,7 @@ function conversationFile(conversations) {
     return JSON.stringify({ format: "trinity-conversations", version: 1, conversations: conversations.map(exported) }, null, 1);
 }
 
-// What is kept of a conversation, which is what `checkedConversation` reads. A reply that has not begun is not.
+// The stored form of a conversation, which `checkedConversation` reads. A reply that has not begun is not stored.
 function exported({ id, title, system, created, updated, messages }) {
     const begun = messages.filter(message => message.role !== "assistant" || !isEmpty(message));
     return { id, title, system, created, updated, messages: begun };
@@ -130,7 +130,7 @@ function exported({ id, title, system, created, updated, messages }) {
 
 const isEmpty = ({ content, reasoning, tool_calls: calls }) => !content && !reasoning && !calls;
 
-// A conversation from JSON, with nothing but known members of the right types; null if it is none.
+// A conversation from JSON, with only known members of the right types; null if the JSON is not a conversation.
 function checkedConversation(value) {
     if (!Array.isArray(value?.messages)) return null;
     const messages = value.messages.map(checkedMessage);
@@ -147,7 +147,7 @@ function checkedMessage(value) {
     if (!["user", "assistant", "tool"].includes(value?.role)) return null;
     if (typeof (value.content ?? "") !== "string") return null;
     const message = { role: value.role, content: value.content ?? "" };
-    for (const name of ["reasoning", "note", "fault", "tool_call_id"]) {
+    for (const name of ["reasoning", "note", "ignored", "fault", "tool_call_id"]) {
         if (typeof value[name] === "string") message[name] = value[name];
     }
     if (value.tool_calls !== undefined) {

@@ -1,10 +1,10 @@
 "use strict";
 
-// What all of the page uses to make and find elements. Text goes in as text, never as markup.
+// Helpers to create and find elements. Text is inserted as text, never as markup.
 
 const element = id => document.getElementById(id);
 
-// Makes an element, as the last one of `parent` if there is one.
+// Creates an element, and appends it to `parent` if there is one.
 function add(parent, tag, text = "", name = "") {
     const child = document.createElement(tag);
     if (text) child.textContent = text;
@@ -33,12 +33,12 @@ function textButton(parent, text, action, name = "plain") {
     return button;
 }
 
-// Puts text on the clipboard, and shows on the button that it did.
+// Copies text to the clipboard, and confirms it on the button.
 async function copy(text, button) {
     try {
         await navigator.clipboard.writeText(text);
     } catch {
-        // Browsers offer the clipboard only to encrypted pages and on the server's own machine.
+        // Browsers allow the clipboard only on HTTPS pages and localhost.
         const area = add(document.body, "textarea", text, "visually-hidden");
         area.select();
         document.execCommand("copy");
@@ -51,12 +51,12 @@ async function copy(text, button) {
     setTimeout(() => setIcon(button, "copy", name), 1500);
 }
 
-// Tells screen readers.
+// Announces a text to screen readers.
 function say(text) {
     element("spoken").textContent = text;
 }
 
-// Shows a message above the entry until it is closed or replaced, with one action at most.
+// Shows a notice above the entry until it is closed or replaced, with at most one action.
 function notify(text, { isFault = false, action = null, perform = null } = {}) {
     const notice = element("notice");
     notice.className = isFault ? "fault" : "";
@@ -76,7 +76,7 @@ function closeNotice() {
     element("notice").hidden = true;
 }
 
-// Makes a text area as high as its text; the style sheet has the bounds.
+// Adjusts the height of a text area to its text; the style sheet limits it.
 function fit(area) {
     area.style.height = "auto";
     area.style.height = area.scrollHeight + 2 + "px";

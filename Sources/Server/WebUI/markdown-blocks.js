@@ -2,7 +2,7 @@
 
 // Markdown, first half: lines to blocks. The subset: headings, paragraphs, fenced code, quotes, lists, task lists, tables and
 // rules, as CommonMark and GitHub define them. HTML, indented code and underlined headings are text. A line break inside a
-// paragraph stays one. Every rule reads each line a bounded number of times, so no input is slow.
+// paragraph is kept. Every rule reads each line a bounded number of times, so no input is slow.
 
 // Quotes and lists deeper than this are text.
 const MAXIMUM_DEPTH = 10;
@@ -49,7 +49,7 @@ function heading(lines, at) {
     const text = lines[at].slice(marks[0].length).trim();
     let length = text.length;
     while (text[length - 1] === "#") length -= 1;
-    // Closing marks stand behind a space.
+    // Closing marks follow a space.
     if (length > 0 && text[length - 1] !== " ") length = text.length;
     return { kind: "heading", level: marks[1].length, text: text.slice(0, length).trim(), end: at + 1 };
 }
@@ -70,13 +70,13 @@ function quote(lines, at, depth) {
     return { kind: "quote", blocks: blocks(lines.slice(at, end).map(line => line.replace(quoteMark, "")), depth + 1), end };
 }
 
-// The marker of a list's item: its column, what tells lists apart, its number, and the column of the content.
+// The marker of a list item: its column, its kind, its number, and the column of the content.
 function marker(line) {
     const match = /^( {0,3})(?:([-*+])|(\d{1,9})([.)]))( +|$)/.exec(line);
     if (!match || isRule(line)) return null;
     const [whole, space, bullet, number, delimiter, gap] = match;
     const column = space.length;
-    // Code may begin with spaces of its own; so at most four are the gap.
+    // Code may begin with spaces, so the gap is at most four.
     const content = gap.length > 4 || gap.length === 0 ? whole.length - gap.length + 1 : whole.length;
     return { column, content, type: bullet ?? delimiter, number: number === undefined ? null : Number(number) };
 }
@@ -101,7 +101,7 @@ function list(lines, at, depth) {
     return { kind: "list", start: at, number: first.number, isLoose, items, end };
 }
 
-// The lines of one item without its indentation. Models indent by two spaces under every marker; so that is enough.
+// The lines of one item without its indentation. Models indent by two spaces under every marker, so two are enough.
 function listItem(lines, at, { column, content }) {
     const inside = Math.min(content, column + 2);
     const result = [lines[at].slice(content)];
@@ -113,7 +113,7 @@ function listItem(lines, at, { column, content }) {
         } else if (indent(line) >= inside) {
             result.push(outdent(line, content));
         } else if (result.at(-1) !== "" && !begins(lines, end) && !marker(line)) {
-            result.push(line.trimStart());  // The paragraph goes on.
+            result.push(line.trimStart());  // The paragraph continues.
         } else {
             break;
         }
@@ -123,7 +123,7 @@ function listItem(lines, at, { column, content }) {
     return { lines: result, checked: task ? task[1] !== " " : null, end };
 }
 
-// A table: a line of names, a line of dashes with as many cells, and rows.
+// A table: a header line, a delimiter line with the same number of cells, and rows.
 function table(lines, at) {
     if (!isTable(lines, at)) return null;
     const alignments = cells(lines[at + 1]).map(cell =>
@@ -158,7 +158,7 @@ function begins(lines, at, depth = 0) {
     if (/^ {0,3}(?:`{3}|~{3}|#{1,6}(?:\s|$))/.test(line) || isRule(line) || isTable(lines, at)) return true;
     if (depth === MAXIMUM_DEPTH) return false;
     const item = marker(line);
-    // As in CommonMark, a number that wraps to the beginning of a line is no list, and neither is a lonely bullet.
+    // As in CommonMark, a number that wraps to the beginning of a line is not a list, and neither is an empty bullet.
     return quoteMark.test(line) || item !== null && (item.number ?? 1) === 1 && item.content <= line.length;
 }
 

@@ -2,7 +2,7 @@
 
 // Markdown, second half: the text of a block to nodes. The subset: emphasis, strikethrough, code, links, autolinks, escapes and
 // line breaks. Nothing is ever parsed as HTML: text becomes text nodes, and elements come from this file's fixed set. An image
-// becomes a link, because the page loads nothing from elsewhere.
+// becomes a link, because the page loads nothing from other hosts.
 
 // Emphasis nested deeper than this is text.
 const MAXIMUM_NESTING = 12;
@@ -13,7 +13,7 @@ function inlines(parent, text) {
     new InlineParser(parent, text).run();
 }
 
-// The address if a link may lead there, else null: only to other pages and to mail, never to scripts.
+// The address if a link may have it, else null: http, https and mailto only, never scripts.
 function safeAddress(text) {
     if (text.length > MAXIMUM_URL) return null;
     try {
@@ -27,13 +27,13 @@ function safeAddress(text) {
 const isSpace = character => character === "" || /\s/u.test(character);
 const isPunctuation = character => /[\p{P}\p{S}]/u.test(character);
 
-// One pass over the text, as CommonMark's appendix describes it: marks go into the parent as text, and are remembered. When their
-// counterpart comes, what stands between is moved into an element.
+// One pass over the text, as CommonMark's appendix describes it: marks are added to the parent as text and recorded. When the
+// closing mark follows, the nodes between them are moved into an element.
 class InlineParser {
     constructor(parent, text) {
         Object.assign(this, { parent, text, at: 0, pending: "" });
-        this.marks = [];     // Of emphasis that may still be closed.
-        this.brackets = [];  // That may still become links.
+        this.marks = [];     // Marks of emphasis that may still be closed.
+        this.brackets = [];  // Brackets that may still become links.
         this.nesting = new Map();
         this.ticks = null;
     }
@@ -51,7 +51,7 @@ class InlineParser {
         this.emphasize(0);
     }
 
-    // Reads what begins with a special character; a character without a meaning is text.
+    // Parses a construct that begins with a special character; a character that begins none is text.
     step(character) {
         if (this.construct(character)) return;
         this.append(character);
@@ -73,7 +73,7 @@ class InlineParser {
         }
     }
 
-    // Text becomes a node when something else comes behind it: to a node, long texts are added slowly.
+    // Text is collected and becomes a node when something else follows: appending to a node is slow for long texts.
     append(text) {
         this.pending += text;
     }
@@ -182,12 +182,12 @@ class InlineParser {
         for (const inner of link.querySelectorAll("a")) inner.replaceWith(...inner.childNodes);
         if (!link.textContent) link.textContent = address ?? target.address;
         opener.node.replaceWith(link);
-        // A link has no link inside, and an image no image; a link may have an image.
+        // A link cannot contain a link, nor an image an image; a link may contain an image.
         for (const bracket of this.brackets) if (bracket.isImage || !opener.isImage) bracket.isActive = false;
         return true;
     }
 
-    // What stands in round brackets behind a link's text: an address, and a title, which is dropped.
+    // The part in parentheses after a link's text: an address, and a title, which is dropped.
     target(begin) {
         if (this.text[begin] !== "(") return null;
         const rest = this.text.slice(begin, begin + MAXIMUM_URL);
@@ -206,7 +206,7 @@ class InlineParser {
         return true;
     }
 
-    // An address in the text; punctuation at its end is the sentence's.
+    // An address in the text; punctuation at its end belongs to the sentence.
     bareLink() {
         const before = this.text[this.at - 1] ?? "";
         if (/\w/.test(before)) return false;
@@ -225,7 +225,7 @@ class InlineParser {
 
     // Turns the marks from `bottom` on into elements, the inner ones first.
     emphasize(bottom) {
-        // Below these there is no opener for a kind of closer: without them, many closers would each search everything.
+        // Lower bounds of the search for openers, by kind of closer: without them, every closer would search all marks.
         const floors = new Map();
         const open = [];
         for (const closer of this.marks.splice(bottom)) {
@@ -255,7 +255,7 @@ class InlineParser {
                 || opener.whole % 3 === 0 && closer.whole % 3 === 0);
     }
 
-    // Moves what stands between two marks into an element; false if it would be nested too deep.
+    // Moves the nodes between two marks into an element; false if it would be nested too deep.
     wrap(opener, closer) {
         const taken = opener.length >= 2 && closer.length >= 2 ? 2 : 1;
         const child = document.createElement(opener.character === "~" ? "del" : taken === 2 ? "strong" : "em");
@@ -269,7 +269,7 @@ class InlineParser {
         return nesting < MAXIMUM_NESTING;
     }
 
-    // Moves the siblings between two nodes into `target`; how deep the deepest of them is nested.
+    // Moves the siblings between two nodes into `target`; returns their maximum nesting depth.
     moveBehind(begin, end, target) {
         let nesting = 0;
         while (begin.nextSibling !== end) {
@@ -280,7 +280,7 @@ class InlineParser {
     }
 }
 
-// A link opens a page of its own, which learns nothing of this one.
+// A link opens a new tab without an opener and without a referrer.
 function setAddress(link, address) {
     link.href = address;
     link.title = address;

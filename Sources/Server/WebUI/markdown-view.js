@@ -1,13 +1,13 @@
 "use strict";
 
-// A growing Markdown text on the page. Blocks that cannot change any more stay as they are; only the last one is made anew, so
+// A growing Markdown text on the page. Blocks that cannot change any more are kept; only the last one is rendered again, so
 // the cost of a token does not grow with the reply.
 class MarkdownView {
     constructor(parent) {
         this.parent = parent;
-        this.settled = 0;  // Where in the text the last block begins.
+        this.settled = 0;  // The position in the text where the last block begins.
         this.tail = [];    // The nodes of that block.
-        this.code = null;  // The last block, if it is code that still grows.
+        this.code = null;  // The last block, if it is unfinished code.
     }
 
     // Shows `text`, which begins with what was shown before.
@@ -15,7 +15,7 @@ class MarkdownView {
         const clean = text.replace(/\r\n?/g, "\n");
         const lines = clean.slice(this.settled).split("\n");
         const found = blocks(lines.map(line => line.replace(/^[ \t]+/, space => space.replaceAll("\t", "    "))));
-        // What a block is shows its first line, of a table its first two; the text's last line may be unfinished.
+        // The first line determines the kind of a block, the first two for a table; the last line of the text may be unfinished.
         const settled = found.findLastIndex(block => block.start + 2 < lines.length);
         const last = found.at(-1);
         if (settled <= 0 && found.length === 1 && last.kind === "fence" && this.code?.language === last.language) {
@@ -48,7 +48,7 @@ function blockNode(block) {
     case "list": return listNode(block);
     case "table": return tableNode(block);
     case "heading": {
-        // The page's own headings are above those of a reply.
+        // Headings of a reply are below those of the page.
         const node = document.createElement("h" + Math.min(block.level + 2, 6));
         node.className = "level-" + block.level;
         inlines(node, block.text);
@@ -99,7 +99,7 @@ function listNode({ number, isLoose, items }) {
 }
 
 function tableNode({ alignments, names, rows }) {
-    // Wide tables scroll by themselves.
+    // Wide tables scroll independently.
     const node = add(null, "div", "", "table");
     node.tabIndex = 0;
     node.role = "region";

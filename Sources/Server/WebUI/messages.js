@@ -1,6 +1,6 @@
 "use strict";
 
-// A message on the page: what it says, and what can be done with it.
+// A message on the page: its content and its actions.
 
 class MessageView {
     constructor(message, actions) {
@@ -11,7 +11,7 @@ class MessageView {
         const name = { user: "You", assistant: "Trinity", tool: "Result of a tool call" }[role];
         add(this.article, "h2", name, role === "tool" ? "" : "visually-hidden");
         this.body = add(this.article, "div", "", "body");
-        // What a user or a tool wrote is shown as it is.
+        // Messages of users and tools are shown without formatting.
         this.content = add(this.body, "div", "", role === "assistant" ? "markdown" : "text");
         this.markdown = role === "assistant" ? new MarkdownView(this.content) : null;
         if (!this.markdown) this.content.textContent = message.content;
@@ -33,7 +33,7 @@ class MessageView {
         this.fillFooter();
     }
 
-    // Shows how far a message has come.
+    // Shows the current content of an unfinished message.
     update() {
         const { content, reasoning, tool_calls: calls } = this.message;
         if (reasoning) this.updateReasoning(reasoning);
@@ -43,7 +43,7 @@ class MessageView {
         if (content || reasoning || calls) this.phase?.remove();
     }
 
-    // Shows what happens before the first token, with the share of the prompt that is computed.
+    // Shows the progress before the first token: the share of the prompt that is computed.
     showPhase(text, share = null) {
         if (!this.phase) {
             this.phase = add(null, "p", "", "phase");
@@ -58,7 +58,7 @@ class MessageView {
         bar.value = share ?? 0;
     }
 
-    // The reasoning is open until the answer begins, unless somebody opens or closes it.
+    // The reasoning is open until the answer begins, unless the user opens or closes it.
     updateReasoning(text) {
         if (!this.reasoning) {
             const details = add(null, "details", "", "reasoning");
@@ -97,7 +97,7 @@ class MessageView {
     }
 
     fillFooter() {
-        const { role, content, note, fault } = this.message;
+        const { role, content, note, ignored, fault } = this.message;
         this.footer.replaceChildren();
         const buttons = add(this.footer, "span", "", "actions");
         if (content) {
@@ -109,6 +109,7 @@ class MessageView {
             buttons.append(named("again", iconButton("again", "Generate again", () => this.actions.regenerate(this.message))));
         }
         if (note) add(this.footer, "span", note, "note");
+        if (ignored) add(this.footer, "span", `The server ignored: ${ignored}`, "ignored");
         if (fault) add(this.footer, "span", fault, "fault").role = "alert";
     }
 
@@ -149,7 +150,7 @@ class MessageView {
         area.focus();
     }
 
-    // Asks for the results of the message's calls, which the page cannot make itself.
+    // Shows fields for the results of the message's calls, which the page cannot make.
     askForResults() {
         if (this.article.querySelector("form.results")) return;
         const form = add(null, "form", "", "results");

@@ -1,11 +1,11 @@
 "use strict";
 
-// The settings: one field for each parameter of the API that makes sense for a chat. A field that is empty is not sent, so that
-// the model's own default holds. They are kept in the browser; the API key only as long as the tab.
+// The settings: one field for each parameter of the API that makes sense for a chat. An empty field is not sent, so
+// the default of the model applies. The browser stores the settings; the API key only until the tab is closed.
 
 const SETTINGS_KEY = "trinity.settings";
 
-// What a field's text is in the request.
+// Functions that convert the text of a field into a value of the request.
 const fieldValues = {
     number: text => Number(text),
     flag: text => text === "true",
@@ -66,7 +66,7 @@ const settingGroups = [
 ];
 
 const settingFields = settingGroups.flatMap(([, fields]) => fields);
-// The defaults stand in placeholders of the fields, where they are known.
+// Known defaults are shown as placeholders of the fields.
 const defaultHint = "the model's";
 
 function makeField(parent, [name, label, kind, options = {}]) {
@@ -98,7 +98,7 @@ function makeSettings() {
     }
 }
 
-// What the settings add to a request; throws if a field is no JSON.
+// The parameters that the settings add to a request; throws if a field is not valid JSON.
 function settingsOfRequest() {
     const body = {};
     for (const [name, label, kind] of settingFields) {
@@ -116,7 +116,7 @@ function settingsOfRequest() {
 }
 
 const keptFields = ["appearance", ...settingFields.map(([name]) => name)];
-// The system prompt of new conversations: the last one that was written.
+// The system prompt of new conversations: the last one that was entered.
 let defaultSystem = "";
 
 function loadSettings() {
@@ -135,7 +135,7 @@ function saveSettings() {
     showAppearance();
 }
 
-// What a browser that forbids storage answers is nothing.
+// If the browser disables storage, the result is null.
 function stored(access) {
     try {
         return access();
@@ -162,7 +162,7 @@ makeSettings();
 loadSettings();
 element("settings-open").onclick = () => openSettings();
 element("settings").onchange = saveSettings;
-// A click beside the dialog closes it.
+// A click outside the dialog closes it.
 element("settings").onclick = event => {
     if (event.target === element("settings")) element("settings").close();
 };

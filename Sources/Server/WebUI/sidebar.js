@@ -113,7 +113,7 @@ async function importFile(file) {
     showList();
 }
 
-// MARK: On narrow screens the list lies over the page
+// MARK: On narrow screens the list overlays the page
 
 function openSidebar() {
     document.body.classList.add("listing");
@@ -123,7 +123,7 @@ function openSidebar() {
     element("sidebar-close").focus();
 }
 
-// Whether it was open.
+// Returns whether it was open.
 function closeSidebar() {
     if (!document.body.classList.contains("listing")) return false;
     document.body.classList.remove("listing");
@@ -150,7 +150,7 @@ element("import-file").onchange = async () => {
     if (file) await importFile(file);
     element("import-file").value = "";
 };
-// Another tab changed a conversation.
+// A conversation changed in another tab.
 window.addEventListener("storage", event => {
     if (!event.key?.startsWith(CONVERSATION_PREFIX)) return;
     const id = event.key.slice(CONVERSATION_PREFIX.length);

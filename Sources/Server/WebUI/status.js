@@ -1,8 +1,8 @@
 "use strict";
 
-// The server now: its model, and what its metrics say each second.
+// The state of the server: its model, and its metrics each second.
 
-// What the page's other parts use of it.
+// The state that the other parts of the page use.
 let serverNow = null;
 
 // The samples of Prometheus's text format, those of one name added up.
@@ -43,7 +43,7 @@ async function watch() {
         element("status").title = "";
     } catch (error) {
         lastSample = serverNow = null;
-        // Who does not answer may be another when it does.
+        // After a failure, a different server may answer.
         if (error instanceof TypeError) isNamed = false;
         element("status").title = "/metrics " + error.message;
         showFigures({});
@@ -58,7 +58,7 @@ function showFigures(texts) {
 }
 
 let isNamed = false;
-// The key that was refused, which is not tried again.
+// The rejected key, which is not tried again.
 let refusedKey = null;
 
 async function nameModel() {
@@ -67,7 +67,7 @@ async function nameModel() {
         const body = await response.json();
         isNamed = response.ok;
         element("model").textContent = isNamed ? body.data[0].id
-            : response.status === 503 ? "is being loaded" : body.error.message;
+            : response.status === 503 ? "Loading…" : body.error.message;
         if (response.status === 401) {
             refusedKey = element("key").value;
             element("key").placeholder = refusedKey ? "Another one" : "The server asks for one";
@@ -80,7 +80,7 @@ async function nameModel() {
 }
 
 async function tick() {
-    // A page that nobody sees asks for nothing.
+    // A hidden page sends no requests.
     if (!document.hidden) {
         if (!isNamed && refusedKey !== element("key").value) await nameModel();
         await watch();
@@ -94,7 +94,7 @@ function showStatus(isShown) {
 }
 
 element("status-toggle").onclick = () => showStatus(element("status").hidden);
-// The figures are one line where there is little room.
+// On small screens the figures are one line.
 const hasRoom = matchMedia("(min-width: 64rem) and (min-height: 44rem)");
 hasRoom.addEventListener("change", () => showStatus(hasRoom.matches));
 showStatus(hasRoom.matches);

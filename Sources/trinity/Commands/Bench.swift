@@ -41,7 +41,7 @@ struct Bench: ParsableCommand {
         return numbers.allSatisfy { $0 > 0 && $0 <= 1 << 24 } ? numbers : nil
     }
 
-    /// Without the environment, so that only the command line decides what is measured.
+    /// Without the environment, so that only the command line determines what is measured.
     private func engineOptions() throws -> EngineOptions {
         try ServerConfiguration(checking: options.given, environment: [:]).engine
     }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// `trinity config`: checks the options as `trinity serve` would, and prints them.
+/// `trinity config`: checks the options like `trinity serve`, and prints them.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check the options of trinity serve and print the values in force.",
@@ -26,7 +26,7 @@ struct Config: ParsableCommand {
         }
         for name in json ? configuration.omittedSecrets : [] {
             Application.writeError(
-                "warning: --\(name) is a secret and not in this file; set it when you start the server\n")
+                "warning: --\(name) is a secret and was left out; set it when you start the server\n")
         }
         print(json ? configuration.fileText : configuration.table)
     }

@@ -1,16 +1,16 @@
 import ArgumentParser
 import Server
 
-/// Which options a group of arguments has.
+/// The options of a group of arguments.
 protocol OptionList {
     static var options: [ServerConfiguration.Option] { get }
 }
 
-/// Options of the server's table as arguments: one for each name, so that it is known which name was given.
+/// Options of the server's table as arguments: one argument for each name, so that the name that was used is known.
 ///
-/// ArgumentParser finds arguments by reflection. So the mirror of this type has a child for each name.
+/// ArgumentParser finds arguments by reflection. Therefore the mirror of this type has a child for each name.
 struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
-    /// What was given. Values are checked by ``ServerConfiguration``, wherever they come from.
+    /// The given options. ``ServerConfiguration`` checks the values from all sources.
     private(set) var given: [GivenOption] = []
 
     init() {}
@@ -40,7 +40,7 @@ struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
         return Mirror(self, children: children, displayStyle: .struct)
     }
 
-    /// An earlier name of a switch has a value, which was "on" or "off".
+    /// An earlier name of a switch takes a value, "on" or "off".
     private static func isSwitch(_ option: ServerConfiguration.Option, _ name: String) -> Bool {
         guard case .switch = option.entry.kind else { return false }
         return name == option.name

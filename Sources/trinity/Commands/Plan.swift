@@ -2,7 +2,7 @@ import ArgumentParser
 import Engine
 import ModelTools
 
-/// `trinity plan`: the memory that a model needs.
+/// `trinity plan`: computes the memory of a model.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute the memory that a model needs, without its weights.")

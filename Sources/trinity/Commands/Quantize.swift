@@ -18,7 +18,7 @@ struct Quantize: ParsableCommand {
     var source: String
     @Argument(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "destination"))
     var destination: String
-    @Flag(help: "Quantize the head too, as serve --quantization fp8 does; some tools cannot read that.")
+    @Flag(help: "Quantize the head too, as serve --quantization fp8 does. Some tools cannot read the result.")
     var quantizeHead = false
 
     func run() throws {

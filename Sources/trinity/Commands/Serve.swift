@@ -3,7 +3,7 @@ import Dispatch
 import Foundation
 import Server
 
-/// `trinity serve`: listens at once, loads the model, answers until SIGTERM.
+/// `trinity serve`: listens at once, loads the model, and serves requests until SIGTERM.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model over HTTP.",
@@ -13,8 +13,8 @@ struct Serve: ParsableCommand {
             the file; trinity config prints the values in force. A size is a number of bytes, or has a binary unit: 512MiB, \
             4GiB. A time has a unit: 200ms, 1.5s, 2m.
 
-            The server answers 503 until the model is loaded; GET /ready tells when. On SIGTERM it rejects new requests and \
-            lets running ones finish.
+            The server answers 503 until the model is loaded; GET /ready returns 200 from then on. On SIGTERM it rejects new \
+            requests and lets running ones finish.
             """)
 
     @OptionGroup var options: ServerOptions
@@ -23,7 +23,7 @@ struct Serve: ParsableCommand {
         _ = try options.configuration()
     }
 
-    /// Ends the process, with code 0 once the server has ended as it was asked to.
+    /// Exits the process, with code 0 after an orderly end.
     func run() throws {
         let configuration = try options.configuration()
         Task {

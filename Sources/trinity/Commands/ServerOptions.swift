@@ -11,12 +11,12 @@ struct ServerOptions: ParsableArguments {
     @OptionGroup(title: OptionEntry.Section.security.rawValue) var security: OptionArguments<Security>
     @OptionGroup(title: OptionEntry.Section.observability.rawValue) var observability: OptionArguments<Observability>
 
-    /// What was given on the command line.
+    /// The options given on the command line.
     var given: [GivenOption] {
         model.given + computation.given + scheduling.given + network.given + security.given + observability.given
     }
 
-    /// - Throws: what is wrong with the options, for the user.
+    /// - Throws: the error in the options, for the user.
     func configuration() throws -> ServerConfiguration {
         try ServerConfiguration(checking: given, environment: ProcessInfo.processInfo.environment)
     }
@@ -41,7 +41,7 @@ extension ServerOptions.SectionList {
 }
 
 extension ServerConfiguration {
-    /// The configuration, or an error that ends the process with a message and code 64.
+    /// The configuration, or an error that exits the process with a message and code 64.
     init(checking flags: [GivenOption], environment: [String: String]) throws {
         do throws(ConfigurationError) {
             try self.init(flags: flags, environment: environment)

@@ -21,7 +21,7 @@ struct Tokenize: ParsableCommand {
 }
 
 extension LineScript {
-    /// Answers standard input on standard output.
+    /// Processes standard input and writes to standard output.
     func run() throws {
         try run(from: .standardInput, to: .standardOutput)
     }

@@ -13,7 +13,7 @@ import Testing
 
     private func text(_ count: Int) -> String { String(repeating: "x", count: count) }
 
-    @Test func `a body is charged as it arrives, not as it is announced, and until its charge is released`() {
+    @Test func `a body is charged as it arrives, not as it is announced, until its charge is released`() {
         let budget = MemoryBudget(limit: 10_000_000)
         var connection = MachineHarness(bodyBudget: budget)
         connection.receive(post(5_000_000))
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [true, false])
-    func `the body that exceeds the budget is refused, and others go on`(isChunked: Bool) {
+    func `the body that exceeds the budget is refused, and others continue`(isChunked: Bool) {
         let budget = MemoryBudget(limit: 1_000_000)
         var first = MachineHarness(bodyBudget: budget)
         var second = MachineHarness(bodyBudget: budget)
@@ -48,7 +48,7 @@ import Testing
         #expect(first.takeWritten().isEmpty)
     }
 
-    @Test func `a body that has not begun gives way to those that have`() {
+    @Test func `bodies that have begun have priority over a new one`() {
         let budget = MemoryBudget(limit: 1_000_000)
         var first = MachineHarness(bodyBudget: budget)
         first.receive(post(900_000))
@@ -60,7 +60,7 @@ import Testing
         #expect(first.delivered.count == 1)
     }
 
-    @Test func `a small request is never kept out by large bodies`() {
+    @Test func `large bodies never block a small request`() {
         let budget = MemoryBudget(limit: 1_000_000)
         let hog = budget.reserve(1_000_000)
         var connection = MachineHarness(bodyBudget: budget)
@@ -84,7 +84,7 @@ import Testing
         #expect(held?.bytes == 740_000 && budget.used == 920_000)
     }
 
-    @Test func `one connection alone may fill the budget`() {
+    @Test func `a single connection may use the whole budget`() {
         let budget = MemoryBudget(limit: 3_000_000)
         var connection = MachineHarness(bodyBudget: budget)
         for head in [post(3_000_000), chunked + "\(String(3_000_000, radix: 16))\r\n"] {
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test(arguments: ["closes", "is refused", "times out"])
-    func `an unfinished body gives its memory back`(when: String) {
+    func `an unfinished body releases its memory`(when: String) {
         let budget = MemoryBudget(limit: 3_000_000)
         var connection = MachineHarness(bodyBudget: budget)
         connection.receive(chunked + "\(String(200_000, radix: 16))\r\n" + text(200_000))

@@ -64,7 +64,7 @@ import Testing
         #expect(connection.outcomes.count == 6)
     }
 
-    @Test func `a request waits until the kernel has the whole reply before it`() {
+    @Test func `a request waits until the kernel has accepted the whole previous reply`() {
         var connection = MachineHarness()
         connection.receive(get + get)
         connection.kernelRoom = 10
@@ -79,7 +79,8 @@ import Testing
     // MARK: The last reply
 
     @Test(arguments: ["GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n"])
-    func `a peer that will not keep the connection is told so, and lingered for`(request: String) {
+    func `a peer that does not keep the connection gets Connection: close, and the connection lingers`(request: String)
+    {
         var connection = MachineHarness()
         connection.receive(request)
         connection.respond("hi")
@@ -93,7 +94,7 @@ import Testing
         #expect(connection.outcomes == [.completed])
     }
 
-    @Test func `the service may ask to close`() {
+    @Test func `the service can close the connection`() {
         var connection = MachineHarness()
         connection.receive(get)
         connection.respond("", [.connection: "Close"])
@@ -101,7 +102,7 @@ import Testing
         #expect(connection.isSendingShut)
     }
 
-    @Test func `an old peer that asks for it keeps its connection`() {
+    @Test func `an HTTP/1.0 peer that requests it keeps its connection`() {
         var connection = MachineHarness()
         connection.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         connection.respond("hi")
@@ -109,7 +110,7 @@ import Testing
         #expect(!connection.isSendingShut)
     }
 
-    @Test func `a stream to an old peer ends by closing`() {
+    @Test func `a stream to an HTTP/1.0 peer ends by closing`() {
         var connection = MachineHarness()
         connection.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         connection.startStream()
@@ -119,7 +120,7 @@ import Testing
         #expect(connection.isSendingShut)
     }
 
-    @Test func `lingering has an end in time and bytes`() {
+    @Test func `lingering is limited in time and bytes`() {
         var limits = ConnectionLimits()
         limits.lingerBytes = 10
         var slow = MachineHarness(limits: limits)
@@ -161,7 +162,7 @@ import Testing
 
     // MARK: 100-continue
 
-    @Test func `a peer that waits is told to go on`() {
+    @Test func `a peer that waits gets 100 Continue`() {
         var connection = MachineHarness()
         connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         #expect(connection.takeWritten() == "HTTP/1.1 100 Continue\r\n\r\n")
@@ -169,7 +170,7 @@ import Testing
         #expect(connection.delivered == ["POST /a hi"])
     }
 
-    @Test func `a peer that does not wait, or is refused, is not`() {
+    @Test func `a peer that does not wait, or is refused, gets no 100 Continue`() {
         var eager = MachineHarness()
         eager.receive("POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nh")
         #expect(eager.takeWritten() == "")
@@ -182,7 +183,7 @@ import Testing
 
     // MARK: Errors
 
-    @Test func `a bad request is answered, and the connection closed after its noise`() {
+    @Test func `a bad request gets a reply, and the connection is closed after discarding its input`() {
         var connection = MachineHarness()
         connection.receive("nonsense\r\n")
         #expect(
@@ -197,7 +198,7 @@ import Testing
         #expect(connection.outcomes.isEmpty)
     }
 
-    @Test func `a bad pipelined request is answered after the good one before it`() {
+    @Test func `a bad pipelined request gets its reply after the good one before it`() {
         var connection = MachineHarness()
         connection.receive(get + "nonsense\r\n")
         connection.respond("hi")
@@ -221,7 +222,7 @@ import Testing
 
     // MARK: The client leaves
 
-    @Test func `a peer that closes before the reply, in it, or while it is flushed is gone`() {
+    @Test func `a peer that closes before, during or after sending of the reply is gone`() {
         var before = MachineHarness()
         before.receive(get)
         before.peerCloses()
@@ -240,7 +241,7 @@ import Testing
         }
     }
 
-    @Test func `a peer that closes before its request is whole ends nothing`() {
+    @Test func `a peer that closes before its request is complete ends no exchange`() {
         for text in ["", "GET /", "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nh"] {
             var connection = MachineHarness()
             connection.receive(text)
@@ -262,7 +263,7 @@ import Testing
         #expect(connection.outcomes == [.clientGone])
     }
 
-    @Test func `a slow reader is cut off at the bound`() {
+    @Test func `the connection of a slow reader is closed at the bound`() {
         var limits = ConnectionLimits()
         limits.outboundBytes = 1000
         var connection = MachineHarness(limits: limits)
@@ -278,7 +279,7 @@ import Testing
         #expect(connection.outcomes == [.clientGone])
     }
 
-    @Test func `one whole reply may be larger than the bound`() {
+    @Test func `one whole reply may exceed the bound`() {
         var limits = ConnectionLimits()
         limits.outboundBytes = 1000
         var connection = MachineHarness(limits: limits)
@@ -291,7 +292,7 @@ import Testing
 
     // MARK: Deadlines
 
-    @Test func `a silent new connection is closed without a word`() {
+    @Test func `a silent new connection is closed without a reply`() {
         var connection = MachineHarness()
         connection.wait(.seconds(29))
         #expect(!connection.isClosed)
@@ -300,7 +301,7 @@ import Testing
         #expect(connection.takeWritten().isEmpty)
     }
 
-    @Test func `a head must end in time, however steadily it trickles`() {
+    @Test func `a head must be complete in time, even if bytes keep arriving`() {
         var connection = MachineHarness()
         connection.receive("GET / HTTP/1.1\r\n")
         for _ in 0..<29 {
@@ -312,7 +313,7 @@ import Testing
         #expect(connection.takeWritten().hasPrefix("HTTP/1.1 408 "))
     }
 
-    @Test func `a kept connection may idle longer than a new one`() {
+    @Test func `a kept connection may be idle longer than a new one`() {
         var connection = MachineHarness()
         connection.receive(get)
         connection.respond("")
@@ -331,7 +332,7 @@ import Testing
         #expect(idle.isClosed)
     }
 
-    @Test func `the service may take its time`() {
+    @Test func `the service may take any time`() {
         var connection = MachineHarness()
         connection.receive(get)
         connection.wait(.seconds(3600))
@@ -342,7 +343,7 @@ import Testing
 
     // MARK: Shutting down
 
-    @Test func `a retired connection closes when idle and after its reply when not`() {
+    @Test func `a retired connection closes when it is idle, otherwise after its reply`() {
         var idle = MachineHarness()
         idle.retire()
         #expect(idle.isClosed)

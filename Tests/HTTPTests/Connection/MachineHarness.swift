@@ -2,20 +2,20 @@ import HTTPTypes
 
 @testable import HTTP
 
-/// Drives a machine on a virtual clock and performs its actions: what it writes is read by a peer that may be slow.
+/// Runs a machine on a virtual clock and performs its actions; its output is read by a peer that may be slow.
 struct MachineHarness {
     var machine: ConnectionMachine
-    /// What the kernel took.
+    /// The bytes that the kernel accepted.
     private(set) var written = ""
     /// `METHOD path body` of each delivery.
     private(set) var delivered: [String] = []
-    /// Of the last body that was delivered.
+    /// The charge of the last delivered body.
     var charge: MemoryBudget.Reservation?
     private(set) var outcomes: [ExchangeOutcome] = []
     private(set) var isClosed = false
     private(set) var isSendingShut = false
     private(set) var isReadingPaused = false
-    /// How much the kernel takes now.
+    /// The number of bytes that the kernel accepts now.
     var kernelRoom = Int.max
 
     private var clock = ContinuousClock.now
@@ -42,7 +42,7 @@ struct MachineHarness {
         perform()
     }
 
-    /// The clock moves, stopping at each deadline on the way as the loop would.
+    /// Advances the clock, stopping at each deadline on the way, like the loop.
     mutating func wait(_ duration: Duration) {
         let end = clock + duration
         while let deadline = machine.deadline, deadline <= end {
@@ -78,14 +78,14 @@ struct MachineHarness {
         perform()
     }
 
-    /// The kernel takes `count` bytes more.
+    /// The kernel accepts `count` more bytes.
     mutating func drain(_ count: Int) {
         kernelRoom = count
         flush()
         perform()
     }
 
-    /// What was written since the last call.
+    /// The bytes written since the last call.
     mutating func takeWritten() -> String {
         defer { written = "" }
         return written

@@ -2,12 +2,12 @@ import Testing
 
 @testable import HTTP
 
-/// The least rates of what peers send and read.
+/// The minimum rates at which peers must send and read.
 @Suite struct ProgressTests {
     private func post(_ length: Int) -> String { "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: \(length)\r\n\r\n" }
 
     @Test(arguments: [0, 1, 1000])
-    func `a body that trickles below the least rate is ended at the end of a window`(bytesPerSecond: Int) {
+    func `a body below the minimum rate is ended at the end of a window`(bytesPerSecond: Int) {
         var connection = MachineHarness()
         connection.receive(post(1_000_000))
         for _ in 0..<9 {
@@ -20,7 +20,7 @@ import Testing
         #expect(connection.delivered.isEmpty)
     }
 
-    @Test func `a chunked body's framing and what came early do not make up for a stall`() {
+    @Test func `a chunked body's framing and earlier bytes do not compensate for a stall`() {
         var connection = MachineHarness()
         connection.receive("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
         connection.receive("\(String(500_000, radix: 16))\r\n" + String(repeating: "x", count: 500_000) + "\r\n")
@@ -33,7 +33,7 @@ import Testing
         #expect(connection.takeWritten().hasPrefix("HTTP/1.1 408 "))
     }
 
-    @Test func `a body at the least rate arrives`() {
+    @Test func `a body at the minimum rate arrives`() {
         var connection = MachineHarness()
         connection.receive(post(50 * 1024))
         for _ in 0..<50 {
@@ -45,7 +45,7 @@ import Testing
         #expect(connection.outcomes == [.completed])
     }
 
-    @Test func `a body must end in ten minutes, however steadily it arrives`() {
+    @Test func `a body must end in ten minutes, even if bytes keep arriving`() {
         var connection = MachineHarness()
         connection.receive(post(30_000_000))
         for _ in 0..<599 {
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 1000])
-    func `a reader below the least rate is cut off at the end of a window`(bytesPerSecond: Int) {
+    func `the connection of a reader below the minimum rate is closed at the end of a window`(bytesPerSecond: Int) {
         var connection = MachineHarness()
         connection.receive("GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
         connection.startStream()
@@ -74,7 +74,7 @@ import Testing
         #expect(connection.isClosed)
     }
 
-    @Test func `a reader at the least rate gets everything, and time that nothing waits does not count`() {
+    @Test func `a reader at the minimum rate gets everything, and time without pending output does not count`() {
         var connection = MachineHarness()
         connection.receive("GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
         connection.startStream()

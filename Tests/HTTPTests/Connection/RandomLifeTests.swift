@@ -5,9 +5,9 @@ import Testing
 @testable import HTTP
 
 @Suite struct RandomLifeTests {
-    /// The harness stops on an action after close and on a second open exchange; the machine checks its own invariants.
+    /// The harness fails on an action after close and on a second open exchange; the machine checks its own invariants.
     @Test(arguments: 0..<400 as Range<UInt64>)
-    func `whatever happens, each delivery ends once and a closed connection rests`(seed: UInt64) {
+    func `for random events, each delivery ends once and a closed connection does nothing`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var limits = ConnectionLimits()
         limits.outboundBytes = 400
@@ -25,7 +25,7 @@ import Testing
         #expect(connection.machine.deadline == nil)
     }
 
-    /// Most steps are of a peer and a service in good order, some are not.
+    /// Most steps follow the protocol, some do not.
     private func step(_ connection: inout MachineHarness, _ random: inout SeededGenerator) {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<45: connection.receive(piece(&random))
@@ -52,7 +52,7 @@ import Testing
             "POST /4 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nbody\r\n", "0\r\n\r\n",
         ]
         let text = pieces.randomElement(using: &random) ?? ""
-        // Every so often a piece breaks off, and what follows it is garbage.
+        // Sometimes a piece is cut off, and garbage follows.
         return Int.random(in: 0..<12, using: &random) == 0 ? String(text.prefix(9)) : text
     }
 }

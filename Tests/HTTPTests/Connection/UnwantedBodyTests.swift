@@ -2,13 +2,13 @@ import Testing
 
 @testable import HTTP
 
-/// Bodies of requests that are refused anyway.
+/// Bodies of requests that are refused without them.
 @Suite struct UnwantedBodyTests {
-    @Test func `a body that nobody wants is never read, and the connection ends with the reply`() {
+    @Test func `an unwanted body is never read, and the connection ends with the reply`() {
         var connection = MachineHarness(bodyAccount: { $0.path != "/a" ? .common : nil })
         connection.receive("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
         connection.respond("")
-        // Delivered before the body is there, and without asking for it.
+        // Delivered before the body has arrived, and without requesting it.
         connection.receive(
             "POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\nGET /b HTTP/1.1\r\n")
         #expect(connection.delivered == ["POST /b hi", "POST /a "])

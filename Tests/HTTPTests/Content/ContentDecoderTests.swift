@@ -7,7 +7,7 @@ import Testing
 @Suite struct ContentDecoderTests {
     private let text = Array(String(repeating: "Once upon a time. ", count: 20_000).utf8)
 
-    /// - Parameter windowBits: 15 for zlib's format, 31 for gzip, -15 for bare deflate data.
+    /// - Parameter windowBits: 15 for zlib's format, 31 for gzip, -15 for raw deflate data.
     private func compress(_ bytes: [UInt8], windowBits: Int32) -> [UInt8] {
         var stream = z_stream()
         var output = [UInt8](repeating: 0, count: bytes.count + 1024)
@@ -42,16 +42,16 @@ import Testing
             ("gzip", [.gzip]), ("X-Gzip", [.gzip]), ("identity", []), ("", []), ("deflate , GZIP", [.deflate, .gzip]),
             ("identity,gzip", [.gzip]),
         ] as [(String, [ContentCoding])])
-    func `a field names codings in their order`(field: String, codings: [ContentCoding]) {
+    func `a field lists codings in order`(field: String, codings: [ContentCoding]) {
         #expect(ContentCoding.list(field) == codings)
     }
 
     @Test(arguments: ["br", "zstd", "gzip, br", "gzip, gzip, gzip", "gzip;q=1"])
-    func `unknown codings and more than two are none`(field: String) {
+    func `unknown codings and more than two are refused`(field: String) {
         #expect(ContentCoding.list(field) == nil)
     }
 
-    @Test func `what was compressed comes back`() throws {
+    @Test func `a compressed body is decoded to the original`() throws {
         for bytes in [[], [7], text] {
             #expect(try decode(gzip(bytes), [.gzip]) == bytes)
             #expect(try decode(compress(bytes, windowBits: 15), [.deflate]) == bytes)
@@ -61,14 +61,14 @@ import Testing
         #expect(try decode(gzip(text) + gzip([1, 2]), [.gzip]) == text + [1, 2], "members follow each other")
     }
 
-    @Test func `a stream that is cut anywhere is incomplete`() throws {
+    @Test func `a stream that is truncated anywhere is incomplete`() throws {
         let whole = gzip(Array(text.prefix(2000)))
         for count in 0..<whole.count {
             #expect(throws: ContentDecodingError.incomplete(.gzip)) { try decode(Array(whole[..<count]), [.gzip]) }
         }
     }
 
-    @Test func `garbage is malformed, and so are changed bytes and bytes behind the end`() throws {
+    @Test func `garbage is malformed, and so are changed bytes and bytes after the end`() throws {
         #expect(throws: ContentDecodingError.malformed(.gzip)) { try decode(Array(#"{"prompt": 1}"#.utf8), [.gzip]) }
         #expect(throws: ContentDecodingError.malformed(.gzip)) { try decode(gzip(text) + [0], [.gzip]) }
         #expect(throws: ContentDecodingError.malformed(.deflate)) {
@@ -79,7 +79,7 @@ import Testing
         #expect(throws: ContentDecodingError.malformed(.gzip)) { try decode(changed, [.gzip]) }
     }
 
-    @Test func `a body beyond the limit is too large, and one of the limit is not`() throws {
+    @Test func `a body beyond the limit is too large, and a body of exactly the limit is not`() throws {
         #expect(try decode(gzip(text), [.gzip], limit: text.count) == text)
         #expect(throws: ContentDecodingError.tooLarge) { try decode(gzip(text), [.gzip], limit: text.count - 1) }
         // Also between two codings.
@@ -88,7 +88,7 @@ import Testing
         #expect(throws: ContentDecodingError.tooLarge) { try decode(zeros, [.gzip, .gzip], limit: 10_000) }
     }
 
-    @Test func `decoded bytes are charged before they are there`() throws {
+    @Test func `decoded bytes are charged before they are allocated`() throws {
         let budget = MemoryBudget(limit: 200 << 10)
         #expect(throws: ContentDecodingError.memoryExhausted) { try decode(gzip(text), [.gzip], budget: budget) }
         #expect(budget.used == 0)
@@ -102,7 +102,7 @@ import Testing
         #expect(budget.used == 1000)
     }
 
-    @Test func `nobody waits for a body that nobody wants`() throws {
+    @Test func `decoding stops when the body is no longer wanted`() throws {
         let charge = try #require(MemoryBudget(limit: .max).reserve(0))
         let bomb = gzip([UInt8](repeating: 0, count: 16 << 20))
         var asked = 0

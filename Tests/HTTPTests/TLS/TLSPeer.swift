@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-/// A client's side of TLS, for sessions without sockets: what either side writes is what the other reads.
+/// The client side of TLS, for sessions without sockets: the output of one side is the input of the other.
 final class TLSPeer {
     let session: TLSSession
     private let pointer: OpaquePointer
@@ -11,7 +11,7 @@ final class TLSPeer {
 
     struct Options {
         var version: Int32?
-        /// Protocols for ALPN, each with its length in front.
+        /// Protocols for ALPN, each preceded by its length.
         var protocols: [UInt8]?
         var certificate: String?
         var key: String?
@@ -25,7 +25,7 @@ final class TLSPeer {
             SSL_CTX_use_certificate_file(context, certificate, SSL_FILETYPE_PEM)
             SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM)
         }
-        // As a number: the compiler cannot see that the session is handed over and the pointer only asked.
+        // Passed as a number: the compiler cannot know that the session is transferred and the pointer only read.
         let address = UInt(bitPattern: SSL_new(context))
         pointer = try #require(OpaquePointer(bitPattern: address))
         if let version = options.version {
@@ -51,7 +51,7 @@ final class TLSPeer {
 
     var version: Int32 { SSL_version(pointer) }
     var isResumed: Bool { SSL_session_reused(pointer) == 1 }
-    /// Stays valid until the test's end; nobody frees it.
+    /// Valid until the test's end; it is never freed.
     var ticket: OpaquePointer? { SSL_get1_session(pointer) }
 
     var chosenProtocol: String {
@@ -62,7 +62,7 @@ final class TLSPeer {
     }
 }
 
-/// Carries a handshake out between both, `step` bytes at a time; how it ended for the server and for the client.
+/// Performs a handshake between both, `step` bytes at a time; returns the results of the server and of the client.
 func shakeHands(
     _ server: TLSSession, _ client: TLSSession, step: Int = .max
 ) -> (server: TLSSession.Handshake, client: TLSSession.Handshake) {

@@ -11,7 +11,7 @@ import Testing
     static let files = TLSFiles(certificateChain: path("server.pem"), privateKey: path("server.key"))
 
     @Test(arguments: [TLS1_2_VERSION, TLS1_3_VERSION])
-    func `versions 1 2 and 1 3 carry bytes both ways, however they are cut`(version: Int32) throws {
+    func `versions 1 2 and 1 3 transfer bytes in both directions, for every split`(version: Int32) throws {
         let context = try TLSContext(Self.files)
         for step in [1, 7, Int.max] {
             let (server, client) = (context.makeSession(), try TLSPeer(.init(version: version)))
@@ -30,12 +30,12 @@ import Testing
         }
     }
 
-    @Test func `a peer that asks for new keys without end makes the server hold no more than a little`() throws {
+    @Test func `a peer that keeps requesting new keys cannot make the server buffer without limit`() throws {
         let server = try TLSContext(Self.files).makeSession()
         let client = try TLSPeer(.init(version: TLS1_3_VERSION))
         #expect(shakeHands(server, client.session) == (.done, .done))
         var received = TLSSession.Received.nothing
-        // Its answers are never read.
+        // Its replies are never read.
         for _ in 0..<10_000 where received == .nothing {
             client.updateKey()
             server.receive(client.session.takeOutput()[...])
@@ -47,7 +47,7 @@ import Testing
     @Test func `older versions are refused`() throws {
         for version in [TLS1_VERSION, TLS1_1_VERSION] {
             let server = try TLSContext(Self.files).makeSession()
-            // The client's own library may refuse them too: its hello is then empty, and nothing ever comes of it.
+            // The client's own library may refuse them too: then its hello is empty, and nothing follows.
             #expect(shakeHands(server, try TLSPeer(.init(version: version)).session).server != .done)
         }
     }
@@ -68,7 +68,7 @@ import Testing
         #expect(!other.isResumed, "another context's tickets are worth nothing")
     }
 
-    @Test func `http 1 1 is chosen among protocols, and nothing else`() throws {
+    @Test func `only http 1 1 is selected from the protocols`() throws {
         let context = try TLSContext(Self.files)
         let both = try TLSPeer(.init(protocols: Array("\u{2}h2\u{8}http/1.1".utf8)))
         #expect(shakeHands(context.makeSession(), both.session).client == .done)
@@ -77,7 +77,7 @@ import Testing
         #expect(shakeHands(context.makeSession(), neither.session) == (.failed, .failed))
     }
 
-    @Test func `client certificates are checked where they are asked for`() throws {
+    @Test func `client certificates are checked if they are required`() throws {
         var files = Self.files
         files.clientAuthorities = Self.path("ca.pem")
         let context = try TLSContext(files)
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func `plain HTTP and garbage are told apart`() throws {
+    @Test func `plain HTTP and garbage are detected`() throws {
         let context = try TLSContext(Self.files)
         let plain = context.makeSession()
         plain.receive(ArraySlice("GET / HTTP/1.1\r\nHost: h\r\n\r\n".utf8))
@@ -107,7 +107,7 @@ import Testing
             ("server.key", "server.key", nil, "server.key"), ("server.pem", "client.key", nil, "client.key"),
             ("server.pem", "server.key", "client.key", "client.key"),
         ] as [(String, String, String?, String)])
-    func `the file at fault is named`(chain: String, key: String, authorities: String?, fault: String) {
+    func `the file with the error is named`(chain: String, key: String, authorities: String?, fault: String) {
         let files = TLSFiles(
             certificateChain: Self.path(chain), privateKey: Self.path(key),
             clientAuthorities: authorities.map(Self.path))

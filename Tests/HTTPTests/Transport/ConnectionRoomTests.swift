@@ -3,7 +3,7 @@ import HTTP
 import TestSupport
 import Testing
 
-/// Who gives way when there are as many connections as there may be.
+/// Which connection is closed at the maximum number of connections.
 @Suite struct ConnectionRoomTests {
     private static let get = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -15,7 +15,9 @@ import Testing
         return configuration
     }
 
-    @Test func `whoever has owed a request for longest gives way, slow heads and bodies too`() async throws {
+    @Test func `the connection that has waited longest for a request is closed, with a slow head or body too`()
+        async throws
+    {
         let server = try await TestServer(Self.configuration(patience: .milliseconds(1)))
         let port = server.port
         try await onThread {
@@ -23,7 +25,7 @@ import Testing
             slowHead.send("GET /hello HTTP/1.1\r\nHo")
             let slowBody = try TestClient(port: port)
             slowBody.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\na")
-            // This one waits for its reply, and owes nothing.
+            // This one waits for its reply.
             let served = try TestClient(port: port)
             served.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
             _ = try served.receive(until: "held")
@@ -37,13 +39,13 @@ import Testing
             }
             withExtendedLifetime(newer) {}
         }
-        // What was served is served still.
+        // The connections that are served continue.
         await server.loop.closeConnections()
         #expect(await server.endings.filter { $0.path == "/hold" }.first { _ in true }?.outcome == .clientGone)
         await server.stop()
     }
 
-    @Test func `nobody gives way before patience ends, and nobody who is served`() async throws {
+    @Test func `no connection is closed before the minimum wait, or while it is served`() async throws {
         let server = try await TestServer(Self.configuration(patience: .seconds(60)))
         let port = server.port
         try await onThread {
@@ -62,11 +64,11 @@ import Testing
         await server.stop()
     }
 
-    @Test func `those of the reserve give way as well, until there is a place for all requests`() async throws {
+    @Test func `connections of the reserve are closed too, until there is room for all requests`() async throws {
         let server = try await TestServer(Self.configuration(patience: .milliseconds(300)))
         let port = server.port
         try await onThread {
-            // The fourth is one of the reserve, for nobody has waited for long yet.
+            // The fourth one uses the reserve, because no connection has waited long enough.
             let idle = try (0..<4).map { _ in try TestClient(port: port) }
             Thread.sleep(forTimeInterval: 0.5)
             let next = try TestClient(port: port)
@@ -77,14 +79,14 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a client that leaves while no more of it is read is noticed`() async throws {
+    @Test func `a client that leaves while its connection is not read is detected`() async throws {
         let server = try await TestServer()
         let port = server.port
         try await onThread {
             let client = try TestClient(port: port)
             client.send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n")
             _ = try client.receive(until: "held")
-            // More than is kept of what follows a request, and not so much that FIN has to wait.
+            // More than is buffered after a request, but not so much that FIN has to wait.
             client.send(String(repeating: Self.get, count: 2600))
             Thread.sleep(forTimeInterval: 0.1)
             client.finishSending()

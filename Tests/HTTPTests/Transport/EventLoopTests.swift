@@ -37,7 +37,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a large body comes through, by length and in chunks`() async throws {
+    @Test func `a large body arrives, by length and in chunks`() async throws {
         let server = try await TestServer()
         let port = server.port
         try await onThread {
@@ -58,7 +58,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a client that sends too much still reads why`() async throws {
+    @Test func `a client that sends too much still reads the error`() async throws {
         var configuration = HTTPConfiguration()
         configuration.limits.wire.bodyBytes = 1000
         let server = try await TestServer(configuration)
@@ -74,7 +74,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `garbage is answered by the configured error body and closed`() async throws {
+    @Test func `garbage gets the configured error body and is closed`() async throws {
         var configuration = HTTPConfiguration()
         configuration.errorBody = { ("application/json", Array("{\"status\":\($0.status.code)}".utf8)) }
         let server = try await TestServer(configuration)
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a client that leaves a stream is noticed at once`(byReset: Bool) async throws {
+    func `a client that leaves a stream is detected at once`(byReset: Bool) async throws {
         let server = try await TestServer()
         let port = server.port
         try await onThread {
@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a client that asks and leaves in one breath is noticed`(byReset: Bool) async throws {
+    func `a client that sends a request and leaves at once is detected`(byReset: Bool) async throws {
         let server = try await TestServer()
         let port = server.port
         try await onThread {
@@ -125,7 +125,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a slow reader of a stream is cut off`() async throws {
+    @Test func `the connection of a slow reader of a stream is closed`() async throws {
         let server = try await TestServer()
         let port = server.port
         let client = try await onThread {
@@ -189,7 +189,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `beyond the limit only the reserve is served, and beyond it none`() async throws {
+    @Test func `beyond the limit only the reserve is served, and beyond that nothing`() async throws {
         var configuration = HTTPConfiguration()
         configuration.maxConnections = 1
         configuration.reservedConnections = 1
@@ -219,7 +219,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `deadlines are kept by the clock`() async throws {
+    @Test func `deadlines expire on the clock`() async throws {
         var configuration = HTTPConfiguration()
         configuration.limits.headerTimeout = .milliseconds(60)
         configuration.limits.idleTimeout = .milliseconds(120)
@@ -238,7 +238,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `closing the listeners lets replies end and idle connections go`() async throws {
+    @Test func `closing the listeners lets replies finish and closes idle connections`() async throws {
         let server = try await TestServer()
         let port = server.port
         let (idle, busy) = try await onThread {
@@ -259,7 +259,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `cutting off all connections ends each exchange as gone`() async throws {
+    @Test func `closing all connections ends each exchange as gone`() async throws {
         let server = try await TestServer()
         let port = server.port
         let client = try await onThread {
@@ -274,7 +274,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a taken port and a foreign address are named in the error`() async throws {
+    @Test func `a port in use and a foreign address are named in the error`() async throws {
         let server = try await TestServer()
         let other = EventLoop()
         await other.serve(TestService(endings: AsyncStream.makeStream(of: TestService.Ending.self).continuation))
@@ -291,7 +291,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a storm of clients that come and go leaves nothing behind`() async throws {
+    @Test func `many clients that connect and disconnect leave nothing behind`() async throws {
         let server = try await TestServer()
         let port = server.port
         await withTaskGroup(of: Void.self) { group in
@@ -310,7 +310,7 @@ import Testing
         await server.stop()
     }
 
-    /// Requests good and bad, half of them left before the reply or by a reset.
+    /// Valid and invalid requests, half of which are left before the reply or by a reset.
     private static func storm(port: Int, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let requests = [

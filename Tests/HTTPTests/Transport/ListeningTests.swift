@@ -14,7 +14,7 @@ import Testing
         (try? Socket.listening(host: "::1", port: 0, backlog: 1)) != nil
     }
 
-    @Test func `a host with several addresses is listened on by each, on one port`() async throws {
+    @Test func `all addresses of a host are listened on, on one port`() async throws {
         let loop = await makeLoop()
         let first = try await loop.listen(hosts: ["127.0.0.1", "127.0.0.2", "127.0.0.3"], port: 0)
         #expect(first.host == "127.0.0.1" && first.port > 0)
@@ -54,7 +54,7 @@ import Testing
         await loop.closeListeners()
     }
 
-    @Test func `an address that this machine lacks is left out while another is there`() async throws {
+    @Test func `an address that this machine lacks is skipped if there is another one`() async throws {
         let loop = await makeLoop()
         let address = try await loop.listen(hosts: ["192.0.2.1", "127.0.0.1"], port: 0)
         #expect(address.host == "127.0.0.1")
@@ -62,7 +62,7 @@ import Testing
         await loop.closeListeners()
     }
 
-    @Test func `a port that is taken on one of the addresses is an error`() async throws {
+    @Test func `a port that is in use on one of the addresses is an error`() async throws {
         let (socket, taken) = try Socket.listening(host: "127.0.0.2", port: 0, backlog: 1)
         let loop = await makeLoop()
         await #expect(throws: TransportError.addressInUse(host: "127.0.0.2", port: taken.port)) {
@@ -77,7 +77,7 @@ import Testing
             ("::ffff:127.0.0.1", true), ("0.0.0.0", false), ("::", false), ("10.0.0.1", false), ("128.0.0.1", false),
             ("::ffff:10.0.0.1", false), ("::2", false), ("localhost", false), ("127.0.0.1.example", false), ("", false),
         ])
-    func `loopback addresses are known`(host: String, isLoopback: Bool) {
+    func `loopback addresses are recognized`(host: String, isLoopback: Bool) {
         #expect(ListeningAddress(host: host, port: 1).isLoopback == isLoopback)
     }
 }

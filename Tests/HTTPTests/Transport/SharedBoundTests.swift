@@ -2,14 +2,14 @@ import HTTP
 import HTTPTypes
 import Testing
 
-/// What connections share: memory for bodies, and for what waits to be written.
+/// Resources shared by connections: memory for bodies and for pending output.
 @Suite struct SharedBoundTests {
-    @Test func `beyond the bound of all output the connection with most of it is cut off, not another`() async throws {
+    @Test func `beyond the bound of all output, the connection with the most is closed`() async throws {
         var configuration = HTTPConfiguration()
         configuration.outboundBytes = 32 << 20
         let server = try await TestServer(configuration)
         let port = server.port
-        // The kernel takes a few megabytes of each.
+        // The kernel accepts a few megabytes of each.
         let hog = try await onThread {
             let hog = try TestClient(port: port, receiveBuffer: 4096)
             hog.send("GET /megabytes/30 HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -35,7 +35,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `bodies of several connections share a budget, and give it back`() async throws {
+    @Test func `bodies of several connections share a budget, and release it`() async throws {
         var configuration = HTTPConfiguration()
         configuration.bodyBudget = MemoryBudget(limit: 2_000_000)
         let budget = configuration.bodyBudget
@@ -63,7 +63,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `each connection has a number of its own, the same for all its requests`() async throws {
+    @Test func `each connection has a unique number, which is the same for all its requests`() async throws {
         let server = try await TestServer()
         let port = server.port
         let numbers = try await onThread {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-/// A server behind a Unix socket.
+/// A server on a Unix socket.
 @Suite struct SocketFileTests {
     private let folder = URL(fileURLWithPath: "/tmp/trinity-socket-\(UUID().uuidString)")
     private var path: String { folder.appending(path: "s.sock").path }
@@ -20,7 +20,9 @@ import Testing
 
     private func end() { try? FileManager.default.removeItem(at: folder) }
 
-    @Test func `requests come by a file that others cannot use, and that goes with its listener`() async throws {
+    @Test func `requests arrive through a file that other users cannot access, and that is removed with its listener`()
+        async throws
+    {
         defer { end() }
         let loop = await makeLoop()
         let address = try await loop.listen(host: "unix:" + path, port: 8000)
@@ -37,7 +39,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path))
     }
 
-    @Test func `a socket that nobody listens on is replaced, and no other`() async throws {
+    @Test func `a socket without a listening process is replaced, and no other`() async throws {
         defer { end() }
         let first = await makeLoop()
         _ = try await first.listen(host: "unix:" + path, port: 0)
@@ -45,7 +47,7 @@ import Testing
         await #expect(throws: TransportError.socketInUse(path: path)) {
             try await second.listen(host: "unix:" + path, port: 0)
         }
-        // As a process leaves it that is killed.
+        // As a killed process leaves it.
         let left = try #require(await first.socketFile)
         try FileManager.default.moveItem(atPath: path, toPath: path + ".left")
         await first.closeListeners()
@@ -56,7 +58,7 @@ import Testing
         await second.closeListeners()
     }
 
-    @Test func `a file that is no socket stays, and a path has bounds`() async throws {
+    @Test func `a file that is not a socket stays, and paths have a maximum length`() async throws {
         defer { end() }
         try Data("x".utf8).write(to: folder.appending(path: "s.sock"))
         let loop = await makeLoop()

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A blocking client on a plain socket, which can misbehave as no library would. It must not run on the tests' own threads.
+/// A blocking client on a plain socket, which can violate the protocol in ways that libraries cannot. It must not run on the
+/// tests' own threads.
 final class TestClient: Sendable {
     enum Failure: Error {
         case connect(errno: Int32)
@@ -12,7 +13,7 @@ final class TestClient: Sendable {
     /// - Parameters:
     ///   - host: An IPv4 address.
     ///   - receiveBuffer: The kernel's receive buffer in bytes, small for a slow reader.
-    ///   - patience: How long, in milliseconds, a call waits for the server.
+    ///   - patience: The maximum wait for the server of a call, in milliseconds.
     init(port: Int, address host: String = "127.0.0.1", receiveBuffer: Int32? = nil, patience: Int = 60_000) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: patience / 1000, tv_usec: suseconds_t(patience % 1000 * 1000))
@@ -33,7 +34,7 @@ final class TestClient: Sendable {
         guard status == 0 else { throw Failure.connect(errno: errno) }
     }
 
-    /// - Parameter path: Of a Unix socket.
+    /// - Parameter path: The path of a Unix socket.
     init(path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
@@ -51,7 +52,7 @@ final class TestClient: Sendable {
         close(descriptor)
     }
 
-    /// Sends all of it; false when the server does not take it.
+    /// Sends all of it; returns false if the server does not accept it.
     @discardableResult
     func send(_ bytes: some Collection<UInt8>) -> Bool {
         var rest = Array(bytes)[...]
@@ -68,7 +69,7 @@ final class TestClient: Sendable {
     @discardableResult
     func send(_ text: String) -> Bool { send(text.utf8) }
 
-    /// What arrives up to and with `end`.
+    /// The input up to and including `end`.
     func receive(until end: String) throws -> String {
         var text: [UInt8] = []
         let end = Array(end.utf8)
@@ -99,14 +100,14 @@ final class TestClient: Sendable {
         return (head, try receive(count: length.flatMap { Int($0) } ?? 0))
     }
 
-    /// All that comes before the server closes.
+    /// All input until the server closes.
     func receiveToEnd() -> [UInt8] {
         var bytes: [UInt8] = []
         while let more = receive(atMost: 65536) { bytes += more }
         return bytes
     }
 
-    /// FIN.
+    /// Sends FIN.
     func finishSending() {
         shutdown(descriptor, Int32(SHUT_WR))
     }
@@ -117,7 +118,7 @@ final class TestClient: Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
     }
 
-    /// Nil at the end, or when nothing comes for long.
+    /// Nil at the end, or if nothing arrives for a long time.
     private func receive(atMost count: Int) -> [UInt8]? {
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             filled = max(0, recv(descriptor, buffer.baseAddress, count, 0))
@@ -126,7 +127,7 @@ final class TestClient: Sendable {
     }
 }
 
-/// Runs blocking work on a thread of its own: the tests' shared threads must stay free for the server's tasks.
+/// Runs blocking work on a separate thread: the tests' shared threads must stay free for the server's tasks.
 func onThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         Thread.detachNewThread { continuation.resume(with: Swift.Result { try work() }) }

@@ -1,6 +1,6 @@
 import HTTP
 
-/// A loop with a test service on a port of its own.
+/// A loop with a test service on its own port.
 struct TestServer {
     let loop: EventLoop
     let port: Int
@@ -18,7 +18,7 @@ struct TestServer {
         await endings.first { _ in true }
     }
 
-    /// Waits for what a posted look at the loop says.
+    /// Waits until a check that is posted to the loop returns true.
     func connectionsSettle(at count: Int) async throws -> Bool {
         for _ in 0..<500 {
             if await loop.connections == count { return true }

@@ -1,7 +1,7 @@
 import HTTP
 import HTTPTypes
 
-/// A service whose paths are the behaviours that the tests need.
+/// A service whose paths have the behavior that the tests need.
 final class TestService: HTTPService {
     struct Ending: Equatable, Sendable {
         var path: String
@@ -57,7 +57,7 @@ final class TestService: HTTPService {
         endings.yield(Ending(path: path, outcome: outcome))
     }
 
-    /// What posted work calls: a piece for each open stream, then its end.
+    /// Called by posted work: sends a piece on each open stream, then ends it.
     func finishAll(on loop: isolated EventLoop) {
         for exchange in open.keys {
             loop.send(exchange, Array("end".utf8))
@@ -73,7 +73,7 @@ final class TestService: HTTPService {
         loop.respond(exchange, HTTPResponse(status: .ok), body: Array(text.utf8))
     }
 
-    /// Sends for ever, a megabyte a turn.
+    /// Sends forever, a megabyte per turn.
     private func flood(_ exchange: ExchangeID, on loop: isolated EventLoop) {
         guard open[exchange] != nil else { return }
         loop.send(exchange, [UInt8](repeating: 120, count: 1 << 20))

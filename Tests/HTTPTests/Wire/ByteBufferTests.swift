@@ -4,7 +4,7 @@ import Testing
 @testable import HTTP
 
 @Suite struct ByteBufferTests {
-    @Test func `bytes come out in the order they went in, whatever the pieces`() {
+    @Test func `bytes are returned in the order in which they were added, for any pieces`() {
         var generator = SeededGenerator(seed: 1)
         var buffer = ByteBuffer()
         var model: [UInt8] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTP
 
-/// A request as bytes, with what a reader must make of it.
+/// A request as bytes, with the expected result.
 struct CorpusCase: Sendable, CustomTestStringConvertible {
     enum Outcome: Equatable, Sendable {
         /// `method authority path body`.
@@ -14,7 +14,7 @@ struct CorpusCase: Sendable, CustomTestStringConvertible {
     }
 
     let name: String
-    /// The section that rules it.
+    /// The section of the RFC.
     let section: String
     let bytes: [UInt8]
     let outcome: Outcome
@@ -22,9 +22,9 @@ struct CorpusCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 }
 
-/// The requests of `Tests/HTTPTests/Corpus`, whose README says how they are written.
+/// The requests of `Tests/HTTPTests/Corpus`, whose README describes the format.
 enum RequestCorpus {
-    /// Small limits, so that the cases about them stay readable.
+    /// Small limits, so that their cases stay readable.
     static var limits: WireLimits {
         var limits = WireLimits()
         limits.requestLineBytes = 64
@@ -47,7 +47,7 @@ enum RequestCorpus {
         "request-lines", "targets", "fields", "host", "content-length", "chunked", "http-1.0",
     ]
 
-    /// Why a file is not a corpus.
+    /// Why a file is not a valid corpus.
     private struct Malformed: Error {
         let file: String
         let name: String
@@ -87,7 +87,7 @@ enum RequestCorpus {
     private static func bytes(of block: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         for line in block.split(separator: "\n", omittingEmptySubsequences: false) {
-            // A backslash at the end is one that escapes nothing.
+            // A backslash at the end escapes nothing.
             let isOpen = line.reversed().prefix { $0 == "\\" }.count % 2 == 1
             guard let text = unescape(isOpen ? line.dropLast() : line) else { return nil }
             bytes += text + (isOpen ? [] : [13, 10])

@@ -4,29 +4,29 @@ import Testing
 @testable import HTTP
 
 @Suite struct RequestParserTests {
-    @Test func `each case has a name of its own, and each part of a request has cases`() {
+    @Test func `case names are unique, and each part of a request has cases`() {
         #expect(Set(RequestCorpus.all.map(\.name)).count == RequestCorpus.all.count)
         #expect(RequestCorpus.all.count > 140)
         let errors = Set(
             RequestCorpus.all.compactMap { if case .refused(let error) = $0.outcome { error } else { nil } })
-        // These two are not about bytes.
+        // These two do not concern bytes.
         #expect(errors == Set(WireError.allCases).subtracting([.timedOut, .overloaded, .bodyMemoryExhausted]))
     }
 
     @Test(arguments: RequestCorpus.all)
-    func `a request is read as the corpus says when it comes whole`(_ example: CorpusCase) {
+    func `a whole request is parsed as in the corpus`(_ example: CorpusCase) {
         let reading = Reading(of: [example.bytes])
         #expect(reading.outcome == example.outcome)
         if case .request = example.outcome { #expect(reading.unread == 0) }
     }
 
     @Test(arguments: RequestCorpus.all)
-    func `a request is read the same byte by byte`(_ example: CorpusCase) {
+    func `a request is parsed the same byte by byte`(_ example: CorpusCase) {
         #expect(Reading(of: example.bytes.map { [$0] }).outcome == example.outcome)
     }
 
     @Test(arguments: RequestCorpus.all)
-    func `a request is read the same when split anywhere`(_ example: CorpusCase) {
+    func `a request is parsed the same when it is split anywhere`(_ example: CorpusCase) {
         let bytes = example.bytes
         for split in bytes.indices {
             #expect(
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(arguments: RequestCorpus.all.filter { $0.outcome != .incomplete })
-    func `what follows a request is left unread`(_ example: CorpusCase) {
+    func `bytes after a request are not consumed`(_ example: CorpusCase) {
         let next = Array("GET /next HTTP/1.1\r\n".utf8)
         let reading = Reading(of: [example.bytes + next])
         if case .refused(let error) = example.outcome {
@@ -74,7 +74,7 @@ import Testing
         #expect(request.authority == "a")
     }
 
-    @Test func `each error has a status of an error and a reason`() {
+    @Test func `each error has an error status and a reason`() {
         for error in WireError.allCases {
             #expect(error.status.code >= 400)
             #expect(!error.status.reasonPhrase.isEmpty)
@@ -83,7 +83,7 @@ import Testing
     }
 }
 
-/// A request read from pieces by the parser and the body decoder.
+/// A request parsed from pieces by the parser and the body decoder.
 private struct Reading {
     var outcome = CorpusCase.Outcome.incomplete
     var unread = 0

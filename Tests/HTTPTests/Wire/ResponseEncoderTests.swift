@@ -17,7 +17,7 @@ import Testing
         #expect(encoded == "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n")
     }
 
-    @Test func `a line break in a value cannot begin another field`() {
+    @Test func `a line break in a value cannot start another field`() {
         let encoded = head([.contentType: "a\r\nX: y"], framing: .none, connection: nil)
         #expect(encoded.split(separator: "\r\n").count == 3)
     }
@@ -28,7 +28,7 @@ import Testing
         #expect(String(decoding: bytes, as: UTF8.self) == "1a\r\n" + String(repeating: "x", count: 26) + "\r\n")
     }
 
-    @Test func `an empty chunk is none, for it would end the body`() {
+    @Test func `an empty chunk is omitted, because it would end the body`() {
         var bytes: [UInt8] = []
         ResponseEncoder.chunk([], into: &bytes)
         #expect(bytes.isEmpty)

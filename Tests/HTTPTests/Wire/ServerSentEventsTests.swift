@@ -13,12 +13,12 @@ import Testing
         #expect(String(decoding: ServerSentEvents.event(data), as: UTF8.self) == event)
     }
 
-    @Test func `a comment cannot break out of its line`() {
+    @Test func `a comment cannot contain a line break`() {
         #expect(String(decoding: ServerSentEvents.comment("keep-alive"), as: UTF8.self) == ": keep-alive\n\n")
         #expect(String(decoding: ServerSentEvents.comment("a\ndata: b"), as: UTF8.self) == ": a\n: data: b\n\n")
     }
 
-    @Test func `events can be collected`() {
+    @Test func `events can be appended`() {
         var bytes: [UInt8] = []
         ServerSentEvents.append(Array("1".utf8), to: &bytes)
         ServerSentEvents.append(Array("2".utf8), to: &bytes)

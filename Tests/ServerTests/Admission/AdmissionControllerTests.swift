@@ -4,9 +4,9 @@ import Testing
 
 @testable import Server
 
-/// Which request is refused for what waits already, and when it is told to come back.
+/// Which requests are refused because of the queue, and the time after which they may be retried.
 @Suite struct AdmissionControllerTests {
-    /// What an engine reports that computes 100 prompt tokens a second.
+    /// The statistics of an engine that computes 100 prompt tokens per second.
     private func statistics(running: Int, waiting: Int) -> SchedulerStatistics {
         var statistics = SchedulerStatistics()
         statistics.running = running
@@ -58,7 +58,7 @@ import Testing
         #expect(refusal(controller, [1], choices: 3, statistics) == .permits)
     }
 
-    @Test func `tokens are counted by prompt, and an empty queue takes any`() {
+    @Test func `tokens are counted by prompt, and an empty queue accepts any number`() {
         let bounds = QueueBounds(tokens: 100)
         let statistics = statistics(running: 0, waiting: 0)
         #expect(refusal(controller([], bounds: bounds), [500], statistics) == nil)
@@ -69,7 +69,8 @@ import Testing
         #expect(refusal(controller([60], bounds: QueueBounds(), choices: 3), [4000], statistics) == nil)
     }
 
-    @Test func `the wait counts shorter prompts whole and of longer ones no more than the request has itself`() {
+    @Test func `the wait counts all tokens of shorter prompts, and of longer ones at most as many as the request has`()
+    {
         let controller = controller([1000, 300], running: 100, waiting: 100, bounds: QueueBounds(wait: .seconds(5)))
         let idle = statistics(running: 0, waiting: 0)
         #expect(refusal(controller, [200], idle) == nil)
@@ -80,14 +81,14 @@ import Testing
         #expect(refusal(controller, [260], unknown) == nil)
     }
 
-    @Test func `only those that come before it hold up a request`() {
+    @Test func `only requests that are served before it delay a request`() {
         let controller = controller([1000], bounds: QueueBounds(wait: .seconds(5)), priority: 1)
         let statistics = statistics(running: 0, waiting: 0)
         #expect(refusal(controller, [1000], priority: 0, statistics) == nil)
         #expect(refusal(controller, [1000], priority: 1, statistics) == .wait)
     }
 
-    @Test func `the queue of another key holds up a request by no more than its own`() {
+    @Test func `the queue of another key delays a request at most as long as its own`() {
         let bounds = QueueBounds(wait: .seconds(5))
         let controller = controller([400, 400, 400], running: 100, waiting: 100, bounds: bounds, tenant: "ann")
         let idle = statistics(running: 0, waiting: 0)
@@ -95,7 +96,7 @@ import Testing
         #expect(refusal(controller, [400], tenant: "bob", idle) == nil)
     }
 
-    @Test func `who has a first token waits no longer`() {
+    @Test func `a sequence with a first token no longer waits`() {
         var controller = controller([1000], bounds: QueueBounds(tokens: 1))
         let statistics = statistics(running: 1, waiting: 0)
         #expect(refusal(controller, [1], statistics) == .tokens)
@@ -107,7 +108,7 @@ import Testing
         #expect(controller.running == 1 && controller.waiting == 0)
     }
 
-    @Test func `one key gets three quarters of the permits, and a later one finds some`() {
+    @Test func `one key gets three quarters of the permits, and another one later finds some`() {
         var controller = AdmissionController(running: 4, waiting: 12, bounds: QueueBounds())
         var taken = 0
         while controller.beginPreparation(of: "ann") == nil { taken += 1 }
@@ -118,7 +119,7 @@ import Testing
         var others = 0
         while controller.beginPreparation(of: "bob") == nil { others += 1 }
         #expect(others == 3)
-        // Even then a third one gets in.
+        // Even then a third one is accepted.
         #expect(controller.beginPreparation(of: "cleo") == nil)
         #expect(controller.beginPreparation(of: "dora") == .permits)
         for _ in 0..<taken { controller.endPreparation(of: "ann") }
@@ -142,7 +143,7 @@ import Testing
         #expect(refusal(controller, [200, 201], tenant: "bob", statistics) == .tokens)
     }
 
-    @Test func `one prompt of a key that has none queued is taken whatever its length`() {
+    @Test func `one prompt of a key without queued tokens is accepted, whatever its length`() {
         let bounds = QueueBounds(tokens: 1000)
         var controller = controller([300, 300, 400], running: 100, waiting: 100, bounds: bounds, tenant: "ann")
         let statistics = statistics(running: 0, waiting: 0)
@@ -151,7 +152,7 @@ import Testing
         controller.add(requests([5000], from: 10, tenant: "bob"))
         #expect(refusal(controller, [1], tenant: "bob", statistics) == .tokens)
         #expect(refusal(controller, [900], tenant: "cleo", statistics) == nil)
-        // A batch must fit the share, or nobody could tell how much one request brings.
+        // A batch must fit the share, otherwise the size of one request would be unlimited.
         #expect(refusal(controller, [1, 1], tenant: "cleo", statistics) == .tokens)
         let idle = self.controller([], bounds: bounds)
         #expect(refusal(idle, [375, 375], tenant: "ann", statistics) == nil)
@@ -159,7 +160,7 @@ import Testing
         #expect(idle.largestBatch(of: "ann") == 750 && idle.largestBatch(of: "") == nil)
     }
 
-    @Test func `permits come back once, whatever the order of events`() {
+    @Test func `permits are returned once, for any order of events`() {
         var controller = controller([10, 10], choices: 2, tenant: "ann")
         #expect(controller.waiting == 4 && controller.permits == ["ann": 4])
         for id in 0..<4 {

@@ -6,7 +6,7 @@ import Testing
 
 /// API keys as tenants, from request to engine.
 @Suite(.serialized) struct TenantTests {
-    /// Who was served, in order.
+    /// The keys of served requests, in order.
     private final class Order: Sendable {
         private let list = Mutex<[String]>([])
         var names: [String] { list.withLock { $0 } }
@@ -26,10 +26,11 @@ import Testing
         try await server.post("/v1/completions", .object(body), headers: ["Authorization: Bearer \(key)"])
     }
 
-    @Test func `where one sequence runs, the second key's request is not behind all of the first one's`() async throws {
+    @Test func `if one sequence runs, the second key's request does not wait for all of the first one's`() async throws
+    {
         let server = try await server { $0.engine.maxSequences = 1 }
         let order = Order()
-        // Long enough that a busy machine has not served all of them before the second key comes.
+        // Long enough that a busy machine has not served all of them before the second key's request arrives.
         let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": 120, "ignore_eos": true]
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<12 {
@@ -39,7 +40,7 @@ import Testing
                     order.append("ann\(index)")
                 }
             }
-            // The queue is there before bob comes.
+            // The queue exists before bob's request arrives.
             while try await server.metric("vllm:num_requests_waiting") ?? 0 < 8 {
                 guard order.names.count < 4 else { break }
             }
@@ -68,13 +69,13 @@ import Testing
             #expect(try await cached("one") == 0)
             #expect(try await cached("one") ?? 0 > 200)
             #expect((try await cached("two") ?? 0 > 200) == shares)
-            // A salt that names the other key does not help.
+            // A salt with the name of the other key does not help.
             #expect(try await cached("two", ["cache_salt": "ann"]) == 0)
             await server.stop()
         }
     }
 
-    @Test func `a key's priority is bounded by its line in the file`() async throws {
+    @Test func `the priority of a key's requests is limited by its line in the file`() async throws {
         let server = try await server()
         func status(_ key: String, _ priority: Int) async throws -> CurlResponse {
             try await complete(
@@ -93,7 +94,7 @@ import Testing
             $0.engine.maxSequences = 4
             $0.engine.maxQueuedSequences = 12
         }
-        // Keeps the place that it gets until the other has been served.
+        // Keeps its place until the other request has been served.
         let hog: JSONObject = ["prompt": [1, 2, 3], "max_tokens": 1500, "ignore_eos": true, "n": 4]
         try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<6 { group.addTask { try await complete(server, key: "one", hog).status } }

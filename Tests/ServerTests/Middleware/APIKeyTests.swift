@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-/// Keys: who is let in.
+/// API keys and the requests that they allow.
 @Suite struct APIKeyTests {
     private func keys(_ file: String) throws -> APIKeys {
         var keys = APIKeys()
@@ -14,12 +14,12 @@ import Testing
         return keys
     }
 
-    @Test func `a digest is that of FIPS 180's example`() {
+    @Test func `a digest equals that of FIPS 180's example`() {
         let digest = APIKeys.digest(of: "abc").map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
         #expect(digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 
-    @Test func `a key is known by itself or by its digest, in either field`() throws {
+    @Test func `a key is accepted in plain text or as its digest, in either field`() throws {
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         let keys = try keys("# people\nann  secret-1\n\nbob sha256:\(digest)\r\n")
         let field = try #require(HTTPField.Name("x-api-key"))
@@ -28,7 +28,7 @@ import Testing
             ([field: "abc"], "bob"), ([.authorization: "Bearer secret-2"], nil), ([.authorization: "secret-1"], nil),
             ([.authorization: "Basic secret-1"], nil), ([.authorization: "Bearer \(digest)"], nil), ([:], nil),
             ([.authorization: "Bearer sha256:\(digest)"], nil), ([field: ""], nil),
-            // Another's credentials, or a wrong key, beside a right one.
+            // Other credentials, or a wrong key, in addition to a right one.
             ([.authorization: "Basic dTpw", field: "abc"], "bob"),
             ([.authorization: "Bearer no", field: "abc"], "bob"),
             ([.authorization: "Bearer secret-1", field: "no"], "ann"),
@@ -39,7 +39,9 @@ import Testing
     }
 
     @Test(arguments: ["\n", "\r\n", "\r"], ["", "\u{FEFF}"])
-    func `lines end as on any system, and a byte order mark is no part of a name`(end: String, mark: String) throws {
+    func `line ends of any system are accepted, and a byte order mark is not part of a name`(end: String, mark: String)
+        throws
+    {
         for comment in ["", "# team\(end)\(end)"] {
             let keys = try keys(mark + comment + "ann secret-1\(end)bob secret-2 requests-per-minute=5\(end)")
             #expect(keys.key(in: [.authorization: "Bearer secret-1"])?.name == "ann")
@@ -56,12 +58,12 @@ import Testing
             ("ann sha256:12", "64 hexadecimal digits"), ("ann sha256:" + String(repeating: "g", count: 64), "64 hex"),
             ("ann kéy", "printable ASCII"),
         ])
-    func `a line that is no key is named, and no key is shown`(file: String, reason: String) {
+    func `an invalid line is reported, and no key is shown`(file: String, reason: String) {
         let flaw = #expect(throws: APIKeys.Flaw.self) { try keys(file) }
         #expect(flaw?.reason.contains(reason) == true, "\(flaw?.reason ?? "")")
     }
 
-    @Test func `a file without keys closes nothing, so it is refused`() throws {
+    @Test func `a file without keys is refused, because it would not close the server`() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }
         for text in ["", "# none\n"] {
@@ -80,7 +82,7 @@ import Testing
         #expect(both.metricsNeedKey && !both.apiKeys.isEmpty)
     }
 
-    @Test func `a server with keys answers who has one`() async throws {
+    @Test func `a server with keys accepts only requests with one`() async throws {
         let server = try await TestServer.start { configuration in
             try? configuration.apiKeys.add("secret", name: "ann")
             configuration.metricsNeedKey = true
@@ -107,7 +109,7 @@ import Testing
         await server.stop()
     }
 
-    @Test func `a refusal says how to be let in`() {
+    @Test func `the error of a refusal explains how to send a key`() {
         #expect(APIError.unauthorized(isMissing: true).headerFields[.wwwAuthenticate] == "Bearer")
         #expect(APIError.unauthorized(isMissing: true).message != APIError.unauthorized(isMissing: false).message)
     }

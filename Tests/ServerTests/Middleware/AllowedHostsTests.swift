@@ -6,7 +6,7 @@ import Testing
     @Test(arguments: [
         "localhost", "LocalHost:8000", "localhost.", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "[::1]", "", nil,
     ])
-    func `this machine's own names are always known`(authority: String?) throws {
+    func `this machine's own names are always allowed`(authority: String?) throws {
         #expect(AllowedHosts.loopback.allows(authority))
         #expect(try #require(AllowedHosts("a.example")).allows(authority))
     }
@@ -21,7 +21,7 @@ import Testing
         #expect(!AllowedHosts.loopback.allows(authority))
     }
 
-    @Test func `given names are compared without case, port and final dot`() throws {
+    @Test func `names are compared ignoring case, port and final dot`() throws {
         let hosts = try #require(AllowedHosts("A.example, b.example.,10.0.0.1,[fd00::1]"))
         for authority in ["a.example", "A.EXAMPLE:80", "a.example.", "b.example", "10.0.0.1:9", "[FD00::1]:9"] {
             #expect(hosts.allows(authority))
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: ["", ",", "a.example:80", "https://a.example", "*.example", "a,,b", "user@a"])
-    func `what is no name is refused`(text: String) {
+    func `an invalid name is refused`(text: String) {
         #expect(AllowedHosts(text) == nil)
     }
 }

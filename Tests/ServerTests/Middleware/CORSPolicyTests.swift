@@ -3,7 +3,7 @@ import Testing
 
 @testable import Server
 
-/// Which pages a browser lets use the API (Fetch Standard, 3.2).
+/// Which web pages may use the API (Fetch Standard, 3.2).
 @Suite struct CORSPolicyTests {
     private func request(_ origin: String?) -> HTTPRequest {
         var request = HTTPRequest(method: .options, scheme: nil, authority: nil, path: "/v1/completions")
@@ -16,11 +16,11 @@ import Testing
     @Test(arguments: [
         "", "example.com", "https://", "https://a.example/", "ftp://a", "https://*.example.com", "https://a b",
     ])
-    func `what is no origin is refused`(text: String) {
+    func `an invalid origin is refused`(text: String) {
         #expect(CORSPolicy(text) == nil)
     }
 
-    @Test func `an origin of the list is named, and no other`() throws {
+    @Test func `an origin in the list is allowed, and no other`() throws {
         let policy = try #require(CORSPolicy("https://a.example, http://localhost:3000"))
         let fields = policy.fields(for: request("http://localhost:3000"))
         #expect(fields[.accessControlAllowOrigin] == "http://localhost:3000" && fields[.vary] == "Origin")
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `origins may come as a JSON array`() {
+    @Test func `origins may be a JSON array`() {
         #expect(
             CORSPolicy(#"["https://a.example", "https://b.example"]"#)
                 == CORSPolicy("https://a.example,https://b.example"))
@@ -39,7 +39,7 @@ import Testing
         for text in [#"["https://a.example", 1]"#, #"["https://a.example""#, "[]"] { #expect(CORSPolicy(text) == nil) }
     }
 
-    @Test func `a browser that asks before is told what it may send`() throws {
+    @Test func `a preflight request gets the allowed methods and fields`() throws {
         let answer = try #require(CORSPolicy("*")?.preflight(request("https://any.example"), allowing: [.post]))
         #expect(answer[.accessControlAllowOrigin] == "*" && answer[.accessControlAllowMethods] == "POST")
         #expect(answer[.accessControlAllowHeaders] == "authorization, x-stainless-os")
@@ -48,7 +48,7 @@ import Testing
         #expect(CORSPolicy("*")?.preflight(plain, allowing: [.post]) == nil, "not every OPTIONS is such a question")
     }
 
-    @Test func `a server answers the question without a key, and the request not`() async throws {
+    @Test func `a preflight request needs no key, the request does`() async throws {
         let server = try await TestServer.start { configuration in
             configuration.cors = CORSPolicy("https://a.example")
             try? configuration.apiKeys.add("secret", name: "ann")

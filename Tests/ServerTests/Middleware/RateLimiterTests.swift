@@ -3,7 +3,7 @@ import Testing
 
 @testable import Server
 
-/// Requests and tokens a minute: worked out by hand.
+/// Requests and tokens per minute, computed by hand.
 @Suite struct RateLimiterTests {
     private let start = ContinuousClock.now
 
@@ -14,7 +14,7 @@ import Testing
         return limits
     }
 
-    @Test func `a minute's requests may come at once, and one more every part of a minute`() {
+    @Test func `a minute's requests may come at once, then they are refilled at a constant rate`() {
         var limiter = RateLimiter()
         let limits = limits(requests: 4)
         for left in [3, 2, 1, 0] {
@@ -30,14 +30,14 @@ import Testing
         #expect(rested.requests?.remaining == 3, "no more than a minute's worth is saved up")
     }
 
-    @Test func `tokens are counted when they are known, and what was too much is waited for`() {
+    @Test func `tokens are counted when they are known, and an excess must be waited for`() {
         var limiter = RateLimiter()
         let limits = limits(tokens: 600)
         #expect(limiter.admit("ann", limits, now: start).tokens?.remaining == 600)
         limiter.take(1200, of: "ann")
         let refused = limiter.admit("ann", limits, now: start)
         #expect(refused.exhausted == .tokens && refused.tokens?.remaining == 0)
-        // 600 owed and one to have, at 10 a second.
+        // 600 in debt and one needed, at 10 per second.
         #expect(abs((refused.retryAfter ?? 0) - 60.1) < 1e-9)
         #expect(limiter.admit("ann", limits, now: start + .seconds(61)).retryAfter == nil)
     }
@@ -50,12 +50,12 @@ import Testing
         #expect(limiter.admit("ann", limits, now: start + .seconds(60)).retryAfter == nil)
     }
 
-    @Test func `without limits nothing is said`() {
+    @Test func `without limits there are no fields`() {
         var limiter = RateLimiter()
         #expect(limiter.admit("ann", RateLimits(), now: start).fields.isEmpty)
     }
 
-    @Test func `a key's own limits go before the server's`() {
+    @Test func `a key's own limits override the server's`() {
         let filled = limits(requests: 5).filled(from: limits(requests: 1, tokens: 2))
         #expect(filled == limits(requests: 5, tokens: 2))
     }
@@ -63,11 +63,11 @@ import Testing
     @Test(arguments: [
         (0, "0ms"), (0.0201, "21ms"), (1, "1s"), (1.5, "1.5s"), (59.94, "59.9s"), (60, "1m0s"), (361, "6m1s"),
     ])
-    func `times are written as OpenAI writes them`(seconds: Double, text: String) {
+    func `times have OpenAI's format`(seconds: Double, text: String) {
         #expect(RateLimiter.Standing.text(seconds: seconds) == text)
     }
 
-    @Test func `a server refuses with 429 and says where the key stands`() async throws {
+    @Test func `a server refuses with 429 and reports the key's limits`() async throws {
         let server = try await TestServer.start { configuration in
             try? configuration.apiKeys.add("one", name: "ann", limits: limits(requests: 2))
             try? configuration.apiKeys.add("two", name: "bob", limits: limits(tokens: 5))
@@ -83,10 +83,10 @@ import Testing
         #expect(refused.status == 429)
         #expect(refused.json["error"]?["code"] == "rate_limit_exceeded" && refused.json["error"]?["type"] == "requests")
         let wait = try #require(refused.header("retry-after").flatMap { Int($0) })
-        // Half a minute after the first, of which a busy machine may have taken much.
+        // About half a minute after the first; a busy machine may have taken part of it.
         let passed = (ContinuousClock.now - start) / .seconds(1)
         #expect(Double(wait) > 29 - passed && wait <= 30, "\(passed) s have passed")
-        // What has a body costs time, whether or not it needs the model.
+        // Requests with a body cost time, even if they do not use the model.
         for path in ["/tokenize", "/detokenize", "/v1/chat/completions/render", "/v1/messages/count_tokens"] {
             let reply = try await server.post(path, ["prompt": "a"], headers: ["Authorization: Bearer one"])
             #expect(reply.status == 429, "\(path)")

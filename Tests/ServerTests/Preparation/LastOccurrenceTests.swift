@@ -4,7 +4,7 @@ import Testing
 @testable import Server
 
 @Suite struct LastOccurrenceTests {
-    @Test func `it is what a naive search finds`() {
+    @Test func `it finds the same as a naive search`() {
         var random = SeededGenerator(seed: 7)
         for _ in 0..<5000 {
             let text = (0..<Int.random(in: 0...30, using: &random)).map { _ in UInt8.random(in: 97...98, using: &random)
@@ -18,8 +18,8 @@ import Testing
         #expect(LastOccurrence.of([], in: [1]) == nil)
     }
 
-    /// Compared byte by byte from each place this would take 10^11 steps.
-    @Test func `a needle that almost matches everywhere is searched for in linear time`() {
+    /// Comparing byte by byte from each position would take 10^11 steps.
+    @Test func `a needle that almost matches everywhere is found in linear time`() {
         let needle = Array(repeating: UInt8(97), count: 200_000) + [98]
         let text = [98] + Array(repeating: UInt8(97), count: 1_000_000)
         #expect(LastOccurrence.of(needle, in: text) == nil)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Server
 
-/// What one request's preparation may take, whatever others do.
+/// The resources of one request's preparation, regardless of other requests.
 @Suite struct PreparationBoundTests {
     private let model = ServedModel(
         name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
@@ -27,7 +27,7 @@ import Testing
         if case .failure(let error) = result { error } else { nil }
     }
 
-    @Test func `a small body is read though the large ones of others take all the memory`() throws {
+    @Test func `a small body is read even if the large ones of others use all the memory`() throws {
         let budget = MemoryBudget(limit: 1 << 20)
         let others = try #require(budget.reserve(1 << 20))
         #expect(error(try run(#"{"prompt": [5, 5, 5], "max_tokens": 1}"#, budget)) == nil)
@@ -38,7 +38,7 @@ import Testing
         #expect(budget.used == 0, "what a preparation has charged ends with it")
     }
 
-    @Test func `a body whose values can never fit is the client's mistake`() throws {
+    @Test func `a body whose values can never fit is a client error`() throws {
         let many = "{\"prompt\": [" + String(repeating: "1,", count: 100_000) + "1]}"
         guard case .bodyTooComplex(_, 1_048_576) = error(try run(many, MemoryBudget(limit: 1 << 20))) else {
             Issue.record("it is not told that the body takes more than there is")
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: ["/v1/messages/count_tokens", "/v1/completions", "/v1/chat/completions"])
-    func `what tokenizing takes is charged while it lasts`(path: String) throws {
+    func `the memory of tokenizing is charged while it lasts`(path: String) throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         func outcome(_ bytes: Int, _ budget: MemoryBudget) throws -> APIError? {
             let prompt = String(repeating: "a", count: bytes)
@@ -87,7 +87,7 @@ import Testing
         ),
         (.messages, #""max_tokens": 1, "messages": [{"role": "user", "content": "a"}], "metadata": {"user_id": "b"}"#),
     ])
-    func `nothing that is kept of a request holds on to its body`(endpoint: Endpoint, members: String) throws {
+    func `the data kept of a request does not keep its body alive`(endpoint: Endpoint, members: String) throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         let prepared = try RequestPreparation(endpoint: endpoint, model: model, text: text)
             .prepare(Array("{\(members)}".utf8))
@@ -98,7 +98,7 @@ import Testing
         #expect(!kept.contains("JSONDocument"))
     }
 
-    @Test func `no more grammars are compiled than may be in use`() throws {
+    @Test func `the number of compiled grammars is limited`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         var held: [CompiledGrammar] = []
         for number in 0..<GrammarCompiler.mostLive {
@@ -111,7 +111,7 @@ import Testing
         #expect(error(try run(body, MemoryBudget(limit: 1 << 20), text: text)) == nil)
     }
 
-    @Test func `words that are never generated are bounded in length`() throws {
+    @Test func `the length of bad words is limited`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         let word = String(repeating: "a", count: 257)
         let body = "{\"prompt\": \"a\", \"bad_words\": [\"\(word)\"]}"

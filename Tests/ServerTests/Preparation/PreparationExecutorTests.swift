@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-/// Work off the loop: who comes first, and how it is stopped.
+/// Work off the loop: its order, and how it is stopped.
 @Suite struct PreparationExecutorTests {
     /// Keeps a CPU busy.
     private static func spin(microseconds: Int) {
@@ -44,11 +44,11 @@ import Testing
             } completion: { _ in
             }
         }
-        // They have all had their turns.
+        // They have all had turns.
         try? await Task.sleep(for: .milliseconds(50))
         let start = ContinuousClock.now
         #expect(await run(executor) { 7 } == 7)
-        // Beside work without end; the bound allows for a machine that others use too.
+        // In addition to endless work; the bound allows for other load on the machine.
         #expect(ContinuousClock.now - start < .seconds(20))
         for job in large { job.cancel() }
         await wait { executor.jobs == 0 }
@@ -66,7 +66,7 @@ import Testing
             results.withLock { $0.append(result) }
         }
         await Task.detached { started.wait() }.value
-        // Another tenant's would come first at once: this one has to wait for a checkpoint.
+        // Another tenant's job would come first at once; this one has to wait for a checkpoint.
         let second = executor.submit(tenant: "", deadline: .now - .seconds(1)) { _ in
             Issue.record("it is late before it starts")
             return 2
@@ -92,7 +92,7 @@ import Testing
         #expect(job.isLate)
     }
 
-    @Test func `tenants share the time, however many jobs they have`() async {
+    @Test func `tenants share the time, whatever their number of jobs`() async {
         let executor = PreparationExecutor(concurrency: 1)
         let annsSpins = Atomic(0)
         let crowd = (0..<10).map { _ in
@@ -116,7 +116,7 @@ import Testing
         await wait { executor.jobs == 0 }
     }
 
-    @Test func `many short jobs end, each once`() async {
+    @Test func `many short jobs each end once`() async {
         let executor = PreparationExecutor(concurrency: 2)
         let sum = await withTaskGroup(of: Int?.self) { group in
             for index in 0..<500 {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Server
 
-/// Whose turn it is, on a clock that only moves when jobs run.
+/// The order of jobs, on a clock that advances only when jobs run.
 @Suite struct PreparationQueueTests {
     private var now = ContinuousClock.now
 
@@ -10,9 +10,9 @@ import Testing
     private struct CPU {
         var queue = PreparationQueue(concurrency: 1)
         var now = ContinuousClock.now
-        /// What each job has left to run.
+        /// The remaining time of each job.
         var left: [PreparationQueue.ID: Duration] = [:]
-        /// What each job has run.
+        /// The time that each job has run.
         var ran: [PreparationQueue.ID: Duration] = [:]
         private var current: PreparationQueue.ID?
 
@@ -22,7 +22,7 @@ import Testing
             return id
         }
 
-        /// Runs the job whose turn it is for a slice, or until it ends.
+        /// Runs the next job for a slice, or until it ends.
         mutating func runSlice() {
             guard let id = current ?? queue.next(now: now)?.id, let rest = left[id] else { return }
             current = id
@@ -41,12 +41,12 @@ import Testing
     }
 
     @Test(arguments: [200, 1000, 3500])
-    func `a large job ends despite small ones of its tenant without end`(microseconds: Int) {
+    func `a large job ends even if small ones of its tenant never stop arriving`(microseconds: Int) {
         var cpu = CPU()
         let large = cpu.add("", .milliseconds(100))
         let start = cpu.now
         while cpu.left[large] != nil, cpu.now - start < .seconds(2) {
-            // There is always a small one that waits.
+            // There is always a waiting small job.
             if cpu.left.count < 3 { _ = cpu.add("", .microseconds(microseconds)) }
             cpu.runSlice()
         }
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `a small job comes before a large one that has had the CPU to itself`() {
+    @Test func `a small job comes before a large one that has used the CPU alone`() {
         var cpu = CPU()
         let large = cpu.add("", .seconds(10))
         for _ in 0..<1000 { cpu.runSlice() }
@@ -99,12 +99,13 @@ import Testing
         #expect(anns > bobs * 9 / 10 && anns < bobs * 11 / 10, "\(anns), \(bobs)")
     }
 
-    @Test mutating func `what a tenant got while CPUs were idle delays its small job by the longest lead at most`() {
+    @Test mutating func `time that a tenant got while CPUs were idle delays its small job by at most the longest lead`()
+    {
         var queue = PreparationQueue(concurrency: 3)
         let many = [queue.add(tenant: "many"), queue.add(tenant: "many")]
         let one = queue.add(tenant: "one")
         for _ in 0..<3 { _ = queue.next(now: now) }
-        // Ten seconds in which nobody waits: one tenant has twice as much as the other.
+        // Ten seconds without waiting jobs: one tenant uses twice as much as the other.
         for _ in 0..<10_000 {
             now += .milliseconds(1)
             for id in many + [one] {
@@ -127,8 +128,8 @@ import Testing
         #expect(next?.id == small)
     }
 
-    @Test mutating func `a slice that lasts for long, as of a machine that slept, gives the oldest job no long claim`()
-    {
+    @Test
+    mutating func `a very long slice, for instance if the machine slept, gives the oldest job only a short claim`() {
         var queue = PreparationQueue(concurrency: 1)
         let oldest = queue.add(tenant: "a")
         _ = queue.next(now: now)
@@ -149,7 +150,7 @@ import Testing
         #expect(running == small && now - begin < .milliseconds(50), "\(now - begin)")
     }
 
-    @Test mutating func `tenants that compete get the same in the long run`() {
+    @Test mutating func `competing tenants get the same time in the long run`() {
         var queue = PreparationQueue(concurrency: 1)
         let jobs = [queue.add(tenant: "a"), queue.add(tenant: "b"), queue.add(tenant: "b")]
         var runs: [PreparationQueue.ID: Int] = [:]

@@ -9,9 +9,9 @@ import Testing
 
 @testable import Server
 
-/// Threads that the system does not start.
+/// Failures to create threads.
 @Suite struct PreparationThreadTests {
-    /// A system that starts so many threads, and refuses all others.
+    /// A system that creates this many threads, and refuses all others.
     private static func starter(threads: Int) -> SystemThread.Starter {
         let started = Started()
         return { (name, stackBytes, body) throws(SystemThread.Failure) in
@@ -30,7 +30,7 @@ import Testing
         while !condition() { try? await Task.sleep(for: .milliseconds(2)) }
     }
 
-    @Test func `threads that do not start are found out at the start`() {
+    @Test func `threads that cannot be created are detected at start`() {
         #expect(throws: SystemThread.Failure.self) {
             try PreparationExecutor(concurrency: 2, starter: Self.starter(threads: 1)).start()
         }
@@ -69,7 +69,7 @@ import Testing
         #expect(results.withLock { $0 } == ["no second", "first", "third"] && !third.hasNoThread)
     }
 
-    @Test func `without any thread every job ends, each once`() async {
+    @Test func `without any thread every job ends once`() async {
         let executor = PreparationExecutor(concurrency: 3, starter: Self.starter(threads: 0))
         let ended = Started()
         await withTaskGroup { group in
@@ -87,7 +87,7 @@ import Testing
         #expect(ended.count.load(ordering: .relaxed) == 100 && executor.jobs == 0)
     }
 
-    @Test func `a request for which there is no thread gets 503, and is counted`() async throws {
+    @Test func `a request without a thread gets 503, and is counted`() async throws {
         let configuration = try ServerConfiguration(flags: [:], environment: [:])
         let routes = Routes(
             configuration: configuration, keys: KeyRing(configuration.apiKeys),

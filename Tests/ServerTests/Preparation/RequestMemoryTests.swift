@@ -10,9 +10,9 @@ import Testing
 
 @testable import Server
 
-/// What requests hold of the memory for them, from the body to the end of the reply.
+/// The memory charged to requests, from the body to the end of the reply.
 @Suite struct RequestMemoryTests {
-    /// An engine that does as the test says.
+    /// A scripted engine.
     private final class Engine: InferenceEngine {
         private let state = Mutex((submitted: [GenerationRequest](), aborted: [SequenceID](), events: [TokenEvent]()))
 
@@ -130,7 +130,7 @@ import Testing
         ["prompt": ids(tokens), "max_tokens": 1, "n": .integer(n), "stream": .bool(stream)]
     }
 
-    /// What a prompt of so many tokens is charged as.
+    /// The charge of a prompt with this many tokens.
     private func charge(_ tokens: Int) -> Int { tokens * 8 + RequestMemory.header - RequestMemory.freeBytes }
 
     @Test(arguments: [false, true])
@@ -145,7 +145,7 @@ import Testing
         #expect(server.budget.used == 0)
     }
 
-    @Test func `a prompt is charged until the engine has freed it, when the client leaves`() throws {
+    @Test func `after a disconnect, a prompt is charged until the engine has freed it`() throws {
         let server = try Server(limit: 64 << 20)
         let exchange = try server.send("/v1/completions", completion(100_000, n: 2))
         server.leave(exchange)
@@ -157,7 +157,7 @@ import Testing
         #expect(server.budget.used == 0)
     }
 
-    @Test func `a prompt that the engine failed, or that is refused, is not charged any longer`() throws {
+    @Test func `a prompt that failed in the engine, or was refused, is no longer charged`() throws {
         let server = try Server(limit: 64 << 20)
         let failed = try server.send("/v1/completions", completion(100_000))
         server.end(.error("fault"))
@@ -170,7 +170,7 @@ import Testing
         #expect(server.budget.used == 0)
     }
 
-    @Test func `what a whole reply keeps of its tokens is charged, and ends it where there is no more`() throws {
+    @Test func `the tokens that a whole reply keeps are charged, and end it if there is no more memory`() throws {
         let server = try Server(limit: 16 << 20)
         var body = try #require(completion(10).object)
         body["logprobs"] = 5
@@ -180,7 +180,7 @@ import Testing
         let ids = server.engine.submitted
         for id in ids { server.engine.generate(id, tokens: 1000, alternatives: 5) }
         server.report()
-        // The stream has sent its own, and keeps none.
+        // The stream has sent its tokens, and keeps none.
         let used = server.budget.used
         #expect((600_000...900_000).contains(used), "\(used)")
         #expect(server.statuses == [streamed: 200])
@@ -192,7 +192,7 @@ import Testing
         server.end(.abort, [ids[0]])
         #expect(server.budget.used == 11 << 20)
         others.release()
-        // More than all there is for the key.
+        // More than the key's maximum.
         body["stream"] = false
         let large = try server.send("/v1/completions", .object(body))
         server.engine.generate(server.engine.submitted[2], tokens: 20_000, alternatives: 5)
@@ -201,7 +201,7 @@ import Testing
     }
 
     @Test(arguments: [Endpoint.chat, .completions])
-    func `values of log-probabilities are made as they are written`(endpoint: Endpoint) {
+    func `values of log-probabilities are created as they are written`(endpoint: Endpoint) {
         let top = (0..<Int32(20)).map { TokenLogprob(id: $0, logprob: -1) }
         let token = ScoredToken(id: 5, logprobs: TokenLogprobs(logprob: -1, rank: 1, top: top))
         let logprobs = Logprobs(names: .idsOnly, skipsSpecialTokens: false)
@@ -219,7 +219,7 @@ import Testing
         #expect(making < writing / 5, "\(making), \(writing)")
     }
 
-    @Test func `one key fills the memory, and another is still served`() throws {
+    @Test func `one key uses all its memory, and another is still served`() throws {
         let server = try Server(limit: 16 << 20)
         var statuses: [Int] = []
         for _ in 0..<40 where statuses.last != 503 {
@@ -230,21 +230,21 @@ import Testing
         #expect(server.budget.used <= 12 << 20)
         _ = try server.send("/v1/completions", completion(20_000), key: "bob")
         #expect(server.engine.submitted.count == statuses.count)
-        // Small ones of the key itself are served too.
+        // Small requests of the key itself are served too.
         _ = try server.send("/v1/completions", completion(10))
         #expect(server.engine.submitted.count == statuses.count + 1)
         server.end(.length)
         #expect(server.budget.used == 0)
     }
 
-    @Test func `a request that could never have the memory is the client's mistake`() throws {
+    @Test func `a request that could never get its memory is a client error`() throws {
         let server = try Server(limit: 8 << 20)
         let exchange = try server.send("/v1/completions", completion(200_000))
         #expect(server.statuses[exchange] == 413)
         #expect(server.budget.used == 0)
     }
 
-    @Test func `replies about text are charged until they are written`() throws {
+    @Test func `replies of text endpoints are charged until they are written`() throws {
         let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
         let server = try Server(limit: 64 << 20, text: text)
         let requests: [(String, JSONValue)] = [
@@ -267,7 +267,7 @@ import Testing
         #expect(small.statuses[exchange] == 413)
     }
 
-    @Test func `the memory is large enough for the largest body of one key`() throws {
+    @Test func `the memory is sufficient for the largest body of one key`() throws {
         func configure(_ memory: String, keys: Bool) throws -> ServerConfiguration {
             var flags: [ServerConfiguration.Option: String] = [.maxBodyMemory: memory]
             if keys { flags[.apiKey] = "secret" }

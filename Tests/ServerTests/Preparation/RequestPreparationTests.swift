@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-/// From a request's body to token ids, against the default model's reference.
+/// From a request's body to token ids, compared with the default model's reference.
 @Suite struct RequestPreparationTests {
     private let text: TextPipeline
     private let model: ServedModel
@@ -50,8 +50,8 @@ import Testing
         }
     }
 
-    @Test func `a text far beyond the context is refused by its beginning`() {
-        // Each emoji is several tokens; the cut falls between them, never inside one.
+    @Test func `a text far beyond the context is refused after tokenizing its beginning`() {
+        // Each emoji has several tokens; the split is between them, never inside one.
         let body: JSONValue = ["prompt": .string(String(repeating: "🚀 fox ", count: 1 << 20))]
         #expect {
             try prepare(.completions, body)
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func `a prompt of as many tokens as bytes allow is tokenized whole`() throws {
+    @Test func `a prompt with the maximum number of tokens for its bytes is tokenized completely`() throws {
         // More bytes than the sample, yet fewer tokens than the context.
         let prompt = String(repeating: " alphabetically", count: 1900)
         #expect(prompt.utf8.count > 8 * 2048)
@@ -70,7 +70,7 @@ import Testing
         #expect(try prepare(.completions, ["prompt": .string(prompt)]).promptIDs == [ids])
     }
 
-    @Test func `a token beyond the model's vocabulary is the request's mistake`() {
+    @Test func `a token beyond the model's vocabulary is a client error`() {
         var small = model
         small.vocabularySize = 500
         #expect {
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func `a body that is not JSON is refused at its byte`() {
+    @Test func `a body that is not JSON is refused with the byte offset`() {
         #expect {
             try RequestPreparation(endpoint: .chat, model: model, text: text).prepare(Array("{\"a\":}".utf8))
         } throws: {

@@ -1,11 +1,12 @@
+import JSON
 import Scheduling
 
 @testable import HTTP
 @testable import Server
 
 extension ServerSimulation {
-    /// What holds after every event. Of what ARCHITECTURE.md says always holds: 2 by the scheduler's own invariants, 5 by
-    /// deadlines and counts, 6 by getting here, and 8 by memory, connections, masks and preparation.
+    /// The properties that must hold after every event. Of the invariants in ARCHITECTURE.md: 2 by the scheduler's own checks,
+    /// 5 by deadlines and counts, 6 by reaching this point, and 8 by memory, connections, masks and preparation.
     func check() throws {
         try checkDeadlines()
         try checkConnections()
@@ -19,7 +20,7 @@ extension ServerSimulation {
         guard admission.preparing == routes.preparing.count else {
             throw failure("\(admission.preparing) are in preparation, \(routes.preparing.count) are known")
         }
-        // A reply in writing may take a permit beyond them.
+        // A reply that is being written may take an additional permit.
         guard permits - admission.preparing <= admission.capacity else { throw failure("too many permits are held") }
         if !engine.isRunning, engine.takeChange(), let violation = engine.scheduler.violatedInvariant() {
             throw failure(violation)
@@ -32,9 +33,9 @@ extension ServerSimulation {
         }
     }
 
-    /// Nothing is unanswered when its time is over, whatever the engine and the preparation do.
+    /// Every request gets a reply within its time, regardless of the engine and the preparation.
     private func checkDeadlines() throws {
-        // What is due now may still be to come.
+        // Events that are due now may not have been processed yet.
         if let next = time.next, next <= time.now { return }
         for id in openExchanges {
             guard let exchange = exchanges[id] else { continue }
@@ -51,11 +52,11 @@ extension ServerSimulation {
         }
     }
 
-    /// No peer takes more time than it has, whatever it sends and reads.
+    /// No peer uses more than its maximum time, for any sending and reading.
     private func checkConnections() throws {
         if let next = time.next, next <= time.now { return }
         let limits = http.limits
-        // Idle, then a head, a body, an answer that is not read, and the wait for its end.
+        // Idle, then a head, a body, a reply that is not read, and the wait for its end.
         let longest =
             limits.idleTimeout + limits.headerTimeout + limits.bodyTimeout + limits.writeWindow * 2
             + limits.lingerTimeout
@@ -65,7 +66,7 @@ extension ServerSimulation {
             }
             let waiting = connection.machine.outbound.count
             let isStream = connection.exchange.map { exchanges[$0]?.isStreaming == true } ?? false
-            // Into an empty buffer any piece fits.
+            // Any piece fits an empty buffer.
             guard !isStream || waiting <= limits.outboundBytes + 4096 else {
                 throw failure("connection \(id) has \(waiting) bytes waiting")
             }
@@ -79,7 +80,7 @@ extension ServerSimulation {
         }
     }
 
-    /// Bodies take what they are charged with, and no more than the bound.
+    /// Bodies use the memory that they are charged for, and no more than the bound.
     private func checkMemory() throws {
         let used = http.bodyBudget.used
         let held = connections.values.reduce(preparation.heldBytes) { $0 + $1.heldBytes }
@@ -90,7 +91,24 @@ extension ServerSimulation {
         guard used == 0 || !isIdle else { throw failure("\(used) bytes are charged for nothing") }
     }
 
-    /// What holds when nothing is left to happen.
+    /// A client that asks for vectors gets one for each input, in their order.
+    func checkVectors(_ id: ExchangeID, _ body: [UInt8]) throws {
+        guard let client = exchanges[id]?.client, let count = client.vectors else { return }
+        let (asked, reply) = (try JSONValue(parsing: client.message.body), try JSONValue(parsing: body))
+        let inputs = asked["input"]?.array ?? []
+        let vectors = reply["data"]?.array ?? []
+        guard inputs.count == count, vectors.count == count else {
+            throw failure("\(id) gets \(vectors.count) vectors for \(count) inputs")
+        }
+        for (input, vector) in zip(inputs, vectors) where asked["encoding_format"] == nil {
+            guard vector["embedding"] == [.double(Double(input.array?.count ?? 0))] else {
+                throw failure("\(id) gets the vector of another input")
+            }
+        }
+        occurrences[.vectors] = 1
+    }
+
+    /// The properties that must hold when no events are left.
     func checkEnd() throws {
         guard let processEnd else { throw failure("never ends") }
         guard isDrained || signalTime == processEnd else { throw failure("is never drained") }
@@ -101,7 +119,7 @@ extension ServerSimulation {
         guard routes.requests.isEmpty, routes.preparing.isEmpty, preparation.isIdle else {
             throw failure("a request is left")
         }
-        // A step that never ends keeps its sequences: the process ends with it.
+        // A step that never ends keeps its sequences: they end with the process.
         guard !engine.isRunning else { return }
         guard routes.admission.isIdle, engine.scheduler.isIdle else { throw failure("a sequence is left") }
         let metrics = routes.metrics

@@ -4,13 +4,13 @@ import TestSupport
 @testable import HTTP
 @testable import Server
 
-// What the event loop does with its sockets, with connections whose clients are scripted: turns, notices and deadlines are as
-// there.
+// The event loop's handling of sockets, with connections of scripted clients: turns, notifications and deadlines work as in the
+// event loop.
 extension ServerSimulation {
-    /// The bound of one body here; some clients send more.
+    /// The maximum size of a body in the simulation; some clients send more.
     static let maxBodyBytes = 256 * 1024
 
-    /// Something that the service must be told.
+    /// A notification for the service.
     enum Notice {
         case received(HTTPMessage, ExchangeID)
         case ended(ExchangeID, ExchangeOutcome)
@@ -20,7 +20,7 @@ extension ServerSimulation {
 
     // MARK: Clients
 
-    /// A client that comes asks on a connection that it has, or on a new one.
+    /// A client sends a request on one of its connections, or on a new one.
     func arrive() throws {
         arrivals += 1
         var client = SimulatedClient.random(keys: setting.keys, longestReply: setting.longestReply, &random)
@@ -32,7 +32,7 @@ extension ServerSimulation {
             try send(client, on: connection)
         } else if let connection = connect() {
             try send(client, on: connection)
-            // Another request behind it, before the first is answered.
+            // Sends another request before the first has its reply.
             if random.oneIn(20), client.transfer.sendsAll, client.transfer.isPrompt, client.message.head.method == .get
             {
                 pipeline(SimulatedClient.probe(&random), on: connection)
@@ -40,7 +40,7 @@ extension ServerSimulation {
         }
         if arrivals < setting.arrivals { time.schedule(after: .random(in: .zero...setting.pause, &random), .arrival) }
         guard arrivals == setting.signalArrival else { return }
-        // While others still come; or sooner or later after the last, and where everybody is patient, late.
+        // While others still arrive, or some time after the last; if all clients are patient, late.
         var delay = Duration.random(in: .zero...setting.pause, &random)
         if arrivals == setting.arrivals {
             let least = setting.isPatient ? Duration.seconds(7200) : .zero
@@ -61,7 +61,7 @@ extension ServerSimulation {
         client.cost = isHeavy ? .random(in: .seconds(1) ... .seconds(20), &random) : .milliseconds(1)
     }
 
-    /// As `EventLoop.admit`; nil: refused.
+    /// Like `EventLoop.admit`; nil: refused.
     private func connect() -> SimulatedConnection? {
         guard !isListenerClosed else { return nil }
         while connections.count >= http.maxConnections, makeRoom(patience: http.patienceAtMaximum) {}
@@ -153,7 +153,7 @@ extension ServerSimulation {
         touch(connection)
     }
 
-    /// The client reads what its rate allows.
+    /// The client reads at its rate.
     func readPiece(_ connection: SimulatedConnection) throws {
         connection.readIsDue = false
         guard !connection.isClosed, let rate = connection.behaviour.readRate else { return }
@@ -211,11 +211,11 @@ extension ServerSimulation {
         guard !connection.unread.isEmpty else { throw failure("a reply ends that answers nothing") }
         connection.unread.removeFirst()
         connection.answered += 1
-        // It goes at once, or stays for another request, or until it is sent away.
+        // It disconnects at once, or stays for another request, or until the server closes the connection.
         if connection.unread.isEmpty, random.oneIn(2) { time.schedule(after: .zero, .departure(connection.id)) }
     }
 
-    /// Where a probe need not be answered as it should: the connection is beyond the limit, or its request is not read.
+    /// Whether a probe may get another reply: the connection is beyond the limit, or its request is not read.
     private func mayRefuseProbes(_ client: SimulatedClient, _ connection: SimulatedConnection) -> Bool {
         client.statuses.contains(503) || isStalled || connection.wasStalled
     }
@@ -224,7 +224,7 @@ extension ServerSimulation {
 
     func touch(_ connection: SimulatedConnection) { dirty.append(connection) }
 
-    /// Works until nothing is left to do at this moment: a turn.
+    /// Works until there is nothing left to do at this time: a turn.
     func settle() throws {
         while true {
             if let connection = dirty.popLast() {
@@ -246,7 +246,7 @@ extension ServerSimulation {
         }
     }
 
-    /// Does what a connection's machine asks.
+    /// Performs the actions of a connection's machine.
     private func perform(_ connection: SimulatedConnection) throws {
         while true {
             let actions = connection.machine.takeActions()
@@ -269,7 +269,7 @@ extension ServerSimulation {
                     if !bytes.isEmpty { receive(bytes[...], on: connection) }
                 case .shutdownSending:
                     connection.isFinished = true
-                    // Whoever has read all closes too; others are waited for.
+                    // A client that has read everything closes too; others are waited for.
                     if connection.kernel.isEmpty, connection.behaviour.readRate == nil {
                         time.schedule(after: .zero, .departure(connection.id))
                     }
@@ -318,7 +318,7 @@ extension ServerSimulation {
         try read(bytes[...], connection)
     }
 
-    /// As far as the kernel takes it.
+    /// As far as the kernel accepts it.
     private func flush(_ connection: SimulatedConnection) {
         let count = min(connection.machine.outbound.count, connection.room)
         guard count > 0 else { return }
@@ -336,7 +336,7 @@ extension ServerSimulation {
         }
     }
 
-    /// Cuts off every connection.
+    /// Closes every connection.
     func closeConnections() {
         isCut = true
         for connection in connections.values.sorted(by: { $0.id < $1.id }) {
@@ -345,7 +345,7 @@ extension ServerSimulation {
         }
     }
 
-    /// As `EventLoop.closeListeners`.
+    /// Like `EventLoop.closeListeners`.
     func closeListeners() {
         isListenerClosed = true
         for connection in connections.values.sorted(by: { $0.id < $1.id }) {

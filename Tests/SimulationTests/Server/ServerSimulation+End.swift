@@ -1,13 +1,13 @@
 @testable import HTTP
 @testable import Server
 
-// SIGTERM, as `Application` and `Termination` obey it.
+// SIGTERM, as handled by `Application` and `Termination`.
 extension ServerSimulation {
     func signal() throws {
         guard processEnd == nil else { return }
         signals += 1
         if signalTime == nil { (signalTime, isLateByJump) = (time.now, false) }
-        // Nothing was promised yet.
+        // No request was accepted yet.
         if case .loading = routes.state.phase { return try endProcess(nil) }
         if !routes.requests.isEmpty { occurrences[.signalWhileBusy] = 1 }
         routes.drain(timeout: signals == 1 ? setting.drainTimeout : .zero)
@@ -16,7 +16,7 @@ extension ServerSimulation {
         time.schedule(after: allowance, .forcedEnd)
     }
 
-    /// Every request has been answered, or was given up.
+    /// Every request has ended or was aborted.
     func drained() {
         guard !isDrained else { return }
         isDrained = true
@@ -24,7 +24,7 @@ extension ServerSimulation {
         routes.stopEngine()
     }
 
-    /// A stall is known as soon as the step has taken its time, and no longer than it lasts.
+    /// A stall is reported as soon as the step has exceeded its time, and only as long as it lasts.
     func lookAtEngine() throws {
         guard processEnd == nil, let watchdog = routes.watchdog, let timeout = routes.configuration.watchdogTimeout
         else {
@@ -36,15 +36,15 @@ extension ServerSimulation {
         if isLong { occurrences[.stall] = 1 }
     }
 
-    /// What still runs after all allowances is stuck: a step that does not end.
+    /// Anything that still runs after all allowances is stuck: a step that does not end.
     func endByForce() throws {
         guard processEnd == nil else { return }
-        // A jump makes other timers late, but not this one.
+        // A clock jump delays other timers, but not this one.
         if isLateByJump {
             isLateByJump = false
             return time.schedule(after: .seconds(2), .forcedEnd)
         }
-        // A second signal leaves no time for the courtesy of the first.
+        // A second signal shortens the allowance.
         guard engine.isRunning || signals > 1 else { throw failure("is ended by force, though nothing is stuck") }
         try endProcess(.forcedEnd)
     }

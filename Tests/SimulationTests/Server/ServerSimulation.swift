@@ -1,7 +1,7 @@
-// One seeded life of the whole server, on a virtual clock: clients that stream, trickle, stop halfway, leave, read slowly,
-// send broken and heavy requests; keys; hostile grammars; steps that take minutes or never end; clocks that jump; SIGTERM at
-// any moment. Connections, routes, admission, the preparation and mask queues and the scheduler are the real ones; sockets,
-// threads and the model are scripted.
+// One seeded simulation of the whole server, on a virtual clock: clients that stream, send slowly, stop halfway, disconnect,
+// read slowly, send invalid and expensive requests; keys; hostile grammars; steps that take minutes or never end; clocks that
+// jump; SIGTERM at any time. Connections, routes, admission, the preparation and mask queues and the scheduler are the real
+// ones; sockets, threads and the model are scripted.
 
 import Engine
 import HTTPTypes
@@ -13,7 +13,7 @@ import TestSupport
 @testable import Server
 
 final class ServerSimulation {
-    /// A broken promise.
+    /// A violated property.
     struct Failure: Error, CustomStringConvertible {
         var event: Int
         var description: String
@@ -39,30 +39,30 @@ final class ServerSimulation {
         case forcedEnd
     }
 
-    /// How a life is: chosen by its seed.
+    /// The parameters of a simulation, chosen by its seed.
     struct Setting {
         var keys: [String] = []
         /// Time between arrivals.
         var pause = Duration.zero
         var stepTime = Duration.zero
-        /// Steps after which one never ends.
+        /// The number of steps after which one never ends.
         var stallsAfter: Int?
         var arrivals = 0
-        /// The arrival behind which SIGTERM comes.
+        /// The arrival after which SIGTERM is sent.
         var signalArrival = 0
         var drainTimeout = Duration.zero
         /// Tokens of the longest reply.
         var longestReply = 40
-        /// Many clients send large bodies, slowly.
+        /// Whether many clients send large bodies, slowly.
         var isHeavy = false
-        /// Half of the requests take long to prepare, and half of the replies follow a grammar: lives in which CPUs and
-        /// workers are shared by tenants that have got different parts of them.
+        /// Whether half of the requests take long to prepare, and half of the replies follow a grammar, so that tenants share
+        /// CPUs and workers after they got different parts of them.
         var isLaborious = false
-        /// Everybody waits as long as it takes, for hours without an end of a reply.
+        /// Whether all clients wait without a limit, for hours without the end of a reply.
         var isPatient = false
     }
 
-    /// What is known of one exchange.
+    /// The state of one exchange.
     struct Exchange {
         var client: SimulatedClient
         var connection: SimulatedConnection
@@ -89,16 +89,16 @@ final class ServerSimulation {
     let http: HTTPConfiguration
     var connections: [Int: SimulatedConnection] = [:]
     var lastConnection = 0
-    /// Connections whose machines may have actions.
+    /// Connections with machines that may have actions.
     var dirty: [SimulatedConnection] = []
     var notices: [Notice] = []
     var isListenerClosed = false
-    /// Connections were cut off, whatever was due on them.
+    /// Whether connections were closed while events were due on them.
     var isCut = false
 
-    /// When the clock has jumped last: what was due meanwhile is late.
+    /// The time of the last clock jump: events that were due during it are late.
     var lastJump: ContinuousClock.Instant?
-    /// Since the signal, or since the end by force was put off.
+    /// The time since the signal, or since the forced end was postponed.
     var isLateByJump = false
     var signals = 0
     /// When the first signal came.
@@ -106,15 +106,15 @@ final class ServerSimulation {
     var isDrained = false
     /// When the process has ended.
     var processEnd: ContinuousClock.Instant?
-    /// How often each status was read by a client.
+    /// How often clients read each status.
     var statuses: [Int: Int] = [:]
-    /// How lives end, and what they meet.
+    /// The results and events of simulations.
     var occurrences: [Occurrence: Int] = [:]
 
-    /// What a life may meet; lives together must meet all of it.
+    /// Events that may occur in a simulation; all simulations together must have all of them.
     enum Occurrence: CaseIterable {
         case forcedEnd, orderlyEnd, abandonment, signalWhileBusy, stall, bodyMemoryExhausted, cutOff, eviction, late,
-            masks
+            masks, vectors
     }
 
     init(seed: UInt64) throws {
@@ -158,7 +158,8 @@ final class ServerSimulation {
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
-        // What a stream may have waiting runs out in these lives, though not with one event of each of its choices.
+        // The limit of pending bytes of a stream is exceeded in these simulations, though not by one event of each of its
+        // choices.
         if random.oneIn(3) { http.limits.outboundBytes = .random(in: 6000...12_000, using: &random) }
         self.http = http
         routes = Routes(configuration: configuration, keys: keys, logger: logger, now: { time.now })
@@ -182,7 +183,7 @@ final class ServerSimulation {
         setting.arrivals = .random(in: 1...50, using: &random)
         setting.signalArrival = random.oneIn(3) ? .random(in: 1...setting.arrivals, using: &random) : .max
         if random.oneIn(8) { setting.longestReply = 4000 }
-        // A queue comes of arrivals that keep step with the engine.
+        // A queue builds up if arrivals are as fast as the engine.
         if random.oneIn(2) {
             setting.stepTime = .random(in: .milliseconds(1) ... .seconds(5), &random)
             setting.pause = setting.stepTime * .random(in: 0.1...300, using: &random)
@@ -211,7 +212,7 @@ final class ServerSimulation {
         return setting
     }
 
-    /// Runs until the server has ended, or a promise is broken.
+    /// Runs until the server has ended, or a property is violated.
     func run() throws {
         time.schedule(after: .zero, .arrival)
         for _ in 0..<(random.oneIn(3) ? 3 : 0) {
@@ -266,7 +267,7 @@ final class ServerSimulation {
         }
     }
 
-    /// Begins a step, slices of preparation and slices of masks, where there is work and nobody does it.
+    /// Begins a step, slices of preparation and slices of masks, if there is work and a free worker.
     private func startWork() throws {
         for (id, slice) in preparation.start(now: time.now) { time.schedule(after: slice, .slice(id)) }
         defer { startMasks() }
@@ -280,7 +281,7 @@ final class ServerSimulation {
         guard computes else { return }
         steps += 1
         if let stall = setting.stallsAfter, steps > stall { return }
-        // Most steps are like the others; some take a hundred times as long.
+        // Most steps take similar times; some take a hundred times as long.
         let factor = random.oneIn(30) ? 100 : Double.random(in: 0.5...2, using: &random)
         time.schedule(after: setting.stepTime * factor, .stepEnd)
     }
@@ -297,12 +298,13 @@ final class ServerSimulation {
 
     // MARK: Actions
 
-    /// Does what the routes want done, and holds it against what may be done.
+    /// Performs the actions of the routes, and checks whether they are allowed.
     func perform() throws {
         for action in routes.takeActions() {
             switch action {
             case .respond(let id, let head, let body):
                 try answer(id, head.status.code, isStream: false)
+                if head.status == .ok { try checkVectors(id, body) }
                 reply(id) { $0.respond(head, body: body, at: moment) }
             case .startStream(let id, let head):
                 try answer(id, head.status.code, isStream: true)
@@ -345,7 +347,7 @@ final class ServerSimulation {
 
     private func answer(_ id: ExchangeID, _ status: Int, isStream: Bool) throws {
         guard let exchange = exchanges[id] else { throw failure("answers what nobody asked") }
-        // What a client that has left is told goes nowhere.
+        // Replies to a client that has left are discarded.
         guard !exchange.isEnded else { return }
         guard exchange.status == nil else { throw failure("\(id) is answered twice") }
         let client = exchange.client

@@ -2,17 +2,17 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Lives of the whole server. That they find what is wrong was checked by breaking it: with a finish rate that decays in the
-/// estimate of waits, as there once was, a life ends in a trap; and others fail with preparation or masks in order of arrival,
-/// without least rates of bodies, with bodies that are not charged, and with a drain that cuts no connection.
+/// Simulations of the whole server. Their ability to find errors was checked by introducing some: with a decaying finish rate
+/// in the estimate of waits, as in an earlier version, a simulation traps; others fail with preparation or masks in order of
+/// arrival, without minimum rates of bodies, with bodies that are not charged, and with a drain that closes no connection.
 ///
-/// A failure names its seed: `SIMULATION_SEED=4711 SIMULATION_LIVES=1 make simulate` runs it again.
+/// A failure reports its seed: `SIMULATION_SEED=4711 SIMULATION_LIVES=1 make simulate` runs it again.
 @Suite struct ServerSimulationTests {
     private static func number(_ name: String) -> UInt64? {
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
     }
 
-    @Test func `every life keeps all promises`() throws {
+    @Test func `every simulation satisfies all properties`() throws {
         let first = Self.number("SIMULATION_SEED") ?? 1
         let lives = Self.number("SIMULATION_LIVES") ?? TestEffort.count(200, all: 1000)
         var failures = 0
@@ -31,7 +31,7 @@ import Testing
             occurrences.merge(life.occurrences) { $0 + $1 }
         }
         guard lives >= 100 else { return }
-        // Lives are varied enough to meet all of it.
+        // Together the simulations must have all events.
         for status in [200, 400, 401, 429, 500, 503, 504] {
             #expect(statuses[status] ?? 0 > lives / 20, "\(status): \(statuses)")
         }
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `the same seed gives the same life`() throws {
+    @Test func `the same seed gives the same simulation`() throws {
         for seed in 1...40 as ClosedRange<UInt64> {
             let lives = try (0..<2).map { _ in try ServerSimulation(seed: seed) }
             for life in lives { try life.run() }

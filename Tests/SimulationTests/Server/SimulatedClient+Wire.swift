@@ -2,19 +2,19 @@ import HTTPTypes
 import TestSupport
 
 extension SimulatedClient {
-    /// How a request travels, and its reply.
+    /// How a request and its reply are transferred.
     struct Transfer {
-        /// Pieces that the request is sent in.
+        /// The number of pieces of the request.
         var pieces = 1
-        /// How long that takes.
+        /// The time of sending them.
         var time = Duration.zero
-        /// Otherwise it stops halfway, and waits.
+        /// Whether it sends all of them; otherwise it stops halfway, and waits.
         var sendsAll = true
         var isChunked = false
         var expectsContinue = false
-        /// What the client reads in a second; nil: all at once; 0: nothing.
+        /// The bytes that the client reads per second; nil: all at once; 0: nothing.
         var readRate: Int?
-        /// Bytes of space behind the body.
+        /// Bytes of white space after the body.
         var padding = 0
 
         /// Fast enough for every limit.
@@ -34,7 +34,7 @@ extension SimulatedClient {
             return transfer
         }
 
-        /// A body of about the bound, over seconds.
+        /// A body of about the maximum size, sent over seconds.
         mutating func makeHeavy(_ random: inout SeededGenerator) {
             padding = .random(in: 120_000...250_000, using: &random)
             pieces = .random(in: 5...20, using: &random)
@@ -43,7 +43,7 @@ extension SimulatedClient {
         }
     }
 
-    /// The request's bytes, and how many of them are the head's.
+    /// The request's bytes, and the number of bytes of its head.
     func wire() -> (bytes: [UInt8], head: Int) {
         let head = message.head
         var text = "\(head.method.rawValue) \(head.path ?? "/") HTTP/1.1\r\nHost: localhost\r\n"
@@ -65,15 +65,15 @@ extension SimulatedClient {
         return (bytes + Array("0\r\n\r\n".utf8), text.utf8.count)
     }
 
-    /// Whether the connection may answer with a status by itself.
+    /// Whether the connection itself may send this status.
     func mayBeRefused(_ status: Int, isLate: Bool) -> Bool {
         switch status {
-        // Too slow by itself, also in reading that it may go on, or by a clock that has jumped.
+        // The client is too slow, also in reading 100 Continue, or the clock has jumped.
         case 408:
             !transfer.sendsAll || transfer.time > .seconds(9) || isLate
                 || (transfer.expectsContinue && transfer.readRate != nil)
         case 413: message.body.count + transfer.padding > ServerSimulation.maxBodyBytes
-        // No memory for its body, or no place for its connection.
+        // There is no memory for its body, or no room for its connection.
         case 503: true
         default: false
         }

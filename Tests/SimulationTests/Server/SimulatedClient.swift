@@ -6,22 +6,24 @@ import TestSupport
 
 @testable import Server
 
-/// What one client sends, and how it behaves.
+/// The request of one client, and its behavior.
 struct SimulatedClient {
     var message: HTTPMessage
-    /// Statuses that it may get; anything else breaks a promise.
+    /// Allowed statuses; any other one violates a property.
     var statuses: Set<Int>
     var isProbe = false
-    /// The timeout that it sets itself.
+    /// How many vectors it asks for; nil: for text.
+    var vectors: Int?
+    /// Its own timeout.
     var timeout: Duration?
-    /// CPU time that its preparation takes.
+    /// CPU time of its preparation.
     var cost = Duration.milliseconds(1)
-    /// After how long it leaves; nil: it stays.
+    /// The time after which it disconnects; nil: it stays.
     var patience: Duration?
     var transfer = Transfer()
 
     /// - Parameters:
-    ///   - keys: those that the server knows; empty: it needs none.
+    ///   - keys: the keys of the server; empty: it needs none.
     ///   - longestReply: in tokens.
     static func random(keys: [String], longestReply: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         var client: SimulatedClient
@@ -29,6 +31,7 @@ struct SimulatedClient {
         case 0: client = probe(&random)
         case 1: client = broken(&random)
         case 2: client = text(&random)
+        case 3: client = embedding(&random)
         default: client = completion(longestReply: longestReply, &random)
         }
         if !client.isProbe, !keys.isEmpty {
@@ -41,11 +44,11 @@ struct SimulatedClient {
         client.transfer = .random(&random)
         if client.message.head.method == .get {
             (client.transfer.expectsContinue, client.transfer.padding) = (false, 0)
-            // The length of metrics is the process's, not the seed's: nothing may depend on it.
+            // The length of metrics depends on the process, not the seed, so nothing may depend on it.
             client.transfer.readRate = nil
 
         }
-        // Heavy work: a large body, a template or a grammar without mercy.
+        // Expensive work: a large body, or an extremely expensive template or grammar.
         if random.oneIn(6) { client.cost = .random(in: .milliseconds(2) ... .seconds(300), &random) }
         return client
     }
@@ -81,7 +84,21 @@ struct SimulatedClient {
             message: post(path, Array(#"{"prompt": "a"}"#.utf8)), statuses: [400, 429, 503, 504])
     }
 
-    /// One that asks for a reply of any length, up to so many tokens, and waits for it.
+    /// One that asks for vectors of some inputs.
+    private static func embedding(_ random: inout SeededGenerator) -> SimulatedClient {
+        let inputs = (0..<Int.random(in: 1...(random.oneIn(4) ? 12 : 3), using: &random)).map { _ in
+            JSONValue.array((0..<Int.random(in: 1...40, using: &random)).map { .integer($0 % 50) })
+        }
+        var body: JSONObject = ["input": .array(inputs)]
+        if random.oneIn(2) { body["encoding_format"] = "base64" }
+        var client = SimulatedClient(
+            message: post("/v1/embeddings", []), statuses: [200, 400, 429, 500, 503, 504], vectors: inputs.count)
+        addTimeout(to: &client, &body, &random)
+        client.message.body = JSONValue.object(body).serialized
+        return client
+    }
+
+    /// A client that requests a reply of any length, up to this many tokens, and waits for it.
     static func patient(maxTokens: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         let limit = Int.random(in: 1...maxTokens, using: &random)
         let body: JSONObject = ["prompt": [1, 2, 3], "max_tokens": .integer(limit)]
@@ -99,22 +116,28 @@ struct SimulatedClient {
         if random.oneIn(4) { body["priority"] = .integer(.random(in: -2...2, using: &random)) }
         var client = SimulatedClient(
             message: post("/v1/completions", []), statuses: [200, 400, 429, 500, 503, 504])
-        if random.oneIn(3) {
-            let timeout = Double.random(in: 0.001...200, using: &random)
-            client.timeout = .seconds(timeout)
-            if random.oneIn(2), let name = HTTPField.Name(RequestTimeout.header) {
-                client.message.head.headerFields[name] = "\(timeout)"
-            } else {
-                body["timeout"] = .double(timeout)
-            }
-        }
+        addTimeout(to: &client, &body, &random)
         client.message.body = JSONValue.object(body).serialized
         return client
+    }
+
+    /// Of some requests, in the head or in the body.
+    private static func addTimeout(
+        to client: inout SimulatedClient, _ body: inout JSONObject, _ random: inout SeededGenerator
+    ) {
+        guard random.oneIn(3) else { return }
+        let timeout = Double.random(in: 0.001...200, using: &random)
+        client.timeout = .seconds(timeout)
+        if random.oneIn(2), let name = HTTPField.Name(RequestTimeout.header) {
+            client.message.head.headerFields[name] = "\(timeout)"
+        } else {
+            body["timeout"] = .double(timeout)
+        }
     }
 }
 
 extension Duration {
-    /// Even in its logarithm: as many short ones as long ones.
+    /// Uniform in its logarithm: as many short ones as long ones.
     static func random(in range: ClosedRange<Duration>, _ random: inout SeededGenerator) -> Duration {
         let low = max(range.lowerBound / .seconds(1), 1e-4)
         let high = max(range.upperBound / .seconds(1), low)

@@ -1,48 +1,48 @@
 @testable import HTTP
 
-/// A connection: the real machine, between the script of a client and a kernel with little room.
+/// A connection: the real machine, between a scripted client and a kernel with small buffers.
 final class SimulatedConnection {
     let id: Int
     var machine: ConnectionMachine
-    /// When its next look at the deadline is due.
+    /// The time of its next deadline check.
     var armed: ContinuousClock.Instant?
-    /// The exchange that the service was given and that has not ended.
+    /// The exchange that was delivered to the service and has not ended.
     var exchange: ExchangeID?
 
-    /// How the client behaves with the request that it sends now.
+    /// The behavior of the client for its current request.
     var behaviour = SimulatedClient.Transfer()
-    /// Whose requests the machine has not delivered, in order.
+    /// Clients whose requests the machine has not delivered, in order.
     var undelivered: [SimulatedClient] = []
-    /// Whose replies have not been read, in order.
+    /// Clients whose replies have not been read, in order.
     var unread: [SimulatedClient] = []
-    /// What the client has still to send.
+    /// The bytes that the client has not sent yet.
     var unsent: ArraySlice<UInt8> = []
-    /// What was sent since the connection was last idle, beyond heads.
+    /// The bytes sent since the connection was last idle, without heads.
     var sentBodyBytes = 0
-    /// Where the body begins in what is still to be sent, in bytes.
+    /// The offset of the body in the bytes that are not sent yet.
     var headBytesLeft = 0
-    /// The body comes after 100 Continue.
+    /// Whether the body is sent after 100 Continue.
     var awaitsContinue = false
     var hasProceeded = false
-    /// What has arrived while the loop does not read.
+    /// Bytes that arrived while the loop does not read.
     var arrived: [UInt8] = []
     var isReading = true
-    /// What the kernel has and the client has not read.
+    /// Bytes in the kernel that the client has not read.
     var kernel: [UInt8] = []
     var reader = SimulatedReader()
     var readIsDue = false
-    /// FIN follows what is in the kernel.
+    /// Whether FIN follows the bytes in the kernel.
     var isFinished = false
-    /// The client has closed.
+    /// Whether the client has closed.
     var hasLeft = false
     var isClosed = false
-    /// Had to make room for another connection.
+    /// Whether it was closed to make room for another connection.
     var isEvicted = false
-    /// Is one of those beyond the limit.
+    /// Whether it is beyond the limit of connections.
     var isReserved = false
-    /// The engine was stalled when the last request came.
+    /// Whether the engine was stalled when the last request arrived.
     var wasStalled = false
-    /// Replies that were read to their end.
+    /// The number of completely read replies.
     var answered = 0
 
     init(id: Int, machine: ConnectionMachine) {
@@ -50,19 +50,19 @@ final class SimulatedConnection {
         self.machine = machine
     }
 
-    /// How much of a reply the kernel takes.
+    /// The number of bytes of a reply that the kernel accepts.
     var room: Int { behaviour.readRate == nil ? .max : max(0, 4096 - kernel.count) }
 
-    /// All was answered, and the client may ask again.
+    /// Whether all requests have replies, and the client may send another one.
     var isIdle: Bool { answered > 0 && !isClosed && !hasLeft && !isFinished && unread.isEmpty && unsent.isEmpty }
 
-    /// Sent all in time and reads at once: it must not be cut off.
+    /// Whether it sent everything in time and reads at once, so that it must not be closed.
     var isFaultless: Bool { behaviour.isPrompt && unsent.isEmpty && behaviour.sendsAll && !hasLeft }
 
-    /// The bytes of an unfinished body that are charged to the budget, at least.
+    /// The minimum charge of an unfinished body in bytes.
     var heldBytes: Int {
         guard machine.phase == .body else { return 0 }
-        // Lines of chunks are no part of it.
+        // Without the lines of chunks.
         return max(0, sentBodyBytes - BodyBuffer.freeBytes - (behaviour.isChunked ? 64 : 0))
     }
 }

@@ -3,7 +3,7 @@ import Scheduling
 import Synchronization
 import TestSupport
 
-/// The engine's two mailboxes, as the server sees them.
+/// The engine's two mailboxes, from the server's side.
 final class SimulatedMailboxes: InferenceEngine {
     struct Content {
         var submitted: [GenerationRequest] = []
@@ -43,18 +43,18 @@ final class SimulatedMailboxes: InferenceEngine {
     var hasCommands: Bool { content.withLock { !$0.submitted.isEmpty || !$0.aborted.isEmpty } }
 }
 
-/// The engine's loop over the real scheduler and a scripted model, step by step on a virtual clock.
+/// The engine's loop with the real scheduler and a scripted model, step by step on a virtual clock.
 struct SimulatedEngine {
     private struct Sequence {
         var request: GenerationRequest
-        /// Tokens after which the model ends by itself.
+        /// The number of tokens after which the model ends the sequence.
         var length: Int
         var generated = 0
-        /// Tokens after which it fails, as a grammar without a next token does.
+        /// The number of tokens after which it fails, like a grammar without a next token.
         var failsAt: Int?
-        /// The most work that a mask of its grammar takes, in units; 0: it follows none.
+        /// The maximum work of a mask of its grammar in units; 0: it has no grammar.
         var maskUnits = 0
-        /// Its next mask is not there.
+        /// Whether its next mask is not ready.
         var awaitsMask = false
     }
 
@@ -66,7 +66,7 @@ struct SimulatedEngine {
     private var began = ContinuousClock.now
     private let start: ContinuousClock.Instant
     private let longestReply: Int
-    /// One sequence in so many follows a grammar.
+    /// One of this many sequences has a grammar.
     private let grammars: Int
     private var random: SeededGenerator
 
@@ -91,13 +91,13 @@ struct SimulatedEngine {
         return hasChanged
     }
 
-    /// Whether a step is under way.
+    /// Whether a step is running.
     var isRunning: Bool { batch != nil }
     var isIdle: Bool { scheduler.isIdle && !mailboxes.hasCommands }
-    /// The number of the step under way, or of the last, and when it began.
+    /// The number of the current step, or of the last one, and its start.
     private(set) var step = RunningStep(number: 0, began: .now)
 
-    /// A worker has done a slice of a mask.
+    /// Records that a worker has done a slice of a mask.
     mutating func maskSliceEnded(_ id: MaskQueue.ID) {
         if let sequence = masks.sliceEnded(id) { sequences[sequence]?.awaitsMask = false }
     }
@@ -137,7 +137,7 @@ struct SimulatedEngine {
         return true
     }
 
-    /// Ends the step that is under way.
+    /// Ends the current step.
     mutating func end(now: ContinuousClock.Instant) {
         guard let done = batch else { return }
         (batch, hasChanged) = (nil, true)
@@ -149,6 +149,9 @@ struct SimulatedEngine {
             var event = TokenEvent(sequence: scheduled.id)
             if sequence.generated == sequence.failsAt {
                 event.finish = sequence.maskUnits > 0 ? .grammarLimit("exceeds a bound") : .unsatisfiable
+            } else if sequence.request.embedsPrompt {
+                // Told by its prompt, so that a vector that comes to another input is seen.
+                (event.finish, event.embedding) = (.length, [Float(sequence.request.promptIDs.count)])
             } else {
                 sequence.generated += 1
                 event.tokens = [GeneratedToken(id: 1, logprobs: nil, time: now)]
@@ -191,7 +194,7 @@ struct SimulatedEngine {
         }
         var sequence = Sequence(request: request, length: .random(in: 1...longestReply, using: &random))
         if random.oneIn(20) { sequence.failsAt = .random(in: 0...5, using: &random) }
-        // Most grammars are modest; some are without mercy.
+        // Most grammars are cheap; some are extremely expensive.
         if random.oneIn(grammars) {
             let slices = random.oneIn(grammars > 2 ? 4 : 2) ? Int.random(in: 1...300, using: &random) : 1
             sequence.maskUnits = slices * MaskQueue.unitsPerSlice

@@ -2,14 +2,14 @@ import Engine
 import Scheduling
 import TestSupport
 
-/// The mask workers on a virtual clock: the real queue, and grammars of any size.
+/// The mask workers on a virtual clock: the real queue, with grammars of any cost.
 struct SimulatedMasks {
     private struct Question {
         var sequence: SequenceID
         var tenant: String
         var units: Int
         var left: Int
-        /// Slices of others', and of its own tenant's, that have begun since it came.
+        /// The number of slices of other tenants, and of its own, that have begun since its arrival.
         var othersSlices = 0
         var ownSlices = 0
     }
@@ -17,10 +17,10 @@ struct SimulatedMasks {
     private(set) var queue = MaskQueue()
     private var questions: [MaskQueue.ID: Question] = [:]
     private var bySequence: [SequenceID: MaskQueue.ID] = [:]
-    /// Slices under way; of a question that is gone too.
+    /// Current slices, including those of removed requests.
     private var running: [MaskQueue.ID: String] = [:]
     private let workers: Int
-    /// What has been broken.
+    /// Violated properties.
     private(set) var violation: String?
 
     init(workers: Int) {
@@ -41,7 +41,7 @@ struct SimulatedMasks {
         queue.remove(id)
     }
 
-    /// Begins what has a worker; returns the questions whose slices begin.
+    /// Begins slices for free workers; returns the requests whose slices begin.
     mutating func start() -> [MaskQueue.ID] {
         var started: [MaskQueue.ID] = []
         while running.count < workers, let id = queue.next() {
@@ -59,7 +59,7 @@ struct SimulatedMasks {
         return started
     }
 
-    /// A slice is over; returns the sequence whose mask is there.
+    /// Ends a slice; returns the sequence whose mask is ready.
     mutating func sliceEnded(_ id: MaskQueue.ID) -> SequenceID? {
         guard let tenant = running.removeValue(forKey: id) else { return nil }
         let units = min(questions[id]?.left ?? MaskQueue.unitsPerSlice, MaskQueue.unitsPerSlice)
@@ -73,8 +73,8 @@ struct SimulatedMasks {
         return question.sequence
     }
 
-    /// A grammar of one slice waits for another tenant's at most as long as that was served less, and for its own tenant's
-    /// at most a slice of each that is as new, and the oldest's share.
+    /// A grammar of one slice waits for another tenant's only as long as that tenant was served less, and for its own tenant's
+    /// at most for a slice of each that is as new, plus the share of the oldest.
     private mutating func check(_ question: Question) {
         guard question.units <= MaskQueue.unitsPerSlice else { return }
         let lead = MaskQueue.longestLead / MaskQueue.unitsPerSlice + 2
@@ -85,6 +85,6 @@ struct SimulatedMasks {
         }
     }
 
-    /// The most other tenants that have had questions.
+    /// The maximum number of other tenants with requests.
     private var tenants = 0
 }

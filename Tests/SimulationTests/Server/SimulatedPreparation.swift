@@ -1,32 +1,32 @@
 @testable import HTTP
 @testable import Server
 
-/// Preparation on virtual CPUs: the real queue and the real work, with a time that the script says.
+/// Preparation on virtual CPUs: the real queue and the real work, with scripted times.
 struct SimulatedPreparation {
     private struct Job {
         var exchange: ExchangeID
         var preparation: Preparation
         var deadline: ContinuousClock.Instant
-        /// CPU time that is left.
+        /// The remaining CPU time.
         var left: Duration
         var isCancelled = false
-        /// Made with the first slice.
+        /// Created with the first slice.
         var result: Result<Preparation.Outcome, APIError>?
         let cost: Duration
-        /// CPU time that other jobs have had since it came: its own tenant's, and others'.
+        /// CPU time of other jobs since its arrival: of its own tenant, and of others.
         var ownTime = Duration.zero
         var othersTime = Duration.zero
-        /// Jobs that it has met.
+        /// Jobs that existed at the same time.
         var met = 0
-        /// The clock has jumped meanwhile.
+        /// Whether the clock has jumped in the meantime.
         var hasJumped = false
 
         var isSmall: Bool { cost <= .milliseconds(2) }
     }
 
-    /// What has come of a slice.
+    /// The result of a slice.
     enum Outcome {
-        /// The request's own deadline was read.
+        /// The request's own deadline became known.
         case deadlineKnown(ExchangeID, ContinuousClock.Instant)
         case prepared(ExchangeID, Result<Preparation.Outcome, APIError>)
     }
@@ -40,13 +40,13 @@ struct SimulatedPreparation {
         queue = PreparationQueue(concurrency: concurrency)
     }
 
-    /// What has been broken.
+    /// Violated properties.
     private(set) var violation: String?
     private var tenants: Set<String> = []
     private let concurrency: Int
 
     var isIdle: Bool { jobs.isEmpty }
-    /// What the bodies in preparation are charged with, at least.
+    /// The minimum charge of the bodies in preparation.
     var heldBytes: Int {
         jobs.values.reduce(0) { sum, job in
             switch job.preparation.work {
@@ -67,7 +67,7 @@ struct SimulatedPreparation {
         ids[exchange] = id
     }
 
-    /// Returns what came of it at once, and the job if it goes on only to stop.
+    /// Returns the immediate result, and the job if it continues only to stop.
     mutating func cancel(
         _ exchange: ExchangeID, now: ContinuousClock.Instant
     ) -> (outcome: Outcome?, resumed: PreparationQueue.ID?) {
@@ -80,14 +80,14 @@ struct SimulatedPreparation {
         }
     }
 
-    /// Starts what may run; returns each job with the length of its first slice.
+    /// Starts jobs on free CPUs; returns each job with the length of its first slice.
     mutating func start(now: ContinuousClock.Instant) -> [(id: PreparationQueue.ID, slice: Duration)] {
         var started: [(PreparationQueue.ID, Duration)] = []
         while let next = queue.next(now: now) { started.append((next.id, slice(of: next.id))) }
         return started
     }
 
-    /// A running job's slice is over. Returns what came of it, and the length of its next slice if it goes on.
+    /// Ends the slice of a running job. Returns its result, and the length of its next slice if it continues.
     mutating func sliceEnded(
         _ id: PreparationQueue.ID, now: ContinuousClock.Instant
     ) -> (outcomes: [Outcome], next: Duration?) {
@@ -129,8 +129,8 @@ struct SimulatedPreparation {
         }
     }
 
-    /// A small job has waited for a few slices of each job of its own tenant, and for other tenants at most as long as these
-    /// were served less: never for the end of a large one.
+    /// A small job waits for a few slices of each job of its own tenant, and for other tenants only as long as these were
+    /// served less: never for the end of a large one.
     private mutating func check(_ job: Job) {
         guard job.isSmall, !job.hasJumped else { return }
         let slice = Self.longestSlice
@@ -145,7 +145,7 @@ struct SimulatedPreparation {
 
     private static let longestSlice = Duration.milliseconds(50)
 
-    /// A checkpoint of heavy work may come late.
+    /// A checkpoint of expensive work may be late.
     private func slice(of id: PreparationQueue.ID) -> Duration {
         guard let job = jobs[id] else { return .zero }
         return job.cost > .seconds(1) ? Self.longestSlice : min(job.left, PreparationJob.slice)

@@ -1,6 +1,7 @@
-/// Reads replies as a client does, and holds them against HTTP: whole replies, one behind the other, and not a byte between them.
+/// Reads replies like a client, and checks that they are valid HTTP: whole replies, one after another, without a byte between
+/// them.
 struct SimulatedReader {
-    /// What has come of bytes.
+    /// The result of reading bytes.
     enum Event: Equatable {
         /// 100 Continue.
         case proceeds
@@ -8,7 +9,7 @@ struct SimulatedReader {
         case end
     }
 
-    /// What is no HTTP.
+    /// Invalid HTTP.
     struct Malformed: Error {
         var reason: String
     }
@@ -17,20 +18,20 @@ struct SimulatedReader {
         case head
         case counted(Int)
         case chunkSize
-        /// The last chunk and the line behind it.
+        /// The last chunk and the line after it.
         case lastChunk
-        /// With the line's end behind it.
+        /// Including the line end.
         case chunkData(Int)
     }
 
     private var state = State.head
-    /// What has come of a head, or of the line of a chunk.
+    /// The result of parsing a head, or the line of a chunk.
     private var line: [UInt8] = []
 
-    /// A reply has begun and not ended.
+    /// Whether a reply has begun and not ended.
     var isWithin: Bool { state != .head || !line.isEmpty }
 
-    /// Takes what the server sent; returns what has come of it.
+    /// Reads the server's bytes; returns the results.
     mutating func receive(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> [Event] {
         var rest = bytes
         var events: [Event] = []

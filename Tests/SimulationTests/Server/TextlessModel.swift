@@ -2,9 +2,9 @@ import Engine
 
 @testable import Server
 
-/// A model without a tokenizer: prompts are token ids, so a life costs no tokenizing.
+/// A model without a tokenizer: prompts are token ids, so a simulation needs no tokenizing.
 enum TextlessModel {
-    /// Tokens of a prompt and its reply.
+    /// Maximum tokens of a prompt and its reply.
     static let length = 4096
 
     static var served: Serving {

@@ -1,4 +1,4 @@
-/// A clock that stands still between events, and the events to come, in order of time.
+/// A clock that advances only from event to event, with a queue of events in order of time.
 final class VirtualTime<Event> {
     private struct Entry {
         var time: ContinuousClock.Instant
@@ -7,14 +7,14 @@ final class VirtualTime<Event> {
     }
 
     private(set) var now = ContinuousClock.now
-    /// Last comes first.
+    /// The next event is the last element.
     private var entries: [Entry] = []
     private var count = 0
 
-    /// When the next event is due; never before now.
+    /// The time of the next event; never before now.
     var next: ContinuousClock.Instant? { entries.last.map { max($0.time, now) } }
 
-    /// Puts an event `delay` from now, behind those of the same time.
+    /// Adds an event `delay` from now, after those with the same time.
     func schedule(after delay: Duration, _ event: Event) {
         count += 1
         let entry = Entry(time: now + max(.zero, delay), number: count, event: event)
@@ -26,14 +26,14 @@ final class VirtualTime<Event> {
         entries.insert(entry, at: low)
     }
 
-    /// Goes on to the next event.
+    /// Advances to the next event.
     func advance() -> Event? {
         guard let entry = entries.popLast() else { return nil }
         now = max(now, entry.time)
         return entry.event
     }
 
-    /// The clock jumps, as after a night of sleep: what was due meanwhile is late.
+    /// Makes the clock jump, as after a suspend: events that were due during the jump are late.
     func jump(by duration: Duration) {
         now += duration
     }

@@ -1,10 +1,10 @@
 import KernelInterface
 
 extension Kernels {
-    /// Keys and values in E4M3FN, each token's keys and each token's values of a head with a scale of their own, which makes
-    /// the largest of them the format's largest number.
+    /// Keys and values in E4M3FN. Each token's keys and each token's values of a head have a scale, which maps their largest
+    /// number to the format's largest number.
     public enum Float8Cache: CacheKernels {
-        /// Writes codes, and behind the codes of a head its scales.
+        /// Writes codes, and the scales after the codes of a head.
         public static func write(_ arguments: CacheWriteArguments) {
             let (width, token) = (arguments.headDimension, arguments.token)
             var head = 0
@@ -22,8 +22,8 @@ extension Kernels {
             }
         }
 
-        /// `count` numbers as codes, `stride` bytes apart, and their scale. A number that is not finite makes the scale one
-        /// that is none, so that it does not get lost.
+        /// Writes `count` numbers as codes, `stride` bytes apart, and their scale. If a number is not finite, the scale is not
+        /// finite either, so that it remains visible.
         @inline(__always)
         private static func writeFloat8(
             _ numbers: UnsafePointer<Float>, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>, _ stride: Int,
@@ -38,7 +38,7 @@ extension Kernels {
                 if magnitude.bitPattern >= 0x7f80_0000 { isFinite = false }
                 i += 1
             }
-            // As if the largest number had float32's smallest normal magnitude at least: a scale is never a subnormal.
+            // The largest number is at least float32's smallest normal magnitude, so that a scale is never subnormal.
             if largest < 0x1p-117 { largest = 0x1p-117 }
             scale[0] = isFinite ? largest / 448 : Float.nan
             let inverse = 448 / largest
@@ -50,18 +50,19 @@ extension Kernels {
         }
     }
 
-    /// The nearest E4M3FN code, ties to the even one; beyond ±448 that of ±448. Not for NaN.
+    /// The nearest E4M3FN code, ties to even; numbers beyond ±448 become ±448. Not for NaN.
     @inlinable
     @inline(__always)
     public static func float8Code(_ value: Float) -> UInt8 {
         let sign = UInt8(truncatingIfNeeded: value.bitPattern &>> 24 & 0x80)
         let bits = value.bitPattern & 0x7fff_ffff
         if bits >= 0x43e0_0000 { return sign | 0x7e }
-        // Below 2^-6 codes are multiples of 2^-9: added to 2^14, whose last bit that is, a number is rounded to one.
+        // Below 2^-6 codes are multiples of 2^-9. Adding 2^14, whose last bit has that value, rounds a number to such a
+        // multiple.
         if bits < 0x3c80_0000 {
             return sign | UInt8(truncatingIfNeeded: (Float(bitPattern: bits) + 0x1p14).bitPattern)
         }
-        // Of float32's 23 bits of mantissa 3 stay, and its bias of 127 becomes 7; a carry runs into the exponent.
+        // Keeps 3 of float32's 23 bits of mantissa and changes its bias from 127 to 7; a carry propagates into the exponent.
         let rounded = (bits &+ 0x7ffff &+ (bits &>> 20 & 1)) &>> 20
         return sign | UInt8(truncatingIfNeeded: rounded &- 120 &* 8)
     }

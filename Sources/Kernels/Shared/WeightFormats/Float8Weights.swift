@@ -1,8 +1,8 @@
 import KernelInterface
 
 extension Kernels {
-    /// E4M3FN in lines of 4 columns (P16x4): rows in four quarters of 16 bytes; in the quarter of rows 4q ..< 4q + 4 first
-    /// (k0, k1) of each row, then (k2, k3) of each. Each family decodes it in its own way.
+    /// E4M3FN in lines of 4 columns (P16x4): rows in four quarters of 16 bytes; the quarter of rows 4q ..< 4q + 4 has first
+    /// (k0, k1) of each row, then (k2, k3) of each. Each family has its own decoder.
     public enum Float8Weights: LineFormat {
         static var lineColumns: Int { 4 }
         static var elementBytes: Int { 1 }

@@ -1,25 +1,25 @@
 import KernelInterface
 
-/// A format whose lines of 64 bytes hold the codes of `lineColumns` columns of 16 rows, and whose scales stand apart.
+/// A format whose lines of 64 bytes hold the codes of `lineColumns` columns of 16 rows, and whose scales are stored separately.
 ///
-/// A format says where a code is and what it is worth. Packing, unpacking and a product by decoded panels follow from that
-/// here, in every family; a family replaces what it does faster.
+/// A format defines the place and the value of a code. Packing, unpacking and a product by decoded panels are derived from that
+/// in every family; a family can replace them with faster ones.
 protocol LineFormat: WeightKernels {
     static var lineColumns: Int { get }
 
     /// Bytes of an element of a checkpoint.
     static var elementBytes: Int { get }
 
-    /// Where in a packed block the code of one of its 16 rows is, in bytes.
+    /// The offset of a row's code in a packed block of 16 rows, in bytes.
     static func offset(row: Int, column: Int) -> Int
 
-    /// Stores the code of a checkpoint's element, or of zero.
+    /// Stores the code of a checkpoint's element, or of zero for nil.
     static func storeCode(_ element: UnsafeRawPointer?, _ code: UnsafeMutableRawPointer)
 
-    /// What a code is worth under a scale of 1.
+    /// The value of a code for a scale of 1.
     static func value(_ code: UnsafeRawPointer) -> Float
 
-    /// Whether codes must be decoded before they are multiplied; if not, lines are columns of 16 floats.
+    /// Whether codes must be decoded before they are multiplied; otherwise lines are columns of 16 floats.
     static var isDecoded: Bool { get }
 
     /// `count` lines as float32, (lineColumns * count, 16).

@@ -1,0 +1,32 @@
+import Foundation
+
+/// Zeroed memory that asks the kernel for huge pages; a page becomes resident when it is first written.
+///
+/// With pages of 4 KiB, a product that reads weights from memory spends up to a sixth of its time in page walks.
+final class HugePageMapping {
+    /// A multiple of ``pageBytes``.
+    let base: UnsafeMutableRawPointer
+    let bytes: Int
+    private let mapping: UnsafeMutableRawPointer
+    private let mappedBytes: Int
+
+    /// The size of a huge page, as far as one memory is concerned: smaller allocations gain nothing.
+    static let pageBytes = 2 << 20
+
+    /// `nil` if the system refuses the address space.
+    init?(bytes: Int) {
+        self.bytes = bytes
+        mappedBytes = bytes + Self.pageBytes
+        let memory = mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { return nil }
+        mapping = memory
+        let offset = Int(bitPattern: memory) % Self.pageBytes
+        base = memory + (offset == 0 ? 0 : Self.pageBytes - offset)
+        // Pages stay small where the kernel has no huge ones.
+        madvise(base, bytes, MADV_HUGEPAGE)
+    }
+
+    deinit {
+        munmap(mapping, mappedBytes)
+    }
+}
