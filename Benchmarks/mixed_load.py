@@ -1,8 +1,7 @@
-"""Chats that decode while long prompts arrive: python3 Benchmarks/mixed_load.py MODEL [--limits 100ms,off]
+"""Chats that decode while long prompts arrive: python3 Benchmarks/mixed_load.py MODEL [--settings balanced,100ms]
 
-Needs .build/release/trinity. Eight clients stream continuously; every ten seconds one sends a prompt of 4096 tokens. The values
-of --max-inter-token-latency alternate. Prints for each the medians of the runs' times to the first token and between two
-tokens of a chat.
+Needs .build/release/trinity. Eight clients stream continuously; every ten seconds one sends a prompt of 4096 tokens. The settings
+alternate. Prints for each the medians of the runs' times to the first token and between two tokens of a chat.
 """
 
 import argparse
@@ -10,7 +9,7 @@ import statistics
 import threading
 import time
 
-from served import Served, percentile, prompt
+from served import Served, percentile, prompt, served_settings
 
 CHATS = 8
 LONG = 4096
@@ -18,7 +17,8 @@ PERIOD = 10
 
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
-parser.add_argument("--limits", default="100ms,off", help="values of --max-inter-token-latency, with commas between them")
+parser.add_argument("--settings", default="balanced,interactivity,throughput,100ms",
+                    help="values of --performance-mode or --max-inter-token-latency, with commas between them")
 parser.add_argument("--seconds", type=float, default=30, help="of one run")
 parser.add_argument("--runs", type=int, default=3)
 parser.add_argument("--threads", default="2")
@@ -41,10 +41,10 @@ def chat(server, number, deadline, firsts, gaps):
             last = at
 
 
-def run(limit):
+def run(setting):
     firsts, gaps, longs = [], [], []
     with Served(arguments.model, "--threads", arguments.threads, "--max-model-len", "8192", "--no-enable-prefix-caching",
-                "--max-inter-token-latency", limit) as server:
+                *served_settings(setting)) as server:
         deadline = time.monotonic() + arguments.seconds
         threads = [
             threading.Thread(target=chat, args=(server, number, deadline, firsts, gaps)) for number in range(CHATS)]
@@ -64,12 +64,12 @@ def run(limit):
             percentile(longs, 0.5)]
 
 
-limits = arguments.limits.split(",")
-results = {limit: [] for limit in limits}
+settings = arguments.settings.split(",")
+results = {setting: [] for setting in settings}
 for _ in range(arguments.runs):
-    for limit in limits:
-        results[limit].append(run(limit))
-for limit, rows in results.items():
+    for setting in settings:
+        results[setting].append(run(setting))
+for setting, rows in results.items():
     first, first99, gap, gap99, long = (statistics.median(column) * 1000 for column in zip(*rows))
-    print(f"{limit}: first token p50 {first:.0f} p99 {first99:.0f} ms, between tokens p50 {gap:.1f} p99 {gap99:.1f} ms "
+    print(f"{setting}: first token p50 {first:.0f} p99 {first99:.0f} ms, between tokens p50 {gap:.1f} p99 {gap99:.1f} ms "
           f"({gap99 / gap:.1f}x), long prompt's first token p50 {long:.0f} ms")

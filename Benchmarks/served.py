@@ -83,6 +83,12 @@ class Served:
         return self.metric("process_resident_memory_bytes")
 
 
+def served_settings(setting):
+    """The options for a value of --performance-mode, or else of --max-inter-token-latency."""
+    modes = ("balanced", "interactivity", "throughput")
+    return ["--performance-mode" if setting in modes else "--max-inter-token-latency", setting]
+
+
 def prompt(seed, length, vocabulary=250):
     """Random token ids."""
     return random.Random(seed).choices(range(10, vocabulary), k=length)

@@ -80,7 +80,8 @@ package struct EngineLoader {
         var limits = SchedulerLimits(
             maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
             maxQueuedSequences: options.maxQueuedSequences + options.maxSequences,
-            maxInterTokenLatency: options.maxInterTokenLatency)
+            prefillPolicy: options.prefillPolicy)
+        limits.expertShare = Double(config.expertsPerToken) / Double(config.experts)
         limits.maxDraftTokens = options.maxDraftTokens
         return Loaded(
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,

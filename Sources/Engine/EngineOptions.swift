@@ -1,4 +1,5 @@
 import Foundation
+import Scheduling
 
 /// Options of the engine, fixed at start.
 public struct EngineOptions: Sendable {
@@ -30,8 +31,8 @@ public struct EngineOptions: Sendable {
     public var maxSequences = 64
     /// Maximum tokens of one step.
     public var maxBatchedTokens = 512
-    /// Target time of a step with decoding sequences; `nil`: no limit.
-    public var maxInterTokenLatency: Duration? = .milliseconds(100)
+    /// How much time prefills get in a step with decoding sequences.
+    public var prefillPolicy = PrefillPolicy.balanced
     /// Maximum sequences that wait to run.
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: as many as the running sequences can use, within the memory that is free after loading.

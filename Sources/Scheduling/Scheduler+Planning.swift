@@ -48,6 +48,8 @@ extension Scheduler {
         var tokens: Int
         /// `nil`: no time limit.
         var time: Duration?
+        /// The same for drafts.
+        var draftTime: Duration?
         /// The step so far: all decodes, and the assigned chunks.
         var work: StepWork
     }
@@ -104,7 +106,7 @@ extension Scheduler {
             while count > 0 {
                 var work = budget.work
                 work.add(state.tokens..<state.tokens + count, isDecode: true)
-                if budget.time.map({ stepTimes.time(work) <= $0 }) ?? true {
+                if budget.draftTime.map({ stepTimes.time(work) <= $0 }) ?? true {
                     budget.work = work
                     break
                 }
@@ -137,15 +139,30 @@ extension Scheduler {
     /// The budget that the decodes leave (rule 2).
     private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
         var decodes = StepWork()
+        var decoding = 0
+        var mostUrgent = Int.max
         for id in running {
             guard let state = sequences[id], state.remainingTokens == 1, !deferred.contains(id) else { continue }
             decodes.add(state.computedTokens..<state.tokens, isDecode: true)
+            decoding += 1
+            mostUrgent = min(mostUrgent, state.parameters.priority)
         }
-        var time = limits.maxInterTokenLatency
-        if decodes.decodeTokens == 0 { time = nil }
+        let demand = PrefillDemand(
+            decodes: decodes, decoding: decoding, waiting: decoding > 0 ? waitingSequences(notAfter: mostUrgent) : 0,
+            tokens: limits.maxBatchedTokens - decodes.decodeTokens)
+        let time = demand.stepTime(limits.prefillPolicy, stepTimes)
         return PrefillBudget(
-            tokens: limits.maxBatchedTokens - decodes.decodeTokens,
-            time: time.map { max($0, stepTimes.time(decodes) * 1.5) }, work: decodes)
+            tokens: demand.tokens, time: time, draftTime: time.map { limits.prefillPolicy.draftTime(for: $0) },
+            work: decodes)
+    }
+
+    /// Sequences with a running prefill, and waiting ones that may run now, with at most this priority value: less urgent prompts do
+    /// not slow down streams. O(running + lanes of the queue).
+    private func waitingSequences(notAfter priority: Int) -> Int {
+        let prefills = running.count { id in
+            sequences[id].map { $0.isPrefill && $0.parameters.priority <= priority } ?? false
+        }
+        return prefills + min(waiting.count(notAfter: priority), limits.maxRunning - running.count)
     }
 
     /// The sequences that need more than a decode, and as many waiting ones as may still run, in the order of rule 4.

@@ -16,8 +16,8 @@
 /// 1. *Rank.* A sequence with a lower priority value ranks before one with a higher value; of equal ones, the one that arrived
 ///    first (the smaller id) ranks first. `running` is in order of rank.
 /// 2. *Budgets.* A step computes at most `maxBatchedTokens` tokens, and while sequences decode it takes at most
-///    `maxInterTokenLatency` as predicted by ``StepTimeModel``. If the decodes alone need more than two thirds of that, the
-///    step may take half as long again as the decodes, so that many decodes do not starve prefills.
+///    the time of ``PrefillPolicy``, as predicted by ``StepTimeModel``. That is always half as long again as the decodes alone or
+///    more, so that many decodes do not starve prefills.
 /// 3. *Decodes* come first: every running sequence with one token to compute computes it.
 /// 4. *Prefills* share the rest, in chunks. The first in line is the first prefilling sequence by rank, or the next waiting one
 ///    if that ranks before it. It computes a quarter of the step's prefill tokens, and at least `minimumChunk` tokens
@@ -57,7 +57,7 @@ public struct Scheduler: Sendable {
     var running: [SequenceID] = []
     var waiting = WaitingQueue()
     var shares = TenantShares()
-    var stepTimes = StepTimeModel()
+    var stepTimes: StepTimeModel
     var counts = SchedulerStatistics()
     private var runs = RunEstimate()
     /// The deferred sequences of the last step.
@@ -74,6 +74,7 @@ public struct Scheduler: Sendable {
                 && limits.minimumChunk > 0,
             "limits of 0 would let nothing run")
         self.limits = limits
+        stepTimes = StepTimeModel(expertShare: limits.expertShare)
         cache = KVCacheManager(geometry: geometry, cachesPrefixes: cachesPrefixes)
     }
 

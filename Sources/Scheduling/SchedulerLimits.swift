@@ -8,8 +8,10 @@ public struct SchedulerLimits: Sendable, Equatable {
     public var maxQueuedSequences: Int
     /// Maximum number of tokens of a sequence, prompt and completion; `nil`: as many as fit the pool.
     public var maxModelLength: Int?
-    /// Target time of a step with decoding sequences: the time budget. `nil`: only the token budget applies.
-    public var maxInterTokenLatency: Duration?
+    /// The time of a step with decoding sequences: the time budget.
+    public var prefillPolicy: PrefillPolicy
+    /// The share of a layer's experts that one token is routed to; 1: all.
+    public var expertShare = 1.0
     /// Maximum number of draft tokens of one step, of all its sequences together.
     public var maxDraftTokens = 0
     /// Minimum number of tokens that the first prefill in line computes in every step, regardless of the time budget.
@@ -17,13 +19,13 @@ public struct SchedulerLimits: Sendable, Equatable {
 
     public init(
         maxSequences: Int, maxBatchedTokens: Int, maxQueuedSequences: Int, maxModelLength: Int? = nil,
-        maxInterTokenLatency: Duration? = nil
+        prefillPolicy: PrefillPolicy = .unbounded
     ) {
         self.maxSequences = maxSequences
         self.maxBatchedTokens = maxBatchedTokens
         self.maxQueuedSequences = maxQueuedSequences
         self.maxModelLength = maxModelLength
-        self.maxInterTokenLatency = maxInterTokenLatency
+        self.prefillPolicy = prefillPolicy
     }
 
     /// Maximum number of running sequences under both limits.

@@ -20,7 +20,11 @@ public struct StepWork: Sendable, Equatable {
 
 /// Predicts a step's time as a sum of non-negative costs, times the pace of the last steps:
 ///
-///     time = pace * (step + decode tokens * d + prefill tokens * p + attention pairs * a)
+///     time = pace * (step + used experts * e + decode tokens * d + prefill tokens * p + attention pairs * a)
+///
+/// A step reads the experts that its tokens are routed to. For n tokens that are routed independently and evenly, each to a share
+/// s of the experts, that is 1 - (1 - s)^n of them. So a token costs more in a small chunk than in a large one, and costs little
+/// beside tokens for which most experts are read anyway.
 ///
 /// The costs minimize the squares of relative errors over the last steps, with decaying weights (``memory``), found by
 /// coordinate descent from the previous costs. These rules make it robust on a machine with other work:
@@ -35,21 +39,30 @@ public struct StepTimeModel: Sendable {
     private static let memory = 0.97
     /// The maximum weight of a measured time, relative to the prediction.
     private static let trust = 4.0
-    /// Units in which the quantities are of similar size, as the descent requires: prefill tokens, pairs, decode tokens, steps.
-    private static let units = SIMD4<Double>(64, 65536, 4, 1)
+    /// Units in which the quantities are of similar size, as the descent requires: prefill tokens, pairs, decode tokens,
+    /// share of used experts, steps.
+    private static let units = SIMD8<Double>(64, 65536, 4, 1, 1, 1, 1, 1)
+    private static let termCount = 5
+
+    /// The share of the experts that a token is not routed to.
+    private let missedShare: Double
 
     /// Seconds per unit.
-    private var costs = SIMD4<Double>.zero
+    private var costs = SIMD8<Double>.zero
     /// Sums of the products of two quantities, and of a quantity and the time, each relative to the step's time.
-    private var products: [SIMD4<Double>] = Array(repeating: .zero, count: 4)
-    private var moments = SIMD4<Double>.zero
+    private var products: [SIMD8<Double>] = Array(repeating: .zero, count: termCount)
+    private var moments = SIMD8<Double>.zero
     private var pace = 1.0
     /// The typical time of recent steps in seconds.
     private var typical = 0.0
     /// Whether a prefill has been measured yet.
     private(set) var knowsPrefill = false
 
-    public init() {}
+    /// - Parameter expertShare: the share of a layer's experts that one token is routed to, more than 0; 1: all, as in a dense model.
+    public init(expertShare: Double = 1) {
+        precondition(expertShare > 0 && expertShare <= 1, "a token is routed to at least one expert")
+        missedShare = 1 - expertShare
+    }
 
     /// Updates the model with a measured step. O(1).
     public mutating func observe(_ work: StepWork, took time: Duration) {
@@ -62,11 +75,11 @@ public struct StepTimeModel: Sendable {
         if sum > 0 { pace += (max(1 / Self.trust, min(seconds / sum, Self.trust)) - pace) / 16 }
         if work.prefillTokens > 0 { knowsPrefill = true }
 
-        let terms = Self.terms(work) / expected
-        for row in 0..<4 { products[row] = products[row] * Self.memory + terms * terms[row] }
+        let terms = terms(work) / expected
+        for row in 0..<Self.termCount { products[row] = products[row] * Self.memory + terms * terms[row] }
         moments = moments * Self.memory + terms * (counted / expected)
         for _ in 0..<8 {
-            for term in 0..<4 where products[term][term] > 1e-12 {
+            for term in 0..<Self.termCount where products[term][term] > 1e-12 {
                 let others = (products[term] * costs).sum() - products[term][term] * costs[term]
                 costs[term] = max(0, (moments[term] - others) / products[term][term])
             }
@@ -93,10 +106,43 @@ public struct StepTimeModel: Sendable {
         return fits
     }
 
-    /// In seconds.
-    private func sum(_ work: StepWork) -> Double { (Self.terms(work) * costs).sum() }
+    /// The size of the smallest chunk, in a step of its own, in which a token costs at most `factor` times as much as in a chunk of
+    /// `limit` tokens. Attention is not included, because its cost does not depend on the chunk size. O(log limit).
+    ///
+    /// - Returns: 1...`limit`; 1 before the first measurement.
+    public func smallestChunk(costing factor: Double, ofChunk limit: Int) -> Int {
+        func cost(_ tokens: Int) -> Double {
+            var work = StepWork()
+            work.prefillTokens = tokens
+            return sum(work) / Double(tokens)
+        }
+        let most = factor * cost(limit)
+        var (tooSmall, suffices) = (0, limit)
+        while suffices - tooSmall > 1 {
+            let tokens = (tooSmall + suffices) / 2
+            if cost(tokens) <= most { suffices = tokens } else { tooSmall = tokens }
+        }
+        return suffices
+    }
 
-    private static func terms(_ work: StepWork) -> SIMD4<Double> {
-        SIMD4(Double(work.prefillTokens), Double(work.attentionPairs), Double(work.decodeTokens), 1) / units
+    /// In seconds.
+    private func sum(_ work: StepWork) -> Double { (terms(work) * costs).sum() }
+
+    private func terms(_ work: StepWork) -> SIMD8<Double> {
+        let missed = Self.power(missedShare, work.decodeTokens + work.prefillTokens)
+        return SIMD8(
+            Double(work.prefillTokens), Double(work.attentionPairs), Double(work.decodeTokens), 1 - missed, 1, 0, 0, 0)
+            / Self.units
+    }
+
+    /// By squaring: the module does without a library of mathematics. O(log exponent).
+    private static func power(_ base: Double, _ exponent: Int) -> Double {
+        var (result, square, bits) = (1.0, base, exponent)
+        while bits > 0 {
+            if bits & 1 == 1 { result *= square }
+            square *= square
+            bits >>= 1
+        }
+        return result
     }
 }

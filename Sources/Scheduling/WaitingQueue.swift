@@ -18,6 +18,11 @@ struct WaitingQueue: Sendable {
     /// All waiting sequences, in no particular order.
     var ids: [SequenceID] { lanes.flatMap(\.ids) }
 
+    /// The number of sequences with at most this priority value. O(lanes).
+    func count(notAfter priority: Int) -> Int {
+        lanes.reduce(0) { $0 + ($1.priority <= priority ? $1.ids.count : 0) }
+    }
+
     /// O(lanes), more for a sequence that is neither the last nor the first of its lane.
     mutating func insert(_ id: SequenceID, _ parameters: SchedulingParameters) {
         let index = index(of: parameters) ?? lanes.endIndex

@@ -78,7 +78,7 @@ import Tokenizers
         var kvCacheMemory: Int
         var cacheType: KVDataType
         var cachesPrefixes: Bool
-        var maxInterTokenLatency: Duration?
+        var prefillPolicy: PrefillPolicy
         var speculativeTokens: Int?
 
         /// From plenty of room down to a pool that is hardly larger than the longest sequence.
@@ -96,7 +96,10 @@ import Tokenizers
             let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
             kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
             speculativeTokens = [nil, 1, 3, 20].randomElement(using: &random, or: nil)
-            maxInterTokenLatency = [nil, .nanoseconds(1), .milliseconds(2)].randomElement(using: &random, or: nil)
+            let policies: [PrefillPolicy] = [
+                .unbounded, .within(.nanoseconds(1)), .within(.milliseconds(2)), .interactive, .balanced,
+            ]
+            prefillPolicy = policies.randomElement(using: &random) ?? .balanced
         }
 
         func apply(to options: inout EngineOptions) {
@@ -107,7 +110,7 @@ import Tokenizers
             options.kvCacheMemory = kvCacheMemory
             options.kvCacheType = cacheType
             options.cachesPrefixes = cachesPrefixes
-            options.maxInterTokenLatency = maxInterTokenLatency
+            options.prefillPolicy = prefillPolicy
             options.speculativeTokens = speculativeTokens
         }
     }

@@ -29,8 +29,7 @@ import Testing
     @Test func `choices of one request share their prompt, and other requests do not`() throws {
         let scheduler = Scheduler(
             limits: SchedulerLimits(
-                maxSequences: 4, maxBatchedTokens: 16, maxQueuedSequences: 4, maxModelLength: 100,
-                maxInterTokenLatency: nil),
+                maxSequences: 4, maxBatchedTokens: 16, maxQueuedSequences: 4, maxModelLength: 100),
             geometry: KVCacheGeometry(
                 blockSize: 4, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 0, slidingWindow: 0,
                 totalBlocks: 10))

@@ -7,11 +7,12 @@ import Testing
 func makeScheduler(
     maxSequences: Int = 8, maxBatchedTokens: Int = 64, maxQueuedSequences: Int = 8, window: Int = 8,
     totalBlocks: Int = 100, maxModelLength: Int? = nil, cachesPrefixes: Bool = false,
-    maxInterTokenLatency: Duration? = nil, minimumChunk: Int = 4
+    prefillPolicy: PrefillPolicy = .unbounded, expertShare: Double = 1, minimumChunk: Int = 4
 ) -> Scheduler {
     var limits = SchedulerLimits(
         maxSequences: maxSequences, maxBatchedTokens: maxBatchedTokens, maxQueuedSequences: maxQueuedSequences,
-        maxModelLength: maxModelLength, maxInterTokenLatency: maxInterTokenLatency)
+        maxModelLength: maxModelLength, prefillPolicy: prefillPolicy)
+    limits.expertShare = expertShare
     limits.minimumChunk = minimumChunk
     return Scheduler(
         limits: limits,

@@ -18,7 +18,7 @@ import Testing
     private func run(limit: Duration?, decodes: Int = 8, slowdown: Double = 1) throws -> Outcome {
         var scheduler = makeScheduler(
             maxSequences: 64, maxBatchedTokens: 512, maxQueuedSequences: 100, totalBlocks: 100_000,
-            maxInterTokenLatency: limit)
+            prefillPolicy: limit.map(PrefillPolicy.within) ?? .unbounded)
         for number in 1...decodes { try scheduler.add(SequenceID(UInt64(number)), promptTokens: 30, maxTokens: 10_000) }
         let long = SequenceID(1000)
         var outcome = Outcome()
@@ -64,7 +64,7 @@ import Testing
 
     @Test func `a step without decodes is limited only by tokens`() throws {
         var scheduler = makeScheduler(
-            maxBatchedTokens: 512, totalBlocks: 100_000, maxInterTokenLatency: .milliseconds(1))
+            maxBatchedTokens: 512, totalBlocks: 100_000, prefillPolicy: .within(.milliseconds(1)))
         try scheduler.add(SequenceID(1), promptTokens: 4000, maxTokens: 10)
         for _ in 0..<7 {
             let batch = scheduler.schedule(now: .zero)

@@ -24,7 +24,7 @@ import Testing
         let rows = configuration.table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         for row in [
             ["port", "9", "flag"], ["host", "environment", "environment"], ["max-model-len", "3", "file"],
-            ["max-num-seqs", "64", "default"], ["max-inter-token-latency", "100ms", "default"],
+            ["max-num-seqs", "64", "default"], ["max-inter-token-latency", "auto", "default"],
             ["ssl-certfile", "-", "default"],
         ] { #expect(rows.contains(row), "\(row)") }
         #expect(rows.count == ServerConfiguration.Option.allCases.count)

@@ -15,7 +15,7 @@ import Testing
         #expect(configuration.engine.compute == .fast && configuration.engine.kernels == nil)
         #expect(configuration.engine.kvCacheType == nil)
         #expect(configuration.engine.cachesPrefixes)
-        #expect(configuration.engine.maxInterTokenLatency == .milliseconds(100))
+        #expect(configuration.engine.prefillPolicy == .balanced)
         #expect(configuration.queueBounds == QueueBounds(tokens: 262_144, wait: .seconds(120)))
     }
 
@@ -78,7 +78,7 @@ import Testing
             (.enablePrefixCaching, "yes", "must be true or false; got 'yes'"),
             (
                 .maxInterTokenLatency, "200",
-                "must be a time such as 200ms, 1.5s or 2m, of at most 3600.0 seconds, or off; got '200'"
+                "must be a time such as 200ms, 1.5s or 2m, of at most 3600.0 seconds, or auto or off; got '200'"
             ),
             (
                 .maxQueueWait, "0s",
@@ -139,8 +139,26 @@ import Testing
         let configuration = try ServerConfiguration(
             flags: [.model: "/a", .maxInterTokenLatency: text, .maxQueueWait: text, .maxNumQueuedTokens: "off"],
             environment: [:])
-        #expect(configuration.engine.maxInterTokenLatency == time)
+        #expect(configuration.engine.prefillPolicy == time.map(PrefillPolicy.within) ?? .unbounded)
         #expect(configuration.queueBounds == QueueBounds(tokens: nil, wait: time))
+    }
+
+    @Test func `the performance mode chooses the time between tokens, and a time that is given wins`() throws {
+        let policies: [(String?, String?, PrefillPolicy)] = [
+            (nil, nil, .balanced), ("balanced", nil, .balanced), ("interactivity", nil, .interactive),
+            ("throughput", nil, .unbounded), ("throughput", "auto", .unbounded),
+            ("throughput", "50ms", .within(.milliseconds(50))), ("interactivity", "off", .unbounded),
+        ]
+        for (mode, time, policy) in policies {
+            var flags: [ServerConfiguration.Option: String] = [.model: "/a"]
+            flags[.performanceMode] = mode
+            flags[.maxInterTokenLatency] = time
+            let configuration = try ServerConfiguration(flags: flags, environment: [:])
+            #expect(configuration.engine.prefillPolicy == policy, "\(flags)")
+        }
+        #expect(throws: ConfigurationError.self) {
+            try ServerConfiguration(flags: [.model: "/a", .maxQueueWait: "auto"], environment: [:])
+        }
     }
 
     @Test(

@@ -89,7 +89,10 @@ struct ScheduleSimulation {
             maxSequences: maxSequences, maxBatchedTokens: .random(in: 1...24, using: &machine),
             maxQueuedSequences: .random(in: 1...10, using: &machine),
             maxModelLength: random.oneIn(2) ? nil : .random(in: 30...90, using: &random),
-            maxInterTokenLatency: machine.oneIn(2) ? nil : .milliseconds(Int.random(in: 1...100, using: &machine)))
+            prefillPolicy: [
+                .unbounded, .within(.milliseconds(Int.random(in: 1...100, using: &machine))), .interactive, .balanced,
+            ].randomElement(using: &machine) ?? .balanced)
+        limits.expertShare = machine.oneIn(2) ? 1 : 0.0625
         limits.minimumChunk = .random(in: 1...6, using: &machine)
         speculates = machine.oneIn(2)
         if speculates { limits.maxDraftTokens = .random(in: 1...8, using: &machine) }

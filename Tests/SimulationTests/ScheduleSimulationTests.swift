@@ -75,7 +75,7 @@ import Testing
             overtakings += simulation.overtakings
             sharedSteps += simulation.sharedSteps
             largestBatch = max(largestBatch, simulation.trace.map(\.sequences.count).max() ?? 0)
-            if simulation.scheduler.limits.maxInterTokenLatency != nil { timeBudgets += 1 }
+            if simulation.scheduler.limits.prefillPolicy != .unbounded { timeBudgets += 1 }
             for refusal in simulation.refusals {
                 switch refusal {
                 case .queueFull: fullQueues += 1

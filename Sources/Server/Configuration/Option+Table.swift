@@ -111,10 +111,22 @@ extension ServerConfiguration.Option {
             .init(
                 .scheduling, .integer(1...65536), "n", standard: .value("512"), "Maximum tokens of one engine step.",
                 values: "`--max-num-seqs` to 65,536", aliases: ["max-batched-tokens"])
+        case .performanceMode:
+            .init(
+                .scheduling, .choice(ServerConfiguration.PerformanceMode.allCases.map(\.rawValue)), "mode",
+                standard: .value("balanced"),
+                """
+                What prefill is sized for while sequences decode. `interactivity`: smooth streams. `throughput`: tokens per \
+                second of all requests, and early first tokens. `balanced`: smooth streams as long as few sequences wait for \
+                their first token.
+                """)
         case .maxInterTokenLatency:
             .init(
-                .scheduling, .time(atMost: .seconds(3600)), "time", standard: .value("100ms"),
-                "Target time of an engine step while sequences decode. Prefill chunks are sized to fit.")
+                .scheduling, .time(atMost: .seconds(3600), canBeAuto: true), "time", standard: .value("auto"),
+                """
+                Target time of an engine step while sequences decode. Prefill chunks are sized to fit. `auto` follows \
+                `--performance-mode` and the model's own speed; a time, or `off`, is used instead of both.
+                """)
         case .maxNumQueuedSeqs:
             .init(
                 .scheduling, .integer(0...1_000_000), "n", standard: .value("256"),

@@ -19,8 +19,8 @@ public struct OptionEntry: Sendable {
         case integer(ClosedRange<Int>, canBeOff: Bool = false)
         /// Bytes, such as "512MiB".
         case size
-        /// Such as "200ms", or "off".
-        case time(atMost: Duration)
+        /// Such as "200ms", or "off", or "auto" where the server can choose.
+        case time(atMost: Duration, canBeAuto: Bool = false)
         /// Given without a value on the command line.
         case `switch`
         case choice([String])

@@ -79,9 +79,9 @@ extension OptionEntry {
         case .integer(let bounds, _):
             let range = "\(Self.number(bounds.lowerBound)) to \(Self.number(bounds.upperBound))"
             return canBeOff ? range + ", or `off`" : range
-        case .time(let longest):
+        case .time(let longest, let canBeAuto):
             let hours = Int(longest / .seconds(3600))
-            return "up to \(hours) \(hours == 1 ? "hour" : "hours"), or `off`"
+            return "up to \(hours) \(hours == 1 ? "hour" : "hours"), \(canBeAuto ? "`auto` " : "")or `off`"
         }
     }
 

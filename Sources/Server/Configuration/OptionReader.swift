@@ -96,9 +96,9 @@ struct OptionReader {
         return number << shift
     }
 
-    /// `nil`: off.
+    /// `nil`: off. Not for the value "auto": see ``isAuto(_:)``.
     func time(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Duration? {
-        guard case .time(let longest) = option.entry.kind else { Self.fail(option) }
+        guard case .time(let longest, let canBeAuto) = option.entry.kind else { Self.fail(option) }
         let text = text(option)
         if text == "off" { return nil }
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
@@ -110,9 +110,18 @@ struct OptionReader {
         else {
             throw ConfigurationError(
                 option: option,
-                reason: "must be a time such as 200ms, 1.5s or 2m, of at most \(longest), or off; got '\(text)'")
+                reason: """
+                    must be a time such as 200ms, 1.5s or 2m, of at most \(longest), or \(canBeAuto ? "auto or " : "")off; \
+                    got '\(text)'
+                    """)
         }
         return duration
+    }
+
+    /// Whether the value is "auto", which the server replaces.
+    func isAuto(_ option: ServerConfiguration.Option) -> Bool {
+        guard case .time(_, canBeAuto: true) = option.entry.kind else { Self.fail(option) }
+        return text(option) == "auto"
     }
 
     func bool(_ option: ServerConfiguration.Option) throws(ConfigurationError) -> Bool {

@@ -4,8 +4,9 @@ extension ServerConfiguration {
         case model, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser, trustUserContent
         case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
             specMethod, specTokens
-        case maxNumSeqs, maxNumBatchedTokens, maxInterTokenLatency, maxNumQueuedSeqs, maxNumQueuedTokens, maxQueueWait,
-            watchdogTimeout, shutdownTimeout
+        case maxNumSeqs, maxNumBatchedTokens, performanceMode, maxInterTokenLatency, maxNumQueuedSeqs,
+            maxNumQueuedTokens,
+            maxQueueWait, watchdogTimeout, shutdownTimeout
         case host, port, maxConnections, maxBodyMemory, webUi, strictParameters
         case apiKey, apiKeyFile, requestsPerMinute, tokensPerMinute, sslCertfile, sslKeyfile, sslCaCerts, allowedHosts,
             allowedOrigins, metricsAccess

@@ -4,6 +4,7 @@ import Engine
 import Foundation
 import Grammars
 import HTTP
+import Scheduling
 
 extension ServerConfiguration {
     /// The names of the model in the API.
@@ -45,7 +46,7 @@ extension ServerConfiguration {
                     """)
         }
         engine.maxQueuedSequences = try options.integer(.maxNumQueuedSeqs)
-        engine.maxInterTokenLatency = try options.time(.maxInterTokenLatency)
+        engine.prefillPolicy = try prefillPolicy(options)
         engine.kvCacheMemory = try options.optionalSize(.kvCacheMemoryBytes)
         engine.kvCacheType = try options.optionalChoice(.kvCacheDtype)
         engine.cachesPrefixes = try options.bool(.enablePrefixCaching)
@@ -61,6 +62,19 @@ extension ServerConfiguration {
         engine.kernels = try options.optionalChoice(.kernels)
         engine.quantization = try options.choice(.quantization)
         return engine
+    }
+
+    /// An explicit time takes precedence over the mode.
+    private static func prefillPolicy(_ options: OptionReader) throws(ConfigurationError) -> PrefillPolicy {
+        let mode = try options.choice(.performanceMode) as PerformanceMode
+        guard options.isAuto(.maxInterTokenLatency) else {
+            return try options.time(.maxInterTokenLatency).map(PrefillPolicy.within) ?? .unbounded
+        }
+        return switch mode {
+        case .balanced: .balanced
+        case .interactivity: .interactive
+        case .throughput: .unbounded
+        }
     }
 
     /// Errors contain lines and names, never keys.

@@ -106,6 +106,11 @@ public struct ServerConfiguration: Sendable {
         case off, ngram
     }
 
+    /// The goal of the prefill policy; name and values are vLLM's.
+    public enum PerformanceMode: String, Sendable, CaseIterable {
+        case balanced, interactivity, throughput
+    }
+
     /// Environment variables that look like options but are not; `run` logs a warning about them.
     public let unknownVariables: [String]
     /// The text and source of each option that was given, for `trinity config`.

@@ -143,7 +143,7 @@ final class ServerSimulation {
         var limits = SchedulerLimits(
             maxSequences: configuration.engine.maxSequences, maxBatchedTokens: .random(in: 8...64, using: &random),
             maxQueuedSequences: configuration.engine.maxSequences + configuration.engine.maxQueuedSequences,
-            maxModelLength: TextlessModel.length, maxInterTokenLatency: random.oneIn(2) ? nil : .milliseconds(100))
+            maxModelLength: TextlessModel.length, prefillPolicy: random.oneIn(2) ? .unbounded : .balanced)
         limits.minimumChunk = 4
         var geometry = KVCacheGeometry(
             blockSize: 16, globalBlocksPerLogicalBlock: 1, slidingBlocksPerLogicalBlock: 3, slidingWindow: 64,
