@@ -12,8 +12,8 @@ SOAK_SECONDS ?= 1800
 SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
-FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody safetensors \
-    tlsRecords
+FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody contentCoding \
+    safetensors tlsRecords
 FUZZ_RUNS ?= 10000000
 # Or for how long at most (0: as long as it takes).
 FUZZ_SECONDS ?= 0
@@ -55,15 +55,17 @@ clients: ## Run the client tests (Python) against the debug build
 	swift build --product trinity
 	TRINITY_BINARY=$(CLIENT_BINARY) .venv/bin/python -m pytest Tests/Clients
 
-# Their packages exclude those of the client tests and each other, and are two gigabytes: for a weekly run, not for each commit.
-frameworks: setup ## Run the tests with frameworks and load generators that have their own clients
+# Each folder has packages that exclude those of the others and of the client tests, seven gigabytes in all: for a weekly run.
+FRAMEWORKS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard Tests/Clients/Frameworks/*/requirements.txt))))
+
+frameworks: ## Run the tests with frameworks and programs that have their own clients
+	@script/setup --frameworks
 	swift build --product trinity
-	for name in frameworks load-generators; do \
-	    python3 -m venv .venv-$$name && \
-	    .venv-$$name/bin/pip install --quiet --disable-pip-version-check \
-	        --requirement Tests/Clients/Frameworks/$$name.txt || exit 1; \
-	done
-	TRINITY_BINARY=$(CLIENT_BINARY) .venv-frameworks/bin/python -m pytest Tests/Clients/Frameworks
+	failed=; for name in $(FRAMEWORKS); do \
+	    TRINITY_BINARY=$(CLIENT_BINARY) .venv-$$name/bin/python -m pytest --confcutdir Tests/Clients/Frameworks \
+	        Tests/Clients/Frameworks/$$name || failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 check: lint test ## Run the checks required before a commit: format, then the Swift tests
 
@@ -98,7 +100,7 @@ fuzz: setup ## Run coverage-guided fuzzing; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	for target in $(FUZZ_TARGET); do \
 	    case $$target in \
 	        httpRequest | chunkedBody) bytes=1024 ;; \
-	        safetensors | tlsRecords) bytes=2048 ;; \
+	        contentCoding | safetensors | tlsRecords) bytes=2048 ;; \
 	        *) bytes=4096 ;; \
 	    esac && \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
@@ -115,4 +117,4 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove the build products
-	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-frameworks .venv-load-generators
+	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-*

@@ -10,7 +10,7 @@ package enum RegularFile {
     package enum Failure: Error, Hashable, CustomStringConvertible {
         /// The system's error number.
         case system(Int32)
-        /// The name belongs to something else than a regular file; the text says what.
+        /// The name belongs to something other than a regular file; the text says what.
         case kind(String)
         case tooLarge(bytes: Int, limit: Int)
         case danglingLink

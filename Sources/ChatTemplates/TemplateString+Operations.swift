@@ -199,7 +199,7 @@ extension TemplateString {
         return rest.isEmpty ? parts : parts + [slice(rest.startIndex..<rest.endIndex)]
     }
 
-    /// Maximal runs of other characters than white space.
+    /// Maximal runs of characters other than white space.
     private var words: [TemplateString] {
         let scalars = scalars
         var words: [TemplateString] = []

@@ -136,7 +136,7 @@ final class EngineThread {
             events[id]?.preemptions = sequence?.preemptions ?? 0
         }
         for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
-        // The deadline may have belonged to the last sequence.
+        // The sequences that ended may have been the last ones.
         guard !scheduled.sequences.isEmpty else {
             isBlocked = !deferred.isEmpty
             return scheduled.expired.compactMap { events[$0] }

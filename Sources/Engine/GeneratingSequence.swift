@@ -1,8 +1,8 @@
 import Scheduling
 import Tokenizers
 
-/// The state of one sequence on the engine thread: its tokens, its text, and its stop conditions. The only place that decides a
-/// finish reason other than abort.
+/// The state of one sequence on the engine thread: its tokens, its text, and its stop conditions. Decides all finish reasons that
+/// follow from its tokens; ``EngineThread`` sets those of aborts, deadlines and errors.
 struct GeneratingSequence {
     let request: GenerationRequest
     /// Prompt and generated ids. A preempted sequence is computed again from these.

@@ -19,7 +19,15 @@ public final class CompiledGrammar: Sendable {
 
     private let trie: VocabularyTrie
     private let masks: Mutex<GrammarMasks>
-    private let start: Mutex<Position?> = Mutex(nil)
+    private let starts: Mutex<Starts?> = Mutex(nil)
+
+    /// Where a text begins.
+    private struct Starts {
+        var text: Position
+        /// Before layout that may come first.
+        var behindReasoning: Position
+        var mayBeginWithSpace: Bool
+    }
 
     init(_ grammar: Grammar, _ trie: VocabularyTrie) {
         self.trie = trie
@@ -28,17 +36,37 @@ public final class CompiledGrammar: Sendable {
 
     /// The start position of every text.
     ///
+    /// - Parameter behindReasoning: whether line breaks and spaces may come first, where it was compiled so.
     /// - Throws: `GrammarLimit` if the first byte can be read in too many ways. Takes at most a few ms, once.
-    public func startPosition() throws(GrammarLimit) -> Position {
-        if let known = start.withLock({ $0 }) { return known }
-        let position = try masks.withLock { masks throws(GrammarLimit) in
-            masks.automaton.position(of: try masks.automaton.start())
-        }
-        return start.withLock { start in
-            let first = start ?? position
-            start = first
+    public func startPosition(behindReasoning: Bool = false) throws(GrammarLimit) -> Position {
+        let starts = try knownStarts()
+        return behindReasoning ? starts.behindReasoning : starts.text
+    }
+
+    /// Whether space may come first that is of the text itself.
+    ///
+    /// - Throws: as ``startPosition(behindReasoning:)``.
+    public func mayBeginWithSpace() throws(GrammarLimit) -> Bool { try knownStarts().mayBeginWithSpace }
+
+    private func knownStarts() throws(GrammarLimit) -> Starts {
+        if let known = starts.withLock({ $0 }) { return known }
+        let found = try masks.withLock { masks throws(GrammarLimit) in try Self.findStarts(&masks.automaton) }
+        return starts.withLock { starts in
+            let first = starts ?? found
+            starts = first
             return first
         }
+    }
+
+    private static func findStarts(_ automaton: inout GrammarAutomaton) throws(GrammarLimit) -> Starts {
+        let text = automaton.position(of: try automaton.start(skipsLayout: true))
+        for space in " \t\n\r".utf8 {
+            guard try automaton.step(text.state, space).next == GrammarAutomaton.dead else {
+                return Starts(text: text, behindReasoning: text, mayBeginWithSpace: true)
+            }
+        }
+        let behindReasoning = automaton.position(of: try automaton.start())
+        return Starts(text: text, behindReasoning: behindReasoning, mayBeginWithSpace: false)
     }
 
     /// The step after a token, if it is known. Never computes and never waits: `nil` if the step is unknown or a computation is

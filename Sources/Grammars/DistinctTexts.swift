@@ -64,14 +64,26 @@ struct DistinctTexts {
         return members
     }
 
-    /// The bytes of `longer` after `text`; `nil` if it does not begin with `text`. O(bytes).
-    func rest(of longer: Int32, behind text: Int32) -> [UInt8]? {
+    /// Whether `longer` begins with `text`. O(bytes).
+    func begins(_ longer: Int32, with text: Int32) -> Bool {
+        var number = longer
+        while sizes[Int(number)] > sizes[Int(text)] { number = texts[Int(number)].parent }
+        return number == text
+    }
+
+    /// The text that a set has last got, and the set before.
+    func last(of set: Int32) -> (text: Int32, before: Int32) {
+        (sets[Int(set)].text, sets[Int(set)].parent)
+    }
+
+    /// The bytes of `longer` after `text`, with which it must begin. O(bytes).
+    func rest(of longer: Int32, behind text: Int32) -> [UInt8] {
         var (rest, number) = ([UInt8](), longer)
         while sizes[Int(number)] > sizes[Int(text)] {
             rest.append(texts[Int(number)].byte)
             number = texts[Int(number)].parent
         }
-        return number == text ? rest.reversed() : nil
+        return rest.reversed()
     }
 
     /// Drops all texts and sets except the given ones and those they consist of. Returns the new number of each.

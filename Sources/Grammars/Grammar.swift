@@ -35,6 +35,8 @@ struct Grammar: Sendable {
     /// The index of each rule's first sequence in `starts`, and finally the number of sequences.
     var firstStarts: [Int32] = [0]
     var root: Int32 = 0
+    /// The rule behind the layout that `root` may begin with; `root` itself where it begins with none.
+    var answer: Int32 = 0
     /// Whether any element is distinct.
     var hasDistinct = false
 

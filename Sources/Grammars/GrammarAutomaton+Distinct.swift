@@ -77,7 +77,7 @@ extension GrammarAutomaton {
             for member in members {
                 steps += distinct.distance(member, text) / 4
                 guard steps - before <= Self.mostSteps else { throw .stepsPerByte(Self.mostSteps) }
-                if distinct.rest(of: member, behind: text) != nil { taken += 1 }
+                if distinct.begins(member, with: text) { taken += 1 }
             }
         }
         guard taken > 0 else { return false }
@@ -121,17 +121,66 @@ extension GrammarAutomaton {
         return parent
     }
 
+    /// What is left of the tokens and the ends of a lexeme behind some of its bytes, where it is to differ from the texts of a set.
+    struct DistinctRemainder {
+        /// The lexeme, where it is all there is.
+        var inside: State
+        /// Its bytes so far.
+        var text: Int32
+        var set: Int32
+        var mask: TokenMask
+        var exits: [Int32]
+
+        var bytes: Int { mask.words.count * 8 + exits.count * 4 }
+    }
+
+    /// Remainders that are kept. Sequences that follow a grammar at a time have sets of their own.
+    private static let mostRemainders = 16
+    /// Texts that a remainder that is kept differs from, at least: it is worth its memory.
+    private static let leastKept = 32
+
     /// The mask that remains of the tokens and exits of a lexeme that must be distinct.
+    ///
+    /// A text more in the set matters only to tokens on the way to it: the rest is as it was for the set before, so that a long list
+    /// costs no more for each of its elements than a short one.
+    ///
+    /// - Parameter inside: the lexeme, where it is all there is.
     mutating func distinctMask(
-        of state: State, _ trie: VocabularyTrie, _ mask: TokenMask, _ exits: [Int32]
+        of state: State, inside: State, _ trie: VocabularyTrie, _ mask: TokenMask, _ exits: [Int32]
     ) throws(GrammarLimit) -> (mask: TokenMask, exits: [Int32]) {
-        var (mask, excluded) = (mask, Set<Int32>())
         guard let top = tops(of: state).first else { return (mask, exits) }
         let frame = frames[frames.records[Int(top)].distinct]
-        for member in distinct.members(of: frames[frame.parent].memo) {
-            steps += distinct.distance(member, frame.count - 1) / 4
-            guard let rest = distinct.rest(of: member, behind: frame.count - 1) else { continue }
-            var (node, end, state) = (0, trie.bytes.count, state)
+        let (text, set) = (frame.count - 1, frames[frame.parent].memo)
+        let known = remainders.indices.filter { remainders[$0].inside == inside && remainders[$0].text == text }
+        var (left, members, before, found) = ((mask: mask, exits: exits), [Int32](), set, 0)
+        while before > 0 {
+            steps += 1
+            if let place = known.last(where: { remainders[$0].set == before }) {
+                (left, found) = ((remainders[place].mask, remainders[place].exits), Self.leastKept)
+                break
+            }
+            let last = distinct.last(of: before)
+            steps += distinct.distance(last.text, text) / 4
+            if distinct.begins(last.text, with: text) { members.append(last.text) }
+            before = last.before
+        }
+        left = try without(members, behind: text, from: state, trie, left.mask, left.exits)
+        guard found + members.count >= Self.leastKept else { return left }
+        if remainders.count >= Self.mostRemainders { remainders.removeFirst() }
+        remainders.append(
+            DistinctRemainder(inside: inside, text: text, set: set, mask: left.mask, exits: left.exits))
+        return left
+    }
+
+    /// Tokens and ends without those that can only become one of some texts.
+    private mutating func without(
+        _ members: [Int32], behind text: Int32, from start: State, _ trie: VocabularyTrie, _ mask: TokenMask,
+        _ exits: [Int32]
+    ) throws(GrammarLimit) -> (mask: TokenMask, exits: [Int32]) {
+        var (mask, excluded) = (mask, Set<Int32>())
+        for member in members {
+            let rest = distinct.rest(of: member, behind: text)
+            var (node, end, state) = (0, trie.bytes.count, start)
             for (index, byte) in rest.enumerated() {
                 while node < end, trie.bytes[node] != byte { node = Int(trie.ends[node]) }
                 guard node < end else { break }
@@ -156,7 +205,7 @@ extension GrammarAutomaton {
 
     /// Drops the texts and sets that no frame refers to.
     mutating func forgetTexts() {
-        var (texts, sets) = ([Int32](), [Int32]())
+        var (texts, sets) = (remainders.map(\.text), remainders.map(\.set))
         for record in frames.records {
             if record.frame.memo > 0 { sets.append(record.frame.memo) }
             if case .distinct = grammar.elements[Int(record.frame.element)], record.frame.count > 0 {
@@ -165,5 +214,9 @@ extension GrammarAutomaton {
         }
         let numbers = distinct.keep(texts: texts, sets: sets)
         frames.renumber(texts: numbers.texts, sets: numbers.sets, in: grammar)
+        for index in remainders.indices {
+            remainders[index].text = numbers.texts[Int(remainders[index].text)]
+            remainders[index].set = numbers.sets[Int(remainders[index].set)]
+        }
     }
 }

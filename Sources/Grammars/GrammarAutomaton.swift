@@ -41,6 +41,8 @@ struct GrammarAutomaton {
     let classes: ByteClasses
     var frames = GrammarFrames()
     var distinct = DistinctTexts()
+    /// Those that were found last, the last one at the end.
+    var remainders: [DistinctRemainder] = []
     /// Indexed by state; those in `free` are empty.
     var records: [Record] = []
     var free: [State] = []
@@ -66,6 +68,7 @@ struct GrammarAutomaton {
     /// Memory of states and frames in bytes.
     var bytes: Int {
         stackBytes + numbers.count * bytesPerState + frames.count * GrammarFrames.bytesPerFrame + distinct.bytes
+            + remainders.reduce(0) { $0 + $1.bytes }
     }
 
     private var bytesPerState: Int { classes.count * MemoryLayout<Transition>.stride + 160 }
@@ -78,9 +81,11 @@ struct GrammarAutomaton {
     func tops(of state: State) -> [Int32] { records[Int(state)].stacks.tops }
 
     /// The start state; if the grammar has no text, a state in which nothing follows.
-    mutating func start() throws(GrammarLimit) -> State {
+    ///
+    /// - Parameter skipsLayout: whether the state is the one after the layout that may precede the text.
+    mutating func start(skipsLayout: Bool = false) throws(GrammarLimit) -> State {
         begin()
-        push(rule: grammar.root, parent: GrammarFrames.none)
+        push(rule: skipsLayout ? grammar.answer : grammar.root, parent: GrammarFrames.none)
         let state = try finish(from: steps)
         return state == Self.dead ? number(of: Stacks(tops: [], accepts: false)) : state
     }

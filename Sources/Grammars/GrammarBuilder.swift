@@ -105,11 +105,17 @@ struct GrammarBuilder {
         emptiness?.kind = .allowsNothing
     }
 
+    /// - Parameter layout: what may precede the root.
     /// - Throws: `GrammarError` if a rule is left-recursive, so that reading it would never end, or if there is no text.
-    mutating func finish(root: Part) throws(GrammarError) -> Grammar {
+    mutating func finish(root: Part, behind layout: Part? = nil) throws(GrammarError) -> Grammar {
         let rule = declare()
         try define(rule, root)
-        grammar.root = Int32(rule)
+        (grammar.root, grammar.answer) = (Int32(rule), Int32(rule))
+        if let layout {
+            let whole = declare()
+            try define(whole, .sequence([layout, .rule(rule)]))
+            grammar.root = Int32(whole)
+        }
         grammar.starts.reserveCapacity(rules.reduce(0) { $0 + $1.count })
         for sequences in rules {
             grammar.starts += sequences

@@ -84,7 +84,7 @@ struct GrammarMasks {
                         walk = begun
                     } else if isDistinct {
                         let before = automaton.steps
-                        let left = try automaton.distinctMask(of: state, trie, mask, exits)
+                        let left = try automaton.distinctMask(of: state, inside: inside, trie, mask, exits)
                         spent += automaton.steps - before
                         walk = TrieWalk(trie, from: behind, behind: left.exits, addingTo: left.mask)
                     } else {
@@ -165,6 +165,8 @@ struct GrammarMasks {
             case .lexeme(let inside, let behind, _): needed += [inside, behind]
             }
         }
+        // One more text in a set takes what was found of the set before.
+        needed += automaton.remainders.map(\.inside)
         let isNeeded = Set(needed)
         walks = walks.filter { isNeeded.contains($0.key.state) }
         lexemes = lexemes.filter { isNeeded.contains($0.key) }

@@ -7,6 +7,8 @@ public struct GrammarMatcher: Sendable {
     public enum Scope: Sendable, Hashable {
         /// From the first token.
         case reply
+        /// The same behind reasoning that the prompt has closed.
+        case replyBehindReasoning
         /// After the reasoning, if there is any.
         case answer(behind: ReasoningTracker)
         /// After each occurrence of a token, until the grammar has been read.
@@ -31,6 +33,7 @@ public struct GrammarMatcher: Sendable {
 
     private let grammar: CompiledGrammar
     private let scope: Scope
+    /// Where it begins to hold behind reasoning or a token.
     private let start: CompiledGrammar.Position?
     private var phase: Phase
     /// For the scope after reasoning, until the grammar applies.
@@ -46,19 +49,22 @@ public struct GrammarMatcher: Sendable {
         if case .answer(let reasoning) = scope { self.reasoning = reasoning }
         phase =
             switch scope {
-            case .reply: .grammar
+            case .reply, .replyBehindReasoning: .grammar
             case .answer(let reasoning): reasoning.isOpen ? .reasoning : .start
             case .behind: .free
             }
         switch scope {
-        case .reply: markerGuard = nil
+        case .reply, .replyBehindReasoning: markerGuard = nil
         case .answer(let reasoning): markerGuard = grammar.markerGuard(of: reasoning.closing)
         case .behind(let token): markerGuard = grammar.markerGuard(of: token)
         }
         do throws(GrammarLimit) {
-            let position = try grammar.startPosition()
-            start = position
-            place = .pending(from: position, token: nil)
+            let isBehind = if case .answer = scope { true } else { scope == .replyBehindReasoning }
+            let behind = try grammar.startPosition(behindReasoning: isBehind)
+            // Space is layout behind reasoning only.
+            let first = phase == .start ? try grammar.startPosition() : behind
+            start = behind
+            place = .pending(from: first, token: nil)
         } catch {
             start = nil
             place = .failed(error)

@@ -22,6 +22,8 @@ public enum GrammarSource: Sendable, Hashable {
     /// - isSingle: only one call.
     /// - isOpen: from after `<tool_call>` to the end of the call.
     case calls([JSONValue], CallSyntax, isSingle: Bool, isOpen: Bool)
+    /// One or the other.
+    indirect case either(GrammarSource, GrammarSource)
 
     /// The format of calls, each between `<tool_call>` and `</tool_call>`.
     public enum CallSyntax: Sendable, Hashable {
@@ -57,6 +59,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .structuralTag(let format): format.serialized.count
         case .choice(let texts): texts.reduce(0) { $0 + $1.utf8.count }
         case .calls(let tools, _, _, _): tools.reduce(0) { $0 + $1.serialized.count }
+        case .either(let one, let other): one.bytes + other.bytes
         }
     }
 
@@ -70,12 +73,14 @@ public enum GrammarSource: Sendable, Hashable {
         case .structuralTag(let format): format.memoryBytes
         case .choice(let texts): JSONValue.array(texts.map(JSONValue.string)).memoryBytes
         case .calls(let tools, _, _, _): JSONValue.array(tools).memoryBytes
+        case .either(let one, let other): one.memoryBytes + other.memoryBytes
         }
     }
 
     /// O(bytes * log(bytes)): at most about 200 ms. Checks ``Cancellation/isRequested``.
     ///
-    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first, as after reasoning.
+    /// - Parameter beginsWithSpace: whether line breaks and spaces may come first after reasoning. They may not if the text itself
+    ///   may begin with white space, because the two could not be distinguished.
     /// - Throws: `GrammarError` that names what cannot be enforced, or the exceeded limit.
     public func compile(
         _ trie: VocabularyTrie, beginsWithSpace: Bool = false
@@ -99,6 +104,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .calls(let tools, let format, let isSingle, let isOpen):
             .calls(tools.map(\.detached), format, isSingle: isSingle, isOpen: isOpen)
         case .structuralTag(let format): .structuralTag(format.detached)
+        case .either(let one, let other): .either(one.detached, other.detached)
         case .jsonObject, .regex, .choice, .gbnf, .lark: self
         }
     }
@@ -125,9 +131,8 @@ public enum GrammarSource: Sendable, Hashable {
     ) throws(GrammarError) -> Grammar {
         var builder = GrammarBuilder(markers: markers)
         let body = try part(&builder)
-        guard beginsWithSpace else { return try builder.finish(root: body) }
         let space = GrammarBuilder.Part.times(.choice([.text("\n"), .text(" ")]), least: 0, most: 2)
-        return try builder.finish(root: .sequence([space, body]))
+        return try builder.finish(root: body, behind: beginsWithSpace ? space : nil)
     }
 
     private func part(_ builder: inout GrammarBuilder) throws(GrammarError) -> GrammarBuilder.Part {
@@ -143,6 +148,7 @@ public enum GrammarSource: Sendable, Hashable {
         case .lark(let text): return try LarkGrammar.part(text, &builder)
         case .structuralTag(let format):
             return try StructuralTagGrammar.part(format, json: try JSONGrammar(&builder), &builder)
+        case .either(let one, let other): return .choice([try one.part(&builder), try other.part(&builder)])
         case .choice(let texts):
             guard !texts.isEmpty, !texts.contains("") else {
                 throw GrammarError(path: "", reason: "needs at least one string, and none that is empty")
@@ -173,19 +179,8 @@ extension GrammarSource {
         case .calls(let tools, let format, let isSingle, let isOpen):
             key += [5, format == .json ? 0 : 1, isSingle ? 1 : 0, isOpen ? 1 : 0]
             for tool in tools { tool.write(to: &key) }
+        case .either(let one, let other): key += [8] + one.key + [0xFF] + other.key
         }
         return key
-    }
-}
-
-extension JSONValue {
-    /// The tool with any object as arguments, unless it is strict.
-    public var withoutSchemaUnlessStrict: JSONValue {
-        guard self["function"]?["strict"] != true, var tool = object, var function = self["function"]?.object else {
-            return self
-        }
-        function["parameters"] = ["type": "object"]
-        tool["function"] = .object(function)
-        return .object(tool)
     }
 }

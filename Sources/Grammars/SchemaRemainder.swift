@@ -14,7 +14,7 @@ extension JSONSchemaGrammar {
     /// Maximum number of alternatives for one exclusion; if there are more, one is used.
     private static let mostPieces = 3
 
-    /// Whether no value conforms to both of two schemas; may return false although there is none.
+    /// Whether no value conforms to both of two schemas; may return false although none does.
     mutating func areDisjoint(
         _ one: [SchemaConjunct], _ other: [SchemaConjunct], _ path: SchemaPath
     ) throws(GrammarError) -> Bool {

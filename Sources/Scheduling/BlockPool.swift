@@ -65,7 +65,7 @@ public struct BlockPool: Sendable {
         referenceCounts[Int(block)] += 1
     }
 
-    /// Removes a reference; without references the block is free, or cached if its content is to be kept.
+    /// Removes a reference; after the last one the block is free, or cached if its content is to be kept.
     public mutating func release(_ block: Int32, keepsContent: Bool = false) {
         precondition(referenceCounts[Int(block)] > 0, "released a block without a reference")
         referenceCounts[Int(block)] -= 1

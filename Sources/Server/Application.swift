@@ -43,7 +43,7 @@ public final class Application: Sendable {
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         Termination.ignoreStraySignals()
-        // Before the address is logged, because then clients can send signals.
+        // Before the address is logged, because other programs may send signals from then on.
         let lifecycle = Lifecycle.makeStream()
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
         let signals = termination.watch { lifecycle.continuation.yield(.signal) }

@@ -20,6 +20,8 @@ struct TextPipeline: Sendable {
     let grammars: GrammarCompiler
     /// The syntax of the model's replies, derived from the chat template.
     var outputSyntax: ChatOutputSyntax
+    /// Whether the template shows system messages behind the beginning of a conversation.
+    let readsLateSystemMessages: Bool
     /// Whether special tokens in the text of users and tools are parsed.
     var trustsUserContent = false
     /// Warnings about the folder that do not prevent it from being served.
@@ -39,6 +41,8 @@ struct TextPipeline: Sendable {
         templateSource = try Self.templateSource(directory, configuration)
         outputSyntax = templateSource.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
         template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
+        readsLateSystemMessages =
+            template.map { [specialTokens] in Self.readsLateSystemMessages($0, specialTokens: specialTokens) } ?? true
         do throws(TokenizerError) {
             tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])
         } catch {

@@ -21,7 +21,7 @@ enum TokenizerLimits {
     /// Size of a text that a step searches for, or inserts.
     static let literalBytes = 128
     /// The maximum factor by which all steps of a component together may increase the length of a text, in bytes. Unicode
-    /// normalization and lower case are not included; they increase it at most eleven times and twice.
+    /// normalization and lower case are not included: their factors are at most eleven and two.
     static let growth = 16
 
     /// - Throws: `TokenizerError.tooLarge` if `value` is above `limit`.

@@ -117,6 +117,39 @@ private struct Parts: Equatable {
         return parts
     }
 
+    @Test(arguments: 0..<20)
+    func `the places of content are where it stands in the reply`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        for test in Self.cases {
+            var parser = ChatOutputParser(syntax: test.syntax, prompt: test.prompt, tools: Self.tools)
+            let reply = Array(test.text.utf8)
+            func check(_ events: [ChatOutputEvent], _ ranges: [Range<Int>]) {
+                let texts = events.compactMap { if case .content(let text) = $0 { text } else { nil } }
+                #expect(texts == ranges.map { String(decoding: reply[$0], as: UTF8.self) }, "\(test.text)")
+            }
+            var rest = Substring(test.text)
+            while !rest.isEmpty {
+                let piece = rest.prefix(Int.random(in: 1...20, using: &random))
+                rest = rest.dropFirst(piece.count)
+                check(parser.append(String(piece)), parser.contentRanges)
+            }
+            check(parser.finish(), parser.contentRanges)
+        }
+    }
+
+    @Test func `space behind reasoning is content where the answer may begin with it`() {
+        for (text, prompt, content) in [
+            ("<think>a</think> b", "", " b"), ("a</think>\n b", "<think>", "\n b"), (" b", "<think>\n</think>\n", " b"),
+            (" b", "", " b"),
+        ] {
+            var parser = ChatOutputParser(syntax: Self.json, prompt: prompt)
+            parser.keepsSpaceBehindReasoning()
+            var parts = Parts()
+            parts.add(parser.append(text) + parser.finish())
+            #expect(parts.content == content)
+        }
+    }
+
     @Test func `reasoning, content and calls are separated`() {
         for test in Self.cases { #expect(parse([test.text], test) == test.parts, "\(test.text)") }
     }

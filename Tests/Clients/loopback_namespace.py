@@ -11,7 +11,7 @@ CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 
-def _enter():
+def enter_loopback_namespace():
     """A network namespace belongs to a thread; the threads and processes that it starts inherit it."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
         raise PermissionError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
@@ -28,7 +28,7 @@ class LoopbackNamespace:
         self._thread = concurrent.futures.ThreadPoolExecutor(max_workers=1)
 
     def __enter__(self):
-        self.run(_enter)
+        self.run(enter_loopback_namespace)
         return self
 
     def __exit__(self, *error):
@@ -43,7 +43,7 @@ def can_make_namespaces():
     child = os.fork()
     if child == 0:
         try:
-            _enter()
+            enter_loopback_namespace()
         except OSError:
             os._exit(1)
         os._exit(0)

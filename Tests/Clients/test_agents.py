@@ -7,13 +7,12 @@ import importlib.util
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 import pytest
 from loopback_namespace import LoopbackNamespace, can_make_namespaces
 from recording_proxy import RecordingProxy
-from trinity_server import REPOSITORY, Server
+from trinity_server import Server, copy_with_context
 
 MODEL = "trinity-tiny"
 # The agents' own instructions are some 17,000 tokens of this model's small vocabulary.
@@ -39,13 +38,8 @@ def network():
 
 @pytest.fixture(scope="module")
 def long_server(network, tmp_path_factory):
-    """The default model with room for the agents' instructions: its rotary positions go on beyond what it was trained for."""
-    folder = tmp_path_factory.mktemp("long") / MODEL
-    shutil.copytree(REPOSITORY / "Models" / MODEL, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["max_position_embeddings"] = CONTEXT
-    (folder / "config.json").write_text(json.dumps(config))
-    server = network.run(Server, "--model", folder)
+    """The default model with room for the agents' instructions."""
+    server = network.run(Server, "--model", copy_with_context(tmp_path_factory.mktemp("long") / MODEL, CONTEXT))
     network.run(server.wait_until_ready)
     yield server
     network.run(server.__exit__, None, None, None)

@@ -84,3 +84,25 @@ def test_commands_of_the_documents_are_found():
             [REPOSITORY / BINARY, "config", *arguments[1:]], capture_output=True, text=True, timeout=30,
             env={name: value for name, value in os.environ.items() if not name.startswith("TRINITY_")})
         assert outcome.returncode == 0, outcome.stderr
+
+
+def test_the_versions_of_programs_in_the_documents_are_those_that_are_tested():
+    pins = {}
+    for file in (REPOSITORY / "Tests/Clients").rglob("requirements.txt"):
+        for name, version in re.findall(r"^([\w-]+)(?:\[.*\])?[~=]=(.+)$", file.read_text(), re.MULTILINE):
+            pins.setdefault(name, set()).add(version)
+    rows = re.findall(r"^\| ([^|]+) \| ([\d., ]+) \|", (REPOSITORY / "docs/clients.md").read_text(), re.MULTILINE)
+    packages = {
+        "haystack": "haystack-ai", "aider": "aider-chat", "Semantic Kernel": "semantic-kernel", "pydantic-ai": "pydantic-ai-slim",
+        "llama-index (`llms-openai-like`)": "llama-index-llms-openai-like",
+        "llama-index (`embeddings-openai-like`)": "llama-index-embeddings-openai-like"}
+    assert len(rows) > 20
+    for program, versions in rows:
+        name = re.sub(r" \(Python\).*| as a proxy", "", program)
+        assert set(versions.split(", ")) <= pins[packages.get(name, name)], program
+    named = {packages.get(name, name) for name in (re.sub(r" \(Python\).*| as a proxy", "", row[0]) for row in rows)}
+    tools = {"prometheus-client", "pytest"}
+    frameworks = {
+        name for file in (REPOSITORY / "Tests/Clients/Frameworks").rglob("requirements.txt")
+        for name in re.findall(r"^([\w-]+)(?:\[.*\])?[~=]=", file.read_text(), re.MULTILINE)}
+    assert frameworks - tools == named - {"lm-eval"}

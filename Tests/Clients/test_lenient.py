@@ -96,6 +96,17 @@ def test_completions_ignore_too(lenient):
     assert ignored(reply) == ["no_such_field"]
 
 
+@pytest.mark.parametrize("path, body", [
+    ("/v1/messages/count_tokens", {"messages": [USER]}), ("/v1/responses/input_tokens", {"input": "x"}),
+    ("/v1/chat/completions/render", {"messages": [USER]}), ("/tokenize", {"messages": [USER]}), ("/tokenize", {"prompt": "x"}),
+    ("/detokenize", {"tokens": [1]}), ("/v1/embeddings", {"input": "x"}),
+])
+def test_endpoints_that_generate_nothing_tell_it_too(lenient, strict, path, body):
+    assert ignored(lenient.post(path, body | {"no_such_field": 1})) == ["no_such_field"]
+    assert ignored(lenient.post(path, body)) == []
+    assert strict.post(path, body | {"no_such_field": 1}).status == 400
+
+
 def test_the_header_stays_short_and_printable_whatever_the_names_are(lenient):
     names = {f"field_{number}_{'x' * 100}": 1 for number in range(1000)} | {"lines\r\nand, commas: ü": 1}
     reply = chat(lenient, **names)
@@ -229,6 +240,176 @@ def test_a_tools_message_may_have_no_content(lenient):
         USER, {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": None}])
     assert reply.status == 200
+
+
+CALL = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": "call_0", "content": '{"a":1}'}
+
+
+def changed(message, **members):
+    message = json.loads(json.dumps(message)) | members
+    return {name: value for name, value in message.items() if value is not ...}
+
+
+@pytest.mark.parametrize("plain, other", [
+    # Reasoning among the parts of an answer, as Anthropic's and Mistral's clients keep it.
+    ([USER, {"role": "assistant", "content": "b", "reasoning": "t"}, USER],
+     [USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "t", "signature": "s"},
+                                              {"type": "text", "text": "b"}]}, USER]),
+    ([USER, {"role": "assistant", "content": "b", "reasoning": "t"}, USER],
+     [USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]},
+                                              {"type": "text", "text": "b"}]}, USER]),
+    ([USER, {"role": "assistant", "content": "b"}, USER],
+     [USER, {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "b"}]}, USER]),
+    ([USER, {"role": "assistant", "content": "b"}, USER],
+     [USER, {"role": "assistant", "content": "b", "reasoning_content": [{"x": 1}], "reasoning": {}}, USER]),
+    # Calls and results that are not spelled as OpenAI spells them.
+    ([USER, {"role": "assistant", "tool_calls": [CALL]}, RESULT],
+     [USER, {"role": "assistant", "tool_calls": [changed(CALL, id=..., type=...)]}, changed(RESULT, tool_call_id=...)]),
+    ([USER, {"role": "assistant", "tool_calls": [CALL]}, RESULT],
+     [USER, {"role": "assistant", "tool_calls": [changed(CALL, function={"name": "f", "arguments": None})]}, RESULT]),
+    ([USER, {"role": "assistant", "tool_calls": [CALL]}, RESULT],
+     [USER, {"role": "assistant", "tool_calls": [changed(CALL, function={"name": "f"})]}, changed(RESULT, content={"a": 1})]),
+    ([USER, {"role": "assistant", "tool_calls": [changed(CALL, function={"name": "f", "arguments": '{"input": "x"}'})]}, RESULT],
+     [USER, {"role": "assistant", "tool_calls": [{"id": "call_0", "type": "custom", "custom": {"name": "f", "input": "x"}}]}, RESULT]),
+    ([USER, {"role": "assistant", "tool_calls": [CALL]}, changed(RESULT, content="5")],
+     [USER, {"role": "assistant", "function_call": CALL["function"]}, {"role": "function", "name": "f", "content": 5}]),
+    # Texts in a list as they are, or without their type.
+    ([{"role": "user", "content": "a\nb"}], [{"role": "user", "content": ["a", {"text": "b"}]}]),
+])
+def test_histories_of_many_spellings_are_one_prompt(lenient, strict, plain, other):
+    plain, other = ([{"role": "system", "content": "x"}] + messages for messages in (plain, other))
+
+    def prompt(server, messages):
+        reply = server.post("/v1/chat/completions/render", {"messages": messages})
+        assert reply.status == 200, reply.body
+        return reply.json["prompt"]
+
+    assert prompt(lenient, other) == prompt(lenient, plain) == prompt(strict, plain)
+    assert strict.post("/v1/chat/completions/render", {"messages": other}).status == 400
+
+
+@pytest.mark.parametrize("fields", [
+    {"tools": [{"function": TOOL}]}, {"tools": [{"type": "function", **TOOL}]}, {"tools": [TOOL]},
+    {"tools": [{"type": "function", "function": TOOL}, {"google_search": {}}]},
+])
+def test_tools_of_a_chat_in_other_spellings_are_functions(lenient, strict, fields):
+    shown = prompt_tokens(chat(lenient, tools=[{"type": "function", "function": TOOL}]))
+    assert prompt_tokens(chat(lenient, **fields)) == shown
+    assert chat(strict, **fields).status == 400
+
+
+def test_chat_tools_are_read_by_the_other_apis(lenient, strict):
+    nested = {"type": "function", "function": TOOL}
+    assert prompt_tokens(responses(lenient, tools=[nested])) == prompt_tokens(responses(lenient, tools=[FUNCTION | {"strict": None}]))
+    own = {"name": "f", "description": "d", "input_schema": TOOL["parameters"]}
+    assert prompt_tokens(messages(lenient, tools=[nested])) == prompt_tokens(messages(lenient, tools=[own]))
+    assert responses(strict, tools=[nested]).status == messages(strict, tools=[nested]).status == 400
+
+
+@pytest.mark.parametrize("choice, calls", [
+    ("any", True), ({"type": "any"}, True), ({"type": "required"}, True), ({"function": {"name": "f"}}, True),
+    ({"type": "none"}, False),
+])
+def test_other_words_for_a_choice_of_tools(lenient, choice, calls):
+    schema = {"type": "object", "properties": {"p": {"const": "x"}}, "required": ["p"], "additionalProperties": False}
+    tools = [{"type": "function", "function": TOOL | {"parameters": schema}}]
+    reply = chat(lenient, tools=tools, tool_choice=choice, max_tokens=100, top_k=1)
+    assert reply.status == 200 and bool(reply.json["choices"][0]["message"].get("tool_calls")) == calls
+
+
+@pytest.mark.parametrize("format", [
+    {"type": "json_schema", "json_schema": {"schema": {"enum": ["x"]}}}, {"type": "json_schema", "schema": {"enum": ["x"]}},
+    {"type": "json_schema", "json_schema": {"name": "", "schema": {"enum": ["x"]}}},
+])
+def test_a_schema_needs_no_name(lenient, strict, format):
+    reply = chat(lenient, response_format=format, max_tokens=100)
+    assert reply.json["choices"][0]["message"]["content"] == '"x"'
+    assert chat(strict, response_format=format).status == 400
+    text = {"format": {"type": "json_schema", "schema": {"enum": ["x"]}}}
+    assert responses(lenient, text=text, max_output_tokens=100).json["output"][-1]["content"][0]["text"] == '"x"'
+
+
+@pytest.mark.parametrize("block", [
+    {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+    {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"type": "web_search_result", "url": "u"}]},
+    {"type": "code_execution_tool_result", "tool_use_id": "s", "content": {}}, {"type": "mcp_tool_use", "id": "m", "name": "n"},
+    {"type": "mcp_tool_result", "tool_use_id": "m", "content": []}, {"type": "container_upload", "file_id": "f"},
+])
+def test_what_hosted_tools_did_in_a_message_is_left_out_and_told(lenient, strict, block):
+    def history(*blocks):
+        return [USER, {"role": "assistant", "content": [*blocks, {"type": "text", "text": "Hi"}]}, USER]
+
+    reply = messages(lenient, messages=history(block))
+    assert ignored(reply) == [f"messages.content.{block['type']}"]
+    assert prompt_tokens(reply) == prompt_tokens(messages(lenient, messages=history()))
+    assert messages(strict, messages=history(block)).status == 400
+
+
+def test_a_summary_of_what_was_said_before_is_text(lenient):
+    def history(block):
+        return [USER, {"role": "assistant", "content": [block]}, USER]
+
+    plain = prompt_tokens(messages(lenient, messages=history({"type": "text", "text": "We spoke of tea."})))
+    assert prompt_tokens(messages(lenient, messages=history({"type": "compaction", "content": "We spoke of tea."}))) == plain
+
+
+def test_arguments_may_be_text_or_an_object_in_every_api(lenient):
+    def called(arguments):
+        return responses(lenient, input=[
+            USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments},
+            {"type": "function_call_output", "call_id": "c", "output": "x"}])
+
+    assert prompt_tokens(called({"a": 1})) == prompt_tokens(called('{"a": 1}'))
+
+    def used(arguments):
+        return messages(lenient, messages=[
+            USER, {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": arguments}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}])
+
+    assert prompt_tokens(used('{"a": 1}')) == prompt_tokens(used({"a": 1}))
+
+
+def test_a_version_twice_in_the_path_is_one(lenient):
+    assert lenient.get("/v1/v1/models").status == 200
+    assert lenient.post("/v1/v1/messages", {"messages": [USER], "max_tokens": 2}).status == 200
+    assert lenient.get("/v1/v1/v1/models").status == 404
+
+
+# The older functions of chat completions.
+
+WEATHER = {
+    "name": "get_weather", "description": "Get the weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
+
+
+def test_functions_are_called_and_answered(lenient):
+    question = {"role": "user", "content": "What is the weather in Paris?"}
+    body = {"messages": [question], "functions": [WEATHER], "temperature": 0, "max_tokens": 200}
+    reply = lenient.post("/v1/chat/completions", body)
+    assert ignored(reply) == []
+    choice = reply.json["choices"][0]
+    call = choice["message"]["function_call"]
+    assert choice["finish_reason"] == "function_call" and "tool_calls" not in choice["message"]
+    assert (call["name"], json.loads(call["arguments"])) == ("get_weather", {"city": "Paris"})
+    events = [json.loads(event) for event in lenient.post("/v1/chat/completions", body | {"stream": True}).events[:-1]]
+    deltas = [event["choices"][0]["delta"].get("function_call", {}) for event in events if event["choices"]]
+    assert "".join(delta.get("name", "") for delta in deltas) == "get_weather"
+    assert "".join(delta.get("arguments", "") for delta in deltas) == call["arguments"]
+    assert events[-1]["choices"][0]["finish_reason"] == "function_call"
+    body["messages"] += [choice["message"], {"role": "function", "name": "get_weather", "content": "sunny"}]
+    answer = lenient.post("/v1/chat/completions", body).json["choices"][0]
+    assert answer["finish_reason"] == "stop" and "sunny" in answer["message"]["content"]
+
+
+def test_a_function_can_be_forced_and_forbidden(lenient):
+    schema = {"type": "object", "properties": {"p": {"const": "x"}}, "required": ["p"], "additionalProperties": False}
+    fields = {"functions": [TOOL | {"parameters": schema}, WEATHER], "max_tokens": 200, "top_k": 1}
+    message = chat(lenient, function_call={"name": "f"}, **fields).json["choices"][0]["message"]
+    assert message["function_call"] == {"name": "f", "arguments": '{"p":"x"}'} or json.loads(
+        message["function_call"]["arguments"]) == {"p": "x"}
+    assert prompt_tokens(chat(lenient, function_call="none", **fields)) == prompt_tokens(chat(lenient))
+    assert chat(lenient, function_call={"name": "h"}, **fields).status == 400
 
 
 # Claude Code.
@@ -383,7 +564,7 @@ def test_a_custom_tool_is_called_with_one_string(lenient):
 
 @pytest.mark.parametrize("fields", [
     {"client_metadata": {"session_id": "s"}}, {"include": ["reasoning.encrypted_content", "file_search_call.results"]},
-    {"truncation": "auto"}, {"store": True}, {"stream_options": {"include_usage": True}}, {"top_logprobs": 2},
+    {"truncation": "auto"}, {"store": True}, {"stream_options": {"include_usage": True}},
     {"max_tool_calls": 3}, {"prompt_cache_retention": "24h"}, {"prompt_cache_options": {"ttl": "1h"}},
     {"prompt_cache_key": "k"}, {"context_management": [{"type": "compaction"}]}, {"moderation": {}},
     {"reasoning": {"effort": "low", "summary": "auto", "context": "auto"}}, {"text": {"verbosity": "low"}},

@@ -33,8 +33,12 @@ metric_list: [{ metric: exact_match, aggregation: mean, higher_is_better: true }
 def evaluate(server, folder, name, tokenizer):
     arguments = f"model=trinity-tiny,base_url={server.url}/v1/completions,num_concurrent=2,max_length=512{tokenizer}"
     command = [sys.executable, "-m", "lm_eval", "--model", "local-completions", "--model_args", arguments]
-    command += ["--tasks", "local_choice,local_continue", "--include_path", folder]
-    command += ["--output_path", folder / name, "--log_samples"]
+    return run_tasks(command, folder, name, "local_choice,local_continue")
+
+
+def run_tasks(command, folder, name, names):
+    """Results by task, and the replies by first question and kind of task."""
+    command = [*command, "--tasks", names, "--include_path", folder, "--output_path", folder / name, "--log_samples"]
     # Nothing is to be fetched: what is not there is an error.
     offline = {variable: "1" for variable in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"]}
     run = subprocess.run(
@@ -72,3 +76,12 @@ def test_both_tokenizers_come_to_the_same(server, tasks):
     assert remote == local
     # Log-probabilities, whether they are the greedy choice's, and texts, all to the last digit.
     assert remote_samples == local_samples and len(remote_samples) == 2
+
+
+def test_chats_are_asked_for_the_same_questions(server, tasks):
+    """Chats have no log-probabilities of the prompt: what is generated is judged."""
+    run = [sys.executable, "-m", "lm_eval", "--model", "local-chat-completions", "--apply_chat_template"]
+    run += ["--model_args", f"model=trinity-tiny,base_url={server.url}/v1/chat/completions,num_concurrent=2"]
+    _, samples = run_tasks(run, tasks, "chat", "local_continue")
+    [replies] = samples.values()
+    assert len(replies) == len(QUESTIONS) and all(isinstance(reply, str) for [[reply]] in replies)

@@ -19,7 +19,7 @@ NOT_OFFERED = {
     "guided_grammar", "user", "metadata", "store", "service_tier", "prompt_cache_key", "safety_identifier", "verbosity",
     "modalities", "echo", "prediction", "request_id", "truncation_side", "prompt_cache_retention",
     # Other names of parameters that it has.
-    "n_predict", "repeat_penalty", "enable_thinking", "thinking", "reasoning",
+    "n_predict", "repeat_penalty", "enable_thinking", "thinking", "reasoning", "functions", "function_call",
 }
 
 
@@ -123,6 +123,21 @@ def test_what_was_typed_meanwhile_stays_behind_a_refused_message(scripted):
     assert scripted.text("#notice p") == "broken <b>here</b>"
     assert scripted.value("document.getElementById('text').value") == "Second\nthird"
     assert scripted.texts == ["Hello", "First."]
+
+
+@needs_browser
+def test_what_the_server_ignored_is_told_under_the_message(server, page):
+    set_fields(page, max_completion_tokens="4", other=json.dumps({"no_such_field": 1, "chat_id": "<b>c</b>"}))
+    page.ask("Hello")
+    page.until("document.querySelectorAll('article.assistant .note').length == 1")
+    assert page.text("article.assistant .ignored") == "The server ignored: no_such_field, chat_id"
+    # It stays with the conversation, and goes into its file.
+    saved = page.value("conversationFile([current])")
+    assert json.loads(saved)["conversations"][0]["messages"][1]["ignored"] == "no_such_field, chat_id"
+    set_fields(page, other="")
+    page.ask("And now?")
+    page.until("document.querySelectorAll('article.assistant .note').length == 2")
+    assert page.value("document.querySelectorAll('article .ignored').length") == 1
 
 
 @needs_browser

@@ -61,3 +61,28 @@ def test_what_needs_stored_state_is_refused(client):
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model=MODEL, input="x", **parameters)
         assert refused.value.param == next(iter(parameters))
+
+
+@pytest.mark.parametrize("fields", [{"include": ["message.output_text.logprobs"], "top_logprobs": 3}, {"top_logprobs": 3}])
+def test_log_probabilities_are_those_of_the_tokens_of_the_text(client, fields):
+    body = {"model": "trinity-tiny", "input": "What is 12 + 30?", "temperature": 0, "max_output_tokens": 200, **fields}
+    response = client.responses.create(**body)
+    assert response.top_logprobs == 3
+    kinds = [item.type for item in response.output]
+    assert kinds == ["reasoning", "message"], "the reasoning has no log-probabilities"
+    part = response.output[1].content[0]
+    assert bytes(byte for entry in part.logprobs for byte in entry.bytes).decode() == part.text
+    for entry in part.logprobs:
+        assert len(entry.top_logprobs) == 3
+        assert entry.top_logprobs[0].token == entry.token and entry.top_logprobs[0].logprob == entry.logprob <= 0
+    events = list(client.responses.create(**body, stream=True))
+    deltas = [entry for event in events if event.type == "response.output_text.delta" for entry in event.logprobs]
+    done, = [event for event in events if event.type == "response.output_text.done"]
+    expected = [(entry.token, entry.logprob) for entry in part.logprobs]
+    assert [(entry.token, entry.logprob) for entry in deltas] == [(entry.token, entry.logprob) for entry in done.logprobs] == expected
+    assert events[-1].response.output[1].content[0].logprobs == part.logprobs
+
+
+def test_log_probabilities_come_only_when_asked_for(client):
+    response = client.responses.create(model="trinity-tiny", input="Say hello", max_output_tokens=16)
+    assert response.output[-1].content[0].logprobs == [] and response.top_logprobs == 0

@@ -56,6 +56,73 @@ def test_many_seeds_are_valid(client):
         jsonschema.validate(json.loads(choice.message.content), schema, format_checker=jsonschema.FormatChecker())
 
 
+@pytest.mark.parametrize("space", ["", " ", "\n"], ids=["plain", "space", "line"])
+def test_the_content_is_the_text_of_the_grammar_whether_or_not_the_model_reasons(client, space):
+    """No space before it that the grammar does not have, and all that it has."""
+    colors = [space + "red", space + "blue"]
+    texts = " | ".join(json.dumps(color) for color in colors)
+    for form in [
+        {"choice": colors}, {"regex": "|".join(colors)}, {"grammar": f"root ::= {texts}"}, {"grammar": f"start: {texts}"},
+    ]:
+        replies = [
+            client.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "Red or blue?"}], seed=seed, max_tokens=300,
+                extra_body={"structured_outputs": form, "enable_thinking": thinks})
+            for seed in range(8) for thinks in (True, False)]
+        # Reasoning may take all of the tokens.
+        contents = [reply.choices[0].message.content for reply in replies if reply.choices[0].finish_reason == "stop"]
+        assert len(contents) >= 8 and set(contents) <= set(colors), form
+
+
+WEATHER = {"type": "object", "properties": {"sky": {"enum": ["clear", "rainy"]}}, "required": ["sky"], "additionalProperties": False}
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+RAINY = '{"sky": "rainy"}'
+FUNCTION = {"name": "get_weather", "description": "Get the weather of a city"}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_format_of_the_answer_leaves_the_model_free_to_call_tools(server, strict):
+    """First it calls, by its own choice; with the result it answers in the format. In all three APIs."""
+    question = [{"role": "user", "content": "What is the weather in Paris?"}]
+
+    def post(path, **members):
+        reply = server.post(path, {"temperature": 0, **members})
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    chat = {
+        "tools": [{"type": "function", "function": {**FUNCTION, "parameters": CITY, "strict": strict}}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "weather", "schema": WEATHER}}}
+    message = post("/v1/chat/completions", messages=question, **chat)["choices"][0]["message"]
+    [call] = message["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"} and not message["content"]
+    result = {"role": "tool", "tool_call_id": call["id"], "content": RAINY}
+    message = post("/v1/chat/completions", messages=[*question, message, result], **chat)["choices"][0]["message"]
+    jsonschema.validate(json.loads(message["content"]), WEATHER)
+    # Without a choice there is the answer only.
+    message = post("/v1/chat/completions", messages=question, tool_choice="none", **chat)["choices"][0]["message"]
+    jsonschema.validate(json.loads(message["content"]), WEATHER)
+
+    responses = {
+        "tools": [{"type": "function", **FUNCTION, "parameters": CITY, "strict": strict}],
+        "text": {"format": {"type": "json_schema", "name": "weather", "schema": WEATHER}}}
+    output = post("/v1/responses", input=question, **responses)["output"]
+    assert output[-1]["type"] == "function_call"
+    result = {"type": "function_call_output", "call_id": output[-1]["call_id"], "output": RAINY}
+    output = post("/v1/responses", input=[*question, *output, result], **responses)["output"]
+    jsonschema.validate(json.loads(output[-1]["content"][0]["text"]), WEATHER)
+
+    messages = {
+        "tools": [{**FUNCTION, "input_schema": CITY, "strict": strict}], "max_tokens": 300,
+        "output_config": {"format": {"type": "json_schema", "schema": WEATHER}}}
+    content = post("/v1/messages", messages=question, **messages)["content"]
+    assert content[-1]["type"] == "tool_use" and content[-1]["input"] == {"city": "Paris"}
+    result = {"type": "tool_result", "tool_use_id": content[-1]["id"], "content": RAINY}
+    history = [*question, {"role": "assistant", "content": content}, {"role": "user", "content": [result]}]
+    content = post("/v1/messages", messages=history, thinking={"type": "disabled"}, **messages)["content"]
+    jsonschema.validate(json.loads(content[-1]["text"]), WEATHER)
+
+
 def test_a_required_call(client):
     tool = openai.pydantic_function_tool(Paint)
     reply = client.chat.completions.create(

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import ssl
@@ -25,6 +26,14 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def copy_with_context(folder, tokens):
+    """The default model in a new folder, with a longer context: its rotary positions go on beyond what it was trained for."""
+    shutil.copytree(REPOSITORY / "Models" / "trinity-tiny", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": tokens}))
+    return folder
 
 
 def eventually(condition, seconds=10):

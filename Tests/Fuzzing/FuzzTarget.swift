@@ -11,6 +11,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case requestBody
     case httpRequest
     case chunkedBody
+    case contentCoding
     case safetensors
     case tlsRecords
 
@@ -27,6 +28,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .requestBody: try FuzzTarget.readRequestBody(bytes)
         case .httpRequest: try FuzzTarget.readRequests(bytes)
         case .chunkedBody: try FuzzTarget.decodeChunks(bytes)
+        case .contentCoding: try FuzzTarget.decodeContent(bytes)
         case .safetensors: try FuzzTarget.readSafetensors(bytes)
         case .tlsRecords: try FuzzTarget.receiveRecords(bytes)
         }

@@ -92,6 +92,38 @@ import Testing
         #expect(matcher.mustEnd)
     }
 
+    @Test func `layout comes first behind reasoning only`() throws {
+        let tracker = ReasoningTracker(opening: 127, closing: Self.thinkEnd)
+        let grammar = try GrammarSource.choice(["yes", "no"]).compile(Self.trie, beginsWithSpace: true)
+        var direct = GrammarMatcher(grammar, scope: .answer(behind: tracker))
+        try resolve(&direct)
+        #expect(direct.mask?.contains(character(" ")) == false && direct.mask?.contains(character("n")) == true)
+        #expect(direct.mask?.contains(127) == true)
+        try append("no", to: &direct)
+        #expect(direct.mustEnd)
+        var reasoned = GrammarMatcher(grammar, scope: .answer(behind: tracker))
+        for id in [127, character("a"), Self.thinkEnd] { try append(id, to: &reasoned) }
+        try append("\n\nyes", to: &reasoned)
+        #expect(reasoned.mustEnd)
+        var closed = GrammarMatcher(grammar, scope: .replyBehindReasoning)
+        try append(" no", to: &closed)
+        #expect(closed.mustEnd)
+        var reply = GrammarMatcher(grammar)
+        try resolve(&reply)
+        #expect(reply.mask?.contains(character(" ")) == false)
+    }
+
+    @Test func `no layout comes before a text that may begin with space`() throws {
+        let grammar = try GrammarSource.choice([" yes", "no"]).compile(Self.trie, beginsWithSpace: true)
+        #expect(try grammar.mayBeginWithSpace())
+        var matcher = GrammarMatcher(grammar, scope: .replyBehindReasoning)
+        try append(" ", to: &matcher)
+        #expect(matcher.mask?.contains(character("n")) == false && matcher.mask?.contains(character("y")) == true)
+        for source in [GrammarSource.jsonObject, .regex("a b"), .jsonSchema(["type": "string"])] {
+            #expect(try !source.compile(Self.trie, beginsWithSpace: true).mayBeginWithSpace())
+        }
+    }
+
     @Test func `other tokens do not begin a strict call`() throws {
         let source = GrammarSource.calls([Self.tool], .json, isSingle: true, isOpen: true)
         var matcher = GrammarMatcher(try source.compile(Self.trie), scope: .behind(Self.callStart))

@@ -131,6 +131,40 @@ import Testing
         }
     }
 
+    @Test func `a long list of given values takes no more work for its last elements than for its first`() throws {
+        let letters = Array("abcdefghijklmnopqrst")
+        let values = (0..<100).map { "\"\(letters[$0 % 20])\(letters[$0 / 20])-name\"" }
+        let schema = try JSONValue(
+            parsing: Self.schema("{\"enum\":[\(values.joined(separator: ","))]}", #","minItems":100"#))
+        let compiled = try GrammarSource.jsonSchema(schema).compile(Self.trie)
+        var random = SeededGenerator(seed: 8)
+        var (position, token, text) = (try compiled.startPosition(), Int32?.none, [UInt8]())
+        var most = 0
+        while true {
+            var computation = GrammarStepComputation(compiled, from: position, token: token)
+            let step = try #require(try computation.run(units: .max, isCancelled: { false })?.get())
+            most = max(most, computation.spentUnits)
+            // What was found for shorter lists is what would be found anew.
+            if random.oneIn(250) {
+                let other = try GrammarSource.jsonSchema(schema).compile(Self.trie)
+                var same = try other.firstStep()
+                for byte in text { same = try other.step(from: same.position, token: Int32(byte)) }
+                #expect(same.mask == step.mask, "\(String(decoding: text, as: UTF8.self))")
+            }
+            guard !step.mustEnd else { break }
+            let allowed = (0..<Int32(Self.trie.vocabularySize)).filter { id in
+                step.mask.contains(id) && Self.trie.text(of: id) != [0x20]
+            }
+            let next = try #require(allowed.randomElement(using: &random))
+            (position, token) = (step.position, next)
+            text += Self.trie.text(of: next)
+        }
+        let list = try #require(try JSONValue(parsing: text).array)
+        #expect(Set(list.compactMap(\.string)).count == 100 && list.count == 100)
+        #expect(most < 30_000, "\(most)")
+        #expect(compiled.bytes <= GrammarMasks.mostBytes)
+    }
+
     @Test func `a long list stays within the memory limit`() throws {
         let compiled = try GrammarSource.jsonSchema(JSONValue(parsing: Self.schema(#"{"type":"string"}"#))).compile(
             Self.trie)

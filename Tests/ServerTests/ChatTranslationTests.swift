@@ -140,7 +140,7 @@ import Testing
             (#"{"input": "x", "background": true}"#, "background"),
             (#"{"input": "x", "messages": []}"#, "messages"),
             (#"{"input": "x", "tools": [{"type": "web_search"}]}"#, "tools[0].type"),
-            (#"{"input": "x", "include": ["message.output_text.logprobs"]}"#, "include[0]"),
+            (#"{"input": "x", "include": ["file_search_call.results"]}"#, "include[0]"),
             (#"{"input": [{"type": "item_reference", "id": "x"}]}"#, "input[0].type"),
             (
                 #"{"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}"#,

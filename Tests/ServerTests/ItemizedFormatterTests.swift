@@ -147,7 +147,7 @@ import Testing
 }
 
 extension JSONObject {
-    fileprivate func merging(_ other: JSONObject) -> JSONObject {
+    func merging(_ other: JSONObject) -> JSONObject {
         var result = self
         for (name, value) in other { result[name] = value }
         return result

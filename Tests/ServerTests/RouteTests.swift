@@ -11,6 +11,7 @@ import Testing
             ("/chat/completions", .chatCompletions), ("/completions/", .completions), ("/models", .models),
             ("/responses", .responses), ("/messages/count_tokens", .messageTokens), ("/messages", .messages),
             ("/health/", .health), ("//", .page), ("/ping", .ping), ("/openapi.json", .openAPIJSON),
+            ("/v1/v1/messages", .messages),
         ] as [(String, Route)])
     func `extra slashes and a missing version are accepted`(path: String, route: Route) {
         #expect(RouteMatch(path: path)?.route == route)
@@ -27,7 +28,8 @@ import Testing
 
     @Test(
         arguments: [
-            "/v2/completions", "/v1", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat", "/completion", "*",
+            "/v2/completions", "/v1", "/v1/v1", "/v1/v1/v1/models", "/v1/health", "/v1/tokenize", "/v1/chat", "/chat",
+            "/completion", "*",
             "/v1/models/%FF", "/v1/modelsx",
         ])
     func `other paths have no route`(path: String) {

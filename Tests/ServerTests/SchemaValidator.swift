@@ -28,7 +28,7 @@ struct SchemaValidator {
             return holds ? [] : ["\(path): \(shown) violates \(keyword)"]
         }
         switch keyword {
-        case "description": return []
+        case "description", "deprecated": return []
         case "$ref":
             guard let target = argument.string.flatMap(resolve) else { return ["\(path): dangling $ref"] }
             return violations(of: value, against: target, at: path)

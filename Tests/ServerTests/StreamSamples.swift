@@ -24,8 +24,9 @@ extension StreamSamples {
             formatter = CompletionFormatter()
         case .chat:
             object["messages"] = [["role": "user", "content": "x"]]
-            options = try ChatCompletionRequest(.object(object), for: .sample).options
-            formatter = ChatFormatter()
+            let request = try ChatCompletionRequest(.object(object), for: .sample)
+            options = request.options
+            formatter = ChatFormatter(tools: request.toolSet)
         case .messages:
             object["messages"] = [["role": "user", "content": "x"]]
             object["max_tokens"] = 8

@@ -74,6 +74,34 @@ import Testing
         await server.stop()
     }
 
+    @Test(arguments: ["none", "low"])
+    func `an answer is one of the choices, to the byte`(effort: String) async throws {
+        let server = try await TestServer.start()
+        // The model begins with space wherever it may.
+        let tokenizer = try #require(try TextPipeline(directory: Fixtures.defaultModel)).tokenizer
+        var bias: JSONObject = [:]
+        for id in 0..<Int32(tokenizer.vocabularySize) {
+            let first = tokenizer.bytes(of: id, skipSpecialTokens: true).first
+            if first == UInt8(ascii: " ") || first == UInt8(ascii: "\n") { bias[String(id)] = 50 }
+        }
+        for choices in [["red", "blue"], [" blue", "\nred ", "x"]] as [[String]] {
+            var members: JSONObject = ["structured_outputs": ["choice": .array(choices.map(JSONValue.string))], "n": 8]
+            members["reasoning_effort"] = .string(effort)
+            members["thinking_token_budget"] = 4
+            members["logit_bias"] = .object(bias)
+            for streams in [false, true] {
+                members["stream"] = .bool(streams)
+                let reply = try await server.post("/v1/chat/completions", body(members))
+                let texts =
+                    streams
+                    ? (0..<8).map { reply.streamedText($0) }
+                    : (reply.json["choices"]?.array ?? []).compactMap { $0["message"]?["content"]?.string }
+                #expect(texts.count == 8 && texts.allSatisfy { choices.contains($0) }, "\(texts)")
+            }
+        }
+        await server.stop()
+    }
+
     @Test func `completions can be constrained too`() async throws {
         let server = try await TestServer.start()
         for (members, texts) in [

@@ -8,19 +8,6 @@ import Testing
 
 /// For any template and any request, the client gets a prompt or a 400.
 @Suite struct TemplateErrorTests {
-    /// The default model's tokenizer with another template.
-    private func pipeline(template source: String) throws -> TextPipeline {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        for name in ["tokenizer.json", "tokenizer_config.json"] {
-            try FileManager.default.copyItem(
-                at: Fixtures.defaultModel.appending(path: name), to: folder.appending(path: name))
-        }
-        try Data(source.utf8).write(to: folder.appending(path: "chat_template.jinja"))
-        return try #require(try TextPipeline(directory: folder))
-    }
-
     private func reply(_ body: JSONValue, _ pipeline: TextPipeline) throws(APIError) -> JSONValue {
         let model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
@@ -32,14 +19,14 @@ import Testing
     private let hello: JSONValue = ["messages": [["role": "user", "content": "Hello"]]]
 
     @Test func `an exception raised by a template is reported with its message`() throws {
-        let pipeline = try pipeline(template: "a\n{{ raise_exception('No greetings, please.') }}")
+        let pipeline = try TextPipeline.sample(template: "a\n{{ raise_exception('No greetings, please.') }}")
         #expect(throws: APIError.template("No greetings, please.")) { try reply(hello, pipeline) }
         #expect(APIError.template("No greetings, please.").message == "No greetings, please.")
     }
 
     @Test(arguments: ["{{ messages.nothing.more }}", "{{ 1 + 'a' }}", "{{ messages | nofilter }}", "{{ 1 // 0 }}"])
     func `a failure names the template and its line`(expression: String) throws {
-        let pipeline = try pipeline(template: "first\n\n\(expression)")
+        let pipeline = try TextPipeline.sample(template: "first\n\n\(expression)")
         #expect {
             _ = try reply(hello, pipeline)
         } throws: {
@@ -56,7 +43,7 @@ import Testing
         for name in ["brackets", "fullwidth", "headers", "lastthink", "trinity_hermes", "turns", "xmlcalls"] {
             let source = try String(
                 contentsOf: Fixtures.root.appending(path: "text/chat_templates/\(name).jinja"), encoding: .utf8)
-            let pipeline = try pipeline(template: source)
+            let pipeline = try TextPipeline.sample(template: source)
             for _ in 0..<60 {
                 let body = request(using: &random)
                 do throws(APIError) {

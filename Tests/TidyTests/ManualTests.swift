@@ -39,6 +39,8 @@ import Testing
             "--system",
             "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",
             "--product", "--build", "--stop-timeout", "--generate-completion-script", "--strip-components",
+            // Of the programs in clients.md.
+            "--openai-api-base", "--openai-api-key", "--apply", "--backend", "--url",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {

@@ -50,7 +50,9 @@ enum Repository {
     static func files(in folder: String) -> [String] {
         let root = Fixtures.repository.appending(path: folder).path
         let found = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
-        return found.map { folder + "/" + $0 }.sorted()
+        // Hidden folders are not in git: builds, and sources that benchmarks fetch.
+        let visible = found.filter { !$0.split(separator: "/").dropLast().contains { $0.hasPrefix(".") } }
+        return visible.map { folder + "/" + $0 }.sorted()
     }
 
     static func exists(_ path: String) -> Bool {

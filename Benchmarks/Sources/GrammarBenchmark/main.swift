@@ -36,21 +36,46 @@ var begin = clock.now
 let trie = VocabularyTrie(tokens: tokens.sorted { $0.lexicographicallyPrecedes($1) })
 print("vocabulary: \(tokens.count) tokens, \(trie.bytes.count) nodes, \((clock.now - begin) / .milliseconds(1)) ms")
 
-let schemas: [(String, String)] = [
-    (
-        "flat",
-        #"{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"},"note":{"type":"string","maxLength":200},"ok":{"type":"boolean"}},"required":["name","age","note","ok"]}"#
-    ),
-    (
-        "nested",
-        ##"{"$defs":{"n":{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"tags":{"type":"array","items":{"type":"string"},"maxItems":5},"kind":{"enum":["leaf","branch","root"]},"next":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]}},"required":["id","tags","kind","next"]}},"$ref":"#/$defs/n"}"##
-    ),
-    ("any object", #"{"type":"object"}"#),
-    (
-        "pattern",
-        #"{"type":"object","properties":{"phone":{"type":"string","pattern":"^\\+?[0-9 ()-]{5,20}$"},"date":{"type":"string","format":"date-time"},"score":{"type":"number","minimum":0,"maximum":100}},"required":["phone","date","score"]}"#
-    ),
-]
+let schemas: [(String, String)] =
+    [
+        (
+            "flat",
+            #"{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"},"note":{"type":"string","maxLength":200},"ok":{"type":"boolean"}},"required":["name","age","note","ok"]}"#
+        ),
+        (
+            "nested",
+            ##"{"$defs":{"n":{"type":"object","properties":{"id":{"type":"string","format":"uuid"},"tags":{"type":"array","items":{"type":"string"},"maxItems":5},"kind":{"enum":["leaf","branch","root"]},"next":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]}},"required":["id","tags","kind","next"]}},"$ref":"#/$defs/n"}"##
+        ),
+        ("any object", #"{"type":"object"}"#),
+        (
+            "pattern",
+            #"{"type":"object","properties":{"phone":{"type":"string","pattern":"^\\+?[0-9 ()-]{5,20}$"},"date":{"type":"string","format":"date-time"},"score":{"type":"number","minimum":0,"maximum":100}},"required":["phone","date","score"]}"#
+        ),
+    ]
+    + [100, 1_000].map { count in
+        let values = (0..<count).map { number in
+            "\"" + String(decoding: (0...3 + random(8)).map { _ in letters[random(letters.count)] }, as: UTF8.self)
+                + " \(number)\""
+        }
+        return (
+            "unique, of \(count)",
+            "{\"type\":\"array\",\"items\":{\"enum\":[\(values.joined(separator: ","))]},\"uniqueItems\":true,\"minItems\":\(count / 2)}"
+        )
+    }
+
+extension TokenMask {
+    var ids: [Int32] {
+        var ids: [Int32] = []
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                ids.append(Int32(index * 64 + rest.trailingZeroBitCount))
+                rest &= rest - 1
+            }
+        }
+        return ids
+    }
+}
 
 func milliseconds(_ times: [Double], _ share: Double) -> String {
     let sorted = times.sorted()
@@ -67,7 +92,9 @@ for (name, schema) in schemas {
     var (fresh, known): ([Double], [Double]) = ([], [])
     for _ in 0..<replies {
         var (position, token) = (try grammar.startPosition(), Int32?.none)
-        for step in 0..<150 {
+        // Lists of different values are followed to their end.
+        let fills = name.hasPrefix("unique")
+        for step in 0..<(fills ? 10_000 : 150) {
             begin = clock.now
             var next = grammar.knownStep(from: position, token: token)
             if next == nil {
@@ -79,6 +106,13 @@ for (name, schema) in schemas {
             }
             guard let next, !next.mustEnd else { break }
             let mask = next.mask
+            if fills {
+                let allowed = mask.ids
+                let open = allowed.filter { trie.text(of: $0).last != 0x5D }
+                let some = open.isEmpty ? allowed : open
+                (position, token) = (next.position, some[random(some.count)])
+                continue
+            }
             var id = Int32(random(trie.vocabularySize))
             // After a while, prefers tokens that close strings, arrays and objects.
             for _ in 0..<(step > 60 ? 0 : 50) where !mask.contains(id) { id = Int32(random(trie.vocabularySize)) }

@@ -34,10 +34,14 @@ public struct ChatOutputParser: Sendable {
     /// White space that is emitted if text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
+    /// Whether space behind reasoning is content.
+    private var keepsSpace = false
     /// Calls that have begun.
     public private(set) var calls = 0
     /// Whether the rest can be ignored: the only requested call is complete.
     public private(set) var isDone = false
+    /// Which bytes of the reply the content is that the last call gave out: a range for each of its content events, in order.
+    public private(set) var contentRanges: [Range<Int>] = []
 
     /// - Parameters:
     ///   - prompt: the end of the prompt, which may have opened or closed the reasoning.
@@ -61,6 +65,12 @@ public struct ChatOutputParser: Sendable {
         skipsSpace = syntax.reasons && place != .start
     }
 
+    /// Takes space behind reasoning for content: the beginning of what the answer has to be like may be space.
+    public mutating func keepsSpaceBehindReasoning() {
+        keepsSpace = true
+        if place == .content { skipsSpace = false }
+    }
+
     /// Whether what comes next is reasoning.
     public var isReasoning: Bool { place == .reasoning }
 
@@ -69,6 +79,7 @@ public struct ChatOutputParser: Sendable {
 
     /// Takes the next piece of the reply.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
+        contentRanges = []
         guard !isDone else { return [] }
         pending.append(text)
         var events: [ChatOutputEvent] = []
@@ -78,10 +89,11 @@ public struct ChatOutputParser: Sendable {
 
     /// What is left at the end of the reply.
     public mutating func finish() -> [ChatOutputEvent] {
+        contentRanges = []
         guard !isDone else { return [] }
         var events: [ChatOutputEvent] = []
         while step(isLast: true, &events) {}
-        if !space.isEmpty { emit(space[...], &events) }
+        if !space.isEmpty { emit(space[...], endingAt: pending.dropped, &events) }
         space = []
         return events
     }
@@ -121,15 +133,17 @@ public struct ChatOutputParser: Sendable {
     ) -> Bool {
         guard let found = pending.firstTag(of: tags) else {
             let end = pending.count - (isLast ? 0 : pending.openSuffix(of: tags))
-            give(pending.slice(0..<end), &events)
+            give(pending.slice(0..<end), endingAt: pending.dropped + end, &events)
             pending.drop(end)
             return false
         }
-        give(pending.slice(0..<found.range.lowerBound), &events)
+        let end = found.range.lowerBound
+        give(pending.slice(0..<end), endingAt: pending.dropped + end, &events)
         pending.drop(found.range.upperBound)
         if found.tag == Self.closing {
             place = .content
             leaveSpace()
+            skipsSpace = !keepsSpace
         } else {
             placeBehindCall = place
             place = .call
@@ -159,7 +173,7 @@ public struct ChatOutputParser: Sendable {
             leaveSpace()
         case .noCall:
             place = placeBehindCall
-            give(Self.callOpening[...], &events)
+            give(Self.callOpening[...], endingAt: pending.dropped, &events)
         }
         return true
     }
@@ -171,7 +185,9 @@ public struct ChatOutputParser: Sendable {
     }
 
     /// Emits text, but holds back white space at its end until more text follows.
-    private mutating func give(_ text: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+    ///
+    /// - Parameter end: the number of bytes of the reply up to the end of the text.
+    private mutating func give(_ text: ArraySlice<UInt8>, endingAt end: Int, _ events: inout [ChatOutputEvent]) {
         let text = skipsSpace ? text.drop { $0.isSpace } : text
         guard !text.isEmpty else { return }
         skipsSpace = false
@@ -179,13 +195,16 @@ public struct ChatOutputParser: Sendable {
             space += text
             return
         }
-        emit((space + text[...last])[...], &events)
-        space = Array(text[(last + 1)...])
+        let behind = text[(last + 1)...]
+        emit((space + text[...last])[...], endingAt: end - behind.count, &events)
+        space = Array(behind)
     }
 
-    private func emit(_ bytes: ArraySlice<UInt8>, _ events: inout [ChatOutputEvent]) {
+    private mutating func emit(_ bytes: ArraySlice<UInt8>, endingAt end: Int, _ events: inout [ChatOutputEvent]) {
         let text = String(decoding: bytes, as: UTF8.self)
-        events.append(place == .reasoning ? .reasoning(text) : .content(text))
+        guard place != .reasoning else { return events.append(.reasoning(text)) }
+        events.append(.content(text))
+        contentRanges.append(end - bytes.count..<end)
     }
 }
 

@@ -6,7 +6,7 @@ struct PendingText: Sendable {
     private var bytes: [UInt8] = []
     private var start = 0
     /// Bytes dropped so far, to convert between offsets and positions in the reply.
-    private var dropped = 0
+    private(set) var dropped = 0
     /// The place of the first `</tool_call>` that was found, and that before which none begins.
     private var callEnd = -1
     private var callEndSearched = 0

@@ -10,7 +10,7 @@ final class HugePageMapping {
     private let mapping: UnsafeMutableRawPointer
     private let mappedBytes: Int
 
-    /// The size of a huge page, as far as one memory is concerned: smaller allocations gain nothing.
+    /// The size of a huge page. Smaller allocations gain nothing from huge pages.
     static let pageBytes = 2 << 20
 
     /// `nil` if the system refuses the address space.

@@ -1,7 +1,7 @@
 import Checkpoints
 import KernelInterface
 
-/// Gated grouped-query attention of one layer: q and k are normalized per head, sliding layers use rotary positions, and the
+/// Gated grouped-query attention of one layer: q and k are normalized per head, only sliding layers use rotary positions, and the
 /// heads' output is multiplied by sigmoid(gate) before the output projection.
 struct Attention {
     private let layer: Int

@@ -1,10 +1,10 @@
-/// Memory for packed weights. Matrices lie side by side in large mappings, so that huge pages hold them even where a matrix
-/// is smaller than such a page. A mapping is given back when the last of its matrices is gone.
+/// Memory for packed weights. Matrices are adjacent in large mappings, so that matrices smaller than a huge page are in huge
+/// pages too. A mapping is unmapped when the last of its matrices is deallocated.
 final class WeightMemory {
-    /// A run of bytes, which exists as long as this value or a copy of it.
+    /// A range of bytes, valid as long as this value or a copy of it exists.
     struct Piece {
         let base: UnsafeMutableRawPointer
-        /// Keeps the memory.
+        /// Keeps the memory mapped.
         private let mapping: HugePageMapping
 
         fileprivate init(base: UnsafeMutableRawPointer, mapping: HugePageMapping) {
@@ -18,14 +18,14 @@ final class WeightMemory {
     private var mapping: HugePageMapping?
     private var used = 0
 
-    /// Zeros, at a multiple of 64 bytes.
+    /// Zeroed memory, aligned to 64 bytes.
     func allocate(_ bytes: Int) -> Piece {
         let bytes = (max(bytes, 1) + 63) / 64 * 64
         if let mapping, used + bytes <= mapping.bytes {
             defer { used += bytes }
             return Piece(base: mapping.base + used, mapping: mapping)
         }
-        // The rest of the mapping before is lost, but for one huge page it has never been resident.
+        // The rest of the previous mapping stays unused. Except for at most one huge page, it was never resident.
         guard let mapping = HugePageMapping(bytes: max(bytes, Self.mappingBytes)) else {
             preconditionFailure("no address space for \(bytes) bytes of weights")
         }

@@ -224,6 +224,8 @@ private struct PackedProduct<let lineColumns: Int, let terms: Int> {
                     trinity_prefetch(line + panel.ahead)
                     pairs[unchecked: b] = float8Pairs(loadLine(line))
                 } else {
+                    trinity_prefetch(line + panel.ahead)
+                    trinity_prefetch(line + panel.ahead + 64)
                     pairs[unchecked: b] = (loadLine(line), loadLine(line + 64))
                 }
                 b += 1

@@ -46,8 +46,8 @@ extension Kernels {
         }
     }
 
-    /// The offset of the numbers of ``addScores(_:heads:)``. Before them are the factors of the previous values for the new
-    /// largest score, one for each of up to four heads.
+    /// The offset of each head's largest score in the numbers of ``addScores(_:heads:)``. Sums and scores follow. The numbers
+    /// begin with the factors of the previous values for the new largest score, one for each of up to four heads.
     static var largestScores: Int { 8 }
     static var sumLanes: Int { 16 }
     static var scoreLanes: Int { 80 }

@@ -31,14 +31,14 @@ struct MessagesContent {
     /// One message; the results of tools become messages of their own.
     private mutating func read(_ message: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(message, at: path, policy)
-        let roles: [ChatMessage.Role] = [.user, .assistant, .system]
+        let roles: [ChatMessage.Role] = [.user, .assistant, .system] + (policy.isStrict ? [] : [.developer])
         let word = try reader.word("role", among: roles.map(\.rawValue))
         guard let role = word.flatMap(ChatMessage.Role.init) else { throw .missing(param: "\(path).role") }
         guard let value = reader.value("content") else { throw .missing(param: "\(path).content") }
         try reader.finish()
         let path = "\(path).content"
         switch (role, value) {
-        case (.system, _): addSystem(try system(value, at: path))
+        case (.system, _), (.developer, _): addSystem(try system(value, at: path))
         case (.user, .array(let blocks)): try readUser(blocks, at: path)
         case (.assistant, .array(let blocks)):
             messages.append(try assistant(blocks, at: path))
@@ -109,6 +109,13 @@ struct MessagesContent {
         return ChatMessage(text, answering: id)
     }
 
+    /// The arguments of a call; some clients keep them as text.
+    private func input(_ reader: inout FieldReader) throws(APIError) -> JSONValue {
+        if !policy.isStrict, let text = reader.value("input")?.string { return ChatMessage.ToolCall.parse(text) }
+        guard let input = try reader.object("input") else { throw .missing(param: reader.path(to: "input")) }
+        return .object(input)
+    }
+
     private mutating func assistant(_ blocks: JSONArray, at path: String) throws(APIError) -> ChatMessage {
         var turn = ChatMessage(.assistant)
         var texts: [String] = []
@@ -128,8 +135,15 @@ struct MessagesContent {
             case "tool_use":
                 guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
                 guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
-                guard let input = try reader.object("input") else { throw .missing(param: "\(path).input") }
-                turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: .object(input)))
+                turn.toolCalls.append(ChatMessage.ToolCall(id: id, name: name, arguments: try input(&reader)))
+            case "compaction" where reader.value("content")?.string != nil:
+                // What was said before, in short.
+                texts.append(try reader.string("content") ?? "")
+            case _ where MessageContent.isHosted(type) || type == "compaction":
+                try policy.ignore("messages.content.\(type)") {
+                    .invalid(param: path, message: "'\(path)' is a part of type '\(type.excerpt)', which is not read.")
+                }
+                continue
             default:
                 texts.append(try content.text(&reader, type, at: path, in: .message))
                 continue

@@ -14,8 +14,8 @@ extension ServerConfiguration.Option {
                 .model, .names, "names",
                 standard: .described("the folder name; in a Hugging Face cache, the repository name"),
                 """
-                Names of the model in the API, separated by commas, or in several options. A reply has the name in its \
-                request, or the first name.
+                Names of the model in the API, separated by commas, or in several options. A reply has the name from \
+                its request, or the first name if the request has none.
                 """)
         case .maxModelLen:
             .init(
@@ -58,7 +58,7 @@ extension ServerConfiguration.Option {
                 .computation, .integer(1...1024), "n",
                 standard: .described("the CPUs of the affinity mask and the cgroup quota"),
                 """
-                Compute threads. Values above the number of available CPUs are lowered to it, with a warning.
+                Compute threads. A value above the number of available CPUs is lowered to that number, with a warning.
                 """)
         case .compute:
             .init(
@@ -118,11 +118,12 @@ extension ServerConfiguration.Option {
         case .maxNumQueuedSeqs:
             .init(
                 .scheduling, .integer(0...1_000_000), "n", standard: .value("256"),
-                "Maximum queued sequences, not counting running ones. More get 503.", aliases: ["max-queued-requests"])
+                "Maximum queued sequences, not counting running ones. Above it: 503.", aliases: ["max-queued-requests"])
         case .maxNumQueuedTokens:
             .init(
                 .scheduling, .integer(1...1 << 40, canBeOff: true), "n", standard: .value("262144"),
-                "Maximum prompt tokens that wait for a first token. Above it: 503.", aliases: ["max-queued-tokens"])
+                "Maximum prompt tokens of sequences without a first token. Above it: 503.",
+                aliases: ["max-queued-tokens"])
         case .maxQueueWait:
             .init(
                 .scheduling, .time(atMost: .seconds(86400)), "time", standard: .value("2m"),
@@ -140,8 +141,8 @@ extension ServerConfiguration.Option {
             .init(
                 .network, .text, "address", standard: .value("127.0.0.1"),
                 """
-                Address to listen on. A name listens on all of its addresses. `unix:/run/trinity.sock` is a Unix socket; only \
-                the server's user and group can connect to it.
+                Address to listen on; for a name, all of its addresses. `unix:/run/trinity.sock` is a Unix socket; only the \
+                server's user and group can connect to it.
                 """,
                 values: "a name or address, or `unix:` and a path of at most 107 bytes")
         case .port:

@@ -5,6 +5,13 @@ import JSON
 struct ChatFormatter: ResponseFormatter {
     private var envelope = CompletionEnvelope(
         idPrefix: "chatcmpl-", object: "chat.completion", chunkObject: "chat.completion.chunk")
+    /// Whether a call is a `function_call`, the older form.
+    private let callsFunctions: Bool
+
+    /// - Parameter tools: what the client knows the tools as.
+    init(tools: ToolSet = ToolSet()) {
+        callsFunctions = tools.areFunctions
+    }
 
     func body(of response: ResponseState) -> JSONValue {
         var extra = JSONObject()
@@ -14,12 +21,12 @@ struct ChatFormatter: ResponseFormatter {
         }
         return envelope.body(of: response, extra: extra) { index, choice in
             var json: JSONObject = [
-                "index": .integer(index), "message": .object(Self.message(choice, index: index, response.head)),
+                "index": .integer(index), "message": .object(message(choice, index: index, response.head)),
             ]
             json["logprobs"] =
                 response.options.logprobs == nil
                 ? .null : response.logprobs.chatJSON(of: choice.tokens.map(\.scored))
-            envelope.finish(&json, Self.finish(of: choice, response.parsing), choice, of: response)
+            envelope.finish(&json, finish(of: choice, response.parsing), choice, of: response)
             return json
         }
     }
@@ -35,7 +42,7 @@ struct ChatFormatter: ResponseFormatter {
     }
 
     /// Calls are no content; it is "" and not null even without any, for chat templates that print it in the next turn.
-    private static func message(_ choice: ChoiceState, index: Int, _ head: ResponseHead) -> JSONObject {
+    private func message(_ choice: ChoiceState, index: Int, _ head: ResponseHead) -> JSONObject {
         var message: JSONObject = [
             "role": "assistant", "content": .string(choice.output.content), "refusal": JSONValue.null,
         ]
@@ -43,9 +50,13 @@ struct ChatFormatter: ResponseFormatter {
         if !reasoning.isEmpty { message.setReasoning(reasoning) }
         let calls = choice.output.items.compactMap { item -> JSONValue? in
             guard case .call(let number, let name) = item.kind else { return nil }
-            return .object(call(number, name: name, arguments: item.text, choice: index, head))
+            return .object(Self.call(number, name: name, arguments: item.text, choice: index, head))
         }
-        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        if callsFunctions {
+            message["function_call"] = calls.first?["function"]
+        } else if !calls.isEmpty {
+            message["tool_calls"] = .array(calls)
+        }
         return message
     }
 
@@ -61,12 +72,14 @@ struct ChatFormatter: ResponseFormatter {
 
     /// How a choice ended: one that calls tools of its own accord has stopped for their results, and the token that ends a
     /// call is none of the request's.
-    private static func finish(
+    private func finish(
         of choice: ChoiceState, _ parsing: OutputParserConfiguration?
     ) -> CompletionEnvelope.Finish? {
         guard let reason = choice.finish else { return nil }
         var finish = CompletionEnvelope.Finish(reason: reason.wireName, stop: reason.stopReason)
-        if case .stop = reason, choice.hasCalls, parsing?.isCallByName == false { finish.reason = "tool_calls" }
+        if case .stop = reason, choice.hasCalls, parsing?.isCallByName == false {
+            finish.reason = callsFunctions ? "function_call" : "tool_calls"
+        }
         if case .stop(.token(let id)) = reason, id == parsing?.callEnd { finish.stop = .null }
         return finish
     }
@@ -96,7 +109,7 @@ extension ChatFormatter {
             chunk.logprobs = response.logprobs.chatJSON(of: event.tokens.map(\.scored))
         }
         if !event.tokens.isEmpty, response.options.returnsTokenIDs { chunk.tokenIDs = event.tokens.map(\.id) }
-        let finish = event.finish == nil ? nil : Self.finish(of: choice, response.parsing)
+        let finish = event.finish == nil ? nil : finish(of: choice, response.parsing)
         for delta in Self.deltas(update.changes, choice.output.items) {
             write(delta, chunk, of: response, to: &output)
             chunk = CompletionEnvelope.Chunk(choice: update.choice)
@@ -144,6 +157,11 @@ extension ChatFormatter {
                 var json = JSONObject()
                 json.setReasoning(text)
                 JSONValue.object(json).write(to: &output)
+            case .call(_, let name, let arguments) where callsFunctions:
+                let call: JSONValue = ["name": .string(name), "arguments": .string(arguments)]
+                JSONValue.object(["function_call": call]).write(to: &output)
+            case .arguments(_, let text) where callsFunctions:
+                JSONValue.object(["function_call": ["arguments": .string(text)]]).write(to: &output)
             case .call(let number, let name, let arguments):
                 var call = Self.call(
                     number, name: name, arguments: arguments, choice: chunk.choice, response.head)

@@ -29,6 +29,9 @@ extension ResponseState {
     /// The items of the only choice.
     var items: [OutputItem] { choices.first?.output.items ?? [] }
 
+    /// The tokens of the only choice's text of that number, where the reply lists them.
+    func tokens(of item: Int) -> [ScoredToken] { choices.first?.textTokens[item] ?? [] }
+
     /// Why the only choice ended; an unfinished one counts as aborted.
     var finish: FinishReason { choices.first?.finish ?? .abort }
 }

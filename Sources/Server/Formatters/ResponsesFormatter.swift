@@ -10,6 +10,8 @@ struct ResponsesFormatter: ItemizedFormatter {
     private let tools: ToolSet
     /// Of the call that is streamed, if it is one of a custom tool.
     private var customInput = CustomToolInput()
+    /// Tokens of the streamed text whose log-probabilities were sent.
+    private var sentTokens = 0
     private var sequenceNumber = 0
 
     /// - Parameter request: the body of the request.
@@ -19,7 +21,7 @@ struct ResponsesFormatter: ItemizedFormatter {
             "parallel_tool_calls": true, "previous_response_id": .null,
             "reasoning": ["effort": .null, "summary": .null],
             "temperature": .null, "text": ["format": ["type": "text"]], "tool_choice": "auto", "tools": [],
-            "top_p": .null, "truncation": "disabled", "user": .null,
+            "top_logprobs": 0, "top_p": .null, "truncation": "disabled", "user": .null,
         ]
         for name in Array(echo.names) {
             // Detached, since the formatter outlives the request's text.
@@ -32,6 +34,7 @@ struct ResponsesFormatter: ItemizedFormatter {
 
     var memoryBytes: Int { JSONValue.object(echo).memoryBytes }
     var repeatsOutput: Bool { true }
+    var listsTextTokens: Bool { true }
 
     func body(of response: ResponseState) -> JSONValue {
         json(response, response.items, finish: response.finish)
@@ -50,15 +53,19 @@ struct ResponsesFormatter: ItemizedFormatter {
                 "type": "response.output_item.added", "output_index": .integer(number),
                 "item": json(of: item, number: number, head, status: "in_progress", isEmpty: true),
             ], to: &output)
-        customInput = CustomToolInput()
-        guard item.kind != .reasoning, let part = Self.part(item) else { return }
+        (customInput, sentTokens) = (CustomToolInput(), 0)
+        guard item.kind != .reasoning, let part = Self.part(item, logprobs: []) else { return }
         write(["type": "response.content_part.added", "part": part], about: item, number, head, to: &output)
     }
 
     mutating func extend(_ number: Int, by text: String, of response: ResponseState, to output: inout [UInt8]) {
         let item = response.items[number]
         var event: JSONObject = ["type": .string(item.kind.event + ".delta"), "delta": .string(text)]
-        if item.kind == .text { event["logprobs"] = [] }
+        if item.kind == .text {
+            let tokens = response.tokens(of: number)
+            event["logprobs"] = response.logprobs.entries(of: Array(tokens[sentTokens...]), hasBytes: false)
+            sentTokens = tokens.count
+        }
         if isCustom(item) {
             let input = customInput.append(text)
             guard !input.isEmpty else { return }
@@ -79,16 +86,19 @@ struct ResponsesFormatter: ItemizedFormatter {
             describe(item, name, &shown, callID: "")
             (event["name"], event["arguments"]) = (shown["name"], .string(item.text))
         case .reasoning: event["text"] = .string(item.text)
-        case .text: (event["text"], event["logprobs"]) = (.string(item.text), [])
+        case .text:
+            event["text"] = .string(item.text)
+            event["logprobs"] = response.logprobs.entries(of: response.tokens(of: number), hasBytes: false)
         }
         write(event, about: item, number, head, to: &output)
-        if item.kind == .text, let part = Self.part(item) {
+        let logprobs = response.logprobs.entries(of: response.tokens(of: number))
+        if item.kind == .text, let part = Self.part(item, logprobs: logprobs) {
             write(["type": "response.content_part.done", "part": part], about: item, number, head, to: &output)
         }
         write(
             [
                 "type": "response.output_item.done", "output_index": .integer(number),
-                "item": json(of: item, number: number, head, status: "completed"),
+                "item": json(of: item, number: number, head, status: "completed", logprobs: logprobs),
             ], to: &output)
     }
 
@@ -109,7 +119,7 @@ struct ResponsesFormatter: ItemizedFormatter {
 extension ResponsesFormatter {
     /// - Parameter finish: `nil`: it goes on, and its usage is not known.
     private func json(_ response: ResponseState, _ items: [OutputItem], finish: FinishReason?) -> JSONValue {
-        let head = response.head
+        let (state, head) = (response, response.head)
         let isCut = finish == .length
         let usage = finish == nil ? nil : response.usage
         var response: JSONObject = [
@@ -121,7 +131,9 @@ extension ResponsesFormatter {
         response["output"] = .array(
             items.enumerated().map { number, item in
                 let status = isCut && number == items.count - 1 ? "incomplete" : "completed"
-                return json(of: item, number: number, head, status: status)
+                return json(
+                    of: item, number: number, head, status: status,
+                    logprobs: state.logprobs.entries(of: state.tokens(of: number)))
             })
         for (name, value) in echo { response[name] = value }
         response["service_tier"] = "default"
@@ -143,12 +155,15 @@ extension ResponsesFormatter {
         .string("\(item.kind.idPrefix)_\(head.requestID)_\(number)")
     }
 
-    /// - Parameter isEmpty: whether its content is not there yet.
+    /// - Parameters:
+    ///   - isEmpty: whether its content is not there yet.
+    ///   - logprobs: of a text.
     private func json(
-        of item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false
+        of item: OutputItem, number: Int, _ head: ResponseHead, status: String, isEmpty: Bool = false,
+        logprobs: JSONValue = []
     ) -> JSONValue {
         var json: JSONObject = ["id": Self.id(item, number: number, head), "status": .string(status)]
-        let content: JSONValue = isEmpty ? [] : .array([Self.part(item)].compactMap(\.self))
+        let content: JSONValue = isEmpty ? [] : .array([Self.part(item, logprobs: logprobs)].compactMap(\.self))
         switch item.kind {
         case .reasoning:
             json["type"] = "reasoning"
@@ -187,10 +202,10 @@ extension ResponsesFormatter {
     }
 
     /// The content of an item that has one.
-    private static func part(_ item: OutputItem) -> JSONValue? {
+    private static func part(_ item: OutputItem, logprobs: JSONValue) -> JSONValue? {
         switch item.kind {
         case .reasoning: ["type": "reasoning_text", "text": .string(item.text)]
-        case .text: ["type": "output_text", "text": .string(item.text), "annotations": [], "logprobs": []]
+        case .text: ["type": "output_text", "text": .string(item.text), "annotations": [], "logprobs": logprobs]
         case .call: nil
         }
     }

@@ -25,16 +25,25 @@ struct ChoiceState: Sendable {
     private(set) var finish: FinishReason?
     /// The vector of its prompt, if it is requested.
     private(set) var embedding: [Float] = []
+    /// The tokens of each text, by the number of its item; where the reply lists them.
+    private(set) var textTokens: [Int: [ScoredToken]] = [:]
+    private var aligner: TokenAligner?
+    /// Where the content stands that came with the last event, a range for each part of it.
+    private var contentRanges: [Range<Int>] = []
+    private var textBytes = 0
     /// Whether there was any output for the client.
     private(set) var hasBegun = false
 
     /// - Parameters:
     ///   - keepsText: whether ``output`` has the text.
     ///   - keepsTokens: whether ``tokens`` are kept.
+    ///   - aligner: what tells the tokens of texts; `nil`: ``textTokens`` stay empty.
     init(
-        prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false
+        prompt: Int, parsing: OutputParserConfiguration? = nil, keepsText: Bool = false, keepsTokens: Bool = false,
+        aligner: TokenAligner? = nil
     ) {
         self.prompt = prompt
+        self.aligner = aligner
         self.keepsTokens = keepsTokens
         parser = parsing?.parser
         reasoning = parsing?.reasoning
@@ -50,7 +59,10 @@ struct ChoiceState: Sendable {
 
     /// Applies an event and returns the new parts of the output.
     mutating func receive(_ event: TokenEvent) -> [ChatOutputEvent] {
-        for token in event.tokens { reasoning?.append(token.id) }
+        for token in event.tokens {
+            reasoning?.append(token.id)
+            aligner?.append(token.scored)
+        }
         if keepsTokens { tokens += event.tokens }
         tokenCount += event.tokens.count
         promptLogprobs += event.promptLogprobs
@@ -64,15 +76,37 @@ struct ChoiceState: Sendable {
     }
 
     private mutating func parse(_ event: TokenEvent) -> [ChatOutputEvent] {
-        guard parser != nil else { return event.text.isEmpty ? [] : [.content(event.text)] }
+        contentRanges = []
+        guard parser != nil else {
+            guard !event.text.isEmpty else { return [] }
+            contentRanges = [textBytes..<textBytes + event.text.utf8.count]
+            textBytes += event.text.utf8.count
+            return [.content(event.text)]
+        }
         var events = parser?.append(event.text) ?? []
-        if event.finish != nil { events += parser?.finish() ?? [] }
+        contentRanges = parser?.contentRanges ?? []
+        if event.finish != nil {
+            events += parser?.finish() ?? []
+            contentRanges += parser?.contentRanges ?? []
+        }
         if !includesReasoning {
             events.removeAll {
                 if case .reasoning = $0 { true } else { false }
             }
         }
         return events
+    }
+
+    /// Finds the tokens of the text that came with the last event.
+    ///
+    /// - Parameter changes: what the event did to the items.
+    mutating func alignTokens(_ changes: [OutputChange]) {
+        guard aligner != nil else { return }
+        var ranges = contentRanges[...]
+        for case .extends(let item, _) in changes where output.items[item].kind == .text {
+            guard let range = ranges.popFirst() else { return }
+            textTokens[item, default: []] += aligner?.take(range) ?? []
+        }
     }
 
     /// The mean log-probability of its tokens, for the comparison of candidates.

@@ -4,7 +4,7 @@ import ChatTemplates
 /// The configuration of the output parser for a chat, which is the same for each of its choices.
 struct OutputParserConfiguration: Sendable {
     /// The parser in its initial state.
-    let parser: ChatOutputParser
+    var parser: ChatOutputParser
     /// The tracker in its initial state; `nil` if the tags are not single tokens.
     let reasoning: ReasoningTracker?
     let includesReasoning: Bool

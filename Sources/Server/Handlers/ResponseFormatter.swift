@@ -7,6 +7,8 @@ protocol ResponseFormatter: Sendable {
     var memoryBytes: Int { get }
     /// Whether the end of a stream repeats the output, so that the text must be kept.
     var repeatsOutput: Bool { get }
+    /// Whether it tells the log-probabilities of each text apart, so that its tokens have to be found.
+    var listsTextTokens: Bool { get }
     /// The whole response.
     func body(of response: ResponseState) -> JSONValue
     /// Appends the events that a stream sends for an update of the response.
@@ -18,6 +20,7 @@ protocol ResponseFormatter: Sendable {
 extension ResponseFormatter {
     var memoryBytes: Int { 0 }
     var repeatsOutput: Bool { false }
+    var listsTextTokens: Bool { false }
 }
 
 /// An event of one choice of a response. The ``ResponseState`` has applied it already.

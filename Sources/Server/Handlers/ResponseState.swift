@@ -22,6 +22,8 @@ struct ResponseState: Sendable {
     let logprobs: Logprobs
     /// Whether choices keep their text.
     let keepsText: Bool
+    /// Whether choices keep the tokens of their texts.
+    let keepsTextTokens: Bool
     /// By sequence number: prompt times `best_of` plus choice.
     private(set) var choices: [ChoiceState]
     private(set) var timings: ReplyTimings
@@ -45,12 +47,16 @@ struct ResponseState: Sendable {
             names: names, skipsSpecialTokens: options.skipsSpecialTokens, namesTokensByID: options.namesTokensByID)
         let isWhole = options.streaming == nil
         let keepsText = isWhole || prepared.formatter.repeatsOutput
-        let keepsTokens = isWhole && options.listsTokens
+        let keepsTextTokens = prepared.formatter.listsTextTokens && options.logprobs != nil
+        let keepsTokens = isWhole && options.listsTokens && !keepsTextTokens
+        let aligner = keepsTextTokens ? TokenAligner(options, names: names) : nil
         self.keepsText = keepsText
+        self.keepsTextTokens = keepsTextTokens
         choices = prepared.promptIDs.indices.flatMap { prompt in
             (0..<options.candidates).map { _ in
                 ChoiceState(
-                    prompt: prompt, parsing: prepared.parsing, keepsText: keepsText, keepsTokens: keepsTokens)
+                    prompt: prompt, parsing: prepared.parsing, keepsText: keepsText, keepsTokens: keepsTokens,
+                    aligner: aligner)
             }
         }
         unfinished = choices.count
@@ -77,6 +83,7 @@ struct ResponseState: Sendable {
         case nil: break
         }
         let changes = choices[index].output.add(events, isLast: event.finish != nil)
+        choices[index].alignTokens(changes)
         return ResponseUpdate(choice: index, event: event, changes: changes, isFirst: isFirst)
     }
 
@@ -118,7 +125,7 @@ struct ResponseState: Sendable {
         if keepsText { bytes += event.text.utf8.count * 3 }
         // As numbers, as JSON values and as text.
         bytes += (event.embedding?.count ?? 0) * (MemoryLayout<Float>.stride + MemoryLayout<JSONValue>.stride + 16)
-        guard options.streaming == nil, options.listsTokens else { return bytes }
+        guard keepsTextTokens || options.streaming == nil && options.listsTokens else { return bytes }
         for token in event.tokens {
             bytes += MemoryLayout<GeneratedToken>.stride + MemoryLayout<JSONValue>.stride
             if options.logprobs != nil, let logprobs = token.logprobs { bytes += Logprobs.memoryBytes(logprobs) }

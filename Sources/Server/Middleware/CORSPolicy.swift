@@ -32,7 +32,7 @@ public struct CORSPolicy: Sendable, Hashable {
         guard let origin = request.headerFields[.origin], allows(origin) else { return fields }
         fields[.accessControlAllowOrigin] = origins == nil ? "*" : origin
         fields[.accessControlExposeHeaders] =
-            "x-request-id, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+            "x-request-id, x-ignored, retry-after, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
             + "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, "
             + "x-ratelimit-reset-tokens"
         return fields

@@ -7,6 +7,9 @@ struct ChatMessage: Sendable, Hashable {
         case system, developer, user, assistant, tool
     }
 
+    /// The older name of a tool's message.
+    private static let function = "function"
+
     var role: Role
     var content: String
     var name: String?
@@ -51,13 +54,16 @@ struct ChatMessage: Sendable, Hashable {
         _ value: JSONValue, at path: String, vocabularySize: Int, _ policy: ParameterPolicy
     ) throws(APIError) {
         var reader = try FieldReader(value, at: path, policy)
-        let word = try reader.word("role", among: Role.allCases.map(\.rawValue))
-        guard let role = word.flatMap(Role.init(rawValue:)) else { throw .missing(param: "\(path).role") }
+        let word = try reader.word("role", among: Role.allCases.map(\.rawValue) + [Self.function])
+        let known = word == Self.function ? .tool : word.flatMap(Role.init(rawValue:))
+        guard let role = known else { throw .missing(param: "\(path).role") }
         self.role = role
         name = try reader.string("name")
         if let value = reader.value("content") {
             var reading = MessageContent(policy)
-            content = try reading.text(of: value, at: "\(path).content", in: role == .tool ? .toolOutput : .message)
+            let place: MessageContent.Place = role == .tool ? .toolOutput : role == .assistant ? .answer : .message
+            content = try reading.text(of: value, at: "\(path).content", in: place)
+            if !reading.reasoning.isEmpty { reasoning = reading.reasoning.joined(separator: "\n") }
         } else {
             // A tool may have nothing to say.
             guard role == .assistant || role == .tool else { throw .missing(param: "\(path).content") }
@@ -67,11 +73,18 @@ struct ChatMessage: Sendable, Hashable {
         case .assistant: try readAssistant(&reader, vocabularySize)
         case .tool:
             toolCallID = try reader.string("tool_call_id")
-            guard toolCallID != nil else { throw .missing(param: "\(path).tool_call_id") }
+            if word == Self.function, toolCallID == nil {
+                guard name != nil else { throw .missing(param: "\(path).name") }
+                toolCallID = Self.functionCallID
+            }
+            guard toolCallID != nil || !policy.isStrict else { throw .missing(param: "\(path).tool_call_id") }
         default: break
         }
         try reader.finish()
     }
+
+    /// Calls of the older form have no ids, and the result of each follows it.
+    private static let functionCallID = "function_call"
 
     /// The message as chat templates read it.
     var json: JSONValue {
@@ -97,36 +110,62 @@ extension ChatMessage {
         if let ids = reader.value("token_ids") {
             tokenIDs = try ids.requireTokenIDs(below: vocabularySize, at: reader.path(to: "token_ids"))
         }
-        // Some clients keep an object under this name.
+        // Some clients keep an object or a list under these names.
         let reasoning = reader.value("reasoning")?.string
-        self.reasoning = try reader.string("reasoning_content") ?? reasoning
+        let content =
+            reader.policy.isStrict ? try reader.string("reasoning_content") : reader.value("reasoning_content")?.string
+        self.reasoning = content ?? reasoning ?? self.reasoning
         if let calls = try reader.array("tool_calls") {
             for (index, call) in calls.enumerated() {
-                toolCalls.append(
-                    try ToolCall(call, at: "\(reader.path(to: "tool_calls"))[\(index)]", reader.policy))
+                let path = "\(reader.path(to: "tool_calls"))[\(index)]"
+                toolCalls.append(try ToolCall(call, number: index, at: path, reader.policy))
             }
+        }
+        // The older form of a call, of which a message has one.
+        if let call = reader.value("function_call"), toolCalls.isEmpty {
+            let path = reader.path(to: "function_call")
+            toolCalls = [try ToolCall(function: call, at: path, id: Self.functionCallID, reader.policy)]
         }
         // Where the model refused, its refusal is what it said.
         let refusal = reader.value("refusal")?.string
-        if content.isEmpty, let refusal { content = refusal }
+        if self.content.isEmpty, let refusal { self.content = refusal }
         _ = reader.value("annotations")
     }
 }
 
 extension ChatMessage.ToolCall {
-    init(_ value: JSONValue, at path: String, _ policy: ParameterPolicy) throws(APIError) {
+    /// - Parameter number: of the call in its message.
+    init(_ value: JSONValue, number: Int, at path: String, _ policy: ParameterPolicy) throws(APIError) {
         var reader = try FieldReader(value, at: path, policy)
-        guard let id = try reader.string("id") else { throw .missing(param: "\(path).id") }
-        // Some clients leave it out.
-        _ = try reader.word("type", among: ["function"])
+        // What clients leave out or keep in another form changes no prompt.
+        guard let id = try reader.string("id") ?? (policy.isStrict ? nil : "call_\(number)") else {
+            throw .missing(param: "\(path).id")
+        }
+        let type = try reader.word("type", among: ["function"] + (policy.isStrict ? [] : ["custom"]))
+        if type == "custom" {
+            guard let name = reader.value("custom")?["name"]?.string else {
+                throw .missing(param: "\(path).custom.name")
+            }
+            let input = value["custom"]?["input"]?.string ?? ""
+            self.init(id: id, name: name, arguments: .object([ToolSet.customArgument: .string(input)]))
+            return
+        }
         guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
         // Where the call stood in a stream; clients that collect one keep it.
         _ = try reader.integer("index", in: 0...Int.max)
         try reader.finish()
-        let path = "\(path).function"
+        try self.init(function: function, at: "\(path).function", id: id, policy)
+    }
+
+    /// - Parameter function: the name and the arguments.
+    fileprivate init(
+        function: JSONValue, at path: String, id: String, _ policy: ParameterPolicy
+    ) throws(APIError) {
         var body = try FieldReader(function, at: path, policy)
         guard let name = try body.string("name") else { throw .missing(param: "\(path).name") }
-        guard let given = body.value("arguments") else { throw .missing(param: "\(path).arguments") }
+        let found = body.value("arguments")
+        guard found != nil || !policy.isStrict else { throw .missing(param: "\(path).arguments") }
+        let given = found ?? .object([:])
         let arguments: JSONValue
         switch given {
         case .string(let text): arguments = Self.parse(text)

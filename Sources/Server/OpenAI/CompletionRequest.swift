@@ -25,12 +25,16 @@ package struct CompletionRequest: Sendable {
         if let limit = try reader.tokenLimit("max_tokens", atLeast: 0) {
             (options.maxTokens, options.fillsContext) = limit < 0 ? (nil, true) : (limit, false)
         }
-        options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
+        // Clients of chats say here that they want none.
+        if policy.isStrict || reader.value("logprobs") != false {
+            options.logprobs = try reader.integer("logprobs", in: 0...GenerationOptions.maximumLogprobs)
+        }
         options.echoesPrompt = try reader.bool("echo") ?? false
         options.candidates = try Self.candidates(&reader, options)
         prompts = try Self.prompts(prompt, at: "prompt", for: model)
         for (name, harmless) in [
-            ("include_reasoning", [true]), ("reasoning_effort", []), ("thinking_token_budget", []),
+            ("function_call", ["none", "auto"]), ("functions", [[]]), ("include_reasoning", [true]),
+            ("reasoning_effort", []), ("thinking_token_budget", []),
         ] as [(String, [JSONValue])] {
             try reader.refuse(name, unless: harmless)
         }

@@ -69,13 +69,19 @@ struct Logprobs: Sendable {
 
     /// The same of a chat completion's choice.
     func chatJSON(of tokens: [ScoredToken]) -> JSONValue {
-        let content = list(tokens) { token in
-            var entry = entry(token.id, token.logprobs?.logprob ?? -.infinity)
+        ["content": entries(of: tokens), "refusal": nil]
+    }
+
+    /// An entry for each token, with its alternatives.
+    ///
+    /// - Parameter hasBytes: whether entries have the bytes of their tokens.
+    func entries(of tokens: [ScoredToken], hasBytes: Bool = true) -> JSONValue {
+        list(tokens) { token in
+            var entry = entry(token.id, token.logprobs?.logprob ?? -.infinity, hasBytes)
             let top = token.logprobs?.top ?? []
-            entry["top_logprobs"] = .array(top.map { .object(self.entry($0.id, $0.logprob)) })
+            entry["top_logprobs"] = .array(top.map { .object(self.entry($0.id, $0.logprob, hasBytes)) })
             return .object(entry)
         }
-        return ["content": content, "refusal": nil]
     }
 
     /// An array whose elements are made when they are written: the values of all alternatives take many times what their tokens
@@ -86,7 +92,8 @@ struct Logprobs: Sendable {
         .array(JSONArray(count: tokens.count) { element(tokens[$0]) })
     }
 
-    private func entry(_ id: Int32, _ logprob: Float) -> JSONObject {
+    private func entry(_ id: Int32, _ logprob: Float, _ hasBytes: Bool) -> JSONObject {
+        guard hasBytes else { return ["token": .string(name(id)), "logprob": number(logprob)] }
         let bytes = names.bytes(of: id).map { JSONValue.array($0.map { .integer(Int($0)) }) } ?? .null
         return ["token": .string(name(id)), "logprob": number(logprob), "bytes": bytes]
     }

@@ -8,11 +8,15 @@ struct MessageContent {
         case message
         /// A line of text replaces what was left out: the tool's other output remains useful, and the session can continue.
         case toolOutput
+        /// What the assistant said: reasoning among it is kept apart.
+        case answer
     }
 
     let policy: ParameterPolicy
     /// The tools in Anthropic's `tool_reference` parts.
     private(set) var toolReferences: Set<String> = []
+    /// The reasoning that stood among what the assistant said.
+    private(set) var reasoning: [String] = []
 
     init(_ policy: ParameterPolicy) {
         self.policy = policy
@@ -27,18 +31,49 @@ struct MessageContent {
         case .array(let parts):
             var texts: [String] = []
             for (index, part) in parts.enumerated() {
-                texts.append(try text(ofPart: part, at: "\(path)[\(index)]", in: place))
+                let path = "\(path)[\(index)]"
+                if place == .answer, try takeReasoning(part, at: path) { continue }
+                texts.append(try text(ofPart: part, at: path, in: place))
             }
             return texts.joined(separator: "\n")
+        // Tools also give their output as JSON.
+        case _ where place == .toolOutput && !policy.isStrict && !value.isNull:
+            return String(decoding: value.serialized, as: UTF8.self)
         default: throw .wrongType(value, at: path, expected: "a string or an array of text parts")
         }
     }
 
     /// The text of one part.
     mutating func text(ofPart part: JSONValue, at path: String, in place: Place) throws(APIError) -> String {
+        // Some clients put texts into the list as they are, or leave their type out.
+        if !policy.isStrict, let text = part.string { return text }
         var reader = try FieldReader(part, at: path, policy)
-        guard let type = try reader.string("type") else { throw .missing(param: "\(path).type") }
+        let isText = !policy.isStrict && part["text"]?.string != nil
+        guard let type = try reader.string("type") ?? (isText ? "text" : nil) else {
+            throw .missing(param: "\(path).type")
+        }
         return try text(&reader, type, at: path, in: place)
+    }
+
+    /// Takes a part of an answer that is reasoning, in the spellings of Anthropic, Mistral and others; returns whether it is.
+    private mutating func takeReasoning(_ part: JSONValue, at path: String) throws(APIError) -> Bool {
+        switch part["type"]?.string {
+        case "thinking", "reasoning":
+            guard !policy.isStrict else { return false }
+            guard let value = part["thinking"] ?? part["text"] ?? part["reasoning"], !value.isNull else { return true }
+            reasoning.append(try text(of: value, at: path))
+            return true
+        case "redacted_thinking":
+            // Of another server, which only that server can read.
+            try policy.ignoreUnsupported("\(path).redacted_thinking")
+            return true
+        default: return false
+        }
+    }
+
+    /// What a hosted tool did, and other blocks of an answer that a text model does without.
+    static func isHosted(_ type: String) -> Bool {
+        type.hasSuffix("_tool_result") || ["server_tool_use", "mcp_tool_use", "container_upload"].contains(type)
     }
 
     /// The text of the part that `reader` reads.

@@ -37,8 +37,8 @@ extension StructuredOutput {
             // In llama.cpp's API the schema is here.
             let schema = spelling == .chat ? try schema(&format, "schema") : nil
             try format.finish()
-            return schema ?? StructuredOutput(source: .jsonObject, param: path)
-        case "json_schema": return try jsonSchema(&format, at: path, spelling)
+            return (schema ?? StructuredOutput(source: .jsonObject, param: path)).besideCalls
+        case "json_schema": return try jsonSchema(&format, at: path, spelling).besideCalls
         case "structural_tag":
             // Both forms have these members in addition to the type.
             var tag: JSONObject = [:]
@@ -51,21 +51,29 @@ extension StructuredOutput {
         }
     }
 
+    private var besideCalls: StructuredOutput {
+        var copy = self
+        copy.allowsCalls = true
+        return copy
+    }
+
     private static func jsonSchema(
         _ format: inout FieldReader, at path: String, _ spelling: Spelling
     ) throws(APIError) -> StructuredOutput {
         var body = format
         if spelling == .chat {
-            guard let nested = try format.reader("json_schema") else {
+            // llama.cpp and others have the schema beside the type.
+            if let nested = try format.reader("json_schema") {
+                try format.finish()
+                body = nested
+            } else if body.policy.isStrict || format.value("schema") == nil {
                 throw .missing(param: format.path(to: "json_schema"))
             }
-            try format.finish()
-            body = nested
         }
         if spelling != .messages {
-            guard let name = try body.string("name"), !name.isEmpty else {
-                throw .missing(param: body.path(to: "name"))
-            }
+            // A name changes nothing.
+            let name = try body.string("name") ?? ""
+            guard !name.isEmpty || !body.policy.isStrict else { throw .missing(param: body.path(to: "name")) }
             _ = try body.string("description")
             // Schemas are always enforced.
             _ = try body.bool("strict")

@@ -6,6 +6,8 @@ struct StructuredOutput: Sendable, Hashable {
     var source: GrammarSource
     /// The parameter that an error names.
     var param: String
+    /// Whether it is the format of the answer only, so that the model may call tools as well.
+    var allowsCalls = false
 
     /// - Throws: `APIError` if it is malformed, or if two parameters differ.
     static func read(_ reader: inout FieldReader, _ model: ServedModel) throws(APIError) -> StructuredOutput? {
@@ -134,8 +136,9 @@ extension StructuredOutput {
             return try compiler.compile(source, beginsWithSpace: beginsWithSpace, tenant: tenant)
         } catch {
             if error == .tooManyInUse { throw .overloaded(.memory, retryAfter: 1) }
-            let place =
-                error.path.isEmpty ? param : error.path.hasPrefix("[") ? param + error.path : "\(param).\(error.path)"
+            let isTool = error.path.hasPrefix("[")
+            let param = isTool && allowsCalls ? "tools" : param
+            let place = error.path.isEmpty ? param : isTool ? param + error.path : "\(param).\(error.path)"
             throw .invalid(param: param, message: "'\(place)' \(error.reason).")
         }
     }

@@ -10,6 +10,8 @@ struct TokenizeRequest: Sendable {
     var input: Input
     /// Whether the reply has `token_strs`.
     var returnsTokens: Bool
+    /// What the request has that the server does without; that of a chat is its own.
+    private(set) var ignored = IgnoredParameters()
 
     /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
@@ -34,21 +36,26 @@ struct TokenizeRequest: Sendable {
         input = .prompt(prompt, addsSpecialTokens: try reader.bool("add_special_tokens") ?? true)
         _ = reader.value("messages")
         try reader.finish()
+        ignored = policy.ignored
     }
 }
 
 /// The validated body of `POST /detokenize`.
 struct DetokenizeRequest: Sendable {
     var tokens: [Int32]
+    /// What the request has that the server does without.
+    private(set) var ignored = IgnoredParameters()
 
     /// - Throws: the `APIError` that names the first invalid parameter.
     init(_ body: JSONValue, for model: ServedModel) throws(APIError) {
-        var reader = try FieldReader(body, model.parameterPolicy)
+        let policy = model.parameterPolicy
+        var reader = try FieldReader(body, policy)
         try model.check(requestedName: reader.string("model"))
         guard let tokens = reader.value("tokens") else { throw .missing(param: "tokens") }
         guard model.hasTokenizer else { throw .noTokenizer(param: "tokens") }
         self.tokens = try tokens.requireTokenIDs(below: model.vocabularySize, at: "tokens")
         try reader.finish()
+        ignored = policy.ignored
     }
 }
 

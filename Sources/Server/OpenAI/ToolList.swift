@@ -47,7 +47,17 @@ struct ToolList {
     mutating func read(_ tool: JSONValue, at path: String) throws(APIError) {
         var reader = try FieldReader(tool, at: path, policy)
         let type = try reader.string("type")
+        let isNested = !policy.isStrict && tool["function"]?.object != nil
+        let isFlat = !policy.isStrict && tool["function"] == nil && tool["name"] != nil
         switch (spelling, type) {
+        // In the spelling of another API, or without a type, a function is none the less one.
+        case (.responses, "function") where isNested, (.messages, "function") where isNested,
+            (.chat, nil) where isNested, (.responses, nil) where isNested:
+            return try readFunction(tool["function"] ?? .null, at: "\(path).function", as: .chat)
+        case (.chat, "function") where isFlat, (.chat, nil) where isFlat, (.responses, nil) where isFlat:
+            return try readFunction(tool, at: path, as: .responses)
+        case (.chat, nil) where !policy.isStrict, (.responses, nil) where !policy.isStrict:
+            return try policy.ignoreUnsupported("tools")
         case (.chat, "function"):
             guard let function = reader.value("function") else { throw .missing(param: "\(path).function") }
             try readFunction(function, at: "\(path).function")
@@ -61,6 +71,26 @@ struct ToolList {
         if spelling == .chat { try reader.finish() }
     }
 
+    /// Reads `functions`, the older name of tools in chats: without the object around each.
+    ///
+    /// - Returns: whether there are any.
+    mutating func readFunctions(_ reader: inout FieldReader) throws(APIError) -> Bool {
+        let functions = try reader.array("functions") ?? []
+        guard !functions.isEmpty else {
+            let choice = reader.value("function_call")
+            guard choice?.object == nil else {
+                throw .invalid(param: "function_call", message: "'function_call' needs 'functions' to choose from.")
+            }
+            _ = try reader.word("function_call", among: ["none", "auto"])
+            return false
+        }
+        guard entries.isEmpty else {
+            throw .invalid(param: "functions", message: "'functions' is the older name of 'tools'; give one of them.")
+        }
+        for (index, function) in functions.enumerated() { try readFunction(function, at: "functions[\(index)]") }
+        return true
+    }
+
     private mutating func leaveOut(_ type: String, at path: String) throws(APIError) {
         if policy.isStrict { throw .unsupported(param: "\(path).type") }
         if type.hasPrefix("tool_search") { lacksSearch = true }
@@ -68,8 +98,9 @@ struct ToolList {
     }
 
     private mutating func readFunction(
-        _ value: JSONValue, at path: String, in namespace: String? = nil
+        _ value: JSONValue, at path: String, in namespace: String? = nil, as form: ToolSet.Spelling? = nil
     ) throws(APIError) {
+        let spelling = form ?? self.spelling
         var reader = try FieldReader(value, at: path, policy)
         guard let name = try reader.string("name") else { throw .missing(param: "\(path).name") }
         let schema = spelling == .messages ? "input_schema" : "parameters"
@@ -96,7 +127,7 @@ struct ToolList {
             Entry(
                 namespace: namespace, name: name, function: function,
                 // Only Anthropic's clients tell tools by references.
-                isDeferred: isDeferred && spelling == .messages))
+                isDeferred: isDeferred && self.spelling == .messages))
     }
 
     private mutating func readCustom(_ reader: inout FieldReader, at path: String) throws(APIError) {

@@ -38,6 +38,8 @@ struct ToolSet: Sendable {
     private(set) var allowed: Set<String>?
     /// Whether a reply may call several tools.
     private(set) var callsInParallel = true
+    /// Whether the client knows them as `functions`, the older way of chat completions: a reply has one call at most.
+    private(set) var areFunctions = false
 
     init() {}
 
@@ -49,6 +51,16 @@ struct ToolSet: Sendable {
         switch choice {
         case .none, .auto: false
         case .required, .named: true
+        }
+    }
+
+    /// The parameter of the request that makes the reply call tools as it has to.
+    var parameter: String {
+        switch (mustCall, areFunctions) {
+        case (true, true): "function_call"
+        case (true, false): "tool_choice"
+        case (false, true): "functions"
+        case (false, false): "tools"
         }
     }
 
@@ -107,7 +119,7 @@ extension ToolSet {
         case messages
     }
 
-    /// Reads `tools`, `tool_choice` and `parallel_tool_calls`.
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls`, and in chats the older `functions` and `function_call`.
     ///
     /// - Parameter references: the deferred tools that the conversation has named so far.
     /// - Throws: `APIError` that names the first member at fault.
@@ -117,9 +129,15 @@ extension ToolSet {
         let given = try reader.array("tools") ?? []
         var list = ToolList(spelling, reader.policy)
         for (index, tool) in given.enumerated() { try list.read(tool, at: "tools[\(index)]") }
+        if spelling == .chat { areFunctions = try list.readFunctions(&reader) }
         tools = list.tools(references: references)
         index()
-        if spelling == .messages {
+        if areFunctions {
+            callsInParallel = false
+            _ = try reader.bool("parallel_tool_calls")
+            try reader.refuse("tool_choice", unless: ["auto"])
+            try readFunctionCall(&reader)
+        } else if spelling == .messages {
             try readMessagesChoice(&reader)
         } else {
             callsInParallel = try reader.bool("parallel_tool_calls") ?? true
@@ -129,23 +147,49 @@ extension ToolSet {
         throw .invalid(param: "tool_choice", message: "'tool_choice' requires 'tools'.")
     }
 
+    /// `none`, `auto`, or the name of a function in an object.
+    private mutating func readFunctionCall(_ reader: inout FieldReader) throws(APIError) {
+        guard let value = reader.value("function_call") else { return }
+        guard value.object != nil else {
+            guard value.string != nil else {
+                throw .wrongType(value, at: "function_call", expected: "'none', 'auto' or an object")
+            }
+            if try reader.word("function_call", among: ["none", "auto"]) == "none" { choice = .none }
+            return
+        }
+        var object = try FieldReader(value, at: "function_call", reader.policy)
+        guard let name = try object.string("name") else { throw .missing(param: "function_call.name") }
+        try object.finish()
+        choice = .named(try find(name, at: "function_call.name"))
+    }
+
     private mutating func readChoice(_ reader: inout FieldReader, _ spelling: Spelling) throws(APIError) {
         guard let value = reader.value("tool_choice") else { return }
         guard value.object != nil else {
             guard value.string != nil else {
                 throw .wrongType(value, at: "tool_choice", expected: "'none', 'auto', 'required' or an object")
             }
-            switch try reader.word("tool_choice", among: ["none", "auto", "required"]) {
+            // The last one is Mistral's and Anthropic's word.
+            let words = ["none", "auto", "required"] + (reader.policy.isStrict ? [] : ["any"])
+            switch try reader.word("tool_choice", among: words) {
             case "none": choice = .none
-            case "required": choice = .required
+            case "required", "any": choice = .required
             default: break
             }
             return
         }
         var object = try FieldReader(value, at: "tool_choice", reader.policy)
-        let types = ["function"] + (spelling == .responses ? ["custom"] : []) + ["allowed_tools"]
-        guard let type = try object.word("type", among: types) else { throw .missing(param: "tool_choice.type") }
-        if type == "allowed_tools" {
+        var types = ["function"] + (spelling == .responses ? ["custom"] : []) + ["allowed_tools"]
+        // Clients of several APIs mix their forms.
+        let words = ["none", "auto", "required", "any"]
+        if !reader.policy.isStrict { types += words }
+        let isNamed = !reader.policy.isStrict && (value["function"] ?? value["name"]) != nil
+        guard let type = try object.word("type", among: types) ?? (isNamed ? "function" : nil) else {
+            throw .missing(param: "tool_choice.type")
+        }
+        if words.contains(type) {
+            choice = type == "none" ? .none : type == "auto" ? .auto : .required
+        } else if type == "allowed_tools" {
             try readAllowed(&object)
         } else {
             let tool = try Self.toolName(&object, type, spelling)

@@ -6,8 +6,6 @@ enum UnsupportedParameters {
     private static let refused: [(name: String, harmless: [JSONValue])] = [
         ("chat_template", []),
         ("early_stopping", [false]),
-        ("function_call", ["none", "auto"]),
-        ("functions", [[]]),
         ("length_penalty", [1, 1.0]),
         ("logits_processors", [[]]),
         ("logprob_token_ids", [[]]),

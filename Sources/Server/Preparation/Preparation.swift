@@ -14,8 +14,9 @@ struct Preparation: Sendable {
 
     enum Outcome: Sendable {
         case generation(Endpoint, RequestPreparation.Prepared)
-        /// The body of a reply, and its charge until it has been written.
-        case body([UInt8], MemoryBudget.Reservation?)
+        /// The body of a reply, its charge until it has been written, and the ignored parameters of its request that have not been
+        /// reported yet.
+        case body([UInt8], MemoryBudget.Reservation?, IgnoredParameters)
     }
 
     var work: Work
@@ -45,8 +46,10 @@ struct Preparation: Sendable {
                 let (body, charge) = try body.decoded(charge: charge)
                 let memory = try chargeValues(of: body, charge)
                 let reply = TextReply(endpoint: endpoint, model: model, text: text, memory: memory)
-                return .success(.body(try reply.answer(body), memory?.kept))
-            case .rendering(let stream): return .success(.body(stream.body.serialized, nil))
+                var ignored = IgnoredParameters()
+                let answer = try reply.answer(body, ignoring: &ignored)
+                return .success(.body(answer, memory?.kept, ignored))
+            case .rendering(let stream): return .success(.body(stream.body.serialized, nil, IgnoredParameters()))
             }
         } catch {
             return .failure(error)

@@ -66,8 +66,8 @@ extension MemoryBudget.Reservation {
     /// Reserves more.
     ///
     /// - Parameter other: the request's other charges.
-    /// - Throws: if a request needs more than it could ever get, that is a client error; if it needs more than is free now, it
-    ///   may be retried.
+    /// - Throws: `bodyTooComplex` if the request needs more than it could ever get, `overloaded` if it needs more than is free
+    ///   now.
     func charge(_ bytes: Int, beside other: Int = 0) throws(APIError) {
         if grow(by: bytes) { return }
         let all = chargedBytes + other + bytes

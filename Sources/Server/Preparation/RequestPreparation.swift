@@ -69,7 +69,7 @@ struct RequestPreparation: Sendable {
         case .chat:
             let request = try ChatCompletionRequest(json, for: model)
             request.options.timeout.map(timeoutKnown)
-            return try prepareChat(request, ChatFormatter())
+            return try prepareChat(request, ChatFormatter(tools: request.toolSet))
         case .messages: return try prepareChat(MessagesRequest.translate(json, for: model), timeoutKnown)
         case .responses: return try prepareChat(ResponsesRequest.translate(json, for: model), timeoutKnown)
         }
@@ -131,13 +131,14 @@ struct RequestPreparation: Sendable {
         guard let text else {
             throw .textUnavailable(param: "messages", message: "This model has no tokenizer.")
         }
+        let request = try text.adapted(request, for: model)
         let prompt = try text.render(request)
         let ids = try memory.whileEncoding(prompt.reduce(0) { $0 + $1.text.utf8.count }) { () throws(APIError) in
             try text.encode(request, prompt, for: model)
         }
         try charge(promptOf: ids.count)
         try memory?.chargeKept(request.tools.reduce(0) { $0 + $1.memoryBytes })
-        let parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
+        var parsing = OutputParserConfiguration(request, prompt: prompt.map(\.text).joined(), text)
         var options = request.options
         let reasoning = text.reasoningTracker(isOpen: parsing?.parser.isReasoning ?? false)
         if let limit = options.thinkingTokens, options.requiresThinkingBound || reasoning != nil {
@@ -149,7 +150,7 @@ struct RequestPreparation: Sendable {
             options.thinking = ThinkingBudget(reasoning, limit: limit)
         }
         if let parsing { options.keptSpecialTokens = parsing.tags }
-        options.grammar = try grammar(of: request, parsing?.parser, reasoning, text)
+        options.grammar = try grammar(of: request, &parsing, reasoning, text)
         if let end = parsing?.callEnd { options.stop.tokenIDs.insert(end) }
         var prepared = try prepared(options, formatter, [ids], [])
         prepared.parsing = parsing
@@ -159,20 +160,32 @@ struct RequestPreparation: Sendable {
 
     /// The constraint on the answer of a chat, which applies after its reasoning.
     private func grammar(
-        of request: ChatCompletionRequest, _ parser: ChatOutputParser?, _ reasoning: ReasoningTracker?,
+        of request: ChatCompletionRequest, _ parsing: inout OutputParserConfiguration?, _ reasoning: ReasoningTracker?,
         _ text: TextPipeline
     ) throws(APIError) -> GrammarMatcher? {
         var scope = GrammarMatcher.Scope.reply
-        if let reasoning, let parser, parser.mayReason { scope = .answer(behind: reasoning) }
-        if let structuredOutput = request.options.structuredOutput {
+        if let reasoning, let parser = parsing?.parser {
+            scope = parser.mayReason ? .answer(behind: reasoning) : .replyBehindReasoning
+        }
+        if var structuredOutput = request.options.structuredOutput {
+            if structuredOutput.allowsCalls, !request.callableTools.isEmpty,
+                let syntax = text.outputSyntax.calls?.grammarSyntax
+            {
+                let calls = GrammarSource.calls(
+                    request.callableTools.map(\.nameUnlessStrict), syntax, isSingle: !request.callsInParallel,
+                    isOpen: false)
+                structuredOutput.source = .either(structuredOutput.source, calls)
+            }
             let grammar = try structuredOutput.compile(text.grammars, beginsWithSpace: reasoning != nil, tenant: tenant)
+            // The answer is what was asked for, to the byte.
+            if (try? grammar.mayBeginWithSpace()) == true { parsing?.parser.keepsSpaceBehindReasoning() }
             return GrammarMatcher(grammar, scope: scope)
         }
         let isStrict = request.tools.contains { $0["function"]?["strict"] == true }
         // The model sees all tools, so calls are restricted to the allowed ones by a grammar.
         let isNarrowed = request.toolSet.allowed != nil && !request.callableTools.isEmpty
         guard request.mustCall || isStrict || isNarrowed else { return nil }
-        let param = request.mustCall ? "tool_choice" : "tools"
+        let param = request.toolSet.parameter
         guard let syntax = text.outputSyntax.calls?.grammarSyntax else {
             throw .invalid(param: param, message: "'\(param)' requires a model with a known format of tool calls.")
         }
@@ -181,12 +194,13 @@ struct RequestPreparation: Sendable {
         )
         if !request.mustCall {
             // The model may decide to call; a call of a strict tool must follow its schema.
-            guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: "tools") }
+            guard let opening = text.tokenizer.id(of: "<tool_call>") else { throw .unsupported(param: param) }
             source = .calls(
                 request.callableTools.map(\.withoutSchemaUnlessStrict), syntax, isSingle: true, isOpen: true)
             scope = .behind(opening)
         }
-        let structuredOutput = StructuredOutput(source: source, param: "tools")
+        let structuredOutput = StructuredOutput(
+            source: source, param: request.toolSet.areFunctions ? "functions" : "tools")
         return GrammarMatcher(
             try structuredOutput.compile(
                 text.grammars, beginsWithSpace: request.mustCall && reasoning != nil, tenant: tenant),

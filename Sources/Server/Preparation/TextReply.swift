@@ -26,17 +26,25 @@ struct TextReply: Sendable {
     /// - Parameter body: as received.
     /// - Throws: the `APIError` for the client.
     func answer(_ body: [UInt8]) throws(APIError) -> [UInt8] {
+        var ignored = IgnoredParameters()
+        return try answer(body, ignoring: &ignored)
+    }
+
+    /// The same.
+    ///
+    /// - Parameter ignored: gets what the request has that the server does without.
+    func answer(_ body: [UInt8], ignoring ignored: inout IgnoredParameters) throws(APIError) -> [UInt8] {
         let json = try JSONValue(requestBody: body)
         if endpoint != .detokenize, endpoint != .tokenize || json["messages"] != nil {
             try memory?.chargeConversation()
         }
         let reply =
             switch endpoint {
-            case .tokenize: try tokenize(json)
-            case .detokenize: try detokenize(json)
-            case .chatPrompt: try chatPrompt(json)
-            case .messageTokens: try messageTokens(json)
-            case .responseTokens: try responseTokens(json)
+            case .tokenize: try tokenize(json, &ignored)
+            case .detokenize: try detokenize(json, &ignored)
+            case .chatPrompt: try chatPrompt(json, &ignored)
+            case .messageTokens: try messageTokens(json, &ignored)
+            case .responseTokens: try responseTokens(json, &ignored)
             }
         let bytes = reply.serialized
         memory?.kept.shrink(to: bytes.count)
@@ -60,16 +68,20 @@ struct TextReply: Sendable {
         try memory?.chargeKept(2 * (tokenizer.contentBytes(of: ids) + 3 * ids.count))
     }
 
-    private func tokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+    private func tokenize(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
         let request = try TokenizeRequest(json, for: model)
         let text = try requireText()
         let ids: [Int32]
         switch request.input {
         case .prompt(let prompt, let addsSpecialTokens):
+            ignored = request.ignored
             ids = try memory.whileEncoding(prompt.utf8.count) {
                 text.tokenizer.encode(prompt, addSpecialTokens: addsSpecialTokens)
             }
-        case .chat(let chat): ids = try self.ids(of: chat, try text.render(chat), text)
+        case .chat(let given):
+            let chat = try text.adapted(given, for: model)
+            ignored = chat.ignored
+            ids = try self.ids(of: chat, try text.render(chat), text)
         }
         try charge(ids)
         var tokens = JSONValue.null
@@ -85,16 +97,19 @@ struct TextReply: Sendable {
         ]
     }
 
-    private func detokenize(_ json: JSONValue) throws(APIError) -> JSONValue {
+    private func detokenize(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
         let request = try DetokenizeRequest(json, for: model)
         let tokenizer = try requireText().tokenizer
+        ignored = request.ignored
         try charge(textOf: tokenizer.textBytes(of: request.tokens))
         return ["prompt": .string(tokenizer.decode(request.tokens, skipSpecialTokens: false))]
     }
 
-    private func chatPrompt(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let request = try ChatCompletionRequest(json, for: model)
+    private func chatPrompt(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let given = try ChatCompletionRequest(json, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
+        ignored = request.ignored
         let runs = try text.render(request)
         let ids = try self.ids(of: request, runs, text)
         try charge(ids)
@@ -106,19 +121,24 @@ struct TextReply: Sendable {
         ]
     }
 
-    private func messageTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
-        ["input_tokens": .integer(try tokens(of: MessagesRequest.translate(json, for: model, counts: true)))]
+    private func messageTokens(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let translation = try MessagesRequest.translate(json, for: model, counts: true)
+        return ["input_tokens": .integer(try tokens(of: translation, &ignored))]
     }
 
-    private func responseTokens(_ json: JSONValue) throws(APIError) -> JSONValue {
-        let tokens = try tokens(of: ResponsesRequest.translate(json, for: model))
+    private func responseTokens(_ json: JSONValue, _ ignored: inout IgnoredParameters) throws(APIError) -> JSONValue {
+        let tokens = try tokens(of: ResponsesRequest.translate(json, for: model), &ignored)
         return ["object": "response.input_tokens", "input_tokens": .integer(tokens)]
     }
 
     /// The number of tokens of a request's conversation.
-    private func tokens(of translation: ChatTranslation) throws(APIError) -> Int {
-        let request = try ChatCompletionRequest(translation, for: model)
+    private func tokens(
+        of translation: ChatTranslation, _ ignored: inout IgnoredParameters
+    ) throws(APIError) -> Int {
+        let given = try ChatCompletionRequest(translation, for: model)
         let text = try requireText()
+        let request = try text.adapted(given, for: model)
+        ignored = request.ignored
         return try ids(of: request, try text.render(request), text).count
     }
 

@@ -103,11 +103,17 @@ struct ResponsesInput {
     private mutating func addCall(_ reader: inout FieldReader) throws(APIError) {
         guard let id = try reader.string("call_id") else { throw .missing(param: reader.path(to: "call_id")) }
         guard let name = try reader.string("name") else { throw .missing(param: reader.path(to: "name")) }
-        guard let arguments = try reader.string("arguments") else {
-            throw .missing(param: reader.path(to: "arguments"))
+        let arguments: JSONValue
+        if !policy.isStrict, let object = reader.value("arguments"), object.object != nil {
+            arguments = object
+        } else {
+            guard let text = try reader.string("arguments") else {
+                throw .missing(param: reader.path(to: "arguments"))
+            }
+            arguments = ChatMessage.ToolCall.parse(text)
         }
         let namespace = try reader.string("namespace")
-        addCall(id, name: tools.name(of: name, in: namespace), ChatMessage.ToolCall.parse(arguments))
+        addCall(id, name: tools.name(of: name, in: namespace), arguments)
     }
 
     private mutating func addCustomCall(_ reader: inout FieldReader) throws(APIError) {

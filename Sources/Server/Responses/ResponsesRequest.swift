@@ -21,7 +21,8 @@ package enum ResponsesRequest {
         }
         try readReasoning(&reader, &request)
         try readText(&reader, &request)
-        try readHarmless(&reader, &request)
+        try readLogprobs(&reader, &request)
+        try readHarmless(&reader)
         try reader.finish()
         return request
     }
@@ -48,8 +49,27 @@ extension ResponsesRequest {
             format: format, at: "text.format", .responses, reader.policy)
     }
 
+    /// `include`, and how many alternatives of each token are wanted, which asks for log-probabilities as well.
+    private static func readLogprobs(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
+        let top = try reader.integer("top_logprobs", in: 0...GenerationOptions.maximumLogprobs) ?? 0
+        var isOn = top > 0
+        for (index, word) in (try reader.array("include") ?? []).enumerated() {
+            let path = "include[\(index)]"
+            switch try word.requireString(at: path) {
+            case "message.output_text.logprobs": isOn = true
+            // Reasoning is sent in the clear, so that a client can send it back without it being stored.
+            case "reasoning.encrypted_content": continue
+            // The rest is about hosted tools.
+            case let name: try reader.policy.ignore("include.\(name)") { .unsupported(param: path) }
+            }
+        }
+        guard isOn else { return }
+        request.body["logprobs"] = true
+        request.body["top_logprobs"] = .integer(top)
+    }
+
     /// What changes nothing here and what clients send all the same; and what needs a server that stores replies.
-    private static func readHarmless(_ reader: inout FieldReader, _ request: inout ChatTranslation) throws(APIError) {
+    private static func readHarmless(_ reader: inout FieldReader) throws(APIError) {
         for name in ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"] {
             _ = try reader.string(name)
         }
@@ -59,17 +79,8 @@ extension ResponsesRequest {
             for name in ["include_obfuscation", "include_usage"] { _ = try options.bool(name) }
             try options.finish()
         }
-        // Reasoning is sent in the clear, so that a client can send it back without it being stored. The rest is about hosted
-        // tools and log-probabilities.
-        for (index, word) in (try reader.array("include") ?? []).enumerated() {
-            let path = "include[\(index)]"
-            let name = try word.requireString(at: path)
-            guard name != "reasoning.encrypted_content" else { continue }
-            try reader.policy.ignore("include.\(name)") { .unsupported(param: path) }
-        }
         try reader.ignore("store", unless: [false])
         try reader.ignore("truncation", unless: ["disabled"])
-        try reader.ignore("top_logprobs", unless: [0])
         // Of hosted tools, of which there are none.
         _ = try reader.integer("max_tool_calls", in: 0...Int.max)
         try reader.refuse("background", unless: [false])

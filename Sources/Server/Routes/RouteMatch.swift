@@ -2,8 +2,8 @@ import Foundation
 
 /// The route of a path.
 ///
-/// Extra slashes and a missing `/v1` are accepted, because clients combine base URL and path in different ways. Both are
-/// unambiguous.
+/// Extra slashes, a missing `/v1` and a second one are accepted, because clients combine base URL and path in different ways. All
+/// are unambiguous.
 struct RouteMatch: Equatable, Sendable {
     let route: Route
     /// The value of the `{name}` at the end of the route's path, without percent encoding; empty for other routes.
@@ -44,10 +44,11 @@ struct RouteMatch: Equatable, Sendable {
         "completions", "chat", "responses", "messages", "models", "embeddings",
     ]
 
-    /// `path` without extra slashes, and with `/v1`.
+    /// `path` without extra slashes, and with one `/v1`.
     private static func normalized(_ path: String) -> String {
         var parts = path.split(separator: "/")
         if let first = parts.first, versioned.contains(first) { parts.insert("v1", at: 0) }
+        if parts.starts(with: ["v1", "v1"]) { parts.removeFirst() }
         return "/" + parts.joined(separator: "/")
     }
 }

@@ -69,7 +69,8 @@ extension Routes {
         guard let request = requests[exchange], request.status == nil else { return }
         if case .stopping = state.phase { return refuse(exchange, .draining(retryAfter: 10)) }
         switch result {
-        case .success(.body(let body, let charge)):
+        case .success(.body(let body, let charge, let ignored)):
+            tell(ignored, exchange)
             requests[exchange]?.replyCharge = charge
             reply(exchange, .ok, [.contentType: "application/json"], body)
         case .success(.generation(let endpoint, let prepared)):

@@ -4,7 +4,8 @@ import JSON
 
 /// Processes lines of JSON one by one, for programs that communicate through pipes.
 public protocol LineScript {
-    /// The output for one line without its line feed. Never fails: for an invalid line it is an error.
+    /// The output for one line, which is passed without its line feed. Never fails: the output for an invalid line describes the
+    /// error.
     func answer(_ line: [UInt8]) -> JSONLine
 }
 

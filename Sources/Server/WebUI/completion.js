@@ -41,6 +41,8 @@ async function complete(body, message, signal, heard) {
         const body = await response.json().catch(() => null);
         throw new Error(body?.error?.message ?? `The server answered ${response.status}.`);
     }
+    const ignored = response.headers.get("x-ignored");
+    if (ignored) message.ignored = ignored;
     let usage = null, timings = null, reason = null;
     for await (const data of events(response)) {
         if (data === "[DONE]") break;

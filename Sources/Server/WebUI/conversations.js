@@ -147,7 +147,7 @@ function checkedMessage(value) {
     if (!["user", "assistant", "tool"].includes(value?.role)) return null;
     if (typeof (value.content ?? "") !== "string") return null;
     const message = { role: value.role, content: value.content ?? "" };
-    for (const name of ["reasoning", "note", "fault", "tool_call_id"]) {
+    for (const name of ["reasoning", "note", "ignored", "fault", "tool_call_id"]) {
         if (typeof value[name] === "string") message[name] = value[name];
     }
     if (value.tool_calls !== undefined) {

@@ -97,7 +97,7 @@ class MessageView {
     }
 
     fillFooter() {
-        const { role, content, note, fault } = this.message;
+        const { role, content, note, ignored, fault } = this.message;
         this.footer.replaceChildren();
         const buttons = add(this.footer, "span", "", "actions");
         if (content) {
@@ -109,6 +109,7 @@ class MessageView {
             buttons.append(named("again", iconButton("again", "Generate again", () => this.actions.regenerate(this.message))));
         }
         if (note) add(this.footer, "span", note, "note");
+        if (ignored) add(this.footer, "span", `The server ignored: ${ignored}`, "ignored");
         if (fault) add(this.footer, "span", fault, "fault").role = "alert";
     }
 

@@ -25,7 +25,7 @@ const settingGroups = [
         ["presence_penalty", "Presence penalty", "number", { min: -2, max: 2 }],
         ["frequency_penalty", "Frequency penalty", "number", { min: -2, max: 2 }],
         ["repetition_penalty", "Repetition penalty", "number", { min: 0.01, max: 100 }],
-        ["seed", "Seed", "number", { step: 1 }],
+        ["seed", "Seed", "number", { step: 1, placeholder: "random" }],
         ["logit_bias", "Logit bias", "json", { placeholder: "{\"42\": -100}" }],
         ["bad_words", "Bad words, one a line", "lines"],
         ["allowed_token_ids", "Allowed token ids", "numbers"],
@@ -67,7 +67,7 @@ const settingGroups = [
 
 const settingFields = settingGroups.flatMap(([, fields]) => fields);
 // Known defaults are shown as placeholders of the fields.
-const defaultHint = "the model's";
+const defaultHint = "default";
 
 function makeField(parent, [name, label, kind, options = {}]) {
     const field = add(parent, "label", label + " ");
@@ -77,7 +77,7 @@ function makeField(parent, [name, label, kind, options = {}]) {
     input.id = name;
     if (choices) {
         for (const value of ["", ...choices]) {
-            const text = { "": kind === "flag" ? "default" : defaultHint, true: "yes", false: "no" }[value] ?? value;
+            const text = { "": defaultHint, true: "yes", false: "no" }[value] ?? value;
             add(input, "option", text).value = value;
         }
     } else if (kind === "number") {

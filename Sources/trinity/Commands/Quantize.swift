@@ -11,7 +11,7 @@ struct Quantize: ParsableCommand {
         discussion: """
             Weights are stored as E4M3 with a scale for each block of 128 by 128 (compressed-tensors, float-quantized), bit \
             for bit as serve --quantization fp8 converts them. Embeddings, routers and norms keep their format, and so does \
-            the head without --quantize-head.
+            the head unless --quantize-head is given.
             """)
 
     @Argument(help: ArgumentHelp("Folder of a BF16, F16 or F32 checkpoint.", valueName: "source"))

@@ -10,7 +10,7 @@ struct Synth: ParsableCommand {
         abstract: "Write a checkpoint with random weights.",
         discussion: """
             The checkpoint can be served and benchmarked like a real one: it has a byte tokenizer and a chat template. The \
-            same shape, format and seed write the same bytes.
+            same shape, format and seed give the same bytes.
             """)
 
     @Option(

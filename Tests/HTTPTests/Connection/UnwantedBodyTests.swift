@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTP
 
-/// Bodies of requests that are refused without them.
+/// Bodies that are not read, because their requests are refused anyway.
 @Suite struct UnwantedBodyTests {
     @Test func `an unwanted body is never read, and the connection ends with the reply`() {
         var connection = MachineHarness(bodyAccount: { $0.path != "/a" ? .common : nil })

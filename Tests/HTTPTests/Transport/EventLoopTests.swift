@@ -310,7 +310,7 @@ import Testing
         await server.stop()
     }
 
-    /// Valid and invalid requests, half of which are left before the reply or by a reset.
+    /// Valid and invalid requests. In half of them the client disconnects before the reply, or with a reset.
     private static func storm(port: Int, seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let requests = [

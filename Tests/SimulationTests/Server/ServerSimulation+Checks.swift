@@ -1,3 +1,4 @@
+import JSON
 import Scheduling
 
 @testable import HTTP
@@ -88,6 +89,23 @@ extension ServerSimulation {
         }
         let isIdle = preparation.isIdle && connections.values.allSatisfy { $0.machine.phase != .body }
         guard used == 0 || !isIdle else { throw failure("\(used) bytes are charged for nothing") }
+    }
+
+    /// A client that asks for vectors gets one for each input, in their order.
+    func checkVectors(_ id: ExchangeID, _ body: [UInt8]) throws {
+        guard let client = exchanges[id]?.client, let count = client.vectors else { return }
+        let (asked, reply) = (try JSONValue(parsing: client.message.body), try JSONValue(parsing: body))
+        let inputs = asked["input"]?.array ?? []
+        let vectors = reply["data"]?.array ?? []
+        guard inputs.count == count, vectors.count == count else {
+            throw failure("\(id) gets \(vectors.count) vectors for \(count) inputs")
+        }
+        for (input, vector) in zip(inputs, vectors) where asked["encoding_format"] == nil {
+            guard vector["embedding"] == [.double(Double(input.array?.count ?? 0))] else {
+                throw failure("\(id) gets the vector of another input")
+            }
+        }
+        occurrences[.vectors] = 1
     }
 
     /// The properties that must hold when no events are left.

@@ -114,7 +114,7 @@ final class ServerSimulation {
     /// Events that may occur in a simulation; all simulations together must have all of them.
     enum Occurrence: CaseIterable {
         case forcedEnd, orderlyEnd, abandonment, signalWhileBusy, stall, bodyMemoryExhausted, cutOff, eviction, late,
-            masks
+            masks, vectors
     }
 
     init(seed: UInt64) throws {
@@ -304,6 +304,7 @@ final class ServerSimulation {
             switch action {
             case .respond(let id, let head, let body):
                 try answer(id, head.status.code, isStream: false)
+                if head.status == .ok { try checkVectors(id, body) }
                 reply(id) { $0.respond(head, body: body, at: moment) }
             case .startStream(let id, let head):
                 try answer(id, head.status.code, isStream: true)

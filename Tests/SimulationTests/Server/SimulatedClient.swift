@@ -12,6 +12,8 @@ struct SimulatedClient {
     /// Allowed statuses; any other one violates a property.
     var statuses: Set<Int>
     var isProbe = false
+    /// How many vectors it asks for; nil: for text.
+    var vectors: Int?
     /// Its own timeout.
     var timeout: Duration?
     /// CPU time of its preparation.
@@ -29,6 +31,7 @@ struct SimulatedClient {
         case 0: client = probe(&random)
         case 1: client = broken(&random)
         case 2: client = text(&random)
+        case 3: client = embedding(&random)
         default: client = completion(longestReply: longestReply, &random)
         }
         if !client.isProbe, !keys.isEmpty {
@@ -81,6 +84,20 @@ struct SimulatedClient {
             message: post(path, Array(#"{"prompt": "a"}"#.utf8)), statuses: [400, 429, 503, 504])
     }
 
+    /// One that asks for vectors of some inputs.
+    private static func embedding(_ random: inout SeededGenerator) -> SimulatedClient {
+        let inputs = (0..<Int.random(in: 1...(random.oneIn(4) ? 12 : 3), using: &random)).map { _ in
+            JSONValue.array((0..<Int.random(in: 1...40, using: &random)).map { .integer($0 % 50) })
+        }
+        var body: JSONObject = ["input": .array(inputs)]
+        if random.oneIn(2) { body["encoding_format"] = "base64" }
+        var client = SimulatedClient(
+            message: post("/v1/embeddings", []), statuses: [200, 400, 429, 500, 503, 504], vectors: inputs.count)
+        addTimeout(to: &client, &body, &random)
+        client.message.body = JSONValue.object(body).serialized
+        return client
+    }
+
     /// A client that requests a reply of any length, up to this many tokens, and waits for it.
     static func patient(maxTokens: Int, _ random: inout SeededGenerator) -> SimulatedClient {
         let limit = Int.random(in: 1...maxTokens, using: &random)
@@ -99,17 +116,23 @@ struct SimulatedClient {
         if random.oneIn(4) { body["priority"] = .integer(.random(in: -2...2, using: &random)) }
         var client = SimulatedClient(
             message: post("/v1/completions", []), statuses: [200, 400, 429, 500, 503, 504])
-        if random.oneIn(3) {
-            let timeout = Double.random(in: 0.001...200, using: &random)
-            client.timeout = .seconds(timeout)
-            if random.oneIn(2), let name = HTTPField.Name(RequestTimeout.header) {
-                client.message.head.headerFields[name] = "\(timeout)"
-            } else {
-                body["timeout"] = .double(timeout)
-            }
-        }
+        addTimeout(to: &client, &body, &random)
         client.message.body = JSONValue.object(body).serialized
         return client
+    }
+
+    /// Of some requests, in the head or in the body.
+    private static func addTimeout(
+        to client: inout SimulatedClient, _ body: inout JSONObject, _ random: inout SeededGenerator
+    ) {
+        guard random.oneIn(3) else { return }
+        let timeout = Double.random(in: 0.001...200, using: &random)
+        client.timeout = .seconds(timeout)
+        if random.oneIn(2), let name = HTTPField.Name(RequestTimeout.header) {
+            client.message.head.headerFields[name] = "\(timeout)"
+        } else {
+            body["timeout"] = .double(timeout)
+        }
     }
 }
 

@@ -149,6 +149,9 @@ struct SimulatedEngine {
             var event = TokenEvent(sequence: scheduled.id)
             if sequence.generated == sequence.failsAt {
                 event.finish = sequence.maskUnits > 0 ? .grammarLimit("exceeds a bound") : .unsatisfiable
+            } else if sequence.request.embedsPrompt {
+                // Told by its prompt, so that a vector that comes to another input is seen.
+                (event.finish, event.embedding) = (.length, [Float(sequence.request.promptIDs.count)])
             } else {
                 sequence.generated += 1
                 event.tokens = [GeneratedToken(id: 1, logprobs: nil, time: now)]

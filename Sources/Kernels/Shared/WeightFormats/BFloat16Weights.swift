@@ -23,6 +23,7 @@ extension Kernels {
         static func decode(_ lines: UnsafeRawPointer, _ count: Int, _ panel: UnsafeMutablePointer<Float>) {
             var line = 0
             while line < count {
+                prefetch(lines + line * 64 + 4096)
                 let pairs = (lines + line * 64).loadUnaligned(as: SIMD16<UInt32>.self)
                 store16(unsafeBitCast(pairs &<< 16, to: SIMD16<Float>.self), panel, line * 32)
                 store16(unsafeBitCast(pairs & 0xffff_0000, to: SIMD16<Float>.self), panel, line * 32 + 16)

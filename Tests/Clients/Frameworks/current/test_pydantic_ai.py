@@ -1,10 +1,12 @@
 """pydantic-ai over both APIs: output as a class, a tool, a stream, and a history that comes back."""
 
+from typing import Literal
+
 import anthropic
 import openai
 import pydantic
 import pytest
-from pydantic_ai import Agent
+from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
@@ -51,3 +53,21 @@ def test_a_tool_may_be_called(model):
         return "rainy"
 
     assert agent.run_sync("What is the weather in Paris?").output
+
+
+# Of Anthropic's API it asks for native output only from the models that it knows.
+@pytest.mark.parametrize("model", ["chat", "responses"], indirect=True)
+def test_native_output_leaves_room_for_a_tool(model):
+    class Sky(pydantic.BaseModel):
+        sky: Literal["clear", "rainy"]
+
+    agent = Agent(model, output_type=NativeOutput(Sky), model_settings=SETTINGS, retries=0)
+    asked = []
+
+    @agent.tool_plain
+    def get_weather(city: str) -> str:
+        """Get the weather in a city."""
+        asked.append(city)
+        return '{"sky": "rainy"}'
+
+    assert isinstance(agent.run_sync("What is the weather in Paris?").output, Sky) and asked

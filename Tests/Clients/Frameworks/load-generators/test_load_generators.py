@@ -5,11 +5,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
+from trinity_server import REPOSITORY
 
-BIN = pathlib.Path(os.environ.get("LOAD_GENERATORS", ".venv-load-generators")) / "bin"
-TOKENIZER = pathlib.Path(__file__).parents[3] / "Models" / "trinity-tiny"
+BIN = pathlib.Path(sys.executable).parent
+TOKENIZER = REPOSITORY / "Models" / "trinity-tiny"
 
 
 def cached_tokenizer(folder):
@@ -22,11 +24,8 @@ def cached_tokenizer(folder):
 
 
 def run(program, *arguments, folder):
-    """Programs of a virtual environment of their own: their pins and those of the frameworks exclude each other."""
-    if not (BIN / program).exists():
-        pytest.skip(f"{program} is not installed")
     result = subprocess.run(
-        [(BIN / program).absolute(), *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=400,
+        [BIN / program, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=400,
         stdin=subprocess.DEVNULL,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HOME": str(folder), "HF_HOME": str(folder)})
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]

@@ -1,11 +1,14 @@
 """OpenAI's agents SDK: a tool round trip and a handoff over both of its APIs."""
 
 import asyncio
+from typing import Literal
 
+import pydantic
 import pytest
 from agents import (
     Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled)
 from openai import AsyncOpenAI
+from openai.types.shared import Reasoning
 
 set_tracing_disabled(True)
 
@@ -13,7 +16,7 @@ set_tracing_disabled(True)
 @function_tool
 def get_weather(city: str) -> str:
     """Get the weather in a city."""
-    return "rainy"
+    return '{"sky": "rainy"}'
 
 
 @pytest.fixture(params=[OpenAIChatCompletionsModel, OpenAIResponsesModel])
@@ -30,6 +33,19 @@ def test_a_tool_is_called_and_its_result_used(model):
     kinds = [item.type for item in result.new_items]
     assert "tool_call_item" in kinds and "tool_call_output_item" in kinds
     assert result.final_output
+
+
+def test_an_agent_with_typed_output_calls_its_tool_first(model):
+    """Each request has the tool and the format of the output: the model chooses."""
+    class Sky(pydantic.BaseModel):
+        sky: Literal["clear", "rainy"]
+
+    agent = Agent(
+        name="Weather", model=model, tools=[get_weather], output_type=Sky,
+        model_settings=ModelSettings(temperature=0, max_tokens=300, reasoning=Reasoning(effort="none")))
+    result = asyncio.run(Runner.run(agent, "What is the weather in Paris?", max_turns=4))
+    kinds = [item.type for item in result.new_items]
+    assert "tool_call_output_item" in kinds and isinstance(result.final_output, Sky)
 
 
 def test_a_handoff_reaches_the_other_agent(model):
