@@ -1,3 +1,4 @@
-// epoll(7), which Swift's Glibc module leaves out.
+// epoll(7), which Swift's Glibc module leaves out, and eventfd(2).
 #pragma once
 #include <sys/epoll.h>
+#include <sys/eventfd.h>

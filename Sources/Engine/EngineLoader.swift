@@ -93,13 +93,15 @@ package struct EngineLoader {
     /// caches; at least 16 MiB, so that every thread has a part, and at most 256 MiB.
     static func probedBytes(weights: Int) -> Int { min(max(weights, 16 << 20), 256 << 20) }
 
-    /// Takes a third of a second, and `probedBytes` of memory during that time.
+    /// Takes 30 ms or three passes, and `probedBytes` of memory during that time. Short, since it delays the start of the server.
     private static func readBandwidth(_ pool: WorkerPool, weights: Int) -> Double? {
         #if DEBUG
             // Without optimization, the loop is slower than the memory.
-            nil
+            return nil
         #else
-            RooflineProbe(pool: pool, isQuick: false, bytes: probedBytes(weights: weights)).readBandwidth() * 1e9
+            let probe = RooflineProbe(
+                pool: pool, isQuick: false, bytes: probedBytes(weights: weights), time: .milliseconds(30))
+            return probe.readBandwidth() * 1e9
         #endif
     }
 

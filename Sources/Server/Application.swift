@@ -90,7 +90,7 @@ public final class Application: Sendable {
         let keys = KeyRing(configuration.apiKeys)
         var http = configuration.http
         http.bodyAccount = configuration.bodyAccount(keys)
-        loop = EventLoop(configuration: http)
+        loop = try EventLoop(configuration: http)
         reloading = ReloadedFiles(configuration: configuration, keys: keys, loop: loop, logger: logger)
         let tls = try configuration.tls.map { try TLSContext($0) }
         let routes = Routes(configuration: configuration, keys: keys, logger: logger)

@@ -119,6 +119,30 @@ import Testing
         #expect(String(decoding: metrics.render(snapshot), as: UTF8.self).contains(old))
     }
 
+    @Test func `a page with copied parts equals a page written from scratch`() {
+        var metrics = Metrics(maxModelLength: 100)
+        var snapshot = Metrics.Snapshot(modelName: "m", model: nil)
+        var page = Metrics.page(modelName: "m")
+        var random = SeededGenerator(seed: 5)
+        for round in 0..<300 {
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0: metrics.latency.observe(Double.random(in: 0...20, using: &random))
+            case 1: metrics.finished.add(label: ["stop", "length"].randomElement(using: &random) ?? "stop")
+            case 2: snapshot.running = Int.random(in: 0...3, using: &random)
+            case 3: snapshot.statistics.scheduler.prefixHits += 1
+            case 4: snapshot.statistics.stepSizes.add(Int.random(in: 1...3000, using: &random))
+            // These appear and disappear, which moves the metrics after them.
+            case 5: snapshot.certificateEnd = Bool.random(using: &random) ? 5 : nil
+            case 6: snapshot.includesOldNames = Bool.random(using: &random)
+            case 7: metrics.replies.add(route: .models, method: "GET", status: 200)
+            case 8: metrics.keys.add(.init(requests: 1), key: "key\(Int.random(in: 0...3, using: &random))")
+            default: break
+            }
+            metrics.render(snapshot, to: &page)
+            #expect(page.bytes == metrics.render(snapshot), "round \(round)")
+        }
+    }
+
     @Test
     func `replies are counted by route, method and class, probes are not, and loading the model keeps the counts`() {
         var metrics = Metrics(maxModelLength: 100)

@@ -4,14 +4,20 @@ import Foundation
 package struct RooflineProbe {
     private let pool: WorkerPool
     private let isQuick: Bool
+    private let time: Duration
     private let buffer: Buffer<UInt64>
 
     private static let chunkBytes = 4 << 20
 
-    /// - Parameter wanted: bytes to read, limited to a quarter of the free memory; by default far more than the caches hold.
-    package init(pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil) {
+    /// - Parameters:
+    ///   - wanted: bytes to read, limited to a quarter of the free memory; by default far more than the caches hold.
+    ///   - time: the time of a measurement, at least three passes; `isQuick` makes one.
+    package init(
+        pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil, time: Duration = .milliseconds(333)
+    ) {
         self.pool = pool
         self.isQuick = isQuick
+        self.time = time
         let wanted = wanted ?? (isQuick ? 16 << 20 : 1 << 30)
         let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
         // Written once: otherwise all pages would be the system's single zero page.
@@ -19,8 +25,7 @@ package struct RooflineProbe {
         for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
     }
 
-    /// The bandwidth of sequential reads by all threads from a buffer far larger than any cache, in GB/s: the best pass within
-    /// a third of a second.
+    /// The bandwidth of sequential reads by all threads from a buffer far larger than any cache, in GB/s: the best pass.
     package func readBandwidth() -> Double {
         let (buffer, chunkBytes) = (buffer, Self.chunkBytes)
         let chunks = buffer.count * 8 / chunkBytes
@@ -46,16 +51,18 @@ package struct RooflineProbe {
         }
     }
 
-    /// The best rate of `work`, which returns its amount of work, within a third of a second.
+    /// The best rate of `work`, which returns its amount of work.
     private func best(_ work: () -> Double) -> Double {
         let clock = ContinuousClock()
         let start = clock.now
         var rate = 0.0
+        var passes = 0
         repeat {
             let begin = clock.now
             let amount = work()
             rate = max(rate, amount / ((clock.now - begin) / .seconds(1)))
-        } while !isQuick && clock.now - start < .milliseconds(333)
+            passes += 1
+        } while !isQuick && (passes < 3 || clock.now - start < time)
         return rate
     }
 

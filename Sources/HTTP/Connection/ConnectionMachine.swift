@@ -79,8 +79,8 @@ struct ConnectionMachine {
         waitsSince = moment.instant
     }
 
-    /// The time at which to call `deadlineReached`; nil if there is no deadline.
-    var deadline: ContinuousClock.Instant? {
+    /// The time at which to call `deadlineReached`; nil if there is no deadline. Inlined: a call would copy the machine.
+    @inline(__always) var deadline: ContinuousClock.Instant? {
         earlier(earlier(readDeadline, bodyDeadline), earlier(bodyProgress?.end, writeProgress?.end))
     }
 
@@ -172,8 +172,9 @@ struct ConnectionMachine {
             let path = head.request.path.map { $0.prefix { $0 != "?" } } ?? ""
             guard admittedPaths.contains(String(path)) else { throw .overloaded }
         }
-        let account = head.framing == .length(0) ? .common : bodyAccount(head.request)
-        guard let account else {
+        // Most requests have no body, so nothing has to be read or charged.
+        guard head.framing != .length(0) else { return deliver(body: [], charge: nil) }
+        guard let account = bodyAccount(head.request) else {
             // The partial body would otherwise be parsed as the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
@@ -186,7 +187,7 @@ struct ConnectionMachine {
         bodyDeadline = moment.instant + limits.bodyTimeout
         bodyProgress = ProgressWindow(rate: limits.minBodyRate, length: limits.bodyWindow, at: moment.instant)
         // A body that has begun to arrive needs no 100 Continue (RFC 9110, 10.1.1).
-        if head.expectsContinue, inbound.isEmpty, head.framing != .length(0) {
+        if head.expectsContinue, inbound.isEmpty {
             enqueue(ResponseEncoder.continue, at: moment)
         }
     }
@@ -302,7 +303,7 @@ struct ConnectionMachine {
     }
 }
 
-private func earlier(
+@inline(__always) private func earlier(
     _ first: ContinuousClock.Instant?, _ second: ContinuousClock.Instant?
 ) -> ContinuousClock.Instant? {
     guard let first, let second else { return first ?? second }

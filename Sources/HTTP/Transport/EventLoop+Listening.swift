@@ -16,10 +16,9 @@ extension EventLoop {
     func listen(hosts: [String], port: Int) throws(TransportError) -> ListeningAddress {
         precondition(service != nil, "a loop needs its service before it listens")
         let bound = try bind(hosts, port: port)
-        let sockets = try watchedSockets()
         for (socket, address) in bound {
             let number = nextNumber()
-            let listener = try Listener(id: number, socket: socket, address: address, sockets: sockets)
+            let listener = try Listener(id: number, socket: socket, address: address, sockets: executor.sockets)
             listeners[number] = listener
             addresses.append(address)
             socketFile = listener.file
@@ -58,15 +57,5 @@ extension EventLoop {
         }
         if bound.isEmpty, let missing { throw missing }
         return bound
-    }
-
-    private func watchedSockets() throws(TransportError) -> SocketSet {
-        if let sockets { return sockets }
-        // Weak: otherwise the loop and its set would keep each other alive.
-        let sockets = try SocketSet(queue: executor.queue) { [weak self] in
-            self?.assumeIsolated { $0.takeEvents() }
-        }
-        self.sockets = sockets
-        return sockets
     }
 }

@@ -1,33 +1,29 @@
-import Dispatch
 import Foundation
 
-/// Identifies a timer of one loop.
-public struct TimerID: Hashable, Sendable {
-    fileprivate let rawValue: Int
-}
-
 extension EventLoop {
-    /// Runs `work` once, as a turn, unless it is cancelled before.
+    /// Runs `work` once, as a turn, unless it is cancelled or the loop is deinitialized before.
     public func schedule(
         after delay: Duration, _ work: @escaping @Sendable (isolated EventLoop) -> Void
     ) -> TimerID {
         let id = TimerID(rawValue: nextNumber())
-        let timer = DispatchSource.makeTimerSource(queue: executor.queue)
-        timer.setEventHandler { @Sendable in
-            self.assumeIsolated { loop in
-                loop.cancel(id)
-                loop.turn(work)
-            }
-        }
-        timer.schedule(deadline: .now() + delay.dispatchInterval)
-        timer.activate()
-        timers[id] = timer
+        timers.add(id, at: .now + min(delay, .longest), work)
         return id
     }
 
     /// Has no effect if the timer has fired.
     public func cancel(_ id: TimerID) {
-        timers.removeValue(forKey: id)?.cancel()
+        timers.remove(id)
+    }
+
+    /// Runs the due timers; returns the time of the next one.
+    func fireTimers() -> ContinuousClock.Instant? {
+        guard timers.next != nil || armedDeadline != nil else { return nil }
+        let now = ContinuousClock.now
+        // One at a time: a timer can cancel another one that is due.
+        while let work = timers.takeDue(at: now) { turn(work) }
+        if let armedDeadline, armedDeadline <= now { turn { $0.checkDeadlines() } }
+        guard let timer = timers.next else { return armedDeadline }
+        return armedDeadline.map { min($0, timer) } ?? timer
     }
 
     // MARK: Connection deadlines
@@ -35,24 +31,9 @@ extension EventLoop {
     /// One timer serves all connections. It is set for the earliest known deadline. Deadlines mostly move later, so busy
     /// connections do not change it, and idle ones cost a check every minute or so.
     func arm(for deadline: ContinuousClock.Instant) {
-        if let armedDeadline, armedDeadline <= deadline { return }
-        armedDeadline = deadline
-        let timer = deadlineTimer ?? makeDeadlineTimer()
         // Slightly late, so that nearby deadlines share one check.
-        let delay = ContinuousClock.now.duration(to: deadline) + .milliseconds(20)
-        timer.schedule(deadline: .now() + max(delay, .zero).dispatchInterval)
-    }
-
-    private func makeDeadlineTimer() -> any DispatchSourceTimer {
-        let timer = DispatchSource.makeTimerSource(queue: executor.queue)
-        // Weak: otherwise the loop and its timer would keep each other alive.
-        timer.setEventHandler { @Sendable [weak self] in
-            self?.assumeIsolated { loop in loop.turn { $0.checkDeadlines() } }
-        }
-        timer.schedule(deadline: .distantFuture)
-        timer.activate()
-        deadlineTimer = timer
-        return timer
+        let deadline = deadline + .milliseconds(20)
+        armedDeadline = armedDeadline.map { min($0, deadline) } ?? deadline
     }
 
     private func checkDeadlines() {
@@ -75,9 +56,6 @@ extension EventLoop {
 }
 
 extension Duration {
-    var dispatchInterval: DispatchTimeInterval {
-        let (seconds, attoseconds) = components
-        // Limited to thirty years, which fits the type.
-        return .nanoseconds(Int(min(seconds, 1_000_000_000)) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
-    }
+    /// Thirty years, which can be added to any instant.
+    fileprivate static let longest = Duration.seconds(1_000_000_000)
 }

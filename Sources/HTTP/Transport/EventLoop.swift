@@ -1,12 +1,11 @@
-import Dispatch
 import HTTPTypes
 import Synchronization
 
-/// An HTTP/1.1 server on one serial queue: the only owner of its listeners, connections, timers and service.
+/// An HTTP/1.1 server on one thread: the only owner of its listeners, connections, timers and service.
 ///
-/// Work is done in turns: a socket's event, a timer or posted work. The output of a turn is written at its end, in one call per
-/// connection; then the service is notified of ended and arrived requests. So the service is never called from inside one of
-/// its own calls.
+/// Work is done in turns: the events of the sockets, a timer or posted work. The output of a turn is written at its end, in one
+/// call per connection; then the service is notified of ended and arrived requests. So the service is never called from inside
+/// one of its own calls.
 public actor EventLoop {
     /// A notification for the service.
     private enum Notice {
@@ -15,13 +14,12 @@ public actor EventLoop {
     }
 
     let configuration: HTTPConfiguration
-    let executor: LoopExecutor
+    nonisolated let executor: LoopExecutor
 
     /// The service that was passed to `serve`. Posted work finds it here: `loop.service as? MyService`.
     public private(set) var service: (any HTTPService)?
 
-    /// Watches listeners and connections, whose events are identified by number. Created with the first listener.
-    var sockets: SocketSet?
+    /// By the number of their events.
     var listeners: [Int: Listener] = [:]
     /// The addresses bound by `listen`, with actual ports.
     public internal(set) var addresses: [ListeningAddress] = []
@@ -33,9 +31,8 @@ public actor EventLoop {
     var handshakes = HandshakeQueue()
     /// The total pending output of all connections, in bytes.
     var outboundBytes = 0
-    var timers: [TimerID: any DispatchSourceTimer] = [:]
-    var deadlineTimer: (any DispatchSourceTimer)?
-    /// The time at which `deadlineTimer` fires; nil if it is not set.
+    var timers = TimerTable()
+    /// The time of the next check of the connections' deadlines; nil if there is no deadline.
     var armedDeadline: ContinuousClock.Instant?
     /// The buffer for all reads.
     var scratch = [UInt8](repeating: 0, count: 64 * 1024)
@@ -54,9 +51,18 @@ public actor EventLoop {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// - Parameter label: The queue's name in a debugger.
-    public init(configuration: HTTPConfiguration = HTTPConfiguration(), label: String = "http") {
+    /// - Throws: An error if the kernel has no free descriptor.
+    public init(configuration: HTTPConfiguration = HTTPConfiguration(), label: String = "http") throws(TransportError) {
         self.configuration = configuration
-        executor = LoopExecutor(label: label)
+        executor = try LoopExecutor(label: label)
+        // Weak: otherwise the loop and its thread would keep each other alive.
+        executor.start { [weak self] events in
+            self?.assumeIsolated { $0.round(events) }
+        }
+    }
+
+    deinit {
+        executor.stop()
     }
 
     // MARK: Life
@@ -115,21 +121,21 @@ public actor EventLoop {
 
     /// Runs `work` as a turn; may be called on any thread.
     public nonisolated func post(_ work: @escaping @Sendable (isolated EventLoop) -> Void) {
-        executor.queue.async { self.assumeIsolated { $0.turn(work) } }
+        executor.post { self.assumeIsolated { $0.turn(work) } }
     }
 
     func turn(_ work: (isolated EventLoop) -> Void) {
         isInTurn = true
         work(self)
-        while true {
-            if let connection = dirty.popLast() {
+        while !dirty.isEmpty || !notices.isEmpty {
+            let batch = dirty
+            dirty = []
+            for connection in batch {
                 connection.isDirty = false
                 perform(connection)
-            } else if !notices.isEmpty {
-                notify()
-            } else {
-                break
             }
+            // The service is notified when no connection has actions left.
+            if dirty.isEmpty { notify() }
         }
         isInTurn = false
     }

@@ -1,20 +1,98 @@
 import Dispatch
+import Synchronization
 
-/// Runs an actor's jobs on a serial queue, so that the queue's dispatch sources can enter the actor without a thread switch.
+/// The thread of an event loop and the executor of its actor. It waits in the kernel for sockets, timers and work of other
+/// threads.
+///
+/// The thread is a block on a serial dispatch queue that runs until `stop`. The kernel wakes it directly, so a request is read,
+/// answered and written without a thread switch; a dispatch source would need two.
 final class LoopExecutor: SerialExecutor {
-    let queue: DispatchQueue
+    private enum Work {
+        case job(UnownedJob)
+        case call(@Sendable () -> Void)
+    }
 
-    init(label: String) {
+    private struct State {
+        /// The work to run, in order.
+        var work: [Work] = []
+        /// Whether the thread waits in the kernel, or is about to, and was not woken.
+        var isWaiting = false
+        var isStopped = false
+    }
+
+    /// Processes the events of a round; returns the latest time of the next round.
+    typealias Round = @Sendable ([SocketSet.Event]) -> ContinuousClock.Instant?
+
+    let sockets: SocketSet
+    private let queue: DispatchQueue
+    private let state = Mutex(State())
+    private let waitCount = Atomic<Int>(0)
+
+    /// - Throws: An error if the kernel has no free descriptor.
+    init(label: String) throws(TransportError) {
+        sockets = try SocketSet()
         queue = DispatchQueue(label: label)
+    }
+
+    /// Starts the thread. Call once.
+    func start(_ round: @escaping Round) {
+        queue.async { self.run(round) }
+    }
+
+    /// Ends the thread after the pending work.
+    func stop() {
+        wake { $0.isStopped = true }
+    }
+
+    /// Runs `work` on the thread; may be called on any thread.
+    func post(_ work: @escaping @Sendable () -> Void) {
+        wake { $0.work.append(.call(work)) }
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+        wake { $0.work.append(.job(job)) }
     }
 
-    /// Called by `assumeIsolated` in a dispatch source.
+    /// Called by `assumeIsolated`.
     func checkIsolated() {
         dispatchPrecondition(condition: .onQueue(queue))
+    }
+
+    /// The number of system calls for events so far.
+    var waits: Int { waitCount.load(ordering: .relaxed) }
+
+    /// Changes the state, and wakes the thread if it waits.
+    private func wake(_ change: (inout sending State) -> Void) {
+        let wakes = state.withLock { state in
+            change(&state)
+            defer { state.isWaiting = false }
+            return state.isWaiting
+        }
+        if wakes { sockets.wake() }
+    }
+
+    private func run(_ round: Round) {
+        var deadline: ContinuousClock.Instant?
+        while true {
+            let (work, isStopped) = state.withLock { state in
+                state.isWaiting = state.work.isEmpty && !state.isStopped
+                defer { state.work = [] }
+                return (state.work, state.isStopped)
+            }
+            if work.isEmpty, isStopped { return }
+            for item in work {
+                switch item {
+                case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+                case .call(let call): call()
+                }
+            }
+            // Work that was added meanwhile runs in the next round, after sockets and timers.
+            let events = sockets.wait(until: work.isEmpty ? deadline : .now)
+            waitCount.add(1, ordering: .relaxed)
+            // Work that this thread adds from here on needs no wake-up.
+            if work.isEmpty { state.withLock { $0.isWaiting = false } }
+            deadline = round(events)
+        }
     }
 }

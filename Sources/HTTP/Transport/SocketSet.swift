@@ -1,12 +1,9 @@
 import CEpoll
-import Dispatch
 import Foundation
 
-/// Watches many sockets for reading and writing: an epoll set behind one dispatch source (Linux, epoll(7)).
-///
-/// A dispatch source for each socket would need two thread switches for each event. Here they are needed once for all sockets
-/// that are ready at the same time. It is level-triggered: an event is reported until it is handled.
-final class SocketSet {
+/// Watches many sockets for reading and writing: an epoll set (Linux, epoll(7)). It is level-triggered: an event is reported
+/// until it is handled.
+final class SocketSet: Sendable {
     struct Interest: OptionSet {
         let rawValue: UInt32
 
@@ -23,23 +20,32 @@ final class SocketSet {
         let isBroken: Bool
     }
 
-    private let descriptor: Int32
-    private let source: any DispatchSourceRead
-    private var ready = [epoll_event](repeating: epoll_event(), count: 128)
+    /// The number of the event of `wake`; no socket has it.
+    private static let wakeUp = UInt64.max
 
-    /// - Parameter onReady: Runs on `queue` when there are events to `take`.
-    init(queue: DispatchQueue, onReady: @escaping @Sendable () -> Void) throws(TransportError) {
+    private let descriptor: Int32
+    /// An eventfd(2) that `wake` writes to.
+    private let waker: Int32
+
+    init() throws(TransportError) {
         let descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard descriptor >= 0 else { throw .system(call: "epoll_create1", errno: errno) }
-        self.descriptor = descriptor
-        source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-        source.setEventHandler(handler: onReady)
-        source.setCancelHandler { Foundation.close(descriptor) }
-        source.activate()
+        let waker = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard waker >= 0 else {
+            let code = errno
+            Foundation.close(descriptor)
+            throw .system(call: "eventfd", errno: code)
+        }
+        (self.descriptor, self.waker) = (descriptor, waker)
+        // Edge-triggered: then the written number need not be read.
+        guard control(EPOLL_CTL_ADD, waker, Self.wakeUp, EPOLLIN.rawValue | EPOLLET.rawValue) else {
+            throw .system(call: "epoll_ctl", errno: errno)
+        }
     }
 
     deinit {
-        source.cancel()
+        Foundation.close(waker)
+        Foundation.close(descriptor)
     }
 
     /// Starts to watch a socket. Returns false if the kernel cannot watch another one.
@@ -56,22 +62,43 @@ final class SocketSet {
         _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, socket.descriptor, nil)
     }
 
-    /// The events that are ready now, without waiting; more than 128 are left for the next call.
-    func take() -> [Event] {
-        let count = epoll_wait(descriptor, &ready, Int32(ready.count), 0)
-        guard count > 0 else { return [] }
-        return ready[..<Int(count)].map { event in
-            let isBroken = event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue | EPOLLRDHUP.rawValue) != 0
-            return Event(
-                number: Int(event.data.u64), isReadable: event.events & EPOLLIN.rawValue != 0,
-                isWritable: event.events & EPOLLOUT.rawValue != 0, isBroken: isBroken)
+    /// Ends the `wait` of another thread; if there is none, the next one.
+    func wake() {
+        eventfd_write(waker, 1)
+    }
+
+    /// Waits until a socket is ready, at most until `deadline` and at most a minute. Returns up to 128 events; others are left
+    /// for the next call.
+    func wait(until deadline: ContinuousClock.Instant?) -> [Event] {
+        let capacity = 128
+        return withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { ready in
+            let count = epoll_wait(descriptor, ready.baseAddress, Int32(capacity), Self.milliseconds(until: deadline))
+            guard count > 0 else { return [] }
+            return ready[..<Int(count)].compactMap { event in
+                guard event.data.u64 != Self.wakeUp else { return nil }
+                let isBroken = event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue | EPOLLRDHUP.rawValue) != 0
+                return Event(
+                    number: Int(event.data.u64), isReadable: event.events & EPOLLIN.rawValue != 0,
+                    isWritable: event.events & EPOLLOUT.rawValue != 0, isBroken: isBroken)
+            }
         }
     }
 
+    /// Rounded up, so that the deadline has passed after the wait.
+    private static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
+        guard let deadline else { return -1 }
+        let left = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
+        return Int32(min(max(left.rounded(.up), 0), 60_000))
+    }
+
     private func control(_ operation: Int32, _ socket: Socket, _ number: Int, _ interest: Interest) -> Bool {
+        control(operation, socket.descriptor, UInt64(number), interest.rawValue | EPOLLRDHUP.rawValue)
+    }
+
+    private func control(_ operation: Int32, _ watched: Int32, _ number: UInt64, _ events: UInt32) -> Bool {
         var event = epoll_event()
-        event.events = interest.rawValue | EPOLLRDHUP.rawValue
-        event.data.u64 = UInt64(number)
-        return epoll_ctl(descriptor, operation, socket.descriptor, &event) == 0
+        event.events = events
+        event.data.u64 = number
+        return epoll_ctl(descriptor, operation, watched, &event) == 0
     }
 }

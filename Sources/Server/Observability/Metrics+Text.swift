@@ -23,9 +23,21 @@ extension Metrics {
         var includesOldNames = false
     }
 
+    /// The text that ``render(_:to:)`` writes to.
+    static func page(modelName: String) -> PrometheusText {
+        PrometheusText(labels: [("model_name", modelName), ("engine", "0")])
+    }
+
     /// All metrics as Prometheus text.
     func render(_ snapshot: Snapshot) -> [UInt8] {
-        var text = PrometheusText(labels: [("model_name", snapshot.modelName), ("engine", "0")])
+        var text = Self.page(modelName: snapshot.modelName)
+        render(snapshot, to: &text)
+        return text.bytes
+    }
+
+    /// Writes all metrics as the next page of `text`.
+    func render(_ snapshot: Snapshot, to text: inout PrometheusText) {
+        text.startPage()
         writeLoad(snapshot, to: &text)
         writeCache(snapshot, to: &text)
         writeTokens(snapshot.statistics, to: &text)
@@ -42,12 +54,10 @@ extension Metrics {
                 "vllm:iteration_tokens_total", "Tokens per engine step.", snapshot.statistics.stepSizes),
         ] { text.write(histogram) }
         if snapshot.includesOldNames { writeOldNames(snapshot, to: &text) }
-        // These two are common to all models, and have no model labels.
-        var plain = PrometheusText(labels: [])
-        replies.write(to: &plain)
-        snapshot.process.write(to: &plain)
-        text.append(plain)
-        return text.bytes
+        // These two are common to all models.
+        text.omitLabels()
+        replies.write(to: &text)
+        snapshot.process.write(to: &text)
     }
 
     private func writeLoad(_ snapshot: Snapshot, to text: inout PrometheusText) {
@@ -194,9 +204,10 @@ extension Metrics.Snapshot {
 extension Histogram {
     /// The number of tokens of steps, from the engine's counts.
     fileprivate init(_ name: String, _ help: String, _ sizes: StepSizes) {
-        self.init(
-            name, help, bounds: StepSizes.bounds.map(Double.init), counts: sizes.counts, sum: Double(sizes.sum))
+        self.init(name, help, bounds: Self.stepSizes, counts: sizes.counts, sum: Double(sizes.sum))
     }
+
+    private static let stepSizes = StepSizes.bounds.map(Double.init)
 
     /// The same under another name.
     fileprivate func renamed(_ name: String) -> Histogram {

@@ -12,6 +12,11 @@ struct RouteMatch: Equatable, Sendable {
     /// - Parameter path: without a query.
     /// - Returns: nil if no route has this path.
     init?(path: String) {
+        // Most paths are normalized already.
+        if let route = Self.fixed[path] {
+            self.route = route
+            return
+        }
         let path = Self.normalized(path)
         if let route = Self.fixed[path] {
             self.route = route

@@ -34,7 +34,8 @@ extension Routes {
 
     /// `GET /metrics`.
     func sendMetrics(_ request: RoutedRequest) {
-        reply(request.exchange, .ok, [.contentType: PrometheusText.contentType], metrics.render(snapshot()))
+        metrics.render(snapshot(), to: &metricsPage)
+        reply(request.exchange, .ok, [.contentType: PrometheusText.contentType], metricsPage.bytes)
     }
 
     private func snapshot() -> Metrics.Snapshot {

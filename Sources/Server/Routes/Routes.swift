@@ -14,6 +14,8 @@ final class Routes {
     var responses = ResponseRegistry()
     var requestMetrics = RequestMetrics()
     var metrics: Metrics
+    /// The text of the last scrape.
+    var metricsPage: PrometheusText
     var statistics = EngineStatistics()
     var accessLog: AccessLog
     /// When the TLS certificate in use expires, in Unix time; `nil` without TLS.
@@ -49,6 +51,7 @@ final class Routes {
         admission = AdmissionController(
             running: configuration.engine.maxSequences, waiting: configuration.engine.maxQueuedSequences,
             bounds: configuration.queueBounds)
+        metricsPage = Metrics.page(modelName: configuration.servedModelName)
         metrics = Metrics(maxModelLength: configuration.engine.maxModelLength ?? 131_072)
     }
 

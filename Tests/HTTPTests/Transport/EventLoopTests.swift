@@ -276,7 +276,7 @@ import Testing
 
     @Test func `a port in use and a foreign address are named in the error`() async throws {
         let server = try await TestServer()
-        let other = EventLoop()
+        let other = try EventLoop()
         await other.serve(TestService(endings: AsyncStream.makeStream(of: TestService.Ending.self).continuation))
         await #expect(throws: TransportError.addressInUse(host: "127.0.0.1", port: server.port)) {
             _ = try await other.listen(host: "127.0.0.1", port: server.port)
@@ -330,7 +330,7 @@ import Testing
     }
 
     @Test func `a timer runs once unless it is cancelled`() async throws {
-        let loop = EventLoop()
+        let loop = try EventLoop()
         let (ticks, continuation) = AsyncStream.makeStream(of: Int.self)
         let cancelled = await loop.schedule(after: .milliseconds(5)) { _ in continuation.yield(1) }
         await loop.cancel(cancelled)

@@ -3,8 +3,8 @@ import Testing
 @testable import HTTP
 
 @Suite struct ListeningTests {
-    private func makeLoop() async -> EventLoop {
-        let loop = EventLoop()
+    private func makeLoop() async throws -> EventLoop {
+        let loop = try EventLoop()
         await loop.serve(TestService(endings: AsyncStream.makeStream(of: TestService.Ending.self).continuation))
         return loop
     }
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func `all addresses of a host are listened on, on one port`() async throws {
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         let first = try await loop.listen(hosts: ["127.0.0.1", "127.0.0.2", "127.0.0.3"], port: 0)
         #expect(first.host == "127.0.0.1" && first.port > 0)
         let all = await loop.addresses
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `localhost is every address that it resolves to`() async throws {
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         let expected = try ListeningAddress.resolve("localhost").map(\.host)
         let hasIPv6 = await Self.hasIPv6()
         _ = try await loop.listen(host: "localhost", port: 0)
@@ -48,14 +48,14 @@ import Testing
 
     @Test(.enabled("this machine has no IPv6") { await ListeningTests.hasIPv6() })
     func `both families are listened on`() async throws {
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         _ = try await loop.listen(hosts: ["::1", "127.0.0.1"], port: 0)
         #expect(await loop.addresses.map(\.host) == ["::1", "127.0.0.1"])
         await loop.closeListeners()
     }
 
     @Test func `an address that this machine lacks is skipped if there is another one`() async throws {
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         let address = try await loop.listen(hosts: ["192.0.2.1", "127.0.0.1"], port: 0)
         #expect(address.host == "127.0.0.1")
         #expect(await loop.addresses == [address])
@@ -64,7 +64,7 @@ import Testing
 
     @Test func `a port that is in use on one of the addresses is an error`() async throws {
         let (socket, taken) = try Socket.listening(host: "127.0.0.2", port: 0, backlog: 1)
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         await #expect(throws: TransportError.addressInUse(host: "127.0.0.2", port: taken.port)) {
             _ = try await loop.listen(hosts: ["127.0.0.1", "127.0.0.2"], port: taken.port)
         }

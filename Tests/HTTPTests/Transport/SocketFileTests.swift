@@ -12,8 +12,8 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 
-    private func makeLoop() async -> EventLoop {
-        let loop = EventLoop()
+    private func makeLoop() async throws -> EventLoop {
+        let loop = try EventLoop()
         await loop.serve(TestService(endings: AsyncStream.makeStream(of: TestService.Ending.self).continuation))
         return loop
     }
@@ -24,7 +24,7 @@ import Testing
         async throws
     {
         defer { end() }
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         let address = try await loop.listen(host: "unix:" + path, port: 8000)
         #expect(address.description == "unix:" + path && address.isLoopback)
         var status = stat()
@@ -41,9 +41,9 @@ import Testing
 
     @Test func `a socket without a listening process is replaced, and no other`() async throws {
         defer { end() }
-        let first = await makeLoop()
+        let first = try await makeLoop()
         _ = try await first.listen(host: "unix:" + path, port: 0)
-        let second = await makeLoop()
+        let second = try await makeLoop()
         await #expect(throws: TransportError.socketInUse(path: path)) {
             try await second.listen(host: "unix:" + path, port: 0)
         }
@@ -61,7 +61,7 @@ import Testing
     @Test func `a file that is not a socket stays, and paths have a maximum length`() async throws {
         defer { end() }
         try Data("x".utf8).write(to: folder.appending(path: "s.sock"))
-        let loop = await makeLoop()
+        let loop = try await makeLoop()
         await #expect(throws: TransportError.noSocket(path: path)) {
             try await loop.listen(host: "unix:" + path, port: 0)
         }

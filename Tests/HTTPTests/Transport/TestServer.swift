@@ -7,7 +7,7 @@ struct TestServer {
     let endings: AsyncStream<TestService.Ending>
 
     init(_ configuration: HTTPConfiguration = HTTPConfiguration()) async throws {
-        loop = EventLoop(configuration: configuration)
+        loop = try EventLoop(configuration: configuration)
         let (endings, continuation) = AsyncStream.makeStream(of: TestService.Ending.self)
         self.endings = endings
         await loop.serve(TestService(endings: continuation))

@@ -97,7 +97,7 @@ import Testing
                 model: ServedModel(
                     name: "m", created: 0, vocabularySize: 10, maxModelLength: 10, hasTokenizer: false,
                     hasChatTemplate: false, samplingDefaults: SamplingParameters()), text: nil))
-        let loop = EventLoop(configuration: configuration.http)
+        let loop = try EventLoop(configuration: configuration.http)
         let executor = PreparationExecutor(concurrency: 1, starter: Self.starter(threads: 0))
         await loop.serve(RoutesService(routes: routes, executor: executor) {})
         let port = try await loop.listen(host: "127.0.0.1", port: 0).port

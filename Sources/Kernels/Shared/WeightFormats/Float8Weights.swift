@@ -17,6 +17,34 @@ extension Kernels {
             code.storeBytes(of: element?.loadUnaligned(as: UInt8.self) ?? 0, as: UInt8.self)
         }
 
+        /// Packs four rows of four columns at a time, a quarter of a line, which is faster than one element at a time.
+        public static func pack(_ arguments: PackArguments) {
+            let (rows, columns) = (arguments.rows, arguments.columns)
+            let wholeColumns = columns / 4 * 4
+            var r = arguments.firstBlock * 16
+            let end = r + arguments.blocks * 16
+            while r < end {
+                guard r + 4 <= rows else { break }
+                let source = arguments.source + r * columns
+                let target = arguments.target + r / 16 * blockBytes(columns: columns) + r % 16 / 4 * 16
+                var k = 0
+                while k < wholeColumns {
+                    let elements = SIMD4<UInt32>(
+                        (source + k).loadUnaligned(as: UInt32.self),
+                        (source + columns + k).loadUnaligned(as: UInt32.self),
+                        (source + 2 * columns + k).loadUnaligned(as: UInt32.self),
+                        (source + 3 * columns + k).loadUnaligned(as: UInt32.self))
+                    let pairs = unsafeBitCast(elements, to: SIMD8<UInt16>.self)
+                    (target + k * 16).storeBytes(of: pairs.evenHalf, as: SIMD4<UInt16>.self)
+                    (target + k * 16 + 8).storeBytes(of: pairs.oddHalf, as: SIMD4<UInt16>.self)
+                    k += 4
+                }
+                packElements(arguments, rows: r..<r + 4, from: wholeColumns)
+                r += 4
+            }
+            packElements(arguments, rows: r..<end, from: 0)
+        }
+
         /// Sign, exponent and fraction moved to their float32 places are the value times 2^-120, also for subnormals.
         @inline(__always)
         static func value(_ code: UnsafeRawPointer) -> Float {

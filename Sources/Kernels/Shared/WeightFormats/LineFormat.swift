@@ -35,15 +35,21 @@ extension LineFormat {
     @inline(__always)
     static func blockBytes(columns: Int) -> Int { (columns + lineColumns - 1) / lineColumns * 64 }
 
-    /// Packs row by row, element by element.
+    /// Packs all columns, one element at a time.
     public static func pack(_ arguments: PackArguments) {
+        let firstRow = arguments.firstBlock * 16
+        packElements(arguments, rows: firstRow..<firstRow + arguments.blocks * 16, from: 0)
+    }
+
+    /// Packs the columns from `firstColumn` on, row by row and element by element; elements beyond the matrix become zeros.
+    static func packElements(_ arguments: PackArguments, rows packed: Range<Int>, from firstColumn: Int) {
         let (rows, columns) = (arguments.rows, arguments.columns)
         let padded = (columns + lineColumns - 1) / lineColumns * lineColumns
-        var r = arguments.firstBlock * 16
-        while r < (arguments.firstBlock + arguments.blocks) * 16 {
+        var r = packed.lowerBound
+        while r < packed.upperBound {
             let block = arguments.target + r / 16 * blockBytes(columns: columns)
             let source = arguments.source + r * columns * elementBytes
-            var k = 0
+            var k = firstColumn
             while k < padded {
                 let isInside = r < rows && k < columns
                 storeCode(isInside ? source + k * elementBytes : nil, block + offset(row: r % 16, column: k))
