@@ -108,7 +108,7 @@ def test_trinity_config_shows_what_is_in_force_and_no_secret(tmp_path):
     assert ["api-key", "(hidden)", "file"] in rows and ["host", "127.0.0.1", "default"] in rows
     run = subprocess.run(command + ["--json"], capture_output=True, text=True, check=True)
     text = run.stdout
-    assert "--api-key is a secret and not in this file" in run.stderr
+    assert "--api-key is a secret and was left out" in run.stderr
     run = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TRINITY_PROT": "1"}, check=True)
     assert "ignoring unknown environment variable TRINITY_PROT" in run.stderr
     assert "top-secret" not in text and json.loads(text) == {"port": "9001", "max-num-seqs": "7"}
