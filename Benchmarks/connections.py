@@ -9,7 +9,6 @@ The servers that are compared alternate within one run. The client runs on the s
 """
 
 import asyncio
-import contextlib
 import json
 import pathlib
 import re
@@ -25,32 +24,11 @@ import time
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "Tests" / "Clients"))
 import trinity_server
+from static_server import nginx
 
 trinity_server.BINARY = pathlib.Path(".build/release/trinity")
 Server = trinity_server.Server
 ROUNDS = 5
-
-
-@contextlib.contextmanager
-def nginx():
-    """Starts nginx with a static reply like that of /health and one worker per CPU; yields its port."""
-    port = trinity_server.free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        configuration = pathlib.Path(folder, "nginx.conf")
-        configuration.write_text(f"""
-            pid {folder}/pid; error_log {folder}/error.log; worker_processes auto; events {{ worker_connections 4096; }}
-            http {{ access_log off; keepalive_requests 1000000000; {paths}
-                server {{ listen 127.0.0.1:{port};
-                    location = /health {{ default_type application/json; return 200 '{{"status":"ok"}}'; }} }} }}""")
-        command = ["nginx", "-p", folder, "-c", str(configuration), "-e", f"{folder}/error.log", "-g", "daemon off;"]
-        process = subprocess.Popen(command)
-        time.sleep(0.5)
-        try:
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def wrk(port, path="/health", seconds=4, connections=64, script=None):
