@@ -25,15 +25,7 @@ arguments = parser.parse_args()
 
 
 def client(server, seed, begin, firsts, gaps):
-    events = server.stream(prompt(seed, arguments.prompt), arguments.tokens)
-    assert next(events)[0] == 200
-    last = None
-    for at, _ in events:
-        if last is None:
-            firsts.append(at - begin)
-        else:
-            gaps.append(at - last)
-        last = at
+    server.record(prompt(seed, arguments.prompt), arguments.tokens, begin, firsts, gaps)
 
 
 def burst(server, clients, seed):

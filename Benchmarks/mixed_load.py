@@ -29,16 +29,7 @@ def chat(server, number, deadline, firsts, gaps):
     turn = 0
     while time.monotonic() < deadline:
         turn += 1
-        sent = time.monotonic()
-        events = server.stream(prompt(number * 1000 + turn, 64), 200)
-        assert next(events)[0] == 200
-        last = None
-        for at, _ in events:
-            if last is None:
-                firsts.append(at - sent)
-            else:
-                gaps.append(at - last)
-            last = at
+        server.record(prompt(number * 1000 + turn, 64), 200, time.monotonic(), firsts, gaps)
 
 
 def run(setting):

@@ -74,6 +74,18 @@ class Served:
                     return
                 data = rest + more
 
+    def record(self, prompt, tokens, begin, firsts, gaps):
+        """Streams a reply; appends the time from `begin` to its first token, and the times between its events."""
+        events = self.stream(prompt, tokens)
+        assert next(events)[0] == 200
+        last = None
+        for at, _ in events:
+            if last is None:
+                firsts.append(at - begin)
+            else:
+                gaps.append(at - last)
+            last = at
+
     def metric(self, name, label=""):
         """The value of the first sample of `name` that has `label`."""
         text = self.request("GET", "/metrics").read().decode()
