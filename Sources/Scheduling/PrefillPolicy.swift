@@ -17,7 +17,7 @@ public enum PrefillPolicy: Sendable, Equatable {
     /// The minimum of prefill time, relative to decode time.
     static let leastShare = 0.5
     /// With `balanced`, prefill time relative to decode time is this factor times waiting sequences per decoding sequence.
-    static let shareOfWaiting = 5.0
+    static let shareOfWaiting = 6.0
     /// The maximum cost of a prompt token, relative to the least, if at least as many sequences wait as decode.
     static let mostCost = 1.2
     /// The relative cost of a prompt token from which on larger chunks have no significant advantage.
@@ -37,7 +37,7 @@ public enum PrefillPolicy: Sendable, Equatable {
 ///
 /// Under ``PrefillPolicy/balanced``, with W waiting and N decoding sequences, prefills get
 ///
-///     decode time * max(1/2, 5 * W / N)
+///     decode time * max(1/2, 6 * W / N)
 ///
 /// but no more than a chunk needs whose tokens cost 1.1 times the least, and if W >= N no less than a chunk needs whose tokens cost
 /// 1.2 times the least. The least cost is that of a token in the largest chunk that the token budget allows.

@@ -36,7 +36,7 @@ import Testing
         // Few clients lose a little more: while one of eight waits, streams come first.
         for machine in [MixtureMachine.nano, .small, .fast] {
             for ratio in try burst(machine, .balanced, clients: 8, seed: seed) {
-                #expect(ratio < 1.17, "\(machine): \(ratio)")
+                #expect(ratio < 1.15, "\(machine): \(ratio)")
             }
         }
         // What it is compared with: a fixed time of which little is left for prefill.
@@ -67,7 +67,7 @@ import Testing
             #expect((0.004...0.009).contains(outcome.percentile(0.5)))
             #expect(outcome.percentile(0.99) < 2 * outcome.percentile(0.5), "\(policy)")
             let long = outcome.firstTokens.reduce(0, +) / Double(outcome.firstTokens.count)
-            #expect(long < 7.2, "\(policy): \(long)")
+            #expect(long < (policy == .balanced ? 6 : 7.2), "\(policy): \(long)")
         }
         let smooth = try mixed(.fast, .interactive)
         #expect(smooth.percentile(1) < 0.012)
@@ -132,7 +132,7 @@ import Testing
             try #require(demand(decoding: decoding, waiting: waiting).stepTime(.balanced, model)) / .seconds(1)
         }
         let decodes = MixtureMachine.nano.seconds(tokens: 16)
-        for (waiting, expected) in [(0, 1.5), (1, 1.5), (2, 1.625), (4, 2.25), (8, 3.5)] {
+        for (waiting, expected) in [(0, 1.5), (1, 1.5), (2, 1.75), (4, 2.5), (8, 4)] {
             #expect(abs(try seconds(16, waiting) / decodes - expected) < 0.15, "\(waiting)")
         }
         // 191 tokens cost 1.1 times the least, 117 cost 1.2 times.
