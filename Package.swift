@@ -33,7 +33,8 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
             dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
-                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
+                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi", "-Xcc",
+                    "-mavx512vnni",])
             ]),
     ]
 #else

@@ -12,7 +12,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
     case portable
     /// x86-64-v3: AVX2 and FMA.
     case avx2
-    /// x86-64-v4 with BF16 and VBMI.
+    /// x86-64-v4 with BF16, VBMI and VNNI.
     case avx512
 
     /// The sets that this machine's CPU supports.
