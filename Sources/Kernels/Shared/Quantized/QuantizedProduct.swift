@@ -40,7 +40,7 @@ extension IntegerCodes {
     /// Block after block of rows, each for as many tokens at a time as fit the registers. Decoding the codes again for each tile
     /// costs less than writing them to memory.
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
-        var scratch = InlineArray<544, Float>(repeating: 0)
+        var scratch = InlineArray<34, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &scratch) { memory in
             guard let base = memory.baseAddress else { return }
             multiply(product, bytes, Headers(base: base))
