@@ -33,7 +33,8 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
             dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
-                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
+                .unsafeFlags(
+                    ["-march=x86-64-v4", "-mavx512bf16", "-mavx512vbmi", "-mavx512vnni"].flatMap { ["-Xcc", $0] })
             ]),
     ]
 #else

@@ -65,7 +65,8 @@ extension ServerConfiguration.Option {
                 .computation, .choice(EngineOptions.Compute.allCases.map(\.rawValue)), "mode", standard: .value("fast"),
                 """
                 Arithmetic of matrix products. `fast` rounds activations to bfloat16 if the CPU multiplies bfloat16. `exact` \
-                keeps at least 16 bits of precision in activations. `blas` uses OpenBLAS: slow, for comparison only, and not \
+                keeps at least 16 bits of precision in activations. With weights of 4 to 8 bit integers, `fast` rounds \
+                activations to 16 bits and `exact` to 24; `int8` is `fast` with 8 bits there, for a faster prefill. `blas` uses OpenBLAS: slow, for comparison only, and not \
                 deterministic. Routers are always exact.
                 """)
         case .kernels:
