@@ -76,11 +76,13 @@ public struct QuantizedFormat: Hashable, Sendable {
     ) {
         precondition([16, 32, 64, 128].contains(groupColumns), "a supported width of groups")
         precondition((minima == .uint8) == (scales == .uint8), "superminima and superscales come together")
+        precondition(scales != .uint8 || groupColumns == 32, "two groups of scales and minima in a line")
         self.codes = codes
         self.groupColumns = groupColumns
         self.scales = scales
         self.minima = minima
         self.rowFactor = rowFactor
+        precondition((32...256).contains(sectionColumns), "a section has at most 256 columns")
     }
 }
 
