@@ -186,7 +186,8 @@ let package = Package(
             name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["Checkpoints", "PortableKernels", "JSON", "TestSupport"],
+            name: "CheckpointsTests",
+            dependencies: ["Checkpoints", "KernelInterface", "PortableKernels", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "LibraryTests",
