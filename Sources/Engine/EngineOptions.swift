@@ -25,7 +25,7 @@ public struct EngineOptions: Sendable {
         case fp8
     }
 
-    /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json.
+    /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json; or a GGUF file, or the folder of one.
     public var modelDirectory: URL
     /// Compute threads, including the engine thread; `nil`: the number of CPUs that this process may use.
     public var threads: Int?

@@ -31,6 +31,9 @@ public struct CheckpointQuantizer {
     ///   exists and is not empty.
     public func write(progress: (Double) -> Void = { _ in }) throws {
         try ModelFolder.check(source)
+        guard try ModelFiles(source).gguf == nil else {
+            throw ToolError.checkpoint("\(source.path) is a GGUF model; give a folder with safetensors")
+        }
         let config = try ModelConfig(directory: source)
         guard try QuantizationConfig(directory: source) == nil else {
             throw ToolError.checkpoint("\(source.path) is already quantized")

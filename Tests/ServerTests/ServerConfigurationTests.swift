@@ -22,7 +22,9 @@ import Testing
     @Test(arguments: [
         ("/hub/models--arcee-ai--Trinity-Mini/snapshots/0a1b", "arcee-ai/Trinity-Mini"),
         ("/hub/models--gpt2/snapshots/0a1b/", "gpt2"), ("/models--a--b/snapshots", "snapshots"),
-        ("/datasets--a--b/snapshots/0a1b", "0a1b"), ("/models--/snapshots/0a1b", "0a1b"), ("/a/snapshots/c", "c"),
+        ("/datasets--a--b/snapshots/0a1b", "0a1b"),
+        ("/models/Trinity-Nano-Q4_K_M.gguf", "Trinity-Nano-Q4_K_M"), ("/models--/snapshots/0a1b", "0a1b"),
+        ("/a/snapshots/c", "c"),
     ])
     func `a snapshot in the Hugging Face cache has the name of its repository`(path: String, name: String) throws {
         #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).servedModelName == name)
@@ -93,7 +95,7 @@ import Testing
                 "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
             (.trustUserContent, "1", "must be true or false; got '1'"),
-            (.model, "", "must be the folder of a model"),
+            (.model, "", "must be a folder, or a name on"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `an invalid value is refused with the name and the bound`(
         option: ServerConfiguration.Option, value: String, message: String
