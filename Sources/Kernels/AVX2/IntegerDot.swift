@@ -189,13 +189,11 @@ extension IntegerCodes {
         }
         if bits > 4 {
             let upper = unsafeBitCast(load(lines), to: SIMD4<UInt64>.self)
-            let mask = SIMD4<UInt64>(repeating: bits == 5 ? 0x1010_1010_1010_1010 : 0x3030_3030_3030_3030)
-            let shift = UInt64(truncatingIfNeeded: column % unit / 4 * (bits - 4))
-            // The upper bits of the first four columns are at `shift`, and belong at bit 4.
-            first |= unsafeBitCast((upper &<< 4) &>> SIMD4(repeating: shift) & mask, to: SIMD4<Int64>.self)
-            last |= unsafeBitCast(
-                (upper &<< 4) &>> SIMD4(repeating: shift + UInt64(truncatingIfNeeded: bits - 4)) & mask,
-                to: SIMD4<Int64>.self)
+            let mask = SIMD4<UInt64>(repeating: bits == 5 ? 0x0101_0101_0101_0101 : 0x0303_0303_0303_0303)
+            let width = UInt64(truncatingIfNeeded: bits - 4)
+            let shift = UInt64(truncatingIfNeeded: column % unit / 4) * width
+            first |= unsafeBitCast((upper &>> SIMD4(repeating: shift) & mask) &<< 4, to: SIMD4<Int64>.self)
+            last |= unsafeBitCast((upper &>> SIMD4(repeating: shift + width) & mask) &<< 4, to: SIMD4<Int64>.self)
         }
         return (first, last)
     }
