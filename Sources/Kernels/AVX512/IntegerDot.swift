@@ -29,7 +29,7 @@ extension AVX512 {
 
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
-func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 8 : terms == 2 ? 6 : 4 }
+func largestIntegerTile(terms: Int) -> Int { terms == 3 ? 6 : 8 }
 
 /// sum + the products of four codes of each row with four bytes of x.
 @inline(__always)

@@ -40,7 +40,7 @@ extension IntegerCodes {
     /// Block after block of rows, each for as many tokens at a time as fit the registers. Decoding the codes again for each tile
     /// costs less than writing them to memory.
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
-        var scratch = InlineArray<34, SIMD16<Float>>(repeating: .zero)
+        var scratch = InlineArray<50, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &scratch) { memory in
             guard let base = memory.baseAddress else { return }
             multiply(product, bytes, Headers(base: base))
@@ -79,59 +79,85 @@ extension IntegerCodes {
         let x = product.arguments.x
         let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens)
         let runColumns = product.runColumns
-        var total = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var minima = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var offset = SIMD16<Int32>(repeating: product.offset)
+        var offset = SIMD16<Int32>(repeating: 0 &- product.offset)
         var cursor = product.weights.blocks + block * product.blockBytes
+        var t = 0
+        while t < count {
+            headers.setTotal(t, .zero)
+            t += 1
+        }
         var column = 0
         while column < product.columns {
+            // A segment of 128 columns.
             if column & 255 == 0 {
                 product.decodeHeaders(cursor, column, headers)
                 if product.hasSuperBlocks { cursor += 64 }
             }
-            if column & product.sectionMask == 0 { cursor += product.headerBytes }
-
-            // The sums of products with the bytes l, h and g of x.
-            var l = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            add(
-                cursor, columns: runColumns, x: x + column, termBytes: product.layout.termBytes, offsets, bytes, &l, &h,
-                &g)
-            cursor += runColumns * bits * 2
-
-            let group = (column & 255) &>> product.groupShift
-            let scale = headers.scale(group)
-            if product.hasZeroPoints { offset = headers.zeroPoints(group) }
-            let sumPlace = product.sumPlace(column)
-            var t = 0
+            let end = column + 128 < product.columns ? column + 128 : product.columns
+            let scalePlace = product.layout.scalesOffset + column &>> 7 * 4
+            var sumPlace = product.layout.sumsOffset + column &>> 7 * 64 + product.firstSum * 4
+            var group = (column & 128) &>> product.groupShift
+            var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+            t = 0
             while t < count {
-                let xSums = x + offsets[unchecked: t] + sumPlace
-                let xSum = SIMD16<Int32>(repeating: xSums.load(as: Int32.self))
-                var low = l[unchecked: t]
-                if terms > 1 { low = low &+ h[unchecked: t] &<< 8 }
-                if product.hasOffset { low = low &- offset &* xSum }
-                var integer = floatLanes(low)
-                var wideSum = floatLanes(xSum)
-                if terms > 2 {
-                    let upperSum = SIMD16<Int32>(
-                        repeating: xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self))
-                    let upper = g[unchecked: t] &- offset &* upperSum
-                    let factor = SIMD16<Float>(repeating: 65536)
-                    integer = multiplyAdd(floatLanes(upper), factor, integer)
-                    wideSum = multiplyAdd(floatLanes(upperSum), factor, wideSum)
-                }
-                scaled[unchecked: t] = multiplyAdd(integer, scale, scaled[unchecked: t])
-                if product.hasMinima {
-                    minima[unchecked: t] = multiplyAdd(headers.minimum(group), wideSum, minima[unchecked: t])
-                }
+                if product.hasMinima { headers.setMinima(t, .zero) }
                 t += 1
             }
-            column += runColumns
-            guard column & 127 == 0 || column >= product.columns else { continue }
+            while column < end {
+                if column & product.sectionMask == 0 { cursor += product.headerBytes }
+                if product.hasZeroPoints { offset = headers.zeroPoints(group) }
 
-            let scalePlace = product.layout.scalesOffset + (column - 1) / 128 * 4
+                // The sums of products with the bytes l, h and g of x.
+                var l = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                t = 0
+                while t < count {
+                    let xSums = x + offsets[unchecked: t] + sumPlace
+                    l[unchecked: t] = offset &* SIMD16(repeating: xSums.load(as: Int32.self))
+                    if terms > 2 {
+                        let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                        g[unchecked: t] = offset &* SIMD16(repeating: upper)
+                    }
+                    t += 1
+                }
+                add(
+                    cursor, columns: runColumns, x: x + column, termBytes: product.layout.termBytes, offsets, bytes, &l,
+                    &h, &g)
+                cursor += runColumns * bits * 2
+
+                let scale = headers.scale(group)
+                t = 0
+                while t < count {
+                    var low = l[unchecked: t]
+                    if terms > 1 { low = low &+ h[unchecked: t] &<< 8 }
+                    var integer = floatLanes(low)
+                    if terms > 2 {
+                        integer = multiplyAdd(
+                            floatLanes(g[unchecked: t]), SIMD16<Float>(repeating: 65536), integer)
+                    }
+                    scaled[unchecked: t] = multiplyAdd(integer, scale, scaled[unchecked: t])
+                    t += 1
+                }
+                if product.hasMinima {
+                    let minimum = headers.minimum(group)
+                    t = 0
+                    while t < count {
+                        let xSums = x + offsets[unchecked: t] + sumPlace
+                        var sum = floatLanes(SIMD16(repeating: xSums.load(as: Int32.self)))
+                        if terms > 2 {
+                            let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                            sum = multiplyAdd(
+                                floatLanes(SIMD16(repeating: upper)), SIMD16<Float>(repeating: 65536), sum)
+                        }
+                        headers.setMinima(t, multiplyAdd(minimum, sum, headers.minima(t)))
+                        t += 1
+                    }
+                }
+                column += runColumns
+                group += 1
+                sumPlace += 4
+            }
             t = 0
             while t < count {
                 let xScale = SIMD16<Float>(repeating: (x + offsets[unchecked: t] + scalePlace).load(as: Float.self))
@@ -139,21 +165,19 @@ extension IntegerCodes {
                 if product.hasSuperBlocks {
                     value = value * headers.superScale
                     if product.hasMinima {
-                        value = multiplyAdd(SIMD16<Float>.zero - minima[unchecked: t], headers.superMinimum, value)
+                        value = multiplyAdd(SIMD16<Float>.zero - headers.minima(t), headers.superMinimum, value)
                     }
                 } else if product.hasMinima {
-                    value = value + minima[unchecked: t]
+                    value = value + headers.minima(t)
                 }
-                total[unchecked: t] = multiplyAdd(value, xScale, total[unchecked: t])
-                scaled[unchecked: t] = .zero
-                minima[unchecked: t] = .zero
+                headers.setTotal(t, multiplyAdd(value, xScale, headers.total(t)))
                 t += 1
             }
         }
-        var t = 0
+        t = 0
         while t < count {
             store(
-                product.finish(total[unchecked: t], block),
+                product.finish(headers.total(t), block),
                 product.arguments.y + (token + t) * product.arguments.yStride, block * 16,
                 count: product.weights.rows - block * 16)
             t += 1
@@ -166,8 +190,9 @@ extension IntegerCodes {
 @inline(__always)
 var ahead: Int { 8192 }
 
-/// The scales and minima of 256 columns of 16 rows, decoded: 16 groups of scales, 16 of minima or zero points, superscales and
-/// superminima, 64 bytes each.
+/// The scales and minima of 256 columns of 16 rows, decoded: 16 groups of scales, 16 of minima or negated zero points, superscales
+/// and superminima, 64 bytes each. Then, also for 16 rows, what a tile needs too rarely to keep it in registers: for 8 tokens the
+/// sums of all segments, and for 8 tokens those of minima in a segment.
 private struct Headers {
     let base: UnsafeMutableRawPointer
 
@@ -177,6 +202,7 @@ private struct Headers {
     @inline(__always)
     func minimum(_ group: Int) -> SIMD16<Float> { base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self) }
 
+    /// Negated.
     @inline(__always)
     func zeroPoints(_ group: Int) -> SIMD16<Int32> {
         base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Int32>.self)
@@ -187,6 +213,28 @@ private struct Headers {
     }
     var superMinimum: SIMD16<Float> {
         @inline(__always) get { base.load(fromByteOffset: 2112, as: SIMD16<Float>.self) }
+    }
+}
+
+extension Headers {
+    @inline(__always)
+    fileprivate func total(_ token: Int) -> SIMD16<Float> {
+        base.load(fromByteOffset: 2176 + token * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    fileprivate func setTotal(_ token: Int, _ value: SIMD16<Float>) {
+        base.storeBytes(of: value, toByteOffset: 2176 + token * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    fileprivate func minima(_ token: Int) -> SIMD16<Float> {
+        base.load(fromByteOffset: 2688 + token * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    fileprivate func setMinima(_ token: Int, _ value: SIMD16<Float>) {
+        base.storeBytes(of: value, toByteOffset: 2688 + token * 64, as: SIMD16<Float>.self)
     }
 }
 
@@ -209,7 +257,6 @@ private struct QuantizedProduct {
     let minima: QuantizedFormat.Minima
     let hasMinima: Bool
     let hasZeroPoints: Bool
-    let hasOffset: Bool
     let offset: Int32
     /// The index of the first sum over as many columns as a run has.
     let firstSum: Int
@@ -237,7 +284,6 @@ private struct QuantizedProduct {
         hasMinima = minima == .float16 || minima == .uint8
         offset = format.codes.offset
         hasZeroPoints = minima == .zeroPoint
-        hasOffset = offset != 0 || hasZeroPoints
         firstSum = runColumns == 16 ? 0 : runColumns == 32 ? 8 : runColumns == 64 ? 12 : 14
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }
@@ -267,7 +313,8 @@ private struct QuantizedProduct {
                 case .none: break
                 case .zeroPoint:
                     target.storeBytes(
-                        of: byteLanes(minimumBytes + group * 16), toByteOffset: 1024, as: SIMD16<Int32>.self)
+                        of: SIMD16<Int32>.zero &- byteLanes(minimumBytes + group * 16), toByteOffset: 1024,
+                        as: SIMD16<Int32>.self)
                 case .uint8:
                     target.storeBytes(
                         of: floatLanes(byteLanes(minimumBytes + group * 16)), toByteOffset: 1024,
@@ -296,12 +343,6 @@ private struct QuantizedProduct {
         case .uint8: floatLanes(byteLanes(header + group * 16))
         case .int8: floatLanes(signedByteLanes(header + group * 16))
         }
-    }
-
-    /// The offset of the sum of a run in a row of x.
-    @inline(__always)
-    func sumPlace(_ column: Int) -> Int {
-        layout.sumsOffset + column &>> 7 * 64 + (firstSum + (column & 127) &>> groupShift) * 4
     }
 
     /// The rows' results from their sums.
