@@ -26,6 +26,14 @@ extension AVX2 {
     }
 }
 
+/// Whether products of several tokens compute two blocks of rows at once.
+@inline(__always)
+var hasTallTiles: Bool { false }
+
+/// Tokens of such a tile.
+@inline(__always)
+func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
@@ -45,11 +53,11 @@ private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int3
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term.
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
     @inline(__always)
-    static func add<let terms: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, columns: Int, x: UnsafeRawPointer, termBytes: Int,
-        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+    static func add<let terms: Int, let height: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
