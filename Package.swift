@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "ModelTools", "Engine", "Basics",
+                "Server", "ModelTools", "Engine", "Hub", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -83,8 +83,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Scheduling", "Tokenizers", "ChatTemplates", "Grammars", "JSON", "Basics", "CMalloc",
-                "COpenSSL",
+                "HTTP", "Engine", "Scheduling", "Tokenizers", "ChatTemplates", "Grammars", "JSON", "Hub", "Basics",
+                "CMalloc", "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -92,6 +92,9 @@ let package = Package(
             ],
             resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
+
+        // Models of the Hugging Face Hub, and the cache of them.
+        .target(name: "Hub", dependencies: ["HTTP", "JSON", "Basics", "COpenSSL"], swiftSettings: settings),
 
         // Bytes and sockets; independent of JSON and models.
         .target(
@@ -206,6 +209,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

@@ -69,7 +69,7 @@ import Testing
     static func modules(but exceptions: Set<Substring>) -> Set<Substring> {
         Set([
             "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Checkpoints", "Scheduling", "PortableKernels",
-            "Engine", "ModelTools", "HTTP", "Server",
+            "Engine", "ModelTools", "HTTP", "Hub", "Server",
         ]).subtracting(exceptions)
     }
 
@@ -113,6 +113,9 @@ import Testing
             folder: "Sources/Checkpoints", modules: modules(but: ["Checkpoints", "JSON", "Basics", "PortableKernels"]),
             reason: "files of models are read and written without the engine"),
         ImportBan(
+            folder: "Sources/Hub", modules: modules(but: ["Hub", "HTTP", "JSON", "Basics"]).union(["HTTPTypes"]),
+            reason: "it fetches files and knows no model"),
+        ImportBan(
             folder: "Sources/ModelTools",
             modules: modules(but: ["ModelTools", "Engine", "Checkpoints", "Scheduling", "JSON", "Basics"]),
             reason: "the tools are beside the server"),
@@ -124,8 +127,8 @@ import Testing
             folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
         ImportBan(
             folder: "Sources/trinity",
-            modules: modules(but: ["Server", "ModelTools", "Engine", "Basics"]).union(["HTTPTypes"]),
-            reason: "the executable reads arguments and hands them to Server and to ModelTools"),
+            modules: modules(but: ["Server", "ModelTools", "Engine", "Hub", "Basics"]).union(["HTTPTypes"]),
+            reason: "the executable reads arguments and hands them to Server, ModelTools and Hub"),
     ]
 
     @Test(arguments: importBans)

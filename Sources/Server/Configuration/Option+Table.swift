@@ -7,8 +7,12 @@ extension ServerConfiguration.Option {
         switch self {
         case .model:
             .init(
-                .model, .folder, "dir", standard: .value(ServerConfiguration.defaultModel),
-                "Folder of the checkpoint, in Hugging Face format.", values: "a folder")
+                .model, .folder, "model", standard: .value(ServerConfiguration.defaultModel),
+                """
+                Folder of the checkpoint, in Hugging Face format, or its name on the Hugging Face Hub (`owner/name`, \
+                `owner/name@revision`, `owner/name:Q4_K_M`), from which it is downloaded if it is not in the cache.
+                """,
+                values: "a folder, or a name on the Hub")
         case .servedModelName:
             .init(
                 .model, .names, "names",
