@@ -92,7 +92,7 @@ extension ServerConfiguration.Option {
         case .kvCacheDtype:
             .init(
                 .computation, .choice(KVDataType.allCases.map(\.rawValue)), "type",
-                standard: .described("`bf16` with `--compute fast`, otherwise `f32`"),
+                standard: .described("`bf16` with `--compute fast` and `int8`, otherwise `f32`"),
                 "Data type of the KV cache. `fp8` has a scale for each token and head.")
         case .enablePrefixCaching:
             .init(
