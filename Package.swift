@@ -206,7 +206,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

@@ -12,7 +12,9 @@ public enum ModelFolder {
     public static func check(_ directory: URL) throws(EngineError) {
         let path = directory.path
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw .model("there is no folder \(path)") }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw .model("there is no folder \(path)")
+        }
         guard isFolder.boolValue else { throw .model(file(directory)) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         if let name = names.sorted().first(where: { isPointer(directory.appending(path: $0).path) }) {

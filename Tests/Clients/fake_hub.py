@@ -38,7 +38,7 @@ class Request:
 class Fault:
     """What goes wrong with the next `times` requests whose path has `part`."""
 
-    def __init__(self, part, times=1, status=None, headers=None, cut=None, silent=0.0, content=None, headers_only=None):
+    def __init__(self, part, times=1, status=None, headers=None, cut=None, silent=0.0, content=None, length=None):
         self.part = part
         self.times = times
         self.status = status
@@ -50,7 +50,7 @@ class Fault:
         # Another content than the right one.
         self.content = content
         # A Content-Length that is not true.
-        self.length = headers_only
+        self.length = length
 
 
 class FakeHub:
