@@ -87,10 +87,10 @@ class FakeHub:
     def fail(self, part, **options):
         self.faults.append(Fault(part, **options))
 
-    def fault(self, path):
+    def fault(self, path, has_body=True):
         with self.lock:
             for fault in self.faults:
-                if fault.part in path and fault.times > 0:
+                if fault.part in path and fault.times > 0 and (fault.status or has_body):
                     fault.times -= 1
                     return fault
         return None
@@ -153,17 +153,20 @@ class FakeHub:
 
     def answer(self, handler):
         path = urllib.parse.unquote(handler.path)
-        fault = self.fault(handler.path)
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        # A redirect has no body that could break.
+        is_redirect = match and len(self.repositories.get(match[1], {}).get(match[3], b"")) > LARGE
+        fault = self.fault(handler.path, has_body=not is_redirect)
         if fault and fault.status:
             return self.refuse(handler, fault.status, message="a fault", headers=fault.headers)
         given = handler.headers.get("Authorization")
         if given and given != f"Bearer {self.token}":
             return self.refuse(handler, 401, message="Invalid credentials in Authorization header")
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^?]+))?(\?.*)?", path):
-            return self.describe(handler, match[1], match[2], fault)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^?]+?)(\?.*)?", path):
-            return self.tree(handler, match[1])
-        if match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        if model := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^?]+))?(\?.*)?", path):
+            return self.describe(handler, model[1], model[2], fault)
+        if model := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^?]+?)(\?.*)?", path):
+            return self.tree(handler, model[1])
+        if match:
             return self.resolve(handler, match[1], match[3], fault)
         return self.refuse(handler, 404)
 
