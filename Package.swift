@@ -131,7 +131,9 @@ let package = Package(
             swiftSettings: simulatedSettings),
 
         // Model files.
-        .target(name: "Checkpoints", dependencies: ["PortableKernels", "JSON", "Basics"], swiftSettings: settings),
+        .target(
+            name: "Checkpoints", dependencies: ["KernelInterface", "PortableKernels", "JSON", "Basics"],
+            swiftSettings: settings),
 
         // Text: three independent libraries on top of JSON.
         .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),

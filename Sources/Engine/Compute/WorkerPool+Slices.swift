@@ -4,37 +4,63 @@ extension WorkerPool {
         var blocks: Int
         /// The cost of each block, in any unit.
         var cost = 1
+
+        /// The blocks that begin in a range of costs. Its bounds are rounded up to pairs of blocks, which kernels compute
+        /// together.
+        fileprivate func blocks(from start: Int, to end: Int) -> Range<Int> {
+            func block(at offset: Int) -> Int { min((max(offset, 0) + 2 * cost - 1) / (2 * cost) * 2, blocks) }
+            return block(at: start)..<block(at: end)
+        }
     }
 
-    /// Splits jobs into slices of about equal cost, a few for each thread, and calls `body` with (job, blocks).
+    /// Splits the blocks of all jobs, in order, into slices and calls `body` with (job, blocks) for each part of a slice.
+    ///
+    /// Of each thread's share, the first slice is a half and the last two an eighth each: a thread reads long runs of weights,
+    /// since each run begins with cache misses, and yet no thread waits long for another at the end.
     func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
-        let total = jobs.reduce(0) { $0 + $1.blocks * $1.cost }
-        let target = max(total / (threads * 8), 1)
-        // The number of slices before each job.
         withUnsafeTemporaryAllocation(of: Int.self, capacity: jobs.count + 1) { starts in
-            var count = 0
-            for (index, job) in jobs.enumerated() {
-                starts[index] = count
-                count += min((job.blocks * job.cost + target - 1) / target, job.blocks)
-            }
-            starts[jobs.count] = count
-            parallelFor(chunks: count) { slice in
+            // The cost of all jobs before each.
+            starts[0] = 0
+            for (index, job) in jobs.enumerated() { starts[index + 1] = starts[index] + job.blocks * job.cost }
+            let total = starts[jobs.count]
+            parallelFor(chunks: 4 * threads) { slice in
+                let (start, end) = (sliceStart(slice, of: total), sliceStart(slice + 1, of: total))
+                guard start < end else { return }
                 // The last job that begins at or before the slice.
                 var (low, high) = (0, jobs.count)
                 while high - low > 1 {
                     let middle = (low + high) / 2
-                    if starts[middle] <= slice { low = middle } else { high = middle }
+                    if starts[middle] <= start { low = middle } else { high = middle }
                 }
-                let (blocks, number, slices) = (jobs[low].blocks, slice - starts[low], starts[low + 1] - starts[low])
-                body(low, blocks * number / slices..<blocks * (number + 1) / slices)
+                var job = low
+                while job < jobs.count, starts[job] < end {
+                    let blocks = jobs[job].blocks(from: start - starts[job], to: end - starts[job])
+                    if !blocks.isEmpty { body(job, blocks) }
+                    job += 1
+                }
             }
         }
     }
 
     /// The same for one job.
     func forEachSlice(of blocks: Int, _ body: (Range<Int>) -> Void) {
-        let slices = min(blocks, threads * 8)
-        parallelFor(chunks: slices) { slice in body(blocks * slice / slices..<blocks * (slice + 1) / slices) }
+        let job = Divisible(blocks: blocks)
+        parallelFor(chunks: 4 * threads) { slice in
+            let blocks = job.blocks(from: sliceStart(slice, of: blocks), to: sliceStart(slice + 1, of: blocks))
+            if !blocks.isEmpty { body(blocks) }
+        }
+    }
+
+    /// Where a slice 0 ... 4 * threads of `total` begins: `threads` slices each of 4, 2, 1 and 1 units.
+    private func sliceStart(_ slice: Int, of total: Int) -> Int {
+        let (round, index) = slice.quotientAndRemainder(dividingBy: threads)
+        let units =
+            switch round {
+            case 0: 4 * index
+            case 1: 4 * threads + 2 * index
+            default: (4 + round) * threads + index
+            }
+        return total * units / (8 * threads)
     }
 
     /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.

@@ -24,7 +24,6 @@ package final class WorkerPool: Sendable, ParallelExecutor {
         precondition(threads >= 1, "the caller is a worker")
         state = State(spinning: spinning)
         let cpus = pinned ? Self.affinity() : []
-        if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
         var started = 1
         for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : cpus[index % cpus.count]
@@ -42,6 +41,8 @@ package final class WorkerPool: Sendable, ParallelExecutor {
             }
             started += 1
         }
+        // After the others have started: a thread inherits the CPUs of its creator, and would wait there to be moved away.
+        if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
         self.threads = started
     }
 

@@ -18,9 +18,7 @@ struct Attention {
     func forward(_ context: ForwardContext) {
         context.traffic.weightBytes += weights.bytes
         project(context)
-        context.forEachRowRange { rows in
-            for row in rows { writeCache(context, row: row) }
-        }
+        writeCache(context)
         CacheReader(context, layer: layer, type: type).attend()
         let output = weights.output.view
         context.pool.forEachSlice(of: output.blocks) { blocks in
@@ -44,31 +42,35 @@ struct Attention {
         }
     }
 
-    private func writeCache(_ context: ForwardContext, row: Int) {
+    /// Normalizes and rotates queries and keys, and writes keys and values.
+    private func writeCache(_ context: ForwardContext) {
         let (config, kernels, layout) = (context.config, context.kernels.family, context.storage.layout)
         let (heads, groups, width) = (config.attentionHeads, config.keyValueHeads, config.headDimension)
-        let query = context.query.base + row * heads * width
-        let key = context.key.base + row * groups * width
-        let value = context.value.base + row * groups * width
-        kernels.rmsNorm(
-            x: query, weight: weights.queryNorm.base, out: query, rows: heads, width: width,
-            epsilon: config.normEpsilon)
-        kernels.rmsNorm(
-            x: key, weight: weights.keyNorm.base, out: key, rows: groups, width: width, epsilon: config.normEpsilon)
-        if type == .sliding {
-            let cosines = context.cosines.base + row * (width / 2)
-            let sines = context.sines.base + row * (width / 2)
-            kernels.rotate(x: query, heads: heads, headDimension: width, cosines: cosines, sines: sines)
-            kernels.rotate(x: key, heads: groups, headDimension: width, cosines: cosines, sines: sines)
+        let (place, parts) = (layout.places[layer], layout.blocksPerLogicalBlock(type))
+        let (cache, bytesPerBlock) = (context.storage.base + place.index * layout.bytesPerLayer, layout.bytesPerBlock)
+        let (writer, epsilon) = (kernels.cache(layout.dataType.cacheFormat), config.normEpsilon)
+        context.forEachRowRange { rows in
+            for row in rows {
+                let query = context.query.base + row * heads * width
+                let key = context.key.base + row * groups * width
+                kernels.rmsNorm(
+                    x: query, weight: weights.queryNorm.base, out: query, rows: heads, width: width, epsilon: epsilon)
+                kernels.rmsNorm(
+                    x: key, weight: weights.keyNorm.base, out: key, rows: groups, width: width, epsilon: epsilon)
+                if type == .sliding {
+                    let cosines = context.cosines.base + row * (width / 2)
+                    let sines = context.sines.base + row * (width / 2)
+                    kernels.rotate(x: query, heads: heads, headDimension: width, cosines: cosines, sines: sines)
+                    kernels.rotate(x: key, heads: groups, headDimension: width, cosines: cosines, sines: sines)
+                }
+                let (logicalBlock, token) = context.plan.positions[row].quotientAndRemainder(
+                    dividingBy: KVCacheLayout.blockSize)
+                let block = context.plan.table(row: row, type: type)[logicalBlock * parts + place.part]
+                writer.write(
+                    CacheWriteArguments(
+                        keys: key, values: context.value.base + row * groups * width, heads: groups,
+                        headDimension: width, block: cache + Int(block) * bytesPerBlock, token: token))
+            }
         }
-        let place = layout.places[layer]
-        let (logicalBlock, token) = context.plan.positions[row].quotientAndRemainder(
-            dividingBy: KVCacheLayout.blockSize)
-        let block = context.plan.table(row: row, type: type)[
-            logicalBlock * layout.blocksPerLogicalBlock(type) + place.part]
-        let target = context.storage.base + Int(block) * layout.bytesPerBlock + place.index * layout.bytesPerLayer
-        kernels.cache(layout.dataType.cacheFormat).write(
-            CacheWriteArguments(
-                keys: key, values: value, heads: groups, headDimension: width, block: target, token: token))
     }
 }

@@ -13,22 +13,38 @@ struct CacheReader {
     private static let rowsPerChunk = 16
 
     private let context: ForwardContext
-    private let layer: Int
     private let type: ModelConfig.LayerType
     private let groups: Int
     /// Query heads of a group.
     private let heads: Int
     private let width: Int
+    private let slidingWindow: Int
+    private let format: CacheFormat
+    /// This layer's part of block 0, the bytes of a head in it, and the bytes from block to block.
+    private let cache: UnsafeRawPointer
+    private let bytesPerHead: Int
+    private let bytesPerBlock: Int
+    /// This layer's part of a logical block, and the number of parts.
+    private let part: Int
+    private let parts: Int
     /// Floats of the partial result of one segment.
     private let partialCount: Int
 
     init(_ context: ForwardContext, layer: Int, type: ModelConfig.LayerType) {
         self.context = context
-        self.layer = layer
         self.type = type
         groups = context.config.keyValueHeads
         heads = context.config.attentionHeads / groups
         width = context.config.headDimension
+        slidingWindow = context.config.slidingWindow
+        let layout = context.storage.layout
+        format = layout.dataType.cacheFormat
+        let place = layout.places[layer]
+        cache = UnsafeRawPointer(context.storage.base) + place.index * layout.bytesPerLayer
+        bytesPerHead = layout.bytesPerHead
+        bytesPerBlock = layout.bytesPerBlock
+        part = place.part
+        parts = layout.blocksPerLogicalBlock(type)
         partialCount = Self.partialCount(context.config)
     }
 
@@ -114,7 +130,7 @@ struct CacheReader {
     }
 
     private func firstKey(_ position: Int) -> Int {
-        type == .full ? 0 : max(position - context.config.slidingWindow + 1, 0)
+        type == .full ? 0 : max(position - slidingWindow + 1, 0)
     }
 
     private func segments(ofRow row: Int) -> Range<Int> {
@@ -124,16 +140,13 @@ struct CacheReader {
 
     private func read(_ unit: Int, _ segment: Int, into partial: UnsafeMutablePointer<Float>) {
         let (row, group) = unit.quotientAndRemainder(dividingBy: groups)
-        let layout = context.storage.layout
-        let place = layout.places[layer]
         let position = context.plan.positions[row]
         context.kernels.attend(
-            layout.dataType.cacheFormat,
+            format,
             AttentionArguments(
                 query: context.query.base + unit * heads * width, heads: heads, headDimension: width,
-                cache: context.storage.base + place.index * layout.bytesPerLayer + group * layout.bytesPerHead,
-                blockBytes: layout.bytesPerBlock, table: context.plan.table(row: row, type: type) + place.part,
-                tableStride: layout.blocksPerLogicalBlock(type),
+                cache: cache + group * bytesPerHead, blockBytes: bytesPerBlock,
+                table: context.plan.table(row: row, type: type) + part, tableStride: parts,
                 start: max(segment * Self.segmentLength, firstKey(position)),
                 end: min((segment + 1) * Self.segmentLength, position + 1),
                 scale: 1 / Float(width).squareRoot(), partial: partial))

@@ -1,23 +1,37 @@
 import CIntrinsics
 import KernelInterface
 
-extension AVX512.Float8Cache {
-    /// Attention with the query and the weights of the values rounded to bfloat16, like activations in products with float8
-    /// weights: codes are decoded to bfloat16 and multiplied in pairs, with half as many instructions. Heads whose number of
-    /// channels is not a multiple of 64, or more than 512, are computed without rounding.
+// Attention with the query and the weights of the values rounded to bfloat16, like activations in products: keys and values
+// are multiplied in pairs of bfloat16, with half as many instructions. Heads whose number of channels is not a multiple of 64,
+// or more than 512, are computed without rounding.
+
+extension AVX512.BFloat16Cache {
+    /// Uses the query and the weights of the values in bfloat16.
     public static func attendRounded(_ arguments: AttentionArguments) {
-        if arguments.headDimension % 64 == 0, arguments.headDimension <= 512 {
-            RoundedSegment(arguments: arguments).attend()
-        } else {
-            attend(arguments)
-        }
+        if arguments.hasRoundedHeads { RoundedSegment<2>(arguments: arguments).attend() } else { attend(arguments) }
     }
 }
 
-/// One head's keys and values of a segment, located by a block table, E4M3FN with scales. Like the segments of `Shared`, except
-/// that the scores' chains are the even and the odd pairs of channels, and the values' chain consists of pairs of positions.
-private struct RoundedSegment {
+extension AVX512.Float8Cache {
+    /// Uses the query and the weights of the values in bfloat16, in which every E4M3FN number is exact.
+    public static func attendRounded(_ arguments: AttentionArguments) {
+        if arguments.hasRoundedHeads { RoundedSegment<1>(arguments: arguments).attend() } else { attend(arguments) }
+    }
+}
+
+extension AttentionArguments {
+    fileprivate var hasRoundedHeads: Bool { headDimension % 64 == 0 && headDimension <= 512 }
+}
+
+/// One head's keys and values of a segment, located by a block table; `elementBytes` is 2 for bfloat16, 1 for E4M3FN with
+/// scales. Like the segments of `Shared`, except that the scores' chains are the even and the odd pairs of channels, and the
+/// values' chain consists of pairs of positions.
+private struct RoundedSegment<let elementBytes: Int> {
     let arguments: AttentionArguments
+
+    private var isFloat8: Bool {
+        @inline(__always) get { elementBytes == 1 }
+    }
 
     private var headDimension: Int {
         @inline(__always) get { arguments.headDimension }
@@ -96,14 +110,10 @@ private struct RoundedSegment {
         var odd = even
         var secondEven = even
         var secondOdd = even
-        let order = trinity_key_order()
         var channel = 0
         while channel < headDimension {
-            // Prefetch the values while the keys are used.
-            prefetch(first + (headDimension + channel) * 16)
-            prefetch(second + (headDimension + channel) * 16)
-            let keys = float8Pairs(trinity_permute(line(first + channel * 16), order))
-            let secondKeys = float8Pairs(trinity_permute(line(second + channel * 16), order))
+            let keys = keyPairs(first + channel * 16 * elementBytes)
+            let secondKeys = keyPairs(second + channel * 16 * elementBytes)
             var h = 0
             while h < count {
                 let place = query + (h * headDimension + channel) * 2
@@ -119,8 +129,9 @@ private struct RoundedSegment {
         }
         let none = SIMD16<Float>(repeating: -.infinity)
         let (visible, secondVisible) = (visible(pair * 32), visible(pair * 32 + 16))
-        let keyScales = arguments.scales(first, 0) * scale
-        let secondKeyScales = arguments.scales(second, 0) * scale
+        let one = SIMD16<Float>(repeating: scale)
+        let keyScales = isFloat8 ? arguments.scales(first, 0) * scale : one
+        let secondKeyScales = isFloat8 ? arguments.scales(second, 0) * scale : one
         var h = 0
         while h < count {
             let products = (even[unchecked: h] + odd[unchecked: h]) * keyScales
@@ -131,6 +142,16 @@ private struct RoundedSegment {
         }
     }
 
+    /// Keys of four channels and 16 tokens: pairs of the first two channels, and of the last two.
+    @inline(__always)
+    private func keyPairs(_ keys: UnsafeRawPointer) -> (SIMD8<Int64>, SIMD8<Int64>) {
+        // Prefetch the values while the keys are used.
+        prefetch(keys + headDimension * 16 * elementBytes)
+        if isFloat8 { return float8Pairs(trinity_permute(line(keys), trinity_key_order())) }
+        prefetch(keys + headDimension * 16 * elementBytes + 64)
+        return (trinity_pair_halves(line(keys)), trinity_pair_halves(line(keys + 64)))
+    }
+
     /// The weights times their tokens' scales, in bfloat16; zero for positions that are not visible, whose scales are
     /// undefined.
     @inline(__always)
@@ -139,8 +160,11 @@ private struct RoundedSegment {
         _ target: UnsafeMutableRawPointer, _ tile: InlineArray<count, Float>
     ) {
         let none = SIMD16<Float>.zero
-        let valueScales = none.replacing(with: arguments.scales(first, 1), where: visible(pair * 32))
-        let secondValueScales = none.replacing(with: arguments.scales(second, 1), where: visible(pair * 32 + 16))
+        let one = SIMD16<Float>(repeating: 1)
+        let valueScales =
+            isFloat8 ? none.replacing(with: arguments.scales(first, 1), where: visible(pair * 32)) : one
+        let secondValueScales =
+            isFloat8 ? none.replacing(with: arguments.scales(second, 1), where: visible(pair * 32 + 16)) : one
         var h = 0
         while h < count {
             let place = target + h * 64
@@ -153,8 +177,7 @@ private struct RoundedSegment {
         }
     }
 
-    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels. Every code decodes to a finite
-    /// number, so positions that are not visible add zero.
+    /// out = out * factor + weights * values of a pair of logical blocks, for 64 channels.
     @inline(__always)
     private func addValues<let count: Int>(
         _ first: UnsafeRawPointer, _ second: UnsafeRawPointer, _ next: Pair<UnsafeRawPointer>,
@@ -171,22 +194,25 @@ private struct RoundedSegment {
             }
             v += 1
         }
-        let low = trinity_value_order(0)
-        let high = trinity_value_order(1)
         var s = 0
         while s < 2 {
             let block = s == 0 ? first : second
-            let nextKeys = next[unchecked: s] + channel * 16
-            let values = block + 16 * headDimension + channel
+            let nextKeys = next[unchecked: s] + channel * 16 * elementBytes
+            let values = block + (16 * headDimension + channel) * elementBytes
+            // The block's visible positions.
+            let from = pair * 32 + s * 16
+            let (first, last) = (start - from, end - from)
             var position = 0
             while position < 16 {
                 // Prefetch the next keys while the values are used.
-                prefetch(nextKeys + position * 64)
-                prefetch(nextKeys + position * 64 + 64)
-                let row = line(values + position * headDimension)
-                let nextRow = line(values + (position + 1) * headDimension)
-                let (a, b) = float8Pairs(trinity_lookup(row, low, nextRow))
-                let (c, d) = float8Pairs(trinity_lookup(row, high, nextRow))
+                var line = 0
+                while line < 2 * elementBytes {
+                    prefetch(nextKeys + position * 64 * elementBytes + line * 64)
+                    line += 1
+                }
+                let (a, b, c, d) = valuePairs(
+                    values + position * headDimension * elementBytes, isFirst: position >= first && position < last,
+                    isSecond: position + 1 >= first && position + 1 < last)
                 var h = 0
                 while h < count {
                     let factor = trinity_broadcast_pair(weights + h * 64 + s * 32 + position * 2)
@@ -209,6 +235,29 @@ private struct RoundedSegment {
             }
             v += 1
         }
+    }
+
+    /// Values of two positions and 64 channels: pairs of 16 channels each. Numbers of positions that are not visible are
+    /// undefined. In E4M3FN all codes are finite and add zero; in bfloat16 they are replaced with zeros.
+    @inline(__always)
+    private func valuePairs(
+        _ values: UnsafeRawPointer, isFirst: Bool, isSecond: Bool
+    ) -> (SIMD8<Int64>, SIMD8<Int64>, SIMD8<Int64>, SIMD8<Int64>) {
+        let second = values + headDimension * elementBytes
+        if isFloat8 {
+            let (row, secondRow) = (line(values), line(second))
+            let (a, b) = float8Pairs(trinity_lookup(row, trinity_value_order(0), secondRow))
+            let (c, d) = float8Pairs(trinity_lookup(row, trinity_value_order(1), secondRow))
+            return (a, b, c, d)
+        }
+        let row = isFirst ? line(values) : .zero
+        let rest = isFirst ? line(values + 64) : .zero
+        let secondRow = isSecond ? line(second) : .zero
+        let secondRest = isSecond ? line(second + 64) : .zero
+        return (
+            trinity_pair_rows(row, secondRow, 0), trinity_pair_rows(row, secondRow, 1),
+            trinity_pair_rows(rest, secondRest, 0), trinity_pair_rows(rest, secondRest, 1)
+        )
     }
 
     @inline(__always)

@@ -85,6 +85,26 @@ static inline __m512i trinity_value_order(int half) {
     return _mm512_load_si512(order[half]);
 }
 
+#define TRINITY_PAIRS(c) \
+    c, c + 32, c + 1, c + 33, c + 2, c + 34, c + 3, c + 35, c + 4, c + 36, c + 5, c + 37, c + 6, c + 38, c + 7, c + 39, \
+    c + 8, c + 40, c + 9, c + 41, c + 10, c + 42, c + 11, c + 43, c + 12, c + 44, c + 13, c + 45, c + 14, c + 46, \
+    c + 15, c + 47
+
+/// Sixteen 16-bit elements of a and of b as pairs: elements 0 ..< 16 of each (half 0), or 16 ..< 32 (half 1).
+static inline __m512i trinity_pair_rows(__m512i a, __m512i b, int half) {
+    static const unsigned short order[2][32] __attribute__((aligned(64))) = {{TRINITY_PAIRS(0)}, {TRINITY_PAIRS(16)}};
+    return _mm512_permutex2var_epi16(a, _mm512_load_si512(order[half]), b);
+}
+#undef TRINITY_PAIRS
+
+/// The first 16 of 32 16-bit elements, each paired with the one 16 places after it.
+static inline __m512i trinity_pair_halves(__m512i elements) {
+    static const unsigned short order[32] __attribute__((aligned(64))) = {
+        0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
+    };
+    return _mm512_permutexvar_epi16(_mm512_load_si512(order), elements);
+}
+
 #define TRINITY_SIXTEEN(x) x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x
 #define TRINITY_FRACTIONS 0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0
 
