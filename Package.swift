@@ -104,11 +104,11 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // Tools: trinity bench, plan, synth and quantize.
+        // Tools: trinity bench, plan, synth, quantize and evaluate.
         .target(
             name: "ModelTools",
             dependencies: [
-                "Engine", "Checkpoints", "Scheduling", "JSON", "Basics",
+                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

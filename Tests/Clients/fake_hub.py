@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 import urllib.parse
@@ -54,9 +55,9 @@ class Fault:
 
 
 class FakeHub:
-    """Repositories as {name: {path: bytes}}, all at one commit."""
+    """Repositories as {name: {path: bytes}}, all at one commit; with `tls`, files of a certificate and a key, over https."""
 
-    def __init__(self, repositories, token=None, commit=COMMIT):
+    def __init__(self, repositories, token=None, commit=COMMIT, tls=None):
         self.repositories = repositories
         self.token = token
         self.commit = commit
@@ -67,14 +68,17 @@ class FakeHub:
         # Changes the description of a repository.
         self.edit = lambda description: description
         self.ranges = True
+        self.redirect_scheme = None
         self.chunked = False
         self.lock = threading.Lock()
+        self.tls = tls
+        self.scheme = "https" if tls else "http"
         self.api = self.start(self.requests, self.answer)
         self.content = self.start(self.content_requests, self.answer_content)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.api.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.api.server_port}"
 
     def __enter__(self):
         return self
@@ -112,6 +116,12 @@ class FakeHub:
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            # The handshake is the handler's, so that one that fails ends no other connection.
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *_: None
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 
@@ -219,7 +229,8 @@ class FakeHub:
         fields = {
             "X-Repo-Commit": self.commit, "ETag": f'"{blob_name(content)}"', "Accept-Ranges": "bytes"}
         if len(content) > LARGE:
-            location = f"http://localhost:{self.content.server_port}/{repository}/{urllib.parse.quote(path)}?Signature=a%2Fb"
+            host = f"{self.redirect_scheme or self.scheme}://localhost:{self.content.server_port}"
+            location = f"{host}/{repository}/{urllib.parse.quote(path)}?Signature=a%2Fb"
             fields |= {
                 "Location": location, "X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{blob_name(content)}"'}
             return self.reply(handler, 302, b"", fields)

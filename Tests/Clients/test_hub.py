@@ -12,7 +12,7 @@ import time
 import huggingface_hub
 import pytest
 from fake_hub import COMMIT, FakeHub, blob_name
-from trinity_server import BINARY, REPOSITORY, Server, eventually
+from trinity_server import BINARY, REPOSITORY, TLS_FILES, Server, eventually
 
 TINY = REPOSITORY / "Models" / "trinity-tiny"
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
@@ -440,3 +440,33 @@ def test_a_proxy_of_the_environment_is_used(hub, cache):
     hub.requests.clear()
     cache.pull(hub, http_proxy="http://127.0.0.1:9", no_proxy="127.0.0.1,localhost")
     assert hub.requests
+
+
+def test_https_needs_a_certificate_of_an_authority_for_the_host(cache):
+    files = (TLS_FILES / "server.pem", TLS_FILES / "server.key")
+    with FakeHub({NAME: sharded()}, tls=files) as hub:
+        refusal = cache.refusal(hub)
+        assert "cannot download from https://127.0.0.1" in refusal and "certificate" in refusal
+        assert not hub.requests
+        authority = str(TLS_FILES / "ca.pem")
+        # Of an authority, but for another name of this machine.
+        other = cache.refusal(hub, SSL_CERT_FILE=authority, HF_ENDPOINT=hub.url.replace("127.0.0.1", "127.1"))
+        assert "hostname mismatch" in other and not hub.requests
+        folder = cache.pull(hub, SSL_CERT_FILE=authority)
+        assert (folder / SHARDS[0]).read_bytes() == hub.repositories[NAME][SHARDS[0]]
+
+
+def test_a_redirect_from_https_to_http_is_refused(cache):
+    files = (TLS_FILES / "server.pem", TLS_FILES / "server.key")
+    with FakeHub({NAME: sharded()}, tls=files) as hub:
+        hub.redirect_scheme = "http"
+        assert "one that is not allowed" in cache.refusal(hub, SSL_CERT_FILE=str(TLS_FILES / "ca.pem"))
+        assert not hub.content_requests
+
+
+def test_https_goes_through_a_proxy(hub, cache):
+    # The fake Hub is no proxy: it refuses to connect, and sees neither path nor token.
+    result = cache.run(
+        None, "pull", NAME, HF_ENDPOINT="https://hub.invalid", HF_TOKEN="hf_secret", https_proxy=hub.url)
+    assert result.returncode == 1 and "to CONNECT" in result.stderr
+    assert not hub.requests
