@@ -12,6 +12,7 @@ import time
 import huggingface_hub
 import pytest
 from fake_hub import COMMIT, FakeHub, blob_name
+from huggingface_hub.errors import LocalEntryNotFoundError
 from trinity_server import BINARY, REPOSITORY, TLS_FILES, Server, eventually
 
 TINY = REPOSITORY / "Models" / "trinity-tiny"
@@ -152,7 +153,7 @@ def test_another_run_goes_on_where_a_killed_one_was(hub, cache):
     incomplete = cache.repository / "blobs" / (blob_name(hub.repositories[NAME][SHARDS[0]]) + ".incomplete")
     eventually(lambda: incomplete.exists() and incomplete.stat().st_size == 1_500_000, 60)
     # Python's tools do not mistake the half for the whole.
-    with pytest.raises(huggingface_hub.errors.LocalEntryNotFoundError):
+    with pytest.raises(LocalEntryNotFoundError):
         huggingface_hub.snapshot_download(NAME, cache_dir=cache.home / "hub", local_files_only=True)
     process.kill()
     process.communicate()
