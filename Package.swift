@@ -105,11 +105,11 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // Tools: trinity bench, plan, synth and quantize.
+        // Tools: trinity bench, plan, synth, quantize and evaluate.
         .target(
             name: "ModelTools",
             dependencies: [
-                "Engine", "Checkpoints", "Scheduling", "JSON", "Basics",
+                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -210,7 +210,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

@@ -30,6 +30,16 @@ import Testing
         #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).servedModelName == name)
     }
 
+    @Test func `a name on the Hub is one only where no path is`() throws {
+        let configuration = try ServerConfiguration(
+            flags: [.model: "arcee-ai/Trinity-Mini@main:Q4_K_M"], environment: [:])
+        #expect(configuration.hubModel?.repository == "arcee-ai/Trinity-Mini")
+        #expect(configuration.servedModelName == "arcee-ai/Trinity-Mini")
+        for path in ["./arcee-ai/Trinity-Mini", "/arcee-ai/Trinity-Mini", "Trinity-Mini", "a/b/c"] {
+            #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).hubModel == nil, "\(path)")
+        }
+    }
+
     @Test func `a model has several names`() throws {
         let option = ServerConfiguration.Option.servedModelName
         let given = ["a, b", "c", "a"].map { GivenOption(option, as: option.flag, $0) }
@@ -95,7 +105,7 @@ import Testing
                 "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
             (.trustUserContent, "1", "must be true or false; got '1'"),
-            (.model, "", "must be a folder, or a name on"),
+            (.model, "", "must be a folder, or a name on the Hugging Face Hub"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `an invalid value is refused with the name and the bound`(
         option: ServerConfiguration.Option, value: String, message: String

@@ -36,7 +36,7 @@ import Testing
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
             "--quantize-head", "--context", "--sequences", "--weights", "--tokenizer", "--template", "--now",
-            "--system",
+            "--system", "--reference", "--text", "--tokens", "--windows",
             "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",
             "--product", "--build", "--stop-timeout", "--generate-completion-script", "--strip-components",
             // Of the programs in clients.md.
