@@ -1,4 +1,5 @@
 import Foundation
+import KernelInterface
 
 /// The weights of a model, mapped and checked; matrices keep their stored format.
 ///
@@ -11,7 +12,7 @@ public final class Checkpoint {
     }
 
     private var weights: [String: Weight] = [:]
-    private let quantizesToFloat8: Bool
+    private let quantizing: WeightQuantization?
     /// Size of the tensors that the model uses, as stored, scales included.
     public private(set) var bytes = 0
     /// Whether the files have scales of activations or of the KV cache, which are not used.
@@ -21,23 +22,24 @@ public final class Checkpoint {
     ///
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
-    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the LM head into FP8.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or the error of a file.
+    ///   - quantizing: the format into which `linear` turns linear layers and the LM head. In FP8 and `int8` those that are
+    ///     quantized already stay as they are.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, `.alreadyQuantized`, or the
+    ///   error of a file.
     public init(
-        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizing: WeightQuantization? = nil
     ) throws(CheckpointError) {
-        self.quantizesToFloat8 = quantizesToFloat8
+        self.quantizing = quantizing
         let stored = try StoredTensors(directory: directory)
         try take(CheckpointAudit(stored: stored, quantization: quantization), config, path: directory.path)
     }
 
     /// Checks the tensors of a GGUF file.
     ///
-    /// - Parameter quantizesToFloat8: as in ``init(directory:config:quantization:quantizesToFloat8:)``; quantized matrices are
-    ///   kept.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once.
-    public init(_ file: GGUFFile, config: ModelConfig, quantizesToFloat8: Bool = false) throws(CheckpointError) {
-        self.quantizesToFloat8 = quantizesToFloat8
+    /// - Parameter quantizing: as in ``init(directory:config:quantization:quantizing:)``.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or `.alreadyQuantized`.
+    public init(_ file: GGUFFile, config: ModelConfig, quantizing: WeightQuantization? = nil) throws(CheckpointError) {
+        self.quantizing = quantizing
         try take(GGUFAudit(file, config: config), config, path: file.url.path)
     }
 
@@ -51,6 +53,7 @@ public final class Checkpoint {
         }
         audit.checkUnexpected(tiesEmbeddings: config.tiesEmbeddings)
         guard audit.problems.isEmpty else { throw .mismatch(directory: path, problems: audit.problems) }
+        if let quantizing, !quantizing.keepsQuantized, hasQuantizedMatrices { throw .alreadyQuantized(file: path) }
         bytes = audit.bytes
         hasUnusedScales = audit.hasUnusedScales
     }
@@ -111,10 +114,18 @@ public final class Checkpoint {
         switch weight.stored {
         case .quantized(let matrix): return matrix.packedBytes
         case .wide(let tensor), .float8(let tensor, _):
-            let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .lmHead)
+            if let format = format(of: weight), tensor.shape.count == 2 {
+                return format.packedBytes(rows: tensor.shape[0], columns: tensor.shape[1])
+            }
+            let isFloat8 = quantizing == .float8 && (weight.role == .linear || weight.role == .lmHead)
             let isWidened = tensor.type == .float16 || weight.role == .vector
-            return tensor.bytes.count / tensor.type.size * (isQuantized ? 1 : isWidened ? 4 : tensor.type.size)
+            return tensor.bytes.count / tensor.type.size * (isFloat8 ? 1 : isWidened ? 4 : tensor.type.size)
         }
+    }
+
+    /// The format in groups of columns in which a matrix is quantized while it is loaded.
+    private func format(of weight: Weight) -> QuantizedFormat? {
+        if case .quantized = weight.stored { nil } else { quantizing?.format(weight.role) }
     }
 
     /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless tied,
@@ -127,8 +138,13 @@ public final class Checkpoint {
             preconditionFailure("no linear weight \(name) in this model")
         }
         let linear = Self.linear(weight.stored)
-        let isQuantized = quantizesToFloat8 && weight.role != .sensitive
-        return isQuantized ? WeightQuantizer.quantize(linear, pool: pool) : linear
+        guard weight.role != .sensitive else { return linear }
+        if quantizing == .float8 { return WeightQuantizer.quantize(linear, pool: pool) }
+        guard let format = format(of: weight) else { return linear }
+        let reader = GroupQuantizer(linear, to: format, pool: pool)
+        return LinearWeight(
+            rows: linear.rows, columns: linear.columns, format: .quantized(reader),
+            bytes: UnsafeRawBufferPointer(start: nil, count: 0), owner: reader)
     }
 
     /// The vector with this full name, such as `model.norm.weight`, as float32.
@@ -149,6 +165,24 @@ public final class Checkpoint {
         case .wide(let tensor), .float8(let tensor, _): return tensor
         case .quantized, nil: preconditionFailure("no tensor \(name) in this model")
         }
+    }
+
+    /// An FP8 matrix with this full name rounded to bfloat16; `nil` if it is not FP8.
+    package func bfloat16(ofFloat8 name: String) -> OwnedBytes? {
+        guard let stored = weights[name]?.stored, case .float8 = stored else { return nil }
+        let weight = Self.linear(stored)
+        let target = OwnedBytes(count: weight.rows * weight.columns * 2)
+        let elements = target.bytes.bindMemory(to: UInt16.self)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(weight.columns, 1)) { numbers in
+            guard let base = numbers.baseAddress else { return }
+            for row in 0..<weight.rows {
+                weight.copyRow(row, into: base)
+                for column in 0..<weight.columns {
+                    elements[row * weight.columns + column] = FloatConversion.bfloat16Bits(base[column])
+                }
+            }
+        }
+        return target
     }
 
     /// Releases the pages of a tensor that were read; they can be read again.

@@ -12,7 +12,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case mismatch(directory: String, problems: [String])
     /// An element of a tensor is NaN or infinite: the first one, `index` in row-major order.
     case notFinite(tensor: String, value: String, shape: [Int], index: Int)
-
+    /// Weights that are to be quantized are quantized.
+    case alreadyQuantized(file: String)
     /// A scale of a quantized matrix is NaN or infinite, or so large that weights would be.
     case notFiniteScale(tensor: String)
 
@@ -33,6 +34,8 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
             if rest > 0 { lines.append("  and \(rest) more") }
             let configuration = directory.hasSuffix(".gguf") ? "metadata" : "config.json"
             return "the weights in \(directory) do not match its \(configuration):\n" + lines.joined(separator: "\n")
+        case .alreadyQuantized(let file):
+            return "the weights in \(file) are quantized already; quantize a BF16, F16, F32 or FP8 checkpoint"
         case .notFiniteScale(let tensor): return "a scale that is not finite (\(tensor))"
         case .notFinite(let tensor, let value, let shape, let index):
             let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)

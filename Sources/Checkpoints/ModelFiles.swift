@@ -87,12 +87,12 @@ public struct ModelFiles {
 
     /// The weights, mapped and checked.
     ///
-    /// - Parameter quantizesToFloat8: as in ``Checkpoint/init(directory:config:quantization:quantizesToFloat8:)``.
+    /// - Parameter quantizing: as in ``Checkpoint/init(directory:config:quantization:quantizing:)``.
     /// - Throws: `CheckpointError`, or `ModelConfigError` for a quantization that is not supported.
-    public func checkpoint(_ config: ModelConfig, quantizesToFloat8: Bool = false) throws -> Checkpoint {
-        if let gguf { return try Checkpoint(gguf, config: config, quantizesToFloat8: quantizesToFloat8) }
+    public func checkpoint(_ config: ModelConfig, quantizing: WeightQuantization? = nil) throws -> Checkpoint {
+        if let gguf { return try Checkpoint(gguf, config: config, quantizing: quantizing) }
         return try Checkpoint(
             directory: directory, config: config, quantization: try quantizationConfig(),
-            quantizesToFloat8: quantizesToFloat8)
+            quantizing: quantizing)
     }
 }

@@ -47,7 +47,7 @@ package struct EngineLoader {
             threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
-        let checkpoint = try files.checkpoint(config, quantizesToFloat8: options.quantization == .fp8)
+        let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
         if checkpoint.hasUnusedScales {
             logger.info("the scales of activations and of the KV cache in the checkpoint are not used")
         }

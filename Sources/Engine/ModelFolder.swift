@@ -16,7 +16,11 @@ public enum ModelFolder {
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw .model("there is no folder \(path)")
         }
-        guard isFolder.boolValue else { throw .model(file(directory)) }
+        guard isFolder.boolValue else {
+            guard directory.pathExtension.lowercased() == "gguf" else { throw .model(file(directory)) }
+            if isPointer(path) { throw .model(pointer(path, in: directory.deletingLastPathComponent().path)) }
+            return
+        }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         if let name = names.sorted().first(where: { isPointer(directory.appending(path: $0).path) }) {
             throw .model(pointer("\(path)/\(name)", in: path))

@@ -111,7 +111,7 @@ public struct EngineBenchmark {
 
     private func stepCost(_ config: ModelConfig) throws -> StepCost {
         let checkpoint = try ModelFiles(options.modelDirectory).checkpoint(
-            config, quantizesToFloat8: options.quantization == .fp8)
+            config, quantizing: options.quantization.weights)
         return StepCost(
             config: config, linearSize: checkpoint.packedBytesPerWeight(.linear) ?? 2,
             lmHeadSize: checkpoint.packedBytesPerWeight(.lmHead) ?? 2,

@@ -38,8 +38,8 @@ struct ModelCase {
         (config, try ModelFiles(directory).checkpoint(config))
     }
 
-    func weights(pool: WorkerPool, kernels: KernelTable, quantizesToFloat8: Bool = false) throws -> ModelWeights {
-        let checkpoint = try ModelFiles(directory).checkpoint(config, quantizesToFloat8: quantizesToFloat8)
+    func weights(pool: WorkerPool, kernels: KernelTable, quantizing: WeightQuantization? = nil) throws -> ModelWeights {
+        let checkpoint = try ModelFiles(directory).checkpoint(config, quantizing: quantizing)
         return try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
     }
 

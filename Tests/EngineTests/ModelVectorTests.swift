@@ -96,7 +96,7 @@ struct ModelVectorTests {
         throws
     {
         let model = try ModelCase(name)
-        let weights = try model.weights(pool: .shared, kernels: kernels, quantizesToFloat8: true)
+        let weights = try model.weights(pool: .shared, kernels: kernels, quantizing: .float8)
         #expect(weights.lmHead.format == .numbers(.float8))
         #expect(weights.embedding.format != .numbers(.float8))
         let driver = try SequenceDriver(

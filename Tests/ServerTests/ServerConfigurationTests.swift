@@ -97,15 +97,15 @@ import Testing
                 "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
             ),
             (.maxNumQueuedTokens, "0", "must be a whole number from 1 to 1099511627776, or off; got '0'"),
-            (.compute, "slow", "must be one of exact, fast, blas; got 'slow'"),
+            (.compute, "slow", "must be one of exact, fast, int8, blas; got 'slow'"),
             (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
-            (.quantization, "int4", "must be one of auto, fp8; got 'int4'"),
+            (.quantization, "int3", "must be one of auto, fp8, int4, int8, nvfp4; got 'int3'"),
             (
                 .logLevel, "loud",
                 "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
             (.trustUserContent, "1", "must be true or false; got '1'"),
-            (.model, "", "must be a folder, or a name on the Hugging Face Hub"),
+            (.model, "", "must be a folder, a GGUF file, or a name on the Hugging Face Hub"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `an invalid value is refused with the name and the bound`(
         option: ServerConfiguration.Option, value: String, message: String

@@ -15,10 +15,7 @@ protocol QuantizedMatrix: QuantizedReader {
 
 extension QuantizedMatrix {
     /// Bytes of the packed matrix, with the factors of its rows.
-    var packedBytes: Int {
-        format.bytes(rows: rows, columns: columns)
-            + (format.rowFactor == .none ? 0 : (rows + 15) / 16 * 16 * MemoryLayout<Float>.size)
-    }
+    var packedBytes: Int { format.packedBytes(rows: rows, columns: columns) }
 
     /// Bytes in the files.
     var bytes: Int { parts.reduce(0) { $0 + $1.bytes.count } }

@@ -36,8 +36,9 @@ extension ServerConfiguration.Option {
                 .model, .choice(EngineOptions.Quantization.allCases.map(\.rawValue)), "format",
                 standard: .value("auto"),
                 """
-                Format of the weights in memory. `auto` keeps the format of the checkpoint. `fp8` quantizes linear layers and \
-                the head while loading.
+                Format of the weights in memory. `auto` keeps the format of the checkpoint. The others quantize linear layers \
+                and the head while loading: `int4` and `nvfp4` to 4 bits, with the head in `int8`. A checkpoint of fewer than \
+                8 bits is not quantized again; `fp8` and `int8` then apply to its other matrices.
                 """,
                 aliases: ["weights"])
         case .reasoningParser:

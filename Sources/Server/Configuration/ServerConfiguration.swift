@@ -138,7 +138,8 @@ public struct ServerConfiguration: Sendable {
 
         let model = options.text(.model)
         if model.isEmpty {
-            throw ConfigurationError(option: .model, reason: "must be a folder, or a name on the Hugging Face Hub")
+            throw ConfigurationError(
+                option: .model, reason: "must be a folder, a GGUF file, or a name on the Hugging Face Hub")
         }
         let directory = URL(fileURLWithPath: model).standardizedFileURL
         // A path that exists is never a name on the Hub.
