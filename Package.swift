@@ -73,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "ModelTools", "Engine", "Basics",
+                "Server", "ModelTools", "Training", "Engine", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -109,6 +109,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+
+        // trinity train. Optimized in debug builds too, with checks: its loops run over every weight and activation.
+        .target(
+            name: "Training", dependencies: ["Engine", "Checkpoints", "JSON", "Basics"],
+            swiftSettings: simulatedSettings),
 
         // Tokens in, tokens out.
         .target(
@@ -178,6 +183,9 @@ let package = Package(
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Training", "Engine", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "PortableKernels", "JSON", "TestSupport"],

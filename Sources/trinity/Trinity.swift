@@ -11,6 +11,7 @@ struct Trinity: ParsableCommand {
         version: Application.version,
         subcommands: [
             Serve.self, Config.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self,
+            Train.self,
             Tokenize.self, Render.self, UpdateManual.self,
         ])
 
