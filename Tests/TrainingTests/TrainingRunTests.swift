@@ -91,7 +91,7 @@ import Testing
         var parts: [StepReport] = []
         for end in [3, 4, 8] {
             let run = try TrainingRun(recipe(short, interval: 2), out: out("parts"), threads: end == 4 ? 2 : 1)
-            let isComplete = try run.run(mustStop: { run.trainer.step == end && end < 8 }) { parts.append($0) }
+            let isComplete = try run.run(mustStop: { run.trainer.step == end && end < 8 }, report: { parts.append($0) })
             #expect(isComplete == (end == 8))
         }
         #expect(whole.count == 8 && parts == whole)

@@ -33,9 +33,8 @@ public final class TrainingRun {
         self.steps = steps
         fingerprint = [
             "hyperparameters": recipe.json,
-            "batches": .string(Fingerprint.text(of: try MappedFile(recipe.batches).bytes)),
-            "config": .string(
-                Fingerprint.text(of: try MappedFile(recipe.initial.appending(path: "config.json")).bytes)),
+            "batches": .string(try Fingerprint.text(of: recipe.batches)),
+            "config": .string(try Fingerprint.text(of: recipe.initial.appending(path: "config.json"))),
         ]
         trainer = Trainer(model, recipe.hyperparameters)
         if let newest { try trainer.readState(from: newest, fingerprint: fingerprint) }
@@ -73,9 +72,13 @@ public final class TrainingRun {
 
 /// Recognizes the bytes of a file: FNV-1a with 64 bits. Not a protection against a file made to collide.
 private enum Fingerprint {
-    static func text(of bytes: UnsafeRawBufferPointer) -> String {
+    static func text(of url: URL) throws(CheckpointError) -> String {
+        let file = try MappedFile(url)
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return "\(bytes.count):" + String(hash, radix: 16)
+        // The bytes live as long as the file.
+        withExtendedLifetime(file) {
+            for byte in file.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        return "\(file.bytes.count):" + String(hash, radix: 16)
     }
 }

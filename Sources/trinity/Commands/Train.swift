@@ -38,10 +38,11 @@ struct Train: ParsableCommand {
             Recipe(URL(fileURLWithPath: recipe)), out: URL(fileURLWithPath: out),
             threads: threads ?? WorkerPool.defaultThreadCount())
         StopSignal.install()
-        let isComplete = try run.run(mustStop: { StopSignal.isReceived }) { report in
+        func write(_ report: StepReport) {
             let line = json ? String(decoding: report.json.serialized, as: UTF8.self) : Self.line(report, of: run.steps)
             FileHandle.standardOutput.write(Data("\(line)\n".utf8))
         }
+        let isComplete = try run.run(mustStop: { StopSignal.isReceived }, report: write)
         if !isComplete {
             FileHandle.standardError.write(Data("stopped after step \(run.trainer.step) of \(run.steps)\n".utf8))
         }
