@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "ModelTools", "Engine", "Hub", "Basics",
+                "Server", "ModelTools", "Training", "Engine", "Hub", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -113,6 +113,11 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
+
+        // trinity train. Optimized in debug builds too, with checks: its loops run over every weight and activation.
+        .target(
+            name: "Training", dependencies: ["Engine", "Checkpoints", "JSON", "Basics"],
+            swiftSettings: simulatedSettings),
 
         // Tokens in, tokens out.
         .target(
@@ -185,6 +190,9 @@ let package = Package(
         .testTarget(
             name: "ModelToolsTests",
             dependencies: ["ModelTools", "Engine", "Checkpoints", "KernelInterface", "JSON", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TrainingTests", dependencies: ["Training", "Engine", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "CheckpointsTests",
