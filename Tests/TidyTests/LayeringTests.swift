@@ -33,6 +33,10 @@ import Testing
                 "Sources/Scheduling/Scheduler.swift",
                 "Sources/Scheduling/KVCacheManager.swift", "Sources/Scheduling/BlockPool.swift",
             ]),
+        // The formulas of training do not know how a run is described and stored, nor where its data comes from.
+        Blindness(folder: "Sources/Training/Optimizers", hidden: ["Sources/Training/Data", "Sources/Training/Run"]),
+        Blindness(folder: "Sources/Training/Data", hidden: ["Sources/Training/Model", "Sources/Training/Run"]),
+        Blindness(folder: "Sources/Training/Model", hidden: ["Sources/Training/Run"]),
         Blindness(folder: "Sources/Engine/Sampling", hidden: ["Sources/Engine/Model", "Sources/Engine/Weights"]),
         // The API's types do not depend on how they are served, and a response does not depend on its formatter.
         Blindness(
@@ -69,7 +73,7 @@ import Testing
     static func modules(but exceptions: Set<Substring>) -> Set<Substring> {
         Set([
             "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Checkpoints", "Scheduling", "PortableKernels",
-            "Engine", "ModelTools", "HTTP", "Hub", "Server",
+            "Engine", "ModelTools", "Training", "HTTP", "Hub", "Server",
         ]).subtracting(exceptions)
     }
 
@@ -83,7 +87,7 @@ import Testing
             exceptions: ["Sources/HTTP/Transport", "Sources/HTTP/TLS", "Sources/HTTP/MemoryBudget.swift"],
             reason: "threads belong to Transport, and to TLS, whose handshakes run beside the loop"),
         ImportBan(
-            folder: "Sources/Server", modules: ["ModelTools", "PortableKernels", "CIntrinsics"],
+            folder: "Sources/Server", modules: ["ModelTools", "Training", "PortableKernels", "CIntrinsics"],
             reason: "the server knows no tool and no kernel"),
         ImportBan(
             folder: "Sources/HTTP", modules: modules(but: ["HTTP"]),
@@ -117,8 +121,13 @@ import Testing
             reason: "it fetches files and knows no model"),
         ImportBan(
             folder: "Sources/ModelTools",
-            modules: modules(but: ["ModelTools", "Engine", "Checkpoints", "Scheduling", "JSON", "Basics"]),
+            modules: modules(but: [
+                "ModelTools", "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
+            ]),
             reason: "the tools are beside the server"),
+        ImportBan(
+            folder: "Sources/Training", modules: modules(but: ["Training", "Engine", "Checkpoints", "JSON", "Basics"]),
+            reason: "the trainer is beside the server"),
         ImportBan(
             folder: "Sources/Kernels",
             modules: modules(but: ["PortableKernels"]).union(["Dispatch", "Foundation"]),
@@ -127,8 +136,8 @@ import Testing
             folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
         ImportBan(
             folder: "Sources/trinity",
-            modules: modules(but: ["Server", "ModelTools", "Engine", "Hub", "Basics"]).union(["HTTPTypes"]),
-            reason: "the executable reads arguments and hands them to Server, ModelTools and Hub"),
+            modules: modules(but: ["Server", "ModelTools", "Training", "Engine", "Hub", "Basics"]).union(["HTTPTypes"]),
+            reason: "the executable reads arguments and hands them to Server, ModelTools, Training and Hub"),
     ]
 
     @Test(arguments: importBans)

@@ -1,28 +1,28 @@
 import Foundation
 
-/// The two functions of OpenBLAS for `--compute blas`, loaded only with that option.
+/// The two functions of OpenBLAS for `--compute blas` and for training in float32, loaded only when they are needed.
 ///
 /// The program does not link the library: while loading it starts threads, each of which retries its allocation of 128 MiB
 /// forever if the address space is limited, so that a process could neither start nor exit.
-struct OpenBLAS: Sendable {
+package struct OpenBLAS: Sendable {
     /// `cblas_sgemm`, float32: order, transpositions of A and B, M, N, K, alpha, A, lda, B, ldb, beta, C, ldc.
-    typealias MatrixProduct =
+    package typealias MatrixProduct =
         @convention(c) (
             Int32, Int32, Int32, Int32, Int32, Int32, Float, UnsafePointer<Float>?, Int32, UnsafePointer<Float>?, Int32,
             Float, UnsafeMutablePointer<Float>?, Int32
         ) -> Void
 
     /// Values of the enums `CBLAS_ORDER` and `CBLAS_TRANSPOSE`, part of the library's binary interface.
-    static let rowMajor: Int32 = 101
-    static let noTranspose: Int32 = 111
-    static let transpose: Int32 = 112
+    package static let rowMajor: Int32 = 101
+    package static let noTranspose: Int32 = 111
+    package static let transpose: Int32 = 112
 
-    let matrixProduct: MatrixProduct
+    package let matrixProduct: MatrixProduct
 
     /// Loads the library, which stays loaded until the process ends, and limits it to the calling thread.
     ///
     /// - Throws: `EngineError.unsupported` with the dynamic linker's reason.
-    init() throws(EngineError) {
+    package init() throws(EngineError) {
         guard let library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL) else {
             throw .unsupported("compute blas: cannot load OpenBLAS: \(Self.linkerError())")
         }

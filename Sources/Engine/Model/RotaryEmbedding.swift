@@ -4,13 +4,13 @@ import Foundation
 /// The angles of rotary positions: cos and sin of position * inverse frequency, times YaRN's attention factor.
 ///
 /// Frequencies and angles are float32, as in the reference; cos and sin are computed in float64 and rounded once.
-struct RotaryEmbedding {
+package struct RotaryEmbedding {
     /// (headDimension / 2)
     let inverseFrequencies: [Float]
     /// Multiplies both cos and sin.
     let factor: Double
 
-    init(_ config: RoPEConfig, headDimension: Int) {
+    package init(_ config: RoPEConfig, headDimension: Int) {
         let base = (0..<headDimension / 2).map { pow(config.theta, -2 * Double($0) / Double(headDimension)) }
         switch config.scaling {
         case .none:
@@ -29,7 +29,7 @@ struct RotaryEmbedding {
     }
 
     /// Writes cos and sin of one position, (headDimension / 2) each.
-    func fill(position: Int, cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
+    package func fill(position: Int, cosines: UnsafeMutablePointer<Float>, sines: UnsafeMutablePointer<Float>) {
         for (index, frequency) in inverseFrequencies.enumerated() {
             let angle = Double(Float(position) * frequency)
             cosines[index] = Float(cos(angle) * factor)

@@ -1,0 +1,31 @@
+/// Packs whole documents: a row takes, in the order of the stream, every one of the next `window` documents that still fits.
+/// Longer documents are cut to the length of a row.
+public struct GreedyPacking: Sendable, Equatable {
+    public let rowLength: Int
+    public let window: Int
+    private var next = 0
+    private var pending: [DocumentPiece] = []
+
+    public init(rowLength: Int, window: Int) {
+        precondition(rowLength > 0 && window > 0, "a row and a window are not empty")
+        self.rowLength = rowLength
+        self.window = window
+    }
+
+    /// The documents of the next row; `nil` at the end of the stream.
+    public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
+        while pending.count < window, let length = lengths(next) {
+            if length > 0 { pending.append(DocumentPiece(document: next, start: 0, end: min(length, rowLength))) }
+            next += 1
+        }
+        var room = rowLength
+        var row: [DocumentPiece] = []
+        pending.removeAll { piece in
+            guard piece.count <= room else { return false }
+            row.append(piece)
+            room -= piece.count
+            return true
+        }
+        return row.isEmpty ? nil : row
+    }
+}

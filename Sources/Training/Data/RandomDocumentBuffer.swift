@@ -1,0 +1,69 @@
+/// The random sequential document buffer (arXiv 2602.17004, section 3.2): rows of pieces from documents that are drawn at
+/// random from a buffer, each read in order.
+///
+/// The buffer holds up to 2N documents and is filled up again when N or fewer are left. No token is dropped or repeated. The
+/// whole state is a value: a restored buffer continues with the same rows.
+public struct RandomDocumentBuffer: Sendable, Equatable {
+    /// A document of the buffer and the tokens that were read from it.
+    public struct Reading: Sendable, Equatable {
+        public var document: Int
+        public var head: Int
+        public var length: Int
+    }
+
+    public let rowLength: Int
+    /// N: at most this many documents are left when the buffer is filled up to 2N.
+    public let size: Int
+    public private(set) var random: SplitMix64
+    /// The number of the next document of the stream.
+    public private(set) var next = 0
+    /// In the order in which they are drawn from.
+    public private(set) var active: [Reading] = []
+
+    public init(rowLength: Int, size: Int, seed: UInt64) {
+        precondition(rowLength > 0 && size > 0, "a row and a buffer are not empty")
+        self.rowLength = rowLength
+        self.size = size
+        random = SplitMix64(state: seed)
+    }
+
+    /// A buffer in the state that another one had.
+    public init(rowLength: Int, size: Int, random: SplitMix64, next: Int, active: [Reading]) {
+        self.rowLength = rowLength
+        self.size = size
+        self.random = random
+        self.next = next
+        self.active = active
+    }
+
+    /// The pieces of the next row; fewer tokens than a row only at the end of the stream, then `nil`.
+    public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
+        var pieces: [DocumentPiece] = []
+        var room = rowLength
+        while room > 0 {
+            fill(lengths)
+            guard !active.isEmpty else { break }
+            let index = random.below(active.count)
+            let reading = active[index]
+            let count = min(room, reading.length - reading.head)
+            pieces.append(
+                DocumentPiece(document: reading.document, start: reading.head, end: reading.head + count))
+            room -= count
+            active[index].head += count
+            if active[index].head == reading.length {
+                // The last one takes its place: constant time, and a defined order.
+                active[index] = active[active.count - 1]
+                active.removeLast()
+            }
+        }
+        return pieces.isEmpty ? nil : pieces
+    }
+
+    private mutating func fill(_ lengths: DocumentLengths) {
+        guard active.count <= size else { return }
+        while active.count < 2 * size, let length = lengths(next) {
+            if length > 0 { active.append(Reading(document: next, head: 0, length: length)) }
+            next += 1
+        }
+    }
+}

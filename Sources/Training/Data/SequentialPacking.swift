@@ -1,0 +1,27 @@
+/// Packs documents one after another: a row is cut at its length, and the rest of the document begins the next row.
+public struct SequentialPacking: Sendable, Equatable {
+    public let rowLength: Int
+    private var document = 0
+    private var head = 0
+
+    public init(rowLength: Int) {
+        self.rowLength = rowLength
+    }
+
+    /// The pieces of the next row; `nil` at the end of the stream.
+    public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
+        var pieces: [DocumentPiece] = []
+        var room = rowLength
+        while room > 0, let length = lengths(document) {
+            let count = min(room, length - head)
+            if count > 0 { pieces.append(DocumentPiece(document: document, start: head, end: head + count)) }
+            head += count
+            room -= count
+            if head == length {
+                document += 1
+                head = 0
+            }
+        }
+        return pieces.isEmpty ? nil : pieces
+    }
+}

@@ -1,0 +1,125 @@
+import Engine
+import Foundation
+
+/// The choice of experts for the tokens of a batch, and its gradient.
+struct ExpertRouting {
+    let experts: Int
+    let chosen: Int
+    /// Whether the weights of a token's experts are divided by the sum of their scores.
+    let normalizes: Bool
+    let scale: Float
+    /// sigmoid scores (tokens, experts)
+    let scores: Matrix
+    /// (tokens, chosen): the weights of the experts, in the order of ``ids``.
+    let weights: Matrix
+    /// The chosen experts of each token, best first; of equal ones the first.
+    private(set) var ids: [Int]
+    /// The tokens of each expert.
+    private(set) var counts: [Int]
+    private let memory: Buffer<Float>
+
+    /// - Parameters:
+    ///   - logits: (tokens, experts), kept as scores.
+    ///   - bias: (experts), used for the choice only.
+    init(
+        logits: Buffer<Float>, tokens: Int, experts: Int, chosen: Int, normalizes: Bool, scale: Float, bias: [Float]
+    ) {
+        (self.experts, self.chosen, self.normalizes, self.scale) = (experts, chosen, normalizes, scale)
+        memory = Buffer(count: tokens * chosen)
+        scores = Matrix(logits.base, rows: tokens, columns: experts)
+        weights = Matrix(memory.base, rows: tokens, columns: chosen)
+        owner = logits
+        ids = []
+        ids.reserveCapacity(tokens * chosen)
+        counts = [Int](repeating: 0, count: experts)
+        for index in 0..<tokens * experts { logits.base[index] = 1 / (1 + exp(-logits.base[index])) }
+        var isChosen = [Bool](repeating: false, count: experts)
+        for token in 0..<tokens {
+            let row = scores.row(token)
+            let first = ids.count
+            for _ in 0..<chosen {
+                var best: Int?
+                for expert in 0..<experts where !isChosen[expert] {
+                    if best.map({ row[expert] + bias[expert] > row[$0] + bias[$0] }) ?? true { best = expert }
+                }
+                guard let best else { preconditionFailure("a token chooses at most all experts") }
+                isChosen[best] = true
+                ids.append(best)
+                counts[best] += 1
+            }
+            for id in ids[first...] { isChosen[id] = false }
+            let sum = normalizes ? ids[first...].reduce(0) { $0 + row[$1] } + 1e-20 : 1
+            for (choice, id) in ids[first...].enumerated() { weights.row(token)[choice] = row[id] / sum * scale }
+        }
+    }
+
+    private let owner: Buffer<Float>
+
+    /// Turns the gradient of the weights (tokens, chosen) into that of the logits (tokens, experts), including the balance
+    /// loss with the factor `balance` of each row.
+    func backward(dWeights: Matrix, rows: [Range<Int>], balance: Float, into dLogits: Matrix) {
+        for row in rows {
+            let shares = balance == 0 ? [] : BalanceLoss.shares(row, of: self)
+            for token in row {
+                let (score, change, gradient) = (scores.row(token), dLogits.row(token), dWeights.row(token))
+                for expert in 0..<experts { change[expert] = 0 }
+                let choices = ids[token * chosen..<(token + 1) * chosen]
+                var (sum, pull) = (Float(1), Float(0))
+                if normalizes {
+                    sum = choices.reduce(0) { $0 + score[$1] } + 1e-20
+                    for (choice, id) in choices.enumerated() { pull += gradient[choice] * score[id] }
+                    pull /= sum
+                }
+                for (choice, id) in choices.enumerated() { change[id] = scale / sum * (gradient[choice] - pull) }
+                if balance != 0 {
+                    BalanceLoss.addGradient(
+                        score, shares: shares, factor: balance / Float(row.count), to: change)
+                }
+                for expert in 0..<experts { change[expert] *= score[expert] * (1 - score[expert]) }
+            }
+        }
+    }
+}
+
+/// The sequence-wise balance loss of a row in one layer: sum f_i P_i, with f_i = experts / (chosen n) times the tokens of expert
+/// i, a constant for the gradient, and P_i the mean of score_i / sum of scores. It is 1 if the scores are equal.
+enum BalanceLoss {
+    /// f, for the tokens of one row; empty for an empty row.
+    static func shares(_ row: Range<Int>, of routing: ExpertRouting) -> [Float] {
+        guard !row.isEmpty else { return [] }
+        var counts = [Int](repeating: 0, count: routing.experts)
+        for id in routing.ids[row.lowerBound * routing.chosen..<row.upperBound * routing.chosen] { counts[id] += 1 }
+        let factor = Double(routing.experts) / Double(routing.chosen * row.count)
+        return counts.map { Float(Double($0) * factor) }
+    }
+
+    /// The loss of one row; 0 for an empty row.
+    static func value(_ row: Range<Int>, of routing: ExpertRouting) -> Double {
+        let shares = shares(row, of: routing)
+        var total = 0.0
+        for token in row {
+            let score = routing.scores.row(token)
+            var (sum, weighted) = (0.0, 0.0)
+            for (expert, share) in shares.enumerated() {
+                sum += Double(score[expert])
+                weighted += Double(share) * Double(score[expert])
+            }
+            total += weighted / sum
+        }
+        return row.isEmpty ? 0 : total / Double(row.count)
+    }
+
+    /// change_i += factor (f_i - sum_l f_l s_l / z) / z with z = sum_l s_l, for the scores s of one token.
+    static func addGradient(
+        _ scores: UnsafePointer<Float>, shares: [Float], factor: Float, to change: UnsafeMutablePointer<Float>
+    ) {
+        var (sum, weighted) = (Float(0), Float(0))
+        for (expert, share) in shares.enumerated() {
+            sum += scores[expert]
+            weighted += share * scores[expert]
+        }
+        for (expert, share) in shares.enumerated() {
+            change[expert] += factor * (share - weighted / sum) / sum
+        }
+    }
+}

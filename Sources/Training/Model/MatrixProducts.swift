@@ -1,0 +1,92 @@
+import Engine
+
+/// One product of matrices: out = op(left) op(right), or out += op(left) op(right).
+struct MatrixProduct {
+    var left: Matrix
+    var transposesLeft = false
+    var right: Matrix
+    var transposesRight = false
+    var out: Matrix
+    /// Added to `out` instead of replacing it.
+    var adds = false
+    /// Multiplies the product.
+    var factor: Float = 1
+
+    /// Y = X W^T: x (tokens, in), weight (out, in).
+    static func output(_ x: Matrix, _ weight: Matrix, into y: Matrix) -> MatrixProduct {
+        MatrixProduct(left: x, right: weight, transposesRight: true, out: y)
+    }
+
+    /// dX = dY W, or dX += dY W.
+    static func inputGradient(_ dy: Matrix, _ weight: Matrix, into dx: Matrix, adds: Bool) -> MatrixProduct {
+        MatrixProduct(left: dy, right: weight, out: dx, adds: adds)
+    }
+
+    /// dW += dY^T X.
+    static func weightGradient(_ dy: Matrix, _ x: Matrix, into dw: Matrix) -> MatrixProduct {
+        MatrixProduct(left: dy, transposesLeft: true, right: x, out: dw, adds: true)
+    }
+
+    /// The number of summands of each element.
+    var depth: Int { transposesLeft ? left.rows : left.columns }
+
+    /// The part of the product that gives some rows and columns of `out`.
+    func part(rows: Range<Int>, columns: Range<Int>) -> MatrixProduct {
+        var part = self
+        part.left = transposesLeft ? left.columns(rows) : left.rows(rows)
+        part.right = transposesRight ? right.rows(columns) : right.columns(columns)
+        part.out = out.rows(rows).columns(columns)
+        return part
+    }
+}
+
+/// Products in float32, by OpenBLAS on one thread for each part of a result.
+///
+/// A result is split into parts of a fixed size, never its sums, so that its bits do not depend on the number of threads.
+struct MatrixProducts {
+    /// Rows and columns of a part.
+    private static let partRows = 128
+    private static let partColumns = 512
+
+    let pool: WorkerPool
+    private let product: OpenBLAS.MatrixProduct
+
+    /// - Throws: `TrainingError.unsupported` when OpenBLAS is not installed.
+    init(pool: WorkerPool) throws(TrainingError) {
+        self.pool = pool
+        do throws(EngineError) {
+            product = try OpenBLAS().matrixProduct
+        } catch {
+            throw .unsupported("training in float32 needs OpenBLAS (libopenblas0): \(error)")
+        }
+    }
+
+    /// Computes products that do not depend on each other, and write to separate places, on all threads.
+    func run(_ products: [MatrixProduct]) {
+        var parts: [MatrixProduct] = []
+        for product in products {
+            for row in stride(from: 0, to: product.out.rows, by: Self.partRows) {
+                for column in stride(from: 0, to: product.out.columns, by: Self.partColumns) {
+                    parts.append(
+                        product.part(
+                            rows: row..<min(row + Self.partRows, product.out.rows),
+                            columns: column..<min(column + Self.partColumns, product.out.columns)))
+                }
+            }
+        }
+        pool.parallelFor(chunks: parts.count) { compute(parts[$0]) }
+    }
+
+    /// Computes one product on the calling thread. Without summands nothing is added.
+    func compute(_ item: MatrixProduct) {
+        guard item.out.rows > 0, item.out.columns > 0, item.depth > 0 else {
+            precondition(item.adds || item.out.rows == 0 || item.out.columns == 0, "a product replaces by sums")
+            return
+        }
+        product(
+            OpenBLAS.rowMajor, item.transposesLeft ? OpenBLAS.transpose : OpenBLAS.noTranspose,
+            item.transposesRight ? OpenBLAS.transpose : OpenBLAS.noTranspose, Int32(item.out.rows),
+            Int32(item.out.columns), Int32(item.depth), item.factor, item.left.base, Int32(item.left.stride),
+            item.right.base, Int32(item.right.stride), item.adds ? 1 : 0, item.out.base, Int32(item.out.stride))
+    }
+}

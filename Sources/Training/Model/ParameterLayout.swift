@@ -1,0 +1,66 @@
+import Checkpoints
+
+/// A trained tensor: a matrix, or a vector as a matrix of one row.
+public struct Parameter: Sendable, Equatable {
+    /// What decides about the optimizer and the learning rate.
+    public enum Kind: String, Sendable, CaseIterable {
+        case embedding = "embed"
+        case head
+        /// The gain of a norm.
+        case gain = "norm"
+        /// The gain of the norm after a branch.
+        case branchGain = "post"
+        case router
+        /// A matrix of a hidden layer.
+        case matrix
+    }
+
+    public var name: String
+    public var shape: [Int]
+    public var kind: Kind
+    /// Where its elements begin in the memory of all parameters.
+    public var offset: Int
+
+    public var rows: Int { shape.count == 2 ? shape[0] : 1 }
+    public var columns: Int { shape[shape.count - 1] }
+    public var count: Int { rows * columns }
+}
+
+/// The trained tensors of a model, in one memory in the order of the checkpoint. Weights, gradients and the optimizer's state
+/// have the same layout.
+public struct ParameterLayout: Sendable {
+    public let parameters: [Parameter]
+    /// The elements of the memory.
+    public let count: Int
+    private let indices: [String: Int]
+
+    public init(_ config: ModelConfig) {
+        var parameters: [Parameter] = []
+        var offset = 0
+        for tensor in config.expectedTensors where !tensor.name.hasSuffix(".expert_bias") {
+            let parameter = Parameter(
+                name: tensor.name, shape: tensor.shape, kind: Self.kind(of: tensor.name), offset: offset)
+            parameters.append(parameter)
+            // Each begins at a multiple of 64 bytes.
+            offset += (parameter.count + 15) / 16 * 16
+        }
+        self.parameters = parameters
+        count = offset
+        indices = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($0.element.name, $0.offset) })
+    }
+
+    /// - Precondition: the model has the tensor.
+    func parameter(_ name: String) -> Parameter {
+        guard let index = indices[name] else { preconditionFailure("the layout has every tensor of the model") }
+        return parameters[index]
+    }
+
+    private static func kind(of name: String) -> Parameter.Kind {
+        if name == "model.embed_tokens.weight" { return .embedding }
+        if name == "lm_head.weight" { return .head }
+        let isBranch = ["post_attention_layernorm", "post_mlp_layernorm"].contains { name.contains(".\($0).") }
+        if isBranch { return .branchGain }
+        if name.contains("norm") { return .gain }
+        return name.hasSuffix(".router.gate.weight") ? .router : .matrix
+    }
+}

@@ -1,0 +1,115 @@
+import Checkpoints
+import Engine
+
+/// The factors of the objective, and the sizes of the whole step by which a micro-batch's parts are divided.
+public struct StepObjective: Sendable, Equatable {
+    /// The factor of the z-loss.
+    public var zFactor = 1e-4
+    /// The factor of the sequence-wise balance loss.
+    public var balanceFactor = 1e-4
+    /// The sum of target weights of all micro-batches.
+    public var targetWeight: Double
+    /// Rows of all micro-batches.
+    public var rows: Int
+}
+
+/// A micro-batch's part of the losses of a step.
+public struct MicroBatchLoss: Sendable, Equatable {
+    /// Divided by the step's target weight.
+    public var crossEntropy: Double
+    public var z: Double
+    /// Divided by the step's rows, summed over layers.
+    public var balance: Double
+    /// Tokens of each expert, for each layer with experts.
+    public var expertCounts: [[Int]]
+}
+
+/// An AFMoE model in training: weights in float32, and their gradients by formulas.
+public final class TrainingModel {
+    public let config: ModelConfig
+    public let layout: ParameterLayout
+    let weights: TrainedTensors
+    let gradients: TrainedTensors
+    /// (experts) for each layer with experts.
+    public internal(set) var biases: [[Float]]
+    let products: MatrixProducts
+    private let layers: [LayerParameters]
+
+    /// A model of zeros.
+    ///
+    /// - Throws: `TrainingError.unsupported` for a model with another score function than sigmoid or with groups of experts.
+    package init(_ config: ModelConfig, pool: WorkerPool) throws(TrainingError) {
+        guard config.scoreFunction == .sigmoid || config.denseLayers == config.layers else {
+            throw .unsupported("score_func: only sigmoid can be trained")
+        }
+        guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
+        self.config = config
+        products = try MatrixProducts(pool: pool)
+        let layout = ParameterLayout(config)
+        self.layout = layout
+        (weights, gradients) = (TrainedTensors(layout), TrainedTensors(layout))
+        layers = (0..<config.layers).map { LayerParameters(layer: $0, config: config, layout: layout) }
+        biases = (config.denseLayers..<config.layers).map { _ in [Float](repeating: 0, count: config.experts) }
+    }
+
+    /// Adds the gradients of a micro-batch's part of the objective to ``gradients``.
+    func accumulate(_ batch: PackedBatch, _ objective: StepObjective) -> MicroBatchLoss {
+        let pool = products.pool
+        let context = LayerContext(
+            config: config, weights: weights, products: products,
+            norm: RMSNorm(epsilon: config.normEpsilon, pool: pool))
+        let (tokens, hidden) = (batch.tokens, config.hiddenSize)
+        let memory = Buffer<Float>(count: 3 * tokens * hidden)
+        let x = Matrix(memory.base, rows: tokens, columns: hidden)
+        let h = Matrix(memory.base + tokens * hidden, rows: tokens, columns: hidden)
+        let dh = Matrix(h.base + tokens * hidden, rows: tokens, columns: hidden)
+        let embedding = layout.parameter("model.embed_tokens.weight")
+        let scale: Float = config.scalesEmbeddings ? Float(hidden).squareRoot() : 1
+        let table = weights.matrix(embedding)
+        for (token, id) in batch.ids.enumerated() {
+            let (source, target) = (table.row(Int(id)), x.row(token))
+            for column in 0..<hidden { target[column] = source[column] * scale }
+        }
+        let rotary = RotaryPositions(config, positions: batch.positions, pool: pool)
+        var passes: [DecoderLayer] = []
+        for (index, layer) in layers.enumerated() {
+            let bias = index < config.denseLayers ? [] : biases[index - config.denseLayers]
+            passes.append(DecoderLayer(layer, bias: bias, x: x, batch: batch, rotary: rotary, context))
+        }
+        let finalNorm = layout.parameter("model.norm.weight")
+        context.norm.forward(x, gain: weights.pointer(finalNorm), into: h)
+        let head = config.tiesEmbeddings ? embedding : layout.parameter("lm_head.weight")
+        let sums = OutputHead(weight: weights.matrix(head), products: products).train(
+            h, batch: batch, targetWeight: objective.targetWeight, zFactor: objective.zFactor, into: dh,
+            gradient: gradients.matrix(head))
+
+        let routings = passes.compactMap(\.routing)
+        let balance = routings.reduce(0.0) { total, routing in
+            batch.rows.reduce(total) { $0 + BalanceLoss.value($1, of: routing) }
+        }
+        // h becomes the gradient of the residual stream.
+        let dx = h
+        context.norm.backward(
+            dh, x: x, gain: weights.pointer(finalNorm), into: dx, gainGradient: gradients.pointer(finalNorm))
+        while let pass = passes.popLast() {
+            pass.backward(
+                dx, rows: batch.rows, balance: Float(objective.balanceFactor / Double(objective.rows)),
+                gradients: gradients)
+        }
+        addEmbeddingGradient(dx, ids: batch.ids, scale: scale, to: gradients.matrix(embedding))
+        return MicroBatchLoss(
+            crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,
+            balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts))
+    }
+
+    /// A token's row may occur several times: threads share the columns, and each adds all tokens in order.
+    private func addEmbeddingGradient(_ dx: Matrix, ids: [Int32], scale: Float, to gradient: Matrix) {
+        products.pool.forEachPiece(of: gradient.columns, size: 64) { _, columns in
+            for (token, id) in ids.enumerated() {
+                Vectors.add(
+                    dx.row(token) + columns.lowerBound, times: scale,
+                    to: gradient.row(Int(id)) + columns.lowerBound, columns.count)
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Muon (Jordan, 2024), for the matrices of hidden layers: momentum, made orthogonal by Newton-Schulz iterations.
+///
+/// Each matrix is updated by itself, also each expert's. The learning rate is multiplied by sqrt(max(1, rows / columns)).
+public struct Muon: Sendable, Equatable {
+    /// The coefficients of one Newton-Schulz iteration: X = a X + (b S + c S S) X with S = X X^T.
+    public struct Coefficients: Sendable, Equatable {
+        public var a: Float
+        public var b: Float
+        public var c: Float
+
+        public init(_ a: Float, _ b: Float, _ c: Float) {
+            self.a = a
+            self.b = b
+            self.c = c
+        }
+    }
+
+    public var momentum = 0.95
+    public var weightDecay = 0.01
+    /// One entry per iteration; the default is Jordan's.
+    public var coefficients = [Coefficients](repeating: Coefficients(3.4445, -4.7750, 2.0315), count: 5)
+    /// Added to the Frobenius norm, so that a momentum of zeros gives an update of zeros.
+    public var epsilon: Float = 1e-7
+
+    public init() {}
+
+    /// Updates one matrix on the calling thread; momentum = mu momentum + gradient, with Nesterov's look-ahead.
+    ///
+    /// - Parameter gradientFactor: multiplies the gradient, for clipping.
+    func update(
+        weights: Matrix, gradients: Matrix, momenta: Matrix, gradientFactor: Float, learningRate: Double,
+        products: MatrixProducts
+    ) {
+        let (rows, columns) = (weights.rows, weights.columns)
+        let scratch = NewtonSchulz(rows: rows, columns: columns)
+        let mu = Float(momentum)
+        // The iterations work on the matrix or its transpose, whichever has fewer rows.
+        for row in 0..<rows {
+            let (gradient, momentum) = (gradients.row(row), momenta.row(row))
+            for column in 0..<columns {
+                let value = gradient[column] * gradientFactor
+                momentum[column] = mu * momentum[column] + value
+                scratch[row, column] = value + mu * momentum[column]
+            }
+        }
+        scratch.orthogonalize(coefficients, epsilon: epsilon, products: products)
+        let decay = Float(1 - learningRate * weightDecay)
+        let rate = Float(learningRate * max(1, Double(rows) / Double(columns)).squareRoot())
+        for row in 0..<rows {
+            let weight = weights.row(row)
+            for column in 0..<columns { weight[column] = weight[column] * decay - rate * scratch[row, column] }
+        }
+    }
+}

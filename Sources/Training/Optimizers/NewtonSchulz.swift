@@ -1,0 +1,45 @@
+import Engine
+
+/// The memory and the iterations that bring the singular values of one matrix near 1.
+struct NewtonSchulz {
+    private let isTransposed: Bool
+    /// (short, long): the matrix, or its transpose if it has more rows than columns.
+    private let x: Matrix
+    private let next: Matrix
+    /// (short, short)
+    private let square: Matrix
+    private let polynomial: Matrix
+    private let memory: Buffer<Float>
+
+    init(rows: Int, columns: Int) {
+        isTransposed = rows > columns
+        let (short, long) = (min(rows, columns), max(rows, columns))
+        memory = Buffer(count: 2 * short * (short + long))
+        x = Matrix(memory.base, rows: short, columns: long)
+        next = Matrix(x.base + short * long, rows: short, columns: long)
+        square = Matrix(next.base + short * long, rows: short, columns: short)
+        polynomial = Matrix(square.base + short * short, rows: short, columns: short)
+    }
+
+    /// The element of the matrix in its own orientation.
+    subscript(row: Int, column: Int) -> Float {
+        get { isTransposed ? x.row(column)[row] : x.row(row)[column] }
+        nonmutating set {
+            if isTransposed { x.row(column)[row] = newValue } else { x.row(row)[column] = newValue }
+        }
+    }
+
+    /// Divides by the Frobenius norm, then X = a X + (b S + c S S) X with S = X X^T for each triple.
+    func orthogonalize(_ coefficients: [Muon.Coefficients], epsilon: Float, products: MatrixProducts) {
+        let count = x.rows * x.columns
+        let norm = Float(Vectors.squareSum(x.base, count).squareRoot()) + epsilon
+        for index in 0..<count { x.base[index] /= norm }
+        for triple in coefficients {
+            products.compute(MatrixProduct(left: x, right: x, transposesRight: true, out: square))
+            products.compute(MatrixProduct(left: square, right: square, out: polynomial, factor: triple.c))
+            for index in 0..<x.rows * x.rows { polynomial.base[index] += triple.b * square.base[index] }
+            products.compute(MatrixProduct(left: polynomial, right: x, out: next))
+            for index in 0..<count { x.base[index] = triple.a * x.base[index] + next.base[index] }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import JSON
+
+/// The numbers of a run, from the recipe's `hyperparameters`. The defaults are those for a hidden size of about 256.
+public struct Hyperparameters: Sendable, Equatable {
+    /// `nil`: all steps of the batches.
+    public var steps: Int?
+    public var muonLearningRate = 0.02
+    public var muon = Muon()
+    /// For each kind of parameter but matrices.
+    public var adamLearningRates: [Parameter.Kind: Double] = [
+        .embedding: 4e-3, .head: 2e-3, .router: 2e-3, .gain: 2e-3, .branchGain: 2e-3,
+    ]
+    public var adam = AdamW()
+    /// The limit of the gradient's norm; `nil` for none.
+    public var clip: Double? = 1
+    public var zFactor = 1e-4
+    public var balanceFactor = 1e-4
+    public var balancing = ExpertBalancing.smebu(lambda: 5e-3, beta: 0.5, kappa: 2)
+    public var schedule = LearningRateSchedule.wsd(warmup: 0, stable: .max / 2, decay: 0, floor: 1)
+
+    public init() {}
+
+    /// Sizes of the batches, which the file of batches determines.
+    private static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
+
+    /// - Throws: `TrainingError.recipe` with the field and its bound; unknown fields are refused.
+    public init(parsing json: JSONValue) throws(TrainingError) {
+        var reader = try RecipeReader(json, name: "hyperparameters")
+        for name in Self.descriptive { _ = reader.take(name) }
+        steps = try reader.integer("steps", in: 1...1 << 40)
+        muonLearningRate = try reader.number("muon_lr", in: 0...10) ?? muonLearningRate
+        muon.momentum = try reader.number("muon_momentum", in: 0...0.9999) ?? muon.momentum
+        muon.weightDecay = try reader.number("muon_weight_decay", in: 0...10) ?? muon.weightDecay
+        if var rates = try reader.object("adamw_lr") {
+            for kind in Parameter.Kind.allCases where kind != .matrix {
+                adamLearningRates[kind] = try rates.number(kind.rawValue, in: 0...10) ?? adamLearningRates[kind]
+            }
+            try rates.finish()
+        }
+        if let betas = reader.take("adamw_betas") {
+            let numbers = (betas.array ?? []).compactMap(\.double)
+            guard numbers.count == 2, betas.array?.count == 2, numbers.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
+                throw reader.invalid("adamw_betas", "must be two numbers from 0 and below 1")
+            }
+            (adam.beta1, adam.beta2) = (numbers[0], numbers[1])
+        }
+        adam.epsilon = try reader.number("adamw_eps", in: 1e-30...1) ?? adam.epsilon
+        adam.weightDecay = try reader.number("adamw_weight_decay", in: 0...10) ?? adam.weightDecay
+        if reader.has("clip") { clip = try reader.number("clip", in: 1e-30...1e30) }
+        zFactor = try reader.number("zeta", in: 0...1) ?? zFactor
+        balanceFactor = try reader.number("alpha", in: 0...1) ?? balanceFactor
+        let (smebu, auxFree) = (try reader.object("smebu"), try reader.object("auxfree"))
+        if smebu != nil, auxFree != nil { throw reader.invalid("auxfree", "cannot be given together with smebu") }
+        if var smebu {
+            balancing = .smebu(
+                lambda: try smebu.number("lambda", in: 0...1) ?? 5e-3,
+                beta: try smebu.number("beta", in: 0...0.9999) ?? 0.5,
+                kappa: try smebu.number("kappa", in: 0...1e3) ?? 2)
+            try smebu.finish()
+        }
+        if var auxFree {
+            balancing = .auxFree(gamma: try auxFree.number("gamma", in: 0...1) ?? 1e-3)
+            try auxFree.finish()
+        }
+        if var schedule = try reader.object("schedule") {
+            self.schedule = try LearningRateSchedule(&schedule)
+            try schedule.finish()
+        }
+        try reader.finish()
+    }
+}
+
+extension LearningRateSchedule {
+    /// `{"kind": "wsd", "warmup", "stable", "decay", "floor"}` or `{"kind": "cosine", "warmup", "total", "floor"}`.
+    fileprivate init(_ reader: inout RecipeReader) throws(TrainingError) {
+        let most = 1 << 40
+        let warmup = try reader.integer("warmup", in: 0...most) ?? 0
+        let floor = try reader.number("floor", in: 0...1) ?? 0
+        switch reader.take("kind")?.string {
+        case "wsd":
+            self = .wsd(
+                warmup: warmup, stable: try reader.integer("stable", in: 0...most) ?? 0,
+                decay: try reader.integer("decay", in: 0...most) ?? 0, floor: floor)
+        case "cosine":
+            guard let total = try reader.integer("total", in: 1...most) else {
+                throw reader.invalid("total", "is missing")
+            }
+            self = .cosine(warmup: warmup, total: total, floor: floor)
+        default: throw reader.invalid("kind", "must be wsd or cosine")
+        }
+    }
+}

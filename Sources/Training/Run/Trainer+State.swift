@@ -1,0 +1,91 @@
+import Checkpoints
+import Engine
+import Foundation
+import JSON
+
+/// The state of a run beside the weights: `optimizer.safetensors` and `trainer.json`.
+extension Trainer {
+    static let stateName = "trainer.json"
+    static let optimizerName = "optimizer.safetensors"
+    private static let format = 1
+
+    /// Writes both files.
+    ///
+    /// - Parameter fingerprint: what must be equal when the run is resumed.
+    func writeState(to folder: URL, fingerprint: JSONObject) throws {
+        let parameters = model.layout.parameters
+        var entries: [CheckpointWriter.Entry] = []
+        for parameter in parameters {
+            for part in parts(of: parameter) {
+                entries.append(CheckpointWriter.Entry(name: part.name, type: .float32, shape: parameter.shape))
+            }
+        }
+        for index in biasMomentum.indices {
+            entries.append(
+                CheckpointWriter.Entry(name: momentumName(index), type: .float32, shape: [model.config.experts]))
+        }
+        // The writer has its own name for a single file.
+        var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: .max)
+        for parameter in parameters {
+            for part in parts(of: parameter) { try writer.append(part.tensors.bytes(parameter)) }
+        }
+        for momentum in biasMomentum {
+            let values = Buffer(momentum)
+            try writer.append(UnsafeRawBufferPointer(values.contents))
+            withExtendedLifetime(values) {}
+        }
+        try writer.finish()
+        try FileManager.default.moveItem(
+            at: folder.appending(path: StoredTensors.singleName), to: folder.appending(path: Self.optimizerName))
+        let state: JSONObject = [
+            "format": .integer(Self.format), "step": .integer(step), "updates": .integer(updates),
+            "skipped_in_row": .integer(skippedInRow), "fingerprint": .object(fingerprint),
+        ]
+        try CheckpointWriter.write(.object(state), to: Self.stateName, in: folder)
+    }
+
+    /// Restores what ``writeState(to:fingerprint:)`` has written. The weights come with the model.
+    ///
+    /// - Throws: `TrainingError.resume` with the field that differs or is missing.
+    func readState(from folder: URL, fingerprint: JSONObject) throws {
+        guard let state = try ConfigReader.load(Self.stateName, in: folder) else {
+            throw TrainingError.resume(field: Self.stateName, reason: "is missing in \(folder.path)")
+        }
+        guard state["format"]?.integer == Self.format else {
+            throw TrainingError.resume(field: "format", reason: "is not \(Self.format)")
+        }
+        for (field, value) in fingerprint where state["fingerprint"]?[field] != value {
+            throw TrainingError.resume(field: field, reason: "differs from that of the run in \(folder.path)")
+        }
+        func count(_ field: String) throws(TrainingError) -> Int {
+            guard let value = state[field]?.integer, value >= 0 else {
+                throw .resume(field: field, reason: "is not a number from 0")
+            }
+            return value
+        }
+        let tensors = try SafetensorsFile(folder.appending(path: Self.optimizerName)).tensors
+        func floats(_ name: String, _ shape: [Int]) throws(TrainingError) -> [Float] {
+            guard let tensor = tensors[name], tensor.shape == shape, let values = tensor.finiteFloats else {
+                throw .resume(field: name, reason: "is missing or has another shape")
+            }
+            return values
+        }
+        for parameter in model.layout.parameters {
+            for part in parts(of: parameter) {
+                let values = try floats(part.name, parameter.shape)
+                part.tensors.pointer(parameter).update(from: values, count: parameter.count)
+            }
+        }
+        for index in biasMomentum.indices {
+            biasMomentum[index] = try floats(momentumName(index), [model.config.experts])
+        }
+        (step, updates, skippedInRow) = (try count("step"), try count("updates"), try count("skipped_in_row"))
+    }
+
+    private func parts(of parameter: Parameter) -> [(name: String, tensors: TrainedTensors)] {
+        if parameter.kind == .matrix { return [("muon.m/\(parameter.name)", firstMoments)] }
+        return [("adamw.m/\(parameter.name)", firstMoments), ("adamw.v/\(parameter.name)", secondMoments)]
+    }
+
+    private func momentumName(_ index: Int) -> String { "smebu.m/\(model.config.denseLayers + index)" }
+}

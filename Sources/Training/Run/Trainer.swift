@@ -1,0 +1,109 @@
+import Checkpoints
+import Engine
+import Foundation
+
+/// Trains a model step by step: gradients of all micro-batches, their norm, clipping, Muon and AdamW, then the biases of the
+/// experts.
+public final class Trainer {
+    public let model: TrainingModel
+    public let hyperparameters: Hyperparameters
+    /// Steps that were done, including skipped ones.
+    public internal(set) var step = 0
+    /// Steps that changed the weights: AdamW's t.
+    public internal(set) var updates = 0
+    /// Skipped steps in a row.
+    public internal(set) var skippedInRow = 0
+    /// Momentum of Muon for matrices, first moment of AdamW for the others.
+    let firstMoments: TrainedTensors
+    /// Second moment of AdamW; unused for matrices.
+    let secondMoments: TrainedTensors
+    /// (experts) for each layer with experts.
+    public internal(set) var biasMomentum: [[Float]]
+
+    /// The number of skipped steps in a row that ends a run.
+    private static let mostSkipped = 3
+
+    public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters) {
+        self.model = model
+        self.hyperparameters = hyperparameters
+        (firstMoments, secondMoments) = (TrainedTensors(model.layout), TrainedTensors(model.layout))
+        biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
+    }
+
+    /// Does one step.
+    ///
+    /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
+    ///   `TrainingError.batches` for a step without targets.
+    public func train(_ batches: [PackedBatch]) throws(TrainingError) -> StepReport {
+        let targetWeight = batches.reduce(0) { $0 + $1.targetWeight }
+        guard targetWeight > 0 else { throw .batches(tensor: "step\(step)", reason: "has no target") }
+        let objective = StepObjective(
+            zFactor: hyperparameters.zFactor, balanceFactor: hyperparameters.balanceFactor, targetWeight: targetWeight,
+            rows: batches.reduce(0) { $0 + $1.rows.count })
+        model.gradients.clear()
+        let losses = batches.map { model.accumulate($0, objective) }
+        let counts = model.biases.indices.map { layer in
+            (0..<model.config.experts).map { expert in
+                losses.reduce(0) { $0 + $1.expertCounts[layer][expert] }
+            }
+        }
+        let norm = gradientNorm()
+        let clip = GradientClipping.factor(norm: norm, limit: hyperparameters.clip)
+        let factor = hyperparameters.schedule.factor(step: step)
+        let (crossEntropy, z) = (losses.reduce(0) { $0 + $1.crossEntropy }, losses.reduce(0) { $0 + $1.z })
+        let balance = losses.reduce(0) { $0 + $1.balance }
+        let total = crossEntropy + objective.zFactor * z + objective.balanceFactor * balance
+        let isFinite = norm.isFinite && total.isFinite
+        if isFinite {
+            skippedInRow = 0
+            updates += 1
+            update(clip: Float(clip), factor: factor)
+            for layer in model.biases.indices {
+                hyperparameters.balancing.update(
+                    bias: &model.biases[layer], momentum: &biasMomentum[layer], counts: counts[layer])
+            }
+        } else {
+            skippedInRow += 1
+            if skippedInRow == Self.mostSkipped { throw .notFinite(step: step) }
+        }
+        defer { step += 1 }
+        return StepReport(
+            step: step, learningRateFactor: factor, crossEntropy: crossEntropy, z: z, balance: balance,
+            objective: total, targetWeight: targetWeight, gradientNorm: norm, clipFactor: clip, isSkipped: !isFinite,
+            microCrossEntropy: zip(losses, batches).map { loss, batch in
+                batch.targetWeight > 0 ? loss.crossEntropy * targetWeight / batch.targetWeight : 0
+            },
+            expertCounts: counts, expertBias: model.biases, biasMomentum: biasMomentum)
+    }
+
+    /// The norm over all gradients, summed in float64 and in the order of the parameters.
+    private func gradientNorm() -> Double {
+        let parameters = model.layout.parameters
+        let sums = Buffer<Double>(count: parameters.count)
+        model.products.pool.parallelFor(chunks: parameters.count) { index in
+            let parameter = parameters[index]
+            sums.base[index] = Vectors.squareSum(model.gradients.pointer(parameter), parameter.count)
+        }
+        return sums.contents.reduce(0, +).squareRoot()
+    }
+
+    private func update(clip: Float, factor: Double) {
+        let (weights, gradients, products) = (model.weights, model.gradients, model.products)
+        let parameters = model.layout.parameters
+        products.pool.parallelFor(chunks: parameters.count) { index in
+            let parameter = parameters[index]
+            if parameter.kind == .matrix {
+                hyperparameters.muon.update(
+                    weights: weights.matrix(parameter), gradients: gradients.matrix(parameter),
+                    momenta: firstMoments.matrix(parameter), gradientFactor: clip,
+                    learningRate: factor * hyperparameters.muonLearningRate, products: products)
+            } else {
+                hyperparameters.adam.update(
+                    weights: weights.pointer(parameter), gradients: gradients.pointer(parameter),
+                    first: firstMoments.pointer(parameter), second: secondMoments.pointer(parameter),
+                    count: parameter.count, gradientFactor: clip,
+                    learningRate: factor * (hyperparameters.adamLearningRates[parameter.kind] ?? 0), step: updates)
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Basics
+import Checkpoints
+import Engine
+import Foundation
+import JSON
+
+/// A run of a recipe, from its beginning or from the newest checkpoint in its output folder.
+public final class TrainingRun {
+    public let trainer: Trainer
+    /// All steps of the run.
+    public let steps: Int
+    private let recipe: Recipe
+    private let batches: BatchFile
+    private let folder: RunFolder
+    private let fingerprint: JSONObject
+
+    /// - Parameters:
+    ///   - out: new, empty, or with an earlier part of the same run.
+    ///   - threads: at least 1; the results do not depend on it.
+    /// - Throws: an error that names the file, tensor or field.
+    public init(_ recipe: Recipe, out: URL, threads: Int) throws {
+        self.recipe = recipe
+        folder = try RunFolder(out)
+        let newest = folder.newest
+        let pool = WorkerPool(threads: threads)
+        let model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
+        batches = try BatchFile(recipe.batches, vocabularySize: model.config.vocabularySize)
+        let steps = recipe.hyperparameters.steps ?? batches.steps
+        guard steps <= batches.steps else {
+            throw TrainingError.recipe(
+                field: "hyperparameters.steps", reason: "is \(steps), but the batches have \(batches.steps)")
+        }
+        self.steps = steps
+        fingerprint = [
+            "hyperparameters": recipe.json,
+            "batches": .string(try Fingerprint.text(of: recipe.batches)),
+            "config": .string(try Fingerprint.text(of: recipe.initial.appending(path: "config.json"))),
+        ]
+        trainer = Trainer(model, recipe.hyperparameters)
+        if let newest { try trainer.readState(from: newest, fingerprint: fingerprint) }
+    }
+
+    /// Does the steps that are left, and writes the checkpoint.
+    ///
+    /// - Parameters:
+    ///   - mustStop: asked after each step; `true` writes a checkpoint and ends the run early.
+    ///   - report: called after each step.
+    /// - Returns: whether all steps are done.
+    @discardableResult
+    public func run(mustStop: () -> Bool = { false }, report: (StepReport) -> Void) throws -> Bool {
+        while trainer.step < steps {
+            if mustStop() {
+                try save()
+                return false
+            }
+            report(try trainer.train(batches.microBatches(step: trainer.step)))
+            if let interval = recipe.checkpointInterval, trainer.step.isMultiple(of: interval), trainer.step < steps {
+                try save()
+            }
+        }
+        if folder.newest != folder.url {
+            try save()
+            try folder.finish()
+        }
+        return true
+    }
+
+    private func save() throws {
+        try folder.write(trainer, source: recipe.initial, fingerprint: fingerprint)
+    }
+}
+
+/// Recognizes the bytes of a file: FNV-1a with 64 bits. Not a protection against a file made to collide.
+private enum Fingerprint {
+    static func text(of url: URL) throws(CheckpointError) -> String {
+        let file = try MappedFile(url)
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        // The bytes live as long as the file.
+        withExtendedLifetime(file) {
+            for byte in file.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        return "\(file.bytes.count):" + String(hash, radix: 16)
+    }
+}

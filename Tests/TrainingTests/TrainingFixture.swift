@@ -1,0 +1,61 @@
+import Checkpoints
+import Engine
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Reads the vectors in `Tests/Fixtures/train`.
+enum TrainingFixture {
+    static let root = Fixtures.root.appending(path: "train")
+
+    static func json(_ path: String) throws -> JSONValue { try Fixtures.json("train/\(path)") }
+
+    static func tensors(_ path: String) throws -> [String: StoredTensor] {
+        try SafetensorsFile(root.appending(path: path)).tensors
+    }
+}
+
+extension StoredTensor {
+    /// The elements of any type that the vectors have.
+    var doubles: [Double] {
+        func read<Element: BitwiseCopyable>(_ type: Element.Type, _ convert: (Element) -> Double) -> [Double] {
+            let size = MemoryLayout<Element>.size
+            return (0..<bytes.count / size).map {
+                convert(bytes.loadUnaligned(fromByteOffset: $0 * size, as: Element.self))
+            }
+        }
+        return switch type {
+        case .float64: read(Double.self) { $0 }
+        case .float32: read(Float.self) { Double($0) }
+        case .int32: read(Int32.self) { Double($0) }
+        case .int8: read(Int8.self) { Double($0) }
+        case .uint8: read(UInt8.self) { Double($0) }
+        default: preconditionFailure("the vectors have no \(type)")
+        }
+    }
+
+    var floats: [Float] { doubles.map { Float($0) } }
+    var integers: [Int] { doubles.map { Int($0) } }
+}
+
+/// The largest difference, and the largest magnitude of the expected numbers.
+func deviation(_ actual: [Float], _ expected: [Double]) -> (absolute: Double, relative: Double) {
+    guard actual.count == expected.count, !actual.isEmpty else { return (.infinity, .infinity) }
+    var (difference, largest) = (0.0, 0.0)
+    for (a, e) in zip(actual, expected) {
+        // A NaN must not pass.
+        let distance = abs(Double(a) - e)
+        difference = distance <= difference ? difference : distance.isNaN ? .infinity : distance
+        largest = max(largest, abs(e))
+    }
+    return (difference, difference / max(largest, 1e-300))
+}
+
+extension Buffer<Float> {
+    /// A matrix of the whole memory.
+    func matrix(_ rows: Int, _ columns: Int) -> Matrix { Matrix(base, rows: rows, columns: columns) }
+    var array: [Float] { Array(contents) }
+}

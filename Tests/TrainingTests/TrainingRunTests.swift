@@ -1,0 +1,156 @@
+import Checkpoints
+import Engine
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Thirty steps against the float64 reference, the checkpoint, and resuming.
+@Suite struct TrainingRunTests {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+        let initial = temporary.directory.appending(path: "initial")
+        let files = FileManager.default
+        try files.createDirectory(at: initial, withIntermediateDirectories: true)
+        for (source, target) in [("initial.safetensors", "model.safetensors"), ("config.json", "config.json")] {
+            try files.copyItem(
+                at: TrainingFixture.root.appending(path: "train30/\(source)"), to: initial.appending(path: target))
+        }
+    }
+
+    /// A recipe in the temporary folder, with a change of its hyperparameters.
+    private func recipe(
+        _ change: (inout JSONObject) -> Void = { _ in }, interval: Int? = nil
+    ) throws -> Recipe {
+        var numbers = try TrainingFixture.json("train30/curve.json")["hyperparameters"]?.object ?? JSONObject()
+        change(&numbers)
+        var json: JSONObject = [
+            "initial": "initial",
+            "batches": .string(TrainingFixture.root.appending(path: "train30/batches.safetensors").path),
+            "hyperparameters": .object(numbers),
+        ]
+        if let interval { json["checkpoint_interval"] = .integer(interval) }
+        let url = temporary.directory.appending(path: "recipe-\(UUID().uuidString).json")
+        try Data(JSONValue.object(json).serialized).write(to: url)
+        return try Recipe(url)
+    }
+
+    private func out(_ name: String) -> URL { temporary.directory.appending(path: name) }
+
+    @Test func `thirty steps follow the reference`() throws {
+        let expected = try TrainingFixture.json("train30/curve.json")["steps"]?.array ?? []
+        #expect(expected.count == 30)
+        var reports: [StepReport] = []
+        let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+        #expect(try run.run { reports.append($0) })
+        #expect(reports.count == 30)
+        for (report, reference) in zip(reports, expected) {
+            let json = report.json
+            for name in [
+                "cross_entropy", "z", "balance", "objective", "gradient_norm", "clip_factor", "lr_factor",
+                "target_weight_sum", "batch_het",
+            ] {
+                let (value, wanted) = (try #require(json[name]?.double), try #require(reference[name]?.double))
+                // z is about 20 times as large as the loss.
+                let tolerance = name == "z" ? 2e-3 : 1e-4
+                #expect(abs(value - wanted) < tolerance, "step \(report.step): \(name) \(value), expected \(wanted)")
+            }
+            #expect(json["expert_counts"] == reference["expert_counts"], "step \(report.step)")
+            for name in ["expert_bias", "bias_momentum", "max_violation"] {
+                let values = Self.numbers(json[name]).map { Float($0) }
+                #expect(deviation(values, Self.numbers(reference[name])).absolute < 1e-6, "\(name)")
+            }
+            #expect(
+                Set((json.object ?? JSONObject()).map(\.name)) == Set((reference.object ?? JSONObject()).map(\.name)))
+        }
+        let final = try TrainingFixture.tensors("train30/final.safetensors")
+        let config = try ModelConfig(directory: out("out"))
+        let checkpoint = try Checkpoint(directory: out("out"), config: config, quantization: nil)
+        for parameter in run.trainer.model.layout.parameters {
+            let written = checkpoint.stored(parameter.name).floats
+            let wanted = try #require(final[parameter.name]).doubles
+            #expect(deviation(written, wanted).absolute < 1e-4, "\(parameter.name)")
+        }
+    }
+
+    /// All numbers of nested arrays, in order.
+    private static func numbers(_ json: JSONValue?) -> [Double] {
+        if let array = json?.array { return array.flatMap { numbers($0) } }
+        return json?.double.map { [$0] } ?? []
+    }
+
+    @Test func `an interrupted run ends with the bytes of an uninterrupted one, with other threads`() throws {
+        let files = ["model.safetensors", "optimizer.safetensors", "trainer.json", "config.json"]
+        let short: (inout JSONObject) -> Void = { $0["steps"] = 8 }
+        var whole: [StepReport] = []
+        try TrainingRun(recipe(short), out: out("whole"), threads: 2).run { whole.append($0) }
+        var parts: [StepReport] = []
+        for end in [3, 4, 8] {
+            let run = try TrainingRun(recipe(short, interval: 2), out: out("parts"), threads: end == 4 ? 2 : 1)
+            let isComplete = try run.run(mustStop: { run.trainer.step == end && end < 8 }, report: { parts.append($0) })
+            #expect(isComplete == (end == 8))
+        }
+        #expect(whole.count == 8 && parts == whole)
+        for file in files {
+            let (a, b) = (out("whole").appending(path: file), out("parts").appending(path: file))
+            #expect(try Data(contentsOf: a) == Data(contentsOf: b), "\(file)")
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: out("parts").path).sorted()
+        #expect(names == files.sorted())
+        // A finished run has nothing left to do.
+        try TrainingRun(recipe(short), out: out("parts"), threads: 1).run { _ in Issue.record("a step was done") }
+    }
+
+    @Test func `a run with other numbers is not resumed`() throws {
+        let short: (inout JSONObject) -> Void = { $0["steps"] = 2 }
+        try TrainingRun(recipe(short), out: out("out"), threads: 1).run { _ in }
+        #expect {
+            try TrainingRun(
+                recipe {
+                    short(&$0)
+                    $0["muon_lr"] = 0.01
+                }, out: out("out"), threads: 1)
+        } throws: {
+            guard case TrainingError.resume(let field, _) = $0 else { return false }
+            return field == "hyperparameters"
+        }
+    }
+
+    @Test func `a folder with other files is not written to`() throws {
+        try FileManager.default.createDirectory(at: out("out"), withIntermediateDirectories: true)
+        try Data().write(to: out("out").appending(path: "notes.txt"))
+        #expect(throws: CheckpointError.self) { try TrainingRun(recipe(), out: out("out"), threads: 1) }
+    }
+
+    @Test(
+        arguments: [
+            ("steps", 0, "hyperparameters.steps"), ("steps", 31, "hyperparameters.steps"),
+            ("clip", "high", "hyperparameters.clip"), ("speed", 1, "hyperparameters.speed"),
+            ("schedule", ["kind": "step"], "hyperparameters.schedule.kind"),
+            ("adamw_lr", ["embedding": 1], "hyperparameters.adamw_lr.embedding"),
+            ("adamw_betas", [0.9], "hyperparameters.adamw_betas"),
+            ("auxfree", ["gamma": 0.1], "hyperparameters.auxfree"),
+        ] as [(String, JSONValue, String)])
+    func `an error names the field of the recipe`(name: String, value: JSONValue, field: String) throws {
+        #expect {
+            try TrainingRun(recipe { $0[name] = value }, out: out("out"), threads: 1)
+        } throws: {
+            guard case TrainingError.recipe(let named, _) = $0 else { return false }
+            return named == field
+        }
+    }
+
+    @Test func `weights that are not finite end the run after three steps, and do not change`() throws {
+        let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+        let parameter = run.trainer.model.layout.parameter("model.norm.weight")
+        run.trainer.model.weights.pointer(parameter)[0] = .nan
+        var reports: [StepReport] = []
+        #expect(throws: TrainingError.notFinite(step: 2)) { try run.run { reports.append($0) } }
+        #expect(reports.count == 2 && reports.allSatisfy(\.isSkipped))
+        #expect(run.trainer.updates == 0)
+    }
+}
