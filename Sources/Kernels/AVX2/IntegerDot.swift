@@ -79,7 +79,8 @@ extension IntegerCodes {
         }
     }
 
-    /// Half the rows of some columns, with sums in 16 bits.
+    /// Half the rows of some columns, with sums in 16 bits. The codes of the few columns are decoded once for all tokens, if the
+    /// loops are unrolled; an array of sums would need the metadata of its type, which modules share.
     @inline(__always)
     private static func addNarrow<let terms: Int, let count: Int>(
         _ lines: UnsafeRawPointer, _ start: Int, _ end: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
@@ -87,28 +88,22 @@ extension IntegerCodes {
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
-        var narrowL = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
-        var narrowH = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
-        var narrowG = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
-        var column = start
-        while column < end {
-            let (first, last) = eightColumns(lines, column, half)
-            var t = 0
-            while t < count {
-                let x = x + offsets[unchecked: t] + column
-                narrowL[unchecked: t] = dot(narrowL[unchecked: t], first, last, x)
-                if terms > 1 { narrowH[unchecked: t] = dot(narrowH[unchecked: t], first, last, x + termBytes) }
-                if terms > 2 { narrowG[unchecked: t] = dot(narrowG[unchecked: t], first, last, x + 2 * termBytes) }
-                t += 1
-            }
-            column += 8
-        }
         let ones = SIMD16<Int16>(repeating: 1)
         var t = 0
         while t < count {
-            addHalf(multiplyPairs(narrowL[unchecked: t], ones), half, &l[unchecked: t])
-            if terms > 1 { addHalf(multiplyPairs(narrowH[unchecked: t], ones), half, &h[unchecked: t]) }
-            if terms > 2 { addHalf(multiplyPairs(narrowG[unchecked: t], ones), half, &g[unchecked: t]) }
+            var (sumL, sumH, sumG) = (SIMD16<Int16>.zero, SIMD16<Int16>.zero, SIMD16<Int16>.zero)
+            var column = start
+            while column < end {
+                let (first, last) = eightColumns(lines, column, half)
+                let x = x + offsets[unchecked: t] + column
+                sumL = dot(sumL, first, last, x)
+                if terms > 1 { sumH = dot(sumH, first, last, x + termBytes) }
+                if terms > 2 { sumG = dot(sumG, first, last, x + 2 * termBytes) }
+                column += 8
+            }
+            addHalf(multiplyPairs(sumL, ones), half, &l[unchecked: t])
+            if terms > 1 { addHalf(multiplyPairs(sumH, ones), half, &h[unchecked: t]) }
+            if terms > 2 { addHalf(multiplyPairs(sumG, ones), half, &g[unchecked: t]) }
             t += 1
         }
     }

@@ -7,20 +7,22 @@ extension AVX512 {
     public static func integerPeak(iterations: Int) -> Float {
         var bytes = UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f
         let codes = unsafeBitCast(SIMD16<UInt32>(repeating: bytes), to: SIMD8<Int64>.self)
-        var sums = InlineArray<16, SIMD16<Int32>>(repeating: .zero)
+        let zeros = InlineArray<8, SIMD16<Int32>>(repeating: .zero)
+        var (sums, others) = (zeros, zeros)
         var iteration = 0
         while iteration < iterations {
             var chain = 0
-            while chain < 16 {
+            while chain < 8 {
                 sums[unchecked: chain] = dot(sums[unchecked: chain], codes, &bytes)
+                others[unchecked: chain] = dot(others[unchecked: chain], codes, &bytes)
                 chain += 1
             }
             iteration += 1
         }
         var total = SIMD16<Int32>.zero
         var chain = 0
-        while chain < 16 {
-            total = total &+ sums[unchecked: chain]
+        while chain < 8 {
+            total = total &+ sums[unchecked: chain] &+ others[unchecked: chain]
             chain += 1
         }
         return sum(floatLanes(total))
