@@ -33,7 +33,8 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
             dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/AVX512",
             swiftSettings: kernelSettings + [
-                .unsafeFlags(["-Xcc", "-march=x86-64-v4", "-Xcc", "-mavx512bf16", "-Xcc", "-mavx512vbmi"])
+                .unsafeFlags(
+                    ["-march=x86-64-v4", "-mavx512bf16", "-mavx512vbmi", "-mavx512vnni"].flatMap { ["-Xcc", $0] })
             ]),
     ]
 #else
@@ -73,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "trinity",
             dependencies: [
-                "Server", "ModelTools", "Training", "Engine", "Basics",
+                "Server", "ModelTools", "Training", "Engine", "Hub", "Basics",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -82,8 +83,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "HTTP", "Engine", "Scheduling", "Tokenizers", "ChatTemplates", "Grammars", "JSON", "Basics", "CMalloc",
-                "COpenSSL",
+                "HTTP", "Engine", "Scheduling", "Tokenizers", "ChatTemplates", "Grammars", "JSON", "Hub", "Basics",
+                "CMalloc", "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -91,6 +92,9 @@ let package = Package(
             ],
             resources: webUI.map { .embedInCode("WebUI/\($0)") } + [.embedInCode("openapi.yaml")],
             swiftSettings: settings),
+
+        // Models of the Hugging Face Hub, and the cache of them.
+        .target(name: "Hub", dependencies: ["HTTP", "JSON", "Basics", "COpenSSL"], swiftSettings: settings),
 
         // Bytes and sockets; independent of JSON and models.
         .target(
@@ -133,7 +137,9 @@ let package = Package(
             swiftSettings: simulatedSettings),
 
         // Model files.
-        .target(name: "Checkpoints", dependencies: ["PortableKernels", "JSON", "Basics"], swiftSettings: settings),
+        .target(
+            name: "Checkpoints", dependencies: ["KernelInterface", "PortableKernels", "JSON", "Basics"],
+            swiftSettings: settings),
 
         // Text: three independent libraries on top of JSON.
         .target(name: "Tokenizers", dependencies: ["Basics", "JSON"], swiftSettings: settings),
@@ -211,6 +217,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

@@ -42,19 +42,21 @@ public final class ProgressMeter {
         next = now() + (isTerminal ? .seconds(1) : Self.lineInterval)
     }
 
-    /// Reports that `fraction` in 0...1 of the task is done.
-    public func update(_ fraction: Double) {
+    /// Reports that `fraction` in 0...1 of the task is done; `detail` is shown after it.
+    public func update(_ fraction: Double, detail: String = "") {
         let time = now()
         guard time >= next else { return }
         let percent = Int(min(max(fraction, 0), 1) * 100)
+        let suffix = detail.isEmpty ? "" : ", \(detail)"
         if isTerminal {
             let full = percent * Self.barWidth / 100
             let bar = String(repeating: "#", count: full) + String(repeating: ".", count: Self.barWidth - full)
-            write("\r\(title) [\(bar)] \(percent) %")
+            // The rest of a longer line is erased.
+            write("\r\(title) [\(bar)] \(percent) %\(suffix)\(detail.isEmpty ? "" : "\u{1B}[K")")
             hasBar = true
             next = time + Self.barInterval
         } else {
-            writeLine("\(title): \(percent) %")
+            writeLine("\(title): \(percent) %\(suffix)")
             next = time + Self.lineInterval
         }
     }

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 /// TLS 1.2 and up, without compression and renegotiation: nobody needs them, and both have been attacked.
@@ -73,4 +74,12 @@ static inline int trinity_error_is_key_mismatch(unsigned long code) {
     int reason = ERR_GET_REASON(code);
     return ERR_GET_LIB(code) == ERR_LIB_X509
         && (reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH);
+}
+
+/// The server that a client expects: its certificate must be valid for this name or IP address; a name is also sent (RFC 6066, 3).
+static inline int trinity_ssl_expect_host(SSL *session, const char *host) {
+    X509_VERIFY_PARAM *expected = SSL_get0_param(session);
+    if (X509_VERIFY_PARAM_set1_ip_asc(expected, host) == 1) return 1;
+    X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(expected, host, 0) == 1 && SSL_set_tlsext_host_name(session, host) == 1;
 }

@@ -8,6 +8,8 @@ public struct LinearWeight {
         case float16
         /// E4M3FN bytes; the weight is the byte's value times its scale.
         case float8(ScaleGrid)
+        /// Rows that the reader supplies; `bytes` is empty.
+        case quantized(any QuantizedReader)
     }
 
     public var rows: Int

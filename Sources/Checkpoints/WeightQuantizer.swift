@@ -3,15 +3,15 @@ public enum WeightQuantizer {
     /// Rows and columns of a block.
     public static let blockSize = 128
 
-    /// `weight` as E4M3 codes with a scale for each block of (128, 128), the block's largest magnitude / 448; an FP8 matrix is
-    /// returned unchanged.
+    /// `weight` as E4M3 codes with a scale for each block of (128, 128), the block's largest magnitude / 448; a quantized matrix
+    /// is returned unchanged.
     ///
     /// Elements that are not finite become NaN, so that they show in the logits.
     ///
     /// - Parameter pool: threads among which the blocks are divided; `nil`: only the calling thread.
     static func quantize(_ weight: LinearWeight, pool: (any ParallelExecutor)? = nil) -> LinearWeight {
         switch weight.format {
-        case .float8: weight
+        case .float8, .quantized: weight
         case .float32: quantize(weight, pool) { Float(bitPattern: $0 as UInt32) }
         case .bfloat16: quantize(weight, pool, FloatConversion.bfloat16)
         case .float16: quantize(weight, pool, FloatConversion.float16)

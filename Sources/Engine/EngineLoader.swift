@@ -32,7 +32,7 @@ package struct EngineLoader {
 
     /// - Throws: `EngineError`, or the error of the layer that rejected the folder.
     package func load() throws -> Loaded {
-        let kernels = try chooseKernels()
+        var kernels = try chooseKernels()
         let clock = ContinuousClock()
         let start = clock.now
         try ModelFolder.check(options.modelDirectory)
@@ -62,6 +62,7 @@ package struct EngineLoader {
             progress(fraction)
         }
         meter.finish()
+        kernels.encodesIntegers = weights.isQuantized && kernels.product == nil
         let layout = KVCacheLayout(config: config, dataType: options.cacheType)
         let memory = try MemoryPlan(
             layout: layout, config: config, options: options, kernels: kernels, threads: threads,

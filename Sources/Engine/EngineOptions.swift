@@ -5,10 +5,14 @@ import Scheduling
 public struct EngineOptions: Sendable {
     /// How matrix products are computed.
     public enum Compute: String, Sendable, CaseIterable {
-        /// Activations have at least 16 bits of precision: the mode that is compared with the reference results.
+        /// Activations have at least 16 bits of precision, and 24 in products with quantized weights: the mode that is compared
+        /// with the reference results.
         case exact
-        /// Activations are rounded to bfloat16 in products if the CPU multiplies bfloat16; otherwise the same as `exact`.
+        /// Activations are rounded to bfloat16 in products if the CPU multiplies bfloat16; otherwise the same as `exact`. In
+        /// products with quantized weights they are rounded to 16 bits.
         case fast
+        /// As `fast`, but activations have 8 bits in products with quantized weights: faster prefill, less precise.
+        case int8
         /// Products by OpenBLAS over weights converted to float32, for comparison. Results depend on the batch.
         case blas
     }
@@ -37,7 +41,7 @@ public struct EngineOptions: Sendable {
     public var maxQueuedSequences = 256
     /// Bytes of the KV pool; `nil`: as many as the running sequences can use, within the memory that is free after loading.
     public var kvCacheMemory: Int?
-    /// Format of keys and values; `nil`: bfloat16 in fast mode, otherwise float32.
+    /// Format of keys and values; `nil`: bfloat16 in `fast` and `int8`, otherwise float32.
     public var kvCacheType: KVDataType?
     /// Whether keys and values stay cached after their sequences end, so that a prompt with the same beginning can reuse them.
     public var cachesPrefixes = true
@@ -69,7 +73,7 @@ public struct EngineOptions: Sendable {
     }
 
     /// The format of keys and values that results from these options.
-    public var cacheType: KVDataType { kvCacheType ?? (compute == .fast ? .bf16 : .f32) }
+    public var cacheType: KVDataType { kvCacheType ?? (compute == .fast || compute == .int8 ? .bf16 : .f32) }
 
     /// Maximum draft tokens of one step: with more than a few sequences, a step has no spare bandwidth for them.
     var maxDraftTokens: Int { speculativeTokens.map { max($0, 16) } ?? 0 }

@@ -12,7 +12,7 @@ public enum ModelFolder {
     public static func check(_ directory: URL) throws(EngineError) {
         let path = directory.path
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw .model(missing(path)) }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw .model("there is no folder \(path)") }
         guard isFolder.boolValue else { throw .model(file(directory)) }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         if let name = names.sorted().first(where: { isPointer(directory.appending(path: $0).path) }) {
@@ -20,28 +20,6 @@ public enum ModelFolder {
                 "\(path)/\(name) is a pointer of Git LFS, not the file itself; run 'git lfs pull' in \(path), or download it again"
             )
         }
-    }
-
-    private static func missing(_ path: String) -> String {
-        let parts = relative(path).split(separator: "/", omittingEmptySubsequences: false)
-        let isRepository =
-            parts.count == 2
-            && parts.allSatisfy { part in
-                !part.isEmpty && !part.hasPrefix(".") && part.utf8.allSatisfy { $0.isNameCharacter }
-            }
-        guard isRepository else { return "there is no folder \(path)" }
-        let name = parts.joined(separator: "/")
-        return """
-            there is no folder '\(name)'. Hugging Face repositories are not downloaded automatically: run \
-            'hf download \(name) --local-dir \(parts[1])', then give --model \(parts[1])
-            """
-    }
-
-    /// The path as it was probably given.
-    private static func relative(_ path: String) -> String {
-        let current = FileManager.default.currentDirectoryPath
-        let prefix = current.hasSuffix("/") ? current : current + "/"
-        return path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
     }
 
     private static func file(_ url: URL) -> String {
@@ -57,17 +35,5 @@ public enum ModelFolder {
     private static func isPointer(_ path: String) -> Bool {
         guard let bytes = try? RegularFile.read(path, atMost: mostPointerBytes) else { return false }
         return bytes.starts(with: pointer)
-    }
-}
-
-extension UInt8 {
-    /// Whether the character may occur in names on Hugging Face.
-    fileprivate var isNameCharacter: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
-            true
-        default: false
-        }
     }
 }

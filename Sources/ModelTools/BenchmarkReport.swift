@@ -28,6 +28,8 @@ public struct BenchmarkReport: Sendable {
     var readBandwidth = 0.0
     /// GFLOP/s
     var operationRate = 0.0
+    /// GFLOP/s of products with quantized weights; `nil` if the model has none.
+    var integerRate: Double?
     var parameters = 0
     var activeBytesPerToken = 0
     var loadSeconds = 0.0
@@ -43,7 +45,10 @@ public struct BenchmarkReport: Sendable {
     var object: JSONValue {
         [
             "machine": ["cpu": .string(cpu), "threads": .integer(threads), "kernels": .string(kernels)],
-            "ceiling": ["read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(operationRate)],
+            "ceiling": [
+                "read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(operationRate),
+                "int_gflop_s": integerRate.map(Self.number) ?? .null,
+            ],
             "model": [
                 "parameters": .integer(parameters), "active_bytes_per_token": .integer(activeBytesPerToken),
             ],
@@ -70,7 +75,8 @@ public struct BenchmarkReport: Sendable {
     public var lines: [String] {
         var lines = [
             "machine   \(cpu), \(threads) threads, kernels \(kernels)",
-            String(format: "ceiling   read %.1f GB/s, arithmetic %.0f GFLOP/s", readBandwidth, operationRate),
+            String(format: "ceiling   read %.1f GB/s, arithmetic %.0f GFLOP/s", readBandwidth, operationRate)
+                + (integerRate.map { String(format: ", with quantized weights %.0f GFLOP/s", $0) } ?? ""),
             "model     \(parameters) parameters, \(MemoryPlan.format(activeBytesPerToken)) read a token",
             String(format: "loaded    in %.2f s, ", loadSeconds) + "\(MemoryPlan.format(residentBytes)) resident",
             "", "prefill   tokens     tok/s   GFLOP/s  of ceiling",
@@ -79,7 +85,7 @@ public struct BenchmarkReport: Sendable {
             let rate = row.operationsPerSecond / 1e9
             return String(
                 format: "          %6d  %8.1f  %8.1f  %8.0f %%", row.tokens, row.tokensPerSecond, rate,
-                100 * rate / operationRate)
+                100 * rate / (integerRate ?? operationRate))
         }
         lines += ["", "decode    sequences  context     tok/s   GB/s  of ceiling  bytes of the plan's"]
         lines += decode.map { row in

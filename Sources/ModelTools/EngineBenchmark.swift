@@ -69,12 +69,14 @@ public struct EngineBenchmark {
 
         var reads: [Double] = []
         var operations: [Double] = []
+        var integers: [Double] = []
         var prefillSeconds = [[Double]](repeating: [], count: prefills.count)
         var decodeSteps = [[BenchmarkDriver.Step]](repeating: [], count: decodes.count)
         for round in 1...(isQuick ? 1 : Self.rounds) {
             status("round \(round): measuring the machine")
             reads.append(ceiling.readBandwidth())
             operations.append(ceiling.operationRate(kernels: loaded.kernels))
+            if loaded.kernels.encodesIntegers { integers.append(ceiling.integerRate(kernels: loaded.kernels)) }
             for (index, tokens) in prefills.enumerated() {
                 status("round \(round): prefill of \(tokens) tokens")
                 prefillSeconds[index].append(driver.prefill(tokens: tokens, chunk: options.maxBatchedTokens))
@@ -88,6 +90,7 @@ public struct EngineBenchmark {
         }
         report.readBandwidth = reads.median
         report.operationRate = operations.median
+        report.integerRate = integers.isEmpty ? nil : integers.median
         for (tokens, seconds) in zip(prefills, prefillSeconds) {
             report.prefill.append(
                 BenchmarkReport.Prefill(

@@ -2,6 +2,7 @@ import Dispatch
 import Engine
 import Foundation
 import HTTP
+import Hub
 import Logging
 
 /// The composition root: creates the event loop, the routes and the engine, connects them, and ends them in order.
@@ -46,11 +47,17 @@ public final class Application: Sendable {
         // Before the address is logged, because other programs may send signals from then on.
         let lifecycle = Lifecycle.makeStream()
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
-        let signals = termination.watch { lifecycle.continuation.yield(.signal) }
+        let isStopped = StopFlag()
+        let signals = termination.watch {
+            isStopped.set()
+            lifecycle.continuation.yield(.signal)
+        }
         defer { for signal in signals { signal.cancel() } }
         for variable in configuration.unknownVariables {
             logger.warning("ignoring unknown environment variable \(variable)")
         }
+        // Without an address: a server that is not reachable is easier to understand than one that is not ready for an hour.
+        guard let configuration = try await locateModel(configuration, logger: logger, isStopped) else { return }
         let application = try await Application(configuration, logger: logger, lifecycle: lifecycle)
         // Also if it ends before it has drained.
         let socketFile = await application.loop.socketFile
@@ -63,6 +70,20 @@ public final class Application: Sendable {
         termination.startedServing()
         await application.waitForSignal()
         await application.drain()
+    }
+
+    /// The configuration with the folder of its model, which may be downloaded first; `nil` after a signal.
+    @concurrent private static func locateModel(
+        _ configuration: ServerConfiguration, logger: Logger, _ isStopped: StopFlag
+    ) async throws -> ServerConfiguration? {
+        var configuration = configuration
+        do throws(HubError) {
+            try configuration.locateModel(report: { logger.info("\($0)") }, isCancelled: { isStopped.isSet })
+        } catch .cancelled {
+            logger.info("stopped while downloading; the next start goes on")
+            return nil
+        }
+        return configuration
     }
 
     /// Writes `text` to standard error after all log lines; gives up after half a second if standard error is not read.

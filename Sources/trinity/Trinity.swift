@@ -10,9 +10,8 @@ struct Trinity: ParsableCommand {
         abstract: "Serve Arcee's Trinity models on CPUs through an OpenAI-compatible API.",
         version: Application.version,
         subcommands: [
-            Serve.self, Config.self, Chat.self, Complete.self, Bench.self, Plan.self, Synth.self, Quantize.self,
-            Train.self,
-            Tokenize.self, Render.self, UpdateManual.self,
+            Serve.self, Config.self, Chat.self, Complete.self, Pull.self, List.self, Remove.self, Bench.self, Plan.self,
+            Synth.self, Quantize.self, Train.self, Tokenize.self, Render.self, UpdateManual.self,
         ])
 
     /// The commands that run an engine.

@@ -14,14 +14,8 @@ import Testing
         }
     }
 
-    private func url(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
-
-    @Test func `a repository name gets an error with the download command`() {
-        let message = refusal(url("arcee-ai/Trinity-Mini"))
-        #expect(message?.contains("hf download arcee-ai/Trinity-Mini --local-dir Trinity-Mini") == true)
-        for path in ["/arcee-ai/Trinity-Mini", "Trinity-Mini", "a/b/c", "../x/y", "a b/c"] {
-            #expect(refusal(url(path))?.contains("hf download") == false, "\(path)")
-        }
+    @Test func `a folder that does not exist is named`() {
+        #expect(refusal(URL(fileURLWithPath: "/nowhere/model")) == "there is no folder /nowhere/model")
     }
 
     @Test(arguments: [

@@ -73,7 +73,7 @@ import Testing
     static func modules(but exceptions: Set<Substring>) -> Set<Substring> {
         Set([
             "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Checkpoints", "Scheduling", "PortableKernels",
-            "Engine", "ModelTools", "Training", "HTTP", "Server",
+            "Engine", "ModelTools", "Training", "HTTP", "Hub", "Server",
         ]).subtracting(exceptions)
     }
 
@@ -117,6 +117,9 @@ import Testing
             folder: "Sources/Checkpoints", modules: modules(but: ["Checkpoints", "JSON", "Basics", "PortableKernels"]),
             reason: "files of models are read and written without the engine"),
         ImportBan(
+            folder: "Sources/Hub", modules: modules(but: ["Hub", "HTTP", "JSON", "Basics"]).union(["HTTPTypes"]),
+            reason: "it fetches files and knows no model"),
+        ImportBan(
             folder: "Sources/ModelTools",
             modules: modules(but: ["ModelTools", "Engine", "Checkpoints", "Scheduling", "JSON", "Basics"]),
             reason: "the tools are beside the server"),
@@ -131,8 +134,8 @@ import Testing
             folder: "Sources/Engine/Weights", modules: ["Scheduling"], reason: "numbers do not know policy"),
         ImportBan(
             folder: "Sources/trinity",
-            modules: modules(but: ["Server", "ModelTools", "Training", "Engine", "Basics"]).union(["HTTPTypes"]),
-            reason: "the executable reads arguments and hands them to Server, ModelTools and Training"),
+            modules: modules(but: ["Server", "ModelTools", "Training", "Engine", "Hub", "Basics"]).union(["HTTPTypes"]),
+            reason: "the executable reads arguments and hands them to Server, ModelTools, Training and Hub"),
     ]
 
     @Test(arguments: importBans)

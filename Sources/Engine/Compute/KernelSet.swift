@@ -12,7 +12,7 @@ public enum KernelSet: String, Sendable, CaseIterable {
     case portable
     /// x86-64-v3: AVX2 and FMA.
     case avx2
-    /// x86-64-v4 with BF16 and VBMI.
+    /// x86-64-v4 with BF16, VBMI and VNNI.
     case avx512
 
     /// The sets that this machine's CPU supports.
@@ -29,17 +29,31 @@ public enum KernelSet: String, Sendable, CaseIterable {
     /// The kernels, with the precision of activations that `compute` requires; a set without bfloat16 arithmetic always uses
     /// float32.
     func table(_ compute: EngineOptions.Compute) -> KernelTable {
+        let terms = compute.integerTerms
         switch self {
-        case .portable: .portable
         #if arch(x86_64)
-            case .avx2: KernelTable(name: "avx2", family: AVX2.self)
+            case .portable: return KernelTable(name: "portable", family: Portable.self, integerTerms: terms)
+            case .avx2: return KernelTable(name: "avx2", family: AVX2.self, integerTerms: terms)
             case .avx512:
-                compute == .exact
-                    ? KernelTable(name: "avx512", family: AVX512.self)
-                    : KernelTable(name: "avx512-bf16", family: AVX512.self, roundsActivations: true)
+                let rounds = compute != .exact
+                return KernelTable(
+                    name: rounds ? "avx512-bf16" : "avx512", family: AVX512.self, roundsActivations: rounds,
+                    integerTerms: terms)
         #else
-            case .avx2, .avx512: .portable
+            case .portable, .avx2, .avx512:
+                return KernelTable(name: "portable", family: Portable.self, integerTerms: terms)
         #endif
+        }
+    }
+}
+
+extension EngineOptions.Compute {
+    /// Bytes of the integers that multiply quantized weights.
+    var integerTerms: Int {
+        switch self {
+        case .exact, .blas: 3
+        case .fast: 2
+        case .int8: 1
         }
     }
 }
@@ -48,7 +62,7 @@ extension KernelTable {
     /// Plain Swift for any CPU.
     static let portable = KernelTable(name: "portable", family: Portable.self)
 
-    /// The fastest set of this machine, for `fast` and `exact`; ``blas()`` is separate, since its library may be missing.
+    /// The fastest set of this machine, for all modes but `blas`; ``blas()`` is separate, since its library may be missing.
     static func best(_ compute: EngineOptions.Compute) -> KernelTable {
         precondition(compute != .blas, "OpenBLAS is not a kernel set")
         return (KernelSet.available.last ?? .portable).table(compute)

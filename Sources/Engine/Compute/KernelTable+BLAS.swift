@@ -11,20 +11,20 @@ extension KernelTable {
     static func blas() throws(EngineError) -> KernelTable {
         let product = try OpenBLAS().matrixProduct
         let base = KernelSet.available.last { $0 != .avx512 }?.table(.exact) ?? .portable
-        return KernelTable(name: "openblas", family: base.family) { weights, matrix, arguments in
-            multiply(product, weights, matrix, arguments)
+        return KernelTable(name: "openblas", family: base.family) { matrix, arguments in
+            multiply(product, matrix, arguments, base.family)
         }
     }
 
     private static func multiply(
-        _ product: OpenBLAS.MatrixProduct, _ weights: any WeightKernels.Type, _ matrix: PackedWeights,
-        _ arguments: MatmulArguments
+        _ product: OpenBLAS.MatrixProduct, _ matrix: PackedContents, _ arguments: MatmulArguments,
+        _ family: any KernelFamily.Type
     ) {
         let (columns, tokens, firstRow) = (matrix.columns, arguments.tokens, arguments.firstBlock * 16)
         let count = min(arguments.blocks * 16, matrix.rows - firstRow)
         let values = Buffer<Float>(count: count * columns)
         for row in 0..<count {
-            weights.unpackRow(matrix, row: firstRow + row, factor: 1, out: values.base + row * columns)
+            matrix.unpackRow(firstRow + row, factor: 1, out: values.base + row * columns, family: family)
         }
         var (source, stride) = (arguments.x.assumingMemoryBound(to: Float.self), arguments.xStride)
         let gathered = Buffer<Float>(count: arguments.xRows == nil ? 0 : tokens * columns)

@@ -3,9 +3,8 @@ import KernelInterface
 /// The kernels of one family in one compute mode, selected once at start: it finds the kernels that multiply weights of a
 /// format and read a cache of a format.
 package struct KernelTable: Sendable {
-    /// Computes a product in place of the family's kernels.
-    typealias Product =
-        @Sendable (_ weights: any WeightKernels.Type, _ matrix: PackedWeights, _ arguments: MatmulArguments) -> Void
+    /// Computes a product with float32 activations in place of the family's kernels.
+    typealias Product = @Sendable (_ matrix: PackedContents, _ arguments: MatmulArguments) -> Void
 
     /// For the log and `/version`.
     let name: String
@@ -16,15 +15,23 @@ package struct KernelTable: Sendable {
     /// Whether activations may be rounded to bfloat16 in products and in attention.
     let roundsActivations: Bool
 
+    /// Bytes of the integers that multiply quantized weights: 1, 2 or 3.
+    let integerTerms: Int
+
+    /// Whether rows of activations are also encoded as integers, for a model with quantized weights.
+    package internal(set) var encodesIntegers = false
+
     /// Used for all products except exact ones; nil: the family's.
     let product: Product?
 
     init(
-        name: String, family: any KernelFamily.Type, roundsActivations: Bool = false, product: Product? = nil
+        name: String, family: any KernelFamily.Type, roundsActivations: Bool = false, integerTerms: Int = 3,
+        product: Product? = nil
     ) {
         self.name = name
         self.family = family
         self.roundsActivations = roundsActivations
+        self.integerTerms = integerTerms
         self.product = product
     }
 
@@ -35,11 +42,21 @@ package struct KernelTable: Sendable {
     {
         let weights = family.weights(format)
         if let product, !isExact {
-            product(weights, matrix, arguments)
+            product(.numbers(format, matrix), arguments)
         } else if roundsActivations && !isExact {
             weights.multiplyRounded(matrix, arguments)
         } else {
             weights.multiply(matrix, arguments)
+        }
+    }
+
+    /// y = x W^T of a quantized matrix, with rows of x encoded in integers of ``integerTerms`` bytes; with a ``product`` of its own
+    /// x is float32.
+    func multiply(_ matrix: PackedQuantizedWeights, _ arguments: MatmulArguments) {
+        if let product {
+            product(.quantized(matrix), arguments)
+        } else {
+            family.multiply(matrix, arguments, terms: integerTerms)
         }
     }
 

@@ -51,6 +51,16 @@ package struct RooflineProbe {
         }
     }
 
+    /// The rate of products with quantized weights in registers, in GFLOP/s: of bytes, divided by the bytes of an activation.
+    package func integerRate(kernels: KernelTable) -> Double {
+        let (family, iterations) = (kernels.family, isQuick ? 1000 : 1_000_000)
+        let sums = Buffer<Float>(count: pool.threads * 16)
+        return best {
+            pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = family.integerPeak(iterations: iterations) }
+            return Double(pool.threads * iterations * family.integerPeakOperations) / 1e9
+        } / Double(kernels.integerTerms)
+    }
+
     /// The best rate of `work`, which returns its amount of work.
     private func best(_ work: () -> Double) -> Double {
         let clock = ContinuousClock()

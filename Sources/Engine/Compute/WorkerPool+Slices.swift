@@ -4,11 +4,14 @@ extension WorkerPool {
         var blocks: Int
         /// The cost of each block, in any unit.
         var cost = 1
+        /// Blocks that stay in one slice; kernels compute pairs of blocks together.
+        var unit = 2
 
-        /// The blocks that begin in a range of costs. Its bounds are rounded up to pairs of blocks, which kernels compute
-        /// together.
+        /// The blocks that begin in a range of costs. Its bounds are rounded up to whole units.
         fileprivate func blocks(from start: Int, to end: Int) -> Range<Int> {
-            func block(at offset: Int) -> Int { min((max(offset, 0) + 2 * cost - 1) / (2 * cost) * 2, blocks) }
+            func block(at offset: Int) -> Int {
+                min((max(offset, 0) + unit * cost - 1) / (unit * cost) * unit, blocks)
+            }
             return block(at: start)..<block(at: end)
         }
     }

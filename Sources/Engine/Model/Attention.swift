@@ -20,6 +20,9 @@ struct Attention {
         project(context)
         writeCache(context)
         CacheReader(context, layer: layer, type: type).attend()
+        if !CacheReader.encodesSegments(context.config) {
+            context.forEachRowRange { context.attended.encodeIntegers(rows: $0, kernels: context.kernels) }
+        }
         let output = weights.output.view
         context.pool.forEachSlice(of: output.blocks) { blocks in
             output.multiply(

@@ -152,6 +152,12 @@ struct CacheReader {
                 scale: 1 / Float(width).squareRoot(), partial: partial))
     }
 
+    /// Whether the output of the heads that share keys is whole segments of integers, which ``attend()`` then encodes.
+    static func encodesSegments(_ config: ModelConfig) -> Bool {
+        let width = config.attentionHeads / config.keyValueHeads * config.headDimension
+        return MatrixRows.areSegments(0..<width, width: config.attentionHeads * config.headDimension)
+    }
+
     private func finish(_ unit: Int, _ total: UnsafePointer<Float>) {
         let (row, group) = unit.quotientAndRemainder(dividingBy: groups)
         let offset = unit * heads * width

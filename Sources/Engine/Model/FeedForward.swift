@@ -1,4 +1,5 @@
 import Checkpoints
+import KernelInterface
 
 /// Activation buffers of the MLPs, for the largest step.
 struct FeedForwardBuffers {
@@ -104,10 +105,12 @@ extension ForwardContext {
     func run(_ jobs: [FeedForwardJob]) {
         let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         traffic.weightBytes += jobs.reduce(0) { $0 + $1.weights.bytes }
-        func slices(_ blocks: (FeedForwardJob) -> Int) -> [WorkerPool.Divisible] {
-            jobs.map { WorkerPool.Divisible(blocks: blocks($0), cost: $0.tokens + Self.decodingCost) }
+        func slices(_ blocks: (FeedForwardJob) -> Int, unit: Int = 2) -> [WorkerPool.Divisible] {
+            jobs.map { WorkerPool.Divisible(blocks: blocks($0), cost: $0.tokens + Self.decodingCost, unit: unit) }
         }
-        pool.forEachSlice(of: slices(\.weights.gate.blocks)) { index, blocks in
+        // The slice that computes a segment of integers also encodes it.
+        let segment = kernels.encodesIntegers ? IntegerRowLayout.segmentColumns / 16 : 2
+        pool.forEachSlice(of: slices(\.weights.gate.blocks, unit: segment)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
             for (matrix, target) in [(job.weights.gate, job.inner.values), (job.weights.up, job.up)] {

@@ -84,6 +84,8 @@ final class ModelWeights {
     let layers: [Layer]
     /// Bytes in memory.
     let bytes: Int
+    /// Whether any matrix is quantized in groups, so that products take activations encoded as integers.
+    let isQuantized: Bool
 
     /// Reads and packs every tensor.
     ///
@@ -104,6 +106,7 @@ final class ModelWeights {
         }
         self.layers = layers
         bytes = reader.bytes
+        isQuantized = reader.isQuantized
     }
 }
 
@@ -114,6 +117,7 @@ private final class WeightReader {
     private let kernels: KernelTable
     private let memory = WeightMemory()
     private(set) var bytes = 0
+    private(set) var isQuantized = false
 
     init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
         self.checkpoint = checkpoint
@@ -170,6 +174,7 @@ private final class WeightReader {
         // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes
+        isQuantized = isQuantized || matrix.isQuantized
         return matrix
     }
 

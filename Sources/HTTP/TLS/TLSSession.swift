@@ -64,6 +64,14 @@ package final class TLSSession: Sendable {
         }
     }
 
+    /// Why the peer's certificate was not accepted; `nil` if it was, or if there is none.
+    package var verificationFailure: String? {
+        state.withLock { state in
+            let code = SSL_get_verify_result(state.session)
+            return code == X509_V_OK ? nil : String(cString: X509_verify_cert_error_string(Int(code)))
+        }
+    }
+
     /// Plaintext of the received data, at most one record's; after the handshake.
     package func read() -> Received {
         state.withLock { state in

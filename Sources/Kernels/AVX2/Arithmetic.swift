@@ -49,3 +49,42 @@ func largestLane(_ value: SIMD16<Float>) -> Float { largestLaneByHalves(value) }
 func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
     (float8Lanes(pointer), float8Lanes(pointer + 16))
 }
+
+/// Sixteen float16 numbers from memory.
+@inline(__always)
+func float16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    SIMD16(
+        lowHalf: trinity_from_eight_float16(pointer.loadUnaligned(as: SIMD2<Int64>.self)),
+        highHalf: trinity_from_eight_float16((pointer + 16).loadUnaligned(as: SIMD2<Int64>.self)))
+}
+
+/// Sixteen integers rounded to floats.
+@inline(__always)
+func floatLanes(_ values: SIMD16<Int32>) -> SIMD16<Float> {
+    SIMD16(
+        lowHalf: trinity_from_eight_integers(unsafeBitCast(values.lowHalf, to: SIMD4<Int64>.self)),
+        highHalf: trinity_from_eight_integers(unsafeBitCast(values.highHalf, to: SIMD4<Int64>.self)))
+}
+
+/// Sixteen unsigned bytes from memory.
+@inline(__always)
+func byteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    let (low, high) = (pointer.loadUnaligned(as: UInt64.self), (pointer + 8).loadUnaligned(as: UInt64.self))
+    return SIMD16(
+        lowHalf: unsafeBitCast(trinity_widen_eight_bytes(low), to: SIMD8<Int32>.self),
+        highHalf: unsafeBitCast(trinity_widen_eight_bytes(high), to: SIMD8<Int32>.self))
+}
+
+/// Sixteen signed bytes from memory.
+@inline(__always)
+func signedByteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    (byteLanes(pointer) &<< 24) &>> 24
+}
+
+/// Stores the low byte of each lane.
+@inline(__always)
+func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
+    let bytes = trinity_low_bytes_of_pair(
+        unsafeBitCast(values.lowHalf, to: SIMD4<Int64>.self), unsafeBitCast(values.highHalf, to: SIMD4<Int64>.self))
+    target.storeBytes(of: bytes, as: SIMD2<Int64>.self)
+}

@@ -1,4 +1,4 @@
-/// The kernels for CPUs with AVX-512, BF16 and VBMI.
+/// The kernels for CPUs with AVX-512, BF16, VBMI and VNNI.
 ///
 /// The sources in `Shared` compute the same as in `Portable`, in wider registers and with fused multiply-adds; products with
 /// bfloat16 and float8 weights and rounded attention are specific to this module. The rules of `Portable` apply here too, and

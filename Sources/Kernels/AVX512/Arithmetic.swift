@@ -48,3 +48,33 @@ func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float
     let halves = trinity_float8_wide_halves(pointer.loadUnaligned(as: SIMD4<Int64>.self))
     return (trinity_from_low_halves(halves), trinity_from_high_halves(halves))
 }
+
+/// Sixteen float16 numbers from memory.
+@inline(__always)
+func float16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    trinity_from_float16(pointer.loadUnaligned(as: SIMD4<Int64>.self))
+}
+
+/// Sixteen integers rounded to floats.
+@inline(__always)
+func floatLanes(_ values: SIMD16<Int32>) -> SIMD16<Float> {
+    trinity_from_integers(unsafeBitCast(values, to: SIMD8<Int64>.self))
+}
+
+/// Sixteen unsigned bytes from memory.
+@inline(__always)
+func byteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    unsafeBitCast(trinity_widen_bytes(pointer.loadUnaligned(as: SIMD2<Int64>.self)), to: SIMD16<Int32>.self)
+}
+
+/// Sixteen signed bytes from memory.
+@inline(__always)
+func signedByteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    unsafeBitCast(trinity_widen_signed_bytes(pointer.loadUnaligned(as: SIMD2<Int64>.self)), to: SIMD16<Int32>.self)
+}
+
+/// Stores the low byte of each lane.
+@inline(__always)
+func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
+    target.storeBytes(of: trinity_low_bytes(unsafeBitCast(values, to: SIMD8<Int64>.self)), as: SIMD2<Int64>.self)
+}

@@ -20,6 +20,27 @@ public protocol KernelFamily: SendableMetatype {
     static func encode(
         source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int)
 
+    /// Encodes segments of a row of x for products with quantized weights. A segment with a NaN or an infinity makes all products
+    /// of the row NaN; one whose largest magnitude is below 2^-100 counts as zeros.
+    ///
+    /// - Parameters:
+    ///   - source: the whole row, (layout.columns)
+    ///   - target: the encoded row, aligned to 64 bytes
+    static func encode(
+        source: UnsafePointer<Float>, segments: Range<Int>, layout: IntegerRowLayout, target: UnsafeMutableRawPointer)
+
+    /// Packs up to 16 rows as a block of `rows.format.blockBytes(columns:)` bytes. The scales of rows from `count` on become
+    /// zeros.
+    static func pack(_ rows: QuantizedRows, count: Int, block: UnsafeMutableRawPointer)
+
+    /// out (columns) = the row's exact weights, times `factor`.
+    static func unpackRow(
+        _ weights: PackedQuantizedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>)
+
+    /// y = x W^T with x encoded in integers of `terms` bytes; strides of x are bytes. Products of codes are summed exactly within
+    /// a group; `Shared/Quantized/QuantizedProduct.swift` has the order of the other operations.
+    static func multiply(_ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int)
+
     /// RMS normalization of each of `rows` rows: x and out (rows, width), weight (width). `out` may be `x`.
     static func rmsNorm(
         x: UnsafePointer<Float>, weight: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, rows: Int, width: Int,
@@ -64,6 +85,12 @@ public protocol KernelFamily: SendableMetatype {
 
     /// Operations in one round of ``peak(iterations:)``.
     static var peakOperations: Int { get }
+
+    /// The same of products of bytes, as with quantized weights and activations of one byte.
+    static func integerPeak(iterations: Int) -> Float
+
+    /// Operations in one round of ``integerPeak(iterations:)``.
+    static var integerPeakOperations: Int { get }
 }
 
 extension KernelFamily {

@@ -60,3 +60,57 @@ func largestLane(_ value: SIMD16<Float>) -> Float { largestLaneByHalves(value) }
 func float8LanePair(_ pointer: UnsafeRawPointer) -> (SIMD16<Float>, SIMD16<Float>) {
     (float8Lanes(pointer), float8Lanes(pointer + 16))
 }
+
+/// Sixteen finite float16 numbers from memory. In quarters, as `bfloat16Lanes`.
+@inline(__always)
+func float16Lanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
+    let low = SIMD8<Float>(lowHalf: float16Quarter(pointer), highHalf: float16Quarter(pointer + 8))
+    let high = SIMD8<Float>(lowHalf: float16Quarter(pointer + 16), highHalf: float16Quarter(pointer + 24))
+    return SIMD16<Float>(lowHalf: low, highHalf: high)
+}
+
+/// Four float16 numbers. Sign, exponent and fraction moved to their float32 places are the value times 2^-112.
+@inline(__always)
+private func float16Quarter(_ pointer: UnsafeRawPointer) -> SIMD4<Float> {
+    let halves = SIMD4<UInt32>(truncatingIfNeeded: pointer.loadUnaligned(as: SIMD4<UInt16>.self))
+    let bits = (halves & 0x8000) &<< 16 | (halves & 0x7fff) &<< 13
+    return unsafeBitCast(bits, to: SIMD4<Float>.self) * 0x1p112
+}
+
+/// Sixteen integers rounded to floats. In quarters, as `bfloat16Lanes`.
+@inline(__always)
+func floatLanes(_ values: SIMD16<Int32>) -> SIMD16<Float> {
+    let low = SIMD8<Float>(
+        lowHalf: SIMD4<Float>(values.lowHalf.lowHalf), highHalf: SIMD4<Float>(values.lowHalf.highHalf))
+    let high = SIMD8<Float>(
+        lowHalf: SIMD4<Float>(values.highHalf.lowHalf), highHalf: SIMD4<Float>(values.highHalf.highHalf))
+    return SIMD16<Float>(lowHalf: low, highHalf: high)
+}
+
+/// Sixteen unsigned bytes from memory.
+@inline(__always)
+func byteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    var values = SIMD16<Int32>.zero
+    var lane = 0
+    while lane < 16 {
+        values[lane] = Int32(truncatingIfNeeded: pointer.load(fromByteOffset: lane, as: UInt8.self))
+        lane += 1
+    }
+    return values
+}
+
+/// Sixteen signed bytes from memory.
+@inline(__always)
+func signedByteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
+    (byteLanes(pointer) &<< 24) &>> 24
+}
+
+/// Stores the low byte of each lane.
+@inline(__always)
+func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
+    var lane = 0
+    while lane < 16 {
+        target.storeBytes(of: Int8(truncatingIfNeeded: values[lane]), toByteOffset: lane, as: Int8.self)
+        lane += 1
+    }
+}

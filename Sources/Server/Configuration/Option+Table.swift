@@ -7,8 +7,12 @@ extension ServerConfiguration.Option {
         switch self {
         case .model:
             .init(
-                .model, .folder, "dir", standard: .value(ServerConfiguration.defaultModel),
-                "Folder of the checkpoint, in Hugging Face format.", values: "a folder")
+                .model, .folder, "model", standard: .value(ServerConfiguration.defaultModel),
+                """
+                Folder of the checkpoint, in Hugging Face format, or its name on the Hugging Face Hub (`owner/name`, \
+                `owner/name@revision`, `owner/name:Q4_K_M`), from which it is downloaded if it is not in the cache.
+                """,
+                values: "a folder, or a name on the Hub")
         case .servedModelName:
             .init(
                 .model, .names, "names",
@@ -65,7 +69,8 @@ extension ServerConfiguration.Option {
                 .computation, .choice(EngineOptions.Compute.allCases.map(\.rawValue)), "mode", standard: .value("fast"),
                 """
                 Arithmetic of matrix products. `fast` rounds activations to bfloat16 if the CPU multiplies bfloat16. `exact` \
-                keeps at least 16 bits of precision in activations. `blas` uses OpenBLAS: slow, for comparison only, and not \
+                keeps at least 16 bits of precision in activations. With weights of 4 to 8 bit integers, `fast` rounds \
+                activations to 16 bits and `exact` to 24; `int8` is `fast` with 8 bits there, for a faster prefill. `blas` uses OpenBLAS: slow, for comparison only, and not \
                 deterministic. Routers are always exact.
                 """)
         case .kernels:

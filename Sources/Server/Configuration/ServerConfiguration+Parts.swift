@@ -8,8 +8,8 @@ import Scheduling
 
 extension ServerConfiguration {
     /// The names of the model in the API.
-    static func names(of directory: URL, _ options: OptionReader) throws(ConfigurationError) -> [String] {
-        guard let text = options.optionalText(.servedModelName) else { return [name(of: directory)] }
+    static func names(_ standard: String, _ options: OptionReader) throws(ConfigurationError) -> [String] {
+        guard let text = options.optionalText(.servedModelName) else { return [standard] }
         var names: [String] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let name = part.trimmingCharacters(in: .whitespaces)
@@ -20,7 +20,7 @@ extension ServerConfiguration {
     }
 
     /// The folder's name; for a snapshot in the Hugging Face cache, whose name is a hash, the repository name.
-    private static func name(of directory: URL) -> String {
+    static func name(of directory: URL) -> String {
         let parts = directory.pathComponents.suffix(3)
         guard parts.count == 3, parts.dropFirst().first == "snapshots", let folder = parts.first else {
             return directory.lastPathComponent

@@ -1,6 +1,8 @@
+import Basics
 import Engine
 import Foundation
 import HTTP
+import Hub
 import Logging
 import Scheduling
 
@@ -19,6 +21,8 @@ public struct ServerConfiguration: Sendable {
     /// The first name, used in metrics and in replies to requests without a name.
     public var servedModelName: String { servedModelNames[0] }
     public var engine: EngineOptions
+    /// The model on the Hugging Face Hub; `nil` for a folder. ``locateModel(report:isCancelled:)`` makes it a folder.
+    public var hubModel: HubReference?
     /// Limits of the queue in addition to `engine.maxQueuedSequences`.
     public var queueBounds: QueueBounds
     /// How long running requests may take to finish after SIGTERM.
@@ -131,9 +135,13 @@ public struct ServerConfiguration: Sendable {
             .filter { $0.hasPrefix(Option.variablePrefix) && !variables.contains($0) }.sorted()
 
         let model = options.text(.model)
-        if model.isEmpty { throw ConfigurationError(option: .model, reason: "must be the folder of a model") }
+        if model.isEmpty {
+            throw ConfigurationError(option: .model, reason: "must be a folder, or a name on the Hugging Face Hub")
+        }
         let directory = URL(fileURLWithPath: model).standardizedFileURL
-        servedModelNames = try Self.names(of: directory, options)
+        // A path that exists is never a name on the Hub.
+        hubModel = RegularFile.exists(model) ? nil : HubReference(model)
+        servedModelNames = try Self.names(hubModel?.repository ?? Self.name(of: directory), options)
         engine = try Self.engine(directory, options)
         host = options.text(.host)
         port = try options.integer(.port)

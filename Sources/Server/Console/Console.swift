@@ -73,6 +73,8 @@ public struct Console {
     private func makeSession() throws -> ConsoleSession {
         var logger = Logger(label: "trinity") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .error
+        var configuration = configuration
+        try configuration.locateModel { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
         return try ConsoleSession(configuration, logger: logger)
     }
 

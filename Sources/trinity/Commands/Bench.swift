@@ -30,7 +30,7 @@ struct Bench: ParsableCommand {
     }
 
     func validate() throws {
-        _ = try engineOptions()
+        _ = try configuration()
         if contextList == nil {
             throw ValidationError("--contexts must be a list of numbers from 1, such as 1024,8192")
         }
@@ -42,12 +42,14 @@ struct Bench: ParsableCommand {
     }
 
     /// Without the environment, so that only the command line determines what is measured.
-    private func engineOptions() throws -> EngineOptions {
-        try ServerConfiguration(checking: options.given, environment: [:]).engine
+    private func configuration() throws -> ServerConfiguration {
+        try ServerConfiguration(checking: options.given, environment: [:])
     }
 
     func run() throws {
-        let benchmark = EngineBenchmark(options: try engineOptions(), contexts: contextList ?? [], isQuick: quick)
+        var configuration = try configuration()
+        try configuration.locateModel { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+        let benchmark = EngineBenchmark(options: configuration.engine, contexts: contextList ?? [], isQuick: quick)
         let report = try benchmark.run { status in
             FileHandle.standardError.write(Data("\(status)\n".utf8))
         }

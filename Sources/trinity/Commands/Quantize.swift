@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Engine
 import Foundation
+import Hub
 import ModelTools
 
 /// `trinity quantize`: converts the linear layers of a checkpoint to FP8.
@@ -14,7 +15,9 @@ struct Quantize: ParsableCommand {
             the head unless --quantize-head is given.
             """)
 
-    @Argument(help: ArgumentHelp("Folder of a BF16, F16 or F32 checkpoint.", valueName: "source"))
+    @Argument(
+        help: ArgumentHelp(
+            "Folder of a BF16, F16 or F32 checkpoint, or its name on the Hugging Face Hub.", valueName: "source"))
     var source: String
     @Argument(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "destination"))
     var destination: String
@@ -23,7 +26,8 @@ struct Quantize: ParsableCommand {
 
     func run() throws {
         let quantizer = CheckpointQuantizer(
-            source: URL(fileURLWithPath: source), destination: URL(fileURLWithPath: destination),
+            source: URL(fileURLWithPath: try Hub.fromEnvironment().path(of: source)),
+            destination: URL(fileURLWithPath: destination),
             quantizesLMHead: quantizeHead)
         let meter = ProgressMeter("writing \(destination)")
         try quantizer.write { meter.update($0) }

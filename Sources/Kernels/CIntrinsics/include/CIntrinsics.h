@@ -11,7 +11,7 @@ int trinity_affinity_cpus(int *cpus, int capacity);
 /// Whether this CPU, and the system on it, run code for x86-64-v3 (AVX2, FMA, BMI2, F16C).
 int trinity_has_avx2(void);
 
-/// Whether they run code for x86-64-v4 with BF16 and VBMI.
+/// Whether they run code for x86-64-v4 with BF16, VBMI and VNNI.
 int trinity_has_avx512(void);
 
 /// Tells the CPU that the calling thread spins.

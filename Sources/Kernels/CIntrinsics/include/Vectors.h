@@ -26,6 +26,46 @@ static inline __m256 trinity_from_eight_float16(__m128i values) {
     return _mm256_cvtph_ps(values);
 }
 
+/// Eight integers rounded to floats.
+static inline __m256 trinity_from_eight_integers(__m256i values) {
+    return _mm256_cvtepi32_ps(values);
+}
+
+/// Eight unsigned bytes as integers of 32 bits.
+static inline __m256i trinity_widen_eight_bytes(unsigned long long bytes) {
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
+}
+
+/// The low bytes of sixteen integers of 32 bits.
+static inline __m128i trinity_low_bytes_of_pair(__m256i a, __m256i b) {
+    const __m256i mask = _mm256_set1_epi32(0xff);
+    const __m256i pairs = _mm256_packus_epi32(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask));
+    const __m256i ordered = _mm256_permute4x64_epi64(pairs, 0xd8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1));
+}
+
+/// Four bytes in all lanes.
+static inline __m256i trinity_broadcast_four(const void *bytes) {
+    int bits;
+    __builtin_memcpy(&bits, bytes, sizeof bits);
+    return _mm256_set1_epi32(bits);
+}
+
+/// Products of unsigned with signed bytes, of which each two are added to a saturated 16-bit number.
+static inline __m256i trinity_multiply_bytes(__m256i a, __m256i b) {
+    return _mm256_maddubs_epi16(a, b);
+}
+
+/// Products of 16-bit numbers, of which each two are added to a 32-bit number.
+static inline __m256i trinity_multiply_pairs(__m256i a, __m256i b) {
+    return _mm256_madd_epi16(a, b);
+}
+
+/// The bytes of `table` that each byte of `codes`, 0 ..< 16, names in its 16-byte lane.
+static inline __m256i trinity_shuffle_halves(__m256i table, __m256i codes) {
+    return _mm256_shuffle_epi8(table, codes);
+}
+
 /// The low, the high 8 bytes of each 16-byte lane as the upper halves of 32-bit lanes.
 static inline __m256i trinity_widen_low_pairs(__m256i bytes) {
     return _mm256_unpacklo_epi16(_mm256_setzero_si256(), bytes);
@@ -35,7 +75,40 @@ static inline __m256i trinity_widen_high_pairs(__m256i bytes) {
 }
 #endif
 
-#if defined(__AVX512BF16__) && defined(__AVX512VBMI__)
+#if defined(__AVX512BF16__) && defined(__AVX512VBMI__) && defined(__AVX512VNNI__)
+/// sum + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 in each 32-bit lane, a unsigned and b signed bytes.
+static inline __m512i trinity_dot_bytes(__m512i sum, __m512i a, __m512i b) {
+    return _mm512_dpbusd_epi32(sum, a, b);
+}
+
+/// The bytes of `table` that each byte of `codes`, 0 ..< 16, names in its 16-byte lane.
+static inline __m512i trinity_shuffle(__m512i table, __m512i codes) {
+    return _mm512_shuffle_epi8(table, codes);
+}
+
+/// Sixteen integers rounded to floats.
+static inline __m512 trinity_from_integers(__m512i values) {
+    return _mm512_cvtepi32_ps(values);
+}
+
+/// Sixteen unsigned, signed bytes as integers of 32 bits.
+static inline __m512i trinity_widen_bytes(__m128i bytes) {
+    return _mm512_cvtepu8_epi32(bytes);
+}
+static inline __m512i trinity_widen_signed_bytes(__m128i bytes) {
+    return _mm512_cvtepi8_epi32(bytes);
+}
+
+/// The low bytes of sixteen integers of 32 bits.
+static inline __m128i trinity_low_bytes(__m512i values) {
+    return _mm512_cvtepi32_epi8(values);
+}
+
+/// Sixteen float16 numbers as floats.
+static inline __m512 trinity_from_float16(__m256i values) {
+    return _mm512_cvtph_ps(values);
+}
+
 /// sum + a0 * b0 + a1 * b1 in each 32-bit lane, a and b pairs of bfloat16.
 static inline __m512 trinity_dot_bfloat16(__m512 sum, __m512i a, __m512i b) {
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);

@@ -1,0 +1,93 @@
+import JSON
+
+/// The files of a repository that a model consists of.
+struct FileSelection: Sendable, Hashable {
+    /// Paths relative to the repository's root.
+    let files: [String]
+    /// The file to load, relative to the root; `nil` for the folder itself.
+    let entry: String?
+
+    static let singleName = "model.safetensors"
+    static let indexName = "model.safetensors.index.json"
+    /// The largest index in bytes, as for any checkpoint.
+    static let largestIndex = 32 << 20
+    private static let mostShards = 4096
+
+    /// Files beside the weights; all but config.json are optional.
+    private static let companions: Set = [
+        "config.json", "generation_config.json", "hf_quant_config.json", "chat_template.jinja",
+        "special_tokens_map.json",
+    ]
+
+    /// Chooses among the files with these names.
+    ///
+    /// - Parameters:
+    ///   - reference: the model.
+    ///   - names: the paths of all files.
+    ///   - index: reads ``indexName``; called only if the weights are in several files.
+    /// - Throws: `HubError.choice` if there are no such weights, or more than one set of them; the errors of `index`.
+    init(
+        of reference: HubReference, among names: [String], index: () throws(HubError) -> [UInt8]
+    ) throws(HubError) {
+        if let quantization = reference.quantization {
+            files = try Self.parts(quantization, of: reference.repository, among: names)
+            entry = files.first
+            return
+        }
+        entry = nil
+        let all = Set(names)
+        func refused(_ reason: String) -> HubError { .choice(reference.repository, reason: reason) }
+        let weights: [String]
+        if all.contains(Self.singleName) {
+            weights = [Self.singleName]
+        } else if all.contains(Self.indexName) {
+            weights = try Self.shards(in: index(), of: reference.repository) + [Self.indexName]
+        } else {
+            let models = GGUFSet.all(in: names)
+            throw refused(
+                models.isEmpty
+                    ? "has no weights in safetensors (\(Self.singleName) or \(Self.indexName))"
+                    : "has only GGUF files; add the quantization, such as :Q4_K_M. It has \(GGUFSet.list(models))")
+        }
+        if let missing = weights.first(where: { !all.contains($0) }) {
+            throw refused("lacks \(missing), which \(Self.indexName) names")
+        }
+        guard all.contains("config.json") else { throw refused("has no config.json") }
+        let isTokenizer = { (name: String) in
+            name.hasPrefix("tokenizer") && name.hasSuffix(".json") && !name.utf8.contains(UInt8(ascii: "/"))
+        }
+        files = names.filter { Self.companions.contains($0) || isTokenizer($0) } + weights
+    }
+
+    private static func shards(in index: [UInt8], of repository: String) throws(HubError) -> [String] {
+        guard let json = try? JSONValue(parsing: index), let map = json["weight_map"]?.object else {
+            throw .choice(repository, reason: "has an \(indexName) without a weight_map")
+        }
+        var shards: Set<String> = []
+        for (_, file) in map {
+            guard let name = file.string, RepositoryFile.isSafe(name), !name.utf8.contains(UInt8(ascii: "/")),
+                shards.count < mostShards || shards.contains(name)
+            else { throw .choice(repository, reason: "has an \(indexName) with a name that is no plain file name") }
+            shards.insert(name)
+        }
+        return shards.sorted()
+    }
+
+    private static func parts(
+        _ quantization: String, of repository: String, among names: [String]
+    ) throws(HubError) -> [String] {
+        let models = GGUFSet.all(in: names)
+        let found = models.filter { $0.has(quantization) }
+        guard let set = found.first else {
+            let others = models.isEmpty ? "no GGUF file at all" : GGUFSet.list(models)
+            throw .choice(repository, reason: "has no GGUF file for \(quantization). It has \(others)")
+        }
+        guard found.count == 1 else {
+            throw .choice(
+                repository,
+                reason: "has several GGUF files for \(quantization): \(GGUFSet.list(found)). Give more of the name")
+        }
+        guard set.isComplete else { throw .choice(repository, reason: "lacks parts of the GGUF file \(set.name)") }
+        return set.files
+    }
+}

@@ -1,0 +1,131 @@
+import Foundation
+
+extension Hub {
+    /// The folder of the cache.
+    public var cacheFolder: String { cache.directory }
+
+    /// All models in the cache, by name.
+    public func list() -> [CachedModel] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.directory)) ?? []
+        return names.sorted().compactMap(cache.repository(ofFolder:)).map(model)
+    }
+
+    /// Removes a model from the cache: all of it, or only a revision, or only the GGUF file of a quantization. What other
+    /// revisions need stays.
+    ///
+    /// - Returns: the bytes that were freed.
+    /// - Throws: `HubError.notCached`, or `.inUse` while a download of the model runs.
+    public func remove(_ reference: HubReference) throws(HubError) -> Int {
+        let repository = reference.repository
+        let folder = cache.folder(repository)
+        guard access(folder, F_OK) == 0 else { throw .notCached("\(reference)", cache: cache.directory) }
+        let locks = try lockAll(repository)
+        defer { withExtendedLifetime(locks) {} }
+        let before = blobBytes(repository)
+        if reference.revision == nil, reference.quantization == nil {
+            try Self.delete(folder)
+            try Self.delete(cache.locks(repository))
+            return before
+        }
+        var isFound = false
+        for revision in model(repository).revisions where reference.means(revision) {
+            let snapshot = cache.snapshot(revision.commit, of: repository)
+            guard reference.quantization != nil else {
+                isFound = true
+                try Self.delete(snapshot)
+                continue
+            }
+            let names = revision.files.map(\.path)
+            let selection = try? FileSelection(of: reference, among: names) { () throws(HubError) in [] }
+            for file in selection?.files ?? [] {
+                isFound = true
+                try Self.delete("\(snapshot)/\(file)")
+            }
+            if cache.files(revision.commit, of: repository).isEmpty { try Self.delete(snapshot) }
+        }
+        guard isFound else { throw .notCached("\(reference)", cache: cache.directory) }
+        try removeUnused(repository)
+        return before - blobBytes(repository)
+    }
+
+    private func model(_ repository: String) -> CachedModel {
+        let folder = cache.folder(repository)
+        let commits = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/snapshots")) ?? []
+        let refs = refs(repository)
+        let revisions = commits.sorted().filter(ContentDigest.isCommit).map { commit in
+            let snapshot = cache.snapshot(commit, of: repository)
+            return CachedModel.Revision(
+                commit: commit, names: refs.filter { $0.value == commit }.map(\.key).sorted(),
+                files: cache.files(commit, of: repository).map {
+                    CachedModel.File(path: $0, bytes: SystemCall.size("\(snapshot)/\($0)") ?? 0)
+                })
+        }
+        let incomplete = blobs(repository).filter { $0.hasSuffix(".incomplete") }
+        return CachedModel(
+            repository: repository, revisions: revisions,
+            incompleteBytes: incomplete.reduce(0) { $0 + (SystemCall.size("\(folder)/blobs/\($1)") ?? 0) })
+    }
+
+    /// The commit of each branch and tag.
+    private func refs(_ repository: String) -> [String: String] {
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: "\(cache.folder(repository))/refs")) ?? []
+        var refs: [String: String] = [:]
+        for name in names {
+            guard let reference = HubReference("\(repository)@\(name)") else { continue }
+            refs[name] = cache.commit(of: reference)
+        }
+        return refs
+    }
+
+    private func blobs(_ repository: String) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: "\(cache.folder(repository))/blobs")) ?? []
+    }
+
+    private func blobBytes(_ repository: String) -> Int {
+        blobs(repository).reduce(0) { $0 + (SystemCall.size("\(cache.folder(repository))/blobs/\($1)") ?? 0) }
+    }
+
+    /// The locks of all files of the model.
+    private func lockAll(_ repository: String) throws(HubError) -> [FileLock] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.locks(repository))) ?? []
+        var locks: [FileLock] = []
+        for name in names {
+            guard let lock = try FileLock.attempt("\(cache.locks(repository))/\(name)") else {
+                throw .inUse(repository)
+            }
+            locks.append(lock)
+        }
+        return locks
+    }
+
+    /// Removes contents without a link to them, and names of commits that are gone.
+    private func removeUnused(_ repository: String) throws(HubError) {
+        let folder = cache.folder(repository)
+        let links = (try? FileManager.default.subpathsOfDirectory(atPath: "\(folder)/snapshots")) ?? []
+        let used = Set(
+            links.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/snapshots/\($0)") }
+                .map { $0.split(separator: "/").last ?? "" })
+        for blob in blobs(repository) where !used.contains(blob[...]) { try Self.delete("\(folder)/blobs/\(blob)") }
+        for (name, commit) in refs(repository) where access(cache.snapshot(commit, of: repository), F_OK) != 0 {
+            try Self.delete("\(folder)/refs/\(name)")
+        }
+    }
+
+    private static func delete(_ path: String) throws(HubError) {
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch CocoaError.fileNoSuchFile {
+            return
+        } catch {
+            throw .system(path: path, errno: errno)
+        }
+    }
+}
+
+extension HubReference {
+    /// Whether its revision is this one; without a revision every one is meant.
+    fileprivate func means(_ cached: CachedModel.Revision) -> Bool {
+        guard let revision else { return true }
+        return cached.commit == revision || cached.names.contains(revision)
+    }
+}

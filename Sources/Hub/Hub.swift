@@ -1,0 +1,122 @@
+import Basics
+import Foundation
+
+/// Models of the Hugging Face Hub in the cache that Python's `huggingface_hub` uses too.
+public struct Hub: Sendable {
+    let settings: HubSettings
+    let cache: HubCache
+    private let report: @Sendable (String) -> Void
+    private let isCancelled: @Sendable () -> Bool
+
+    /// - Parameters:
+    ///   - settings: where the Hub and the cache are.
+    ///   - report: gets a line about each step, and about progress where there is no terminal.
+    ///   - isCancelled: called often, by several threads; once it returns true, a download ends.
+    public init(
+        _ settings: HubSettings, report: @escaping @Sendable (String) -> Void = { _ in },
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.settings = settings
+        cache = HubCache(directory: settings.cache)
+        self.report = report
+        self.isCancelled = isCancelled
+    }
+
+    /// The path of a model: the argument if there is such a file or folder, or if it is no name on the Hub, otherwise that in
+    /// the cache.
+    ///
+    /// - Throws: why it cannot be downloaded.
+    public func path(of model: String) throws(HubError) -> String {
+        guard !RegularFile.exists(model), let reference = HubReference(model) else { return model }
+        return try locate(reference)
+    }
+
+    /// The folder or the GGUF file of a model. The Hub is asked only if the model is not complete in the cache.
+    ///
+    /// - Throws: why it cannot be downloaded.
+    public func locate(_ reference: HubReference) throws(HubError) -> String {
+        if let path = cached(reference) { return path }
+        guard !settings.isOffline else { throw .offline("\(reference)", cache: cache.directory) }
+        return try pull(reference)
+    }
+
+    /// Downloads what the cache lacks of the revision as it is now, and returns the folder or the GGUF file.
+    ///
+    /// - Throws: why it cannot be downloaded; what was downloaded remains.
+    public func pull(_ reference: HubReference) throws(HubError) -> String {
+        guard !settings.isOffline else {
+            guard let path = cached(reference) else { throw .offline("\(reference)", cache: cache.directory) }
+            return path
+        }
+        let repository = reference.repository
+        let api = try HubAPI(settings)
+        let listing = try api.listing(reference, retries: Retries(isCancelled: isCancelled))
+        let files = Dictionary(listing.files.map { ($0.path, $0) }) { first, _ in first }
+        try SystemCall.makeFolder("\(cache.folder(repository))/blobs")
+        try SystemCall.makeFolder(cache.locks(repository))
+
+        func download() -> BlobDownload {
+            BlobDownload(
+                api: api, cache: cache, reference: reference, commit: listing.commit,
+                progress: TransferProgress(isCancelled: isCancelled))
+        }
+        let selection = try FileSelection(of: reference, among: listing.files.map(\.path)) { () throws(HubError) in
+            guard let index = files[FileSelection.indexName], index.bytes <= FileSelection.largestIndex else {
+                throw .choice(repository, reason: "has an \(FileSelection.indexName) that is too large")
+            }
+            try download().run(index)
+            return try Self.read(cache.blob(index.digest, of: repository))
+        }
+        let chosen = selection.files.compactMap { files[$0] }
+        let work = download()
+        let bytes = chosen.reduce(0) { $0 + $1.bytes }
+        // Equal files have one content.
+        let missing = Dictionary(chosen.map { ($0.digest, $0) }) { first, _ in first }.values
+            .filter { SystemCall.size(cache.blob($0.digest, of: repository)) != $0.bytes }
+        let missingBytes = missing.reduce(0) { $0 + $1.bytes - work.presentBytes($1) }
+        if !missing.isEmpty {
+            let free = try SystemCall.freeBytes(cache.folder(repository))
+            guard missingBytes <= free else {
+                throw .diskFull(path: cache.directory, neededBytes: missingBytes, freeBytes: free)
+            }
+            report(
+                """
+                downloading \(reference), commit \(listing.commit.prefix(12)): \(ByteCount(missingBytes)) of \
+                \(chosen.count) files with \(ByteCount(bytes)), into \(cache.directory)
+                """)
+            try Transfer(download: work, title: "downloading \(repository)", report: report).run(Array(missing))
+        }
+        // After everything is there, so that a snapshot is never half a model.
+        for file in chosen { try cache.link(file.path, to: file.digest, commit: listing.commit, of: repository) }
+        if !ContentDigest.isCommit(reference.revisionOrMain) {
+            try cache.setCommit(listing.commit, of: reference.revisionOrMain, repository)
+        }
+        return path(of: selection, commit: listing.commit, repository)
+    }
+
+    /// The folder or the GGUF file of a model that is complete in the cache.
+    func cached(_ reference: HubReference) -> String? {
+        guard let commit = cache.commit(of: reference) else { return nil }
+        let snapshot = cache.snapshot(commit, of: reference.repository)
+        let names = cache.files(commit, of: reference.repository)
+        let selection = try? FileSelection(of: reference, among: names) { () throws(HubError) in
+            try Self.read("\(snapshot)/\(FileSelection.indexName)")
+        }
+        guard let selection else { return nil }
+        // Python's tools may have fetched the weights alone; offline that is better than nothing.
+        let isWhole = selection.entry != nil || selection.files.contains("tokenizer.json") || settings.isOffline
+        return isWhole ? path(of: selection, commit: commit, reference.repository) : nil
+    }
+
+    private func path(of selection: FileSelection, commit: String, _ repository: String) -> String {
+        cache.snapshot(commit, of: repository) + (selection.entry.map { "/" + $0 } ?? "")
+    }
+
+    private static func read(_ path: String) throws(HubError) -> [UInt8] {
+        do throws(RegularFile.Failure) {
+            return try RegularFile.read(path, atMost: FileSelection.largestIndex)
+        } catch {
+            throw .setting(path, reason: "\(error)")
+        }
+    }
+}

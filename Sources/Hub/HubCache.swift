@@ -1,0 +1,76 @@
+import Basics
+import Foundation
+
+/// The layout of the Hugging Face cache, and its changes that are one step.
+///
+/// A repository's folder has the contents of files by their hash (`blobs`), the commit of each branch and tag (`refs`), and for
+/// each commit a folder of links to the contents (`snapshots`).
+struct HubCache {
+    let directory: String
+
+    func folder(_ repository: String) -> String {
+        "\(directory)/models--\(repository.split(separator: "/").joined(separator: "--"))"
+    }
+
+    /// The repository of a folder with this name; `nil` for other folders of the cache.
+    func repository(ofFolder name: String) -> String? {
+        guard name.hasPrefix("models--") else { return nil }
+        // No name has two hyphens.
+        let text = String(name.dropFirst("models--".count)).replacing("--", with: "/", maxReplacements: 1)
+        guard let reference = HubReference(text), reference.repository == text else { return nil }
+        return text
+    }
+
+    func blob(_ digest: ContentDigest, of repository: String) -> String {
+        "\(folder(repository))/blobs/\(digest.hex)"
+    }
+
+    func snapshot(_ commit: String, of repository: String) -> String { "\(folder(repository))/snapshots/\(commit)" }
+
+    func locks(_ repository: String) -> String {
+        "\(directory)/.locks/models--\(repository.split(separator: "/").joined(separator: "--"))"
+    }
+
+    /// The commit of a reference's revision, as it was when the cache last changed.
+    func commit(of reference: HubReference) -> String? {
+        let revision = reference.revisionOrMain
+        if ContentDigest.isCommit(revision) { return revision }
+        let path = "\(folder(reference.repository))/refs/\(revision)"
+        guard let bytes = try? RegularFile.read(path, atMost: 128) else { return nil }
+        let commit = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        return ContentDigest.isCommit(commit) ? commit : nil
+    }
+
+    /// The files of a snapshot whose content is there.
+    func files(_ commit: String, of repository: String) -> [String] {
+        let snapshot = snapshot(commit, of: repository)
+        let names = (try? FileManager.default.subpathsOfDirectory(atPath: snapshot)) ?? []
+        return names.filter { SystemCall.size("\(snapshot)/\($0)") != nil }.sorted()
+    }
+
+    /// Writes the commit of a branch or a tag, for processes that look it up at any time.
+    func setCommit(_ commit: String, of revision: String, _ repository: String) throws(HubError) {
+        let path = "\(folder(repository))/refs/\(revision)"
+        try SystemCall.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        let temporary = "\(path).\(getpid()).tmp"
+        let file = try SystemCall.check(path) { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
+        defer { close(file) }
+        let bytes = Array(commit.utf8)
+        try SystemCall.check(path) { write(file, bytes, bytes.count) }
+        try SystemCall.check(path) { rename(temporary, path) }
+    }
+
+    /// Adds a file to a snapshot: a relative link to its content, so that the cache can be moved.
+    func link(_ name: String, to digest: ContentDigest, commit: String, of repository: String) throws(HubError) {
+        let path = "\(snapshot(commit, of: repository))/\(name)"
+        try SystemCall.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        let depth = name.utf8.count { $0 == UInt8(ascii: "/") }
+        let target = String(repeating: "../", count: depth + 2) + "blobs/" + digest.hex
+        guard symlink(target, path) != 0 else { return }
+        guard errno == EEXIST else { throw .system(path: path, errno: errno) }
+        // A link with another target, or a file of a cache without links.
+        let temporary = "\(path).\(getpid()).tmp"
+        try SystemCall.check(path) { symlink(target, temporary) }
+        try SystemCall.check(path) { rename(temporary, path) }
+    }
+}

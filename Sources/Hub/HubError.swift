@@ -1,0 +1,60 @@
+/// Why a model cannot be fetched, found or removed.
+public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
+    case setting(String, reason: String)
+    /// The Hub answers the same for a missing repository and for a private one.
+    case noRepository(String, endpoint: String, hasToken: Bool)
+    case noRevision(String, repository: String)
+    case noFile(String, repository: String)
+    case gated(String, endpoint: String, hasToken: Bool)
+    case badToken(endpoint: String)
+    case status(Int, url: String, reason: String)
+    case unreachable(WebError, endpoint: String)
+    case offline(String, cache: String)
+    /// The Hub's description of a repository is not usable.
+    case listing(String, reason: String)
+    /// There are no files that can be served, or which ones is not clear.
+    case choice(String, reason: String)
+    case size(file: String, expected: Int, got: Int)
+    case digest(file: String, expected: String, got: String)
+    case diskFull(path: String, neededBytes: Int, freeBytes: Int?)
+    case system(path: String, errno: Int32)
+    case notCached(String, cache: String)
+    case inUse(String)
+    case cancelled
+
+    public var description: String {
+        switch self {
+        case .setting(let name, let reason): "\(name): \(reason)"
+        case .noRepository(let repository, let endpoint, let hasToken):
+            """
+            there is no folder '\(repository)', and no model \(repository) on \(endpoint) that \
+            \(hasToken ? "the given token may read" : "can be read without a token (HF_TOKEN)")
+            """
+        case .noRevision(let revision, let repository): "\(repository) has no revision '\(revision)'"
+        case .noFile(let file, let repository): "\(repository) has no file \(file)"
+        case .gated(let repository, let endpoint, let hasToken):
+            """
+            \(repository) is gated: accept its conditions on \(endpoint)/\(repository)\
+            \(hasToken ? " with the account of the token" : ", and set HF_TOKEN to an access token")
+            """
+        case .badToken(let endpoint): "\(endpoint) does not accept the access token (HF_TOKEN)"
+        case .status(let status, let url, let reason): "\(url) answered \(status)\(reason.isEmpty ? "" : ": \(reason)")"
+        case .unreachable(let error, let endpoint): "cannot download from \(endpoint): \(error)"
+        case .offline(let reference, let cache):
+            "\(reference) is not complete in the cache \(cache), and HF_HUB_OFFLINE forbids to download it"
+        case .listing(let repository, let reason): "the Hub's description of \(repository) cannot be used: \(reason)"
+        case .choice(let repository, let reason): "\(repository) \(reason)"
+        case .size(let file, let expected, let got): "\(file) should have \(expected) bytes, but the server has \(got)"
+        case .digest(let file, let expected, let got):
+            "\(file) is damaged: its hash is \(got) instead of \(expected); it was removed"
+        case .diskFull(let path, let needed, let free):
+            """
+            no space for \(ByteCount(needed)) on the disk of \(path)\(free.map { ", which has \(ByteCount($0))" } ?? "")
+            """
+        case .system(let path, let number): "\(path): \(SystemCall.text(number))"
+        case .notCached(let reference, let cache): "\(reference) is not in the cache \(cache)"
+        case .inUse(let repository): "\(repository) is being downloaded by another process"
+        case .cancelled: "the download was stopped; it goes on where it was"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import Basics
+import Foundation
+
+/// Where the Hub and its cache are. The variables are those of Python's `huggingface_hub`, with which the cache is shared.
+public struct HubSettings: Sendable {
+    /// The address of the Hub without a slash at its end (HF_ENDPOINT).
+    public var endpoint = "https://huggingface.co"
+    /// The folder of the cache (HF_HUB_CACHE, or `hub` in HF_HOME).
+    public var cache: String
+    /// The access token for private and gated models (HF_TOKEN, or the file `token` in HF_HOME).
+    public var token: String?
+    /// Whether only the cache is used (HF_HUB_OFFLINE).
+    public var isOffline = false
+    /// How long a server may send nothing before the connection is given up (HF_HUB_DOWNLOAD_TIMEOUT).
+    public var silence = Duration.seconds(10)
+    /// The proxies for requests.
+    var proxies: WebProxies
+
+    /// The largest file of a token in bytes.
+    private static let largestTokenFile = 4096
+
+    /// - Throws: `HubError.setting` with the variable or file that has no usable value.
+    public init(environment: [String: String]) throws(HubError) {
+        let given = environment.filter { !$0.value.isEmpty }
+        func isOn(_ name: String) -> Bool { ["1", "ON", "YES", "TRUE"].contains(given[name]?.uppercased() ?? "") }
+
+        if let text = given["HF_ENDPOINT"] {
+            endpoint = String(text.reversed().drop { $0 == "/" }.reversed())
+            guard WebAddress(endpoint) != nil else {
+                throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(text)'")
+            }
+        }
+        let user = given["HOME"] ?? NSHomeDirectory()
+        func path(_ text: String) -> String { text == "~" || text.hasPrefix("~/") ? user + text.dropFirst() : text }
+        let home = path(given["HF_HOME"] ?? (given["XDG_CACHE_HOME"] ?? "\(user)/.cache") + "/huggingface")
+        let folder = path(given["HF_HUB_CACHE"] ?? given["HUGGINGFACE_HUB_CACHE"] ?? "\(home)/hub")
+        cache = URL(fileURLWithPath: folder).standardizedFileURL.path
+        isOffline = isOn("HF_HUB_OFFLINE") || isOn("TRANSFORMERS_OFFLINE")
+        if let text = given["HF_HUB_DOWNLOAD_TIMEOUT"] {
+            guard let seconds = Int(text), (1...3600).contains(seconds) else {
+                throw .setting("HF_HUB_DOWNLOAD_TIMEOUT", reason: "must be 1 to 3600 seconds; got '\(text)'")
+            }
+            silence = .seconds(seconds)
+        }
+        proxies = WebProxies(environment: given)
+        if let text = given["HF_TOKEN"] ?? given["HUGGING_FACE_HUB_TOKEN"] {
+            token = try Self.checked(text, "HF_TOKEN")
+        } else {
+            let file = path(given["HF_TOKEN_PATH"] ?? "\(home)/token")
+            let bytes: [UInt8]?
+            do throws(RegularFile.Failure) {
+                bytes = try RegularFile.readIfPresent(file, atMost: Self.largestTokenFile)
+            } catch {
+                throw .setting(file, reason: "\(error)")
+            }
+            if let bytes { token = try Self.checked(String(decoding: bytes, as: UTF8.self), file) }
+        }
+    }
+
+    /// The token without white space around it; it becomes a part of a header.
+    private static func checked(_ text: String, _ source: String) throws(HubError) -> String? {
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw .setting(source, reason: "is no token: it has white space or characters outside of ASCII")
+        }
+        return token.isEmpty ? nil : token
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+
+/// Calls of the system that fail with an error number.
+enum SystemCall {
+    static func text(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+    /// Runs a call again while a signal interrupts it.
+    ///
+    /// - Throws: `HubError.diskFull` or `.system` if the result is negative.
+    @discardableResult static func check<Result: BinaryInteger>(
+        _ path: String, _ call: () -> Result
+    ) throws(HubError) -> Result {
+        while true {
+            let result = call()
+            if result >= 0 { return result }
+            let number = errno
+            if number == EINTR { continue }
+            if number == ENOSPC || number == EDQUOT {
+                throw .diskFull(path: path, neededBytes: 0, freeBytes: nil)
+            }
+            throw .system(path: path, errno: number)
+        }
+    }
+
+    /// Creates a folder and those above it.
+    static func makeFolder(_ path: String) throws(HubError) {
+        guard mkdir(path, 0o777) != 0 else { return }
+        switch errno {
+        case EEXIST: return
+        case ENOENT:
+            let parent = String(path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex))
+            guard !parent.isEmpty else { throw .system(path: path, errno: ENOENT) }
+            try makeFolder(parent)
+            guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .system(path: path, errno: errno) }
+        case let number: throw .system(path: path, errno: number)
+        }
+    }
+
+    /// Bytes that this user may still write to the disk of `path`.
+    static func freeBytes(_ path: String) throws(HubError) -> Int {
+        var status = statvfs()
+        try check(path) { statvfs(path, &status) }
+        let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
+        return overflow ? .max : bytes
+    }
+
+    /// The size of a regular file, links followed; `nil` if there is none.
+    static func size(_ path: String) -> Int? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+}

@@ -1,0 +1,196 @@
+import Foundation
+import HTTP
+
+/// A connection to a server or a proxy, with its buffer of received bytes. Used by one thread, which waits.
+final class WebConnection {
+    /// The time until which the current work must be done, however much arrives.
+    var deadline: ContinuousClock.Instant
+    private let host: String
+    private let descriptor: Int32
+    private let silence: Duration
+    private var session: TLSSession?
+    /// Received bytes that were not taken yet.
+    private var received: ArraySlice<UInt8> = []
+
+    /// The most bytes of one read.
+    private static let readBytes = 256 * 1024
+    /// How long one address of a host may take to accept.
+    private static let connectTime = Duration.seconds(10)
+
+    /// Connects to the first address of the host that accepts.
+    init(_ address: WebAddress, silence: Duration, deadline: ContinuousClock.Instant) throws(WebError) {
+        host = address.host
+        self.silence = silence
+        self.deadline = deadline
+        var hints = addrinfo()
+        hints.ai_flags = AI_NUMERICSERV
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(address.host, String(address.port), &hints, &list)
+        guard status == 0 else { throw .noHost(address.host, reason: String(cString: gai_strerror(status))) }
+        defer { freeaddrinfo(list) }
+        var next = list
+        var reason = "no address"
+        while let info = next {
+            switch Self.connect(info.pointee) {
+            case .success(let socket):
+                descriptor = socket
+                return
+            case .failure(let error): reason = SystemCall.text(error.errno)
+            }
+            next = info.pointee.ai_next
+        }
+        throw .connect(address.authority, reason: reason)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Starts TLS; the certificate must be valid for the host.
+    func startTLS(_ context: TLSClientContext, host: String) throws(WebError) {
+        let session = context.makeSession(host: host)
+        while true {
+            let state = session.handshake()
+            try sendRaw(session.takeOutput())
+            switch state {
+            case .done:
+                self.session = session
+                return
+            case .unfinished:
+                let bytes = try receiveRaw()
+                guard !bytes.isEmpty else { throw .closed(host) }
+                session.receive(bytes[...])
+            case .failed: throw .tls(host, reason: session.verificationFailure ?? "the TLS handshake failed")
+            case .plainHTTP: throw .tls(host, reason: "the server does not use TLS")
+            }
+        }
+    }
+
+    func send(_ text: String) throws(WebError) {
+        let bytes = Array(text.utf8)
+        guard let session else { return try sendRaw(bytes) }
+        var sent = 0
+        while sent < bytes.count {
+            guard let count = session.write(Array(bytes[sent...])) else { throw .closed(host) }
+            sent += count
+            try sendRaw(session.takeOutput())
+        }
+    }
+
+    /// A line without its end. Its bytes become Latin-1 characters, so that no byte is lost.
+    func line(atMost limit: Int) throws(WebError) -> String {
+        var line: [UInt8] = []
+        while true {
+            let bytes = try some(atMost: .max)
+            guard !bytes.isEmpty else { throw .closed(host) }
+            let end = bytes.firstIndex(of: UInt8(ascii: "\n"))
+            line += bytes[..<(end ?? bytes.endIndex)]
+            guard line.count <= limit else { throw .malformed(host, reason: "a line of more than \(limit) bytes") }
+            if let end {
+                received = bytes[(end + 1)...]
+                if line.last == UInt8(ascii: "\r") { line.removeLast() }
+                return String(String.UnicodeScalarView(line.map(Unicode.Scalar.init)))
+            }
+        }
+    }
+
+    /// The next bytes, at least one and at most `limit`; none at the connection's end.
+    func some(atMost limit: Int) throws(WebError) -> ArraySlice<UInt8> {
+        if received.isEmpty { received = try fill() }
+        let bytes = received.prefix(limit)
+        received = received.dropFirst(bytes.count)
+        return bytes
+    }
+
+    private func fill() throws(WebError) -> ArraySlice<UInt8> {
+        guard let session else { return try receiveRaw()[...] }
+        while true {
+            switch session.read() {
+            case .bytes(let bytes): return bytes[...]
+            case .closed: return []
+            case .nothing:
+                try sendRaw(session.takeOutput())
+                let bytes = try receiveRaw()
+                guard !bytes.isEmpty else { return [] }
+                session.receive(bytes[...])
+            }
+        }
+    }
+
+    // MARK: The socket
+
+    private struct Failure: Error { let errno: Int32 }
+
+    private static func connect(_ info: addrinfo) -> Result<Int32, Failure> {
+        let socket = Foundation.socket(info.ai_family, info.ai_socktype, info.ai_protocol)
+        guard socket >= 0 else { return .failure(Failure(errno: errno)) }
+        _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+        if Foundation.connect(socket, info.ai_addr, info.ai_addrlen) == 0 { return .success(socket) }
+        var failure = errno
+        if failure == EINPROGRESS {
+            if wait(for: POLLOUT, socket, until: .now + connectTime) {
+                failure = 0
+                var length = socklen_t(MemoryLayout<Int32>.size)
+                getsockopt(socket, SOL_SOCKET, SO_ERROR, &failure, &length)
+            } else {
+                failure = ETIMEDOUT
+            }
+        }
+        if failure == 0 { return .success(socket) }
+        close(socket)
+        return .failure(Failure(errno: failure))
+    }
+
+    /// Whether the socket is ready before `end`.
+    private static func wait(for events: Int32, _ socket: Int32, until end: ContinuousClock.Instant) -> Bool {
+        while true {
+            let left = end - .now
+            guard left > .zero else { return false }
+            var poll = pollfd(fd: socket, events: Int16(events), revents: 0)
+            // At least a millisecond, otherwise the last one is a busy loop.
+            let result = Foundation.poll(&poll, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1))
+            if result > 0 { return true }
+            if result < 0, errno != EINTR { return true }
+        }
+    }
+
+    private func wait(for events: Int32) throws(WebError) {
+        guard Self.wait(for: events, descriptor, until: min(.now + silence, deadline)) else { throw .timeout(host) }
+    }
+
+    private func sendRaw(_ bytes: [UInt8]) throws(WebError) {
+        var sent = 0
+        while sent < bytes.count {
+            // If the peer is gone, this call returns an error code and raises no signal.
+            let count = bytes.withUnsafeBytes {
+                Foundation.send(descriptor, $0.baseAddress.map { $0 + sent }, $0.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 {
+                sent += count
+            } else if errno == EAGAIN {
+                try wait(for: POLLOUT)
+            } else if errno != EINTR {
+                throw .closed(host)
+            }
+        }
+    }
+
+    /// Bytes of the socket; none at its end.
+    private func receiveRaw() throws(WebError) -> [UInt8] {
+        guard ContinuousClock.now < deadline else { throw .timeout(host) }
+        while true {
+            var (result, number): (Int, Int32) = (0, 0)
+            let bytes = [UInt8](unsafeUninitializedCapacity: Self.readBytes) { buffer, count in
+                result = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+                number = errno
+                count = max(0, result)
+            }
+            if result >= 0 { return bytes }
+            switch number {
+            case EINTR: continue
+            case EAGAIN: try wait(for: POLLIN)
+            default: throw .closed(host)
+            }
+        }
+    }
+}

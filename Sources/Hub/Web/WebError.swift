@@ -1,0 +1,32 @@
+/// Why a request failed before there was a whole reply.
+public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
+    case noHost(String, reason: String)
+    case connect(String, reason: String)
+    /// The server sent nothing for too long, or too slowly.
+    case timeout(String)
+    case closed(String)
+    case tls(String, reason: String)
+    case malformed(String, reason: String)
+    case redirects(String)
+    case proxy(String, reason: String)
+
+    /// Whether the same request may succeed a little later.
+    var isTransient: Bool {
+        switch self {
+        case .noHost, .connect, .timeout, .closed: true
+        case .tls, .malformed, .redirects, .proxy: false
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .noHost(let host, let reason), .connect(let host, let reason), .tls(let host, let reason),
+            .malformed(let host, let reason):
+            "\(host): \(reason)"
+        case .timeout(let host): "\(host): the server sends nothing or too slowly"
+        case .closed(let host): "\(host): the connection broke"
+        case .redirects(let url): "\(url): too many redirects, or one that is not allowed"
+        case .proxy(let proxy, let reason): "proxy \(proxy): \(reason)"
+        }
+    }
+}

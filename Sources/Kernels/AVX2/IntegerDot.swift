@@ -1,0 +1,207 @@
+import CIntrinsics
+
+extension AVX2 {
+    /// 8 products of 32 bytes, each a multiplication and an addition.
+    public static var integerPeakOperations: Int { 512 }
+
+    public static func integerPeak(iterations: Int) -> Float {
+        let bytes = SIMD4<Int64>(repeating: Int64(truncatingIfNeeded: iterations) & 0x0707_0707_0707_0707)
+        var sums = InlineArray<8, SIMD16<Int16>>(repeating: .zero)
+        var iteration = 0
+        while iteration < iterations {
+            var chain = 0
+            while chain < 8 {
+                sums[unchecked: chain] = sums[unchecked: chain] &+ multiplyBytes(bytes, bytes)
+                chain += 1
+            }
+            iteration += 1
+        }
+        var total = SIMD16<Int16>.zero
+        var chain = 0
+        while chain < 8 {
+            total = total &+ sums[unchecked: chain]
+            chain += 1
+        }
+        return Float(total[0])
+    }
+}
+
+/// The number of tokens whose sums of `terms` bytes fit into the registers.
+@inline(__always)
+func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
+
+/// The sums of neighboring products, saturated: unsigned codes with signed bytes of x.
+@inline(__always)
+private func multiplyBytes(_ codes: SIMD4<Int64>, _ x: SIMD4<Int64>) -> SIMD16<Int16> {
+    unsafeBitCast(trinity_multiply_bytes(codes, x), to: SIMD16<Int16>.self)
+}
+
+/// The sums of neighboring products.
+@inline(__always)
+private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int32> {
+    unsafeBitCast(
+        trinity_multiply_pairs(unsafeBitCast(a, to: SIMD4<Int64>.self), unsafeBitCast(b, to: SIMD4<Int64>.self)),
+        to: SIMD8<Int32>.self)
+}
+
+extension IntegerCodes {
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term.
+    @inline(__always)
+    static func add<let terms: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, columns: Int, x: UnsafeRawPointer, termBytes: Int,
+        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+        _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
+        _ g: inout InlineArray<count, SIMD16<Int32>>
+    ) {
+        // As many columns as can be summed in 16 bits: each product of a pair is at most 2 * 128 * largest.
+        let batch = largest <= 15 ? 32 : largest <= 31 ? 16 : 8
+        var column = 0
+        while column < columns {
+            let end = column + batch < columns ? column + batch : columns
+            var half = 0
+            while half < 2 {
+                if largest <= 63 {
+                    addNarrow(lines, column, end, half, x, termBytes, offsets, bytes, &l, &h, &g)
+                } else {
+                    addWide(lines, column, half, x, termBytes, offsets, bytes, &l, &h, &g)
+                }
+                half += 1
+            }
+            column = end
+        }
+    }
+
+    /// Half the rows of some columns, with sums in 16 bits.
+    @inline(__always)
+    private static func addNarrow<let terms: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, _ start: Int, _ end: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
+        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+        _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
+        _ g: inout InlineArray<count, SIMD16<Int32>>
+    ) {
+        var narrowL = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
+        var narrowH = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
+        var narrowG = InlineArray<count, SIMD16<Int16>>(repeating: .zero)
+        var column = start
+        while column < end {
+            let (first, last) = eightColumns(lines, column, half)
+            var t = 0
+            while t < count {
+                let x = x + offsets[unchecked: t] + column
+                narrowL[unchecked: t] = dot(narrowL[unchecked: t], first, last, x)
+                if terms > 1 { narrowH[unchecked: t] = dot(narrowH[unchecked: t], first, last, x + termBytes) }
+                if terms > 2 { narrowG[unchecked: t] = dot(narrowG[unchecked: t], first, last, x + 2 * termBytes) }
+                t += 1
+            }
+            column += 8
+        }
+        let ones = SIMD16<Int16>(repeating: 1)
+        var t = 0
+        while t < count {
+            addHalf(multiplyPairs(narrowL[unchecked: t], ones), half, &l[unchecked: t])
+            if terms > 1 { addHalf(multiplyPairs(narrowH[unchecked: t], ones), half, &h[unchecked: t]) }
+            if terms > 2 { addHalf(multiplyPairs(narrowG[unchecked: t], ones), half, &g[unchecked: t]) }
+            t += 1
+        }
+    }
+
+    /// sum + the products of eight codes of each row with eight bytes of x, as two numbers for each row.
+    @inline(__always)
+    private static func dot(
+        _ sum: SIMD16<Int16>, _ first: SIMD4<Int64>, _ last: SIMD4<Int64>, _ x: UnsafeRawPointer
+    ) -> SIMD16<Int16> {
+        sum &+ multiplyBytes(first, trinity_broadcast_four(x)) &+ multiplyBytes(last, trinity_broadcast_four(x + 4))
+    }
+
+    /// Half the rows of eight columns. Products of two large bytes do not fit 16 bits as a sum of two, so both are widened: the
+    /// even bytes of each pair, then the odd ones.
+    @inline(__always)
+    private static func addWide<let terms: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, _ column: Int, _ half: Int, _ x: UnsafeRawPointer, _ termBytes: Int,
+        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+        _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
+        _ g: inout InlineArray<count, SIMD16<Int32>>
+    ) {
+        let (first, last) = eightColumns(lines, column, half)
+        let (even, odd) = ((evenCodes(first), evenCodes(last)), (oddCodes(first), oddCodes(last)))
+        var t = 0
+        while t < count {
+            let x = x + offsets[unchecked: t] + column
+            addHalf(dotWide(even, odd, x), half, &l[unchecked: t])
+            if terms > 1 { addHalf(dotWide(even, odd, x + termBytes), half, &h[unchecked: t]) }
+            if terms > 2 { addHalf(dotWide(even, odd, x + 2 * termBytes), half, &g[unchecked: t]) }
+            t += 1
+        }
+    }
+
+    /// The products of eight codes of each row with eight bytes of x.
+    @inline(__always)
+    private static func dotWide(
+        _ even: (SIMD16<Int16>, SIMD16<Int16>), _ odd: (SIMD16<Int16>, SIMD16<Int16>), _ x: UnsafeRawPointer
+    ) -> SIMD8<Int32> {
+        let a = unsafeBitCast(trinity_broadcast_four(x), to: SIMD16<Int16>.self)
+        let b = unsafeBitCast(trinity_broadcast_four(x + 4), to: SIMD16<Int16>.self)
+        return multiplyPairs(even.0, (a &<< 8) &>> 8) &+ multiplyPairs(even.1, (b &<< 8) &>> 8)
+            &+ multiplyPairs(odd.0, a &>> 8) &+ multiplyPairs(odd.1, b &>> 8)
+    }
+
+    @inline(__always)
+    private static func addHalf(_ value: SIMD8<Int32>, _ half: Int, _ sum: inout SIMD16<Int32>) {
+        if half == 0 { sum.lowHalf = sum.lowHalf &+ value } else { sum.highHalf = sum.highHalf &+ value }
+    }
+
+    @inline(__always)
+    private static func evenCodes(_ codes: SIMD4<Int64>) -> SIMD16<Int16> {
+        unsafeBitCast(codes, to: SIMD16<Int16>.self) & 0x00ff
+    }
+
+    @inline(__always)
+    private static func oddCodes(_ codes: SIMD4<Int64>) -> SIMD16<Int16> {
+        unsafeBitCast(unsafeBitCast(codes, to: SIMD16<UInt16>.self) &>> 8, to: SIMD16<Int16>.self)
+    }
+
+    /// The integers of columns `column ..< column + 4` and of the next four, in the first or last eight rows.
+    @inline(__always)
+    private static func eightColumns(
+        _ lines: UnsafeRawPointer, _ column: Int, _ half: Int
+    ) -> (SIMD4<Int64>, SIMD4<Int64>) {
+        let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
+        let lines = lines + column / unit * (unit * bits * 2) + half * 32
+        if bits == 8 {
+            if half == 0 {
+                prefetch(lines + ahead)
+                prefetch(lines + ahead + 64)
+            }
+            return (load(lines), load(lines + 64))
+        }
+        let mask = SIMD4<Int64>(repeating: 0x0f0f_0f0f_0f0f_0f0f)
+        let line = lines + (bits == 4 ? 0 : 64) + column % unit * 8
+        if half == 0 {
+            if bits > 4 && column % unit == 0 { prefetch(lines + ahead) }
+            prefetch(line + ahead)
+        }
+        let nibbles = load(line)
+        var (first, last) = (nibbles & mask, nibbles &>> 4 & mask)
+        if let table {
+            let table = unsafeBitCast(
+                SIMD4<UInt64>(table.low, table.high, table.low, table.high), to: SIMD4<Int64>.self)
+            (first, last) = (trinity_shuffle_halves(table, first), trinity_shuffle_halves(table, last))
+        }
+        if bits > 4 {
+            let upper = unsafeBitCast(load(lines), to: SIMD4<UInt64>.self)
+            let mask = SIMD4<UInt64>(repeating: bits == 5 ? 0x1010_1010_1010_1010 : 0x3030_3030_3030_3030)
+            let shift = UInt64(truncatingIfNeeded: column % unit / 4 * (bits - 4))
+            // The upper bits of the first four columns are at `shift`, and belong at bit 4.
+            first |= unsafeBitCast((upper &<< 4) &>> SIMD4(repeating: shift) & mask, to: SIMD4<Int64>.self)
+            last |= unsafeBitCast(
+                (upper &<< 4) &>> SIMD4(repeating: shift + UInt64(truncatingIfNeeded: bits - 4)) & mask,
+                to: SIMD4<Int64>.self)
+        }
+        return (first, last)
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafeRawPointer) -> SIMD4<Int64> {
+        pointer.loadUnaligned(as: SIMD4<Int64>.self)
+    }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Foundation
+import Hub
+
+/// `trinity pull`: downloads a model from the Hugging Face Hub.
+struct Pull: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Download a model from the Hugging Face Hub into its cache.",
+        discussion: """
+            The model is owner/name, owner/name@revision for a branch, tag or commit, or owner/name:Q4_K_M for the GGUF file \
+            with this in its name. Prints the folder or file to load. The cache is that of Python's huggingface_hub; \
+            HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
+            """)
+
+    @Argument(help: ArgumentHelp("Name on the Hub.", valueName: "model"))
+    var model: HubReference
+
+    func run() throws {
+        print(try Hub.fromEnvironment().pull(model))
+    }
+}
+
+extension HubReference: ExpressibleByArgument {
+    /// The name of a model in an argument.
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension Hub {
+    /// The Hub and the cache that the environment names; what it reports goes to standard error.
+    static func fromEnvironment() throws -> Hub {
+        Hub(try HubSettings(environment: ProcessInfo.processInfo.environment)) { line in
+            FileHandle.standardError.write(Data("\(line)\n".utf8))
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Testing
+
+@testable import Hub
+
+@Suite struct HubSettingsTests {
+    private func settings(_ variables: [String: String]) throws -> HubSettings {
+        try HubSettings(environment: ["HOME": "/nowhere"].merging(variables) { $1 })
+    }
+
+    @Test func `the cache is where huggingface_hub has it`() throws {
+        #expect(try settings([:]).cache == "/nowhere/.cache/huggingface/hub")
+        #expect(try settings(["XDG_CACHE_HOME": "/x"]).cache == "/x/huggingface/hub")
+        #expect(try settings(["XDG_CACHE_HOME": "/x", "HF_HOME": "/h/"]).cache == "/h/hub")
+        #expect(try settings(["HF_HOME": "~/h"]).cache == "/nowhere/h/hub")
+        #expect(try settings(["HF_HOME": "/h", "HF_HUB_CACHE": "/c"]).cache == "/c")
+        #expect(try settings(["HF_HOME": "/h", "HF_HUB_CACHE": ""]).cache == "/h/hub")
+    }
+
+    @Test func `the Hub is the public one unless the environment names another`() throws {
+        #expect(try settings([:]).endpoint == "https://huggingface.co")
+        #expect(try settings(["HF_ENDPOINT": "http://mirror:8080/hf//"]).endpoint == "http://mirror:8080/hf")
+        for text in ["mirror", "ftp://mirror", "https://", "http://a b"] {
+            #expect(throws: HubError.self) { try settings(["HF_ENDPOINT": text]) }
+        }
+    }
+
+    @Test func `a token has no character that could end a header`() throws {
+        #expect(try settings([:]).token == nil)
+        #expect(try settings(["HF_TOKEN": " hf_abc\n"]).token == "hf_abc")
+        #expect(throws: HubError.self) { try settings(["HF_TOKEN": "hf\r\nX: y"]) }
+        let home = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: home) }
+        try Data("hf_file\n".utf8).write(to: home.appending(path: "token"))
+        #expect(try settings(["HF_HOME": home.path]).token == "hf_file")
+        #expect(try settings(["HF_HOME": home.path, "HF_TOKEN": "hf_abc"]).token == "hf_abc")
+    }
+
+    @Test(arguments: [("1", true), ("true", true), ("ON", true), ("0", false), ("", false), ("no", false)])
+    func `offline is a switch`(value: String, isOffline: Bool) throws {
+        #expect(try settings(["HF_HUB_OFFLINE": value]).isOffline == isOffline)
+    }
+
+    @Test func `a time without data has bounds`() throws {
+        #expect(try settings(["HF_HUB_DOWNLOAD_TIMEOUT": "2"]).silence == .seconds(2))
+        for text in ["0", "-1", "3601", "x"] {
+            #expect(throws: HubError.self) { try settings(["HF_HUB_DOWNLOAD_TIMEOUT": text]) }
+        }
+    }
+}
