@@ -64,6 +64,8 @@ struct RunFolder {
             }
             var config = try ConfigReader.load(Self.configName, in: source)?.object ?? JSONObject()
             config["dtype"] = "float32"
+            // The weights of a new model are not quantized, whatever those of the configuration were.
+            config["quantization_config"] = nil
             try CheckpointWriter.write(.object(config), to: Self.configName, in: partial)
             for name in try files.contentsOfDirectory(atPath: partial.path) {
                 try Self.synchronize(partial.appending(path: name))
