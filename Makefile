@@ -13,7 +13,7 @@ SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
 FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody contentCoding \
-    safetensors tlsRecords
+    safetensors gguf tlsRecords
 FUZZ_RUNS ?= 10000000
 # Or for how long at most (0: as long as it takes).
 FUZZ_SECONDS ?= 0

@@ -105,11 +105,11 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // Tools: trinity bench, plan, synth and quantize.
+        // Tools: trinity bench, plan, synth, quantize and evaluate.
         .target(
             name: "ModelTools",
             dependencies: [
-                "Engine", "Checkpoints", "Scheduling", "JSON", "Basics",
+                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -188,13 +188,15 @@ let package = Package(
             exclude: ["Corpus", "Dictionaries"], swiftSettings: settings),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ModelToolsTests", dependencies: ["ModelTools", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            name: "ModelToolsTests",
+            dependencies: ["ModelTools", "Engine", "Checkpoints", "KernelInterface", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "TrainingTests", dependencies: ["Training", "Engine", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "CheckpointsTests", dependencies: ["Checkpoints", "PortableKernels", "JSON", "TestSupport"],
+            name: "CheckpointsTests",
+            dependencies: ["Checkpoints", "KernelInterface", "PortableKernels", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "LibraryTests",
@@ -217,7 +219,7 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
-        .testTarget(name: "HubTests", dependencies: ["Hub", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

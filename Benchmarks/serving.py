@@ -14,16 +14,17 @@ import threading
 from served import BINARY, Served, prompt
 
 CONTEXT = 128
-CLIENTS = (1, 8)
 
 parser = argparse.ArgumentParser()
 parser.add_argument("model")
+parser.add_argument("--clients", default="1,8", help="numbers of streaming clients: of 1, 4, 8, 16 and 32")
 parser.add_argument("--rounds", type=int, default=2, help="measurements before the engine benchmark, and as many after it")
 parser.add_argument("--tokens", type=int, default=64, help="tokens that each client asks for")
 parser.add_argument("--sampling", type=json.loads, default={}, help="members of the request, as JSON")
 parser.add_argument("--threads", default="2")
 parser.add_argument("--quantization", default="auto", help="auto or fp8, as of serve and bench")
 arguments = parser.parse_args()
+CLIENTS = [int(number) for number in arguments.clients.split(",")]
 OPTIONS = ["--threads", arguments.threads, "--quantization", arguments.quantization]
 
 
@@ -47,7 +48,7 @@ def served_rate(server, clients):
 
 
 served = {clients: [] for clients in CLIENTS}
-with Served(arguments.model, "--max-model-len", "4096", "--max-num-seqs", "8", "--no-enable-prefix-caching", *OPTIONS) as server:
+with Served(arguments.model, "--max-model-len", "4096", "--max-num-seqs", str(max(CLIENTS)), "--no-enable-prefix-caching", *OPTIONS) as server:
     served_rate(server, 1)  # The first request touches memory for the first time.
     for half in range(2):
         for _ in range(arguments.rounds):

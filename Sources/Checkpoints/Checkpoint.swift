@@ -1,54 +1,78 @@
 import Foundation
+import KernelInterface
 
-/// The weights of a model folder, mapped and checked; matrices keep their stored format.
+/// The weights of a model, mapped and checked; matrices keep their stored format.
 ///
 /// `init` finds errors in names, types, shapes and scales from the files' headers: afterwards every tensor that `ModelConfig`
 /// implies exists. ``checkFinite(_:pool:)`` reads the elements once, just before they are packed.
 public final class Checkpoint {
     private struct Weight {
-        var tensor: StoredTensor
-        var scales: ScaleGrid?
+        var stored: StoredWeight
         var role: ExpectedTensor.Role
     }
 
     private var weights: [String: Weight] = [:]
-    private let quantizesToFloat8: Bool
+    private let quantizing: WeightQuantization?
     /// Size of the tensors that the model uses, as stored, scales included.
     public private(set) var bytes = 0
+    /// Whether the files have scales of activations or of the KV cache, which are not used.
+    public private(set) var hasUnusedScales = false
 
     /// Maps and checks the safetensors of `directory`.
     ///
     /// - Parameters:
     ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
-    ///   - quantizesToFloat8: whether `linear` turns wider matrices of linear layers and the LM head into FP8.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or the error of a file.
+    ///   - quantizing: the format into which `linear` turns linear layers and the LM head. In FP8 and `int8` those that are
+    ///     quantized already stay as they are.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, `.alreadyQuantized`, or the
+    ///   error of a file.
     public init(
-        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizesToFloat8: Bool = false
+        directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizing: WeightQuantization? = nil
     ) throws(CheckpointError) {
-        self.quantizesToFloat8 = quantizesToFloat8
+        self.quantizing = quantizing
         let stored = try StoredTensors(directory: directory)
-        var audit = CheckpointAudit(stored: stored, quantization: quantization)
-        for expected in config.expectedTensors {
-            guard let found = audit.check(expected) else { continue }
-            weights[expected.name] = Weight(tensor: found.tensor, scales: found.scales, role: expected.role)
-        }
-        audit.checkUnexpected(tiesEmbeddings: config.tiesEmbeddings)
-        guard audit.problems.isEmpty else {
-            throw .mismatch(directory: directory.path, problems: audit.problems)
-        }
-        bytes = audit.bytes
+        try take(CheckpointAudit(stored: stored, quantization: quantization), config, path: directory.path)
     }
 
-    /// Refuses a tensor with an element that is NaN or infinite, which would cause errors or wrong replies.
+    /// Checks the tensors of a GGUF file.
+    ///
+    /// - Parameter quantizing: as in ``init(directory:config:quantization:quantizing:)``.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or `.alreadyQuantized`.
+    public init(_ file: GGUFFile, config: ModelConfig, quantizing: WeightQuantization? = nil) throws(CheckpointError) {
+        self.quantizing = quantizing
+        try take(GGUFAudit(file, config: config), config, path: file.url.path)
+    }
+
+    private func take(
+        _ audit: some WeightAudit, _ config: ModelConfig, path: String
+    ) throws(CheckpointError) {
+        var audit = audit
+        for expected in config.expectedTensors {
+            guard let stored = audit.check(expected) else { continue }
+            weights[expected.name] = Weight(stored: stored, role: expected.role)
+        }
+        audit.checkUnexpected(tiesEmbeddings: config.tiesEmbeddings)
+        guard audit.problems.isEmpty else { throw .mismatch(directory: path, problems: audit.problems) }
+        if let quantizing, !quantizing.keepsQuantized, hasQuantizedMatrices { throw .alreadyQuantized(file: path) }
+        bytes = audit.bytes
+        hasUnusedScales = audit.hasUnusedScales
+    }
+
+    /// Refuses a tensor with an element or a scale that is NaN or infinite, which would cause errors or wrong replies.
     ///
     /// Called just before the tensor is packed, so that its pages are read from disk once. O(size), at the speed of memory.
     ///
     /// - Parameters:
     ///   - name: the full name, such as `model.norm.weight`.
     ///   - pool: threads that do the check; `nil`: only the calling thread.
-    /// - Throws: `CheckpointError.notFinite`.
+    /// - Throws: `CheckpointError.notFinite` or `.notFiniteScale`.
     /// - Precondition: the model's configuration implies the tensor.
     public func checkFinite(_ name: String, pool: (any ParallelExecutor)? = nil) throws(CheckpointError) {
+        guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
+        if case .quantized(let matrix) = weight.stored {
+            guard matrix.hasFiniteScales(pool: pool) else { throw .notFiniteScale(tensor: name) }
+            return
+        }
         let tensor = stored(name)
         let index = FiniteCheck.firstNotFinite(in: tensor.bytes, type: tensor.type, pool: pool)
         guard let index else { return }
@@ -66,15 +90,42 @@ public final class Checkpoint {
     public var packedBytes: Int {
         var total = 0
         for weight in weights.values {
-            let elements = weight.tensor.bytes.count / weight.tensor.type.size
-            let isQuantized = quantizesToFloat8 && (weight.role == .linear || weight.role == .lmHead)
-            let width =
-                isQuantized ? 1 : weight.tensor.type == .float16 || weight.role == .vector ? 4 : weight.tensor.type.size
-            let (sum, overflow) = total.addingReportingOverflow(elements * width)
+            let (sum, overflow) = total.addingReportingOverflow(packedBytes(of: weight))
             if overflow { return .max }
             total = sum
         }
         return total
+    }
+
+    /// Bytes of an element of the matrices with this role once they are packed, on average; scales of FP8 are not counted.
+    /// `nil` if there are no such matrices.
+    public func packedBytesPerWeight(_ role: ExpectedTensor.Role) -> Double? {
+        let weights = weights.values.filter { $0.role == role }
+        let elements = weights.reduce(0.0) { $0 + Double($1.stored.elements) }
+        return elements == 0 ? nil : weights.reduce(0.0) { $0 + Double(packedBytes(of: $1)) } / elements
+    }
+
+    /// Whether matrices are in a quantized format other than FP8.
+    public var hasQuantizedMatrices: Bool {
+        weights.values.contains { if case .quantized = $0.stored { true } else { false } }
+    }
+
+    private func packedBytes(of weight: Weight) -> Int {
+        switch weight.stored {
+        case .quantized(let matrix): return matrix.packedBytes
+        case .wide(let tensor), .float8(let tensor, _):
+            if let format = format(of: weight), tensor.shape.count == 2 {
+                return format.packedBytes(rows: tensor.shape[0], columns: tensor.shape[1])
+            }
+            let isFloat8 = quantizing == .float8 && (weight.role == .linear || weight.role == .lmHead)
+            let isWidened = tensor.type == .float16 || weight.role == .vector
+            return tensor.bytes.count / tensor.type.size * (isFloat8 ? 1 : isWidened ? 4 : tensor.type.size)
+        }
+    }
+
+    /// The format in groups of columns in which a matrix is quantized while it is loaded.
+    private func format(of weight: Weight) -> QuantizedFormat? {
+        if case .quantized = weight.stored { nil } else { quantizing?.format(weight.role) }
     }
 
     /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless tied,
@@ -86,45 +137,76 @@ public final class Checkpoint {
         guard let weight = weights["\(name).weight"], weight.role != .vector else {
             preconditionFailure("no linear weight \(name) in this model")
         }
-        let linear = Self.linear(weight)
-        let isQuantized = quantizesToFloat8 && weight.role != .sensitive
-        return isQuantized ? WeightQuantizer.quantize(linear, pool: pool) : linear
+        let linear = Self.linear(weight.stored)
+        guard weight.role != .sensitive else { return linear }
+        if quantizing == .float8 { return WeightQuantizer.quantize(linear, pool: pool) }
+        guard let format = format(of: weight) else { return linear }
+        let reader = GroupQuantizer(linear, to: format, pool: pool)
+        return LinearWeight(
+            rows: linear.rows, columns: linear.columns, format: .quantized(reader),
+            bytes: UnsafeRawBufferPointer(start: nil, count: 0), owner: reader)
     }
 
     /// The vector with this full name, such as `model.norm.weight`, as float32.
     ///
     /// - Precondition: the model's configuration implies it.
     public func vector(_ name: String) -> [Float] {
-        guard let weight = weights[name], weight.role == .vector,
-            let floats = FloatConversion.floats(weight.tensor.bytes, type: weight.tensor.type)
+        guard let weight = weights[name], weight.role == .vector, case .wide(let tensor) = weight.stored,
+            let floats = FloatConversion.floats(tensor.bytes, type: tensor.type)
         else { preconditionFailure("no vector \(name) in this model") }
         return floats
     }
 
     /// The tensor with this full name as it is stored.
     ///
-    /// - Precondition: the model's configuration implies it.
+    /// - Precondition: the model's configuration implies it, and it is not quantized, or is in FP8.
     public func stored(_ name: String) -> StoredTensor {
-        guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
-        return weight.tensor
+        switch weights[name]?.stored {
+        case .wide(let tensor), .float8(let tensor, _): return tensor
+        case .quantized, nil: preconditionFailure("no tensor \(name) in this model")
+        }
+    }
+
+    /// An FP8 matrix with this full name rounded to bfloat16; `nil` if it is not FP8.
+    package func bfloat16(ofFloat8 name: String) -> OwnedBytes? {
+        guard let stored = weights[name]?.stored, case .float8 = stored else { return nil }
+        let weight = Self.linear(stored)
+        let target = OwnedBytes(count: weight.rows * weight.columns * 2)
+        let elements = target.bytes.bindMemory(to: UInt16.self)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(weight.columns, 1)) { numbers in
+            guard let base = numbers.baseAddress else { return }
+            for row in 0..<weight.rows {
+                weight.copyRow(row, into: base)
+                for column in 0..<weight.columns {
+                    elements[row * weight.columns + column] = FloatConversion.bfloat16Bits(base[column])
+                }
+            }
+        }
+        return target
     }
 
     /// Releases the pages of a tensor that were read; they can be read again.
     public func release(_ name: String) {
-        guard let tensor = weights[name]?.tensor else { return }
-        tensor.owner.release(tensor.bytes)
+        for part in weights[name]?.stored.parts ?? [] { part.owner.release(part.bytes) }
     }
 
-    private static func linear(_ weight: Weight) -> LinearWeight {
-        let tensor = weight.tensor
-        let format: LinearWeight.Format =
-            switch (tensor.type, weight.scales) {
-            case (.float8E4M3, let scales?): .float8(scales)
-            case (.bfloat16, nil): .bfloat16
-            case (.float16, nil): .float16
-            case (.float32, nil): .float32
+    private static func linear(_ weight: StoredWeight) -> LinearWeight {
+        let (tensor, format): (StoredTensor, LinearWeight.Format)
+        switch weight {
+        case .quantized(let matrix):
+            return LinearWeight(
+                rows: matrix.rows, columns: matrix.columns, format: .quantized(matrix),
+                bytes: UnsafeRawBufferPointer(start: nil, count: 0), owner: matrix)
+        case .float8(let stored, let scales): (tensor, format) = (stored, .float8(scales))
+        case .wide(let stored):
+            tensor = stored
+            switch stored.type {
+            case .bfloat16: format = .bfloat16
+            case .float16: format = .float16
+            case .float32: format = .float32
             default: preconditionFailure("the audit lets no other type pass")
             }
+        }
         var linear = LinearWeight(
             rows: tensor.shape[0], columns: tensor.shape[1], format: format, bytes: tensor.bytes, owner: tensor.owner)
         // Old files place data directly after a header of any length.

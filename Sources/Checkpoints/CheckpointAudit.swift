@@ -1,13 +1,15 @@
 /// Compares the tensors of a folder with those that its configuration implies, and collects every difference.
-struct CheckpointAudit {
-    private let stored: [String: StoredTensor]
+struct CheckpointAudit: WeightAudit {
+    let stored: [String: StoredTensor]
     private let misplaced: [String: String]
-    private let quantization: QuantizationConfig?
+    let quantization: QuantizationConfig?
     /// Names of the tensors that were checked.
-    private var known: Set<String> = []
-    private(set) var problems: [String] = []
+    var known: Set<String> = []
+    var problems: [String] = []
     /// Size of all tensors that passed.
-    private(set) var bytes = 0
+    var bytes = 0
+    /// Whether the files have scales of activations or of the KV cache, which are not used.
+    private(set) var hasUnusedScales = false
 
     init(stored: StoredTensors, quantization: QuantizationConfig?) {
         self.stored = stored.tensors
@@ -15,9 +17,9 @@ struct CheckpointAudit {
         self.quantization = quantization
     }
 
-    /// The stored tensor and, for FP8, its scales; `nil` if a problem was recorded.
-    mutating func check(_ expected: ExpectedTensor) -> (tensor: StoredTensor, scales: ScaleGrid?)? {
+    mutating func check(_ expected: ExpectedTensor) -> StoredWeight? {
         known.insert(expected.name)
+        if isQuantized(expected) { return checkQuantized(expected).map(StoredWeight.quantized) }
         guard let tensor = stored[expected.name] else {
             let promise = misplaced[expected.name].map { ", which \(StoredTensors.indexName) places in \($0)" } ?? ""
             problems.append("missing: \(expected.name) \(expected.shape)\(promise)")
@@ -30,21 +32,24 @@ struct CheckpointAudit {
         switch tensor.type {
         case .float32, .bfloat16, .float16:
             bytes += tensor.bytes.count
-            return (tensor, nil)
+            return .wide(tensor)
         case .float8E4M3 where expected.role != .vector:
             guard let scales = checkScales(of: expected, tensor) else { return nil }
-            return (tensor, scales)
+            return .float8(tensor, scales)
         default:
             problems.append("wrong type: \(expected.name) is \(tensor.type.rawValue)")
             return nil
         }
     }
 
-    /// Records every tensor that was not checked, except those that may be left unused.
+    private static let unusedScales = [".input_scale", ".input_global_scale", ".k_scale", ".v_scale"]
+
     mutating func checkUnexpected(tiesEmbeddings: Bool) {
         for (name, tensor) in stored.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
+            let isUnusedScale = Self.unusedScales.contains(where: name.hasSuffix)
+            if isUnusedScale { hasUnusedScales = true }
             let isHarmless =
-                name.hasSuffix(".input_scale") || name.hasSuffix(".rotary_emb.inv_freq")
+                isUnusedScale || name.hasSuffix(".rotary_emb.inv_freq")
                 || tiesEmbeddings && name == "lm_head.weight"
             if !isHarmless { problems.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)") }
         }
@@ -60,11 +65,13 @@ struct CheckpointAudit {
                     : "unexpected: both \(candidates.joined(separator: " and "))")
             return nil
         }
-        guard let quantization else {
-            problems.append("wrong type: \(expected.name) is FP8, but config.json has no quantization_config")
+        guard let granularity = quantization?.granularity else {
+            let config =
+                quantization == nil ? "config.json has no quantization_config" : "quantization_config says otherwise"
+            problems.append("wrong type: \(expected.name) is FP8, but \(config)")
             return nil
         }
-        var (grid, shapes) = quantization.granularity.grid(rows: weight.shape[0], columns: weight.shape[1])
+        var (grid, shapes) = granularity.grid(rows: weight.shape[0], columns: weight.shape[1])
         guard shapes.contains(tensor.shape) else {
             let accepted = shapes.map { "\($0)" }.joined(separator: " or ")
             problems.append("wrong shape: \(name) is \(tensor.shape), expected \(accepted)")

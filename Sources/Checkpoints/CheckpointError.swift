@@ -1,4 +1,4 @@
-/// Why the weights of a model folder cannot be used.
+/// Why the weights of a model cannot be used.
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file is missing or the system refuses it.
     case unreadable(file: String, reason: String)
@@ -6,10 +6,16 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
     case unwritable(file: String, reason: String)
     /// A file is not valid safetensors; `tensor` is the invalid entry, if there is one.
     case malformed(file: String, tensor: String?, reason: String)
-    /// All differences between the tensors and `config.json`, one per line.
+    /// A GGUF file is malformed, or has something that is not supported; `tensor` is the entry, if there is one.
+    case unusable(file: String, tensor: String?, reason: String)
+    /// All differences between the tensors and the configuration, one per line.
     case mismatch(directory: String, problems: [String])
     /// An element of a tensor is NaN or infinite: the first one, `index` in row-major order.
     case notFinite(tensor: String, value: String, shape: [Int], index: Int)
+    /// Weights that are to be quantized are quantized.
+    case alreadyQuantized(file: String)
+    /// A scale of a quantized matrix is NaN or infinite, or so large that weights would be.
+    case notFiniteScale(tensor: String)
 
     /// The maximum number of printed problems; a wrong configuration would list every tensor.
     static let printedProblems = 50
@@ -20,11 +26,17 @@ public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible 
         case .unwritable(let file, let reason): return "cannot write \(file): \(reason)"
         case .malformed(let file, let tensor, let reason):
             return "\(file) is not valid safetensors: \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
+        case .unusable(let file, let tensor, let reason):
+            return "cannot use \(file): \(tensor.map { "tensor \($0): " } ?? "")\(reason)"
         case .mismatch(let directory, let problems):
             let rest = problems.count - Self.printedProblems
             var lines = problems.prefix(Self.printedProblems).map { "  \($0)" }
             if rest > 0 { lines.append("  and \(rest) more") }
-            return "the weights in \(directory) do not match its config.json:\n" + lines.joined(separator: "\n")
+            let configuration = directory.hasSuffix(".gguf") ? "metadata" : "config.json"
+            return "the weights in \(directory) do not match its \(configuration):\n" + lines.joined(separator: "\n")
+        case .alreadyQuantized(let file):
+            return "the weights in \(file) are quantized already; quantize a BF16, F16, F32 or FP8 checkpoint"
+        case .notFiniteScale(let tensor): return "a scale that is not finite (\(tensor))"
         case .notFinite(let tensor, let value, let shape, let index):
             let (row, column) = index.quotientAndRemainder(dividingBy: shape.last ?? 1)
             let place = shape.count == 2 ? "row \(row), column \(column)" : "index \(index)"

@@ -3,6 +3,13 @@ enum FloatConversion {
     @inline(__always)
     static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
+    /// The nearest bfloat16, ties to even. Not for NaN.
+    @inline(__always)
+    static func bfloat16Bits(_ value: Float) -> UInt16 {
+        let bits = value.bitPattern
+        return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
+    }
+
     /// A power of two, as E8M0 stores it (OCP Microscaling formats); 255 is NaN.
     @inline(__always)
     static func e8m0(_ code: UInt8) -> Float {

@@ -27,6 +27,51 @@ public struct LinearWeight {
     }
 }
 
+extension LinearWeight {
+    /// Writes a row as float32, (columns).
+    ///
+    /// - Precondition: the format is none that a reader gives.
+    func copyRow(_ row: Int, into target: UnsafeMutablePointer<Float>) {
+        func copy<Bits>(_ value: (Bits) -> Float) {
+            let source = bytes.assumingMemoryBound(to: Bits.self)
+            for column in 0..<columns { target[column] = value(source[row * columns + column]) }
+        }
+        withExtendedLifetime(owner) {
+            switch format {
+            case .float32: copy { Float(bitPattern: $0 as UInt32) }
+            case .bfloat16: copy(FloatConversion.bfloat16)
+            case .float16: copy(FloatConversion.float16)
+            case .float8(let grid):
+                let scales = row / grid.blockRows * grid.gridColumns
+                for column in 0..<columns {
+                    let code = bytes[row * columns + column]
+                    target[column] = Float8.decode(code) * grid.values[scales + column / grid.blockColumns]
+                }
+            case .quantized: preconditionFailure("a quantized matrix is not quantized again")
+            }
+        }
+    }
+
+    /// The largest magnitude of all elements.
+    func largestMagnitude(pool: (any ParallelExecutor)?) -> Float {
+        let rowsOfChunk = 64
+        let chunks = (rows + rowsOfChunk - 1) / rowsOfChunk
+        let largest = OwnedBytes(count: chunks * MemoryLayout<Float>.stride)
+        let results = largest.bytes.bindMemory(to: Float.self)
+        func find(_ chunk: Int) {
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: max(columns, 1)) { numbers in
+                guard let base = numbers.baseAddress else { return }
+                for row in chunk * rowsOfChunk..<min((chunk + 1) * rowsOfChunk, rows) {
+                    copyRow(row, into: base)
+                    for column in 0..<columns { results[chunk] = max(results[chunk], base[column].magnitude) }
+                }
+            }
+        }
+        if let pool { pool.parallelFor(chunks: chunks, find) } else { (0..<chunks).forEach(find) }
+        return results.max() ?? 0
+    }
+}
+
 /// Scales of an FP8 matrix: element (r, c) takes `values[(r / blockRows) * gridColumns + c / blockColumns]`.
 ///
 /// A scale per tensor has a block of the matrix's own size; a scale per row has a block of (1, columns).

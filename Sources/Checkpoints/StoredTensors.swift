@@ -16,6 +16,11 @@ public struct StoredTensors {
     /// Tensors that the index places in a file that does not contain them, with that file.
     public private(set) var misplaced: [String: String] = [:]
 
+    /// Tensors that are already read.
+    init(_ tensors: [String: StoredTensor]) {
+        self.tensors = tensors
+    }
+
     /// - Throws: `CheckpointError.unreadable` with the name of the missing file, or `.malformed`.
     public init(directory: URL) throws(CheckpointError) {
         let single = directory.appending(path: Self.singleName)

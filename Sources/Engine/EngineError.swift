@@ -13,7 +13,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     case allocation(bytes: Int, reason: String)
     /// The system refuses to create compute threads.
     case threads(started: Int, asked: Int)
-    /// The model's path is not a model folder, or the folder is incomplete.
+    /// The model's path is not a model, or the model is incomplete.
     case model(String)
     /// An option that this machine or build does not support.
     case unsupported(String)

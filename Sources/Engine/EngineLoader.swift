@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Scheduling
 
-/// Loads a model folder into memory, on the engine thread.
+/// Loads a model into memory, on the engine thread.
 package struct EngineLoader {
     /// All objects of the engine thread. Created and used on that thread only.
     package struct Loaded {
@@ -36,9 +36,9 @@ package struct EngineLoader {
         let clock = ContinuousClock()
         let start = clock.now
         try ModelFolder.check(options.modelDirectory)
-        let config = try ModelConfig(directory: options.modelDirectory)
-        let quantization = try QuantizationConfig(directory: options.modelDirectory)
-        let generation = try GenerationConfig(directory: options.modelDirectory)
+        let files = try ModelFiles(options.modelDirectory)
+        let config = try files.modelConfig()
+        let generation = try files.generationConfig()
         try generation.checkIDs(of: config)
         warn(of: config, generation)
 
@@ -47,9 +47,10 @@ package struct EngineLoader {
             threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
             spinning: options.pinsThreads ? .microseconds(300) : .zero)
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
-        let checkpoint = try Checkpoint(
-            directory: options.modelDirectory, config: config, quantization: quantization,
-            quantizesToFloat8: options.quantization == .fp8)
+        let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
+        if checkpoint.hasUnusedScales {
+            logger.info("the scales of activations and of the KV cache in the checkpoint are not used")
+        }
         // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
         let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
         guard packedBytes <= freeBytes else {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Scheduling
 
@@ -23,9 +24,26 @@ public struct EngineOptions: Sendable {
         case auto
         /// Linear layers and the head in E4M3FN, with a scale for each block of 128 by 128.
         case fp8
+        /// Linear layers in integers of 4 bits with a scale for each 32 columns, the head in `int8`.
+        case int4
+        /// Linear layers and the head in integers of 8 bits with a scale for each 32 columns.
+        case int8
+        /// Linear layers in NVFP4, the head in `int8`.
+        case nvfp4
+
+        /// `nil` for ``auto``.
+        package var weights: WeightQuantization? {
+            switch self {
+            case .auto: nil
+            case .fp8: .float8
+            case .int4: .int4(groupColumns: 32)
+            case .int8: .int8
+            case .nvfp4: .nvfp4
+            }
+        }
     }
 
-    /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json.
+    /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json; or a GGUF file, or the folder of one.
     public var modelDirectory: URL
     /// Compute threads, including the engine thread; `nil`: the number of CPUs that this process may use.
     public var threads: Int?

@@ -1,31 +1,38 @@
 import Basics
 import Foundation
 
-/// Detects common mistakes in the path of a model folder, to report them with a clear error.
+/// Detects common mistakes in the path of a model, to report them with a clear error.
 public enum ModelFolder {
     /// The beginning of a file that Git LFS has left in place of a large one.
     private static let pointer = Array("version https://git-lfs.github.com/spec/".utf8)
     /// The pointers of Git LFS are smaller.
     private static let mostPointerBytes = 1024
 
-    /// - Throws: `EngineError.model` if `directory` is a file, does not exist, or has Git LFS pointers in place of files.
+    /// - Parameter directory: a folder, or a GGUF file.
+    /// - Throws: `EngineError.model` if `directory` is another file, does not exist, or has Git LFS pointers in place of files.
     public static func check(_ directory: URL) throws(EngineError) {
         let path = directory.path
         var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { throw .model("there is no folder \(path)") }
-        guard isFolder.boolValue else { throw .model(file(directory)) }
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw .model("there is no folder \(path)")
+        }
+        guard isFolder.boolValue else {
+            guard directory.pathExtension.lowercased() == "gguf" else { throw .model(file(directory)) }
+            if isPointer(path) { throw .model(pointer(path, in: directory.deletingLastPathComponent().path)) }
+            return
+        }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         if let name = names.sorted().first(where: { isPointer(directory.appending(path: $0).path) }) {
-            throw .model(
-                "\(path)/\(name) is a pointer of Git LFS, not the file itself; run 'git lfs pull' in \(path), or download it again"
-            )
+            throw .model(pointer("\(path)/\(name)", in: path))
         }
+    }
+
+    private static func pointer(_ file: String, in folder: String) -> String {
+        "\(file) is a pointer of Git LFS, not the file itself; run 'git lfs pull' in \(folder), or download it again"
     }
 
     private static func file(_ url: URL) -> String {
         switch url.pathExtension.lowercased() {
-        case "gguf":
-            "\(url.path) is a GGUF file, which is not supported; give the folder of a checkpoint in safetensors"
         case "safetensors":
             "\(url.path) is one file of a checkpoint; give its folder, \(url.deletingLastPathComponent().path)"
         default: "\(url.path) is a file; give the folder of a checkpoint"

@@ -35,7 +35,7 @@ struct GGUFSet {
         if name == word || name + ".gguf" == word { return true }
         let isEdge = { (character: Character?) in character == nil || character == "-" || character == "." }
         var rest = name[...]
-        while let range = rest.range(of: word) {
+        while let range = rest.firstRange(of: word) {
             let before = range.lowerBound == name.startIndex ? nil : name[name.index(before: range.lowerBound)]
             let after = range.upperBound == name.endIndex ? nil : name[range.upperBound]
             if isEdge(before), isEdge(after) { return true }

@@ -49,12 +49,9 @@ public struct Hub: Sendable {
             return path
         }
         let repository = reference.repository
-        let api = try HubAPI(settings)
+        let api = try HubAPI(settings, mustStop: isCancelled)
         let listing = try api.listing(reference, retries: Retries(isCancelled: isCancelled))
         let files = Dictionary(listing.files.map { ($0.path, $0) }) { first, _ in first }
-        try SystemCall.makeFolder("\(cache.folder(repository))/blobs")
-        try SystemCall.makeFolder(cache.locks(repository))
-
         func download() -> BlobDownload {
             BlobDownload(
                 api: api, cache: cache, reference: reference, commit: listing.commit,
@@ -64,6 +61,7 @@ public struct Hub: Sendable {
             guard let index = files[FileSelection.indexName], index.bytes <= FileSelection.largestIndex else {
                 throw .choice(repository, reason: "has an \(FileSelection.indexName) that is too large")
             }
+            try cache.makeFolders(repository)
             try download().run(index)
             return try Self.read(cache.blob(index.digest, of: repository))
         }
@@ -75,9 +73,10 @@ public struct Hub: Sendable {
             .filter { SystemCall.size(cache.blob($0.digest, of: repository)) != $0.bytes }
         let missingBytes = missing.reduce(0) { $0 + $1.bytes - work.presentBytes($1) }
         if !missing.isEmpty {
+            try cache.makeFolders(repository)
             let free = try SystemCall.freeBytes(cache.folder(repository))
             guard missingBytes <= free else {
-                throw .diskFull(path: cache.directory, neededBytes: missingBytes, freeBytes: free)
+                throw .noSpace(path: cache.directory, neededBytes: missingBytes, freeBytes: free)
             }
             report(
                 """

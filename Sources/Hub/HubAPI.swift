@@ -4,14 +4,18 @@ struct HubAPI: Sendable {
     private let hasToken: Bool
     private let client: WebClient
 
+    /// - Parameters:
+    ///   - settings: the Hub's address, the token and the proxies.
+    ///   - mustStop: called often, by several threads; once it returns true, requests end.
     /// - Throws: `HubError.setting` if the endpoint is no URL.
-    init(_ settings: HubSettings) throws(HubError) {
+    init(_ settings: HubSettings, mustStop: @escaping @Sendable () -> Bool = { false }) throws(HubError) {
         guard let home = WebAddress(settings.endpoint) else {
             throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(settings.endpoint)'")
         }
         endpoint = settings.endpoint
         hasToken = settings.token != nil
-        client = WebClient(home: home, token: settings.token, proxies: settings.proxies, silence: settings.silence)
+        client = WebClient(
+            home: home, token: settings.token, proxies: settings.proxies, silence: settings.silence, mustStop: mustStop)
     }
 
     /// The URL that describes a revision and its files.
@@ -68,6 +72,7 @@ struct HubAPI: Sendable {
     }
 
     func failed(_ error: WebError) -> FailedAttempt {
-        FailedAttempt(error: .unreachable(error, endpoint: endpoint), isTransient: error.isTransient)
+        let reason = error == .stopped ? HubError.cancelled : .unreachable(error, endpoint: endpoint)
+        return FailedAttempt(error: reason, isTransient: error.isTransient)
     }
 }

@@ -31,6 +31,12 @@ struct HubCache {
         "\(directory)/.locks/models--\(repository.split(separator: "/").joined(separator: "--"))"
     }
 
+    /// Creates the folders that a download writes to.
+    func makeFolders(_ repository: String) throws(HubError) {
+        try SystemCall.makeFolder("\(folder(repository))/blobs")
+        try SystemCall.makeFolder(locks(repository))
+    }
+
     /// The commit of a reference's revision, as it was when the cache last changed.
     func commit(of reference: HubReference) -> String? {
         let revision = reference.revisionOrMain

@@ -16,7 +16,8 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
     case choice(String, reason: String)
     case size(file: String, expected: Int, got: Int)
     case digest(file: String, expected: String, got: String)
-    case diskFull(path: String, neededBytes: Int, freeBytes: Int?)
+    case noSpace(path: String, neededBytes: Int, freeBytes: Int)
+    case diskFull(path: String)
     case system(path: String, errno: Int32)
     case notCached(String, cache: String)
     case inUse(String)
@@ -47,10 +48,9 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
         case .size(let file, let expected, let got): "\(file) should have \(expected) bytes, but the server has \(got)"
         case .digest(let file, let expected, let got):
             "\(file) is damaged: its hash is \(got) instead of \(expected); it was removed"
-        case .diskFull(let path, let needed, let free):
-            """
-            no space for \(ByteCount(needed)) on the disk of \(path)\(free.map { ", which has \(ByteCount($0))" } ?? "")
-            """
+        case .noSpace(let path, let needed, let free):
+            "no space for \(ByteCount(needed)) on the disk of \(path), which has \(ByteCount(free))"
+        case .diskFull(let path): "the disk of \(path) is full"
         case .system(let path, let number): "\(path): \(SystemCall.text(number))"
         case .notCached(let reference, let cache): "\(reference) is not in the cache \(cache)"
         case .inUse(let repository): "\(repository) is being downloaded by another process"

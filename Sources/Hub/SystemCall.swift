@@ -16,7 +16,7 @@ enum SystemCall {
             let number = errno
             if number == EINTR { continue }
             if number == ENOSPC || number == EDQUOT {
-                throw .diskFull(path: path, neededBytes: 0, freeBytes: nil)
+                throw .diskFull(path: path)
             }
             throw .system(path: path, errno: number)
         }

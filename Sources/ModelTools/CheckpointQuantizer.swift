@@ -4,52 +4,83 @@ import Engine
 import Foundation
 import JSON
 
-/// Writes a copy of a checkpoint with its linear layers in FP8, identical to the result of `--quantization fp8`.
+/// Writes a copy of a checkpoint with its linear layers quantized, identical to the result of `--quantization`.
 public struct CheckpointQuantizer {
-    /// A folder whose weights are BF16, F16 or F32.
+    /// A folder whose weights are BF16, F16 or F32, or FP8 unless the target is FP8.
     public var source: URL
     public var destination: URL
-    /// Whether the LM head is quantized too, as with `--quantization fp8`; other tools expect it unquantized. No effect if it
-    /// is tied to the embeddings.
+    let quantization: WeightQuantization
+    /// Whether the LM head is quantized too, as with `--quantization`; other tools expect it unquantized. No effect if it is
+    /// tied to the embeddings.
     public var quantizesLMHead: Bool
 
-    public init(source: URL, destination: URL, quantizesLMHead: Bool = false) {
+    /// The formats of ``EngineOptions/Quantization``.
+    public enum Format: String, CaseIterable, Sendable {
+        case fp8, int4, int8, nvfp4
+    }
+
+    /// - Parameter groupColumns: columns that share a scale in `int4`: 32, 64 or 128.
+    public init(
+        source: URL, destination: URL, format: Format = .fp8, groupColumns: Int = 32, quantizesLMHead: Bool = false
+    ) {
         self.source = source
         self.destination = destination
+        quantization =
+            switch format {
+            case .fp8: .float8
+            case .int4: .int4(groupColumns: groupColumns)
+            case .int8: .int8
+            case .nvfp4: .nvfp4
+            }
         self.quantizesLMHead = quantizesLMHead
     }
 
     /// Files of these kinds are copied unchanged, except those that describe the weights.
     private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
 
-    /// Writes the folder `destination`: E4M3 codes and a float32 `weight_scale` for each block of 128 by 128; embeddings,
-    /// routers, norms and biases are unchanged, and so is the LM head unless ``quantizesLMHead``.
+    /// Writes the folder `destination` in the form of compressed-tensors. Embeddings, routers, norms and biases are unchanged,
+    /// and so is the LM head unless ``quantizesLMHead``. Matrices whose columns are not whole groups are not quantized either;
+    /// they and the head are BF16 if they were FP8.
     ///
     /// - Parameter progress: called with the completed fraction.
-    /// - Throws: `ToolError.checkpoint` for a source in FP8, `EngineError.model` if the source is not a folder,
-    ///   `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if `destination`
-    ///   exists and is not empty.
-    public func write(progress: (Double) -> Void = { _ in }) throws {
+    /// - Returns: the matrices of linear layers that are not quantized.
+    /// - Throws: `ToolError.checkpoint` for a source that is GGUF or is quantized already, `EngineError.model` if the source is
+    ///   not a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
+    ///   `destination` exists and is not empty.
+    @discardableResult
+    public func write(progress: (Double) -> Void = { _ in }) throws -> [String] {
         try ModelFolder.check(source)
+        guard try ModelFiles(source).gguf == nil else {
+            throw ToolError.checkpoint("\(source.path) is a GGUF model; give a folder with safetensors")
+        }
         let config = try ModelConfig(directory: source)
-        guard try QuantizationConfig(directory: source) == nil else {
+        let stored = try QuantizationConfig(directory: source)
+        let checkpoint = try Checkpoint(
+            directory: source, config: config, quantization: stored, quantizing: quantization)
+        guard stored == nil || quantization != .float8 && !checkpoint.hasQuantizedMatrices else {
             throw ToolError.checkpoint("\(source.path) is already quantized")
         }
-        let checkpoint = try Checkpoint(
-            directory: source, config: config, quantization: nil, quantizesToFloat8: true)
-        try CheckpointWriter.fill(destination) { try fill(from: checkpoint, config: config, progress: progress) }
+        let wide = config.expectedTensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.name)
+        try CheckpointWriter.fill(destination) {
+            try fill(from: checkpoint, config: config, wide: wide, progress: progress)
+        }
+        return wide
     }
 
-    private func fill(from checkpoint: Checkpoint, config: ModelConfig, progress: (Double) -> Void) throws {
+    private func fill(
+        from checkpoint: Checkpoint, config: ModelConfig, wide: [String], progress: (Double) -> Void
+    ) throws {
         let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
         let tensors = config.expectedTensors
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
         for tensor in tensors {
+            try checkpoint.checkFinite(tensor.name, pool: pool)
             if isQuantized(tensor) {
-                try Self.append(tensor, of: checkpoint, pool: pool, to: &writer)
+                try append(tensor, of: checkpoint, pool: pool, to: &writer)
+            } else if let wide = checkpoint.bfloat16(ofFloat8: tensor.name) {
+                try withExtendedLifetime(wide) { try writer.append(UnsafeRawBufferPointer(wide.bytes)) }
             } else {
-                try checkpoint.checkFinite(tensor.name, pool: pool)
                 try writer.append(checkpoint.stored(tensor.name).bytes)
             }
             checkpoint.release(tensor.name)
@@ -59,18 +90,22 @@ public struct CheckpointQuantizer {
         try copyOtherFiles()
         // Written last, so that an incomplete folder is not mistaken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
-        json["quantization_config"] = QuantizationConfig.blockJSON(quantizesLMHead: quantizesLMHead)
+        json["quantization_config"] = QuantizationConfig.json(
+            quantization, quantizesLMHead: quantizesLMHead, wide: wide.map { String($0.dropLast(".weight".count)) })
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
     }
 
     private func isQuantized(_ tensor: ExpectedTensor) -> Bool {
-        tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead
+        guard tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead else { return false }
+        return quantization == .float8 || CompressedMatrix(tensor, quantization) != nil
     }
 
     private func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {
         guard isQuantized(tensor) else {
-            return [CheckpointWriter.Entry(name: tensor.name, type: stored.type, shape: tensor.shape)]
+            let type = stored.type == .float8E4M3 ? .bfloat16 : stored.type
+            return [CheckpointWriter.Entry(name: tensor.name, type: type, shape: tensor.shape)]
         }
+        if let matrix = CompressedMatrix(tensor, quantization) { return matrix.entries }
         let grid = WeightQuantizer.gridShape(rows: tensor.shape[0], columns: tensor.shape[1])
         return [
             CheckpointWriter.Entry(name: tensor.name, type: .float8E4M3, shape: tensor.shape),
@@ -78,19 +113,23 @@ public struct CheckpointQuantizer {
         ]
     }
 
-    private static func append(
+    private func append(
         _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
     ) throws {
-        try checkpoint.checkFinite(tensor.name, pool: pool)
         let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
-        guard case .float8(let grid) = weight.format else {
-            preconditionFailure("a linear layer of a checkpoint that quantises is FP8")
+        switch weight.format {
+        case .quantized(let reader):
+            for content in CompressedMatrix(tensor, quantization)?.contents(reader, pool: pool) ?? [] {
+                try withExtendedLifetime(content) { try writer.append(UnsafeRawBufferPointer(content.bytes)) }
+            }
+        case .float8(let grid):
+            try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
+            // A typed error cannot leave a rethrowing closure of the standard library.
+            let scales = Buffer(grid.values)
+            try writer.append(UnsafeRawBufferPointer(scales.contents))
+            withExtendedLifetime(scales) {}
+        case .float32, .bfloat16, .float16: preconditionFailure("a linear layer of a checkpoint that quantizes")
         }
-        try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
-        // A typed error cannot leave a rethrowing closure of the standard library.
-        let scales = Buffer(grid.values)
-        try writer.append(UnsafeRawBufferPointer(scales.contents))
-        withExtendedLifetime(scales) {}
     }
 
     /// Maximum size in bytes of other files that are copied.

@@ -18,38 +18,47 @@ public struct DeploymentPlan: Sendable {
     private let context: Int
     private let sequences: Int
     private let weights: Weights
+    /// Of weights that stay as they are stored.
+    private let packedBytes: Int?
     private let cacheType: KVDataType
 
     /// - Parameters:
     ///   - context: tokens of each sequence, 1 to 2^30
     ///   - sequences: the number of sequences of that length that run at once, 1 to 2^20
+    ///   - weights: `nil`: as stored if the shape is that of a quantized model, otherwise FP8.
     /// - Throws: `ToolError.argument` for numbers outside their ranges.
     public init(
-        shape: ModelShape, context: Int, sequences: Int, weights: Weights, cacheType: KVDataType
+        shape: ModelShape, context: Int, sequences: Int, weights: Weights?, cacheType: KVDataType
     ) throws(ToolError) {
         guard (1...1 << 30).contains(context) else { throw .argument("--context must be a number from 1 to 2^30") }
         guard (1...1 << 20).contains(sequences) else { throw .argument("--sequences must be a number from 1 to 2^20") }
         config = shape.config
         self.context = context
         self.sequences = sequences
-        self.weights = weights
+        self.weights = weights ?? .fp8
+        packedBytes = weights == nil ? shape.packedBytes : nil
         self.cacheType = cacheType
     }
 
     /// The plan in readable form.
     public var lines: [String] {
-        let total = weightBytes
+        let byKind = weightBytes
+        let total = packedBytes ?? byKind.total
         let cache = cacheBytes
         let sliding = config.layerTypes.count { $0 == .sliding }
         var rows = [
             ("parameters", "\(WeightTally(config).parameters)"),
-            ("weights", MemoryPlan.format(total.total)),
-            ("  linear layers, \(weights.rawValue)", MemoryPlan.format(total.linear)),
+            (packedBytes == nil ? "weights" : "weights, as stored", MemoryPlan.format(total)),
         ]
-        if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(total.scales))) }
+        if packedBytes == nil {
+            rows.append(("  linear layers, \(weights.rawValue)", MemoryPlan.format(byKind.linear)))
+            if weights == .fp8 { rows.append(("  their scales, f32", MemoryPlan.format(byKind.scales))) }
+            rows += [
+                ("  embeddings, LM head, routers, bf16", MemoryPlan.format(byKind.sensitive + byKind.lmHead)),
+                ("  norms, biases, f32", MemoryPlan.format(byKind.vectors)),
+            ]
+        }
         rows += [
-            ("  embeddings, LM head, routers, bf16", MemoryPlan.format(total.sensitive + total.lmHead)),
-            ("  norms, biases, f32", MemoryPlan.format(total.vectors)),
             (
                 "KV cache, \(cacheType.rawValue)",
                 MemoryPlan.format(cache.global + cache.sliding) + ", \(sequences) sequences of \(context) tokens"
@@ -60,7 +69,7 @@ public struct DeploymentPlan: Sendable {
                 MemoryPlan.format(cache.sliding)
                     + ", a window of \(config.slidingWindow) and a step of \(Self.stepTokens)"
             ),
-            ("total", MemoryPlan.format(total.total + cache.global + cache.sliding)),
+            ("total", MemoryPlan.format(total + cache.global + cache.sliding)),
         ]
         var lines = rows.map { Self.pad($0.0, 34) + $0.1 }
         if context > config.maxPositions {
@@ -69,7 +78,7 @@ public struct DeploymentPlan: Sendable {
         return lines + ["", "Activations are not counted."]
     }
 
-    /// Bytes of the weights by kind.
+    /// Bytes of the weights by kind, if they are not as stored.
     var weightBytes: WeightTally.Bytes {
         WeightTally(config).bytes(linearSize: weights == .fp8 ? 1 : 2)
     }

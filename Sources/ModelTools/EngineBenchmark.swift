@@ -110,20 +110,12 @@ public struct EngineBenchmark {
     }
 
     private func stepCost(_ config: ModelConfig) throws -> StepCost {
-        let tensors = try StoredTensors(directory: options.modelDirectory).tensors
-        func size(_ name: String) -> Int {
-            switch tensors[name]?.type {
-            case .float8E4M3: 1
-            // float16 is converted to float32 when it is packed.
-            case .float32, .float16: 4
-            default: 2
-            }
-        }
-        let quantizes = options.quantization == .fp8
+        let checkpoint = try ModelFiles(options.modelDirectory).checkpoint(
+            config, quantizing: options.quantization.weights)
         return StepCost(
-            config: config, linearSize: quantizes ? 1 : size("model.layers.0.self_attn.q_proj.weight"),
-            lmHeadSize: quantizes ? 1 : size("lm_head.weight"), sensitiveSize: size("model.embed_tokens.weight"),
-            cacheType: options.cacheType)
+            config: config, linearSize: checkpoint.packedBytesPerWeight(.linear) ?? 2,
+            lmHeadSize: checkpoint.packedBytesPerWeight(.lmHead) ?? 2,
+            sensitiveSize: checkpoint.packedBytesPerWeight(.sensitive) ?? 2, cacheType: options.cacheType)
     }
 
     private static func cpuName() -> String {

@@ -2,24 +2,31 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The shape of a model without its weights: a name for a well-known one, or a `config.json`.
+/// The shape of a model without its weights: a name for a well-known one, a `config.json`, or the metadata of a GGUF file.
 public struct ModelShape: Sendable {
     /// Members of `config.json`, without `quantization_config`.
     let json: JSONObject
+    /// Bytes of the packed weights, from the headers of their files; `nil` for a shape alone, and if the weights are wider than
+    /// eight bits or in FP8.
+    public private(set) var packedBytes: Int?
     /// The same, checked.
     public let config: ModelConfig
 
     /// The names that `init(_:)` accepts.
     public static let names = ["tiny", "small", "nano", "mini", "large"]
 
-    /// - Parameter nameOrPath: one of ``names``, or the path of a `config.json` or of the folder it is in.
-    /// - Throws: `ToolError.argument`, or `ModelConfigError` for a file that does not describe an AFMoE model.
+    /// - Parameter nameOrPath: one of ``names``, or the path of a `config.json` or of the folder it is in, or a GGUF file.
+    /// - Throws: `ToolError.argument`, `CheckpointError`, or `ModelConfigError` for a file that does not describe an AFMoE model.
     public init(_ nameOrPath: String) throws {
         if let known = Self.known(nameOrPath) {
             try self.init(json: known)
             return
         }
         var url = URL(fileURLWithPath: nameOrPath)
+        if let model = try Self.gguf(url) {
+            self = model
+            return
+        }
         if url.pathExtension != "json" { url.append(path: "config.json") }
         guard let data = try? Data(contentsOf: url) else {
             throw ToolError.argument(
@@ -29,6 +36,22 @@ public struct ModelShape: Sendable {
             throw ToolError.argument("\(url.path) is not a JSON object")
         }
         try self.init(json: object)
+        packedBytes = try Self.quantizedBytes(url.deletingLastPathComponent(), config)
+    }
+
+    /// The GGUF model at `url`; `nil` if there is none.
+    private static func gguf(_ url: URL) throws -> ModelShape? {
+        guard url.pathExtension != "json", FileManager.default.fileExists(atPath: url.path) else { return nil }
+        let files = try ModelFiles(url)
+        guard files.gguf != nil else { return nil }
+        let config = try files.modelConfig()
+        return ModelShape(config, packedBytes: try files.checkpoint(config).packedBytes)
+    }
+
+    private init(_ config: ModelConfig, packedBytes: Int) {
+        json = [:]
+        self.config = config
+        self.packedBytes = packedBytes
     }
 
     init(json: JSONObject) throws {
@@ -36,6 +59,16 @@ public struct ModelShape: Sendable {
         json["quantization_config"] = nil
         self.json = json
         config = try ModelConfig(parsing: .object(json))
+    }
+
+    /// Bytes of the packed weights beside a `config.json`, if they are quantized to less than FP8 and are there.
+    private static func quantizedBytes(_ folder: URL, _ config: ModelConfig) throws -> Int? {
+        let names = [StoredTensors.singleName, StoredTensors.indexName]
+        guard names.contains(where: { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }),
+            try QuantizationConfig(directory: folder) != nil
+        else { return nil }
+        let checkpoint = try ModelFiles(folder).checkpoint(config)
+        return checkpoint.hasQuantizedMatrices ? checkpoint.packedBytes : nil
     }
 
     private static func known(_ name: String) -> JSONObject? {

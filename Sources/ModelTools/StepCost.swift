@@ -5,16 +5,18 @@ import Foundation
 /// The minimum that a step must read and compute, derived from the model's shape.
 struct StepCost {
     private let config: ModelConfig
-    private let linearSize: Int
-    private let lmHeadSize: Int
-    private let sensitiveSize: Int
+    private let linearSize: Double
+    private let lmHeadSize: Double
+    private let sensitiveSize: Double
     private let cacheType: KVDataType
 
     /// - Parameters:
-    ///   - linearSize: bytes of an element of a linear layer in memory.
+    ///   - linearSize: bytes of an element of a linear layer in memory, on average; exactly 1 is FP8, which has scales beside.
     ///   - lmHeadSize: of the LM head, unless it is tied to the embeddings.
     ///   - sensitiveSize: of embeddings and routers.
-    init(config: ModelConfig, linearSize: Int, lmHeadSize: Int, sensitiveSize: Int, cacheType: KVDataType) {
+    init(
+        config: ModelConfig, linearSize: Double, lmHeadSize: Double, sensitiveSize: Double, cacheType: KVDataType
+    ) {
         self.config = config
         self.linearSize = linearSize
         self.lmHeadSize = lmHeadSize
@@ -58,7 +60,7 @@ struct StepCost {
         }
         let missed = pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
         let touched = Double(config.experts) * (1 - missed)
-        let rows = Double(tokens * config.hiddenSize * sensitiveSize)
+        let rows = Double(tokens * config.hiddenSize) * sensitiveSize
         return bytes(experts: 0) + (bytes(experts: 1) - bytes(experts: 0)) * touched + rows
     }
 }

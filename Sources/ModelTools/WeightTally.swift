@@ -86,10 +86,11 @@ extension WeightTally {
     ///   - linearSize: bytes of an element of a linear layer; if it is 1 there are scales.
     ///   - lmHeadSize: bytes of an element of the LM head; if it is 1 there are scales.
     ///   - sensitiveSize: bytes of an element of embeddings and routers.
-    func bytes(linearSize: Int, lmHeadSize: Int = 2, sensitiveSize: Int = 2) -> Bytes {
+    func bytes(linearSize: Double, lmHeadSize: Double = 2, sensitiveSize: Double = 2) -> Bytes {
         Bytes(
-            linear: linear * linearSize,
+            linear: Int(Double(linear) * linearSize),
             scales: (linearSize == 1 ? 4 * scales : 0) + (lmHeadSize == 1 ? 4 * lmHeadScales : 0),
-            lmHead: lmHead * lmHeadSize, sensitive: sensitive * sensitiveSize, vectors: vectors * 4)
+            lmHead: Int(Double(lmHead) * lmHeadSize), sensitive: Int(Double(sensitive) * sensitiveSize),
+            vectors: vectors * 4)
     }
 }

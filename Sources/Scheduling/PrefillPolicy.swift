@@ -17,9 +17,9 @@ public enum PrefillPolicy: Sendable, Equatable {
     /// The minimum of prefill time, relative to decode time.
     static let leastShare = 0.5
     /// With `balanced`, prefill time relative to decode time is this factor times waiting sequences per decoding sequence.
-    static let shareOfWaiting = 4.0
+    static let shareOfWaiting = 6.0
     /// The maximum cost of a prompt token, relative to the least, if at least as many sequences wait as decode.
-    static let mostCost = 1.5
+    static let mostCost = 1.2
     /// The relative cost of a prompt token from which on larger chunks have no significant advantage.
     static let efficientCost = 1.1
 
@@ -37,10 +37,10 @@ public enum PrefillPolicy: Sendable, Equatable {
 ///
 /// Under ``PrefillPolicy/balanced``, with W waiting and N decoding sequences, prefills get
 ///
-///     decode time * max(1/2, 4 * W / N)
+///     decode time * max(1/2, 6 * W / N)
 ///
 /// but no more than a chunk needs whose tokens cost 1.1 times the least, and if W >= N no less than a chunk needs whose tokens cost
-/// 1.5 times the least. The least cost is that of a token in the largest chunk that the token budget allows.
+/// 1.2 times the least. The least cost is that of a token in the largest chunk that the token budget allows.
 ///
 /// Reason: large chunks delay the N streams, and small chunks delay the W waiting sequences, since each small chunk reads most of
 /// the experts again. Small chunks also keep the batch small, because sequences end as fast as others begin, and decode is less
@@ -50,7 +50,8 @@ struct PrefillDemand {
     var decodes: StepWork
     /// Sequences that decode.
     var decoding: Int
-    /// Sequences that wait for their first token and may run now.
+    /// Sequences that wait for their first token and may run now: those with short prompts, or those with long ones if these are
+    /// more. Short prompts come first, so that a step is not made longer for a long one beside them.
     var waiting: Int
     /// Tokens left of the token budget.
     var tokens: Int

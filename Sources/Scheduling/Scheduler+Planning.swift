@@ -157,12 +157,15 @@ extension Scheduler {
     }
 
     /// Sequences with a running prefill, and waiting ones that may run now, with at most this priority value: less urgent prompts do
-    /// not slow down streams. O(running + lanes of the queue).
+    /// not slow down streams. Prefills of more than a step and others are counted separately, and the larger number counts.
+    /// O(running + lanes of the queue).
     private func waitingSequences(notAfter priority: Int) -> Int {
-        let prefills = running.count { id in
-            sequences[id].map { $0.isPrefill && $0.parameters.priority <= priority } ?? false
+        var (short, long) = (min(waiting.count(notAfter: priority), limits.maxRunning - running.count), 0)
+        for id in running {
+            guard let state = sequences[id], state.isPrefill, state.parameters.priority <= priority else { continue }
+            if state.remainingTokens > limits.maxBatchedTokens { long += 1 } else { short += 1 }
         }
-        return prefills + min(waiting.count(notAfter: priority), limits.maxRunning - running.count)
+        return max(short, long)
     }
 
     /// The sequences that need more than a decode, and as many waiting ones as may still run, in the order of rule 4.

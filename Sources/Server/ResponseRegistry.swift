@@ -50,7 +50,7 @@ struct ResponseRegistry {
 
     /// Removes a reply; returns its live sequences, which the engine must abort. O(its sequences).
     mutating func remove(_ exchange: ExchangeID) -> [SequenceID] {
-        guard let response = responses.removeValue(forKey: exchange) else { return [] }
+        guard !responses.isEmpty, let response = responses.removeValue(forKey: exchange) else { return [] }
         return response.sequences.filter { sequences[$0] != nil }
     }
 

@@ -28,11 +28,12 @@ struct Serving: Sendable {
         self.text = text
     }
 
-    /// Reads the tokenizer and chat template of the model folder, and logs warnings about them.
+    /// Reads the tokenizer and chat template of the model, and logs warnings about them.
     static func text(
         of configuration: ServerConfiguration, logger: Logger
     ) throws(TextPipelineError) -> TextPipeline? {
-        guard var text = try TextPipeline(directory: configuration.engine.modelDirectory) else { return nil }
+        let model = configuration.engine.modelDirectory
+        guard var text = try TextPipeline(model: model, tokenizer: configuration.tokenizer) else { return nil }
         text.trustsUserContent = configuration.trustsUserContent
         text.outputSyntax = configuration.outputSyntax(shown: text.outputSyntax)
         for warning in text.warnings { logger.warning("\(warning)") }

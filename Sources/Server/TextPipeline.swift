@@ -1,15 +1,15 @@
 import Basics
 import ChatTemplates
+import Engine
 import Foundation
 import Grammars
 import JSON
 import Tokenizers
 
-/// The tokenizer and the chat template of a model folder. A folder without a tokenizer has none and can be used only with token
-/// ids.
+/// The tokenizer and the chat template of a model. A model without a tokenizer has none and can be used only with token ids.
 struct TextPipeline: Sendable {
     let tokenizer: Tokenizer
-    /// `nil` if the folder has no chat template: then the chat endpoints are not available.
+    /// `nil` if the model has no chat template: then the chat endpoints are not available.
     let template: ChatTemplate?
     /// The source of ``template``; `nil` without one.
     let templateSource: String?
@@ -24,37 +24,88 @@ struct TextPipeline: Sendable {
     let readsLateSystemMessages: Bool
     /// Whether special tokens in the text of users and tools are parsed.
     var trustsUserContent = false
-    /// Warnings about the folder that do not prevent it from being served.
+    /// Warnings about the model that do not prevent it from being served.
     let warnings: [String]
+
+    /// Reads the text files beside a model; without them, what is in a GGUF file.
+    ///
+    /// - Parameters:
+    ///   - model: a model folder or a GGUF file.
+    ///   - tokenizer: another folder with text files, in place of the model's.
+    /// - Returns: `nil` if the model has no tokenizer.
+    /// - Throws: `TextPipelineError` if a file exists but cannot be used, or if `tokenizer` has none.
+    init?(model: URL, tokenizer: URL? = nil) throws(TextPipelineError) {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: model.path, isDirectory: &isFolder)
+        let folder = tokenizer ?? (exists && !isFolder.boolValue ? model.deletingLastPathComponent() : model)
+        let embedded: EmbeddedText?
+        do throws(EngineError) { embedded = try EmbeddedText(model: model) } catch {
+            throw TextPipelineError(file: nil, reason: error.description)
+        }
+        if let pipeline = try TextPipeline(directory: folder, template: embedded?.chatTemplate) {
+            self = pipeline
+            return
+        }
+        if let tokenizer {
+            throw TextPipelineError(file: tokenizer.path, reason: "no tokenizer.json in it")
+        }
+        guard let embedded else { return nil }
+        var special = JSONObject()
+        for (name, text) in embedded.specialTokens { special[name] = .string(text) }
+        try self.init(
+            specialTokens: special, tokenizerClass: nil, template: embedded.chatTemplate, file: model.path
+        ) { literals throws(TextPipelineError) in
+            do throws(EngineError) { return try embedded.tokenizer(guarding: literals) } catch {
+                throw TextPipelineError(file: nil, reason: error.description)
+            }
+        }
+    }
 
     /// Reads tokenizer.json, tokenizer_config.json, special_tokens_map.json and chat_template.jinja.
     ///
+    /// - Parameter template: the source for a folder without a chat template.
     /// - Returns: `nil` if the folder has no tokenizer.json.
     /// - Throws: `TextPipelineError` if a file exists but cannot be used.
-    init?(directory: URL) throws(TextPipelineError) {
+    init?(directory: URL, template: String? = nil) throws(TextPipelineError) {
         let tokenizerURL = directory.appending(path: "tokenizer.json")
         guard RegularFile.exists(tokenizerURL.path) else { return nil }
         let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
         let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
-        specialTokens = Self.specialTokens(configuration, map)
-        tokenizerClass = configuration["tokenizer_class"]?.string ?? "PreTrainedTokenizerFast"
-        templateSource = try Self.templateSource(directory, configuration)
-        outputSyntax = templateSource.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
-        template = try templateSource.map { source throws(TextPipelineError) in try Self.template(source, directory) }
-        readsLateSystemMessages =
-            template.map { [specialTokens] in Self.readsLateSystemMessages($0, specialTokens: specialTokens) } ?? true
-        do throws(TokenizerError) {
-            tokenizer = try Tokenizer(contentsOf: tokenizerURL, guarding: template?.literals ?? [])
-        } catch {
-            throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
+        try self.init(
+            specialTokens: Self.specialTokens(configuration, map),
+            tokenizerClass: configuration["tokenizer_class"]?.string,
+            template: try Self.templateSource(directory, configuration) ?? template, file: directory.path
+        ) { literals throws(TextPipelineError) in
+            do throws(TokenizerError) {
+                return try Tokenizer(contentsOf: tokenizerURL, guarding: literals)
+            } catch {
+                throw TextPipelineError(file: tokenizerURL.path, reason: String(describing: error))
+            }
         }
+    }
+
+    /// - Parameters:
+    ///   - file: where the template is, for its errors.
+    ///   - makeTokenizer: takes the literals of the template.
+    private init(
+        specialTokens: JSONObject, tokenizerClass: String?, template source: String?, file: String,
+        makeTokenizer: (_ literals: [String]) throws(TextPipelineError) -> Tokenizer
+    ) throws(TextPipelineError) {
+        self.specialTokens = specialTokens
+        self.tokenizerClass = tokenizerClass ?? "PreTrainedTokenizerFast"
+        templateSource = source
+        outputSyntax = source.map(ChatOutputSyntax.init(template:)) ?? ChatOutputSyntax()
+        template = try source.map { source throws(TextPipelineError) in try Self.template(source, file) }
+        readsLateSystemMessages =
+            template.map { Self.readsLateSystemMessages($0, specialTokens: specialTokens) } ?? true
+        tokenizer = try makeTokenizer(template?.literals ?? [])
         // Constrained text has no special tokens.
         var markers: [String: Int32] = [:]
         for name in GrammarSource.markers { markers[name] = tokenizer.id(of: name) }
         grammars = GrammarCompiler(markers: markers) { [tokenizer] in
             tokenizer.vocabularyBytes(skipSpecialTokens: true)
         }
-        warnings = TemplateMarkers.warnings(templateSource ?? "", tokenizer, specialTokens)
+        warnings = TemplateMarkers.warnings(source ?? "", tokenizer, specialTokens)
     }
 
     private static func specialTokens(_ configuration: JSONObject, _ map: JSONObject) -> JSONObject {
@@ -85,11 +136,11 @@ struct TextPipeline: Sendable {
         return configuration["chat_template"]?.string
     }
 
-    private static func template(_ source: String, _ directory: URL) throws(TextPipelineError) -> ChatTemplate {
+    private static func template(_ source: String, _ file: String) throws(TextPipelineError) -> ChatTemplate {
         do throws(TemplateError) {
             return try ChatTemplate(source: source)
         } catch {
-            throw TextPipelineError(file: directory.path, reason: String(describing: error))
+            throw TextPipelineError(file: file, reason: String(describing: error))
         }
     }
 
@@ -116,10 +167,11 @@ struct TextPipeline: Sendable {
     }
 }
 
-/// A text file of the model folder cannot be used.
+/// A text file of the model cannot be used.
 struct TextPipelineError: Error, CustomStringConvertible {
-    let file: String
+    /// `nil`: the reason names it.
+    let file: String?
     let reason: String
 
-    var description: String { "\(file): \(reason)" }
+    var description: String { file.map { "\($0): \(reason)" } ?? reason }
 }

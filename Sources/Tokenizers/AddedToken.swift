@@ -27,6 +27,18 @@ struct AddedToken: Sendable {
         stripsRight = try member["rstrip"].bool(default: false)
     }
 
+    /// A token without options: found in the text as it is.
+    init(id: Int32, content: String, isSpecial: Bool) {
+        self.id = id
+        self.content = content
+        self.isSpecial = isSpecial
+        isGuarded = isSpecial
+        isNormalized = false
+        isSingleWord = false
+        stripsLeft = false
+        stripsRight = false
+    }
+
     /// Parses `added_tokens`, and adds to `vocabulary` those that the model does not have.
     ///
     /// A token of the model keeps its id, other tokens get the next free ids. A file with different ids is refused, because the

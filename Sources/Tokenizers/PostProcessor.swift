@@ -3,6 +3,11 @@ struct PostProcessor: Sendable {
     private(set) var prefix: [Int32] = []
     private(set) var suffix: [Int32] = []
 
+    init(prefix: [Int32], suffix: [Int32]) {
+        self.prefix = prefix
+        self.suffix = suffix
+    }
+
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         if !member.isNull { try add(member) }
     }

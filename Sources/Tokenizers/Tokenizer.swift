@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import JSON
 
 /// Text to token ids and back, as a `tokenizer.json` describes it.
 ///
@@ -39,17 +40,43 @@ public final class Tokenizer: Sendable {
     ///
     /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
     /// - Throws: as ``init(contentsOf:guarding:)``.
-    public init(parsing bytes: [UInt8], guarding literals: [String] = []) throws(TokenizerError) {
+    public convenience init(parsing bytes: [UInt8], guarding literals: [String] = []) throws(TokenizerError) {
         let parsed = try TokenizerFile(bytes)
         let file = parsed.components
         var vocabulary = parsed.vocabulary
-        preTokenizer = try PreTokenizer(parsing: file["pre_tokenizer"])
-        model = try BytePairEncoding(
+        let preTokenizer = try PreTokenizer(parsing: file["pre_tokenizer"])
+        let model = try BytePairEncoding(
             parsing: file["model"], merges: parsed.merges, vocabulary: vocabulary, isByteLevel: preTokenizer.isByteLevel
         )
         let addedTokens = try AddedToken.parse(file["added_tokens"], into: &vocabulary).guarding(literals)
-        let normalizer = try Normalizer(parsing: file["normalizer"])
-        postProcessor = try PostProcessor(parsing: file["post_processor"])
+        try self.init(
+            vocabulary, addedTokens, try Normalizer(parsing: file["normalizer"]), preTokenizer, model,
+            try PostProcessor(parsing: file["post_processor"]), try TokenDecoder(parsing: file["decoder"]))
+    }
+
+    /// A byte-level tokenizer with the tokens of `vocabulary`.
+    ///
+    /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
+    /// - Throws: `TokenizerError` if two tokens have the same text.
+    public convenience init(
+        _ vocabulary: ByteLevelVocabulary, guarding literals: [String] = []
+    ) throws(TokenizerError) {
+        func member(_ value: JSONValue) -> TokenizerMember { TokenizerMember(path: "", value: value) }
+        let splitting = vocabulary.splitting
+        let model = try BytePairEncoding(
+            parsing: member(["ignore_merges": .bool(splitting.ignoresMerges)]), merges: vocabulary.merges,
+            vocabulary: vocabulary.model, isByteLevel: true)
+        try self.init(
+            try vocabulary.allTokens(), vocabulary.addedTokens.guarding(literals),
+            try Normalizer(parsing: member(.null)), try PreTokenizer(parsing: member(splitting.preTokenizer)), model,
+            PostProcessor(prefix: vocabulary.prefix, suffix: vocabulary.suffix),
+            try TokenDecoder(parsing: member(["type": "ByteLevel"])))
+    }
+
+    private init(
+        _ vocabulary: Vocabulary, _ addedTokens: [AddedToken], _ normalizer: Normalizer, _ preTokenizer: PreTokenizer,
+        _ model: BytePairEncoding, _ postProcessor: PostProcessor, _ decoder: TokenDecoder
+    ) throws(TokenizerError) {
         var normalForms: [Int32: [UInt8]] = [:]
         var normalBytes = 0
         for token in addedTokens where token.isNormalized {
@@ -60,11 +87,15 @@ public final class Tokenizer: Sendable {
             normalForms[token.id] = form
         }
         texts = TokenTexts(
-            try TokenDecoder(parsing: file["decoder"]), vocabulary.table.tokens,
-            normalForms: normalForms,
+            decoder, vocabulary.table.tokens, normalForms: normalForms,
             specialIDs: Set(addedTokens.filter(\.isSpecial).map(\.id)))
         rawMatcher = AddedTokenMatcher(addedTokens.filter { !$0.isNormalized }) { Array($0.content.utf8) }
-        normalizedMatcher = AddedTokenMatcher(addedTokens.filter(\.isNormalized)) { normalForms[$0.id] ?? [] }
+        normalizedMatcher = AddedTokenMatcher(addedTokens.filter(\.isNormalized)) { [normalForms] in
+            normalForms[$0.id] ?? []
+        }
+        self.preTokenizer = preTokenizer
+        self.model = model
+        self.postProcessor = postProcessor
         self.normalizer = normalizer
         self.vocabulary = vocabulary
     }

@@ -1,4 +1,4 @@
-/// Why a `tokenizer.json` cannot be used.
+/// Why a tokenizer cannot be used.
 public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file cannot be read, or is not JSON.
     case unreadable(path: String, reason: String)
@@ -19,11 +19,19 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unreadable(let path, let reason): "cannot read the tokenizer \(path): \(reason)"
-        case .malformed(let member, let expected): "tokenizer.json: \(member) should be \(expected)"
-        case .unsupported(let member, let name): "tokenizer.json: \(member) \(name) is not supported"
+        default: "tokenizer.json: \(reason)"
+        }
+    }
+
+    /// The description without the name of a file.
+    public var reason: String {
+        switch self {
+        case .unreadable(_, let reason): reason
+        case .malformed(let member, let expected): "\(member) should be \(expected)"
+        case .unsupported(let member, let name): "\(member) \(name) is not supported"
         case .tooLarge(let member, let value, let unit, let limit):
-            "tokenizer.json: \(member) has \(value) \(unit), more than the limit of \(limit)"
-        case .inconsistent(let what): "tokenizer.json: \(what)"
+            "\(member) has \(value) \(unit), more than the limit of \(limit)"
+        case .inconsistent(let what): what
         }
     }
 }

@@ -157,7 +157,7 @@ extension MergeTable {
     ///   - pair: both tokens, concatenated.
     ///   - border: the start of the second one.
     ///   - guess: the probable id of the result: vocabularies are usually in the order in which they were learned.
-    private static func rule(
+    static func rule(
         _ pair: [UInt8], border: Int, _ table: TokenTable, guess: Int32
     ) -> (left: Int32, right: Int32, merged: Int32)? {
         let isGuess = table.tokens[guess].map { $0 == pair[...] } ?? false

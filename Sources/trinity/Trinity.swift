@@ -11,11 +11,11 @@ struct Trinity: ParsableCommand {
         version: Application.version,
         subcommands: [
             Serve.self, Config.self, Chat.self, Complete.self, Pull.self, List.self, Remove.self, Bench.self, Plan.self,
-            Synth.self, Quantize.self, Train.self, Tokenize.self, Render.self, UpdateManual.self,
+            Synth.self, Quantize.self, Evaluate.self, Train.self, Tokenize.self, Render.self, UpdateManual.self,
         ])
 
     /// The commands that run an engine.
-    private static let engineCommands: Set = ["serve", "chat", "complete", "bench"]
+    private static let engineCommands: Set = ["serve", "chat", "complete", "bench", "evaluate"]
 
     /// Runs the command in the arguments. Synchronous, so that Dispatch and Swift's concurrency are not used before the limits
     /// of the process have been checked.

@@ -32,6 +32,19 @@ import Testing
         #expect(bars[3] == "\r\u{1B}[K")
     }
 
+    @Test func `a detail follows the percentage`() {
+        var output: [String] = []
+        for isTerminal in [true, false] {
+            var time = Duration.zero
+            let meter = ProgressMeter(
+                "loading", isTerminal: isTerminal, now: { time }, write: { output.append($0) },
+                writeLine: { output.append($0) })
+            time = .seconds(6)
+            meter.update(0.5, detail: "1 of 2 GB")
+        }
+        #expect(output[0].hasSuffix("] 50 %, 1 of 2 GB\u{1B}[K") && output[1] == "loading: 50 %, 1 of 2 GB")
+    }
+
     @Test func `a short task has no output`() {
         #expect(output(isTerminal: true, seconds: 1).bars.isEmpty)
         #expect(output(isTerminal: false, seconds: 4).lines.isEmpty)

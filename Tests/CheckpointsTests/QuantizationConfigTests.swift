@@ -16,13 +16,6 @@ struct QuantizationConfigTests {
         #expect(config?.granularity == expected)
     }
 
-    @Test func `int4 weights are refused with their name`() throws {
-        let error = try #require(throws: ModelConfigError.self) {
-            try QuantizationConfig(parsing: Fixtures.json("model/f5_w4a16/config.json"))
-        }
-        #expect(error.description.contains("compressed-tensors pack-quantized int4"))
-    }
-
     @Test(arguments: ["gptq", "awq", "bitsandbytes", "mxfp4", "modelopt"])
     func `another method is refused with its name`(method: String) throws {
         let error = try #require(throws: ModelConfigError.self) {
@@ -36,7 +29,13 @@ struct QuantizationConfigTests {
             (["quant_method": "fp8", "fmt": "e5m2"], "e5m2"),
             (["quant_method": "compressed-tensors"], "without weights"),
             (["bits": 4], "unnamed"),
-            (group("nvfp4-pack-quantized", ["type": "float", "num_bits": 4]), "nvfp4-pack-quantized float4"),
+            (group("pack-quantized", ["type": "int", "num_bits": 3]), "pack-quantized int3"),
+            (group("pack-quantized", ["type": "int", "num_bits": 8, "symmetric": false]), "asymmetric int8"),
+            (group("mxfp8-quantized", ["type": "float", "num_bits": 8]), "mxfp8-quantized"),
+            (["quant_method": "modelopt", "quant_algo": "W4A8_AWQ"], "W4A8_AWQ"),
+            (["quant_method": "awq", "bits": 4, "version": "gemv"], "gemv"),
+            (["quant_method": "gptq", "bits": 3], "gptq with 3 bits"),
+            (["quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"], "marlin"),
             (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
             (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
             (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
@@ -50,6 +49,18 @@ struct QuantizationConfigTests {
             return
         }
         #expect(refused.contains(name))
+    }
+
+    @Test func `a separate file of ModelOpt is read if config.json says nothing`() throws {
+        let model = try TemporaryModel()
+        try model.write(Array("{}".utf8), to: "config.json")
+        #expect(try QuantizationConfig(directory: model.directory) == nil)
+        try model.write(
+            Array(#"{"quantization": {"quant_algo": "NVFP4", "group_size": 16}}"#.utf8), to: "hf_quant_config.json")
+        #expect(try QuantizationConfig(directory: model.directory) != nil)
+        try model.write(Array(#"{"quantization": {"quant_algo": "INT4_AWQ"}}"#.utf8), to: "hf_quant_config.json")
+        let error = try #require(throws: ModelConfigError.self) { try QuantizationConfig(directory: model.directory) }
+        #expect(error.description.contains("modelopt INT4_AWQ"))
     }
 
     @Test func `sparse and rotated weights are refused`() {

@@ -75,7 +75,7 @@ struct WeightQuantizerTests {
         let directory = Fixtures.root.appending(path: "model/e_bf16")
         let config = try ModelConfig(directory: directory)
         let checkpoint = try Checkpoint(
-            directory: directory, config: config, quantization: nil, quantizesToFloat8: true)
+            directory: directory, config: config, quantization: nil, quantizing: .float8)
         let matrices = config.expectedTensors.filter { $0.role != .vector }
         #expect(matrices.count > 20)
         for tensor in matrices {

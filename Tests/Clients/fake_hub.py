@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 import urllib.parse
@@ -38,7 +39,7 @@ class Request:
 class Fault:
     """What goes wrong with the next `times` requests whose path has `part`."""
 
-    def __init__(self, part, times=1, status=None, headers=None, cut=None, silent=0.0, content=None, headers_only=None):
+    def __init__(self, part, times=1, status=None, headers=None, cut=None, silent=0.0, content=None, length=None):
         self.part = part
         self.times = times
         self.status = status
@@ -50,13 +51,13 @@ class Fault:
         # Another content than the right one.
         self.content = content
         # A Content-Length that is not true.
-        self.length = headers_only
+        self.length = length
 
 
 class FakeHub:
-    """Repositories as {name: {path: bytes}}, all at one commit."""
+    """Repositories as {name: {path: bytes}}, all at one commit; with `tls`, files of a certificate and a key, over https."""
 
-    def __init__(self, repositories, token=None, commit=COMMIT):
+    def __init__(self, repositories, token=None, commit=COMMIT, tls=None):
         self.repositories = repositories
         self.token = token
         self.commit = commit
@@ -67,14 +68,17 @@ class FakeHub:
         # Changes the description of a repository.
         self.edit = lambda description: description
         self.ranges = True
+        self.redirect_scheme = None
         self.chunked = False
         self.lock = threading.Lock()
+        self.tls = tls
+        self.scheme = "https" if tls else "http"
         self.api = self.start(self.requests, self.answer)
         self.content = self.start(self.content_requests, self.answer_content)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.api.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.api.server_port}"
 
     def __enter__(self):
         return self
@@ -87,10 +91,10 @@ class FakeHub:
     def fail(self, part, **options):
         self.faults.append(Fault(part, **options))
 
-    def fault(self, path):
+    def fault(self, path, has_body=True):
         with self.lock:
             for fault in self.faults:
-                if fault.part in path and fault.times > 0:
+                if fault.part in path and fault.times > 0 and (fault.status or has_body):
                     fault.times -= 1
                     return fault
         return None
@@ -112,6 +116,12 @@ class FakeHub:
 
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            # The handshake is the handler's, so that one that fails ends no other connection.
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *_: None
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 
@@ -153,17 +163,20 @@ class FakeHub:
 
     def answer(self, handler):
         path = urllib.parse.unquote(handler.path)
-        fault = self.fault(handler.path)
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        # A redirect has no body that could break.
+        is_redirect = match and len(self.repositories.get(match[1], {}).get(match[3], b"")) > LARGE
+        fault = self.fault(handler.path, has_body=not is_redirect)
         if fault and fault.status:
             return self.refuse(handler, fault.status, message="a fault", headers=fault.headers)
         given = handler.headers.get("Authorization")
         if given and given != f"Bearer {self.token}":
             return self.refuse(handler, 401, message="Invalid credentials in Authorization header")
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^?]+))?(\?.*)?", path):
-            return self.describe(handler, match[1], match[2], fault)
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^?]+?)(\?.*)?", path):
-            return self.tree(handler, match[1])
-        if match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        if model := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^?]+))?(\?.*)?", path):
+            return self.describe(handler, model[1], model[2], fault)
+        if model := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^?]+?)(\?.*)?", path):
+            return self.tree(handler, model[1])
+        if match:
             return self.resolve(handler, match[1], match[3], fault)
         return self.refuse(handler, 404)
 
@@ -216,7 +229,8 @@ class FakeHub:
         fields = {
             "X-Repo-Commit": self.commit, "ETag": f'"{blob_name(content)}"', "Accept-Ranges": "bytes"}
         if len(content) > LARGE:
-            location = f"http://localhost:{self.content.server_port}/{repository}/{urllib.parse.quote(path)}?Signature=a%2Fb"
+            host = f"{self.redirect_scheme or self.scheme}://localhost:{self.content.server_port}"
+            location = f"{host}/{repository}/{urllib.parse.quote(path)}?Signature=a%2Fb"
             fields |= {
                 "Location": location, "X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{blob_name(content)}"'}
             return self.reply(handler, 302, b"", fields)

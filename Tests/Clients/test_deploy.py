@@ -145,15 +145,18 @@ def test_the_health_check_of_compose_tells_ready_from_not():
 
 
 def options_of(environment):
-    return {name.removeprefix("TRINITY_").lower().replace("_", "-") for name in environment}
+    return {
+        name.removeprefix("TRINITY_").lower().replace("_", "-") for name in environment if not name.startswith("HF_")}
 
 
 def test_variables_that_are_set_are_options_of_the_server():
     listing = run(REPOSITORY / ".build/debug/trinity", "serve", "--help")
     container = load(KUBERNETES / "base/deployment.yaml")["spec"]["template"]["spec"]["containers"][0]
-    patch = load(KUBERNETES / "checkpoint/model.yaml")["spec"]["template"]["spec"]["containers"][0]
+    patches = [
+        entry for folder in ("checkpoint", "hub")
+        for entry in load(KUBERNETES / folder / "model.yaml")["spec"]["template"]["spec"]["containers"][0]["env"]]
     set_here = options_of(load(DEPLOY / "compose.yaml")["services"]["trinity"]["environment"])
-    set_here |= options_of(entry["name"] for entry in container["env"] + patch["env"])
+    set_here |= options_of(entry["name"] for entry in container["env"] + patches)
     set_here |= options_of(re.findall(r"TRINITY_[A-Z_]+(?==)", (DEPLOY / "Dockerfile").read_text()))
     set_here |= options_of(re.findall(r"TRINITY_[A-Z_]+(?==)", (DEPLOY / "trinity.service").read_text()))
     assert len(set_here) > 6
@@ -206,7 +209,7 @@ def build(folder):
     return resources
 
 
-@pytest.mark.parametrize("folder", ["base", "checkpoint", "gateway"])
+@pytest.mark.parametrize("folder", ["base", "checkpoint", "hub", "gateway"])
 def test_kubernetes_knows_every_field(folder):
     resources = build(KUBERNETES / folder)
     for resource in resources:

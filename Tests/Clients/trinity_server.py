@@ -70,8 +70,8 @@ class Server:
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
         # References are results of exact arithmetic.
-        command = [
-            REPOSITORY / BINARY, "serve", "--port", str(self.port), "--compute", "exact", *map(str, arguments)]
+        compute = [] if "--compute" in arguments else ["--compute", "exact"]
+        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *compute, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
             stdout=log or self.log, stderr=subprocess.STDOUT)

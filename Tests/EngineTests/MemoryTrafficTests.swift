@@ -14,7 +14,7 @@ struct MemoryTrafficTests {
             config: model.config, weights: model.weights(pool: .single, kernels: .best(.exact)), pool: .single,
             kernels: .best(.exact), maxTokens: 40)
         _ = driver.run([[5]], count: 1)
-        let stored = name.hasPrefix("a") ? 4 : 2
+        let stored: Double = name.hasPrefix("a") ? 4 : 2
         let cost = StepCost(
             config: model.config, linearSize: name.hasPrefix("f") ? 1 : stored, lmHeadSize: stored,
             sensitiveSize: stored, cacheType: .f32)

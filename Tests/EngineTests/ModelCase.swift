@@ -19,11 +19,14 @@ struct ModelCase {
     private let directory: URL
     private let goldens: SafetensorsFile
 
+    /// - Parameter name: a case of `model` or of `low-bit/model` in the fixtures.
     init(_ name: String) throws {
-        directory = Fixtures.root.appending(path: "model/\(name)")
-        config = try ModelConfig(directory: directory)
+        let isLowBit = FileManager.default.fileExists(atPath: Fixtures.root.path + "/low-bit/model/\(name)")
+        let folder = isLowBit ? "low-bit/model" : "model"
+        directory = Fixtures.root.appending(path: "\(folder)/\(name)")
+        config = try ModelFiles(directory).modelConfig()
         goldens = try SafetensorsFile(directory.appending(path: "goldens.safetensors"))
-        let json = try Fixtures.json("model/\(name)/goldens.json")
+        let json = try Fixtures.json("\(folder)/\(name)/goldens.json")
         prompts = try #require(json["prompts"]?.array).map { prompt in
             Prompt(
                 name: prompt["name"]?.string ?? "", promptIDs: Self.ids(prompt["prompt_ids"]),
@@ -31,10 +34,12 @@ struct ModelCase {
         }
     }
 
-    func weights(pool: WorkerPool, kernels: KernelTable, quantizesToFloat8: Bool = false) throws -> ModelWeights {
-        let checkpoint = try Checkpoint(
-            directory: directory, config: config, quantization: QuantizationConfig(directory: directory),
-            quantizesToFloat8: quantizesToFloat8)
+    func checkpoint() throws -> (config: ModelConfig, checkpoint: Checkpoint) {
+        (config, try ModelFiles(directory).checkpoint(config))
+    }
+
+    func weights(pool: WorkerPool, kernels: KernelTable, quantizing: WeightQuantization? = nil) throws -> ModelWeights {
+        let checkpoint = try ModelFiles(directory).checkpoint(config, quantizing: quantizing)
         return try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels)
     }
 

@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("model.GGUF", "a GGUF file"), ("model.safetensors", "give its folder"), ("model.bin", "is a file"),
+        ("model.safetensors", "give its folder"), ("model.bin", "is a file"),
     ])
     func `a file gets an error that asks for its folder`(name: String, words: String) throws {
         let model = try TemporaryModel()
@@ -34,7 +34,10 @@ import Testing
         try model.write(
             Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 123\n".utf8), to: name)
         #expect(refusal(model.directory)?.contains("/\(name) is a pointer of Git LFS") == true)
-        try model.write(Array("{}".utf8), to: name)
+        try model.write(try [UInt8](Data(contentsOf: model.directory.appending(path: name))), to: "model.gguf")
+        #expect(refusal(model.directory.appending(path: "model.gguf"))?.contains("pointer of Git LFS") == true)
+        for file in [name, "model.gguf"] { try model.write(Array("{}".utf8), to: file) }
         #expect(refusal(model.directory) == nil)
+        #expect(refusal(model.directory.appending(path: "model.gguf")) == nil)
     }
 }

@@ -1,7 +1,7 @@
-import Checkpoints
 import TestSupport
 import Testing
 
+@testable import Checkpoints
 @testable import Engine
 
 /// The model compared with the reference's tensors, and with itself for every way of running the same prompts.
@@ -10,12 +10,18 @@ struct ModelVectorTests {
         "a_base", "b1_nomup_tied_shared2", "b2_no_route_norm", "b3_groups", "c_odd_sharded", "c2_layer_types", "d_long",
         "e_bf16", "f1_fp8_ct_channel", "f2_fp8_ct_tensor", "f3_fp8_ct_block", "f4_fp8_ds_block_ragged", "g_yarn",
     ]
+    /// Models in GGUF and in quantized formats of safetensors.
+    private static let quantized = [
+        "gguf_bf16_pattern", "gguf_f16_tied", "gguf_iq4_xs", "gguf_legacy_mix", "gguf_mxfp4", "gguf_q4_0",
+        "gguf_q4_k_m", "gguf_q8_0_split", "f5_w4a16", "ct_w4a16_g32", "ct_w4a16_g128", "ct_w4a16_channel",
+        "ct_w4a16_asym_g32", "ct_w8a16_g32", "ct_nvfp4", "ct_mxfp4", "modelopt_nvfp4", "awq_g32", "gptq_g32",
+    ]
     /// Relative to the largest value of a tensor; correct float32 code reaches 1e-5, activations as pairs of bfloat16 3.7e-5.
     private static func tolerance(_ kernels: KernelTable) -> Float {
         kernels.family.encodesActivations ? 5e-5 : 3e-5
     }
 
-    @Test(arguments: cases, KernelTable.exact)
+    @Test(arguments: cases + quantized, KernelTable.exact)
     func `logits and greedy ids equal the reference's`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         let driver = try makeDriver(model, pool: .single, kernels: kernels)
@@ -90,7 +96,7 @@ struct ModelVectorTests {
         throws
     {
         let model = try ModelCase(name)
-        let weights = try model.weights(pool: .shared, kernels: kernels, quantizesToFloat8: true)
+        let weights = try model.weights(pool: .shared, kernels: kernels, quantizing: .float8)
         #expect(weights.lmHead.format == .numbers(.float8))
         #expect(weights.embedding.format != .numbers(.float8))
         let driver = try SequenceDriver(
@@ -106,7 +112,23 @@ struct ModelVectorTests {
         }
     }
 
-    @Test(arguments: cases, KernelTable.chosen)
+    @Test(arguments: quantized)
+    func `a quantized matrix takes the memory that is planned from the header`(name: String) throws {
+        let (config, checkpoint) = try ModelCase(name).checkpoint()
+        let memory = WeightMemory()
+        var planned = 0
+        for tensor in config.expectedTensors where tensor.role != .vector && checkpoint.has(tensor.name) {
+            let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)))
+            guard case .quantized(let reader) = weight.format else { continue }
+            let matrix = PackedMatrix(weight, memory: memory, pool: .shared, kernels: .best(.exact))
+            #expect(matrix.bytes == (reader as? any QuantizedMatrix)?.packedBytes)
+            planned += matrix.bytes
+        }
+        #expect((planned > 0) == checkpoint.hasQuantizedMatrices)
+        #expect(planned <= checkpoint.packedBytes)
+    }
+
+    @Test(arguments: cases + quantized, KernelTable.chosen)
     func `a prompt's results do not depend on chunks, batch or threads`(name: String, kernels: KernelTable) throws {
         let model = try ModelCase(name)
         try expectInvariant(model, kernels: kernels, dataType: .f32, chunks: [1, 7, 64])

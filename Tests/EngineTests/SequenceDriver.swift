@@ -47,6 +47,9 @@ final class SequenceDriver {
         let blocks = logicalBlocks * (layout.globalBlocksPerLogicalBlock + layout.slidingBlocksPerLogicalBlock)
         geometry = layout.geometry(totalBlocks: blocks)
         storage = try KVStorage(layout: layout, totalBlocks: blocks)
+        // As the loader does.
+        var kernels = kernels
+        kernels.encodesIntegers = weights.isQuantized && kernels.product == nil
         transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
             maxTokens: maxTokens, maxLogitRows: maxTokens)

@@ -13,6 +13,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case chunkedBody
     case contentCoding
     case safetensors
+    case gguf
     case tlsRecords
 
     /// Runs the target on one input, which it must survive.
@@ -30,6 +31,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .chunkedBody: try FuzzTarget.decodeChunks(bytes)
         case .contentCoding: try FuzzTarget.decodeContent(bytes)
         case .safetensors: try FuzzTarget.readSafetensors(bytes)
+        case .gguf: try FuzzTarget.readGGUF(bytes)
         case .tlsRecords: try FuzzTarget.receiveRecords(bytes)
         }
     }

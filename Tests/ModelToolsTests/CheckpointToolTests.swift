@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import KernelInterface
 import TestSupport
 import Testing
 
@@ -54,7 +55,7 @@ import Testing
         let quantization = try QuantizationConfig(directory: folder)
         #expect(quantization?.granularity == .block(rows: 128, columns: 128))
         let written = try Checkpoint(directory: folder, config: config, quantization: quantization)
-        let loaded = try Checkpoint(directory: source, config: config, quantization: nil, quantizesToFloat8: true)
+        let loaded = try Checkpoint(directory: source, config: config, quantization: nil, quantizing: .float8)
         let pool = WorkerPool(threads: 2, spinning: .zero)
         for tensor in config.expectedTensors {
             if tensor.role == .vector {
@@ -75,6 +76,38 @@ import Testing
         #expect(throws: ToolError.self) { try CheckpointQuantizer(source: folder, destination: again).write() }
     }
 
+    @Test(
+        arguments: [
+            ("e_bf16", .int4, 32, true), ("e_bf16", .nvfp4, 32, false), ("e_bf16", .int8, 32, false),
+            ("f3_fp8_ct_block", .int4, 128, false), ("f3_fp8_ct_block", .nvfp4, 32, true),
+        ] as [(String, CheckpointQuantizer.Format, Int, Bool)])
+    func `a checkpoint quantized in groups equals the result of quantizing while loading`(
+        name: String, format: CheckpointQuantizer.Format, groupColumns: Int, quantizesLMHead: Bool
+    ) throws {
+        let source = Fixtures.root.appending(path: "model/\(name)")
+        let quantizer = CheckpointQuantizer(
+            source: source, destination: folder, format: format, groupColumns: groupColumns,
+            quantizesLMHead: quantizesLMHead)
+        let wide = try quantizer.write()
+        // Only the experts of the first model have columns that are not whole groups.
+        #expect(wide.isEmpty == (name != "e_bf16"))
+        let config = try ModelConfig(directory: folder)
+        let written = try ModelFiles(folder).checkpoint(config)
+        let loaded = try ModelFiles(source).checkpoint(config, quantizing: quantizer.quantization)
+        for tensor in config.expectedTensors where tensor.role == .linear || tensor.role == .lmHead {
+            let module = String(tensor.name.dropLast(".weight".count))
+            guard let values = written.linear(module).quantizedValues else {
+                #expect(tensor.role == .lmHead ? !quantizesLMHead : wide.contains(tensor.name), "\(module)")
+                continue
+            }
+            #expect(values == loaded.linear(module).quantizedValues, "\(module)")
+        }
+        let again = temporary.directory.appending(path: "again")
+        #expect(throws: (any Error).self) {
+            try CheckpointQuantizer(source: folder, destination: again, format: .int4).write()
+        }
+    }
+
     @Test(arguments: [false, true]) func `the LM head has the format in config.json`(quantizesLMHead: Bool)
         throws
     {
@@ -87,7 +120,8 @@ import Testing
         let quantization = try QuantizationConfig(directory: folder)
         func hasScales(_ module: String, quantizesAtLoad: Bool) throws -> Bool {
             let checkpoint = try Checkpoint(
-                directory: folder, config: shape.config, quantization: quantization, quantizesToFloat8: quantizesAtLoad)
+                directory: folder, config: shape.config, quantization: quantization,
+                quantizing: quantizesAtLoad ? .float8 : nil)
             return checkpoint.linear(module).scales != nil
         }
         #expect(try hasScales("lm_head", quantizesAtLoad: false) == quantizesLMHead)
@@ -180,5 +214,21 @@ import Testing
 extension LinearWeight {
     fileprivate var scales: ScaleGrid? {
         if case .float8(let grid) = format { grid } else { nil }
+    }
+}
+
+extension LinearWeight {
+    /// All values of a matrix that is quantized in groups, as bits.
+    fileprivate var quantizedValues: [UInt32]? {
+        guard case .quantized(let reader) = format else { return nil }
+        let target = QuantizedRows.allocate(reader.format, columns: columns)
+        defer { target.deallocate() }
+        return (0..<(rows + 15) / 16).flatMap { block in
+            let range = block * 16..<min(block * 16 + 16, rows)
+            reader.read(range, into: target)
+            return range.flatMap { row in
+                (0..<columns).map { target.value(row: row % 16, column: $0).bitPattern }
+            }
+        }
     }
 }

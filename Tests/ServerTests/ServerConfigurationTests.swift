@@ -22,10 +22,22 @@ import Testing
     @Test(arguments: [
         ("/hub/models--arcee-ai--Trinity-Mini/snapshots/0a1b", "arcee-ai/Trinity-Mini"),
         ("/hub/models--gpt2/snapshots/0a1b/", "gpt2"), ("/models--a--b/snapshots", "snapshots"),
-        ("/datasets--a--b/snapshots/0a1b", "0a1b"), ("/models--/snapshots/0a1b", "0a1b"), ("/a/snapshots/c", "c"),
+        ("/datasets--a--b/snapshots/0a1b", "0a1b"),
+        ("/models/Trinity-Nano-Q4_K_M.gguf", "Trinity-Nano-Q4_K_M"), ("/models--/snapshots/0a1b", "0a1b"),
+        ("/a/snapshots/c", "c"),
     ])
     func `a snapshot in the Hugging Face cache has the name of its repository`(path: String, name: String) throws {
         #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).servedModelName == name)
+    }
+
+    @Test func `a name on the Hub is one only where no path is`() throws {
+        let configuration = try ServerConfiguration(
+            flags: [.model: "arcee-ai/Trinity-Mini@main:Q4_K_M"], environment: [:])
+        #expect(configuration.hubModel?.repository == "arcee-ai/Trinity-Mini")
+        #expect(configuration.servedModelName == "arcee-ai/Trinity-Mini")
+        for path in ["./arcee-ai/Trinity-Mini", "/arcee-ai/Trinity-Mini", "Trinity-Mini", "a/b/c"] {
+            #expect(try ServerConfiguration(flags: [.model: path], environment: [:]).hubModel == nil, "\(path)")
+        }
     }
 
     @Test func `a model has several names`() throws {
@@ -85,15 +97,15 @@ import Testing
                 "must be a time such as 200ms, 1.5s or 2m, of at most 86400.0 seconds, or off; got '0s'"
             ),
             (.maxNumQueuedTokens, "0", "must be a whole number from 1 to 1099511627776, or off; got '0'"),
-            (.compute, "slow", "must be one of exact, fast, blas; got 'slow'"),
+            (.compute, "slow", "must be one of exact, fast, int8, blas; got 'slow'"),
             (.kernels, "sse", "must be one of portable, avx2, avx512; got 'sse'"),
-            (.quantization, "int4", "must be one of auto, fp8; got 'int4'"),
+            (.quantization, "int3", "must be one of auto, fp8, int4, int8, nvfp4; got 'int3'"),
             (
                 .logLevel, "loud",
                 "must be one of trace, debug, info, notice, warning, error, critical; got 'loud'"
             ),
             (.trustUserContent, "1", "must be true or false; got '1'"),
-            (.model, "", "must be the folder of a model"),
+            (.model, "", "must be a folder, a GGUF file, or a name on the Hugging Face Hub"),
         ] as [(ServerConfiguration.Option, String, String)])
     func `an invalid value is refused with the name and the bound`(
         option: ServerConfiguration.Option, value: String, message: String

@@ -121,7 +121,9 @@ import Testing
             reason: "it fetches files and knows no model"),
         ImportBan(
             folder: "Sources/ModelTools",
-            modules: modules(but: ["ModelTools", "Engine", "Checkpoints", "Scheduling", "JSON", "Basics"]),
+            modules: modules(but: [
+                "ModelTools", "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
+            ]),
             reason: "the tools are beside the server"),
         ImportBan(
             folder: "Sources/Training", modules: modules(but: ["Training", "Engine", "Checkpoints", "JSON", "Basics"]),

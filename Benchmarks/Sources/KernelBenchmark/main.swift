@@ -231,3 +231,109 @@ for format in formats {
         cache.deallocate()
     }
 }
+
+// Quantized weights: one token over weights far larger than the caches in GB/s, and 512 tokens over 512 x 2048 weights in
+// GFLOP/s, with activations of 8, 16 and 24 bits. The ceiling of arithmetic is the integer peak, divided by 1, 2 and 3.
+
+/// Weights of equal bytes in a quantized format, with encoded rows of x.
+struct QuantizedProblem {
+    let weights: PackedQuantizedWeights
+    let layout: IntegerRowLayout
+    let tokens: Int
+    let x: UnsafeMutableRawPointer
+    let y: UnsafeMutablePointer<Float>
+
+    init(_ format: QuantizedFormat, rows: Int, tokens: Int, terms: Int, blocks: UnsafeMutableRawPointer) {
+        let columns = 2048
+        self.tokens = tokens
+        let factors = UnsafeMutablePointer<Float>.allocate(capacity: rows)
+        factors.initialize(repeating: 1, count: rows)
+        weights = PackedQuantizedWeights(
+            format: format, blocks: blocks, rowFactors: factors, rows: rows, columns: columns)
+        layout = IntegerRowLayout(columns: columns, terms: terms)
+        x = .allocate(byteCount: tokens * layout.bytes, alignment: 64)
+        let row = (0..<columns).map { Float($0 * 7919 % 1001) / 1000 - 0.5 }
+        for token in 0..<tokens {
+            Portable.encode(
+                source: row, segments: 0..<layout.segments, layout: layout, target: x + token * layout.bytes)
+        }
+        y = .allocate(capacity: tokens * rows)
+        y.initialize(repeating: 0, count: tokens * rows)
+    }
+
+    func free() {
+        weights.rowFactors.deallocate()
+        x.deallocate()
+        y.deallocate()
+    }
+
+    /// Multiplies repeatedly on all threads, each over its share of row blocks.
+    func run(_ family: any KernelFamily.Type, repeats: Int) {
+        let blocks = weights.rows / 16
+        let share = (blocks + threads - 1) / threads
+        nonisolated(unsafe) let problem = self
+        DispatchQueue.concurrentPerform(iterations: threads) { thread in
+            let p = problem
+            for _ in 0..<repeats {
+                family.multiply(
+                    p.weights,
+                    MatmulArguments(
+                        firstBlock: thread * share, blocks: min(share, blocks - thread * share), x: p.x,
+                        xStride: p.layout.bytes, tokens: p.tokens, y: p.y, yStride: p.weights.rows),
+                    terms: p.layout.terms)
+            }
+        }
+    }
+}
+
+let quantizedFormats: [(name: String, format: QuantizedFormat)] = [
+    ("Q4_0", .q40), ("int4 g128", .grouped(.int4, groupColumns: 128, scales: .bfloat16)),
+    ("NVFP4", .nvfp4(.multiplied)), ("MXFP4", .mxfp4), ("Q4_K", .q4K), ("Q5_K", .q5K), ("Q6_K", .q6K), ("Q8_0", .q80),
+]
+let families: [(name: String, family: any KernelFamily.Type)] = [("avx2", AVX2.self), ("avx512", AVX512.self)]
+let quantizedBytes = 128 << 20
+let quantizedWeights = UnsafeMutableRawPointer.allocate(byteCount: quantizedBytes + 8192, alignment: 64)
+quantizedWeights.initializeMemory(as: UInt8.self, repeating: 0x11, count: quantizedBytes)
+for (name, format) in quantizedFormats {
+    for tokens in [1, 512] {
+        let rows = tokens == 1 ? quantizedBytes / format.bytes(rows: 16, columns: 2048) * 16 : 512
+        let problems = (1...3).map {
+            QuantizedProblem(format, rows: rows, tokens: tokens, terms: $0, blocks: quantizedWeights)
+        }
+        let bytes = Double(format.bytes(rows: rows, columns: 2048))
+        let amount = tokens == 1 ? bytes / 1e9 : Double(2 * rows * 2048 * tokens) / 1e9
+        var best = [String: Double]()
+        var names: [String] = []
+        for round in 0..<rounds {
+            for (set, family) in families {
+                for problem in problems {
+                    let key = "\(set) int\(problem.layout.terms * 8)"
+                    if round == 0 { names.append(key) }
+                    best[key] = max(best[key] ?? 0, amount / seconds { problem.run(family, repeats: 1) })
+                }
+                guard tokens > 1 else { continue }
+                let iterations = 1_000_000
+                let time = seconds {
+                    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+                        _ = family.integerPeak(iterations: iterations)
+                    }
+                }
+                let key = "\(set) peak"
+                if round == 0 { names.insert(key, at: names.count - 3) }
+                best[key] = max(
+                    best[key] ?? 0, Double(threads * iterations * family.integerPeakOperations) / time / 1e9)
+            }
+            guard tokens == 1 else { continue }
+            nonisolated(unsafe) let memory = quantizedWeights
+            let share = quantizedBytes / threads
+            let time = seconds {
+                DispatchQueue.concurrentPerform(iterations: threads) { _ = ceiling_read(memory + $0 * share, share) }
+            }
+            if round == 0 { names.insert("read", at: 0) }
+            best["read"] = max(best["read"] ?? 0, Double(quantizedBytes) / time / 1e9)
+        }
+        line("\(name), \(tokens == 1 ? "1 token, GB/s" : "512 tokens, GFLOP/s")", names.map { ($0, best[$0] ?? 0) })
+        for problem in problems { problem.free() }
+    }
+}
+quantizedWeights.deallocate()

@@ -19,7 +19,7 @@ package struct KernelTable: Sendable {
     let integerTerms: Int
 
     /// Whether rows of activations are also encoded as integers, for a model with quantized weights.
-    package internal(set) var encodesIntegers = false
+    package var encodesIntegers = false
 
     /// Used for all products except exact ones; nil: the family's.
     let product: Product?

@@ -12,7 +12,7 @@ package final class Transformer {
     private let layers: [DecoderLayer]
     private let rotary: RotaryEmbedding
     private let maxTokens: Int
-    let maxLogitRows: Int
+    package let maxLogitRows: Int
     /// (maxLogitRows, vocabularySize)
     private let logits: Buffer<Float>
     /// (maxLogitRows, hiddenSize)
@@ -106,7 +106,7 @@ package final class Transformer {
     /// rows than fit at once.
     ///
     /// - Precondition: at most `maxLogitRows` rows.
-    func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
+    package func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
         precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
         // The middle chunks of a prompt need no logits, and the LM head is the largest matrix.
         guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }

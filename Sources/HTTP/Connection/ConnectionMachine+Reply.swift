@@ -7,7 +7,7 @@ extension ConnectionMachine {
         guard phase == .serving else { return }
         let framing: ResponseEncoder.Framing = head.status.forbidsBody ? .none : .length(body.count)
         var bytes = begin(head, framing: framing, capacity: body.count, at: moment)
-        if framing != .none, exchange?.request.method != .head { bytes += body }
+        if framing != .none, exchange?.isHead != true { bytes += body }
         phase = .flushing
         enqueue(bytes, at: moment)
     }
@@ -19,7 +19,7 @@ extension ConnectionMachine {
             if head.status.forbidsBody { .none } else { exchange?.version == .http10 ? .close : .chunked }
         if framing == .close { exchange?.keepsAlive = false }
         let bytes = begin(head, framing: framing, capacity: 0, at: moment)
-        let sendsBody = framing != .none && exchange?.request.method != .head
+        let sendsBody = framing != .none && exchange?.isHead != true
         exchange?.reply = .streaming(framing, sendsBody: sendsBody)
         enqueue(bytes, at: moment)
     }

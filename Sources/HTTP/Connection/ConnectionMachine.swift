@@ -47,16 +47,20 @@ struct ConnectionMachine {
     private var inbound = ByteBuffer()
     private var parser: RequestParser
     private var decoder: BodyDecoder?
+    /// The request whose body arrives; nil outside of the body phase.
+    private var awaitingBody: HTTPRequest?
     /// Whether a byte of the head has arrived.
     private var headBegan = false
     private var lingeredBytes = 0
     /// The time since which the connection has waited for a complete request, or for the peer to close; nil while a request is
     /// served.
-    private(set) var waitsSince: ContinuousClock.Instant?
-    private var readDeadline: ContinuousClock.Instant?
+    var waitsSince: ContinuousClock.Instant? { waiting.map { Moment.origin + $0 } }
+    /// All times are since `Moment.origin`.
+    private var waiting: Duration?
+    private var readDeadline: Duration?
     /// The progress of the body; nil outside of the body phase.
     private var bodyProgress: ProgressWindow?
-    private var bodyDeadline: ContinuousClock.Instant?
+    private var bodyDeadline: Duration?
     /// The progress of the peer's reading; nil while no output is pending.
     private var writeProgress: ProgressWindow?
 
@@ -75,12 +79,18 @@ struct ConnectionMachine {
         isRetiring = admittedPaths != nil
         outbound = OutboundBuffer(limit: limits.outboundBytes)
         parser = RequestParser(limits: limits.wire)
-        readDeadline = moment.instant + limits.headerTimeout
-        waitsSince = moment.instant
+        readDeadline = moment.time + limits.headerTimeout
+        waiting = moment.time
     }
 
-    /// The time at which to call `deadlineReached`; nil if there is no deadline. Inlined: a call would copy the machine.
-    @inline(__always) var deadline: ContinuousClock.Instant? {
+    /// The time at which to call `deadlineReached`; nil if there is no deadline.
+    var deadline: ContinuousClock.Instant? {
+        var machine = self
+        return machine.nextDeadline().map { Moment.origin + $0 }
+    }
+
+    /// The same, since `Moment.origin`. Mutating, because then the owner of a machine in a class does not copy it for the call.
+    mutating func nextDeadline() -> Duration? {
         earlier(earlier(readDeadline, bodyDeadline), earlier(bodyProgress?.end, writeProgress?.end))
     }
 
@@ -98,7 +108,7 @@ struct ConnectionMachine {
         case .head:
             if !headBegan {
                 headBegan = true
-                readDeadline = moment.instant + limits.headerTimeout
+                readDeadline = moment.time + limits.headerTimeout
             }
             inbound.append(bytes)
             advance(at: moment)
@@ -136,10 +146,10 @@ struct ConnectionMachine {
 
     /// Called at `deadline`, or earlier: the deadline may have moved.
     mutating func deadlineReached(at moment: Moment) {
-        if writeProgress?.isKept(at: moment.instant) == false { return close() }
-        if bodyProgress?.isKept(at: moment.instant) == false { return refuse(.timedOut, at: moment) }
-        if let bodyDeadline, bodyDeadline <= moment.instant { return refuse(.timedOut, at: moment) }
-        guard let readDeadline, readDeadline <= moment.instant else { return }
+        if writeProgress?.isKept(at: moment.time) == false { return close() }
+        if bodyProgress?.isKept(at: moment.time) == false { return refuse(.timedOut, at: moment) }
+        if let bodyDeadline, bodyDeadline <= moment.time { return refuse(.timedOut, at: moment) }
+        guard let readDeadline, readDeadline <= moment.time else { return }
         if phase == .head, headBegan { refuse(.timedOut, at: moment) } else { close() }
     }
 
@@ -158,9 +168,11 @@ struct ConnectionMachine {
                 guard let head = try parser.parse(&inbound) else { return }
                 try begin(head, at: moment)
             }
-            guard phase == .body, try decoder?.decode(&inbound) == true, let body = decoder?.takeBody() else { return }
+            guard phase == .body, try decoder?.decode(&inbound) == true, let body = decoder?.takeBody(),
+                let request = awaitingBody
+            else { return }
             endBody()
-            deliver(body: body.0, charge: body.1)
+            deliver(request, body: body.0, charge: body.1)
         } catch {
             refuse(error, at: moment)
         }
@@ -173,19 +185,20 @@ struct ConnectionMachine {
             guard admittedPaths.contains(String(path)) else { throw .overloaded }
         }
         // Most requests have no body, so nothing has to be read or charged.
-        guard head.framing != .length(0) else { return deliver(body: [], charge: nil) }
+        guard head.framing != .length(0) else { return deliver(head.request) }
         guard let account = bodyAccount(head.request) else {
             // The partial body would otherwise be parsed as the next request.
             exchange?.keepsAlive = false
             inbound.removeAll()
-            return deliver(body: [], charge: nil)
+            return deliver(head.request)
         }
         guard hasRoom(for: head.framing, of: account) else { throw .bodyMemoryExhausted }
         decoder = BodyDecoder(framing: head.framing, limits: limits.wire, budget: bodyBudget, account: account)
         phase = .body
+        awaitingBody = head.request
         readDeadline = nil
-        bodyDeadline = moment.instant + limits.bodyTimeout
-        bodyProgress = ProgressWindow(rate: limits.minBodyRate, length: limits.bodyWindow, at: moment.instant)
+        bodyDeadline = moment.time + limits.bodyTimeout
+        bodyProgress = ProgressWindow(rate: limits.minBodyRate, length: limits.bodyWindow, at: moment.time)
         // A body that has begun to arrive needs no 100 Continue (RFC 9110, 10.1.1).
         if head.expectsContinue, inbound.isEmpty {
             enqueue(ResponseEncoder.continue, at: moment)
@@ -203,15 +216,17 @@ struct ConnectionMachine {
 
     private mutating func endBody() {
         decoder = nil
+        awaitingBody = nil
         bodyProgress = nil
         bodyDeadline = nil
     }
 
-    private mutating func deliver(body: [UInt8], charge: MemoryBudget.Reservation?) {
-        guard let request = exchange?.request else { return }
+    private mutating func deliver(
+        _ request: HTTPRequest, body: [UInt8] = [], charge: MemoryBudget.Reservation? = nil
+    ) {
         phase = .serving
         readDeadline = nil
-        waitsSince = nil
+        waiting = nil
         actions.append(.deliver(request, body: body, charge: charge))
     }
 
@@ -233,8 +248,8 @@ struct ConnectionMachine {
     private mutating func awaitRequest(at moment: Moment) {
         phase = .head
         headBegan = !inbound.isEmpty
-        waitsSince = moment.instant
-        readDeadline = moment.instant + (headBegan ? limits.headerTimeout : limits.idleTimeout)
+        waiting = moment.time
+        readDeadline = moment.time + (headBegan ? limits.headerTimeout : limits.idleTimeout)
         advance(at: moment)
         resumeReadingIfRoom()
     }
@@ -245,7 +260,7 @@ struct ConnectionMachine {
         if error.status == .serviceUnavailable { head.headerFields[.retryAfter] = "1" }
         var bytes: [UInt8] = []
         ResponseEncoder.head(head, framing: .length(body.count), connection: "close", date: moment.date, into: &bytes)
-        if exchange?.request.method != .head { bytes += body }
+        if exchange?.isHead != true { bytes += body }
         endBody()
         exchange = nil
         inbound.removeAll()
@@ -256,9 +271,9 @@ struct ConnectionMachine {
 
     private mutating func linger(at moment: Moment) {
         phase = .lingering
-        if waitsSince == nil { waitsSince = moment.instant }
+        if waiting == nil { waiting = moment.time }
         inbound.removeAll()
-        readDeadline = moment.instant + limits.lingerTimeout
+        readDeadline = moment.time + limits.lingerTimeout
         actions.append(.shutdownSending)
         resumeReadingIfRoom()
     }
@@ -273,7 +288,7 @@ struct ConnectionMachine {
         outbound.removeAll()
         readDeadline = nil
         writeProgress = nil
-        waitsSince = nil
+        waiting = nil
         actions.append(.close)
     }
 
@@ -281,7 +296,7 @@ struct ConnectionMachine {
     mutating func enqueue(_ bytes: consuming [UInt8], at moment: Moment) {
         guard !bytes.isEmpty else { return }
         if outbound.isEmpty {
-            writeProgress = ProgressWindow(rate: limits.minWriteRate, length: limits.writeWindow, at: moment.instant)
+            writeProgress = ProgressWindow(rate: limits.minWriteRate, length: limits.writeWindow, at: moment.time)
             actions.append(.write)
         }
         outbound.append(bytes)
@@ -303,9 +318,7 @@ struct ConnectionMachine {
     }
 }
 
-@inline(__always) private func earlier(
-    _ first: ContinuousClock.Instant?, _ second: ContinuousClock.Instant?
-) -> ContinuousClock.Instant? {
+@inline(__always) private func earlier(_ first: Duration?, _ second: Duration?) -> Duration? {
     guard let first, let second else { return first ?? second }
     return min(first, second)
 }

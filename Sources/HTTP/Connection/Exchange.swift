@@ -8,14 +8,15 @@ struct Exchange {
         case streaming(ResponseEncoder.Framing, sendsBody: Bool)
     }
 
-    let request: HTTPRequest
+    /// Whether its method is HEAD, whose reply has no body.
+    let isHead: Bool
     let version: RequestHead.Version
     /// Whether the connection stays open after the reply.
     var keepsAlive: Bool
     var reply = Reply.none
 
     init(_ head: RequestHead) {
-        request = head.request
+        isHead = head.request.method == .head
         version = head.version
         keepsAlive = head.keepsAlive
     }

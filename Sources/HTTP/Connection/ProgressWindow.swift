@@ -4,14 +4,14 @@ struct ProgressWindow {
     private let leastBytes: Int
     private let length: Duration
     private var bytes = 0
-    /// The end of the current window.
-    private(set) var end: ContinuousClock.Instant
+    /// The end of the current window, since `Moment.origin`.
+    private(set) var end: Duration
 
     /// - Parameter rate: In bytes a second.
-    init(rate: Int, length: Duration, at instant: ContinuousClock.Instant) {
+    init(rate: Int, length: Duration, at time: Duration) {
         leastBytes = Int(Double(rate) * (length / .seconds(1)))
         self.length = length
-        end = instant + length
+        end = time + length
     }
 
     /// `count` bytes were transferred.
@@ -21,11 +21,11 @@ struct ProgressWindow {
 
     /// At a window's end: returns true and begins the next window, or false if too few bytes moved in this one. Returns true
     /// before the end.
-    mutating func isKept(at instant: ContinuousClock.Instant) -> Bool {
-        guard end <= instant else { return true }
+    mutating func isKept(at time: Duration) -> Bool {
+        guard end <= time else { return true }
         guard bytes >= leastBytes else { return false }
         bytes = 0
-        end = instant + length
+        end = time + length
         return true
     }
 }

@@ -33,12 +33,14 @@ extension EventLoop {
     }
 
     private func handle(_ event: SocketSet.Event) {
-        if let listener = listeners[event.number] { return acceptConnections(of: listener, event.number) }
-        // Otherwise an earlier event has closed it.
-        guard let connection = connectionTable[event.number] else { return }
+        guard let connection = connectionTable[event.number] else {
+            // Otherwise an earlier event has closed it.
+            if let listener = listeners[event.number] { acceptConnections(of: listener, event.number) }
+            return
+        }
         if event.isWritable { writable(connection) }
         if connection.isReading {
-            if event.isReadable || event.isBroken { readable(event.number) }
+            if event.isReadable || event.isBroken { readable(connection) }
         } else if event.isBroken {
             connection.machine.peerClosed()
             touch(connection)
@@ -97,8 +99,7 @@ extension EventLoop {
     }
 
     /// Reads until no input is left, or until the next event will report more.
-    func readable(_ id: Int) {
-        guard let connection = connectionTable[id] else { return }
+    func readable(_ connection: Connection) {
         touch(connection)
         if connection.handshake != nil { return receiveHandshake(connection) }
         // A few reads per turn, so that busy senders do not starve the others: ninety of them delay a turn of all connections
@@ -106,7 +107,7 @@ extension EventLoop {
         var taken = 0
         while taken < Self.bytesPerTurn, !connection.machine.isReadingPaused {
             switch connection.read(&scratch) {
-            case .bytes(let bytes) where bytes.isEmpty: return readAgain(id)
+            case .bytes(let bytes) where bytes.isEmpty: return readAgain(connection.id)
             case .bytes(let bytes):
                 taken += bytes.count
                 connection.machine.received(bytes, at: now())
@@ -116,14 +117,14 @@ extension EventLoop {
             case .closed: return connection.machine.peerClosed()
             }
         }
-        if !connection.machine.isReadingPaused { readAgain(id) }
+        if !connection.machine.isReadingPaused { readAgain(connection.id) }
     }
 
     /// The maximum number of bytes that are read from one connection in one turn; a read may exceed it.
     private static let bytesPerTurn = 128 * 1024
 
     private func readAgain(_ id: Int) {
-        post { loop in loop.readable(id) }
+        post { loop in loop.connectionTable[id].map(loop.readable) }
     }
 
     private func writable(_ connection: Connection) {
@@ -162,7 +163,7 @@ extension EventLoop {
             }
         }
         countOutbound(connection)
-        if let deadline = connection.machine.deadline { arm(for: deadline) }
+        if let deadline = connection.machine.nextDeadline() { arm(for: deadline) }
     }
 
     /// Keeps the total pending output within its bound: beyond it, the connection with the most pending output is closed. O(1),

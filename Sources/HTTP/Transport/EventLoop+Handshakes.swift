@@ -47,7 +47,7 @@ extension EventLoop {
         switch result {
         case .done, .unfinished:
             connection.setReading(true)
-            readable(id)
+            readable(connection)
         case .plainHTTP:
             connection.writePlain(Self.plainHTTPReply)
             connection.machine.peerClosed()

@@ -21,16 +21,17 @@ extension EventLoop {
         let now = ContinuousClock.now
         // One at a time: a timer can cancel another one that is due.
         while let work = timers.takeDue(at: now) { turn(work) }
-        if let armedDeadline, armedDeadline <= now { turn { $0.checkDeadlines() } }
-        guard let timer = timers.next else { return armedDeadline }
-        return armedDeadline.map { min($0, timer) } ?? timer
+        if let armedDeadline, Moment.origin + armedDeadline <= now { turn { $0.checkDeadlines() } }
+        let deadline = armedDeadline.map { Moment.origin + $0 }
+        guard let timer = timers.next else { return deadline }
+        return deadline.map { min($0, timer) } ?? timer
     }
 
     // MARK: Connection deadlines
 
     /// One timer serves all connections. It is set for the earliest known deadline. Deadlines mostly move later, so busy
     /// connections do not change it, and idle ones cost a check every minute or so.
-    func arm(for deadline: ContinuousClock.Instant) {
+    func arm(for deadline: Duration) {
         // Slightly late, so that nearby deadlines share one check.
         let deadline = deadline + .milliseconds(20)
         armedDeadline = armedDeadline.map { min($0, deadline) } ?? deadline
@@ -39,10 +40,10 @@ extension EventLoop {
     private func checkDeadlines() {
         let moment = now()
         armedDeadline = nil
-        var earliest: ContinuousClock.Instant?
+        var earliest: Duration?
         for connection in connectionTable.values {
-            guard let deadline = connection.machine.deadline else { continue }
-            if deadline <= moment.instant {
+            guard let deadline = connection.machine.nextDeadline() else { continue }
+            if deadline <= moment.time {
                 connection.machine.deadlineReached(at: moment)
                 touch(connection)
             } else {

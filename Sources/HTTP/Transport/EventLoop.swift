@@ -32,15 +32,21 @@ public actor EventLoop {
     /// The total pending output of all connections, in bytes.
     var outboundBytes = 0
     var timers = TimerTable()
-    /// The time of the next check of the connections' deadlines; nil if there is no deadline.
-    var armedDeadline: ContinuousClock.Instant?
+    /// The time of the next check of the connections' deadlines, since `Moment.origin`; nil if there is no deadline.
+    var armedDeadline: Duration?
     /// The buffer for all reads.
     var scratch = [UInt8](repeating: 0, count: 64 * 1024)
 
     private var exchanges: [ExchangeID: Connection] = [:]
     private var dirty: [Connection] = []
     private var notices: [Notice] = []
-    private var isInTurn = false
+    /// The memory of the last lists, for the next ones.
+    private var performed: [Connection] = []
+    private var notified: [Notice] = []
+    /// The longest list whose memory is kept.
+    private static let keptEntries = 1024
+    /// The time at which the current turn began; nil outside of turns.
+    private var turnBegin: Moment?
     private var isTurnScheduled = false
     private var lastNumber = 0
     private var date = (second: -1, text: "")
@@ -125,19 +131,19 @@ public actor EventLoop {
     }
 
     func turn(_ work: (isolated EventLoop) -> Void) {
-        isInTurn = true
+        turnBegin = now()
         work(self)
         while !dirty.isEmpty || !notices.isEmpty {
-            let batch = dirty
-            dirty = []
-            for connection in batch {
+            swap(&dirty, &performed)
+            for connection in performed {
                 connection.isDirty = false
                 perform(connection)
             }
+            performed.removeAll(keepingCapacity: performed.capacity <= Self.keptEntries)
             // The service is notified when no connection has actions left.
             if dirty.isEmpty { notify() }
         }
-        isInTurn = false
+        turnBegin = nil
     }
 
     /// Called when the machine may have actions; they are performed at the turn's end. Outside of a turn, one is scheduled.
@@ -145,21 +151,21 @@ public actor EventLoop {
         guard !connection.isDirty else { return }
         connection.isDirty = true
         dirty.append(connection)
-        guard !isInTurn, !isTurnScheduled else { return }
+        guard turnBegin == nil, !isTurnScheduled else { return }
         isTurnScheduled = true
         post { loop in loop.isTurnScheduled = false }
     }
 
     private func notify() {
         guard let service else { return notices.removeAll() }
-        let batch = notices
-        notices.removeAll(keepingCapacity: true)
-        for notice in batch {
+        swap(&notices, &notified)
+        for notice in notified {
             switch notice {
             case .received(let message, let exchange): service.receive(message, exchange: exchange, on: self)
             case .ended(let exchange, let outcome): service.ended(exchange, outcome: outcome, on: self)
             }
         }
+        notified.removeAll(keepingCapacity: notified.capacity <= Self.keptEntries)
     }
 
     // MARK: Exchanges
@@ -190,7 +196,9 @@ public actor EventLoop {
         return lastNumber
     }
 
+    /// The time; in a turn, that of its beginning, since a turn is short and asks often.
     func now() -> Moment {
+        if let turnBegin { return turnBegin }
         let second = unixSeconds()
         if second != date.second { date = (second, HTTPDate.string(secondsSince1970: second)) }
         return Moment(instant: .now, date: date.text)

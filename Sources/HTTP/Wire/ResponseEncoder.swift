@@ -22,7 +22,7 @@ enum ResponseEncoder {
         _ head: HTTPResponse, framing: Framing, connection: StaticString?, date: String, into bytes: inout [UInt8]
     ) {
         bytes.append(contentsOf: "HTTP/1.1 ".utf8)
-        bytes.append(contentsOf: String(head.status.code).utf8)
+        append(head.status.code, to: &bytes)
         bytes.append(.space)
         bytes.append(contentsOf: head.status.reasonPhrase.utf8)
         bytes.append(contentsOf: "\r\nDate: ".utf8)
@@ -35,7 +35,10 @@ enum ResponseEncoder {
             bytes.append(contentsOf: "\r\n".utf8)
         }
         switch framing {
-        case .length(let count): bytes.append(contentsOf: "Content-Length: \(count)\r\n".utf8)
+        case .length(let count):
+            bytes.append(contentsOf: "Content-Length: ".utf8)
+            append(count, to: &bytes)
+            bytes.append(contentsOf: "\r\n".utf8)
         case .chunked: bytes.append(contentsOf: "Transfer-Encoding: chunked\r\n".utf8)
         case .close, .none: break
         }
@@ -62,9 +65,20 @@ enum ResponseEncoder {
     /// The interim response that requests the body (RFC 9110, 15.2.1).
     static let `continue` = Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)
 
+    /// Appends the decimal digits of a number that is not negative.
+    private static func append(_ number: Int, to bytes: inout [UInt8]) {
+        if number > 9 { append(number / 10, to: &bytes) }
+        bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+    }
+
     private static func isOwn(_ name: HTTPField.Name) -> Bool {
-        switch name.canonicalName {
-        case "content-length", "transfer-encoding", "connection", "keep-alive", "date": true
+        let name = name.canonicalName
+        // Most names have another length.
+        return switch name.utf8.count {
+        case 4: name == "date"
+        case 10: name == "connection" || name == "keep-alive"
+        case 14: name == "content-length"
+        case 17: name == "transfer-encoding"
         default: false
         }
     }

@@ -8,15 +8,19 @@ struct WebClient: Sendable {
     /// The access token, sent to `home` only.
     let token: String?
     let home: WebAddress
-    private let tls: TLSClientContext
+    private let mustStop: @Sendable () -> Bool
+    private let tls = TLSClientContext()
 
     private static let mostRedirects = 10
     /// Time for the head of a reply and, unless the caller moves the deadline, for all of it.
     private static let replyTime = Duration.seconds(60)
 
-    init(home: WebAddress, token: String?, proxies: WebProxies, silence: Duration) {
+    init(
+        home: WebAddress, token: String?, proxies: WebProxies, silence: Duration,
+        mustStop: @escaping @Sendable () -> Bool
+    ) {
         (self.home, self.token, self.proxies, self.silence) = (home, token, proxies, silence)
-        tls = TLSClientContext()
+        self.mustStop = mustStop
     }
 
     /// The reply to a request, after redirects.
@@ -40,7 +44,7 @@ struct WebClient: Sendable {
     private func ask(_ address: WebAddress, _ offset: Int) throws(WebError) -> WebReply {
         let proxy = try proxies.proxy(for: address)
         let connection = try WebConnection(
-            proxy ?? address, silence: silence, deadline: .now + Self.replyTime)
+            proxy ?? address, silence: silence, deadline: .now + Self.replyTime, mustStop: mustStop)
         let login = proxy?.user.map { "Proxy-Authorization: Basic \(Data($0.utf8).base64EncodedString())\r\n" } ?? ""
         if let proxy, address.isSecure {
             let host = "\(address.host.contains(":") ? "[\(address.host)]" : address.host):\(address.port)"

@@ -8,6 +8,7 @@ final class WebConnection {
     private let host: String
     private let descriptor: Int32
     private let silence: Duration
+    private let mustStop: @Sendable () -> Bool
     private var session: TLSSession?
     /// Received bytes that were not taken yet.
     private var received: ArraySlice<UInt8> = []
@@ -16,12 +17,24 @@ final class WebConnection {
     private static let readBytes = 256 * 1024
     /// How long one address of a host may take to accept.
     private static let connectTime = Duration.seconds(10)
+    /// How soon a wait ends when the user stops the download.
+    private static let stopTime = Duration.milliseconds(200)
 
     /// Connects to the first address of the host that accepts.
-    init(_ address: WebAddress, silence: Duration, deadline: ContinuousClock.Instant) throws(WebError) {
+    ///
+    /// - Parameters:
+    ///   - address: the server or the proxy.
+    ///   - silence: how long it may send nothing.
+    ///   - deadline: when the first reply must be complete.
+    ///   - mustStop: called several times a second during waits; once it returns true, they end.
+    init(
+        _ address: WebAddress, silence: Duration, deadline: ContinuousClock.Instant,
+        mustStop: @escaping @Sendable () -> Bool
+    ) throws(WebError) {
         host = address.host
         self.silence = silence
         self.deadline = deadline
+        self.mustStop = mustStop
         var hints = addrinfo()
         hints.ai_flags = AI_NUMERICSERV
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -32,12 +45,13 @@ final class WebConnection {
         var next = list
         var reason = "no address"
         while let info = next {
-            switch Self.connect(info.pointee) {
+            switch Self.connect(info.pointee, mustStop) {
             case .success(let socket):
                 descriptor = socket
                 return
             case .failure(let error): reason = SystemCall.text(error.errno)
             }
+            if mustStop() { throw .stopped }
             next = info.pointee.ai_next
         }
         throw .connect(address.authority, reason: reason)
@@ -120,7 +134,7 @@ final class WebConnection {
 
     private struct Failure: Error { let errno: Int32 }
 
-    private static func connect(_ info: addrinfo) -> Result<Int32, Failure> {
+    private static func connect(_ info: addrinfo, _ mustStop: () -> Bool) -> Result<Int32, Failure> {
         let socket = Foundation.socket(info.ai_family, info.ai_socktype, info.ai_protocol)
         guard socket >= 0 else { return .failure(Failure(errno: errno)) }
         _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
@@ -128,7 +142,7 @@ final class WebConnection {
         if Foundation.connect(socket, info.ai_addr, info.ai_addrlen) == 0 { return .success(socket) }
         var failure = errno
         if failure == EINPROGRESS {
-            if wait(for: POLLOUT, socket, until: .now + connectTime) {
+            if wait(for: POLLOUT, socket, until: .now + connectTime, mustStop) {
                 failure = 0
                 var length = socklen_t(MemoryLayout<Int32>.size)
                 getsockopt(socket, SOL_SOCKET, SO_ERROR, &failure, &length)
@@ -141,21 +155,25 @@ final class WebConnection {
         return .failure(Failure(errno: failure))
     }
 
-    /// Whether the socket is ready before `end`.
-    private static func wait(for events: Int32, _ socket: Int32, until end: ContinuousClock.Instant) -> Bool {
-        while true {
-            let left = end - .now
+    /// Whether the socket is ready before `end`, and before the user stops the download.
+    private static func wait(
+        for events: Int32, _ socket: Int32, until end: ContinuousClock.Instant, _ mustStop: () -> Bool
+    ) -> Bool {
+        while !mustStop() {
+            let left = min(end - .now, stopTime)
             guard left > .zero else { return false }
             var poll = pollfd(fd: socket, events: Int16(events), revents: 0)
             // At least a millisecond, otherwise the last one is a busy loop.
-            let result = Foundation.poll(&poll, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1))
+            let result = Foundation.poll(&poll, 1, Int32(left / .milliseconds(1)) + 1)
             if result > 0 { return true }
             if result < 0, errno != EINTR { return true }
         }
+        return false
     }
 
     private func wait(for events: Int32) throws(WebError) {
-        guard Self.wait(for: events, descriptor, until: min(.now + silence, deadline)) else { throw .timeout(host) }
+        if Self.wait(for: events, descriptor, until: min(.now + silence, deadline), mustStop) { return }
+        throw mustStop() ? .stopped : .timeout(host)
     }
 
     private func sendRaw(_ bytes: [UInt8]) throws(WebError) {

@@ -9,12 +9,14 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     case malformed(String, reason: String)
     case redirects(String)
     case proxy(String, reason: String)
+    /// The user stopped the download.
+    case stopped
 
     /// Whether the same request may succeed a little later.
     var isTransient: Bool {
         switch self {
         case .noHost, .connect, .timeout, .closed: true
-        case .tls, .malformed, .redirects, .proxy: false
+        case .tls, .malformed, .redirects, .proxy, .stopped: false
         }
     }
 
@@ -26,6 +28,7 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         case .timeout(let host): "\(host): the server sends nothing or too slowly"
         case .closed(let host): "\(host): the connection broke"
         case .redirects(let url): "\(url): too many redirects, or one that is not allowed"
+        case .stopped: "stopped"
         case .proxy(let proxy, let reason): "proxy \(proxy): \(reason)"
         }
     }

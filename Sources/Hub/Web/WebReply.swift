@@ -77,7 +77,9 @@ final class WebReply {
             let bytes = try received(atMost: count)
             rest = .chunk(count - bytes.count)
             // The end of the line after the chunk.
-            if count == bytes.count { _ = try connection.line(atMost: 0) }
+            if count == bytes.count, try !connection.line(atMost: 1).isEmpty {
+                throw .malformed(address.host, reason: "a chunk that is longer than its size")
+            }
             return bytes
         case .untilClose:
             let bytes = try connection.some(atMost: .max)

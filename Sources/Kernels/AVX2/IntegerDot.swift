@@ -26,6 +26,14 @@ extension AVX2 {
     }
 }
 
+/// Whether products of several tokens compute two blocks of rows at once.
+@inline(__always)
+var hasTallTiles: Bool { false }
+
+/// Tokens of such a tile.
+@inline(__always)
+func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 4 : 2 }
@@ -45,11 +53,11 @@ private func multiplyPairs(_ a: SIMD16<Int16>, _ b: SIMD16<Int16>) -> SIMD8<Int3
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term.
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
     @inline(__always)
-    static func add<let terms: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, columns: Int, x: UnsafeRawPointer, termBytes: Int,
-        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+    static func add<let terms: Int, let height: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
@@ -189,13 +197,11 @@ extension IntegerCodes {
         }
         if bits > 4 {
             let upper = unsafeBitCast(load(lines), to: SIMD4<UInt64>.self)
-            let mask = SIMD4<UInt64>(repeating: bits == 5 ? 0x1010_1010_1010_1010 : 0x3030_3030_3030_3030)
-            let shift = UInt64(truncatingIfNeeded: column % unit / 4 * (bits - 4))
-            // The upper bits of the first four columns are at `shift`, and belong at bit 4.
-            first |= unsafeBitCast((upper &<< 4) &>> SIMD4(repeating: shift) & mask, to: SIMD4<Int64>.self)
-            last |= unsafeBitCast(
-                (upper &<< 4) &>> SIMD4(repeating: shift + UInt64(truncatingIfNeeded: bits - 4)) & mask,
-                to: SIMD4<Int64>.self)
+            let mask = SIMD4<UInt64>(repeating: bits == 5 ? 0x0101_0101_0101_0101 : 0x0303_0303_0303_0303)
+            let width = UInt64(truncatingIfNeeded: bits - 4)
+            let shift = UInt64(truncatingIfNeeded: column % unit / 4) * width
+            first |= unsafeBitCast((upper &>> SIMD4(repeating: shift) & mask) &<< 4, to: SIMD4<Int64>.self)
+            last |= unsafeBitCast((upper &>> SIMD4(repeating: shift + width) & mask) &<< 4, to: SIMD4<Int64>.self)
         }
         return (first, last)
     }

@@ -27,9 +27,17 @@ extension AVX512 {
     }
 }
 
+/// Whether products of several tokens compute two blocks of rows at once.
+@inline(__always)
+var hasTallTiles: Bool { true }
+
+/// Tokens of such a tile.
+@inline(__always)
+func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
-func largestIntegerTile(terms: Int) -> Int { terms == 1 ? 8 : terms == 2 ? 6 : 4 }
+func largestIntegerTile(terms: Int) -> Int { terms == 3 ? 4 : 8 }
 
 /// sum + the products of four codes of each row with four bytes of x.
 @inline(__always)
@@ -40,35 +48,33 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD8<Int64>, _ x: UnsafeRawPoin
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term.
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for `height` blocks of rows
+    /// and count / height tokens.
     @inline(__always)
-    static func add<let terms: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, columns: Int, x: UnsafeRawPointer, termBytes: Int,
-        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+    static func add<let terms: Int, let height: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
+        let tokens = count / height
+        // The columns that have a line of upper bits.
+        let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         var column = 0
         while column < columns {
-            // The columns that have a line of upper bits.
-            let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
             let unitLines = lines + column * bits * 2
             var eight = 0
             while eight < unit {
-                let (first, last) = eightColumns(unitLines, eight)
+                let first = eightColumns(unitLines, eight)
+                let second = height == 2 ? eightColumns(unitLines + blockBytes, eight) : first
                 let place = x + column + eight
                 var t = 0
-                while t < count {
+                while t < tokens {
                     let x = place + offsets[unchecked: t]
-                    l[unchecked: t] = dot(dot(l[unchecked: t], first, x), last, x + 4)
-                    if terms > 1 {
-                        let x = x + termBytes
-                        h[unchecked: t] = dot(dot(h[unchecked: t], first, x), last, x + 4)
-                    }
-                    if terms > 2 {
-                        let x = x + 2 * termBytes
-                        g[unchecked: t] = dot(dot(g[unchecked: t], first, x), last, x + 4)
-                    }
+                    let u = count - tokens + t
+                    multiply(first, second, x, &l, t, u)
+                    if terms > 1 { multiply(first, second, x + termBytes, &h, t, u) }
+                    if terms > 2 { multiply(first, second, x + 2 * termBytes, &g, t, u) }
                     t += 1
                 }
                 eight += 8
@@ -77,9 +83,22 @@ extension IntegerCodes {
         }
     }
 
+    /// Adds the products of eight columns with eight bytes of x to the sum of a token, and to that of the second block if it is
+    /// another one.
+    @inline(__always)
+    private static func multiply<let count: Int>(
+        _ first: (SIMD8<Int64>, SIMD8<Int64>), _ second: (SIMD8<Int64>, SIMD8<Int64>), _ x: UnsafeRawPointer,
+        _ sums: inout InlineArray<count, SIMD16<Int32>>, _ t: Int, _ u: Int
+    ) {
+        sums[unchecked: t] = dot(dot(sums[unchecked: t], first.0, x), first.1, x + 4)
+        if u != t { sums[unchecked: u] = dot(dot(sums[unchecked: u], second.0, x), second.1, x + 4) }
+    }
+
     /// The integers of columns `column ..< column + 4` and of the next four.
     @inline(__always)
-    private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int) -> (SIMD8<Int64>, SIMD8<Int64>) {
+    private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int) -> (
+        SIMD8<Int64>, SIMD8<Int64>
+    ) {
         if bits == 8 {
             prefetch(lines + ahead)
             prefetch(lines + ahead + 64)
@@ -94,27 +113,20 @@ extension IntegerCodes {
         if let table {
             let table = unsafeBitCast(
                 SIMD8<UInt64>(
-                    table.low, table.high, table.low, table.high, table.low, table.high, table.low, table.high),
+                    table.low, table.high, table.low, table.high, table.low, table.high, table.low, table.high
+                ),
                 to: SIMD8<Int64>.self)
             (first, last) = (trinity_shuffle(table, first), trinity_shuffle(table, last))
         }
         if bits > 4 {
-            let upper = load(lines)
-            let width = bits - 4
-            let mask = SIMD8<Int64>(repeating: bits == 5 ? 0x1010_1010_1010_1010 : 0x3030_3030_3030_3030)
-            // The upper bits of the first four columns are at `shift`, and belong at bit 4.
-            let shift = column / 4 * width
-            first |= shifted(upper, 4 - shift) & mask
-            last |= shifted(upper, 4 - shift - width) & mask
+            let upper = unsafeBitCast(load(lines), to: SIMD8<UInt64>.self)
+            let mask = SIMD8<UInt64>(repeating: bits == 5 ? 0x0101_0101_0101_0101 : 0x0303_0303_0303_0303)
+            let width = UInt64(truncatingIfNeeded: bits - 4)
+            let shift = UInt64(truncatingIfNeeded: column / 4) * width
+            first |= unsafeBitCast((upper &>> SIMD8(repeating: shift) & mask) &<< 4, to: SIMD8<Int64>.self)
+            last |= unsafeBitCast((upper &>> SIMD8(repeating: shift + width) & mask) &<< 4, to: SIMD8<Int64>.self)
         }
         return (first, last)
-    }
-
-    @inline(__always)
-    private static func shifted(_ value: SIMD8<Int64>, _ left: Int) -> SIMD8<Int64> {
-        left >= 0
-            ? value &<< SIMD8(repeating: Int64(truncatingIfNeeded: left))
-            : value &>> SIMD8(repeating: Int64(truncatingIfNeeded: -left))
     }
 
     @inline(__always)

@@ -5,7 +5,7 @@
 ///     scale = superscale * group scale                  (only the group scale without super-blocks)
 ///     value = (code's value - zero point) * scale
 ///     value = value + minimum                           or value - superminimum * minimum
-///     value = value * row factor                        or code's value * (scale / row factor)
+///     value = code's value * (scale * row factor)       or code's value * (scale / row factor)
 ///
 /// A step whose part the format does not have is left out. ``QuantizedRows/value(row:column:)`` is this definition in code.
 public struct QuantizedFormat: Hashable, Sendable {
@@ -59,6 +59,7 @@ public struct QuantizedFormat: Hashable, Sendable {
     /// What the values of a row are multiplied with.
     public enum RowFactor: Hashable, Sendable, CaseIterable {
         case none
+        /// The scales are multiplied with the factor.
         case multiplied
         /// The scales are divided by the factor.
         case divided

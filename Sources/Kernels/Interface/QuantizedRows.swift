@@ -95,7 +95,7 @@ extension QuantizedFormat {
         let isScaled = minima == .float16 || minima == .uint8
         return switch rowFactor {
         case .none: isScaled ? value : value * scale
-        case .multiplied: (isScaled ? value : value * scale) * factor
+        case .multiplied: isScaled ? value * factor : value * (scale * factor)
         case .divided: isScaled ? value / factor : value * (scale / factor)
         }
     }

@@ -16,6 +16,14 @@ extension Portable {
     }
 }
 
+/// Whether products of several tokens compute two blocks of rows at once.
+@inline(__always)
+var hasTallTiles: Bool { false }
+
+/// Tokens of such a tile.
+@inline(__always)
+func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
 func largestIntegerTile(terms: Int) -> Int { 2 }
@@ -36,11 +44,11 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPo
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term.
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
     @inline(__always)
-    static func add<let terms: Int, let count: Int>(
-        _ lines: UnsafeRawPointer, columns: Int, x: UnsafeRawPointer, termBytes: Int,
-        _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
+    static func add<let terms: Int, let height: Int, let count: Int>(
+        _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
+        x: UnsafeRawPointer, termBytes: Int, _ offsets: InlineArray<count, Int>, _ bytes: InlineArray<terms, Bool>,
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {

@@ -131,9 +131,17 @@ extension MatmulArguments {
     func rowOffsets<let count: Int>(
         _ token: Int, _ stride: Int, _ tokens: InlineArray<count, Int>
     ) -> InlineArray<count, Int> {
-        var offsets = tokens
+        rowOffsets(token, stride, tokens: count, tokens)
+    }
+
+    /// The same of the first `tokens` places of an array of zeros.
+    @inline(__always)
+    func rowOffsets<let count: Int>(
+        _ token: Int, _ stride: Int, tokens: Int, _ zeros: InlineArray<count, Int>
+    ) -> InlineArray<count, Int> {
+        var offsets = zeros
         var t = 0
-        while t < count {
+        while t < tokens {
             let row = if let xRows { Int(xRows[token + t]) } else { token + t }
             offsets[unchecked: t] = row * stride
             t += 1

@@ -9,10 +9,15 @@ extension ServerConfiguration.Option {
             .init(
                 .model, .folder, "model", standard: .value(ServerConfiguration.defaultModel),
                 """
-                Folder of the checkpoint, in Hugging Face format, or its name on the Hugging Face Hub (`owner/name`, \
-                `owner/name@revision`, `owner/name:Q4_K_M`), from which it is downloaded if it is not in the cache.
+                Folder of the checkpoint, in Hugging Face format or with a GGUF file, or the GGUF file itself, or its name on the \
+                Hugging Face Hub (`owner/name`, `owner/name@revision`, `owner/name:Q4_K_M`), from which it is downloaded if it is \
+                not in the cache.
                 """,
-                values: "a folder, or a name on the Hub")
+                values: "a folder, a file, or a name on the Hub")
+        case .tokenizer:
+            .init(
+                .model, .folder, "dir", standard: .described("the model's"),
+                "Folder with `tokenizer.json` and the chat template.", values: "a folder")
         case .servedModelName:
             .init(
                 .model, .names, "names",
@@ -31,8 +36,9 @@ extension ServerConfiguration.Option {
                 .model, .choice(EngineOptions.Quantization.allCases.map(\.rawValue)), "format",
                 standard: .value("auto"),
                 """
-                Format of the weights in memory. `auto` keeps the format of the checkpoint. `fp8` quantizes linear layers and \
-                the head while loading.
+                Format of the weights in memory. `auto` keeps the format of the checkpoint. The others quantize linear layers \
+                and the head while loading: `int4` and `nvfp4` to 4 bits, with the head in `int8`. A checkpoint of fewer than \
+                8 bits is not quantized again; `fp8` and `int8` then apply to its other matrices.
                 """,
                 aliases: ["weights"])
         case .reasoningParser:
@@ -87,7 +93,7 @@ extension ServerConfiguration.Option {
         case .kvCacheDtype:
             .init(
                 .computation, .choice(KVDataType.allCases.map(\.rawValue)), "type",
-                standard: .described("`bf16` with `--compute fast`, otherwise `f32`"),
+                standard: .described("`bf16` with `--compute fast` and `int8`, otherwise `f32`"),
                 "Data type of the KV cache. `fp8` has a scale for each token and head.")
         case .enablePrefixCaching:
             .init(

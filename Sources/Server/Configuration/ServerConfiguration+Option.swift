@@ -1,7 +1,8 @@
 extension ServerConfiguration {
     /// The options of the server; ``entry`` has the properties of each.
     public enum Option: String, CaseIterable, Sendable {
-        case model, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser, trustUserContent
+        case model, tokenizer, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser,
+            trustUserContent
         case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
             specMethod, specTokens
         case maxNumSeqs, maxNumBatchedTokens, performanceMode, maxInterTokenLatency, maxNumQueuedSeqs,

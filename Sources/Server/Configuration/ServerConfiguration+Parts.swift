@@ -19,8 +19,10 @@ extension ServerConfiguration {
         return names
     }
 
-    /// The folder's name; for a snapshot in the Hugging Face cache, whose name is a hash, the repository name.
+    /// The folder's name; for a snapshot in the Hugging Face cache, whose name is a hash, the repository name; for a GGUF file
+    /// its name without the ending.
     static func name(of directory: URL) -> String {
+        if directory.pathExtension.lowercased() == "gguf" { return directory.deletingPathExtension().lastPathComponent }
         let parts = directory.pathComponents.suffix(3)
         guard parts.count == 3, parts.dropFirst().first == "snapshots", let folder = parts.first else {
             return directory.lastPathComponent

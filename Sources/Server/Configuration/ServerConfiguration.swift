@@ -16,11 +16,13 @@ public struct ServerConfiguration: Sendable {
     public var host: String
     /// 0 lets the system choose.
     public var port: Int
-    /// The names of the model in requests, at least one; by default the name of the model folder.
+    /// The names of the model in requests, at least one; by default the name of the model's folder or file.
     public var servedModelNames: [String]
     /// The first name, used in metrics and in replies to requests without a name.
     public var servedModelName: String { servedModelNames[0] }
     public var engine: EngineOptions
+    /// A folder with tokenizer and chat template, in place of the model's.
+    public var tokenizer: URL?
     /// The model on the Hugging Face Hub; `nil` for a folder. ``locateModel(report:isCancelled:)`` makes it a folder.
     public var hubModel: HubReference?
     /// Limits of the queue in addition to `engine.maxQueuedSequences`.
@@ -136,11 +138,13 @@ public struct ServerConfiguration: Sendable {
 
         let model = options.text(.model)
         if model.isEmpty {
-            throw ConfigurationError(option: .model, reason: "must be a folder, or a name on the Hugging Face Hub")
+            throw ConfigurationError(
+                option: .model, reason: "must be a folder, a GGUF file, or a name on the Hugging Face Hub")
         }
         let directory = URL(fileURLWithPath: model).standardizedFileURL
         // A path that exists is never a name on the Hub.
         hubModel = RegularFile.exists(model) ? nil : HubReference(model)
+        tokenizer = options.optionalText(.tokenizer).map { URL(fileURLWithPath: $0).standardizedFileURL }
         servedModelNames = try Self.names(hubModel?.repository ?? Self.name(of: directory), options)
         engine = try Self.engine(directory, options)
         host = options.text(.host)

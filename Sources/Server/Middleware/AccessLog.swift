@@ -57,11 +57,12 @@ struct AccessLog {
     }
 
     mutating func answered(_ exchange: ExchangeID, status: HTTPResponse.Status) {
-        entries[exchange]?.status = status.code
+        guard let index = entries.index(forKey: exchange) else { return }
+        entries.values[index].status = status.code
     }
 
     mutating func end(_ exchange: ExchangeID, _ outcome: ExchangeOutcome) {
-        guard let entry = entries.removeValue(forKey: exchange) else { return }
+        guard !entries.isEmpty, let entry = entries.removeValue(forKey: exchange) else { return }
         var metadata: Logger.Metadata = [
             "status": "\(entry.status.map(String.init) ?? "none")", "outcome": "\(outcome.rawValue)",
             "milliseconds": "\(Int((clock.now - entry.start) / .milliseconds(1)))", "peer": "\(entry.peer)",

@@ -1,15 +1,20 @@
 import HTTPTypes
 
 /// Every endpoint of the server. `openapi.yaml` has the same list, which a test checks.
-enum Route: CaseIterable, Sendable {
+enum Route: Int, CaseIterable, Sendable {
     case completions, chatCompletions, responses, messages, embeddings
     case chatPrompt, messageTokens, responseTokens, tokenize, detokenize
     case models, model, tokenizerInfo
     case health, ready, ping, metrics, load, version, properties
     case openAPIJSON, openAPIYAML, page
 
-    /// The table of all routes.
-    var entry: RouteEntry {
+    /// Its row of the table of all routes.
+    var entry: RouteEntry { Self.table[rawValue] }
+
+    /// Made once, because every request looks into it several times.
+    private static let table = allCases.map(\.row)
+
+    private var row: RouteEntry {
         switch self {
         case .completions: .init("/v1/completions", .generation(.completions))
         case .chatCompletions: .init("/v1/chat/completions", .generation(.chat))

@@ -1,19 +1,19 @@
 import HTTPTypes
 
 /// A row of the table of routes.
-struct RouteEntry {
+struct RouteEntry: Sendable {
     /// The kind of handler of a route.
-    enum Answer {
+    enum Answer: Sendable {
         /// Replies with output of the model.
         case generation(Endpoint)
         /// Tokenizes, detokenizes or renders off the loop.
         case text(TextEndpoint)
         /// Replies immediately on the loop.
-        case immediate((Routes) -> (RoutedRequest) -> Void)
+        case immediate(@Sendable (Routes) -> (RoutedRequest) -> Void)
     }
 
     /// The access control of a route, if the server has API keys.
-    enum Access {
+    enum Access: Sendable {
         case everyone
         /// Clients that send a key.
         case keys

@@ -38,10 +38,11 @@ extension Routes {
     /// - Throws: the `APIError` of a request whose key, method, form of the body or rate is not accepted.
     private func check(_ message: HTTPMessage, _ route: Route, _ exchange: ExchangeID) throws(APIError) {
         let method = message.head.method
-        let notAllowed = APIError.methodNotAllowed(
-            method: method.rawValue, allowed: route.methods.map(\.rawValue))
+        func notAllowed() -> APIError {
+            .methodNotAllowed(method: method.rawValue, allowed: route.methods.map(\.rawValue))
+        }
         // Also if the origin is not allowed: the key is not the problem then.
-        if method == .options { throw notAllowed }
+        if method == .options { throw notAllowed() }
         var limits = configuration.rateLimits
         if route.needsKey(configuration), !keys.isEmpty {
             let fields = message.head.headerFields
@@ -51,7 +52,7 @@ extension Routes {
             limits = key.limits.filled(from: limits)
             accessLog.admitted(exchange, key: key.name)
         }
-        guard route.methods.contains(method) else { throw notAllowed }
+        guard route.methods.contains(method) else { throw notAllowed() }
         if let error = screening.bodyRefusal(of: message.head, route) { throw error }
         // A 503 because the model is not loaded does not count against the limits.
         if case .ready = state.phase, route.prepares { try takeRequest(exchange, limits) }

@@ -33,11 +33,12 @@ extension Routes {
     /// The head of a reply, with the request's id and the fields for its key and origin.
     func head(_ exchange: ExchangeID, _ status: HTTPResponse.Status, _ fields: HTTPFields) -> HTTPResponse {
         accessLog.answered(exchange, status: status)
-        requests[exchange]?.status = status
         var fields = fields
-        if let request = requests[exchange] {
+        if let index = requests.index(forKey: exchange) {
+            requests.values[index].status = status
+            let request = requests.values[index]
             if let name = RequestID.field { fields.append(HTTPField(name: name, value: request.id.description)) }
-            fields.append(contentsOf: request.replyFields)
+            if !request.replyFields.isEmpty { fields.append(contentsOf: request.replyFields) }
         }
         return HTTPResponse(status: status, headerFields: fields)
     }

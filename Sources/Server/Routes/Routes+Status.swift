@@ -59,7 +59,7 @@ extension Routes {
                 request.exchange,
                 serving.properties(
                     slots: configuration.engine.maxSequences,
-                    folder: configuration.engine.modelDirectory.lastPathComponent))
+                    folder: ServerConfiguration.name(of: configuration.engine.modelDirectory)))
         }
     }
 }

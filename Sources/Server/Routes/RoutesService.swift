@@ -21,7 +21,9 @@ final class RoutesService: HTTPService {
     }
 
     func ended(_ exchange: ExchangeID, outcome: ExchangeOutcome, on loop: isolated EventLoop) {
-        for timer in timers.removeValue(forKey: exchange) ?? [] { loop.cancel(timer) }
+        if !timers.isEmpty, let ended = timers.removeValue(forKey: exchange) {
+            for timer in ended { loop.cancel(timer) }
+        }
         call(on: loop) { $0.ended(exchange, outcome: outcome) }
     }
 

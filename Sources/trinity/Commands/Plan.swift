@@ -9,14 +9,15 @@ struct Plan: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "\(ModelShape.names.joined(separator: ", ")), or the path of a config.json.", valueName: "shape"))
+            "\(ModelShape.names.joined(separator: ", ")), or the path of a config.json or of a GGUF file.",
+            valueName: "shape"))
     var shape: String
     @Option(help: ArgumentHelp("Context length of each sequence.", valueName: "n"))
     var context = 8192
     @Option(help: ArgumentHelp("Sequences that run at the same time.", valueName: "n"))
     var sequences = 1
-    @Option(help: "Format of the linear layers in memory.")
-    var weights = DeploymentPlan.Weights.fp8
+    @Option(help: "Format of the linear layers in memory (default: as stored in a quantized model, otherwise fp8).")
+    var weights: DeploymentPlan.Weights?
     @Option(help: "Data type of the KV cache.")
     var kvCacheDtype = KVDataType.bf16
 

@@ -5,32 +5,57 @@ import Foundation
 import Hub
 import ModelTools
 
-/// `trinity quantize`: converts the linear layers of a checkpoint to FP8.
+/// `trinity quantize`: converts the linear layers of a checkpoint to 8 or 4 bits.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Convert the linear layers of a checkpoint to FP8.",
+        abstract: "Convert the linear layers of a checkpoint to 8 or 4 bits.",
         discussion: """
-            Weights are stored as E4M3 with a scale for each block of 128 by 128 (compressed-tensors, float-quantized), bit \
-            for bit as serve --quantization fp8 converts them. Embeddings, routers and norms keep their format, and so does \
-            the head unless --quantize-head is given.
+            Weights are stored in the formats of compressed-tensors, bit for bit as serve --quantization converts them: fp8 \
+            as E4M3 with a scale for each block of 128 by 128 (float-quantized), int4 and int8 as integers with a scale for \
+            each 32 columns (pack-quantized), nvfp4 as E2M1 with a scale for each 16 columns (nvfp4-pack-quantized). \
+            Embeddings, routers and norms keep their format, and so does the head unless --quantize-head is given.
             """)
+
+    enum Group: Int, ExpressibleByArgument, CaseIterable {
+        case narrow = 32
+        case middle = 64
+        case wide = 128
+    }
 
     @Argument(
         help: ArgumentHelp(
-            "Folder of a BF16, F16 or F32 checkpoint, or its name on the Hugging Face Hub.", valueName: "source"))
+            "Folder of a BF16, F16, F32 or FP8 checkpoint, or its name on the Hugging Face Hub.", valueName: "source"))
     var source: String
     @Argument(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "destination"))
     var destination: String
-    @Flag(help: "Quantize the head too, as serve --quantization fp8 does. Some tools cannot read the result.")
+    @Option(help: "Format of the linear layers.")
+    var weights = CheckpointQuantizer.Format.fp8
+    @Option(help: "Columns that share a scale, with --weights int4.")
+    var group = Group.narrow
+    @Flag(
+        help: """
+            Quantize the head too, as serve --quantization does: to fp8, otherwise to int8. Some tools cannot read the result.
+            """)
     var quantizeHead = false
+
+    func validate() throws {
+        guard group == .narrow || weights == .int4 else { throw ValidationError("--group needs --weights int4") }
+    }
 
     func run() throws {
         let quantizer = CheckpointQuantizer(
             source: URL(fileURLWithPath: try Hub.fromEnvironment().path(of: source)),
-            destination: URL(fileURLWithPath: destination),
+            destination: URL(fileURLWithPath: destination), format: weights, groupColumns: group.rawValue,
             quantizesLMHead: quantizeHead)
         let meter = ProgressMeter("writing \(destination)")
-        try quantizer.write { meter.update($0) }
+        let wide = try quantizer.write { meter.update($0) }
         meter.finish()
+        guard let first = wide.first else { return }
+        FileHandle.standardError.write(
+            Data(
+                "\(wide.count) matrices are not quantized, since their columns are no multiple of a group: \(first), ...\n"
+                    .utf8))
     }
 }
+
+extension CheckpointQuantizer.Format: ExpressibleByArgument {}

@@ -14,7 +14,9 @@ import KernelInterface
 // + l), also one `multiplyAdd`. s and t begin at zero in each segment. No column is split over threads.
 
 extension Kernels {
-    public static func multiply(_ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int) {
+    public static func multiply(
+        _ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int
+    ) {
         switch weights.format.codes {
         case .uint4, .int4: NibbleCodes.multiply(weights, arguments, terms: terms)
         case .e2m1: E2M1Codes.multiply(weights, arguments, terms: terms)
@@ -40,7 +42,7 @@ extension IntegerCodes {
     /// Block after block of rows, each for as many tokens at a time as fit the registers. Decoding the codes again for each tile
     /// costs less than writing them to memory.
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
-        var scratch = InlineArray<34, SIMD16<Float>>(repeating: .zero)
+        var scratch = InlineArray<84, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &scratch) { memory in
             guard let base = memory.baseAddress else { return }
             multiply(product, bytes, Headers(base: base))
@@ -52,113 +54,184 @@ extension IntegerCodes {
         _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ headers: Headers
     ) {
         let arguments = product.arguments
-        var block = arguments.firstBlock
-        while block < arguments.firstBlock + arguments.blocks {
-            var token = 0
-            while token < arguments.tokens {
-                let left = arguments.tokens - token
-                let most = largestIntegerTile(terms: terms)
-                switch left < most ? left : most {
-                case 8...: token += tile(product, block, token, bytes, headers, InlineArray<8, Int>(repeating: 0))
-                case 6... where most == 6:
-                    token += tile(product, block, token, bytes, headers, InlineArray<6, Int>(repeating: 0))
-                case 4...: token += tile(product, block, token, bytes, headers, InlineArray<4, Int>(repeating: 0))
-                case 2...: token += tile(product, block, token, bytes, headers, InlineArray<2, Int>(repeating: 0))
-                default: token += tile(product, block, token, bytes, headers, InlineArray<1, Int>(repeating: 0))
+        let endBlock = arguments.firstBlock + arguments.blocks
+        // As many tokens at a time as the L2 cache can hold together with some blocks of weights.
+        var token = 0
+        while token < arguments.tokens {
+            let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
+            var block = arguments.firstBlock
+            while block < endBlock {
+                // Two blocks at once, if there are enough registers: a number of x is loaded once for both.
+                let height = hasTallTiles && block + 2 <= endBlock ? 2 : 1
+                var next = token
+                while height == 2 && next + tallTile(terms: terms) <= end {
+                    if terms == 3 {
+                        tile(product, block, next, bytes, headers, tall, InlineArray<6, Int>(repeating: 0))
+                    } else {
+                        tile(product, block, next, bytes, headers, tall, InlineArray<8, Int>(repeating: 0))
+                    }
+                    next += tallTile(terms: terms)
                 }
+                multiplyRest(product, block, next, end, bytes, headers)
+                if height == 2 { multiplyRest(product, block + 1, next, end, bytes, headers) }
+                block += height
             }
-            block += 1
+            token = end
         }
     }
 
-    /// One block of rows and `count` tokens; returns `count`.
-    private static func tile<let terms: Int, let count: Int>(
-        _ product: QuantizedProduct, _ block: Int, _ token: Int, _ bytes: InlineArray<terms, Bool>,
-        _ headers: Headers, _ tokens: InlineArray<count, Int>
-    ) -> Int {
-        let x = product.arguments.x
-        let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens)
-        let runColumns = product.runColumns
-        var total = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var minima = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-        var offset = SIMD16<Int32>(repeating: product.offset)
-        var cursor = product.weights.blocks + block * product.blockBytes
-        var column = 0
-        while column < product.columns {
-            if column & 255 == 0 {
-                product.decodeHeaders(cursor, column, headers)
-                if product.hasSuperBlocks { cursor += 64 }
-            }
-            if column & product.sectionMask == 0 { cursor += product.headerBytes }
-
-            // The sums of products with the bytes l, h and g of x.
-            var l = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-            add(
-                cursor, columns: runColumns, x: x + column, termBytes: product.layout.termBytes, offsets, bytes, &l, &h,
-                &g)
-            cursor += runColumns * bits * 2
-
-            let group = (column & 255) &>> product.groupShift
-            let scale = headers.scale(group)
-            if product.hasZeroPoints { offset = headers.zeroPoints(group) }
-            let sumPlace = product.sumPlace(column)
-            var t = 0
-            while t < count {
-                let xSums = x + offsets[unchecked: t] + sumPlace
-                let xSum = SIMD16<Int32>(repeating: xSums.load(as: Int32.self))
-                var low = l[unchecked: t]
-                if terms > 1 { low = low &+ h[unchecked: t] &<< 8 }
-                if product.hasOffset { low = low &- offset &* xSum }
-                var integer = floatLanes(low)
-                var wideSum = floatLanes(xSum)
-                if terms > 2 {
-                    let upperSum = SIMD16<Int32>(
-                        repeating: xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self))
-                    let upper = g[unchecked: t] &- offset &* upperSum
-                    let factor = SIMD16<Float>(repeating: 65536)
-                    integer = multiplyAdd(floatLanes(upper), factor, integer)
-                    wideSum = multiplyAdd(floatLanes(upperSum), factor, wideSum)
-                }
-                scaled[unchecked: t] = multiplyAdd(integer, scale, scaled[unchecked: t])
-                if product.hasMinima {
-                    minima[unchecked: t] = multiplyAdd(headers.minimum(group), wideSum, minima[unchecked: t])
-                }
-                t += 1
-            }
-            column += runColumns
-            guard column & 127 == 0 || column >= product.columns else { continue }
-
-            let scalePlace = product.layout.scalesOffset + (column - 1) / 128 * 4
-            t = 0
-            while t < count {
-                let xScale = SIMD16<Float>(repeating: (x + offsets[unchecked: t] + scalePlace).load(as: Float.self))
-                var value = scaled[unchecked: t]
-                if product.hasSuperBlocks {
-                    value = value * headers.superScale
-                    if product.hasMinima {
-                        value = multiplyAdd(SIMD16<Float>.zero - minima[unchecked: t], headers.superMinimum, value)
-                    }
-                } else if product.hasMinima {
-                    value = value + minima[unchecked: t]
-                }
-                total[unchecked: t] = multiplyAdd(value, xScale, total[unchecked: t])
-                scaled[unchecked: t] = .zero
-                minima[unchecked: t] = .zero
-                t += 1
+    /// Tokens of one block of rows.
+    @inline(__always)
+    private static func multiplyRest<let terms: Int>(
+        _ product: QuantizedProduct, _ block: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
+        _ headers: Headers
+    ) {
+        var token = token
+        while token < end {
+            let left = end - token
+            let most = largestIntegerTile(terms: terms)
+            switch left < most ? left : most {
+            case 8...:
+                tile(product, block, token, bytes, headers, low, InlineArray<8, Int>(repeating: 0))
+                token += 8
+            case 4...:
+                tile(product, block, token, bytes, headers, low, InlineArray<4, Int>(repeating: 0))
+                token += 4
+            case 2...:
+                tile(product, block, token, bytes, headers, low, InlineArray<2, Int>(repeating: 0))
+                token += 2
+            default:
+                tile(product, block, token, bytes, headers, low, InlineArray<1, Int>(repeating: 0))
+                token += 1
             }
         }
+    }
+
+    @inline(__always)
+    private static var low: InlineArray<1, Bool> { InlineArray(repeating: false) }
+    @inline(__always)
+    private static var tall: InlineArray<2, Bool> { InlineArray(repeating: false) }
+
+    /// `height` blocks of rows and count / height tokens. A sum of block b and token t is at `b * tokens + t`.
+    private static func tile<let terms: Int, let height: Int, let count: Int>(
+        _ product: QuantizedProduct, _ block: Int, _ token: Int, _ bytes: InlineArray<terms, Bool>,
+        _ headers: Headers, _ blocks: InlineArray<height, Bool>, _ zeros: InlineArray<count, Int>
+    ) {
+        let tokens = count / height
+        let x = product.arguments.x
+        let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens: tokens, zeros)
+        let runColumns = product.runColumns
+        let blockBytes = product.blockBytes
+        let offset = SIMD16<Int32>(repeating: 0 &- product.offset)
+        var cursor = product.weights.blocks + block * product.blockBytes
         var t = 0
         while t < count {
-            store(
-                product.finish(total[unchecked: t], block),
-                product.arguments.y + (token + t) * product.arguments.yStride, block * 16,
-                count: product.weights.rows - block * 16)
+            headers.setTotal(t, .zero)
             t += 1
         }
-        return count
+        var column = 0
+        while column < product.columns {
+            // A segment of 128 columns.
+            if column & 255 == 0 {
+                var b = 0
+                while b < height {
+                    product.decodeHeaders(cursor + b * blockBytes, column, headers.of(b))
+                    b += 1
+                }
+                if product.hasSuperBlocks { cursor += 64 }
+            }
+            let end = column + 128 < product.columns ? column + 128 : product.columns
+            let scalePlace = product.layout.scalesOffset + column &>> 7 * 4
+            var sumPlace = product.layout.sumsOffset + column &>> 7 * 64 + product.firstSum * 4
+            var group = (column & 128) &>> product.groupShift
+            var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+            t = 0
+            while t < count {
+                if product.hasMinima { headers.setMinima(t, .zero) }
+                t += 1
+            }
+            while column < end {
+                if column & product.sectionMask == 0 { cursor += product.headerBytes }
+
+                // The sums of products with the bytes l, h and g of x.
+                var l = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
+                t = 0
+                while t < count {
+                    let xSums = x + offsets[unchecked: t % tokens] + sumPlace
+                    let offset = product.hasZeroPoints ? headers.of(t / tokens).zeroPoints(group) : offset
+                    l[unchecked: t] = offset &* SIMD16(repeating: xSums.load(as: Int32.self))
+                    if terms > 2 {
+                        let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                        g[unchecked: t] = offset &* SIMD16(repeating: upper)
+                    }
+                    t += 1
+                }
+                add(
+                    cursor, blockBytes: blockBytes, blocks, columns: runColumns, x: x + column,
+                    termBytes: product.layout.termBytes, offsets, bytes, &l, &h, &g)
+                cursor += runColumns * bits * 2
+
+                t = 0
+                while t < count {
+                    var low = l[unchecked: t]
+                    if terms > 1 { low = low &+ h[unchecked: t] &<< 8 }
+                    var integer = floatLanes(low)
+                    if terms > 2 {
+                        integer = multiplyAdd(
+                            floatLanes(g[unchecked: t]), SIMD16<Float>(repeating: 65536), integer)
+                    }
+                    scaled[unchecked: t] = multiplyAdd(
+                        integer, headers.of(t / tokens).scale(group), scaled[unchecked: t])
+                    t += 1
+                }
+                if product.hasMinima {
+                    t = 0
+                    while t < count {
+                        let xSums = x + offsets[unchecked: t % tokens] + sumPlace
+                        var sum = floatLanes(SIMD16(repeating: xSums.load(as: Int32.self)))
+                        if terms > 2 {
+                            let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                            sum = multiplyAdd(
+                                floatLanes(SIMD16(repeating: upper)), SIMD16<Float>(repeating: 65536), sum)
+                        }
+                        let minimum = headers.of(t / tokens).minimum(group)
+                        headers.setMinima(t, multiplyAdd(minimum, sum, headers.minima(t)))
+                        t += 1
+                    }
+                }
+                column += runColumns
+                group += 1
+                sumPlace += 4
+            }
+            t = 0
+            while t < count {
+                let xScale = SIMD16<Float>(
+                    repeating: (x + offsets[unchecked: t % tokens] + scalePlace).load(as: Float.self))
+                var value = scaled[unchecked: t]
+                let minima = product.hasMinima ? headers.minima(t) : .zero
+                if product.hasSuperBlocks {
+                    let headers = headers.of(t / tokens)
+                    value = value * headers.superScale
+                    if product.hasMinima {
+                        value = multiplyAdd(SIMD16<Float>.zero - minima, headers.superMinimum, value)
+                    }
+                } else if product.hasMinima {
+                    value = value + minima
+                }
+                headers.setTotal(t, multiplyAdd(value, xScale, headers.total(t)))
+                t += 1
+            }
+        }
+        t = 0
+        while t < count {
+            store(
+                product.finish(headers.total(t), block + t / tokens),
+                product.arguments.y + (token + t % tokens) * product.arguments.yStride, (block + t / tokens) * 16,
+                count: product.weights.rows - (block + t / tokens) * 16)
+            t += 1
+        }
     }
 }
 
@@ -166,8 +239,9 @@ extension IntegerCodes {
 @inline(__always)
 var ahead: Int { 8192 }
 
-/// The scales and minima of 256 columns of 16 rows, decoded: 16 groups of scales, 16 of minima or zero points, superscales and
-/// superminima, 64 bytes each.
+/// The scales and minima of 256 columns of 16 rows, decoded: 16 groups of scales, 16 of minima or negated zero points, superscales
+/// and superminima, 64 bytes each. The same of a second block of rows. Then what a tile needs too rarely to keep it in registers:
+/// 8 sums of all segments, and 8 of the minima in a segment.
 private struct Headers {
     let base: UnsafeMutableRawPointer
 
@@ -175,8 +249,11 @@ private struct Headers {
     func scale(_ group: Int) -> SIMD16<Float> { base.load(fromByteOffset: group * 64, as: SIMD16<Float>.self) }
 
     @inline(__always)
-    func minimum(_ group: Int) -> SIMD16<Float> { base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self) }
+    func minimum(_ group: Int) -> SIMD16<Float> {
+        base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self)
+    }
 
+    /// Negated.
     @inline(__always)
     func zeroPoints(_ group: Int) -> SIMD16<Int32> {
         base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Int32>.self)
@@ -187,6 +264,30 @@ private struct Headers {
     }
     var superMinimum: SIMD16<Float> {
         @inline(__always) get { base.load(fromByteOffset: 2112, as: SIMD16<Float>.self) }
+    }
+
+    /// Those of a block of rows of a tile.
+    @inline(__always)
+    func of(_ block: Int) -> Headers { Headers(base: base + block * 2176) }
+
+    @inline(__always)
+    func total(_ index: Int) -> SIMD16<Float> {
+        base.load(fromByteOffset: 4352 + index * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    func setTotal(_ index: Int, _ value: SIMD16<Float>) {
+        base.storeBytes(of: value, toByteOffset: 4352 + index * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    func minima(_ index: Int) -> SIMD16<Float> {
+        base.load(fromByteOffset: 4864 + index * 64, as: SIMD16<Float>.self)
+    }
+
+    @inline(__always)
+    func setMinima(_ index: Int, _ value: SIMD16<Float>) {
+        base.storeBytes(of: value, toByteOffset: 4864 + index * 64, as: SIMD16<Float>.self)
     }
 }
 
@@ -209,7 +310,6 @@ private struct QuantizedProduct {
     let minima: QuantizedFormat.Minima
     let hasMinima: Bool
     let hasZeroPoints: Bool
-    let hasOffset: Bool
     let offset: Int32
     /// The index of the first sum over as many columns as a run has.
     let firstSum: Int
@@ -237,7 +337,6 @@ private struct QuantizedProduct {
         hasMinima = minima == .float16 || minima == .uint8
         offset = format.codes.offset
         hasZeroPoints = minima == .zeroPoint
-        hasOffset = offset != 0 || hasZeroPoints
         firstSum = runColumns == 16 ? 0 : runColumns == 32 ? 8 : runColumns == 64 ? 12 : 14
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }
@@ -250,7 +349,8 @@ private struct QuantizedProduct {
         if hasSuperBlocks {
             prefetch(cursor + ahead)
             headers.base.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
-            headers.base.storeBytes(of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
+            headers.base.storeBytes(
+                of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
             cursor += 64
         }
         let end = column + 256 < columns ? column + 256 : columns
@@ -267,7 +367,8 @@ private struct QuantizedProduct {
                 case .none: break
                 case .zeroPoint:
                     target.storeBytes(
-                        of: byteLanes(minimumBytes + group * 16), toByteOffset: 1024, as: SIMD16<Int32>.self)
+                        of: SIMD16<Int32>.zero &- byteLanes(minimumBytes + group * 16), toByteOffset: 1024,
+                        as: SIMD16<Int32>.self)
                 case .uint8:
                     target.storeBytes(
                         of: floatLanes(byteLanes(minimumBytes + group * 16)), toByteOffset: 1024,
@@ -298,12 +399,6 @@ private struct QuantizedProduct {
         }
     }
 
-    /// The offset of the sum of a run in a row of x.
-    @inline(__always)
-    func sumPlace(_ column: Int) -> Int {
-        layout.sumsOffset + column &>> 7 * 64 + (firstSum + (column & 127) &>> groupShift) * 4
-    }
-
     /// The rows' results from their sums.
     @inline(__always)
     func finish(_ total: SIMD16<Float>, _ block: Int) -> SIMD16<Float> {
@@ -321,5 +416,6 @@ private struct QuantizedProduct {
 private func exponentLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
     let exponents = byteLanes(pointer)
     let smallest = SIMD16<Int32>(repeating: 0x0040_0000)
-    return unsafeBitCast((exponents &<< 23).replacing(with: smallest, where: exponents .== 0), to: SIMD16<Float>.self)
+    return unsafeBitCast(
+        (exponents &<< 23).replacing(with: smallest, where: exponents .== 0), to: SIMD16<Float>.self)
 }

@@ -2,7 +2,7 @@ import KernelInterface
 
 /// Reads the rows of one quantized matrix of a checkpoint; it keeps the file's memory alive. Threads read different rows at the
 /// same time.
-public protocol QuantizedReader: AnyObject, Sendable {
+public protocol QuantizedReader: AnyObject {
     var format: QuantizedFormat { get }
 
     /// Writes rows of the matrix, each to the place of its number modulo 16.

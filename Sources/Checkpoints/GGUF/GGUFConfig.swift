@@ -1,0 +1,246 @@
+import JSON
+
+/// The metadata of a GGUF file as the members of `config.json` and `generation_config.json` that mean the same, so that one
+/// parser checks both.
+///
+/// What the architecture implies: embeddings are scaled, layers have no biases, and positions are in all layers but every
+/// fourth.
+struct GGUFConfig {
+    private let metadata: [String: GGUFValue]
+    private let hasHead: Bool
+    private static let prefix = "afmoe."
+
+    /// - Parameter file: of the architecture afmoe.
+    init(_ file: GGUFFile) {
+        self.init(file.metadata, hasHead: file.tensors["output.weight"] != nil)
+    }
+
+    /// - Parameter hasHead: whether the LM head has weights of its own.
+    init(_ metadata: [String: GGUFValue], hasHead: Bool) {
+        self.metadata = metadata
+        self.hasHead = hasHead
+    }
+
+    /// A member of `config.json` and its key.
+    private struct Member {
+        var name: String
+        var key: String
+        /// `nil`: required.
+        var standard: JSONValue?
+    }
+
+    private static let members: [Member] = [
+        Member(name: "num_hidden_layers", key: "block_count"),
+        Member(name: "max_position_embeddings", key: "context_length"),
+        Member(name: "hidden_size", key: "embedding_length"),
+        Member(name: "intermediate_size", key: "feed_forward_length"),
+        Member(name: "num_attention_heads", key: "attention.head_count"),
+        Member(name: "num_key_value_heads", key: "attention.head_count_kv", standard: .null),
+        Member(name: "rms_norm_eps", key: "attention.layer_norm_rms_epsilon"),
+        Member(name: "num_experts", key: "expert_count"),
+        Member(name: "num_experts_per_tok", key: "expert_used_count"),
+        Member(name: "moe_intermediate_size", key: "expert_feed_forward_length"),
+        Member(name: "num_shared_experts", key: "expert_shared_count"),
+        Member(name: "num_dense_layers", key: "leading_dense_block_count", standard: 0),
+        Member(name: "n_group", key: "expert_group_count", standard: 1),
+        Member(name: "topk_group", key: "expert_group_used_count", standard: 1),
+        Member(name: "route_norm", key: "expert_weights_norm", standard: false),
+        Member(name: "route_scale", key: "expert_weights_scale", standard: 1),
+        Member(name: "sliding_window", key: "attention.sliding_window"),
+        Member(name: "rope_theta", key: "rope.freq_base", standard: 10000.0),
+    ]
+
+    /// Keys that are read one by one, or have no effect.
+    private static let others: Set<String> = [
+        "vocab_size", "attention.key_length", "attention.value_length", "rope.dimension_count", "expert_gating_func",
+        "attention.sliding_window_pattern", "rope.freq_base_swa", "rope.scaling.type", "rope.scaling.factor",
+        "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast",
+        "rope.scaling.yarn_beta_slow", "rope.scaling.finetuned", "tensor_data_layout",
+    ]
+
+    /// The model's shape.
+    ///
+    /// - Throws: `ModelConfigError`, which names the key of the metadata.
+    func modelConfig() throws(ModelConfigError) -> ModelConfig {
+        do throws(ModelConfigError) {
+            return try ModelConfig(parsing: .object(try configuration()))
+        } catch {
+            throw error.renamingKeys(
+                Dictionary(uniqueKeysWithValues: Self.members.map { ($0.name, Self.prefix + $0.key) }))
+        }
+    }
+
+    private func configuration() throws(ModelConfigError) -> JSONObject {
+        var json: JSONObject = [
+            "model_type": "afmoe", "mup_enabled": true, "tie_word_embeddings": .bool(!hasHead),
+            "bos_token_id": token("bos_token_id"), "eos_token_id": token("eos_token_id"),
+        ]
+        for member in Self.members {
+            let value = try scalar(member.key)
+            guard let value = value ?? member.standard else { throw missing(member.key) }
+            json[member.name] = value
+        }
+        json["vocab_size"] = try scalar("vocab_size") ?? .integer(metadata["tokenizer.ggml.tokens"]?.array?.count ?? 0)
+        json["head_dim"] = try headDimension(json)
+        json["score_func"] = try gating()
+        json["rope_theta"] = try scalar("rope.freq_base_swa") ?? json["rope_theta"]
+        json["rope_scaling"] = try ropeScaling()
+        try checkPattern(layers: json["num_hidden_layers"]?.integer ?? 0)
+        // The parser of config.json refuses those that would change the arithmetic, and reports the rest.
+        let known = Self.others.union(Self.members.map(\.key))
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.prefix) {
+            let name = String(key.dropFirst(Self.prefix.count))
+            if !known.contains(name) { json[name] = value.json }
+        }
+        return json
+    }
+
+    private func headDimension(_ json: JSONObject) throws(ModelConfigError) -> JSONValue {
+        let (hidden, heads) = (json["hidden_size"]?.integer ?? 0, json["num_attention_heads"]?.integer ?? 0)
+        let size = try scalar("attention.key_length") ?? .integer(hidden / max(heads, 1))
+        for key in ["attention.value_length", "rope.dimension_count"] {
+            if let other = try scalar(key), other.integer != size.integer {
+                throw .unsupported(
+                    key: Self.prefix + key, value: other.text, supported: "attention.key_length, which is \(size.text)")
+            }
+        }
+        return size
+    }
+
+    private func gating() throws(ModelConfigError) -> JSONValue {
+        switch try scalar("expert_gating_func")?.integer {
+        case nil, 2: "sigmoid"
+        case 1: "softmax"
+        case let other?:
+            throw .unsupported(
+                key: Self.prefix + "expert_gating_func", value: "\(other)", supported: "1 (softmax), 2 (sigmoid)")
+        }
+    }
+
+    /// Which layers have a window is a key, but which have positions is not: other programs give positions to all layers but
+    /// every fourth, so that only files in which these are the layers with a window mean the same everywhere.
+    private func checkPattern(layers: Int) throws(ModelConfigError) {
+        let key = Self.prefix + "attention.sliding_window_pattern"
+        let isUsual: Bool
+        switch metadata[key] {
+        case nil: return
+        case .integer(let period)?: isUsual = period == 4
+        case .array(let array)? where array.kind == .bool:
+            isUsual = array.count == layers && array.enumerated().allSatisfy { (($0 + 1) % 4 != 0) == $1.bool }
+        default: isUsual = false
+        }
+        guard isUsual else {
+            throw .unsupported(
+                key: key, value: "another pattern", supported: "a window in all layers but every fourth")
+        }
+    }
+
+    private func ropeScaling() throws(ModelConfigError) -> JSONValue {
+        let key = "rope.scaling.type"
+        guard let value = metadata[Self.prefix + key], value.text != "none" else { return .null }
+        if let factor = try scalar("rope.scaling.attn_factor"), factor.double != 1 {
+            throw .unsupported(key: Self.prefix + "rope.scaling.attn_factor", value: factor.text, supported: "1")
+        }
+        var scaling: JSONObject = ["rope_type": value.json]
+        for (name, key) in [
+            ("factor", "factor"), ("original_max_position_embeddings", "original_context_length"),
+            ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
+        ] { scaling[name] = try scalar("rope.scaling." + key) }
+        return .object(scaling)
+    }
+
+    /// A number or a boolean; of an array whose elements are all equal, the element. `nil` if the key is absent.
+    private func scalar(_ key: String) throws(ModelConfigError) -> JSONValue? {
+        guard let value = metadata[Self.prefix + key] else { return nil }
+        guard let array = value.array else { return value.json }
+        let numbers = Set(array.prefix(1 << 12).map { $0.json })
+        guard array.count <= 1 << 12, numbers.count == 1, let number = numbers.first else {
+            throw .unsupported(key: Self.prefix + key, value: "a list", supported: "the same for all layers")
+        }
+        return number
+    }
+
+    private func token(_ name: String) -> JSONValue { metadata["tokenizer.ggml.\(name)"]?.json ?? .null }
+
+    private func missing(_ key: String) -> ModelConfigError {
+        .invalid(key: Self.prefix + key, value: "missing", expected: "a value")
+    }
+}
+
+extension GGUFConfig {
+    /// Special ids and default sampling parameters.
+    ///
+    /// - Throws: `ModelConfigError` for a value outside its range.
+    func generationConfig() throws(ModelConfigError) -> GenerationConfig {
+        var json = JSONObject()
+        for (name, key) in [
+            ("temperature", "temp"), ("top_p", "top_p"), ("top_k", "top_k"), ("min_p", "min_p"),
+            ("repetition_penalty", "penalty_repeat"),
+        ] { json[name] = metadata["general.sampling.\(key)"]?.json }
+        json["bos_token_id"] = token("bos_token_id")
+        json["pad_token_id"] = token("padding_token_id")
+        let ends = endOfGeneration
+        if !ends.isEmpty { json["eos_token_id"] = .array(JSONArray(ends.map { .integer($0) })) }
+        do throws(ModelConfigError) {
+            return try GenerationConfig(parsing: .object(json))
+        } catch {
+            throw error.renamingKeys([
+                "temperature": "general.sampling.temp", "top_p": "general.sampling.top_p",
+                "top_k": "general.sampling.top_k", "min_p": "general.sampling.min_p",
+                "repetition_penalty": "general.sampling.penalty_repeat",
+            ])
+        }
+    }
+
+    /// Control tokens with these texts end a turn or a text in all models that have them.
+    private static let ends: Set<[UInt8]> = Set(
+        ["<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>"].map { Array($0.utf8) })
+
+    /// The ids that end a reply: the ends of sequence, turn and message, and control tokens that are spelled like one.
+    private var endOfGeneration: [Int] {
+        var ids = ["eos_token_id", "eot_token_id", "eom_token_id"].compactMap {
+            metadata["tokenizer.ggml.\($0)"]?.integer
+        }
+        if let tokens = metadata["tokenizer.ggml.tokens"]?.array,
+            let types = metadata["tokenizer.ggml.token_type"]?.array
+        {
+            for (id, (token, type)) in zip(tokens, types).enumerated() {
+                guard case .string(let text) = token, type.integer == GGUFVocabulary.Kind.control.rawValue,
+                    text.count <= 16, Self.ends.contains(Array(text)), !ids.contains(id)
+                else { continue }
+                ids.append(id)
+            }
+        }
+        return ids
+    }
+}
+
+extension GGUFValue {
+    /// Arrays become empty ones: no member of a configuration takes them as they are.
+    fileprivate var json: JSONValue {
+        switch self {
+        case .integer(let value): .integer(value)
+        case .number(let value): .double(value)
+        case .bool(let value): .bool(value)
+        case .string: .string(text ?? "")
+        case .array: []
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate var text: String { String(String(decoding: serialized, as: UTF8.self).prefix(80)) }
+}
+
+extension ModelConfigError {
+    /// The error with the key that the file has for a member.
+    fileprivate func renamingKeys(_ keys: [String: String]) -> ModelConfigError {
+        switch self {
+        case .invalid(let key, let value, let expected):
+            .invalid(key: keys[key] ?? key, value: value, expected: expected)
+        case .unsupported(let key, let value, let supported):
+            .unsupported(key: keys[key] ?? key, value: value, supported: supported)
+        default: self
+        }
+    }
+}

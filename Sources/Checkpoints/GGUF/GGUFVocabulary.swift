@@ -1,0 +1,71 @@
+/// The tokens and merges in the metadata of a GGUF file.
+public struct GGUFVocabulary {
+    /// What a token is for; the raw values are those of the file.
+    public enum Kind: Int, Sendable {
+        /// Spelled in the byte-level alphabet.
+        case normal = 1
+        case unknown
+        /// A special token, as it is written in text.
+        case control
+        /// An added token that is not special.
+        case userDefined
+        /// A row without a token.
+        case unused
+        case byte
+    }
+
+    /// `tokenizer.ggml.model` (`gpt2` is byte-level BPE), and the name of the expressions that split a text.
+    public let model: String
+    public let preTokenizer: String
+    /// Strings.
+    public let tokens: GGUFArray
+    /// One for each token; `nil`: all are normal.
+    public let kinds: GGUFArray?
+    /// Strings of two tokens with a space between them.
+    public let merges: GGUFArray
+    public let bosID: Int?
+    public let eosID: Int?
+    public let padID: Int?
+    /// Whether a plain prompt begins with ``bosID``, and ends with ``eosID``.
+    public let addsBOS: Bool
+    public let addsEOS: Bool
+    /// The source of the template for chats; `nil` if there is none.
+    public let chatTemplate: String?
+
+    /// - Returns: `nil` if the file has no tokenizer: only token ids can be used.
+    /// - Throws: `CheckpointError.unusable` for a kind of tokenizer that is not supported.
+    init?(_ metadata: [String: GGUFValue], path: String) throws(CheckpointError) {
+        func value(_ name: String) -> GGUFValue? { metadata["tokenizer.ggml.\(name)"] }
+        model = value("model")?.text ?? "none"
+        if model == "none" || model == "no_vocab" { return nil }
+        guard model == "gpt2" else {
+            let name = Self.families[model].map { " (\($0))" } ?? ""
+            throw .unusable(
+                file: path, tensor: nil, reason: "tokenizer model \(model)\(name) is not supported (supported: gpt2)")
+        }
+        preTokenizer = value("pre")?.text ?? "default"
+        let noStrings = GGUFArray(kind: .string, count: 0, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+        tokens = value("tokens")?.array ?? noStrings
+        kinds = value("token_type")?.array
+        merges = value("merges")?.array ?? noStrings
+        bosID = value("bos_token_id")?.integer
+        eosID = value("eos_token_id")?.integer
+        padID = value("padding_token_id")?.integer
+        addsBOS = value("add_bos_token")?.bool ?? false
+        addsEOS = value("add_eos_token")?.bool ?? false
+        // Named templates are listed beside the plain one.
+        chatTemplate = (metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"])?.text
+        guard tokens.kind == .string, merges.kind == .string else {
+            throw .unusable(
+                file: path, tensor: nil, reason: "tokenizer.ggml.tokens and merges must be lists of strings")
+        }
+        guard kinds?.count ?? tokens.count == tokens.count else {
+            throw .unusable(
+                file: path, tensor: nil, reason: "tokenizer.ggml.token_type must have \(tokens.count) entries")
+        }
+    }
+
+    private static let families = [
+        "llama": "SentencePiece", "bert": "WordPiece", "t5": "Unigram", "rwkv": "greedy", "plamo2": "Unigram",
+    ]
+}

@@ -1,0 +1,176 @@
+import Foundation
+import JSON
+
+/// How the weights of a checkpoint are quantized, from `quantization_config` of `config.json` or from `hf_quant_config.json`.
+///
+/// The tensors of each module show whether and in which format it is quantized; this configuration has what they do not show.
+/// Quantized activations are an option at run time that this server does not use: only weights are quantized.
+public struct QuantizationConfig: Sendable, Equatable {
+    /// The part of an FP8 weight that shares one scale.
+    public enum Granularity: Sendable, Equatable {
+        case tensor
+        /// One scale per row, which is one output channel.
+        case channel
+        case block(rows: Int, columns: Int)
+    }
+
+    /// Of FP8 weights, in E4M3; `nil` if there are none.
+    public var granularity: Granularity?
+    /// Widths of groups of columns of integers that share a scale; more columns than a row has: one group a row.
+    var groupWidths: [Int] = []
+    /// How AWQ or GPTQ order their words; `nil` for other methods.
+    var order: TransposedIntegers.Order?
+
+    /// - Parameter granularity: of FP8 weights; there are no others.
+    public init(granularity: Granularity?) {
+        self.granularity = granularity
+    }
+
+    /// Reads a whole `config.json`; `nil` if its weights are not quantized.
+    ///
+    /// - Throws: `ModelConfigError.unsupportedQuantization` with the format's name.
+    public init?(parsing json: JSONValue) throws(ModelConfigError) {
+        guard let reader = try ConfigReader(json, file: "config.json").object("quantization_config") else { return nil }
+        switch try reader.string("quant_method") {
+        case "compressed-tensors": try parseCompressedTensors(reader)
+        case "fp8": granularity = try Self.parseDeepSeek(reader)
+        case "modelopt": try parseModelOpt(reader)
+        case "awq": try parseAWQ(reader)
+        case "gptq": try parseGPTQ(reader)
+        case let method: throw Self.refusal(method ?? "unnamed")
+        }
+    }
+
+    /// Reads `config.json` of the model folder `directory`, or if that says nothing, `hf_quant_config.json`; `nil` if its weights
+    /// are not quantized.
+    public init?(directory: URL) throws(ModelConfigError) {
+        if let json = try ConfigReader.load("config.json", in: directory), let config = try Self(parsing: json) {
+            self = config
+            return
+        }
+        let name = "hf_quant_config.json"
+        guard let json = try ConfigReader.load(name, in: directory),
+            let reader = try ConfigReader(json, file: name).object("quantization")
+        else { return nil }
+        try parseModelOpt(reader)
+    }
+
+    static func refusal(_ name: String) -> ModelConfigError {
+        .unsupportedQuantization(
+            name: name,
+            supported: """
+                compressed-tensors float-quantized 8 bits, pack-quantized 4 and 8 bits, nvfp4-pack-quantized, \
+                mxfp4-pack-quantized; fp8 e4m3; modelopt NVFP4 and FP8; awq gemm 4 bits; gptq 4 bits; or none at all
+                """)
+    }
+
+    private mutating func parseCompressedTensors(_ reader: ConfigReader) throws(ModelConfigError) {
+        try Self.checkExtensions(reader)
+        let format = try reader.string("format")
+        var granularities: [Granularity] = []
+        var isEmpty = true
+        for (_, group) in try reader.object("config_groups")?.members ?? [] {
+            guard let weights = try group.object("weights") else { continue }
+            isEmpty = false
+            let type = try weights.string("type") ?? "int"
+            let bits = try weights.integer("num_bits", default: 8, in: 1...64)
+            let groupFormat = try group.string("format") ?? format ?? "unnamed"
+            let isSymmetric = try weights.bool("symmetric", default: true)
+            switch (groupFormat, type, bits) {
+            case ("float-quantized", "float", 8):
+                guard isSymmetric else { throw Self.refusal("compressed-tensors asymmetric") }
+                granularities.append(try Self.parseStrategy(weights))
+            case ("pack-quantized", "int", 4), ("pack-quantized", "int", 8):
+                guard isSymmetric || bits == 4 else { throw Self.refusal("compressed-tensors asymmetric int8") }
+                if let width = try Self.parseGroups(weights) { groupWidths.append(width) }
+            case ("nvfp4-pack-quantized", "float", 4), ("mxfp4-pack-quantized", "float", 4): break
+            default: throw Self.refusal("compressed-tensors \(groupFormat) \(type)\(bits)")
+            }
+        }
+        guard !isEmpty else { throw Self.refusal("compressed-tensors without weights") }
+        guard granularities.allSatisfy({ $0 == granularities[0] }) else {
+            throw Self.refusal("compressed-tensors with several strategies")
+        }
+        granularity = granularities.first
+    }
+
+    /// The width of groups of integers; `nil`: one for each row.
+    private static func parseGroups(_ weights: ConfigReader) throws(ModelConfigError) -> Int? {
+        switch try weights.string("strategy") {
+        case "group": return try weights.integer("group_size", default: 0, in: 1...1 << 24)
+        case "channel": return nil
+        case let strategy: throw refusal("compressed-tensors pack-quantized strategy \(strategy ?? "tensor")")
+        }
+    }
+
+    /// Sparse storage and rotations change the meaning of the stored numbers.
+    private static func checkExtensions(_ reader: ConfigReader) throws(ModelConfigError) {
+        if let sparsity = try reader.object("sparsity_config")?.string("format"), sparsity != "dense" {
+            throw refusal("compressed-tensors \(sparsity)")
+        }
+        if let transform = try reader.object("transform_config"), !transform.members.isEmpty {
+            throw refusal("compressed-tensors with transforms")
+        }
+    }
+
+    private mutating func parseModelOpt(_ reader: ConfigReader) throws(ModelConfigError) {
+        switch try reader.string("quant_algo") {
+        case "NVFP4":
+            let width = try reader.integer("group_size", default: 16, in: 1...1 << 24)
+            guard width == 16 else { throw Self.refusal("modelopt NVFP4 with groups of \(width)") }
+        case "FP8": granularity = .tensor
+        case let algorithm: throw Self.refusal("modelopt \(algorithm ?? "unnamed")")
+        }
+    }
+
+    private mutating func parseAWQ(_ reader: ConfigReader) throws(ModelConfigError) {
+        let version = try reader.string("version")?.lowercased() ?? "gemm"
+        guard version == "gemm" else { throw Self.refusal("awq \(version)") }
+        try parseIntegers(reader, "awq")
+        order = .outputs
+    }
+
+    private mutating func parseGPTQ(_ reader: ConfigReader) throws(ModelConfigError) {
+        try parseIntegers(reader, "gptq")
+        switch try reader.string("checkpoint_format") {
+        case nil, "gptq": order = .inputs(zeroOffset: 1)
+        case "gptq_v2": order = .inputs(zeroOffset: 0)
+        case let format?: throw Self.refusal("gptq \(format)")
+        }
+    }
+
+    private mutating func parseIntegers(_ reader: ConfigReader, _ method: String) throws(ModelConfigError) {
+        let bits = try reader.integer("bits", default: 0, in: 0...64)
+        guard bits == 4 else { throw Self.refusal("\(method) with \(bits) bits") }
+        // -1 is one group a row.
+        let width = try reader.integer("group_size", default: -1, in: -1...1 << 24)
+        if width > 0 { groupWidths.append(width) }
+    }
+
+    private static func parseStrategy(_ weights: ConfigReader) throws(ModelConfigError) -> Granularity {
+        switch try weights.string("strategy") {
+        case nil, "tensor": return .tensor
+        case "channel": return .channel
+        case "block":
+            guard let block = try parseBlock(weights, "block_structure") else {
+                throw weights.invalid("block_structure", "two positive integers")
+            }
+            return block
+        case let strategy?: throw refusal("compressed-tensors float-quantized strategy \(strategy)")
+        }
+    }
+
+    private static func parseDeepSeek(_ reader: ConfigReader) throws(ModelConfigError) -> Granularity {
+        if let format = try reader.string("fmt"), format != "e4m3" { throw refusal("fp8 \(format)") }
+        return try parseBlock(reader, "weight_block_size") ?? .tensor
+    }
+
+    private static func parseBlock(_ reader: ConfigReader, _ key: String) throws(ModelConfigError) -> Granularity? {
+        guard let sizes = try reader.array(key) else { return nil }
+        let integers = sizes.compactMap(\.integer)
+        guard sizes.count == 2, integers.count == 2, integers.allSatisfy((1...1 << 24).contains) else {
+            throw reader.invalid(key, "two integers in 1...\(1 << 24)")
+        }
+        return .block(rows: integers[0], columns: integers[1])
+    }
+}
