@@ -35,7 +35,8 @@ import Testing
         // Options of other commands: of this binary, of build tools, of docker, curl and nginx.
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
-            "--quantize-head", "--precision", "--group", "--context", "--sequences", "--weights", "--tokenizer",
+            "--quantize-head", "--precision", "--dry-run", "--group", "--context", "--sequences", "--weights",
+            "--tokenizer",
             "--template", "--now",
             "--system", "--reference", "--text", "--tokens", "--windows",
             "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",

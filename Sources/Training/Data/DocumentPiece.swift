@@ -1,5 +1,5 @@
 /// Tokens `start ..< end` of a document, by its number in the stream.
-public struct DocumentPiece: Sendable, Equatable {
+public struct DocumentPiece: Sendable, Equatable, Codable {
     public var document: Int
     public var start: Int
     public var end: Int

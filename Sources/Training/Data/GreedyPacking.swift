@@ -1,6 +1,6 @@
 /// Packs whole documents: a row takes, in the order of the stream, every one of the next `window` documents that still fits.
 /// Longer documents are cut to the length of a row.
-public struct GreedyPacking: Sendable, Equatable {
+public struct GreedyPacking: Sendable, Equatable, Codable {
     public let rowLength: Int
     public let window: Int
     private var next = 0
@@ -27,5 +27,14 @@ public struct GreedyPacking: Sendable, Equatable {
             return true
         }
         return row.isEmpty ? nil : row
+    }
+
+    /// Whether the pending documents are those of the stream.
+    func fits(_ lengths: DocumentLengths) -> Bool {
+        next >= 0 && pending.count <= window
+            && pending.allSatisfy { piece in
+                (0..<next).contains(piece.document) && piece.start == 0 && piece.count > 0
+                    && lengths(piece.document).map { min($0, rowLength) } == piece.end
+            }
     }
 }

@@ -3,9 +3,9 @@
 ///
 /// The buffer holds up to 2N documents and is filled up again when N or fewer are left. No token is dropped or repeated. The
 /// whole state is a value: a restored buffer continues with the same rows.
-public struct RandomDocumentBuffer: Sendable, Equatable {
+public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
     /// A document of the buffer and the tokens that were read from it.
-    public struct Reading: Sendable, Equatable {
+    public struct Reading: Sendable, Equatable, Codable {
         public var document: Int
         public var head: Int
         public var length: Int
@@ -57,6 +57,15 @@ public struct RandomDocumentBuffer: Sendable, Equatable {
             }
         }
         return pieces.isEmpty ? nil : pieces
+    }
+
+    /// Whether the documents of the buffer are those of the stream.
+    func fits(_ lengths: DocumentLengths) -> Bool {
+        next >= 0 && active.count <= 2 * size
+            && active.allSatisfy { reading in
+                (0..<next).contains(reading.document) && lengths(reading.document) == reading.length
+                    && (0..<reading.length).contains(reading.head)
+            }
     }
 
     private mutating func fill(_ lengths: DocumentLengths) {

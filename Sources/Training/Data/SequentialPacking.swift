@@ -1,5 +1,5 @@
 /// Packs documents one after another: a row is cut at its length, and the rest of the document begins the next row.
-public struct SequentialPacking: Sendable, Equatable {
+public struct SequentialPacking: Sendable, Equatable, Codable {
     public let rowLength: Int
     private var document = 0
     private var head = 0
@@ -23,5 +23,10 @@ public struct SequentialPacking: Sendable, Equatable {
             }
         }
         return pieces.isEmpty ? nil : pieces
+    }
+
+    /// Whether the place is inside the stream.
+    func fits(_ lengths: DocumentLengths) -> Bool {
+        document >= 0 && head >= 0 && (lengths(document).map { head == 0 || head < $0 } ?? (head == 0))
     }
 }

@@ -1,5 +1,5 @@
 /// A random number generator with a state of 64 bits (Steele, Lea and Flood, OOPSLA 2014).
-public struct SplitMix64: Sendable, Equatable, RandomNumberGenerator {
+public struct SplitMix64: Sendable, Equatable, Codable, RandomNumberGenerator {
     public var state: UInt64
 
     public init(state: UInt64) {

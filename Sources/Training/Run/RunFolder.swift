@@ -30,8 +30,8 @@ struct RunFolder {
             throw CheckpointError.unwritable(file: url.path, reason: error.localizedDescription)
         }
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
-        let isRun = names.allSatisfy { $0.hasPrefix(Self.prefix) } || names.contains(Trainer.stateName)
-        guard isRun else {
+        let isRun = names.contains { $0.hasPrefix(Self.prefix) || $0 == Trainer.stateName }
+        guard names.isEmpty || isRun else {
             throw CheckpointError.unwritable(
                 file: url.path, reason: "the output directory is not empty and has no run that could be resumed")
         }
@@ -46,8 +46,10 @@ struct RunFolder {
 
     /// Writes the checkpoint of the current step, and removes older ones.
     ///
-    /// - Parameter source: the folder with `config.json` and the files of the tokenizer.
-    func write(_ trainer: Trainer, source: URL, fingerprint: JSONObject) throws {
+    /// - Parameters:
+    ///   - loader: the state of the source of batches.
+    ///   - source: the folder with `config.json` and the files of the tokenizer.
+    func write(_ trainer: Trainer, loader: JSONValue, source: URL, fingerprint: JSONObject) throws {
         let files = FileManager.default
         let name = "\(Self.prefix)\(trainer.step)"
         let (final, partial) = (url.appending(path: name), url.appending(path: name + Self.partial))
@@ -55,13 +57,15 @@ struct RunFolder {
         if files.fileExists(atPath: partial.path) { try files.removeItem(at: partial) }
         try files.createDirectory(at: partial, withIntermediateDirectories: false)
         do {
-            try trainer.writeState(to: partial, fingerprint: fingerprint)
+            try trainer.writeState(to: partial, loader: loader, fingerprint: fingerprint)
             try trainer.model.write(to: partial)
             for name in Self.copied where files.fileExists(atPath: source.appending(path: name).path) {
                 try files.copyItem(at: source.appending(path: name), to: partial.appending(path: name))
             }
             var config = try ConfigReader.load(Self.configName, in: source)?.object ?? JSONObject()
             config["dtype"] = "float32"
+            // The weights of a new model are not quantized, whatever those of the configuration were.
+            config["quantization_config"] = nil
             try CheckpointWriter.write(.object(config), to: Self.configName, in: partial)
             for name in try files.contentsOfDirectory(atPath: partial.path) {
                 try Self.synchronize(partial.appending(path: name))

@@ -1,3 +1,4 @@
+import Basics
 import Checkpoints
 import Engine
 import Foundation
@@ -8,11 +9,15 @@ extension Trainer {
     static let stateName = "trainer.json"
     static let optimizerName = "optimizer.safetensors"
     private static let format = 1
+    /// Maximum size of `trainer.json` in bytes; a document in a buffer takes about 50.
+    private static let largestState = 1 << 28
 
     /// Writes both files.
     ///
-    /// - Parameter fingerprint: what must be equal when the run is resumed.
-    func writeState(to folder: URL, fingerprint: JSONObject) throws {
+    /// - Parameters:
+    ///   - loader: the state of the source of batches.
+    ///   - fingerprint: what must be equal when the run is resumed.
+    func writeState(to folder: URL, loader: JSONValue, fingerprint: JSONObject) throws {
         let parameters = model.layout.parameters
         var entries: [CheckpointWriter.Entry] = []
         for parameter in parameters {
@@ -39,17 +44,22 @@ extension Trainer {
             at: folder.appending(path: StoredTensors.singleName), to: folder.appending(path: Self.optimizerName))
         let state: JSONObject = [
             "format": .integer(Self.format), "step": .integer(step), "updates": .integer(updates),
-            "skipped_in_row": .integer(skippedInRow), "fingerprint": .object(fingerprint),
+            "skipped_in_row": .integer(skippedInRow), "loader": loader, "fingerprint": .object(fingerprint),
         ]
         try CheckpointWriter.write(.object(state), to: Self.stateName, in: folder)
     }
 
-    /// Restores what ``writeState(to:fingerprint:)`` has written. The weights come with the model.
+    /// Restores what ``writeState(to:loader:fingerprint:)`` has written, and returns the state of the source of batches. The
+    /// weights come with the model.
     ///
     /// - Throws: `TrainingError.resume` with the field that differs or is missing.
-    func readState(from folder: URL, fingerprint: JSONObject) throws {
-        guard let state = try ConfigReader.load(Self.stateName, in: folder) else {
-            throw TrainingError.resume(field: Self.stateName, reason: "is missing in \(folder.path)")
+    func readState(from folder: URL, fingerprint: JSONObject) throws -> JSONValue {
+        let state: JSONValue
+        do {
+            let path = folder.appending(path: Self.stateName).path
+            state = try JSONValue(parsing: RegularFile.read(path, atMost: Self.largestState))
+        } catch {
+            throw TrainingError.resume(field: Self.stateName, reason: "cannot be read: \(error)")
         }
         guard state["format"]?.integer == Self.format else {
             throw TrainingError.resume(field: "format", reason: "is not \(Self.format)")
@@ -80,6 +90,7 @@ extension Trainer {
             biasMomentum[index] = try floats(momentumName(index), [model.config.experts])
         }
         (step, updates, skippedInRow) = (try count("step"), try count("updates"), try count("skipped_in_row"))
+        return state["loader"] ?? .null
     }
 
     private func parts(of parameter: Parameter) -> [(name: String, tensors: TrainedTensors)] {

@@ -20,12 +20,15 @@ public final class Trainer {
     /// (experts) for each layer with experts.
     public internal(set) var biasMomentum: [[Float]]
 
+    private let memory: ActivationMemory
+
     /// The number of skipped steps in a row that ends a run.
     private static let mostSkipped = 3
 
     public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters) {
         self.model = model
         self.hyperparameters = hyperparameters
+        memory = ActivationMemory(model.config)
         (firstMoments, secondMoments) = (TrainedTensors(model.layout), TrainedTensors(model.layout))
         biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
     }
@@ -33,10 +36,13 @@ public final class Trainer {
     /// Does one step.
     ///
     /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
-    ///   `TrainingError.batches` for a step without targets.
+    ///   `TrainingError.batches` for a step without targets, or a micro-batch larger than the machine's memory.
     public func train(_ batches: [PackedBatch]) throws(TrainingError) -> StepReport {
         let targetWeight = batches.reduce(0) { $0 + $1.targetWeight }
         guard targetWeight > 0 else { throw .batches(tensor: "step\(step)", reason: "has no target") }
+        for (index, batch) in batches.enumerated() {
+            try memory.check(batch, name: "step\(step).micro\(index)")
+        }
         let objective = StepObjective(
             zFactor: hyperparameters.zFactor, balanceFactor: hyperparameters.balanceFactor, targetWeight: targetWeight,
             rows: batches.reduce(0) { $0 + $1.rows.count })

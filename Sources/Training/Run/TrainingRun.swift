@@ -10,7 +10,7 @@ public final class TrainingRun {
     /// All steps of the run.
     public let steps: Int
     private let recipe: Recipe
-    private let batches: BatchFile
+    private var source: BatchSource
     private let folder: RunFolder
     private let fingerprint: JSONObject
 
@@ -19,25 +19,26 @@ public final class TrainingRun {
     ///   - threads: at least 1; the results do not depend on it.
     /// - Throws: an error that names the file, tensor or field.
     public init(_ recipe: Recipe, out: URL, threads: Int) throws {
-        self.recipe = recipe
+        let plan = try TrainingPlan(recipe)
+        (self.recipe, steps, source) = (recipe, plan.steps, plan.source)
         folder = try RunFolder(out)
         let newest = folder.newest
         let pool = WorkerPool(threads: threads)
-        let model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
-        batches = try BatchFile(recipe.batches, vocabularySize: model.config.vocabularySize)
-        let steps = recipe.hyperparameters.steps ?? batches.steps
-        guard steps <= batches.steps else {
-            throw TrainingError.recipe(
-                field: "hyperparameters.steps", reason: "is \(steps), but the batches have \(batches.steps)")
+        let model: TrainingModel
+        if newest == nil, let seed = recipe.seed {
+            model = try TrainingModel(plan.config, pool: pool)
+            InitialWeights(seed: seed).fill(model)
+        } else {
+            model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
         }
-        self.steps = steps
         fingerprint = [
-            "hyperparameters": recipe.json,
-            "batches": .string(try Fingerprint.text(of: recipe.batches)),
+            "hyperparameters": recipe.json["hyperparameters"] ?? .null,
+            "documents": recipe.json["documents"] ?? .null, "seed": recipe.json["seed"] ?? .null,
+            "batches": .string(try Fingerprint.text(of: recipe.data.url)),
             "config": .string(try Fingerprint.text(of: recipe.initial.appending(path: "config.json"))),
         ]
         trainer = Trainer(model, recipe.hyperparameters)
-        if let newest { try trainer.readState(from: newest, fingerprint: fingerprint) }
+        if let newest { try source.restore(trainer.readState(from: newest, fingerprint: fingerprint)) }
     }
 
     /// Does the steps that are left, and writes the checkpoint.
@@ -53,7 +54,7 @@ public final class TrainingRun {
                 try save()
                 return false
             }
-            report(try trainer.train(batches.microBatches(step: trainer.step)))
+            report(try trainer.train(source.next(step: trainer.step)))
             if let interval = recipe.checkpointInterval, trainer.step.isMultiple(of: interval), trainer.step < steps {
                 try save()
             }
@@ -66,7 +67,8 @@ public final class TrainingRun {
     }
 
     private func save() throws {
-        try folder.write(trainer, source: recipe.initial, fingerprint: fingerprint)
+        try folder.write(
+            trainer, loader: source.state(), source: recipe.initial, fingerprint: fingerprint)
     }
 }
 

@@ -1,0 +1,47 @@
+import Engine
+import Foundation
+
+/// Random weights of a new model: sigma z, z normally distributed and at most 3 in magnitude, sigma = 0.5 / sqrt(hidden).
+///
+/// Gains are 1, and those after a branch 1 / sqrt(layers). A weight depends only on the seed, the tensor's name and its index.
+struct InitialWeights {
+    let seed: UInt64
+
+    /// Replaces all weights, and sets the biases of experts to zero.
+    func fill(_ model: TrainingModel) {
+        let sigma = 0.5 / Double(model.config.hiddenSize).squareRoot()
+        for parameter in model.layout.parameters {
+            let weights = model.weights.pointer(parameter)
+            switch parameter.kind {
+            case .gain: weights.update(repeating: 1, count: parameter.count)
+            case .branchGain:
+                weights.update(repeating: 1 / Float(model.config.layers).squareRoot(), count: parameter.count)
+            case .embedding, .head, .router, .matrix:
+                let key = key(of: parameter.name)
+                model.products.pool.forEachPiece(of: parameter.count, size: 1 << 14) { _, range in
+                    for index in range { weights[index] = Float(sigma * Self.normal(key: key, index: index)) }
+                }
+            }
+        }
+        model.biases = model.biases.map { [Float](repeating: 0, count: $0.count) }
+    }
+
+    /// A number for each (seed, name).
+    func key(of name: String) -> UInt64 {
+        var random = SplitMix64(state: seed)
+        for byte in name.utf8 { random.state = random.next() ^ UInt64(byte) }
+        return random.next()
+    }
+
+    /// A normally distributed number of at most 3 in magnitude (Box and Muller, 1958; larger ones are drawn again).
+    static func normal(key: UInt64, index: Int) -> Double {
+        // The key and the index are mixed first: neighbors must not share states of the generator.
+        var mixed = SplitMix64(state: key ^ UInt64(index))
+        var random = SplitMix64(state: mixed.next())
+        while true {
+            let radius = (-2 * log(Double(random.next() >> 11 | 1) * 0x1p-53)).squareRoot()
+            let value = radius * cos(2 * .pi * Double(random.next() >> 11) * 0x1p-53)
+            if abs(value) <= 3 { return value }
+        }
+    }
+}
