@@ -18,7 +18,7 @@ import Testing
     @Test func `the connection that has waited longest for a request is closed, with a slow head or body too`()
         async throws
     {
-        let server = try await TestServer(Self.configuration(patience: .milliseconds(1)))
+        let server = try await TestServer(Self.configuration(patience: .zero))
         let port = server.port
         try await onThread {
             let slowHead = try TestClient(port: port)
