@@ -14,6 +14,7 @@ import KernelInterface
 // + l), also one `multiplyAdd`. s and t begin at zero in each segment. No column is split over threads.
 
 extension Kernels {
+    /// As `KernelFamily` describes, with the code for the kind of codes.
     public static func multiply(
         _ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int
     ) {
