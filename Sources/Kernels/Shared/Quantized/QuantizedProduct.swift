@@ -46,7 +46,7 @@ extension IntegerCodes {
         var scratch = InlineArray<84, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &scratch) { memory in
             guard let base = memory.baseAddress else { return }
-            multiply(product, bytes, TileHeaders(base: base))
+            multiply(product, bytes, base)
         }
     }
 
@@ -297,14 +297,14 @@ private struct QuantizedProduct {
         var cursor = cursor
         if hasSuperBlocks {
             prefetch(cursor + ahead)
-            headers.base.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
-            headers.base.storeBytes(
+            headers.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
+            headers.storeBytes(
                 of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
             cursor += 64
         }
         let end = column + 256 < columns ? column + 256 : columns
         var start = column
-        var target = headers.base
+        var target = headers
         while start < end {
             if headerBytes > 0 { prefetch(cursor + ahead) }
             if headerBytes > 64 { prefetch(cursor + ahead + 64) }
