@@ -4,6 +4,7 @@ extension AVX2 {
     /// 8 products of 32 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 512 }
 
+    /// In sums of 16 bits.
     public static func integerPeak(iterations: Int) -> Float {
         let bytes = SIMD4<Int64>(repeating: Int64(truncatingIfNeeded: iterations) & 0x0707_0707_0707_0707)
         var sums = InlineArray<8, SIMD16<Int16>>(repeating: .zero)

@@ -4,6 +4,7 @@ extension AVX512 {
     /// 16 products of 64 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 2048 }
 
+    /// With VNNI.
     public static func integerPeak(iterations: Int) -> Float {
         var bytes = UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f
         let codes = unsafeBitCast(SIMD16<UInt32>(repeating: bytes), to: SIMD8<Int64>.self)

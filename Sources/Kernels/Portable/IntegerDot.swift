@@ -2,6 +2,7 @@ extension Portable {
     /// Two products of 64 bytes, each a multiplication and an addition.
     public static var integerPeakOperations: Int { 256 }
 
+    /// In sums of 32 bits.
     public static func integerPeak(iterations: Int) -> Float {
         let codes = SIMD16<UInt32>(repeating: UInt32(truncatingIfNeeded: iterations) & 0x7f7f_7f7f)
         var bytes = (UInt32(truncatingIfNeeded: iterations), UInt32(truncatingIfNeeded: iterations))

@@ -1,6 +1,7 @@
 import KernelInterface
 
 extension Kernels {
+    /// As `KernelFamily` describes: sixteen columns at a time.
     public static func encode(
         source: UnsafePointer<Float>, segments: Range<Int>, layout: IntegerRowLayout, target: UnsafeMutableRawPointer
     ) {

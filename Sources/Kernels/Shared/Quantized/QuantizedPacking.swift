@@ -6,6 +6,7 @@ import KernelInterface
 // codes of 8 bits has 4 columns.
 
 extension Kernels {
+    /// As `KernelFamily` describes: 32 columns of a row at a time.
     public static func pack(_ rows: QuantizedRows, count: Int, block: UnsafeMutableRawPointer) {
         let format = rows.format
         let (packedColumns, sectionColumns) = (format.packedColumns(rows.columns), format.sectionColumns)
@@ -143,6 +144,7 @@ extension Kernels {
         line3.storeBytes(of: nibbles[6] | nibbles[7] &<< 4, as: UInt32.self)
     }
 
+    /// As `KernelFamily` describes: column by column.
     public static func unpackRow(
         _ weights: PackedQuantizedWeights, row: Int, factor: Float, out: UnsafeMutablePointer<Float>
     ) {

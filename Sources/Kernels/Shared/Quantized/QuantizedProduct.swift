@@ -14,6 +14,7 @@ import KernelInterface
 // + l), also one `multiplyAdd`. s and t begin at zero in each segment. No column is split over threads.
 
 extension Kernels {
+    /// As `KernelFamily` describes, with the code for the kind of codes.
     public static func multiply(
         _ weights: PackedQuantizedWeights, _ arguments: MatmulArguments, terms: Int
     ) {
@@ -45,13 +46,13 @@ extension IntegerCodes {
         var scratch = InlineArray<84, SIMD16<Float>>(repeating: .zero)
         withUnsafeMutableBytes(of: &scratch) { memory in
             guard let base = memory.baseAddress else { return }
-            multiply(product, bytes, Headers(base: base))
+            multiply(product, bytes, base)
         }
     }
 
     @inline(__always)
     private static func multiply<let terms: Int>(
-        _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ headers: Headers
+        _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ headers: TileHeaders
     ) {
         let arguments = product.arguments
         let endBlock = arguments.firstBlock + arguments.blocks
@@ -84,7 +85,7 @@ extension IntegerCodes {
     @inline(__always)
     private static func multiplyRest<let terms: Int>(
         _ product: QuantizedProduct, _ block: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
-        _ headers: Headers
+        _ headers: TileHeaders
     ) {
         var token = token
         while token < end {
@@ -115,7 +116,7 @@ extension IntegerCodes {
     /// `height` blocks of rows and count / height tokens. A sum of block b and token t is at `b * tokens + t`.
     private static func tile<let terms: Int, let height: Int, let count: Int>(
         _ product: QuantizedProduct, _ block: Int, _ token: Int, _ bytes: InlineArray<terms, Bool>,
-        _ headers: Headers, _ blocks: InlineArray<height, Bool>, _ zeros: InlineArray<count, Int>
+        _ headers: TileHeaders, _ blocks: InlineArray<height, Bool>, _ zeros: InlineArray<count, Int>
     ) {
         let tokens = count / height
         let x = product.arguments.x
@@ -239,58 +240,6 @@ extension IntegerCodes {
 @inline(__always)
 var ahead: Int { 8192 }
 
-/// The scales and minima of 256 columns of 16 rows, decoded: 16 groups of scales, 16 of minima or negated zero points, superscales
-/// and superminima, 64 bytes each. The same of a second block of rows. Then what a tile needs too rarely to keep it in registers:
-/// 8 sums of all segments, and 8 of the minima in a segment.
-private struct Headers {
-    let base: UnsafeMutableRawPointer
-
-    @inline(__always)
-    func scale(_ group: Int) -> SIMD16<Float> { base.load(fromByteOffset: group * 64, as: SIMD16<Float>.self) }
-
-    @inline(__always)
-    func minimum(_ group: Int) -> SIMD16<Float> {
-        base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self)
-    }
-
-    /// Negated.
-    @inline(__always)
-    func zeroPoints(_ group: Int) -> SIMD16<Int32> {
-        base.load(fromByteOffset: 1024 + group * 64, as: SIMD16<Int32>.self)
-    }
-
-    var superScale: SIMD16<Float> {
-        @inline(__always) get { base.load(fromByteOffset: 2048, as: SIMD16<Float>.self) }
-    }
-    var superMinimum: SIMD16<Float> {
-        @inline(__always) get { base.load(fromByteOffset: 2112, as: SIMD16<Float>.self) }
-    }
-
-    /// Those of a block of rows of a tile.
-    @inline(__always)
-    func of(_ block: Int) -> Headers { Headers(base: base + block * 2176) }
-
-    @inline(__always)
-    func total(_ index: Int) -> SIMD16<Float> {
-        base.load(fromByteOffset: 4352 + index * 64, as: SIMD16<Float>.self)
-    }
-
-    @inline(__always)
-    func setTotal(_ index: Int, _ value: SIMD16<Float>) {
-        base.storeBytes(of: value, toByteOffset: 4352 + index * 64, as: SIMD16<Float>.self)
-    }
-
-    @inline(__always)
-    func minima(_ index: Int) -> SIMD16<Float> {
-        base.load(fromByteOffset: 4864 + index * 64, as: SIMD16<Float>.self)
-    }
-
-    @inline(__always)
-    func setMinima(_ index: Int, _ value: SIMD16<Float>) {
-        base.storeBytes(of: value, toByteOffset: 4864 + index * 64, as: SIMD16<Float>.self)
-    }
-}
-
 /// The operands of a product, and what its format means for the loops.
 private struct QuantizedProduct {
     let weights: PackedQuantizedWeights
@@ -344,18 +293,18 @@ private struct QuantizedProduct {
     /// Decodes the headers of up to 256 columns from `column` on, where `cursor` is. A function of its own, so that formats differ
     /// only here; scales of float8 are left times 2^-8.
     @inline(never)
-    func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: Headers) {
+    func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: TileHeaders) {
         var cursor = cursor
         if hasSuperBlocks {
             prefetch(cursor + ahead)
-            headers.base.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
-            headers.base.storeBytes(
+            headers.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
+            headers.storeBytes(
                 of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
             cursor += 64
         }
         let end = column + 256 < columns ? column + 256 : columns
         var start = column
-        var target = headers.base
+        var target = headers
         while start < end {
             if headerBytes > 0 { prefetch(cursor + ahead) }
             if headerBytes > 64 { prefetch(cursor + ahead + 64) }
