@@ -90,7 +90,8 @@ extension EventLoop {
         let waiting = connectionTable.values.compactMap { connection in
             connection.machine.waitsSince.map { (since: $0, connection: connection) }
         }
-        guard let longest = waiting.min(by: { $0.since < $1.since }),
+        // Connections of the same turn are equal in time, but not in number.
+        guard let longest = waiting.min(by: { ($0.since, $0.connection.id) < ($1.since, $1.connection.id) }),
             longest.since + configuration.patienceAtMaximum <= .now
         else { return false }
         longest.connection.machine.close()
