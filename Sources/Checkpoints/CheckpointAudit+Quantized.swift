@@ -16,6 +16,10 @@ extension CheckpointAudit {
             problems.append("wrong type: \(expected.name) is quantized, but config.json has no quantization_config")
             return nil
         }
+        guard !expected.isRouter else {
+            problems.append("not supported: \(expected.name) is a quantized router")
+            return nil
+        }
         let (module, rows, columns) = (expected.module, expected.shape[0], expected.shape[1])
         let matrix: (any QuantizedMatrix)? =
             switch stored["\(module).weight_packed"]?.type {
@@ -134,6 +138,12 @@ extension CheckpointAudit {
         }
         guard let groups = ColumnGroups(of: widths[index], columns: columns) else {
             problems.append("not supported: \(name), groups of \(widths[index]) columns (supported: multiples of 16)")
+            return nil
+        }
+        guard groups.packedColumns > 16 || groups.count == 1 || scales.type != .float32 else {
+            problems.append(
+                "not supported: \(name), F32 scales for groups of \(widths[index]) columns (supported: multiples of 32)"
+            )
             return nil
         }
         return groups

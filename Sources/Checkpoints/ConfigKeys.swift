@@ -64,7 +64,7 @@ struct ConfigKeys {
     ]
 
     /// Members that `ModelConfig` and `QuantizationConfig` read.
-    private static let read: Set<String> = [
+    static let read: Set<String> = [
         "vocab_size", "hidden_size", "intermediate_size", "moe_intermediate_size", "num_hidden_layers",
         "num_dense_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_act",
         "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "rope_parameters", "rope_theta",

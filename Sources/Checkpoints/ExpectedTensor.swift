@@ -15,6 +15,9 @@ public struct ExpectedTensor: Equatable {
     public var name: String
     public var shape: [Int]
     public var role: Role
+
+    /// Whether it chooses experts: its products are exact in every mode, which a quantized matrix does not allow.
+    var isRouter: Bool { name.hasSuffix(".mlp.router.gate.weight") }
 }
 
 extension ModelConfig {

@@ -54,11 +54,16 @@ struct HubCache {
         return names.filter { SystemCall.size("\(snapshot)/\($0)") != nil }.sorted()
     }
 
+    /// A name beside `path` that no other process has, also in a container where it has the same number.
+    private static func temporary(_ path: String) -> String {
+        "\(path).\(String(UInt64.random(in: 0 ... .max), radix: 16)).tmp"
+    }
+
     /// Writes the commit of a branch or a tag, for processes that look it up at any time.
     func setCommit(_ commit: String, of revision: String, _ repository: String) throws(HubError) {
         let path = "\(folder(repository))/refs/\(revision)"
         try SystemCall.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = Self.temporary(path)
         let file = try SystemCall.check(path) { open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666) }
         defer { close(file) }
         let bytes = Array(commit.utf8)
@@ -74,8 +79,9 @@ struct HubCache {
         let target = String(repeating: "../", count: depth + 2) + "blobs/" + digest.hex
         guard symlink(target, path) != 0 else { return }
         guard errno == EEXIST else { throw .system(path: path, errno: errno) }
+        if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) == target { return }
         // A link with another target, or a file of a cache without links.
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = Self.temporary(path)
         try SystemCall.check(path) { symlink(target, temporary) }
         try SystemCall.check(path) { rename(temporary, path) }
     }

@@ -139,7 +139,7 @@ public struct CheckpointQuantizer {
         let files = FileManager.default
         for name in try files.contentsOfDirectory(atPath: source.path).sorted() {
             guard Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
-                name != "config.json", name != StoredTensors.indexName
+                !["config.json", "hf_quant_config.json", StoredTensors.indexName].contains(name)
             else { continue }
             let content: [UInt8]
             do throws(RegularFile.Failure) {

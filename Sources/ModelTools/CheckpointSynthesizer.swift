@@ -57,6 +57,9 @@ public struct CheckpointSynthesizer: Sendable {
 
     private func fill(_ directory: URL, progress: (Double) -> Void) throws {
         let parts = shape.config.expectedTensors.flatMap(self.parts)
+        guard !shape.json.isEmpty else {
+            throw ToolError.argument("the shape of a GGUF file has no config.json to write; give a config.json")
+        }
         var writer = try CheckpointWriter(directory: directory, entries: parts.map(\.entry))
         let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
         let tables = Tables()

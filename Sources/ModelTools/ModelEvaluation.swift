@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Engine
 import Foundation
 import JSON
@@ -38,8 +39,12 @@ public struct ModelEvaluation {
         guard let text = String(validating: try Self.read(path), as: UTF8.self) else {
             throw ToolError.argument("\(path) is not UTF-8")
         }
-        let file = reference.modelDirectory.appending(path: "tokenizer.json")
-        return try Tokenizer(contentsOf: file).encode(text, addSpecialTokens: true)
+        let directory = try ModelFiles(reference.modelDirectory).directory
+        let file = directory.appending(path: "tokenizer.json")
+        let tokenizer =
+            FileManager.default.fileExists(atPath: file.path)
+            ? nil : try EmbeddedText(model: reference.modelDirectory)?.tokenizer(guarding: [])
+        return try (tokenizer ?? Tokenizer(contentsOf: file)).encode(text, addSpecialTokens: true)
     }
 
     /// The tokens of a file with a JSON array of ids.

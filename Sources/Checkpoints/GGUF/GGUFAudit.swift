@@ -61,23 +61,33 @@ struct GGUFAudit: WeightAudit {
             problems.append("wrong type: \(name) is \(tensor.type.name)")
             return nil
         }
-        guard let factor = scale(of: place),
+        guard !expected.isRouter else {
+            problems.append("not supported: \(name) is a router in \(tensor.type.name)")
+            return nil
+        }
+        guard let factor = tensor.type == .nvfp4 ? scale(of: place) : 1,
             let matrix = GGUFMatrix(tensor.type, rows: rows, columns: columns, source, factor: factor)
         else { return nil }
         return .quantized(matrix)
     }
 
-    /// The scale of a whole matrix, which converted NVFP4 models have; 1 without one.
+    /// The scale of a whole NVFP4 matrix; 1 without one.
     private mutating func scale(of place: GGUFNames.Place) -> Float? {
         let name = place.name + ".scale"
         guard let tensor = stored[name] else { return 1 }
         known.insert(name)
-        let index = tensor.shape.reduce(1, *) == 1 ? 0 : place.expert?.index ?? 0
-        guard tensor.type == .float32, tensor.bytes.count >= 4 * (index + 1) else {
+        let index = tensor.shape == [1] ? 0 : place.expert?.index ?? 0
+        guard tensor.type == .float32, tensor.shape == [1] || tensor.shape == [place.expert?.count ?? 1] else {
             problems.append("wrong shape: \(name) is \(tensor.type.name) \(tensor.shape)")
             return nil
         }
-        return Float(bitPattern: tensor.bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+        let scale = Float(bitPattern: tensor.bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+        // The largest weight is the largest code times the largest scale of a group.
+        guard (6 * Float8.largest * scale).isFinite else {
+            problems.append("unusable scale: \(name) is \(scale)")
+            return nil
+        }
+        return scale
     }
 
     mutating func checkUnexpected(tiesEmbeddings: Bool) {

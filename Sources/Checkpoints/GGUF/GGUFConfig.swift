@@ -90,7 +90,12 @@ struct GGUFConfig {
         let known = Self.others.union(Self.members.map(\.key))
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.prefix) {
             let name = String(key.dropFirst(Self.prefix.count))
-            if !known.contains(name) { json[name] = value.json }
+            guard !known.contains(name) else { continue }
+            // It would replace what another key of the file means.
+            guard !ConfigKeys.read.contains(name) else {
+                throw .unsupported(key: key, value: value.json.text, supported: "the names of GGUF")
+            }
+            json[name] = value.json
         }
         return json
     }
@@ -216,14 +221,14 @@ extension GGUFConfig {
 }
 
 extension GGUFValue {
-    /// Arrays become empty ones: no member of a configuration takes them as they are.
+    /// Arrays that are not empty become a text, which no member that changes the arithmetic may have.
     fileprivate var json: JSONValue {
         switch self {
         case .integer(let value): .integer(value)
         case .number(let value): .double(value)
         case .bool(let value): .bool(value)
         case .string: .string(text ?? "")
-        case .array: []
+        case .array(let values): values.count == 0 ? [] : "an array"
         }
     }
 }

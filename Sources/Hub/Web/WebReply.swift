@@ -49,7 +49,10 @@ final class WebReply {
             guard coding.lowercased() == "chunked" else { throw malformed("the transfer coding '\(coding)'") }
             rest = .chunk(0)
         } else if let length = fields["content-length"] {
-            guard let count = Int(length), count >= 0 else { throw malformed("the Content-Length '\(length)'") }
+            // So that sums of sizes cannot overflow.
+            guard let count = Int(length), (0...1 << 48).contains(count) else {
+                throw malformed("the Content-Length '\(length)'")
+            }
             rest = .bytes(count)
         } else {
             rest = .untilClose

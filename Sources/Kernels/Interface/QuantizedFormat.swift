@@ -76,6 +76,9 @@ public struct QuantizedFormat: Hashable, Sendable {
         _ codes: Codes, groupColumns: Int, scales: Scales, minima: Minima = .none, rowFactor: RowFactor = .none
     ) {
         precondition([16, 32, 64, 128].contains(groupColumns), "a supported width of groups")
+        precondition(minima != .zeroPoint || codes == .uint4 || codes == .uint5, "zero points of codes without offset")
+        precondition(minima != .float16 || scales.bytes == 2, "as many minima in a line as scales")
+        precondition(groupColumns >= 32 || codes.bits != 5, "upper bits of 5 are in lines of 32 columns")
         precondition((minima == .uint8) == (scales == .uint8), "superminima and superscales come together")
         precondition(scales != .uint8 || groupColumns == 32, "two groups of scales and minima in a line")
         self.codes = codes

@@ -78,8 +78,11 @@ extension LearningRateSchedule {
         let floor = try reader.number("floor", in: 0...1) ?? 0
         switch reader.take("kind")?.string {
         case "wsd":
+            guard let stable = try reader.integer("stable", in: 0...most) else {
+                throw reader.invalid("stable", "is missing")
+            }
             self = .wsd(
-                warmup: warmup, stable: try reader.integer("stable", in: 0...most) ?? 0,
+                warmup: warmup, stable: stable,
                 decay: try reader.integer("decay", in: 0...most) ?? 0, floor: floor)
         case "cosine":
             guard let total = try reader.integer("total", in: 1...most) else {

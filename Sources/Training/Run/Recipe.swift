@@ -83,7 +83,10 @@ extension Recipe.Data {
         options.length = try reader.integer("length", in: 2...1 << 20) ?? options.length
         let mostRows = BatchFile.mostPositions / options.length
         options.rows = try reader.integer("rows", in: 1...mostRows) ?? min(options.rows, mostRows)
-        options.microBatches = try reader.integer("micro_batches", in: 1...4096) ?? options.microBatches
+        // A step's batches are in memory together.
+        let mostBatches = max(min(4096, mostRows / options.rows), 1)
+        options.microBatches =
+            try reader.integer("micro_batches", in: 1...mostBatches) ?? min(options.microBatches, mostBatches)
         options.buffer =
             try reader.integer("buffer", in: 1...Self.mostBuffered / options.microBatches) ?? options.buffer
         options.seed = UInt64(try reader.integer("seed", in: 0...Int.max) ?? 0)

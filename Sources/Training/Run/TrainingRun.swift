@@ -55,7 +55,10 @@ public final class TrainingRun {
                 return false
             }
             report(try trainer.train(source.next(step: trainer.step)))
-            if let interval = recipe.checkpointInterval, trainer.step.isMultiple(of: interval), trainer.step < steps {
+            // After a skipped step the weights may be unusable: the last checkpoints before it stay.
+            if let interval = recipe.checkpointInterval, trainer.step.isMultiple(of: interval), trainer.step < steps,
+                trainer.skippedInRow == 0
+            {
                 try save()
             }
         }

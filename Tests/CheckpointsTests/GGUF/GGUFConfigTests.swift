@@ -40,6 +40,8 @@ struct GGUFConfigTests {
         case integer(Int)
         case number(Double)
         case bool(Bool)
+        /// The list of tokens.
+        case tokens
 
         var value: GGUFValue? {
             switch self {
@@ -47,8 +49,14 @@ struct GGUFConfigTests {
             case .integer(let value): .integer(value)
             case .number(let value): .number(value)
             case .bool(let value): .bool(value)
+            case .tokens: nil
             }
         }
+    }
+
+    private static func tokens() throws -> GGUFValue {
+        let file = try GGUFFile(Fixtures.root.appending(path: "low-bit/tokenizers/trinity_like/vocab.gguf"))
+        return try #require(file.metadata["tokenizer.ggml.tokens"])
     }
 
     /// The configuration of a small model, with changes of its metadata.
@@ -56,7 +64,9 @@ struct GGUFConfigTests {
         let files = try ModelFiles(Fixtures.root.appending(path: "low-bit/model/gguf_q4_0"))
         let gguf = try #require(files.gguf)
         var metadata = gguf.metadata
-        for (key, change) in changes { metadata[key] = change.value }
+        for (key, change) in changes {
+            metadata[key] = if case .tokens = change { try Self.tokens() } else { change.value }
+        }
         return try GGUFConfig(metadata, hasHead: true).modelConfig()
     }
 
@@ -66,11 +76,16 @@ struct GGUFConfigTests {
             ("afmoe.attention.layer_norm_rms_epsilon", .bool(true)), ("afmoe.expert_gating_func", .integer(3)),
             ("afmoe.attention.value_length", .integer(8)), ("afmoe.rope.dimension_count", .integer(8)),
             ("afmoe.attention.sliding_window_pattern", .integer(3)), ("afmoe.attention.sliding_window", .absent),
-            ("afmoe.expert_used_count", .integer(.max)), ("afmoe.rope.freq_base_swa", .number(0)),
+            ("afmoe.expert_used_count", .integer(.max)), ("afmoe.mup_enabled", .bool(false)),
+            ("afmoe.global_attn_every_n_layers", .integer(2)), ("afmoe.mlp_only_layers", .tokens),
+            ("afmoe.rope.freq_base_swa", .number(0)),
         ] as [(String, Change)])
     func `a value that is missing or not supported is refused by its key`(key: String, value: Change) throws {
         let error = try #require(throws: ModelConfigError.self) { try config([key: value]) }
-        let shown = key == "afmoe.rope.freq_base_swa" ? "afmoe.rope.freq_base" : key
+        let names = [
+            "afmoe.rope.freq_base_swa": "afmoe.rope.freq_base", "afmoe.mlp_only_layers": "mlp_only_layers",
+        ]
+        let shown = names[key] ?? key
         #expect(error.description.contains(shown))
     }
 
