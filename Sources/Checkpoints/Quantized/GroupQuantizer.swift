@@ -111,8 +111,10 @@ final class GroupQuantizer: QuantizedReader {
     @inline(__always)
     private func rounded(_ numbers: SIMD16<Float>, _ smallest: Float, _ largest: Float) -> SIMD16<Float> {
         let integers = (numbers + Self.rounder) - Self.rounder
-        return integers.clamped(
-            lowerBound: SIMD16(repeating: smallest), upperBound: SIMD16(repeating: largest))
+        // Not `clamped`, which computes lane by lane.
+        let (lower, upper) = (SIMD16<Float>(repeating: smallest), SIMD16<Float>(repeating: largest))
+        let above = integers.replacing(with: upper, where: integers .> upper)
+        return above.replacing(with: lower, where: above .< lower)
     }
 
     // MARK: E2M1
