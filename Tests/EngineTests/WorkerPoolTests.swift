@@ -47,27 +47,51 @@ struct WorkerPoolTests {
         #expect(total == 8 * 20 * 50)
     }
 
-    @Test
-    func `slices cover every block of every job exactly once`() {
+    @Test(arguments: [1, 2, 3, 7])
+    func `slices cover every block of every job exactly once, in pairs`(threads: Int) {
+        let pool = WorkerPool(threads: threads)
         for costs in [[1, 1, 1, 1], [500, 7, 1, 90], [1, 1, 1000, 1]] {
-            let jobs = zip([3, 0, 40, 1], costs).map { WorkerPool.Divisible(blocks: $0, cost: $1) }
-            let covered = Buffer<Int>(count: 44)
-            let starts = [0, 3, 3, 43]
-            WorkerPool.shared.forEachSlice(of: jobs) { job, blocks in
+            let jobs = zip([3, 0, 400, 1], costs).map { WorkerPool.Divisible(blocks: $0, cost: $1) }
+            let covered = Buffer<Int>(count: 404)
+            let splitPairs = Buffer<Int>(count: 404)
+            let starts = [0, 3, 3, 403]
+            pool.forEachSlice(of: jobs) { job, blocks in
                 for block in blocks { covered.base[starts[job] + block] += 1 }
+                splitPairs.base[starts[job] + blocks.lowerBound] = blocks.lowerBound % 2
             }
-            #expect(Array(covered.contents) == Array(repeating: 1, count: 44), "\(costs)")
+            #expect(Array(covered.contents) == Array(repeating: 1, count: 404), "\(costs)")
+            #expect(splitPairs.contents.allSatisfy { $0 == 0 }, "\(costs)")
         }
     }
 
     @Test
-    func `slices are a half, a quarter and twice an eighth of the cost, in pairs of blocks`() {
-        var found: [[Int]] = []
-        WorkerPool(threads: 1).forEachSlice(of: [.init(blocks: 64, cost: 30), .init(blocks: 64, cost: 2)]) {
-            job, blocks in
-            found.append([job, blocks.lowerBound, blocks.upperBound])
+    func `a run is taken from the front by halves, and from the back`() {
+        let run = WorkRun(64..<96)
+        #expect(run.takeFront() == 64..<80)
+        #expect(run.takeBack() == 88..<96)
+        #expect(run.takeFront() == 80..<84)
+        #expect(run.takeBack() == 86..<88)
+        #expect(run.takeFront() == 84..<85)
+        #expect(run.takeBack() == 85..<86)
+        #expect(run.takeFront() == nil)
+        #expect(run.takeBack() == nil)
+    }
+
+    @Test
+    func `a thread that is held up leaves the rest of its run to the others`() {
+        let pool = WorkerPool(threads: 2)
+        let done = Atomic<Int>(0)
+        let doneByOthers = Atomic<Int>(0)
+        let end = ContinuousClock.now + .seconds(20)
+        // The first slice has a quarter of the blocks. Another quarter is the rest of its thread's run.
+        pool.forEachSlice(of: 1024) { blocks in
+            if blocks.lowerBound == 0 {
+                while done.load(ordering: .sequentiallyConsistent) < 768, ContinuousClock.now < end {}
+                doneByOthers.store(done.load(ordering: .sequentiallyConsistent), ordering: .relaxed)
+            }
+            done.add(blocks.count, ordering: .sequentiallyConsistent)
         }
-        #expect(found == [[0, 0, 36], [0, 36, 52], [0, 52, 60], [0, 60, 64], [1, 0, 64]])
+        #expect(doneByOthers.load(ordering: .relaxed) == 768)
     }
 
     @Test

@@ -8,17 +8,20 @@ package struct RooflineProbe {
     private let buffer: Buffer<UInt64>
 
     private static let chunkBytes = 4 << 20
+    /// Operations of a pass take far longer than it takes to wake the threads.
+    private let iterations: Int
 
     /// - Parameters:
     ///   - wanted: bytes to read, limited to a quarter of the free memory; by default far more than the caches hold.
-    ///   - time: the time of a measurement, at least three passes; `isQuick` makes one.
+    ///   - time: the time of a measurement, at least three passes; `isQuick` makes three short ones.
     package init(
         pool: WorkerPool, isQuick: Bool, bytes wanted: Int? = nil, time: Duration = .milliseconds(333)
     ) {
         self.pool = pool
         self.isQuick = isQuick
         self.time = time
-        let wanted = wanted ?? (isQuick ? 16 << 20 : 1 << 30)
+        iterations = isQuick ? 100_000 : 1_000_000
+        let wanted = wanted ?? (isQuick ? 128 << 20 : 1 << 30)
         let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
         // Written once: otherwise all pages would be the system's single zero page.
         buffer = Buffer(count: chunks * Self.chunkBytes / 8)
@@ -43,7 +46,7 @@ package struct RooflineProbe {
     /// of float32 numbers.
     package func operationRate(kernels: KernelTable) -> Double {
         let kernels = kernels.family
-        let iterations = isQuick ? 1000 : 1_000_000
+        let iterations = iterations
         let sums = Buffer<Float>(count: pool.threads * 16)
         return best {
             pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = kernels.peak(iterations: iterations) }
@@ -53,7 +56,7 @@ package struct RooflineProbe {
 
     /// The rate of products with quantized weights in registers, in GFLOP/s: of bytes, divided by the bytes of an activation.
     package func integerRate(kernels: KernelTable) -> Double {
-        let (family, iterations) = (kernels.family, isQuick ? 1000 : 1_000_000)
+        let (family, iterations) = (kernels.family, iterations)
         let sums = Buffer<Float>(count: pool.threads * 16)
         return best {
             pool.parallelFor(chunks: pool.threads) { sums.base[$0 * 16] = family.integerPeak(iterations: iterations) }
@@ -72,7 +75,7 @@ package struct RooflineProbe {
             let amount = work()
             rate = max(rate, amount / ((clock.now - begin) / .seconds(1)))
             passes += 1
-        } while !isQuick && (passes < 3 || clock.now - start < time)
+        } while passes < 3 || !isQuick && clock.now - start < time
         return rate
     }
 

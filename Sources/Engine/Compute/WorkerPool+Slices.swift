@@ -16,19 +16,18 @@ extension WorkerPool {
         }
     }
 
-    /// Splits the blocks of all jobs, in order, into slices and calls `body` with (job, blocks) for each part of a slice.
+    /// Calls `body` with (job, blocks) until it has been called for every block of all jobs.
     ///
-    /// Of each thread's share, the first slice is a half and the last two an eighth each: a thread reads long runs of weights,
-    /// since each run begins with cache misses, and yet no thread waits long for another at the end.
+    /// The jobs' blocks, one after another, are divided into one run for each thread. A thread takes the front half of what is left
+    /// of its run, again and again, so that it reads memory in one ascending stream. When nothing is left, it takes the back half
+    /// of what is left of another thread's run. So no thread waits long for another at the end.
     func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
         withUnsafeTemporaryAllocation(of: Int.self, capacity: jobs.count + 1) { starts in
             // The cost of all jobs before each.
             starts[0] = 0
             for (index, job) in jobs.enumerated() { starts[index + 1] = starts[index] + job.blocks * job.cost }
             let total = starts[jobs.count]
-            parallelFor(chunks: 4 * threads) { slice in
-                let (start, end) = (sliceStart(slice, of: total), sliceStart(slice + 1, of: total))
-                guard start < end else { return }
+            forEachShare(of: total) { start, end in
                 // The last job that begins at or before the slice.
                 var (low, high) = (0, jobs.count)
                 while high - low > 1 {
@@ -48,22 +47,37 @@ extension WorkerPool {
     /// The same for one job.
     func forEachSlice(of blocks: Int, _ body: (Range<Int>) -> Void) {
         let job = Divisible(blocks: blocks)
-        parallelFor(chunks: 4 * threads) { slice in
-            let blocks = job.blocks(from: sliceStart(slice, of: blocks), to: sliceStart(slice + 1, of: blocks))
+        forEachShare(of: blocks) { start, end in
+            let blocks = job.blocks(from: start, to: end)
             if !blocks.isEmpty { body(blocks) }
         }
     }
 
-    /// Where a slice 0 ... 4 * threads of `total` begins: `threads` slices each of 4, 2, 1 and 1 units.
-    private func sliceStart(_ slice: Int, of total: Int) -> Int {
-        let (round, index) = slice.quotientAndRemainder(dividingBy: threads)
-        let units =
-            switch round {
-            case 0: 4 * index
-            case 1: 4 * threads + 2 * index
-            default: (4 + round) * threads + index
+    /// The parts of each thread's run: a thread waits at most as long as another one needs for the last of them.
+    private static let parts = 128
+
+    /// Calls `body` with (start, end) until the calls cover 0 ..< total.
+    private func forEachShare(of total: Int, _ body: (Int, Int) -> Void) {
+        guard threads > 1 else { return body(0, total) }
+        let (parts, threads) = (Self.parts, threads)
+        func call(_ taken: Range<Int>) {
+            let (start, end) = (
+                total * taken.lowerBound / (parts * threads), total * taken.upperBound / (parts * threads)
+            )
+            if start < end { body(start, end) }
+        }
+        withUnsafeTemporaryAllocation(of: WorkRun.self, capacity: threads) { runs in
+            for thread in 0..<threads {
+                runs.initializeElement(at: thread, to: WorkRun(thread * parts..<(thread + 1) * parts))
             }
-        return total * units / (8 * threads)
+            defer { runs.deinitialize() }
+            parallelFor(chunks: threads) { owner in
+                while let taken = runs[owner].takeFront() { call(taken) }
+                for distance in 1..<threads {
+                    while let taken = runs[(owner + distance) % threads].takeBack() { call(taken) }
+                }
+            }
+        }
     }
 
     /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.
