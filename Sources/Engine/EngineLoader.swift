@@ -42,10 +42,11 @@ package struct EngineLoader {
         try generation.checkIDs(of: config)
         warn(of: config, generation)
 
-        let threads = options.threads ?? EngineOptions.availableThreads
+        let plan = try ThreadPlan.ofMachine(threads: options.threads, cpus: options.cpus, pins: options.pinsThreads)
+        logger.info("\(plan.summary)")
+        let threads = plan.threads
         let pool = WorkerPool(
-            threads: threads, pinned: options.pinsThreads && WorkerPool.canPin(threads: threads),
-            spinning: options.pinsThreads ? .microseconds(300) : .zero)
+            threads: threads, cpus: plan.pinnedCPUs, spinning: options.pinsThreads ? .microseconds(300) : .zero)
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
         if checkpoint.hasUnusedScales {

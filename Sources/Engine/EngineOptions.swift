@@ -45,8 +45,10 @@ public struct EngineOptions: Sendable {
 
     /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json; or a GGUF file, or the folder of one.
     public var modelDirectory: URL
-    /// Compute threads, including the engine thread; `nil`: the number of CPUs that this process may use.
+    /// Compute threads, including the engine thread; `nil`: one for each physical core, or for each of `cpus`.
     public var threads: Int?
+    /// The CPUs to compute on; `nil`: all that this process may use.
+    public var cpus: CPUList?
     /// Maximum prompt and completion tokens of one sequence; `nil`: the model's maximum, reduced to what memory allows.
     public var maxModelLength: Int?
     /// Maximum sequences that run at the same time.
@@ -77,14 +79,14 @@ public struct EngineOptions: Sendable {
     /// Runs slices of mask computations; tests replace it with a slow one. `nil`: the default.
     var maskRunner: MaskWorkers.Runner?
 
-    /// The number of threads that this process may run at once: the CPUs of its affinity mask, within its control group's
-    /// quota. At least 1.
-    public static var availableThreads: Int { WorkerPool.defaultThreadCount() }
-
-    /// Lowers `threads` to `available`: if there are more threads than CPUs, they wait for each other in every parallel region.
+    /// Lowers `threads` to the CPUs that they may use: if there are more threads than CPUs, they wait for each other in every
+    /// parallel region.
     ///
+    /// - Parameter available: the number of these CPUs; nil: those of `cpus` or of the affinity mask, within the control group's
+    ///   quota.
     /// - Returns: the requested number, if it was lowered.
-    public mutating func limitThreads(to available: Int = Self.availableThreads) -> Int? {
+    public mutating func limitThreads(to available: Int? = nil) -> Int? {
+        let available = available ?? ThreadPlan.available(on: cpus)
         guard let asked = threads, asked > available else { return nil }
         threads = available
         return asked

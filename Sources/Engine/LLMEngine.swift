@@ -59,7 +59,7 @@ public final class LLMEngine: Sendable {
         do throws(SystemThread.Failure) {
             // Started before the engine's threads are pinned to their CPUs: the mask workers may use all of them.
             try maskWorkers.start(
-                threads: MaskWorkers.threadCount(cpus: options.threads ?? WorkerPool.defaultThreadCount()))
+                threads: MaskWorkers.threadCount(cpus: options.threads ?? ThreadPlan.available(on: options.cpus)))
             // Deep enough for the debug build's frames; nothing on this thread recurses.
             try SystemThread.start("engine", stackBytes: 8 << 20) { [self] in run() }
         } catch {

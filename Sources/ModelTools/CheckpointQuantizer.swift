@@ -70,7 +70,7 @@ public struct CheckpointQuantizer {
     private func fill(
         from checkpoint: Checkpoint, config: ModelConfig, wide: [String], progress: (Double) -> Void
     ) throws {
-        let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
+        let pool = WorkerPool(threads: try ThreadPlan.ofMachine().threads, spinning: .zero)
         let tensors = config.expectedTensors
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })

@@ -61,7 +61,7 @@ public struct CheckpointSynthesizer: Sendable {
             throw ToolError.argument("the shape of a GGUF file has no config.json to write; give a config.json")
         }
         var writer = try CheckpointWriter(directory: directory, entries: parts.map(\.entry))
-        let pool = WorkerPool(threads: WorkerPool.defaultThreadCount(), spinning: .zero)
+        let pool = WorkerPool(threads: try ThreadPlan.ofMachine().threads, spinning: .zero)
         let tables = Tables()
         let piece = OwnedBytes(count: Self.pieceBytes)
         for (number, part) in parts.enumerated() {

@@ -93,19 +93,4 @@ struct WorkerPoolTests {
         }
         #expect(doneByOthers.load(ordering: .relaxed) == 768)
     }
-
-    @Test
-    func `threads are pinned only if each has its own CPU`() {
-        #expect(WorkerPool.canPin(threads: 4, cpus: 4, quota: nil))
-        #expect(!WorkerPool.canPin(threads: 5, cpus: 4, quota: nil))
-        #expect(!WorkerPool.canPin(threads: 4, cpus: 4, quota: 4))
-        #expect(!WorkerPool.canPin(threads: WorkerPool.affinity().count + 1))
-    }
-
-    @Test(
-        arguments: [(8, nil, 8), (8, 2.5, 2), (8, 0.5, 1), (2, 16, 2), (0, nil, 1), (0, 4, 1)]
-            as [(Int, Double?, Int)])
-    func `there are as many threads as CPUs, or as the quota pays for`(cpus: Int, quota: Double?, threads: Int) {
-        #expect(WorkerPool.threadCount(cpus: cpus, quota: quota) == threads)
-    }
 }

@@ -18,15 +18,15 @@ package final class WorkerPool: Sendable, ParallelExecutor {
 
     /// - Parameters:
     ///   - threads: at least 1
-    ///   - pinned: whether each thread stays on one CPU of the affinity mask; the caller is pinned too
+    ///   - cpus: the CPU that each thread stays on, the caller too; empty: the system moves them
     ///   - spinning: how long an idle thread stays awake
-    package init(threads: Int, pinned: Bool = false, spinning: Duration = .microseconds(300)) {
+    package init(threads: Int, cpus: [Int] = [], spinning: Duration = .microseconds(300)) {
         precondition(threads >= 1, "the caller is a worker")
+        precondition(cpus.isEmpty || cpus.count >= threads, "each thread has a CPU")
         state = State(spinning: spinning)
-        let cpus = pinned ? Self.affinity() : []
         var started = 1
         for index in 1..<threads {
-            let cpu = cpus.isEmpty ? nil : cpus[index % cpus.count]
+            let cpu = cpus.isEmpty ? nil : Int32(cpus[index])
             state.exited.enter()
             do throws(SystemThread.Failure) {
                 try SystemThread.start("worker \(index)", stackBytes: 8 << 20) { [state] in
@@ -42,7 +42,7 @@ package final class WorkerPool: Sendable, ParallelExecutor {
             started += 1
         }
         // After the others have started: a thread inherits the CPUs of its creator, and would wait there to be moved away.
-        if let cpu = cpus.first { trinity_pin_current_thread(cpu) }
+        if let cpu = cpus.first { trinity_pin_current_thread(Int32(cpu)) }
         self.threads = started
     }
 

@@ -66,9 +66,15 @@ extension ServerConfiguration.Option {
         case .threads:
             .init(
                 .computation, .integer(1...1024), "n",
-                standard: .described("the CPUs of the affinity mask and the cgroup quota"),
+                standard: .described("one for each physical core, or for each of `--cpus`, within the cgroup quota"),
                 """
                 Compute threads. A value above the number of available CPUs is lowered to that number, with a warning.
+                """)
+        case .cpus:
+            .init(
+                .computation, .text, "list", standard: .described("the CPUs of the affinity mask"),
+                """
+                CPUs to compute on, such as `0-15,32-47`: one thread for each, if `--threads` is not given.
                 """)
         case .compute:
             .init(

@@ -3,7 +3,7 @@ extension ServerConfiguration {
     public enum Option: String, CaseIterable, Sendable {
         case model, tokenizer, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser,
             trustUserContent
-        case threads, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
+        case threads, cpus, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
             specMethod, specTokens
         case maxNumSeqs, maxNumBatchedTokens, performanceMode, maxInterTokenLatency, maxNumQueuedSeqs,
             maxNumQueuedTokens,

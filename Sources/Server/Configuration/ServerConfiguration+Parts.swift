@@ -32,10 +32,20 @@ extension ServerConfiguration {
         return words.dropFirst().joined(separator: "/")
     }
 
+    private static func cpus(_ options: OptionReader) throws(ConfigurationError) -> CPUList? {
+        guard let text = options.optionalText(.cpus) else { return nil }
+        guard let cpus = CPUList(text), !cpus.numbers.isEmpty else {
+            throw ConfigurationError(
+                option: .cpus, reason: "must be a list of CPUs such as 0-15,32-47, got \"\(text)\"")
+        }
+        return cpus
+    }
+
     /// The options of the engine.
     static func engine(_ directory: URL, _ options: OptionReader) throws(ConfigurationError) -> EngineOptions {
         var engine = EngineOptions(modelDirectory: directory)
         engine.threads = try options.optionalInteger(.threads)
+        engine.cpus = try cpus(options)
         engine.maxModelLength = try options.optionalInteger(.maxModelLen)
         engine.maxSequences = try options.integer(.maxNumSeqs)
         engine.maxBatchedTokens = try options.integer(.maxNumBatchedTokens)

@@ -45,7 +45,7 @@ struct Train: ParsableCommand {
             return
         }
         let run = try TrainingRun(
-            recipe, out: URL(fileURLWithPath: out), threads: threads ?? WorkerPool.defaultThreadCount())
+            recipe, out: URL(fileURLWithPath: out), threads: try threads ?? ThreadPlan.ofMachine().threads)
         StopSignal.install()
         func write(_ report: StepReport) {
             let line = json ? String(decoding: report.json.serialized, as: UTF8.self) : Self.line(report, of: run.steps)

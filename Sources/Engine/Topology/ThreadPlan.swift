@@ -1,0 +1,80 @@
+import CIntrinsics
+
+/// How many threads compute, and on which CPUs: decided once, before the threads start.
+package struct ThreadPlan: Sendable, Equatable {
+    /// At least 1.
+    package let threads: Int
+    /// The CPU of each thread, if each stays on one; otherwise empty.
+    package let pinnedCPUs: [Int]
+    /// What was found and chosen, for the log.
+    package let summary: String
+
+    /// One thread for each physical core: the hardware threads of a core share its units for products, and the threads of a
+    /// parallel region wait for the slowest.
+    ///
+    /// - Parameters:
+    ///   - topology: the CPUs that the process may use.
+    ///   - quota: the CPU time of the control group, in CPUs; nil without a limit. With a limit the kernel must be able to move
+    ///     threads, so they are not pinned.
+    ///   - threads: the number that was asked for; at most one for each CPU is useful.
+    ///   - cpus: the CPUs that were asked for, of those of the topology. Without `threads`, each gets a thread.
+    ///   - pins: whether threads may be pinned.
+    init(
+        _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true
+    ) {
+        let usable = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
+        self.threads = threads ?? Self.available(cpus: cpus == nil ? topology.cores : usable.count, quota: quota)
+        pinnedCPUs =
+            pins && quota == nil && self.threads <= usable.count ? usable.prefix(self.threads).map(\.number) : []
+
+        let efficiency = topology.efficiencyCores
+        let parts = [
+            Self.count(topology.packages, "package"), Self.count(topology.nodes, "NUMA node"),
+            Self.count(topology.cores, "core") + (efficiency > 0 ? " (\(efficiency) of them efficiency cores)" : ""),
+            Self.count(topology.cpus.count, "CPU"),
+        ]
+        summary =
+            parts.joined(separator: ", ") + (quota.map { ", quota of \($0) CPUs" } ?? "") + "; "
+            + Self.count(self.threads, "compute thread")
+            + (pinnedCPUs.isEmpty ? ", not pinned" : " on CPUs \(CPUList(pinnedCPUs))")
+    }
+
+    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+}
+
+extension ThreadPlan {
+    /// The plan for this machine.
+    ///
+    /// - Throws: `EngineError.unsupported` if the process may not use all of `cpus`.
+    package static func ofMachine(threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true) throws(EngineError)
+        -> Self
+    {
+        let allowed = CPUList.ofProcess()
+        if let cpus, !Set(cpus.numbers).isSubset(of: allowed.numbers) {
+            throw .unsupported("--cpus \(cpus): this process may only use the CPUs \(allowed)")
+        }
+        return Self(
+            CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, pins: pins)
+    }
+
+    /// The threads that this process can run at once on `cpus`, or on all CPUs of its affinity mask: hardware threads, within the
+    /// quota of its control group. At least 1.
+    static func available(on cpus: CPUList? = nil) -> Int {
+        available(cpus: (cpus ?? .ofProcess()).numbers.count, quota: ControlGroup().cpuQuota)
+    }
+
+    static func available(cpus: Int, quota: Double?) -> Int {
+        max(min(cpus, quota.map { Int($0) } ?? cpus), 1)
+    }
+}
+
+extension CPUList {
+    /// The CPUs of the calling thread's affinity mask.
+    static func ofProcess() -> Self {
+        let capacity = 1024
+        return Self(
+            [Int32](unsafeUninitializedCapacity: capacity) { buffer, count in
+                count = Int(trinity_affinity_cpus(buffer.baseAddress, Int32(capacity)))
+            }.map { Int($0) })
+    }
+}

@@ -1,0 +1,157 @@
+import Testing
+
+@testable import Engine
+
+struct ThreadPlanTests {
+    /// Two packages with 16 cores of two threads each, four nodes in each package, caches for 2 cores.
+    private func epyc() throws -> FakeSystem {
+        try FakeSystem(
+            Dictionary(
+                uniqueKeysWithValues: (0..<64).map { number in
+                    let core = number % 32
+                    let caches = core / 2 * 2
+                    return (
+                        number,
+                        FakeSystem.CPU(
+                            package: core / 16, node: core / 4, siblings: "\(core),\(core + 32)",
+                            cache: "\(caches)-\(caches + 1),\(caches + 32)-\(caches + 33)")
+                    )
+                }))
+    }
+
+    /// Two packages with 4 cores of two threads each: even CPUs are in package 0, odd ones in 1.
+    private func xeon() throws -> FakeSystem {
+        try FakeSystem(
+            Dictionary(
+                uniqueKeysWithValues: (0..<16).map { number in
+                    (
+                        number,
+                        FakeSystem.CPU(
+                            package: number % 2, node: number % 2, siblings: "\(number % 8),\(number % 8 + 8)",
+                            cache: number % 2 == 0 ? "0,2,4,6,8,10,12,14" : "1,3,5,7,9,11,13,15")
+                    )
+                }))
+    }
+
+    /// Two performance cores with two threads each, and four efficiency cores.
+    private func desktop() throws -> FakeSystem {
+        var cpus: [Int: FakeSystem.CPU] = [:]
+        for number in 0..<4 {
+            cpus[number] = .init(
+                siblings: number < 2 ? "0-1" : "2-3", cache: "0-7",
+                files: ["cpufreq/cpuinfo_max_freq": number < 2 ? "5800000" : "5500000"])
+        }
+        for number in 4..<8 {
+            cpus[number] = .init(siblings: "\(number)", cache: "0-7", files: ["cpufreq/cpuinfo_max_freq": "4300000"])
+        }
+        return try FakeSystem(cpus)
+    }
+
+    /// Four fast and four slow cores, as the kernel describes them on arm64.
+    private func arm() throws -> FakeSystem {
+        try FakeSystem(
+            Dictionary(
+                uniqueKeysWithValues: (0..<8).map { number in
+                    (
+                        number,
+                        FakeSystem.CPU(
+                            package: -1, siblings: "\(number)", files: ["cpu_capacity": number < 4 ? "446" : "1024"])
+                    )
+                }))
+    }
+
+    @Test
+    func `an EPYC of two packages and eight nodes has a thread for each core`() throws {
+        let topology = try epyc().topology("0-63")
+        let plan = ThreadPlan(topology)
+        #expect(plan.threads == 32)
+        #expect(plan.pinnedCPUs.sorted() == Array(0..<32))
+        #expect(
+            plan.summary
+                == "2 packages, 8 NUMA nodes, 32 cores, 64 CPUs; 32 compute threads on CPUs 0-31")
+        // Nodes take turns, then the caches of a node.
+        #expect(plan.pinnedCPUs.prefix(18) == [0, 4, 8, 12, 16, 20, 24, 28, 2, 6, 10, 14, 18, 22, 26, 30, 1, 5])
+        // Second hardware threads are used on request only.
+        #expect(ThreadPlan(topology, threads: 34).pinnedCPUs.suffix(2) == [32, 36])
+    }
+
+    @Test
+    func `the first hardware thread of a core is the first that the process may use`() throws {
+        let topology = try epyc().topology("2-3,32-37")
+        let plan = ThreadPlan(topology)
+        #expect(plan.threads == 6)
+        #expect(plan.pinnedCPUs.sorted() == [2, 3, 32, 33, 36, 37])
+        #expect(plan.summary == "1 package, 2 NUMA nodes, 6 cores, 8 CPUs; 6 compute threads on CPUs 2-3,32-33,36-37")
+    }
+
+    @Test
+    func `packages of a Xeon take turns`() throws {
+        let topology = try xeon().topology("0-15")
+        #expect(ThreadPlan(topology).threads == 8)
+        #expect(ThreadPlan(topology, threads: 4).pinnedCPUs == [0, 1, 2, 3])
+        #expect(ThreadPlan(topology, threads: 10).pinnedCPUs == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    }
+
+    @Test
+    func `performance cores come first`() throws {
+        let topology = try desktop().topology("0-7")
+        let plan = ThreadPlan(topology)
+        #expect(plan.pinnedCPUs == [0, 2, 4, 5, 6, 7])
+        #expect(
+            plan.summary == """
+                1 package, 1 NUMA node, 6 cores (4 of them efficiency cores), 8 CPUs; 6 compute threads on CPUs 0,2,4-7
+                """)
+        #expect(ThreadPlan(topology, threads: 8).pinnedCPUs == [0, 2, 4, 5, 6, 7, 1, 3])
+        #expect(ThreadPlan(try arm().topology("0-7"), threads: 4).pinnedCPUs == [4, 5, 6, 7])
+        #expect(ThreadPlan(try arm().topology("0-7")).threads == 8)
+    }
+
+    @Test
+    func `a quota limits the threads, which the system may then move`() throws {
+        let plan = ThreadPlan(try xeon().topology("0-15"), quota: 3.5)
+        #expect(plan.threads == 3)
+        #expect(plan.pinnedCPUs.isEmpty)
+        #expect(
+            plan.summary == """
+                2 packages, 2 NUMA nodes, 8 cores, 16 CPUs, quota of 3.5 CPUs; 3 compute threads, not pinned
+                """)
+        #expect(ThreadPlan(try xeon().topology("0-15"), quota: 0.5).threads == 1)
+    }
+
+    @Test
+    func `a machine without a description has a core for each CPU`() throws {
+        let plan = ThreadPlan(try FakeSystem().topology("0-3"))
+        #expect(plan.pinnedCPUs == [0, 1, 2, 3])
+        #expect(plan.summary == "1 package, 1 NUMA node, 4 cores, 4 CPUs; 4 compute threads on CPUs 0-3")
+        #expect(ThreadPlan(try FakeSystem().topology("")).threads == 1)
+    }
+
+    @Test
+    func `chosen CPUs get a thread each`() throws {
+        let topology = try epyc().topology("0-63")
+        let cpus = try #require(CPUList("0-1,32-33"))
+        #expect(ThreadPlan(topology, cpus: cpus).pinnedCPUs.sorted() == [0, 1, 32, 33])
+        #expect(ThreadPlan(topology, threads: 2, cpus: cpus).pinnedCPUs == [0, 1])
+        #expect(ThreadPlan(topology, threads: 5, cpus: cpus).pinnedCPUs.isEmpty)
+    }
+
+    @Test
+    func `threads are not pinned if the caller does not want it`() throws {
+        #expect(ThreadPlan(try FakeSystem().topology("0-3"), pins: false).pinnedCPUs.isEmpty)
+    }
+
+    @Test(
+        arguments: [(8, nil, 8), (8, 2.5, 2), (8, 0.5, 1), (2, 16, 2), (0, nil, 1), (0, 4, 1)]
+            as [(Int, Double?, Int)])
+    func `as many threads are available as CPUs, or as the quota pays for`(cpus: Int, quota: Double?, threads: Int) {
+        #expect(ThreadPlan.available(cpus: cpus, quota: quota) == threads)
+    }
+
+    @Test
+    func `CPUs that the process may not use are refused`() throws {
+        let cpus = try #require(CPUList("0-1,8000"))
+        let error = #expect(throws: EngineError.self) { try ThreadPlan.ofMachine(cpus: cpus) }
+        #expect(error?.description.hasPrefix("--cpus 0-1,8000: this process may only use the CPUs ") == true)
+        #expect(try ThreadPlan.ofMachine().threads >= 1)
+    }
+}
