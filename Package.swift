@@ -94,7 +94,10 @@ let package = Package(
             swiftSettings: settings),
 
         // Models of the Hugging Face Hub, and the cache of them.
-        .target(name: "Hub", dependencies: ["HTTP", "JSON", "Basics", "COpenSSL"], swiftSettings: settings),
+        .target(name: "Hub", dependencies: ["Web", "JSON", "Basics", "COpenSSL"], swiftSettings: settings),
+
+        // A client for HTTP.
+        .target(name: "Web", dependencies: ["HTTP"], swiftSettings: settings),
 
         // Bytes and sockets; independent of JSON and models.
         .target(
@@ -105,11 +108,11 @@ let package = Package(
             ],
             swiftSettings: settings),
 
-        // Tools: trinity bench, plan, synth, quantize and evaluate.
+        // Tools: trinity bench, plan, synth, quantize, evaluate and needle.
         .target(
             name: "ModelTools",
             dependencies: [
-                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
+                "Engine", "Checkpoints", "Scheduling", "Tokenizers", "Web", "JSON", "Basics",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
@@ -220,6 +223,7 @@ let package = Package(
             dependencies: ["Engine", "KernelInterface", "Checkpoints", "COpenBLAS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "HubTests", dependencies: ["Hub"], swiftSettings: settings),
+        .testTarget(name: "WebTests", dependencies: ["Web"], swiftSettings: settings),
         .testTarget(name: "SchedulingTests", dependencies: ["Scheduling", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "SimulationTests",

@@ -1,4 +1,5 @@
 import Foundation
+import Web
 
 /// Fetches the content of one file into the cache: `blobs/HASH.incomplete` first, then `blobs/HASH`.
 struct BlobDownload: Sendable {
@@ -96,7 +97,7 @@ struct BlobDownload: Sendable {
             paced += bytes.count
             if paced >= Self.leastPace.bytes {
                 paced = 0
-                reply.connection.deadline = .now + Self.leastPace.time
+                reply.deadline = .now + Self.leastPace.time
             }
         }
         if partial.offset < file.bytes { throw api.failed(.closed(reply.address.host)) }

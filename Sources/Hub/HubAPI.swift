@@ -1,3 +1,5 @@
+import Web
+
 /// The requests to the Hub, and what its refusals mean.
 struct HubAPI: Sendable {
     let endpoint: String

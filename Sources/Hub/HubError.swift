@@ -1,3 +1,5 @@
+import Web
+
 /// Why a model cannot be fetched, found or removed.
 public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
     case setting(String, reason: String)

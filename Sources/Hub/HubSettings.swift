@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Web
 
 /// Where the Hub and its cache are. The variables are those of Python's `huggingface_hub`, with which the cache is shared.
 public struct HubSettings: Sendable {

@@ -11,7 +11,8 @@ struct Trinity: ParsableCommand {
         version: Application.version,
         subcommands: [
             Serve.self, Config.self, Chat.self, Complete.self, Pull.self, List.self, Remove.self, Bench.self, Plan.self,
-            Synth.self, Quantize.self, Evaluate.self, Train.self, Tokenize.self, Render.self, UpdateManual.self,
+            Synth.self, Quantize.self, Evaluate.self, Needle.self, Train.self, Tokenize.self, Render.self,
+            UpdateManual.self,
         ])
 
     /// The commands that run an engine.

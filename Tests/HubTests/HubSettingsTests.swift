@@ -48,4 +48,11 @@ import Testing
             #expect(throws: HubError.self) { try settings(["HF_HUB_DOWNLOAD_TIMEOUT": text]) }
         }
     }
+
+    @Test func `names and paths are encoded in the URLs of the Hub`() throws {
+        let api = try HubAPI(HubSettings(environment: ["HF_ENDPOINT": "https://hub/hf"]))
+        let reference = try #require(HubReference("a/b@refs/pr/1"))
+        #expect(api.listingURL(reference) == "https://hub/hf/api/models/a/b/revision/refs%2Fpr%2F1?blobs=true")
+        #expect(api.fileURL("x/y z", commit: "c", of: "a/b") == "https://hub/hf/a/b/resolve/c/x/y%20z")
+    }
 }

@@ -73,7 +73,7 @@ import Testing
     static func modules(but exceptions: Set<Substring>) -> Set<Substring> {
         Set([
             "Basics", "JSON", "Tokenizers", "ChatTemplates", "Grammars", "Checkpoints", "Scheduling", "PortableKernels",
-            "Engine", "ModelTools", "Training", "HTTP", "Hub", "Server",
+            "Engine", "ModelTools", "Training", "HTTP", "Web", "Hub", "Server",
         ]).subtracting(exceptions)
     }
 
@@ -117,12 +117,15 @@ import Testing
             folder: "Sources/Checkpoints", modules: modules(but: ["Checkpoints", "JSON", "Basics", "PortableKernels"]),
             reason: "files of models are read and written without the engine"),
         ImportBan(
-            folder: "Sources/Hub", modules: modules(but: ["Hub", "HTTP", "JSON", "Basics"]).union(["HTTPTypes"]),
+            folder: "Sources/Hub", modules: modules(but: ["Hub", "Web", "JSON", "Basics"]).union(["HTTPTypes"]),
             reason: "it fetches files and knows no model"),
+        ImportBan(
+            folder: "Sources/Web", modules: modules(but: ["Web", "HTTP"]).union(["HTTPTypes"]),
+            reason: "it sends requests and knows no service"),
         ImportBan(
             folder: "Sources/ModelTools",
             modules: modules(but: [
-                "ModelTools", "Engine", "Checkpoints", "Scheduling", "Tokenizers", "JSON", "Basics",
+                "ModelTools", "Engine", "Checkpoints", "Scheduling", "Tokenizers", "Web", "JSON", "Basics",
             ]),
             reason: "the tools are beside the server"),
         ImportBan(

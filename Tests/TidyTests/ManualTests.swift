@@ -38,7 +38,9 @@ import Testing
             "--quantize-head", "--precision", "--dry-run", "--group", "--context", "--sequences", "--weights",
             "--tokenizer",
             "--template", "--now",
-            "--system", "--reference", "--text", "--tokens", "--windows",
+            "--system", "--reference", "--text", "--tokens", "--windows", "--lengths", "--depths", "--samples",
+            "--digits",
+            "--concurrency", "--timeout", "--svg",
             "--max-tokens", "--temperature", "--top-p", "--reasoning-effort", "--filter", "--static-swift-stdlib",
             "--product", "--build", "--stop-timeout", "--generate-completion-script", "--strip-components",
             // Of the programs in clients.md.

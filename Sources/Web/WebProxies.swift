@@ -1,13 +1,13 @@
 import Foundation
 
 /// The proxies of the environment: http_proxy, https_proxy, all_proxy and no_proxy, in lowercase or uppercase.
-struct WebProxies: Sendable, Hashable {
+public struct WebProxies: Sendable, Hashable {
     private var plain: String?
     private var secure: String?
     private var exceptions: [String] = []
 
     /// - Parameter environment: variables without empty values.
-    init(environment: [String: String]) {
+    public init(environment: [String: String]) {
         func value(_ name: String) -> String? { environment[name] ?? environment[name.uppercased()] }
         // A server that runs as a CGI program gets HTTP_PROXY from a header of its client, this one never does.
         plain = value("http_proxy") ?? value("all_proxy")
@@ -20,7 +20,7 @@ struct WebProxies: Sendable, Hashable {
     /// The proxy for requests to `address`; `nil`: none.
     ///
     /// - Throws: `WebError.proxy` for a proxy that is no HTTP proxy.
-    func proxy(for address: WebAddress) throws(WebError) -> WebAddress? {
+    public func proxy(for address: WebAddress) throws(WebError) -> WebAddress? {
         guard let text = address.isSecure ? secure : plain, !exceptions.contains(where: { address.matches($0) }) else {
             return nil
         }

@@ -1,18 +1,18 @@
 import Foundation
 
 /// An http or https URL, taken apart.
-struct WebAddress: Sendable, Hashable, CustomStringConvertible {
-    let isSecure: Bool
+public struct WebAddress: Sendable, Hashable, CustomStringConvertible {
+    public let isSecure: Bool
     /// In lowercase; an IPv6 address has no brackets.
-    let host: String
-    let port: Int
+    public let host: String
+    public let port: Int
     /// Path and query, percent-encoded: what a request asks for.
-    let target: String
+    public let target: String
     /// User and password, decoded; only proxies have them.
     let user: String?
 
     /// `nil` if `text` is not a URL of http or https, or has characters that a request must not contain.
-    init?(_ text: String, relativeTo base: WebAddress? = nil) {
+    public init?(_ text: String, relativeTo base: WebAddress? = nil) {
         guard let parts = URLComponents(string: text) else { return nil }
         let scheme = parts.scheme?.lowercased() ?? base.map { $0.isSecure ? "https" : "http" }
         guard scheme == "http" || scheme == "https" else { return nil }
@@ -33,15 +33,15 @@ struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Host and port, the port only if it is not the scheme's.
-    var authority: String {
+    public var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
     }
 
-    var description: String { "\(isSecure ? "https" : "http")://\(authority)\(target)" }
+    public var description: String { "\(isSecure ? "https" : "http")://\(authority)\(target)" }
 
     /// The address without its query, which may have a signature.
-    var withoutQuery: String { String(description.prefix { $0 != "?" }) }
+    public var withoutQuery: String { String(description.prefix { $0 != "?" }) }
 
     /// Whether secrets for one may be sent to the other.
     func hasSameOrigin(as other: WebAddress) -> Bool {
@@ -49,7 +49,7 @@ struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Encodes `text` for a path; the slashes in it stay only if it is a path itself.
-    static func encode(_ text: String, isPath: Bool) -> String {
+    public static func encode(_ text: String, isPath: Bool) -> String {
         var result = ""
         for byte in text.utf8 {
             switch byte {

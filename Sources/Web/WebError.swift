@@ -9,11 +9,11 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
     case malformed(String, reason: String)
     case redirects(String)
     case proxy(String, reason: String)
-    /// The user stopped the download.
+    /// The user stopped the work.
     case stopped
 
     /// Whether the same request may succeed a little later.
-    var isTransient: Bool {
+    public var isTransient: Bool {
         switch self {
         case .noHost, .connect, .timeout, .closed: true
         case .tls, .malformed, .redirects, .proxy, .stopped: false

@@ -1,13 +1,13 @@
 import Foundation
 
 /// The reply to a request: its head, and the body as it arrives.
-final class WebReply {
-    let status: Int
+public final class WebReply {
+    public let status: Int
     /// By lowercase name; of several fields with one name, the last.
-    let fields: [String: String]
+    public let fields: [String: String]
     /// The address that answered, after redirects.
-    let address: WebAddress
-    let connection: WebConnection
+    public let address: WebAddress
+    private let connection: WebConnection
     private var rest: Rest
 
     /// What is still to come of the body.
@@ -63,10 +63,16 @@ final class WebReply {
         }
     }
 
+    /// The time until which the rest of the body must have arrived.
+    public var deadline: ContinuousClock.Instant {
+        get { connection.deadline }
+        set { connection.deadline = newValue }
+    }
+
     /// The next bytes of the body; `nil` at its end.
     ///
     /// - Throws: `WebError.closed` if the connection ends before the body.
-    func next() throws(WebError) -> ArraySlice<UInt8>? {
+    public func next() throws(WebError) -> ArraySlice<UInt8>? {
         if case .chunk(0) = rest {
             try beginChunk()
         }
@@ -93,7 +99,7 @@ final class WebReply {
     /// The whole body.
     ///
     /// - Throws: `WebError.malformed` if it has more than `limit` bytes.
-    func body(atMost limit: Int) throws(WebError) -> [UInt8] {
+    public func body(atMost limit: Int) throws(WebError) -> [UInt8] {
         var body: [UInt8] = []
         while let bytes = try next() {
             guard bytes.count <= limit - body.count else {

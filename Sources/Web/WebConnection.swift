@@ -17,7 +17,7 @@ final class WebConnection {
     private static let readBytes = 256 * 1024
     /// How long one address of a host may take to accept.
     private static let connectTime = Duration.seconds(10)
-    /// How soon a wait ends when the user stops the download.
+    /// How soon a wait ends when the user stops the work.
     private static let stopTime = Duration.milliseconds(200)
 
     /// Connects to the first address of the host that accepts.
@@ -49,7 +49,7 @@ final class WebConnection {
             case .success(let socket):
                 descriptor = socket
                 return
-            case .failure(let error): reason = SystemCall.text(error.errno)
+            case .failure(let error): reason = String(cString: strerror(error.errno))
             }
             if mustStop() { throw .stopped }
             next = info.pointee.ai_next
@@ -79,8 +79,7 @@ final class WebConnection {
         }
     }
 
-    func send(_ text: String) throws(WebError) {
-        let bytes = Array(text.utf8)
+    func send(_ bytes: [UInt8]) throws(WebError) {
         guard let session else { return try sendRaw(bytes) }
         var sent = 0
         while sent < bytes.count {
@@ -155,7 +154,7 @@ final class WebConnection {
         return .failure(Failure(errno: failure))
     }
 
-    /// Whether the socket is ready before `end`, and before the user stops the download.
+    /// Whether the socket is ready before `end`, and before the user stops the work.
     private static func wait(
         for events: Int32, _ socket: Int32, until end: ContinuousClock.Instant, _ mustStop: () -> Bool
     ) -> Bool {

@@ -1,0 +1,141 @@
+import Foundation
+import JSON
+import Web
+
+/// A running server with OpenAI's API, as the needle test uses it.
+struct ChatServer: NeedleSubject {
+    /// How the server is asked; some have only one of the two.
+    enum Endpoint: String, Sendable {
+        case chat = "chat/completions"
+        case completions
+    }
+
+    /// The address with `/v1` at its end.
+    let base: String
+    let model: String
+    private(set) var endpoint = Endpoint.chat
+    /// What was found out that the user should know.
+    private(set) var notes: [String] = []
+    /// The member that limits the reply; newer models of OpenAI accept the second only.
+    private var limit = "max_tokens"
+    private let client: WebClient
+
+    private static let largestReply = 64 << 20
+    private static let probe = "Say OK."
+    /// Some servers have a smallest limit.
+    private static let probeTokens = 16
+
+    /// Finds out what the server offers, with requests of a few tokens.
+    ///
+    /// - Parameters:
+    ///   - url: the server, with or without `/v1`.
+    ///   - model: the name in requests; `nil` for the first that the server lists.
+    ///   - apiKey: printable ASCII.
+    ///   - environment: has the proxies.
+    ///   - timeout: the time for one reply.
+    ///   - mustStop: called often, by several threads.
+    /// - Throws: `ToolError.argument` if the URL is none or the server cannot be used.
+    init(
+        url: String, model: String?, apiKey: String?, environment: [String: String], timeout: Duration,
+        mustStop: @escaping @Sendable () -> Bool
+    ) throws(ToolError) {
+        let trimmed = String(url.reversed().drop { $0 == "/" }.reversed())
+        base = trimmed.hasSuffix("/v1") ? trimmed : trimmed + "/v1"
+        guard let home = WebAddress(base), !base.contains("?"), !base.contains("#") else {
+            throw .argument("the URL must begin with http:// or https://, such as http://127.0.0.1:8000; got '\(url)'")
+        }
+        client = WebClient(
+            home: home, token: apiKey,
+            proxies: WebProxies(environment: environment.filter { !$0.value.isEmpty }), silence: timeout,
+            replyTime: timeout, mustStop: mustStop)
+        do throws(RequestFailure) {
+            if let model { self.model = model } else { self.model = try Self.firstModel(base, client) }
+            try negotiate()
+        } catch {
+            throw .argument("\(home): \(error)")
+        }
+    }
+
+    /// Tries the endpoints and the names of the limit.
+    private mutating func negotiate() throws(RequestFailure) {
+        do throws(RequestFailure) {
+            _ = try reply(to: Self.probe, prefix: "", maxTokens: Self.probeTokens)
+        } catch {
+            guard case .status(let status, let message) = error else { throw error }
+            if status == 400, message.contains("max_completion_tokens") {
+                limit = "max_completion_tokens"
+            } else if [404, 405, 501].contains(status) || status == 400 && message.contains("template") {
+                endpoint = .completions
+                notes.append("no chat completions (\(error)): the text is continued through /v1/completions instead")
+            } else {
+                throw error
+            }
+            _ = try reply(to: Self.probe, prefix: "", maxTokens: Self.probeTokens)
+        }
+    }
+
+    func reply(to prompt: String, prefix: String, maxTokens: Int) throws(RequestFailure) -> NeedleReply {
+        var body = input(prompt, prefix)
+        body[limit] = .integer(maxTokens)
+        body["temperature"] = 0
+        let json = try post("\(base)/\(endpoint.rawValue)", body)
+        let choice = json["choices"]?[0]
+        let message = endpoint == .chat ? choice?["message"] : choice
+        guard message?.object != nil else { throw .reply("has no choice") }
+        // Servers with a parser of reasoning split what the model wrote.
+        let texts = ["reasoning", "reasoning_content", "content", "text"].compactMap { message?[$0]?.string }
+        return NeedleReply(
+            text: texts.joined(separator: "\n"), promptTokens: json["usage"]?["prompt_tokens"]?.integer)
+    }
+
+    /// Asks `/tokenize` in vLLM's form.
+    func tokens(of prompt: String, prefix: String) throws(RequestFailure) -> Int? {
+        do throws(RequestFailure) {
+            return try post("\(base.dropLast("/v1".count))/tokenize", input(prompt, prefix))["count"]?.integer
+        } catch {
+            if case .web = error { throw error }
+            return nil
+        }
+    }
+
+    /// The members with the model and the prompt.
+    private func input(_ prompt: String, _ prefix: String) -> JSONObject {
+        switch endpoint {
+        case .chat:
+            ["model": .string(model), "messages": [["role": "user", "content": .string(prompt)]]]
+        case .completions:
+            ["model": .string(model), "prompt": .string(prefix.isEmpty ? prompt : "\(prompt) \(prefix)")]
+        }
+    }
+
+    private func post(_ url: String, _ body: JSONObject) throws(RequestFailure) -> JSONValue {
+        try Self.json { [client] () throws(WebError) in
+            guard let address = WebAddress(url) else { throw .malformed(url, reason: "is no URL") }
+            return try client.post(address, json: JSONValue.object(body).serialized)
+        }
+    }
+
+    private static func firstModel(_ base: String, _ client: WebClient) throws(RequestFailure) -> String {
+        let list = try json { () throws(WebError) in
+            guard let address = WebAddress(base + "/models") else { throw .malformed(base, reason: "is no URL") }
+            return try client.get(address)
+        }
+        guard let model = list["data"]?[0]?["id"]?.string else {
+            throw .reply("to GET /v1/models has no model; name one with --model")
+        }
+        return model
+    }
+
+    private static func json(_ request: () throws(WebError) -> WebReply) throws(RequestFailure) -> JSONValue {
+        let (status, body): (Int, [UInt8])
+        do throws(WebError) {
+            let reply = try request()
+            (status, body) = (reply.status, try reply.body(atMost: largestReply))
+        } catch {
+            throw .web(error)
+        }
+        guard status == 200 else { throw RequestFailure(status: status, body: body) }
+        guard let json = try? JSONValue(parsing: body) else { throw .reply("is not JSON") }
+        return json
+    }
+}

@@ -1,0 +1,88 @@
+"""The generators of the default model's data."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from trinity_server import REPOSITORY
+
+RECIPE = REPOSITORY / "Models" / "recipe"
+sys.path.insert(0, str(RECIPE))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The same small data, written by one process and by three."""
+    folders = []
+    for processes in (1, 3):
+        folders.append(tmp_path_factory.mktemp("data"))
+        subprocess.run(
+            [sys.executable, RECIPE / "make_data.py", folders[-1], "--scale", "0.003", "--processes", str(processes)],
+            check=True, timeout=120)
+    return folders
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_data_does_not_depend_on_the_processes(folders):
+    names = {path.name for path in folders[0].iterdir()}
+    assert names == {f"{name}.jsonl" for name in ("pretraining", "extension", "tuning", "heldout", "evaluation")}
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+
+
+def test_no_question_of_the_evaluation_is_trained(folders):
+    trained = "\n".join(
+        message["content"] for stage in ("pretraining", "extension", "tuning") for line in lines(folders[0] / f"{stage}.jsonl")
+        for message in line.get("messages", []) if message["role"] == "user")
+    prompts = lines(folders[0] / "evaluation.jsonl")
+    assert len(prompts) > 5000
+    for prompt in prompts:
+        text = prompt["messages"][prompt["asks"]]["content"]
+        # Whole messages; `2 + 2` is a part of `12 + 25`.
+        assert f"\n{text}\n" not in trained, text
+
+
+def test_the_answers_of_the_generators_pass_their_own_checks():
+    import evaluate
+    import evaluation
+    import language
+
+    language.R.seed(1)
+    for group, make in evaluation.TURNS.items():
+        for _ in range(100):
+            made = make()
+            turn = made[0] if isinstance(made, list) else made
+            if turn.check[0] == "none":
+                continue
+            for answer in filter(None, (turn.answer, turn.worked)):
+                assert evaluate.judged({"content": answer}, turn.check)[""], (group, answer, turn.check)
+            assert not evaluate.judged({"content": "no"}, turn.check)[""], (group, turn.check)
+
+
+def test_sums_and_sorts_are_written_out_rightly():
+    import language
+    import lists
+    import sums
+
+    assert sums.subtraction(302, 118) == (
+        "ones: 2 - 8 < 0, 12 - 8 = 4, put 4, borrow 1\ntens: 0 - 1 - 1 < 0, 10 - 1 - 1 = 8, put 8, borrow 1\n"
+        "hundreds: 3 - 1 - 1 = 1, put 1\nresult: 184")
+    assert lists.selection(["t", "a", "m"], ["tree", "ant", "map"]) == (
+        "t tree, a ant, m map\nt, a, m: a ant\nt, m: m map\nt: t tree")
+    language.R.seed(2)
+    for _ in range(300):
+        for write, value in ((sums.addition, lambda a, b: a + b), (sums.subtraction, lambda a, b: a - b)):
+            a, b = sorted((language.number(4), language.number(3)), reverse=True)
+            steps = write(a, b).split("\n")
+            digits = [line.split("put ")[1][0] for line in steps[:-1]]
+            assert int("".join(reversed(digits))) == value(a, b) and steps[-1] == f"result: {value(a, b)}"
+            for line in steps[:-1]:
+                for equation in line.split(": ")[1].split(", "):
+                    if " = " in equation:
+                        assert eval(equation.replace(" = ", " == ")), line
+        turn = lists.sort_words()
+        assert turn.answer.split(", ") == sorted(turn.user.split(": ")[1].split(", "))
