@@ -119,7 +119,8 @@ let package = Package(
 
         // trinity train. Optimized in debug builds too, with checks: its loops run over every weight and activation.
         .target(
-            name: "Training", dependencies: ["Engine", "Checkpoints", "JSON", "Basics"],
+            name: "Training",
+            dependencies: ["Engine", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics"],
             swiftSettings: simulatedSettings),
 
         // Tokens in, tokens out.

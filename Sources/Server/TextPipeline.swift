@@ -69,12 +69,13 @@ struct TextPipeline: Sendable {
     init?(directory: URL, template: String? = nil) throws(TextPipelineError) {
         let tokenizerURL = directory.appending(path: "tokenizer.json")
         guard RegularFile.exists(tokenizerURL.path) else { return nil }
-        let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
-        let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
+        let files: TemplateFiles
+        do throws(TemplateFiles.Failure) { files = try TemplateFiles(directory: directory) } catch {
+            throw TextPipelineError(file: error.file, reason: error.reason)
+        }
         try self.init(
-            specialTokens: Self.specialTokens(configuration, map),
-            tokenizerClass: configuration["tokenizer_class"]?.string,
-            template: try Self.templateSource(directory, configuration) ?? template, file: directory.path
+            specialTokens: files.specialTokens, tokenizerClass: files.tokenizerClass,
+            template: files.source ?? template, file: directory.path
         ) { literals throws(TextPipelineError) in
             do throws(TokenizerError) {
                 return try Tokenizer(contentsOf: tokenizerURL, guarding: literals)
@@ -108,62 +109,12 @@ struct TextPipeline: Sendable {
         warnings = TemplateMarkers.warnings(source ?? "", tokenizer, specialTokens)
     }
 
-    private static func specialTokens(_ configuration: JSONObject, _ map: JSONObject) -> JSONObject {
-        var tokens = JSONObject()
-        for source in [configuration, map] {
-            for (name, value) in source where name.hasSuffix("_token") {
-                // Either the text itself or an object that describes the token.
-                if let text = value.string ?? value["content"]?.string { tokens[name] = .string(text) }
-            }
-        }
-        return tokens
-    }
-
-    private static func templateSource(
-        _ directory: URL, _ configuration: JSONObject
-    ) throws(TextPipelineError) -> String? {
-        let path = directory.appending(path: "chat_template.jinja").path
-        if let bytes = try read(path, atMost: 1 << 20) {
-            guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw TextPipelineError(file: path, reason: "not valid UTF-8")
-            }
-            return text
-        }
-        if let templates = configuration["chat_template"]?.array {
-            // Several named templates; the one named "default" is used for chat.
-            return templates.first { $0["name"] == "default" }?["template"]?.string
-        }
-        return configuration["chat_template"]?.string
-    }
-
     private static func template(_ source: String, _ file: String) throws(TextPipelineError) -> ChatTemplate {
         do throws(TemplateError) {
             return try ChatTemplate(source: source)
         } catch {
             throw TextPipelineError(file: file, reason: String(describing: error))
         }
-    }
-
-    /// The file's bytes; `nil` when there is none.
-    private static func read(_ path: String, atMost limit: Int) throws(TextPipelineError) -> [UInt8]? {
-        do throws(RegularFile.Failure) {
-            return try RegularFile.readIfPresent(path, atMost: limit)
-        } catch {
-            throw TextPipelineError(file: path, reason: error.description)
-        }
-    }
-
-    private static func object(_ url: URL) throws(TextPipelineError) -> JSONObject {
-        // Some files list all added tokens again.
-        guard let bytes = try read(url.path, atMost: 16 << 20) else { return [:] }
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try JSONValue(parsing: bytes)
-        } catch {
-            throw TextPipelineError(file: url.path, reason: error.description)
-        }
-        guard let object = value.object else { throw TextPipelineError(file: url.path, reason: "must be an object") }
-        return object
     }
 }
 

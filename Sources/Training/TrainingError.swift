@@ -4,6 +4,10 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case recipe(field: String, reason: String)
     /// A file of batches that does not fit the model or the recipe.
     case batches(tensor: String, reason: String)
+    /// A line of a file of documents, from 1.
+    case line(file: String, number: Int, reason: String)
+    /// A file of documents, or one with which they are tokenized.
+    case file(String, reason: String)
     /// A model that the trainer cannot train.
     case unsupported(String)
     /// A checkpoint from which this run cannot be resumed.
@@ -15,6 +19,8 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .recipe(let field, let reason): "the recipe's \(field) \(reason)"
         case .batches(let tensor, let reason): "the batches' \(tensor) \(reason)"
+        case .line(let file, let number, let reason): "\(file), line \(number): \(reason)"
+        case .file(let file, let reason): "\(file): \(reason)"
         case .unsupported(let reason): reason
         case .resume(let field, let reason): "cannot resume: \(field) \(reason)"
         case .notFinite(let step):

@@ -48,17 +48,17 @@ import Testing
         if !FileManager.default.fileExists(atPath: url.path) { _ = try file(lengths) }
         let options = DocumentLoader.Options(
             packing: packing, length: 32, rows: 2, microBatches: 2, buffer: 3, seed: seed)
-        return try DocumentLoader(TokenFile(url, vocabularySize: 96), options)
+        return try DocumentLoader([DocumentSource(content: .tokens(TokenFile(url, vocabularySize: 96)))], options)
     }
 
     @Test(arguments: DocumentLoader.Packing.allCases)
     func `a restored loader gives the same batches, and another seed gives others`(packing: DocumentLoader.Packing)
         throws
     {
-        var loader = try loader(packing)
+        let loader = try loader(packing)
         for _ in 0..<7 { _ = try loader.next() }
         let state = try JSONValue(parsing: loader.state().serialized)
-        var (restored, other) = (try self.loader(packing), try self.loader(packing, seed: 2))
+        let (restored, other) = (try self.loader(packing), try self.loader(packing, seed: 2))
         try restored.restore(state)
         var differs = false
         // More than an epoch.
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test func `an epoch has each token of each stream once`() throws {
-        var loader = try loader(.sequential)
+        let loader = try loader(.sequential)
         var counts = [Int](repeating: 0, count: 96)
         var expected = counts
         for (document, length) in Self.lengths.enumerated() {
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func `a state that does not fit the documents is refused`() throws {
-        var loader = try loader(.rsdb)
+        let loader = try loader(.rsdb)
         _ = try loader.next()
         let text = String(decoding: try loader.state().serialized, as: UTF8.self)
         let changed = try #require(text.range(of: "\"head\":"))
@@ -128,16 +128,19 @@ import Testing
         }
     }
 
-    @Test func `a token outside the vocabulary and streams without tokens are refused`() throws {
+    @Test func `a token outside the vocabulary is found before training, and streams without tokens are refused`()
+        throws
+    {
         let options = DocumentLoader.Options(packing: .rsdb, length: 32, rows: 2, microBatches: 2, buffer: 3, seed: 0)
-        let small = try TokenFile(file([40, 40], name: "a"), vocabularySize: 20)
-        #expect(throws: TrainingError.self) {
-            var loader = try DocumentLoader(small, options)
-            _ = try loader.next()
+        #expect {
+            try TokenFile(file([40, 40], name: "a"), vocabularySize: 20)
+        } throws: {
+            "\($0)" == "the batches' tokens is 20 at 20, expected 0...19"
         }
         for lengths in [[5], [5, 0, 4, 0]] {
-            let file = try TokenFile(file(lengths, name: "\(lengths)"), vocabularySize: 96)
-            #expect(throws: TrainingError.self) { try DocumentLoader(file, options) }
+            let source = DocumentSource(
+                content: .tokens(try TokenFile(file(lengths, name: "\(lengths)"), vocabularySize: 96)))
+            #expect(throws: TrainingError.self) { try DocumentLoader([source], options) }
         }
     }
 

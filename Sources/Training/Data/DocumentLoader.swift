@@ -1,10 +1,10 @@
 import Foundation
 import JSON
 
-/// Packs the documents of a file into micro-batches. Each micro-batch of a step has a stream of its own.
-struct DocumentLoader {
+/// Packs documents into micro-batches. Each micro-batch of a step has a stream of its own.
+final class DocumentLoader {
     /// How documents become rows.
-    enum Packing: String, CaseIterable {
+    enum Packing: String, Sendable, CaseIterable {
         case sequential, rsdb, greedy
     }
 
@@ -19,52 +19,61 @@ struct DocumentLoader {
         /// Documents that the buffer of `rsdb` holds at least, and that `greedy` chooses from.
         var buffer = 256
         var seed: UInt64 = 0
+
+        /// Positions of a step.
+        var positions: Int { length * rows * microBatches }
     }
 
-    private let file: TokenFile
-    private let options: Options
-    private var orders: [DocumentOrder]
-    private var packings: [DocumentPacking]
+    /// Documents that are tokenized ahead for all streams.
+    private static let mostAhead = 1024
 
-    /// - Throws: `TrainingError.batches` if a stream has no token.
-    init(_ file: TokenFile, _ options: Options) throws(TrainingError) {
-        (self.file, self.options) = (file, options)
-        guard file.documents >= options.microBatches else {
-            throw .batches(
-                tensor: "offsets", reason: "has \(file.documents) documents for \(options.microBatches) micro-batches")
-        }
-        orders = (0..<options.microBatches).map {
-            DocumentOrder(
-                stream: $0, streams: options.microBatches, documents: file.documents, seed: options.seed)
-        }
-        packings = (0..<options.microBatches).map { DocumentPacking(options, stream: $0) }
-        for stream in 0..<options.microBatches {
-            let documents = stride(from: stream, to: file.documents, by: options.microBatches)
+    private let options: Options
+    private let streams: [DocumentStream]
+    private let workers = DocumentWorkers(capacity: mostAhead)
+    /// The states of the streams after the last whole step.
+    private var states: [DocumentStream.State]
+
+    /// - Throws: `TrainingError.batches` if a stream has no token of a source.
+    init(_ sources: [DocumentSource], _ options: Options, cpus: Int = ProcessInfo.processInfo.activeProcessorCount)
+        throws(TrainingError)
+    {
+        self.options = options
+        for source in sources {
+            guard source.count >= options.microBatches else {
+                throw .batches(
+                    tensor: "offsets", reason: "has \(source.count) documents for \(options.microBatches) micro-batches"
+                )
+            }
             // The search for a document with tokens would not end.
-            guard documents.contains(where: { file.length(of: $0) > 0 }) else {
+            for stream in 0..<options.microBatches
+            where !source.hasTokens(stream: stream, of: options.microBatches) {
                 throw .batches(tensor: "offsets", reason: "has only empty documents for micro-batch \(stream)")
             }
         }
+        streams = (0..<options.microBatches).map { [workers] in
+            DocumentStream($0, of: options.microBatches, sources: sources, options: options, workers: workers)
+        }
+        states = streams.map(\.state)
+        if sources.contains(where: { $0.job(0) != nil }) {
+            workers.start(threads: DocumentWorkers.threadCount(cpus: cpus))
+        }
+    }
+
+    deinit {
+        workers.stop()
     }
 
     /// The micro-batches of the next step. Epochs follow each other without an end.
-    mutating func next() throws(TrainingError) -> [PackedBatch] {
+    ///
+    /// - Throws: `TrainingError.line` for a document that cannot be used. ``state()`` stays that of the step before.
+    func next() throws(TrainingError) -> [PackedBatch] {
         var batches: [PackedBatch] = []
-        for stream in packings.indices {
+        for stream in streams {
             var rows: [[PackedBatch.Slot]] = []
-            for _ in 0..<options.rows {
-                let pieces = packings[stream].nextRow { file.length(of: orders[stream].document($0)) } ?? []
-                var row: [PackedBatch.Slot] = []
-                for (number, piece) in pieces.enumerated() {
-                    let document = orders[stream].document(piece.document)
-                    for token in piece.start..<piece.end {
-                        row.append(try file.slot(document: document, token: token, number: number))
-                    }
-                }
-                rows.append(row)
-            }
+            for _ in 0..<options.rows { rows.append(try stream.nextRow()) }
             batches.append(PackedBatch(rows: rows))
         }
+        states = streams.map(\.state)
         return batches
     }
 
@@ -72,21 +81,18 @@ struct DocumentLoader {
     func state() throws -> JSONValue {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        return try JSONValue(parsing: [UInt8](encoder.encode(packings)))
+        return try JSONValue(parsing: [UInt8](encoder.encode(states)))
     }
 
     /// Continues with the rows that followed ``state()``.
     ///
     /// - Throws: `TrainingError.resume` if the state does not fit the documents.
-    mutating func restore(_ state: JSONValue) throws(TrainingError) {
-        let restored = try? JSONDecoder().decode([DocumentPacking].self, from: Data(state.serialized))
-        guard let restored, restored.count == packings.count else {
-            throw .resume(field: "loader", reason: "has not \(packings.count) streams")
+    func restore(_ state: JSONValue) throws(TrainingError) {
+        let restored = try? JSONDecoder().decode([DocumentStream.State].self, from: Data(state.serialized))
+        guard let restored, restored.count == streams.count else {
+            throw .resume(field: "loader", reason: "has not \(streams.count) streams")
         }
-        for stream in restored.indices {
-            let fits = restored[stream].fits(options) { file.length(of: orders[stream].document($0)) }
-            guard fits else { throw .resume(field: "loader", reason: "does not fit the documents") }
-        }
-        packings = restored
+        for (stream, state) in zip(streams, restored) { try stream.restore(state, options) }
+        states = restored
     }
 }

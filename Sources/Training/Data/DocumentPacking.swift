@@ -29,6 +29,11 @@ enum DocumentPacking: Sendable, Equatable, Codable {
         }
     }
 
+    /// Whether the rest of a document follows in a later row.
+    var continuesPieces: Bool {
+        if case .greedy = self { false } else { true }
+    }
+
     /// Whether a state that was read from a file can go on with these documents.
     func fits(_ options: DocumentLoader.Options, _ lengths: DocumentLengths) -> Bool {
         switch self {

@@ -8,9 +8,9 @@ public struct TokenFile {
     private let tokens: StoredTensor
     private let weights: StoredTensor?
     private let offsets: StoredTensor
-    private let vocabularySize: Int
 
-    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.batches` for one without these tensors.
+    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.batches` for one without these tensors
+    ///   or with values outside their ranges.
     public init(_ url: URL, vocabularySize: Int) throws {
         let tensors = try SafetensorsFile(url).tensors
         func vector(_ name: String, _ types: [TensorType]) throws(TrainingError) -> StoredTensor {
@@ -29,7 +29,6 @@ public struct TokenFile {
         if let weights, weights.shape != tokens.shape {
             throw TrainingError.batches(tensor: "weights", reason: "has \(weights.shape), expected \(tokens.shape)")
         }
-        self.vocabularySize = vocabularySize
         documents = offsets.shape[0] - 1
         guard documents > 0 else { throw TrainingError.batches(tensor: "offsets", reason: "has no document") }
         var end = 0
@@ -43,25 +42,38 @@ public struct TokenFile {
         guard end == tokens.shape[0] else {
             throw TrainingError.batches(tensor: "offsets", reason: "ends at \(end), expected \(tokens.shape[0])")
         }
+        try checkValues(vocabularySize: vocabularySize)
     }
 
     /// The number of tokens of a document.
     func length(of document: Int) -> Int { offset(document + 1) - offset(document) }
 
-    /// A token of a document.
+    /// The tokens of a document.
+    func document(_ index: Int) -> Document {
+        let range = offset(index)..<offset(index + 1)
+        return Document(
+            ids: range.map { Int32(Self.number(tokens, $0)) },
+            weights: weights.map { weights in range.map { Self.number(weights, $0) } })
+    }
+
+    /// Reads all tokens and weights once: a run must not end at a wrong one in the middle.
     ///
     /// - Throws: `TrainingError.batches` for an id outside the vocabulary or a weight outside 0...1.
-    func slot(document: Int, token: Int, number: Int) throws(TrainingError) -> PackedBatch.Slot {
-        let index = offset(document) + token
-        let id = Self.number(tokens, index)
-        guard id >= 0, id < Float(vocabularySize) else {
-            throw .batches(tensor: "tokens", reason: "is \(id) at \(index), expected 0...\(vocabularySize - 1)")
+    private func checkValues(vocabularySize: Int) throws(TrainingError) {
+        for index in 0..<tokens.shape[0] {
+            let id = Self.number(tokens, index)
+            guard id >= 0, id < Float(vocabularySize) else {
+                throw .batches(
+                    tensor: "tokens", reason: "is \(Int(id)) at \(index), expected 0...\(vocabularySize - 1)")
+            }
         }
-        let weight = weights.map { Self.number($0, index) } ?? 1
-        guard weight >= 0, weight <= 1 else {
-            throw .batches(tensor: "weights", reason: "is \(weight) at \(index), expected 0...1")
+        guard let weights else { return }
+        for index in 0..<weights.shape[0] {
+            let weight = Self.number(weights, index)
+            guard weight >= 0, weight <= 1 else {
+                throw .batches(tensor: "weights", reason: "is \(weight) at \(index), expected 0...1")
+            }
         }
-        return PackedBatch.Slot(id: Int32(id), document: number, weight: weight)
     }
 
     private func offset(_ index: Int) -> Int {

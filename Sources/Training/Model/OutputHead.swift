@@ -63,6 +63,35 @@ struct OutputHead {
         return sums
     }
 
+    /// -log p of each position's target and the log-sum-exp of its logits, of h (tokens, hidden); zeros where there is no target.
+    func losses(_ h: Matrix, batch: PackedBatch) -> [(loss: Double, logSum: Double)] {
+        let tokens = (0..<batch.tokens).filter { batch.targetWeights[$0] > 0 }
+        let (hidden, vocabulary) = (h.columns, weight.rows)
+        let size = min(Self.tileSize, tokens.count)
+        let memory = Buffer<Float>(count: size * (vocabulary + hidden))
+        let sums = Buffer<Double>(count: 2 * size)
+        var losses = [(loss: Double, logSum: Double)](repeating: (0, 0), count: batch.tokens)
+        for start in stride(from: 0, to: tokens.count, by: Self.tileSize) {
+            let tile = tokens[start..<min(start + Self.tileSize, tokens.count)]
+            let logits = Matrix(memory.base, rows: tile.count, columns: vocabulary)
+            let inputs = Matrix(memory.base + size * vocabulary, rows: tile.count, columns: hidden)
+            for (row, token) in tile.enumerated() { inputs.row(row).update(from: h.row(token), count: hidden) }
+            products.run([.output(inputs, weight, into: logits)])
+            products.pool.forEachPiece(of: tile.count, size: 8) { _, rows in
+                for row in rows {
+                    let (loss, logSum) = Self.gradient(
+                        logits.row(row), vocabulary, target: Int(batch.targets[tile[start + row]]), weight: 0,
+                        zFactor: 0)
+                    (sums.base[2 * row], sums.base[2 * row + 1]) = (loss, logSum)
+                }
+            }
+            for (row, token) in tile.enumerated() {
+                losses[token] = (sums.base[2 * row], sums.base[2 * row + 1])
+            }
+        }
+        return losses
+    }
+
     /// Turns the logits of one position into their gradient, weight * (p (1 + 2 zeta logSum) - onehot(target)).
     static func gradient(
         _ logits: UnsafeMutablePointer<Float>, _ count: Int, target: Int, weight: Float, zFactor: Float

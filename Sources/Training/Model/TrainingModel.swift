@@ -33,7 +33,7 @@ public final class TrainingModel {
     /// (experts) for each layer with experts.
     public internal(set) var biases: [[Float]]
     let products: MatrixProducts
-    private let layers: [LayerParameters]
+    let layers: [LayerParameters]
 
     /// A model of zeros.
     ///
@@ -63,22 +63,15 @@ public final class TrainingModel {
         let x = Matrix(memory.base, rows: tokens, columns: hidden)
         let h = Matrix(memory.base + tokens * hidden, rows: tokens, columns: hidden)
         let dh = Matrix(h.base + tokens * hidden, rows: tokens, columns: hidden)
-        let embedding = layout.parameter("model.embed_tokens.weight")
-        let scale: Float = config.scalesEmbeddings ? Float(hidden).squareRoot() : 1
-        let table = weights.matrix(embedding)
-        for (token, id) in batch.ids.enumerated() {
-            let (source, target) = (table.row(Int(id)), x.row(token))
-            for column in 0..<hidden { target[column] = source[column] * scale }
-        }
+        embed(batch.ids, into: x)
         let rotary = RotaryPositions(config, positions: batch.positions, pool: pool)
         var passes: [DecoderLayer] = []
         for (index, layer) in layers.enumerated() {
-            let bias = index < config.denseLayers ? [] : biases[index - config.denseLayers]
-            passes.append(DecoderLayer(layer, bias: bias, x: x, batch: batch, rotary: rotary, context))
+            passes.append(
+                DecoderLayer(layer, bias: bias(layer: index), x: x, batch: batch, rotary: rotary, context))
         }
         let finalNorm = layout.parameter("model.norm.weight")
         context.norm.forward(x, gain: weights.pointer(finalNorm), into: h)
-        let head = config.tiesEmbeddings ? embedding : layout.parameter("lm_head.weight")
         let sums = OutputHead(weight: weights.matrix(head), products: products).train(
             h, batch: batch, targetWeight: objective.targetWeight, zFactor: objective.zFactor, into: dh,
             gradient: gradients.matrix(head))
@@ -96,14 +89,32 @@ public final class TrainingModel {
                 dx, rows: batch.rows, balance: Float(objective.balanceFactor / Double(objective.rows)),
                 gradients: gradients)
         }
-        addEmbeddingGradient(dx, ids: batch.ids, scale: scale, to: gradients.matrix(embedding))
+        addEmbeddingGradient(dx, ids: batch.ids, to: gradients.matrix(embedding))
         return MicroBatchLoss(
             crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,
             balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts))
     }
 
+    /// The rows of tokens in the embeddings, scaled.
+    func embed(_ ids: [Int32], into x: Matrix) {
+        let (table, scale) = (weights.matrix(embedding), embeddingScale)
+        for (token, id) in ids.enumerated() {
+            let (source, target) = (table.row(Int(id)), x.row(token))
+            for column in 0..<x.columns { target[column] = source[column] * scale }
+        }
+    }
+
+    private var embedding: Parameter { layout.parameter("model.embed_tokens.weight") }
+    /// The parameter of the LM head.
+    var head: Parameter { config.tiesEmbeddings ? embedding : layout.parameter("lm_head.weight") }
+    private var embeddingScale: Float { config.scalesEmbeddings ? Float(config.hiddenSize).squareRoot() : 1 }
+
+    /// The biases of a layer's experts; none for a dense layer.
+    func bias(layer: Int) -> [Float] { layer < config.denseLayers ? [] : biases[layer - config.denseLayers] }
+
     /// A token's row may occur several times: threads share the columns, and each adds all tokens in order.
-    private func addEmbeddingGradient(_ dx: Matrix, ids: [Int32], scale: Float, to gradient: Matrix) {
+    private func addEmbeddingGradient(_ dx: Matrix, ids: [Int32], to gradient: Matrix) {
+        let scale = embeddingScale
         products.pool.forEachPiece(of: gradient.columns, size: 64) { _, columns in
             for (token, id) in ids.enumerated() {
                 Vectors.add(

@@ -1,6 +1,6 @@
 import JSON
 
-/// The numbers of a run, from the recipe's `hyperparameters`. The defaults are those for a hidden size of about 256.
+/// The numbers of a stage, from the recipe's `hyperparameters`. The defaults are those for a hidden size of about 256.
 public struct Hyperparameters: Sendable, Equatable {
     /// `nil`: all steps of the batches.
     public var steps: Int?
@@ -17,17 +17,30 @@ public struct Hyperparameters: Sendable, Equatable {
     public var balanceFactor = 1e-4
     public var balancing = ExpertBalancing.smebu(lambda: 5e-3, beta: 0.5, kappa: 2)
     public var schedule = LearningRateSchedule.wsd(warmup: 0, stable: .max / 2, decay: 0, floor: 1)
+    /// Multiplies the schedule.
+    public var peak = 1.0
 
     public init() {}
+
+    /// The factor of all rates in a step, counted from the beginning of the stage.
+    public func learningRateFactor(step: Int) -> Double { peak * schedule.factor(step: step) }
 
     /// Sizes of the batches, which the file of batches determines.
     private static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
 
+    /// - Parameters:
+    ///   - name: where it is in the recipe.
+    ///   - positions: positions of a step, by which `tokens` is divided; `nil` if batches determine the sizes.
     /// - Throws: `TrainingError.recipe` with the field and its bound; unknown fields are refused.
-    public init(parsing json: JSONValue) throws(TrainingError) {
-        var reader = try RecipeReader(json, name: "hyperparameters")
+    init(parsing json: JSONValue, name: String, positions: Int?) throws(TrainingError) {
+        var reader = try RecipeReader(json, name: name)
         for name in Self.descriptive { _ = reader.take(name) }
         steps = try reader.integer("steps", in: 1...1 << 40)
+        if let tokens = try reader.integer("tokens", in: 1...1 << 50) {
+            guard let positions else { throw reader.invalid("tokens", "cannot be given with batches") }
+            guard steps == nil else { throw reader.invalid("tokens", "cannot be given together with steps") }
+            steps = (tokens + positions - 1) / positions
+        }
         muonLearningRate = try reader.number("muon_lr", in: 0...10) ?? muonLearningRate
         muon.momentum = try reader.number("muon_momentum", in: 0...0.9999) ?? muon.momentum
         muon.weightDecay = try reader.number("muon_weight_decay", in: 0...10) ?? muon.weightDecay
@@ -63,7 +76,8 @@ public struct Hyperparameters: Sendable, Equatable {
             try auxFree.finish()
         }
         if var schedule = try reader.object("schedule") {
-            self.schedule = try LearningRateSchedule(&schedule)
+            peak = try schedule.number("peak", in: 0...1) ?? 1
+            self.schedule = try LearningRateSchedule(&schedule, steps: steps)
             try schedule.finish()
         }
         try reader.finish()
@@ -72,20 +86,22 @@ public struct Hyperparameters: Sendable, Equatable {
 
 extension LearningRateSchedule {
     /// `{"kind": "wsd", "warmup", "stable", "decay", "floor"}` or `{"kind": "cosine", "warmup", "total", "floor"}`.
-    fileprivate init(_ reader: inout RecipeReader) throws(TrainingError) {
+    ///
+    /// - Parameter steps: those of the stage, for the parts that are not given.
+    fileprivate init(_ reader: inout RecipeReader, steps: Int?) throws(TrainingError) {
         let most = 1 << 40
         let warmup = try reader.integer("warmup", in: 0...most) ?? 0
         let floor = try reader.number("floor", in: 0...1) ?? 0
         switch reader.take("kind")?.string {
         case "wsd":
-            guard let stable = try reader.integer("stable", in: 0...most) else {
+            let decay = try reader.integer("decay", in: 0...most) ?? 0
+            let stable = try reader.integer("stable", in: 0...most)
+            guard let stable = stable ?? steps.map({ max(0, $0 - warmup - decay) }) else {
                 throw reader.invalid("stable", "is missing")
             }
-            self = .wsd(
-                warmup: warmup, stable: stable,
-                decay: try reader.integer("decay", in: 0...most) ?? 0, floor: floor)
+            self = .wsd(warmup: warmup, stable: stable, decay: decay, floor: floor)
         case "cosine":
-            guard let total = try reader.integer("total", in: 1...most) else {
+            guard let total = try reader.integer("total", in: 1...most) ?? steps else {
                 throw reader.invalid("total", "is missing")
             }
             self = .cosine(warmup: warmup, total: total, floor: floor)

@@ -2,34 +2,31 @@ import Basics
 import Foundation
 import JSON
 
-/// What `trinity train` does: `{"initial": FOLDER, "batches": FILE, "hyperparameters": {...}}`, or with `documents` instead of
-/// `batches`.
+/// What `trinity train` does: stages with documents, or `{"initial": FOLDER, "batches": FILE, "hyperparameters": {...}}`.
 public struct Recipe: Sendable {
     /// The folder of the checkpoint with the initial weights.
     public var initial: URL
-    /// Draws the initial weights instead of reading them; `initial` has only the configuration.
+    /// Draws the initial weights instead of reading them; `initial` has only the configuration and the tokenizer.
     public var seed: UInt64?
-    var data: Data
-    public var hyperparameters: Hyperparameters
+    /// In their order; a recipe without `stages` has one.
+    public var stages: [TrainingStage]
+    /// `nil`: no held-out loss is measured.
+    var heldOut: HeldOut?
     /// The whole recipe as it was given.
     let json: JSONValue
     /// Steps between two checkpoints; `nil`: only at the end.
     public var checkpointInterval: Int?
 
-    /// Packed batches (``BatchFile``), or documents (``TokenFile``).
-    enum Data: Sendable, Equatable {
-        case batches(URL)
-        case documents(URL, DocumentLoader.Options)
-
-        var url: URL {
-            switch self {
-            case .batches(let url), .documents(let url, _): url
-            }
-        }
+    /// Data whose loss is measured.
+    struct HeldOut: Sendable {
+        var source: TrainingStage.Source
+        /// Steps between two measurements. One is made before each checkpoint too.
+        var interval: Int
     }
 
     /// Maximum size of a recipe in bytes.
     private static let largestFile = 1 << 20
+    private static let mostStages = 64
 
     /// Reads a recipe; relative paths are relative to its folder.
     ///
@@ -41,56 +38,45 @@ public struct Recipe: Sendable {
         } catch {
             throw TrainingError.recipe(field: "file \(url.path)", reason: "cannot be read: \(error)")
         }
+        try self.init(parsing: json, folder: url.deletingLastPathComponent())
+    }
+
+    /// - Parameter folder: of relative paths.
+    /// - Throws: `TrainingError.recipe` with the field.
+    init(parsing json: JSONValue, folder: URL) throws(TrainingError) {
         var reader = try RecipeReader(json, name: "")
         guard let initial = try reader.string("initial") else { throw reader.invalid("initial", "is missing") }
-        let folder = url.deletingLastPathComponent()
         self.initial = URL(fileURLWithPath: initial, relativeTo: folder).absoluteURL
         seed = try reader.integer("seed", in: 0...Int.max).map { UInt64($0) }
-        hyperparameters = try Hyperparameters(parsing: reader.take("hyperparameters") ?? [:])
-        if let documents = try reader.object("documents") {
-            guard !reader.has("batches") else {
-                throw reader.invalid("documents", "cannot be given together with batches")
+        checkpointInterval = try reader.integer("checkpoint_interval", in: 1...1 << 40)
+        if var heldOut = try reader.object("held_out") {
+            guard let interval = try heldOut.integer("interval", in: 1...1 << 40) else {
+                throw heldOut.invalid("interval", "is missing")
             }
-            guard hyperparameters.steps != nil else { throw reader.invalid("hyperparameters.steps", "is missing") }
-            data = try Data(documents, folder: folder)
-        } else if let batches = try reader.string("batches") {
-            data = .batches(URL(fileURLWithPath: batches, relativeTo: folder).absoluteURL)
+            self.heldOut = HeldOut(source: try heldOut.source(folder: folder), interval: interval)
+        }
+        if let stages = try reader.objects("stages", atMost: Self.mostStages) {
+            for name in ["documents", "batches"] where reader.has(name) {
+                throw reader.invalid(name, "cannot be given together with stages")
+            }
+            let common = reader.take("hyperparameters") ?? [:]
+            guard common.object != nil else { throw reader.invalid("hyperparameters", "must be an object") }
+            // Errors name it as it is in the recipe. The steps may be those of each stage.
+            var checked = common.object ?? JSONObject()
+            if checked["steps"] == nil, checked["tokens"] == nil { checked["steps"] = 1 }
+            _ = try Hyperparameters(parsing: .object(checked), name: "hyperparameters", positions: 1)
+            self.stages = []
+            for (index, stage) in stages.enumerated() {
+                self.stages.append(
+                    try TrainingStage(stage, number: index + 1, common: common.object ?? JSONObject(), folder: folder))
+            }
         } else {
-            throw reader.invalid("batches", "is missing")
+            stages = [try TrainingStage(&reader, name: nil, common: JSONObject(), folder: folder)]
         }
         self.json = json
-        checkpointInterval = try reader.integer("checkpoint_interval", in: 1...1 << 40)
         try reader.finish()
     }
-}
 
-extension Recipe.Data {
-    /// The largest sum of the sizes of all streams' buffers; the checkpoint has twice as many documents.
-    private static let mostBuffered = 1 << 20
-
-    /// `{"tokens": FILE, "packing", "length", "rows", "micro_batches", "buffer", "seed"}`.
-    fileprivate init(_ reader: RecipeReader, folder: URL) throws(TrainingError) {
-        var reader = reader
-        guard let tokens = try reader.string("tokens") else { throw reader.invalid("tokens", "is missing") }
-        var options = DocumentLoader.Options()
-        if let name = try reader.string("packing") {
-            guard let packing = DocumentLoader.Packing(rawValue: name) else {
-                let names = DocumentLoader.Packing.allCases.map(\.rawValue).joined(separator: ", ")
-                throw reader.invalid("packing", "must be one of \(names)")
-            }
-            options.packing = packing
-        }
-        options.length = try reader.integer("length", in: 2...1 << 20) ?? options.length
-        let mostRows = BatchFile.mostPositions / options.length
-        options.rows = try reader.integer("rows", in: 1...mostRows) ?? min(options.rows, mostRows)
-        // A step's batches are in memory together.
-        let mostBatches = max(min(4096, mostRows / options.rows), 1)
-        options.microBatches =
-            try reader.integer("micro_batches", in: 1...mostBatches) ?? min(options.microBatches, mostBatches)
-        options.buffer =
-            try reader.integer("buffer", in: 1...Self.mostBuffered / options.microBatches) ?? options.buffer
-        options.seed = UInt64(try reader.integer("seed", in: 0...Int.max) ?? 0)
-        try reader.finish()
-        self = .documents(URL(fileURLWithPath: tokens, relativeTo: folder).absoluteURL, options)
-    }
+    /// All files of data.
+    var urls: [URL] { stages.flatMap(\.data.urls) + (heldOut.map { [$0.source.url] } ?? []) }
 }

@@ -46,6 +46,30 @@ struct RecipeReader {
         return try RecipeReader(value, name: path(field))
     }
 
+    /// The elements of an array of objects.
+    mutating func objects(_ field: String, atMost limit: Int) throws(TrainingError) -> [RecipeReader]? {
+        guard let value = take(field) else { return nil }
+        guard let array = value.array, !array.isEmpty, array.count <= limit else {
+            throw invalid(field, "must be an array of 1...\(limit) objects")
+        }
+        var readers: [RecipeReader] = []
+        for (index, element) in array.enumerated() {
+            readers.append(try RecipeReader(element, name: "\(path(field))[\(index)]"))
+        }
+        return readers
+    }
+
+    /// One of the raw values of an enumeration.
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(
+        _ field: String, of type: Choice.Type
+    ) throws(TrainingError) -> Choice? where Choice.RawValue == String {
+        guard let name = try string(field) else { return nil }
+        guard let choice = Choice(rawValue: name) else {
+            throw invalid(field, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return choice
+    }
+
     func invalid(_ field: String, _ reason: String) -> TrainingError {
         .recipe(field: path(field), reason: reason)
     }
@@ -55,5 +79,5 @@ struct RecipeReader {
         if let field = members.keys.sorted().first { throw invalid(field, "is unknown") }
     }
 
-    private func path(_ field: String) -> String { name.isEmpty ? field : "\(name).\(field)" }
+    func path(_ field: String) -> String { name.isEmpty ? field : "\(name).\(field)" }
 }

@@ -9,6 +9,8 @@ public struct StepReport: Sendable, Equatable {
     public var balance: Double
     public var objective: Double
     public var targetWeight: Double
+    /// Tokens without padding.
+    public var tokens: Int
     public var gradientNorm: Double
     public var clipFactor: Double
     /// Whether the weights stayed as they were, because the loss or the gradient was not finite.

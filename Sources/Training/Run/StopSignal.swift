@@ -5,10 +5,12 @@ import Synchronization
 public enum StopSignal {
     private static let received = Atomic<Bool>(false)
 
-    /// From now on the signals do not end the process.
+    /// From now on the signals do not end the process, nor does SIGPIPE: a reader of standard output that ends must not end the
+    /// run.
     public static func install() {
         // The handler must not be the first to use the flag: initialization takes a lock.
         received.store(false, ordering: .relaxed)
+        signal(SIGPIPE, SIG_IGN)
         for number in [SIGTERM, SIGINT] { signal(number) { _ in StopSignal.received.store(true, ordering: .relaxed) } }
     }
 

@@ -8,16 +8,14 @@ import JSON
 extension Trainer {
     static let stateName = "trainer.json"
     static let optimizerName = "optimizer.safetensors"
-    private static let format = 1
+    private static let format = 2
     /// Maximum size of `trainer.json` in bytes; a document in a buffer takes about 50.
     private static let largestState = 1 << 28
 
     /// Writes both files.
     ///
-    /// - Parameters:
-    ///   - loader: the state of the source of batches.
-    ///   - fingerprint: what must be equal when the run is resumed.
-    func writeState(to folder: URL, loader: JSONValue, fingerprint: JSONObject) throws {
+    /// - Parameter fingerprint: what must be equal when the run is resumed.
+    func writeState(to folder: URL, _ progress: RunProgress, fingerprint: Fingerprint) throws {
         let parameters = model.layout.parameters
         var entries: [CheckpointWriter.Entry] = []
         for parameter in parameters {
@@ -44,16 +42,16 @@ extension Trainer {
             at: folder.appending(path: StoredTensors.singleName), to: folder.appending(path: Self.optimizerName))
         let state: JSONObject = [
             "format": .integer(Self.format), "step": .integer(step), "updates": .integer(updates),
-            "skipped_in_row": .integer(skippedInRow), "loader": loader, "fingerprint": .object(fingerprint),
+            "skipped_in_row": .integer(skippedInRow), "loader": progress.loader,
+            "statistics": try progress.statistics.json, "fingerprint": .object(fingerprint.json),
         ]
         try CheckpointWriter.write(.object(state), to: Self.stateName, in: folder)
     }
 
-    /// Restores what ``writeState(to:loader:fingerprint:)`` has written, and returns the state of the source of batches. The
-    /// weights come with the model.
+    /// Restores what ``writeState(to:_:fingerprint:)`` has written. The weights come with the model.
     ///
     /// - Throws: `TrainingError.resume` with the field that differs or is missing.
-    func readState(from folder: URL, fingerprint: JSONObject) throws -> JSONValue {
+    func readState(from folder: URL, fingerprint: Fingerprint) throws -> RunProgress {
         let state: JSONValue
         do {
             let path = folder.appending(path: Self.stateName).path
@@ -64,7 +62,7 @@ extension Trainer {
         guard state["format"]?.integer == Self.format else {
             throw TrainingError.resume(field: "format", reason: "is not \(Self.format)")
         }
-        for (field, value) in fingerprint where state["fingerprint"]?[field] != value {
+        if let field = fingerprint.difference(from: state["fingerprint"]) {
             throw TrainingError.resume(field: field, reason: "differs from that of the run in \(folder.path)")
         }
         func count(_ field: String) throws(TrainingError) -> Int {
@@ -90,7 +88,7 @@ extension Trainer {
             biasMomentum[index] = try floats(momentumName(index), [model.config.experts])
         }
         (step, updates, skippedInRow) = (try count("step"), try count("updates"), try count("skipped_in_row"))
-        return state["loader"] ?? .null
+        return try RunProgress(state)
     }
 
     private func parts(of parameter: Parameter) -> [(name: String, tensors: TrainedTensors)] {
@@ -99,4 +97,33 @@ extension Trainer {
     }
 
     private func momentumName(_ index: Int) -> String { "smebu.m/\(model.config.denseLayers + index)" }
+}
+
+/// The state of a run beside that of the trainer.
+struct RunProgress {
+    /// The state of the source of batches; null between stages.
+    var loader = JSONValue.null
+    var statistics = RunStatistics()
+
+    init() {}
+
+    /// - Throws: `TrainingError.resume`.
+    init(_ state: JSONValue) throws(TrainingError) {
+        loader = state["loader"] ?? .null
+        let text = (state["statistics"] ?? .null).serialized
+        guard let statistics = try? JSONDecoder().decode(RunStatistics.self, from: Data(text)) else {
+            throw .resume(field: "statistics", reason: "cannot be read")
+        }
+        self.statistics = statistics
+    }
+}
+
+extension RunStatistics {
+    fileprivate var json: JSONValue {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            return try JSONValue(parsing: [UInt8](encoder.encode(self)))
+        }
+    }
 }

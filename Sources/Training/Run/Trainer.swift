@@ -6,7 +6,10 @@ import Foundation
 /// experts.
 public final class Trainer {
     public let model: TrainingModel
-    public let hyperparameters: Hyperparameters
+    /// Those of the current stage.
+    public private(set) var hyperparameters: Hyperparameters
+    /// The step with which the current stage began.
+    private var stageStart = 0
     /// Steps that were done, including skipped ones.
     public internal(set) var step = 0
     /// Steps that changed the weights: AdamW's t.
@@ -33,6 +36,14 @@ public final class Trainer {
         biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
     }
 
+    /// Begins a stage: the optimizers' state and the biases stay.
+    ///
+    /// - Parameter start: the first step of the stage.
+    func begin(_ hyperparameters: Hyperparameters, at start: Int) {
+        self.hyperparameters = hyperparameters
+        stageStart = start
+    }
+
     /// Does one step.
     ///
     /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
@@ -55,7 +66,7 @@ public final class Trainer {
         }
         let norm = gradientNorm()
         let clip = GradientClipping.factor(norm: norm, limit: hyperparameters.clip)
-        let factor = hyperparameters.schedule.factor(step: step)
+        let factor = hyperparameters.learningRateFactor(step: step - stageStart)
         let (crossEntropy, z) = (losses.reduce(0) { $0 + $1.crossEntropy }, losses.reduce(0) { $0 + $1.z })
         let balance = losses.reduce(0) { $0 + $1.balance }
         let total = crossEntropy + objective.zFactor * z + objective.balanceFactor * balance
@@ -75,7 +86,8 @@ public final class Trainer {
         defer { step += 1 }
         return StepReport(
             step: step, learningRateFactor: factor, crossEntropy: crossEntropy, z: z, balance: balance,
-            objective: total, targetWeight: targetWeight, gradientNorm: norm, clipFactor: clip, isSkipped: !isFinite,
+            objective: total, targetWeight: targetWeight,
+            tokens: batches.reduce(0) { $0 + $1.tokens }, gradientNorm: norm, clipFactor: clip, isSkipped: !isFinite,
             microCrossEntropy: zip(losses, batches).map { loss, batch in
                 batch.targetWeight > 0 ? loss.crossEntropy * targetWeight / batch.targetWeight : 0
             },

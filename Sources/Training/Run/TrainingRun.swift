@@ -8,19 +8,24 @@ import JSON
 public final class TrainingRun {
     public let trainer: Trainer
     /// All steps of the run.
-    public let steps: Int
-    private let recipe: Recipe
-    private var source: BatchSource
+    public var steps: Int { plan.steps }
+    public var statistics: RunStatistics { progress.statistics }
+    /// The stage of the next step; the last one at the end.
+    public var stage: TrainingStage {
+        (plan.stages.first { trainer.step < $0.steps.upperBound } ?? plan.stages[plan.stages.count - 1]).stage
+    }
+    private let plan: TrainingPlan
     private let folder: RunFolder
-    private let fingerprint: JSONObject
+    private let fingerprint: Fingerprint
+    private var progress = RunProgress()
+    private let log: RunLog
 
     /// - Parameters:
     ///   - out: new, empty, or with an earlier part of the same run.
     ///   - threads: at least 1; the results do not depend on it.
-    /// - Throws: an error that names the file, tensor or field.
+    /// - Throws: an error that names the file, tensor, line or field.
     public init(_ recipe: Recipe, out: URL, threads: Int) throws {
-        let plan = try TrainingPlan(recipe)
-        (self.recipe, steps, source) = (recipe, plan.steps, plan.source)
+        plan = try TrainingPlan(recipe)
         folder = try RunFolder(out)
         let newest = folder.newest
         let pool = WorkerPool(threads: threads)
@@ -31,59 +36,90 @@ public final class TrainingRun {
         } else {
             model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
         }
-        fingerprint = [
-            "hyperparameters": recipe.json["hyperparameters"] ?? .null,
-            "documents": recipe.json["documents"] ?? .null, "seed": recipe.json["seed"] ?? .null,
-            "batches": .string(try Fingerprint.text(of: recipe.data.url)),
-            "config": .string(try Fingerprint.text(of: recipe.initial.appending(path: "config.json"))),
-        ]
-        trainer = Trainer(model, recipe.hyperparameters)
-        if let newest { try source.restore(trainer.readState(from: newest, fingerprint: fingerprint)) }
+        fingerprint = try Fingerprint(plan)
+        trainer = Trainer(model, plan.stages[0].stage.hyperparameters)
+        if let newest { progress = try trainer.readState(from: newest, fingerprint: fingerprint) }
+        log = try RunLog(out, step: trainer.step)
     }
 
     /// Does the steps that are left, and writes the checkpoint.
     ///
     /// - Parameters:
     ///   - mustStop: asked after each step; `true` writes a checkpoint and ends the run early.
+    ///   - heldOut: called after each measurement of held-out data.
     ///   - report: called after each step.
     /// - Returns: whether all steps are done.
+    /// - Throws: an error that names the document, after the steps before it were saved.
     @discardableResult
-    public func run(mustStop: () -> Bool = { false }, report: (StepReport) -> Void) throws -> Bool {
-        while trainer.step < steps {
-            if mustStop() {
-                try save()
-                return false
-            }
-            report(try trainer.train(source.next(step: trainer.step)))
-            // After a skipped step the weights may be unusable: the last checkpoints before it stay.
-            if let interval = recipe.checkpointInterval, trainer.step.isMultiple(of: interval), trainer.step < steps,
-                trainer.skippedInRow == 0
-            {
-                try save()
+    public func run(
+        mustStop: () -> Bool = { false }, heldOut: (HeldOutReport) -> Void = { _ in }, report: (StepReport) -> Void
+    ) throws -> Bool {
+        for stage in plan.stages where trainer.step < stage.steps.upperBound {
+            let source = try stage.source()
+            trainer.begin(stage.stage.hyperparameters, at: stage.steps.lowerBound)
+            // A stage that has not begun has no state.
+            if trainer.step > stage.steps.lowerBound { try source.restore(progress.loader) }
+            while trainer.step < stage.steps.upperBound {
+                guard !mustStop() else {
+                    try save()
+                    return false
+                }
+                let batches: [PackedBatch]
+                do {
+                    batches = try source.next(step: trainer.step - stage.steps.lowerBound)
+                } catch {
+                    // The steps so far are good.
+                    try save()
+                    throw error
+                }
+                let start = ContinuousClock.now
+                let step = try trainer.train(batches)
+                progress.statistics.add(step)
+                progress.loader = trainer.step < stage.steps.upperBound ? try source.state() : .null
+                try log.write(logLine(step, stage.stage, seconds: (ContinuousClock.now - start) / .seconds(1)))
+                report(step)
+                try finishStep(heldOut)
             }
         }
-        if folder.newest != folder.url {
-            try save()
-            try folder.finish()
-        }
+        try folder.finish(best: statistics.best?.step, last: trainer.step)
         return true
     }
 
-    private func save() throws {
-        try folder.write(
-            trainer, loader: source.state(), source: recipe.initial, fingerprint: fingerprint)
-    }
-}
-
-/// Recognizes the bytes of a file: FNV-1a with 64 bits. Not a protection against a file made to collide.
-private enum Fingerprint {
-    static func text(of url: URL) throws(CheckpointError) -> String {
-        let file = try MappedFile(url)
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        // The bytes live as long as the file.
-        withExtendedLifetime(file) {
-            for byte in file.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    /// Measures held-out data and writes a checkpoint, where the recipe says so.
+    private func finishStep(_ heldOut: (HeldOutReport) -> Void) throws {
+        let isLast = trainer.step == steps
+        // After a skipped step the weights may be unusable: the last checkpoints before it stay.
+        let saves =
+            isLast
+            || trainer.skippedInRow == 0
+                && plan.recipe.checkpointInterval.map(trainer.step.isMultiple(of:)) ?? false
+        let isDue = plan.recipe.heldOut.map { trainer.step.isMultiple(of: $0.interval) } ?? false
+        if let data = plan.heldOut, saves || isDue {
+            let measured = try data.measure(trainer.model, step: trainer.step)
+            try log.write(measured.json)
+            heldOut(measured)
+            if saves, measured.loss < statistics.best?.loss ?? .infinity {
+                progress.statistics.best = RunStatistics.Best(step: trainer.step, loss: measured.loss)
+            }
         }
-        return "\(file.bytes.count):" + String(hash, radix: 16)
+        if saves { try save() }
+    }
+
+    /// Writes a checkpoint of the current step.
+    private func save() throws {
+        try folder.write(trainer, progress, source: plan.recipe.initial, fingerprint: fingerprint)
+    }
+
+    /// The members of a step for plots and long runs: numbers of experts are left out.
+    private func logLine(_ step: StepReport, _ stage: TrainingStage, seconds: Double) -> JSONValue {
+        var line = step.json.object ?? JSONObject()
+        for name in ["expert_counts", "expert_bias", "bias_momentum"] { line[name] = nil }
+        line["stage"] = stage.name.map { .string($0) }
+        line["tokens"] = .integer(step.tokens)
+        line["tokens_total"] = .integer(statistics.tokens)
+        line["max_violation_mean"] = .array(statistics.maximumViolations.map { .double($0) })
+        line["dead_experts"] = .integer(statistics.deadExperts)
+        line["seconds"] = .double(seconds)
+        return .object(line)
     }
 }

@@ -28,6 +28,8 @@ struct Train: ParsableCommand {
     var threads: Int?
     @Flag(help: "Print one JSON object for each step.")
     var json = false
+    @Flag(help: "Write the curves of the run to curves.svg in the output folder at the end, also of a finished run.")
+    var plot = false
     @Flag(help: "Check the recipe and the headers of its files, and print the sizes of the run.")
     var dryRun = false
 
@@ -40,26 +42,22 @@ struct Train: ParsableCommand {
         let recipe = try Recipe(URL(fileURLWithPath: recipe))
         guard let out, !dryRun else {
             let plan = try TrainingPlan(recipe)
+            for stage in plan.stages {
+                let name = stage.stage.name.map { "\($0): " } ?? ""
+                let tokens = stage.positions.map { ", \($0 * stage.steps.count) tokens" } ?? ""
+                print("\(name)\(stage.steps.count) steps\(tokens)")
+            }
             print("\(plan.steps) steps, \(plan.parameters) parameters")
             print("\(plan.stateBytes >> 20) MiB for weights, gradients and optimizers, without activations")
             return
         }
+        StopSignal.install()
         let run = try TrainingRun(
             recipe, out: URL(fileURLWithPath: out), threads: try threads ?? ThreadPlan.ofMachine().threads)
-        StopSignal.install()
-        func write(_ report: StepReport) {
-            let line = json ? String(decoding: report.json.serialized, as: UTF8.self) : Self.line(report, of: run.steps)
-            FileHandle.standardOutput.write(Data("\(line)\n".utf8))
-        }
-        let isComplete = try run.run(mustStop: { StopSignal.isReceived }, report: write)
-        if !isComplete {
-            FileHandle.standardError.write(Data("stopped after step \(run.trainer.step) of \(run.steps)\n".utf8))
-        }
-    }
-
-    private static func line(_ report: StepReport, of steps: Int) -> String {
-        let numbers = [report.crossEntropy, report.gradientNorm].map { String(format: "%.4f", $0) }
-        let skipped = report.isSkipped ? ", skipped" : ""
-        return "step \(report.step + 1)/\(steps): loss \(numbers[0]), gradient norm \(numbers[1])\(skipped)"
+        let console = TrainingConsole(run, json: json)
+        let isComplete = try run.run(
+            mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))
+        console.finish(isComplete: isComplete)
+        if plot { try CurvePlot(URL(fileURLWithPath: out)).write(to: URL(fileURLWithPath: out)) }
     }
 }

@@ -1,0 +1,139 @@
+import Engine
+import Foundation
+import Synchronization
+
+/// Threads that tokenize documents before they are needed, as far as ``capacity`` allows.
+///
+/// States of a document: queued, then running, then done, then taken. The caller computes a document itself that no thread has
+/// begun, so the documents depend neither on the threads nor on their number.
+final class DocumentWorkers: Sendable {
+    /// A document of a stream.
+    struct Key: Hashable, Sendable {
+        var stream: Int
+        var source: Int
+        /// Counted over all epochs.
+        var number: Int
+    }
+
+    /// How its tokens are computed.
+    typealias Job = @Sendable () -> Result<Document, TrainingError>
+
+    private struct State {
+        var queue: [Key] = []
+        /// Of queued documents.
+        var jobs: [Key: Job] = [:]
+        var running: Set<Key> = []
+        var done: [Key: Result<Document, TrainingError>] = [:]
+        var stops = false
+
+        var count: Int { jobs.count + running.count + done.count }
+    }
+
+    /// Documents that are queued, running or done.
+    let capacity: Int
+    private let state = Mutex(State())
+    /// Signalled after each change of the state.
+    private let changed = NSCondition()
+
+    /// The difference of the nice values to the threads that train.
+    private static let niceness: Int32 = 5
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// One thread for every four CPUs, at least one and at most four.
+    static func threadCount(cpus: Int) -> Int { min(max(cpus / 4, 1), 4) }
+
+    /// Starts threads, which end after ``stop()``. If the system starts none, documents are computed when they are needed.
+    func start(threads: Int) {
+        for index in 0..<threads {
+            try? SystemThread.start("tokenizer \(index)", stackBytes: 8 << 20) { [self] in
+                // Applies to this thread only: Linux has a priority for each thread.
+                _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
+                work()
+            }
+        }
+    }
+
+    /// Ends the threads after their current documents.
+    func stop() {
+        state.withLock { $0.stops = true }
+        signal()
+    }
+
+    /// Queues a document; returns false if there is no room.
+    func prepare(_ key: Key, _ job: @escaping Job) -> Bool {
+        let isQueued = state.withLock { state in
+            guard state.count < capacity else { return false }
+            state.queue.append(key)
+            state.jobs[key] = job
+            return true
+        }
+        if isQueued { signal() }
+        return isQueued
+    }
+
+    /// The document, which is forgotten.
+    ///
+    /// - Parameter job: for a document that was not queued.
+    func take(_ key: Key, _ job: Job) -> Result<Document, TrainingError> {
+        enum Step {
+            case done(Result<Document, TrainingError>)
+            case compute
+            case wait
+        }
+        changed.lock()
+        while true {
+            let step: Step = state.withLock { state in
+                if let result = state.done.removeValue(forKey: key) { return .done(result) }
+                if state.running.contains(key) { return .wait }
+                if state.jobs.removeValue(forKey: key) != nil { state.queue.removeAll { $0 == key } }
+                return .compute
+            }
+            switch step {
+            case .done(let result):
+                changed.unlock()
+                return result
+            case .compute:
+                changed.unlock()
+                return job()
+            case .wait: changed.wait()
+            }
+        }
+    }
+
+    private func work() {
+        while true {
+            changed.lock()
+            var next: (key: Key, job: Job)?
+            while true {
+                let stops = state.withLock { state in
+                    guard !state.stops, let key = state.queue.first else { return state.stops }
+                    state.queue.removeFirst()
+                    if let job = state.jobs.removeValue(forKey: key) {
+                        state.running.insert(key)
+                        next = (key, job)
+                    }
+                    return false
+                }
+                if next != nil || stops { break }
+                changed.wait()
+            }
+            changed.unlock()
+            guard let next else { return }
+            let result = next.job()
+            state.withLock { state in
+                state.running.remove(next.key)
+                state.done[next.key] = result
+            }
+            signal()
+        }
+    }
+
+    private func signal() {
+        changed.lock()
+        changed.broadcast()
+        changed.unlock()
+    }
+}

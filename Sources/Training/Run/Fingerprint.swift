@@ -1,0 +1,63 @@
+import Checkpoints
+import Foundation
+import JSON
+
+/// What must be equal when a run is resumed.
+struct Fingerprint {
+    let json: JSONObject
+
+    /// - Throws: an error that names the file that cannot be read.
+    init(_ plan: TrainingPlan) throws {
+        let recipe = plan.recipe
+        var files = JSONObject()
+        for url in recipe.urls where files[url.path] == nil {
+            files[url.path] = .string(try Self.text(of: url))
+        }
+        var names = ["config.json"]
+        if plan.usesTokenizer {
+            names += ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
+        }
+        var model = JSONObject()
+        for name in names {
+            let url = recipe.initial.appending(path: name)
+            if FileManager.default.fileExists(atPath: url.path) { model[name] = .string(try Self.text(of: url)) }
+        }
+        var json: JSONObject = ["files": .object(files), "initial": .object(model)]
+        for name in ["seed", "documents", "hyperparameters", "stages", "held_out"] {
+            json[name] = recipe.json[name] ?? .null
+        }
+        self.json = json
+    }
+
+    /// The name of the first member that differs, such as `hyperparameters.muon_lr`; `nil` if all are equal.
+    func difference(from other: JSONValue?) -> String? {
+        Self.difference(.object(json), other ?? .null, path: "")
+    }
+
+    private static func difference(_ left: JSONValue, _ right: JSONValue, path: String) -> String? {
+        guard left != right else { return nil }
+        if let left = left.object, let right = right.object {
+            for name in Set(left.names).union(right.names).sorted() {
+                let inner = path.isEmpty ? name : "\(path).\(name)"
+                if let found = difference(left[name] ?? .null, right[name] ?? .null, path: inner) { return found }
+            }
+        }
+        if let left = left.array, let right = right.array, left.count == right.count {
+            for index in left.indices {
+                if let found = difference(left[index], right[index], path: "\(path)[\(index)]") { return found }
+            }
+        }
+        return path
+    }
+
+    /// Recognizes the bytes of a file: FNV-1a with 64 bits. Not a protection against a file made to collide.
+    private static func text(of url: URL) throws(CheckpointError) -> String {
+        let file = try MappedFile(url)
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        // The bytes live as long as the file.
+        withExtendedLifetime(file) {
+            for byte in file.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        return "\(file.bytes.count):" + String(hash, radix: 16)
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Training
+
+/// What `trinity train` prints: one line for each step, as JSON or as text; on a terminal one line that changes.
+final class TrainingConsole {
+    private let run: TrainingRun
+    private let isJSON: Bool
+    private let isTerminal: Bool
+    private let output = LineOutput(.standardOutput)
+    private let errors = LineOutput(.standardError)
+    private let start = ContinuousClock.now
+    private let firstTokens: Int
+    private let firstStep: Int
+    private var deadExperts = 0
+    private var hasLine = false
+
+    init(_ run: TrainingRun, json: Bool) {
+        (self.run, isJSON) = (run, json)
+        isTerminal = !json && isatty(1) == 1
+        (firstTokens, firstStep) = (run.statistics.tokens, run.trainer.step)
+    }
+
+    func show(_ report: StepReport) {
+        if isJSON {
+            output.write(String(decoding: report.json.serialized, as: UTF8.self))
+        } else if isTerminal {
+            // The rest of a longer line is erased.
+            output.write("\r\(line(report))\(speed)\u{1B}[K", end: "")
+            hasLine = true
+        } else {
+            output.write(line(report))
+        }
+        let dead = run.statistics.deadExperts
+        if dead > deadExperts {
+            errors.write("warning: \(dead) experts had no token in 100 steps")
+        }
+        deadExperts = dead
+    }
+
+    func show(_ report: HeldOutReport) {
+        if isJSON {
+            output.write(String(decoding: report.json.serialized, as: UTF8.self))
+            return
+        }
+        endLine()
+        output.write("after step \(report.step): held-out loss \(Self.format(report.loss))")
+    }
+
+    func finish(isComplete: Bool) {
+        endLine()
+        if !isComplete { errors.write("stopped after step \(run.trainer.step) of \(run.steps)") }
+    }
+
+    private func endLine() {
+        if hasLine { output.write("") }
+        hasLine = false
+    }
+
+    private func line(_ report: StepReport) -> String {
+        let name = run.stage.name.map { "\($0), " } ?? ""
+        let skipped = report.isSkipped ? ", skipped" : ""
+        return "\(name)step \(report.step + 1)/\(run.steps): loss \(Self.format(report.crossEntropy)), "
+            + "gradient norm \(Self.format(report.gradientNorm))\(skipped)"
+    }
+
+    /// Tokens a second, and the time that is left if the steps stay alike.
+    private var speed: String {
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        guard seconds > 1, run.trainer.step > firstStep else { return "" }
+        let rate = Double(run.statistics.tokens - firstTokens) / seconds
+        let left = Int(seconds * Double(run.steps - run.trainer.step) / Double(run.trainer.step - firstStep))
+        return ", \(Int(rate)) tok/s, \(left / 60) min \(left % 60) s left"
+    }
+
+    private static func format(_ number: Double) -> String { String(format: "%.4f", number) }
+}
+
+/// Lines to a reader that may have gone: then they are dropped, and the work goes on.
+private final class LineOutput {
+    private let file: FileHandle
+    private var isOpen = true
+
+    init(_ file: FileHandle) {
+        self.file = file
+    }
+
+    func write(_ line: String, end: String = "\n") {
+        guard isOpen else { return }
+        do { try file.write(contentsOf: Data((line + end).utf8)) } catch { isOpen = false }
+    }
+}

@@ -1,0 +1,125 @@
+import Checkpoints
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Streams of documents that are tokenized on the fly, from several sources.
+@Suite struct DocumentStreamTests {
+    private let temporary: TemporaryModel
+    private let tokenizer: DocumentTokenizer
+
+    init() throws {
+        temporary = try TemporaryModel()
+        tokenizer = try DocumentTokenizer(
+            folder: Fixtures.defaultModel, config: ModelConfig(directory: Fixtures.defaultModel))
+    }
+
+    /// Texts that begin with their number, of different lengths.
+    private func source(_ name: String, _ count: Int, weight: Double = 1) throws -> DocumentSource {
+        var text = ""
+        for index in 0..<count {
+            let words = String(repeating: " \(name)", count: 1 + index * 7 % 23)
+            text += "{\"text\": \"\(index)\(words)\"}\n"
+        }
+        try temporary.write(Array(text.utf8), to: "\(name).jsonl")
+        let file = try LineFile(temporary.directory.appending(path: "\(name).jsonl"))
+        return DocumentSource(content: .lines(file, tokenizer), weight: weight)
+    }
+
+    private func options(_ packing: DocumentLoader.Packing) -> DocumentLoader.Options {
+        DocumentLoader.Options(packing: packing, length: 48, rows: 2, microBatches: 2, buffer: 20, seed: 4)
+    }
+
+    private static func ids(_ batches: [PackedBatch]) -> [[Int32]] { batches.map(\.ids) }
+
+    @Test(arguments: DocumentLoader.Packing.allCases)
+    func `the rows depend on no thread, and are resumed`(packing: DocumentLoader.Packing) throws {
+        // Smaller than the buffer, and larger.
+        let sources = try [source("sun", 9), source("moon", 60, weight: 2)]
+        let options = options(packing)
+        let loaders = try [1, 64].map { try DocumentLoader(sources, options, cpus: $0) }
+        var state = JSONValue.null
+        var steps: [[[Int32]]] = []
+        for step in 0..<60 {
+            let batches = try loaders.map { try Self.ids($0.next()) }
+            #expect(batches[0] == batches[1])
+            steps.append(batches[0])
+            if step == 24 { state = try JSONValue(parsing: loaders[0].state().serialized) }
+        }
+        let restored = try DocumentLoader(sources, options)
+        try restored.restore(state)
+        for step in 25..<60 { #expect(try Self.ids(restored.next()) == steps[step]) }
+        #expect(Set(steps.map { $0[0] }).count > 50)
+    }
+
+    @Test func `sources give tokens in proportion to their weights`() throws {
+        let sources = try [source("sun", 30), source("moon", 30, weight: 3)]
+        let loader = try DocumentLoader(sources, options(.sequential))
+        var counts = [0, 0]
+        let marks = ["sun", "moon"].map { tokenizer.tokenizer.encode(" \($0)", addSpecialTokens: false) }
+        for _ in 0..<200 {
+            for batch in try loader.next() {
+                for piece in batch.pieces {
+                    let ids = Array(batch.ids[piece])
+                    // Every document but the numbers is of its word.
+                    let isSun = Self.count(marks[0], in: ids) > Self.count(marks[1], in: ids)
+                    counts[isSun ? 0 : 1] += piece.count
+                }
+            }
+        }
+        let share = Double(counts[1]) / Double(counts[0] + counts[1])
+        #expect(abs(share - 0.75) < 0.02, "\(share)")
+    }
+
+    private static func count(_ mark: [Int32], in ids: [Int32]) -> Int {
+        ids.indices.count { ids[$0...].starts(with: mark) }
+    }
+
+    @Test func `an epoch has each document of each source once`() throws {
+        let loader = try DocumentLoader([source("sun", 40)], options(.sequential))
+        var streams: [[Int32]] = [[], []]
+        for _ in 0..<80 {
+            for (index, batch) in try loader.next().enumerated() { streams[index] += batch.ids }
+        }
+        let all = try (0..<40).map { try self.source("sun", 40).document($0).ids }
+        for stream in 0..<2 {
+            let documents = stride(from: stream, to: 40, by: 2).map { all[$0] }
+            let length = documents.reduce(0) { $0 + $1.count }
+            var epoch = streams[stream][..<length]
+            var found: [[Int32]] = []
+            while !epoch.isEmpty, let next = documents.first(where: { epoch.starts(with: $0) && !found.contains($0) }) {
+                found.append(next)
+                epoch = epoch.dropFirst(next.count)
+            }
+            #expect(epoch.isEmpty && Set(found) == Set(documents))
+        }
+    }
+
+    @Test func `after a document that cannot be used the state is that of the step before`() throws {
+        let sources = try [source("sun", 40)]
+        let loader = try DocumentLoader(sources, options(.rsdb))
+        for _ in 0..<3 { _ = try loader.next() }
+        let state = try loader.state()
+        let handle = try FileHandle(forWritingTo: temporary.directory.appending(path: "sun.jsonl"))
+        let whole = try Data(contentsOf: temporary.directory.appending(path: "sun.jsonl"))
+        try handle.truncate(atOffset: 0)
+        var failure: (any Error)?
+        // What is in the buffer still comes.
+        for _ in 0..<500 where failure == nil {
+            let before = try loader.state()
+            do { _ = try loader.next() } catch {
+                failure = error
+                #expect(try loader.state() == before)
+            }
+        }
+        #expect(failure as? TrainingError != nil)
+        try handle.seek(toOffset: 0)
+        try handle.write(contentsOf: whole)
+        let restored = try DocumentLoader(sources, options(.rsdb))
+        try restored.restore(state)
+        _ = try restored.next()
+    }
+}

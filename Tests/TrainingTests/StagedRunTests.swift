@@ -1,0 +1,194 @@
+import Checkpoints
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Runs with several stages, on texts and chats.
+@Suite struct StagedRunTests {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+        let initial = temporary.directory.appending(path: "initial")
+        try FileManager.default.createDirectory(at: initial, withIntermediateDirectories: true)
+        for name in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"] {
+            try FileManager.default.copyItem(
+                at: Fixtures.defaultModel.appending(path: name), to: initial.appending(path: name))
+        }
+        var config = try TrainingFixture.json("train30/config.json").object ?? JSONObject()
+        config["vocab_size"] = .integer(try ModelConfig(directory: Fixtures.defaultModel).vocabularySize)
+        try Data(JSONValue.object(config).serialized).write(to: initial.appending(path: "config.json"))
+        var (texts, chats) = ("", "")
+        for index in 0..<60 {
+            texts += "{\"text\": \"The number \(index) comes before \(index + 1), and the sun is warm.\"}\n"
+            chats += """
+                {"messages": [{"role": "user", "content": "What follows \(index)?"}, {"role": "assistant", "content": \
+                "\(index + 1)"}]}
+
+                """
+        }
+        try temporary.write(Array(texts.utf8), to: "texts.jsonl")
+        try temporary.write(Array(chats.utf8), to: "chats.jsonl")
+    }
+
+    private static let recipe: JSONValue = [
+        "initial": "initial", "seed": 3, "checkpoint_interval": 4,
+        "hyperparameters": ["muon_lr": 0.01, "schedule": ["kind": "wsd", "warmup": 2, "decay": 2]],
+        "stages": [
+            [
+                "name": "pretraining",
+                "documents": [
+                    "sources": [
+                        ["jsonl": "texts.jsonl", "weight": 3], ["jsonl": "chats.jsonl", "targets": "all"],
+                    ], "length": 64, "rows": 2, "micro_batches": 2, "buffer": 4,
+                ], "hyperparameters": ["tokens": 1400],
+            ],
+            [
+                "documents": [
+                    "sources": [["jsonl": "chats.jsonl"]], "packing": "greedy", "length": 96, "rows": 1,
+                    "micro_batches": 2, "buffer": 8, "seed": 9,
+                ],
+                "hyperparameters": [
+                    "steps": 5, "muon_lr": 0.002, "schedule": ["kind": "wsd", "warmup": 1, "decay": 4, "peak": 0.1],
+                ],
+            ],
+        ],
+    ]
+
+    private func recipe(_ json: JSONValue = recipe) throws -> Recipe {
+        try Recipe(parsing: json, folder: out("recipe.json").deletingLastPathComponent())
+    }
+
+    private func out(_ name: String) -> URL { temporary.directory.appending(path: name) }
+
+    @Test func `stages follow each other, and a run interrupted anywhere gives the same bits`() throws {
+        var whole: [StepReport] = []
+        try TrainingRun(recipe(), out: out("whole"), threads: 2).run { whole.append($0) }
+        // 1400 tokens in steps of 256.
+        #expect(whole.map(\.step) == Array(0..<11))
+        let factors = whole.map(\.learningRateFactor)
+        #expect(factors[..<6] == [0.5, 1, 1, 1, 0.5, 0])
+        #expect(zip(factors[6...], [0.1, 0.075, 0.05, 0.025, 0]).allSatisfy { abs($0 - $1) < 1e-12 })
+        // In the first stage every token but the first of a piece is a target, in the second what the assistant writes.
+        #expect(whole[0].targetWeight > 200 && whole[6].targetWeight < 100 && whole[6].targetWeight > 10)
+        var parts: [StepReport] = []
+        for (end, threads) in [(3, 1), (6, 2), (8, 1), (11, 2)] {
+            let run = try TrainingRun(recipe(), out: out("parts"), threads: threads)
+            try run.run(mustStop: { run.trainer.step == end && end < 11 }, report: { parts.append($0) })
+        }
+        #expect(parts == whole)
+        for name in ["model.safetensors", "optimizer.safetensors", "trainer.json"] {
+            let (a, b) = (out("whole").appending(path: name), out("parts").appending(path: name))
+            #expect(try Data(contentsOf: a) == Data(contentsOf: b), "\(name)")
+        }
+    }
+
+    /// The recipe with a change of one member, by its path in stages.
+    private static func changed(_ stage: Int, _ name: String, _ value: JSONValue) -> JSONValue {
+        var json = recipe.object ?? JSONObject()
+        var stages = json["stages"]?.array ?? []
+        var changed = stages[stage].object ?? JSONObject()
+        var inner = changed["documents"]?.object ?? JSONObject()
+        inner[name] = value
+        changed["documents"] = .object(inner)
+        stages[stage] = .object(changed)
+        json["stages"] = .array(stages)
+        return .object(json)
+    }
+
+    @Test func `a changed recipe, file or template is refused with the field, and a second run at once too`() throws {
+        func field(_ json: JSONValue = Self.recipe) throws -> String {
+            do {
+                let run = try TrainingRun(recipe(json), out: out("out"), threads: 1)
+                try run.run(mustStop: { run.trainer.step == 1 }, report: { _ in })
+            } catch TrainingError.resume(let field, _) { return field }
+            return "none"
+        }
+        #expect(try field() == "none")
+        #expect(try field(Self.changed(1, "buffer", 9)) == "stages[1].documents.buffer")
+        let chats = temporary.directory.appending(path: "chats.jsonl")
+        let data = try Data(contentsOf: chats)
+        try (data + Data("{\"text\": \"a\"}\n".utf8)).write(to: chats)
+        #expect(try field() == "files.\(chats.path)")
+        try data.write(to: chats)
+        let template = temporary.directory.appending(path: "initial/chat_template.jinja")
+        let source = try Data(contentsOf: template)
+        try (source + Data("{# new #}".utf8)).write(to: template)
+        #expect(try field() == "initial.chat_template.jinja")
+        try source.write(to: template)
+        // Left by a run that was killed.
+        let partial = out("out").appending(path: "step-7.partial")
+        try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
+        let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+        #expect(!FileManager.default.fileExists(atPath: partial.path))
+        #expect(throws: CheckpointError.self) { try field() }
+        withExtendedLifetime(run) {}
+    }
+
+    @Test func `a document that cannot be used ends the run after its checkpoint`() throws {
+        let good = String(repeating: "{\"text\": \"aaaa\"}\n", count: 40)
+        let initial = temporary.directory.appending(path: "initial/config.json")
+        var config = try JSONValue(parsing: [UInt8](Data(contentsOf: initial))).object ?? JSONObject()
+        // Texts of one letter need no token above those of bytes.
+        config["vocab_size"] = 280
+        try Data(JSONValue.object(config).serialized).write(to: initial)
+        try temporary.write(
+            Array((good + "{\"text\": \"The number comes before\"}\n" + good).utf8), to: "texts.jsonl")
+        let json: JSONValue = [
+            "initial": "initial", "seed": 3,
+            "documents": [
+                "sources": [["jsonl": "texts.jsonl"]], "packing": "sequential", "length": 16, "rows": 1,
+                "micro_batches": 1,
+            ], "hyperparameters": ["steps": 100],
+        ]
+        var steps = 0
+        for _ in 0..<2 {
+            #expect {
+                try TrainingRun(recipe(json), out: out("out"), threads: 1).run { _ in steps += 1 }
+            } throws: {
+                guard case TrainingError.line(let file, 41, let reason) = $0 else { return false }
+                return file.hasSuffix("texts.jsonl") && reason.contains("not among the model's 280 tokens")
+            }
+        }
+        #expect(steps > 3)
+        let names = try FileManager.default.contentsOfDirectory(atPath: out("out").path)
+        #expect(names.sorted() == ["log.jsonl", "step-\(steps)"])
+    }
+
+    @Test(
+        arguments: [
+            ("stages", [], "stages"), ("stages", [["documents": ["sources": []]]], "stages[0].documents.sources"),
+            ("stages", [["hyperparameters": ["steps": 1]]], "stages[0].batches"),
+            ("stages", [["documents": ["sources": [["weight": 1]]]]], "stages[0].documents.sources[0].jsonl"),
+            (
+                "stages", [["documents": ["sources": [["jsonl": "a", "targets": "user"]]]]],
+                "stages[0].documents.sources[0].targets"
+            ),
+            (
+                "stages", [["documents": ["sources": [["jsonl": "a"]]], "hyperparameters": ["steps": 1, "speed": 1]]],
+                "stages[0].hyperparameters.speed"
+            ),
+            (
+                "stages", [["documents": ["sources": [["jsonl": "a"]]]]], "stages[0].hyperparameters.steps"
+            ),
+            (
+                "stages",
+                [["documents": ["tokens": "a"], "hyperparameters": ["steps": 1, "tokens": 1]]],
+                "stages[0].hyperparameters.tokens"
+            ),
+            ("batches", "a", "batches"), ("hyperparameters", ["speed": 1], "hyperparameters.speed"),
+        ] as [(String, JSONValue, String)])
+    func `an error names the field of the stage`(name: String, value: JSONValue, field: String) throws {
+        var json = Self.recipe.object ?? JSONObject()
+        json[name] = value
+        #expect {
+            try recipe(.object(json))
+        } throws: {
+            guard case TrainingError.recipe(let named, _) = $0 else { return false }
+            return named == field
+        }
+    }
+}
