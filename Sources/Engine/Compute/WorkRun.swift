@@ -1,42 +1,59 @@
 import Synchronization
 
-/// What is left of one thread's run of parts. Its owner takes from the front, other threads from the back.
+/// What is left of one thread's run of work in the current region. Its owner takes from the front, other threads from the back.
+///
+/// The run of a new region begins with the first take by anybody, so nobody has to prepare the runs of all threads.
 struct WorkRun: ~Copyable {
-    /// High half: the first part that is left. Low half: the end. Both are in one word, so that no part is taken twice.
-    private let word: Atomic<UInt64>
+    /// The region (24 bits), the first position that is left (20) and the end (20). All are in one word, so that no position is
+    /// taken twice, and so that a thread that comes late cannot take anything of a later region.
+    private let word = Atomic<UInt64>(0)
     /// Two cache lines for each run, since the hardware fetches lines in pairs: owners do not slow each other down.
     private let padding = InlineArray<15, UInt64>(repeating: 0)
 
-    /// - Parameter parts: bounds below 2³²
-    init(_ parts: Range<Int>) {
-        word = Atomic(Self.word(parts))
+    /// The end of a run is at most this.
+    static let limit = 1 << 20 - 1
+    private static let regionMask: UInt64 = 1 << 24 - 1
+    private static let positionMask = UInt64(limit)
+
+    /// After this many regions, ``end(region:)`` must be called: a run that nobody took from for longer would look like one of a
+    /// later region, as numbers of regions wrap around.
+    static let longestRest: UInt64 = 1 << 20
+
+    enum Side {
+        case front, back
     }
 
-    /// The front half of what is left, at least one part; nil if nothing is left.
-    func takeFront() -> Range<Int>? {
-        take { left, half in (left.lowerBound..<left.lowerBound + half, left.lowerBound + half..<left.upperBound) }
+    /// Leaves nothing of this region and of earlier ones. Only between two regions.
+    func end(region: UInt64) {
+        word.store((region & Self.regionMask) << 40, ordering: .relaxed)
     }
 
-    /// The back half.
-    func takeBack() -> Range<Int>? {
-        take { left, half in (left.upperBound - half..<left.upperBound, left.lowerBound..<left.upperBound - half) }
-    }
-
-    /// The order of memory does not matter here: the parallel region publishes what its chunks write.
-    private func take(_ split: (Range<Int>, Int) -> (taken: Range<Int>, left: Range<Int>)) -> Range<Int>? {
+    /// Half of what is left, at least one position; nil if nothing is left, or if a later region has begun.
+    ///
+    /// - Parameters:
+    ///   - side: which half.
+    ///   - most: the most positions to take.
+    ///   - region: the number of the region, of which 24 bits count.
+    ///   - count: the positions of the run: 0 ..< count.
+    func take(_ side: Side, atMost most: Int, region: UInt64, count: Int) -> Range<Int>? {
+        let region = region & Self.regionMask
+        // The order of memory does not matter here: the signal of the region publishes its job.
         var current = word.load(ordering: .relaxed)
         while true {
-            let left = Int(current >> 32)..<Int(current & 0xffff_ffff)
-            if left.isEmpty { return nil }
-            let (taken, rest) = split(left, (left.count + 1) / 2)
+            let age = (region &- current >> 40) & Self.regionMask
+            // More than half of all numbers back: the run is of a later region.
+            if age > Self.regionMask >> 1 { return nil }
+            var (start, end) =
+                age == 0 ? (Int(current >> 20 & Self.positionMask), Int(current & Self.positionMask)) : (0, count)
+            if start >= end { return nil }
+            let size = min((end - start + 1) / 2, most)
+            let taken = side == .front ? start..<start + size : end - size..<end
+            if side == .front { start += size } else { end -= size }
             let (exchanged, original) = word.weakCompareExchange(
-                expected: current, desired: Self.word(rest), ordering: .relaxed)
+                expected: current, desired: region << 40 | UInt64(start) << 20 | UInt64(end),
+                ordering: .relaxed)
             if exchanged { return taken }
             current = original
         }
-    }
-
-    private static func word(_ parts: Range<Int>) -> UInt64 {
-        UInt64(parts.lowerBound) << 32 | UInt64(parts.upperBound)
     }
 }

@@ -58,25 +58,10 @@ extension WorkerPool {
 
     /// Calls `body` with (start, end) until the calls cover 0 ..< total.
     private func forEachShare(of total: Int, _ body: (Int, Int) -> Void) {
-        guard threads > 1 else { return body(0, total) }
-        let (parts, threads) = (Self.parts, threads)
-        func call(_ taken: Range<Int>) {
-            let (start, end) = (
-                total * taken.lowerBound / (parts * threads), total * taken.upperBound / (parts * threads)
-            )
+        let all = Self.parts * threads
+        forEachRun(of: Self.parts) { parts in
+            let (start, end) = (total * parts.lowerBound / all, total * parts.upperBound / all)
             if start < end { body(start, end) }
-        }
-        withUnsafeTemporaryAllocation(of: WorkRun.self, capacity: threads) { runs in
-            for thread in 0..<threads {
-                runs.initializeElement(at: thread, to: WorkRun(thread * parts..<(thread + 1) * parts))
-            }
-            defer { runs.deinitialize() }
-            parallelFor(chunks: threads) { owner in
-                while let taken = runs[owner].takeFront() { call(taken) }
-                for distance in 1..<threads {
-                    while let taken = runs[(owner + distance) % threads].takeBack() { call(taken) }
-                }
-            }
         }
     }
 

@@ -3,11 +3,12 @@ import Checkpoints
 import Foundation
 import Synchronization
 
-/// Threads that run the chunks of one parallel region at a time, together with the calling thread.
+/// Threads that run one parallel region at a time, together with the calling thread.
 ///
 /// The caller is worker 0; `threads: n` adds n - 1 threads. After a region they spin briefly, since the next region usually
-/// follows within microseconds, and then sleep. Chunks are claimed one by one, so a slow thread takes fewer. The result of a
-/// chunk must not depend on the thread that runs it.
+/// follows within microseconds, and then sleep. The work of a region is divided into one run for each thread. A thread works on
+/// its own run and then takes from those of others, its neighbours first, so a slow thread does less. The result must not depend
+/// on the thread that computes it.
 package final class WorkerPool: Sendable, ParallelExecutor {
     /// The number of threads that run chunks, including the caller: less than requested if the system refuses to create one.
     package let threads: Int
@@ -23,7 +24,7 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     package init(threads: Int, cpus: [Int] = [], spinning: Duration = .microseconds(300)) {
         precondition(threads >= 1, "the caller is a worker")
         precondition(cpus.isEmpty || cpus.count >= threads, "each thread has a CPU")
-        state = State(spinning: spinning)
+        state = State(threads: threads, spinning: spinning)
         var started = 1
         for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : Int32(cpus[index])
@@ -31,11 +32,11 @@ package final class WorkerPool: Sendable, ParallelExecutor {
             do throws(SystemThread.Failure) {
                 try SystemThread.start("worker \(index)", stackBytes: 8 << 20) { [state] in
                     if let cpu { trinity_pin_current_thread(cpu) }
-                    state.work()
+                    state.work(as: index)
                     state.exited.leave()
                 }
             } catch {
-                // Chunks are claimed only by running threads. The end of the pool must not wait for a thread that never ran.
+                // Others do the work of a thread that never ran. The end of the pool must not wait for it.
                 state.exited.leave()
                 break
             }
@@ -50,7 +51,8 @@ package final class WorkerPool: Sendable, ParallelExecutor {
         state.stop()
     }
 
-    /// Calls `body` once for each chunk 0 ..< chunks, on any thread and in any order; returns when all are done.
+    /// Calls `body` once for each chunk 0 ..< chunks, on any thread and in any order; returns when all are done. The chunks with the
+    /// smallest numbers begin first.
     ///
     /// Regions do not nest: `body` must not call this again.
     package func parallelFor(chunks: Int, _ body: (Int) -> Void) {
@@ -58,9 +60,27 @@ package final class WorkerPool: Sendable, ParallelExecutor {
             for chunk in 0..<chunks { body(chunk) }
             return
         }
+        let stride = threads
+        // In turn: the first position of each run, then the second, and so on.
+        run(positions: chunks, halves: false) { run, positions in
+            for position in positions { body(position * stride + run) }
+        }
+    }
+
+    /// Calls `body` until it has been called for each of 0 ..< threads * parts; returns when all are done. Each thread begins with
+    /// `parts` adjacent numbers in ascending order, of which it takes half of what is left again and again.
+    func forEachRun(of parts: Int, _ body: (Range<Int>) -> Void) {
+        guard threads > 1 else { return body(0..<parts) }
+        run(positions: threads * parts, halves: true) { run, positions in
+            body(run * parts + positions.lowerBound..<run * parts + positions.upperBound)
+        }
+    }
+
+    private func run(positions: Int, halves: Bool, _ body: (Int, Range<Int>) -> Void) {
+        precondition(positions / threads < WorkRun.limit, "the positions of a run are numbers of 20 bits")
         region.withLock { _ in
             withoutActuallyEscaping(body) { body in
-                ParallelJob(chunks: chunks, body: body).withAddress { state.run(chunks: chunks, address: $0) }
+                ParallelJob(body: body).withAddress { state.run(positions: positions, halves: halves, address: $0) }
             }
         }
     }
@@ -69,41 +89,59 @@ package final class WorkerPool: Sendable, ParallelExecutor {
 /// The shared state of a pool's threads. They reference the state and not the pool, so that the pool can be deallocated while
 /// they sleep.
 private final class State: Sendable {
-    /// High half: the region's number. Low half: its unclaimed chunks. Both are in one word, so that a claim can neither affect
-    /// a later region nor pass the end.
-    private let word = Atomic<UInt64>(0)
+    private let runs: SharedArray<WorkRun>
+    private let groups: SharedArray<WorkerGroup>
     private let address = Atomic<UInt>(0)
-    private let unfinished = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
     private let wake = NSCondition()
     private let spinning: Duration
     let exited = DispatchGroup()
 
-    init(spinning: Duration) {
+    init(threads: Int, spinning: Duration) {
+        runs = SharedArray(count: threads) { WorkRun() }
+        groups = SharedArray(count: (threads + WorkerGroup.size - 1) / WorkerGroup.size) { WorkerGroup() }
         self.spinning = spinning
     }
 
-    /// Worker 0: opens a region, works on it, and waits for the others.
-    func run(chunks: Int, address: UInt) {
+    /// Worker 0: begins a region, works on it, and waits for the others.
+    func run(positions: Int, halves: Bool, address: UInt) {
         self.address.store(address, ordering: .relaxed)
-        unfinished.store(chunks, ordering: .relaxed)
-        let number = word.load(ordering: .relaxed) >> 32 &+ 1
+        let end = finished + positions
+        let last = RegionSignal(rawValue: groups[0].signal.load(ordering: .relaxed))
+        if last.number.isMultiple(of: WorkRun.longestRest) {
+            for run in 0..<runs.count { runs[run].end(region: last.number) }
+        }
+        let signal = RegionSignal(number: last.number + 1, positions: positions, halves: halves)
         // Sequentially consistent with `sleep`: either the sleeper sees this region, or we see the sleeper.
-        word.store(number << 32 | UInt64(chunks), ordering: .sequentiallyConsistent)
+        for group in 0..<groups.count {
+            groups[group].signal.store(signal.rawValue, ordering: .sequentiallyConsistent)
+        }
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
-        claimChunks()
+        work(on: signal, as: 0)
         var spins = 0
-        while unfinished.load(ordering: .acquiring) > 0 {
+        while finished != end {
             spins += 1
             if spins % 256 == 0 { sched_yield() } else { trinity_pause() }
         }
     }
 
+    /// Positions that were finished, of all regions so far.
+    private var finished: Int {
+        (0..<groups.count).reduce(0) { $0 &+ groups[$1].finished.load(ordering: .acquiring) }
+    }
+
     /// Other workers: runs until the pool ends.
-    func work() {
+    func work(as worker: Int) {
+        var last = RegionSignal(rawValue: 0)
         while !stopping.load(ordering: .acquiring) {
-            if !claimChunks() { waitForRegion() }
+            let signal = signal(of: worker)
+            if signal == last {
+                wait(for: worker, after: last)
+            } else {
+                work(on: signal, as: worker)
+                last = signal
+            }
         }
     }
 
@@ -113,44 +151,52 @@ private final class State: Sendable {
         exited.wait()
     }
 
-    @discardableResult
-    private func claimChunks() -> Bool {
-        var claimed = false
-        var current = word.load(ordering: .acquiring)
-        while current & 0xffff_ffff > 0 {
-            let (exchanged, original) = word.weakCompareExchange(
-                expected: current, desired: current - 1, successOrdering: .acquiring, failureOrdering: .acquiring)
-            guard exchanged else {
-                current = original
-                continue
+    /// Works on the thread's own run, and then on those of others, until nothing is left or the next region has begun.
+    private func work(on signal: RegionSignal, as worker: Int) {
+        let threads = runs.count
+        func work(onRun run: Int, from side: WorkRun.Side) -> Int {
+            let count = (signal.positions - run + threads - 1) / threads
+            var done = 0
+            while count > 0,
+                let positions = runs[run].take(side, atMost: signal.most, region: signal.number, count: count)
+            {
+                // The region cannot end before this, so its job still exists.
+                ParallelJob.run(at: address.load(ordering: .relaxed), run, positions)
+                done += positions.count
             }
-            // The region cannot end before this chunk does, so its job still exists.
-            ParallelJob.run(at: address.load(ordering: .relaxed), unclaimed: Int(current & 0xffff_ffff))
-            unfinished.subtract(1, ordering: .acquiringAndReleasing)
-            claimed = true
-            current = word.load(ordering: .acquiring)
+            return done
         }
-        return claimed
+        func report(_ done: Int) {
+            if done > 0 { groups[worker / WorkerGroup.size].finished.add(done, ordering: .acquiringAndReleasing) }
+        }
+        report(work(onRun: worker, from: .front))
+        for distance in 1..<threads {
+            report(work(onRun: (worker + distance) % threads, from: .back))
+            if self.signal(of: worker) != signal { break }
+        }
     }
 
-    private func waitForRegion() {
+    private func wait(for worker: Int, after last: RegionSignal) {
+        func hasWork() -> Bool {
+            signal(of: worker) != last
+                || stopping.load(ordering: .sequentiallyConsistent)
+        }
         let end = ContinuousClock.now + spinning
         while ContinuousClock.now < end {
             for _ in 0..<64 {
-                if hasWork { return }
+                if hasWork() { return }
                 trinity_pause()
             }
         }
         wake.lock()
         sleepers.add(1, ordering: .sequentiallyConsistent)
-        while !hasWork { wake.wait() }
+        while !hasWork() { wake.wait() }
         sleepers.subtract(1, ordering: .sequentiallyConsistent)
         wake.unlock()
     }
 
-    private var hasWork: Bool {
-        word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff > 0
-            || stopping.load(ordering: .sequentiallyConsistent)
+    private func signal(of worker: Int) -> RegionSignal {
+        RegionSignal(rawValue: groups[worker / WorkerGroup.size].signal.load(ordering: .sequentiallyConsistent))
     }
 
     private func wakeAll() {
