@@ -38,7 +38,7 @@ def load(path):
 
 def test_every_file_is_looked_at():
     known = {
-        "Dockerfile", "Dockerfile.dockerignore", "trinity.service", "compose.yaml", "nginx.conf",
+        "Dockerfile", "Dockerfile.dockerignore", "trinity.service", "compose.yaml", "nginx.conf", "nginx-replicas.conf",
         "grafana/dashboards/trinity.json", "grafana/provisioning/dashboards/trinity.yaml",
         "grafana/provisioning/datasources/prometheus.yaml",
         "prometheus/prometheus.yml", "prometheus/alerts.yml", "prometheus/alerts.test.yml",
