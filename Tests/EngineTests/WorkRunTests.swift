@@ -39,9 +39,9 @@ struct WorkRunTests {
     @Test
     func `a run that nobody took from can still be begun until it must be ended`() {
         let run = WorkRun()
-        #expect(run.take(.front, atMost: .max, region: 2 * WorkRun.longestRest, count: 8) == 0..<4)
+        #expect(run.take(.front, atMost: .max, region: 2 * WorkRun.regionsBetweenEnds, count: 8) == 0..<4)
         // More than half of all numbers later it would look like a run of a later region.
-        #expect(run.take(.front, atMost: .max, region: 1 << 23 + 2 * WorkRun.longestRest, count: 8) == nil)
+        #expect(run.take(.front, atMost: .max, region: 1 << 23 + 2 * WorkRun.regionsBetweenEnds, count: 8) == nil)
     }
 
     @Test

@@ -65,6 +65,32 @@ struct WorkerPoolTests {
     }
 
     @Test
+    func `the work of threads that the system refuses is done by the others`() {
+        let pool = WorkerPool(threads: 4, spinning: .zero) { name, stackBytes, body throws(SystemThread.Failure) in
+            guard name == "worker 1" else { throw SystemThread.Failure(name: name, code: 11) }
+            try SystemThread.start(name, stackBytes: stackBytes, body)
+        }
+        #expect(pool.threads == 2)
+        for chunks in [2, 8, 1000] {
+            let counts = Buffer<Int>(count: chunks)
+            pool.parallelFor(chunks: chunks) { counts.base[$0] += 1 }
+            #expect(counts.contents.allSatisfy { $0 == 1 }, "\(chunks)")
+        }
+        let blocks = Buffer<Int>(count: 100)
+        pool.forEachSlice(of: 100) { for block in $0 { blocks.base[block] += 1 } }
+        #expect(blocks.contents.allSatisfy { $0 == 1 })
+    }
+
+    @Test
+    func `there may be more chunks than runs have positions`() {
+        let pool = WorkerPool(threads: 2, spinning: .zero)
+        let chunks = 2 * WorkRun.limit + 5
+        let counts = Buffer<UInt8>(count: chunks)
+        pool.parallelFor(chunks: chunks) { counts.base[$0] += 1 }
+        #expect(counts.contents.allSatisfy { $0 == 1 })
+    }
+
+    @Test
     func `a thread that is held up leaves the rest of its run to the others`() {
         let pool = WorkerPool(threads: 2)
         let done = Atomic<Int>(0)

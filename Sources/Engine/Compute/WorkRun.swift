@@ -15,9 +15,11 @@ struct WorkRun: ~Copyable {
     private static let regionMask: UInt64 = 1 << 24 - 1
     private static let positionMask = UInt64(limit)
 
-    /// After this many regions, ``end(region:)`` must be called: a run that nobody took from for longer would look like one of a
-    /// later region, as numbers of regions wrap around.
-    static let longestRest: UInt64 = 1 << 20
+    /// ``end(region:)`` must be called at least this often. Numbers of regions wrap around, so the number of an untouched run would
+    /// look like that of a later region after 2²³ regions.
+    ///
+    /// A thread must not stop for 2²³ regions (more than a minute) while it takes from a run, for the same reason.
+    static let regionsBetweenEnds: UInt64 = 1 << 20
 
     enum Side {
         case front, back

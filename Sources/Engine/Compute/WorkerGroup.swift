@@ -25,12 +25,13 @@ struct RegionSignal: RawRepresentable, Equatable {
     /// - Parameters:
     ///   - number: 32 bits count.
     ///   - positions: of all runs together, below 2³¹.
-    ///   - halves: whether a thread takes half of what is left of a run at once, otherwise one position.
-    init(number: UInt64, positions: Int, halves: Bool) {
-        rawValue = number << 32 | UInt64(positions) << 1 | (halves ? 1 : 0)
+    ///   - takesHalves: whether a thread takes half of what is left of a run at once, otherwise one position.
+    init(number: UInt64, positions: Int, takesHalves: Bool) {
+        rawValue = number << 32 | UInt64(positions) << 1 | (takesHalves ? 1 : 0)
     }
 
     var number: UInt64 { rawValue >> 32 }
     var positions: Int { Int(rawValue & 0xffff_ffff) >> 1 }
+    /// The most positions that a thread takes at once.
     var most: Int { rawValue & 1 == 0 ? 1 : .max }
 }

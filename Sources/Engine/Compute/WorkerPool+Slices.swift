@@ -58,7 +58,7 @@ extension WorkerPool {
 
     /// Calls `body` with (start, end) until the calls cover 0 ..< total.
     private func forEachShare(of total: Int, _ body: (Int, Int) -> Void) {
-        let all = Self.parts * threads
+        let all = Self.parts * runs
         forEachRun(of: Self.parts) { parts in
             let (start, end) = (total * parts.lowerBound / all, total * parts.upperBound / all)
             if start < end { body(start, end) }

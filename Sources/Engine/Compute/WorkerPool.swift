@@ -13,6 +13,9 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     /// The number of threads that run chunks, including the caller: less than requested if the system refuses to create one.
     package let threads: Int
 
+    /// The number of runs that a region is divided into: one for each thread that was requested.
+    let runs: Int
+
     private let state: State
     /// Lets several callers share a pool, one region at a time.
     private let region = Mutex<Void>(())
@@ -21,16 +24,25 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     ///   - threads: at least 1
     ///   - cpus: the CPU that each thread stays on, the caller too; empty: the system moves them
     ///   - spinning: how long an idle thread stays awake
-    package init(threads: Int, cpus: [Int] = [], spinning: Duration = .microseconds(300)) {
+    package convenience init(threads: Int, cpus: [Int] = [], spinning: Duration = .microseconds(300)) {
+        self.init(threads: threads, cpus: cpus, spinning: spinning, start: SystemThread.start)
+    }
+
+    /// - Parameter start: starts a thread with a name and a size of its stack; tests replace it.
+    init(
+        threads: Int, cpus: [Int] = [], spinning: Duration,
+        start: (String, Int, @escaping @Sendable () -> Void) throws(SystemThread.Failure) -> Void
+    ) {
         precondition(threads >= 1, "the caller is a worker")
         precondition(cpus.isEmpty || cpus.count >= threads, "each thread has a CPU")
-        state = State(threads: threads, spinning: spinning)
+        runs = threads
+        state = State(runs: threads, spinning: spinning)
         var started = 1
         for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : Int32(cpus[index])
             state.exited.enter()
             do throws(SystemThread.Failure) {
-                try SystemThread.start("worker \(index)", stackBytes: 8 << 20) { [state] in
+                try start("worker \(index)", 8 << 20) { [state] in
                     if let cpu { trinity_pin_current_thread(cpu) }
                     state.work(as: index)
                     state.exited.leave()
@@ -60,27 +72,32 @@ package final class WorkerPool: Sendable, ParallelExecutor {
             for chunk in 0..<chunks { body(chunk) }
             return
         }
-        let stride = threads
-        // In turn: the first position of each run, then the second, and so on.
-        run(positions: chunks, halves: false) { run, positions in
-            for position in positions { body(position * stride + run) }
+        let runs = runs
+        let most = (WorkRun.limit - 1) * runs
+        for start in stride(from: 0, to: chunks, by: most) {
+            // In turn: the first position of each run, then the second, and so on.
+            run(positions: min(most, chunks - start), takesHalves: false) { run, positions in
+                for position in positions { body(start + position * runs + run) }
+            }
         }
     }
 
-    /// Calls `body` until it has been called for each of 0 ..< threads * parts; returns when all are done. Each thread begins with
+    /// Calls `body` until it has been called for each of 0 ..< runs * parts; returns when all are done. Each thread begins with
     /// `parts` adjacent numbers in ascending order, of which it takes half of what is left again and again.
     func forEachRun(of parts: Int, _ body: (Range<Int>) -> Void) {
-        guard threads > 1 else { return body(0..<parts) }
-        run(positions: threads * parts, halves: true) { run, positions in
+        guard threads > 1 else { return body(0..<runs * parts) }
+        run(positions: runs * parts, takesHalves: true) { run, positions in
             body(run * parts + positions.lowerBound..<run * parts + positions.upperBound)
         }
     }
 
-    private func run(positions: Int, halves: Bool, _ body: (Int, Range<Int>) -> Void) {
-        precondition(positions / threads < WorkRun.limit, "the positions of a run are numbers of 20 bits")
+    private func run(positions: Int, takesHalves: Bool, _ body: (Int, Range<Int>) -> Void) {
+        precondition(positions / runs < WorkRun.limit, "the positions of a run are numbers of 20 bits")
         region.withLock { _ in
             withoutActuallyEscaping(body) { body in
-                ParallelJob(body: body).withAddress { state.run(positions: positions, halves: halves, address: $0) }
+                ParallelJob(body: body).withAddress {
+                    state.run(positions: positions, takesHalves: takesHalves, address: $0)
+                }
             }
         }
     }
@@ -98,21 +115,21 @@ private final class State: Sendable {
     private let spinning: Duration
     let exited = DispatchGroup()
 
-    init(threads: Int, spinning: Duration) {
-        runs = SharedArray(count: threads) { WorkRun() }
-        groups = SharedArray(count: (threads + WorkerGroup.size - 1) / WorkerGroup.size) { WorkerGroup() }
+    init(runs count: Int, spinning: Duration) {
+        runs = SharedArray(count: count) { WorkRun() }
+        groups = SharedArray(count: (count + WorkerGroup.size - 1) / WorkerGroup.size) { WorkerGroup() }
         self.spinning = spinning
     }
 
     /// Worker 0: begins a region, works on it, and waits for the others.
-    func run(positions: Int, halves: Bool, address: UInt) {
+    func run(positions: Int, takesHalves: Bool, address: UInt) {
         self.address.store(address, ordering: .relaxed)
         let end = finished + positions
         let last = RegionSignal(rawValue: groups[0].signal.load(ordering: .relaxed))
-        if last.number.isMultiple(of: WorkRun.longestRest) {
+        if last.number.isMultiple(of: WorkRun.regionsBetweenEnds) {
             for run in 0..<runs.count { runs[run].end(region: last.number) }
         }
-        let signal = RegionSignal(number: last.number + 1, positions: positions, halves: halves)
+        let signal = RegionSignal(number: last.number + 1, positions: positions, takesHalves: takesHalves)
         // Sequentially consistent with `sleep`: either the sleeper sees this region, or we see the sleeper.
         for group in 0..<groups.count {
             groups[group].signal.store(signal.rawValue, ordering: .sequentiallyConsistent)

@@ -14,8 +14,8 @@ package struct ThreadPlan: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - topology: the CPUs that the process may use.
-    ///   - quota: the CPU time of the control group, in CPUs; nil without a limit. With a limit the kernel must be able to move
-    ///     threads, so they are not pinned.
+    ///   - quota: the CPU time of the control group, in CPUs; nil without a limit. With a limit the kernel should be able to move
+    ///     threads, so they are pinned only to CPUs that were asked for.
     ///   - threads: the number that was asked for; at most one for each CPU is useful.
     ///   - cpus: the CPUs that were asked for, of those of the topology. Without `threads`, each gets a thread.
     ///   - pins: whether threads may be pinned.
@@ -25,7 +25,8 @@ package struct ThreadPlan: Sendable, Equatable {
         let usable = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
         self.threads = threads ?? Self.available(cpus: cpus == nil ? topology.cores : usable.count, quota: quota)
         pinnedCPUs =
-            pins && quota == nil && self.threads <= usable.count ? usable.prefix(self.threads).map(\.number) : []
+            pins && (quota == nil || cpus != nil) && self.threads <= usable.count
+            ? usable.prefix(self.threads).map(\.number) : []
 
         let efficiency = topology.efficiencyCores
         let parts = [

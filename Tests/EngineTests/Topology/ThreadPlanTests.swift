@@ -133,6 +133,7 @@ struct ThreadPlanTests {
         #expect(ThreadPlan(topology, cpus: cpus).pinnedCPUs.sorted() == [0, 1, 32, 33])
         #expect(ThreadPlan(topology, threads: 2, cpus: cpus).pinnedCPUs == [0, 1])
         #expect(ThreadPlan(topology, threads: 5, cpus: cpus).pinnedCPUs.isEmpty)
+        #expect(ThreadPlan(topology, quota: 2.5, cpus: cpus).pinnedCPUs == [0, 1])
     }
 
     @Test
