@@ -116,7 +116,7 @@ public struct CheckpointQuantizer {
     private func append(
         _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
     ) throws {
-        let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
+        let weight = checkpoint.linear(tensor.module, pool: pool, family: KernelTable.best(.exact).family)
         switch weight.format {
         case .quantized(let reader):
             for content in CompressedMatrix(tensor, quantization)?.contents(reader, pool: pool) ?? [] {
