@@ -5,9 +5,15 @@
     .build/release/trinity synth --shape small --out small-fp8
     python3 Benchmarks/llama_cpp.py small-fp8 --types q8_0,q4_0,q4_k_m --rounds 3
 
-The first run fetches and builds llama.cpp (some minutes) and writes GGUF twins of the checkpoint, both into Benchmarks/.llama.cpp.
+MODEL may also be a GGUF file, which both then run; Trinity once with `--compute fast` and once with `int8`:
+
+    .build/release/trinity synth --shape nano --format q4_k_m --out nano-q4
+    python3 Benchmarks/llama_cpp.py nano-q4/model-Q4_K_M.gguf --only engine --realtime
+
+The first run fetches and builds llama.cpp (some minutes) and writes GGUF twins of a checkpoint, both into Benchmarks/.llama.cpp.
 Each round measures every side once: the engines alone, then through both servers. A measurement waits for a quiet machine and is
-repeated if others used the CPUs meanwhile. Prints one table of medians with ranges, and how much better Trinity is than each type:
+repeated if others used the CPUs meanwhile; `--realtime` does not wait, and gives both sides a priority above all others (chrt,
+which needs root), for a machine that is never quiet. Prints one table of medians with ranges, and how much better Trinity is than each type:
 of rates and of times, a ratio above 1 is in favour of Trinity. Requests a second need wrk.
 """
 
@@ -38,6 +44,7 @@ parser.add_argument("--types", default="q8_0", help="of llama.cpp's weights, wit
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--threads", default="2")
 parser.add_argument("--only", choices=("engine", "server"), help="measure only this part")
+parser.add_argument("--realtime", action="store_true", help="measure at once, with real-time priority")
 parser.add_argument("--json", action="store_true", help="also print the values of all rounds as a line of JSON")
 
 
@@ -50,7 +57,7 @@ class Side:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
         begin = time.monotonic()
-        process = subprocess.Popen([*map(str, self.server_command())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([*map(str, [*PRIORITY, *self.server_command()])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             while not self.is_ready():
                 if process.poll() is not None:
@@ -153,16 +160,16 @@ class Side:
 
 
 class Trinity(Side):
-    name = "Trinity, fp8"
     ready_path = "/ready"
     path = "/v1/completions"
     event = b'"token_ids":['
 
-    def __init__(self, model, threads):
-        self.options = ["--model", model, "--threads", threads, "--quantization", "fp8"]
+    def __init__(self, model, threads, name, *options):
+        self.name = f"Trinity, {name}"
+        self.options = ["--model", model, "--threads", threads, *options]
 
     def measure_engine(self):
-        command = [BINARY, "bench", "--quick", "--json", "--contexts", "1024", *self.options]
+        command = [*PRIORITY, BINARY, "bench", "--quick", "--json", "--contexts", "1024", *self.options]
         result = json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL))
         values = {f"prefill {row['tokens']}, tok/s": row["tok_s"] for row in result["prefill"] if row["tokens"] >= 512}
         values |= {
@@ -187,16 +194,16 @@ class Llama(Side):
     path = "/completion"
     event = b'"stop":false'
 
-    def __init__(self, model, kind, threads):
-        self.name = f"llama.cpp {kind.upper()}"
-        self.options = ["-m", twin(model, kind), "-t", threads, "-lm", "none"]
+    def __init__(self, file, name, threads):
+        self.name = f"llama.cpp {name}"
+        self.options = ["-m", file, "-t", threads, "-lm", "none"]
 
     def measure_engine(self):
-        command = [llama_source.tool("llama-bench"), *self.options, "-p", "512,2048", "-n", "0", "-r", "1", "-o", "json"]
+        command = [*PRIORITY, llama_source.tool("llama-bench"), *self.options, "-p", "512,2048", "-n", "0", "-r", "1", "-o", "json"]
         rows = json.loads(subprocess.check_output([*map(str, command)], stderr=subprocess.DEVNULL))
         values = {f"prefill {row['n_prompt']}, tok/s": row["avg_ts"] for row in rows}
         command = [
-            llama_source.tool("llama-batched-bench"), *self.options, "-npp", CONTEXT, "-ntg", 32, "-npl",
+            *PRIORITY, llama_source.tool("llama-batched-bench"), *self.options, "-npp", CONTEXT, "-ntg", 32, "-npl",
             ",".join(map(str, SEQUENCES)), "-c", max(SEQUENCES) * (CONTEXT + 32), "--output-format", "jsonl"]
         process = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
         for line in (process.stdout + process.stderr).splitlines():
@@ -245,31 +252,41 @@ def cpu():
     return f"{field('model name')}, family {field('cpu family')} model {field('model')}"
 
 
+def engines():
+    """Trinity's and llama.cpp's, in this order."""
+    model, threads = arguments.model, arguments.threads
+    if model.suffix == ".gguf":
+        return [
+            Trinity(model, threads, "fast"), Trinity(model, threads, "int8", "--compute", "int8"),
+            Llama(model, model.stem, threads)]
+    sides = [Trinity(model, threads, "fp8", "--quantization", "fp8")]
+    return sides + [Llama(twin(model, kind), kind.upper(), threads) for kind in arguments.types.split(",")]
+
+
 def show(sides, rounds):
+    """The ratios are of each of Trinity's sides to each of the others."""
+    pairs = [(a, b) for a in sides for b in sides if isinstance(a, Trinity) and isinstance(b, Llama)]
     print(f"\n{cpu()}, {arguments.threads} threads; {arguments.model.name}; {arguments.rounds} rounds; llama-cpp-python "
           f"{llama_source.VERSION} (llama.cpp {llama_source.COMMIT}), native build; {time.strftime('%Y-%m-%d')}\n")
     print("| | " + " | ".join(side.name for side in sides) + " | " + " | ".join(
-        f"ratio to {side.name.split()[1]}" for side in sides[1:]) + " |")
-    print("|---" * (2 * len(sides)) + "|")
+        f"{a.name.split()[1]} to {b.name.split()[1]}" for a, b in pairs) + " |")
+    print("|---" * (1 + len(sides) + len(pairs)) + "|")
     for row in dict.fromkeys(name for values in rounds[sides[0]] for name in values):
-        cells, medians = [], []
+        cells, medians = [], {}
         for side in sides:
             values = [each[row] for each in rounds[side] if row in each]
-            medians.append(statistics.median(values) if values else None)
+            medians[side] = statistics.median(values) if values else None
             digits = 0 if values and min(values) >= 100 else 1
-            cells.append(f"{medians[-1]:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})" if values else "")
+            cells.append(f"{medians[side]:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})" if values else "")
         higher_is_better = row.endswith("/s")
-        for other in medians[1:]:
-            if other is None:
-                cells.append("")
-            else:
-                cells.append(f"{medians[0] / other if higher_is_better else other / medians[0]:.2f}")
+        for a, b in ((medians[a], medians[b]) for a, b in pairs):
+            cells.append("" if b is None else f"{a / b if higher_is_better else b / a:.2f}")
         print(f"| {row} | " + " | ".join(cells) + " |")
 
 
 arguments = parser.parse_args()
-sides = [Trinity(arguments.model, arguments.threads)]
-sides += [Llama(arguments.model, kind, arguments.threads) for kind in arguments.types.split(",")]
+PRIORITY = ["chrt", "-f", "10"] if arguments.realtime else []
+sides = engines()
 rounds = {side: [] for side in sides}
 disturbance = 0
 for number in range(arguments.rounds):
@@ -278,11 +295,14 @@ for number in range(arguments.rounds):
         for part in ("engine", "server"):
             if arguments.only in (None, part):
                 print(f"round {number + 1}: {side.name}, {part}", file=sys.stderr)
-                result, others = quiet.measure(getattr(side, f"measure_{part}"))
+                measurement = getattr(side, f"measure_{part}")
+                result, others = (measurement(), 0) if arguments.realtime else quiet.measure(measurement)
                 values |= result
                 disturbance = max(disturbance, others)
         rounds[side].append(values)
 show(sides, rounds)
-print(f"\nOthers used at most {disturbance:.2f} of a CPU during a measurement.")
+print(
+    "\nWith real-time priority beside other work." if arguments.realtime
+    else f"\nOthers used at most {disturbance:.2f} of a CPU during a measurement.")
 if arguments.json:
     print(json.dumps({side.name: rounds[side] for side in sides}))

@@ -1,5 +1,6 @@
 import Foundation
 import KernelInterface
+import PortableKernels
 
 /// The weights of a model, mapped and checked; matrices keep their stored format.
 ///
@@ -131,9 +132,13 @@ public final class Checkpoint {
     /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless tied,
     /// `lm_head`. Its bytes are aligned to its elements. If it is quantized while loading, each call quantizes it again.
     ///
-    /// - Parameter pool: threads that quantize; `nil`: only the calling thread.
+    /// - Parameters:
+    ///   - pool: threads that quantize; `nil`: only the calling thread.
+    ///   - family: kernels that quantize in groups of columns.
     /// - Precondition: the model's configuration implies the module.
-    public func linear(_ name: String, pool: (any ParallelExecutor)? = nil) -> LinearWeight {
+    public func linear(
+        _ name: String, pool: (any ParallelExecutor)? = nil, family: any KernelFamily.Type = Portable.self
+    ) -> LinearWeight {
         guard let weight = weights["\(name).weight"], weight.role != .vector else {
             preconditionFailure("no linear weight \(name) in this model")
         }
@@ -141,7 +146,7 @@ public final class Checkpoint {
         guard weight.role != .sensitive else { return linear }
         if quantizing == .float8 { return WeightQuantizer.quantize(linear, pool: pool) }
         guard let format = format(of: weight) else { return linear }
-        let reader = GroupQuantizer(linear, to: format, pool: pool)
+        let reader = GroupQuantizer(linear, to: format, pool: pool, family: family)
         return LinearWeight(
             rows: linear.rows, columns: linear.columns, format: .quantized(reader),
             bytes: UnsafeRawBufferPointer(start: nil, count: 0), owner: reader)

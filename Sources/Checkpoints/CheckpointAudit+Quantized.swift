@@ -192,7 +192,7 @@ extension CheckpointAudit {
 
 extension ExpectedTensor {
     /// The name without `.weight`.
-    var module: String { String(name.dropLast(".weight".count)) }
+    package var module: String { String(name.dropLast(".weight".count)) }
 }
 
 extension StoredTensor {

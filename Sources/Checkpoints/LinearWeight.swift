@@ -43,9 +43,14 @@ extension LinearWeight {
             case .float16: copy(FloatConversion.float16)
             case .float8(let grid):
                 let scales = row / grid.blockRows * grid.gridColumns
-                for column in 0..<columns {
-                    let code = bytes[row * columns + column]
-                    target[column] = Float8.decode(code) * grid.values[scales + column / grid.blockColumns]
+                Float8.values.withUnsafeBufferPointer { values in
+                    for block in 0..<grid.gridColumns {
+                        let scale = grid.values[scales + block]
+                        let start = block * grid.blockColumns
+                        for column in start..<min(start + grid.blockColumns, columns) {
+                            target[column] = values[Int(bytes[row * columns + column])] * scale
+                        }
+                    }
                 }
             case .quantized: preconditionFailure("a quantized matrix is not quantized again")
             }
@@ -58,13 +63,22 @@ extension LinearWeight {
         let chunks = (rows + rowsOfChunk - 1) / rowsOfChunk
         let largest = OwnedBytes(count: chunks * MemoryLayout<Float>.stride)
         let results = largest.bytes.bindMemory(to: Float.self)
+        // Zeros complete the last vector.
+        let padded = (columns + 15) / 16 * 16
         func find(_ chunk: Int) {
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: max(columns, 1)) { numbers in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: max(padded, 1)) { numbers in
+                numbers.initialize(repeating: 0)
                 guard let base = numbers.baseAddress else { return }
+                var largest = SIMD16<Float>.zero
                 for row in chunk * rowsOfChunk..<min((chunk + 1) * rowsOfChunk, rows) {
                     copyRow(row, into: base)
-                    for column in 0..<columns { results[chunk] = max(results[chunk], base[column].magnitude) }
+                    for column in stride(from: 0, to: padded, by: 16) {
+                        let bits = UnsafeRawPointer(base + column).loadUnaligned(as: SIMD16<UInt32>.self) & 0x7FFF_FFFF
+                        let magnitudes = unsafeBitCast(bits, to: SIMD16<Float>.self)
+                        largest.replace(with: magnitudes, where: magnitudes .> largest)
+                    }
                 }
+                results[chunk] = largest.max()
             }
         }
         if let pool { pool.parallelFor(chunks: chunks, find) } else { (0..<chunks).forEach(find) }

@@ -78,7 +78,7 @@ package struct EngineLoader {
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
             geometry: geometry, kernels: kernels.name, threads: threads,
-            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool, weights: weights.bytes) : nil)
+            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool, weights) : nil)
         report(served, since: start, clock)
         var limits = SchedulerLimits(
             maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
@@ -92,19 +92,24 @@ package struct EngineLoader {
             loadedModel: served)
     }
 
-    /// Bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from the
-    /// caches; at least 16 MiB, so that every thread has a part, and at most 256 MiB.
-    static func probedBytes(weights: Int) -> Int { min(max(weights, 16 << 20), 256 << 20) }
+    /// The most bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from
+    /// the caches.
+    private static let mostProbedBytes = 256 << 20
 
-    /// Takes 30 ms or three passes, and `probedBytes` of memory during that time. Short, since it delays the start of the server.
-    private static func readBandwidth(_ pool: WorkerPool, weights: Int) -> Double? {
+    /// Reads the packed weights for 30 ms or three times. Short, since it delays the start of the server.
+    private static func readBandwidth(_ pool: WorkerPool, _ weights: ModelWeights) -> Double? {
         #if DEBUG
             // Without optimization, the loop is slower than the memory.
             return nil
         #else
-            let probe = RooflineProbe(
-                pool: pool, isQuick: false, bytes: probedBytes(weights: weights), time: .milliseconds(30))
-            return probe.readBandwidth() * 1e9
+            var (memory, left) = ([UnsafeRawBufferPointer](), mostProbedBytes)
+            for range in weights.ranges where left > 0 {
+                memory.append(UnsafeRawBufferPointer(rebasing: range.prefix(left)))
+                left -= range.count
+            }
+            return withExtendedLifetime(weights) {
+                RooflineProbe(pool: pool, memory: memory, time: .milliseconds(30)).readBandwidth() * 1e9
+            }
         #endif
     }
 

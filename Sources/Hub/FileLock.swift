@@ -1,7 +1,7 @@
 import Foundation
 
-/// An exclusive lock between processes, as `huggingface_hub` takes it (flock of a file of its own). Freed with the object, or when
-/// the process ends.
+/// A lock between processes, as `huggingface_hub` takes it (flock of a file of its own). Freed with the object, or when the
+/// process ends.
 final class FileLock {
     private let descriptor: Int32
 
@@ -11,12 +11,14 @@ final class FileLock {
 
     /// The lock, or `nil` while another process holds it. A file system without locks gives it to everyone: then two downloads
     /// write the same bytes to the same places.
-    static func attempt(_ path: String) throws(HubError) -> FileLock? {
+    ///
+    /// - Parameter isShared: whether others may have it at the same time, who share it too.
+    static func attempt(_ path: String, isShared: Bool = false) throws(HubError) -> FileLock? {
         while true {
             // Others of the group may wait for it too.
             let descriptor = try SystemCall.check(path) { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664) }
             let lock = FileLock(descriptor)
-            if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0 {
                 switch errno {
                 case EWOULDBLOCK: return nil
                 case EINTR: continue

@@ -73,6 +73,12 @@ struct FileSelection: Sendable, Hashable {
         return shards.sorted()
     }
 
+    /// The files of the one GGUF model of a quantization; those that are there, if some are missing.
+    static func removable(_ quantization: String, among names: [String]) -> [String] {
+        let found = GGUFSet.all(in: names).filter { $0.has(quantization) }
+        return found.count == 1 ? found[0].files : []
+    }
+
     private static func parts(
         _ quantization: String, of repository: String, among names: [String]
     ) throws(HubError) -> [String] {
@@ -87,7 +93,7 @@ struct FileSelection: Sendable, Hashable {
                 repository,
                 reason: "has several GGUF files for \(quantization): \(GGUFSet.list(found)). Give more of the name")
         }
-        guard set.isComplete else { throw .choice(repository, reason: "lacks parts of the GGUF file \(set.name)") }
+        guard set.isComplete else { throw .choice(repository, reason: "lacks parts of the GGUF file \(set.path)") }
         return set.files
     }
 }

@@ -1,11 +1,16 @@
 /// One GGUF file of a repository, or all parts of one that was split (`NAME-00001-of-00002.gguf`).
 struct GGUFSet {
+    /// The folder in the repository, with a slash at its end; empty for the repository itself.
+    private let folder: String
     /// The name without folder, part and extension.
     let name: String
-    /// The files in the order of their parts.
+    /// The files that are there, in the order of their parts.
     private(set) var files: [String]
     /// The number of parts in the name of a split file.
     private let parts: Int
+
+    /// The name with the folder.
+    var path: String { folder + name }
 
     /// Whether every part is there.
     var isComplete: Bool { files.count == parts }
@@ -21,12 +26,12 @@ struct GGUFSet {
             guard !stem.lowercased().contains("mmproj"), !stem.lowercased().contains("imatrix") else { continue }
             let (name, part, parts) = split(stem)
             let key = "\(folder)\(name)/\(parts)"
-            var set = sets[key] ?? GGUFSet(name: name, files: [], parts: parts)
-            // Sorted by name, so part k follows part k - 1; with a gap the set stays too small.
-            if part == set.files.count + 1 { set.files.append(path) }
+            var set = sets[key] ?? GGUFSet(folder: String(folder), name: name, files: [], parts: parts)
+            // Names differ, so as many files as parts are all of them.
+            if (1...max(parts, 1)).contains(part) { set.files.append(path) }
             sets[key] = set
         }
-        return sets.values.sorted { $0.name < $1.name }
+        return sets.values.sorted { $0.path < $1.path }
     }
 
     /// Whether the quantization is a whole word of the name: `Q4_K` is not in `model-Q4_K_M`. A word ends at hyphens and dots.
@@ -46,7 +51,7 @@ struct GGUFSet {
 
     /// The names for an error message.
     static func list(_ sets: [GGUFSet]) -> String {
-        let names = sets.prefix(mostListed).map(\.name).joined(separator: ", ")
+        let names = sets.prefix(mostListed).map(\.path).joined(separator: ", ")
         return sets.count > mostListed ? "\(names) and \(sets.count - mostListed) more" : names
     }
 

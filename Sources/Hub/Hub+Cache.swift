@@ -30,14 +30,13 @@ extension Hub {
         var isFound = false
         for revision in model(repository).revisions where reference.means(revision) {
             let snapshot = cache.snapshot(revision.commit, of: repository)
-            guard reference.quantization != nil else {
+            guard let quantization = reference.quantization else {
                 isFound = true
                 try Self.delete(snapshot)
                 continue
             }
             let names = revision.files.map(\.path)
-            let selection = try? FileSelection(of: reference, among: names) { () throws(HubError) in [] }
-            for file in selection?.files ?? [] {
+            for file in FileSelection.removable(quantization, among: names) {
                 isFound = true
                 try Self.delete("\(snapshot)/\(file)")
             }
@@ -85,17 +84,18 @@ extension Hub {
         blobs(repository).reduce(0) { $0 + (SystemCall.size("\(cache.folder(repository))/blobs/\($1)") ?? 0) }
     }
 
-    /// The locks of all files of the model.
+    /// The locks of the model and of all its files; Python's tools take only the latter.
     private func lockAll(_ repository: String) throws(HubError) -> [FileLock] {
+        try SystemCall.makeFolder(cache.locks(repository))
         let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.locks(repository))) ?? []
-        var locks: [FileLock] = []
-        for name in names {
-            guard let lock = try FileLock.attempt("\(cache.locks(repository))/\(name)") else {
-                throw .inUse(repository)
-            }
-            locks.append(lock)
+        // The repository's first, so that no download begins.
+        let paths = [cache.lock(repository)] + names.map { "\(cache.locks(repository))/\($0)" }
+        var locks: [String: FileLock] = [:]
+        for path in paths where locks[path] == nil {
+            guard let lock = try FileLock.attempt(path) else { throw .inUse(repository) }
+            locks[path] = lock
         }
-        return locks
+        return Array(locks.values)
     }
 
     /// Removes contents without a link to them, and names of commits that are gone.
@@ -117,7 +117,10 @@ extension Hub {
         } catch CocoaError.fileNoSuchFile {
             return
         } catch {
-            throw .system(path: path, errno: errno)
+            // The number of the system is in the error, or in the one that is its cause.
+            let errors = [error as NSError, (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError]
+            let number = errors.compactMap(\.self).first { $0.domain == NSPOSIXErrorDomain }?.code
+            throw .system(path: path, errno: number.map { Int32(truncatingIfNeeded: $0) } ?? EIO)
         }
     }
 }

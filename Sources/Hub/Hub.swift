@@ -51,6 +51,8 @@ public struct Hub: Sendable {
         let repository = reference.repository
         let api = try HubAPI(settings, mustStop: isCancelled)
         let listing = try api.listing(reference, retries: Retries(isCancelled: isCancelled))
+        let lock = try lock(repository)
+        defer { withExtendedLifetime(lock) {} }
         let files = Dictionary(listing.files.map { ($0.path, $0) }) { first, _ in first }
         func download() -> BlobDownload {
             BlobDownload(
@@ -61,7 +63,6 @@ public struct Hub: Sendable {
             guard let index = files[FileSelection.indexName], index.bytes <= FileSelection.largestIndex else {
                 throw .choice(repository, reason: "has an \(FileSelection.indexName) that is too large")
             }
-            try cache.makeFolders(repository)
             try download().run(index)
             return try Self.read(cache.blob(index.digest, of: repository))
         }
@@ -73,7 +74,6 @@ public struct Hub: Sendable {
             .filter { SystemCall.size(cache.blob($0.digest, of: repository)) != $0.bytes }
         let missingBytes = missing.reduce(0) { $0 + $1.bytes - work.presentBytes($1) }
         if !missing.isEmpty {
-            try cache.makeFolders(repository)
             let free = try SystemCall.freeBytes(cache.folder(repository))
             guard missingBytes <= free else {
                 throw .noSpace(path: cache.directory, neededBytes: missingBytes, freeBytes: free)
@@ -91,6 +91,20 @@ public struct Hub: Sendable {
             try cache.setCommit(listing.commit, of: reference.revisionOrMain, repository)
         }
         return path(of: selection, commit: listing.commit, repository)
+    }
+
+    /// Waits until no other process removes files of the repository, and keeps others from it.
+    private func lock(_ repository: String) throws(HubError) -> FileLock {
+        while true {
+            try cache.makeFolders(repository)
+            if let lock = try FileLock.attempt(cache.lock(repository), isShared: true) {
+                // They may have been removed meanwhile.
+                try cache.makeFolders(repository)
+                return lock
+            }
+            if isCancelled() { throw .cancelled }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
     }
 
     /// The folder or the GGUF file of a model that is complete in the cache.

@@ -31,6 +31,9 @@ struct HubCache {
         "\(directory)/.locks/models--\(repository.split(separator: "/").joined(separator: "--"))"
     }
 
+    /// The lock of a whole repository: shared by those that add files to it, exclusive for one that removes some.
+    func lock(_ repository: String) -> String { "\(locks(repository))/repository.lock" }
+
     /// Creates the folders that a download writes to.
     func makeFolders(_ repository: String) throws(HubError) {
         try SystemCall.makeFolder("\(folder(repository))/blobs")

@@ -70,7 +70,7 @@ public struct CheckpointQuantizer {
     private func fill(
         from checkpoint: Checkpoint, config: ModelConfig, wide: [String], progress: (Double) -> Void
     ) throws {
-        let pool = WorkerPool(threads: try ThreadPlan.ofMachine().threads, spinning: .zero)
+        let pool = WorkerPool(threads: ThreadPlan.defaultThreads, spinning: .zero)
         let tensors = config.expectedTensors
         var writer = try CheckpointWriter(
             directory: destination, entries: tensors.flatMap { entries($0, stored: checkpoint.stored($0.name)) })
@@ -116,7 +116,7 @@ public struct CheckpointQuantizer {
     private func append(
         _ tensor: ExpectedTensor, of checkpoint: Checkpoint, pool: WorkerPool, to writer: inout CheckpointWriter
     ) throws {
-        let weight = checkpoint.linear(String(tensor.name.dropLast(".weight".count)), pool: pool)
+        let weight = checkpoint.linear(tensor.module, pool: pool, family: KernelTable.best(.exact).family)
         switch weight.format {
         case .quantized(let reader):
             for content in CompressedMatrix(tensor, quantization)?.contents(reader, pool: pool) ?? [] {

@@ -39,6 +39,25 @@ enum SyntheticTokenizer {
         return true
     }
 
+    /// The same for the metadata of GGUF; only sampling parameters if the vocabulary is too small for bytes.
+    static func metadata(_ config: ModelConfig) -> [(String, GGUFWriter.Value)] {
+        let sampling: [(String, GGUFWriter.Value)] = [("general.sampling.temp", .float32(1))]
+        let unused = config.vocabularySize - specials.count - 256
+        guard unused >= 0 else { return sampling }
+        let tokens = specials + byteCharacters.map { String($0) } + (0..<unused).map { "[PAD\($0)]" }
+        let kinds =
+            specials.map { ($0.hasPrefix("<|") ? GGUFVocabulary.Kind.control : .userDefined) }
+            + [GGUFVocabulary.Kind](repeating: .normal, count: 256)
+            + [GGUFVocabulary.Kind](repeating: .unused, count: unused)
+        return sampling + [
+            ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string("gpt-2")),
+            ("tokenizer.ggml.tokens", .strings(tokens)), ("tokenizer.ggml.token_type", .int32s(kinds.map(\.rawValue))),
+            ("tokenizer.ggml.merges", .strings([])), ("tokenizer.ggml.bos_token_id", .uint32(0)),
+            ("tokenizer.ggml.eos_token_id", .uint32(3)), ("tokenizer.ggml.padding_token_id", .uint32(12)),
+            ("tokenizer.ggml.add_bos_token", .bool(true)), ("tokenizer.chat_template", .string(template)),
+        ]
+    }
+
     /// The printable characters that represent bytes in byte-level vocabularies: printable Latin-1 characters represent
     /// themselves, all others are U+0100 and up, in order.
     private static var byteCharacters: [Character] {

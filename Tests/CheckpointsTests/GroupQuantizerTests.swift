@@ -1,5 +1,6 @@
 import Foundation
 import KernelInterface
+import PortableKernels
 import TestSupport
 import Testing
 
@@ -105,7 +106,7 @@ struct GroupQuantizerTests {
     }
 
     private static func quantized(_ weight: LinearWeight, _ format: QuantizedFormat) -> [Float] {
-        let reader = GroupQuantizer(weight, to: format, pool: nil)
+        let reader = GroupQuantizer(weight, to: format, pool: nil, family: Portable.self)
         let target = QuantizedRows.allocate(format, columns: weight.columns)
         defer { target.deallocate() }
         var values: [Float] = []

@@ -323,6 +323,31 @@ def test_it_waits_for_a_lock_of_python(hub, cache):
     assert process.returncode == 0
 
 
+def test_no_model_is_removed_while_it_is_pulled(hub, cache):
+    cache.pull(hub)
+    lock = cache.home / "hub" / ".locks" / cache.repository.name / "repository.lock"
+    with open(lock, "w") as held:
+        # As another download, which shares it, and as a removal.
+        fcntl.flock(held, fcntl.LOCK_SH)
+        assert cache.pull(hub)
+        assert "is being downloaded" in cache.run(hub, "remove", NAME).stderr
+        assert cache.pull(hub)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = cache.start(hub, "pull", NAME)
+        time.sleep(1)
+        assert process.poll() is None
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_a_part_of_a_split_gguf_file_can_be_removed(cache):
+    with FakeHub({"owner/Sharded-Model": gguf()}) as hub:
+        first = cache.pull(hub, NAME + ":Q6_K")
+        first.unlink()
+        assert f"removed {NAME}:Q6_K, 17.0 kB" in cache.run(hub, "remove", NAME + ":Q6_K").stdout
+        assert not cache.blobs()
+
+
 def test_offline_nothing_is_asked(hub, cache):
     assert "HF_HUB_OFFLINE forbids" in cache.refusal(hub, HF_HUB_OFFLINE="1")
     assert not hub.requests
@@ -383,7 +408,7 @@ def test_a_quantization_is_one_gguf_file_with_its_parts(cache):
         split = cache.pull(hub, NAME + ":q6_k")
         assert split.name == "Model-Q6_K-00001-of-00002.gguf" and os.readlink(split).startswith("../../../blobs/")
         assert len(cache.blobs()) == 3
-        assert "It has Model-Q4_K_M, Model-Q6_K, Model-Q8_0" in cache.refusal(hub, NAME + ":Q5_0")
+        assert "It has Model-Q4_K_M, Model-Q8_0, Q6_K/Model-Q6_K" in cache.refusal(hub, NAME + ":Q5_0")
         assert "add the quantization" in cache.refusal(hub)
         assert f"removed {NAME}:Q6_K, 17.0 kB" in cache.run(hub, "remove", NAME + ":Q6_K").stdout
         assert len(cache.blobs()) == 1 and path.exists() and not split.exists()

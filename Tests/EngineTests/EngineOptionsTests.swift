@@ -14,9 +14,4 @@ import Testing
         #expect(options.limitThreads(to: available) == lowered)
         #expect(options.threads == threads)
     }
-
-    @Test(arguments: [(0, 16 << 20), (12 << 20, 16 << 20), (53 << 20, 53 << 20), (1 << 40, 256 << 20)])
-    func `the bandwidth probe reads as much as the weights, within its bounds`(weights: Int, bytes: Int) {
-        #expect(EngineLoader.probedBytes(weights: weights) == bytes)
-    }
 }

@@ -31,6 +31,16 @@ import Testing
         #expect(pieces.allSatisfy { $0.base.load(as: UInt8.self) == 7 })
     }
 
+    @Test func `the ranges cover all pieces, in order`() {
+        let memory = WeightMemory()
+        #expect(memory.ranges.isEmpty)
+        let pieces = [memory.allocate(100), memory.allocate(1000), memory.allocate(65 << 20)]
+        let ranges = memory.ranges
+        #expect(ranges.map(\.count) == [128 + 1024, 65 << 20])
+        #expect(ranges[0].baseAddress == UnsafeRawPointer(pieces[0].base))
+        #expect(ranges[1].baseAddress == UnsafeRawPointer(pieces[2].base))
+    }
+
     @Test func `weights and large buffers ask for huge pages`() throws {
         let piece = WeightMemory().allocate(1000)
         let buffer = Buffer<Float>(count: 1 << 20)

@@ -85,6 +85,23 @@ import Testing
         #expect(try select("a/b:b-Q4_0", names).files == ["b-Q4_0.gguf"])
     }
 
+    @Test func `of a quantization that is to be removed the parts that are there are found`() {
+        let names = [
+            "Q4_0/T-Q4_0-00002-of-00003.gguf", "Q4_0/T-Q4_0-00003-of-00003.gguf", "T-Q8_0.gguf", "config.json",
+        ]
+        #expect(FileSelection.removable("Q4_0", among: names) == Array(names[..<2]))
+        #expect(FileSelection.removable("q8_0", among: names) == ["T-Q8_0.gguf"])
+        #expect(FileSelection.removable("Q6_K", among: names).isEmpty)
+        // Which one is not clear.
+        #expect(FileSelection.removable("Q8_0", among: names + ["b/T-Q8_0.gguf"]).isEmpty)
+    }
+
+    @Test func `GGUF files of several folders are listed with their folders`() throws {
+        let names = ["a/T-Q4_0.gguf", "b/T-Q4_0.gguf", "T-Q8_0.gguf"]
+        #expect(try refusal("a/b:Q4_0", names).contains("a/T-Q4_0, b/T-Q4_0"))
+        #expect(try refusal("a/b", names).contains("T-Q8_0, a/T-Q4_0, b/T-Q4_0"))
+    }
+
     @Test func `a split GGUF file needs all of its parts`() throws {
         let parts = (1...3).map { "Q4_0/T-Q4_0-0000\($0)-of-00003.gguf" }
         let selection = try select("a/b:Q4_0", parts.reversed() + ["Q8_0/T-Q8_0-00001-of-00002.gguf"])

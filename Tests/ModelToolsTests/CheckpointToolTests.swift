@@ -19,14 +19,71 @@ import Testing
     private var folder: URL { temporary.directory.appending(path: "out") }
 
     @Test func `equal seeds give equal bytes, different seeds different ones`() throws {
-        func bytes(_ seed: UInt64, _ name: String) throws -> Data {
-            let directory = temporary.directory.appending(path: name)
-            try CheckpointSynthesizer(shape: ModelShape("tiny"), format: .fp8Block, seed: seed).write(to: directory)
-            return try Data(contentsOf: directory.appending(path: "model.safetensors"))
+        for (format, file) in [
+            (.fp8Block, "model.safetensors"), (.nvfp4, "model.safetensors"), (.q4KM, "model-Q4_K_M.gguf"),
+        ] as [(CheckpointSynthesizer.Format, String)] {
+            func bytes(_ seed: UInt64, _ name: String) throws -> Data {
+                let directory = temporary.directory.appending(path: name + format.rawValue)
+                try CheckpointSynthesizer(shape: ModelShape("tiny"), format: format, seed: seed).write(to: directory)
+                return try Data(contentsOf: directory.appending(path: file))
+            }
+            let first = try bytes(1, "a")
+            #expect(try bytes(1, "b") == first)
+            #expect(try bytes(2, "c") != first)
         }
-        let first = try bytes(1, "a")
-        #expect(try bytes(1, "b") == first)
-        #expect(try bytes(2, "c") != first)
+    }
+
+    @Test(arguments: [CheckpointSynthesizer.Format.int4, .nvfp4, .q40, .q4KM])
+    func `matrices of random codes have the standard deviation of normal ones`(
+        format: CheckpointSynthesizer.Format
+    ) throws {
+        let shape = try ModelShape("tiny")
+        try CheckpointSynthesizer(shape: shape, format: format, seed: 1, quantizesLMHead: true).write(to: folder)
+        let checkpoint = try ModelFiles(folder).checkpoint(shape.config)
+        for name in ["self_attn.q_proj", "self_attn.v_proj", "mlp.experts.3.down_proj"] {
+            let values = try #require(checkpoint.linear("model.layers.5.\(name)").quantizedValues)
+                .map { Double(Float(bitPattern: $0)) }
+            let mean = values.reduce(0, +) / Double(values.count)
+            let squares = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+            #expect(abs(squares.squareRoot() - 0.02) < 0.001, "\(name)")
+            #expect(abs(mean) < 0.003, "\(name)")
+        }
+        #expect(checkpoint.linear("lm_head").quantizedValues != nil)
+        #expect(checkpoint.hasQuantizedMatrices)
+    }
+
+    /// As `llama-quantize` of llama.cpp 0c1e570 shows the types of a model with these sizes.
+    @Test func `the types of a GGUF file are those that llama-quantize chooses`() throws {
+        var small = try ModelShape("small").config
+        #expect(small.layers == 8)
+        func types(_ mix: GGUFMix, _ config: ModelConfig) throws -> [String: GGUFType] {
+            let entries = try SyntheticGGUF(config, mix).entries
+            return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.type) })
+        }
+        let mixed = try types(.q4KM, small)
+        for layer in 0..<8 {
+            // One eighth at each end, and every third layer between them.
+            let hasMoreBits = [0, 3, 6, 7].contains(layer)
+            #expect(mixed["blk.\(layer).attn_v.weight"] == (hasMoreBits ? .q6K : .q4K))
+            let down = layer < 2 ? "ffn_down" : "ffn_down_exps"
+            #expect(mixed["blk.\(layer).\(down).weight"] == (hasMoreBits ? .q6K : .q4K))
+            #expect(mixed["blk.\(layer).attn_k.weight"] == .q4K)
+            #expect(mixed["blk.\(layer).attn_norm.weight"] == .float32)
+        }
+        #expect(mixed["blk.7.ffn_gate_inp.weight"] == .float32 && mixed["blk.7.exp_probs_b.bias"] == .float32)
+        #expect(mixed["blk.7.ffn_up_exps.weight"] == .q4K && mixed["blk.7.ffn_down_shexp.weight"] == .q6K)
+        #expect(mixed["output.weight"] == .q6K && mixed["token_embd.weight"] == .q4K)
+        let plain = try types(.q40, small)
+        #expect(plain["output.weight"] == .q6K && plain["token_embd.weight"] == .q40)
+        #expect(plain["blk.7.ffn_down_exps.weight"] == .q40 && plain["blk.7.attn_v.weight"] == .q40)
+        // 160 columns are no whole blocks of 256, and 40 none of 32.
+        small.expertIntermediateSize = 160
+        #expect(try types(.q4KM, small)["blk.7.ffn_down_exps.weight"] == .q80)
+        #expect(try types(.q4KM, small)["blk.5.ffn_down_exps.weight"] == .q50)
+        small.expertIntermediateSize = 40
+        #expect(try types(.q40, small)["blk.5.ffn_down_exps.weight"] == .bfloat16)
+        small.layerTypes[3] = .sliding
+        #expect(throws: ToolError.self) { try types(.q40, small) }
     }
 
     @Test func `large checkpoints are split into shards that can be read`() throws {

@@ -1,5 +1,6 @@
 // Compares kernel sets with each other and with the limits of the machine. Every figure is the best of many short samples.
-// All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds].
+// All kinds of samples alternate, so the figures of a line are taken within a minute. Arguments: [threads] [rounds]
+// [a quantized format, which is measured alone].
 
 import AVX2Kernels
 import AVX512Kernels
@@ -13,6 +14,7 @@ typealias Matmul = @Sendable (PackedWeights, MatmulArguments) -> Void
 let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
 let threads = arguments.first ?? ProcessInfo.processInfo.activeProcessorCount
 let rounds = arguments.dropFirst().first ?? 10
+let onlyFormat = CommandLine.arguments.dropFirst().first { Int($0) == nil }
 
 /// Random float8 weights in packed form, with rows of x that any kernel set may read as its own kind of numbers.
 struct Problem {
@@ -96,7 +98,7 @@ let sets: [(name: String, matmul: Matmul, elements: Int)] = [
 ]
 
 // One token over weights far larger than the caches: GB/s.
-do {
+if onlyFormat == nil {
     let problem = Problem(rows: 65536, columns: 2048, tokens: 1)
     let bytes = problem.rows * problem.columns
     var best = [String: Double]()
@@ -121,7 +123,8 @@ do {
 }
 
 // Weights of 1024 x 2048, which the cache holds, and of 32768 x 2048, which it does not: GFLOP/s.
-for (tokens, rows) in [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 32].map({ ($0, 32768) }) {
+for (tokens, rows) in [2, 4, 8, 12, 32, 64, 512].map({ ($0, 1024) }) + [8, 16, 32].map({ ($0, 32768) })
+where onlyFormat == nil {
     let problem = Problem(rows: rows, columns: 2048, tokens: tokens)
     let operations = Double(2 * problem.rows * problem.columns * tokens)
     let repeats = max(1, Int(2e9 / operations))
@@ -180,7 +183,7 @@ let formats = [
 
 // One row, 4 heads of 128 channels to a key-value head, over a cache far larger than the processor's caches, and over one
 // that fits the second-level cache: GB/s.
-for format in formats {
+for format in formats where onlyFormat == nil {
     for slots in [16384, 64 * threads] {
         let (heads, width) = (4, 128)
         let blockBytes = format.blockBytes
@@ -294,7 +297,7 @@ let families: [(name: String, family: any KernelFamily.Type)] = [("avx2", AVX2.s
 let quantizedBytes = 128 << 20
 let quantizedWeights = UnsafeMutableRawPointer.allocate(byteCount: quantizedBytes + 8192, alignment: 64)
 quantizedWeights.initializeMemory(as: UInt8.self, repeating: 0x11, count: quantizedBytes)
-for (name, format) in quantizedFormats {
+for (name, format) in quantizedFormats where onlyFormat ?? name == name {
     for tokens in [1, 512] {
         let rows = tokens == 1 ? quantizedBytes / format.bytes(rows: 16, columns: 2048) * 16 : 512
         let problems = (1...3).map {

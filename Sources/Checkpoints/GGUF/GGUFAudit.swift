@@ -100,12 +100,3 @@ struct GGUFAudit: WeightAudit {
         }
     }
 }
-
-extension GGUFNames.Place {
-    /// The shape of the tensor that has a part of this shape.
-    fileprivate func shape(of part: [Int]) -> [Int] {
-        var shape = part
-        if let rows { shape[0] = rows.total }
-        return expert.map { [$0.count] + shape } ?? shape
-    }
-}

@@ -65,9 +65,27 @@ struct GGUFConfig {
         do throws(ModelConfigError) {
             return try ModelConfig(parsing: .object(try configuration()))
         } catch {
-            throw error.renamingKeys(
-                Dictionary(uniqueKeysWithValues: Self.members.map { ($0.name, Self.prefix + $0.key) }))
+            throw error.renamingKeys(keys)
         }
+    }
+
+    /// The key that the file has for each member, for errors.
+    private var keys: [String: String] {
+        var keys: [String: String] = [:]
+        for key in metadata.keys where key.hasPrefix(Self.prefix) {
+            keys[String(key.dropFirst(Self.prefix.count))] = key
+        }
+        for member in Self.members { keys[member.name] = Self.prefix + member.key }
+        for (name, key) in [
+            ("vocab_size", "vocab_size"), ("head_dim", "attention.key_length"),
+            ("score_func", "expert_gating_func"), ("rope_scaling.rope_type", "rope.scaling.type"),
+        ] { keys[name] = Self.prefix + key }
+        for (name, key) in Self.scalingMembers { keys["rope_scaling.\(name)"] = "\(Self.prefix)rope.scaling.\(key)" }
+        for name in ["bos_token_id", "eos_token_id"] { keys[name] = "tokenizer.ggml.\(name)" }
+        if metadata["\(Self.prefix)rope.freq_base_swa"] != nil {
+            keys["rope_theta"] = "\(Self.prefix)rope.freq_base_swa"
+        }
+        return keys
     }
 
     private func configuration() throws(ModelConfigError) -> JSONObject {
@@ -147,12 +165,14 @@ struct GGUFConfig {
             throw .unsupported(key: Self.prefix + "rope.scaling.attn_factor", value: factor.text, supported: "1")
         }
         var scaling: JSONObject = ["rope_type": value.json]
-        for (name, key) in [
-            ("factor", "factor"), ("original_max_position_embeddings", "original_context_length"),
-            ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
-        ] { scaling[name] = try scalar("rope.scaling." + key) }
+        for (name, key) in Self.scalingMembers { scaling[name] = try scalar("rope.scaling." + key) }
         return .object(scaling)
     }
+
+    private static let scalingMembers = [
+        ("factor", "factor"), ("original_max_position_embeddings", "original_context_length"),
+        ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
+    ]
 
     /// A number or a boolean; of an array whose elements are all equal, the element. `nil` if the key is absent.
     private func scalar(_ key: String) throws(ModelConfigError) -> JSONValue? {
@@ -192,7 +212,8 @@ extension GGUFConfig {
             throw error.renamingKeys([
                 "temperature": "general.sampling.temp", "top_p": "general.sampling.top_p",
                 "top_k": "general.sampling.top_k", "min_p": "general.sampling.min_p",
-                "repetition_penalty": "general.sampling.penalty_repeat",
+                "repetition_penalty": "general.sampling.penalty_repeat", "bos_token_id": "tokenizer.ggml.bos_token_id",
+                "eos_token_id": "tokenizer.ggml.eos_token_id", "pad_token_id": "tokenizer.ggml.padding_token_id",
             ])
         }
     }

@@ -1,5 +1,5 @@
 /// Where a GGUF file has the tensors of a model, by their Hugging Face names.
-struct GGUFNames {
+package struct GGUFNames {
     /// A tensor, or a part of one that has several matrices.
     struct Place {
         /// Without a suffix.
@@ -10,11 +10,18 @@ struct GGUFNames {
         var expert: (index: Int, count: Int)?
         /// The rows of this part in each matrix of the tensor, and how many rows a matrix has; `nil`: all are its own.
         var rows: (part: Range<Int>, total: Int)?
+
+        /// The shape of the tensor that has a part of this shape.
+        func shape(of part: [Int]) -> [Int] {
+            var shape = part
+            if let rows { shape[0] = rows.total }
+            return expert.map { [$0.count] + shape } ?? shape
+        }
     }
 
     private let config: ModelConfig
 
-    init(_ config: ModelConfig) {
+    package init(_ config: ModelConfig) {
         self.config = config
     }
 
@@ -58,6 +65,12 @@ struct GGUFNames {
             places.append(Place(name: "\(layer).ffn_gate_up_exps", expert: matrix, rows: (part, 2 * width)))
         }
         return places
+    }
+
+    /// The tensor of a usual file that is this one or has it as a part.
+    package func tensor(of expected: ExpectedTensor) -> (name: String, shape: [Int])? {
+        guard let place = places(of: expected.name).first, let suffix = place.suffixes.first else { return nil }
+        return (place.name + suffix, place.shape(of: expected.shape))
     }
 
     /// Files that are written for llama.cpp may have queries, keys and values in one tensor.

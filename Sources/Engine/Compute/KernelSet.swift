@@ -63,7 +63,7 @@ extension KernelTable {
     static let portable = KernelTable(name: "portable", family: Portable.self)
 
     /// The fastest set of this machine, for all modes but `blas`; ``blas()`` is separate, since its library may be missing.
-    static func best(_ compute: EngineOptions.Compute) -> KernelTable {
+    package static func best(_ compute: EngineOptions.Compute) -> KernelTable {
         precondition(compute != .blas, "OpenBLAS is not a kernel set")
         return (KernelSet.available.last ?? .portable).table(compute)
     }

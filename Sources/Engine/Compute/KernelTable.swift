@@ -10,7 +10,7 @@ package struct KernelTable: Sendable {
     let name: String
 
     /// The kernels that do not depend on formats.
-    let family: any KernelFamily.Type
+    package let family: any KernelFamily.Type
 
     /// Whether activations may be rounded to bfloat16 in products and in attention.
     let roundsActivations: Bool

@@ -5,7 +5,10 @@ package struct RooflineProbe {
     private let pool: WorkerPool
     private let isQuick: Bool
     private let time: Duration
-    private let buffer: Buffer<UInt64>
+    /// What is read, each part by one thread.
+    private let chunks: [UnsafeRawBufferPointer]
+    /// Keeps their memory, unless it is another object's.
+    private let buffer: Buffer<UInt64>?
 
     private static let chunkBytes = 4 << 20
     /// Operations of a pass take far longer than it takes to wake the threads.
@@ -22,23 +25,48 @@ package struct RooflineProbe {
         self.time = time
         iterations = isQuick ? 100_000 : 1_000_000
         let wanted = wanted ?? (isQuick ? 128 << 20 : 1 << 30)
-        let chunks = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
+        let count = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
         // Written once: otherwise all pages would be the system's single zero page.
-        buffer = Buffer(count: chunks * Self.chunkBytes / 8)
+        let buffer = Buffer<UInt64>(count: count * Self.chunkBytes / 8)
         for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
+        self.buffer = buffer
+        chunks = Self.chunks(of: [UnsafeRawBufferPointer(buffer.contents)], bytes: Self.chunkBytes)
     }
 
-    /// The bandwidth of sequential reads by all threads from a buffer far larger than any cache, in GB/s: the best pass.
-    package func readBandwidth() -> Double {
-        let (buffer, chunkBytes) = (buffer, Self.chunkBytes)
-        let chunks = buffer.count * 8 / chunkBytes
-        let sums = Buffer<UInt64>(count: chunks * 8)
-        let source = UnsafeRawPointer(buffer.base)
-        return best {
-            pool.parallelFor(chunks: chunks) { chunk in
-                sums.base[chunk * 8] = Self.sum(source + chunk * chunkBytes, bytes: chunkBytes)
+    /// Reads memory that is there already.
+    ///
+    /// - Parameters:
+    ///   - memory: aligned to 64 bytes, valid as long as this probe, and not empty.
+    ///   - time: the time of a measurement, at least three passes.
+    init(pool: WorkerPool, memory: [UnsafeRawBufferPointer], time: Duration) {
+        self.pool = pool
+        self.time = time
+        isQuick = false
+        iterations = 1_000_000
+        buffer = nil
+        // Small parts, if there is little to read, so that every thread has some.
+        let total = memory.reduce(0) { $0 + $1.count }
+        let chunkBytes = max(min(total / (4 * pool.threads), Self.chunkBytes), 1 << 12)
+        chunks = Self.chunks(of: memory, bytes: chunkBytes)
+    }
+
+    /// Parts of at most `bytes`, of whole lines that one round of reading takes.
+    private static func chunks(of memory: [UnsafeRawBufferPointer], bytes: Int) -> [UnsafeRawBufferPointer] {
+        memory.flatMap { range in
+            stride(from: 0, to: range.count / 256 * 256, by: bytes / 256 * 256).map {
+                UnsafeRawBufferPointer(rebasing: range[$0..<min($0 + bytes / 256 * 256, range.count / 256 * 256)])
             }
-            return Double(chunks * chunkBytes) / 1e9
+        }
+    }
+
+    /// The bandwidth of sequential reads by all threads, in GB/s: the best pass.
+    package func readBandwidth() -> Double {
+        let chunks = chunks
+        let bytes = chunks.reduce(0) { $0 + $1.count }
+        let sums = Buffer<UInt64>(count: chunks.count * 8)
+        return best {
+            pool.parallelFor(chunks: chunks.count) { sums.base[$0 * 8] = Self.sum(chunks[$0]) }
+            return Double(bytes) / 1e9
         }
     }
 
@@ -80,10 +108,11 @@ package struct RooflineProbe {
     }
 
     /// Reads every byte; eight chains of additions hide the latency.
-    private static func sum(_ start: UnsafeRawPointer, bytes: Int) -> UInt64 {
+    private static func sum(_ chunk: UnsafeRawBufferPointer) -> UInt64 {
+        guard let start = chunk.baseAddress else { return 0 }
         var (a, b, c, d) = (SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>(), SIMD8<UInt64>())
         var offset = 0
-        while offset < bytes {
+        while offset < chunk.count {
             a &+= start.load(fromByteOffset: offset, as: SIMD8<UInt64>.self)
             b &+= start.load(fromByteOffset: offset &+ 64, as: SIMD8<UInt64>.self)
             c &+= start.load(fromByteOffset: offset &+ 128, as: SIMD8<UInt64>.self)

@@ -47,7 +47,7 @@ extension ThreadPlan {
     /// The plan for this machine.
     ///
     /// - Throws: `EngineError.unsupported` if the process may not use all of `cpus`.
-    package static func ofMachine(threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true) throws(EngineError)
+    static func ofMachine(threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true) throws(EngineError)
         -> Self
     {
         let allowed = CPUList.ofProcess()
@@ -56,6 +56,11 @@ extension ThreadPlan {
         }
         return Self(
             CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, pins: pins)
+    }
+
+    /// The number of threads on this machine, if nothing else is asked for.
+    package static var defaultThreads: Int {
+        Self(CPUTopology(allowed: .ofProcess()), quota: ControlGroup().cpuQuota).threads
     }
 
     /// The threads that this process can run at once on `cpus`, or on all CPUs of its affinity mask: hardware threads, within the

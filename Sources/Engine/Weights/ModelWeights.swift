@@ -86,6 +86,10 @@ final class ModelWeights {
     let bytes: Int
     /// Whether any matrix is quantized in groups, so that products take activations encoded as integers.
     let isQuantized: Bool
+    private let memory: WeightMemory
+
+    /// Where the matrices are in memory; valid as long as this object.
+    var ranges: [UnsafeRawBufferPointer] { memory.ranges }
 
     /// Reads and packs every tensor.
     ///
@@ -107,6 +111,7 @@ final class ModelWeights {
         self.layers = layers
         bytes = reader.bytes
         isQuantized = reader.isQuantized
+        memory = reader.memory
     }
 }
 
@@ -115,7 +120,7 @@ private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
     private let kernels: KernelTable
-    private let memory = WeightMemory()
+    let memory = WeightMemory()
     private(set) var bytes = 0
     private(set) var isQuantized = false
 
@@ -170,7 +175,7 @@ private final class WeightReader {
     func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(
-            checkpoint.linear(name, pool: pool), memory: memory, pool: pool, kernels: kernels)
+            checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels)
         // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes

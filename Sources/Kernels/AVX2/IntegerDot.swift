@@ -27,13 +27,9 @@ extension AVX2 {
     }
 }
 
-/// Whether products of several tokens compute two blocks of rows at once.
+/// Codes are decoded for each tile: sums of 16 bits depend on how large they are.
 @inline(__always)
-var hasTallTiles: Bool { false }
-
-/// Tokens of such a tile.
-@inline(__always)
-func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+var panelTokens: Int { .max }
 
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
@@ -164,6 +160,23 @@ extension IntegerCodes {
         unsafeBitCast(unsafeBitCast(codes, to: SIMD16<UInt16>.self) &>> 8, to: SIMD16<Int16>.self)
     }
 
+    /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
+    @inline(__always)
+    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+        var column = 0
+        while column < columns {
+            var half = 0
+            while half < 2 {
+                let (first, last) = eightColumns(lines, column, half)
+                let target = panel + column * 16 + half * 32
+                target.storeBytes(of: first, as: SIMD4<Int64>.self)
+                target.storeBytes(of: last, toByteOffset: 64, as: SIMD4<Int64>.self)
+                half += 1
+            }
+            column += 8
+        }
+    }
+
     /// The integers of columns `column ..< column + 4` and of the next four, in the first or last eight rows.
     @inline(__always)
     private static func eightColumns(
@@ -172,7 +185,7 @@ extension IntegerCodes {
         let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
         let lines = lines + column / unit * (unit * bits * 2) + half * 32
         if bits == 8 {
-            if half == 0 {
+            if half == 0 && !isPanel {
                 prefetch(lines + ahead)
                 prefetch(lines + ahead + 64)
             }

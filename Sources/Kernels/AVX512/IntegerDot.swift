@@ -30,13 +30,9 @@ extension AVX512 {
     }
 }
 
-/// Whether products of several tokens compute two blocks of rows at once.
+/// The number of tokens from which on codes are decoded once for all of them.
 @inline(__always)
-var hasTallTiles: Bool { true }
-
-/// Tokens of such a tile.
-@inline(__always)
-func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+var panelTokens: Int { 9 }
 
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
@@ -97,14 +93,35 @@ extension IntegerCodes {
         if u != t { sums[unchecked: u] = dot(dot(sums[unchecked: u], second.0, x), second.1, x + 4) }
     }
 
+    /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
+    @inline(__always)
+    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+        let unit = bits == 5 ? 32 : bits == 6 ? 16 : 8
+        var column = 0
+        while column < columns {
+            let unitLines = lines + column * bits * 2
+            var eight = 0
+            while eight < unit {
+                let (first, last) = eightColumns(unitLines, eight)
+                let target = panel + (column + eight) * 16
+                target.storeBytes(of: first, as: SIMD8<Int64>.self)
+                target.storeBytes(of: last, toByteOffset: 64, as: SIMD8<Int64>.self)
+                eight += 8
+            }
+            column += unit
+        }
+    }
+
     /// The integers of columns `column ..< column + 4` and of the next four.
     @inline(__always)
     private static func eightColumns(_ lines: UnsafeRawPointer, _ column: Int) -> (
         SIMD8<Int64>, SIMD8<Int64>
     ) {
         if bits == 8 {
-            prefetch(lines + ahead)
-            prefetch(lines + ahead + 64)
+            if !isPanel {
+                prefetch(lines + ahead)
+                prefetch(lines + ahead + 64)
+            }
             return (load(lines), load(lines + 64))
         }
         let mask = SIMD8<Int64>(repeating: 0x0f0f_0f0f_0f0f_0f0f)

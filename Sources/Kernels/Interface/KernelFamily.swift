@@ -29,6 +29,15 @@ public protocol KernelFamily: SendableMetatype {
     static func encode(
         source: UnsafePointer<Float>, segments: Range<Int>, layout: IntegerRowLayout, target: UnsafeMutableRawPointer)
 
+    /// Quantizes 16 rows in groups of columns: writes codes and scales. `Shared/Quantized/GroupQuantization.swift` has the
+    /// candidates for a scale; all families choose the same.
+    ///
+    /// - Parameters:
+    ///   - numbers: finite, `stride` from row to row; zeros complete the last group of a row.
+    ///   - rows: in `int4` with bfloat16 scales, in `int8` with float16 scales, or NVFP4 with row factors that divide, which the
+    ///     caller has written.
+    static func quantize(_ numbers: UnsafePointer<Float>, stride: Int, into rows: QuantizedRows)
+
     /// Packs up to 16 rows as a block of `rows.format.blockBytes(columns:)` bytes. The scales of rows from `count` on become
     /// zeros.
     static func pack(_ rows: QuantizedRows, count: Int, block: UnsafeMutableRawPointer)

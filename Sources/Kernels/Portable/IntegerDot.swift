@@ -17,13 +17,9 @@ extension Portable {
     }
 }
 
-/// Whether products of several tokens compute two blocks of rows at once.
+/// The number of tokens from which on codes are decoded once for all of them.
 @inline(__always)
-var hasTallTiles: Bool { false }
-
-/// Tokens of such a tile.
-@inline(__always)
-func tallTile(terms: Int) -> Int { terms == 3 ? 3 : 4 }
+var panelTokens: Int { 9 }
 
 /// The number of tokens whose sums of `terms` bytes fit into the registers.
 @inline(__always)
@@ -45,7 +41,8 @@ private func dot(_ sum: SIMD16<Int32>, _ codes: SIMD16<UInt32>, _ x: UnsafeRawPo
 }
 
 extension IntegerCodes {
-    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for one block of rows.
+    /// Adds the products of `columns` codes, a multiple of 16, with the bytes of each token and term, for `height` blocks of rows
+    /// and count / height tokens.
     @inline(__always)
     static func add<let terms: Int, let height: Int, let count: Int>(
         _ lines: UnsafeRawPointer, blockBytes: Int, _ blocks: InlineArray<height, Bool>, columns: Int,
@@ -53,12 +50,13 @@ extension IntegerCodes {
         _ l: inout InlineArray<count, SIMD16<Int32>>, _ h: inout InlineArray<count, SIMD16<Int32>>,
         _ g: inout InlineArray<count, SIMD16<Int32>>
     ) {
+        let tokens = count / height
         var column = 0
         while column < columns {
-            let (first, last) = eightColumns(lines, column)
             var t = 0
             while t < count {
-                let x = x + offsets[unchecked: t] + column
+                let (first, last) = eightColumns(lines + t / tokens * blockBytes, column)
+                let x = x + offsets[unchecked: t % tokens] + column
                 l[unchecked: t] = dot(dot(l[unchecked: t], first, x), last, x + 4)
                 if terms > 1 {
                     let x = x + termBytes
@@ -70,6 +68,19 @@ extension IntegerCodes {
                 }
                 t += 1
             }
+            column += 8
+        }
+    }
+
+    /// Decodes the codes of `columns` columns, a multiple of 32, into lines of ``PanelCodes``.
+    @inline(__always)
+    static func unpack(_ lines: UnsafeRawPointer, columns: Int, into panel: UnsafeMutableRawPointer) {
+        var column = 0
+        while column < columns {
+            let (first, last) = eightColumns(lines, column)
+            let target = panel + column * 16
+            target.storeBytes(of: first, as: SIMD16<UInt32>.self)
+            target.storeBytes(of: last, toByteOffset: 64, as: SIMD16<UInt32>.self)
             column += 8
         }
     }

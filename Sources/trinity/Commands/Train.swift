@@ -53,7 +53,7 @@ struct Train: ParsableCommand {
         }
         StopSignal.install()
         let run = try TrainingRun(
-            recipe, out: URL(fileURLWithPath: out), threads: try threads ?? ThreadPlan.ofMachine().threads)
+            recipe, out: URL(fileURLWithPath: out), threads: threads ?? ThreadPlan.defaultThreads)
         let console = TrainingConsole(run, json: json)
         let isComplete = try run.run(
             mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))

@@ -78,15 +78,11 @@ struct GGUFConfigTests {
             ("afmoe.attention.sliding_window_pattern", .integer(3)), ("afmoe.attention.sliding_window", .absent),
             ("afmoe.expert_used_count", .integer(.max)), ("afmoe.mup_enabled", .bool(false)),
             ("afmoe.global_attn_every_n_layers", .integer(2)), ("afmoe.mlp_only_layers", .tokens),
-            ("afmoe.rope.freq_base_swa", .number(0)),
+            ("afmoe.rope.freq_base_swa", .number(0)), ("afmoe.vocab_size", .integer(0)),
         ] as [(String, Change)])
     func `a value that is missing or not supported is refused by its key`(key: String, value: Change) throws {
         let error = try #require(throws: ModelConfigError.self) { try config([key: value]) }
-        let names = [
-            "afmoe.rope.freq_base_swa": "afmoe.rope.freq_base", "afmoe.mlp_only_layers": "mlp_only_layers",
-        ]
-        let shown = names[key] ?? key
-        #expect(error.description.contains(shown))
+        #expect(error.description.contains("\(key) "))
     }
 
     @Test func `keys that would change the arithmetic are refused, and others reported`() throws {

@@ -13,11 +13,15 @@ protocol IntegerCodes {
 
     /// The integers of the codes 0 ..< 8 and 8 ..< 16, a byte each, if they are not the codes themselves.
     static var table: (low: UInt64, high: UInt64)? { get }
+
+    /// Whether lines are decoded ones in a cache, without headers between them.
+    static var isPanel: Bool { get }
 }
 
 extension IntegerCodes {
     static var largest: Int { 1 &<< bits &- 1 }
     static var table: (low: UInt64, high: UInt64)? { nil }
+    static var isPanel: Bool { false }
 }
 
 enum NibbleCodes: IntegerCodes {
@@ -48,6 +52,12 @@ enum SixBitCodes: IntegerCodes {
 
 enum ByteCodes: IntegerCodes {
     static var bits: Int { 8 }
+}
+
+/// The unsigned integers of any codes.
+enum PanelCodes: IntegerCodes {
+    static var bits: Int { 8 }
+    static var isPanel: Bool { true }
 }
 
 extension QuantizedFormat.Codes {

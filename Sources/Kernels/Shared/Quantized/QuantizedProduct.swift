@@ -40,137 +40,218 @@ extension IntegerCodes {
         }
     }
 
-    /// Block after block of rows, each for as many tokens at a time as fit the registers. Decoding the codes again for each tile
-    /// costs less than writing them to memory.
     private static func multiply<let terms: Int>(_ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>) {
-        var scratch = InlineArray<84, SIMD16<Float>>(repeating: .zero)
-        withUnsafeMutableBytes(of: &scratch) { memory in
-            guard let base = memory.baseAddress else { return }
-            multiply(product, bytes, base)
+        guard product.arguments.tokens > fewTokens else {
+            var memory = InlineArray<84, SIMD16<Float>>(repeating: .zero)
+            withUnsafeMutableBytes(of: &memory) { memory in
+                guard let base = memory.baseAddress else { return }
+                multiply(product, bytes, base)
+            }
+            return
         }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: tileMemoryBytes, alignment: 64)
+        multiply(product, bytes, memory)
+        memory.deallocate()
     }
 
+    /// The most tokens whose memory is on the stack.
     @inline(__always)
+    private static var fewTokens: Int { 8 }
+
     private static func multiply<let terms: Int>(
-        _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ headers: TileHeaders
+        _ product: QuantizedProduct, _ bytes: InlineArray<terms, Bool>, _ memory: TileMemory
     ) {
         let arguments = product.arguments
         let endBlock = arguments.firstBlock + arguments.blocks
+        let hasPanels = arguments.tokens >= panelTokens
         // As many tokens at a time as the L2 cache can hold together with some blocks of weights.
         var token = 0
         while token < arguments.tokens {
             let end = token + 64 < arguments.tokens ? token + 64 : arguments.tokens
             var block = arguments.firstBlock
             while block < endBlock {
-                // Two blocks at once, if there are enough registers: a number of x is loaded once for both.
-                let height = hasTallTiles && block + 2 <= endBlock ? 2 : 1
-                var next = token
-                while height == 2 && next + tallTile(terms: terms) <= end {
-                    if terms == 3 {
-                        tile(product, block, next, bytes, headers, tall, InlineArray<6, Int>(repeating: 0))
-                    } else {
-                        tile(product, block, next, bytes, headers, tall, InlineArray<8, Int>(repeating: 0))
-                    }
-                    next += tallTile(terms: terms)
-                }
-                multiplyRest(product, block, next, end, bytes, headers)
-                if height == 2 { multiplyRest(product, block + 1, next, end, bytes, headers) }
+                // Two blocks of a panel at once: a number of x is loaded once for both.
+                let height = hasPanels && block + 2 <= endBlock ? 2 : 1
+                multiply(product, block, height, token, end, hasPanels, bytes, memory)
                 block += height
             }
             token = end
         }
     }
 
-    /// Tokens of one block of rows.
+    /// One or two blocks of rows, 256 columns at a time. For many tokens their codes are decoded into a panel, for few in each
+    /// tile.
     @inline(__always)
-    private static func multiplyRest<let terms: Int>(
-        _ product: QuantizedProduct, _ block: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
-        _ headers: TileHeaders
+    private static func multiply<let terms: Int>(
+        _ product: QuantizedProduct, _ block: Int, _ height: Int, _ token: Int, _ end: Int, _ hasPanels: Bool,
+        _ bytes: InlineArray<terms, Bool>, _ memory: TileMemory
     ) {
-        var token = token
-        while token < end {
-            let left = end - token
-            let most = largestIntegerTile(terms: terms)
-            switch left < most ? left : most {
-            case 8...:
-                tile(product, block, token, bytes, headers, low, InlineArray<8, Int>(repeating: 0))
-                token += 8
-            case 4...:
-                tile(product, block, token, bytes, headers, low, InlineArray<4, Int>(repeating: 0))
-                token += 4
-            case 2...:
-                tile(product, block, token, bytes, headers, low, InlineArray<2, Int>(repeating: 0))
-                token += 2
-            default:
-                tile(product, block, token, bytes, headers, low, InlineArray<1, Int>(repeating: 0))
-                token += 1
+        var place = 0
+        while place < end - token {
+            memory.token(place).setTotal(0, .zero)
+            memory.token(place).setTotal(1, .zero)
+            place += 1
+        }
+        var cursor = product.weights.blocks + block * product.blockBytes
+        var column = 0
+        while column < product.columns {
+            var b = 0
+            while b < height {
+                product.decodeHeaders(cursor + b * product.blockBytes, column, memory.headers(b))
+                b += 1
+            }
+            if product.hasSuperBlocks { cursor += 64 }
+            if hasPanels {
+                b = 0
+                while b < height {
+                    unpack(product, cursor + b * product.blockBytes, column, memory.panel(b))
+                    b += 1
+                }
+                if height == 2 {
+                    PanelCodes.multiplyTall(product, column, token, end, bytes, memory)
+                } else {
+                    PanelCodes.multiplyLow(product, memory.panel(0), column, token, end, bytes, memory)
+                }
+            } else {
+                multiplyLow(product, cursor, column, token, end, bytes, memory)
+            }
+            cursor += 256 / (product.sectionMask + 1) * product.sectionBytes
+            column += 256
+        }
+        while place > 0 {
+            place -= 1
+            let y = product.arguments.y + (token + place) * product.arguments.yStride
+            var b = 0
+            while b < height {
+                let row = (block + b) * 16
+                store(
+                    product.finish(memory.token(place).total(b), block + b), y, row, count: product.weights.rows - row)
+                b += 1
             }
         }
     }
 
+    /// Decodes the codes of up to 256 columns.
     @inline(__always)
-    private static var low: InlineArray<1, Bool> { InlineArray(repeating: false) }
-    @inline(__always)
-    private static var tall: InlineArray<2, Bool> { InlineArray(repeating: false) }
+    private static func unpack(
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ panel: UnsafeMutableRawPointer
+    ) {
+        let end = column + 256 < product.columns ? column + 256 : product.columns
+        var (cursor, target, column) = (lines, panel, column)
+        while column < end {
+            let columns = column + product.sectionMask < end ? product.sectionMask + 1 : end - column
+            unpack(cursor + product.headerBytes, columns: columns, into: target)
+            cursor += product.sectionBytes
+            target += columns * 16
+            column += columns
+        }
+    }
 
-    /// `height` blocks of rows and count / height tokens. A sum of block b and token t is at `b * tokens + t`.
-    private static func tile<let terms: Int, let height: Int, let count: Int>(
-        _ product: QuantizedProduct, _ block: Int, _ token: Int, _ bytes: InlineArray<terms, Bool>,
-        _ headers: TileHeaders, _ blocks: InlineArray<height, Bool>, _ zeros: InlineArray<count, Int>
+    /// Tokens of one block of rows.
+    @inline(__always)
+    private static func multiplyLow<let terms: Int>(
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ column: Int, _ token: Int, _ end: Int,
+        _ bytes: InlineArray<terms, Bool>, _ memory: TileMemory
+    ) {
+        let low = InlineArray<1, Bool>(repeating: false)
+        var next = token
+        while next < end {
+            let (left, most, place) = (end - next, largestIntegerTile(terms: terms), next - token)
+            switch left < most ? left : most {
+            case 8...:
+                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<8, Int>(repeating: 0))
+                next += 8
+            case 4...:
+                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<4, Int>(repeating: 0))
+                next += 4
+            case 2...:
+                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<2, Int>(repeating: 0))
+                next += 2
+            default:
+                tile(product, lines, 0, column, next, place, memory, bytes, low, InlineArray<1, Int>(repeating: 0))
+                next += 1
+            }
+        }
+    }
+
+    /// Tokens of both blocks of a panel.
+    @inline(__always)
+    private static func multiplyTall<let terms: Int>(
+        _ product: QuantizedProduct, _ column: Int, _ token: Int, _ end: Int, _ bytes: InlineArray<terms, Bool>,
+        _ memory: TileMemory
+    ) {
+        let (tall, lines) = (InlineArray<2, Bool>(repeating: false), UnsafeRawPointer(memory.panel(0)))
+        var next = token
+        while next < end {
+            let (left, place) = (end - next, next - token)
+            if terms < 3 && left >= 4 {
+                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<8, Int>(repeating: 0))
+                next += 4
+            } else if terms == 3 && left >= 3 {
+                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<6, Int>(repeating: 0))
+                next += 3
+            } else if left >= 2 {
+                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<4, Int>(repeating: 0))
+                next += 2
+            } else {
+                tile(product, lines, 4096, column, next, place, memory, bytes, tall, InlineArray<2, Int>(repeating: 0))
+                next += 1
+            }
+        }
+    }
+}
+
+extension IntegerCodes {
+    /// Up to 256 columns from `column` on of `height` blocks of rows and count / height tokens: adds to the totals. A sum of block
+    /// b and token t is at `b * tokens + t`.
+    ///
+    /// - Parameters:
+    ///   - lines: the codes, with the headers of sections unless they are a panel.
+    ///   - lineBytes: from block to block.
+    ///   - token: the first token.
+    ///   - place: that token's place in `memory`.
+    fileprivate static func tile<let terms: Int, let height: Int, let count: Int>(
+        _ product: QuantizedProduct, _ lines: UnsafeRawPointer, _ lineBytes: Int, _ column: Int, _ token: Int,
+        _ place: Int, _ memory: TileMemory, _ bytes: InlineArray<terms, Bool>, _ blocks: InlineArray<height, Bool>,
+        _ zeros: InlineArray<count, Int>
     ) {
         let tokens = count / height
         let x = product.arguments.x
         let offsets = product.arguments.rowOffsets(token, product.arguments.xStride, tokens: tokens, zeros)
-        let runColumns = product.runColumns
-        let blockBytes = product.blockBytes
+        let totals = memory.token(place)
         let offset = SIMD16<Int32>(repeating: 0 &- product.offset)
-        var cursor = product.weights.blocks + block * product.blockBytes
-        var t = 0
-        while t < count {
-            headers.setTotal(t, .zero)
-            t += 1
-        }
-        var column = 0
-        while column < product.columns {
+        let runColumns = product.runColumns
+        let last = column + 256 < product.columns ? column + 256 : product.columns
+        var cursor = lines
+        var column = column
+        var group = 0
+        while column < last {
             // A segment of 128 columns.
-            if column & 255 == 0 {
-                var b = 0
-                while b < height {
-                    product.decodeHeaders(cursor + b * blockBytes, column, headers.of(b))
-                    b += 1
-                }
-                if product.hasSuperBlocks { cursor += 64 }
-            }
-            let end = column + 128 < product.columns ? column + 128 : product.columns
-            let scalePlace = product.layout.scalesOffset + column &>> 7 * 4
-            var sumPlace = product.layout.sumsOffset + column &>> 7 * 64 + product.firstSum * 4
-            var group = (column & 128) &>> product.groupShift
+            let end = column + 128 < last ? column + 128 : last
+            var firstGroup = group
+            let firstSum = product.layout.sumsOffset + column &>> 7 * 64 + product.firstSum * 4
+            var sumPlace = firstSum
             var scaled = InlineArray<count, SIMD16<Float>>(repeating: .zero)
-            t = 0
-            while t < count {
-                if product.hasMinima { headers.setMinima(t, .zero) }
-                t += 1
-            }
             while column < end {
-                if column & product.sectionMask == 0 { cursor += product.headerBytes }
+                if !isPanel && column & product.sectionMask == 0 { cursor += product.headerBytes }
 
                 // The sums of products with the bytes l, h and g of x.
                 var l = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var h = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
                 var g = InlineArray<count, SIMD16<Int32>>(repeating: .zero)
-                t = 0
+                var t = 0
                 while t < count {
-                    let xSums = x + offsets[unchecked: t % tokens] + sumPlace
-                    let offset = product.hasZeroPoints ? headers.of(t / tokens).zeroPoints(group) : offset
-                    l[unchecked: t] = offset &* SIMD16(repeating: xSums.load(as: Int32.self))
+                    let sums = x + offsets[unchecked: t % tokens] + sumPlace
+                    let factor = product.hasZeroPoints ? memory.headers(t / tokens).zeroPoints(group) : offset
+                    l[unchecked: t] = factor &* SIMD16(repeating: sums.load(as: Int32.self))
                     if terms > 2 {
-                        let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
-                        g[unchecked: t] = offset &* SIMD16(repeating: upper)
+                        let upper = sums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                        g[unchecked: t] = factor &* SIMD16(repeating: upper)
                     }
                     t += 1
                 }
                 add(
-                    cursor, blockBytes: blockBytes, blocks, columns: runColumns, x: x + column,
+                    cursor, blockBytes: lineBytes, blocks, columns: runColumns, x: x + column,
                     termBytes: product.layout.termBytes, offsets, bytes, &l, &h, &g)
                 cursor += runColumns * bits * 2
 
@@ -184,61 +265,65 @@ extension IntegerCodes {
                             floatLanes(g[unchecked: t]), SIMD16<Float>(repeating: 65536), integer)
                     }
                     scaled[unchecked: t] = multiplyAdd(
-                        integer, headers.of(t / tokens).scale(group), scaled[unchecked: t])
+                        integer, memory.headers(t / tokens).scale(group), scaled[unchecked: t])
                     t += 1
-                }
-                if product.hasMinima {
-                    t = 0
-                    while t < count {
-                        let xSums = x + offsets[unchecked: t % tokens] + sumPlace
-                        var sum = floatLanes(SIMD16(repeating: xSums.load(as: Int32.self)))
-                        if terms > 2 {
-                            let upper = xSums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
-                            sum = multiplyAdd(
-                                floatLanes(SIMD16(repeating: upper)), SIMD16<Float>(repeating: 65536), sum)
-                        }
-                        let minimum = headers.of(t / tokens).minimum(group)
-                        headers.setMinima(t, multiplyAdd(minimum, sum, headers.minima(t)))
-                        t += 1
-                    }
                 }
                 column += runColumns
                 group += 1
                 sumPlace += 4
             }
+            let scalePlace = product.layout.scalesOffset + (column &- 1) &>> 7 * 4
+            var t = 0
+            if product.hasMinima {
+                var minima = InlineArray<count, SIMD16<Float>>(repeating: .zero)
+                sumPlace = firstSum
+                while firstGroup < group {
+                    t = 0
+                    while t < count {
+                        let sums = x + offsets[unchecked: t % tokens] + sumPlace
+                        var sum = floatLanes(SIMD16(repeating: sums.load(as: Int32.self)))
+                        if terms > 2 {
+                            let upper = sums.load(fromByteOffset: product.layout.sumsBytes, as: Int32.self)
+                            sum = multiplyAdd(
+                                floatLanes(SIMD16(repeating: upper)), SIMD16<Float>(repeating: 65536), sum)
+                        }
+                        minima[unchecked: t] = multiplyAdd(
+                            memory.headers(t / tokens).minimum(firstGroup), sum, minima[unchecked: t])
+                        t += 1
+                    }
+                    firstGroup += 1
+                    sumPlace += 4
+                }
+                t = 0
+                while t < count {
+                    let headers = memory.headers(t / tokens)
+                    scaled[unchecked: t] =
+                        product.hasSuperBlocks
+                        ? multiplyAdd(
+                            SIMD16<Float>.zero - minima[unchecked: t], headers.superMinimum,
+                            scaled[unchecked: t] * headers.superScale)
+                        : scaled[unchecked: t] + minima[unchecked: t]
+                    t += 1
+                }
+            } else if product.hasSuperBlocks {
+                t = 0
+                while t < count {
+                    scaled[unchecked: t] = scaled[unchecked: t] * memory.headers(t / tokens).superScale
+                    t += 1
+                }
+            }
             t = 0
             while t < count {
-                let xScale = SIMD16<Float>(
-                    repeating: (x + offsets[unchecked: t % tokens] + scalePlace).load(as: Float.self))
-                var value = scaled[unchecked: t]
-                let minima = product.hasMinima ? headers.minima(t) : .zero
-                if product.hasSuperBlocks {
-                    let headers = headers.of(t / tokens)
-                    value = value * headers.superScale
-                    if product.hasMinima {
-                        value = multiplyAdd(SIMD16<Float>.zero - minima, headers.superMinimum, value)
-                    }
-                } else if product.hasMinima {
-                    value = value + minima
-                }
-                headers.setTotal(t, multiplyAdd(value, xScale, headers.total(t)))
+                let token = totals + t % tokens * 128
+                let xScale = (x + offsets[unchecked: t % tokens] + scalePlace).load(as: Float.self)
+                token.setTotal(
+                    t / tokens,
+                    multiplyAdd(scaled[unchecked: t], SIMD16(repeating: xScale), token.total(t / tokens)))
                 t += 1
             }
         }
-        t = 0
-        while t < count {
-            store(
-                product.finish(headers.total(t), block + t / tokens),
-                product.arguments.y + (token + t % tokens) * product.arguments.yStride, (block + t / tokens) * 16,
-                count: product.weights.rows - (block + t / tokens) * 16)
-            t += 1
-        }
     }
 }
-
-/// Bytes from a line to the one that is prefetched with it.
-@inline(__always)
-var ahead: Int { 8192 }
 
 /// The operands of a product, and what its format means for the loops.
 private struct QuantizedProduct {
@@ -290,62 +375,13 @@ private struct QuantizedProduct {
         unit = (format.codes == .e2m1 ? 0.5 : 1) * (format.scales == .float8 ? 256 : 1)
     }
 
-    /// Decodes the headers of up to 256 columns from `column` on, where `cursor` is. A function of its own, so that formats differ
-    /// only here; scales of float8 are left times 2^-8.
-    @inline(never)
-    func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: TileHeaders) {
-        var cursor = cursor
-        if hasSuperBlocks {
-            prefetch(cursor + ahead)
-            headers.storeBytes(of: float16Lanes(cursor), toByteOffset: 2048, as: SIMD16<Float>.self)
-            headers.storeBytes(
-                of: float16Lanes(cursor + 32), toByteOffset: 2112, as: SIMD16<Float>.self)
-            cursor += 64
-        }
-        let end = column + 256 < columns ? column + 256 : columns
-        var start = column
-        var target = headers
-        while start < end {
-            if headerBytes > 0 { prefetch(cursor + ahead) }
-            if headerBytes > 64 { prefetch(cursor + ahead + 64) }
-            let minimumBytes = cursor + (minima == .uint8 ? 32 : headerBytes - 64)
-            var group = 0
-            while group &<< groupShift <= sectionMask {
-                target.storeBytes(of: scales(cursor, group), as: SIMD16<Float>.self)
-                switch minima {
-                case .none: break
-                case .zeroPoint:
-                    target.storeBytes(
-                        of: SIMD16<Int32>.zero &- byteLanes(minimumBytes + group * 16), toByteOffset: 1024,
-                        as: SIMD16<Int32>.self)
-                case .uint8:
-                    target.storeBytes(
-                        of: floatLanes(byteLanes(minimumBytes + group * 16)), toByteOffset: 1024,
-                        as: SIMD16<Float>.self)
-                case .float16:
-                    target.storeBytes(
-                        of: float16Lanes(minimumBytes + group * 32), toByteOffset: 1024, as: SIMD16<Float>.self)
-                }
-                target += 64
-                group += 1
-            }
-            cursor += sectionBytes
-            start += sectionMask + 1
-        }
-    }
-
+    /// Decodes the headers of up to 256 columns from `column` on, where `cursor` is.
     @inline(__always)
-    private func scales(_ header: UnsafeRawPointer, _ group: Int) -> SIMD16<Float> {
-        switch scaleKind {
-        case .none: SIMD16(repeating: 1)
-        case .float16: float16Lanes(header + group * 32)
-        case .bfloat16: bfloat16Lanes(header + group * 32)
-        case .float32: load16(header.assumingMemoryBound(to: Float.self), group * 16)
-        case .float8: float8Lanes(header + group * 16)
-        case .exponent: exponentLanes(header + group * 16)
-        case .uint8: floatLanes(byteLanes(header + group * 16))
-        case .int8: floatLanes(signedByteLanes(header + group * 16))
-        }
+    func decodeHeaders(_ cursor: UnsafeRawPointer, _ column: Int, _ headers: TileMemory) {
+        Kernels.decodeHeaders(
+            cursor, columns: (column + 256 < columns ? column + 256 : columns) - column, headers, scales: scaleKind,
+            minima: minima, hasSuperBlocks: hasSuperBlocks, groupShift: groupShift, sectionMask: sectionMask,
+            sectionBytes: sectionBytes, headerBytes: headerBytes)
     }
 
     /// The rows' results from their sums.
@@ -358,13 +394,4 @@ private struct QuantizedProduct {
         case .divided: total / load16(weights.rowFactors, block * 16)
         }
     }
-}
-
-/// Sixteen E8M0 exponents: 2^(e - 127).
-@inline(__always)
-private func exponentLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Float> {
-    let exponents = byteLanes(pointer)
-    let smallest = SIMD16<Int32>(repeating: 0x0040_0000)
-    return unsafeBitCast(
-        (exponents &<< 23).replacing(with: smallest, where: exponents .== 0), to: SIMD16<Float>.self)
 }

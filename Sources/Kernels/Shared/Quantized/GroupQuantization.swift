@@ -1,0 +1,264 @@
+import KernelInterface
+
+// Quantizes rows in groups of columns. The scale of a group is the one with the least squared error among some candidates, the
+// first among equals. Sixteen rows are in the lanes of a vector while candidates are compared, so that no sum crosses lanes. An
+// error is added to the others in this order, in every family and without fused operations:
+//
+//     of each column c in 0 ..< 16:  s = (x[c] - value)^2 + (x[c + 16] - value)^2 + ...
+//     total = s of column 0 + s of column 1 + ...
+
+extension Kernels {
+    /// As `KernelFamily` describes.
+    public static func quantize(_ numbers: UnsafePointer<Float>, stride: Int, into rows: QuantizedRows) {
+        var memory = InlineArray<128, SIMD16<Float>>(repeating: .zero)
+        withUnsafeMutableBytes(of: &memory) { memory in
+            guard let base = memory.baseAddress else { return }
+            let columns = RowLanes(base.assumingMemoryBound(to: SIMD16<Float>.self), rows.format.groupColumns)
+            var group = 0
+            while group * columns.count < rows.columns {
+                let source = numbers + group * columns.count
+                let largest = columns.load(source, stride, magnitudes: rows.format.codes == .e2m1)
+                let codes = rows.codes + group * columns.count
+                switch rows.format.codes {
+                case .int8: quantizeBytes(source, stride, largest, rows, group, codes)
+                case .e2m1: quantizeFloats(source, stride, largest, columns, rows, group, codes)
+                default: quantizeNibbles(source, stride, largest, columns, rows, group, codes)
+                }
+                group += 1
+            }
+        }
+    }
+
+    // MARK: Integers
+
+    /// One candidate: the largest magnitude / 127, in float16.
+    @inline(__always)
+    private static func quantizeBytes(
+        _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ rows: QuantizedRows, _ group: Int,
+        _ codes: UnsafeMutablePointer<UInt8>
+    ) {
+        var row = 0
+        while row < 16 {
+            var scale = Float16(largest[row] / 127)
+            if scale < .leastNonzeroMagnitude { scale = .leastNonzeroMagnitude }
+            if scale > .greatestFiniteMagnitude { scale = .greatestFiniteMagnitude }
+            if largest[row] == 0 { scale = 1 }
+            (rows.scales + (row * rows.groupStride + group) * 2).storeBytes(of: scale.bitPattern, as: UInt16.self)
+            storeIntegers(
+                source + row * stride, rows.format.groupColumns, Float(scale), -127, 127, 128,
+                codes + row * rows.codeStride)
+            row += 1
+        }
+    }
+
+    /// Fifteen candidates: the largest magnitude / (6.5 + i / 4), in bfloat16.
+    @inline(__always)
+    private static func quantizeNibbles(
+        _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ columns: RowLanes,
+        _ rows: QuantizedRows, _ group: Int, _ codes: UnsafeMutablePointer<UInt8>
+    ) {
+        var best = SIMD16<Float>(repeating: 1)
+        var least = SIMD16<Float>(repeating: .infinity)
+        let smallest = SIMD16<Float>(repeating: .leastNormalMagnitude)
+        var divisor: Float = 6.5
+        while divisor <= 10 {
+            let scale = larger(bfloat16Rounded(largest / SIMD16(repeating: divisor)), smallest)
+            let inverse = SIMD16<Float>(repeating: 1) / scale
+            let error = columns.squaredError { rounded($0 * inverse, -8, 7) * scale }
+            let isLess = error .< least
+            best = best.replacing(with: scale, where: isLess)
+            least = least.replacing(with: error, where: isLess)
+            divisor += 0.25
+        }
+        best = best.replacing(with: SIMD16(repeating: 1), where: largest .== SIMD16<Float>.zero)
+        var row = 0
+        while row < 16 {
+            let bits = UInt16(truncatingIfNeeded: best[row].bitPattern &>> 16)
+            (rows.scales + (row * rows.groupStride + group) * 2).storeBytes(of: bits, as: UInt16.self)
+            storeIntegers(
+                source + row * stride, columns.count, best[row], -8, 7, 8, codes + row * rows.codeStride)
+            row += 1
+        }
+    }
+
+    @inline(__always)
+    private static func storeIntegers(
+        _ numbers: UnsafePointer<Float>, _ count: Int, _ scale: Float, _ smallest: Float, _ largest: Float,
+        _ offset: Float, _ codes: UnsafeMutablePointer<UInt8>
+    ) {
+        let inverse = SIMD16<Float>(repeating: 1 / scale)
+        var column = 0
+        while column < count {
+            // The sum has the code in its lowest bits.
+            let sums =
+                rounded(load16(numbers, column) * inverse, smallest, largest)
+                + SIMD16<Float>(repeating: offset + rounder)
+            storeLowBytes(unsafeBitCast(sums, to: SIMD16<Int32>.self), codes + column)
+            column += 16
+        }
+    }
+
+    /// 1.5 * 2^23: a sum of it and a number of at most 2^22 is rounded to an integer, ties to even.
+    @inline(__always)
+    private static var rounder: Float { 12_582_912 }
+
+    @inline(__always)
+    private static func rounded(_ numbers: SIMD16<Float>, _ smallest: Float, _ largest: Float) -> SIMD16<Float> {
+        let rounder = SIMD16<Float>(repeating: rounder)
+        let integers = (numbers + rounder) - rounder
+        return larger(smaller(integers, SIMD16(repeating: largest)), SIMD16(repeating: smallest))
+    }
+
+    /// The nearest bfloat16, ties to even. Not for NaN.
+    @inline(__always)
+    private static func bfloat16Rounded(_ numbers: SIMD16<Float>) -> SIMD16<Float> {
+        let bits = unsafeBitCast(numbers, to: SIMD16<UInt32>.self)
+        let odd = bits &>> 16 & 1
+        return unsafeBitCast((bits &+ 0x7fff &+ odd) & 0xffff_0000, to: SIMD16<Float>.self)
+    }
+
+    // MARK: E2M1
+
+    /// Seven candidates: the largest magnitude / (4 + i / 2) times the row factor, in E4M3FN.
+    @inline(__always)
+    private static func quantizeFloats(
+        _ source: UnsafePointer<Float>, _ stride: Int, _ largest: SIMD16<Float>, _ columns: RowLanes,
+        _ rows: QuantizedRows, _ group: Int, _ codes: UnsafeMutablePointer<UInt8>
+    ) {
+        let factors = load16(rows.rowFactors, 0)
+        var best = SIMD16<UInt32>.zero
+        var least = SIMD16<Float>(repeating: .infinity)
+        var divisor: Float = 4
+        while divisor <= 7 {
+            let code = float8Codes(largest / SIMD16(repeating: divisor) * factors)
+            let scale = float8Values(code) / factors
+            let inverse = inverseOrZero(scale)
+            let error = columns.squaredError { magnitude($0 * inverse).values * scale }
+            let isLess = error .< least
+            best.replace(with: code, where: isLess)
+            least = least.replacing(with: error, where: isLess)
+            divisor += 0.5
+        }
+        let inverses = inverseOrZero(float8Values(best) / factors)
+        var row = 0
+        while row < 16 {
+            (rows.scales + row * rows.groupStride + group).storeBytes(
+                of: UInt8(truncatingIfNeeded: best[row]), as: UInt8.self)
+            let numbers = load16(source + row * stride, 0)
+            let signs = SIMD16<Int32>.zero.replacing(with: 8, where: numbers .< SIMD16<Float>.zero)
+            let code = magnitude(absolute(numbers) * SIMD16(repeating: inverses[row])).codes
+            storeLowBytes(code | signs, codes + row * rows.codeStride)
+            row += 1
+        }
+    }
+
+    @inline(__always)
+    private static func inverseOrZero(_ scale: SIMD16<Float>) -> SIMD16<Float> {
+        (SIMD16<Float>(repeating: 1) / scale).replacing(with: SIMD16<Float>.zero, where: scale .<= SIMD16<Float>.zero)
+    }
+
+    /// The nearest number in E2M1 to each quotient, which is not negative, ties to the even code, and its code.
+    @inline(__always)
+    private static func magnitude(_ quotients: SIMD16<Float>) -> (values: SIMD16<Float>, codes: SIMD16<Int32>) {
+        var values = SIMD16<Float>.zero
+        var codes = SIMD16<Int32>.zero
+        step(quotients .> 0.25, 0.5, &values, &codes)
+        step(quotients .>= 0.75, 0.5, &values, &codes)
+        step(quotients .> 1.25, 0.5, &values, &codes)
+        step(quotients .>= 1.75, 0.5, &values, &codes)
+        step(quotients .> 2.5, 1, &values, &codes)
+        step(quotients .>= 3.5, 1, &values, &codes)
+        step(quotients .> 5, 2, &values, &codes)
+        return (values, codes)
+    }
+
+    @inline(__always)
+    private static func step(
+        _ isAbove: SIMDMask<SIMD16<Int32>>, _ size: Float, _ values: inout SIMD16<Float>, _ codes: inout SIMD16<Int32>
+    ) {
+        values += SIMD16<Float>.zero.replacing(with: size, where: isAbove)
+        codes &+= SIMD16<Int32>.zero.replacing(with: 1, where: isAbove)
+    }
+
+    /// As ``float8Code(_:)``, of numbers that are not negative.
+    @inline(__always)
+    private static func float8Codes(_ numbers: SIMD16<Float>) -> SIMD16<UInt32> {
+        let bits = unsafeBitCast(numbers, to: SIMD16<UInt32>.self)
+        let odd = bits &>> 20 & 1
+        let normal = (bits &+ 0x7ffff &+ odd) &>> 20 &- 960
+        let small = unsafeBitCast(numbers + SIMD16<Float>(repeating: 0x1p14), to: SIMD16<UInt32>.self) & 0xff
+        let codes = normal.replacing(with: small, where: bits .< 0x3c80_0000)
+        return codes.replacing(with: 0x7e, where: bits .>= 0x43e0_0000)
+    }
+
+    /// Exponent and fraction at their places in float32 are the value times 2^-120.
+    @inline(__always)
+    private static func float8Values(_ codes: SIMD16<UInt32>) -> SIMD16<Float> {
+        unsafeBitCast(codes &<< 20, to: SIMD16<Float>.self) * SIMD16<Float>(repeating: 0x1p120)
+    }
+}
+
+/// The columns of a group, sixteen rows in the lanes of each.
+private struct RowLanes {
+    private let columns: UnsafeMutablePointer<SIMD16<Float>>
+    let count: Int
+
+    @inline(__always)
+    init(_ columns: UnsafeMutablePointer<SIMD16<Float>>, _ count: Int) {
+        self.columns = columns
+        self.count = count
+    }
+
+    /// Takes the columns, or their magnitudes, from rows that are `stride` apart.
+    ///
+    /// - Returns: the largest magnitude of each row.
+    @inline(__always)
+    func load(_ source: UnsafePointer<Float>, _ stride: Int, magnitudes: Bool) -> SIMD16<Float> {
+        var largest = SIMD16<Float>.zero
+        var column = 0
+        while column < count {
+            var lanes = SIMD16<Float>.zero
+            var row = 0
+            while row < 16 {
+                lanes[row] = source[row * stride + column]
+                row += 1
+            }
+            let magnitude = absolute(lanes)
+            columns[column] = magnitudes ? magnitude : lanes
+            largest = larger(largest, magnitude)
+            column += 1
+        }
+        return largest
+    }
+
+    /// The sum of the squared errors of each row, in the order at the beginning of this file.
+    @inline(__always)
+    func squaredError(_ approximation: (SIMD16<Float>) -> SIMD16<Float>) -> SIMD16<Float> {
+        var total = SIMD16<Float>.zero
+        var first = 0
+        while first < 16 {
+            var sum = SIMD16<Float>.zero
+            var column = first
+            while column < count {
+                let number = columns[column]
+                let error = number - approximation(number)
+                sum += error * error
+                column += 16
+            }
+            total += sum
+            first += 1
+        }
+        return total
+    }
+}
+
+@inline(__always)
+private func absolute(_ numbers: SIMD16<Float>) -> SIMD16<Float> {
+    unsafeBitCast(unsafeBitCast(numbers, to: SIMD16<UInt32>.self) & 0x7fff_ffff, to: SIMD16<Float>.self)
+}
+
+/// The smaller of each lane.
+@inline(__always)
+private func smaller(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    a.replacing(with: b, where: b .< a)
+}

@@ -1,0 +1,63 @@
+/// What tiles of a product share for up to 256 columns of up to two blocks of rows and 64 tokens:
+///
+///     for each block, 2176 bytes:  16 groups of scales; 16 of minima or of negated zero points; superscales; superminima
+///     for each token, 128 bytes:   the totals of the 16 rows of each block
+///     for each block, 4096 bytes:  codes of 8 bits, four columns of 16 rows in a line (only for panels)
+///
+/// A pointer, since a struct of the module would come with code that modules share.
+typealias TileMemory = UnsafeMutableRawPointer
+
+/// Bytes from a line to the one that is prefetched with it.
+@inline(__always)
+var ahead: Int { 8192 }
+
+/// Bytes for the most tokens.
+@inline(__always)
+var tileMemoryBytes: Int { 4352 + 64 * 128 + 2 * 4096 }
+
+extension TileMemory {
+    /// The decoded scales and minima of a block.
+    @inline(__always)
+    func headers(_ block: Int) -> TileMemory { self + block * 2176 }
+
+    // Of the pointer that `headers` returns:
+
+    @inline(__always)
+    func scale(_ group: Int) -> SIMD16<Float> { load(fromByteOffset: group * 64, as: SIMD16<Float>.self) }
+
+    @inline(__always)
+    func minimum(_ group: Int) -> SIMD16<Float> {
+        load(fromByteOffset: 1024 + group * 64, as: SIMD16<Float>.self)
+    }
+
+    /// Negated.
+    @inline(__always)
+    func zeroPoints(_ group: Int) -> SIMD16<Int32> {
+        load(fromByteOffset: 1024 + group * 64, as: SIMD16<Int32>.self)
+    }
+
+    var superScale: SIMD16<Float> {
+        @inline(__always) get { load(fromByteOffset: 2048, as: SIMD16<Float>.self) }
+    }
+    var superMinimum: SIMD16<Float> {
+        @inline(__always) get { load(fromByteOffset: 2112, as: SIMD16<Float>.self) }
+    }
+
+    /// What is kept of a token.
+    @inline(__always)
+    func token(_ index: Int) -> TileMemory { self + 4352 + index * 128 }
+
+    // Of the pointer that `token` returns:
+
+    @inline(__always)
+    func total(_ block: Int) -> SIMD16<Float> { load(fromByteOffset: block * 64, as: SIMD16<Float>.self) }
+
+    @inline(__always)
+    func setTotal(_ block: Int, _ value: SIMD16<Float>) {
+        storeBytes(of: value, toByteOffset: block * 64, as: SIMD16<Float>.self)
+    }
+
+    /// The codes of a block.
+    @inline(__always)
+    func panel(_ block: Int) -> TileMemory { self + 4352 + 64 * 128 + block * 4096 }
+}
