@@ -158,6 +158,13 @@ def test_https_needs_a_certificate_that_is_trusted():
         assert "certificate" in needle(other.url, code=1)
 
 
+def test_earlier_results_stay_if_the_server_cannot_be_used(tmp_path):
+    result = tmp_path / "result.json"
+    result.write_text("{}")
+    needle(f"http://127.0.0.1:{free_port()}", "--json", result, code=1)
+    assert result.read_text() == "{}"
+
+
 def test_a_slow_reply_is_a_failure_after_the_timeout():
     with OtherServer(delay=3) as other:
         output = needle(other.url, "--lengths", "512", *FEW, "--timeout", 1, code=1)

@@ -166,7 +166,8 @@ public struct NeedleReport: Sendable {
             ("url", .string(header.url)), ("model", .string(header.model)), ("endpoint", .string(header.endpoint)),
             ("counting", .string(countingName)), ("needles", .integer(NeedleSample.needleCount)),
             ("digits", .integer(options.digits)), ("reply_tokens", .integer(options.replyTokens)),
-            ("seed", .string(String(options.seed))), ("complete", .bool(isComplete)),
+            ("seed", Int(exactly: options.seed).map(JSONValue.integer) ?? .bigInteger(String(options.seed))),
+            ("complete", .bool(isComplete)),
             ("lengths", .array(JSONArray(lengths))),
             (
                 "failures",

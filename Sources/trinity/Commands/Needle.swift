@@ -52,7 +52,7 @@ struct Needle: ParsableCommand {
         var server = NeedleEvaluation.Server(url: url, model: model, apiKey: try key(environment))
         server.timeout = .seconds(timeout)
         // Before the requests, which may take an hour.
-        for path in [json, svg].compactMap(\.self) { try write("", to: path) }
+        for path in [json, svg].compactMap(\.self) { try checkWritable(path) }
         StopSignal.install()
         let evaluation = try NeedleEvaluation(
             server, options: checkedOptions(), environment: environment, mustStop: { StopSignal.isReceived })
@@ -85,6 +85,14 @@ struct Needle: ParsableCommand {
             throw ValidationError("the API key must be printable ASCII without spaces")
         }
         return key
+    }
+
+    private func checkWritable(_ path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            throw ToolError.argument("cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        close(descriptor)
     }
 
     private func write(_ text: String, to path: String) throws {
