@@ -13,13 +13,13 @@ SOAK_REQUESTS ?=
 
 # What `make fuzz` searches, of the cases of Tests/Fuzzing/FuzzTarget.swift, and how often each (0: until the time is up).
 FUZZ_TARGET ?= tokenizerFile encoder template templateContext json requestBody httpRequest chunkedBody contentCoding \
-    safetensors gguf tlsRecords
+    safetensors gguf tlsRecords rankMessage
 FUZZ_RUNS ?= 10000000
 # Or for how long at most (0: as long as it takes).
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test test-all simulate clients frameworks check lint format docs package tidy tsan fuzz soak clean
+.PHONY: help setup build serve test test-all simulate clients ranks frameworks check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -27,8 +27,10 @@ help: ## List the targets
 setup: ## Install missing Debian packages of the build
 	@script/setup
 
-build: setup ## Build .build/release/trinity
-	swift build -c release --product trinity
+# MPI=1: with the trait for several hosts, docs/scaling.md.
+build: setup ## Build .build/release/trinity; MPI=1 for several hosts
+	$(if $(MPI),script/setup --mpi)
+	swift build -c release --product trinity $(if $(MPI),--traits MPI)
 
 serve: build ## Build and serve the default model; options in ARGS
 	.build/release/trinity serve $(ARGS)
@@ -57,6 +59,13 @@ clients: ## Run the client tests (Python) against the debug build
 
 # Each folder has packages that exclude those of the others and of the client tests, seven gigabytes in all: for a weekly run.
 FRAMEWORKS ?= $(notdir $(patsubst %/,%,$(dir $(wildcard Tests/Clients/Frameworks/*/requirements.txt))))
+
+# A scratch path of its own: the trait changes the flags of some modules.
+ranks: ## Run the tests of several ranks under mpirun
+	@script/setup --ci
+	@script/setup --mpi
+	swift build --product trinity --traits MPI --scratch-path .build-mpi
+	TRINITY_BINARY=.build-mpi/debug/trinity .venv/bin/python -m pytest Tests/Clients/Ranks
 
 frameworks: ## Run the tests with frameworks and programs that have their own clients
 	@script/setup --frameworks
@@ -100,7 +109,7 @@ fuzz: setup ## Run coverage-guided fuzzing; FUZZ_TARGET, FUZZ_RUNS, FUZZ_SECONDS
 	for target in $(FUZZ_TARGET); do \
 	    case $$target in \
 	        httpRequest | chunkedBody) bytes=1024 ;; \
-	        contentCoding | safetensors | tlsRecords) bytes=2048 ;; \
+	        contentCoding | safetensors | tlsRecords | rankMessage) bytes=2048 ;; \
 	        *) bytes=4096 ;; \
 	    esac && \
 	    mkdir -p $(FUZZ_FOLDER)/$$target/corpus $(FUZZ_FOLDER)/$$target/failed && \
@@ -117,4 +126,4 @@ soak: build ## Load servers with aborting, slow and hostile clients and check fo
 	    $(if $(SOAK_REQUESTS),--requests $(SOAK_REQUESTS))
 
 clean: ## Remove the build products
-	rm -rf .build .build-static .build-tsan Fuzzing/.build .venv .venv-*
+	rm -rf .build .build-static .build-tsan .build-mpi Fuzzing/.build .venv .venv-*

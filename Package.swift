@@ -62,6 +62,7 @@ let package = Package(
         // For libFuzzer, also a separate package.
         .library(name: "FuzzTargets", targets: ["FuzzTargets"]),
     ],
+    traits: [.trait(name: "MPI", description: "Serve one model over several hosts with Open MPI: docs/scaling.md")],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
@@ -130,6 +131,7 @@ let package = Package(
                 "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
                 "Grammars",
                 "Basics",
+                .byName(name: "CMPI", condition: .when(traits: ["MPI"])),
                 .product(name: "Logging", package: "swift-log"),
             ] + vectorKernels.map { .target(name: $0.name) },
             swiftSettings: settings),
@@ -173,6 +175,7 @@ let package = Package(
             name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
+        .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -185,7 +188,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Engine", "HTTP", "Server", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics",
+                "Engine", "Scheduling", "HTTP", "Server", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON",
+                "Basics",
                 "TestSupport",
             ],
             path: "Tests/Fuzzing",

@@ -88,14 +88,29 @@ public final class Checkpoint {
 
     /// Bytes of the weights once they are packed, without the rows that pad the last block of a matrix; `Int.max` if they do
     /// not fit an `Int`.
-    public var packedBytes: Int {
-        var total = 0
-        for weight in weights.values {
-            let (sum, overflow) = total.addingReportingOverflow(packedBytes(of: weight))
-            if overflow { return .max }
-            total = sum
+    public var packedBytes: Int { packedBytes { _ in 0 }[0, default: 0] }
+
+    /// The same for groups of tensors, by a key of their full names.
+    public func packedBytes<Key: Hashable>(by key: (String) -> Key) -> [Key: Int] {
+        var totals: [Key: Int] = [:]
+        for (name, weight) in weights {
+            let key = key(name)
+            let (sum, overflow) = totals[key, default: 0].addingReportingOverflow(packedBytes(of: weight))
+            totals[key] = overflow ? .max : sum
         }
-        return total
+        return totals
+    }
+
+    /// Differs between models with different tensors, but not between different contents of the same tensors: it is computed
+    /// from the files' headers.
+    public var fingerprint: Fingerprint {
+        var fingerprint = Fingerprint()
+        for name in weights.keys.sorted() {
+            guard let weight = weights[name] else { continue }
+            let stored = weight.stored.parts.map { "\($0.bytes.count)" }.joined(separator: "+")
+            fingerprint.add("\(name) \(weight.stored.elements) \(stored)")
+        }
+        return fingerprint
     }
 
     /// Bytes of an element of the matrices with this role once they are packed, on average; scales of FP8 are not counted.

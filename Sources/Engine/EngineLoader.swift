@@ -17,6 +17,8 @@ package struct EngineLoader {
         package var cachesPrefixes: Bool
         package var speculativeTokens: Int?
         package var loadedModel: LoadedModel
+        /// The other ranks, and this one's part of the model; `nil`: one process has all.
+        var ranks: RankAssembly?
     }
 
     package let options: EngineOptions
@@ -30,8 +32,20 @@ package struct EngineLoader {
         self.progress = progress
     }
 
-    /// - Throws: `EngineError`, or the error of the layer that rejected the folder.
+    /// - Throws: `EngineError`, `RankFailure`, or the error of the layer that rejected the folder.
     package func load() throws -> Loaded {
+        guard let join = options.joinRanks else { return try load(nil) }
+        let group = RankGroup(try join(), timeout: options.rankTimeout)
+        do {
+            return try load(group)
+        } catch {
+            group.announce(error)
+            throw error
+        }
+    }
+
+    /// - Parameter group: at least 2 ranks.
+    private func load(_ group: RankGroup?) throws -> Loaded {
         var kernels = try chooseKernels()
         let clock = ContinuousClock()
         let start = clock.now
@@ -42,44 +56,60 @@ package struct EngineLoader {
         try generation.checkIDs(of: config)
         warn(of: config, generation)
 
-        let plan = try ThreadPlan.ofMachine(threads: options.threads, cpus: options.cpus, pins: options.pinsThreads)
-        logger.info("\(plan.summary)")
-        let threads = plan.threads
-        let pool = WorkerPool(
-            threads: threads, cpus: plan.pinnedCPUs, spinning: options.pinsThreads ? .microseconds(300) : .zero)
-        guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         let checkpoint = try files.checkpoint(config, quantizing: options.quantization.weights)
         if checkpoint.hasUnusedScales {
             logger.info("the scales of activations and of the KV cache in the checkpoint are not used")
         }
+        let ranks = try group.map { try RankAssembly($0, options, config, checkpoint, logger) }
+        let stage = ranks?.stage
+        if let set = ranks?.kernelSet { kernels = set.table(options.compute) }
+        // Ranks that share CPUs would all pin their first thread to the same one.
+        let pins = options.pinsThreads && !(ranks?.sharesCPUs ?? false)
+        let threadPlan = try ThreadPlan.ofMachine(threads: options.threads, cpus: options.cpus, pins: pins)
+        logger.info("\(threadPlan.summary)")
+        let threads = threadPlan.threads
+        let pool = WorkerPool(
+            threads: threads, cpus: threadPlan.pinnedCPUs, spinning: pins ? .microseconds(300) : .zero)
+        guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
-        let (packedBytes, freeBytes) = (checkpoint.packedBytes, MemoryPlan.freeMemory())
+        let packedBytes =
+            stage.map { StagePlanner(checkpoint, config: config).bytes(of: $0) } ?? checkpoint.packedBytes
+        let freeBytes = MemoryPlan.freeMemory()
         guard packedBytes <= freeBytes else {
             throw EngineError.weights(neededBytes: packedBytes, availableBytes: freeBytes)
         }
         let meter = ProgressMeter("loading weights") { [logger] in logger.info("\($0)") }
-        let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: pool, kernels: kernels) {
-            fraction in
+        let weights = try ModelWeights(
+            checkpoint: checkpoint, config: config, stage: stage, pool: pool, kernels: kernels
+        ) { fraction in
             meter.update(fraction)
             progress(fraction)
         }
         meter.finish()
         kernels.encodesIntegers = weights.isQuantized && kernels.product == nil
-        let layout = KVCacheLayout(config: config, dataType: options.cacheType)
-        let memory = try MemoryPlan(
-            layout: layout, config: config, options: options, kernels: kernels, threads: threads,
-            weightBytes: weights.bytes)
+        try ranks?.waitUntilLoaded()
+        let layout = KVCacheLayout(config: config, dataType: options.cacheType, stage: stage)
+        let freeMemory = MemoryPlan.freeMemory() / (ranks?.ranksOnMachine ?? 1)
+        func plan(blockLimit: Int = .max) throws(EngineError) -> MemoryPlan {
+            try MemoryPlan(
+                layout: layout, config: config, options: options, kernels: kernels, threads: threads,
+                weightBytes: weights.bytes, stage: stage, freeMemory: freeMemory, blockLimit: blockLimit)
+        }
+        var memory = try plan()
+        if let ranks { memory = try plan(blockLimit: ranks.blocks(memory.totalBlocks)) }
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
         let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
         let transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
-            maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows)
+            maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows, stage: stage)
+        if let group { transformer.afterLayer = { _ = group.transport.progress() } }
         let served = LoadedModel(
             config: config, generation: generation, maxModelLength: memory.maxModelLength,
             endOfSequenceIDs: generation.endOfSequenceIDs(of: config), memory: memory,
             geometry: geometry, kernels: kernels.name, threads: threads,
-            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool, weights) : nil)
-        report(served, since: start, clock)
+            readBandwidth: options.measuresBandwidth ? Self.readBandwidth(pool, weights) : nil,
+            ranks: ranks?.descriptions ?? [])
+        report(served, stage, since: start, clock)
         var limits = SchedulerLimits(
             maxSequences: options.maxSequences, maxBatchedTokens: options.maxBatchedTokens,
             maxQueuedSequences: options.maxQueuedSequences + options.maxSequences,
@@ -89,7 +119,7 @@ package struct EngineLoader {
         return Loaded(
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: limits, cachesPrefixes: options.cachesPrefixes, speculativeTokens: options.speculativeTokens,
-            loadedModel: served)
+            loadedModel: served, ranks: ranks)
     }
 
     /// The most bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from
@@ -146,11 +176,14 @@ package struct EngineLoader {
         }
     }
 
-    private func report(_ model: LoadedModel, since start: ContinuousClock.Instant, _ clock: ContinuousClock) {
+    private func report(
+        _ model: LoadedModel, _ stage: Stage?, since start: ContinuousClock.Instant, _ clock: ContinuousClock
+    ) {
         let elapsed = (clock.now - start) / .seconds(1)
+        let layers = stage.map { "layers \($0.layers) of \(model.config.layers)" } ?? "\(model.config.layers) layers"
         logger.info(
             """
-            model loaded in \(String(format: "%.2f", elapsed)) s: \(model.config.layers) layers, \
+            model loaded in \(String(format: "%.2f", elapsed)) s: \(layers), \
             kernels \(model.kernels), \(model.threads) threads
             """)
         for line in model.memory.lines { logger.info("\(line)") }

@@ -76,6 +76,13 @@ public struct EngineOptions: Sendable {
     /// Measures the memory bandwidth at start, to report the share of it that steps use.
     public var measuresBandwidth = false
 
+    /// Joins the other ranks among which the model is divided; called once, on the engine thread. `nil`: one process has all.
+    public var joinRanks: (@Sendable () throws(RankFailure) -> any RankTransport)?
+    /// The number of layers of each rank; `nil`: chosen by the sizes of the layers and the memory of the ranks.
+    public var stageLayers: [Int]?
+    /// How long the other ranks may take for a step; `nil`: as long as it takes.
+    public var rankTimeout: Duration? = .seconds(60)
+
     /// Runs slices of mask computations; tests replace it with a slow one. `nil`: the default.
     var maskRunner: MaskWorkers.Runner?
 

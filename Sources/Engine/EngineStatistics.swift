@@ -16,6 +16,8 @@ public struct EngineStatistics: Sendable {
     public var masks = MaskStatistics()
     /// Bytes per second of weights, keys and values that recent steps have read; `nil` before the first step.
     public var readRate: Double?
+    /// What each rank has done, if the model is divided among several.
+    public var ranks: [RankStatistics] = []
 
     public init() {}
 }
@@ -30,6 +32,16 @@ public struct MaskStatistics: Sendable, Equatable {
     public var deferrals: UInt64 = 0
     /// The time that steps have waited for masks.
     public var waits = Duration.zero
+
+    public init() {}
+}
+
+/// The time of one rank, since the start.
+public struct RankStatistics: Sendable, Equatable {
+    /// In its layers.
+    public var compute = Duration.zero
+    /// Waiting for other ranks.
+    public var wait = Duration.zero
 
     public init() {}
 }

@@ -7,15 +7,19 @@ final class EngineThread {
     let transformer: Transformer
     private let tokenizer: Tokenizer?
     let model: LoadedModel
-    private let mailbox: EngineMailbox
+    let mailbox: EngineMailbox
     private let outbox: EngineOutbox
     private let journal: StepJournal
     let clock = ContinuousClock()
     /// The origin of the scheduler's times.
-    private let start: ContinuousClock.Instant
+    let start: ContinuousClock.Instant
     var scheduler: Scheduler
     private let sampler: BatchSampler
     let pool: WorkerPool
+    /// The other ranks; `nil`: this process has the whole model.
+    let ring: RankRing?
+    /// Steps that the model has begun and not ended, in order.
+    private var begun: [BegunStep] = []
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
@@ -24,7 +28,7 @@ final class EngineThread {
     /// Sequences with a request to the workers since their last token.
     var asked: Set<SequenceID> = []
     /// Whether nothing can be computed until the workers have answered.
-    private var isBlocked = false
+    var isBlocked = false
     var totals = EngineStatistics()
     private var readRate = ReadRate()
 
@@ -36,6 +40,7 @@ final class EngineThread {
         self.maskWorkers = maskWorkers
         transformer = loaded.transformer
         model = loaded.loadedModel
+        ring = loaded.ranks.map { RankRing($0.group, bounds: $0.bounds(loaded.loadedModel.geometry)) }
         self.tokenizer = tokenizer
         self.mailbox = mailbox
         self.outbox = outbox
@@ -48,26 +53,34 @@ final class EngineThread {
     }
 
     /// Runs until the mailbox requests a stop.
-    func run() {
+    ///
+    /// - Throws: `RankFailure` if the other ranks cannot go on; all sequences have then ended with an error.
+    func run() throws(RankFailure) {
         outbox.post([], statistics())
-        while true {
-            let commands = mailbox.take(
-                waits: scheduler.isIdle || isBlocked, until: isBlocked ? scheduler.nextDeadline.map { start + $0 } : nil
-            )
-            journal.begin(submitted: commands.submitted.map(\.id))
-            defer { journal.end() }
-            var events = admit(commands.submitted)
-            events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
-            events += takeMasks()
-            isBlocked = false
-            if !commands.stops, !scheduler.isIdle { events += step() }
-            // A report without events still has statistics, such as blocks that an abort has freed.
-            if !events.isEmpty || !commands.isEmpty {
-                let begin = clock.now
-                outbox.post(events, statistics())
-                totals.phases.report += clock.now - begin
+        do throws(RankFailure) {
+            while true {
+                let commands = try takeCommands()
+                journal.begin(submitted: commands.submitted.map(\.id))
+                defer { journal.end() }
+                var events = admit(commands.submitted)
+                events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
+                events += takeMasks()
+                isBlocked = false
+                if !commands.stops, !scheduler.isIdle { events += try step() }
+                // A report without events still has statistics, such as blocks that an abort has freed.
+                if !events.isEmpty || !commands.isEmpty {
+                    let begin = clock.now
+                    outbox.post(events, statistics())
+                    totals.phases.report += clock.now - begin
+                }
+                if commands.stops {
+                    try ring?.stop()
+                    return
+                }
             }
-            if commands.stops { return }
+        } catch {
+            outbox.post(failAll(error), statistics())
+            throw error
         }
     }
 
@@ -126,7 +139,24 @@ final class EngineThread {
         }
     }
 
-    private func step() -> [TokenEvent] {
+    private func step() throws(RankFailure) -> [TokenEvent] {
+        let events = try beginStep()
+        guard !begun.isEmpty else { return events }
+        return try events + endStep(begun.removeFirst())
+    }
+
+    /// A step that the model has begun.
+    struct BegunStep {
+        var scheduled: ScheduledBatch
+        var batch: ForwardBatch
+        /// So far, of its sequences.
+        var events: [SequenceID: TokenEvent]
+        var begin: ContinuousClock.Instant
+        var scheduleEnd: ContinuousClock.Instant
+    }
+
+    /// Schedules a step and begins it; returns events if there is nothing to compute.
+    private func beginStep() throws(RankFailure) -> [TokenEvent] {
         let now = clock.now
         let scheduled = scheduler.schedule(now: now - start, drafts: proposeDrafts(), deferred: deferred)
         var events: [SequenceID: TokenEvent] = [:]
@@ -154,7 +184,17 @@ final class EngineThread {
         let batch = forwardBatch(scheduled)
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
-        let logits = transformer.forward(batch)
+        try begin(batch)
+        begun.append(
+            BegunStep(scheduled: scheduled, batch: batch, events: events, begin: now, scheduleEnd: scheduleEnd))
+        return []
+    }
+
+    /// Ends the first of the steps that have begun: samples and reports.
+    private func endStep(_ step: BegunStep) throws(RankFailure) -> [TokenEvent] {
+        let (scheduled, batch, now, scheduleEnd) = (step.scheduled, step.batch, step.begin, step.scheduleEnd)
+        var events = step.events
+        let logits = try complete(batch)
         addHiddenStates(scheduled)
         let forwardEnd = clock.now
         let late = waitForMasks(of: scheduled, &events)
@@ -274,7 +314,7 @@ final class EngineThread {
     }
 
     /// Removes a sequence and its mask request.
-    private func remove(_ id: SequenceID) -> GeneratingSequence? {
+    func remove(_ id: SequenceID) -> GeneratingSequence? {
         let sequence = sequences.removeValue(forKey: id)
         deferred.remove(id)
         asked.remove(id)
@@ -294,20 +334,22 @@ final class EngineThread {
                 ForwardBatch.Sequence(
                     rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
                     slidingTable: tables.sliding))
-            if entry.samples, !isEmbedding(entry.id) {
-                batch.logitRows += batch.tokens.count - 1 - entry.drafts..<batch.tokens.count
-            }
+            let rows = firstRow..<batch.tokens.count
+            let sampled = entry.samples && !isEmbedding(entry.id) ? rows.suffix(1 + entry.drafts) : rows.suffix(0)
+            batch.logitRows += sampled
+            batch.finalRows += usesAllRows(entry.id) ? rows : sampled
         }
         return batch
     }
 
-    private func statistics() -> EngineStatistics {
+    func statistics() -> EngineStatistics {
         totals.scheduler = scheduler.statistics
         let masks = maskWorkers.totals
         totals.masks.computations = masks.computations
         totals.masks.units = masks.units
         totals.masks.time = masks.time
         totals.readRate = readRate.value
+        totals.ranks = ring?.totals ?? []
         return totals
     }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Logging
 import Scheduling
@@ -15,8 +16,14 @@ public final class LLMEngine: Sendable {
         case ready(LoadedModel)
         /// The model could not be loaded; the text is the reason, for the operator.
         case failed(String)
+        /// The other ranks cannot go on, while loading or later: the process must end with the failure's exit code. All
+        /// sequences have ended with an error.
+        case rankFailed(RankFailure)
         case stopped
     }
+
+    /// How long the engine thread may take to notice that a rank is gone; it may be computing.
+    private static let lossGrace = 2.0
 
     private let options: EngineOptions
     private let tokenizer: Tokenizer?
@@ -100,13 +107,43 @@ public final class LLMEngine: Sendable {
             let thread = EngineThread(
                 loaded: loaded, tokenizer: tokenizer, mailbox: mailbox, outbox: outbox, journal: journal,
                 maskWorkers: maskWorkers)
+            loaded.ranks.map { watch($0.group.transport.bell) }
             enter(.ready(loaded.loadedModel))
-            thread.run()
+            do throws(RankFailure) {
+                try thread.run()
+            } catch {
+                loaded.ranks?.group.transport.abandon()
+                throw error
+            }
+            loaded.ranks?.group.transport.close()
             enter(.stopped)
+        } catch let failure as RankFailure {
+            refuseAll()
+            fail(failure)
         } catch {
             refuseAll()
             enter(.failed(String(describing: error)))
         }
+    }
+
+    /// Wakes the engine thread when a rank is gone, and fails without it if it does not end.
+    private func watch(_ bell: any RankBell) {
+        bell.onLoss { [self] in
+            mailbox.announceAnswers()
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.lossGrace) { [self] in
+                if let rank = bell.lostRank { fail(.lost(rank: rank)) }
+            }
+        }
+    }
+
+    /// The first failure counts.
+    private func fail(_ failure: RankFailure) {
+        let isFirst = lifecycle.withLock { state in
+            if case .rankFailed = state { return false }
+            state = .rankFailed(failure)
+            return true
+        }
+        if isFirst { onStateChange(.rankFailed(failure)) }
     }
 
     /// Ends the sequences that were submitted to an engine that failed to start, and accepts no more.

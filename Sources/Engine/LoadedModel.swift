@@ -17,4 +17,18 @@ public struct LoadedModel: Sendable {
     public var threads: Int
     /// Memory read bandwidth of all threads together in bytes per second, measured at start; `nil` if it was not measured.
     public var readBandwidth: Double?
+    /// The ranks among which the model is divided; empty: one process has all of it.
+    public var ranks: [RankDescription] = []
+}
+
+/// A part of a model that is divided among ranks.
+public struct RankDescription: Sendable, Equatable {
+    /// The name of its machine.
+    public var host: String
+    public var layers: Range<Int>
+
+    public init(host: String, layers: Range<Int>) {
+        self.host = host
+        self.layers = layers
+    }
 }

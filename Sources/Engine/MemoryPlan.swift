@@ -25,19 +25,23 @@ public struct MemoryPlan: Sendable {
 
     /// Chooses the size of the pool and the maximum length of a sequence.
     ///
-    /// - Parameter freeMemory: free bytes, after the weights.
+    /// - Parameters:
+    ///   - stage: whose activations and layers are planned; `nil`: those of the whole model.
+    ///   - freeMemory: free bytes, after the weights.
+    ///   - blockLimit: the most blocks: other ranks may have less memory.
     /// - Throws: `EngineError.memory` if not even one sequence of the requested length, or of one step, fits;
     ///   `EngineError.activations` if the largest step does not fit.
     init(
         layout: KVCacheLayout, config: ModelConfig, options: EngineOptions, kernels: KernelTable, threads: Int,
-        weightBytes: Int,
-        freeMemory: Int = MemoryPlan.freeMemory()
+        weightBytes: Int, stage: Stage? = nil,
+        freeMemory: Int = MemoryPlan.freeMemory(), blockLimit: Int = .max
     ) throws(EngineError) {
+        let samples = stage?.isFirst ?? true
         let activationBytes =
             Transformer.activationBytes(
                 config: config, kernels: kernels, maxTokens: options.maxBatchedTokens,
-                maxLogitRows: options.maxLogitRows, threads: threads)
-            + BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads)
+                maxLogitRows: options.maxLogitRows, threads: threads, stage: stage)
+            + (samples ? BatchSampler.bytes(vocabularySize: config.vocabularySize, threads: threads) : 0)
         // The buffers are touched at once, so the system would kill the process; the pages of the pool are touched on use.
         guard activationBytes <= freeMemory else {
             throw .activations(neededBytes: activationBytes, availableBytes: freeMemory)
@@ -50,7 +54,7 @@ public struct MemoryPlan: Sendable {
         let wantedLength = options.maxModelLength ?? config.maxPositions
         let affordableBytes = options.kvCacheMemory ?? Int(Double(freeMemory - activationBytes) * Self.share)
         // Block numbers have 31 bits.
-        let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max))
+        let affordableBlocks = min(affordableBytes / layout.bytesPerBlock, Int(Int32.max), blockLimit)
         // Blocks beyond what all running sequences can use would never be touched.
         let usefulBlocks = peakBlocks(wantedLength, chunk: options.maxBatchedTokens)
             .multipliedReportingOverflow(by: options.maxSequences)

@@ -140,7 +140,7 @@ struct SyntheticBytes {
     /// Number `index` of a SplitMix64 generator that begins at `state` (Steele, Lea and Flood, "Fast Splittable
     /// Pseudorandom Number Generators", 2014).
     @inline(__always)
-    private static func word(_ state: UInt64, _ index: Int) -> UInt64 {
+    static func word(_ state: UInt64, _ index: Int) -> UInt64 {
         var z = state &+ (UInt64(truncatingIfNeeded: index) &+ 1) &* 0x9E37_79B9_7F4A_7C15
         z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB

@@ -14,6 +14,8 @@ public final class Application: Sendable {
     enum LifecycleEvent: Sendable {
         case ready
         case failed(String)
+        /// The other ranks of the model cannot go on.
+        case rankFailed(RankFailure)
         /// SIGTERM or SIGINT.
         case signal
         /// Every request has been answered after `drain`.
@@ -38,19 +40,34 @@ public final class Application: Sendable {
     /// - Throws: the reason why it cannot listen, or an `ApplicationError` if the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
         MemoryAllocator.configure()
-        try LogWriter.bootstrap(configuration.logFormat)
+        let launch = RankLaunch(environment: ProcessInfo.processInfo.environment)
+        try LogWriter.bootstrap(configuration.logFormat, rank: launch?.rank)
         // Flush the last lines, unless nobody reads them.
         defer { LogWriter.standardError.flush(within: .milliseconds(500)) }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         Termination.ignoreStraySignals()
+        var configuration = configuration
+        if let launch {
+            guard RankLaunch.isSupported else { throw ApplicationError(reason: RankServer.noMPI) }
+            configuration.engine.joinRanks = launch.join
+            if launch.rank > 0 { return try await RankServer.run(configuration, logger: logger) }
+        }
         // Before the address is logged, because other programs may send signals from then on.
         let lifecycle = Lifecycle.makeStream()
         let termination = Termination(drainTimeout: configuration.drainTimeout, logger: logger)
         let isStopped = StopFlag()
-        let signals = termination.watch {
+        // mpirun kills the ranks a second after its own SIGTERM, so SIGUSR1 drains them, and SIGTERM is like a second signal.
+        var signals = termination.watch(launch == nil ? [SIGTERM, SIGINT] : [SIGUSR1]) {
             isStopped.set()
             lifecycle.continuation.yield(.signal)
+        }
+        if launch != nil {
+            signals += termination.watch([SIGTERM, SIGINT]) {
+                isStopped.set()
+                termination.signalled()
+                for _ in 0..<2 { lifecycle.continuation.yield(.signal) }
+            }
         }
         defer { for signal in signals { signal.cancel() } }
         for variable in configuration.unknownVariables {
@@ -68,8 +85,8 @@ public final class Application: Sendable {
         defer { hangups.cancel() }
         guard try await application.waitUntilReady() else { return }
         termination.startedServing()
-        await application.waitForSignal()
-        await application.drain()
+        try await application.waitForSignal()
+        try await application.drain()
     }
 
     /// The configuration with the folder of its model, which may be downloaded first; `nil` after a signal.
@@ -146,6 +163,7 @@ public final class Application: Sendable {
                 logger.info("ready: \(configuration.servedModelName)")
                 return true
             case .failed(let reason): throw ApplicationError(reason: reason)
+            case .rankFailed(let failure): throw ApplicationError(failure)
             case .signal:
                 logger.info("stopped while loading")
                 return false
@@ -157,7 +175,9 @@ public final class Application: Sendable {
 
     /// Lets running requests finish, within the drain timeout, while new ones get 503; then stops the engine and closes
     /// the listener.
-    public func drain() async {
+    ///
+    /// - Throws: `ApplicationError` if the other ranks of the model fail.
+    public func drain() async throws {
         logger.info("draining")
         let timeout = configuration.drainTimeout
         loop.post { loop in
@@ -178,14 +198,30 @@ public final class Application: Sendable {
                 loop.post { loop in
                     RoutesService.on(loop) { $0.drain(timeout: .zero) }
                 }
+            case .rankFailed(let failure): throw ApplicationError(failure)
             case .ready, .failed: continue
             }
         }
     }
 
-    private func waitForSignal() async {
+    /// - Throws: `ApplicationError` if the other ranks of the model fail: all streams have then ended with an error.
+    private func waitForSignal() async throws {
         for await event in events {
             if case .signal = event { return }
+            if case .rankFailed(let failure) = event {
+                await endReplies()
+                throw ApplicationError(failure)
+            }
+        }
+    }
+
+    /// Refuses new requests, and waits a moment until the replies that have ended with an error are written.
+    private func endReplies() async {
+        loop.post { loop in
+            RoutesService.on(loop) { $0.drain(timeout: .seconds(1)) }
+        }
+        for await event in events {
+            if case .drained = event { return }
         }
     }
 
@@ -227,6 +263,7 @@ public final class Application: Sendable {
                     announce.yield(.ready)
                 }
             case .failed(let reason): announce.yield(.failed(reason))
+            case .rankFailed(let failure): announce.yield(.rankFailed(failure))
             case .stopped: announce.yield(.engineStopped)
             }
         }
@@ -247,11 +284,4 @@ public final class Application: Sendable {
         }
         engine.start()
     }
-}
-
-/// Why a server ended without a request to do so.
-public struct ApplicationError: Error, CustomStringConvertible {
-    let reason: String
-
-    public var description: String { reason }
 }

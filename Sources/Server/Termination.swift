@@ -32,9 +32,9 @@ final class Termination: Sendable {
         state.withLock { $0.isServing = true }
     }
 
-    /// Calls `body` for every SIGTERM and SIGINT, and limits the remaining time; lasts as long as the process.
-    func watch(_ body: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
-        [SIGTERM, SIGINT].map { number in
+    /// Calls `body` for each of these signals, and limits the remaining time; lasts as long as the process.
+    func watch(_ signals: [Int32], _ body: @escaping @Sendable () -> Void) -> [any DispatchSourceSignal] {
+        signals.map { number in
             // Dispatch only observes signals; the default action would end the process first.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)

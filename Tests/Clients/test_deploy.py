@@ -42,6 +42,7 @@ def test_every_file_is_looked_at():
         "grafana/dashboards/trinity.json", "grafana/provisioning/dashboards/trinity.yaml",
         "grafana/provisioning/datasources/prometheus.yaml",
         "prometheus/prometheus.yml", "prometheus/alerts.yml", "prometheus/alerts.test.yml",
+        "ranks/hosts", "ranks/mca-params.conf", "ranks/trinity-ranks.service", "ranks/leader-worker-set.yaml",
     }
     files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()}
     assert {name for name in files if not name.startswith(("kubernetes/", "debian/"))} == known

@@ -46,7 +46,7 @@ import Tokenizers
                 config, requests: requests, cacheType: cacheType, cachesPrefixes: round != 1, &random)
             // In a small pool the cache may be evicted before it is used.
             if round == 2 { shape.kvCacheMemory *= 8 }
-            let harness = EngineHarness(directory, tokenizer: tokenizer, shape.apply)
+            let harness = EngineHarness(directory, tokenizer: tokenizer, ranks: shape.stageLayers.count, shape.apply)
             _ = try await harness.ready()
             let aborts = Self.aborts(of: requests, &random)
             let (outcomes, statistics) = await harness.run(
@@ -80,6 +80,8 @@ import Tokenizers
         var cachesPrefixes: Bool
         var prefillPolicy: PrefillPolicy
         var speculativeTokens: Int?
+        /// Layers of each rank among which the model is divided.
+        var stageLayers: [Int]
 
         /// From plenty of room down to a pool that is hardly larger than the longest sequence.
         init(
@@ -92,9 +94,16 @@ import Tokenizers
             maxBatchedTokens = maxSequences + [0, 1, 7, 64, 500].randomElement(using: &random, or: 0)
             threads = Int.random(in: 1...2, using: &random)
             maxModelLength = requests.reduce(0) { max($0, $1.promptIDs.count + $1.maxTokens) }
-            let layout = KVCacheLayout(config: config, dataType: cacheType)
-            let least = layout.geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
-            kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * layout.bytesPerBlock
+            stageLayers = [Int](repeating: 1, count: Int.random(in: 1...min(4, config.layers), using: &random))
+            while stageLayers.reduce(0, +) < config.layers {
+                stageLayers[Int.random(in: stageLayers.indices, using: &random)] += 1
+            }
+            let layouts = Stage.stages(layerCounts: stageLayers).map {
+                KVCacheLayout(config: config, dataType: cacheType, stage: $0)
+            }
+            let least = layouts[0].geometry(totalBlocks: 0).peakBlocks(tokens: maxModelLength, chunk: 1)
+            let bytesPerBlock = layouts.reduce(0) { max($0, $1.bytesPerBlock) }
+            kvCacheMemory = least * Int.random(in: 2...4, using: &random) / 2 * bytesPerBlock
             speculativeTokens = [nil, 1, 3, 20].randomElement(using: &random, or: nil)
             let policies: [PrefillPolicy] = [
                 .unbounded, .within(.nanoseconds(1)), .within(.milliseconds(2)), .interactive, .balanced,
@@ -112,6 +121,7 @@ import Tokenizers
             options.cachesPrefixes = cachesPrefixes
             options.prefillPolicy = prefillPolicy
             options.speculativeTokens = speculativeTokens
+            options.stageLayers = stageLayers.count > 1 ? stageLayers : nil
         }
     }
 

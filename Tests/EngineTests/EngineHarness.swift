@@ -47,10 +47,16 @@ final class EngineHarness: Sendable {
     /// Signalled when there is something to take.
     private let reports = DispatchSemaphore(value: 0)
     private let states: AsyncStream<LLMEngine.State>
+    /// The ranks in this process, if there are several.
+    let ranks: LocalRanks?
 
+    /// - Parameters:
+    ///   - count: the number of engines that share the model's layers.
+    ///   - follower: changes the options of a rank other than 0.
     init(
-        _ directory: URL, tokenizer: Tokenizer? = nil, starts: Bool = true,
-        _ change: (inout EngineOptions) -> Void = { _ in }
+        _ directory: URL, tokenizer: Tokenizer? = nil, starts: Bool = true, ranks count: Int = 1,
+        _ change: (inout EngineOptions) -> Void = { _ in },
+        follower: (inout EngineOptions, _ rank: Int) -> Void = { _, _ in }
     ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
@@ -60,6 +66,15 @@ final class EngineHarness: Sendable {
         change(&options)
         var logger = Logger(label: "test")
         logger.logLevel = .error
+        ranks = count > 1 ? LocalRanks(count: count) : nil
+        if let ranks {
+            for rank in 1..<count {
+                var own = options
+                follower(&own, rank)
+                Self.startFollower(own, of: ranks, rank: rank, logger)
+            }
+            options.joinRanks = { ranks.transport(rank: 0) }
+        }
         let (states, state) = AsyncStream.makeStream(of: LLMEngine.State.self)
         self.states = states
         engine = LLMEngine(options: options, tokenizer: tokenizer, logger: logger) { [reports] in
@@ -70,6 +85,24 @@ final class EngineHarness: Sendable {
         if starts { engine.start() }
     }
 
+    /// Waits until the engine has failed; why other ranks made it fail.
+    func failure() async -> RankFailure? {
+        for await state in states {
+            if case .rankFailed(let failure) = state { return failure }
+        }
+        return nil
+    }
+
+    private static func startFollower(_ options: EngineOptions, of ranks: LocalRanks, rank: Int, _ logger: Logger) {
+        var options = options
+        options.joinRanks = { ranks.transport(rank: rank) }
+        let follower = RankFollower(options: options, logger: logger) { end in
+            // Rank 0 then fails, and the test with it.
+            if case .failed(let reason, _) = end { logger.warning("rank \(rank): \(reason)") }
+        }
+        do throws(SystemThread.Failure) { try follower.start() } catch { Issue.record("\(error)") }
+    }
+
     /// Waits until the model is loaded.
     ///
     /// - Throws: why it cannot be loaded.
@@ -78,6 +111,7 @@ final class EngineHarness: Sendable {
             switch state {
             case .ready(let model): return model
             case .failed(let reason): throw Failure(reason: reason)
+            case .rankFailed(let failure): throw failure
             case .loading, .stopped: continue
             }
         }

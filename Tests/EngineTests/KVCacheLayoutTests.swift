@@ -38,8 +38,41 @@ struct KVCacheLayoutTests {
         ] {
             let places = zip(config.layerTypes, layout.places).filter { $0.0 == type }.map(\.1)
             let numbers = places.map { $0.part * layout.layersPerPart + $0.index }
-            #expect(numbers == Array(0..<blocks * layout.layersPerPart))
+            #expect(numbers.sorted() == Array(0..<blocks * layout.layersPerPart))
             #expect(places.allSatisfy { $0.part < blocks && $0.index < layout.layersPerPart })
+        }
+    }
+
+    @Test(arguments: [(56, 4), (56, 1), (5, 2), (7, 3), (24, 4)] as [(Int, Int)])
+    func `stages have blocks of the same numbers, and as few bytes as their layers need`(
+        layers: Int, globalEvery: Int
+    ) throws {
+        let config = try config(layers: layers, globalEvery: globalEvery)
+        let whole = KVCacheLayout(config: config, dataType: .bf16)
+        for start in 0..<layers {
+            for end in start + 1...layers {
+                let stage = Stage(rank: 0, ranks: 1, layers: start..<end)
+                let layout = KVCacheLayout(config: config, dataType: .bf16, stage: stage)
+                #expect(layout.geometry(totalBlocks: 9) == whole.geometry(totalBlocks: 9))
+                let places = stage.layers.map { layer in
+                    (config.layerTypes[layer], layout.place(ofLayer: layer), whole.place(ofLayer: layer))
+                }
+                // A layer reads its blocks in the tables of the whole model.
+                #expect(places.allSatisfy { $0.1.part == $0.2.part && $0.1.index < layout.layersPerPart })
+                #expect(Set(places.map { "\($0.0) \($0.1)" }).count == places.count)
+                // Parts of a group differ by one layer at most.
+                let needed = [ModelConfig.LayerType.full, .sliding].map { type in
+                    let (count, parts) = (places.count { $0.0 == type }, layout.blocksPerLogicalBlock(type))
+                    return count == 0 ? 0 : (count + parts - 1) / parts
+                }
+                #expect(layout.layersPerPart == needed.max())
+            }
+        }
+        // Borders at multiples of the pattern's period waste nothing.
+        if layers % 8 == 0, globalEvery == 4 {
+            let half = KVCacheLayout(
+                config: config, dataType: .bf16, stage: Stage(rank: 1, ranks: 2, layers: layers / 2..<layers))
+            #expect(2 * half.bytesPerBlock == whole.bytesPerBlock)
         }
     }
 }

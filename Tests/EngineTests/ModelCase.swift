@@ -16,7 +16,7 @@ struct ModelCase {
 
     let config: ModelConfig
     let prompts: [Prompt]
-    private let directory: URL
+    let directory: URL
     private let goldens: SafetensorsFile
 
     /// - Parameter name: a case of `model` or of `low-bit/model` in the fixtures.

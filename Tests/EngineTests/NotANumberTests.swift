@@ -12,8 +12,8 @@ import Testing
     private static let source = Fixtures.root.appending(path: "model/a_base")
 
     /// The fixture with `count` elements of the tensor `name`, from `first` on, replaced by `value`.
-    private func damaged(_ name: String, first: Int, count: Int, value: Float) throws -> TemporaryModel {
-        let file = Self.source.appending(path: "model.safetensors")
+    static func damaged(_ name: String, first: Int, count: Int, value: Float) throws -> TemporaryModel {
+        let file = source.appending(path: "model.safetensors")
         var bytes = [UInt8](try Data(contentsOf: file))
         let tensor = try #require(try SafetensorsFile(file).tensors[name])
         let address = try #require(tensor.bytes.baseAddress)
@@ -27,7 +27,7 @@ import Testing
         let model = try TemporaryModel()
         try model.write(bytes)
         for name in ["config.json", "generation_config.json"] {
-            try model.write([UInt8](Data(contentsOf: Self.source.appending(path: name))), to: name)
+            try model.write([UInt8](Data(contentsOf: source.appending(path: name))), to: name)
         }
         return model
     }
@@ -36,7 +36,7 @@ import Testing
     func `a token whose row overflows fails only its sequence, and its blocks can be used again`(
         value: Float, cacheType: KVDataType
     ) async throws {
-        let model = try damaged("model.embed_tokens.weight", first: 7 * 64, count: 64, value: value)
+        let model = try Self.damaged("model.embed_tokens.weight", first: 7 * 64, count: 64, value: value)
         let good = (1...6).map { id in
             var request = GenerationRequest.test(
                 UInt64(id), (0..<20).map { Int32(30 + $0 * id % 200) }, maxTokens: 40, logprobs: 2,
@@ -84,7 +84,7 @@ import Testing
             "model.norm.weight", "lm_head.weight",
         ])
     func `weights that overflow fail requests, not the process`(name: String) async throws {
-        let model = try damaged(name, first: 0, count: 8, value: .greatestFiniteMagnitude)
+        let model = try Self.damaged(name, first: 0, count: 8, value: .greatestFiniteMagnitude)
         let harness = EngineHarness(model.directory) { $0.threads = 2 }
         _ = try await harness.ready()
         let requests = (1...4).map {
@@ -109,7 +109,7 @@ import Testing
         let config = try ModelConfig(directory: Self.source)
         let shape = try #require(config.expectedTensors.first { $0.name == name }).shape
         let index = shape.reduce(1, *) > 33 ? 33 : 3
-        let model = try damaged(name, first: index, count: 1, value: value)
+        let model = try Self.damaged(name, first: index, count: 1, value: value)
         let checkpoint = try Checkpoint(directory: model.directory, config: config, quantization: nil)
         let error = try #require(throws: CheckpointError.self) {
             try ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: .best(.exact))

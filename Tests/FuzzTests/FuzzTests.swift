@@ -22,7 +22,7 @@ import Testing
         arguments: [
             (.tokenizerFile, 1_000), (.encoder, 500), (.template, 2_000), (.templateContext, 1_000), (.json, 5_000),
             (.requestBody, 4_000), (.httpRequest, 4_000), (.chunkedBody, 5_000),
-            (.contentCoding, 3_000), (.safetensors, 5_000), (.gguf, 5_000), (.tlsRecords, 2_000),
+            (.contentCoding, 3_000), (.safetensors, 5_000), (.gguf, 5_000), (.tlsRecords, 2_000), (.rankMessage, 5_000),
         ] as [(FuzzTarget, Int)])
     func `the properties hold for mutants`(target: FuzzTarget, count: Int) throws {
         let mutator = Mutator(inputs: try target.corpus().map(\.bytes), words: try target.words())

@@ -15,6 +15,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case safetensors
     case gguf
     case tlsRecords
+    case rankMessage
 
     /// Runs the target on one input, which it must survive.
     ///
@@ -33,6 +34,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .safetensors: try FuzzTarget.readSafetensors(bytes)
         case .gguf: try FuzzTarget.readGGUF(bytes)
         case .tlsRecords: try FuzzTarget.receiveRecords(bytes)
+        case .rankMessage: try FuzzTarget.readRankMessage(bytes)
         }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import JSON
 import Logging
 import TestSupport
+import Testing
 
 @testable import Server
 
@@ -34,7 +35,7 @@ struct TestServer {
     }
 
     func stop() async {
-        await application.drain()
+        do { try await application.drain() } catch { Issue.record("\(error)") }
     }
 
     var url: String { "http://127.0.0.1:\(application.address.port)" }

@@ -45,6 +45,8 @@ import Testing
             "--product", "--build", "--stop-timeout", "--generate-completion-script", "--strip-components",
             // Of the programs in clients.md.
             "--openai-api-base", "--openai-api-key", "--apply", "--backend", "--url",
+            // Of mpirun.
+            "--hostfile", "--map-by", "--bind-to",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {

@@ -49,7 +49,7 @@ struct Attention {
     private func writeCache(_ context: ForwardContext) {
         let (config, kernels, layout) = (context.config, context.kernels.family, context.storage.layout)
         let (heads, groups, width) = (config.attentionHeads, config.keyValueHeads, config.headDimension)
-        let (place, parts) = (layout.places[layer], layout.blocksPerLogicalBlock(type))
+        let (place, parts) = (layout.place(ofLayer: layer), layout.blocksPerLogicalBlock(type))
         let (cache, bytesPerBlock) = (context.storage.base + place.index * layout.bytesPerLayer, layout.bytesPerBlock)
         let (writer, epsilon) = (kernels.cache(layout.dataType.cacheFormat), config.normEpsilon)
         context.forEachRowRange { rows in

@@ -39,7 +39,7 @@ struct CacheReader {
         slidingWindow = context.config.slidingWindow
         let layout = context.storage.layout
         format = layout.dataType.cacheFormat
-        let place = layout.places[layer]
+        let place = layout.place(ofLayer: layer)
         cache = UnsafeRawPointer(context.storage.base) + place.index * layout.bytesPerLayer
         bytesPerHead = layout.bytesPerHead
         bytesPerBlock = layout.bytesPerBlock

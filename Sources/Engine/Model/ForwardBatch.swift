@@ -24,6 +24,9 @@ public struct ForwardBatch {
     public var sequences: [Sequence] = []
     /// Rows that need logits, ascending.
     public var logitRows: [Int] = []
+    /// Rows whose state after the last layer is used, ascending: those of `logitRows` and others. Only these come back to the
+    /// first rank of several.
+    public var finalRows: [Int] = []
 
     public init() {}
 }

@@ -1,13 +1,15 @@
 import Checkpoints
 import Scheduling
 
-/// The AFMoE model: runs the rows of a step through all layers and returns logits.
+/// The AFMoE model: runs the rows of a step through all layers and returns logits. If it is divided into stages, each of several
+/// transformers has the layers of one, and the first also the embeddings and the head.
 ///
 /// A row's results are bit-identical regardless of the batch, the chunks of its prompt and the number of threads. Not Sendable:
 /// it is used only on the engine thread.
 package final class Transformer {
     private let config: ModelConfig
-    private let weights: ModelWeights
+    /// `nil` in a stage that is not the first.
+    private let vocabulary: ModelWeights.Vocabulary?
     private let context: ForwardContext
     private let layers: [DecoderLayer]
     private let rotary: RotaryEmbedding
@@ -19,49 +21,115 @@ package final class Transformer {
     private let finalHidden: MatrixRowsBuffer
     /// (hiddenSize), of one row whose hidden state is requested.
     private let pooledHidden: Buffer<Float>
+    /// The rows that came back from the last stage, (tokens, hiddenSize); `nil`: this stage has the last layer.
+    private let returnedRows: Buffer<Float>?
+    /// Called after each layer.
+    var afterLayer: (() -> Void)?
 
     /// - Parameters:
     ///   - maxTokens: rows of the largest step
     ///   - maxLogitRows: the maximum number of rows of a step that need logits
+    ///   - stage: the layers of `weights`; `nil`: all.
     init(
         config: ModelConfig, weights: ModelWeights, storage: KVStorage, pool: WorkerPool, kernels: KernelTable,
-        maxTokens: Int, maxLogitRows: Int
+        maxTokens: Int, maxLogitRows: Int, stage: Stage? = nil
     ) {
+        let stage = stage ?? .whole(config)
+        let logitRows = stage.isFirst ? maxLogitRows : 0
         self.config = config
-        self.weights = weights
+        vocabulary = weights.vocabulary
         self.maxTokens = maxTokens
         self.maxLogitRows = maxLogitRows
         context = ForwardContext(config: config, storage: storage, pool: pool, kernels: kernels, maxTokens: maxTokens)
         layers = weights.layers.enumerated().map { index, layer in
-            DecoderLayer(index: index, weights: layer, config: config)
+            DecoderLayer(index: stage.layers.lowerBound + index, weights: layer, config: config)
         }
         rotary = RotaryEmbedding(config.rope, headDimension: config.headDimension)
-        logits = Buffer(count: maxLogitRows * config.vocabularySize)
-        finalHidden = MatrixRowsBuffer([(maxLogitRows, config.hiddenSize)], kernels: kernels)
+        logits = Buffer(count: logitRows * config.vocabularySize)
+        finalHidden = MatrixRowsBuffer([(logitRows, config.hiddenSize)], kernels: kernels)
         pooledHidden = Buffer(count: config.hiddenSize)
+        returnedRows = stage.isFirst && !stage.isLast ? Buffer(count: maxTokens * config.hiddenSize) : nil
     }
 
     /// Bytes of activations and logits that `init` allocates.
     static func activationBytes(
-        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int, threads: Int
+        config: ModelConfig, kernels: KernelTable, maxTokens: Int, maxLogitRows: Int, threads: Int, stage: Stage? = nil
     ) -> Int {
-        ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens, threads: threads)
-            + 4 * (maxLogitRows * config.vocabularySize + config.hiddenSize)
-            + MatrixRowsBuffer.bytes([(maxLogitRows, config.hiddenSize)], kernels: kernels)
+        let stage = stage ?? .whole(config)
+        let logitRows = stage.isFirst ? maxLogitRows : 0
+        let returned = stage.isFirst && !stage.isLast ? maxTokens : 0
+        return ForwardContext.activationBytes(config: config, kernels: kernels, maxTokens: maxTokens, threads: threads)
+            + 4 * (logitRows * config.vocabularySize + (returned + 1) * config.hiddenSize)
+            + MatrixRowsBuffer.bytes([(logitRows, config.hiddenSize)], kernels: kernels)
     }
 
-    /// Runs one step: writes the rows' keys and values to the cache and returns the logits of the requested rows, (logitRows,
-    /// vocabularySize), valid until the next call.
+    /// Runs one step of a model that is not divided: writes the rows' keys and values to the cache and returns the logits of the
+    /// requested rows, (logitRows, vocabularySize), valid until the next call.
     ///
     /// - Precondition: at most `maxTokens` rows and `maxLogitRows` requested ones, token ids below the vocabulary's size, and
     ///   tables with every logical block that the rows can attend to.
     package func forward(_ batch: ForwardBatch) -> UnsafeBufferPointer<Float> {
+        begin(batch)
+        return logits(of: batch.logitRows)
+    }
+
+    /// Starts a step in the first stage: its layers, from token ids to ``residual(rows:)``.
+    ///
+    /// - Precondition: as of `forward`.
+    func begin(_ batch: ForwardBatch) {
+        prepare(batch)
+        embed(batch.tokens)
+        runLayers()
+    }
+
+    /// Continues a step in another stage: its layers, from the residual stream of the stage before to ``residual(rows:)``.
+    ///
+    /// - Parameter rows: (tokens, hiddenSize) numbers of float32.
+    /// - Precondition: at most `maxTokens` rows, and tables as of `forward`.
+    func resume(_ batch: ForwardBatch, rows: UnsafeRawBufferPointer) {
+        prepare(batch)
+        context.forEachRowRange { for row in $0 { fillAngles(row: row) } }
+        UnsafeMutableRawBufferPointer(start: context.residual.base, count: rows.count).copyMemory(from: rows)
+        runLayers()
+    }
+
+    /// Takes rows that have come back from the last stage, for ``logits(of:)`` and ``forEachFinalHidden(of:_:)``.
+    ///
+    /// - Parameters:
+    ///   - numbers: the rows of the step.
+    ///   - rows: (numbers, hiddenSize) numbers of float32.
+    func takeFinalRows(_ numbers: [Int], _ rows: UnsafeRawBufferPointer) {
+        let bytes = config.hiddenSize * MemoryLayout<Float>.size
+        let target = (returnedRows ?? context.residual).base
+        for (index, row) in numbers.enumerated() {
+            UnsafeMutableRawBufferPointer(start: target + row * config.hiddenSize, count: bytes)
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: rows[index * bytes..<(index + 1) * bytes]))
+        }
+    }
+
+    /// The residual stream of the last step after the stage's layers, (rows, hiddenSize).
+    func residual(rows: Int) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: context.residual.base, count: rows * config.hiddenSize)
+    }
+
+    private func prepare(_ batch: ForwardBatch) {
         precondition(batch.tokens.count <= maxTokens, "a step fits the activation buffers")
         context.plan = ForwardPlan(batch, config: config, storage: context.storage)
         context.traffic = MemoryTraffic()
-        embed(batch.tokens)
-        for layer in layers { layer.forward(context) }
-        return logits(of: batch.logitRows)
+    }
+
+    private func fillAngles(row: Int) {
+        let half = config.headDimension / 2
+        rotary.fill(
+            position: context.plan.positions[row], cosines: context.cosines.base + row * half,
+            sines: context.sines.base + row * half)
+    }
+
+    private func runLayers() {
+        for layer in layers {
+            layer.forward(context)
+            afterLayer?()
+        }
     }
 
     /// What the last step has read.
@@ -73,18 +141,16 @@ package final class Transformer {
     }
 
     private func embed(_ tokens: [Int32]) {
+        guard let embedding = vocabulary?.embedding else { preconditionFailure("the first stage has the embeddings") }
         let hidden = config.hiddenSize
-        let half = config.headDimension / 2
-        context.traffic.weightBytes += tokens.count * weights.embedding.bytesPerRow
+        context.traffic.weightBytes += tokens.count * embedding.bytesPerRow
         let factor = config.scalesEmbeddings ? Float(hidden).squareRoot() : 1
         context.forEachRowRange { rows in
             for row in rows {
-                weights.embedding.unpack(
+                embedding.unpack(
                     row: Int(tokens[row]), factor: factor, into: context.residual.base + row * hidden,
                     kernels: context.kernels)
-                rotary.fill(
-                    position: context.plan.positions[row], cosines: context.cosines.base + row * half,
-                    sines: context.sines.base + row * half)
+                fillAngles(row: row)
             }
         }
         context.observe(.layerInput, layer: 0, context.residual.base, count: tokens.count * hidden)
@@ -94,12 +160,18 @@ package final class Transformer {
     func forEachFinalHidden(of rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void) {
         let hidden = config.hiddenSize
         for row in rows {
-            context.kernels.family.rmsNorm(
-                x: context.residual.base + row * hidden, weight: weights.finalNorm.base, out: pooledHidden.base,
-                rows: 1,
-                width: hidden, epsilon: config.normEpsilon)
+            normalize(row: row, into: pooledHidden.base)
             body(UnsafeBufferPointer(start: pooledHidden.base, count: hidden))
         }
+    }
+
+    /// Writes the final hidden state of a row of the last step, (hiddenSize), after the last norm.
+    private func normalize(row: Int, into hidden: UnsafeMutablePointer<Float>) {
+        guard let finalNorm = vocabulary?.finalNorm else { preconditionFailure("the first stage has the last norm") }
+        context.kernels.family.rmsNorm(
+            x: (returnedRows ?? context.residual).base + row * config.hiddenSize, weight: finalNorm.base, out: hidden,
+            rows: 1,
+            width: config.hiddenSize, epsilon: config.normEpsilon)
     }
 
     /// The logits of rows of the last step, (rows, vocabularySize), valid until the next call of this or `forward`. For more
@@ -109,18 +181,16 @@ package final class Transformer {
     package func logits(of rows: [Int]) -> UnsafeBufferPointer<Float> {
         precondition(rows.count <= maxLogitRows, "the wanted rows fit the logits buffer")
         // The middle chunks of a prompt need no logits, and the LM head is the largest matrix.
-        guard !rows.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
+        guard !rows.isEmpty, let vocabulary else { return UnsafeBufferPointer(start: nil, count: 0) }
         let hidden = config.hiddenSize
         let finalHidden = finalHidden.rows(width: hidden)
         for (index, row) in rows.enumerated() {
-            context.kernels.family.rmsNorm(
-                x: context.residual.base + row * hidden, weight: weights.finalNorm.base,
-                out: finalHidden.values + index * hidden, rows: 1, width: hidden, epsilon: config.normEpsilon)
+            normalize(row: row, into: finalHidden.values + index * hidden)
         }
         finalHidden.encode(rows: 0..<rows.count, columns: 0..<hidden, width: hidden, kernels: context.kernels)
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
-        context.traffic.weightBytes += weights.lmHead.bytes + weights.finalNorm.bytes
-        let lmHead = weights.lmHead.view
+        context.traffic.weightBytes += vocabulary.lmHead.bytes + vocabulary.finalNorm.bytes
+        let lmHead = vocabulary.lmHead.view
         context.pool.forEachSlice(of: lmHead.blocks) { blocks in
             lmHead.multiply(
                 finalHidden, xRows: nil, tokens: rows.count, into: logits.base, yStride: config.vocabularySize,

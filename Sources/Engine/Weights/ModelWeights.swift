@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// All weights of a model, packed for the kernels. The checkpoint is not needed afterwards.
+/// All weights of a model or of a stage of it, packed for the kernels. The checkpoint is not needed afterwards.
 final class ModelWeights {
     /// One layer's weights; shapes use the names of `ModelConfig`.
     struct Layer {
@@ -75,12 +75,19 @@ final class ModelWeights {
         var shared: GatedMLP?
     }
 
-    /// (vocabularySize, hiddenSize)
-    let embedding: PackedMatrix
-    /// (vocabularySize, hiddenSize); the embedding itself when tied.
-    let lmHead: PackedMatrix
-    /// (hiddenSize)
-    let finalNorm: Buffer<Float>
+    /// What is before the first layer and after the last one.
+    struct Vocabulary {
+        /// (vocabularySize, hiddenSize)
+        var embedding: PackedMatrix
+        /// (vocabularySize, hiddenSize); the embedding itself when tied.
+        var lmHead: PackedMatrix
+        /// (hiddenSize)
+        var finalNorm: Buffer<Float>
+    }
+
+    /// Of the first stage only.
+    let vocabulary: Vocabulary?
+    /// Of the stage.
     let layers: [Layer]
     /// Bytes in memory.
     let bytes: Int
@@ -91,22 +98,23 @@ final class ModelWeights {
     /// Where the matrices are in memory; valid as long as this object.
     var ranges: [UnsafeRawBufferPointer] { memory.ranges }
 
-    /// Reads and packs every tensor.
+    /// Reads and packs every tensor of a stage, and none of the others.
     ///
-    /// - Parameter progress: called with the fraction done, after each layer
+    /// - Parameters:
+    ///   - stage: `nil`: the whole model.
+    ///   - progress: called with the fraction done, after each layer
     /// - Throws: `CheckpointError.notFinite` for the first tensor with an element that is NaN or infinite.
     init(
-        checkpoint: Checkpoint, config: ModelConfig, pool: WorkerPool, kernels: KernelTable,
+        checkpoint: Checkpoint, config: ModelConfig, stage: Stage? = nil, pool: WorkerPool, kernels: KernelTable,
         progress: (Double) -> Void = { _ in }
     ) throws(CheckpointError) {
+        let stage = stage ?? .whole(config)
         let reader = WeightReader(checkpoint: checkpoint, pool: pool, kernels: kernels)
-        embedding = try reader.matrix("model.embed_tokens")
-        lmHead = config.tiesEmbeddings ? embedding : try reader.matrix("lm_head")
-        finalNorm = try reader.vector("model.norm.weight")
+        vocabulary = stage.isFirst ? try reader.vocabulary(config) : nil
         var layers: [Layer] = []
-        for index in 0..<config.layers {
+        for index in stage.layers {
             layers.append(try reader.layer(index, config: config))
-            progress(Double(index + 1) / Double(config.layers))
+            progress(Double(layers.count) / Double(stage.layers.count))
         }
         self.layers = layers
         bytes = reader.bytes
@@ -128,6 +136,13 @@ private final class WeightReader {
         self.checkpoint = checkpoint
         self.pool = pool
         self.kernels = kernels
+    }
+
+    func vocabulary(_ config: ModelConfig) throws(CheckpointError) -> ModelWeights.Vocabulary {
+        let embedding = try matrix("model.embed_tokens")
+        return ModelWeights.Vocabulary(
+            embedding: embedding, lmHead: config.tiesEmbeddings ? embedding : try matrix("lm_head"),
+            finalNorm: try vector("model.norm.weight"))
     }
 
     func layer(_ index: Int, config: ModelConfig) throws(CheckpointError) -> ModelWeights.Layer {
@@ -172,7 +187,7 @@ private final class WeightReader {
             down: try matrix("\(name).down_proj"))
     }
 
-    func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
+    private func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(
             checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels)
@@ -183,7 +198,7 @@ private final class WeightReader {
         return matrix
     }
 
-    func vector(_ name: String) throws(CheckpointError) -> Buffer<Float> {
+    private func vector(_ name: String) throws(CheckpointError) -> Buffer<Float> {
         try checkpoint.checkFinite(name)
         let vector = Buffer(checkpoint.vector(name))
         bytes += vector.bytes

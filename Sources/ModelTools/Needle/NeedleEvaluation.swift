@@ -149,7 +149,7 @@ public struct NeedleEvaluation: Sendable {
 
         /// The same for any other lengths, depths and samples beside it.
         func seed(_ seed: UInt64) -> UInt64 {
-            CheckpointSynthesizer.word(seed, (length * 101 + depth) * Options.sampleRange.upperBound + sample)
+            SyntheticBytes.word(seed, (length * 101 + depth) * Options.sampleRange.upperBound + sample)
         }
     }
 

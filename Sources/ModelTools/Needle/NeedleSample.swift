@@ -79,7 +79,7 @@ struct SeededDraw {
 
     mutating func next() -> UInt64 {
         defer { count += 1 }
-        return CheckpointSynthesizer.word(seed, count)
+        return SyntheticBytes.word(seed, count)
     }
 
     /// A number in 0 ..< bound.

@@ -120,6 +120,15 @@ extension ServerConfiguration.Option {
                 standard: .described("\(ServerConfiguration.defaultSpeculativeTokens) with `ngram`"),
                 "Maximum draft tokens of a sequence in one engine step. Needs `--spec-method ngram`.",
                 aliases: ["speculative-tokens"])
+        case .stageLayers:
+            .init(
+                .computation, .text, "list", standard: .described("chosen by the layers' sizes and the hosts' memory"),
+                "Number of layers of each rank, if `mpirun` has started several.",
+                values: "a number for each rank, separated by commas; the sum is the model's number of layers")
+        case .rankTimeout:
+            .init(
+                .computation, .time(atMost: .seconds(86400)), "time", standard: .value("60s"),
+                "If the other ranks take longer than this for a step, the server ends with code 70.")
         case .maxNumSeqs:
             .init(
                 .scheduling, .integer(1...4096), "n", standard: .value("64"),

@@ -4,7 +4,7 @@ extension ServerConfiguration {
         case model, tokenizer, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser,
             trustUserContent
         case threads, cpus, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
-            specMethod, specTokens
+            specMethod, specTokens, stageLayers, rankTimeout
         case maxNumSeqs, maxNumBatchedTokens, performanceMode, maxInterTokenLatency, maxNumQueuedSeqs,
             maxNumQueuedTokens,
             maxQueueWait, watchdogTimeout, shutdownTimeout

@@ -73,6 +73,15 @@ extension ServerConfiguration {
         engine.compute = try options.choice(.compute)
         engine.kernels = try options.optionalChoice(.kernels)
         engine.quantization = try options.choice(.quantization)
+        engine.rankTimeout = try options.time(.rankTimeout)
+        engine.stageLayers = try options.optionalText(.stageLayers).map { text throws(ConfigurationError) in
+            let counts = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+            guard counts.count <= 4096, counts.allSatisfy({ (1...100_000).contains($0) }) else {
+                throw ConfigurationError(
+                    option: .stageLayers, reason: "must be numbers of layers such as 10,7,7,8; got '\(text)'")
+            }
+            return counts
+        }
         return engine
     }
 

@@ -42,6 +42,7 @@ final class ConsoleSession {
         case .ready(let loaded):
             serving = Serving(loaded, text: text, configuration, created: 0)
         case .failed(let reason): throw ApplicationError(reason: reason)
+        case .rankFailed(let failure): throw ApplicationError(failure)
         case .loading, .stopped: throw ApplicationError(reason: "the engine stopped")
         }
     }

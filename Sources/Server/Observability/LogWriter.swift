@@ -113,10 +113,15 @@ final class LogWriter: Sendable {
 extension LogWriter {
     /// Redirects all loggers of the process to standard error, in `format`.
     ///
+    /// - Parameter rank: of this process, if the model is divided among several; part of each line.
     /// - Throws: if the system refuses to create the writer's thread.
-    static func bootstrap(_ format: ServerConfiguration.LogFormat) throws(SystemThread.Failure) {
+    static func bootstrap(_ format: ServerConfiguration.LogFormat, rank: Int? = nil) throws(SystemThread.Failure) {
         let writer = standardError
-        let handler: @Sendable (String) -> any LogHandler = { writer.handler(label: $0, format) }
+        let handler: @Sendable (String) -> any LogHandler = {
+            var handler = writer.handler(label: $0, format)
+            if let rank { handler[metadataKey: "rank"] = "\(rank)" }
+            return handler
+        }
         try writer.start { Self.report(droppedLines: $0, to: Logger(label: "trinity", factory: handler)) }
         LoggingSystem.bootstrap(handler)
     }

@@ -42,6 +42,7 @@ extension Metrics {
         writeCache(snapshot, to: &text)
         writeTokens(snapshot.statistics, to: &text)
         writeSteps(snapshot, to: &text)
+        writeRanks(snapshot, to: &text)
         for counter in [accepted, finished, rejected, rateLimited] { text.write(counter) }
         keys.write(to: &text)
         ignoredParameters.write(to: &text)

@@ -32,7 +32,7 @@ struct Serve: ParsableCommand {
                 Foundation.exit(0)
             } catch {
                 Application.writeError("trinity: \(error)\n")
-                Foundation.exit(1)
+                Foundation.exit((error as? ApplicationError)?.exitCode ?? 1)
             }
         }
         dispatchMain()

@@ -1,0 +1,85 @@
+import Foundation
+
+/// How the other ranks connect their bells to rank 0: any process may reach the port, so both sides show a secret.
+package struct BellInvitation: Equatable {
+    private static let secretBytes = 16
+    /// How long rank 0 waits for all, and another rank tries.
+    private static let patience = Duration.seconds(60)
+    /// How long an answer may take.
+    private static let answerTime = Duration.seconds(2)
+
+    /// Numeric addresses of rank 0, to be tried in order.
+    var addresses: [String]
+    var port: UInt16
+    /// Sent by the other rank, and by rank 0 in return.
+    var question: [UInt8]
+    var answer: [UInt8]
+
+    package var bytes: [UInt8] {
+        var writer = RankWriter()
+        writer.add(port)
+        for byte in question + answer { writer.add(byte) }
+        writer.add(UInt32(addresses.count))
+        for address in addresses { writer.add(address) }
+        return writer.bytes
+    }
+
+    init(port: UInt16) {
+        self.port = port
+        addresses = Array(SocketAddress.ownAddresses().prefix(64))
+        var random = SystemRandomNumberGenerator()
+        func secret() -> [UInt8] { (0..<Self.secretBytes).map { _ in UInt8.random(in: .min ... .max, using: &random) } }
+        (question, answer) = (secret(), secret())
+    }
+
+    package init(_ bytes: [UInt8]) throws(RankMessageError) {
+        var reader = RankReader(bytes)
+        port = try reader.integer()
+        var secrets: [UInt8] = []
+        for _ in 0..<2 * Self.secretBytes { secrets.append(try reader.integer()) }
+        question = Array(secrets.prefix(Self.secretBytes))
+        answer = Array(secrets.suffix(Self.secretBytes))
+        addresses = try reader.list(atMost: 64) { reader throws(RankMessageError) in try reader.text(atMost: 128) }
+        try reader.end()
+    }
+
+    /// Connects the bell of a rank other than 0.
+    func connect(rank: Int) throws(RankFailure) -> SocketBell {
+        let end = ContinuousClock.now + Self.patience
+        repeat {
+            for address in addresses {
+                guard let socket = RankSocket.connect(address, port: port, within: Self.answerTime) else { continue }
+                var writer = RankWriter()
+                writer.add(UInt32(rank))
+                socket.send(question + writer.bytes)
+                guard socket.receive(Self.secretBytes, within: Self.answerTime) == answer else { continue }
+                return try SocketBell([0: socket])
+            }
+            usleep(100_000)
+        } while ContinuousClock.now < end
+        throw .transport(
+            "rank \(rank) cannot connect to rank 0 at port \(port) of \(addresses.joined(separator: ", "))")
+    }
+
+    /// Takes the connections of all other ranks. For rank 0.
+    func accept(_ listener: RankSocket, ranks: Int) throws(RankFailure) -> SocketBell {
+        let end = ContinuousClock.now + Self.patience
+        var sockets: [Int: RankSocket] = [:]
+        while sockets.count < ranks - 1 {
+            guard ContinuousClock.now < end else {
+                let missing = (1..<ranks).filter { sockets[$0] == nil }.map(String.init)
+                throw .transport(
+                    "ranks \(missing.joined(separator: ", ")) have not connected to port \(port) of rank 0")
+            }
+            guard let socket = listener.accept(until: end),
+                let bytes = socket.receive(Self.secretBytes + 4, within: Self.answerTime),
+                bytes.starts(with: question)
+            else { continue }
+            var reader = RankReader(Array(bytes.dropFirst(Self.secretBytes)))
+            guard let rank = try? reader.count(in: 1...ranks - 1, "a rank"), sockets[rank] == nil else { continue }
+            socket.send(answer)
+            sockets[rank] = socket
+        }
+        return try SocketBell(sockets)
+    }
+}

@@ -1,0 +1,58 @@
+import Scheduling
+
+// The engine thread's work with other ranks. With one process there is no ring, and a step goes through the same calls.
+
+extension EngineThread {
+    /// The commands since the last call. Waits if there is nothing to do.
+    func takeCommands() throws(RankFailure) -> EngineMailbox.Content {
+        let waits = scheduler.isIdle || isBlocked
+        let deadline = isBlocked ? scheduler.nextDeadline.map { start + $0 } : nil
+        if let ring {
+            try ring.group.check()
+            if waits, !ring.isResting {
+                let soon = clock.now + RankRing.restDelay
+                let commands = mailbox.take(waits: true, until: deadline.map { min($0, soon) } ?? soon)
+                guard commands.isEmpty, !commands.hasAnswers else { return commands }
+                try ring.rest()
+            }
+        }
+        let commands = mailbox.take(waits: waits, until: deadline)
+        try ring?.group.check()
+        return commands
+    }
+
+    /// Ends all sequences, also those that come later, with an error.
+    func failAll(_ reason: RankFailure) -> [TokenEvent] {
+        mailbox.stop()
+        let late = mailbox.take(waits: false).submitted.map(\.id)
+        return (sequences.keys + late).sorted().map { id in
+            let sequence = remove(id)
+            scheduler.abort(id)
+            var event = TokenEvent(sequence: id)
+            event.finish = .error(reason.description)
+            event.preemptions = sequence?.preemptions ?? 0
+            return event
+        }
+    }
+
+    /// Starts a step: embeddings and this rank's layers.
+    func begin(_ batch: ForwardBatch) throws(RankFailure) {
+        let begin = clock.now
+        transformer.begin(batch)
+        try ring?.begin(
+            batch, rows: transformer.residual(rows: batch.tokens.count), compute: clock.now - begin)
+    }
+
+    /// Ends the first of the steps that have begun: its logits, as of `Transformer.forward`.
+    func complete(_ batch: ForwardBatch) throws(RankFailure) -> UnsafeBufferPointer<Float> {
+        if let reply = try ring?.complete(batch) {
+            reply.withRows { transformer.takeFinalRows(batch.finalRows, $0) }
+        }
+        return transformer.logits(of: batch.logitRows)
+    }
+
+    /// Whether the state of all rows of a sequence after the last layer is used, not only of those that need logits.
+    func usesAllRows(_ id: SequenceID) -> Bool {
+        isEmbedding(id) || sequences[id]?.request.promptLogprobs != nil
+    }
+}

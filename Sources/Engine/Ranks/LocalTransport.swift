@@ -1,0 +1,106 @@
+import Dispatch
+import Synchronization
+
+/// Ranks that are threads of one process, so that tests need neither MPI nor other processes.
+final class LocalRanks: Sendable {
+    private struct State {
+        /// Messages on the way: from rank, to rank.
+        var queues: [[[[UInt8]]]]
+        var lostRank: Int?
+        var observers: [@Sendable () -> Void] = []
+    }
+
+    let count: Int
+    private let state: Mutex<State>
+    private let bells: [DispatchSemaphore]
+
+    init(count: Int) {
+        self.count = count
+        let row = [[[UInt8]]](repeating: [], count: count)
+        state = Mutex(State(queues: [[[[UInt8]]]](repeating: row, count: count)))
+        bells = (0..<count).map { _ in DispatchSemaphore(value: 0) }
+    }
+
+    /// The connection of one rank.
+    func transport(rank: Int) -> LocalTransport { LocalTransport(rank: rank, of: self) }
+
+    /// Acts as if the process of a rank had ended.
+    func lose(rank: Int) {
+        let observers = state.withLock { state in
+            guard state.lostRank == nil else { return [@Sendable () -> Void]() }
+            state.lostRank = rank
+            defer { state.observers = [] }
+            return state.observers
+        }
+        for observer in observers { observer() }
+        for bell in bells { bell.signal() }
+    }
+
+    fileprivate func send(_ bytes: [UInt8], from sender: Int, to rank: Int) {
+        state.withLock { $0.queues[sender][rank].append(bytes) }
+    }
+
+    fileprivate func receive(from sender: Int, to rank: Int) -> [UInt8]? {
+        state.withLock { state in
+            state.queues[sender][rank].isEmpty ? nil : state.queues[sender][rank].removeFirst()
+        }
+    }
+
+    fileprivate var lostRank: Int? { state.withLock(\.lostRank) }
+
+    fileprivate func onLoss(_ body: @escaping @Sendable () -> Void) {
+        let isLost = state.withLock { state in
+            if state.lostRank == nil { state.observers.append(body) }
+            return state.lostRank != nil
+        }
+        if isLost { body() }
+    }
+
+    fileprivate func ring(from rank: Int) {
+        for (index, bell) in bells.enumerated() where index != rank { bell.signal() }
+    }
+
+    fileprivate func sleep(_ rank: Int, atMost limit: Duration) -> Bool {
+        bells[rank].wait(timeout: .now() + limit / .seconds(1)) == .success && lostRank == nil
+    }
+}
+
+/// One rank's connection to the others of ``LocalRanks``.
+final class LocalTransport: RankTransport {
+    private struct Bell: RankBell {
+        let rank: Int
+        let group: LocalRanks
+
+        var lostRank: Int? { group.lostRank }
+        func ring() { group.ring(from: rank) }
+        func sleep(atMost limit: Duration) -> Bool { group.sleep(rank, atMost: limit) }
+        func onLoss(_ body: @escaping @Sendable () -> Void) { group.onLoss(body) }
+    }
+
+    let rank: Int
+    var ranks: Int { group.count }
+    let bell: any RankBell
+    private let group: LocalRanks
+
+    fileprivate init(rank: Int, of group: LocalRanks) {
+        self.rank = rank
+        self.group = group
+        bell = Bell(rank: rank, group: group)
+    }
+
+    func send(_ bytes: [UInt8], to rank: Int) throws(RankFailure) {
+        group.send(bytes, from: self.rank, to: rank)
+    }
+
+    func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8]? {
+        guard let bytes = group.receive(from: rank, to: self.rank) else { return nil }
+        guard bytes.count <= limit else {
+            throw .message(rank: rank, reason: "has \(bytes.count) bytes, more than \(limit)")
+        }
+        return bytes
+    }
+
+    func progress() -> Bool { true }
+    func close() {}
+    func abandon() { group.lose(rank: rank) }
+}

@@ -1,0 +1,61 @@
+/// Compares what ranks say about themselves.
+struct RankAgreement {
+    /// Every rank's, in order of rank.
+    let hellos: [RankHello]
+
+    /// What the ranks differ in, with the machines: "--compute is exact on b (rank 1), fast on a (rank 0)". Empty if they fit
+    /// together.
+    var differences: [String] {
+        var lines: [String] = []
+        var names: [String] = []
+        for hello in hellos {
+            for term in hello.terms where !names.contains(term.name) { names.append(term.name) }
+        }
+        for name in names {
+            let values = hellos.map { hello in hello.terms.first { $0.name == name }?.value ?? "unknown" }
+            guard Set(values).count > 1 else { continue }
+            let groups = Dictionary(grouping: values.indices, by: { values[$0] })
+            let texts = groups.sorted { $0.value[0] < $1.value[0] }.map { value, ranks in
+                "\(value) on \(ranks.map(place).joined(separator: ", "))"
+            }
+            lines.append("\(name) is \(texts.joined(separator: " and "))")
+        }
+        return lines
+    }
+
+    /// The fastest kernel set that all CPUs have; `nil` if they have none in common.
+    var kernelSet: String? {
+        hellos.first?.kernelSets.last { set in hellos.allSatisfy { $0.kernelSets.contains(set) } }
+    }
+
+    /// Machines whose CPUs have a faster set than ``kernelSet``: "b (rank 1) has avx512".
+    var idleKernelSets: [String] {
+        guard let kernelSet else { return [] }
+        return hellos.enumerated().compactMap { rank, hello in
+            guard let best = hello.kernelSets.last, best != kernelSet else { return nil }
+            return "\(place(rank)) has \(best)"
+        }
+    }
+
+    /// How many ranks are on the machine of each rank.
+    var ranksOnMachine: [Int] {
+        hellos.map { hello in hellos.count { $0.machine == hello.machine } }
+    }
+
+    /// Whether each rank shares CPUs with another one of its machine: neither may then pin its threads.
+    var sharesCPUs: [Bool] {
+        hellos.indices.map { rank in
+            hellos.indices.contains { other in
+                other != rank && hellos[other].machine == hellos[rank].machine
+                    && !Set(hellos[other].cpus).isDisjoint(with: hellos[rank].cpus)
+            }
+        }
+    }
+
+    /// The memory that each rank may use: an equal share of its machine's.
+    var memory: [Int] {
+        zip(hellos, ranksOnMachine).map { $0.freeMemory / $1 }
+    }
+
+    private func place(_ rank: Int) -> String { "\(hellos[rank].host) (rank \(rank))" }
+}

@@ -1,0 +1,147 @@
+import Foundation
+
+/// A rank's view of all ranks: waits for their messages, and agrees with them at start. Used on one thread.
+package final class RankGroup {
+    /// How long a wait keeps the CPU before it naps.
+    private static let spinning = Duration.microseconds(300)
+    private static let naps = Duration.microseconds(50)...Duration.microseconds(500)
+
+    let transport: any RankTransport
+    /// How long rank 0 waits for the reply to a step; `nil`: as long as it takes.
+    let timeout: Duration?
+    private let clock = ContinuousClock()
+
+    init(_ transport: any RankTransport, timeout: Duration?) {
+        self.transport = transport
+        self.timeout = timeout
+    }
+
+    var rank: Int { transport.rank }
+    var ranks: Int { transport.ranks }
+
+    /// Throws if another rank is gone.
+    func check() throws(RankFailure) {
+        if let lost = transport.bell.lostRank { throw .lost(rank: lost) }
+    }
+
+    /// Waits for a message from a rank.
+    ///
+    /// - Parameters:
+    ///   - limit: its most bytes.
+    ///   - timeout: `nil`: as long as it takes.
+    func receive(from rank: Int, atMost limit: Int, within timeout: Duration? = nil) throws(RankFailure) -> [UInt8] {
+        try wait(for: rank, within: timeout) { () throws(RankFailure) in
+            try transport.receive(from: rank, atMost: limit)
+        }
+    }
+
+    /// Waits until all sent messages have left.
+    func flush() throws(RankFailure) {
+        try wait(for: rank, within: .seconds(5)) { () throws(RankFailure) in transport.progress() ? () : nil }
+    }
+
+    /// Calls `body` until it returns something.
+    private func wait<Result>(
+        for rank: Int, within timeout: Duration?, _ body: () throws(RankFailure) -> Result?
+    ) throws(RankFailure) -> Result {
+        let start = clock.now
+        while true {
+            _ = transport.progress()
+            if let result = try body() { return result }
+            let elapsed = clock.now - start
+            guard elapsed > Self.spinning else { continue }
+            try check()
+            if let timeout, elapsed > timeout { throw .timeout(rank: rank, seconds: timeout / .seconds(1)) }
+            let nap = min(max(elapsed / 32, Self.naps.lowerBound), Self.naps.upperBound)
+            usleep(UInt32(nap / .microseconds(1)))
+        }
+    }
+
+    /// One agreement of all ranks: each sends a report to rank 0, which sends its decision to all. Each rank calls this the same
+    /// number of times, in the same order.
+    ///
+    /// - Parameters:
+    ///   - report: this rank's, at most 64 KB.
+    ///   - decide: called on rank 0 with all reports, its own first.
+    /// - Returns: the decision.
+    /// - Throws: `RankFailure.ended` if another rank cannot go on; what `decide` throws.
+    func agree(_ report: [UInt8], _ decide: ([[UInt8]]) throws -> [UInt8]) throws -> [UInt8] {
+        guard rank == 0 else {
+            try send(.report, report, to: 0)
+            return try body(of: receive(from: 0, atMost: RankMessage.shortBytes), .decision, from: 0)
+        }
+        var reports: [[UInt8]?] = [report] + [[UInt8]?](repeating: nil, count: ranks - 1)
+        // In the order of arrival: a rank that has failed must not wait for a slow one.
+        while let missing = reports.firstIndex(where: { $0 == nil }) {
+            let (sender, bytes) = try wait(for: missing, within: nil) { () throws(RankFailure) in
+                for sender in reports.indices where reports[sender] == nil {
+                    if let bytes = try transport.receive(from: sender, atMost: RankMessage.shortBytes) {
+                        return (sender, bytes)
+                    }
+                }
+                return nil
+            }
+            reports[sender] = try body(of: bytes, .report, from: sender)
+        }
+        let decision = try decide(reports.compactMap(\.self))
+        for rank in 1..<ranks { try send(.decision, decision, to: rank) }
+        return decision
+    }
+
+    private func send(_ kind: RankMessage, _ body: [UInt8], to rank: Int) throws(RankFailure) {
+        try transport.send(kind.writer.bytes + body, to: rank)
+    }
+
+    /// The rest of a message of this kind.
+    private func body(of bytes: [UInt8], _ kind: RankMessage, from sender: Int) throws(RankFailure) -> [UInt8] {
+        try read(bytes, from: sender) { (reader) throws(RankMessageError) -> [UInt8]? in
+            guard try RankMessage.read(&reader) == kind else { return nil }
+            return Array(bytes[reader.offset...])
+        }
+    }
+
+    /// Reads a message; `body` returns `nil` for a kind that it does not expect.
+    func read<Result>(
+        _ bytes: [UInt8], from sender: Int, _ body: (inout RankReader) throws(RankMessageError) -> Result?
+    ) throws(RankFailure) -> Result {
+        let failure: RankFailure
+        do throws(RankMessageError) {
+            var reader = RankReader(bytes)
+            if let result = try body(&reader) { return result }
+            failure = try Self.failure(in: bytes, from: sender)
+        } catch {
+            failure = .message(rank: sender, reason: error.reason)
+        }
+        throw failure
+    }
+
+    /// What another rank has announced.
+    private static func failure(in bytes: [UInt8], from sender: Int) throws(RankMessageError) -> RankFailure {
+        var reader = RankReader(bytes)
+        let kind = try RankMessage.read(&reader)
+        guard kind == .failure else { throw RankMessageError(reason: "is a \(kind), which is not expected") }
+        let code: Int32 = try reader.integer()
+        return .ended(rank: sender, reason: try reader.text(atMost: RankMessage.shortBytes), code: code)
+    }
+
+    /// Tells the other ranks that this one cannot go on: rank 0 tells all, another one tells rank 0. Waits a moment until they
+    /// have heard it.
+    func announce(_ error: any Error) {
+        var code: Int32 = 1
+        if let failure = error as? RankFailure {
+            // The sender has ended already.
+            if case .ended = failure, rank != 0 { return }
+            code = failure.exitCode
+        }
+        var writer = RankMessage.failure.writer
+        writer.add(code)
+        writer.add(String(String(describing: error).prefix(8192)))
+        let receivers = rank == 0 ? Array(1..<ranks) : [0]
+        do throws(RankFailure) {
+            for receiver in receivers { try transport.send(writer.bytes, to: receiver) }
+            try flush()
+        } catch {
+            // They will notice that this rank is gone.
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+
+/// Rank 0's end of the ring: sends steps to rank 1 and takes the replies of the last rank. Used on one thread.
+final class RankRing {
+    /// An idle ring waits so long for the next step before the other ranks sleep.
+    static let restDelay = Duration.milliseconds(50)
+
+    let group: RankGroup
+    private let bounds: StepBounds
+    private let hiddenSize: Int
+    private let clock = ContinuousClock()
+    private var started: UInt64 = 0
+    private var completed: UInt64 = 0
+    private(set) var isResting = false
+    /// Of all ranks.
+    private(set) var totals: [RankStatistics]
+    /// The stages' times of the last completed step.
+    private(set) var lastTimes: [StageTime] = []
+
+    init(_ group: RankGroup, bounds: StepBounds) {
+        self.group = group
+        self.bounds = bounds
+        hiddenSize = bounds.hiddenSize
+        totals = [RankStatistics](repeating: RankStatistics(), count: group.ranks)
+    }
+
+    /// Sends a step.
+    ///
+    /// - Parameters:
+    ///   - rows: the residual stream after this rank's layers.
+    ///   - compute: the time of this rank's layers.
+    func begin(_ batch: ForwardBatch, rows: UnsafeBufferPointer<Float>, compute: Duration) throws(RankFailure) {
+        try wake()
+        let times = [StageTime(compute: UInt64(compute / .nanoseconds(1)), wait: 0)]
+        try group.transport.send(
+            StepMessage.bytes(number: started, batch, times: times, rows: rows, bounds), to: 1)
+        started += 1
+    }
+
+    /// Waits for the reply to the first of the steps that are on the way.
+    func complete(_ batch: ForwardBatch) throws(RankFailure) -> StepReply {
+        let begin = clock.now
+        let last = group.ranks - 1
+        let bytes = try group.receive(from: last, atMost: bounds.bytes(ranks: group.ranks), within: group.timeout)
+        let reply = try group.read(bytes, from: last) { (reader) throws(RankMessageError) -> StepReply? in
+            guard try RankMessage.read(&reader) == .reply else { return nil }
+            return try StepReply(
+                bytes, number: completed, rows: batch.finalRows.count, ranks: group.ranks, hiddenSize: hiddenSize)
+        }
+        completed += 1
+        lastTimes = reply.times
+        for (rank, time) in reply.times.enumerated() {
+            totals[rank].compute += .nanoseconds(Int64(clamping: time.compute))
+            totals[rank].wait += .nanoseconds(Int64(clamping: time.wait))
+        }
+        totals[0].wait += clock.now - begin
+        return reply
+    }
+
+    /// Lets the other ranks sleep until the next step.
+    func rest() throws(RankFailure) {
+        guard !isResting else { return }
+        isResting = true
+        try group.transport.send(RankMessage.rest.writer.bytes, to: 1)
+        try group.flush()
+    }
+
+    /// Ends the other ranks.
+    func stop() throws(RankFailure) {
+        try wake()
+        try group.transport.send(RankMessage.stop.writer.bytes, to: 1)
+        try group.flush()
+    }
+
+    private func wake() throws(RankFailure) {
+        guard isResting else { return }
+        isResting = false
+        group.transport.bell.ring()
+    }
+}

@@ -1,0 +1,56 @@
+/// What all ranks have agreed on.
+package struct RankTerms: Equatable {
+    /// The layers of each rank.
+    var layerCounts: [Int]
+    /// `nil`: each rank's own choice, which is the same.
+    var kernelSet: String?
+    /// The machine's name of each rank.
+    var hosts: [String]
+    /// How many ranks are on the machine of each rank: they share its memory.
+    var ranksOnMachine: [Int]
+    /// Whether a rank shares CPUs with another one.
+    var sharesCPUs: [Bool]
+
+    package var bytes: [UInt8] {
+        var writer = RankWriter()
+        writer.add(UInt32(layerCounts.count))
+        for rank in layerCounts.indices {
+            writer.add(UInt32(layerCounts[rank]))
+            writer.add(UInt32(ranksOnMachine[rank]))
+            writer.add(UInt32(sharesCPUs[rank] ? 1 : 0))
+            writer.add(hosts[rank])
+        }
+        writer.add(kernelSet ?? "")
+        return writer.bytes
+    }
+
+    init(
+        layerCounts: [Int], kernelSet: String?, hosts: [String], ranksOnMachine: [Int], sharesCPUs: [Bool]
+    ) {
+        self.layerCounts = layerCounts
+        self.kernelSet = kernelSet
+        self.hosts = hosts
+        self.ranksOnMachine = ranksOnMachine
+        self.sharesCPUs = sharesCPUs
+    }
+
+    /// - Parameters:
+    ///   - ranks: how many there are.
+    ///   - layers: of the model.
+    package init(_ bytes: [UInt8], ranks: Int, layers: Int) throws(RankMessageError) {
+        var reader = RankReader(bytes)
+        (layerCounts, hosts, ranksOnMachine, sharesCPUs) = ([], [], [], [])
+        for _ in 0..<(try reader.count(in: ranks...ranks, "the number of ranks")) {
+            layerCounts.append(try reader.count(in: 1...layers, "a number of layers"))
+            ranksOnMachine.append(try reader.count(in: 1...ranks, "a number of ranks"))
+            sharesCPUs.append(try reader.count(in: 0...1, "whether CPUs are shared") == 1)
+            hosts.append(try reader.text(atMost: 1024))
+        }
+        guard layerCounts.reduce(0, +) == layers else {
+            throw RankMessageError(reason: "divides \(layerCounts.reduce(0, +)) layers, not \(layers)")
+        }
+        let set = try reader.text(atMost: 64)
+        kernelSet = set.isEmpty ? nil : set
+        try reader.end()
+    }
+}

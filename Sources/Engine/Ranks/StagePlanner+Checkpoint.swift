@@ -1,0 +1,45 @@
+import Checkpoints
+import Foundation
+
+extension StagePlanner {
+    /// The tokens of the step whose time is divided equally: a few decodes.
+    private static let typicalTokens = 8.0
+
+    /// Plans by the sizes of a checkpoint's weights in memory.
+    init(_ checkpoint: Checkpoint, config: ModelConfig) {
+        let bytes = checkpoint.packedBytes { Place($0) }
+        let touched = Self.touchedShare(of: config)
+        self.init(
+            layers: (0..<config.layers).map { layer in
+                let routed = bytes[.routed(layer), default: 0]
+                let other = bytes[.layer(layer), default: 0]
+                return Part(bytes: routed + other, readBytes: Double(other) + touched * Double(routed))
+            },
+            ends: Part(
+                bytes: bytes[.head, default: 0] + bytes[.embeddings, default: 0],
+                readBytes: Double(bytes[config.tiesEmbeddings ? .embeddings : .head, default: 0])))
+    }
+
+    /// The share of a layer's routed experts that get a token in the typical step, if tokens choose independently.
+    package static func touchedShare(of config: ModelConfig) -> Double {
+        guard config.experts > 0 else { return 1 }
+        return 1 - pow(1 - Double(config.expertsPerToken) / Double(config.experts), typicalTokens)
+    }
+
+    /// What a tensor belongs to, by its name.
+    private enum Place: Hashable {
+        case embeddings, head
+        case layer(Int)
+        /// The routed experts of a layer.
+        case routed(Int)
+
+        init(_ name: String) {
+            let words = name.split(separator: ".")
+            if words.count > 2, words[1] == "layers", let layer = Int(words[2]) {
+                self = name.contains(".mlp.experts.") ? .routed(layer) : .layer(layer)
+            } else {
+                self = name.hasPrefix("model.embed_tokens") ? .embeddings : .head
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/// Divides the layers of a model among ranks, so that the slowest rank is as fast as possible.
+///
+/// The time of a stage is the bytes that it reads from memory in a step. Every rank has at least one layer.
+package struct StagePlanner {
+    /// The size of a layer, or of what only rank 0 has.
+    package struct Part: Sendable, Equatable {
+        /// Bytes in memory.
+        package var bytes: Int
+        /// Bytes that a typical step reads; of routed experts only those that get a token.
+        package var readBytes: Double
+
+        package init(bytes: Int, readBytes: Double) {
+            self.bytes = bytes
+            self.readBytes = readBytes
+        }
+    }
+
+    /// Why layers cannot be divided.
+    package enum Failure: Error, Equatable, CustomStringConvertible {
+        case tooManyRanks(ranks: Int, layers: Int)
+        /// No division fits.
+        case memory(neededBytes: Int, availableBytes: Int, ranks: Int)
+        /// Given numbers of layers that are not a division of the model.
+        case layerCounts([Int], ranks: Int, layers: Int)
+
+        package var description: String {
+            switch self {
+            case .tooManyRanks(let ranks, let layers):
+                "\(ranks) ranks, but the model has only \(layers) layers, and every rank needs at least one"
+            case .memory(let needed, let available, let ranks):
+                """
+                the weights need \(MemoryPlan.format(needed)), and no division among \(ranks) ranks with \
+                \(MemoryPlan.format(available)) of free memory together fits
+                """
+            case .layerCounts(let counts, let ranks, let layers):
+                """
+                --stage-layers \(counts.map(String.init).joined(separator: ",")) must be \(ranks) numbers of at least 1, one \
+                for each rank, with the sum \(layers)
+                """
+            }
+        }
+    }
+
+    private let layers: [Part]
+    private let ends: Part
+
+    /// - Parameters:
+    ///   - layers: at least 1, in order.
+    ///   - ends: embeddings, last norm and LM head.
+    package init(layers: [Part], ends: Part) {
+        self.layers = layers
+        self.ends = ends
+    }
+
+    /// Bytes of a stage's weights in memory.
+    func bytes(of stage: Stage) -> Int {
+        layers[stage.layers].reduce(stage.isFirst ? ends.bytes : 0) { $0 + $1.bytes }
+    }
+
+    /// Checks numbers of layers that were given.
+    package func check(_ counts: [Int], ranks: Int) throws(Failure) {
+        // A sum of large numbers may overflow, so each is compared first.
+        guard counts.count == ranks, counts.allSatisfy({ (1...layers.count).contains($0) }),
+            counts.reduce(0, +) == layers.count
+        else { throw .layerCounts(counts, ranks: ranks, layers: layers.count) }
+    }
+
+    /// The number of layers of each rank. O(ranks * layers^2), by a dynamic programme over the first rank's end, the second's,
+    /// and so on. Of equally good divisions, later ranks have fewer layers.
+    ///
+    /// - Parameter memory: free bytes of each rank for weights, at least one rank.
+    package func layerCounts(memory: [Int]) throws(Failure) -> [Int] {
+        let (count, ranks) = (layers.count, memory.count)
+        guard ranks <= count else { throw .tooManyRanks(ranks: ranks, layers: count) }
+        var bytes = [0]
+        var reads = [0.0]
+        for layer in layers {
+            bytes.append(bytes[bytes.count - 1] + layer.bytes)
+            reads.append(reads[reads.count - 1] + layer.readBytes)
+        }
+        /// The time of a rank with layers `start ..< end`; `nil`: they do not fit its memory.
+        func time(_ rank: Int, _ start: Int, _ end: Int) -> Double? {
+            let (own, read) = rank == 0 ? (ends.bytes, ends.readBytes) : (0, 0)
+            guard own + bytes[end] - bytes[start] <= memory[rank] else { return nil }
+            return read + reads[end] - reads[start]
+        }
+        // Of the ranks so far with the layers `..< end`: the time of the slowest, and where the last one starts.
+        var best: [[(time: Double, start: Int)?]] = []
+        for rank in 0..<ranks {
+            var row = [(time: Double, start: Int)?](repeating: nil, count: count + 1)
+            for end in rank + 1...count - (ranks - 1 - rank) {
+                for start in rank == 0 ? 0...0 : rank...end - 1 {
+                    let before = rank == 0 ? 0 : best[rank - 1][start]?.time
+                    guard let before, let own = time(rank, start, end) else { continue }
+                    let slowest = max(before, own)
+                    // Later starts win ties.
+                    if row[end].map({ slowest <= $0.time }) ?? true { row[end] = (slowest, start) }
+                }
+            }
+            best.append(row)
+        }
+        var counts: [Int] = []
+        var end = count
+        for rank in (0..<ranks).reversed() {
+            guard let choice = best[rank][end] else {
+                throw .memory(
+                    neededBytes: ends.bytes + bytes[count], availableBytes: memory.reduce(0, +), ranks: ranks)
+            }
+            counts.append(end - choice.start)
+            end = choice.start
+        }
+        return counts.reversed()
+    }
+}

@@ -1,0 +1,67 @@
+import Checkpoints
+import Scheduling
+
+/// The bounds of messages about a step, which are the same on all ranks.
+package struct StepBounds: Equatable {
+    /// Rows of the largest step.
+    var rows: Int
+    /// Sequences of a step.
+    var sequences: Int
+    /// Tokens of a sequence.
+    var length: Int
+    /// Numbers of a row.
+    var hiddenSize: Int
+    /// Of the whole model: block numbers are the same on all ranks.
+    package var geometry: KVCacheGeometry
+
+    package init(rows: Int, sequences: Int, length: Int, hiddenSize: Int, geometry: KVCacheGeometry) {
+        self.rows = rows
+        self.sequences = sequences
+        self.length = length
+        self.hiddenSize = hiddenSize
+        self.geometry = geometry
+    }
+
+    init(_ options: EngineOptions, config: ModelConfig, geometry: KVCacheGeometry) {
+        self.init(
+            rows: options.maxBatchedTokens, sequences: min(options.maxSequences, options.maxBatchedTokens),
+            length: options.maxModelLength ?? config.maxPositions, hiddenSize: config.hiddenSize, geometry: geometry)
+    }
+
+    /// The most bytes of a ``StepMessage`` or ``StepReply``.
+    func bytes(ranks: Int) -> Int {
+        let tables = sequences * geometry.logicalBlocks(tokens: length) * geometry.blocksPerLogicalBlock
+        return 4 * (rows * (hiddenSize + 1) + tables + 2 * sequences) + 16 * ranks + 64
+    }
+
+    /// The logical blocks that a sequence's rows attend to in each group.
+    func logicalBlocks(start: Int, end: Int) -> (global: Range<Int>, sliding: Range<Int>) {
+        let last = geometry.logicalBlocks(tokens: end)
+        return (0..<last, geometry.firstSlidingLogicalBlock(forQueryAt: start)..<last)
+    }
+}
+
+/// What a stage has done for one step.
+package struct StageTime: Equatable {
+    /// Nanoseconds of its layers.
+    var compute: UInt64
+    /// Nanoseconds that it waited for the step to arrive.
+    var wait: UInt64
+}
+
+extension RankWriter {
+    mutating func add(_ times: [StageTime]) {
+        for time in times {
+            add(time.compute)
+            add(time.wait)
+        }
+    }
+}
+
+extension RankReader {
+    mutating func times(_ count: Int) throws(RankMessageError) -> [StageTime] {
+        var times: [StageTime] = []
+        for _ in 0..<count { times.append(StageTime(compute: try integer(), wait: try integer())) }
+        return times
+    }
+}

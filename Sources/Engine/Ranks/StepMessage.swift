@@ -1,0 +1,129 @@
+import Scheduling
+
+/// A step on its way to the next rank: the rows' places in the cache, and the rows themselves after the layers so far. It has
+/// no token ids: those never leave rank 0.
+///
+///     header (8), number u64, stages u32, rows u32, sequences u32, final rows u32
+///     for each stage so far: compute u64, wait u64
+///     for each sequence: rows u32, start u32
+///     for each sequence: blocks i32 of the global group, then of the sliding group from the first that its rows attend to
+///     final rows u32, ascending
+///     residual stream f32, (rows, hiddenSize)
+///
+/// It says everything about its step, so no rank keeps a state of sequences.
+package struct StepMessage {
+    /// Steps are numbered in order of their start.
+    package var number: UInt64
+    /// Its tokens are 0, and it requests no logits.
+    package var batch: ForwardBatch
+    /// Of the stages so far.
+    package var times: [StageTime]
+    private let bytes: [UInt8]
+    /// Where the rows begin in `bytes`.
+    private let rowsOffset: Int
+
+    /// Reads a message from `rank`.
+    ///
+    /// - Throws: if it breaks a bound. Everything that the model requires of a batch holds afterwards.
+    package init(_ bytes: [UInt8], from rank: Int, _ bounds: StepBounds) throws(RankMessageError) {
+        var reader = RankReader(bytes)
+        guard try RankMessage.read(&reader) == .step else { throw RankMessageError(reason: "is not a step") }
+        number = try reader.integer()
+        let stages = try reader.count(in: rank + 1...rank + 1, "the number of stages")
+        let rows = try reader.count(in: 1...bounds.rows, "the number of rows")
+        let sequences = try reader.count(in: 1...min(bounds.sequences, rows), "the number of sequences")
+        let finals = try reader.count(in: 0...rows, "the number of final rows")
+        times = try reader.times(stages)
+        batch = ForwardBatch()
+        batch.tokens = [Int32](repeating: 0, count: rows)
+        var spans: [Range<Int>] = []
+        for _ in 0..<sequences {
+            let first = batch.sequences.last?.rows.upperBound ?? 0
+            let count = try reader.count(in: 1...max(rows - first, 1), "a sequence's number of rows")
+            guard first + count <= rows else { throw RankMessageError(reason: "has sequences with too many rows") }
+            let start = try reader.count(in: 0...max(bounds.length - count, 0), "a sequence's start")
+            spans.append(start..<start + count)
+            batch.sequences.append(
+                ForwardBatch.Sequence(
+                    rows: first..<first + count, start: start,
+                    globalTable: BlockTable(blocksPerLogicalBlock: bounds.geometry.globalBlocksPerLogicalBlock),
+                    slidingTable: BlockTable(blocksPerLogicalBlock: bounds.geometry.slidingBlocksPerLogicalBlock)))
+        }
+        guard batch.sequences.last?.rows.upperBound == rows else {
+            throw RankMessageError(reason: "has rows of no sequence")
+        }
+        for (index, span) in spans.enumerated() {
+            let visible = bounds.logicalBlocks(start: span.lowerBound, end: span.upperBound)
+            try batch.sequences[index].globalTable.read(visible.global, &reader, bounds)
+            try batch.sequences[index].slidingTable.read(visible.sliding, &reader, bounds)
+        }
+        for _ in 0..<finals {
+            let least = (batch.finalRows.last ?? -1) + 1
+            guard least < rows else { throw RankMessageError(reason: "has too many final rows") }
+            batch.finalRows.append(try reader.count(in: least...rows - 1, "a final row"))
+        }
+        rowsOffset = reader.offset
+        guard reader.left == rows * bounds.hiddenSize * 4 else {
+            throw RankMessageError(
+                reason: "has \(reader.left) bytes of rows, not \(rows) * \(bounds.hiddenSize) * 4")
+        }
+        self.bytes = bytes
+    }
+
+    /// Calls `body` with the residual stream, (rows, hiddenSize) numbers of float32.
+    package func withRows<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[rowsOffset...])) }
+    }
+
+    /// The message of a batch.
+    ///
+    /// - Parameters:
+    ///   - times: of the stages so far, the sender's last.
+    ///   - rows: (rows, hiddenSize), little-endian as in memory.
+    package static func bytes(
+        number: UInt64, _ batch: ForwardBatch, times: [StageTime], rows: UnsafeBufferPointer<Float>,
+        _ bounds: StepBounds
+    ) -> [UInt8] {
+        var writer = RankMessage.step.writer
+        writer.add(number)
+        for count in [times.count, batch.tokens.count, batch.sequences.count, batch.finalRows.count] {
+            writer.add(UInt32(count))
+        }
+        writer.add(times)
+        for sequence in batch.sequences {
+            writer.add(UInt32(sequence.rows.count))
+            writer.add(UInt32(sequence.start))
+        }
+        for sequence in batch.sequences {
+            let visible = bounds.logicalBlocks(start: sequence.start, end: sequence.start + sequence.rows.count)
+            writer.add(sequence.globalTable, visible.global)
+            writer.add(sequence.slidingTable, visible.sliding)
+        }
+        for row in batch.finalRows { writer.add(UInt32(row)) }
+        writer.add(UnsafeRawBufferPointer(rows))
+        return writer.bytes
+    }
+}
+
+extension RankWriter {
+    /// The blocks of logical blocks.
+    fileprivate mutating func add(_ table: BlockTable, _ logicalBlocks: Range<Int>) {
+        let count = table.blocksPerLogicalBlock
+        let blocks = table.blocks[logicalBlocks.lowerBound * count..<logicalBlocks.upperBound * count]
+        blocks.withUnsafeBytes { add($0) }
+    }
+}
+
+extension BlockTable {
+    /// Reads the blocks of logical blocks; those before are null blocks.
+    fileprivate mutating func read(
+        _ logicalBlocks: Range<Int>, _ reader: inout RankReader, _ bounds: StepBounds
+    ) throws(RankMessageError) {
+        let count = logicalBlocks.count * blocksPerLogicalBlock
+        guard reader.left >= count * 4 else { throw RankMessageError(reason: "ends in block numbers") }
+        blocks = [Int32](repeating: Self.nullBlock, count: logicalBlocks.lowerBound * blocksPerLogicalBlock)
+        for _ in 0..<count {
+            blocks.append(Int32(try reader.count(in: 0...bounds.geometry.totalBlocks - 1, "a block number")))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import Engine
+
+/// Why a server ended without a request to do so.
+public struct ApplicationError: Error, CustomStringConvertible {
+    let reason: String
+    /// The exit code of the process.
+    public let exitCode: Int32
+
+    init(reason: String, exitCode: Int32 = 1) {
+        self.reason = reason
+        self.exitCode = exitCode
+    }
+
+    init(_ failure: RankFailure) {
+        self.init(reason: failure.description, exitCode: failure.exitCode)
+    }
+
+    public var description: String { reason }
+}

@@ -1,0 +1,41 @@
+import Engine
+import Foundation
+import Hub
+import Logging
+
+/// A process that computes some layers of a model for the server on rank 0: no HTTP, no text.
+enum RankServer {
+    static let noMPI = """
+        mpirun has started several ranks, but this build has no MPI, and each would be a server of its own; build it with: \
+        make build MPI=1
+        """
+
+    /// Runs until rank 0 stops all ranks. Signals are for rank 0 only.
+    ///
+    /// - Throws: `ApplicationError` if this rank or another cannot go on.
+    @concurrent static func run(_ configuration: ServerConfiguration, logger: Logger) async throws {
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
+        var configuration = configuration
+        try configuration.locateModel(report: { logger.info("\($0)") }, isCancelled: { false })
+        if let asked = configuration.engine.limitThreads() {
+            logger.warning(
+                "--threads \(asked) reduced to \(configuration.engine.threads ?? 1), the CPUs that this process may use"
+            )
+        }
+        let options = configuration.engine
+        let end = await withCheckedContinuation { continuation in
+            let follower = RankFollower(options: options, logger: logger) {
+                logger.info("ready")
+            } onEnd: {
+                continuation.resume(returning: $0)
+            }
+            do throws(SystemThread.Failure) { try follower.start() } catch {
+                continuation.resume(returning: .failed(error.description, exitCode: 1))
+            }
+        }
+        switch end {
+        case .stopped: logger.info("stopped")
+        case .failed(let reason, let code): throw ApplicationError(reason: reason, exitCode: code)
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import Testing
+
+@testable import Engine
+
+@Suite struct RankAgreementTests {
+    private static func hello(
+        _ host: String, machine: String? = nil, memory: Int = 100, cpus: [Int] = [0, 1],
+        sets: [String] = ["portable", "avx2"],
+        build: String = "1", compute: String = "fast"
+    ) -> RankHello {
+        RankHello(
+            host: host, machine: machine ?? host, freeMemory: memory, cpus: cpus, kernelSets: sets,
+            terms: [.init(name: "the build", value: build), .init(name: "--compute", value: compute)])
+    }
+
+    @Test func `equal ranks have no differences`() {
+        let agreement = RankAgreement(hellos: [Self.hello("a"), Self.hello("b"), Self.hello("c")])
+        #expect(agreement.differences.isEmpty)
+        #expect(agreement.idleKernelSets.isEmpty)
+    }
+
+    @Test func `every difference is listed with its hosts`() {
+        let agreement = RankAgreement(hellos: [
+            Self.hello("a"), Self.hello("b", build: "2"), Self.hello("c", build: "2", compute: "exact"),
+        ])
+        #expect(
+            agreement.differences == [
+                "the build is 1 on a (rank 0) and 2 on b (rank 1), c (rank 2)",
+                "--compute is fast on a (rank 0), b (rank 1) and exact on c (rank 2)",
+            ])
+    }
+
+    @Test func `a property that a rank does not have is a difference`() {
+        var other = Self.hello("b")
+        other.terms.removeLast()
+        #expect(
+            RankAgreement(hellos: [Self.hello("a"), other]).differences
+                == ["--compute is fast on a (rank 0) and unknown on b (rank 1)"])
+    }
+
+    @Test func `the kernels are the fastest that all have`() {
+        let all = ["portable", "avx2", "avx512"]
+        let agreement = RankAgreement(hellos: [Self.hello("a", sets: all), Self.hello("b"), Self.hello("c", sets: all)])
+        #expect(agreement.kernelSet == "avx2")
+        #expect(agreement.idleKernelSets == ["a (rank 0) has avx512", "c (rank 2) has avx512"])
+        #expect(RankAgreement(hellos: [Self.hello("a", sets: [])]).kernelSet == nil)
+    }
+
+    @Test func `ranks of one machine share its memory`() {
+        let agreement = RankAgreement(hellos: [
+            Self.hello("a", machine: "1"), Self.hello("b", machine: "2", memory: 90), Self.hello("c", machine: "1"),
+        ])
+        #expect(agreement.ranksOnMachine == [2, 1, 2])
+        #expect(agreement.memory == [50, 90, 50])
+    }
+
+    @Test func `ranks of one machine share CPUs that both may use`() {
+        let agreement = RankAgreement(hellos: [
+            Self.hello("a", machine: "1", cpus: [0, 1]), Self.hello("b", machine: "1", cpus: [2, 3]),
+            Self.hello("c", machine: "1", cpus: [3, 4]), Self.hello("d", machine: "2", cpus: [0, 1]),
+        ])
+        #expect(agreement.sharesCPUs == [false, true, true, false])
+    }
+
+    @Test func `hellos and terms are read as they were written, and no part of them is`() throws {
+        let hello = Self.hello("a", memory: 1 << 40)
+        #expect(try RankHello(hello.bytes) == hello)
+        let terms = RankTerms(
+            layerCounts: [3, 4], kernelSet: "avx2", hosts: ["a", "b"], ranksOnMachine: [1, 2],
+            sharesCPUs: [true, false])
+        #expect(try RankTerms(terms.bytes, ranks: 2, layers: 7) == terms)
+        for count in 0..<hello.bytes.count {
+            #expect(throws: RankMessageError.self) { try RankHello(Array(hello.bytes.prefix(count))) }
+        }
+        for count in 0..<terms.bytes.count {
+            #expect(throws: RankMessageError.self) {
+                try RankTerms(Array(terms.bytes.prefix(count)), ranks: 2, layers: 7)
+            }
+        }
+        #expect(throws: RankMessageError.self) { try RankHello(hello.bytes + [0]) }
+        #expect(throws: RankMessageError.self) { try RankTerms(terms.bytes, ranks: 2, layers: 8) }
+        #expect(throws: RankMessageError.self) { try RankTerms(terms.bytes, ranks: 3, layers: 7) }
+    }
+}
