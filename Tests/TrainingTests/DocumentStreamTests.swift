@@ -74,6 +74,45 @@ import Testing
         #expect(abs(share - 0.75) < 0.02, "\(share)")
     }
 
+    @Test func `greedy packing counts the tokens of a document that it uses`() throws {
+        // Rows of 8 tokens: a document of the first source is cut.
+        let options = DocumentLoader.Options(
+            packing: .greedy, length: 8, rows: 2, microBatches: 1, buffer: 4, seed: 4)
+        let long = String(repeating: "{\"text\": \"0\(String(repeating: " sun", count: 100))\"}\n", count: 30)
+        let short = String(repeating: "{\"text\": \"0 moon moon\"}\n", count: 30)
+        var lines: [DocumentSource] = []
+        for (name, text) in [("long", long), ("short", short)] {
+            try temporary.write(Array(text.utf8), to: "\(name).jsonl")
+            let file = try LineFile(temporary.directory.appending(path: "\(name).jsonl"))
+            lines.append(DocumentSource(content: .lines(file, tokenizer), weight: 1))
+        }
+        let loader = try DocumentLoader(lines, options)
+        let mark = tokenizer.tokenizer.encode(" moon", addSpecialTokens: false)
+        var counts = [0, 0]
+        for _ in 0..<100 {
+            for batch in try loader.next() {
+                for piece in batch.pieces {
+                    counts[Self.count(mark, in: Array(batch.ids[piece])) > 0 ? 1 : 0] += piece.count
+                }
+            }
+        }
+        let share = Double(counts[1]) / Double(counts[0] + counts[1])
+        #expect(abs(share - 0.5) < 0.05, "\(share)")
+    }
+
+    @Test func `a changed state is refused`() throws {
+        let loader = try DocumentLoader([source("sun", 9)], options(.rsdb))
+        _ = try loader.next()
+        let good = String(decoding: try loader.state().serialized, as: UTF8.self)
+        for (name, value) in [("count", "-1"), ("next", "[-1]"), ("tokens", "[-5]")] {
+            let changed = good.replacing(try Regex("\"\(name)\":(\\[[0-9]*\\]|[0-9]+)"), with: "\"\(name)\":\(value)")
+            #expect(changed != good)
+            #expect(throws: TrainingError.self) {
+                try DocumentLoader([source("sun", 9)], options(.rsdb)).restore(JSONValue(parsing: changed))
+            }
+        }
+    }
+
     private static func count(_ mark: [Int32], in ids: [Int32]) -> Int {
         ids.indices.count { ids[$0...].starts(with: mark) }
     }

@@ -136,6 +136,12 @@ import Testing
             {% endfor %}{% if add_generation_prompt %}model: {% endif %}
             """
         #expect(try reason(prompts).contains("a generation prompt that messages[2] does not begin with"))
+        // An empty prompt, which every turn begins with.
+        let short = """
+            {%- if not add_generation_prompt %}{% for m in messages %}{{ m.role }}: {{ m.content }}
+            {% endfor %}{% endif %}
+            """
+        #expect(try reason(short).contains("leaves out earlier messages in the generation prompt"))
         let good = """
             {%- for m in messages %}{{ m.role }}: {{ m.content }}
             {% endfor %}{% if add_generation_prompt %}assistant: {% endif %}

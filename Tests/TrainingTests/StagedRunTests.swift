@@ -119,6 +119,11 @@ import Testing
         try (source + Data("{# new #}".utf8)).write(to: template)
         #expect(try field() == "initial.chat_template.jinja")
         try source.write(to: template)
+        let generation = temporary.directory.appending(path: "initial/generation_config.json")
+        let tokens = try Data(contentsOf: generation)
+        try (tokens + Data(" ".utf8)).write(to: generation)
+        #expect(try field() == "initial.generation_config.json")
+        try tokens.write(to: generation)
         // Left by a run that was killed.
         let partial = out("out").appending(path: "step-7.partial")
         try FileManager.default.createDirectory(at: partial, withIntermediateDirectories: true)
@@ -173,6 +178,10 @@ import Testing
             ),
             (
                 "stages", [["documents": ["sources": [["jsonl": "a"]]]]], "stages[0].hyperparameters.steps"
+            ),
+            (
+                "stages", [["documents": ["sources": [["jsonl": "a"]]], "hyperparameters": ["steps": nil]]],
+                "stages[0].hyperparameters.steps"
             ),
             (
                 "stages",

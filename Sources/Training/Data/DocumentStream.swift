@@ -23,11 +23,15 @@ final class DocumentStream {
     /// Documents of a source that are tokenized ahead.
     private static let ahead = 64
 
+    private static let misfit = TrainingError.resume(field: "loader", reason: "does not fit the documents")
+
     private var place: Place
     private var packing: DocumentPacking
     private let index: Int
     private let sources: [DocumentSource]
     private let workers: DocumentWorkers
+    /// Tokens of a document that are used at most: what does not fit a row is continued or cut.
+    private let longestUse: Int
     private var orders: [DocumentOrder]
     /// Documents of each source from `place.next` on whose places in the source are known.
     private var upcoming: [[Int]]
@@ -47,6 +51,7 @@ final class DocumentStream {
         }
         place = Place(next: sources.map { _ in 0 }, tokens: sources.map { _ in 0 })
         packing = DocumentPacking(options, stream: index)
+        longestUse = packing.continuesPieces ? .max : options.length
         upcoming = sources.map { _ in [] }
         queued = sources.map { _ in 0 }
     }
@@ -69,7 +74,8 @@ final class DocumentStream {
         if let failure { throw failure }
         var row: [PackedBatch.Slot] = []
         for (number, piece) in pieces.enumerated() {
-            guard let document = documents[piece.document] else { preconditionFailure("a piece has its document") }
+            // Only after `restore` with a state that was changed.
+            guard let document = documents[piece.document] else { throw Self.misfit }
             for index in piece.start..<piece.end {
                 row.append(
                     PackedBatch.Slot(id: document.ids[index], document: number, weight: document.weight(index)))
@@ -90,12 +96,12 @@ final class DocumentStream {
         let places = given.held.values.sorted { $0.lexicographicallyPrecedes($1) }
         guard given.next.count == sources.count, given.tokens.count == sources.count,
             (given.next + given.tokens).allSatisfy({ $0 >= 0 && $0 < 1 << 60 }),
-            given.held.count <= 2 * options.buffer + 1,
+            given.count >= 0, given.held.count <= 2 * options.buffer + 1,
             given.held.keys.allSatisfy({ (0..<given.count).contains($0) }),
             places.allSatisfy({
                 $0.count == 2 && sources.indices.contains($0[0]) && (0..<given.next[$0[0]]).contains($0[1])
             })
-        else { throw .resume(field: "loader", reason: "does not fit the documents") }
+        else { throw Self.misfit }
         // In the order of epochs, each of which has its own permutation.
         var found: [[Int]: Document] = [:]
         for item in places {
@@ -103,7 +109,7 @@ final class DocumentStream {
         }
         documents = given.held.compactMapValues { found[$0] }
         guard packing.fits(options, { self.documents[$0]?.count }) else {
-            throw .resume(field: "loader", reason: "does not fit the documents")
+            throw Self.misfit
         }
         (place, self.packing) = (given, packing)
         upcoming = sources.map { _ in [] }
@@ -115,7 +121,7 @@ final class DocumentStream {
         while true {
             let source = nextSource
             let document = try take(source)
-            place.tokens[source] += document.count
+            place.tokens[source] += min(document.count, longestUse)
             guard document.count > 0 else { continue }
             documents[place.count] = document
             place.held[place.count] = [source, place.next[source] - 1]

@@ -15,7 +15,10 @@ struct Fingerprint {
         }
         var names = ["config.json"]
         if plan.usesTokenizer {
-            names += ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
+            names += [
+                "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+                "generation_config.json",
+            ]
         }
         var model = JSONObject()
         for name in names {

@@ -71,7 +71,7 @@ public struct TrainingStage: Sendable {
         } else {
             throw reader.invalid("batches", "is missing; give it, documents or stages")
         }
-        if positions != nil, numbers["steps"] == nil, numbers["tokens"] == nil {
+        if positions != nil, numbers["steps"]?.isNull ?? true, numbers["tokens"]?.isNull ?? true {
             throw reader.invalid("hyperparameters.steps", "is missing; give it or tokens")
         }
         hyperparameters = try Hyperparameters(

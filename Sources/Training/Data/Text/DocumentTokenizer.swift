@@ -121,6 +121,7 @@ extension DocumentTokenizer {
                     throw refused("has a generation prompt that messages[\(index)] does not begin with")
                 }
                 start = plain.bytes.count
+                guard start >= position else { throw refused(Self.shortPrompt) }
                 if isLast {
                     append(
                         whole.runs(position..<start) + prompt.runs(start..<prompt.bytes.count), weight: 0, to: &result)
@@ -131,6 +132,7 @@ extension DocumentTokenizer {
                 }
                 prompt = plain
             }
+            guard start >= position else { throw refused(Self.shortPrompt) }
             append(whole.runs(position..<start), weight: 0, to: &result)
             append(turn.runs(start..<turn.bytes.count), weight: weight, isTurn: true, to: &result)
             position = turn.bytes.count
@@ -138,6 +140,8 @@ extension DocumentTokenizer {
         append(whole.runs(position..<whole.bytes.count), weight: 0, to: &result)
         return result
     }
+
+    private static let shortPrompt = "leaves out earlier messages in the generation prompt"
 
     /// - Parameter isTurn: the weight is that of the tokens up to the last one that ends a turn.
     private func append(_ runs: [TextRun], weight: Float, isTurn: Bool = false, to document: inout Document) {

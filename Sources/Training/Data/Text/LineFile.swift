@@ -39,7 +39,7 @@ final class LineFile: Sendable {
             throw .file(path, reason: error.description)
         }
         var lines: [Line] = []
-        var (line, start, number) = ([UInt8](), 0, Int32(1))
+        var (line, start, number) = ([UInt8](), 0, 1)
         func finishLine() throws(TrainingError) {
             defer {
                 start += line.count + 1
@@ -51,9 +51,9 @@ final class LineFile: Sendable {
                 throw .file(url.path, reason: "has more than \(Self.mostLines) documents")
             }
             do throws(TextDocument.Failure) { _ = try TextDocument(parsing: line) } catch {
-                throw .line(file: url.path, number: Int(number), reason: error.reason)
+                throw .line(file: url.path, number: number, reason: error.reason)
             }
-            lines.append(Line(offset: start, count: Int32(line.count), number: number))
+            lines.append(Line(offset: start, count: Int32(line.count), number: Int32(clamping: number)))
         }
         var position = 0
         while true {
@@ -69,7 +69,7 @@ final class LineFile: Sendable {
             line += rest
             guard line.count <= Self.longestLine else {
                 throw .line(
-                    file: url.path, number: Int(number), reason: "is longer than \(Self.longestLine) bytes")
+                    file: url.path, number: number, reason: "is longer than \(Self.longestLine) bytes")
             }
         }
         try finishLine()

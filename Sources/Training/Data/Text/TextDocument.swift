@@ -50,7 +50,7 @@ struct TextDocument: Sendable, Equatable {
             content = .text(text)
             return
         }
-        guard json["text"] == nil else { throw Failure(reason: "has both text and messages") }
+        guard json["text"]?.isNull ?? true else { throw Failure(reason: "has both text and messages") }
         guard let messages = messages.array, !messages.isEmpty, messages.count <= Self.mostMessages else {
             throw Failure(reason: "messages must be an array of 1...\(Self.mostMessages) messages")
         }
