@@ -125,6 +125,19 @@ import Testing
         withExtendedLifetime(run) {}
     }
 
+    @Test func `a log of another program is not emptied`() throws {
+        let log = out("out").appending(path: "log.jsonl")
+        try FileManager.default.createDirectory(at: out("out"), withIntermediateDirectories: true)
+        for text in ["{\"level\": \"info\"}\n", "no JSON\n"] {
+            try Data(text.utf8).write(to: log)
+            #expect(throws: CheckpointError.self) { try TrainingRun(recipe(), out: out("out"), threads: 1) }
+            #expect(try Data(contentsOf: log) == Data(text.utf8))
+        }
+        // That of a run that was killed in its first step.
+        try Data().write(to: log)
+        _ = try TrainingRun(recipe(), out: out("out"), threads: 1)
+    }
+
     @Test func `a document that cannot be used ends the run after its checkpoint`() throws {
         let good = String(repeating: "{\"text\": \"aaaa\"}\n", count: 40)
         let initial = temporary.directory.appending(path: "initial/config.json")

@@ -35,7 +35,7 @@ public struct Hyperparameters: Sendable, Equatable {
     init(parsing json: JSONValue, name: String, positions: Int?) throws(TrainingError) {
         var reader = try RecipeReader(json, name: name)
         for name in Self.descriptive { _ = reader.take(name) }
-        steps = try reader.integer("steps", in: 1...1 << 40)
+        steps = try reader.integer("steps", in: 1...1 << 32)
         if let tokens = try reader.integer("tokens", in: 1...1 << 50) {
             guard let positions else { throw reader.invalid("tokens", "cannot be given with batches") }
             guard steps == nil else { throw reader.invalid("tokens", "cannot be given together with steps") }

@@ -35,7 +35,9 @@ final class RunFolder {
         }
         descriptor = try Self.lock(url)
         let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
-        let isRun = names.contains { $0.hasPrefix(Self.prefix) || $0 == Trainer.stateName || $0 == RunLog.name }
+        let isRun =
+            names.contains { $0.hasPrefix(Self.prefix) || $0 == Trainer.stateName }
+            || names.contains(RunLog.name) && RunLog.isOfRun(url)
         guard names.isEmpty || isRun else {
             throw CheckpointError.unwritable(
                 file: url.path, reason: "the output directory is not empty and has no run that could be resumed")

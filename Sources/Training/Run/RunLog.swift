@@ -25,6 +25,17 @@ final class RunLog {
         }
     }
 
+    /// Whether the log in a folder was written by a run, or is empty.
+    static func isOfRun(_ folder: URL) -> Bool {
+        guard let file = try? MappedFile(folder.appending(path: name)), !file.bytes.isEmpty else { return true }
+        var isOfRun = false
+        forEachLine(of: folder.appending(path: name)) { line, _ in
+            isOfRun = line["step"]?.integer != nil
+            return false
+        }
+        return isOfRun
+    }
+
     /// - Throws: `CheckpointError.unwritable`.
     func write(_ line: JSONValue) throws(CheckpointError) {
         do { try file.write(contentsOf: Data(line.serialized + [UInt8(ascii: "\n")])) } catch {

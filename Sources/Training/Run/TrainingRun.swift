@@ -61,7 +61,7 @@ public final class TrainingRun {
             if trainer.step > stage.steps.lowerBound { try source.restore(progress.loader) }
             while trainer.step < stage.steps.upperBound {
                 guard !mustStop() else {
-                    try save()
+                    try save(source)
                     return false
                 }
                 let batches: [PackedBatch]
@@ -69,24 +69,25 @@ public final class TrainingRun {
                     batches = try source.next(step: trainer.step - stage.steps.lowerBound)
                 } catch {
                     // The steps so far are good.
-                    try save()
+                    try save(source)
                     throw error
                 }
                 let start = ContinuousClock.now
                 let step = try trainer.train(batches)
                 progress.statistics.add(step)
-                progress.loader = trainer.step < stage.steps.upperBound ? try source.state() : .null
                 try log.write(logLine(step, stage.stage, seconds: (ContinuousClock.now - start) / .seconds(1)))
                 report(step)
-                try finishStep(heldOut)
+                if try measure(heldOut) { try save(source) }
             }
         }
         try folder.finish(best: statistics.best?.step, last: trainer.step)
         return true
     }
 
-    /// Measures held-out data and writes a checkpoint, where the recipe says so.
-    private func finishStep(_ heldOut: (HeldOutReport) -> Void) throws {
+    /// Measures held-out data, where the recipe says so.
+    ///
+    /// - Returns: whether a checkpoint is due.
+    private func measure(_ heldOut: (HeldOutReport) -> Void) throws -> Bool {
         let isLast = trainer.step == steps
         // After a skipped step the weights may be unusable: the last checkpoints before it stay.
         let saves =
@@ -102,11 +103,15 @@ public final class TrainingRun {
                 progress.statistics.best = RunStatistics.Best(step: trainer.step, loss: measured.loss)
             }
         }
-        if saves { try save() }
+        return saves
     }
 
     /// Writes a checkpoint of the current step.
-    private func save() throws {
+    ///
+    /// - Parameter source: that of the current stage. Between two stages there is no state.
+    private func save(_ source: BatchSource) throws {
+        let isInside = plan.stages.contains { $0.steps.lowerBound < trainer.step && trainer.step < $0.steps.upperBound }
+        progress.loader = isInside ? try source.state() : .null
         try folder.write(trainer, progress, source: plan.recipe.initial, fingerprint: fingerprint)
     }
 

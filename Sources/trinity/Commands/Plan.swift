@@ -51,7 +51,7 @@ struct Plan: ParsableCommand {
             }
             let rate =
                 try flops.map { $0 * 1e9 }
-                ?? (tokens == nil ? 1 : TrainingCost.measuredRate(threads: ThreadPlan.ofMachine().threads))
+                ?? (tokens == nil ? 1 : TrainingCost.measuredRate(threads: ThreadPlan.defaultThreads))
             let cost = TrainingCost(try ModelShape(shape).config)
             for line in TrainingEstimate.lines(cost, length: context, tokens: tokens, batch: batch, rate: rate) {
                 print(line)

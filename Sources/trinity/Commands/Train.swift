@@ -48,7 +48,7 @@ struct Train: ParsableCommand {
         guard let out, !dryRun else {
             let plan = try TrainingPlan(recipe)
             try plan.checkInitial()
-            let threads = try threads ?? ThreadPlan.ofMachine().threads
+            let threads = threads ?? ThreadPlan.defaultThreads
             let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads)
             for line in TrainingEstimate(plan, rate: rate).lines { print(line) }
             return
