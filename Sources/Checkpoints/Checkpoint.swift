@@ -187,18 +187,27 @@ public final class Checkpoint {
         }
     }
 
-    /// An FP8 matrix with this full name rounded to bfloat16; `nil` if it is not FP8.
-    package func bfloat16(ofFloat8 name: String) -> OwnedBytes? {
-        guard let stored = weights[name]?.stored, case .float8 = stored else { return nil }
-        let weight = Self.linear(stored)
-        let target = OwnedBytes(count: weight.rows * weight.columns * 2)
+    /// The tensor with this full name rounded to bfloat16.
+    ///
+    /// - Precondition: the model's configuration implies it, and it is not quantized, or is in FP8.
+    package func bfloat16(_ name: String) -> OwnedBytes {
+        guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
+        if weight.role == .vector {
+            let numbers = vector(name)
+            let target = OwnedBytes(count: numbers.count * 2)
+            let elements = target.bytes.bindMemory(to: UInt16.self)
+            for (index, number) in numbers.enumerated() { elements[index] = FloatConversion.bfloat16Bits(number) }
+            return target
+        }
+        let linear = Self.linear(weight.stored)
+        let target = OwnedBytes(count: linear.rows * linear.columns * 2)
         let elements = target.bytes.bindMemory(to: UInt16.self)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(weight.columns, 1)) { numbers in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(linear.columns, 1)) { numbers in
             guard let base = numbers.baseAddress else { return }
-            for row in 0..<weight.rows {
-                weight.copyRow(row, into: base)
-                for column in 0..<weight.columns {
-                    elements[row * weight.columns + column] = FloatConversion.bfloat16Bits(base[column])
+            for row in 0..<linear.rows {
+                linear.copyRow(row, into: base)
+                for column in 0..<linear.columns {
+                    elements[row * linear.columns + column] = FloatConversion.bfloat16Bits(base[column])
                 }
             }
         }

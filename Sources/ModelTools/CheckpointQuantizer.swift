@@ -9,19 +9,23 @@ public struct CheckpointQuantizer {
     /// A folder whose weights are BF16, F16 or F32, or FP8 unless the target is FP8.
     public var source: URL
     public var destination: URL
-    let quantization: WeightQuantization
+    /// `nil`: the linear layers are BF16.
+    let quantization: WeightQuantization?
     /// Whether the LM head is quantized too, as with `--quantization`; other tools expect it unquantized. No effect if it is
     /// tied to the embeddings.
     public var quantizesLMHead: Bool
+    /// Whether F32 tensors that are not quantized become BF16, but for the biases of experts.
+    public var roundsOthers: Bool
 
-    /// The formats of ``EngineOptions/Quantization``.
+    /// BF16, and the formats of ``EngineOptions/Quantization``.
     public enum Format: String, CaseIterable, Sendable {
-        case fp8, int4, int8, nvfp4
+        case fp8, int4, int8, nvfp4, bf16
     }
 
     /// - Parameter groupColumns: columns that share a scale in `int4`: 32, 64 or 128.
     public init(
-        source: URL, destination: URL, format: Format = .fp8, groupColumns: Int = 32, quantizesLMHead: Bool = false
+        source: URL, destination: URL, format: Format = .fp8, groupColumns: Int = 32, quantizesLMHead: Bool = false,
+        roundsOthers: Bool = false
     ) {
         self.source = source
         self.destination = destination
@@ -31,8 +35,10 @@ public struct CheckpointQuantizer {
             case .int4: .int4(groupColumns: groupColumns)
             case .int8: .int8
             case .nvfp4: .nvfp4
+            case .bf16: nil
             }
-        self.quantizesLMHead = quantizesLMHead
+        self.quantizesLMHead = quantizesLMHead && quantization != nil
+        self.roundsOthers = roundsOthers || quantization == nil
     }
 
     /// Files of these kinds are copied unchanged, except those that describe the weights.
@@ -60,7 +66,9 @@ public struct CheckpointQuantizer {
         guard stored == nil || quantization != .float8 && !checkpoint.hasQuantizedMatrices else {
             throw ToolError.checkpoint("\(source.path) is already quantized")
         }
-        let wide = config.expectedTensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.name)
+        let wide =
+            quantization == nil
+            ? [] : config.expectedTensors.filter { $0.role == .linear && !isQuantized($0) }.map(\.name)
         try CheckpointWriter.fill(destination) {
             try fill(from: checkpoint, config: config, wide: wide, progress: progress)
         }
@@ -78,7 +86,8 @@ public struct CheckpointQuantizer {
             try checkpoint.checkFinite(tensor.name, pool: pool)
             if isQuantized(tensor) {
                 try append(tensor, of: checkpoint, pool: pool, to: &writer)
-            } else if let wide = checkpoint.bfloat16(ofFloat8: tensor.name) {
+            } else if writtenType(tensor, checkpoint.stored(tensor.name)) != checkpoint.stored(tensor.name).type {
+                let wide = checkpoint.bfloat16(tensor.name)
                 try withExtendedLifetime(wide) { try writer.append(UnsafeRawBufferPointer(wide.bytes)) }
             } else {
                 try writer.append(checkpoint.stored(tensor.name).bytes)
@@ -90,22 +99,34 @@ public struct CheckpointQuantizer {
         try copyOtherFiles()
         // Written last, so that an incomplete folder is not mistaken for a model.
         var json = try ConfigReader.load("config.json", in: source)?.object ?? JSONObject()
-        json["quantization_config"] = QuantizationConfig.json(
-            quantization, quantizesLMHead: quantizesLMHead, wide: wide.map { String($0.dropLast(".weight".count)) })
+        json["quantization_config"] = quantization.map {
+            QuantizationConfig.json(
+                $0, quantizesLMHead: quantizesLMHead, wide: wide.map { String($0.dropLast(".weight".count)) })
+        }
+        if roundsOthers { json["dtype"] = "bfloat16" }
         try CheckpointWriter.write(.object(json), to: "config.json", in: destination)
     }
 
     private func isQuantized(_ tensor: ExpectedTensor) -> Bool {
         guard tensor.role == .linear || quantizesLMHead && tensor.role == .lmHead else { return false }
-        return quantization == .float8 || CompressedMatrix(tensor, quantization) != nil
+        return quantization.map { $0 == .float8 || CompressedMatrix(tensor, $0) != nil } ?? false
+    }
+
+    /// The type of a tensor that is not quantized.
+    private func writtenType(_ tensor: ExpectedTensor, _ stored: StoredTensor) -> TensorType {
+        if stored.type == .float8E4M3 { return .bfloat16 }
+        // A bias is compared with sums of small steps.
+        let isRounded = roundsOthers && stored.type == .float32 && !tensor.name.hasSuffix(".expert_bias")
+        return isRounded ? .bfloat16 : stored.type
     }
 
     private func entries(_ tensor: ExpectedTensor, stored: StoredTensor) -> [CheckpointWriter.Entry] {
         guard isQuantized(tensor) else {
-            let type = stored.type == .float8E4M3 ? .bfloat16 : stored.type
-            return [CheckpointWriter.Entry(name: tensor.name, type: type, shape: tensor.shape)]
+            return [
+                CheckpointWriter.Entry(name: tensor.name, type: writtenType(tensor, stored), shape: tensor.shape)
+            ]
         }
-        if let matrix = CompressedMatrix(tensor, quantization) { return matrix.entries }
+        if let quantization, let matrix = CompressedMatrix(tensor, quantization) { return matrix.entries }
         let grid = WeightQuantizer.gridShape(rows: tensor.shape[0], columns: tensor.shape[1])
         return [
             CheckpointWriter.Entry(name: tensor.name, type: .float8E4M3, shape: tensor.shape),
@@ -119,7 +140,7 @@ public struct CheckpointQuantizer {
         let weight = checkpoint.linear(tensor.module, pool: pool, family: KernelTable.best(.exact).family)
         switch weight.format {
         case .quantized(let reader):
-            for content in CompressedMatrix(tensor, quantization)?.contents(reader, pool: pool) ?? [] {
+            for content in quantization.flatMap({ CompressedMatrix(tensor, $0) })?.contents(reader, pool: pool) ?? [] {
                 try withExtendedLifetime(content) { try writer.append(UnsafeRawBufferPointer(content.bytes)) }
             }
         case .float8(let grid):
@@ -139,7 +160,7 @@ public struct CheckpointQuantizer {
         let files = FileManager.default
         for name in try files.contentsOfDirectory(atPath: source.path).sorted() {
             guard Self.copiedKinds.contains((name as NSString).pathExtension), !name.hasPrefix("."),
-                !["config.json", "hf_quant_config.json", StoredTensors.indexName].contains(name)
+                !["config.json", "hf_quant_config.json", "trainer.json", StoredTensors.indexName].contains(name)
             else { continue }
             let content: [UInt8]
             do throws(RegularFile.Failure) {

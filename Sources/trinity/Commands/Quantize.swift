@@ -5,15 +5,16 @@ import Foundation
 import Hub
 import ModelTools
 
-/// `trinity quantize`: converts the linear layers of a checkpoint to 8 or 4 bits.
+/// `trinity quantize`: converts the linear layers of a checkpoint to 16, 8 or 4 bits.
 struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Convert the linear layers of a checkpoint to 8 or 4 bits.",
+        abstract: "Convert the linear layers of a checkpoint to 16, 8 or 4 bits.",
         discussion: """
             Weights are stored in the formats of compressed-tensors, bit for bit as serve --quantization converts them: fp8 \
             as E4M3 with a scale for each block of 128 by 128 (float-quantized), int4 and int8 as integers with a scale for \
             each 32 columns (pack-quantized), nvfp4 as E2M1 with a scale for each 16 columns (nvfp4-pack-quantized). \
-            Embeddings, routers and norms keep their format, and so does the head unless --quantize-head is given.
+            Embeddings, routers and norms keep their format, and so does the head unless --quantize-head is given; with \
+            --round-others, and with --weights bf16, those in F32 become BF16, but for the biases of experts.
             """)
 
     enum Group: Int, ExpressibleByArgument, CaseIterable {
@@ -32,6 +33,8 @@ struct Quantize: ParsableCommand {
     var weights = CheckpointQuantizer.Format.fp8
     @Option(help: "Columns that share a scale, with --weights int4.")
     var group = Group.narrow
+    @Flag(help: "Convert F32 tensors that are not quantized to BF16, such as those of a model that was trained.")
+    var roundOthers = false
     @Flag(
         help: """
             Quantize the head too, as serve --quantization does: to fp8, otherwise to int8. Some tools cannot read the result.
@@ -40,13 +43,16 @@ struct Quantize: ParsableCommand {
 
     func validate() throws {
         guard group == .narrow || weights == .int4 else { throw ValidationError("--group needs --weights int4") }
+        if weights == .bf16, quantizeHead {
+            throw ValidationError("--quantize-head cannot be used with --weights bf16")
+        }
     }
 
     func run() throws {
         let quantizer = CheckpointQuantizer(
             source: URL(fileURLWithPath: try Hub.fromEnvironment().path(of: source)),
             destination: URL(fileURLWithPath: destination), format: weights, groupColumns: group.rawValue,
-            quantizesLMHead: quantizeHead)
+            quantizesLMHead: quantizeHead, roundsOthers: roundOthers)
         let meter = ProgressMeter("writing \(destination)")
         let wide = try quantizer.write { meter.update($0) }
         meter.finish()
