@@ -200,7 +200,11 @@ let package = Package(
             dependencies: ["ModelTools", "Engine", "Checkpoints", "KernelInterface", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "ModelTools", "Engine", "Scheduling", "Checkpoints", "JSON", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "CheckpointsTests",

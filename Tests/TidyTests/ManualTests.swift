@@ -35,7 +35,8 @@ import Testing
         // Options of other commands: of this binary, of build tools, of docker, curl and nginx.
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
-            "--quantize-head", "--precision", "--dry-run", "--group", "--context", "--sequences", "--weights",
+            "--quantize-head", "--round-others", "--precision", "--dry-run", "--plot", "--flops", "--train", "--batch",
+            "--group", "--context", "--sequences", "--weights",
             "--tokenizer",
             "--template", "--now",
             "--system", "--reference", "--text", "--tokens", "--windows", "--lengths", "--depths", "--samples",

@@ -12,15 +12,7 @@ import Testing
 
     init() throws {
         temporary = try TemporaryModel()
-        let initial = temporary.directory.appending(path: "initial")
-        try FileManager.default.createDirectory(at: initial, withIntermediateDirectories: true)
-        for name in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"] {
-            try FileManager.default.copyItem(
-                at: Fixtures.defaultModel.appending(path: name), to: initial.appending(path: name))
-        }
-        var config = try TrainingFixture.json("train30/config.json").object ?? JSONObject()
-        config["vocab_size"] = .integer(try ModelConfig(directory: Fixtures.defaultModel).vocabularySize)
-        try Data(JSONValue.object(config).serialized).write(to: initial.appending(path: "config.json"))
+        try temporary.makeInitialModel()
         var (texts, chats) = ("", "")
         for index in 0..<60 {
             texts += "{\"text\": \"The number \(index) comes before \(index + 1), and the sun is warm.\"}\n"

@@ -127,13 +127,58 @@ import Testing
         }
     }
 
-    @Test func `a plan counts steps and parameters`() throws {
+    @Test func `frozen tensors keep their bits and have no state`() throws {
+        let patterns: [JSONValue] = ["model.embed_tokens.weight", "model.layers.1.*"]
+        var json = try recipe({ $0["steps"] = 3 }).json.object ?? JSONObject()
+        json["freeze"] = .array(patterns)
+        let frozen = try Recipe(parsing: .object(json), folder: out("recipe.json").deletingLastPathComponent())
+        try TrainingRun(frozen, out: out("out"), threads: 2).run { _ in }
+        let before = try SafetensorsFile(out("initial/model.safetensors")).tensors
+        let after = try SafetensorsFile(out("out/model.safetensors")).tensors
+        let state = try SafetensorsFile(out("out/optimizer.safetensors")).tensors
+        var counts = [0, 0]
+        for (name, tensor) in after {
+            let isFrozen = name == "model.embed_tokens.weight" || name.hasPrefix("model.layers.1.")
+            let isEqual =
+                before[name].map { Array($0.bytes) == Array(tensor.bytes) }
+                ?? (tensor.floats == tensor.floats.map { _ in 0 })
+            #expect(isEqual == isFrozen, "\(name)")
+            counts[isFrozen ? 0 : 1] += 1
+            let parts = state.keys.count { $0.hasSuffix("/\(name)") }
+            if !name.hasSuffix("expert_bias") { #expect((parts == 0) == isFrozen, "\(name)") }
+        }
+        #expect(counts[0] > 20 && counts[1] > 40)
+        // It is resumed, and refused with other patterns.
+        try TrainingRun(frozen, out: out("out"), threads: 1).run { _ in Issue.record("a step was done") }
+        for (pattern, field) in [("model.layers.2.*", "freeze"), ("layers", "freeze[0]"), ("*", "freeze")] {
+            json["freeze"] = [.string(pattern)]
+            let other = try Recipe(parsing: .object(json), folder: out("recipe.json").deletingLastPathComponent())
+            #expect {
+                try TrainingRun(other, out: out("out"), threads: 1)
+            } throws: {
+                switch $0 {
+                case TrainingError.recipe(let name, _), TrainingError.resume(let name, _): name == field
+                default: false
+                }
+            }
+        }
+    }
+
+    @Test func `a plan counts steps and parameters, and checks the shapes of the weights`() throws {
         let plan = try TrainingPlan(recipe())
         let elements = try TrainingFixture.tensors("train30/initial.safetensors").values.reduce(0) {
             $0 + $1.shape.reduce(1, *)
         }
         #expect(plan.steps == 30 && plan.parameters == elements)
-        #expect(plan.stateBytes >= 16 * elements)
+        #expect(plan.cost.stateBytes >= 12 * elements)
+        try plan.checkInitial()
+        var tensors = try Data(contentsOf: out("initial/model.safetensors"))
+        let name = try #require(tensors.range(of: Data("q_norm".utf8)))
+        tensors.replaceSubrange(name, with: Data("q_narm".utf8))
+        try tensors.write(to: out("initial/model.safetensors"))
+        #expect(throws: CheckpointError.self) { try plan.checkInitial() }
+        let lines = TrainingEstimate(plan, rate: 1e11).lines
+        #expect(lines.contains { $0.contains("30 steps") })
     }
 
     @Test func `a micro-batch larger than the machine's memory is refused by name`() throws {

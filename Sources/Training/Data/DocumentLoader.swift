@@ -33,23 +33,11 @@ final class DocumentLoader {
     /// The states of the streams after the last whole step.
     private var states: [DocumentStream.State]
 
-    /// - Throws: `TrainingError.batches` if a stream has no token of a source.
     init(_ sources: [DocumentSource], _ options: Options, cpus: Int = ProcessInfo.processInfo.activeProcessorCount)
         throws(TrainingError)
     {
+        try Self.check(sources, options)
         self.options = options
-        for source in sources {
-            guard source.count >= options.microBatches else {
-                throw .batches(
-                    tensor: "offsets", reason: "has \(source.count) documents for \(options.microBatches) micro-batches"
-                )
-            }
-            // The search for a document with tokens would not end.
-            for stream in 0..<options.microBatches
-            where !source.hasTokens(stream: stream, of: options.microBatches) {
-                throw .batches(tensor: "offsets", reason: "has only empty documents for micro-batch \(stream)")
-            }
-        }
         streams = (0..<options.microBatches).map { [workers] in
             DocumentStream($0, of: options.microBatches, sources: sources, options: options, workers: workers)
         }
@@ -61,6 +49,25 @@ final class DocumentLoader {
 
     deinit {
         workers.stop()
+    }
+
+    /// Checks that each stream has a token of each source: the search for one would not end.
+    ///
+    /// - Throws: `TrainingError.recipe` with the numbers of documents and streams.
+    static func check(_ sources: [DocumentSource], _ options: Options) throws(TrainingError) {
+        for (index, source) in sources.enumerated() {
+            guard source.count >= options.microBatches else {
+                throw .recipe(
+                    field: "documents",
+                    reason: "has \(source.count) documents in source \(index) for \(options.microBatches) micro-batches"
+                )
+            }
+            for stream in 0..<options.microBatches where !source.hasTokens(stream: stream, of: options.microBatches) {
+                throw .recipe(
+                    field: "documents",
+                    reason: "has only empty documents in source \(index) for micro-batch \(stream)")
+            }
+        }
     }
 
     /// The micro-batches of the next step. Epochs follow each other without an end.

@@ -25,10 +25,13 @@ extension StoredTensor {
         }
     }
 
+    /// The types of weights that can be trained.
+    static let floatTypes: Set<TensorType> = [.float32, .bfloat16, .float16]
+
     /// The elements of a floating point type of at most 32 bits as float32, exactly; `nil` for other types and if one is not
     /// finite.
     var finiteFloats: [Float]? {
-        guard [.float32, .bfloat16, .float16].contains(type), let numbers,
+        guard Self.floatTypes.contains(type), let numbers,
             numbers.allSatisfy(\.isFinite)
         else { return nil }
         return numbers.map { Float($0) }

@@ -7,6 +7,8 @@ struct LossSums: Equatable {
     var crossEntropy = 0.0
     /// sum of weight * logSumExp^2
     var z = 0.0
+    /// Of the positions with a target.
+    var logits = LogitStatistics()
 }
 
 /// The LM head, the cross-entropy and the z-loss, for the positions that have a target.
@@ -30,7 +32,7 @@ struct OutputHead {
         let (hidden, vocabulary) = (h.columns, weight.rows)
         let size = min(Self.tileSize, tokens.count)
         let memory = Buffer<Float>(count: size * (vocabulary + 2 * hidden))
-        let losses = Buffer<Double>(count: 2 * size)
+        let losses = Buffer<Double>(count: 4 * size)
         var sums = LossSums()
         for start in stride(from: 0, to: tokens.count, by: Self.tileSize) {
             let tile = tokens[start..<min(start + Self.tileSize, tokens.count)]
@@ -43,16 +45,22 @@ struct OutputHead {
                 for row in rows {
                     let token = tile[start + row]
                     let targetWeight = Double(batch.targetWeights[token]) / targetWeight
+                    let statistics = LogitStatistics(logits.row(row), vocabulary)
                     let (loss, logSum) = Self.gradient(
                         logits.row(row), vocabulary, target: Int(batch.targets[token]), weight: Float(targetWeight),
                         zFactor: Float(zFactor))
-                    losses.base[2 * row] = Double(batch.targetWeights[token]) * loss
-                    losses.base[2 * row + 1] = Double(batch.targetWeights[token]) * logSum * logSum
+                    losses.base[4 * row] = Double(batch.targetWeights[token]) * loss
+                    losses.base[4 * row + 1] = Double(batch.targetWeights[token]) * logSum * logSum
+                    losses.base[4 * row + 2] = statistics.largest
+                    losses.base[4 * row + 3] = statistics.sum
                 }
             }
             for row in 0..<tile.count {
-                sums.crossEntropy += losses.base[2 * row]
-                sums.z += losses.base[2 * row + 1]
+                sums.crossEntropy += losses.base[4 * row]
+                sums.z += losses.base[4 * row + 1]
+                sums.logits.largest = max(sums.logits.largest, losses.base[4 * row + 2])
+                sums.logits.sum += losses.base[4 * row + 3]
+                sums.logits.count += vocabulary
             }
             products.run([
                 .weightGradient(logits, inputs, into: gradient),

@@ -41,13 +41,15 @@ public struct ParameterLayout: Sendable {
             let parameter = Parameter(
                 name: tensor.name, shape: tensor.shape, kind: Self.kind(of: tensor.name), offset: offset)
             parameters.append(parameter)
-            // Each begins at a multiple of 64 bytes.
-            offset += (parameter.count + 15) / 16 * 16
+            offset += Self.room(for: parameter)
         }
         self.parameters = parameters
         count = offset
         indices = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($0.element.name, $0.offset) })
     }
+
+    /// Elements that a parameter takes: each begins at a multiple of 64 bytes.
+    static func room(for parameter: Parameter) -> Int { (parameter.count + 15) / 16 * 16 }
 
     /// - Precondition: the model has the tensor.
     func parameter(_ name: String) -> Parameter {

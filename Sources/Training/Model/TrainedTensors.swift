@@ -4,18 +4,38 @@ import Engine
 struct TrainedTensors {
     let layout: ParameterLayout
     let memory: Buffer<Float>
+    /// Where the elements of a parameter begin, by their place in the layout; `nil`: all parameters are at their place.
+    private let offsets: [Int: Int]?
 
     /// All zero.
     init(_ layout: ParameterLayout) {
         self.layout = layout
         memory = Buffer(count: layout.count)
+        offsets = nil
+    }
+
+    /// All zero, without memory for the parameters that are not kept.
+    init(_ layout: ParameterLayout, keeping isKept: (Parameter) -> Bool) {
+        self.layout = layout
+        var (offsets, end) = ([Int: Int](), 0)
+        for parameter in layout.parameters where isKept(parameter) {
+            offsets[parameter.offset] = end
+            end += ParameterLayout.room(for: parameter)
+        }
+        self.offsets = offsets
+        memory = Buffer(count: end)
     }
 
     func matrix(_ parameter: Parameter) -> Matrix {
-        Matrix(memory.base + parameter.offset, rows: parameter.rows, columns: parameter.columns)
+        Matrix(pointer(parameter), rows: parameter.rows, columns: parameter.columns)
     }
 
-    func pointer(_ parameter: Parameter) -> UnsafeMutablePointer<Float> { memory.base + parameter.offset }
+    /// - Precondition: the parameter is kept.
+    func pointer(_ parameter: Parameter) -> UnsafeMutablePointer<Float> {
+        guard let offsets else { return memory.base + parameter.offset }
+        guard let offset = offsets[parameter.offset] else { preconditionFailure("the parameter is kept") }
+        return memory.base + offset
+    }
 
     /// Sets all to zero.
     func clear() { memory.base.update(repeating: 0, count: memory.count) }

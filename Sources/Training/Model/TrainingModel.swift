@@ -22,6 +22,7 @@ public struct MicroBatchLoss: Sendable, Equatable {
     public var balance: Double
     /// Tokens of each expert, for each layer with experts.
     public var expertCounts: [[Int]]
+    public var logits = LogitStatistics()
 }
 
 /// An AFMoE model in training: weights in float32, and their gradients by formulas.
@@ -92,7 +93,7 @@ public final class TrainingModel {
         addEmbeddingGradient(dx, ids: batch.ids, to: gradients.matrix(embedding))
         return MicroBatchLoss(
             crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,
-            balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts))
+            balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts), logits: sums.logits)
     }
 
     /// The rows of tokens in the embeddings, scaled.

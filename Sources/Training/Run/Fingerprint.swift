@@ -23,7 +23,7 @@ struct Fingerprint {
             if FileManager.default.fileExists(atPath: url.path) { model[name] = .string(try Self.text(of: url)) }
         }
         var json: JSONObject = ["files": .object(files), "initial": .object(model)]
-        for name in ["seed", "documents", "hyperparameters", "stages", "held_out"] {
+        for name in ["seed", "documents", "hyperparameters", "stages", "held_out", "freeze"] {
             json[name] = recipe.json[name] ?? .null
         }
         self.json = json

@@ -10,6 +10,8 @@ public struct Recipe: Sendable {
     public var seed: UInt64?
     /// In their order; a recipe without `stages` has one.
     public var stages: [TrainingStage]
+    /// Patterns of the names of tensors that do not change.
+    var freeze: [String] = []
     /// `nil`: no held-out loss is measured.
     var heldOut: HeldOut?
     /// The whole recipe as it was given.
@@ -27,6 +29,7 @@ public struct Recipe: Sendable {
     /// Maximum size of a recipe in bytes.
     private static let largestFile = 1 << 20
     private static let mostStages = 64
+    private static let mostPatterns = 256
 
     /// Reads a recipe; relative paths are relative to its folder.
     ///
@@ -49,6 +52,13 @@ public struct Recipe: Sendable {
         self.initial = URL(fileURLWithPath: initial, relativeTo: folder).absoluteURL
         seed = try reader.integer("seed", in: 0...Int.max).map { UInt64($0) }
         checkpointInterval = try reader.integer("checkpoint_interval", in: 1...1 << 40)
+        if let patterns = reader.take("freeze") {
+            let names = (patterns.array ?? []).compactMap(\.string)
+            guard let array = patterns.array, names.count == array.count, names.count <= Self.mostPatterns else {
+                throw reader.invalid("freeze", "must be an array of at most \(Self.mostPatterns) strings")
+            }
+            freeze = names
+        }
         if var heldOut = try reader.object("held_out") {
             guard let interval = try heldOut.integer("interval", in: 1...1 << 40) else {
                 throw heldOut.invalid("interval", "is missing")

@@ -82,7 +82,9 @@ final class RunFolder {
             try trainer.writeState(to: partial, progress, fingerprint: fingerprint)
             try trainer.model.write(to: partial)
             for name in Self.copied where files.fileExists(atPath: source.appending(path: name).path) {
-                try files.copyItem(at: source.appending(path: name), to: partial.appending(path: name))
+                // The file itself, where the cache of the Hub has a link to it.
+                try files.copyItem(
+                    at: source.appending(path: name).resolvingSymlinksInPath(), to: partial.appending(path: name))
             }
             var config = try ConfigReader.load(Self.configName, in: source)?.object ?? JSONObject()
             config["dtype"] = "float32"

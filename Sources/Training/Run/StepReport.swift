@@ -21,6 +21,7 @@ public struct StepReport: Sendable, Equatable {
     public var expertCounts: [[Int]]
     public var expertBias: [[Float]]
     public var biasMomentum: [[Float]]
+    public var logits = LogitStatistics()
 
     /// The largest minus the mean of ``microCrossEntropy`` (arXiv 2602.17004, equation 40).
     public var batchHeterogeneity: Double {

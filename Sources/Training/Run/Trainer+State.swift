@@ -16,7 +16,7 @@ extension Trainer {
     ///
     /// - Parameter fingerprint: what must be equal when the run is resumed.
     func writeState(to folder: URL, _ progress: RunProgress, fingerprint: Fingerprint) throws {
-        let parameters = model.layout.parameters
+        let parameters = trained
         var entries: [CheckpointWriter.Entry] = []
         for parameter in parameters {
             for part in parts(of: parameter) {
@@ -78,7 +78,7 @@ extension Trainer {
             }
             return values
         }
-        for parameter in model.layout.parameters {
+        for parameter in trained {
             for part in parts(of: parameter) {
                 let values = try floats(part.name, parameter.shape)
                 part.tensors.pointer(parameter).update(from: values, count: parameter.count)

@@ -18,21 +18,30 @@ public final class Trainer {
     public internal(set) var skippedInRow = 0
     /// Momentum of Muon for matrices, first moment of AdamW for the others.
     let firstMoments: TrainedTensors
-    /// Second moment of AdamW; unused for matrices.
+    /// Second moment of AdamW; without matrices.
     let secondMoments: TrainedTensors
     /// (experts) for each layer with experts.
     public internal(set) var biasMomentum: [[Float]]
+
+    /// The names of tensors that do not change.
+    let frozen: Set<String>
+    /// The others, in the order of the layout.
+    let trained: [Parameter]
 
     private let memory: ActivationMemory
 
     /// The number of skipped steps in a row that ends a run.
     private static let mostSkipped = 3
 
-    public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters) {
+    /// - Parameter frozen: the names of tensors that do not change, including biases of experts.
+    public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters, frozen: Set<String> = []) {
         self.model = model
         self.hyperparameters = hyperparameters
         memory = ActivationMemory(model.config)
-        (firstMoments, secondMoments) = (TrainedTensors(model.layout), TrainedTensors(model.layout))
+        self.frozen = frozen
+        trained = model.layout.parameters.filter { !frozen.contains($0.name) }
+        firstMoments = TrainedTensors(model.layout) { !frozen.contains($0.name) }
+        secondMoments = TrainedTensors(model.layout) { $0.kind != .matrix && !frozen.contains($0.name) }
         biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
     }
 
@@ -75,7 +84,7 @@ public final class Trainer {
             skippedInRow = 0
             updates += 1
             update(clip: Float(clip), factor: factor)
-            for layer in model.biases.indices {
+            for layer in model.biases.indices where !frozen.contains(model.biasName(layer)) {
                 hyperparameters.balancing.update(
                     bias: &model.biases[layer], momentum: &biasMomentum[layer], counts: counts[layer])
             }
@@ -91,12 +100,13 @@ public final class Trainer {
             microCrossEntropy: zip(losses, batches).map { loss, batch in
                 batch.targetWeight > 0 ? loss.crossEntropy * targetWeight / batch.targetWeight : 0
             },
-            expertCounts: counts, expertBias: model.biases, biasMomentum: biasMomentum)
+            expertCounts: counts, expertBias: model.biases, biasMomentum: biasMomentum,
+            logits: losses.reduce(into: LogitStatistics()) { $0.add($1.logits) })
     }
 
-    /// The norm over all gradients, summed in float64 and in the order of the parameters.
+    /// The norm over the gradients of trained parameters, summed in float64 and in the order of the parameters.
     private func gradientNorm() -> Double {
-        let parameters = model.layout.parameters
+        let parameters = trained
         let sums = Buffer<Double>(count: parameters.count)
         model.products.pool.parallelFor(chunks: parameters.count) { index in
             let parameter = parameters[index]
@@ -107,7 +117,7 @@ public final class Trainer {
 
     private func update(clip: Float, factor: Double) {
         let (weights, gradients, products) = (model.weights, model.gradients, model.products)
-        let parameters = model.layout.parameters
+        let parameters = trained
         products.pool.parallelFor(chunks: parameters.count) { index in
             let parameter = parameters[index]
             if parameter.kind == .matrix {

@@ -9,9 +9,9 @@ public struct TrainingPlan {
         public let steps: Range<Int>
         let data: StageData.Stage
 
-        /// Positions of a step; `nil` if batches determine them.
-        public var positions: Int? {
-            if case .documents(_, let options) = data { options.positions } else { nil }
+        /// The sizes of a step; `nil` if batches determine them.
+        var options: DocumentLoader.Options? {
+            if case .documents(_, let options) = data { options } else { nil }
         }
 
         /// The source of the stage's batches, at its beginning.
@@ -27,6 +27,8 @@ public struct TrainingPlan {
     public let config: ModelConfig
     public let stages: [Stage]
     let heldOut: HeldOut?
+    /// The names of tensors that do not change.
+    public let frozen: Set<String>
     /// Whether a tokenizer is used.
     let usesTokenizer: Bool
 
@@ -40,6 +42,7 @@ public struct TrainingPlan {
     public init(_ recipe: Recipe) throws {
         self.recipe = recipe
         config = try ModelConfig(directory: recipe.initial)
+        frozen = try Self.frozen(recipe.freeze, config)
         var data = StageData(config: config, folder: recipe.initial)
         var stages: [Stage] = []
         for stage in recipe.stages {
@@ -51,11 +54,27 @@ public struct TrainingPlan {
         heldOut = try recipe.heldOut.map { try HeldOut(data.open($0.source)) }
         usesTokenizer = data.usesTokenizer
         for stage in stages {
-            guard case .documents(let sources, _) = stage.data else { continue }
+            guard case .documents(let sources, let options) = stage.data else { continue }
+            try DocumentLoader.check(sources, options)
             for source in sources {
                 for index in 0..<min(source.count, Self.tokenizedFirst) { _ = try source.document(index) }
             }
         }
+    }
+
+    /// The tensors that match one of the patterns, in which `*` stands for any characters.
+    private static func frozen(_ patterns: [String], _ config: ModelConfig) throws(TrainingError) -> Set<String> {
+        let names = config.expectedTensors.map(\.name)
+        var frozen: Set<String> = []
+        for (index, pattern) in patterns.enumerated() {
+            let found = names.filter { fnmatch(pattern, $0, 0) == 0 }
+            guard !found.isEmpty else { throw .recipe(field: "freeze[\(index)]", reason: "matches no tensor") }
+            frozen.formUnion(found)
+        }
+        guard ParameterLayout(config).parameters.contains(where: { !frozen.contains($0.name) }) else {
+            throw .recipe(field: "freeze", reason: "matches all tensors")
+        }
+        return frozen
     }
 
     private static func steps(_ stage: TrainingStage, _ data: StageData.Stage) throws(TrainingError) -> Int {
@@ -72,11 +91,23 @@ public struct TrainingPlan {
     public var steps: Int { stages.last?.steps.upperBound ?? 0 }
 
     /// Trained parameters.
-    public var parameters: Int { ParameterLayout(config).parameters.reduce(0) { $0 + $1.count } }
+    public var parameters: Int { cost.trained }
 
-    /// Bytes of weights, gradients and the optimizers' state; activations are not counted.
-    public var stateBytes: Int {
-        // Two moments are allocated for matrices too.
-        4 * MemoryLayout<Float>.size * ParameterLayout(config).count
+    /// What the model takes.
+    public var cost: TrainingCost { TrainingCost(config, frozen: frozen) }
+
+    /// Checks the names, types and shapes of the tensors of `initial`, from their headers, unless the weights are drawn.
+    ///
+    /// - Throws: `CheckpointError` with all differences.
+    public func checkInitial() throws(CheckpointError) {
+        guard recipe.seed == nil else { return }
+        let stored = try StoredTensors(directory: recipe.initial).tensors
+        let problems = ParameterLayout(config).parameters.compactMap { parameter -> String? in
+            guard let tensor = stored[parameter.name] else { return "missing: \(parameter.name) \(parameter.shape)" }
+            guard tensor.shape != parameter.shape || !StoredTensor.floatTypes.contains(tensor.type) else { return nil }
+            return
+                "\(parameter.name): \(tensor.type.rawValue) \(tensor.shape), expected F32, BF16 or F16 \(parameter.shape)"
+        }
+        guard problems.isEmpty else { throw .mismatch(directory: recipe.initial.path, problems: problems) }
     }
 }

@@ -37,7 +37,7 @@ public final class TrainingRun {
             model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
         }
         fingerprint = try Fingerprint(plan)
-        trainer = Trainer(model, plan.stages[0].stage.hyperparameters)
+        trainer = Trainer(model, plan.stages[0].stage.hyperparameters, frozen: plan.frozen)
         if let newest { progress = try trainer.readState(from: newest, fingerprint: fingerprint) }
         log = try RunLog(out, step: trainer.step)
     }
@@ -119,6 +119,8 @@ public final class TrainingRun {
         line["tokens_total"] = .integer(statistics.tokens)
         line["max_violation_mean"] = .array(statistics.maximumViolations.map { .double($0) })
         line["dead_experts"] = .integer(statistics.deadExperts)
+        line["max_logit"] = .double(step.logits.largest)
+        line["mean_logit"] = .double(step.logits.mean)
         line["seconds"] = .double(seconds)
         return .object(line)
     }

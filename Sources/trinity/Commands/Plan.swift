@@ -1,11 +1,16 @@
 import ArgumentParser
 import Engine
 import ModelTools
+import Training
 
-/// `trinity plan`: computes the memory of a model.
+/// `trinity plan`: computes the memory of a model, or what training it takes.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute the memory that a model needs, without its weights.")
+        abstract: "Compute the memory that a model needs, without its weights.",
+        discussion: """
+            With --train, what training the shape takes: memory of weights, gradients and optimizers, and of the activations \
+            of one row by its length, which is --context; operations of a token, and the time of --tokens.
+            """)
 
     @Option(
         help: ArgumentHelp(
@@ -21,7 +26,38 @@ struct Plan: ParsableCommand {
     @Option(help: "Data type of the KV cache.")
     var kvCacheDtype = KVDataType.bf16
 
+    @Flag(help: "Compute what training takes.")
+    var train = false
+    @Option(help: ArgumentHelp("With --train, the tokens to train on.", valueName: "n"))
+    var tokens: Int?
+    @Option(help: ArgumentHelp("With --train, the tokens of a step.", valueName: "n"))
+    var batch = 16_384
+    @Option(
+        help: ArgumentHelp(
+            "With --train, the GFLOP/s that the steps reach (default: measured products of matrices).",
+            valueName: "rate"))
+    var flops: Double?
+
+    func validate() throws {
+        if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
+        if let tokens, !(1...1 << 50).contains(tokens) { throw ValidationError("--tokens must be from 1 to 2^50") }
+        if !(1...1 << 40).contains(batch) { throw ValidationError("--batch must be from 1 to 2^40") }
+    }
+
     func run() throws {
+        if train {
+            guard (1...1 << 30).contains(context) else {
+                throw ValidationError("--context must be a number from 1 to 2^30")
+            }
+            let rate =
+                try flops.map { $0 * 1e9 }
+                ?? (tokens == nil ? 1 : TrainingCost.measuredRate(threads: ThreadPlan.ofMachine().threads))
+            let cost = TrainingCost(try ModelShape(shape).config)
+            for line in TrainingEstimate.lines(cost, length: context, tokens: tokens, batch: batch, rate: rate) {
+                print(line)
+            }
+            return
+        }
         let plan = try DeploymentPlan(
             shape: ModelShape(shape), context: context, sequences: sequences, weights: weights,
             cacheType: kvCacheDtype)

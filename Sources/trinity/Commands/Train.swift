@@ -30,25 +30,27 @@ struct Train: ParsableCommand {
     var json = false
     @Flag(help: "Write the curves of the run to curves.svg in the output folder at the end, also of a finished run.")
     var plot = false
-    @Flag(help: "Check the recipe and the headers of its files, and print the sizes of the run.")
+    @Option(
+        help: ArgumentHelp(
+            "GFLOP/s that the steps reach, for --dry-run (default: measured products of matrices).", valueName: "rate"))
+    var flops: Double?
+    @Flag(help: "Check the recipe and its files, and print tokens, operations, memory and time of each stage.")
     var dryRun = false
 
     func validate() throws {
         if out == nil, !dryRun { throw ValidationError("--out is missing") }
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads must be from 1 to 1024") }
+        if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
     }
 
     func run() throws {
         let recipe = try Recipe(URL(fileURLWithPath: recipe))
         guard let out, !dryRun else {
             let plan = try TrainingPlan(recipe)
-            for stage in plan.stages {
-                let name = stage.stage.name.map { "\($0): " } ?? ""
-                let tokens = stage.positions.map { ", \($0 * stage.steps.count) tokens" } ?? ""
-                print("\(name)\(stage.steps.count) steps\(tokens)")
-            }
-            print("\(plan.steps) steps, \(plan.parameters) parameters")
-            print("\(plan.stateBytes >> 20) MiB for weights, gradients and optimizers, without activations")
+            try plan.checkInitial()
+            let threads = try threads ?? ThreadPlan.ofMachine().threads
+            let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads)
+            for line in TrainingEstimate(plan, rate: rate).lines { print(line) }
             return
         }
         StopSignal.install()

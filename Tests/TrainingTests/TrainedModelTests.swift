@@ -1,0 +1,128 @@
+import Checkpoints
+import Engine
+import Foundation
+import JSON
+import Logging
+import ModelTools
+import Scheduling
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// A model that was trained, as the engine computes it.
+@Suite struct TrainedModelTests {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+        try temporary.makeInitialModel()
+        var lines = ""
+        for index in 0..<30 {
+            lines += "{\"text\": \"The number \(index) comes before \(index + 1), and the sun is warm today.\"}\n"
+        }
+        try temporary.write(Array(lines.utf8), to: "texts.jsonl")
+        lines = ""
+        for index in 40..<48 {
+            lines += """
+                {"messages": [{"role": "user", "content": "What follows \(index), my friend?"}, {"role": "assistant", \
+                "content": "It is \(index + 1)."}]}
+
+                """
+        }
+        try temporary.write(Array(lines.utf8), to: "held-out.jsonl")
+    }
+
+    private func out(_ name: String) -> URL { temporary.directory.appending(path: name) }
+
+    @Test func `held-out loss is that of the engine, also quantized, and the best checkpoint stays`() async throws {
+        let recipe = try Recipe(
+            parsing: [
+                "initial": "initial", "seed": 1, "checkpoint_interval": 4,
+                "held_out": ["jsonl": "held-out.jsonl", "interval": 3],
+                "documents": [
+                    "sources": [["jsonl": "texts.jsonl"]], "length": 64, "rows": 2, "micro_batches": 2, "buffer": 4,
+                ],
+                "hyperparameters": ["steps": 12, "muon_lr": 0.05],
+            ], folder: out("recipe.json").deletingLastPathComponent())
+        var reports: [HeldOutReport] = []
+        let run = try TrainingRun(recipe, out: out("out"), threads: 2)
+        try run.run(heldOut: { reports.append($0) }, report: { _ in })
+        #expect(reports.map(\.step) == [3, 4, 6, 8, 9, 12])
+        let best = try #require(run.statistics.best)
+        let saved = reports.filter { [4, 8, 12].contains($0.step) }
+        #expect(best.loss == saved.map(\.loss).min())
+        let hasBest = FileManager.default.fileExists(atPath: out("out/best/config.json").path)
+        #expect(hasBest == (best.step != 12))
+
+        let last = try #require(reports.last)
+        let documents = try Self.documents(out("out"), out("held-out.jsonl"))
+        let exact = try await Self.losses(out("out"), documents)
+        #expect(last.documentLosses.count == 8 && exact.count == 8)
+        for (own, engine) in zip(last.documentLosses, exact) { #expect(abs((own ?? .nan) - engine) < 1e-4) }
+        // Exported as any other checkpoint.
+        for format in [CheckpointQuantizer.Format.bf16, .fp8] {
+            let quantizer = CheckpointQuantizer(
+                source: out("out"), destination: out("\(format)"), format: format, roundsOthers: true)
+            #expect(try quantizer.write().isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: out("\(format)/trainer.json").path))
+            let losses = try await Self.losses(out("\(format)"), documents)
+            let error = zip(losses, exact).reduce(0) { $0 + abs($1.0 - $1.1) } / 8
+            #expect(error > 0 && error < (format == .bf16 ? 0.02 : 0.1), "\(format): \(error)")
+        }
+    }
+
+    private static func documents(_ model: URL, _ file: URL) throws -> [Document] {
+        let tokenizer = try DocumentTokenizer(folder: model, config: ModelConfig(directory: model))
+        let source = DocumentSource(content: .lines(try LineFile(file), tokenizer))
+        return try (0..<source.count).map { try source.document($0) }
+    }
+
+    /// The mean loss of each document's targets, by the engine's log-probabilities of a prompt.
+    private static func losses(_ model: URL, _ documents: [Document]) async throws -> [Double] {
+        var options = EngineOptions(modelDirectory: model)
+        (options.pinsThreads, options.compute, options.threads) = (false, .exact, 1)
+        let reports = DispatchSemaphore(value: 0)
+        let failure = Mutex<String?>(nil)
+        let engine = LLMEngine(
+            options: options, tokenizer: nil, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            wake: { reports.signal() },
+            onStateChange: {
+                if case .failed(let reason) = $0 { failure.withLock { $0 = reason } }
+                reports.signal()
+            })
+        engine.start()
+        defer { engine.stop() }
+        let requests = documents.enumerated().map { index, document in
+            var request = GenerationRequest(
+                id: SequenceID(UInt64(index)), promptIDs: document.ids, sampling: SamplingParameters(),
+                stop: StopConditions(), maxTokens: 0)
+            request.promptLogprobs = 0
+            return request
+        }
+        #expect(engine.submit(requests))
+        return await withCheckedContinuation { continuation in
+            // On a separate thread: the shared thread pool of the tests may be busy for a long time.
+            Thread.detachNewThread {
+                var logprobs = [[Double]](repeating: [], count: documents.count)
+                var live = Set(requests.map(\.id))
+                while !live.isEmpty, failure.withLock({ $0 }) == nil {
+                    reports.wait()
+                    for event in engine.takeReport().events {
+                        guard let index = requests.firstIndex(where: { $0.id == event.sequence }) else { continue }
+                        logprobs[index] += event.promptLogprobs.map { Double($0.logprob) }
+                        if event.finish != nil { live.remove(event.sequence) }
+                    }
+                }
+                if let reason = failure.withLock({ $0 }) { Issue.record("\(reason)") }
+                continuation.resume(
+                    returning: zip(documents, logprobs).map { document, logprobs in
+                        guard logprobs.count == document.count - 1 else { return .nan }
+                        let weights = (1..<document.count).map { Double(document.weight($0)) }
+                        return -zip(weights, logprobs).reduce(0) { $0 + $1.0 * $1.1 } / weights.reduce(0, +)
+                    })
+            }
+        }
+    }
+}
