@@ -120,7 +120,9 @@ let package = Package(
         // trinity train. Optimized in debug builds too, with checks: its loops run over every weight and activation.
         .target(
             name: "Training",
-            dependencies: ["Engine", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics"],
+            dependencies: [
+                "Engine", "KernelInterface", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics",
+            ],
             swiftSettings: simulatedSettings),
 
         // Tokens in, tokens out.
@@ -196,7 +198,8 @@ let package = Package(
             dependencies: ["ModelTools", "Engine", "Checkpoints", "KernelInterface", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "TrainingTests", dependencies: ["Training", "Engine", "Checkpoints", "JSON", "TestSupport"],
+            name: "TrainingTests",
+            dependencies: ["Training", "Engine", "KernelInterface", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "CheckpointsTests",

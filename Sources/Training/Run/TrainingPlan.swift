@@ -1,4 +1,5 @@
 import Checkpoints
+import Engine
 import Foundation
 
 /// What a recipe asks for, checked without computing or writing anything.
@@ -74,9 +75,16 @@ public struct TrainingPlan {
     /// Trained parameters.
     public var parameters: Int { ParameterLayout(config).parameters.reduce(0) { $0 + $1.count } }
 
-    /// Bytes of weights, gradients and the optimizers' state; activations are not counted.
-    public var stateBytes: Int {
-        // Two moments are allocated for matrices too.
-        4 * MemoryLayout<Float>.size * ParameterLayout(config).count
+    /// Bytes of weights, gradients and the optimizers' state, and of the rounded weights; activations are not counted.
+    public func stateBytes(_ precision: Precision) -> Int {
+        // Two moments are allocated for matrices too; weights are packed twice.
+        let floats = 4 * MemoryLayout<Float>.size * ParameterLayout(config).count
+        return precision == .exact ? floats : floats + 4 * parameters
+    }
+
+    /// - Throws: `TrainingError.memory` if they are more than the available memory.
+    func checkMemory(_ precision: Precision, available: Int = MemoryPlan.freeMemory()) throws(TrainingError) {
+        let needed = stateBytes(precision)
+        guard needed <= available else { throw .memory(needed: needed, available: available) }
     }
 }
