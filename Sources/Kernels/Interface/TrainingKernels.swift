@@ -6,6 +6,10 @@ public protocol TrainingKernels: KernelFamily {
     /// A product of bfloat16 matrices. Sums run over chunks of `PairProduct.chunkPairs` pairs, which are added in order.
     static func multiply(_ product: PairProduct)
 
+    /// The same of float32 matrices, with a float32 number in place of each pair of bfloat16 numbers: `pairs` is the depth of the
+    /// sums, and packing copies numbers of 4 bytes.
+    static func multiplyFloats(_ product: PairProduct)
+
     /// Rounds to bfloat16, to nearest, ties to even.
     static func round(_ source: UnsafePointer<Float>, count: Int, into target: UnsafeMutablePointer<UInt16>)
 

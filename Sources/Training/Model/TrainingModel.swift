@@ -41,6 +41,8 @@ public final class TrainingModel {
     /// (experts) for each layer with experts.
     public internal(set) var biases: [[Float]]
     let products: MatrixProducts
+    /// For Muon: exact ones are those of the passes.
+    let optimizerProducts: MatrixProducts
     let precision: Precision
     /// The seconds of the current step's parts.
     var clock = StepClock()
@@ -62,6 +64,8 @@ public final class TrainingModel {
         guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
         (self.config, self.precision) = (config, precision)
         products = try MatrixProducts(pool: pool)
+        optimizerProducts =
+            precision == .exact ? products : try MatrixProducts(pool: pool, kernels: kernels.trainingKernels)
         let layout = ParameterLayout(config)
         self.layout = layout
         (weights, gradients) = (TrainedTensors(layout), TrainedTensors(layout))

@@ -14,7 +14,8 @@ struct NewtonSchulz {
     init(rows: Int, columns: Int) {
         isTransposed = rows > columns
         let (short, long) = (min(rows, columns), max(rows, columns))
-        memory = Buffer(count: 2 * short * (short + long))
+        // Products may read after the last row.
+        memory = Buffer(count: 2 * short * (short + long) + 16)
         x = Matrix(memory.base, rows: short, columns: long)
         next = Matrix(x.base + short * long, rows: short, columns: long)
         square = Matrix(next.base + short * long, rows: short, columns: short)

@@ -109,7 +109,7 @@ public final class Trainer {
     }
 
     private func update(clip: Float, factor: Double) {
-        let (weights, gradients, products) = (model.weights, model.gradients, model.products)
+        let (weights, gradients, products) = (model.weights, model.gradients, model.optimizerProducts)
         // A matrix is a job, and so is each piece of the other parameters.
         var jobs: [(parameter: Parameter, part: Range<Int>)] = []
         for parameter in model.layout.parameters {

@@ -1,11 +1,25 @@
 import KernelInterface
 
-// Products of bfloat16 matrices. A sum is one float32 chain for each chunk of 128 pairs: of a pair, first the product of the
-// second numbers is added, then that of the first ones. Chunks are added in order. The same for any number of rows and columns.
+// Products of bfloat16 matrices, and of float32 matrices with a number in place of each pair. A sum is one float32 chain for each
+// chunk of 128 pairs: of a pair, first the product of the second numbers is added, then that of the first ones. Chunks are added
+// in order. The same for any number of rows and columns.
 
 extension Kernels {
     /// As ``TrainingKernels/multiply(_:)`` describes.
-    public static func multiply(_ product: PairProduct) {
+    public static func multiply(_ product: PairProduct) { PairChunk<2>.run(product) }
+
+    /// As ``TrainingKernels/multiplyFloats(_:)`` describes.
+    public static func multiplyFloats(_ product: PairProduct) { PairChunk<1>.run(product) }
+}
+
+/// Some pairs of the sums of a product; or single numbers.
+private struct PairChunk<let numbers: Int> {
+    let product: PairProduct
+    let first: Int
+    let count: Int
+    let adds: Bool
+
+    static func run(_ product: PairProduct) {
         guard product.rows > 0, product.columns > 0 else { return }
         var first = 0
         repeat {
@@ -15,17 +29,9 @@ extension Kernels {
             first += PairProduct.chunkPairs
         } while first < product.pairs
     }
-}
-
-/// Some pairs of the sums of a product.
-private struct PairChunk {
-    let product: PairProduct
-    let first: Int
-    let count: Int
-    let adds: Bool
 
     @inline(__always)
-    func run() {
+    private func run() {
         let blocks = (product.columns + 15) / 16
         var block = 0
         while pairTileBlocks >= 4 && block + 4 <= blocks {
@@ -90,7 +96,7 @@ private struct PairChunk {
                 let factor = broadcastPair(left + offsets[unchecked: t])
                 b = 0
                 while b < height {
-                    sums[unchecked: b][unchecked: t] = addPairs(
+                    sums[unchecked: b][unchecked: t] = add(
                         sums[unchecked: b][unchecked: t], lines[unchecked: b], factor)
                     b += 1
                 }
@@ -113,5 +119,12 @@ private struct PairChunk {
             }
             t += 1
         }
+    }
+
+    @inline(__always)
+    private func add(_ sum: SIMD16<Float>, _ line: SIMD16<UInt32>, _ factor: SIMD16<UInt32>) -> SIMD16<Float> {
+        if numbers == 2 { return addPairs(sum, line, factor) }
+        return multiplyAdd(
+            unsafeBitCast(line, to: SIMD16<Float>.self), unsafeBitCast(factor, to: SIMD16<Float>.self), sum)
     }
 }
