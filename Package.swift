@@ -121,7 +121,9 @@ let package = Package(
         // trinity train. Optimized in debug builds too, with checks: its loops run over every weight and activation.
         .target(
             name: "Training",
-            dependencies: ["Engine", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics"],
+            dependencies: [
+                "Engine", "KernelInterface", "Checkpoints", "Tokenizers", "ChatTemplates", "JSON", "Basics",
+            ],
             swiftSettings: simulatedSettings),
 
         // Tokens in, tokens out.
@@ -202,7 +204,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "ModelTools", "Engine", "Scheduling", "Checkpoints", "JSON", "TestSupport",
+                "Training", "ModelTools", "Engine", "KernelInterface", "Scheduling", "Checkpoints", "JSON",
+                "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

@@ -12,6 +12,8 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
     case unsupported(String)
     /// A checkpoint from which this run cannot be resumed.
     case resume(field: String, reason: String)
+    /// Weights, gradients and the optimizers' state do not fit into the available memory.
+    case memory(needed: Int, available: Int)
     /// Several steps in a row had a loss or a gradient that is not finite.
     case notFinite(step: Int)
 
@@ -23,6 +25,10 @@ public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
         case .file(let file, let reason): "\(file): \(reason)"
         case .unsupported(let reason): reason
         case .resume(let field, let reason): "cannot resume: \(field) \(reason)"
+        case .memory(let needed, let available):
+            """
+            weights, gradients and the optimizers' state take \(needed >> 20) MiB; \(available >> 20) MiB of memory are available
+            """
         case .notFinite(let step):
             "loss or gradient is not finite in three steps in a row, the last of them step \(step)"
         }

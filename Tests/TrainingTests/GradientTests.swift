@@ -15,9 +15,14 @@ import Testing
         let gradients: [String: StoredTensor]
         let result: JSONValue
 
-        init(_ name: String, threads: Int = 1) throws {
+        init(
+            _ name: String, threads: Int = 1, precision: Precision = .exact, kernels: KernelSet = .portable
+        ) throws {
             let folder = TrainingFixture.root.appending(path: name)
-            model = try TrainingModel(checkpoint: folder, pool: WorkerPool(threads: threads, spinning: .zero))
+            model = try TrainingModel(
+                checkpoint: folder, pool: WorkerPool(threads: threads, spinning: .zero), precision: precision,
+                kernels: kernels)
+            model.beginStep()
             let batch = try TrainingFixture.tensors("\(name)/batch.safetensors")
             let ids = try #require(batch["ids"])
             let (idValues, documents) = (ids.integers, try #require(batch["document"]).integers)

@@ -149,7 +149,7 @@ import Testing
         let weights = Array(UnsafeBufferPointer(start: routing.weights.base, count: 27))
         #expect(try deviation(weights, tensor("router.out").doubles).relative < 1e-5)
         let (dWeights, dLogits) = (try buffer("router.d_out"), Buffer<Float>(count: 54))
-        routing.backward(dWeights: dWeights.matrix(9, 3), rows: [0..<9], balance: 0, into: dLogits.matrix(9, 6))
+        routing.backward(dWeights: dWeights.matrix(9, 3), row: 0..<9, balance: 0, into: dLogits.matrix(9, 6))
         let (dRouter, dh) = (Buffer<Float>(count: 48), Buffer<Float>(count: 72))
         products.run([
             .weightGradient(dLogits.matrix(9, 6), h.matrix(9, 8), into: dRouter.matrix(6, 8)),

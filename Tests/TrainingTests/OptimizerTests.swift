@@ -6,13 +6,10 @@ import Testing
 @testable import Training
 
 @Suite struct OptimizerTests {
-    private let products: MatrixProducts
-
-    init() throws {
-        products = try MatrixProducts(pool: WorkerPool(threads: 1))
-    }
-
-    @Test func `Muon moves each matrix as the reference does`() throws {
+    /// With OpenBLAS, or with kernels.
+    @Test(arguments: [nil] + KernelSet.available)
+    func `Muon moves each matrix as the reference does`(kernels: KernelSet?) throws {
+        let products = try MatrixProducts(pool: WorkerPool(threads: 1), kernels: kernels?.trainingKernels)
         let tensors = try TrainingFixture.tensors("muon.safetensors")
         let description = try TrainingFixture.json("muon.json")
         let cases = description["cases"]?.array ?? []

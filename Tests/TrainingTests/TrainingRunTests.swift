@@ -81,14 +81,32 @@ import Testing
         return json?.double.map { [$0] } ?? []
     }
 
-    @Test func `an interrupted run ends with the bytes of an uninterrupted one, with other threads`() throws {
+    @Test func `thirty steps in bfloat16 follow the loss of the reference`() throws {
+        let expected = try TrainingFixture.json("train30/curve.json")["steps"]?.array ?? []
+        var reports: [StepReport] = []
+        try TrainingRun(recipe(), out: out("out"), threads: 2, precision: .bf16).run { reports.append($0) }
+        #expect(reports.count == 30 && expected.count == 30)
+        var sum = 0.0
+        for (report, reference) in zip(reports, expected) {
+            let wanted = try #require(reference["cross_entropy"]?.double)
+            #expect(abs(report.crossEntropy - wanted) < 0.03 * wanted, "step \(report.step)")
+            sum += report.crossEntropy / wanted
+        }
+        #expect(abs(sum / 30 - 1) < 0.01)
+    }
+
+    @Test(arguments: Precision.allCases)
+    func `an interrupted run ends with the bytes of an uninterrupted one, with other threads`(
+        precision: Precision
+    ) throws {
         let expected = ["model.safetensors", "optimizer.safetensors", "trainer.json", "config.json"]
         let short: (inout JSONObject) -> Void = { $0["steps"] = 8 }
         var whole: [StepReport] = []
-        try TrainingRun(recipe(short), out: out("whole"), threads: 2).run { whole.append($0) }
+        try TrainingRun(recipe(short), out: out("whole"), threads: 2, precision: precision).run { whole.append($0) }
         var parts: [StepReport] = []
         for end in [3, 4, 8] {
-            let run = try TrainingRun(recipe(short, interval: 2), out: out("parts"), threads: end == 4 ? 2 : 1)
+            let run = try TrainingRun(
+                recipe(short, interval: 2), out: out("parts"), threads: end == 4 ? 2 : 1, precision: precision)
             let isComplete = try run.run(mustStop: { run.trainer.step == end && end < 8 }, report: { parts.append($0) })
             #expect(isComplete == (end == 8))
         }
@@ -106,10 +124,14 @@ import Testing
             try files.copyItem(at: out("parts").appending(path: name), to: step.appending(path: name))
             if name != "model.safetensors" { try files.removeItem(at: out("parts").appending(path: name)) }
         }
-        try TrainingRun(recipe(short), out: out("parts"), threads: 1).run { _ in Issue.record("a step was done") }
+        try TrainingRun(recipe(short), out: out("parts"), threads: 1, precision: precision).run { _ in
+            Issue.record("a step was done")
+        }
         #expect(try files.contentsOfDirectory(atPath: out("parts").path).sorted() == names)
         // A finished run has nothing left to do.
-        try TrainingRun(recipe(short), out: out("parts"), threads: 1).run { _ in Issue.record("a step was done") }
+        try TrainingRun(recipe(short), out: out("parts"), threads: 1, precision: precision).run { _ in
+            Issue.record("a step was done")
+        }
     }
 
     @Test func `a run with other numbers is not resumed`() throws {
@@ -124,6 +146,12 @@ import Testing
         } throws: {
             guard case TrainingError.resume(let field, _) = $0 else { return false }
             return field == "hyperparameters.muon_lr"
+        }
+        #expect {
+            try TrainingRun(recipe(short), out: out("out"), threads: 1, precision: .bf16)
+        } throws: {
+            guard case TrainingError.resume(let field, _) = $0 else { return false }
+            return field == "precision"
         }
     }
 
@@ -171,6 +199,11 @@ import Testing
         }
         #expect(plan.steps == 30 && plan.parameters == elements)
         #expect(plan.cost.stateBytes >= 12 * elements)
+        #expect(plan.stateBytes(.bf16) == plan.stateBytes(.exact) + 4 * elements)
+        try plan.checkMemory(.bf16)
+        #expect(throws: TrainingError.memory(needed: plan.stateBytes(.bf16), available: 1000)) {
+            try plan.checkMemory(.bf16, available: 1000)
+        }
         try plan.checkInitial()
         var tensors = try Data(contentsOf: out("initial/model.safetensors"))
         let name = try #require(tensors.range(of: Data("q_norm".utf8)))
@@ -181,20 +214,27 @@ import Testing
         #expect(lines.contains { $0.contains("30 steps") })
     }
 
-    @Test func `a micro-batch larger than the machine's memory is refused by name`() throws {
+    @Test(arguments: Precision.allCases)
+    func `a micro-batch larger than the available memory is refused by name`(precision: Precision) throws {
         let plan = try TrainingPlan(recipe())
-        let memory = ActivationMemory(plan.config)
-        // 4 layers of hidden size 32: some thousand floats.
-        #expect((4_000...40_000).contains(memory.bytesPerToken))
+        var memory = ActivationMemory(plan.config, precision)
+        // 4 layers of hidden size 32: some thousand numbers.
+        #expect((3_000...40_000).contains(memory.bytesPerToken))
         let batch = PackedBatch(rows: [
             [PackedBatch.Slot](
                 repeating: PackedBatch.Slot(id: 1, document: 0, weight: 1), count: 48)
         ])
         try memory.check(batch, name: "step0.micro0")
+        // What was allocated for a smaller micro-batch is available again.
+        let larger = PackedBatch(rows: [
+            [PackedBatch.Slot](repeating: PackedBatch.Slot(id: 1, document: 0, weight: 1), count: 96)
+        ])
+        try memory.check(larger, name: "step0.micro1", available: (precision == .bf16 ? 49 : 96) * memory.bytesPerToken)
         var huge = plan.config
         huge.hiddenSize = 1 << 40
         #expect {
-            try ActivationMemory(huge).check(batch, name: "step0.micro0")
+            var memory = ActivationMemory(huge, precision)
+            try memory.check(batch, name: "step0.micro0")
         } throws: {
             guard case TrainingError.batches("step0.micro0", _) = $0 else { return false }
             return true

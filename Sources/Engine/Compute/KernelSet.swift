@@ -1,4 +1,5 @@
 import CIntrinsics
+import KernelInterface
 import PortableKernels
 
 #if arch(x86_64)
@@ -24,6 +25,25 @@ public enum KernelSet: String, Sendable, CaseIterable {
         case .avx2: trinity_has_avx2() != 0
         case .avx512: trinity_has_avx512() != 0
         }
+    }
+
+    /// The kernels that train in bfloat16.
+    package var trainingKernels: any TrainingKernels.Type {
+        switch self {
+        #if arch(x86_64)
+            case .portable: Portable.self
+            case .avx2: AVX2.self
+            case .avx512: AVX512.self
+        #else
+            case .portable, .avx2, .avx512: Portable.self
+        #endif
+        }
+    }
+
+    /// Operations that a pool's threads can do in a second with the fastest set, in registers; takes some 20 ms.
+    package static func peakRate(of pool: WorkerPool) -> Double {
+        RooflineProbe(pool: pool, isQuick: false, bytes: 1, time: .milliseconds(20))
+            .operationRate(kernels: .best(.fast)) * 1e9
     }
 
     /// The kernels, with the precision of activations that `compute` requires; a set without bfloat16 arithmetic always uses

@@ -88,3 +88,33 @@ func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
         unsafeBitCast(values.lowHalf, to: SIMD4<Int64>.self), unsafeBitCast(values.highHalf, to: SIMD4<Int64>.self))
     target.storeBytes(of: bytes, as: SIMD2<Int64>.self)
 }
+
+/// The largest tile of a product of bfloat16 matrices: blocks of 16 columns, and rows.
+@inline(__always)
+var pairTileBlocks: Int { 1 }
+@inline(__always)
+var pairTileRows: Int { largestTile }
+
+/// One pair of bfloat16 numbers in all lanes.
+@inline(__always)
+func broadcastPair(_ pair: UnsafeRawPointer) -> SIMD16<UInt32> {
+    SIMD16<UInt32>(repeating: pair.loadUnaligned(as: UInt32.self))
+}
+
+/// sum + the products of pairs of bfloat16 numbers: the second ones first.
+@inline(__always)
+func addPairs(_ sum: SIMD16<Float>, _ a: SIMD16<UInt32>, _ b: SIMD16<UInt32>) -> SIMD16<Float> {
+    addPairsByHalves(sum, a, b)
+}
+
+/// Stores sixteen floats rounded to bfloat16.
+@inline(__always)
+func storeRounded(_ value: SIMD16<Float>, _ target: UnsafeMutablePointer<UInt16>) {
+    storeRoundedByHalves(value, target)
+}
+
+/// Pairs of sixteen floats rounded to bfloat16.
+@inline(__always)
+func roundedPairs(_ first: SIMD16<Float>, _ second: SIMD16<Float>) -> SIMD16<UInt32> {
+    roundedPairsByHalves(first, second)
+}

@@ -78,3 +78,34 @@ func signedByteLanes(_ pointer: UnsafeRawPointer) -> SIMD16<Int32> {
 func storeLowBytes(_ values: SIMD16<Int32>, _ target: UnsafeMutableRawPointer) {
     target.storeBytes(of: trinity_low_bytes(unsafeBitCast(values, to: SIMD8<Int64>.self)), as: SIMD2<Int64>.self)
 }
+
+/// The largest tile of a product of bfloat16 matrices: blocks of 16 columns, and rows.
+@inline(__always)
+var pairTileBlocks: Int { 4 }
+@inline(__always)
+var pairTileRows: Int { 6 }
+
+/// One pair of bfloat16 numbers in all lanes.
+@inline(__always)
+func broadcastPair(_ pair: UnsafeRawPointer) -> SIMD16<UInt32> {
+    unsafeBitCast(trinity_broadcast_pair(pair), to: SIMD16<UInt32>.self)
+}
+
+/// sum + the products of pairs of bfloat16 numbers: the second ones first.
+@inline(__always)
+func addPairs(_ sum: SIMD16<Float>, _ a: SIMD16<UInt32>, _ b: SIMD16<UInt32>) -> SIMD16<Float> {
+    trinity_dot_bfloat16(
+        sum, unsafeBitCast(a, to: SIMD8<Int64>.self), unsafeBitCast(b, to: SIMD8<Int64>.self))
+}
+
+/// Stores sixteen floats rounded to bfloat16; denormals become zeros.
+@inline(__always)
+func storeRounded(_ value: SIMD16<Float>, _ target: UnsafeMutablePointer<UInt16>) {
+    UnsafeMutableRawPointer(target).storeBytes(of: trinity_to_bfloat16(value), as: SIMD4<Int64>.self)
+}
+
+/// Pairs of sixteen floats rounded to bfloat16.
+@inline(__always)
+func roundedPairs(_ first: SIMD16<Float>, _ second: SIMD16<Float>) -> SIMD16<UInt32> {
+    unsafeBitCast(trinity_to_bfloat16_pairs(first, second), to: SIMD16<UInt32>.self)
+}

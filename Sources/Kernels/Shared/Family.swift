@@ -2,7 +2,7 @@ import KernelInterface
 
 /// The single list of this family's kernels. The other kernels are in the files of `Shared`, under the names of the protocol,
 /// or, if they are specific to a family, in its folder.
-extension Kernels: KernelFamily {
+extension Kernels: TrainingKernels {
     /// One row for each weight format.
     public static func weights(_ format: WeightFormat) -> any WeightKernels.Type {
         switch format {

@@ -12,11 +12,12 @@ extension Kernels {
             let high = low + half
             var t = 0
             while t < half {
-                let a = low[t]
-                let b = high[t]
-                low[t] = a * cosines[t] - b * sines[t]
-                high[t] = b * cosines[t] + a * sines[t]
-                t += 1
+                let count = half - t
+                let (a, b) = (load(low, t, count: count), load(high, t, count: count))
+                let (cosine, sine) = (load(cosines, t, count: count), load(sines, t, count: count))
+                store(a * cosine - b * sine, low, t, count: count)
+                store(b * cosine + a * sine, high, t, count: count)
+                t += 16
             }
             head += 1
         }

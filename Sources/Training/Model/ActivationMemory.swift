@@ -1,12 +1,42 @@
 import Checkpoints
-import Foundation
+import Engine
 
 /// The memory that a micro-batch takes beside weights, gradients and the optimizers' state.
 struct ActivationMemory {
     /// Bytes for each token: what all layers keep, and what the backward pass of one layer takes.
     let bytesPerToken: Int
+    private let precision: Precision
+    /// Tokens of the largest micro-batch so far.
+    private var largest = 0
 
-    init(_ config: ModelConfig) {
+    init(_ config: ModelConfig, _ precision: Precision = .exact) {
+        self.precision = precision
+        bytesPerToken = precision == .exact ? Self.exactBytes(config) : Self.roundedBytes(config)
+    }
+
+    /// Refuses a micro-batch that the memory cannot hold, before anything is allocated for it.
+    ///
+    /// - Parameter available: bytes.
+    /// - Throws: `TrainingError.batches` with both sizes.
+    mutating func check(
+        _ batch: PackedBatch, name: String, available: Int = MemoryPlan.freeMemory()
+    ) throws(TrainingError) {
+        guard batch.tokens > largest else { return }
+        // In bfloat16 the memory of the largest micro-batch so far is kept; it is freed before more is allocated.
+        let kept = precision == .bf16 ? Double(bytesPerToken) * Double(largest) : 0
+        let needed = Double(bytesPerToken) * Double(batch.tokens)
+        guard needed <= Double(available) + kept else {
+            throw .batches(
+                tensor: name,
+                reason: """
+                    has \(batch.tokens) tokens, which take \(Int(needed / 0x1p20)) MiB; \
+                    \(Int((Double(available) + kept) / 0x1p20)) MiB are available
+                    """)
+        }
+        largest = batch.tokens
+    }
+
+    private static func exactBytes(_ config: ModelConfig) -> Int {
         let (hidden, chosen) = (config.hiddenSize, config.expertsPerToken)
         let (queries, keys) = (
             config.attentionHeads * config.headDimension, config.keyValueHeads * config.headDimension
@@ -21,22 +51,28 @@ struct ActivationMemory {
         let width = max(
             config.intermediateSize, config.expertIntermediateSize * max(config.sharedExperts, chosen))
         let backward = (5 + 2 * chosen) * hidden + 3 * queries + 2 * keys + 2 * width
-        bytesPerToken = MemoryLayout<Float>.size * (kept + backward)
+        return MemoryLayout<Float>.size * (kept + backward)
     }
 
-    /// Refuses a micro-batch that the machine's memory cannot hold.
-    ///
-    /// - Throws: `TrainingError.batches` with both sizes.
-    func check(_ batch: PackedBatch, name: String) throws(TrainingError) {
-        let needed = Double(bytesPerToken) * Double(batch.tokens)
-        let present = Double(ProcessInfo.processInfo.physicalMemory)
-        guard needed <= present else {
-            throw .batches(
-                tensor: name,
-                reason: """
-                    has \(batch.tokens) tokens, which take \(Int(needed / 0x1p20)) MiB; the machine has \
-                    \(Int(present / 0x1p20)) MiB
-                    """)
-        }
+    /// What `RoundedWorkspace` allocates.
+    private static func roundedBytes(_ config: ModelConfig) -> Int {
+        let (hidden, chosen, layout) = (config.hiddenSize, config.expertsPerToken, ProjectionLayout(config))
+        let (queries, keys) = (layout.queries.count, layout.keys.count)
+        let sparseLayers = config.layers - config.denseLayers
+        let shared = (config.sharedExperts * config.expertIntermediateSize).roundedUp(to: 16)
+        let dense = config.intermediateSize.roundedUp(to: 16)
+        let expert = config.expertIntermediateSize.roundedUp(to: 16)
+        let attention = 12 * hidden + 2 * (layout.width + queries) + 4 * config.attentionHeads
+        let sparse = 4 * (shared + chosen * expert) + 4 * config.experts + 20 * chosen
+        let kept = config.layers * attention + config.denseLayers * 4 * dense + sparseLayers * sparse
+        let isSparse = sparseLayers > 0
+        let width = max(config.denseLayers > 0 ? dense : 0, isSparse ? shared : 0)
+        let mlpPanels = 3 * width + 2 * hidden + (isSparse ? chosen * (3 * expert + 2 * hidden) : 0)
+        let attentionPanels = layout.width + queries + 2 * hidden
+        let passed =
+            16 * hidden + 2 * (2 * queries + keys) + 6 * layout.width + 4 * config.attentionHeads
+            + (isSparse ? 4 * (chosen * (hidden + 1) + config.experts) : 0) + 2 * max(mlpPanels, attentionPanels)
+        let sums = 8 * hidden + 8 * config.headDimension + (isSparse ? 4 * config.experts * hidden : 0)
+        return kept + passed + (sums + RoundedContext.chunkTokens - 1) / RoundedContext.chunkTokens
     }
 }

@@ -16,7 +16,8 @@ struct ExpertRouting {
     private(set) var ids: [Int]
     /// The tokens of each expert.
     private(set) var counts: [Int]
-    private let memory: Buffer<Float>
+    /// What keeps the matrices' memory.
+    private let owners: [AnyObject]
 
     /// - Parameters:
     ///   - logits: (tokens, experts), kept as scores.
@@ -25,10 +26,10 @@ struct ExpertRouting {
         logits: Buffer<Float>, tokens: Int, experts: Int, chosen: Int, normalizes: Bool, scale: Float, bias: [Float]
     ) {
         (self.experts, self.chosen, self.normalizes, self.scale) = (experts, chosen, normalizes, scale)
-        memory = Buffer(count: tokens * chosen)
+        let memory = Buffer<Float>(count: tokens * chosen)
         scores = Matrix(logits.base, rows: tokens, columns: experts)
         weights = Matrix(memory.base, rows: tokens, columns: chosen)
-        owner = logits
+        owners = [logits, memory]
         ids = []
         ids.reserveCapacity(tokens * chosen)
         counts = [Int](repeating: 0, count: experts)
@@ -53,30 +54,34 @@ struct ExpertRouting {
         }
     }
 
-    private let owner: Buffer<Float>
+    /// A choice that was computed elsewhere, in memory of `owner`.
+    init(
+        scores: Matrix, weights: Matrix, owner: AnyObject, normalizes: Bool, scale: Float, ids: [Int], counts: [Int]
+    ) {
+        (experts, chosen, self.normalizes, self.scale) = (scores.columns, weights.columns, normalizes, scale)
+        (self.scores, self.weights, owners) = (scores, weights, [owner])
+        (self.ids, self.counts) = (ids, counts)
+    }
 
-    /// Turns the gradient of the weights (tokens, chosen) into that of the logits (tokens, experts), including the balance
-    /// loss with the factor `balance` of each row.
-    func backward(dWeights: Matrix, rows: [Range<Int>], balance: Float, into dLogits: Matrix) {
-        for row in rows {
-            let shares = balance == 0 ? [] : BalanceLoss.shares(row, of: self)
-            for token in row {
-                let (score, change, gradient) = (scores.row(token), dLogits.row(token), dWeights.row(token))
-                for expert in 0..<experts { change[expert] = 0 }
-                let choices = ids[token * chosen..<(token + 1) * chosen]
-                var (sum, pull) = (Float(1), Float(0))
-                if normalizes {
-                    sum = choices.reduce(0) { $0 + score[$1] } + 1e-20
-                    for (choice, id) in choices.enumerated() { pull += gradient[choice] * score[id] }
-                    pull /= sum
-                }
-                for (choice, id) in choices.enumerated() { change[id] = scale / sum * (gradient[choice] - pull) }
-                if balance != 0 {
-                    BalanceLoss.addGradient(
-                        score, shares: shares, factor: balance / Float(row.count), to: change)
-                }
-                for expert in 0..<experts { change[expert] *= score[expert] * (1 - score[expert]) }
+    /// Turns the gradient of the weights (tokens, chosen) of one row into that of the logits (tokens, experts), including the
+    /// balance loss with the factor `balance`.
+    func backward(dWeights: Matrix, row: Range<Int>, balance: Float, into dLogits: Matrix) {
+        let shares = balance == 0 ? [] : BalanceLoss.shares(row, of: self)
+        for token in row {
+            let (score, change, gradient) = (scores.row(token), dLogits.row(token), dWeights.row(token))
+            for expert in 0..<experts { change[expert] = 0 }
+            let choices = ids[token * chosen..<(token + 1) * chosen]
+            var (sum, pull) = (Float(1), Float(0))
+            if normalizes {
+                sum = choices.reduce(0) { $0 + score[$1] } + 1e-20
+                for (choice, id) in choices.enumerated() { pull += gradient[choice] * score[id] }
+                pull /= sum
             }
+            for (choice, id) in choices.enumerated() { change[id] = scale / sum * (gradient[choice] - pull) }
+            if balance != 0 {
+                BalanceLoss.addGradient(score, shares: shares, factor: balance / Float(row.count), to: change)
+            }
+            for expert in 0..<experts { change[expert] *= score[expert] * (1 - score[expert]) }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Engine
+import KernelInterface
 
 /// One product of matrices: out = op(left) op(right), or out += op(left) op(right).
 struct MatrixProduct {
@@ -40,7 +41,7 @@ struct MatrixProduct {
     }
 }
 
-/// Products in float32, by OpenBLAS on one thread for each part of a result.
+/// Products in float32, by OpenBLAS or by kernels of our own, on one thread for each part of a result.
 ///
 /// A result is split into parts of a fixed size, never its sums, so that its bits do not depend on the number of threads.
 struct MatrixProducts {
@@ -50,10 +51,12 @@ struct MatrixProducts {
 
     let pool: WorkerPool
     private let product: OpenBLAS.MatrixProduct
+    private let kernels: (any TrainingKernels.Type)?
 
+    /// - Parameter kernels: compute products whose left factor is not transposed; `nil`: OpenBLAS does.
     /// - Throws: `TrainingError.unsupported` when OpenBLAS is not installed.
-    init(pool: WorkerPool) throws(TrainingError) {
-        self.pool = pool
+    init(pool: WorkerPool, kernels: (any TrainingKernels.Type)? = nil) throws(TrainingError) {
+        (self.pool, self.kernels) = (pool, kernels)
         do throws(EngineError) {
             product = try OpenBLAS().matrixProduct
         } catch {
@@ -83,10 +86,44 @@ struct MatrixProducts {
             precondition(item.adds || item.out.rows == 0 || item.out.columns == 0, "a product replaces by sums")
             return
         }
+        if let kernels, !item.transposesLeft { return multiply(item, kernels) }
         product(
             OpenBLAS.rowMajor, item.transposesLeft ? OpenBLAS.transpose : OpenBLAS.noTranspose,
             item.transposesRight ? OpenBLAS.transpose : OpenBLAS.noTranspose, Int32(item.out.rows),
             Int32(item.out.columns), Int32(item.depth), item.factor, item.left.base, Int32(item.left.stride),
             item.right.base, Int32(item.right.stride), item.adds ? 1 : 0, item.out.base, Int32(item.out.stride))
+    }
+
+    /// Reads up to 15 numbers after a row of the right factor that is not transposed.
+    private func multiply(_ item: MatrixProduct, _ kernels: any TrainingKernels.Type) {
+        let size = MemoryLayout<Float>.size
+        func multiply(_ right: PairFactor) {
+            kernels.multiplyFloats(
+                PairProduct(
+                    left: PairFactor(rows: item.left.base, stride: item.left.stride * size), right: right,
+                    pairs: item.depth, out: item.out.base, outStride: item.out.stride, rows: item.out.rows,
+                    columns: item.out.columns, adds: item.adds))
+        }
+        if item.transposesRight {
+            let block = item.depth * 64
+            Scratch.with(bytes: item.right.rows.roundedUp(to: 16) / 16 * block) { scratch in
+                let panels = scratch.bytes(item.right.rows.roundedUp(to: 16) / 16 * block)
+                let count = 2 * item.right.rows * item.right.stride
+                item.right.base.withMemoryRebound(to: UInt16.self, capacity: count) { base in
+                    kernels.packColumns(
+                        PairSource(
+                            base: base, stride: 2 * item.right.stride, rows: item.right.rows, columns: 2 * item.depth),
+                        into: panels, block: block)
+                }
+                multiply(PairFactor(panels: panels, block: block))
+            }
+        } else {
+            multiply(PairFactor(base: item.right.base, row: size, block: 64, step: item.right.stride * size))
+        }
+        guard item.factor != 1 else { return }
+        precondition(!item.adds, "a factor is not applied to what was there before")
+        for row in 0..<item.out.rows {
+            kernels.scale(item.out.row(row), by: item.factor, into: item.out.row(row), count: item.out.columns)
+        }
     }
 }

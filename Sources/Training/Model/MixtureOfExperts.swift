@@ -151,7 +151,9 @@ private final class RoutedExperts {
         state.backward(
             groups, dy: dOutputs, x: inputs, into: dInputs, weights: context.weights, gradients: gradients,
             context.products)
-        routing.backward(dWeights: dWeights, rows: rows, balance: balance, into: dLogits)
+        context.products.pool.parallelFor(chunks: rows.count) { row in
+            routing.backward(dWeights: dWeights, row: rows[row], balance: balance, into: dLogits)
+        }
         context.products.run([
             .weightGradient(dLogits, h, into: gradients.matrix(router)),
             .inputGradient(dLogits, context.weights.matrix(router), into: dh, adds: true),

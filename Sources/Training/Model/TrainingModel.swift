@@ -25,6 +25,14 @@ public struct MicroBatchLoss: Sendable, Equatable {
     public var logits = LogitStatistics()
 }
 
+/// The precision of the operands of matrix products.
+public enum Precision: String, Sendable, CaseIterable {
+    /// bfloat16, with sums in float32; the router stays in float32.
+    case bf16
+    /// float32
+    case exact
+}
+
 /// An AFMoE model in training: weights in float32, and their gradients by formulas.
 public final class TrainingModel {
     public let config: ModelConfig
@@ -34,27 +42,61 @@ public final class TrainingModel {
     /// (experts) for each layer with experts.
     public internal(set) var biases: [[Float]]
     let products: MatrixProducts
+    /// For Muon: exact ones are those of the passes.
+    let optimizerProducts: MatrixProducts
+    let precision: Precision
+    /// The seconds of the current step's parts.
+    var clock = StepClock()
     let layers: [LayerParameters]
+    /// Computes the gradients in bfloat16, if they are not exact.
+    private let rounded: RoundedModel?
 
     /// A model of zeros.
     ///
+    /// - Parameter kernels: for products in bfloat16.
     /// - Throws: `TrainingError.unsupported` for a model with another score function than sigmoid or with groups of experts.
-    package init(_ config: ModelConfig, pool: WorkerPool) throws(TrainingError) {
+    package init(
+        _ config: ModelConfig, pool: WorkerPool, precision: Precision = .exact,
+        kernels: KernelSet = KernelSet.available.last ?? .portable
+    ) throws(TrainingError) {
         guard config.scoreFunction == .sigmoid || config.denseLayers == config.layers else {
             throw .unsupported("score_func: only sigmoid can be trained")
         }
         guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
-        self.config = config
+        (self.config, self.precision) = (config, precision)
         products = try MatrixProducts(pool: pool)
+        optimizerProducts =
+            precision == .exact ? products : try MatrixProducts(pool: pool, kernels: kernels.trainingKernels)
         let layout = ParameterLayout(config)
         self.layout = layout
         (weights, gradients) = (TrainedTensors(layout), TrainedTensors(layout))
         layers = (0..<config.layers).map { LayerParameters(layer: $0, config: config, layout: layout) }
         biases = (config.denseLayers..<config.layers).map { _ in [Float](repeating: 0, count: config.experts) }
+        switch precision {
+        case .exact: rounded = nil
+        case .bf16:
+            let context = RoundedContext(
+                config, kernels: kernels.trainingKernels, pool: pool, weights: weights, gradients: gradients)
+            rounded = RoundedModel(context, layers: layers, layout: layout)
+        }
+    }
+
+    /// Begins a step: clears the gradients. The weights must not change until its last micro-batch.
+    func beginStep() {
+        clock = StepClock()
+        products.pool.forEachPiece(of: gradients.memory.count, size: 1 << 18) { _, range in
+            (gradients.memory.base + range.lowerBound).update(repeating: 0, count: range.count)
+        }
+        rounded?.pack()
+        clock.add(\.forward)
     }
 
     /// Adds the gradients of a micro-batch's part of the objective to ``gradients``.
     func accumulate(_ batch: PackedBatch, _ objective: StepObjective) -> MicroBatchLoss {
+        rounded?.accumulate(batch, objective, biases: biases, clock: &clock) ?? accumulateExactly(batch, objective)
+    }
+
+    private func accumulateExactly(_ batch: PackedBatch, _ objective: StepObjective) -> MicroBatchLoss {
         let pool = products.pool
         let context = LayerContext(
             config: config, weights: weights, products: products,
@@ -71,6 +113,7 @@ public final class TrainingModel {
             passes.append(
                 DecoderLayer(layer, bias: bias(layer: index), x: x, batch: batch, rotary: rotary, context))
         }
+        clock.add(\.forward)
         let finalNorm = layout.parameter("model.norm.weight")
         context.norm.forward(x, gain: weights.pointer(finalNorm), into: h)
         let sums = OutputHead(weight: weights.matrix(head), products: products).train(
@@ -91,6 +134,7 @@ public final class TrainingModel {
                 gradients: gradients)
         }
         addEmbeddingGradient(dx, ids: batch.ids, to: gradients.matrix(embedding))
+        clock.add(\.backward)
         return MicroBatchLoss(
             crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,
             balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts), logits: sums.logits)

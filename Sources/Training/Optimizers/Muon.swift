@@ -28,7 +28,9 @@ public struct Muon: Sendable, Equatable {
 
     /// Updates one matrix on the calling thread; momentum = mu momentum + gradient, with Nesterov's look-ahead.
     ///
-    /// - Parameter gradientFactor: multiplies the gradient, for clipping.
+    /// - Parameters:
+    ///   - weights, gradients, momenta: of one shape, without gaps between rows.
+    ///   - gradientFactor: multiplies the gradient, for clipping.
     func update(
         weights: Matrix, gradients: Matrix, momenta: Matrix, gradientFactor: Float, learningRate: Double,
         products: MatrixProducts
@@ -36,21 +38,16 @@ public struct Muon: Sendable, Equatable {
         let (rows, columns) = (weights.rows, weights.columns)
         let scratch = NewtonSchulz(rows: rows, columns: columns)
         let mu = Float(momentum)
-        // The iterations work on the matrix or its transpose, whichever has fewer rows.
-        for row in 0..<rows {
-            let (gradient, momentum) = (gradients.row(row), momenta.row(row))
-            for column in 0..<columns {
-                let value = gradient[column] * gradientFactor
-                momentum[column] = mu * momentum[column] + value
-                scratch[row, column] = value + mu * momentum[column]
-            }
+        let (weight, gradient, momentum) = (weights.base, gradients.base, momenta.base)
+        let update = scratch.matrix.base
+        for index in 0..<rows * columns {
+            let value = gradient[index] * gradientFactor
+            momentum[index] = mu * momentum[index] + value
+            update[index] = value + mu * momentum[index]
         }
         scratch.orthogonalize(coefficients, epsilon: epsilon, products: products)
         let decay = Float(1 - learningRate * weightDecay)
         let rate = Float(learningRate * max(1, Double(rows) / Double(columns)).squareRoot())
-        for row in 0..<rows {
-            let weight = weights.row(row)
-            for column in 0..<columns { weight[column] = weight[column] * decay - rate * scratch[row, column] }
-        }
+        for index in 0..<rows * columns { weight[index] = weight[index] * decay - rate * update[index] }
     }
 }

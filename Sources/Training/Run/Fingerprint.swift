@@ -7,7 +7,7 @@ struct Fingerprint {
     let json: JSONObject
 
     /// - Throws: an error that names the file that cannot be read.
-    init(_ plan: TrainingPlan) throws {
+    init(_ plan: TrainingPlan, _ precision: Precision) throws {
         let recipe = plan.recipe
         var files = JSONObject()
         for url in recipe.urls where files[url.path] == nil {
@@ -25,7 +25,9 @@ struct Fingerprint {
             let url = recipe.initial.appending(path: name)
             if FileManager.default.fileExists(atPath: url.path) { model[name] = .string(try Self.text(of: url)) }
         }
-        var json: JSONObject = ["files": .object(files), "initial": .object(model)]
+        var json: JSONObject = [
+            "files": .object(files), "initial": .object(model), "precision": .string(precision.rawValue),
+        ]
         for name in ["seed", "documents", "hyperparameters", "stages", "held_out", "freeze"] {
             json[name] = recipe.json[name] ?? .null
         }

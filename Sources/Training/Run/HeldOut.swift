@@ -46,7 +46,7 @@ struct HeldOut {
     ///
     /// - Throws: `TrainingError.batches` for a document that the machine's memory cannot hold.
     func measure(_ model: TrainingModel, step: Int) throws(TrainingError) -> HeldOutReport {
-        let memory = ActivationMemory(model.config)
+        var memory = ActivationMemory(model.config)
         var (sum, weight, documents) = (0.0, 0.0, [Double?]())
         for batch in batches {
             try memory.check(batch, name: "held_out")

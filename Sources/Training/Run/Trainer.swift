@@ -28,8 +28,10 @@ public final class Trainer {
     /// The others, in the order of the layout.
     let trained: [Parameter]
 
-    private let memory: ActivationMemory
+    private var memory: ActivationMemory
 
+    /// Elements of a parameter that AdamW updates at a time.
+    private static let updatedAtOnce = 1 << 16
     /// The number of skipped steps in a row that ends a run.
     private static let mostSkipped = 3
 
@@ -37,7 +39,7 @@ public final class Trainer {
     public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters, frozen: Set<String> = []) {
         self.model = model
         self.hyperparameters = hyperparameters
-        memory = ActivationMemory(model.config)
+        memory = ActivationMemory(model.config, model.precision)
         self.frozen = frozen
         trained = model.layout.parameters.filter { !frozen.contains($0.name) }
         firstMoments = TrainedTensors(model.layout) { !frozen.contains($0.name) }
@@ -66,7 +68,7 @@ public final class Trainer {
         let objective = StepObjective(
             zFactor: hyperparameters.zFactor, balanceFactor: hyperparameters.balanceFactor, targetWeight: targetWeight,
             rows: batches.reduce(0) { $0 + $1.rows.count })
-        model.gradients.clear()
+        model.beginStep()
         let losses = batches.map { model.accumulate($0, objective) }
         let counts = model.biases.indices.map { layer in
             (0..<model.config.experts).map { expert in
@@ -92,6 +94,7 @@ public final class Trainer {
             skippedInRow += 1
             if skippedInRow == Self.mostSkipped { throw .notFinite(step: step) }
         }
+        model.clock.add(\.optimizer)
         defer { step += 1 }
         return StepReport(
             step: step, learningRateFactor: factor, crossEntropy: crossEntropy, z: z, balance: balance,
@@ -116,10 +119,17 @@ public final class Trainer {
     }
 
     private func update(clip: Float, factor: Double) {
-        let (weights, gradients, products) = (model.weights, model.gradients, model.products)
-        let parameters = trained
-        products.pool.parallelFor(chunks: parameters.count) { index in
-            let parameter = parameters[index]
+        let (weights, gradients, products) = (model.weights, model.gradients, model.optimizerProducts)
+        // A matrix is a job, and so is each piece of the other parameters.
+        var jobs: [(parameter: Parameter, part: Range<Int>)] = []
+        for parameter in trained {
+            let size = parameter.kind == .matrix ? parameter.count : Self.updatedAtOnce
+            for start in stride(from: 0, to: parameter.count, by: size) {
+                jobs.append((parameter, start..<min(start + size, parameter.count)))
+            }
+        }
+        products.pool.parallelFor(chunks: jobs.count) { index in
+            let (parameter, part) = jobs[index]
             if parameter.kind == .matrix {
                 hyperparameters.muon.update(
                     weights: weights.matrix(parameter), gradients: gradients.matrix(parameter),
@@ -127,9 +137,11 @@ public final class Trainer {
                     learningRate: factor * hyperparameters.muonLearningRate, products: products)
             } else {
                 hyperparameters.adam.update(
-                    weights: weights.pointer(parameter), gradients: gradients.pointer(parameter),
-                    first: firstMoments.pointer(parameter), second: secondMoments.pointer(parameter),
-                    count: parameter.count, gradientFactor: clip,
+                    weights: weights.pointer(parameter) + part.lowerBound,
+                    gradients: gradients.pointer(parameter) + part.lowerBound,
+                    first: firstMoments.pointer(parameter) + part.lowerBound,
+                    second: secondMoments.pointer(parameter) + part.lowerBound, count: part.count,
+                    gradientFactor: clip,
                     learningRate: factor * (hyperparameters.adamLearningRates[parameter.kind] ?? 0), step: updates)
             }
         }

@@ -7,10 +7,13 @@ extension TrainingModel {
     ///
     /// - Throws: `ModelConfigError` or `CheckpointError` with the name of the file or tensor, and
     ///   `TrainingError.unsupported`.
-    package convenience init(checkpoint folder: URL, pool: WorkerPool) throws {
+    package convenience init(
+        checkpoint folder: URL, pool: WorkerPool, precision: Precision = .exact,
+        kernels: KernelSet = KernelSet.available.last ?? .portable
+    ) throws {
         try ModelFolder.check(folder)
         let config = try ModelConfig(directory: folder)
-        try self.init(config, pool: pool)
+        try self.init(config, pool: pool, precision: precision, kernels: kernels)
         let stored = try StoredTensors(directory: folder).tensors
         var problems: [String] = []
         func floats(_ name: String, _ shape: [Int]) -> [Float]? {

@@ -1,4 +1,5 @@
 import Checkpoints
+import Engine
 import Foundation
 
 /// What a recipe asks for, checked without computing or writing anything.
@@ -95,6 +96,18 @@ public struct TrainingPlan {
 
     /// What the model takes.
     public var cost: TrainingCost { TrainingCost(config, frozen: frozen) }
+
+    /// Bytes of weights, gradients and the optimizers' state, and of the rounded weights; activations are not counted.
+    public func stateBytes(_ precision: Precision) -> Int {
+        // Rounded weights are packed twice.
+        cost.stateBytes + (precision == .exact ? 0 : 4 * ParameterLayout(config).count)
+    }
+
+    /// - Throws: `TrainingError.memory` if they are more than the available memory.
+    func checkMemory(_ precision: Precision, available: Int = MemoryPlan.freeMemory()) throws(TrainingError) {
+        let needed = stateBytes(precision)
+        guard needed <= available else { throw .memory(needed: needed, available: available) }
+    }
 
     /// Checks the names, types and shapes of the tensors of `initial`, from their headers, unless the weights are drawn.
     ///

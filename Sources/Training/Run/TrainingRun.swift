@@ -14,7 +14,10 @@ public final class TrainingRun {
     public var stage: TrainingStage {
         (plan.stages.first { trainer.step < $0.steps.upperBound } ?? plan.stages[plan.stages.count - 1]).stage
     }
+    /// Of the last step.
+    public private(set) var timing = StepTiming()
     private let plan: TrainingPlan
+    private let operations: OperationCount
     private let folder: RunFolder
     private let fingerprint: Fingerprint
     private var progress = RunProgress()
@@ -23,20 +26,23 @@ public final class TrainingRun {
     /// - Parameters:
     ///   - out: new, empty, or with an earlier part of the same run.
     ///   - threads: at least 1; the results do not depend on it.
-    /// - Throws: an error that names the file, tensor, line or field.
-    public init(_ recipe: Recipe, out: URL, threads: Int) throws {
+    /// - Throws: an error that names the file, tensor, line or field; `TrainingError.memory` before the weights are read.
+    public init(_ recipe: Recipe, out: URL, threads: Int, precision: Precision = .exact) throws {
         plan = try TrainingPlan(recipe)
+        try plan.checkMemory(precision)
         folder = try RunFolder(out)
         let newest = folder.newest
         let pool = WorkerPool(threads: threads)
         let model: TrainingModel
         if newest == nil, let seed = recipe.seed {
-            model = try TrainingModel(plan.config, pool: pool)
+            model = try TrainingModel(plan.config, pool: pool, precision: precision)
             InitialWeights(seed: seed).fill(model)
         } else {
-            model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool)
+            model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool, precision: precision)
         }
-        fingerprint = try Fingerprint(plan)
+        fingerprint = try Fingerprint(plan, precision)
+        operations = OperationCount(plan.config, model.layout)
+        timing.peakRate = KernelSet.peakRate(of: pool)
         trainer = Trainer(model, plan.stages[0].stage.hyperparameters, frozen: plan.frozen)
         if let newest { progress = try trainer.readState(from: newest, fingerprint: fingerprint) }
         log = try RunLog(out, step: trainer.step)
@@ -64,6 +70,7 @@ public final class TrainingRun {
                     try save(source)
                     return false
                 }
+                let start = ContinuousClock.now
                 let batches: [PackedBatch]
                 do {
                     batches = try source.next(step: trainer.step - stage.steps.lowerBound)
@@ -72,10 +79,14 @@ public final class TrainingRun {
                     try save(source)
                     throw error
                 }
-                let start = ContinuousClock.now
+                let loaded = ContinuousClock.now
                 let step = try trainer.train(batches)
+                timing.seconds = trainer.model.clock.seconds
+                timing.seconds.loader = (loaded - start) / .seconds(1)
+                timing.tokens = step.tokens
+                timing.operations = operations.step(batches)
                 progress.statistics.add(step)
-                try log.write(logLine(step, stage.stage, seconds: (ContinuousClock.now - start) / .seconds(1)))
+                try log.write(logLine(step, stage.stage))
                 report(step)
                 if try measure(heldOut) { try save(source) }
             }
@@ -116,7 +127,7 @@ public final class TrainingRun {
     }
 
     /// The members of a step for plots and long runs: numbers of experts are left out.
-    private func logLine(_ step: StepReport, _ stage: TrainingStage, seconds: Double) -> JSONValue {
+    private func logLine(_ step: StepReport, _ stage: TrainingStage) -> JSONValue {
         var line = step.json.object ?? JSONObject()
         for name in ["expert_counts", "expert_bias", "bias_momentum"] { line[name] = nil }
         line["stage"] = stage.name.map { .string($0) }
@@ -126,7 +137,7 @@ public final class TrainingRun {
         line["dead_experts"] = .integer(statistics.deadExperts)
         line["max_logit"] = .double(step.logits.largest)
         line["mean_logit"] = .double(step.logits.mean)
-        line["seconds"] = .double(seconds)
+        timing.write(to: &line)
         return .object(line)
     }
 }

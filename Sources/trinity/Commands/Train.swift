@@ -3,6 +3,8 @@ import Engine
 import Foundation
 import Training
 
+extension Precision: ExpressibleByArgument {}
+
 /// `trinity train`: trains a model by a recipe.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,17 +15,13 @@ struct Train: ParsableCommand {
             same bits as without the interruption. SIGTERM writes a checkpoint and ends the run.
             """)
 
-    enum Precision: String, ExpressibleByArgument, CaseIterable {
-        case exact
-    }
-
     @Argument(help: ArgumentHelp("The recipe, a JSON file.", valueName: "recipe"))
     var recipe: String
     @Option(
         help: ArgumentHelp("Output folder: new, empty, or with an interrupted run of the recipe.", valueName: "dir"))
     var out: String?
-    @Option(help: "Precision of the products of matrices. exact is float32.")
-    var precision = Precision.exact
+    @Option(help: "Precision of the products of matrices: bf16, with float32 sums, or exact, which is float32.")
+    var precision = Precision.bf16
     @Option(help: ArgumentHelp("Threads. The result does not depend on their number.", valueName: "number"))
     var threads: Int?
     @Flag(help: "Print one JSON object for each step.")
@@ -55,7 +53,7 @@ struct Train: ParsableCommand {
         }
         StopSignal.install()
         let run = try TrainingRun(
-            recipe, out: URL(fileURLWithPath: out), threads: threads ?? ThreadPlan.defaultThreads)
+            recipe, out: URL(fileURLWithPath: out), threads: threads ?? ThreadPlan.defaultThreads, precision: precision)
         let console = TrainingConsole(run, json: json)
         let isComplete = try run.run(
             mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))

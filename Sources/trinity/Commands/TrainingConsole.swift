@@ -59,8 +59,10 @@ final class TrainingConsole {
     private func line(_ report: StepReport) -> String {
         let name = run.stage.name.map { "\($0), " } ?? ""
         let skipped = report.isSkipped ? ", skipped" : ""
+        let (rate, share) = (run.timing.operationRate / 1e9, run.timing.shareOfPeak * 100)
         return "\(name)step \(report.step + 1)/\(run.steps): loss \(Self.format(report.crossEntropy)), "
-            + "gradient norm \(Self.format(report.gradientNorm))\(skipped)"
+            + "gradient norm \(Self.format(report.gradientNorm))\(skipped), "
+            + "\(Int(rate)) GFLOP/s (\(Int(share)) % of peak)"
     }
 
     /// Tokens a second, and the time that is left if the steps stay alike.

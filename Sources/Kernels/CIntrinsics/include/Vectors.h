@@ -214,6 +214,13 @@ static inline __m256i trinity_to_bfloat16(__m512 values) {
     return (__m256i)_mm512_cvtneps_pbh(values);
 }
 
+/// Pairs of sixteen floats a and b rounded to bfloat16, as above; a is in the low halves.
+static inline __m512i trinity_to_bfloat16_pairs(__m512 a, __m512 b) {
+    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(a));
+    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(b));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
 /// Sixteen E4M3FN numbers as floats, each times 2^-8.
 static inline __m512 trinity_from_float8(__m128i codes) {
     return _mm512_cvtph_ps(trinity_float8_halves(codes));

@@ -1,0 +1,154 @@
+import Engine
+import KernelInterface
+
+/// One or several matrices of weights with the same inputs, rounded to bfloat16 and packed for products.
+///
+/// The outputs of each part begin at a multiple of 16; what is between them is zero.
+final class PackedLinear {
+    let parts: [Parameter]
+    /// Where the outputs of each part begin.
+    let offsets: [Int]
+    /// Outputs with the zeros between the parts.
+    let outputs: Int
+    let inputs: Int
+    /// Panels with a lane for each output, and with a lane for each input.
+    fileprivate let forwardPanels: UnsafeMutableRawPointer
+    fileprivate let backwardPanels: UnsafeMutableRawPointer
+
+    fileprivate init(_ parts: [Parameter], _ memory: UnsafeMutableRawPointer) {
+        self.parts = parts
+        var offsets: [Int] = []
+        var outputs = 0
+        for part in parts {
+            offsets.append(outputs)
+            outputs += part.rows.roundedUp(to: 16)
+        }
+        (self.offsets, self.outputs, inputs) = (offsets, outputs, parts[0].columns)
+        forwardPanels = memory
+        backwardPanels = memory + Self.forwardBytes(parts)
+    }
+
+    private static func forwardBytes(_ parts: [Parameter]) -> Int {
+        parts.reduce(0) { $0 + $1.rows.roundedUp(to: 16) } * ((parts[0].columns + 1) / 2) * 4
+    }
+
+    /// Bytes of both forms, a multiple of 64.
+    fileprivate static func bytes(_ parts: [Parameter]) -> Int {
+        let outputs = parts.reduce(0) { $0 + $1.rows.roundedUp(to: 16) }
+        return forwardBytes(parts).roundedUp(to: 64) + outputs * 2 * parts[0].columns.roundedUp(to: 16)
+    }
+
+    private var forwardBlock: Int { (inputs + 1) / 2 * 64 }
+    private var backwardBlock: Int { outputs / 2 * 64 }
+
+    /// y = x W^T: x (rows, inputs), y (rows, outputs).
+    func output(
+        _ x: PairFactor, rows: Int, indices: UnsafePointer<Int32>? = nil, into y: UnsafeMutablePointer<Float>
+    ) -> PairProduct {
+        PairProduct(
+            left: x, leftRows: indices, right: PairFactor(panels: forwardPanels, block: forwardBlock),
+            pairs: (inputs + 1) / 2, out: y, outStride: outputs, rows: rows, columns: outputs)
+    }
+
+    /// dx = dy W: dy (rows, outputs), dx (rows, inputs) with `stride` floats from row to row.
+    func inputGradient(
+        _ dy: PairFactor, rows: Int, indices: UnsafePointer<Int32>? = nil, into dx: UnsafeMutablePointer<Float>,
+        stride: Int
+    ) -> PairProduct {
+        PairProduct(
+            left: dy, leftRows: indices, right: PairFactor(panels: backwardPanels, block: backwardBlock),
+            pairs: outputs / 2, out: dx, outStride: stride, rows: rows, columns: inputs)
+    }
+
+    /// Rows that ``pack(part:rows:weights:_:)`` packs at a time, a multiple of 16.
+    fileprivate static let sliceRows = 128
+
+    /// Packs some rows of a part; `rows.lowerBound` is a multiple of 16.
+    fileprivate func pack(
+        part: Int, rows: Range<Int>, weights: TrainedTensors, _ kernels: any TrainingKernels.Type
+    ) {
+        let source = weights.matrix(parts[part]).rows(rows)
+        let padded = rows.count.roundedUp(to: 16)
+        Scratch.with(bytes: 2 * padded * inputs.roundedUp(to: 16)) { scratch in
+            let rounded = scratch.rounded(padded, inputs)
+            for row in 0..<padded {
+                if row < rows.count {
+                    kernels.round(source.row(row), count: inputs, into: rounded.row(row))
+                } else {
+                    rounded.row(row).update(repeating: 0, count: inputs)
+                }
+            }
+            let place = offsets[part] + rows.lowerBound
+            kernels.packColumns(rounded.source(), into: forwardPanels + place / 16 * forwardBlock, block: forwardBlock)
+            kernels.packRows(rounded.source(), into: backwardPanels + place / 2 * 64, block: backwardBlock)
+        }
+    }
+}
+
+/// The bfloat16 copies of all matrices that bfloat16 products multiply; routers stay in float32.
+final class PackedParameters {
+    /// Query, key, value and gate; output.
+    struct Layer {
+        let attention: PackedLinear
+        let output: PackedLinear
+        let shared: FeedForward?
+        let experts: [FeedForward]
+    }
+
+    struct FeedForward {
+        /// Gate and up.
+        let input: PackedLinear
+        let down: PackedLinear
+    }
+
+    let layers: [Layer]
+    let head: PackedLinear
+    private let memory: Buffer<UInt16>
+    private let all: [PackedLinear]
+
+    init(_ layers: [LayerParameters], head: Parameter) {
+        var groups: [[Parameter]] = [[head]]
+        for layer in layers {
+            groups.append([layer.query, layer.key, layer.value, layer.gate])
+            groups.append([layer.output])
+            for group in (layer.mixture.shared.map { [$0] } ?? []) + layer.mixture.experts {
+                groups.append([group.gate, group.up])
+                groups.append([group.down])
+            }
+        }
+        memory = Buffer(count: groups.reduce(0) { $0 + PackedLinear.bytes($1) } / 2)
+        var place = UnsafeMutableRawPointer(memory.base)
+        all = groups.map { group in
+            defer { place += PackedLinear.bytes(group) }
+            return PackedLinear(group, place)
+        }
+        var rest = all[1...]
+        self.head = all[0]
+        self.layers = layers.map { layer in
+            let (attention, output) = (rest.removeFirst(), rest.removeFirst())
+            let shared = layer.mixture.shared.map { _ in
+                FeedForward(input: rest.removeFirst(), down: rest.removeFirst())
+            }
+            let experts = layer.mixture.experts.map { _ in
+                FeedForward(input: rest.removeFirst(), down: rest.removeFirst())
+            }
+            return Layer(attention: attention, output: output, shared: shared, experts: experts)
+        }
+    }
+
+    /// Rounds and packs all weights, after they have changed.
+    func pack(_ weights: TrainedTensors, _ kernels: any TrainingKernels.Type, _ pool: WorkerPool) {
+        var jobs: [(linear: PackedLinear, part: Int, rows: Range<Int>)] = []
+        for linear in all {
+            for (part, parameter) in linear.parts.enumerated() {
+                for row in stride(from: 0, to: parameter.rows, by: PackedLinear.sliceRows) {
+                    jobs.append((linear, part, row..<min(row + PackedLinear.sliceRows, parameter.rows)))
+                }
+            }
+        }
+        pool.parallelFor(chunks: jobs.count) { index in
+            let job = jobs[index]
+            job.linear.pack(part: job.part, rows: job.rows, weights: weights, kernels)
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Checkpoints
+import Engine
+import KernelInterface
+
+/// The sizes of a model as plain numbers: a copy of a configuration counts references.
+struct RoundedShape {
+    let hidden, heads, keyValueHeads, headDimension: Int
+    let experts, chosen: Int
+    let normalizesRoutes: Bool
+    let routeScale, epsilon: Float
+    let layout: ProjectionLayout
+
+    init(_ config: ModelConfig) {
+        hidden = config.hiddenSize
+        (heads, keyValueHeads, headDimension) = (
+            config.attentionHeads, config.keyValueHeads, config.headDimension
+        )
+        (experts, chosen) = (config.experts, config.expertsPerToken)
+        normalizesRoutes = config.normalizesRoutes
+        (routeScale, epsilon) = (config.routeScale, config.normEpsilon)
+        layout = ProjectionLayout(config)
+    }
+}
+
+/// The gain of a norm, and its gradient.
+struct RoundedGain {
+    let weights: UnsafePointer<Float>
+    let gradient: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(_ parameter: Parameter, _ context: RoundedContext) {
+        weights = UnsafePointer(context.weights.pointer(parameter))
+        gradient = context.gradients.pointer(parameter)
+        count = parameter.count
+    }
+}
+
+/// What all parts of the bfloat16 passes share.
+final class RoundedContext {
+    /// Tokens of a chunk, the unit of work of a thread: a multiple of the rows of a product's tile. Sums over tokens are added
+    /// chunk by chunk, in order.
+    static let chunkTokens = 96
+
+    let config: ModelConfig
+    let shape: RoundedShape
+    let kernels: any TrainingKernels.Type
+    let pool: WorkerPool
+    let weights: TrainedTensors
+    let gradients: TrainedTensors
+
+    init(
+        _ config: ModelConfig, kernels: any TrainingKernels.Type, pool: WorkerPool, weights: TrainedTensors,
+        gradients: TrainedTensors
+    ) {
+        (self.config, shape) = (config, RoundedShape(config))
+        (self.kernels, self.pool) = (kernels, pool)
+        (self.weights, self.gradients) = (weights, gradients)
+    }
+
+    var hidden: Int { shape.hidden }
+
+    /// Calls `body` with (chunk, tokens) for all chunks, on all threads.
+    func forEachChunk(of tokens: Int, _ body: (Int, Range<Int>) -> Void) {
+        pool.forEachPiece(of: tokens, size: Self.chunkTokens, body)
+    }
+
+    static func chunks(of tokens: Int) -> Int { (tokens + chunkTokens - 1) / chunkTokens }
+
+    /// out = norm(x): x and out (rows, width of the gain).
+    func normalize(_ x: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain, into out: UnsafeMutablePointer<Float>) {
+        kernels.rmsNorm(
+            x: x, weight: gain.weights, out: out, rows: rows, width: gain.count, epsilon: shape.epsilon)
+    }
+
+    /// x += norm(branch).
+    func addNormalized(
+        _ branch: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain, to x: UnsafeMutablePointer<Float>
+    ) {
+        kernels.addRMSNorm(
+            branch: branch, weight: gain.weights, residual: x, rows: rows, width: gain.count, epsilon: shape.epsilon)
+    }
+
+    /// The gradient of ``normalize(_:rows:_:into:)``; that of the gain is added to `gainGradient`.
+    func normalizeBackward(
+        _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain,
+        into dx: UnsafeMutablePointer<Float>, adds: Bool = false, gainGradient: UnsafeMutablePointer<Float>
+    ) {
+        kernels.rmsNormBackward(
+            dy: dy, x: x, gain: gain.weights, dx: dx, adds: adds, gainGradient: gainGradient, rows: rows,
+            width: gain.count, epsilon: shape.epsilon)
+    }
+
+    /// Rounds rows of `stride` floats; a row of an odd number of columns is followed by a zero.
+    func round(_ source: UnsafePointer<Float>, stride: Int, into target: RoundedMatrix) {
+        if target.stride == stride, target.columns == stride {
+            kernels.round(source, count: target.rows * stride, into: target.base)
+            return
+        }
+        for row in 0..<target.rows {
+            kernels.round(source + row * stride, count: target.columns, into: target.row(row))
+            if target.columns % 2 > 0, target.stride > target.columns { target.row(row)[target.columns] = 0 }
+        }
+    }
+
+    /// out (rows, columns) = the matrix in float32.
+    func widen(_ source: RoundedMatrix, into out: UnsafeMutablePointer<Float>) {
+        if source.stride == source.columns {
+            kernels.widen(source.base, count: source.rows * source.columns, into: out)
+            return
+        }
+        for row in 0..<source.rows {
+            kernels.widen(source.row(row), count: source.columns, into: out + row * source.columns)
+        }
+    }
+
+    /// Packs rows, of which the first goes to the even `row` of the panels.
+    func pack(
+        _ source: RoundedMatrix, indices: UnsafePointer<Int32>? = nil, into panels: PairPanels, row: Int
+    ) {
+        kernels.packRows(source.source(indices: indices), into: panels.place(row: row), block: panels.blockBytes)
+    }
+
+    /// A gradient to compute: dW += dY^T X, summed over rows from panels.
+    struct WeightGradient {
+        var target: Matrix
+        /// With a lane for each row of the target.
+        var left: PairFactor
+        var right: PairFactor
+        /// Rows of dY and X, with one more if they are odd.
+        var rows: Int
+    }
+
+    /// Rows and columns of the part of a gradient that a thread computes at a time: a multiple of 16.
+    private static let partRows = 96
+    private static let partColumns = 256
+
+    /// Computes gradients that are at separate places, on all threads.
+    func add(_ gradients: [WeightGradient]) {
+        var parts: [PairProduct] = []
+        for gradient in gradients where gradient.rows > 0 {
+            let target = gradient.target
+            for row in stride(from: 0, to: target.rows, by: Self.partRows) {
+                for column in stride(from: 0, to: target.columns, by: Self.partColumns) {
+                    var (left, right) = (gradient.left, gradient.right)
+                    left.base += row / 16 * left.block
+                    right.base += column / 16 * right.block
+                    parts.append(
+                        PairProduct(
+                            left: left, right: right, pairs: (gradient.rows + 1) / 2, out: target.row(row) + column,
+                            outStride: target.stride, rows: min(Self.partRows, target.rows - row),
+                            columns: min(Self.partColumns, target.columns - column), adds: true))
+                }
+            }
+        }
+        pool.parallelFor(chunks: parts.count) { kernels.multiply(parts[$0]) }
+    }
+
+    /// The gradients of the parts of a packed matrix, from panels of dY in its layout of outputs, and of its inputs.
+    func gradients(of linear: PackedLinear, _ dy: PairPanels, _ x: PairPanels, firstRow: Int = 0, rows: Int)
+        -> [WeightGradient]
+    {
+        linear.parts.indices.map { part in
+            WeightGradient(
+                target: gradients.matrix(linear.parts[part]),
+                left: dy.factor(row: firstRow, column: linear.offsets[part]), right: x.factor(row: firstRow), rows: rows
+            )
+        }
+    }
+}
