@@ -19,7 +19,7 @@ FUZZ_RUNS ?= 10000000
 FUZZ_SECONDS ?= 0
 FUZZ_FOLDER = Fuzzing/.build/inputs
 
-.PHONY: help setup build serve test test-all simulate clients ranks frameworks check lint format docs package tidy tsan fuzz soak clean
+.PHONY: help setup build serve model test test-all simulate clients ranks frameworks check lint format docs package tidy tsan fuzz soak clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +34,9 @@ build: setup ## Build .build/release/trinity; MPI=1 for several hosts
 
 serve: build ## Build and serve the default model; options in ARGS
 	.build/release/trinity serve $(ARGS)
+
+model: build ## Make the default model again, in .build/model; options of make_model.py in ARGS
+	python3 Models/recipe/make_model.py $(ARGS)
 
 # Every suite. Slow tests use a sample of their seeds, simulations and kernel sets.
 test: setup ## Build once and run the Swift tests

@@ -22,9 +22,7 @@ from language import _parse
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 NEEDLE_LENGTHS = "512,1024,2048,4096,8192,16384"
-# 100 prompts a length.
 NEEDLE_DEPTHS = "0,11,22,33,44,56,67,78,89,100"
-NEEDLE_SAMPLES = 10
 MOST_TOKENS = 400
 AT_ONCE = 16
 # Characters of a question that the results keep.
@@ -197,10 +195,10 @@ def evaluate(server, prompts):
     return {"groups": groups, "wrong": wrong}
 
 
-def needle(binary, url, result):
+def needle(binary, url, result, samples):
     """Runs `trinity needle`; its result is there only if all was asked."""
     partial = result.with_suffix(".partial")
-    options = ["--lengths", NEEDLE_LENGTHS, "--depths", NEEDLE_DEPTHS, "--samples", NEEDLE_SAMPLES, "--digits", 4]
+    options = ["--lengths", NEEDLE_LENGTHS, "--depths", NEEDLE_DEPTHS, "--samples", samples, "--digits", 4]
     options += ["--max-tokens", 64, "--json", partial, "--svg", result.with_suffix(".svg")]
     subprocess.run([str(part) for part in [binary, "needle", url, *options]], check=True)
     partial.replace(result)
@@ -213,7 +211,7 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / ".build/release/trinity")
     parser.add_argument("--count", type=int, default=200, help="prompts of a group")
     parser.add_argument("--context", type=int, default=32768, help="tokens of a sequence that the server accepts")
-    parser.add_argument("--no-needle", action="store_true", help="leave out trinity needle")
+    parser.add_argument("--needle-samples", type=int, default=10, help="prompts of each length and depth; 0: none")
     arguments = parser.parse_args()
     prompts, counts = [], {}
     for line in (arguments.folder / "data/evaluation.jsonl").open(encoding="utf-8"):
@@ -230,8 +228,8 @@ def main():
             if not results.exists():
                 found = evaluate(server, prompts)
                 results.write_text(json.dumps(found, ensure_ascii=False, indent=1))
-            if not needles.exists() and not arguments.no_needle:
-                needle(arguments.binary, server.url, needles)
+            if not needles.exists() and arguments.needle_samples > 0:
+                needle(arguments.binary, server.url, needles, arguments.needle_samples)
         for group, (right, asked) in json.loads(results.read_text())["groups"].items():
             print(f"{name}  {group:42s} {right:4d} of {asked:3d}  {100 * right / asked:5.1f} %")
 

@@ -50,7 +50,7 @@ STAGES = {
             (lambda: c.lookup_chat(900), 0.04),
         ],
     ),
-    "heldout": (0.1, 3.55, [(c.chat, 0.50), (c.plain, 0.15), (c.lookup_chat, 0.21), (c.tool_chat, 0.14)]),
+    "heldout": (0.05, 3.55, [(c.chat, 0.50), (c.plain, 0.15), (c.lookup_chat, 0.21), (c.tool_chat, 0.14)]),
 }
 # Each stage is written in so many parts, each with a seed of its own.
 PARTS = 16

@@ -1,6 +1,7 @@
 """The generators of the default model's data."""
 
 import json
+import struct
 import subprocess
 import sys
 
@@ -86,3 +87,21 @@ def test_sums_and_sorts_are_written_out_rightly():
                         assert eval(equation.replace(" = ", " == ")), line
         turn = lists.sort_words()
         assert turn.answer.split(", ") == sorted(turn.user.split(": ")[1].split(", "))
+
+
+def test_numbers_are_rounded_to_bfloat16_as_ieee_754_says():
+    import make_model
+
+    # Two numbers that are halfway between neighbours go to the even one.
+    for number, bits in ((1.0, 0x3F80), (-2.5, 0xC020), (1.00390625, 0x3F80), (1.01171875, 0x3F82), (1.004, 0x3F81), (0.0, 0)):
+        assert make_model.bfloat16(struct.pack("<f", number)) == struct.pack("<H", bits), number
+
+
+def test_a_scaled_recipe_has_schedules_that_fit_its_steps():
+    import make_model
+
+    recipe = make_model.scaled(json.loads((RECIPE / "recipe.json").read_text()), 0.002)
+    for stage in recipe["stages"]:
+        documents, numbers = stage["documents"], stage["hyperparameters"]
+        steps = -(-numbers["tokens"] // (documents["length"] * documents["rows"] * documents["micro_batches"]))
+        assert 0 < numbers["schedule"]["warmup"] + numbers["schedule"]["decay"] <= steps or steps == 1, stage
