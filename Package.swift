@@ -37,6 +37,19 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
                     ["-march=x86-64-v4", "-mavx512bf16", "-mavx512vbmi", "-mavx512vnni"].flatMap { ["-Xcc", $0] })
             ]),
     ]
+#elseif arch(arm64)
+    let vectorKernels: [Target] = [
+        .target(
+            name: "NEONKernels",
+            dependencies: ["CIntrinsics", "KernelInterface"],
+            path: "Sources/Kernels/NEON",
+            swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=armv8.2-a+dotprod"])]),
+        .target(
+            name: "NEONBF16Kernels",
+            dependencies: ["CIntrinsics", "KernelInterface"],
+            path: "Sources/Kernels/NEONBF16",
+            swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=armv8.2-a+dotprod+bf16+i8mm"])]),
+    ]
 #else
     let vectorKernels: [Target] = []
 #endif

@@ -5,7 +5,9 @@ import Testing
 /// The sources that several kernel modules compile; `Sources/Kernels/README.md` explains why they are linked.
 @Suite struct KernelSourceTests {
     /// The folders of modules that compile `Shared`.
-    private static let families = ["AVX2", "AVX512", "Portable"]
+    private static let families = ["AVX2", "AVX512", "NEON", "NEONBF16", "Portable"]
+    /// The folders of modules for arm64, which also compile `NEONShared`.
+    private static let armFamilies = ["NEON", "NEONBF16"]
 
     private static let folder = Fixtures.repository.appending(path: "Sources/Kernels")
 
@@ -24,11 +26,13 @@ import Testing
         let links = paths.filter {
             (try? manager.destinationOfSymbolicLink(atPath: Self.folder.appending(path: $0).path)) != nil
         }
-        #expect(links.sorted() == Self.families.map { "\($0)/Shared" })
+        let wanted = Self.families.map { "\($0)/Shared" } + Self.armFamilies.map { "\($0)/NEONShared" }
+        #expect(links.sorted() == wanted.sorted())
         let manifest = Repository.text("Package.swift")
         for family in Self.families { #expect(manifest.contains("\"Sources/Kernels/\(family)\"")) }
-        let families = paths.filter { $0.hasSuffix("/Arithmetic.swift") && !$0.contains("Shared") }
-        #expect(families.sorted() == Self.families.map { "\($0)/Arithmetic.swift" })
+        let arithmetic = Self.families.map { Self.armFamilies.contains($0) ? "NEONShared" : $0 }
+        let files = paths.filter { $0.hasSuffix("/Arithmetic.swift") && !$0.contains("/Shared/") }
+        #expect(Set(files) == Set(arithmetic.map { "\($0)/Arithmetic.swift" }))
     }
 
     @Test(arguments: families)

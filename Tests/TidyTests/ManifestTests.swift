@@ -21,7 +21,9 @@ import Testing
             self.name = name
             mentions = Set(strings)
             // The kernels of this CPU are in a separate list.
-            if declaration.contains("vectorKernels") { mentions.formUnion(["AVX2Kernels", "AVX512Kernels"]) }
+            if declaration.contains("vectorKernels") {
+                mentions.formUnion(["AVX2Kernels", "AVX512Kernels", "NEONKernels", "NEONBF16Kernels"])
+            }
             let path = declaration.components(separatedBy: "path: \"").dropFirst().first?.split(separator: "\"").first
             folder = path.map(String.init) ?? (name.hasSuffix("Tests") ? "Tests/" : "Sources/") + name
         }

@@ -5,16 +5,26 @@ import PortableKernels
 #if arch(x86_64)
     import AVX2Kernels
     import AVX512Kernels
+#elseif arch(arm64)
+    import NEONBF16Kernels
+    import NEONKernels
 #endif
 
 /// The available instruction sets of kernels, in ascending order of speed.
 public enum KernelSet: String, Sendable, CaseIterable {
     /// Any CPU.
     case portable
-    /// x86-64-v3: AVX2 and FMA.
-    case avx2
-    /// x86-64-v4 with BF16, VBMI and VNNI.
-    case avx512
+    #if arch(x86_64)
+        /// x86-64-v3: AVX2 and FMA.
+        case avx2
+        /// x86-64-v4 with BF16, VBMI and VNNI.
+        case avx512
+    #elseif arch(arm64)
+        /// Armv8.2-A with products of bytes (FEAT_DotProd).
+        case neon
+        /// The same with products of bfloat16 and of mixed bytes (FEAT_BF16, FEAT_I8MM).
+        case neonBF16 = "neon-bf16"
+    #endif
 
     /// The sets that this machine's CPU supports.
     public static let available = allCases.filter(\.isAvailable)
@@ -22,22 +32,27 @@ public enum KernelSet: String, Sendable, CaseIterable {
     private var isAvailable: Bool {
         switch self {
         case .portable: true
-        case .avx2: trinity_has_avx2() != 0
-        case .avx512: trinity_has_avx512() != 0
+        #if arch(x86_64)
+            case .avx2: trinity_has_avx2() != 0
+            case .avx512: trinity_has_avx512() != 0
+        #elseif arch(arm64)
+            case .neon: trinity_has_neon() != 0
+            case .neonBF16: trinity_has_neon_bf16() != 0
+        #endif
         }
     }
 
     /// The kernels that train in bfloat16.
     package var trainingKernels: any TrainingKernels.Type {
-        switch self {
         #if arch(x86_64)
+            switch self {
             case .portable: Portable.self
             case .avx2: AVX2.self
             case .avx512: AVX512.self
+            }
         #else
-            case .portable, .avx2, .avx512: Portable.self
+            Portable.self
         #endif
-        }
     }
 
     /// Operations that a pool's threads can do in a second with the fastest set, in registers; takes some 20 ms.
@@ -46,22 +61,36 @@ public enum KernelSet: String, Sendable, CaseIterable {
             .operationRate(kernels: .best(.fast)) * 1e9
     }
 
+    /// Whether products with bfloat16 and float8 weights can take activations rounded to bfloat16.
+    var multipliesBFloat16: Bool {
+        #if arch(x86_64)
+            self == .avx512
+        #elseif arch(arm64)
+            self == .neonBF16
+        #else
+            false
+        #endif
+    }
+
     /// The kernels, with the precision of activations that `compute` requires; a set without bfloat16 arithmetic always uses
     /// float32.
     func table(_ compute: EngineOptions.Compute) -> KernelTable {
         let terms = compute.integerTerms
+        let rounds = multipliesBFloat16 && compute != .exact
         switch self {
+        case .portable: return KernelTable(name: "portable", family: Portable.self, integerTerms: terms)
         #if arch(x86_64)
-            case .portable: return KernelTable(name: "portable", family: Portable.self, integerTerms: terms)
             case .avx2: return KernelTable(name: "avx2", family: AVX2.self, integerTerms: terms)
             case .avx512:
-                let rounds = compute != .exact
                 return KernelTable(
                     name: rounds ? "avx512-bf16" : "avx512", family: AVX512.self, roundsActivations: rounds,
                     integerTerms: terms)
-        #else
-            case .portable, .avx2, .avx512:
-                return KernelTable(name: "portable", family: Portable.self, integerTerms: terms)
+        #elseif arch(arm64)
+            case .neon: return KernelTable(name: "neon", family: NEON.self, integerTerms: terms)
+            case .neonBF16:
+                return KernelTable(
+                    name: rounds ? "neon-bf16" : "neon-bf16-exact", family: NEONBF16.self, roundsActivations: rounds,
+                    integerTerms: terms)
         #endif
         }
     }
@@ -90,6 +119,6 @@ extension KernelTable {
 
     /// Every table that this machine supports.
     static let available: [KernelTable] = KernelSet.available.flatMap { set in
-        set == .avx512 ? [set.table(.exact), set.table(.fast)] : [set.table(.exact)]
+        set.multipliesBFloat16 ? [set.table(.exact), set.table(.fast)] : [set.table(.exact)]
     }
 }

@@ -10,7 +10,7 @@ extension KernelTable {
     /// - Throws: `EngineError.unsupported` when OpenBLAS is not installed.
     static func blas() throws(EngineError) -> KernelTable {
         let product = try OpenBLAS().matrixProduct
-        let base = KernelSet.available.last { $0 != .avx512 }?.table(.exact) ?? .portable
+        let base = KernelSet.available.last { !$0.multipliesBFloat16 }?.table(.exact) ?? .portable
         return KernelTable(name: "openblas", family: base.family) { matrix, arguments in
             multiply(product, matrix, arguments, base.family)
         }

@@ -1,5 +1,10 @@
 #include "CIntrinsics.h"
 
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+// Bits are named in Linux' arch/arm64/include/uapi/asm/hwcap.h.
+#endif
+
 int trinity_has_avx2(void) {
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
@@ -15,6 +20,24 @@ int trinity_has_avx512(void) {
         && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
         && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16")
         && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni");
+#else
+    return 0;
+#endif
+}
+
+int trinity_has_neon(void) {
+#if defined(__aarch64__)
+    const unsigned long dot_product = 1ul << 20;
+    return (getauxval(AT_HWCAP) & dot_product) != 0;
+#else
+    return 0;
+#endif
+}
+
+int trinity_has_neon_bf16(void) {
+#if defined(__aarch64__)
+    const unsigned long mixed_bytes = 1ul << 13, bfloat16 = 1ul << 14;
+    return trinity_has_neon() && (~getauxval(AT_HWCAP2) & (mixed_bytes | bfloat16)) == 0;
 #else
     return 0;
 #endif

@@ -14,6 +14,12 @@ int trinity_has_avx2(void);
 /// Whether they run code for x86-64-v4 with BF16, VBMI and VNNI.
 int trinity_has_avx512(void);
 
+/// Whether they run code for Armv8.2-A with products of bytes (FEAT_DotProd).
+int trinity_has_neon(void);
+
+/// Whether they also have products of bfloat16 (FEAT_BF16) and of unsigned with signed bytes (FEAT_I8MM).
+int trinity_has_neon_bf16(void);
+
 /// Tells the CPU that the calling thread spins.
 static inline void trinity_pause(void) {
 #if defined(__x86_64__)

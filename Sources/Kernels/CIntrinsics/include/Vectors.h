@@ -1,5 +1,5 @@
-// What Swift cannot import from <immintrin.h>: functions over bfloat16 vectors, and macros. Each part exists only for
-// modules compiled for CPUs that have its instructions, so that no other module can call them.
+// What Swift cannot import from <immintrin.h> and <arm_neon.h>: functions over bfloat16 and float16 vectors, and macros. Each
+// part exists only for modules compiled for CPUs that have its instructions, so that no other module can call them.
 #pragma once
 
 #if defined(__AVX2__)
@@ -264,4 +264,119 @@ static inline void trinity_store_masked(__m512 values, float *target, unsigned s
 static inline __m512 trinity_max(__m512 a, __m512 b) {
     return _mm512_max_ps(a, b);
 }
+#endif
+
+#if defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+
+/// Asks for the cache line at `address`, which need not be valid.
+static inline void trinity_prefetch(const void *address) {
+    __builtin_prefetch(address, 0, 3);
+}
+
+/// The first, the last four of eight bfloat16 numbers as floats.
+static inline float32x4_t trinity_from_low_bfloat16(uint16x8_t values) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(values), 16));
+}
+static inline float32x4_t trinity_from_high_bfloat16(uint16x8_t values) {
+    return vreinterpretq_f32_u32(vshll_high_n_u16(values, 16));
+}
+
+/// The first, the last four of eight float16 numbers as floats.
+static inline float32x4_t trinity_from_low_float16(uint16x8_t values) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(values)));
+}
+static inline float32x4_t trinity_from_high_float16(uint16x8_t values) {
+    return vcvt_high_f32_f16(vreinterpretq_f16_u16(values));
+}
+
+/// The first, the last eight of sixteen E4M3FN numbers as float16, each times 2^-8: sign, exponent and fraction at their places,
+/// the bias as it was.
+static inline uint16x8_t trinity_float8_low_halves(int8x16_t codes) {
+    return vandq_u16(vreinterpretq_u16_s16(vshll_n_s8(vget_low_s8(codes), 7)), vdupq_n_u16(0xbf80));
+}
+static inline uint16x8_t trinity_float8_high_halves(int8x16_t codes) {
+    return vandq_u16(vreinterpretq_u16_s16(vshll_high_n_s8(codes, 7)), vdupq_n_u16(0xbf80));
+}
+
+/// The bytes at even places, then those at odd places.
+static inline int8x16_t trinity_even_then_odd(int8x16_t bytes) {
+    const int8x16_t even = vuzp1q_s8(bytes, bytes), odd = vuzp2q_s8(bytes, bytes);
+    return vcombine_s8(vget_low_s8(even), vget_low_s8(odd));
+}
+
+/// Four integers rounded to floats.
+static inline float32x4_t trinity_from_four_integers(int32x4_t values) {
+    return vcvtq_f32_s32(values);
+}
+
+/// The unsigned bytes of a quarter, 0 ..< 4, as integers of 32 bits.
+static inline int32x4_t trinity_widen_four_bytes(uint8x16_t bytes, int quarter) {
+    const uint16x8_t half = quarter < 2 ? vmovl_u8(vget_low_u8(bytes)) : vmovl_high_u8(bytes);
+    return vreinterpretq_s32_u32(quarter % 2 == 0 ? vmovl_u16(vget_low_u16(half)) : vmovl_high_u16(half));
+}
+
+/// The low bytes of sixteen integers of 32 bits.
+static inline int8x16_t trinity_low_bytes(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
+    const int16x8_t low = vuzp1q_s16(vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+    const int16x8_t high = vuzp1q_s16(vreinterpretq_s16_s32(c), vreinterpretq_s16_s32(d));
+    return vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high));
+}
+
+/// The bytes of `table` that each byte of `codes`, 0 ..< 16, names.
+static inline uint8x16_t trinity_table_bytes(uint8x16_t table, uint8x16_t codes) {
+    return vqtbl1q_u8(table, codes);
+}
+
+/// sum + the products of four unsigned bytes of each 32-bit lane of `first` with x[0 ..< 4], and of `last` with x[4 ..< 8].
+/// `is_wide` says whether there are bytes above 127, and is a constant.
+static inline int32x4_t trinity_dot_eight(int32x4_t sum, uint8x16_t first, uint8x16_t last, int8x8_t x, int is_wide) {
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+    return vusdotq_lane_s32(vusdotq_lane_s32(sum, first, x, 0), last, x, 1);
+#else
+    if (is_wide) {
+        // Signed bytes that are 128 less, so -128 times x is subtracted for each.
+        const int8x16_t offset = vdupq_n_s8(-128);
+        const int32x4_t excess = vdotq_lane_s32(vdotq_lane_s32(vdupq_n_s32(0), offset, x, 0), offset, x, 1);
+        const uint8x16_t sign = vdupq_n_u8(0x80);
+        first = veorq_u8(first, sign);
+        last = veorq_u8(last, sign);
+        sum = vsubq_s32(sum, excess);
+    }
+    sum = vdotq_lane_s32(sum, vreinterpretq_s8_u8(first), x, 0);
+    return vdotq_lane_s32(sum, vreinterpretq_s8_u8(last), x, 1);
+#endif
+}
+
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+/// Eight floats rounded to bfloat16, to nearest, ties to even.
+static inline uint16x8_t trinity_to_bfloat16(float32x4_t low, float32x4_t high) {
+    return (uint16x8_t)vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(low), high);
+}
+
+/// Eight float16 numbers with at most 7 bits of fraction as bfloat16.
+static inline uint16x8_t trinity_bfloat16_from_halves(uint16x8_t halves) {
+    const float32x4_t low = trinity_from_low_float16(halves), high = trinity_from_high_float16(halves);
+    return vuzp2q_u16(vreinterpretq_u16_f32(low), vreinterpretq_u16_f32(high));
+}
+
+/// sum + the products of two pairs of bfloat16 in each 32-bit lane, of `first` with x[0 ..< 2], then of `second` with x[2 ..< 4].
+static inline float32x4_t trinity_dot_four(float32x4_t sum, uint16x8_t first, uint16x8_t second, uint16x4_t x) {
+    sum = vbfdotq_lane_f32(sum, (bfloat16x8_t)first, (bfloat16x4_t)x, 0);
+    return vbfdotq_lane_f32(sum, (bfloat16x8_t)second, (bfloat16x4_t)x, 1);
+}
+
+/// sum + a b^T with bfloat16 matrices a (2, 4) and b (2, 4).
+static inline float32x4_t trinity_multiply_matrices(float32x4_t sum, uint16x8_t a, uint16x8_t b) {
+    return vbfmmlaq_f32(sum, (bfloat16x8_t)a, (bfloat16x8_t)b);
+}
+
+/// The pairs of the first, the last two 32-bit lanes of a and b, interleaved.
+static inline uint16x8_t trinity_interleave_low_pairs(uint16x8_t a, uint16x8_t b) {
+    return vreinterpretq_u16_u32(vzip1q_u32(vreinterpretq_u32_u16(a), vreinterpretq_u32_u16(b)));
+}
+static inline uint16x8_t trinity_interleave_high_pairs(uint16x8_t a, uint16x8_t b) {
+    return vreinterpretq_u16_u32(vzip2q_u32(vreinterpretq_u32_u16(a), vreinterpretq_u32_u16(b)));
+}
+#endif
 #endif

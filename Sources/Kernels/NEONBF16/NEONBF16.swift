@@ -1,0 +1,76 @@
+import CIntrinsics
+
+/// The kernels for arm64 CPUs that also multiply bfloat16 and mixed bytes (FEAT_BF16 and FEAT_I8MM, Armv8.6-A).
+///
+/// They compute the same as `NEON`, bit for bit, but for products with bfloat16 and float8 weights, which are specific to this
+/// module. The rules of `Portable` apply here too, and one more: only the functions of `KernelFamily` may be used by other
+/// modules, because all code of this module needs these instructions.
+public enum NEONBF16 {}
+
+/// The name that the sources in `Shared` and `NEONShared` extend. These folders are symbolic links, because every kernel module
+/// compiles them for its own CPU; see `Sources/Kernels/README.md`.
+typealias Kernels = NEONBF16
+
+extension NEONBF16 {
+    /// 16 products of matrices (2, 4) and (4, 2), each a multiplication and an addition.
+    public static var peakOperations: Int { 512 }
+
+    /// Of bfloat16 numbers.
+    public static func peak(iterations: Int) -> Float {
+        let factor = SIMD8<UInt16>(repeating: UInt16(truncatingIfNeeded: iterations) & 0x7f | 0x3f80)
+        var sums = InlineArray<16, SIMD4<Float>>(repeating: .zero)
+        var iteration = 0
+        while iteration < iterations {
+            var chain = 0
+            while chain < 16 {
+                sums[unchecked: chain] = trinity_multiply_matrices(sums[unchecked: chain], factor, factor)
+                chain += 1
+            }
+            iteration += 1
+        }
+        var total = SIMD4<Float>.zero
+        var chain = 0
+        while chain < 16 {
+            total = total + sums[unchecked: chain]
+            chain += 1
+        }
+        return total[0]
+    }
+
+    /// Products with bfloat16 and float8 weights take encoded activations.
+    public static var encodesActivations: Bool { true }
+
+    /// Rounds to nearest, ties to even.
+    public static func encode(
+        source: UnsafePointer<Float>, count: Int, padding: Int, target: UnsafeMutablePointer<UInt16>, lowOffset: Int
+    ) {
+        var i = 0
+        while i < count {
+            let left = count - i
+            let values = load(source, i, count: left)
+            let high = bfloat16(values)
+            let rounded = unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: high) &<< 16, to: SIMD16<Float>.self)
+            let low = bfloat16(values - rounded)
+            var lane = 0
+            while lane < 16 && lane < left {
+                target[i + lane] = high[lane]
+                target[lowOffset + i + lane] = low[lane]
+                lane += 1
+            }
+            i += 16
+        }
+        i = 0
+        while i < padding {
+            target[count + i] = 0
+            target[lowOffset + count + i] = 0
+            i += 1
+        }
+    }
+
+    @inline(__always)
+    private static func bfloat16(_ values: SIMD16<Float>) -> SIMD16<UInt16> {
+        SIMD16(
+            lowHalf: trinity_to_bfloat16(values.lowHalf.lowHalf, values.lowHalf.highHalf),
+            highHalf: trinity_to_bfloat16(values.highHalf.lowHalf, values.highHalf.highHalf))
+    }
+}
