@@ -1,4 +1,7 @@
-"""The prompts of the evaluation, by group, none of whose questions is in the training data.
+"""The prompts of the evaluation, by group. None is in the training data as it is worded here.
+
+Groups with few questions ask those that were trained, after a beginning such as "So, " that was not. Sums may have been trained with
+the same numbers in other words.
 
 Each is a line: `group`, `messages`, maybe `tools` and `chat_template_kwargs`, the `check` of a reply (evaluate.py), and `asks`, the number of
 the message that must be new.

@@ -79,7 +79,13 @@ public struct WebClient: Sendable {
         }
         head += "Host: \(address.authority)\r\nUser-Agent: trinity\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
         if let token, address.hasSameOrigin(as: home) { head += "Authorization: Bearer \(token)\r\n" }
-        try connection.send(Array((head + fields + "Connection: close\r\n\r\n").utf8) + body)
+        do throws(WebError) {
+            try connection.send(Array((head + fields + "Connection: close\r\n\r\n").utf8) + body)
+        } catch .closed(let host) {
+            // A server may refuse a body before it has read it, and its reply says why (RFC 9112, section 9.5).
+            guard let reply = try? WebReply(connection, address: address) else { throw .closed(host) }
+            return reply
+        }
         return try WebReply(connection, address: address)
     }
 }

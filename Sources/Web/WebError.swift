@@ -20,7 +20,10 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    /// Without control characters, since some of it comes from the server and goes to a terminal.
+    public var description: String { text.withoutControls }
+
+    private var text: String {
         switch self {
         case .noHost(let host, let reason), .connect(let host, let reason), .tls(let host, let reason),
             .malformed(let host, let reason):
@@ -31,5 +34,12 @@ public enum WebError: Error, Sendable, Hashable, CustomStringConvertible {
         case .stopped: "stopped"
         case .proxy(let proxy, let reason): "proxy \(proxy): \(reason)"
         }
+    }
+}
+
+extension String {
+    /// The text of a server as it may go to a terminal.
+    public var withoutControls: String {
+        String(String.UnicodeScalarView(unicodeScalars.filter { $0.properties.generalCategory != .control }))
     }
 }

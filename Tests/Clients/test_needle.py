@@ -36,7 +36,10 @@ def needle(url, *arguments, code=0, **variables):
 class OtherServer:
     """A server of another kind: what it cannot do is missing, and it finds every needle, if it is asked in its own way."""
 
-    def __init__(self, chat=True, limit="max_tokens", key=None, fail_above=None, delay=0.0, tls=False):
+    def __init__(
+            self, chat=True, limit="max_tokens", key=None, fail_above=None, delay=0.0, tls=False, tokenize=None, usage=None,
+            temperature=True, largest=None):
+        """`tokenize` answers `/tokenize` with the handler, and `usage` gives the tokens of a prompt from their number."""
         self.requests = []
         outer = self
 
@@ -60,10 +63,14 @@ class OtherServer:
                     self.answer(200, {"data": [{"id": "other"}]} if self.path == "/v1/models" else {})
 
             def do_POST(self):
+                if largest and int(self.headers["Content-Length"]) > largest:
+                    return self.answer(413, {"error": {"message": "the body is too large"}})
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 outer.requests.append((self.path, body))
                 if self.is_refused():
                     return
+                if self.path == "/tokenize" and tokenize:
+                    return tokenize(self)
                 if self.path == "/v1/chat/completions" and chat:
                     text = body["messages"][0]["content"]
                 elif self.path == "/v1/completions" and not chat:
@@ -72,6 +79,8 @@ class OtherServer:
                     return self.answer(404, {"detail": "Not Found"})
                 if limit not in body:
                     return self.answer(400, {"error": {"message": f"Unsupported parameter. Use '{limit}' instead."}})
+                if "temperature" in body and not temperature:
+                    return self.answer(400, {"error": {"message": "'temperature' does not support 0 with this model."}})
                 tokens = len(text.split())
                 if fail_above and tokens > fail_above:
                     return self.answer(400, {"error": {"message": f"the limit is {fail_above} tokens"}})
@@ -79,7 +88,7 @@ class OtherServer:
                 key_asked = re.findall(r"magic number for (\S+) mentioned", text)
                 value = dict(VALUE.findall(text)).get(key_asked[-1] if key_asked else "", "OK")
                 choice = {"message": {"content": value}} if chat else {"text": value}
-                self.answer(200, {"choices": [choice], "usage": {"prompt_tokens": tokens}})
+                self.answer(200, {"choices": [choice], "usage": {"prompt_tokens": usage(tokens) if usage else tokens}})
 
             def log_message(self, *arguments):
                 pass
@@ -145,6 +154,63 @@ def test_the_other_name_of_the_limit_is_used_where_the_server_wants_it():
         assert other.requests[-1][1]["max_completion_tokens"] == 77 and "max_tokens" not in other.requests[-1][1]
 
 
+def test_the_temperature_is_left_out_where_the_server_refuses_it():
+    with OtherServer(limit="max_completion_tokens", temperature=False) as other:
+        output = needle(other.url, "--lengths", "512", *FEW)
+        assert "temperature" not in other.requests[-1][1]
+    assert "note: no temperature 0 (HTTP 400: 'temperature' does" in output and " 1.00 " in output
+
+
+@pytest.mark.parametrize("count", [-2**63, 2**32 + 1, 2**63 - 1, 1e300])
+def test_a_count_that_no_prompt_has_is_no_count(count):
+    with OtherServer(tokenize=lambda handler: handler.answer(200, {"count": count}), usage=lambda tokens: count) as other:
+        assert "estimated by bytes" in needle(other.url, "--lengths", "512", *FEW)
+
+
+def test_a_count_that_does_not_grow_is_refused_before_the_prompts_do():
+    with OtherServer(tokenize=lambda handler: handler.answer(200, {"count": 0})) as other:
+        assert "failed: 2 × the reply counts 0 tokens with " in needle(other.url, "--lengths", "512", *FEW, code=1)
+    with OtherServer(usage=lambda tokens: 9) as other:
+        assert "do not grow with the prompt: 9 for" in needle(other.url, "--lengths", "512", *FEW, code=1)
+
+
+def compressed(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+
+
+@pytest.mark.parametrize("broken", [lambda handler: None, compressed, lambda handler: time.sleep(3)])
+def test_a_broken_tokenize_counts_as_none(broken):
+    with OtherServer(tokenize=broken) as other:
+        assert "estimated by the usage" in needle(other.url, "--lengths", "512", *FEW, "--timeout", 1)
+
+
+def test_a_later_failure_of_tokenize_has_its_reason():
+    statuses = iter([200])
+    limited = lambda handler: handler.answer(next(statuses, 429), {"count": 300, "message": "slow down"})
+    with OtherServer(tokenize=limited) as other:
+        assert "failed: 2 × HTTP 429: slow down" in needle(other.url, "--lengths", "512", *FEW, code=1)
+
+
+def test_a_refusal_before_the_body_was_read_has_its_reason():
+    """The body is larger than the buffers of both sides, so the request cannot be sent to its end."""
+    with OtherServer(largest=1 << 20, usage=lambda tokens: None) as other:
+        output = needle(other.url, "--lengths", 2_000_000, "--depths", 0, "--samples", 1, code=1)
+    assert "failed: 1 × HTTP 413: the body is too large" in output, output
+
+
+def test_no_control_characters_of_a_server_reach_the_terminal():
+    def coded(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "\x1b[2J\x9b2J")
+        handler.end_headers()
+
+    with OtherServer(tokenize=lambda handler: handler.answer(200, {"count": 1}) if len(other.requests) < 3 else coded(handler)) as other:
+        output = needle(other.url, "--lengths", "512", *FEW, code=1)
+    assert "the transfer coding '[2j2j'" in output.lower() and "\x1b" not in output and "\x9b" not in output
+
+
 def test_the_api_key_comes_from_the_option_or_the_environment():
     with OtherServer(key="secret") as other:
         needle(other.url, "--lengths", "512", *FEW, "--api-key", "secret")
@@ -183,6 +249,20 @@ def test_ctrl_c_prints_what_is_there(tmp_path):
     assert process.returncode == 130 and "stopped: not all questions were asked" in output
     result = json.loads((tmp_path / "json").read_text())
     assert not result["complete"] and 0 < result["lengths"][0]["samples"] < 100 and not result["failures"]
+
+
+def test_ctrl_c_in_the_first_requests_has_the_same_code(tmp_path):
+    result = tmp_path / "json"
+    result.write_text("{}")
+    with OtherServer(tokenize=lambda handler: time.sleep(3)) as other:
+        process = start(other.url, "--json", result)
+        deadline = time.monotonic() + 20
+        while len(other.requests) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 130 and result.read_text() == "{}"
 
 
 @pytest.mark.parametrize("arguments, reason", [

@@ -98,6 +98,23 @@ import Testing
         #expect(try HaystackLength.sentences(budget: 99, guess: guess) { 100 + $0 } == nil)
     }
 
+    @Test(arguments: [0, 1, 900, 5000]) func `no prompt grows without a bound`(constant: Int) throws {
+        var largest = 0
+        let error = #expect(throws: RequestFailure.self) {
+            _ = try HaystackLength.sentences(budget: 5000, guess: 300) { count throws(RequestFailure) in
+                largest = max(largest, count)
+                return constant
+            }
+        }
+        #expect(largest <= 5000 && error?.description.hasPrefix("the reply counts \(constant) tokens with 300") == true)
+        // A token for each sentence is the least.
+        let sentences = try HaystackLength.sentences(budget: 5000, guess: 1_000_000) { count throws(RequestFailure) in
+            largest = max(largest, count)
+            return count
+        }
+        #expect(sentences == 5000 && largest == 5000)
+    }
+
     @Test func `what a model reads decides what it finds`() throws {
         var options = options
         options.lengths = [1024]

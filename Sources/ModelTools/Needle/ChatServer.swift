@@ -18,12 +18,16 @@ struct ChatServer: NeedleSubject {
     private(set) var notes: [String] = []
     /// The member that limits the reply; newer models of OpenAI accept the second only.
     private var limit = "max_tokens"
+    /// Some models of OpenAI refuse 0.
+    private var hasTemperature = true
     private let client: WebClient
 
     private static let largestReply = 64 << 20
     private static let probe = "Say OK."
     /// Some servers have a smallest limit.
     private static let probeTokens = 16
+    /// More tokens than any prompt has; a server may send any number.
+    private static let tokenRange = 0...1 << 32
 
     /// Finds out what the server offers, with requests of a few tokens.
     ///
@@ -56,28 +60,41 @@ struct ChatServer: NeedleSubject {
         }
     }
 
-    /// Tries the endpoints and the names of the limit.
+    /// Asks for a short reply until the server accepts the form of the request.
     private mutating func negotiate() throws(RequestFailure) {
-        do throws(RequestFailure) {
-            _ = try reply(to: Self.probe, prefix: "", maxTokens: Self.probeTokens)
-        } catch {
-            guard case .status(let status, let message) = error else { throw error }
-            if status == 400, message.contains("max_completion_tokens") {
-                limit = "max_completion_tokens"
-            } else if [404, 405, 501].contains(status) || status == 400 && message.contains("template") {
-                endpoint = .completions
-                notes.append("no chat completions (\(error)): the text is continued through /v1/completions instead")
-            } else {
-                throw error
+        while true {
+            do throws(RequestFailure) {
+                _ = try reply(to: Self.probe, prefix: "", maxTokens: Self.probeTokens)
+                return
+            } catch {
+                guard adapt(to: error) else { throw error }
             }
-            _ = try reply(to: Self.probe, prefix: "", maxTokens: Self.probeTokens)
         }
+    }
+
+    /// Changes the form of requests to what a failure asks for, each part at most once. Returns whether there was a change.
+    private mutating func adapt(to failure: RequestFailure) -> Bool {
+        guard case .status(let status, let message) = failure else { return false }
+        if status == 400, message.contains("max_completion_tokens"), limit == "max_tokens" {
+            limit = "max_completion_tokens"
+        } else if status == 400, message.contains("temperature"), hasTemperature {
+            hasTemperature = false
+            notes.append("no temperature 0 (\(failure)): replies are sampled, so another run may differ")
+        } else if endpoint == .chat,
+            [404, 405, 501].contains(status) || status == 400 && message.contains("template")
+        {
+            endpoint = .completions
+            notes.append("no chat completions (\(failure)): the text is continued through /v1/completions instead")
+        } else {
+            return false
+        }
+        return true
     }
 
     func reply(to prompt: String, prefix: String, maxTokens: Int) throws(RequestFailure) -> NeedleReply {
         var body = input(prompt, prefix)
         body[limit] = .integer(maxTokens)
-        body["temperature"] = 0
+        if hasTemperature { body["temperature"] = 0 }
         let json = try post("\(base)/\(endpoint.rawValue)", body)
         let choice = json["choices"]?[0]
         let message = endpoint == .chat ? choice?["message"] : choice
@@ -85,17 +102,17 @@ struct ChatServer: NeedleSubject {
         // Servers with a parser of reasoning split what the model wrote.
         let texts = ["reasoning", "reasoning_content", "content", "text"].compactMap { message?[$0]?.string }
         return NeedleReply(
-            text: texts.joined(separator: "\n"), promptTokens: json["usage"]?["prompt_tokens"]?.integer)
+            text: texts.joined(separator: "\n"), promptTokens: Self.tokens(json["usage"]?["prompt_tokens"]))
     }
 
     /// Asks `/tokenize` in vLLM's form.
     func tokens(of prompt: String, prefix: String) throws(RequestFailure) -> Int? {
-        do throws(RequestFailure) {
-            return try post("\(base.dropLast("/v1".count))/tokenize", input(prompt, prefix))["count"]?.integer
-        } catch {
-            if case .web = error { throw error }
-            return nil
-        }
+        Self.tokens(try post("\(base.dropLast("/v1".count))/tokenize", input(prompt, prefix))["count"])
+    }
+
+    /// A number of tokens; `nil` if it is none that a prompt can have.
+    private static func tokens(_ value: JSONValue?) -> Int? {
+        value?.integer.flatMap { tokenRange.contains($0) ? $0 : nil }
     }
 
     /// The members with the model and the prompt.

@@ -19,6 +19,8 @@ enum HaystackLength {
     ///   - guess: where the search begins, in sentences.
     ///   - count: the tokens of the prompt with so many sentences.
     /// - Returns: `nil` if the prompt without any sentence is too long.
+    /// - Throws: what `count` throws; `RequestFailure.reply` if sentences have less than one token each, since a prompt for such a
+    ///   count could be of any size.
     static func sentences(
         budget: Int, guess: Int, count: (Int) throws(RequestFailure) -> Int
     ) throws(RequestFailure) -> Int? {
@@ -27,20 +29,22 @@ enum HaystackLength {
         // low fits, high does not; the lines between counted points are nearly straight.
         var low = (sentences: 0, tokens: empty)
         var high: (sentences: Int, tokens: Int)?
-        var next = max(guess, 1)
+        var next = min(max(guess, 1), max(budget, 1))
         for _ in 0..<mostCounts {
             let tokens = try count(next)
+            guard tokens - empty >= next else {
+                throw .reply("counts \(tokens) tokens with \(next) sentences and \(empty) without them")
+            }
             if tokens <= budget { low = (next, tokens) } else { high = (next, tokens) }
             if budget - low.tokens <= budget / 100 { break }
             if let high {
                 guard high.sentences - low.sentences > 1 else { break }
                 let slope = Double(high.tokens - low.tokens) / Double(high.sentences - low.sentences)
-                let step = Int(Double(budget - low.tokens) / max(slope, 0.001))
+                let step = Int(Double(budget - low.tokens) / slope)
                 next = min(max(low.sentences + step, low.sentences + 1), high.sentences - 1)
             } else {
-                let slope = Double(low.tokens - empty) / Double(max(low.sentences, 1))
-                next = low.sentences + max(Int(Double(budget - low.tokens) / max(slope, 0.001)), 1)
-                next = min(next, 2 * low.sentences + budget)
+                let slope = Double(low.tokens - empty) / Double(low.sentences)
+                next = low.sentences + max(Int(Double(budget - low.tokens) / slope), 1)
             }
         }
         return low.sentences

@@ -1,5 +1,6 @@
 import Dispatch
 import Synchronization
+import Web
 
 /// Asks a running server for needles in haystacks of several lengths (MK-NIAH, as `niah_multikey_1` of RULER, arXiv 2404.06654).
 public struct NeedleEvaluation: Sendable {
@@ -177,7 +178,12 @@ public struct NeedleEvaluation: Sendable {
     ) throws(RequestFailure) -> HaystackLength.Counting {
         let sample = NeedleSample(depth: 50, digits: options.digits, seed: options.seed)
         let texts = [probeSentences.few, probeSentences.many].map { sample.prompt(sentences: $0) }
-        if try subject.tokens(of: texts[0], prefix: "") != nil { return .exact }
+        do throws(RequestFailure) {
+            if try subject.tokens(of: texts[0], prefix: "") != nil { return .exact }
+        } catch {
+            // A server may have no such endpoint, or a broken one.
+            if error.isStop { throw error }
+        }
         var counts: [Double] = []
         for text in texts {
             let reply = try subject.reply(to: text, prefix: "", maxTokens: Options.replyRange.lowerBound)
@@ -187,6 +193,11 @@ public struct NeedleEvaluation: Sendable {
             counts.append(Double(tokens))
         }
         let bytes = texts.map { Double($0.utf8.count) }
+        guard counts[1] > counts[0] else {
+            throw .reply(
+                "has prompt_tokens that do not grow with the prompt: \(Int(counts[0])) for \(texts[0].utf8.count) bytes, "
+                    + "\(Int(counts[1])) for \(texts[1].utf8.count)")
+        }
         let slope = (counts[1] - counts[0]) / (bytes[1] - bytes[0])
         return .estimated(base: counts[0] - slope * bytes[0], perByte: slope)
     }

@@ -9,7 +9,9 @@ protocol NeedleSubject: Sendable {
     /// - Throws: `RequestFailure` without a reply.
     func reply(to prompt: String, prefix: String, maxTokens: Int) throws(RequestFailure) -> NeedleReply
 
-    /// The tokens of a prompt with all that the server adds to it; `nil` if the server does not count them.
+    /// The tokens of a prompt with all that the server adds to it, in 0...2^32; `nil` if the reply has no such number.
+    ///
+    /// - Throws: `RequestFailure` without a reply.
     func tokens(of prompt: String, prefix: String) throws(RequestFailure) -> Int?
 }
 
@@ -17,6 +19,6 @@ protocol NeedleSubject: Sendable {
 struct NeedleReply: Sendable {
     /// Reasoning and content.
     var text: String
-    /// The tokens of the prompt, by the server.
+    /// The tokens of the prompt by the server, in 0...2^32.
     var promptTokens: Int?
 }

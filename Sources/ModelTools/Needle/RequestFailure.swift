@@ -38,10 +38,3 @@ enum RequestFailure: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 }
-
-extension String {
-    /// The text of a server as it may go to a terminal.
-    var withoutControls: String {
-        String(String.UnicodeScalarView(unicodeScalars.filter { $0.properties.generalCategory != .control }))
-    }
-}

@@ -54,8 +54,13 @@ struct Needle: ParsableCommand {
         // Before the requests, which may take an hour.
         for path in [json, svg].compactMap(\.self) { try checkWritable(path) }
         StopSignal.install()
-        let evaluation = try NeedleEvaluation(
-            server, options: checkedOptions(), environment: environment, mustStop: { StopSignal.isReceived })
+        let evaluation: NeedleEvaluation
+        do {
+            evaluation = try NeedleEvaluation(
+                server, options: checkedOptions(), environment: environment, mustStop: { StopSignal.isReceived })
+        } catch {
+            throw StopSignal.isReceived ? ExitCode(130) : error
+        }
         let meter = ProgressMeter("asking")
         let report = evaluation.run { meter.update($0) }
         meter.finish()
