@@ -51,6 +51,45 @@ def test_every_file_is_looked_at():
     assert debian == {"control", "copyright", "lintian-overrides", "postinst", "postrm", "prerm", "server.json"}
 
 
+# MARK: Ranks
+
+def test_the_service_for_ranks_drains_them():
+    lines = (DEPLOY / "ranks/trinity-ranks.service").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if "=" in line and line[0].isalpha())
+    assert settings["KillSignal"] == "SIGUSR1" and settings["KillMode"] == "mixed"
+    drain = int(re.search(r"TRINITY_SHUTDOWN_TIMEOUT=(\d+)", "\n".join(lines))[1])
+    assert int(settings["TimeoutStopSec"]) >= drain + 15
+
+
+def test_the_pods_of_ranks_have_the_same_options_and_only_the_leader_serves():
+    documents = list(yaml.safe_load_all((DEPLOY / "ranks/leader-worker-set.yaml").read_text()))
+    group, service, policy = documents
+    template = group["spec"]["leaderWorkerTemplate"]
+    leader, worker = template["leaderTemplate"], template["workerTemplate"]
+    assert template["size"] > 1 and template["restartPolicy"] == "RecreateGroupOnPodRestart"
+    (leading,), (working,) = leader["spec"]["containers"], worker["spec"]["containers"]
+    for key in ("image", "env", "resources", "volumeMounts"):
+        assert leading[key] == working[key], key
+    labels = service["spec"]["selector"]
+    assert labels == leader["metadata"]["labels"] != worker["metadata"]["labels"]
+    assert service["spec"]["ports"][0]["targetPort"] == leading["ports"][0]["name"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= worker["metadata"]["labels"].items()
+    # What mpirun passes on is what the pods have.
+    given = {entry["name"] for entry in leading["env"] if entry["name"].startswith("TRINITY_")}
+    assert set(re.findall(r"-x (\w+)", leading["args"][0])) == given
+
+
+def test_the_hosts_and_parameters_for_ranks_are_read_by_mpirun():
+    hosts = [line for line in (DEPLOY / "ranks/hosts").read_text().splitlines() if line and line[0] != "#"]
+    assert len(hosts) > 1 and all(re.fullmatch(r"\S+ slots=1", line) for line in hosts)
+    parameters = [
+        line for line in (DEPLOY / "ranks/mca-params.conf").read_text().splitlines() if line and line[0] != "#"]
+    assert all(re.fullmatch(r"[a-z0-9_]+ = \S+", line) for line in parameters)
+    if shutil.which("ompi_info"):
+        known = set(re.findall(r'parameter "(\w+)"', run("ompi_info", "--all", "--level", "9")))
+        assert {line.split()[0] for line in parameters} <= known
+
+
 # MARK: Prometheus and Grafana
 
 @needs("promtool")
