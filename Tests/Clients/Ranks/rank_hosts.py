@@ -1,7 +1,6 @@
 """Hosts on one machine: network namespaces that a bridge joins, with a delay and loss. Needs the rights of root."""
 
 import concurrent.futures
-import contextlib
 import ctypes
 import os
 import pathlib
@@ -20,9 +19,9 @@ def run(*command):
 
 
 class RankHosts:
-    """`count` hosts with the addresses 10.77.0.1, 10.77.0.2, ...; each packet takes `delay`, and `loss` of them are lost."""
+    """`count` hosts with the addresses 10.77.0.1, 10.77.0.2, ...; each packet takes `delay` (`None`: no time), and `loss` of them are lost."""
 
-    def __init__(self, count, delay="100us", loss="0%"):
+    def __init__(self, count, delay=None, loss="0%"):
         self.count, self.delay, self.loss = count, delay, loss
         self.prefix = f"trinity-{os.getpid()}-"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="trinity-hosts-"))
@@ -47,7 +46,8 @@ class RankHosts:
             run(*self.inside(host, "ip", "address", "add", f"10.77.0.{host}/24", "dev", "eth0"))
             for device in ("lo", "eth0"):
                 run(*self.inside(host, "ip", "link", "set", device, "up"))
-            run(*self.inside(host, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", self.delay, "loss", self.loss))
+            if self.delay:
+                run(*self.inside(host, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", self.delay, "loss", self.loss))
             (self.folder / str(host)).mkdir()
         # mpirun calls it in place of ssh: with the host, and a command for its shell.
         self.agent = self.folder / "agent"
@@ -94,11 +94,15 @@ class RankHosts:
         run(*self.inside("bridge", "ip", "link", "set", f"port{host}", "down"))
 
 
-def can_make_hosts():
-    """Whether namespaces and delays work here."""
+def can_make_hosts(delay=None):
+    """Whether namespaces work here, and with `delay` also delays, which need the kernel's netem."""
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("tc"):
         return False
-    with contextlib.suppress(AssertionError, OSError):
-        with RankHosts(1):
-            return True
-    return False
+    hosts = RankHosts(1, delay)
+    try:
+        hosts.__enter__()
+    except (AssertionError, OSError):
+        return False
+    finally:
+        hosts.__exit__()
+    return True
