@@ -17,6 +17,8 @@ package struct EngineLoader {
         package var cachesPrefixes: Bool
         package var speculativeTokens: Int?
         package var loadedModel: LoadedModel
+        /// Batches that the ranks compute at once; `nil`: chosen by the times of the stages.
+        var batchesInFlight: Int?
         /// The other ranks, and this one's part of the model; `nil`: one process has all.
         var ranks: RankAssembly?
     }
@@ -119,7 +121,7 @@ package struct EngineLoader {
         return Loaded(
             transformer: transformer, storage: storage, pool: pool, kernels: kernels,
             limits: limits, cachesPrefixes: options.cachesPrefixes, speculativeTokens: options.speculativeTokens,
-            loadedModel: served, ranks: ranks)
+            loadedModel: served, batchesInFlight: options.batchesInFlight, ranks: ranks)
     }
 
     /// The most bytes that are read to measure the bandwidth: as many as a step reads, since the steps of a small model read from

@@ -82,6 +82,8 @@ public struct EngineOptions: Sendable {
     public var stageLayers: [Int]?
     /// How long the other ranks may take for a step; `nil`: as long as it takes.
     public var rankTimeout: Duration? = .seconds(60)
+    /// Batches that the ranks compute at once; `nil`: chosen by the times of the stages.
+    var batchesInFlight: Int?
 
     /// Runs slices of mask computations; tests replace it with a slow one. `nil`: the default.
     var maskRunner: MaskWorkers.Runner?

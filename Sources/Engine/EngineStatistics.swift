@@ -18,6 +18,8 @@ public struct EngineStatistics: Sendable {
     public var readRate: Double?
     /// What each rank has done, if the model is divided among several.
     public var ranks: [RankStatistics] = []
+    /// Batches that the ranks compute at once.
+    public var batchesInFlight = 1
 
     public init() {}
 }

@@ -19,7 +19,9 @@ final class EngineThread {
     /// The other ranks; `nil`: this process has the whole model.
     let ring: RankRing?
     /// Steps that the model has begun and not ended, in order.
-    private var begun: [BegunStep] = []
+    var begun: [BegunStep] = []
+    private let batchesInFlight: Int?
+    private var depth = BatchDepth()
     private let speculativeTokens: Int?
     let maskWorkers: MaskWorkers
     var sequences: [SequenceID: GeneratingSequence] = [:]
@@ -41,6 +43,7 @@ final class EngineThread {
         transformer = loaded.transformer
         model = loaded.loadedModel
         ring = loaded.ranks.map { RankRing($0.group, bounds: $0.bounds(loaded.loadedModel.geometry)) }
+        batchesInFlight = loaded.batchesInFlight
         self.tokenizer = tokenizer
         self.mailbox = mailbox
         self.outbox = outbox
@@ -66,7 +69,7 @@ final class EngineThread {
                 events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
                 events += takeMasks()
                 isBlocked = false
-                if !commands.stops, !scheduler.isIdle { events += try step() }
+                if commands.stops || !scheduler.isIdle || !begun.isEmpty { events += try step(stops: commands.stops) }
                 // A report without events still has statistics, such as blocks that an abort has freed.
                 if !events.isEmpty || !commands.isEmpty {
                     let begin = clock.now
@@ -139,38 +142,53 @@ final class EngineThread {
         }
     }
 
-    private func step() throws(RankFailure) -> [TokenEvent] {
-        let events = try beginStep()
-        guard !begun.isEmpty else { return events }
-        return try events + endStep(begun.removeFirst())
+    /// Begins as many steps as may be in flight, and ends the first of them.
+    ///
+    /// - Parameter stops: no step begins, and all end.
+    private func step(stops: Bool) throws(RankFailure) -> [TokenEvent] {
+        var events: [TokenEvent] = []
+        if let ring, !stops {
+            scheduler.maxBatchesInFlight = batchesInFlight ?? depth.value(stages: ring.group.ranks)
+            totals.batchesInFlight = scheduler.maxBatchesInFlight
+        }
+        while !stops, begun.count < scheduler.maxBatchesInFlight, !scheduler.isIdle, try beginStep(&events) {}
+        repeat {
+            if !begun.isEmpty { events += try endStep(begun.removeFirst()) }
+        } while stops && !begun.isEmpty
+        return events
     }
 
     /// A step that the model has begun.
     struct BegunStep {
         var scheduled: ScheduledBatch
         var batch: ForwardBatch
+        /// The rows of the batch that need logits, of each of its sequences.
+        var logitRows: [Int]
+        /// What this rank's layers have read.
+        var traffic: MemoryTraffic
         /// So far, of its sequences.
         var events: [SequenceID: TokenEvent]
         var begin: ContinuousClock.Instant
         var scheduleEnd: ContinuousClock.Instant
     }
 
-    /// Schedules a step and begins it; returns events if there is nothing to compute.
-    private func beginStep() throws(RankFailure) -> [TokenEvent] {
+    /// Schedules a step and begins it; returns false if there is nothing to compute.
+    private func beginStep(_ outcome: inout [TokenEvent]) throws(RankFailure) -> Bool {
         let now = clock.now
         let scheduled = scheduler.schedule(now: now - start, drafts: proposeDrafts(), deferred: deferred)
-        var events: [SequenceID: TokenEvent] = [:]
         for id in scheduled.expired {
-            let sequence = remove(id)
-            events[id, default: TokenEvent(sequence: id)].finish = .deadlineExceeded
-            events[id]?.preemptions = sequence?.preemptions ?? 0
+            var event = TokenEvent(sequence: id)
+            event.preemptions = remove(id)?.preemptions ?? 0
+            event.finish = .deadlineExceeded
+            outcome.append(event)
         }
         for id in scheduled.preempted { sequences[id]?.preemptions += 1 }
         // The sequences that ended may have been the last ones.
         guard !scheduled.sequences.isEmpty else {
-            isBlocked = !deferred.isEmpty
-            return scheduled.expired.compactMap { events[$0] }
+            isBlocked = !deferred.isEmpty && begun.isEmpty
+            return false
         }
+        var events: [SequenceID: TokenEvent] = [:]
         for admitted in scheduled.admitted {
             var event = TokenEvent(sequence: admitted.id)
             event.admitted = now
@@ -186,15 +204,24 @@ final class EngineThread {
         let scheduleEnd = clock.now
         try begin(batch)
         begun.append(
-            BegunStep(scheduled: scheduled, batch: batch, events: events, begin: now, scheduleEnd: scheduleEnd))
-        return []
+            BegunStep(
+                scheduled: scheduled, batch: batch, logitRows: scheduled.sequences.map(logitRows),
+                traffic: transformer.traffic, events: events, begin: now, scheduleEnd: scheduleEnd))
+        return true
+    }
+
+    /// The number of rows that need logits: of the last token and of each draft.
+    private func logitRows(_ entry: ScheduledSequence) -> Int {
+        entry.samples && !isEmbedding(entry.id) ? 1 + entry.drafts : 0
     }
 
     /// Ends the first of the steps that have begun: samples and reports.
     private func endStep(_ step: BegunStep) throws(RankFailure) -> [TokenEvent] {
         let (scheduled, batch, now, scheduleEnd) = (step.scheduled, step.batch, step.begin, step.scheduleEnd)
-        var events = step.events
-        let logits = try complete(batch)
+        // Those that have ended meanwhile have had their last event.
+        var events = step.events.filter { sequences[$0.key] != nil }
+        let completeBegin = clock.now
+        let logits = try complete(step)
         addHiddenStates(scheduled)
         let forwardEnd = clock.now
         let late = waitForMasks(of: scheduled, &events)
@@ -211,7 +238,7 @@ final class EngineThread {
             events[entry.id, default: TokenEvent(sequence: entry.id)].promptProgress =
                 (entry.tokens.upperBound, forwardEnd)
         }
-        let due = dueRows(scheduled, late: late)
+        let due = dueRows(step, late: late)
         // A separate statement, so that its copies of the sequences are released before they change.
         let results = sampler.sample(due.map(samplingJob), logits)
         let sampleEnd = clock.now
@@ -226,11 +253,12 @@ final class EngineThread {
         totals.phases.sample += sampleEnd - forwardEnd + (end - reportEnd)
         totals.phases.report += reportEnd - sampleEnd
         scheduler.observe(scheduled.work, took: end - now)
+        if let ring { depth.observe(ring.stageTimes(beside: end - completeBegin)) }
         #if DEBUG
             scheduler.checkInvariants()
         #endif
         // In a fixed order, starting with sequences that ended in this step without being part of it.
-        let known = scheduled.expired + scheduled.sequences.map(\.id)
+        let known = scheduled.sequences.map(\.id)
         return (Set(events.keys).subtracting(known).sorted() + known).compactMap { events[$0] }
     }
 
@@ -238,22 +266,20 @@ final class EngineThread {
     private func proposeDrafts() -> [SequenceID: Int] {
         guard let speculativeTokens else { return [:] }
         var counts: [SequenceID: Int] = [:]
-        for id in sequences.keys {
+        for id in sequences.keys where !scheduler.isInFlight(id) {
             if let count = sequences[id]?.propose(limit: speculativeTokens), count > 0 { counts[id] = count }
         }
         return counts
     }
 
     /// The sequences that sample in this step, each with the row of its last token.
-    private func dueRows(
-        _ scheduled: ScheduledBatch, late: Set<SequenceID>
-    ) -> [(entry: ScheduledSequence, row: Int)] {
+    private func dueRows(_ step: BegunStep, late: Set<SequenceID>) -> [(entry: ScheduledSequence, row: Int)] {
         var due: [(entry: ScheduledSequence, row: Int)] = []
         var row = 0
-        for entry in scheduled.sequences where entry.samples {
-            // A mask may have shown that it has ended.
+        for (entry, rows) in zip(step.scheduled.sequences, step.logitRows) where entry.samples {
+            // A mask may have shown that it has ended, or it was aborted meanwhile.
             if !late.contains(entry.id), sequences[entry.id] != nil { due.append((entry, row)) }
-            if !isEmbedding(entry.id) { row += 1 + entry.drafts }
+            row += rows
         }
         return due
     }
@@ -335,7 +361,7 @@ final class EngineThread {
                     rows: firstRow..<batch.tokens.count, start: entry.tokens.lowerBound, globalTable: tables.global,
                     slidingTable: tables.sliding))
             let rows = firstRow..<batch.tokens.count
-            let sampled = entry.samples && !isEmbedding(entry.id) ? rows.suffix(1 + entry.drafts) : rows.suffix(0)
+            let sampled = rows.suffix(logitRows(entry))
             batch.logitRows += sampled
             batch.finalRows += usesAllRows(entry.id) ? rows : sampled
         }

@@ -14,7 +14,7 @@ public struct DeploymentPlan: Sendable {
     /// Tokens of one step, the server's default: blocks that leave the window are freed after the step.
     private static let stepTokens = 512
 
-    private let config: ModelConfig
+    let config: ModelConfig
     private let context: Int
     private let sequences: Int
     private let weights: Weights
@@ -78,21 +78,30 @@ public struct DeploymentPlan: Sendable {
         return lines + ["", "Activations are not counted."]
     }
 
+    /// Bytes of an element of linear layers, if they are not as stored.
+    var linearSize: Int { weights == .fp8 ? 1 : 2 }
+
+    /// Bytes of all weights.
+    var totalWeightBytes: Int { packedBytes ?? weightBytes.total }
+
     /// Bytes of the weights by kind, if they are not as stored.
     var weightBytes: WeightTally.Bytes {
-        WeightTally(config).bytes(linearSize: weights == .fp8 ? 1 : 2)
+        WeightTally(config).bytes(linearSize: Double(linearSize))
     }
 
     /// Bytes of the KV cache by group.
-    var cacheBytes: (global: Int, sliding: Int) {
-        let layout = KVCacheLayout(config: config, dataType: cacheType)
+    var cacheBytes: (global: Int, sliding: Int) { cacheBytes(of: nil) }
+
+    /// The same of a stage; `nil`: of the whole model.
+    func cacheBytes(of stage: Stage?) -> (global: Int, sliding: Int) {
+        let layout = KVCacheLayout(config: config, dataType: cacheType, stage: stage)
         let geometry = layout.geometry(totalBlocks: 0)
         let global = geometry.logicalBlocks(tokens: context) * layout.globalBlocksPerLogicalBlock
         let sliding = geometry.peakBlocks(tokens: context, chunk: Self.stepTokens) - global
         return (global * layout.bytesPerBlock * sequences, sliding * layout.bytesPerBlock * sequences)
     }
 
-    private static func pad(_ text: String, _ width: Int) -> String {
+    static func pad(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(width - text.count, 0))
     }
 }

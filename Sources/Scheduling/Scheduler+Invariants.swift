@@ -18,10 +18,15 @@ extension Scheduler {
         }
         for id in running {
             guard let state = sequences[id], state.status == .running else { return "\(id) runs and is not marked so" }
+            if (state.inFlightEnd == nil) != (state.batchesInFlight == 0)
+                || state.scheduledTokens < state.computedTokens
+            {
+                return "\(id) is in \(state.batchesInFlight) batches in flight, until \(state.inFlightEnd ?? -1)"
+            }
             if state.remainingTokens < 0 || state.tokens > state.tokenLimit { return "\(id) has too many tokens" }
             let logicalBlocks = cache.sequences[id]?.logicalBlocks ?? 0
-            if logicalBlocks * cache.geometry.blockSize < state.computedTokens {
-                return "\(id) lacks logical blocks of computed tokens"
+            if logicalBlocks * cache.geometry.blockSize < state.scheduledTokens {
+                return "\(id) lacks logical blocks of scheduled tokens"
             }
             let firstLogicalBlock = min(
                 logicalBlocks, cache.geometry.firstSlidingLogicalBlock(forQueryAt: state.computedTokens))

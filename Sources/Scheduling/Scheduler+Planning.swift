@@ -61,11 +61,12 @@ extension Scheduler {
         var budget = prefillBudget(deferred)
         let next = firstWaiting(plan)
         let first = running.first { sequences[$0]?.isPrefill == true }
+        var decodes = mostDecodes
         for id in running {  // as it was: those that are preempted meanwhile are passed over
             if id == first {
                 extend(id, by: firstChunk(of: id, budget, plan), preempts: true, &budget, in: &plan)
-            } else if let state = sequences[id], !state.isPrefill {
-                schedule(id, by: 1, preempts: true, in: &plan)
+            } else if let state = sequences[id], !state.isPrefill, decodes > 0 {
+                if schedule(id, by: 1, preempts: true, in: &plan) != nil { decodes -= 1 }
             }
         }
         // A sequence that was just preempted is not admitted again at once.
@@ -136,14 +137,22 @@ extension Scheduler {
         return seconds > 0 ? Double(tokens) / seconds : nil
     }
 
+    /// The decodes of one batch (rule 12).
+    private var mostDecodes: Int {
+        guard maxBatchesInFlight > 1 else { return .max }
+        let decoding = running.count { id in sequences[id].map { $0.tokens - $0.computedTokens <= 1 } ?? false }
+        return (decoding + maxBatchesInFlight - 1) / maxBatchesInFlight
+    }
+
     /// The budget that the decodes leave (rule 2).
     private func prefillBudget(_ deferred: Set<SequenceID>) -> PrefillBudget {
         var decodes = StepWork()
         var decoding = 0
         var mostUrgent = Int.max
-        for id in running {
+        let most = mostDecodes
+        for id in running where decoding < most {
             guard let state = sequences[id], state.remainingTokens == 1, !deferred.contains(id) else { continue }
-            decodes.add(state.computedTokens..<state.tokens, isDecode: true)
+            decodes.add(state.scheduledTokens..<state.tokens, isDecode: true)
             decoding += 1
             mostUrgent = min(mostUrgent, state.parameters.priority)
         }
@@ -174,7 +183,7 @@ extension Scheduler {
         if admits { candidates += waiting.prefix(limits.maxRunning - running.count, shares, deferred: plan.deferred) }
         let orders = candidates.map { id in
             guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
-            let computed = state.status == .running ? state.computedTokens : state.expectedHit
+            let computed = state.status == .running ? state.scheduledTokens : state.expectedHit
             return (state.parameters.priority, shares.served(state.parameters.tenant), state.tokens - computed, id)
         }
         return orders.sorted { $0 < $1 }.map(\.3)
@@ -183,7 +192,7 @@ extension Scheduler {
     /// The number of tokens that the budget allows for a sequence.
     private func chunk(of id: SequenceID, _ budget: PrefillBudget, _ plan: StepPlan) -> Int {
         guard let state = sequences[id] else { preconditionFailure("a listed sequence is known") }
-        let start = plan.end(of: id) ?? (state.status == .running ? state.computedTokens : state.expectedHit)
+        let start = plan.end(of: id) ?? (state.status == .running ? state.scheduledTokens : state.expectedHit)
         let wanted = min(plan.reach(id, state) - start, budget.tokens)
         guard wanted > 0 else { return 0 }
         guard let time = budget.time else { return wanted }
@@ -206,13 +215,13 @@ extension Scheduler {
 
     /// Schedules up to `tokens` more tokens of a running sequence, as far as blocks allow (rule 5); returns their range.
     ///
-    ///     0 ........ computedTokens ........ end ........ tokens
-    ///     | in the cache   | this step's chunk | later    |
+    ///     0 ........ scheduledTokens ........ end ........ tokens
+    ///     | in the cache    | this step's chunk | later    |
     @discardableResult private mutating func schedule(
         _ id: SequenceID, by tokens: Int, preempts: Bool, in plan: inout StepPlan
     ) -> Range<Int>? {
         guard let state = sequences[id], state.status == .running else { return nil }
-        let start = plan.end(of: id) ?? state.computedTokens
+        let start = plan.end(of: id) ?? state.scheduledTokens
         let wanted = min(plan.reach(id, state) - start, tokens)
         guard wanted > 0 else { return nil }  // its next token is not sampled yet
         while preempts, !cache.canAllocate(id, upTo: start + 1), let victim = victim(for: id, plan) {
@@ -230,7 +239,9 @@ extension Scheduler {
     /// The sequence to preempt for `id`: the last one that is deferred and has nothing to compute, otherwise the last one that
     /// ranks after it.
     private func victim(for id: SequenceID, _ plan: StepPlan) -> SequenceID? {
-        lastDeferred(plan, patience: 0) ?? running.last.flatMap { $0 != id ? $0 : nil }
+        if let deferred = lastDeferred(plan, patience: 0) { return deferred }
+        let last = running.last { !isInFlight($0) }
+        return last.flatMap { rank(id) < rank($0) ? $0 : nil }
     }
 
     /// The last running sequence that has been deferred for more than `patience` steps and has nothing to compute.
@@ -238,7 +249,7 @@ extension Scheduler {
         guard !plan.deferred.isEmpty else { return nil }
         return running.last { id in
             guard plan.deferred.contains(id), let state = sequences[id] else { return false }
-            return state.remainingTokens == 1 && state.deferredSteps > patience
+            return state.remainingTokens == 1 && !isInFlight(id) && state.deferredSteps > patience
         }
     }
 
@@ -257,7 +268,7 @@ extension Scheduler {
     /// Frees the blocks of a running sequence that the step does not compute, and moves it to the queue (rule 6).
     private mutating func preempt(_ id: SequenceID, in plan: inout StepPlan) {
         guard var state = sequences[id] else { preconditionFailure("a running sequence is known") }
-        precondition(plan.end(of: id) == nil, "a sequence of the step is not preempted")
+        precondition(plan.end(of: id) == nil && !isInFlight(id), "a sequence that is computed is not preempted")
         removeRunning(id, state)
         if state.isPrefill { plan.prefillBlocks? -= neededBlocks(id, state) }
         waiting.insert(id, state.parameters)

@@ -10,7 +10,8 @@
 ///                +---- preempt -----+        (finish and abort also end a waiting one)
 ///
 /// One step is `schedule`, the model's run, `advance`, then `appendTokens` or `finish` for each sequence that sampled, and
-/// `observe` with the time of the step.
+/// `observe` with the time of the step. More batches may be scheduled while one runs: they are *in flight* until they advance, in
+/// the same order.
 ///
 /// Rules:
 /// 1. *Rank.* A sequence with a lower priority value ranks before one with a higher value; of equal ones, the one that arrived
@@ -49,6 +50,8 @@
 ///     preempted first, regardless of its rank: at once by a sequence that lacks blocks, or by one that waits for admission,
 ///     after `deferralPatience` steps or if nothing else can be computed. So no sequence waits long for the mask of another
 ///     one.
+/// 12. *Batches in flight.* With up to m batches in flight, one has at most the m-th part of the decodes, rounded up. A sequence in
+///     flight is not preempted. It is not scheduled again, except that the next chunk of a prefill may follow.
 public struct Scheduler: Sendable {
     public let limits: SchedulerLimits
     var cache: KVCacheManager
@@ -59,6 +62,8 @@ public struct Scheduler: Sendable {
     var shares = TenantShares()
     var stepTimes: StepTimeModel
     var counts = SchedulerStatistics()
+    /// The most batches in flight (rule 12), at least 1. More are useful only if the model runs several at once.
+    public var maxBatchesInFlight = 1
     private var runs = RunEstimate()
     /// The deferred sequences of the last step.
     private var sequencesDeferred: Set<SequenceID> = []
@@ -200,6 +205,8 @@ public struct Scheduler: Sendable {
         plan(&batch, drafts: drafts, deferred: deferred)
         for scheduled in batch.sequences {
             batch.work.add(scheduled.tokens, isDecode: sequences[scheduled.id]?.isPrefill == false)
+            sequences[scheduled.id]?.inFlightEnd = scheduled.tokens.upperBound - scheduled.drafts
+            sequences[scheduled.id]?.batchesInFlight += 1
         }
         return batch
     }
@@ -215,6 +222,8 @@ public struct Scheduler: Sendable {
             precondition(state.computedTokens == scheduled.tokens.lowerBound, "a batch advances once, before the next")
             let isDeferred = scheduled.samples && deferring.contains(scheduled.id)
             state.computedTokens = scheduled.tokens.upperBound - scheduled.drafts - (isDeferred ? 1 : 0)
+            state.batchesInFlight -= 1
+            if state.batchesInFlight == 0 { state.inFlightEnd = nil }
             state.verifiableDrafts = isDeferred ? 0 : scheduled.drafts
             state.work += scheduled.tokens.count
             let charged = max(state.chargedTokens, min(state.computedTokens, state.promptTokens))
@@ -290,6 +299,9 @@ public struct Scheduler: Sendable {
         counts.wastedTokens += UInt64(sequences[id]?.work ?? 0)
         finish(id)
     }
+
+    /// Whether a batch that has not advanced computes tokens of the sequence.
+    public func isInFlight(_ id: SequenceID) -> Bool { sequences[id]?.inFlightEnd != nil }
 
     /// The block tables of the sequence; they cover all tokens that it is scheduled for.
     public func blockTables(_ id: SequenceID) -> (global: BlockTable, sliding: BlockTable) {

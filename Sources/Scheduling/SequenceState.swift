@@ -14,6 +14,10 @@ struct SequenceState: Sendable {
     let tokenLimit: Int
     /// Tokens whose keys and values are in the cache; 0 while waiting.
     var computedTokens = 0
+    /// The end of its tokens that batches in flight compute, without drafts; `nil`: it is in none.
+    var inFlightEnd: Int?
+    /// The batches in flight that it is part of: several only while it prefills.
+    var batchesInFlight = 0
     /// Identifies its logical blocks in the prefix cache.
     var prefix: PrefixChain
     /// Whether to reuse its cached prefix.
@@ -31,8 +35,11 @@ struct SequenceState: Sendable {
     /// The number of prompt tokens that its tenant has been charged for.
     var chargedTokens = 0
 
-    /// Tokens to compute before the next one can be sampled.
-    var remainingTokens: Int { tokens - computedTokens }
+    /// The tokens that are in the cache, or will be when the batches in flight have run.
+    var scheduledTokens: Int { inFlightEnd ?? computedTokens }
+
+    /// Tokens to schedule before the next one can be sampled.
+    var remainingTokens: Int { tokens - scheduledTokens }
 
     /// Whether it needs to compute more than the one token of a decode: a prompt, or a recompute after a preemption.
     var isPrefill: Bool { remainingTokens > 1 }

@@ -82,6 +82,8 @@ import Tokenizers
         var speculativeTokens: Int?
         /// Layers of each rank among which the model is divided.
         var stageLayers: [Int]
+        /// Batches that they compute at once.
+        var batchesInFlight: Int?
 
         /// From plenty of room down to a pool that is hardly larger than the longest sequence.
         init(
@@ -98,6 +100,7 @@ import Tokenizers
             while stageLayers.reduce(0, +) < config.layers {
                 stageLayers[Int.random(in: stageLayers.indices, using: &random)] += 1
             }
+            batchesInFlight = [nil, 1, 2, 4].randomElement(using: &random, or: nil)
             let layouts = Stage.stages(layerCounts: stageLayers).map {
                 KVCacheLayout(config: config, dataType: cacheType, stage: $0)
             }
@@ -122,6 +125,7 @@ import Tokenizers
             options.prefillPolicy = prefillPolicy
             options.speculativeTokens = speculativeTokens
             options.stageLayers = stageLayers.count > 1 ? stageLayers : nil
+            options.batchesInFlight = batchesInFlight
         }
     }
 

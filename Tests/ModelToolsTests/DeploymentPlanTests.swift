@@ -65,4 +65,27 @@ import Testing
         }
         #expect(lines.last == "Activations are not counted.")
     }
+
+    @Test(arguments: [4, 8, 16])
+    func `hosts together have all weights and all of the cache`(hosts: Int) throws {
+        let plan = try DeploymentPlan(
+            shape: try ModelShape("large"), context: 8192, sequences: 4, weights: .fp8, cacheType: .bf16)
+        let lines = try plan.lines(hosts: hosts)
+        #expect(lines.count == hosts + 1)
+        let layers = lines.dropFirst().compactMap { line -> ClosedRange<Int>? in
+            let bounds = line.split(separator: " ")[1].split(separator: "-").compactMap { Int($0) }
+            return bounds.count == 2 ? bounds[0]...bounds[1] : nil
+        }
+        #expect(layers.flatMap { Array($0) } == Array(0..<plan.config.layers))
+        let cache = Stage.stages(layerCounts: layers.map(\.count)).map { plan.cacheBytes(of: $0) }
+        let whole = plan.cacheBytes
+        #expect(cache.reduce(0) { $0 + $1.global } >= whole.global)
+        #expect(cache.reduce(0) { $0 + $1.sliding } < 2 * whole.sliding)
+    }
+
+    @Test(arguments: [0, -1, 57]) func `more hosts than layers are refused`(hosts: Int) throws {
+        let plan = try DeploymentPlan(
+            shape: try ModelShape("nano"), context: 8192, sequences: 1, weights: nil, cacheType: .bf16)
+        #expect(throws: ToolError.self) { try plan.lines(hosts: hosts) }
+    }
 }

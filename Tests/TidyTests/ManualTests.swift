@@ -47,7 +47,7 @@ import Testing
             // Of the programs in clients.md.
             "--openai-api-base", "--openai-api-key", "--apply", "--backend", "--url",
             // Of mpirun.
-            "--hostfile", "--map-by", "--bind-to",
+            "--hostfile", "--map-by", "--bind-to", "--hosts",
         ]
         let pages = ["README.md", "SECURITY.md"] + Repository.files(in: "docs").filter { $0.hasSuffix(".md") }
         for path in pages where !path.contains("benchmarks") {

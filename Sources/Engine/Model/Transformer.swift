@@ -133,7 +133,10 @@ package final class Transformer {
     }
 
     /// What the last step has read.
-    package var traffic: MemoryTraffic { context.traffic }
+    package var traffic: MemoryTraffic {
+        get { context.traffic }
+        set { context.traffic = newValue }
+    }
 
     /// Observes intermediate results as (what, layer, values); for tests.
     func observe(_ observer: @escaping (TransformerProbe, Int, UnsafeBufferPointer<Float>) -> Void) {

@@ -5,7 +5,7 @@ import Scheduling
 extension EngineThread {
     /// The commands since the last call. Waits if there is nothing to do.
     func takeCommands() throws(RankFailure) -> EngineMailbox.Content {
-        let waits = scheduler.isIdle || isBlocked
+        let waits = begun.isEmpty && (scheduler.isIdle || isBlocked)
         let deadline = isBlocked ? scheduler.nextDeadline.map { start + $0 } : nil
         if let ring {
             try ring.group.check()
@@ -44,11 +44,13 @@ extension EngineThread {
     }
 
     /// Ends the first of the steps that have begun: its logits, as of `Transformer.forward`.
-    func complete(_ batch: ForwardBatch) throws(RankFailure) -> UnsafeBufferPointer<Float> {
-        if let reply = try ring?.complete(batch) {
-            reply.withRows { transformer.takeFinalRows(batch.finalRows, $0) }
+    func complete(_ step: BegunStep) throws(RankFailure) -> UnsafeBufferPointer<Float> {
+        if let reply = try ring?.complete(step.batch) {
+            reply.withRows { transformer.takeFinalRows(step.batch.finalRows, $0) }
+            // Steps that have begun since have counted their own.
+            transformer.traffic = step.traffic
         }
-        return transformer.logits(of: batch.logitRows)
+        return transformer.logits(of: step.batch.logitRows)
     }
 
     /// Whether the state of all rows of a sequence after the last layer is used, not only of those that need logits.

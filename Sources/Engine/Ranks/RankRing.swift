@@ -15,7 +15,9 @@ final class RankRing {
     /// Of all ranks.
     private(set) var totals: [RankStatistics]
     /// The stages' times of the last completed step.
-    private(set) var lastTimes: [StageTime] = []
+    private var lastTimes: [StageTime] = []
+    /// How long the last reply was waited for.
+    private var lastWait = Duration.zero
 
     init(_ group: RankGroup, bounds: StepBounds) {
         self.group = group
@@ -53,8 +55,18 @@ final class RankRing {
             totals[rank].compute += .nanoseconds(Int64(clamping: time.compute))
             totals[rank].wait += .nanoseconds(Int64(clamping: time.wait))
         }
-        totals[0].wait += clock.now - begin
+        lastWait = clock.now - begin
+        totals[0].wait += lastWait
         return reply
+    }
+
+    /// The times of the stages in the last step, with all that rank 0 does for one.
+    ///
+    /// - Parameter end: how long it took to end the step, from the wait for its reply to the report.
+    func stageTimes(beside end: Duration) -> [Duration] {
+        var times = lastTimes.map { Duration.nanoseconds(Int64(clamping: $0.compute)) }
+        if !times.isEmpty { times[0] += end - lastWait }
+        return times
     }
 
     /// Lets the other ranks sleep until the next step.

@@ -21,7 +21,7 @@ public struct Stage: Sendable, Equatable {
     var isLast: Bool { rank == ranks - 1 }
 
     /// Stages with these numbers of layers, in order.
-    static func stages(layerCounts: [Int]) -> [Stage] {
+    package static func stages(layerCounts: [Int]) -> [Stage] {
         var stages: [Stage] = []
         for (rank, count) in layerCounts.enumerated() {
             let start = stages.last?.layers.upperBound ?? 0

@@ -7,7 +7,19 @@ extension StagePlanner {
 
     /// Plans by the sizes of a checkpoint's weights in memory.
     init(_ checkpoint: Checkpoint, config: ModelConfig) {
-        let bytes = checkpoint.packedBytes { Place($0) }
+        self.init(config: config, bytes: checkpoint.packedBytes { Place($0) })
+    }
+
+    /// Plans by the shape of a model.
+    ///
+    /// - Parameter size: bytes of a tensor in memory.
+    package init(_ config: ModelConfig, size: (ExpectedTensor) -> Int) {
+        var bytes: [Place: Int] = [:]
+        for tensor in config.expectedTensors { bytes[Place(tensor.name), default: 0] += size(tensor) }
+        self.init(config: config, bytes: bytes)
+    }
+
+    private init(config: ModelConfig, bytes: [Place: Int]) {
         let touched = Self.touchedShare(of: config)
         self.init(
             layers: (0..<config.layers).map { layer in

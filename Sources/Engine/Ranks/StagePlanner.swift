@@ -53,7 +53,7 @@ package struct StagePlanner {
     }
 
     /// Bytes of a stage's weights in memory.
-    func bytes(of stage: Stage) -> Int {
+    package func bytes(of stage: Stage) -> Int {
         layers[stage.layers].reduce(stage.isFirst ? ends.bytes : 0) { $0 + $1.bytes }
     }
 

@@ -15,6 +15,9 @@ extension Metrics {
                     ], 1
                 )
             })
+        text.gauge(
+            "trinity_batches_in_flight", "Number of batches that the ranks compute at once, at most.",
+            Double(snapshot.statistics.batchesInFlight))
         let ranks = snapshot.statistics.ranks.enumerated()
         text.counter(
             "trinity_rank_compute_seconds_total", "Time that each rank has spent in its layers.",

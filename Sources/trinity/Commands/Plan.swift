@@ -25,6 +25,8 @@ struct Plan: ParsableCommand {
     var weights: DeploymentPlan.Weights?
     @Option(help: "Data type of the KV cache.")
     var kvCacheDtype = KVDataType.bf16
+    @Option(help: ArgumentHelp("Hosts among which the layers are divided; prints a row for each.", valueName: "n"))
+    var hosts = 1
 
     @Flag(help: "Compute what training takes.")
     var train = false
@@ -62,6 +64,8 @@ struct Plan: ParsableCommand {
             shape: ModelShape(shape), context: context, sequences: sequences, weights: weights,
             cacheType: kvCacheDtype)
         for line in plan.lines { print(line) }
+        guard hosts != 1 else { return }
+        for line in try [""] + plan.lines(hosts: hosts) { print(line) }
     }
 }
 

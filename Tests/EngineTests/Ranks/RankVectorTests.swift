@@ -34,6 +34,7 @@ import Testing
                 options.threads = ranks == 4 ? 1 : 2
                 options.speculativeTokens = ranks == 4 ? 3 : nil
                 options.kvCacheMemory = 64 << 20
+                options.batchesInFlight = ranks == 2 ? 3 : nil
             }
             let loaded = try await harness.ready()
             let (outcomes, statistics) = await harness.run(requests)
