@@ -21,6 +21,11 @@ import Testing
         let loss = sample.model.accumulate(batch, try sample.objective(batch))
         let expected = try #require(sample.result["cross_entropy"]?.double)
         #expect(abs(loss.crossEntropy - expected) < 0.01 * expected)
+        let exact = try GradientTests.Sample(name)
+        let logits = exact.model.accumulate(batch, try exact.objective(batch)).logits
+        #expect(loss.logits.count == logits.count)
+        #expect(abs(loss.logits.largest - logits.largest) < 0.05 * logits.largest)
+        #expect(abs(loss.logits.mean - logits.mean) < 0.05 * logits.mean)
         for counts in loss.expertCounts {
             #expect(counts.reduce(0, +) == batch.tokens * sample.model.config.expertsPerToken)
         }

@@ -9,6 +9,8 @@ struct RoundedHead {
     private static let chunkSize = 48
     /// Positions of which panels are in memory at a time, a multiple of the chunk.
     private static let groupSize = 480
+    /// Numbers of each position: cross-entropy, z-loss, the largest magnitude of a logit, and the sum of all.
+    private static let lossParts = 4
 
     let packed: PackedLinear
     let norm: RoundedGain
@@ -29,7 +31,7 @@ struct RoundedHead {
         let panels = Buffer<UInt16>(count: size * (vocabulary + hidden.roundedUp(to: 16)))
         let chunks = (tokens.count + Self.chunkSize - 1) / Self.chunkSize
         let gainSums = Buffer<Float>(count: chunks * hidden)
-        let losses = Buffer<Double>(count: 2 * tokens.count)
+        let losses = Buffer<Double>(count: Self.lossParts * tokens.count)
         let changes = PairPanels(panels.base, rows: size)
         let inputs = PairPanels(panels.base + size * vocabulary, rows: size)
         for start in stride(from: 0, to: tokens.count, by: Self.groupSize) {
@@ -39,7 +41,7 @@ struct RoundedHead {
                 train(
                     tokens[places], x, batch, objective, into: dx, row: range.lowerBound, changes: changes,
                     inputs: inputs, gainSum: gainSums.base + places.lowerBound / Self.chunkSize * hidden,
-                    losses: losses.base + 2 * places.lowerBound)
+                    losses: losses.base + Self.lossParts * places.lowerBound)
             }
             context.add(context.gradients(of: packed, changes, inputs, rows: group.count))
         }
@@ -49,8 +51,12 @@ struct RoundedHead {
         }
         var sums = LossSums()
         for index in tokens.indices {
-            sums.crossEntropy += losses.base[2 * index]
-            sums.z += losses.base[2 * index + 1]
+            let parts = losses.base + Self.lossParts * index
+            sums.crossEntropy += parts[0]
+            sums.z += parts[1]
+            var logits = LogitStatistics()
+            (logits.largest, logits.sum, logits.count) = (parts[2], parts[3], count)
+            sums.logits.add(logits)
         }
         return sums
     }
@@ -70,12 +76,15 @@ struct RoundedHead {
             context.round(h, stride: hidden, into: rounded)
             kernels.multiply(packed.output(rounded.factor, rows: rows, into: logits))
             for (row, token) in tokens.enumerated() {
+                let parts = losses + Self.lossParts * row
+                let statistics = LogitStatistics(logits + row * vocabulary, count)
+                (parts[2], parts[3]) = (statistics.largest, statistics.sum)
                 let loss = self.gradient(
                     logits + row * vocabulary, target: Int(batch.targets[token]),
                     weight: Float(Double(batch.targetWeights[token]) / objective.targetWeight),
                     zFactor: Float(objective.zFactor))
-                losses[2 * row] = Double(batch.targetWeights[token]) * loss.loss
-                losses[2 * row + 1] = Double(batch.targetWeights[token]) * loss.logSum * loss.logSum
+                parts[0] = Double(batch.targetWeights[token]) * loss.loss
+                parts[1] = Double(batch.targetWeights[token]) * loss.logSum * loss.logSum
             }
             context.round(logits, stride: vocabulary, into: gradient)
             context.pack(gradient, into: changes, row: first)

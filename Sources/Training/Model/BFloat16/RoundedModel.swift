@@ -57,7 +57,7 @@ final class RoundedModel {
         clock.add(\.backward)
         return MicroBatchLoss(
             crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,
-            balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts))
+            balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts), logits: sums.logits)
     }
 
     private func workspace(tokens: Int) -> RoundedWorkspace {
