@@ -64,13 +64,18 @@ def parsed(text):
         return None
 
 
+def has(text, value):
+    """Whether a value occurs as whole words: 57 is not in 157."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
+
+
 CHECKS = {
     "exact": lambda text, value: text == value.strip(),
     "last number": lambda text, value: re.findall(r"-?\d+", text)[-1:] == [value],
     "last line": lambda text, value: text.split("\n")[-1] == value,
-    "contains": lambda text, value: value in text,
-    "contains any": lambda text, value: any(part in text for part in value),
-    "contains all": lambda text, value: all(part in text for part in value),
+    "contains": has,
+    "contains any": lambda text, value: any(has(text, part) for part in value),
+    "contains all": lambda text, value: all(has(text, part) for part in value),
     "one of": lambda text, value: text in value,
     # A pattern may end with a space before an empty choice.
     "pattern": lambda text, value: any(re.fullmatch(pattern(value), text + end) for end in ("", " ")),
@@ -80,11 +85,14 @@ CHECKS = {
 }
 
 
-def judged(message, check):
-    """What was right in a reply: the parts of the group, and whether each is."""
+def judged(message, check, asked):
+    """What was right in a reply: the parts of the group, and whether each is. A reply that repeats what was asked is wrong where a
+    value only has to occur in it."""
     kind, value = check
     if kind != "call":
-        return {"": CHECKS[kind]((message.get("content") or "").strip(), value)}
+        text = (message.get("content") or "").strip()
+        repeats = kind.startswith("contains") and asked.strip() in text
+        return {"": not repeats and CHECKS[kind](text, value)}
     calls = message.get("tool_calls") or []
     call = calls[0]["function"] if len(calls) == 1 else {}
     arguments = parsed(call.get("arguments") or "")
@@ -183,7 +191,7 @@ def evaluate(server, prompts):
     groups, wrong = {}, []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for prompt, message in zip(prompts, pool.map(server.message, prompts)):
-            for part, is_right in judged(message or {}, prompt["check"]).items():
+            for part, is_right in judged(message or {}, prompt["check"], prompt["messages"][-1]["content"]).items():
                 group = groups.setdefault(f"{prompt['group']} {part}".strip(), [0, 0])
                 group[0] += bool(is_right)
                 group[1] += 1

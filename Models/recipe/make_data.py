@@ -119,7 +119,7 @@ def main():
     with multiprocessing.Pool(arguments.processes) as pool:
         for stage, (millions, characters_of_token, _) in STAGES.items():
             characters = millions * 1e6 * characters_of_token * (1 if stage == "heldout" else arguments.scale)
-            parts = PARTS if characters > 1e6 else 1
+            parts = PARTS if characters > 1e5 else 1
             jobs = [(folder, stage, part, parts, characters) for part in range(parts)]
             questions = set().union(*pool.imap(write_part, jobs))
             if stage != "heldout":
@@ -142,7 +142,7 @@ def main():
     (folder / "evaluation.jsonl").write_text(
         "".join(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
     )
-    print(f"evaluation: {len(prompts)} prompts, none of whose questions is trained, {time.monotonic() - start:.0f} s")
+    print(f"evaluation: {len(prompts)} prompts, none of whose questions is trained as it is worded, {time.monotonic() - start:.0f} s")
 
 
 if __name__ == "__main__":

@@ -60,8 +60,11 @@ def test_the_answers_of_the_generators_pass_their_own_checks():
             if turn.check[0] == "none":
                 continue
             for answer in filter(None, (turn.answer, turn.worked)):
-                assert evaluate.judged({"content": answer}, turn.check)[""], (group, answer, turn.check)
-            assert not evaluate.judged({"content": "no"}, turn.check)[""], (group, turn.check)
+                assert evaluate.judged({"content": answer}, turn.check, turn.user)[""], (group, answer, turn.check)
+            # A sum such as 0 + 7 ends with its result.
+            for wrong in ("no", *([turn.user] if turn.check[0].startswith("contains") else [])):
+                assert not evaluate.judged({"content": wrong}, turn.check, turn.user)[""], (group, wrong, turn.check)
+    assert not evaluate.judged({"content": "The price is 157."}, ("contains", "57"), "How much?")[""]
 
 
 def test_sums_and_sorts_are_written_out_rightly():

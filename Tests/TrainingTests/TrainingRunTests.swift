@@ -274,4 +274,21 @@ import Testing
         #expect(reports.count == 2 && reports.allSatisfy(\.isSkipped))
         #expect(run.trainer.updates == 0)
     }
+
+    @Test func `a step without targets changes nothing, and the next one does`() throws {
+        let run = try TrainingRun(recipe(), out: out("out"), threads: 1)
+        let trainer = run.trainer
+        func batch(weight: Float) -> PackedBatch {
+            PackedBatch(rows: [(0..<8).map { PackedBatch.Slot(id: Int32($0), document: 0, weight: weight) }])
+        }
+        let before = trainer.model.weights.memory.array
+        for _ in 0..<4 {
+            let report = try trainer.train([batch(weight: 0)])
+            #expect(report.isSkipped && report.crossEntropy == 0)
+        }
+        #expect(trainer.model.weights.memory.array == before)
+        #expect(trainer.step == 4 && trainer.updates == 0)
+        #expect(try !trainer.train([batch(weight: 1)]).isSkipped)
+        #expect(trainer.model.weights.memory.array != before)
+    }
 }

@@ -58,10 +58,11 @@ public final class Trainer {
     /// Does one step.
     ///
     /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
-    ///   `TrainingError.batches` for a step without targets, or a micro-batch larger than the machine's memory.
+    ///   `TrainingError.batches` for a micro-batch larger than the machine's memory. A step without targets is skipped.
     public func train(_ batches: [PackedBatch]) throws(TrainingError) -> StepReport {
         let targetWeight = batches.reduce(0) { $0 + $1.targetWeight }
-        guard targetWeight > 0 else { throw .batches(tensor: "step\(step)", reason: "has no target") }
+        // Such as chats that were cut before their first answer.
+        guard targetWeight > 0 else { return skip(batches) }
         for (index, batch) in batches.enumerated() {
             try memory.check(batch, name: "step\(step).micro\(index)")
         }
@@ -105,6 +106,18 @@ public final class Trainer {
             },
             expertCounts: counts, expertBias: model.biases, biasMomentum: biasMomentum,
             logits: losses.reduce(into: LogitStatistics()) { $0.add($1.logits) })
+    }
+
+    /// A step that changes nothing.
+    private func skip(_ batches: [PackedBatch]) -> StepReport {
+        defer { step += 1 }
+        return StepReport(
+            step: step, learningRateFactor: hyperparameters.learningRateFactor(step: step - stageStart),
+            crossEntropy: 0,
+            z: 0, balance: 0, objective: 0, targetWeight: 0, tokens: batches.reduce(0) { $0 + $1.tokens },
+            gradientNorm: 0, clipFactor: 1, isSkipped: true, microCrossEntropy: batches.map { _ in 0 },
+            expertCounts: model.biases.map { $0.map { _ in 0 } }, expertBias: model.biases,
+            biasMomentum: biasMomentum)
     }
 
     /// The norm over the gradients of trained parameters, summed in float64 and in the order of the parameters.
