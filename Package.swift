@@ -43,11 +43,13 @@ let simulatedSettings = settings + [.unsafeFlags(["-O"])]
             name: "NEONKernels",
             dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/NEON",
+            exclude: ["Shared/Training"],
             swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=armv8.2-a+dotprod"])]),
         .target(
             name: "NEONBF16Kernels",
             dependencies: ["CIntrinsics", "KernelInterface"],
             path: "Sources/Kernels/NEONBF16",
+            exclude: ["Shared/Training"],
             swiftSettings: kernelSettings + [.unsafeFlags(["-Xcc", "-march=armv8.2-a+dotprod+bf16+i8mm"])]),
     ]
 #else
