@@ -169,7 +169,7 @@ class Trinity(Side):
         self.options = ["--model", model, "--threads", threads, *options]
 
     def measure_engine(self):
-        command = [*PRIORITY, BINARY, "bench", "--quick", "--json", "--contexts", "1024", *self.options]
+        command = [*PRIORITY, BINARY, "bench", "--json", "--contexts", "1024", *self.options]
         result = json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL))
         values = {f"prefill {row['tokens']}, tok/s": row["tok_s"] for row in result["prefill"] if row["tokens"] >= 512}
         values |= {
