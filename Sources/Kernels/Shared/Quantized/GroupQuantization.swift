@@ -133,7 +133,7 @@ extension Kernels {
             let code = float8Codes(largest / SIMD16(repeating: divisor) * factors)
             let scale = float8Values(code) / factors
             let inverse = inverseOrZero(scale)
-            let error = columns.squaredError { magnitude($0 * inverse).values * scale }
+            let error = columns.squaredError { e2m1Rounded($0 * inverse) * scale }
             let isLess = error .< least
             best.replace(with: code, where: isLess)
             least = least.replacing(with: error, where: isLess)
@@ -146,7 +146,7 @@ extension Kernels {
                 of: UInt8(truncatingIfNeeded: best[row]), as: UInt8.self)
             let numbers = load16(source + row * stride, 0)
             let signs = SIMD16<Int32>.zero.replacing(with: 8, where: numbers .< SIMD16<Float>.zero)
-            let code = magnitude(absolute(numbers) * SIMD16(repeating: inverses[row])).codes
+            let code = e2m1Codes(e2m1Rounded(absolute(numbers) * SIMD16(repeating: inverses[row])))
             storeLowBytes(code | signs, codes + row * rows.codeStride)
             row += 1
         }
@@ -157,27 +157,23 @@ extension Kernels {
         (SIMD16<Float>(repeating: 1) / scale).replacing(with: SIMD16<Float>.zero, where: scale .<= SIMD16<Float>.zero)
     }
 
-    /// The nearest number in E2M1 to each quotient, which is not negative, ties to the even code, and its code.
+    /// The nearest number in E2M1 to each quotient, which is not negative, ties to the even code.
     @inline(__always)
-    private static func magnitude(_ quotients: SIMD16<Float>) -> (values: SIMD16<Float>, codes: SIMD16<Int32>) {
-        var values = SIMD16<Float>.zero
-        var codes = SIMD16<Int32>.zero
-        step(quotients .> 0.25, 0.5, &values, &codes)
-        step(quotients .>= 0.75, 0.5, &values, &codes)
-        step(quotients .> 1.25, 0.5, &values, &codes)
-        step(quotients .>= 1.75, 0.5, &values, &codes)
-        step(quotients .> 2.5, 1, &values, &codes)
-        step(quotients .>= 3.5, 1, &values, &codes)
-        step(quotients .> 5, 2, &values, &codes)
-        return (values, codes)
+    private static func e2m1Rounded(_ quotients: SIMD16<Float>) -> SIMD16<Float> {
+        let quotients = smaller(quotients, SIMD16(repeating: 6))
+        // Below 2 the numbers are multiples of 1/2, then of 1 up to 4, and then of 2. A sum with 2^23 such units is rounded to one.
+        let powers = unsafeBitCast(larger(quotients, SIMD16(repeating: 1)), to: SIMD16<UInt32>.self) & 0x7f80_0000
+        let rounder = unsafeBitCast(powers &+ 0x0b00_0000, to: SIMD16<Float>.self)
+        return (quotients + rounder) - rounder
     }
 
+    /// The codes of numbers in E2M1 that are not negative.
     @inline(__always)
-    private static func step(
-        _ isAbove: SIMDMask<SIMD16<Int32>>, _ size: Float, _ values: inout SIMD16<Float>, _ codes: inout SIMD16<Int32>
-    ) {
-        values += SIMD16<Float>.zero.replacing(with: size, where: isAbove)
-        codes &+= SIMD16<Int32>.zero.replacing(with: 1, where: isAbove)
+    private static func e2m1Codes(_ numbers: SIMD16<Float>) -> SIMD16<Int32> {
+        // From 1 on, the exponent and the first bit of the fraction of float32, less the difference of the biases.
+        let codes = unsafeBitCast(numbers, to: SIMD16<Int32>.self) &>> 22 &- 252
+        let small = SIMD16<Int32>.zero.replacing(with: 1, where: numbers .> SIMD16<Float>.zero)
+        return small.replacing(with: codes, where: codes .> small)
     }
 
     /// As ``float8Code(_:)``, of numbers that are not negative.
