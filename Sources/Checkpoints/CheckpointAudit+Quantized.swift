@@ -21,12 +21,13 @@ extension CheckpointAudit {
             return nil
         }
         let (module, rows, columns) = (expected.module, expected.shape[0], expected.shape[1])
+        let layout = CompressedLayout(module: module, rows: rows, columns: columns)
         let matrix: (any QuantizedMatrix)? =
             switch stored["\(module).weight_packed"]?.type {
-            case .uint8: checkFloats(module, rows, columns)
+            case .uint8: checkFloats(layout)
             case nil where stored["\(module).qweight"] != nil: checkTransposed(module, rows, columns, quantization)
-            case nil: checkModelOpt(module, rows, columns)
-            default: checkIntegers(module, rows, columns, quantization)
+            case nil: checkModelOpt(layout)
+            default: checkIntegers(layout, quantization)
             }
         bytes += matrix?.bytes ?? 0
         return matrix
@@ -35,68 +36,83 @@ extension CheckpointAudit {
     private static let scaleTypes: [TensorType] = [.bfloat16, .float16, .float32]
 
     private mutating func checkIntegers(
-        _ module: String, _ rows: Int, _ columns: Int, _ quantization: QuantizationConfig
+        _ layout: CompressedLayout, _ quantization: QuantizationConfig
     ) -> (any QuantizedMatrix)? {
-        let words = [4, 8].map { [rows, (columns * $0 + 31) / 32] }
-        guard let codes = part("\(module).weight_packed", [.int32], words),
-            let scales = part("\(module).weight_scale", Self.scaleTypes, nil),
-            let shape = part("\(module).weight_shape", [.int64], [[2]])
+        let (rows, columns, scaleName) = (layout.rows, layout.columns, layout.name("scale"))
+        guard let codes = part(layout.integers(bits: 4), layout.integers(bits: 8)),
+            let scales = part(scaleName, Self.scaleTypes, nil), let shape = part(layout.shape)
         else { return nil }
         guard shape.integers == [rows, columns] else {
-            problems.append("wrong shape: \(module).weight_shape is \(shape.integers), expected [\(rows), \(columns)]")
+            problems.append(
+                "wrong shape: \(layout.shape.name) is \(shape.integers), expected [\(rows), \(columns)]")
             return nil
         }
-        guard
-            let groups = groups(of: scales, "\(module).weight_scale", rows, columns, quantization, isTransposed: false),
-            checkOrder("\(module).weight_g_idx", groups, columns)
+        guard let groups = groups(of: scales, scaleName, rows, columns, quantization, isTransposed: false),
+            checkOrder(layout.name("g_idx"), groups, columns)
         else { return nil }
-        let bits = codes.shape == words[0] ? 4 : 8
-        var zeroPoints: StoredTensor?
-        let name = "\(module).weight_zero_point"
-        if stored[name] != nil {
-            guard bits == 4 else {
-                problems.append("not supported: \(name), asymmetric integers of 8 bits")
-                return nil
-            }
-            zeroPoints = part(name, [.int32], [[(rows * bits + 31) / 32, groups.count]])
-            if zeroPoints == nil { return nil }
-        }
-        return PackedIntegers(
-            bits: bits, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales,
-            zeroPoints: zeroPoints)
+        let bits = codes.shape == layout.integers(bits: 4).shape ? 4 : 8
+        let points = layout.zeroPoints(bits: bits, groups: groups.count)
+        let isAsymmetric = stored[points.name] != nil
+        let zeroPoints = isAsymmetric ? part(points) : nil
+        if isAsymmetric && zeroPoints == nil { return nil }
+        let (width, type) = (groups.packedColumns, scales.type.scales)
+        let format: QuantizedFormat =
+            isAsymmetric
+            ? .asymmetric(bits == 4 ? .uint4 : .uint8, groupColumns: width, scales: type)
+            : groups.count == 1
+                ? .channel(bits == 4 ? .int4 : .int8)
+                : .grouped(bits == 4 ? .int4 : .int8, groupColumns: width, scales: type)
+        return PackedCodes(
+            format, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
     }
 
-    /// NVFP4 has a global scale, and MXFP4 has not.
-    private mutating func checkFloats(_ module: String, _ rows: Int, _ columns: Int) -> (any QuantizedMatrix)? {
-        let global = "\(module).weight_global_scale"
-        guard stored[global] != nil else {
-            guard let codes = part("\(module).weight_packed", [.uint8], [[rows, columns / 2]], columns, 32),
-                let scales = part("\(module).weight_scale", [.uint8, .float8E8M0], [[rows, columns / 32]])
-            else { return nil }
-            return PackedFloats(.mxfp4, rows: rows, columns: columns, codes: codes, scales: scales)
+    /// NVFP4 has scales in E4M3 and a global one; MXFP4 has exponents.
+    private mutating func checkFloats(_ layout: CompressedLayout) -> (any QuantizedMatrix)? {
+        let global = layout.globalScale
+        guard stored[global.name] == nil, stored[layout.name("scale")]?.type != .float8E4M3 else {
+            return checkNVFP4(layout, layout.floats, global: global, .divided)
         }
-        return checkNVFP4(module, "\(module).weight_packed", global: global, .divided, rows, columns)
+        let columns = layout.columns
+        let exponents = layout.scales(.uint8, groups: columns / 32)
+        guard let codes = part(layout.floats, wholeGroups: (columns, 32)),
+            let scales = part(exponents.name, [exponents.type, .float8E8M0], [exponents.shape]),
+            let groups = ColumnGroups(of: 32, columns: columns)
+        else { return nil }
+        return PackedCodes(.mxfp4, rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales)
     }
 
-    private mutating func checkModelOpt(_ module: String, _ rows: Int, _ columns: Int) -> (any QuantizedMatrix)? {
-        checkNVFP4(module, "\(module).weight", global: "\(module).weight_scale_2", .multiplied, rows, columns)
+    /// The same codes and scales under other names.
+    private mutating func checkModelOpt(_ layout: CompressedLayout) -> (any QuantizedMatrix)? {
+        var (codes, global) = (layout.floats, layout.globalScale)
+        codes.name = "\(layout.module).weight"
+        global.name = layout.name("scale_2")
+        return checkNVFP4(layout, codes, global: global, .multiplied)
     }
 
     private mutating func checkNVFP4(
-        _ module: String, _ name: String, global: String, _ use: QuantizedFormat.RowFactor, _ rows: Int, _ columns: Int
+        _ layout: CompressedLayout, _ codes: CompressedLayout.Part, global: CompressedLayout.Part,
+        _ use: QuantizedFormat.RowFactor
     ) -> (any QuantizedMatrix)? {
-        guard let codes = part(name, [.uint8], [[rows, columns / 2]], columns, 16),
-            let scales = part("\(module).weight_scale", [.float8E4M3], [[rows, columns / 16]]),
-            let scale = part(global, [.float32], [[1], []])
+        let columns = layout.columns
+        guard let codes = part(codes, wholeGroups: (columns, 16)),
+            let scales = part(layout.scales(.float8E4M3, groups: columns / 16)),
+            let scale = part(global.name, [global.type], [global.shape, []]),
+            let groups = ColumnGroups(of: 16, columns: columns)
         else { return nil }
         let factor = scale.float(0) ?? .nan
         // The largest weight is the largest code times the largest scale of a group.
         let largest = 6 * Float8.largest
         guard (use == .divided ? largest / factor : largest * factor).isFinite else {
-            problems.append("unusable scale: \(global) is \(factor)")
+            problems.append(
+                """
+                unusable scale: \(global.name) is \(factor), expected a number that \(Int(largest)) can be \
+                \(use == .divided ? "divided by" : "multiplied with") in float32
+                """)
             return nil
         }
-        return PackedFloats(.nvfp4(use), rows: rows, columns: columns, codes: codes, scales: scales, factor: factor)
+        return PackedCodes(
+            .nvfp4(use), rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales,
+            factor: factor)
     }
 
     private mutating func checkTransposed(
@@ -131,18 +147,24 @@ extension CheckpointAudit {
             let count = max((columns + width - 1) / width, 1)
             return isTransposed ? [count, rows] : [rows, count]
         }
-        guard let index = shapes.lastIndex(of: scales.shape) else {
+        let matches = Set(zip(widths, shapes).filter { $1 == scales.shape }.map { min($0.0, columns) }).sorted()
+        guard let width = matches.first else {
             let accepted = Set(shapes).map { "\($0)" }.sorted().joined(separator: " or ")
             problems.append("wrong shape: \(name) is \(scales.shape), expected \(accepted)")
             return nil
         }
-        guard let groups = ColumnGroups(of: widths[index], columns: columns) else {
-            problems.append("not supported: \(name), groups of \(widths[index]) columns (supported: multiples of 16)")
+        guard matches.count == 1 else {
+            let widths = matches.map { "\($0)" }.joined(separator: " or ")
+            problems.append("not supported: \(name) \(scales.shape) can be for groups of \(widths) columns")
+            return nil
+        }
+        guard let groups = ColumnGroups(of: width, columns: columns) else {
+            problems.append("not supported: \(name), groups of \(width) columns (supported: multiples of 16)")
             return nil
         }
         guard groups.packedColumns > 16 || groups.count == 1 || scales.type != .float32 else {
             problems.append(
-                "not supported: \(name), F32 scales for groups of \(widths[index]) columns (supported: multiples of 32)"
+                "not supported: \(name), F32 scales for groups of \(width) columns (supported: multiples of 32)"
             )
             return nil
         }
@@ -161,6 +183,15 @@ extension CheckpointAudit {
             }
         }
         return true
+    }
+
+    /// A tensor of compressed-tensors in one of some shapes.
+    ///
+    /// - Parameter wholeGroups: columns of the matrix, and those of a group.
+    private mutating func part(
+        _ parts: CompressedLayout.Part..., wholeGroups: (columns: Int, width: Int) = (0, 1)
+    ) -> StoredTensor? {
+        part(parts[0].name, [parts[0].type], parts.map(\.shape), wholeGroups.columns, wholeGroups.width)
     }
 
     /// A tensor of a quantized matrix; `nil` if a problem was recorded.

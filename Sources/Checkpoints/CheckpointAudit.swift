@@ -18,8 +18,8 @@ struct CheckpointAudit: WeightAudit {
     }
 
     mutating func check(_ expected: ExpectedTensor) -> StoredWeight? {
-        known.insert(expected.name)
         if isQuantized(expected) { return checkQuantized(expected).map(StoredWeight.quantized) }
+        known.insert(expected.name)
         guard let tensor = stored[expected.name] else {
             let promise = misplaced[expected.name].map { ", which \(StoredTensors.indexName) places in \($0)" } ?? ""
             problems.append("missing: \(expected.name) \(expected.shape)\(promise)")
@@ -42,17 +42,24 @@ struct CheckpointAudit: WeightAudit {
         }
     }
 
-    private static let unusedScales = [".input_scale", ".input_global_scale", ".k_scale", ".v_scale"]
+    /// Of activations, and of queries, keys and values.
+    private static let unusedScales = [
+        ".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".q_scale", ".k_scale", ".v_scale",
+        ".q_zero_point", ".k_zero_point", ".v_zero_point",
+    ]
 
     mutating func checkUnexpected(tiesEmbeddings: Bool) {
+        var unexpected: [String] = []
         for (name, tensor) in stored.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
             let isUnusedScale = Self.unusedScales.contains(where: name.hasSuffix)
             if isUnusedScale { hasUnusedScales = true }
             let isHarmless =
                 isUnusedScale || name.hasSuffix(".rotary_emb.inv_freq")
                 || tiesEmbeddings && name == "lm_head.weight"
-            if !isHarmless { problems.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)") }
+            if !isHarmless { unexpected.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)") }
         }
+        // The shorter list first: a long one is cut when it is printed.
+        problems = unexpected.count < problems.count ? unexpected + problems : problems + unexpected
     }
 
     private mutating func checkScales(of expected: ExpectedTensor, _ weight: StoredTensor) -> ScaleGrid? {
@@ -65,15 +72,16 @@ struct CheckpointAudit: WeightAudit {
                     : "unexpected: both \(candidates.joined(separator: " and "))")
             return nil
         }
-        guard let granularity = quantization?.granularity else {
+        guard let granularities = quantization?.granularities, !granularities.isEmpty else {
             let config =
                 quantization == nil ? "config.json has no quantization_config" : "quantization_config says otherwise"
             problems.append("wrong type: \(expected.name) is FP8, but \(config)")
             return nil
         }
-        var (grid, shapes) = granularity.grid(rows: weight.shape[0], columns: weight.shape[1])
-        guard shapes.contains(tensor.shape) else {
-            let accepted = shapes.map { "\($0)" }.joined(separator: " or ")
+        // If several fit, they mean the same for this matrix.
+        let grids = granularities.map { $0.grid(rows: weight.shape[0], columns: weight.shape[1]) }
+        guard var grid = grids.first(where: { $0.shapes.contains(tensor.shape) })?.grid else {
+            let accepted = grids.flatMap(\.shapes).map { "\($0)" }.joined(separator: " or ")
             problems.append("wrong shape: \(name) is \(tensor.shape), expected \(accepted)")
             return nil
         }

@@ -13,7 +13,7 @@ struct QuantizationConfigTests {
         ] as [(String, QuantizationConfig.Granularity?)])
     func `the granularity of each fixture is read`(name: String, expected: QuantizationConfig.Granularity?) throws {
         let config = try QuantizationConfig(parsing: Fixtures.json("model/\(name)/config.json"))
-        #expect(config?.granularity == expected)
+        #expect(config?.granularities.first == expected)
     }
 
     @Test(arguments: ["gptq", "awq", "bitsandbytes", "mxfp4", "modelopt"])
@@ -30,7 +30,8 @@ struct QuantizationConfigTests {
             (["quant_method": "compressed-tensors"], "without weights"),
             (["bits": 4], "unnamed"),
             (group("pack-quantized", ["type": "int", "num_bits": 3]), "pack-quantized int3"),
-            (group("pack-quantized", ["type": "int", "num_bits": 8, "symmetric": false]), "asymmetric int8"),
+            (group("pack-quantized", ["type": "int", "num_bits": 8]), "strategy tensor"),
+            (group("pack-quantized", ["type": "int", "num_bits": 8, "strategy": "token"]), "strategy token"),
             (group("mxfp8-quantized", ["type": "float", "num_bits": 8]), "mxfp8-quantized"),
             (["quant_method": "modelopt", "quant_algo": "W4A8_AWQ"], "W4A8_AWQ"),
             (["quant_method": "awq", "bits": 4, "version": "gemv"], "gemv"),
@@ -39,6 +40,17 @@ struct QuantizationConfigTests {
             (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
             (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
             (group("float-quantized", ["type": "float", "strategy": "group"]), "strategy group"),
+            (group("naive-quantized", ["type": "int", "num_bits": 8]), "naive-quantized int8"),
+            (["quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"], "MIXED_PRECISION"),
+            (
+                [
+                    "quant_method": "compressed-tensors", "format": "float-quantized",
+                    "config_groups": [
+                        "a": ["weights": ["type": "float", "strategy": "block", "block_structure": [128, 128]]],
+                        "b": ["weights": ["type": "float", "strategy": "block", "block_structure": [64, 64]]],
+                    ],
+                ], "several block structures"
+            ),
         ] as [(JSONValue, String)])
     func `an unsupported format is refused with its name`(quantization: JSONValue, name: String) throws {
         let error = try #require(throws: ModelConfigError.self) {
@@ -49,6 +61,40 @@ struct QuantizationConfigTests {
             return
         }
         #expect(refused.contains(name))
+    }
+
+    @Test(
+        arguments: [
+            group("pack-quantized", ["type": "int", "num_bits": 8, "symmetric": false, "strategy": "channel"]),
+            // The name of FP8 without quantized activations.
+            group("naive-quantized", ["type": "float", "num_bits": 8, "strategy": "channel"]),
+            group("pack-quantized", ["num_bits": 4, "group_size": 64]),
+            group("pack-quantized", ["num_bits": 4, "group_size": -1]),
+            // Only the cache is quantized.
+            ["quant_method": "compressed-tensors", "config_groups": [:], "kv_cache_scheme": ["num_bits": 8]],
+            ["quant_method": "modelopt", "quant_algo": nil, "kv_cache_quant_algo": "FP8"],
+        ] as [JSONValue])
+    func `a format that other programs write is read`(quantization: JSONValue) throws {
+        #expect(try QuantizationConfig(parsing: ["quantization_config": quantization]) != nil)
+    }
+
+    @Test func `a list of transforms that is empty means none`() throws {
+        guard case .object(var quantization) = Self.group("float-quantized", ["type": "float"]) else { return }
+        quantization["transform_config"] = ["config_groups": [:]]
+        #expect(try QuantizationConfig(parsing: ["quantization_config": .object(quantization)]) != nil)
+    }
+
+    @Test func `FP8 with several granularities keeps all of them`() throws {
+        let config = try QuantizationConfig(parsing: [
+            "quantization_config": [
+                "quant_method": "compressed-tensors", "format": "float-quantized",
+                "config_groups": [
+                    "a": ["weights": ["type": "float", "strategy": "block", "block_structure": [128, 128]]],
+                    "b": ["weights": ["type": "float", "strategy": "channel"]],
+                ],
+            ]
+        ])
+        #expect(config?.granularities == [.block(rows: 128, columns: 128), .channel])
     }
 
     @Test func `a separate file of ModelOpt is read if config.json says nothing`() throws {

@@ -51,7 +51,8 @@ struct QuantizedUnitTests {
 
     @Test(arguments: [
         "int4_sym_g32_bf16", "int4_sym_g128_f16", "int4_sym_channel_f32", "int4_asym_g32", "int4_g_idx_trivial",
-        "int8_sym_channel", "nvfp4_ct", "nvfp4_modelopt", "mxfp4_ct", "awq_gemm_g32", "gptq_v1_g32", "gptq_v2_g32",
+        "int8_sym_channel", "int8_asym_g32_bf16", "int8_asym_channel_f32", "nvfp4_ct", "nvfp4_modelopt", "mxfp4_ct",
+        "awq_gemm_g32", "gptq_v1_g32", "gptq_v2_g32",
     ])
     func `every weight has its exact value`(name: String) throws {
         let (matrix, expected, problems) = try check(name)

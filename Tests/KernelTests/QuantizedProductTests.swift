@@ -16,9 +16,11 @@ struct QuantizedProductTests {
         (.grouped(.int4, groupColumns: 128, scales: .float32), 4.25),
         (.grouped(.int8, groupColumns: 32, scales: .bfloat16), 8.5),
         (.grouped(.int8, groupColumns: 128, scales: .float16), 8.125),
-        (.asymmetric4(groupColumns: 32, scales: .float16), 5),
-        (.asymmetric4(groupColumns: 128, scales: .bfloat16), 4.25),
-        (.asymmetric4(groupColumns: 128, scales: .float32), 4.5),
+        (.asymmetric(.uint4, groupColumns: 32, scales: .float16), 5),
+        (.asymmetric(.uint4, groupColumns: 128, scales: .bfloat16), 4.25),
+        (.asymmetric(.uint4, groupColumns: 128, scales: .float32), 4.5),
+        (.asymmetric(.uint8, groupColumns: 32, scales: .bfloat16), 9),
+        (.asymmetric(.uint8, groupColumns: 128, scales: .float32), 8.5),
     ]
 
     private static let shapes: [(rows: Int, columns: Int, tokens: Int)] = [

@@ -69,7 +69,9 @@ struct QuantizedTestMatrix {
             switch format.minima {
             case .none: break
             case .zeroPoint:
-                target.minima.storeBytes(of: .random(in: 0...16, using: &random), toByteOffset: place, as: UInt8.self)
+                target.minima.storeBytes(
+                    of: .random(in: 0...(format.codes.bits == 8 ? 255 : 16), using: &random), toByteOffset: place,
+                    as: UInt8.self)
             case .float16:
                 target.minima.storeBytes(
                     of: Float16(Float.random(in: -0.5...0.5, using: &random)).bitPattern, toByteOffset: place * 2,

@@ -110,7 +110,7 @@ import Testing
         let config = try ModelConfig(directory: folder)
         #expect(try config == ModelConfig(directory: source))
         let quantization = try QuantizationConfig(directory: folder)
-        #expect(quantization?.granularity == .block(rows: 128, columns: 128))
+        #expect(quantization?.granularities == [.block(rows: 128, columns: 128)])
         let written = try Checkpoint(directory: folder, config: config, quantization: quantization)
         let loaded = try Checkpoint(directory: source, config: config, quantization: nil, quantizing: .float8)
         let pool = WorkerPool(threads: 2, spinning: .zero)

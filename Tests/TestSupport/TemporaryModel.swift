@@ -5,7 +5,7 @@ import JSON
 /// A temporary model folder, removed with this object.
 public final class TemporaryModel {
     /// A tensor to write.
-    public struct Tensor {
+    public struct Tensor: Sendable {
         public var type: String
         public var shape: [Int]
         public var bytes: [UInt8]

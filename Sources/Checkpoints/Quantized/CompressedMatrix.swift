@@ -1,11 +1,8 @@
 import KernelInterface
 
-/// A matrix that is quantized in groups of columns, as tensors of compressed-tensors: `pack-quantized` for integers,
-/// `nvfp4-pack-quantized` for E2M1. ``PackedIntegers`` and ``PackedFloats`` read them.
+/// A matrix that is quantized in groups of columns, as tensors of compressed-tensors (``CompressedLayout``).
 public struct CompressedMatrix {
-    private let module: String
-    private let rows: Int
-    private let columns: Int
+    private let layout: CompressedLayout
     private let format: QuantizedFormat
 
     /// - Returns: `nil` if the matrix stays as it is: it has no such format, or columns that are not whole groups, which other
@@ -14,33 +11,24 @@ public struct CompressedMatrix {
         guard let format = quantization.format(tensor.role), tensor.shape[1].isMultiple(of: format.groupColumns) else {
             return nil
         }
-        module = tensor.module
-        rows = tensor.shape[0]
-        columns = tensor.shape[1]
+        layout = CompressedLayout(module: tensor.module, rows: tensor.shape[0], columns: tensor.shape[1])
         self.format = format
     }
 
     private var isInteger: Bool { format.codes != .e2m1 }
-    private var groups: Int { columns / format.groupColumns }
-    /// Codes of a row, without padding: columns are whole groups.
-    private var bytesPerRow: Int { columns * format.codes.bits / 8 }
+    private var groups: Int { layout.columns / format.groupColumns }
+
+    private var parts: [CompressedLayout.Part] {
+        guard isInteger else {
+            return [layout.floats, layout.scales(.float8E4M3, groups: groups), layout.globalScale]
+        }
+        let scales: TensorType = format.scales == .float16 ? .float16 : .bfloat16
+        return [layout.integers(bits: format.codes.bits), layout.scales(scales, groups: groups), layout.shape]
+    }
 
     /// The tensors, in the order of ``contents(_:pool:)``.
     public var entries: [CheckpointWriter.Entry] {
-        func entry(_ part: String, _ type: TensorType, _ shape: [Int]) -> CheckpointWriter.Entry {
-            CheckpointWriter.Entry(name: "\(module).weight_\(part)", type: type, shape: shape)
-        }
-        guard isInteger else {
-            return [
-                entry("packed", .uint8, [rows, bytesPerRow]), entry("scale", .float8E4M3, [rows, groups]),
-                entry("global_scale", .float32, [1]),
-            ]
-        }
-        return [
-            entry("packed", .int32, [rows, bytesPerRow / 4]),
-            entry("scale", format.scales == .float16 ? .float16 : .bfloat16, [rows, groups]),
-            entry("shape", .int64, [2]),
-        ]
+        parts.map { CheckpointWriter.Entry(name: $0.name, type: $0.type, shape: $0.shape) }
     }
 
     /// The contents of the tensors.
@@ -48,8 +36,12 @@ public struct CompressedMatrix {
     /// - Parameter reader: of this matrix in the format of its quantization.
     package func contents(_ reader: any QuantizedReader, pool: any ParallelExecutor) -> [OwnedBytes] {
         let contents = entries.map { OwnedBytes(count: $0.bytes) }
-        let (codes, scales, last) = (contents[0].bytes, contents[1].bytes, contents[2].bytes)
-        let bytesOfScales = groups * format.scales.bytes
+        let last = contents[2].bytes
+        guard let codes = contents[0].bytes.baseAddress, let scales = contents[1].bytes.baseAddress else {
+            return contents
+        }
+        let (rows, columns, bits) = (layout.rows, layout.columns, format.codes.bits)
+        let (bytesOfCodes, bytesOfScales) = (columns * bits / 8, groups * format.scales.bytes)
         pool.parallelFor(chunks: (rows + 15) / 16) { block in
             let source = QuantizedRows.allocate(format, columns: columns)
             defer { source.deallocate() }
@@ -57,10 +49,8 @@ public struct CompressedMatrix {
             reader.read(range, into: source)
             for row in range {
                 let place = QuantizedRow(source, row)
-                write(place.codes, to: codes, at: row * bytesPerRow)
-                let target = UnsafeMutableRawBufferPointer(
-                    rebasing: scales[row * bytesOfScales..<(row + 1) * bytesOfScales])
-                target.copyMemory(from: UnsafeRawBufferPointer(start: place.scales, count: bytesOfScales))
+                place.writePacked(codes + row * bytesOfCodes, columns: columns, bits: bits)
+                (scales + row * bytesOfScales).copyMemory(from: place.scales, byteCount: bytesOfScales)
             }
             if block == 0, !isInteger { last.storeBytes(of: QuantizedRow(source, 0).factor.pointee, as: Float.self) }
         }
@@ -69,12 +59,5 @@ public struct CompressedMatrix {
             last.storeBytes(of: Int64(columns), toByteOffset: 8, as: Int64.self)
         }
         return contents
-    }
-
-    private func write(_ codes: UnsafePointer<UInt8>, to target: UnsafeMutableRawBufferPointer, at offset: Int) {
-        for index in 0..<bytesPerRow {
-            target[offset + index] =
-                format.codes.bits == 8 ? codes[index] : codes[2 * index] | codes[2 * index + 1] << 4
-        }
     }
 }

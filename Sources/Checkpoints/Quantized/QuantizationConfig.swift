@@ -14,16 +14,16 @@ public struct QuantizationConfig: Sendable, Equatable {
         case block(rows: Int, columns: Int)
     }
 
-    /// Of FP8 weights, in E4M3; `nil` if there are none.
-    public var granularity: Granularity?
+    /// Of FP8 weights, in E4M3; empty if there are none. The shape of its scales shows which one a matrix has.
+    public private(set) var granularities: [Granularity] = []
     /// Widths of groups of columns of integers that share a scale; more columns than a row has: one group a row.
     var groupWidths: [Int] = []
     /// How AWQ or GPTQ order their words; `nil` for other methods.
     var order: TransposedIntegers.Order?
 
     /// - Parameter granularity: of FP8 weights; there are no others.
-    public init(granularity: Granularity?) {
-        self.granularity = granularity
+    public init(granularity: Granularity) {
+        granularities = [granularity]
     }
 
     /// Reads a whole `config.json`; `nil` if its weights are not quantized.
@@ -33,7 +33,7 @@ public struct QuantizationConfig: Sendable, Equatable {
         guard let reader = try ConfigReader(json, file: "config.json").object("quantization_config") else { return nil }
         switch try reader.string("quant_method") {
         case "compressed-tensors": try parseCompressedTensors(reader)
-        case "fp8": granularity = try Self.parseDeepSeek(reader)
+        case "fp8": granularities = [try Self.parseDeepSeek(reader)]
         case "modelopt": try parseModelOpt(reader)
         case "awq": try parseAWQ(reader)
         case "gptq": try parseGPTQ(reader)
@@ -67,8 +67,8 @@ public struct QuantizationConfig: Sendable, Equatable {
     private mutating func parseCompressedTensors(_ reader: ConfigReader) throws(ModelConfigError) {
         try Self.checkExtensions(reader)
         let format = try reader.string("format")
-        var granularities: [Granularity] = []
-        var isEmpty = true
+        // Only the cache may be quantized, which is a choice of this server.
+        var isEmpty = try reader.object("kv_cache_scheme") == nil
         for (_, group) in try reader.object("config_groups")?.members ?? [] {
             guard let weights = try group.object("weights") else { continue }
             isEmpty = false
@@ -77,29 +77,31 @@ public struct QuantizationConfig: Sendable, Equatable {
             let groupFormat = try group.string("format") ?? format ?? "unnamed"
             let isSymmetric = try weights.bool("symmetric", default: true)
             switch (groupFormat, type, bits) {
-            case ("float-quantized", "float", 8):
+            // The second is the name if activations are not quantized.
+            case ("float-quantized", "float", 8), ("naive-quantized", "float", 8):
                 guard isSymmetric else { throw Self.refusal("compressed-tensors asymmetric") }
                 granularities.append(try Self.parseStrategy(weights))
             case ("pack-quantized", "int", 4), ("pack-quantized", "int", 8):
-                guard isSymmetric || bits == 4 else { throw Self.refusal("compressed-tensors asymmetric int8") }
                 if let width = try Self.parseGroups(weights) { groupWidths.append(width) }
             case ("nvfp4-pack-quantized", "float", 4), ("mxfp4-pack-quantized", "float", 4): break
             default: throw Self.refusal("compressed-tensors \(groupFormat) \(type)\(bits)")
             }
         }
         guard !isEmpty else { throw Self.refusal("compressed-tensors without weights") }
-        guard granularities.allSatisfy({ $0 == granularities[0] }) else {
-            throw Self.refusal("compressed-tensors with several strategies")
+        let blocks = granularities.filter { if case .block = $0 { true } else { false } }
+        guard blocks.allSatisfy({ $0 == blocks[0] }) else {
+            throw Self.refusal("compressed-tensors with several block structures")
         }
-        granularity = granularities.first
     }
 
     /// The width of groups of integers; `nil`: one for each row.
     private static func parseGroups(_ weights: ConfigReader) throws(ModelConfigError) -> Int? {
-        switch try weights.string("strategy") {
-        case "group": return try weights.integer("group_size", default: 0, in: 1...1 << 24)
-        case "channel": return nil
-        case let strategy: throw refusal("compressed-tensors pack-quantized strategy \(strategy ?? "tensor")")
+        // Without a strategy the size of a group means one; -1 is a whole row.
+        let hasGroups = weights.value("group_size").map { $0.integer != -1 }
+        switch (try weights.string("strategy"), hasGroups) {
+        case ("channel"?, _), (nil, false?): return nil
+        case ("group"?, _), (nil, true?): return try weights.integer("group_size", default: 0, in: 1...1 << 24)
+        case (let strategy, _): throw refusal("compressed-tensors pack-quantized strategy \(strategy ?? "tensor")")
         }
     }
 
@@ -108,18 +110,20 @@ public struct QuantizationConfig: Sendable, Equatable {
         if let sparsity = try reader.object("sparsity_config")?.string("format"), sparsity != "dense" {
             throw refusal("compressed-tensors \(sparsity)")
         }
-        if let transform = try reader.object("transform_config"), !transform.members.isEmpty {
-            throw refusal("compressed-tensors with transforms")
-        }
+        let transforms = try reader.object("transform_config")?.object("config_groups")?.members ?? []
+        guard transforms.isEmpty else { throw refusal("compressed-tensors with transforms") }
     }
 
     private mutating func parseModelOpt(_ reader: ConfigReader) throws(ModelConfigError) {
-        switch try reader.string("quant_algo") {
+        let algorithm = try reader.string("quant_algo")
+        // Only the cache is quantized, which is a choice of this server.
+        if algorithm == nil, try reader.string("kv_cache_quant_algo") != nil { return }
+        switch algorithm {
         case "NVFP4":
             let width = try reader.integer("group_size", default: 16, in: 1...1 << 24)
             guard width == 16 else { throw Self.refusal("modelopt NVFP4 with groups of \(width)") }
-        case "FP8": granularity = .tensor
-        case let algorithm: throw Self.refusal("modelopt \(algorithm ?? "unnamed")")
+        case "FP8": granularities = [.tensor]
+        default: throw Self.refusal("modelopt \(algorithm ?? "unnamed")")
         }
     }
 

@@ -65,15 +65,4 @@ struct QuantizedRow {
             codes[column + count + index] = byte >> 4
         }
     }
-
-    /// Splits bytes of two codes in the order of their columns, the low half first.
-    @inline(__always)
-    func setPairs(_ source: UnsafeRawPointer, columns: Int) {
-        for index in 0..<columns / 2 {
-            let byte = source.load(fromByteOffset: index, as: UInt8.self)
-            codes[2 * index] = byte & 15
-            codes[2 * index + 1] = byte >> 4
-        }
-        if columns % 2 == 1 { codes[columns - 1] = source.load(fromByteOffset: columns / 2, as: UInt8.self) & 15 }
-    }
 }

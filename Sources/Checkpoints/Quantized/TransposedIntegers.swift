@@ -35,7 +35,7 @@ final class TransposedIntegers: QuantizedMatrix {
         self.codes = codes.bytes
         self.zeroPoints = zeroPoints.bytes
         self.scales = scales
-        format = .asymmetric4(groupColumns: groups.packedColumns, scales: scales.type.scales)
+        format = .asymmetric(.uint4, groupColumns: groups.packedColumns, scales: scales.type.scales)
         parts = [codes, scales, zeroPoints].map(MappedBytes.init)
     }
 

@@ -25,6 +25,8 @@ public struct QuantizedFormat: Hashable, Sendable {
         case int5
         /// 6 bits, the value plus 32.
         case int6
+        /// 8 bits, 0 ... 255.
+        case uint8
         /// 8 bits, the value plus 128.
         case int8
     }
@@ -76,7 +78,8 @@ public struct QuantizedFormat: Hashable, Sendable {
         _ codes: Codes, groupColumns: Int, scales: Scales, minima: Minima = .none, rowFactor: RowFactor = .none
     ) {
         precondition([16, 32, 64, 128].contains(groupColumns), "a supported width of groups")
-        precondition(minima != .zeroPoint || codes == .uint4 || codes == .uint5, "zero points of codes without offset")
+        precondition(
+            minima != .zeroPoint || [.uint4, .uint5, .uint8].contains(codes), "zero points of codes without offset")
         precondition(minima != .float16 || scales.bytes == 2, "as many minima in a line as scales")
         precondition(groupColumns >= 32 || codes.bits != 5, "upper bits of 5 are in lines of 32 columns")
         precondition((minima == .uint8) == (scales == .uint8), "superminima and superscales come together")
@@ -120,9 +123,11 @@ extension QuantizedFormat {
         QuantizedFormat(codes, groupColumns: groupColumns, scales: scales)
     }
 
-    /// Integers of 4 bits with a zero point for each group. A row with one scale is a row of equal groups.
-    public static func asymmetric4(groupColumns: Int, scales: Scales) -> QuantizedFormat {
-        QuantizedFormat(.uint4, groupColumns: groupColumns, scales: scales, minima: .zeroPoint)
+    /// Integers with a zero point for each group. A row with one scale is a row of equal groups.
+    ///
+    /// - Parameter codes: without offset.
+    public static func asymmetric(_ codes: Codes, groupColumns: Int, scales: Scales) -> QuantizedFormat {
+        QuantizedFormat(codes, groupColumns: groupColumns, scales: scales, minima: .zeroPoint)
     }
 }
 
@@ -133,14 +138,14 @@ extension QuantizedFormat.Codes {
         case .uint4, .int4, .e2m1, .iq4: 4
         case .uint5, .int5: 5
         case .int6: 6
-        case .int8: 8
+        case .uint8, .int8: 8
         }
     }
 
     /// The value of a code.
     public func value(_ code: UInt8) -> Float {
         switch self {
-        case .uint4, .uint5: Float(code)
+        case .uint4, .uint5, .uint8: Float(code)
         case .int4: Float(Int(code) - 8)
         case .int5: Float(Int(code) - 16)
         case .int6: Float(Int(code) - 32)

@@ -64,7 +64,7 @@ extension QuantizedFormat.Codes {
     /// What is subtracted from the integer of a code; the value is the difference times `unit`.
     var offset: Int32 {
         switch self {
-        case .uint4, .uint5: 0
+        case .uint4, .uint5, .uint8: 0
         case .int4: 8
         case .int5: 16
         case .int6: 32

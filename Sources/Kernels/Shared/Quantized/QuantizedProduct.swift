@@ -24,7 +24,7 @@ extension Kernels {
         case .iq4: IQ4Codes.multiply(weights, arguments, terms: terms)
         case .uint5, .int5: FiveBitCodes.multiply(weights, arguments, terms: terms)
         case .int6: SixBitCodes.multiply(weights, arguments, terms: terms)
-        case .int8: ByteCodes.multiply(weights, arguments, terms: terms)
+        case .uint8, .int8: ByteCodes.multiply(weights, arguments, terms: terms)
         }
     }
 }

@@ -1,0 +1,76 @@
+import KernelInterface
+
+/// The tensors in which compressed-tensors keeps a quantized matrix (rows, columns), and the order of codes in them:
+/// `pack-quantized` for integers, `nvfp4-pack-quantized` and `mxfp4-pack-quantized` for E2M1. ``CompressedMatrix`` writes them,
+/// and ``PackedCodes`` reads them.
+struct CompressedLayout {
+    /// A tensor of a matrix.
+    struct Part {
+        var name: String
+        var type: TensorType
+        var shape: [Int]
+    }
+
+    let module: String
+    let rows: Int
+    let columns: Int
+
+    func name(_ part: String) -> String { "\(module).weight_\(part)" }
+
+    private func part(_ name: String, _ type: TensorType, _ shape: [Int]) -> Part {
+        Part(name: self.name(name), type: type, shape: shape)
+    }
+
+    /// Integers of 4 or 8 bits in words of 32, each row in its own; an offset makes them unsigned.
+    func integers(bits: Int) -> Part { part("packed", .int32, [rows, (columns * bits + 31) / 32]) }
+
+    /// E2M1, two in a byte. Columns are whole groups.
+    var floats: Part { part("packed", .uint8, [rows, columns / 2]) }
+
+    func scales(_ type: TensorType, groups: Int) -> Part { part("scale", type, [rows, groups]) }
+
+    /// Of NVFP4; it divides the others.
+    var globalScale: Part { part("global_scale", .float32, [1]) }
+
+    /// Of integers: rows and columns.
+    var shape: Part { part("shape", .int64, [2]) }
+
+    /// Of integers: like the codes, but words go along rows.
+    func zeroPoints(bits: Int, groups: Int) -> Part { part("zero_point", .int32, [(rows * bits + 31) / 32, groups]) }
+
+    /// The zero point of a row in one of `groups` groups, as unsigned as the codes.
+    static func zeroPoint(
+        _ words: UnsafeRawBufferPointer, bits: Int, row: Int, group: Int, of groups: Int
+    ) -> UInt8 {
+        let rowsOfWord = 32 / bits
+        let word = words.loadUnaligned(
+            fromByteOffset: (row / rowsOfWord * groups + group) * 4, as: UInt32.self)
+        return UInt8(UInt32(littleEndian: word) >> UInt32(row % rowsOfWord * bits) & (1 << UInt32(bits) - 1))
+    }
+}
+
+// The codes of a row, from the lowest bits up: one in a byte, or two, the even column in the low half. Words are little-endian, so
+// that codes of words and of bytes are in the same order.
+extension QuantizedRow {
+    @inline(__always)
+    func readPacked(_ source: UnsafeRawPointer, columns: Int, bits: Int) {
+        guard bits == 4 else {
+            codes.update(from: source.assumingMemoryBound(to: UInt8.self), count: columns)
+            return
+        }
+        for index in 0..<columns / 2 {
+            let byte = source.load(fromByteOffset: index, as: UInt8.self)
+            codes[2 * index] = byte & 15
+            codes[2 * index + 1] = byte >> 4
+        }
+        if columns % 2 == 1 { codes[columns - 1] = source.load(fromByteOffset: columns / 2, as: UInt8.self) & 15 }
+    }
+
+    /// - Parameter columns: an even number.
+    func writePacked(_ target: UnsafeMutableRawPointer, columns: Int, bits: Int) {
+        for index in 0..<columns * bits / 8 {
+            let byte = bits == 8 ? codes[index] : codes[2 * index] | codes[2 * index + 1] << 4
+            target.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+        }
+    }
+}
