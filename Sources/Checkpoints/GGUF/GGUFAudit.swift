@@ -30,7 +30,7 @@ struct GGUFAudit: WeightAudit {
                     if !isSeen { problems.append("wrong shape: \(name) is \(tensor.shape), expected \(shape)") }
                     return nil
                 }
-                return weight(tensor, place, expected)
+                return weight(tensor, name, place, expected)
             }
         }
         if let place = places.first {
@@ -43,7 +43,7 @@ struct GGUFAudit: WeightAudit {
     }
 
     private mutating func weight(
-        _ tensor: GGUFTensor, _ place: GGUFNames.Place, _ expected: ExpectedTensor
+        _ tensor: GGUFTensor, _ name: String, _ place: GGUFNames.Place, _ expected: ExpectedTensor
     ) -> StoredWeight? {
         let columns = expected.shape.last ?? 1
         let rows = expected.shape.dropLast().reduce(1, *)
@@ -56,7 +56,6 @@ struct GGUFAudit: WeightAudit {
             return .wide(
                 StoredTensor(type: type, shape: expected.shape, bytes: source.bytes, owner: source.owner))
         }
-        let name = place.name + ".weight"
         guard expected.role != .vector else {
             problems.append("wrong type: \(name) is \(tensor.type.name)")
             return nil

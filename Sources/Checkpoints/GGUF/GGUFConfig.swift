@@ -46,16 +46,27 @@ struct GGUFConfig {
         Member(name: "topk_group", key: "expert_group_used_count", standard: 1),
         Member(name: "route_norm", key: "expert_weights_norm", standard: false),
         Member(name: "route_scale", key: "expert_weights_scale", standard: 1),
-        Member(name: "sliding_window", key: "attention.sliding_window"),
+        Member(name: "sliding_window", key: "attention.sliding_window", standard: 0),
         Member(name: "rope_theta", key: "rope.freq_base", standard: 10000.0),
     ]
 
     /// Keys that are read one by one, or have no effect.
     private static let others: Set<String> = [
-        "vocab_size", "attention.key_length", "attention.value_length", "rope.dimension_count", "expert_gating_func",
-        "attention.sliding_window_pattern", "rope.freq_base_swa", "rope.scaling.type", "rope.scaling.factor",
-        "rope.scaling.original_context_length", "rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast",
-        "rope.scaling.yarn_beta_slow", "rope.scaling.finetuned", "tensor_data_layout",
+        "vocab_size", "attention.key_length", "expert_gating_func", "attention.sliding_window_pattern",
+        "rope.freq_base_swa", "rope.scaling.type", "rope.scaling.finetuned", "tensor_data_layout",
+    ]
+
+    /// Keys that must have the value of `attention.key_length`.
+    private static let headDimensions = [
+        "attention.value_length", "attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count",
+        "rope.dimension_count_swa",
+    ]
+
+    /// Keys that would change the arithmetic with other values; -1 is an unknown factor of other programs.
+    private static let neutral: [(key: String, values: [JSONValue])] = [
+        ("attention.causal", [true]), ("rope.scale_linear", [1, 0]), ("rope.scaling.attn_factor", [1]),
+        ("rope.scaling.yarn_ext_factor", [1, -1]), ("rope.scaling.yarn_log_multiplier", [0]),
+        ("rope.scaling.alpha", [0]),
     ]
 
     /// The model's shape.
@@ -101,11 +112,19 @@ struct GGUFConfig {
         json["vocab_size"] = try scalar("vocab_size") ?? .integer(metadata["tokenizer.ggml.tokens"]?.array?.count ?? 0)
         json["head_dim"] = try headDimension(json)
         json["score_func"] = try gating()
-        json["rope_theta"] = try scalar("rope.freq_base_swa") ?? json["rope_theta"]
+        if json["sliding_window"]?.integer == 0 {
+            // No layer has a window, but positions are in the same layers: a window of all positions.
+            json["sliding_window"] = json["max_position_embeddings"]
+        } else {
+            json["rope_theta"] = try scalar("rope.freq_base_swa") ?? json["rope_theta"]
+        }
         json["rope_scaling"] = try ropeScaling()
         try checkPattern(layers: json["num_hidden_layers"]?.integer ?? 0)
+        try checkNeutral()
         // The parser of config.json refuses those that would change the arithmetic, and reports the rest.
-        let known = Self.others.union(Self.members.map(\.key))
+        let known = Self.others.union(
+            Self.members.map(\.key) + Self.headDimensions + Self.neutral.map(\.key)
+                + Self.scalingMembers.map { "rope.scaling.\($0.key)" })
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.prefix) {
             let name = String(key.dropFirst(Self.prefix.count))
             guard !known.contains(name) else { continue }
@@ -121,7 +140,7 @@ struct GGUFConfig {
     private func headDimension(_ json: JSONObject) throws(ModelConfigError) -> JSONValue {
         let (hidden, heads) = (json["hidden_size"]?.integer ?? 0, json["num_attention_heads"]?.integer ?? 0)
         let size = try scalar("attention.key_length") ?? .integer(hidden / max(heads, 1))
-        for key in ["attention.value_length", "rope.dimension_count"] {
+        for key in Self.headDimensions {
             if let other = try scalar(key), other.integer != size.integer {
                 throw .unsupported(
                     key: Self.prefix + key, value: other.text, supported: "attention.key_length, which is \(size.text)")
@@ -158,20 +177,29 @@ struct GGUFConfig {
         }
     }
 
-    private func ropeScaling() throws(ModelConfigError) -> JSONValue {
-        let key = "rope.scaling.type"
-        guard let value = metadata[Self.prefix + key], value.text != "none" else { return .null }
-        if let factor = try scalar("rope.scaling.attn_factor"), factor.double != 1 {
-            throw .unsupported(key: Self.prefix + "rope.scaling.attn_factor", value: factor.text, supported: "1")
+    private func checkNeutral() throws(ModelConfigError) {
+        for (key, values) in Self.neutral {
+            guard let value = try scalar(key) else { continue }
+            guard values.contains(where: { value.bool == $0.bool && value.double == $0.double }) else {
+                throw .unsupported(
+                    key: Self.prefix + key, value: value.text, supported: values.map(\.text).joined(separator: ", "))
+            }
         }
-        var scaling: JSONObject = ["rope_type": value.json]
+    }
+
+    private func ropeScaling() throws(ModelConfigError) -> JSONValue {
+        // A factor without a type is that of linear scaling, and 0 is none.
+        let factor = try scalar("rope.scaling.factor")?.double ?? 0
+        let type = metadata[Self.prefix + "rope.scaling.type"]?.json ?? (factor == 0 ? "none" : "linear")
+        guard type.string != "none" else { return .null }
+        var scaling: JSONObject = ["rope_type": type]
         for (name, key) in Self.scalingMembers { scaling[name] = try scalar("rope.scaling." + key) }
         return .object(scaling)
     }
 
-    private static let scalingMembers = [
+    private static let scalingMembers: [(name: String, key: String)] = [
         ("factor", "factor"), ("original_max_position_embeddings", "original_context_length"),
-        ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
+        ("attention_factor", "yarn_attn_factor"), ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
     ]
 
     /// A number or a boolean; of an array whose elements are all equal, the element. `nil` if the key is absent.

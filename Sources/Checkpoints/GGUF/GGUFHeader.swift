@@ -163,7 +163,8 @@ public struct GGUFHeader {
                 throw .init(reason: "an offset that is not aligned to \(alignment): \(offset)")
             }
             let room = UInt64(max(fileBytes - start, 0))
-            guard offset <= room, bytes <= room - offset else {
+            // Also a tensor without bytes has a place in the file.
+            guard start <= fileBytes, offset <= room, bytes <= room - offset else {
                 throw .init(reason: "a tensor beyond the file: \(bytes) bytes at \(offset) of \(room)")
             }
             let first = start + Int(offset)

@@ -51,10 +51,14 @@ public struct GGUFVocabulary {
         bosID = value("bos_token_id")?.integer
         eosID = value("eos_token_id")?.integer
         padID = value("padding_token_id")?.integer
-        addsBOS = value("add_bos_token")?.bool ?? false
+        addsBOS = value("add_bos_token")?.bool ?? Self.addingBOS.contains(preTokenizer)
         addsEOS = value("add_eos_token")?.bool ?? false
         // Named templates are listed beside the plain one.
-        chatTemplate = (metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"])?.text
+        let template = metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"]
+        chatTemplate = template?.text
+        guard template == nil || chatTemplate != nil else {
+            throw .unusable(file: path, tensor: nil, reason: "tokenizer.chat_template is not UTF-8")
+        }
         guard tokens.kind == .string, merges.kind == .string else {
             throw .unusable(
                 file: path, tensor: nil, reason: "tokenizer.ggml.tokens and merges must be lists of strings")
@@ -64,6 +68,9 @@ public struct GGUFVocabulary {
                 file: path, tensor: nil, reason: "tokenizer.ggml.token_type must have \(tokens.count) entries")
         }
     }
+
+    /// Pre-tokenizers of models whose prompts begin with ``bosID``, unless a file says otherwise.
+    private static let addingBOS: Set<String> = ["llama-bpe", "llama3", "llama-v3", "tekken"]
 
     private static let families = [
         "llama": "SentencePiece", "bert": "WordPiece", "t5": "Unigram", "rwkv": "greedy", "plamo2": "Unigram",

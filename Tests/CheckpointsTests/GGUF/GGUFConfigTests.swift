@@ -40,6 +40,7 @@ struct GGUFConfigTests {
         case integer(Int)
         case number(Double)
         case bool(Bool)
+        case text(StaticString)
         /// The list of tokens.
         case tokens
 
@@ -49,6 +50,7 @@ struct GGUFConfigTests {
             case .integer(let value): .integer(value)
             case .number(let value): .number(value)
             case .bool(let value): .bool(value)
+            case .text(let text): .string(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
             case .tokens: nil
             }
         }
@@ -75,7 +77,12 @@ struct GGUFConfigTests {
             ("afmoe.block_count", .absent), ("afmoe.embedding_length", .integer(0)),
             ("afmoe.attention.layer_norm_rms_epsilon", .bool(true)), ("afmoe.expert_gating_func", .integer(3)),
             ("afmoe.attention.value_length", .integer(8)), ("afmoe.rope.dimension_count", .integer(8)),
-            ("afmoe.attention.sliding_window_pattern", .integer(3)), ("afmoe.attention.sliding_window", .absent),
+            ("afmoe.attention.sliding_window_pattern", .integer(3)), ("afmoe.attention.sliding_window", .integer(-1)),
+            ("afmoe.attention.key_length_swa", .integer(8)), ("afmoe.rope.dimension_count_swa", .integer(8)),
+            ("afmoe.attention.causal", .bool(false)), ("afmoe.rope.scale_linear", .number(4)),
+            ("afmoe.rope.scaling.attn_factor", .number(2)), ("afmoe.rope.scaling.yarn_ext_factor", .number(0.5)),
+            ("afmoe.rope.scaling.yarn_log_multiplier", .number(0.1)), ("afmoe.rope.scaling.alpha", .integer(2)),
+            ("afmoe.rope.scaling.factor", .number(0.5)), ("afmoe.rope.scaling.type", .text("longrope")),
             ("afmoe.expert_used_count", .integer(.max)), ("afmoe.mup_enabled", .bool(false)),
             ("afmoe.global_attn_every_n_layers", .integer(2)), ("afmoe.mlp_only_layers", .tokens),
             ("afmoe.rope.freq_base_swa", .number(0)), ("afmoe.vocab_size", .integer(0)),
@@ -102,6 +109,39 @@ struct GGUFConfigTests {
         #expect(!config.normalizesRoutes && config.routeScale == 1 && config.denseLayers == 0)
         #expect(config.scoreFunction == .softmax && config.rope.theta == 500 && config.scalesEmbeddings)
         #expect(config.headDimension == config.hiddenSize / config.attentionHeads)
+    }
+
+    @Test(arguments: [Change.absent, .integer(0)])
+    func `without a window all layers attend to everything, and positions stay in the same layers`(
+        window: Change
+    ) throws {
+        let usual = try self.config([:])
+        let config = try self.config([
+            "afmoe.attention.sliding_window": window, "afmoe.rope.freq_base": .number(700),
+            "afmoe.rope.freq_base_swa": .number(500),
+        ])
+        #expect(config.slidingWindow == config.maxPositions && config.slidingWindow != usual.slidingWindow)
+        // Layers with a window are those with positions.
+        #expect(config.layerTypes == usual.layerTypes && config.layerTypes.contains(.full))
+        #expect(config.rope.theta == 700)
+    }
+
+    @Test func `positions are scaled as the converter of llama.cpp writes it`() throws {
+        #expect(try config(["afmoe.rope.scaling.factor": .number(4)]).rope.scaling == .linear(factor: 4))
+        #expect(try config(["afmoe.rope.scaling.factor": .number(0)]).rope.scaling == .none)
+        let changes: [String: Change] = [
+            "afmoe.rope.scaling.type": .text("yarn"), "afmoe.rope.scaling.factor": .number(4),
+            "afmoe.rope.scaling.original_context_length": .integer(64),
+            "afmoe.rope.scaling.yarn_ext_factor": .number(1),
+            "afmoe.rope.scaling.yarn_attn_factor": .number(1.5), "afmoe.rope.scaling.yarn_beta_fast": .number(16),
+        ]
+        guard case .yarn(let factor, let positions, let fast, _, _, let attention) = try config(changes).rope.scaling
+        else {
+            Issue.record("not yarn")
+            return
+        }
+        #expect(factor == 4 && positions == 64 && fast == 16 && attention == 1.5)
+        #expect(try config(changes).unknownKeys.isEmpty)
     }
 
     @Test func `sampling parameters and special tokens are the defaults of generation`() throws {

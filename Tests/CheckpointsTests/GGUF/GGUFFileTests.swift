@@ -38,6 +38,50 @@ struct GGUFFileTests {
         }
     }
 
+    @Test func `a tensor without bytes has a place in the file`() throws {
+        // One tensor of no elements; its data would begin at byte 64.
+        var file: [UInt8] = Array("GGUF".utf8) + [3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
+        file += [1, 0, 0, 0, 0, 0, 0, 0] + Array("t".utf8) + [1, 0, 0, 0] + [UInt8](repeating: 0, count: 20)
+        try withFolder { folder in
+            let url = folder.appending(path: "model.gguf")
+            try Data(file).write(to: url)
+            let error = try #require(throws: CheckpointError.self) { try GGUFFile(url) }
+            #expect(error.description.contains("tensor t: a tensor beyond the file"))
+            try Data(file + [UInt8](repeating: 0, count: 64 - file.count)).write(to: url)
+            #expect(try GGUFFile(url).tensors["t"]?.bytes.isEmpty == true)
+        }
+    }
+
+    @Test func `a file of a set with the tensor of an earlier one is refused`() throws {
+        try withFolder { folder in
+            let url = folder.appending(path: "m-00001-of-00002.gguf")
+            for number in 0..<2 {
+                let file = folder.appending(path: "m-0000\(number + 1)-of-00002.gguf")
+                var writer = try GGUFWriter(
+                    file, metadata: [("split.no", .uint32(number)), ("split.count", .uint32(2))],
+                    entries: [.init(name: "t", type: .float32, shape: [1])])
+                try withUnsafeBytes(of: Float(1)) { try writer.append($0) }
+                try writer.finish()
+            }
+            let error = try #require(throws: CheckpointError.self) { try GGUFFile(url) }
+            #expect(error.description.contains("m-00002-of-00002.gguf: tensor t: an earlier file has it too"))
+        }
+    }
+
+    @Test func `prompts begin as in other programs, and the template must be text`() throws {
+        for (kind, addsBOS) in [("llama3_like", true), ("trinity_like", false)] {
+            let url = Fixtures.root.appending(path: "low-bit/tokenizers/\(kind)/vocab.gguf")
+            let file = try GGUFFile(url)
+            var metadata = file.metadata
+            metadata["tokenizer.ggml.add_bos_token"] = nil
+            #expect(try GGUFVocabulary(metadata, path: "m.gguf")?.addsBOS == addsBOS, "\(kind)")
+            metadata["tokenizer.chat_template"] = .integer(1)
+            let error = try #require(throws: CheckpointError.self) { try GGUFVocabulary(metadata, path: "m.gguf") }
+            #expect(error.description.contains("tokenizer.chat_template"))
+            withExtendedLifetime(file) {}
+        }
+    }
+
     @Test func `a folder with several models needs the name of one`() throws {
         try withFolder { folder in
             for name in ["a.gguf", "b.gguf"] {
