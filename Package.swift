@@ -145,7 +145,7 @@ let package = Package(
         .target(
             name: "Engine",
             dependencies: [
-                "CIntrinsics", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
+                "CIntrinsics", "CNUMA", "KernelInterface", "PortableKernels", "Checkpoints", "Scheduling", "Tokenizers",
                 "Grammars",
                 "Basics",
                 .byName(name: "CMPI", condition: .when(traits: ["MPI"])),
@@ -192,6 +192,7 @@ let package = Package(
             name: "COpenBLAS", path: "Sources/COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CEpoll", path: "Sources/CEpoll"),
         .systemLibrary(name: "CMalloc", path: "Sources/CMalloc"),
+        .systemLibrary(name: "CNUMA", path: "Sources/CNUMA"),
         .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(
             name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),

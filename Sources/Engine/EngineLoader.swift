@@ -67,11 +67,13 @@ package struct EngineLoader {
         if let set = ranks?.kernelSet { kernels = set.table(options.compute) }
         // Ranks that share CPUs would all pin their first thread to the same one.
         let pins = options.pinsThreads && !(ranks?.sharesCPUs ?? false)
-        let threadPlan = try ThreadPlan.ofMachine(threads: options.threads, cpus: options.cpus, pins: pins)
+        let threadPlan = try ThreadPlan.ofMachine(
+            threads: options.threads, cpus: options.cpus, pins: pins, numa: options.numa)
         logger.info("\(threadPlan.summary)")
         let threads = threadPlan.threads
         let pool = WorkerPool(
-            threads: threads, cpus: threadPlan.pinnedCPUs, spinning: pins ? .microseconds(300) : .zero)
+            threads: threads, cpus: threadPlan.pinnedCPUs, nodes: options.nodes ?? threadPlan.nodes,
+            spinning: pins ? .microseconds(300) : .zero)
         guard pool.threads == threads else { throw EngineError.threads(started: pool.threads, asked: threads) }
         // Checked before any page of the weights is read: otherwise the system could kill the process while loading.
         let packedBytes =
@@ -100,7 +102,8 @@ package struct EngineLoader {
         var memory = try plan()
         if let ranks { memory = try plan(blockLimit: ranks.blocks(memory.totalBlocks)) }
         let geometry = layout.geometry(totalBlocks: memory.totalBlocks)
-        let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks)
+        let storage = try KVStorage(layout: layout, totalBlocks: memory.totalBlocks, nodes: pool.nodes.numbers)
+        reportNodes(pool.nodes, weights, storage)
         let transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
             maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows, stage: stage)
@@ -134,15 +137,43 @@ package struct EngineLoader {
             // Without optimization, the loop is slower than the memory.
             return nil
         #else
-            var (memory, left) = ([UnsafeRawBufferPointer](), mostProbedBytes)
-            for range in weights.ranges where left > 0 {
-                memory.append(UnsafeRawBufferPointer(rebasing: range.prefix(left)))
-                left -= range.count
-            }
             return withExtendedLifetime(weights) {
-                RooflineProbe(pool: pool, memory: memory, time: .milliseconds(30)).readBandwidth() * 1e9
+                RooflineProbe(pool: pool, memory: probedBytes(pool, weights), time: .milliseconds(30)).readBandwidth()
+                    * 1e9
             }
         #endif
+    }
+
+    /// Of each node as many bytes as its share of the threads.
+    private static func probedBytes(_ pool: WorkerPool, _ weights: ModelWeights) -> [[UnsafeRawBufferPointer]] {
+        var memory = weights.ranges
+        for (index, node) in pool.nodes.nodes.enumerated() {
+            var left = mostProbedBytes * node.threads.count / pool.nodes.threads
+            memory[index] = memory[index].map { range in
+                let part = UnsafeRawBufferPointer(rebasing: range.prefix(left))
+                left -= part.count
+                return part
+            }
+        }
+        return memory
+    }
+
+    /// Logs where the weights are, if they are divided among nodes.
+    private func reportNodes(_ plan: NodePlan, _ weights: ModelWeights, _ storage: KVStorage) {
+        guard !plan.numbers.isEmpty else { return }
+        let error = weights.placementError != 0 ? weights.placementError : storage.placementError
+        if error != 0 {
+            logger.warning(
+                """
+                the system refuses to place memory on NUMA nodes (\(String(cString: strerror(error)))): it is where threads \
+                touched it first
+                """)
+        }
+        let parts = zip(plan.nodes, weights.ranges).map { node, ranges in
+            let number = node.number.map { "\($0)" } ?? "any"
+            return "\(MemoryPlan.format(ranges.reduce(0) { $0 + $1.count })) on node \(number)"
+        }
+        logger.info("weights: \(parts.joined(separator: ", "))")
     }
 
     private func chooseKernels() throws -> KernelTable {

@@ -43,12 +43,23 @@ public struct EngineOptions: Sendable {
         }
     }
 
+    /// What is done for memory that is nearer to some CPUs than to others.
+    public enum NUMA: String, Sendable, CaseIterable {
+        /// Each node with compute threads has a part of every matrix in its memory.
+        case auto
+        /// The system places memory.
+        case off
+    }
+
     /// A Hugging Face folder: config.json, safetensors, optionally tokenizer.json; or a GGUF file, or the folder of one.
     public var modelDirectory: URL
     /// Compute threads, including the engine thread; `nil`: one for each physical core, or for each of `cpus`.
     public var threads: Int?
     /// The CPUs to compute on; `nil`: all that this process may use.
     public var cpus: CPUList?
+    public var numa = NUMA.auto
+    /// The nodes of the threads; tests replace those of the machine. `nil`: by `numa`.
+    var nodes: NodePlan?
     /// Maximum prompt and completion tokens of one sequence; `nil`: the model's maximum, reduced to what memory allows.
     public var maxModelLength: Int?
     /// Maximum sequences that run at the same time.

@@ -26,6 +26,8 @@ public struct BenchmarkReport: Sendable {
     var kernels = ""
     /// GB/s
     var readBandwidth = 0.0
+    /// Of each NUMA node by its own threads; empty if weights are not divided among nodes.
+    var nodes: [RooflineProbe.NodeBandwidth] = []
     /// GFLOP/s
     var operationRate = 0.0
     /// GFLOP/s of products with quantized weights; `nil` if the model has none.
@@ -48,6 +50,8 @@ public struct BenchmarkReport: Sendable {
             "ceiling": [
                 "read_gb_s": Self.number(readBandwidth), "bf16_gflop_s": Self.number(operationRate),
                 "int_gflop_s": integerRate.map(Self.number) ?? .null,
+                "nodes": .array(
+                    nodes.map { ["node": .integer($0.node), "read_gb_s": Self.number($0.read)] }),
             ],
             "model": [
                 "parameters": .integer(parameters), "active_bytes_per_token": .integer(activeBytesPerToken),
@@ -81,6 +85,10 @@ public struct BenchmarkReport: Sendable {
             String(format: "loaded    in %.2f s, ", loadSeconds) + "\(MemoryPlan.format(residentBytes)) resident",
             "", "prefill   tokens     tok/s   GFLOP/s  of ceiling",
         ]
+        if !nodes.isEmpty {
+            let rates = nodes.map { String(format: "%.1f GB/s of node %d", $0.read, $0.node) }
+            lines.insert("nodes     read \(rates.joined(separator: ", "))", at: 2)
+        }
         lines += prefill.map { row in
             let rate = row.operationsPerSecond / 1e9
             return String(

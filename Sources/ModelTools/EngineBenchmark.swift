@@ -52,6 +52,10 @@ public struct EngineBenchmark {
         report.parameters = WeightTally(config).parameters
         report.activeBytesPerToken = cost.activeBytesPerToken
 
+        if loaded.pool.nodes.nodes.count > 1 {
+            status("measuring the memory of each NUMA node")
+            report.nodes = try RooflineProbe.readBandwidthByNode(of: loaded.pool, isQuick: isQuick)
+        }
         let ceiling = RooflineProbe(pool: loaded.pool, isQuick: isQuick)
         var driver = BenchmarkDriver(loaded: loaded, isQuick: isQuick)
         let prefills = Self.prefillTokens.filter { tokens in

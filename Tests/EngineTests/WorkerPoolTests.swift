@@ -77,7 +77,7 @@ struct WorkerPoolTests {
             #expect(counts.contents.allSatisfy { $0 == 1 }, "\(chunks)")
         }
         let blocks = Buffer<Int>(count: 100)
-        pool.forEachSlice(of: 100) { for block in $0 { blocks.base[block] += 1 } }
+        pool.forEachSlice(of: .init(blocks: 100)) { for block in $0 { blocks.base[block] += 1 } }
         #expect(blocks.contents.allSatisfy { $0 == 1 })
     }
 
@@ -97,7 +97,7 @@ struct WorkerPoolTests {
         let doneByOthers = Atomic<Int>(0)
         let end = ContinuousClock.now + .seconds(20)
         // The first slice has a quarter of the blocks. Another quarter is the rest of its thread's run.
-        pool.forEachSlice(of: 1024) { blocks in
+        pool.forEachSlice(of: .init(blocks: 1024)) { blocks in
             if blocks.lowerBound == 0 {
                 while done.load(ordering: .sequentiallyConsistent) < 768, ContinuousClock.now < end {}
                 doneByOthers.store(done.load(ordering: .sequentiallyConsistent), ordering: .relaxed)

@@ -10,6 +10,8 @@ import Testing
         var options = EngineOptions(modelDirectory: Fixtures.defaultModel)
         options.threads = 2
         options.pinsThreads = false
+        // As if each thread were on a node of its own.
+        options.nodes = NodePlan([.init(0, threads: 0..<1), .init(0, threads: 1..<2)])
         let report = try EngineBenchmark(options: options, isQuick: true).run()
         let json = try JSONValue(parsing: Array(report.json.utf8))
         #expect(
@@ -17,12 +19,16 @@ import Testing
                 "machine", "ceiling", "model", "load_seconds", "resident_bytes", "prefill", "decode",
             ])
         #expect(names(json["machine"]) == ["cpu", "threads", "kernels"])
-        #expect(names(json["ceiling"]) == ["read_gb_s", "bf16_gflop_s", "int_gflop_s"])
+        #expect(names(json["ceiling"]) == ["read_gb_s", "bf16_gflop_s", "int_gflop_s", "nodes"])
         // The model has no quantized weights that integers multiply.
         #expect(json["ceiling"]?["int_gflop_s"] == .null)
         #expect(names(json["model"]) == ["parameters", "active_bytes_per_token"])
         #expect(json["machine"]?["threads"] == 2)
         #expect(json["ceiling"]?["read_gb_s"]?.double ?? 0 > 0)
+        let nodes = json["ceiling"]?["nodes"]?.array ?? []
+        #expect(nodes.map { $0["node"] } == [0, 0])
+        #expect(nodes.allSatisfy { $0["read_gb_s"]?.double ?? 0 > 0 })
+        #expect(report.lines.contains { $0.hasPrefix("nodes     read ") && $0.hasSuffix(" GB/s of node 0") })
         #expect(json["resident_bytes"]?.integer ?? 0 > 1 << 20)
 
         let prefill = json["prefill"]?.array ?? []

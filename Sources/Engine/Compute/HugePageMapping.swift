@@ -7,6 +7,8 @@ final class HugePageMapping {
     /// A multiple of ``pageBytes``.
     let base: UnsafeMutableRawPointer
     let bytes: Int
+    /// The system's error number, if it refused to take the pages from a node; otherwise 0.
+    let placementError: Int32
     private let mapping: UnsafeMutableRawPointer
     private let mappedBytes: Int
 
@@ -14,14 +16,18 @@ final class HugePageMapping {
     static let pageBytes = 2 << 20
 
     /// `nil` if the system refuses the address space.
-    init?(bytes: Int) {
+    ///
+    /// - Parameter node: Linux's number of the NUMA node that the pages come from; nil: the node of the thread that first writes.
+    init?(bytes: Int, node: Int? = nil) {
         self.bytes = bytes
         mappedBytes = bytes + Self.pageBytes
         let memory = mmap(nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else { return nil }
         mapping = memory
         let offset = Int(bitPattern: memory) % Self.pageBytes
-        base = memory + (offset == 0 ? 0 : Self.pageBytes - offset)
+        let base = memory + (offset == 0 ? 0 : Self.pageBytes - offset)
+        self.base = base
+        placementError = node.map { MemoryPolicy.preferred($0).set(base, bytes: bytes) } ?? 0
         // Pages stay small where the kernel has no huge ones.
         madvise(base, bytes, MADV_HUGEPAGE)
     }

@@ -5,10 +5,10 @@ package struct RooflineProbe {
     private let pool: WorkerPool
     private let isQuick: Bool
     private let time: Duration
-    /// What is read, each part by one thread.
+    /// What is read, each part by one thread, those with the same remainder modulo the number of threads first by the same.
     private let chunks: [UnsafeRawBufferPointer]
-    /// Keeps their memory, unless it is another object's.
-    private let buffer: Buffer<UInt64>?
+    /// Keep their memory, unless it is another object's.
+    private let mappings: [HugePageMapping]
 
     private static let chunkBytes = 4 << 20
     /// Operations of a pass take far longer than it takes to wake the threads.
@@ -25,29 +25,42 @@ package struct RooflineProbe {
         self.time = time
         iterations = isQuick ? 100_000 : 1_000_000
         let wanted = wanted ?? (isQuick ? 128 << 20 : 1 << 30)
-        let count = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes, 1)
-        // Written once: otherwise all pages would be the system's single zero page.
-        let buffer = Buffer<UInt64>(count: count * Self.chunkBytes / 8)
-        for index in stride(from: 0, to: buffer.count, by: 512) { buffer.base[index] = UInt64(index) }
-        self.buffer = buffer
-        chunks = Self.chunks(of: [UnsafeRawBufferPointer(buffer.contents)], bytes: Self.chunkBytes)
+        let chunksOfThread = max(min(wanted, MemoryPlan.freeMemory() / 4) / Self.chunkBytes / pool.runs, 1)
+        mappings = pool.nodes.nodes.map { node in
+            let bytes = node.threads.count * chunksOfThread * Self.chunkBytes
+            guard let mapping = HugePageMapping(bytes: bytes, node: node.number) else {
+                preconditionFailure("no address space for \(bytes) bytes to read")
+            }
+            return mapping
+        }
+        let chunks = Self.inTurn(
+            mappings.map { mapping in
+                Self.chunks(
+                    of: [UnsafeRawBufferPointer(start: mapping.base, count: mapping.bytes)], bytes: Self.chunkBytes)
+            }, pool.nodes)
+        self.chunks = chunks
+        // Written once by the threads that read it: otherwise all pages would be the system's single zero page.
+        pool.parallelFor(chunks: chunks.count) { index in
+            let bytes = UnsafeMutableRawBufferPointer(mutating: chunks[index])
+            for offset in stride(from: 0, to: bytes.count, by: 4096) { bytes[offset] = 1 }
+        }
     }
 
     /// Reads memory that is there already.
     ///
     /// - Parameters:
-    ///   - memory: aligned to 64 bytes, valid as long as this probe, and not empty.
+    ///   - memory: of each node of the pool, aligned to 64 bytes, valid as long as this probe, and not empty.
     ///   - time: the time of a measurement, at least three passes.
-    init(pool: WorkerPool, memory: [UnsafeRawBufferPointer], time: Duration) {
+    init(pool: WorkerPool, memory: [[UnsafeRawBufferPointer]], time: Duration) {
         self.pool = pool
         self.time = time
         isQuick = false
         iterations = 1_000_000
-        buffer = nil
+        mappings = []
         // Small parts, if there is little to read, so that every thread has some.
-        let total = memory.reduce(0) { $0 + $1.count }
+        let total = memory.joined().reduce(0) { $0 + $1.count }
         let chunkBytes = max(min(total / (4 * pool.threads), Self.chunkBytes), 1 << 12)
-        chunks = Self.chunks(of: memory, bytes: chunkBytes)
+        chunks = Self.inTurn(memory.map { Self.chunks(of: $0, bytes: chunkBytes) }, pool.nodes)
     }
 
     /// Parts of at most `bytes`, of whole lines that one round of reading takes.
@@ -55,6 +68,21 @@ package struct RooflineProbe {
         memory.flatMap { range in
             stride(from: 0, to: range.count / 256 * 256, by: bytes / 256 * 256).map {
                 UnsafeRawBufferPointer(rebasing: range[$0..<min($0 + bytes / 256 * 256, range.count / 256 * 256)])
+            }
+        }
+    }
+
+    /// The chunks of each node in the order in which `parallelFor` gives them to its threads, until a node has none left.
+    private static func inTurn(_ chunks: [[UnsafeRawBufferPointer]], _ plan: NodePlan) -> [UnsafeRawBufferPointer] {
+        var (left, ordered) = (chunks.map { $0[...] }, [UnsafeRawBufferPointer]())
+        while true {
+            for (index, node) in plan.nodes.enumerated() {
+                for _ in node.threads {
+                    guard let chunk = left[index].popFirst() else {
+                        return ordered.isEmpty ? Array(chunks.joined()) : ordered
+                    }
+                    ordered.append(chunk)
+                }
             }
         }
     }

@@ -1,68 +1,97 @@
 extension WorkerPool {
-    /// Work that can be split between equal blocks.
+    /// Work that can be split between equal blocks, and between the nodes of the pool by ``NodePlan/blocks(of:count:unit:first:)``.
     struct Divisible {
         var blocks: Int
         /// The cost of each block, in any unit.
         var cost = 1
         /// Blocks that stay in one slice; kernels compute pairs of blocks together.
         var unit = 2
+        /// The node that has the first blocks, modulo the number of nodes.
+        var firstNode = 0
+    }
+
+    /// The blocks of a job that belong to a node.
+    private struct Part {
+        let job: Int
+        let blocks: Range<Int>
+        let cost: Int
+        let unit: Int
+        /// The cost of all parts before.
+        let start: Int
 
         /// The blocks that begin in a range of costs. Its bounds are rounded up to whole units.
-        fileprivate func blocks(from start: Int, to end: Int) -> Range<Int> {
-            func block(at offset: Int) -> Int {
-                min((max(offset, 0) + unit * cost - 1) / (unit * cost) * unit, blocks)
+        func blocks(from start: Int, to end: Int) -> Range<Int> {
+            func block(at cost: Int) -> Int {
+                let units = (max(cost - self.start, 0) + unit * self.cost - 1) / (unit * self.cost)
+                return min(blocks.lowerBound + units * unit, blocks.upperBound)
             }
             return block(at: start)..<block(at: end)
         }
     }
 
+    /// The parts of each thread's run: a thread waits at most as long as another one needs for the last of them.
+    private static let runParts = 128
+
     /// Calls `body` with (job, blocks) until it has been called for every block of all jobs.
     ///
-    /// The jobs' blocks, one after another, are divided into one run for each thread. A thread takes the front half of what is left
-    /// of its run, again and again, so that it reads memory in one ascending stream. When nothing is left, it takes the back half
-    /// of what is left of another thread's run. So no thread waits long for another at the end.
+    /// Each node has a part of every job. The parts of a node, one after another, are divided into one run for each of its
+    /// threads. A thread takes the front half of what is left of its run, again and again, so that it reads memory in one
+    /// ascending stream. When nothing is left, it takes the back half of what is left of another thread's run. So no thread
+    /// waits long for another at the end.
     func forEachSlice(of jobs: [Divisible], _ body: (Int, Range<Int>) -> Void) {
-        withUnsafeTemporaryAllocation(of: Int.self, capacity: jobs.count + 1) { starts in
-            // The cost of all jobs before each.
-            starts[0] = 0
-            for (index, job) in jobs.enumerated() { starts[index + 1] = starts[index] + job.blocks * job.cost }
-            let total = starts[jobs.count]
-            forEachShare(of: total) { start, end in
-                // The last job that begins at or before the slice.
-                var (low, high) = (0, jobs.count)
-                while high - low > 1 {
-                    let middle = (low + high) / 2
-                    if starts[middle] <= start { low = middle } else { high = middle }
-                }
-                var job = low
-                while job < jobs.count, starts[job] < end {
-                    let blocks = jobs[job].blocks(from: start - starts[job], to: end - starts[job])
-                    if !blocks.isEmpty { body(job, blocks) }
-                    job += 1
+        let count = nodes.nodes.count * jobs.count
+        withUnsafeTemporaryAllocation(of: Part.self, capacity: count) { parts in
+            // The cost at which each run begins, and the end.
+            withUnsafeTemporaryAllocation(of: Int.self, capacity: runs + 1) { starts in
+                divide(jobs, parts, starts)
+                forEachRun(of: Self.runParts) { positions in
+                    func cost(at position: Int) -> Int {
+                        let (run, part) = position.quotientAndRemainder(dividingBy: Self.runParts)
+                        return part == 0
+                            ? starts[run] : starts[run] + (starts[run + 1] - starts[run]) * part / Self.runParts
+                    }
+                    let (start, end) = (cost(at: positions.lowerBound), cost(at: positions.upperBound))
+                    guard start < end else { return }
+                    // The last part that begins at or before the slice.
+                    var (low, high) = (0, count)
+                    while high - low > 1 {
+                        let middle = (low + high) / 2
+                        if parts[middle].start <= start { low = middle } else { high = middle }
+                    }
+                    var index = low
+                    while index < count, parts[index].start < end {
+                        let blocks = parts[index].blocks(from: start, to: end)
+                        if !blocks.isEmpty { body(parts[index].job, blocks) }
+                        index += 1
+                    }
                 }
             }
         }
     }
 
-    /// The same for one job.
-    func forEachSlice(of blocks: Int, _ body: (Range<Int>) -> Void) {
-        let job = Divisible(blocks: blocks)
-        forEachShare(of: blocks) { start, end in
-            let blocks = job.blocks(from: start, to: end)
-            if !blocks.isEmpty { body(blocks) }
+    /// Fills tables of numbers: threads would wait for each other to update the reference counts of arrays.
+    private func divide(
+        _ jobs: [Divisible], _ parts: UnsafeMutableBufferPointer<Part>, _ starts: UnsafeMutableBufferPointer<Int>
+    ) {
+        var (index, cost) = (0, 0)
+        for (number, node) in nodes.nodes.enumerated() {
+            let first = cost
+            for (job, work) in jobs.enumerated() {
+                let blocks = nodes.blocks(of: number, count: work.blocks, unit: work.unit, first: work.firstNode)
+                parts[index] = Part(job: job, blocks: blocks, cost: work.cost, unit: work.unit, start: cost)
+                cost += blocks.count * work.cost
+                index += 1
+            }
+            for (place, thread) in node.threads.enumerated() {
+                starts[thread] = first + (cost - first) * place / node.threads.count
+            }
         }
+        starts[runs] = cost
     }
 
-    /// The parts of each thread's run: a thread waits at most as long as another one needs for the last of them.
-    private static let parts = 128
-
-    /// Calls `body` with (start, end) until the calls cover 0 ..< total.
-    private func forEachShare(of total: Int, _ body: (Int, Int) -> Void) {
-        let all = Self.parts * runs
-        forEachRun(of: Self.parts) { parts in
-            let (start, end) = (total * parts.lowerBound / all, total * parts.upperBound / all)
-            if start < end { body(start, end) }
-        }
+    /// The same for one job.
+    func forEachSlice(of job: Divisible, _ body: (Range<Int>) -> Void) {
+        forEachSlice(of: [job]) { body($1) }
     }
 
     /// Calls `body` with ranges that cover 0 ..< rows, `grain` rows or more each.

@@ -7,14 +7,19 @@ import Synchronization
 ///
 /// The caller is worker 0; `threads: n` adds n - 1 threads. After a region they spin briefly, since the next region usually
 /// follows within microseconds, and then sleep. The work of a region is divided into one run for each thread. A thread works on
-/// its own run and then takes from those of others, its neighbours first, so a slow thread does less. The result must not depend
-/// on the thread that computes it.
+/// its own run and then takes from those of others, first of its NUMA node, so a slow thread does less. The result must not
+/// depend on the thread that computes it.
 package final class WorkerPool: Sendable, ParallelExecutor {
     /// The number of threads that run chunks, including the caller: less than requested if the system refuses to create one.
     package let threads: Int
 
     /// The number of runs that a region is divided into: one for each thread that was requested.
     let runs: Int
+
+    /// Where the threads are.
+    package let nodes: NodePlan
+    /// The CPU that each thread stays on; empty: the system moves them.
+    let cpus: [Int]
 
     private let state: State
     /// Lets several callers share a pool, one region at a time.
@@ -23,20 +28,27 @@ package final class WorkerPool: Sendable, ParallelExecutor {
     /// - Parameters:
     ///   - threads: at least 1
     ///   - cpus: the CPU that each thread stays on, the caller too; empty: the system moves them
+    ///   - nodes: of the threads; nil: all are on one
     ///   - spinning: how long an idle thread stays awake
-    package convenience init(threads: Int, cpus: [Int] = [], spinning: Duration = .microseconds(300)) {
-        self.init(threads: threads, cpus: cpus, spinning: spinning, start: SystemThread.start)
+    package convenience init(
+        threads: Int, cpus: [Int] = [], nodes: NodePlan? = nil, spinning: Duration = .microseconds(300)
+    ) {
+        self.init(threads: threads, cpus: cpus, nodes: nodes, spinning: spinning, start: SystemThread.start)
     }
 
     /// - Parameter start: starts a thread with a name and a size of its stack; tests replace it.
     init(
-        threads: Int, cpus: [Int] = [], spinning: Duration,
+        threads: Int, cpus: [Int] = [], nodes: NodePlan? = nil, spinning: Duration,
         start: (String, Int, @escaping @Sendable () -> Void) throws(SystemThread.Failure) -> Void
     ) {
         precondition(threads >= 1, "the caller is a worker")
         precondition(cpus.isEmpty || cpus.count >= threads, "each thread has a CPU")
         runs = threads
-        state = State(runs: threads, spinning: spinning)
+        self.cpus = cpus
+        let nodes = nodes ?? NodePlan(threads: threads)
+        precondition(nodes.threads == threads, "each thread is on a node")
+        self.nodes = nodes
+        state = State(nodes: nodes, spinning: spinning)
         var started = 1
         for index in 1..<threads {
             let cpu = cpus.isEmpty ? nil : Int32(cpus[index])
@@ -108,6 +120,8 @@ package final class WorkerPool: Sendable, ParallelExecutor {
 private final class State: Sendable {
     private let runs: SharedArray<WorkRun>
     private let groups: SharedArray<WorkerGroup>
+    private let nodes: NodePlan
+    private let neighboursOfCaller: Range<Int>
     private let address = Atomic<UInt>(0)
     private let sleepers = Atomic<Int>(0)
     private let stopping = Atomic<Bool>(false)
@@ -115,7 +129,10 @@ private final class State: Sendable {
     private let spinning: Duration
     let exited = DispatchGroup()
 
-    init(runs count: Int, spinning: Duration) {
+    init(nodes: NodePlan, spinning: Duration) {
+        let count = nodes.threads
+        self.nodes = nodes
+        neighboursOfCaller = nodes.neighbours(of: 0)
         runs = SharedArray(count: count) { WorkRun() }
         groups = SharedArray(count: (count + WorkerGroup.size - 1) / WorkerGroup.size) { WorkerGroup() }
         self.spinning = spinning
@@ -135,7 +152,7 @@ private final class State: Sendable {
             groups[group].signal.store(signal.rawValue, ordering: .sequentiallyConsistent)
         }
         if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
-        work(on: signal, as: 0)
+        work(on: signal, as: 0, neighbours: neighboursOfCaller)
         var spins = 0
         while finished != end {
             spins += 1
@@ -151,12 +168,13 @@ private final class State: Sendable {
     /// Other workers: runs until the pool ends.
     func work(as worker: Int) {
         var last = RegionSignal(rawValue: 0)
+        let neighbours = nodes.neighbours(of: worker)
         while !stopping.load(ordering: .acquiring) {
             let signal = signal(of: worker)
             if signal == last {
                 wait(for: worker, after: last)
             } else {
-                work(on: signal, as: worker)
+                work(on: signal, as: worker, neighbours: neighbours)
                 last = signal
             }
         }
@@ -169,7 +187,7 @@ private final class State: Sendable {
     }
 
     /// Works on the thread's own run, and then on those of others, until nothing is left or the next region has begun.
-    private func work(on signal: RegionSignal, as worker: Int) {
+    private func work(on signal: RegionSignal, as worker: Int, neighbours: Range<Int>) {
         let threads = runs.count
         func work(onRun run: Int, from side: WorkRun.Side) -> Int {
             let count = (signal.positions - run + threads - 1) / threads
@@ -187,8 +205,9 @@ private final class State: Sendable {
             if done > 0 { groups[worker / WorkerGroup.size].finished.add(done, ordering: .acquiringAndReleasing) }
         }
         report(work(onRun: worker, from: .front))
-        for distance in 1..<threads {
-            report(work(onRun: (worker + distance) % threads, from: .back))
+        for attempt in 1..<threads {
+            let victim = NodePlan.victim(of: worker, attempt: attempt, neighbours: neighbours, threads: threads)
+            report(work(onRun: victim, from: .back))
             if self.signal(of: worker) != signal { break }
         }
     }

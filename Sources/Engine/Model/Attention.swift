@@ -24,7 +24,7 @@ struct Attention {
             context.forEachRowRange { context.attended.encodeIntegers(rows: $0, kernels: context.kernels) }
         }
         let output = weights.output.view
-        context.pool.forEachSlice(of: output.blocks) { blocks in
+        context.pool.forEachSlice(of: output.slices()) { blocks in
             output.multiply(
                 context.attended, xRows: nil, tokens: context.plan.rows, into: context.branch.base,
                 yStride: output.rows, blocks: blocks, kernels: context.kernels)
@@ -37,7 +37,7 @@ struct Attention {
             (weights.value.view, context.value.base), (weights.gate.view, context.gate.base),
         ]
         let (normed, rows) = (context.normed, context.plan.rows)
-        context.pool.forEachSlice(of: products.map { WorkerPool.Divisible(blocks: $0.0.blocks) }) { index, blocks in
+        context.pool.forEachSlice(of: products.map { $0.0.slices() }) { index, blocks in
             let (matrix, target) = products[index]
             matrix.multiply(
                 normed, xRows: nil, tokens: rows, into: target, yStride: matrix.rows,

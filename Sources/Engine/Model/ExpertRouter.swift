@@ -21,7 +21,7 @@ struct ExpertRouter {
         let (experts, chosen) = (config.experts, config.expertsPerToken)
         context.traffic.weightBytes += weights.bytes + bias.bytes
         let matrix = weights.view
-        context.pool.forEachSlice(of: matrix.blocks) { blocks in
+        context.pool.forEachSlice(of: matrix.slices()) { blocks in
             matrix.multiply(
                 context.normed, xRows: nil, tokens: rows, into: buffers.routerLogits.base, yStride: experts,
                 blocks: blocks, kernels: context.kernels, isExact: true)

@@ -105,12 +105,12 @@ extension ForwardContext {
     func run(_ jobs: [FeedForwardJob]) {
         let (x, hidden, kernels) = (normed, config.hiddenSize, kernels)
         traffic.weightBytes += jobs.reduce(0) { $0 + $1.weights.bytes }
-        func slices(_ blocks: (FeedForwardJob) -> Int, unit: Int = 2) -> [WorkerPool.Divisible] {
-            jobs.map { WorkerPool.Divisible(blocks: blocks($0), cost: $0.tokens + Self.decodingCost, unit: unit) }
+        func slices(_ matrix: (FeedForwardJob) -> PackedMatrix.View, unit: Int = 2) -> [WorkerPool.Divisible] {
+            jobs.map { matrix($0).slices(cost: $0.tokens + Self.decodingCost, unit: unit) }
         }
         // The slice that computes a segment of integers also encodes it.
         let segment = kernels.encodesIntegers ? IntegerRowLayout.segmentColumns / 16 : 2
-        pool.forEachSlice(of: slices(\.weights.gate.blocks, unit: segment)) { index, blocks in
+        pool.forEachSlice(of: slices(\.weights.gate, unit: segment)) { index, blocks in
             let job = jobs[index]
             let width = job.weights.width
             for (matrix, target) in [(job.weights.gate, job.inner.values), (job.weights.up, job.up)] {
@@ -124,7 +124,7 @@ extension ForwardContext {
                 width: columns.count, stride: width)
             job.inner.encode(rows: 0..<job.tokens, columns: columns, width: width, kernels: kernels)
         }
-        pool.forEachSlice(of: slices(\.weights.down.blocks)) { index, blocks in
+        pool.forEachSlice(of: slices(\.weights.down)) { index, blocks in
             let job = jobs[index]
             job.weights.down.multiply(
                 job.inner, xRows: nil, tokens: job.tokens, into: job.output, yStride: hidden, blocks: blocks,

@@ -6,9 +6,12 @@ package final class KVStorage {
     let totalBlocks: Int
     package let base: UnsafeMutableRawPointer
     private let bytes: Int
+    /// The system's error number, if it refused to spread the pages over nodes; otherwise 0.
+    let placementError: Int32
 
+    /// - Parameter nodes: Linux's numbers of the NUMA nodes over which pages are spread: any thread may read any block.
     /// - Throws: `EngineError.allocation` if the system does not provide the memory.
-    init(layout: KVCacheLayout, totalBlocks: Int) throws(EngineError) {
+    init(layout: KVCacheLayout, totalBlocks: Int, nodes: [Int] = []) throws(EngineError) {
         self.layout = layout
         self.totalBlocks = totalBlocks
         bytes = max(totalBlocks * layout.bytesPerBlock, 1)
@@ -17,6 +20,7 @@ package final class KVStorage {
             throw .allocation(bytes: bytes, reason: String(cString: strerror(errno)))
         }
         base = memory
+        placementError = nodes.count > 1 ? MemoryPolicy.interleaved(nodes).set(memory, bytes: bytes) : 0
     }
 
     deinit {

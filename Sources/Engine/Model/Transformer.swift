@@ -194,7 +194,7 @@ package final class Transformer {
         context.observe(.finalHidden, layer: layers.count, finalHidden.values, count: rows.count * hidden)
         context.traffic.weightBytes += vocabulary.lmHead.bytes + vocabulary.finalNorm.bytes
         let lmHead = vocabulary.lmHead.view
-        context.pool.forEachSlice(of: lmHead.blocks) { blocks in
+        context.pool.forEachSlice(of: lmHead.slices()) { blocks in
             lmHead.multiply(
                 finalHidden, xRows: nil, tokens: rows.count, into: logits.base, yStride: config.vocabularySize,
                 blocks: blocks, kernels: context.kernels)

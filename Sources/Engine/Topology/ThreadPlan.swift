@@ -6,6 +6,9 @@ package struct ThreadPlan: Sendable, Equatable {
     package let threads: Int
     /// The CPU of each thread, if each stays on one; otherwise empty.
     package let pinnedCPUs: [Int]
+    /// Where the threads are and the memory of their weights. One node, whose memory the system chooses, if the threads are not
+    /// pinned, or all are on one, or it was asked for.
+    package let nodes: NodePlan
     /// What was found and chosen, for the log.
     package let summary: String
 
@@ -19,14 +22,19 @@ package struct ThreadPlan: Sendable, Equatable {
     ///   - threads: the number that was asked for; at most one for each CPU is useful.
     ///   - cpus: the CPUs that were asked for, of those of the topology. Without `threads`, each gets a thread.
     ///   - pins: whether threads may be pinned.
+    ///   - numa: whether weights may be divided among nodes.
     init(
-        _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true
+        _ topology: CPUTopology, quota: Double? = nil, threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true,
+        numa: EngineOptions.NUMA = .auto
     ) {
         let usable = topology.byPreference.filter { cpus?.numbers.contains($0.number) ?? true }
         self.threads = threads ?? Self.available(cpus: cpus == nil ? topology.cores : usable.count, quota: quota)
-        pinnedCPUs =
-            pins && (quota == nil || cpus != nil) && self.threads <= usable.count
-            ? usable.prefix(self.threads).map(\.number) : []
+        let isPinned = pins && (quota == nil || cpus != nil) && self.threads <= usable.count
+        // The threads of a node are neighbours: they share signals, and take from each other first.
+        let pinned = isPinned ? Self.byNode(usable.prefix(self.threads)) : []
+        pinnedCPUs = pinned.map(\.number)
+        let isDivided = numa == .auto && Set(pinned.map(\.node)).count > 1
+        nodes = isDivided ? NodePlan(ofThreads: pinned.map(\.node)) : NodePlan(threads: self.threads)
 
         let efficiency = topology.efficiencyCores
         let parts = [
@@ -38,6 +46,12 @@ package struct ThreadPlan: Sendable, Equatable {
             parts.joined(separator: ", ") + (quota.map { ", quota of \($0) CPUs" } ?? "") + "; "
             + Self.count(self.threads, "compute thread")
             + (pinnedCPUs.isEmpty ? ", not pinned" : " on CPUs \(CPUList(pinnedCPUs))")
+            + (isDivided ? ", weights divided among \(nodes.nodes.count) nodes" : "")
+    }
+
+    /// The CPUs of the least node first, otherwise in the same order.
+    private static func byNode(_ cpus: some Sequence<CPUTopology.CPU>) -> [CPUTopology.CPU] {
+        Dictionary(grouping: cpus, by: \.node).sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
     private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
@@ -47,15 +61,18 @@ extension ThreadPlan {
     /// The plan for this machine.
     ///
     /// - Throws: `EngineError.unsupported` if the process may not use all of `cpus`.
-    static func ofMachine(threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true) throws(EngineError)
-        -> Self
+    static func ofMachine(
+        threads: Int? = nil, cpus: CPUList? = nil, pins: Bool = true, numa: EngineOptions.NUMA = .auto
+    )
+        throws(EngineError) -> Self
     {
         let allowed = CPUList.ofProcess()
         if let cpus, !Set(cpus.numbers).isSubset(of: allowed.numbers) {
             throw .unsupported("--cpus \(cpus): this process may only use the CPUs \(allowed)")
         }
         return Self(
-            CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, pins: pins)
+            CPUTopology(allowed: allowed), quota: ControlGroup().cpuQuota, threads: threads, cpus: cpus, pins: pins,
+            numa: numa)
     }
 
     /// The number of threads on this machine, if nothing else is asked for.

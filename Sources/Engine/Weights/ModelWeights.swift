@@ -95,8 +95,11 @@ final class ModelWeights {
     let isQuantized: Bool
     private let memory: WeightMemory
 
-    /// Where the matrices are in memory; valid as long as this object.
-    var ranges: [UnsafeRawBufferPointer] { memory.ranges }
+    /// Where the matrices of each node of the pool are in memory; valid as long as this object.
+    var ranges: [[UnsafeRawBufferPointer]] { memory.ranges }
+
+    /// The system's error number, if it refused to place matrices on their nodes; otherwise 0.
+    var placementError: Int32 { memory.placementError }
 
     /// Reads and packs every tensor of a stage, and none of the others.
     ///
@@ -128,14 +131,17 @@ private final class WeightReader {
     private let checkpoint: Checkpoint
     private let pool: WorkerPool
     private let kernels: KernelTable
-    let memory = WeightMemory()
+    let memory: WeightMemory
     private(set) var bytes = 0
     private(set) var isQuantized = false
+    /// Of the next matrices.
+    private var firstNode = 0
 
     init(checkpoint: Checkpoint, pool: WorkerPool, kernels: KernelTable) {
         self.checkpoint = checkpoint
         self.pool = pool
         self.kernels = kernels
+        memory = WeightMemory(nodes: pool.nodes)
     }
 
     func vocabulary(_ config: ModelConfig) throws(CheckpointError) -> ModelWeights.Vocabulary {
@@ -181,16 +187,20 @@ private final class WeightReader {
     }
 
     private func gatedMLP(_ name: String) throws(CheckpointError) -> ModelWeights.GatedMLP {
-        ModelWeights.GatedMLP(
-            gate: try matrix("\(name).gate_proj"),
-            up: try matrix("\(name).up_proj"),
+        // The matrices of small experts have too few rows for all nodes.
+        defer { firstNode += 1 }
+        return ModelWeights.GatedMLP(
+            gate: try matrix("\(name).gate_proj", isEncoded: true),
+            up: try matrix("\(name).up_proj", isEncoded: true),
             down: try matrix("\(name).down_proj"))
     }
 
-    private func matrix(_ name: String) throws(CheckpointError) -> PackedMatrix {
+    /// - Parameter isEncoded: whether the product's results are encoded by the slices that compute them.
+    private func matrix(_ name: String, isEncoded: Bool = false) throws(CheckpointError) -> PackedMatrix {
         try checkpoint.checkFinite("\(name).weight", pool: pool)
         let matrix = PackedMatrix(
-            checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels)
+            checkpoint.linear(name, pool: pool, family: kernels.family), memory: memory, pool: pool, kernels: kernels,
+            firstNode: firstNode, isEncoded: isEncoded)
         // Otherwise memory would hold the model twice, once as pages of the file.
         checkpoint.release("\(name).weight")
         bytes += matrix.bytes

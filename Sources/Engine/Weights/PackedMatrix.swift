@@ -1,87 +1,95 @@
 import Checkpoints
 import KernelInterface
-import PortableKernels
 
 /// A weight matrix (rows, columns) = (out, in) in the kernels' format: blocks of 16 rows, padded with zeros.
 ///
 /// Formats stay as small as in the checkpoint: codes are decoded in registers. Only float16 is converted, to float32. Every
 /// matrix that is not quantized in groups has scales, which are ones if the format has none.
+///
+/// Each NUMA node of the pool has a part of the rows in its memory, by ``NodePlan/blocks(of:count:unit:first:)``.
 final class PackedMatrix {
     let rows: Int
     let columns: Int
     let format: Format
-    private let storage: WeightMemory.Piece
-    private let storageBytes: Int
-    /// (row blocks, scaleColumns, 16), or the row factors of a quantized matrix.
-    private let scales: Buffer<Float>
-    private let scaleColumns: Int
-    private let scaleWidth: Int
+    /// Bytes in memory, scales included.
+    let bytes: Int
+    private let firstNode: Int
+    /// In ascending order of rows; freed by `deinit`.
+    private let parts: UnsafeMutableBufferPointer<Part>
+    /// Keeps the parts' memory.
+    private let pieces: [WeightMemory.Piece]
 
     enum Format: Hashable {
         case numbers(WeightFormat)
         case quantized(QuantizedFormat)
     }
 
+    /// The rows of some blocks, as a matrix of their own. It has only numbers and pointers: otherwise threads that share a matrix
+    /// would wait for each other to update its reference count.
+    fileprivate struct Part {
+        let blocks: Range<Int>
+        let lines: UnsafeMutableRawPointer
+        /// (row blocks, scaleColumns, 16), or the row factors of a quantized matrix.
+        let scales: UnsafeMutablePointer<Float>
+        let contents: PackedContents
+
+        var firstRow: Int { blocks.lowerBound * 16 }
+
+        /// Those of `range` that are in this part, counted from its first one; empty if there are none.
+        func own(_ range: Range<Int>) -> Range<Int> {
+            let own = range.clamped(to: blocks)
+            return own.lowerBound - blocks.lowerBound..<own.upperBound - blocks.lowerBound
+        }
+    }
+
     /// Packs `weight` into `memory` on the pool's threads.
-    init(_ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable) {
+    ///
+    /// - Parameters:
+    ///   - memory: of the nodes of `pool`.
+    ///   - firstNode: the node that has the first rows, modulo the number of nodes.
+    ///   - isEncoded: whether the product's results are encoded as integers by the slices that compute them, if the matrix is
+    ///     quantized. Nodes then have whole segments.
+    init(
+        _ weight: LinearWeight, memory: WeightMemory, pool: WorkerPool, kernels: KernelTable, firstNode: Int = 0,
+        isEncoded: Bool = false
+    ) {
         rows = weight.rows
         columns = weight.columns
-        let blocks = (weight.rows + 15) / 16
-        var grid: ScaleGrid?
-        let numbers: WeightFormat
-        switch weight.format {
-        case .float32: numbers = .float32
-        case .float16: numbers = .float16
-        case .bfloat16: numbers = .bfloat16
-        case .float8(let scaleGrid): (numbers, grid) = (.float8, scaleGrid)
-        case .quantized(let reader):
-            let quantized = reader.format
-            format = .quantized(quantized)
-            (scaleColumns, scaleWidth) = (1, max(weight.columns, 1))
-            scales = Buffer(count: quantized.rowFactor == .none ? 0 : blocks * 16)
-            storageBytes = max(quantized.bytes(rows: weight.rows, columns: weight.columns), 64)
-            storage = memory.allocate(storageBytes)
-            pack(reader, pool: pool, family: kernels.family)
-            return
+        self.firstNode = firstNode
+        let layout = Layout(weight)
+        format = layout.format
+        let count = (weight.rows + 15) / 16
+        let unit = isEncoded && layout.isQuantized ? IntegerRowLayout.segmentColumns / 16 : 2
+        var (parts, pieces, bytes) = ([Part](), [WeightMemory.Piece](), 0)
+        for node in pool.nodes.nodes.indices {
+            let blocks = pool.nodes.blocks(of: node, count: count, unit: unit, first: firstNode)
+            guard !blocks.isEmpty else { continue }
+            let rows = min(blocks.upperBound * 16, weight.rows) - blocks.lowerBound * 16
+            let lines = memory.allocate(layout.bytes(rows: rows), node: node)
+            let scales = memory.allocate(layout.scaleBytes(blocks: blocks.count), node: node)
+            pieces += [lines, scales]
+            bytes += layout.bytes(rows: rows) + layout.scaleBytes(blocks: blocks.count)
+            let factors = scales.base.bindMemory(to: Float.self, capacity: layout.scaleColumns * blocks.count * 16)
+            parts.append(
+                Part(
+                    blocks: blocks, lines: lines.base, scales: factors,
+                    contents: layout.contents(lines.base, factors, rows: rows)))
         }
-        format = .numbers(numbers)
-        scaleColumns = grid?.gridColumns ?? 1
-        // A scale block may be wider than the matrix; the width only has to select the right scale.
-        scaleWidth =
-            grid.map { $0.gridColumns == 1 ? max(weight.columns, 1) : $0.blockColumns } ?? max(weight.columns, 1)
-        scales = Self.spread(grid, rows: weight.rows, blocks: blocks)
-        storageBytes = max(numbers.layout.bytes(rows: weight.rows, columns: weight.columns), 64)
-        storage = memory.allocate(storageBytes)
-        guard let source = weight.bytes.baseAddress else { return }
-        let (rows, columns, target, packing) = (rows, columns, storage.base, kernels.family.weights(numbers))
+        parts.sort { $0.blocks.lowerBound < $1.blocks.lowerBound }
+        self.parts = .allocate(capacity: parts.count)
+        _ = self.parts.initialize(from: parts)
+        self.pieces = pieces
+        self.bytes = bytes
+        let slices = WorkerPool.Divisible(blocks: count, unit: unit, firstNode: firstNode)
         withExtendedLifetime(weight.owner) {
-            pool.forEachSlice(of: blocks) { slice in
-                packing.pack(
-                    PackArguments(
-                        source: source, rows: rows, columns: columns, firstBlock: slice.lowerBound, blocks: slice.count,
-                        target: target))
+            // The threads of a node touch its part first.
+            pool.forEachSlice(of: [slices]) { _, slice in
+                for part in parts { part.pack(part.own(slice), of: weight, layout, kernels.family) }
             }
         }
     }
 
-    private func pack(_ reader: any QuantizedReader, pool: WorkerPool, family: any KernelFamily.Type) {
-        let (format, rows, columns, target) = (reader.format, rows, columns, storage.base)
-        let (factors, blockBytes) = (scales, reader.format.blockBytes(columns: columns))
-        pool.forEachSlice(of: blocks) { slice in
-            let source = QuantizedRows.allocate(format, columns: columns)
-            defer { source.deallocate() }
-            for block in slice {
-                let range = block * 16..<min(block * 16 + 16, rows)
-                reader.read(range, into: source)
-                family.pack(source, count: range.count, block: target + block * blockBytes)
-                guard format.rowFactor != .none else { continue }
-                (factors.base + block * 16).update(from: source.rowFactors, count: range.count)
-            }
-        }
-    }
-
-    /// Bytes in memory, scales included.
-    var bytes: Int { storageBytes + scales.bytes }
+    deinit { parts.deallocate() }
 
     var blocks: Int { (rows + 15) / 16 }
 
@@ -94,40 +102,14 @@ final class PackedMatrix {
     }
 
     /// For products.
-    var view: View { View(contents: contents) }
-
-    private var contents: PackedContents {
-        switch format {
-        case .numbers(let format):
-            .numbers(
-                format,
-                PackedWeights(
-                    lines: storage.base, scales: scales.base, scaleColumns: scaleColumns, scaleWidth: scaleWidth,
-                    rows: rows, columns: columns))
-        case .quantized(let format):
-            .quantized(
-                PackedQuantizedWeights(
-                    format: format, blocks: storage.base, rowFactors: scales.base, rows: rows, columns: columns))
-        }
-    }
+    var view: View { View(parts: UnsafeBufferPointer(parts), rows: rows, firstNode: firstNode) }
 
     /// out (columns) = factor * the row's weights.
     func unpack(row: Int, factor: Float, into out: UnsafeMutablePointer<Float>, kernels: KernelTable) {
-        precondition((0..<rows).contains(row), "a row of the matrix")
-        contents.unpackRow(row, factor: factor, out: out, family: kernels.family)
-    }
-
-    /// The grid with one scale per row, so that a block of rows may cross the boundaries of the grid.
-    private static func spread(_ grid: ScaleGrid?, rows: Int, blocks: Int) -> Buffer<Float> {
-        let columns = grid?.gridColumns ?? 1
-        let scales = Buffer<Float>(count: blocks * columns * 16)
-        for row in 0..<rows {
-            for column in 0..<columns {
-                let scale = grid.map { $0.values[row / $0.blockRows * columns + column] } ?? 1
-                scales.base[(row / 16 * columns + column) * 16 + row % 16] = scale
-            }
+        for part in parts where part.blocks.contains(row / 16) {
+            return part.contents.unpackRow(row - part.firstRow, factor: factor, out: out, family: kernels.family)
         }
-        return scales
+        preconditionFailure("a row of the matrix")
     }
 }
 
@@ -135,10 +117,20 @@ extension PackedMatrix {
     /// A matrix for products, which another object keeps alive. It has only numbers and pointers: otherwise threads that share
     /// a matrix would wait for each other to update its reference count.
     struct View {
-        fileprivate let contents: PackedContents
+        fileprivate let parts: UnsafeBufferPointer<Part>
+        let rows: Int
+        fileprivate let firstNode: Int
 
-        var rows: Int { contents.rows }
         var blocks: Int { (rows + 15) / 16 }
+
+        /// The blocks as work for a pool, each for the node that has it.
+        ///
+        /// - Parameters:
+        ///   - cost: of each block, in any unit.
+        ///   - unit: blocks that stay in one slice.
+        func slices(cost: Int = 1, unit: Int = 2) -> WorkerPool.Divisible {
+            WorkerPool.Divisible(blocks: blocks, cost: cost, unit: unit, firstNode: firstNode)
+        }
 
         /// y[:, rows of the blocks] = x W^T; x (tokens, columns), selected by `xRows` if given; y (tokens, yStride).
         ///
@@ -147,22 +139,65 @@ extension PackedMatrix {
             _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>,
             yStride: Int, blocks: Range<Int>, kernels: KernelTable, isExact: Bool = false
         ) {
-            func arguments(_ x: UnsafeRawPointer, stride: Int) -> MatmulArguments {
-                MatmulArguments(
-                    firstBlock: blocks.lowerBound, blocks: blocks.count, x: x, xStride: stride, xRows: xRows,
-                    tokens: tokens, y: y, yStride: yStride)
+            for part in parts {
+                let own = part.own(blocks)
+                guard !own.isEmpty else { continue }
+                part.multiply(
+                    x, xRows: xRows, tokens: tokens, into: y + part.firstRow, yStride: yStride, blocks: own,
+                    kernels: kernels, isExact: isExact)
             }
-            let floats = arguments(x.values, stride: x.valueStride)
-            switch contents {
-            case .numbers(let format, let weights):
-                // Other families' kernels require that scales change only at the boundaries of lines.
-                let kernels = weights.hasWholeLines(format) ? kernels : .portable
-                let isEncoded = kernels.family.weights(format).activations == .bfloat16Pairs
-                let pairs = isEncoded ? x.encoded.map { arguments($0, stride: x.encodedStride) } : nil
-                kernels.multiply(format, weights, pairs ?? floats, isExact: isExact)
-            case .quantized(let weights):
-                let integers = x.integers.map { arguments($0, stride: x.integerLayout.bytes) }
-                kernels.multiply(weights, integers ?? floats)
+        }
+    }
+}
+
+extension PackedMatrix.Part {
+    fileprivate func multiply(
+        _ x: MatrixRows, xRows: UnsafePointer<Int32>?, tokens: Int, into y: UnsafeMutablePointer<Float>, yStride: Int,
+        blocks: Range<Int>, kernels: KernelTable, isExact: Bool
+    ) {
+        func arguments(_ x: UnsafeRawPointer, stride: Int) -> MatmulArguments {
+            MatmulArguments(
+                firstBlock: blocks.lowerBound, blocks: blocks.count, x: x, xStride: stride, xRows: xRows,
+                tokens: tokens, y: y, yStride: yStride)
+        }
+        let floats = arguments(x.values, stride: x.valueStride)
+        switch contents {
+        case .numbers(let format, let weights):
+            // Other families' kernels require that scales change only at the boundaries of lines.
+            let kernels = weights.hasWholeLines(format) ? kernels : .portable
+            let isEncoded = kernels.family.weights(format).activations == .bfloat16Pairs
+            let pairs = isEncoded ? x.encoded.map { arguments($0, stride: x.encodedStride) } : nil
+            kernels.multiply(format, weights, pairs ?? floats, isExact: isExact)
+        case .quantized(let weights):
+            let integers = x.integers.map { arguments($0, stride: x.integerLayout.bytes) }
+            kernels.multiply(weights, integers ?? floats)
+        }
+    }
+
+    /// Packs blocks of this part, counted from its first one.
+    fileprivate func pack(
+        _ range: Range<Int>, of weight: LinearWeight, _ layout: PackedMatrix.Layout, _ family: any KernelFamily.Type
+    ) {
+        guard !range.isEmpty else { return }
+        switch layout.format {
+        case .numbers(let format):
+            layout.spreadScales(range, firstRow: firstRow, rows: contents.rows, into: scales)
+            guard let source = weight.bytes.baseAddress else { return }
+            family.weights(format).pack(
+                PackArguments(
+                    source: source + firstRow * (weight.bytes.count / weight.rows), rows: contents.rows,
+                    columns: contents.columns, firstBlock: range.lowerBound, blocks: range.count, target: lines))
+        case .quantized(let format):
+            guard case .quantized(let reader) = weight.format else { return }
+            let source = QuantizedRows.allocate(format, columns: contents.columns)
+            defer { source.deallocate() }
+            for block in range {
+                let rows = block * 16..<min(block * 16 + 16, contents.rows)
+                reader.read(rows.lowerBound + firstRow..<rows.upperBound + firstRow, into: source)
+                family.pack(
+                    source, count: rows.count, block: lines + block * format.blockBytes(columns: contents.columns))
+                guard format.rowFactor != .none else { continue }
+                (scales + block * 16).update(from: source.rowFactors, count: rows.count)
             }
         }
     }
@@ -172,9 +207,4 @@ extension PackedWeights {
     fileprivate func hasWholeLines(_ format: WeightFormat) -> Bool {
         scaleColumns == 1 || scaleWidth % format.layout.lineColumns == 0
     }
-}
-
-extension WeightFormat {
-    /// The same in every family.
-    var layout: WeightLayout { Portable.weights(self).layout }
 }

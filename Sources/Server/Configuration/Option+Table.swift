@@ -76,6 +76,13 @@ extension ServerConfiguration.Option {
                 """
                 CPUs to compute on, such as `0-15,32-47`: one thread for each, if `--threads` is not given.
                 """)
+        case .numa:
+            .init(
+                .computation, .choice(EngineOptions.NUMA.allCases.map(\.rawValue)), "mode", standard: .value("auto"),
+                """
+                With `auto`, each NUMA node that has compute threads keeps a part of the rows of every weight matrix in its memory, \
+                and its threads multiply by them. Needs threads that stay on their CPUs. With `off`, the system places memory.
+                """)
         case .compute:
             .init(
                 .computation, .choice(EngineOptions.Compute.allCases.map(\.rawValue)), "mode", standard: .value("fast"),

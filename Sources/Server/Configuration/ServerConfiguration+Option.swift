@@ -3,7 +3,8 @@ extension ServerConfiguration {
     public enum Option: String, CaseIterable, Sendable {
         case model, tokenizer, servedModelName, maxModelLen, quantization, reasoningParser, toolCallParser,
             trustUserContent
-        case threads, cpus, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching, sharePrefixCache,
+        case threads, cpus, numa, compute, kernels, kvCacheMemoryBytes, kvCacheDtype, enablePrefixCaching,
+            sharePrefixCache,
             specMethod, specTokens, stageLayers, rankTimeout
         case maxNumSeqs, maxNumBatchedTokens, performanceMode, maxInterTokenLatency, maxNumQueuedSeqs,
             maxNumQueuedTokens,

@@ -46,6 +46,7 @@ extension ServerConfiguration {
         var engine = EngineOptions(modelDirectory: directory)
         engine.threads = try options.optionalInteger(.threads)
         engine.cpus = try cpus(options)
+        engine.numa = try options.choice(.numa)
         engine.maxModelLength = try options.optionalInteger(.maxModelLen)
         engine.maxSequences = try options.integer(.maxNumSeqs)
         engine.maxBatchedTokens = try options.integer(.maxNumBatchedTokens)

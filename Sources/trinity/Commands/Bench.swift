@@ -25,7 +25,7 @@ struct Bench: ParsableCommand {
 
     enum EngineOptionList: OptionList {
         static let options: [ServerConfiguration.Option] = [
-            .model, .threads, .cpus, .quantization, .kvCacheDtype, .compute, .maxModelLen,
+            .model, .threads, .cpus, .numa, .quantization, .kvCacheDtype, .compute, .maxModelLen,
         ]
     }
 

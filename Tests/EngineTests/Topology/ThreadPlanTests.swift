@@ -68,11 +68,16 @@ struct ThreadPlanTests {
         #expect(plan.pinnedCPUs.sorted() == Array(0..<32))
         #expect(
             plan.summary
-                == "2 packages, 8 NUMA nodes, 32 cores, 64 CPUs; 32 compute threads on CPUs 0-31")
+                == "2 packages, 8 NUMA nodes, 32 cores, 64 CPUs; 32 compute threads on CPUs 0-31, "
+                + "weights divided among 8 nodes")
+        // The threads of a node are neighbours.
+        #expect(plan.pinnedCPUs.prefix(8) == [0, 2, 1, 3, 4, 6, 5, 7])
+        #expect(plan.nodes == NodePlan((0..<8).map { NodePlan.Node($0, threads: $0 * 4..<$0 * 4 + 4) }))
         // Nodes take turns, then the caches of a node.
-        #expect(plan.pinnedCPUs.prefix(18) == [0, 4, 8, 12, 16, 20, 24, 28, 2, 6, 10, 14, 18, 22, 26, 30, 1, 5])
+        #expect(ThreadPlan(topology, threads: 8).pinnedCPUs == [0, 4, 8, 12, 16, 20, 24, 28])
+        #expect(ThreadPlan(topology, threads: 10).pinnedCPUs == [0, 2, 4, 6, 8, 12, 16, 20, 24, 28])
         // Second hardware threads are used on request only.
-        #expect(ThreadPlan(topology, threads: 34).pinnedCPUs.suffix(2) == [32, 36])
+        #expect(Set(ThreadPlan(topology, threads: 34).pinnedCPUs).subtracting(0..<32) == [32, 36])
     }
 
     @Test
@@ -81,15 +86,31 @@ struct ThreadPlanTests {
         let plan = ThreadPlan(topology)
         #expect(plan.threads == 6)
         #expect(plan.pinnedCPUs.sorted() == [2, 3, 32, 33, 36, 37])
-        #expect(plan.summary == "1 package, 2 NUMA nodes, 6 cores, 8 CPUs; 6 compute threads on CPUs 2-3,32-33,36-37")
+        #expect(
+            plan.summary
+                == "1 package, 2 NUMA nodes, 6 cores, 8 CPUs; 6 compute threads on CPUs 2-3,32-33,36-37, "
+                + "weights divided among 2 nodes")
+        #expect(plan.nodes == NodePlan([.init(0, threads: 0..<4), .init(1, threads: 4..<6)]))
     }
 
     @Test
     func `packages of a Xeon take turns`() throws {
         let topology = try xeon().topology("0-15")
-        #expect(ThreadPlan(topology).threads == 8)
-        #expect(ThreadPlan(topology, threads: 4).pinnedCPUs == [0, 1, 2, 3])
-        #expect(ThreadPlan(topology, threads: 10).pinnedCPUs == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        #expect(ThreadPlan(topology).pinnedCPUs == [0, 2, 4, 6, 1, 3, 5, 7])
+        #expect(ThreadPlan(topology).nodes == NodePlan([.init(0, threads: 0..<4), .init(1, threads: 4..<8)]))
+        #expect(ThreadPlan(topology, threads: 4).pinnedCPUs == [0, 2, 1, 3])
+        #expect(ThreadPlan(topology, threads: 10).pinnedCPUs == [0, 2, 4, 6, 8, 1, 3, 5, 7, 9])
+    }
+
+    @Test
+    func `the system places memory if threads may move, share a node, or --numa off asks for it`() throws {
+        let topology = try xeon().topology("0-15")
+        #expect(ThreadPlan(topology, numa: .off).nodes == NodePlan(threads: 8))
+        #expect(ThreadPlan(topology, numa: .off).pinnedCPUs == [0, 2, 4, 6, 1, 3, 5, 7])
+        #expect(ThreadPlan(topology, pins: false).nodes == NodePlan(threads: 8))
+        #expect(ThreadPlan(topology, quota: 3.5).nodes == NodePlan(threads: 3))
+        #expect(ThreadPlan(topology, cpus: CPUList("0,2,4")).nodes == NodePlan(threads: 3))
+        #expect(ThreadPlan(try desktop().topology("0-7")).nodes.numbers.isEmpty)
     }
 
     @Test

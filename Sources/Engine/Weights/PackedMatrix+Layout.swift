@@ -1,0 +1,85 @@
+import Checkpoints
+import KernelInterface
+import PortableKernels
+
+extension PackedMatrix {
+    /// The memory that rows of a matrix take, and what is in it.
+    struct Layout {
+        let format: Format
+        let columns: Int
+        /// Scales of a row.
+        let scaleColumns: Int
+        /// Columns that share a scale.
+        let scaleWidth: Int
+        /// The scales of the checkpoint; nil: ones.
+        private let grid: ScaleGrid?
+
+        init(_ weight: LinearWeight) {
+            columns = weight.columns
+            switch weight.format {
+            case .float32: (format, grid) = (.numbers(.float32), nil)
+            case .float16: (format, grid) = (.numbers(.float16), nil)
+            case .bfloat16: (format, grid) = (.numbers(.bfloat16), nil)
+            case .float8(let scales): (format, grid) = (.numbers(.float8), scales)
+            case .quantized(let reader): (format, grid) = (.quantized(reader.format), nil)
+            }
+            scaleColumns = grid?.gridColumns ?? 1
+            // A scale block may be wider than the matrix; the width only has to select the right scale.
+            scaleWidth = grid.flatMap { $0.gridColumns == 1 ? nil : $0.blockColumns } ?? max(weight.columns, 1)
+        }
+
+        var isQuantized: Bool {
+            if case .quantized = format { true } else { false }
+        }
+
+        /// Bytes of rows without scales.
+        func bytes(rows: Int) -> Int {
+            switch format {
+            case .numbers(let format): format.layout.bytes(rows: rows, columns: columns)
+            case .quantized(let format): format.bytes(rows: rows, columns: columns)
+            }
+        }
+
+        /// Bytes of the scales, or of the row factors.
+        func scaleBytes(blocks: Int) -> Int {
+            if case .quantized(let format) = format, format.rowFactor == .none { return 0 }
+            return blocks * scaleColumns * 16 * MemoryLayout<Float>.size
+        }
+
+        func contents(_ lines: UnsafeRawPointer, _ scales: UnsafePointer<Float>, rows: Int) -> PackedContents {
+            switch format {
+            case .numbers(let format):
+                .numbers(
+                    format,
+                    PackedWeights(
+                        lines: lines, scales: scales, scaleColumns: scaleColumns, scaleWidth: scaleWidth, rows: rows,
+                        columns: columns))
+            case .quantized(let format):
+                .quantized(
+                    PackedQuantizedWeights(
+                        format: format, blocks: lines, rowFactors: scales, rows: rows, columns: columns))
+            }
+        }
+
+        /// Writes the grid with one scale per row, so that a block of rows may cross the boundaries of the grid.
+        ///
+        /// - Parameters:
+        ///   - blocks: of a part of the matrix.
+        ///   - firstRow: the first row of the part.
+        ///   - rows: of the part.
+        ///   - scales: of the part.
+        func spreadScales(_ blocks: Range<Int>, firstRow: Int, rows: Int, into scales: UnsafeMutablePointer<Float>) {
+            for row in blocks.lowerBound * 16..<min(blocks.upperBound * 16, rows) {
+                for column in 0..<scaleColumns {
+                    let scale = grid.map { $0.values[(firstRow + row) / $0.blockRows * scaleColumns + column] } ?? 1
+                    scales[(row / 16 * scaleColumns + column) * 16 + row % 16] = scale
+                }
+            }
+        }
+    }
+}
+
+extension WeightFormat {
+    /// The same in every family.
+    var layout: WeightLayout { Portable.weights(self).layout }
+}
