@@ -1,4 +1,4 @@
-// Open MPI, and as functions what of it are macros or structures, which Swift cannot use.
+// Open MPI. The functions below stand for its macros and structures, which Swift cannot use.
 #pragma once
 #define OMPI_SKIP_MPICXX 1
 #include <mpi.h>
@@ -30,6 +30,9 @@ static inline int trinity_mpi_probe(int rank, MPI_Message *message, int *count) 
 static inline int trinity_mpi_receive(void *bytes, int count, MPI_Message *message, MPI_Request *request) {
     return MPI_Imrecv(bytes, count, MPI_BYTE, message, request);
 }
+
+/// Starts a barrier of all ranks.
+static inline int trinity_mpi_barrier(MPI_Request *request) { return MPI_Ibarrier(MPI_COMM_WORLD, request); }
 
 /// Whether a request is done: 1 or 0, or -1 on an error.
 static inline int trinity_mpi_test(MPI_Request *request) {

@@ -91,9 +91,10 @@ package struct EngineLoader {
         }
         meter.finish()
         kernels.encodesIntegers = weights.isQuantized && kernels.product == nil
-        try ranks?.waitUntilLoaded()
+        // Each then sees how much memory is left.
+        try ranks?.waitForAll()
         let layout = KVCacheLayout(config: config, dataType: options.cacheType, stage: stage)
-        let freeMemory = MemoryPlan.freeMemory() / (ranks?.ranksOnMachine ?? 1)
+        let freeMemory = ranks?.freeMemory ?? MemoryPlan.freeMemory()
         func plan(blockLimit: Int = .max) throws(EngineError) -> MemoryPlan {
             try MemoryPlan(
                 layout: layout, config: config, options: options, kernels: kernels, threads: threads,
@@ -107,6 +108,8 @@ package struct EngineLoader {
         let transformer = Transformer(
             config: config, weights: weights, storage: storage, pool: pool, kernels: kernels,
             maxTokens: options.maxBatchedTokens, maxLogitRows: options.maxLogitRows, stage: stage)
+        // From here on no rank can fail to load: one that could not allocate its memory has told the others.
+        try ranks?.waitForAll()
         if let group { transformer.afterLayer = { _ = group.transport.progress() } }
         let served = LoadedModel(
             config: config, generation: generation, maxModelLength: memory.maxModelLength,

@@ -10,8 +10,8 @@ final class EngineMailbox: Sendable {
         var submitted: [GenerationRequest] = []
         var aborted: Set<SequenceID> = []
         var stops = false
-        /// Whether mask workers have new answers.
-        var hasAnswers = false
+        /// Whether there is something to see outside of the mailbox.
+        var isWoken = false
 
         /// Whether there are no commands.
         var isEmpty: Bool { submitted.isEmpty && aborted.isEmpty && !stops }
@@ -51,10 +51,10 @@ final class EngineMailbox: Sendable {
         }
     }
 
-    /// Wakes the engine because the mask workers have answers.
-    func announceAnswers() {
+    /// Wakes the engine without a command: the mask workers have answers, or a rank is lost.
+    func wake() {
         _ = put { content in
-            content.hasAnswers = true
+            content.isWoken = true
             return true
         }
     }
@@ -71,7 +71,7 @@ final class EngineMailbox: Sendable {
                 return taken
             }
             // A signal left over from an earlier arrival only causes one more iteration of this loop.
-            guard taken.isEmpty, !taken.hasAnswers, waits else { return taken }
+            guard taken.isEmpty, !taken.isWoken, waits else { return taken }
             guard let deadline else {
                 arrival.wait()
                 continue
@@ -86,9 +86,9 @@ final class EngineMailbox: Sendable {
 
     private func put(_ change: (inout Content) -> Bool) -> Bool {
         let (accepted, wakes) = content.withLock { content in
-            let wasEmpty = content.isEmpty && !content.hasAnswers
+            let wasEmpty = content.isEmpty && !content.isWoken
             let accepted = change(&content)
-            return (accepted, wasEmpty && !(content.isEmpty && !content.hasAnswers))
+            return (accepted, wasEmpty && !(content.isEmpty && !content.isWoken))
         }
         if wakes { arrival.signal() }
         return accepted

@@ -18,8 +18,10 @@ public struct EngineStatistics: Sendable {
     public var readRate: Double?
     /// What each rank has done, if the model is divided among several.
     public var ranks: [RankStatistics] = []
-    /// Batches that the ranks compute at once.
+    /// The most batches that may be in flight.
     public var batchesInFlight = 1
+    /// The most batches that have been in flight so far.
+    public var mostBatchesInFlight = 0
 
     public init() {}
 }

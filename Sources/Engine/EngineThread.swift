@@ -60,20 +60,25 @@ final class EngineThread {
     /// - Throws: `RankFailure` if the other ranks cannot go on; all sequences have then ended with an error.
     func run() throws(RankFailure) {
         outbox.post([], statistics())
+        // Of this turn, not yet posted.
+        var events: [TokenEvent] = []
         do throws(RankFailure) {
             while true {
                 let commands = try takeCommands()
                 journal.begin(submitted: commands.submitted.map(\.id))
                 defer { journal.end() }
-                var events = admit(commands.submitted)
+                events = admit(commands.submitted)
                 events += abort(commands.stops ? Set(sequences.keys) : commands.aborted)
                 events += takeMasks()
                 isBlocked = false
-                if commands.stops || !scheduler.isIdle || !begun.isEmpty { events += try step(stops: commands.stops) }
+                if commands.stops || !scheduler.isIdle || !begun.isEmpty {
+                    try step(stops: commands.stops, &events)
+                }
                 // A report without events still has statistics, such as blocks that an abort has freed.
                 if !events.isEmpty || !commands.isEmpty {
                     let begin = clock.now
                     outbox.post(events, statistics())
+                    events = []
                     totals.phases.report += clock.now - begin
                 }
                 if commands.stops {
@@ -82,7 +87,8 @@ final class EngineThread {
                 }
             }
         } catch {
-            outbox.post(failAll(error), statistics())
+            events += failAll(error)
+            outbox.post(events, statistics())
             throw error
         }
     }
@@ -144,18 +150,19 @@ final class EngineThread {
 
     /// Begins as many steps as may be in flight, and ends the first of them.
     ///
-    /// - Parameter stops: no step begins, and all end.
-    private func step(stops: Bool) throws(RankFailure) -> [TokenEvent] {
-        var events: [TokenEvent] = []
+    /// - Parameters:
+    ///   - stops: no step begins, and all end.
+    ///   - events: what happens is added, also if this throws.
+    private func step(stops: Bool, _ events: inout [TokenEvent]) throws(RankFailure) {
         if let ring, !stops {
             scheduler.maxBatchesInFlight = batchesInFlight ?? depth.value(stages: ring.group.ranks)
             totals.batchesInFlight = scheduler.maxBatchesInFlight
         }
         while !stops, begun.count < scheduler.maxBatchesInFlight, !scheduler.isIdle, try beginStep(&events) {}
+        totals.mostBatchesInFlight = max(totals.mostBatchesInFlight, begun.count)
         repeat {
             if !begun.isEmpty { events += try endStep(begun.removeFirst()) }
         } while stops && !begun.isEmpty
-        return events
     }
 
     /// A step that the model has begun.
@@ -170,6 +177,8 @@ final class EngineThread {
         var events: [SequenceID: TokenEvent]
         var begin: ContinuousClock.Instant
         var scheduleEnd: ContinuousClock.Instant
+        /// The time of this rank's layers.
+        var compute: Duration
     }
 
     /// Schedules a step and begins it; returns false if there is nothing to compute.
@@ -202,11 +211,11 @@ final class EngineThread {
         let batch = forwardBatch(scheduled)
         journal.compute(scheduled.sequences.map(\.id), tokens: batch.tokens.count)
         let scheduleEnd = clock.now
-        try begin(batch)
+        let compute = try begin(batch)
         begun.append(
             BegunStep(
                 scheduled: scheduled, batch: batch, logitRows: scheduled.sequences.map(logitRows),
-                traffic: transformer.traffic, events: events, begin: now, scheduleEnd: scheduleEnd))
+                traffic: transformer.traffic, events: events, begin: now, scheduleEnd: scheduleEnd, compute: compute))
         return true
     }
 
@@ -229,7 +238,9 @@ final class EngineThread {
         totals.steps += 1
         totals.traffic += transformer.traffic
         totals.stepSizes.add(batch.tokens.count)
-        readRate.add(transformer.traffic, took: forwardEnd - scheduleEnd)
+        // Without the wait for other ranks, which compute other layers: steps in flight wait at the same time.
+        let forward = step.compute + (forwardEnd - completeBegin) - (ring?.lastWait ?? .zero)
+        readRate.add(transformer.traffic, took: forward)
         let promptRows = promptRows(scheduled)
 
         for entry in scheduled.sequences where !entry.samples {
@@ -249,11 +260,13 @@ final class EngineThread {
         reportPrompts(promptRows, in: &events)
         let end = clock.now
         totals.phases.schedule += scheduleEnd - now
-        totals.phases.forward += forwardEnd - scheduleEnd
+        totals.phases.forward += forward
         totals.phases.sample += sampleEnd - forwardEnd + (end - reportEnd)
         totals.phases.report += reportEnd - sampleEnd
         scheduler.observe(scheduled.work, took: end - now)
-        if let ring { depth.observe(ring.stageTimes(beside: end - completeBegin)) }
+        if let ring {
+            depth.observe(ring.stageTimes(endingTook: end - completeBegin), messages: ring.lastMessageTime)
+        }
         #if DEBUG
             scheduler.checkInvariants()
         #endif

@@ -22,8 +22,8 @@ public final class LLMEngine: Sendable {
         case stopped
     }
 
-    /// How long the engine thread may take to notice that a rank is gone; it may be computing.
-    private static let lossGrace = 2.0
+    /// Seconds that the engine thread may take to notice that a rank is gone; it may be computing.
+    private static let lossGrace = 0.5
 
     private let options: EngineOptions
     private let tokenizer: Tokenizer?
@@ -50,7 +50,7 @@ public final class LLMEngine: Sendable {
         self.onStateChange = onStateChange
         mailbox = EngineMailbox(capacity: options.maxSequences + options.maxQueuedSequences)
         outbox = EngineOutbox(wake: wake)
-        let announce: @Sendable () -> Void = { [mailbox] in mailbox.announceAnswers() }
+        let announce: @Sendable () -> Void = { [mailbox] in mailbox.wake() }
         maskWorkers = options.maskRunner.map { MaskWorkers(runner: $0, wake: announce) } ?? MaskWorkers(wake: announce)
     }
 
@@ -111,11 +111,11 @@ public final class LLMEngine: Sendable {
             enter(.ready(loaded.loadedModel))
             do throws(RankFailure) {
                 try thread.run()
+                try loaded.ranks?.group.transport.close()
             } catch {
                 loaded.ranks?.group.transport.abandon()
                 throw error
             }
-            loaded.ranks?.group.transport.close()
             enter(.stopped)
         } catch let failure as RankFailure {
             refuseAll()
@@ -129,9 +129,9 @@ public final class LLMEngine: Sendable {
     /// Wakes the engine thread when a rank is gone, and fails without it if it does not end.
     private func watch(_ bell: any RankBell) {
         bell.onLoss { [self] in
-            mailbox.announceAnswers()
+            mailbox.wake()
             DispatchQueue.global().asyncAfter(deadline: .now() + Self.lossGrace) { [self] in
-                if let rank = bell.lostRank { fail(.lost(rank: rank)) }
+                bell.failure.map(fail)
             }
         }
     }

@@ -114,10 +114,19 @@ public struct MemoryPlan: Sendable {
     }
 
     /// Bytes that this process may still allocate: the kernel's available memory, within the limits of its control groups.
-    package static func freeMemory() -> Int {
+    ///
+    /// - Parameters:
+    ///   - ranksOnMachine: how many such processes share the machine's memory.
+    ///   - ranksInGroup: how many of them are in its control group.
+    package static func freeMemory(ranksOnMachine: Int = 1, ranksInGroup: Int = 1) -> Int {
+        min(machineMemory() / ranksOnMachine, (ControlGroup().freeMemory ?? .max) / ranksInGroup)
+    }
+
+    /// The kernel's available memory, in bytes.
+    static func machineMemory() -> Int {
         let available = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8))?
             .split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }?
             .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
-        return min(available ?? 1 << 30, ControlGroup().freeMemory ?? .max)
+        return available ?? 1 << 30
     }
 }

@@ -2,16 +2,82 @@ import Checkpoints
 import Engine
 
 extension DeploymentPlan {
+    /// What one of several hosts has, in bytes.
+    struct HostPlan {
+        var stage: Stage
+        var weights: Int
+        var cache: Int
+        var total: Int { weights + cache }
+    }
+
+    /// Tokens of a batch in the rate of many streams.
+    private static let batchTokens = 8
+
     /// What each of several hosts needs, if the model is divided among them: its layers, and the memory of their weights and of their
-    /// part of the KV cache.
+    /// part of the KV cache. Then the rates of decoding, if the bandwidth is given.
     ///
-    /// - Parameter hosts: at least 1.
-    /// - Throws: `ToolError.argument` if there are more hosts than layers.
-    public func lines(hosts: Int) throws(ToolError) -> [String] {
+    /// - Parameters:
+    ///   - hosts: at least 1.
+    ///   - memory: bytes of each host; weights take seven eighths at most, as when the server divides them.
+    ///   - bandwidth: bytes per second that each host reads from memory.
+    /// - Throws: `ToolError.argument` if there are more hosts than layers, or if the weights do not fit.
+    public func lines(hosts: Int, memory: Int? = nil, bandwidth: Double? = nil) throws(ToolError) -> [String] {
+        let plans = try hostPlans(hosts: hosts, memory: memory)
+        var lines = ["rank  layers   weights     KV cache    total"]
+        lines += plans.map { plan in
+            let layers = plan.stage.layers
+            let columns = [
+                ("\(plan.stage.rank)", 6), ("\(layers.lowerBound)-\(layers.upperBound - 1)", 9),
+                (MemoryPlan.format(plan.weights), 12), (MemoryPlan.format(plan.cache), 12),
+                (MemoryPlan.format(plan.total), 0),
+            ]
+            let isTooLarge = memory.map { plan.total > $0 } ?? false
+            return columns.map { Self.pad($0.0, $0.1) }.joined() + (isTooLarge ? ", more than --memory" : "")
+        }
+        guard let bandwidth else { return lines }
+        let (one, many) = decodeRates(plans.map(\.stage), bandwidth: bandwidth)
+        return lines + [
+            "", "decode, one stream      \(Self.format(one)) tokens/s",
+            Self.pad("decode, \(hosts * Self.batchTokens) streams", 24) + "\(Self.format(many)) tokens/s",
+            "By the weights that steps read; KV cache, computation and network are not counted.",
+        ]
+    }
+
+    /// The hosts in order.
+    func hostPlans(hosts: Int, memory: Int? = nil) throws(ToolError) -> [HostPlan] {
         guard (1...config.layers).contains(hosts) else {
             throw .argument("--hosts must be a number from 1 to \(config.layers), the layers of the model")
         }
-        let planner = StagePlanner(config) { tensor in
+        let planner = self.planner()
+        let scale = self.scale(of: planner)
+        let free = memory.map { Int(Double($0 - $0 / 8) / scale) } ?? .max
+        let counts: [Int]
+        do throws(StagePlanner.Failure) {
+            counts = try planner.layerCounts(memory: [Int](repeating: free, count: hosts))
+        } catch {
+            throw .argument(error.description)
+        }
+        return Stage.stages(layerCounts: counts).map { stage in
+            let cache = cacheBytes(of: stage)
+            return HostPlan(
+                stage: stage, weights: Int(Double(planner.bytes(of: stage)) * scale),
+                cache: cache.global + cache.sliding)
+        }
+    }
+
+    /// Tokens per second of one stream, and of a batch of some streams on each host.
+    private func decodeRates(_ stages: [Stage], bandwidth: Double) -> (one: Double, many: Double) {
+        func seconds(tokens: Int) -> [Double] {
+            let planner = self.planner(tokens: tokens)
+            let scale = self.scale(of: planner)
+            return stages.map { planner.readBytes(of: $0) * scale / bandwidth }
+        }
+        let slowest = seconds(tokens: Self.batchTokens).max() ?? 0
+        return (1 / seconds(tokens: 1).reduce(0, +), Double(Self.batchTokens) / slowest)
+    }
+
+    private func planner(tokens: Int = StagePlanner.typicalTokens) -> StagePlanner {
+        StagePlanner(config, tokens: tokens) { tensor in
             let elements = tensor.shape.reduce(1, *)
             return switch tensor.role {
             case .vector: 4 * elements
@@ -19,25 +85,15 @@ extension DeploymentPlan {
             case .lmHead, .sensitive: 2 * elements
             }
         }
-        let counts: [Int]
-        do throws(StagePlanner.Failure) {
-            counts = try planner.layerCounts(memory: [Int](repeating: .max, count: hosts))
-        } catch {
-            throw .argument(error.description)
-        }
-        // As they are stored, or with scales, weights may take another size than their elements.
+    }
+
+    /// As they are stored, or with scales, weights may take another size than their elements.
+    private func scale(of planner: StagePlanner) -> Double {
         let whole = planner.bytes(of: Stage(rank: 0, ranks: 1, layers: 0..<config.layers))
-        let scale = Double(totalWeightBytes) / Double(max(whole, 1))
-        return ["rank  layers   weights     KV cache    total"]
-            + Stage.stages(layerCounts: counts).map { stage in
-                let weights = Int(Double(planner.bytes(of: stage)) * scale)
-                let cache = cacheBytes(of: stage)
-                let columns = [
-                    ("\(stage.rank)", 6), ("\(stage.layers.lowerBound)-\(stage.layers.upperBound - 1)", 9),
-                    (MemoryPlan.format(weights), 12), (MemoryPlan.format(cache.global + cache.sliding), 12),
-                    (MemoryPlan.format(weights + cache.global + cache.sliding), 0),
-                ]
-                return columns.map { Self.pad($0.0, $0.1) }.joined()
-            }
+        return Double(totalWeightBytes) / Double(max(whole, 1))
+    }
+
+    private static func format(_ rate: Double) -> String {
+        rate < 10 ? String(Double(Int(rate * 10)) / 10) : String(Int(rate))
     }
 }

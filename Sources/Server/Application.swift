@@ -16,7 +16,7 @@ public final class Application: Sendable {
         case failed(String)
         /// The other ranks of the model cannot go on.
         case rankFailed(RankFailure)
-        /// SIGTERM or SIGINT.
+        /// SIGTERM or SIGINT; with several ranks SIGUSR1.
         case signal
         /// Every request has been answered after `drain`.
         case drained
@@ -35,22 +35,27 @@ public final class Application: Sendable {
     private let announce: Lifecycle.Continuation
     private let logger: Logger
 
-    /// Runs a server until SIGTERM or SIGINT has been handled.
+    /// Runs a server until SIGTERM or SIGINT, with several ranks SIGUSR1, has been handled.
     ///
     /// - Throws: the reason why it cannot listen, or an `ApplicationError` if the model cannot be loaded.
     public static func run(_ configuration: ServerConfiguration) async throws {
         MemoryAllocator.configure()
-        let launch = RankLaunch(environment: ProcessInfo.processInfo.environment)
+        let environment = ProcessInfo.processInfo.environment
+        let launch = RankLaunch(environment: environment)
         try LogWriter.bootstrap(configuration.logFormat, rank: launch?.rank)
         // Flush the last lines, unless nobody reads them.
         defer { LogWriter.standardError.flush(within: .milliseconds(500)) }
         var logger = Logger(label: "trinity")
         logger.logLevel = configuration.logLevel
         Termination.ignoreStraySignals()
+        if let launcher = RankLaunch.foreignLauncher(environment: environment) {
+            throw ApplicationError(reason: RankServer.foreignLauncher(launcher))
+        }
         var configuration = configuration
         if let launch {
             guard RankLaunch.isSupported else { throw ApplicationError(reason: RankServer.noMPI) }
-            configuration.engine.joinRanks = launch.join
+            let timeout = configuration.engine.rankTimeout
+            configuration.engine.joinRanks = { () throws(RankFailure) in try launch.join(timeout: timeout) }
             if launch.rank > 0 { return try await RankServer.run(configuration, logger: logger) }
         }
         // Before the address is logged, because other programs may send signals from then on.
@@ -183,9 +188,11 @@ public final class Application: Sendable {
         loop.post { loop in
             RoutesService.on(loop) { $0.drain(timeout: timeout) }
         }
+        var isDrained = false
         for await event in events {
             switch event {
             case .drained:
+                isDrained = true
                 loop.post { loop in
                     loop.closeListeners()
                     RoutesService.on(loop) { $0.stopEngine() }
@@ -198,7 +205,9 @@ public final class Application: Sendable {
                 loop.post { loop in
                     RoutesService.on(loop) { $0.drain(timeout: .zero) }
                 }
-            case .rankFailed(let failure): throw ApplicationError(failure)
+            case .rankFailed(let failure):
+                if !isDrained { await endReplies() }
+                throw ApplicationError(failure)
             case .ready, .failed: continue
             }
         }
@@ -218,7 +227,7 @@ public final class Application: Sendable {
     /// Refuses new requests, and waits a moment until the replies that have ended with an error are written.
     private func endReplies() async {
         loop.post { loop in
-            RoutesService.on(loop) { $0.drain(timeout: .seconds(1)) }
+            RoutesService.on(loop) { $0.drain(timeout: .milliseconds(500)) }
         }
         for await event in events {
             if case .drained = event { return }

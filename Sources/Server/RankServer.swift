@@ -10,6 +10,10 @@ enum RankServer {
         make build MPI=1
         """
 
+    static func foreignLauncher(_ name: String) -> String {
+        "\(name) has started several processes, and each would be a server of its own; start ranks with Open MPI's mpirun"
+    }
+
     /// Runs until rank 0 stops all ranks. Signals are for rank 0 only.
     ///
     /// - Throws: `ApplicationError` if this rank or another cannot go on.

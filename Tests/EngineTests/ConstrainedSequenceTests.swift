@@ -16,9 +16,9 @@ import Tokenizers
     }
 
     private func harness(
-        _ change: (inout EngineOptions) -> Void = { _ in }, runner: @escaping MaskWorkers.Runner
+        ranks: Int = 1, _ change: (inout EngineOptions) -> Void = { _ in }, runner: @escaping MaskWorkers.Runner
     ) -> EngineHarness {
-        EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { options in
+        EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer, ranks: ranks) { options in
             options.maskRunner = runner
             change(&options)
         }
@@ -53,9 +53,10 @@ import Tokenizers
         return requests
     }
 
-    @Test(arguments: [(nil, 1), (4, 1), (4, 2), (20, 2)] as [(Int?, UInt64)])
-    func `slow masks change no token, no text and no finish reason`(speculativeTokens: Int?, seed: UInt64) async throws
-    {
+    @Test(arguments: [(nil, 1, 1), (4, 1, 1), (4, 2, 1), (20, 2, 1), (nil, 3, 3), (4, 3, 3)] as [(Int?, UInt64, Int)])
+    func `slow masks change no token, no text and no finish reason`(
+        speculativeTokens: Int?, seed: UInt64, ranks: Int
+    ) async throws {
         let alone = EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { $0.maxSequences = 1 }
         _ = try await alone.ready()
         var expected: [EngineHarness.Outcome] = []
@@ -64,7 +65,8 @@ import Tokenizers
         #expect(expected.contains { $0.finish == .stop(.endOfSequence) })
 
         // Some slices make no progress, and each takes up to 6 ms.
-        let slow = harness {
+        let slow = harness(ranks: ranks) {
+            $0.batchesInFlight = ranks
             $0.speculativeTokens = speculativeTokens
             $0.maxSequences = 6
         } runner: { id, computation, units, isCancelled in

@@ -53,10 +53,12 @@ final class EngineHarness: Sendable {
     /// - Parameters:
     ///   - count: the number of engines that share the model's layers.
     ///   - follower: changes the options of a rank other than 0.
+    ///   - transport: changes the connection of a rank other than 0.
     init(
         _ directory: URL, tokenizer: Tokenizer? = nil, starts: Bool = true, ranks count: Int = 1,
         _ change: (inout EngineOptions) -> Void = { _ in },
-        follower: (inout EngineOptions, _ rank: Int) -> Void = { _, _ in }
+        follower: (inout EngineOptions, _ rank: Int) -> Void = { _, _ in },
+        transport: @escaping @Sendable (LocalTransport) -> any RankTransport = { $0 }
     ) {
         var options = EngineOptions(modelDirectory: directory)
         options.pinsThreads = false
@@ -71,7 +73,8 @@ final class EngineHarness: Sendable {
             for rank in 1..<count {
                 var own = options
                 follower(&own, rank)
-                Self.startFollower(own, of: ranks, rank: rank, logger)
+                own.joinRanks = { transport(ranks.transport(rank: rank)) }
+                Self.startFollower(own, rank: rank, logger)
             }
             options.joinRanks = { ranks.transport(rank: 0) }
         }
@@ -93,9 +96,7 @@ final class EngineHarness: Sendable {
         return nil
     }
 
-    private static func startFollower(_ options: EngineOptions, of ranks: LocalRanks, rank: Int, _ logger: Logger) {
-        var options = options
-        options.joinRanks = { ranks.transport(rank: rank) }
+    private static func startFollower(_ options: EngineOptions, rank: Int, _ logger: Logger) {
         let follower = RankFollower(options: options, logger: logger) { end in
             // Rank 0 then fails, and the test with it.
             if case .failed(let reason, _) = end { logger.warning("rank \(rank): \(reason)") }

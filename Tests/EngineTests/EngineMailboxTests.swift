@@ -20,15 +20,15 @@ import Testing
         #expect(mailbox.submit([request(6), request(7), request(8)]))
     }
 
-    @Test func `answers wake a waiting reader, but do not count as commands`() {
+    @Test func `a reader is woken without a command`() {
         let mailbox = EngineMailbox(capacity: 3)
         Thread.detachNewThread {
             usleep(20_000)
-            mailbox.announceAnswers()
+            mailbox.wake()
         }
         let taken = mailbox.take(waits: true)
-        #expect(taken.hasAnswers && taken.isEmpty)
-        #expect(!mailbox.take(waits: false).hasAnswers)
+        #expect(taken.isWoken && taken.isEmpty)
+        #expect(!mailbox.take(waits: false).isWoken)
     }
 
     @Test func `a deadline ends the wait`() {

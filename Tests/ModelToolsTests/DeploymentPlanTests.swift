@@ -70,17 +70,41 @@ import Testing
     func `hosts together have all weights and all of the cache`(hosts: Int) throws {
         let plan = try DeploymentPlan(
             shape: try ModelShape("large"), context: 8192, sequences: 4, weights: .fp8, cacheType: .bf16)
+        let plans = try plan.hostPlans(hosts: hosts)
+        #expect(plans.count == hosts)
+        #expect(plans.flatMap { Array($0.stage.layers) } == Array(0..<plan.config.layers))
+        // Each host's number is rounded down.
+        let weights = plans.reduce(0) { $0 + $1.weights }
+        #expect((plan.totalWeightBytes - hosts...plan.totalWeightBytes).contains(weights))
+        let whole = plan.cacheBytes
+        let cache = plans.reduce(0) { $0 + $1.cache }
+        #expect(cache >= whole.global + whole.sliding && cache < whole.global + 2 * whole.sliding)
+        // The table in docs/scaling.md.
+        let largest = plans.reduce(0) { max($0, $1.weights) }
+        #expect(Int((Double(largest) / 1e9).rounded()) == [4: 106, 8: 53, 16: 30][hosts])
         let lines = try plan.lines(hosts: hosts)
         #expect(lines.count == hosts + 1)
-        let layers = lines.dropFirst().compactMap { line -> ClosedRange<Int>? in
-            let bounds = line.split(separator: " ")[1].split(separator: "-").compactMap { Int($0) }
-            return bounds.count == 2 ? bounds[0]...bounds[1] : nil
+        #expect(lines.last?.hasPrefix("\(hosts - 1)") == true && lines.last?.hasSuffix("GiB") == true)
+    }
+
+    @Test func `the memory of hosts bounds their weights, and their bandwidth gives rates`() throws {
+        let plan = try DeploymentPlan(
+            shape: try ModelShape("large"), context: 8192, sequences: 4, weights: .fp8, cacheType: .bf16)
+        #expect(throws: ToolError.self) { try plan.hostPlans(hosts: 4, memory: 100 << 30) }
+        let memory = 122 << 30
+        let plans = try plan.hostPlans(hosts: 4, memory: memory)
+        #expect(plans.allSatisfy { $0.weights <= memory * 7 / 8 })
+        let lines = try plan.lines(hosts: 4, memory: memory, bandwidth: 400e9)
+        // One stream is as fast as on one host, and many are faster on more.
+        func rate(_ hosts: Int, _ name: String) throws -> Double {
+            let line = try #require(
+                try plan.lines(hosts: hosts, bandwidth: 400e9).first { $0.hasPrefix("decode, \(name) ") })
+            return try #require(Double(line.split(separator: " ").dropLast().last ?? ""))
         }
-        #expect(layers.flatMap { Array($0) } == Array(0..<plan.config.layers))
-        let cache = Stage.stages(layerCounts: layers.map(\.count)).map { plan.cacheBytes(of: $0) }
-        let whole = plan.cacheBytes
-        #expect(cache.reduce(0) { $0 + $1.global } >= whole.global)
-        #expect(cache.reduce(0) { $0 + $1.sliding } < 2 * whole.sliding)
+        #expect(lines.contains { $0.hasPrefix("decode, one stream ") })
+        #expect(try rate(1, "one stream") == rate(8, "one stream"))
+        #expect(try (20...40).contains(rate(8, "one stream")))
+        #expect(try rate(8, "64 streams") > 4 * rate(1, "8 streams"))
     }
 
     @Test(arguments: [0, -1, 57]) func `more hosts than layers are refused`(hosts: Int) throws {

@@ -2,8 +2,8 @@ import Scheduling
 import TestSupport
 import Testing
 
-/// Several batches in flight: seeded arrivals and aborts in a small pool, with a scripted model that computes when a batch begins
-/// and samples when it ends.
+/// Several batches in flight: seeded arrivals, aborts, deadlines and deferrals in a small pool, with a scripted model that computes
+/// when a batch begins and samples when it ends.
 @Suite struct PipelineSimulationTests {
     private struct Failure: Error {
         var reason: String
@@ -20,7 +20,10 @@ import Testing
         /// Batches that have begun, with the contents behind each of their sequences.
         var begun: [(batch: ScheduledBatch, last: [SequenceID: [UInt64]])] = []
         var texts: [SequenceID: [Int32]] = [:]
-        var (most, preemptions, aborts, followers) = (0, 0, 0, 0)
+        var now = Duration.zero
+        /// Sequences that cannot sample now.
+        var deferred: Set<SequenceID> = []
+        var (most, preemptions, aborts, followers, deferrals, expiries) = (0, 0, 0, 0, 0, 0)
 
         init(seed: UInt64) {
             var random = SeededGenerator(seed: seed)
@@ -54,15 +57,16 @@ import Testing
 
         mutating func run() throws(Failure) {
             for step in 0..<4000 {
+                now += .milliseconds(1)
                 for script in arrivals where script.arrival == step { try arrive(script) }
                 arrivals.removeAll { $0.arrival <= step }
                 if arrivals.isEmpty, live.isEmpty, begun.isEmpty { break }
                 while begun.count < depth, try begin() {}
-                try expect(begun.count > 0 || live.isEmpty, "nothing is computed")
+                try expect(begun.count > 0 || live.isEmpty || !deferred.isEmpty, "nothing is computed")
                 most = max(most, begun.count)
                 for id in live.keys.sorted() where random.oneIn(300) {
                     scheduler.abort(id)
-                    live[id] = nil
+                    end(id)
                     aborts += 1
                     try checkState()
                 }
@@ -79,9 +83,17 @@ import Testing
             try expect(violation == nil, violation ?? "")
         }
 
+        private mutating func end(_ id: SequenceID) {
+            live[id] = nil
+            deferred.remove(id)
+        }
+
         private mutating func arrive(_ script: Script) throws(Failure) {
+            let deadline = random.oneIn(8) ? now + .milliseconds(Int.random(in: 1...60, using: &random)) : nil
             do throws(AdmissionError) {
-                try scheduler.add(script.id, prompt: script.tokens, maxTokens: script.maxTokens)
+                try scheduler.add(
+                    script.id, prompt: script.tokens, maxTokens: script.maxTokens,
+                    parameters: SchedulingParameters(deadline: deadline))
                 live[script.id] = script
             } catch {
                 throw Failure(reason: "\(script.id) is refused: \(error)")
@@ -94,7 +106,12 @@ import Testing
             let inFlight = Set(live.keys.filter { scheduler.isInFlight($0) })
             let decoding = Set(
                 live.values.filter { $0.isRunning && $0.tokens.count - $0.computedTokens <= 1 }.map(\.id))
-            let batch = scheduler.schedule(now: .zero, drafts: offers)
+            for id in deferred.sorted() where random.oneIn(4) { deferred.remove(id) }
+            let batch = scheduler.schedule(now: now, drafts: offers, deferred: deferred)
+            for id in batch.expired {
+                end(id)
+                expiries += 1
+            }
             for id in batch.preempted {
                 try expect(!inFlight.contains(id), "\(id) is in flight and preempted")
                 live[id]?.isRunning = false
@@ -144,12 +161,21 @@ import Testing
 
         private mutating func end() throws(Failure) {
             let (batch, last) = begun.removeFirst()
-            scheduler.advance(batch)
+            let late = Set(
+                batch.sequences.filter { $0.samples && live[$0.id] != nil && random.oneIn(8) }.map(\.id))
+            scheduler.advance(batch, deferring: late)
             for entry in batch.sequences {
                 guard var script = live[entry.id] else { continue }
                 script.computedTokens = entry.tokens.upperBound - entry.drafts
                 defer { if live[entry.id] != nil { live[entry.id] = script } }
                 guard entry.samples else { continue }
+                guard !late.contains(entry.id) else {
+                    // Its last token is computed again.
+                    script.computedTokens -= 1
+                    deferred.insert(entry.id)
+                    deferrals += 1
+                    continue
+                }
                 var sampled: [Int32] = []
                 var isDone = false
                 for content in last[entry.id] ?? [] {
@@ -168,7 +194,7 @@ import Testing
                 }
                 if isDone {
                     texts[entry.id] = script.tokens
-                    live[entry.id] = nil
+                    end(entry.id)
                     scheduler.finish(entry.id)
                 } else {
                     scheduler.appendTokens(sampled, to: entry.id)
@@ -190,7 +216,7 @@ import Testing
     }
 
     @Test func `every sequence gets its text, whatever is in flight`() {
-        var (finished, preemptions, aborts, followers, deepest) = (0, 0, 0, 0, 0)
+        var (finished, preemptions, aborts, followers, deepest, deferrals, expiries) = (0, 0, 0, 0, 0, 0, 0)
         for seed in 0..<UInt64(TestEffort.count(300, all: 3000)) {
             var simulation = Simulation(seed: seed)
             let scripts = simulation.arrivals
@@ -206,8 +232,11 @@ import Testing
             preemptions += simulation.preemptions
             aborts += simulation.aborts
             followers += simulation.followers
+            deferrals += simulation.deferrals
+            expiries += simulation.expiries
             deepest = max(deepest, simulation.most)
         }
         #expect(finished > 1000 && preemptions > 50 && aborts > 20 && followers > 100 && deepest == 5)
+        #expect(deferrals > 1000 && expiries > 50)
     }
 }

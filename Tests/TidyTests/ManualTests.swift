@@ -36,7 +36,7 @@ import Testing
         let others: Set<String> = [
             "--help", "--version", "--json", "--quick", "--contexts", "--shape", "--out", "--format", "--seed",
             "--quantize-head", "--round-others", "--precision", "--dry-run", "--plot", "--flops", "--train", "--batch",
-            "--group", "--context", "--sequences", "--weights",
+            "--group", "--context", "--sequences", "--weights", "--memory", "--bandwidth",
             "--tokenizer",
             "--template", "--now",
             "--system", "--reference", "--text", "--tokens", "--windows", "--lengths", "--depths", "--samples",

@@ -22,6 +22,14 @@ struct ControlGroup {
         self.directories = directories
     }
 
+    /// Differs between the groups of a machine, and is the same for all processes of one; also for containers, each of which may see
+    /// its own group as "/".
+    static var identity: String {
+        let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/cgroup")
+        let membership = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8)
+        return "\(namespace ?? "") \(membership ?? "")"
+    }
+
     /// The CPU time granted, in CPUs: the smallest quota; `nil` without any.
     var cpuQuota: Double? {
         directories.compactMap { Self.read("cpu.max", in: $0).flatMap(Self.quota) }.min()

@@ -1,12 +1,18 @@
 import Foundation
 
 /// How the other ranks connect their bells to rank 0: any process may reach the port, so both sides show a secret.
-package struct BellInvitation: Equatable {
+package struct BellInvitation: Equatable, Sendable {
     private static let secretBytes = 16
     /// How long rank 0 waits for all, and another rank tries.
-    private static let patience = Duration.seconds(60)
-    /// How long an answer may take.
-    private static let answerTime = Duration.seconds(2)
+    static let patience = Duration.seconds(60)
+    /// How long a stranger may keep the port busy.
+    private static let questionTime = Duration.seconds(2)
+    /// How long the others may take that show their secret: rank 0 may have to wait for strangers first.
+    private static let answerTime = Duration.seconds(15)
+    /// Between two looks at messages, while rank 0 waits for connections.
+    private static let messageInterval = Duration.milliseconds(10)
+    /// What a rank sends when it has its answer.
+    private static let confirmation: [UInt8] = [0]
 
     /// Numeric addresses of rank 0, to be tried in order.
     var addresses: [String]
@@ -16,7 +22,7 @@ package struct BellInvitation: Equatable {
     var answer: [UInt8]
 
     package var bytes: [UInt8] {
-        var writer = RankWriter()
+        var writer = RankMessage.start
         writer.add(port)
         for byte in question + answer { writer.add(byte) }
         writer.add(UInt32(addresses.count))
@@ -34,6 +40,7 @@ package struct BellInvitation: Equatable {
 
     package init(_ bytes: [UInt8]) throws(RankMessageError) {
         var reader = RankReader(bytes)
+        try RankMessage.readStart(&reader)
         port = try reader.integer()
         var secrets: [UInt8] = []
         for _ in 0..<2 * Self.secretBytes { secrets.append(try reader.integer()) }
@@ -44,16 +51,19 @@ package struct BellInvitation: Equatable {
     }
 
     /// Connects the bell of a rank other than 0.
-    func connect(rank: Int) throws(RankFailure) -> SocketBell {
+    ///
+    /// - Parameter timeout: of the bell.
+    func connect(rank: Int, timeout: Duration?) throws(RankFailure) -> SocketBell {
         let end = ContinuousClock.now + Self.patience
         repeat {
             for address in addresses {
-                guard let socket = RankSocket.connect(address, port: port, within: Self.answerTime) else { continue }
+                guard let socket = RankSocket.connect(address, port: port, within: Self.questionTime) else { continue }
                 var writer = RankWriter()
                 writer.add(UInt32(rank))
                 socket.send(question + writer.bytes)
                 guard socket.receive(Self.secretBytes, within: Self.answerTime) == answer else { continue }
-                return try SocketBell([0: socket])
+                socket.send(Self.confirmation)
+                return try SocketBell([0: socket], timeout: timeout)
             }
             usleep(100_000)
         } while ContinuousClock.now < end
@@ -61,8 +71,15 @@ package struct BellInvitation: Equatable {
             "rank \(rank) cannot connect to rank 0 at port \(port) of \(addresses.joined(separator: ", "))")
     }
 
-    /// Takes the connections of all other ranks. For rank 0.
-    func accept(_ listener: RankSocket, ranks: Int) throws(RankFailure) -> SocketBell {
+    /// Takes the connections of all other ranks. For rank 0. A connection counts when its rank
+    /// has confirmed the answer: it may have given up meanwhile, and connected again.
+    ///
+    /// - Parameters:
+    ///   - timeout: of the bell.
+    ///   - progress: lets invitations move; called every now and then.
+    func accept(
+        _ listener: RankSocket, ranks: Int, timeout: Duration?, progress: () -> Void = {}
+    ) throws(RankFailure) -> SocketBell {
         let end = ContinuousClock.now + Self.patience
         var sockets: [Int: RankSocket] = [:]
         while sockets.count < ranks - 1 {
@@ -71,15 +88,19 @@ package struct BellInvitation: Equatable {
                 throw .transport(
                     "ranks \(missing.joined(separator: ", ")) have not connected to port \(port) of rank 0")
             }
-            guard let socket = listener.accept(until: end),
-                let bytes = socket.receive(Self.secretBytes + 4, within: Self.answerTime),
+            progress()
+            guard let socket = listener.accept(until: min(end, .now + Self.messageInterval)),
+                let bytes = socket.receive(Self.secretBytes + 4, within: Self.questionTime),
                 bytes.starts(with: question)
             else { continue }
             var reader = RankReader(Array(bytes.dropFirst(Self.secretBytes)))
             guard let rank = try? reader.count(in: 1...ranks - 1, "a rank"), sockets[rank] == nil else { continue }
             socket.send(answer)
+            guard socket.receive(Self.confirmation.count, within: Self.answerTime) == Self.confirmation else {
+                continue
+            }
             sockets[rank] = socket
         }
-        return try SocketBell(sockets)
+        return try SocketBell(sockets, timeout: timeout)
     }
 }

@@ -12,13 +12,12 @@ extension EngineThread {
             if waits, !ring.isResting {
                 let soon = clock.now + RankRing.restDelay
                 let commands = mailbox.take(waits: true, until: deadline.map { min($0, soon) } ?? soon)
-                guard commands.isEmpty, !commands.hasAnswers else { return commands }
+                guard commands.isEmpty, !commands.isWoken else { return commands }
                 try ring.rest()
             }
         }
-        let commands = mailbox.take(waits: waits, until: deadline)
-        try ring?.group.check()
-        return commands
+        // A rank that is lost meanwhile is noticed in the next turn or step: commands that were taken must be followed.
+        return mailbox.take(waits: waits, until: deadline)
     }
 
     /// Ends all sequences, also those that come later, with an error.
@@ -35,12 +34,13 @@ extension EngineThread {
         }
     }
 
-    /// Starts a step: embeddings and this rank's layers.
-    func begin(_ batch: ForwardBatch) throws(RankFailure) {
+    /// Starts a step: embeddings and this rank's layers. Returns their time.
+    func begin(_ batch: ForwardBatch) throws(RankFailure) -> Duration {
         let begin = clock.now
         transformer.begin(batch)
-        try ring?.begin(
-            batch, rows: transformer.residual(rows: batch.tokens.count), compute: clock.now - begin)
+        let compute = clock.now - begin
+        try ring?.begin(batch, rows: transformer.residual(rows: batch.tokens.count), compute: compute)
+        return compute
     }
 
     /// Ends the first of the steps that have begun: its logits, as of `Transformer.forward`.

@@ -2,9 +2,6 @@ import Foundation
 
 /// The loop of a rank other than 0: takes a step from the rank before, runs its layers, and passes the step on.
 final class FollowerThread {
-    /// The sleep at rest ends after this time, to let messages move.
-    private static let longestSleep = Duration.milliseconds(100)
-
     private let transformer: Transformer
     private let stage: Stage
     private let group: RankGroup
@@ -67,9 +64,7 @@ final class FollowerThread {
 
     /// Sleeps until the bell rings.
     private func rest() throws(RankFailure) {
-        while !group.transport.bell.sleep(atMost: Self.longestSleep) {
-            try group.check()
-            _ = group.transport.progress()
-        }
+        group.transport.bell.sleep()
+        try group.check()
     }
 }

@@ -6,19 +6,21 @@ final class LocalRanks: Sendable {
     private struct State {
         /// Messages on the way: from rank, to rank.
         var queues: [[[[UInt8]]]]
-        var lostRank: Int?
+        var failure: RankFailure?
+        /// How often rank 0 has rung.
+        var rings = 0
         var observers: [@Sendable () -> Void] = []
     }
 
     let count: Int
     private let state: Mutex<State>
-    private let bells: [DispatchSemaphore]
+    private let bells: [RingCount]
 
     init(count: Int) {
         self.count = count
         let row = [[[UInt8]]](repeating: [], count: count)
         state = Mutex(State(queues: [[[[UInt8]]]](repeating: row, count: count)))
-        bells = (0..<count).map { _ in DispatchSemaphore(value: 0) }
+        bells = (0..<count).map { _ in RingCount() }
     }
 
     /// The connection of one rank.
@@ -27,8 +29,8 @@ final class LocalRanks: Sendable {
     /// Acts as if the process of a rank had ended.
     func lose(rank: Int) {
         let observers = state.withLock { state in
-            guard state.lostRank == nil else { return [@Sendable () -> Void]() }
-            state.lostRank = rank
+            guard state.failure == nil else { return [@Sendable () -> Void]() }
+            state.failure = .lost(rank: rank)
             defer { state.observers = [] }
             return state.observers
         }
@@ -46,22 +48,49 @@ final class LocalRanks: Sendable {
         }
     }
 
-    fileprivate var lostRank: Int? { state.withLock(\.lostRank) }
+    fileprivate var failure: RankFailure? { state.withLock(\.failure) }
 
-    fileprivate func onLoss(_ body: @escaping @Sendable () -> Void) {
+    /// How often rank 0 has rung.
+    var rings: Int { state.withLock(\.rings) }
+
+    /// The ranks that sleep.
+    var sleeping: [Int] { bells.indices.filter { bells[$0].isAwaited } }
+
+    /// What to call when a rank is lost, in the order of these calls.
+    func onLoss(_ body: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
-            if state.lostRank == nil { state.observers.append(body) }
-            return state.lostRank != nil
+            if state.failure == nil { state.observers.append(body) }
+            return state.failure != nil
         }
         if isLost { body() }
     }
 
     fileprivate func ring(from rank: Int) {
+        state.withLock { $0.rings += 1 }
         for (index, bell) in bells.enumerated() where index != rank { bell.signal() }
     }
 
-    fileprivate func sleep(_ rank: Int, atMost limit: Duration) -> Bool {
-        bells[rank].wait(timeout: .now() + limit / .seconds(1)) == .success && lostRank == nil
+    fileprivate func sleep(_ rank: Int) {
+        bells[rank].wait()
+    }
+}
+
+/// Counts rings that a rank has not yet waited for.
+private final class RingCount: Sendable {
+    /// Rings less waits: below zero while the rank sleeps.
+    private let difference = Mutex(0)
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    var isAwaited: Bool { difference.withLock { $0 < 0 } }
+
+    func signal() {
+        difference.withLock { $0 += 1 }
+        semaphore.signal()
+    }
+
+    func wait() {
+        difference.withLock { $0 -= 1 }
+        semaphore.wait()
     }
 }
 
@@ -71,9 +100,9 @@ final class LocalTransport: RankTransport {
         let rank: Int
         let group: LocalRanks
 
-        var lostRank: Int? { group.lostRank }
+        var failure: RankFailure? { group.failure }
         func ring() { group.ring(from: rank) }
-        func sleep(atMost limit: Duration) -> Bool { group.sleep(rank, atMost: limit) }
+        func sleep() { group.sleep(rank) }
         func onLoss(_ body: @escaping @Sendable () -> Void) { group.onLoss(body) }
     }
 

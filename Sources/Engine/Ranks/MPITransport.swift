@@ -10,6 +10,8 @@
         let ranks: Int
         var bell: any RankBell { socketBell }
         private let socketBell: SocketBell
+        /// How long the other ranks may take to end, when rank 0 has told them.
+        private static let closingTime = Duration.seconds(5)
         private var messages: Messages
 
         /// Joins the other ranks; returns when all have joined.
@@ -17,35 +19,42 @@
         /// - Parameters:
         ///   - rank: of this process.
         ///   - ranks: at least 2.
-        static func join(rank: Int, ranks: Int) throws(RankFailure) -> MPITransport {
+        ///   - timeout: how long a rank may be silent; `nil`: for ever.
+        static func join(rank: Int, ranks: Int, timeout: Duration?) throws(RankFailure) -> MPITransport {
             guard trinity_mpi_init() == 0 else { throw .transport("MPI_Init_thread failed") }
             trinity_sharpen_naps()
-            return try MPITransport(rank: rank, ranks: ranks)
+            return try MPITransport(rank: rank, ranks: ranks, timeout: timeout)
         }
 
-        private init(rank: Int, ranks: Int) throws(RankFailure) {
+        private init(rank: Int, ranks: Int, timeout: Duration?) throws(RankFailure) {
             self.rank = rank
             self.ranks = ranks
-            messages = Messages()
+            var messages = Messages()
             if rank == 0 {
                 let (listener, port) = try RankSocket.listen()
                 let invitation = BellInvitation(port: port)
                 for other in 1..<ranks { try messages.send(invitation.bytes, to: other) }
                 // Sending needs calls of MPI, while the others connect.
-                while !messages.progress() { usleep(50) }
-                socketBell = try invitation.accept(listener, ranks: ranks)
+                socketBell = try invitation.accept(listener, ranks: ranks, timeout: timeout) {
+                    _ = messages.progress()
+                }
             } else {
                 var bytes: [UInt8]?
+                let end = ContinuousClock.now + BellInvitation.patience
                 while bytes == nil {
                     bytes = try messages.receive(from: 0, atMost: RankMessage.shortBytes)
+                    guard ContinuousClock.now < end else {
+                        throw .transport("rank 0 has sent no invitation for \(BellInvitation.patience)")
+                    }
                     usleep(50)
                 }
                 let invitation: BellInvitation
                 do throws(RankMessageError) { invitation = try BellInvitation(bytes ?? []) } catch {
-                    throw .message(rank: 0, reason: error.reason)
+                    throw RankFailure(error, from: 0)
                 }
-                socketBell = try invitation.connect(rank: rank)
+                socketBell = try invitation.connect(rank: rank, timeout: timeout)
             }
+            self.messages = messages
         }
 
         func send(_ bytes: [UInt8], to rank: Int) throws(RankFailure) {
@@ -58,9 +67,22 @@
 
         func progress() -> Bool { messages.progress() }
 
-        func close() {
+        /// MPI_Finalize returns when all ranks have called it. So this first waits, with a limit, until all have come here.
+        func close() throws(RankFailure) {
+            var request: MPI_Request?
+            guard trinity_mpi_barrier(&request) == 0 else { throw .transport("MPI_Ibarrier failed") }
+            let end = ContinuousClock.now + Self.closingTime
+            while true {
+                let state = trinity_mpi_test(&request)
+                if state == 1 { break }
+                guard state == 0 else { throw .transport("MPI_Test of the last barrier failed") }
+                if let failure = socketBell.failure { throw failure }
+                guard ContinuousClock.now < end else {
+                    throw .transport("not all ranks have ended within \(Self.closingTime)")
+                }
+                usleep(1000)
+            }
             socketBell.expectEnd()
-            // Returns when all ranks have called it.
             MPI_Finalize()
             socketBell.close()
         }
@@ -73,11 +95,14 @@
         private typealias Transfer = (request: MPI_Request?, bytes: UnsafeMutableRawBufferPointer)
 
         private var sending: [Transfer] = []
+        /// Whether a message could not be sent.
+        private var hasFailed = false
         /// By rank.
         private var receiving: [Int: Transfer] = [:]
 
         mutating func send(_ bytes: [UInt8], to rank: Int) throws(RankFailure) {
             _ = progress()
+            guard !hasFailed else { throw .transport("MPI_Test of a sent message failed") }
             let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 64)
             copy.copyBytes(from: bytes)
             var request: MPI_Request?
@@ -92,28 +117,33 @@
 
         /// Whether all messages have left.
         mutating func progress() -> Bool {
-            sending.removeAll { transfer in
-                var request = transfer.request
+            var left: [Transfer] = []
+            for var transfer in sending {
                 // A message to a rank that is gone never leaves; the bell tells that it is gone.
-                guard trinity_mpi_test(&request) == 1 else { return false }
-                transfer.bytes.deallocate()
-                return true
+                switch trinity_mpi_test(&transfer.request) {
+                case 1: transfer.bytes.deallocate()
+                case 0: left.append(transfer)
+                // MPI has freed the request, and may still read the bytes.
+                default: hasFailed = true
+                }
             }
+            sending = left
             return sending.isEmpty
         }
 
         mutating func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8]? {
             if receiving[rank] == nil { receiving[rank] = try begin(from: rank, atMost: limit) }
-            guard let transfer = receiving[rank] else { return nil }
-            var request = transfer.request
-            let state = trinity_mpi_test(&request)
+            guard !hasFailed else { throw .transport("MPI_Test of a sent message failed") }
+            guard var transfer = receiving[rank] else { return nil }
+            let state = trinity_mpi_test(&transfer.request)
             guard state != 0 else {
-                receiving[rank]?.request = request
+                receiving[rank] = transfer
                 return nil
             }
             receiving[rank] = nil
-            defer { transfer.bytes.deallocate() }
+            // After an error, MPI may still write to them.
             guard state == 1 else { throw .transport("MPI_Test of a message from rank \(rank) failed") }
+            defer { transfer.bytes.deallocate() }
             return Array(transfer.bytes)
         }
 
@@ -124,8 +154,10 @@
             let found = trinity_mpi_probe(Int32(rank), &message, &count)
             guard found >= 0 else { throw .transport("MPI_Improbe of rank \(rank) failed") }
             guard found == 1 else { return nil }
-            guard count <= limit else {
-                throw .message(rank: rank, reason: "has \(count) bytes, more than \(limit)")
+            // Below zero: MPI_UNDEFINED, for more than 31 bits.
+            guard (0...limit).contains(Int(count)) else {
+                let size = count < 0 ? "2^31" : String(count)
+                throw .message(rank: rank, reason: "has \(size) bytes, more than \(limit)")
             }
             let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(count), alignment: 64)
             var request: MPI_Request?

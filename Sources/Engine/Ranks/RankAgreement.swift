@@ -52,9 +52,26 @@ struct RankAgreement {
         }
     }
 
-    /// The memory that each rank may use: an equal share of its machine's.
+    /// How many ranks are in the control group of each rank.
+    var ranksInGroup: [Int] {
+        hellos.map { hello in hellos.count { $0.machine == hello.machine && $0.group == hello.group } }
+    }
+
+    /// The memory that each rank may use: an equal share of its machine's and of its control group's.
     var memory: [Int] {
-        zip(hellos, ranksOnMachine).map { $0.freeMemory / $1 }
+        hellos.indices.map { rank in
+            min(hellos[rank].machineMemory / ranksOnMachine[rank], hellos[rank].groupMemory / ranksInGroup[rank])
+        }
+    }
+
+    /// The layers of each rank.
+    ///
+    /// - Parameter given: by the operator, for weights in all of the ``memory``; `nil`: so that the slowest rank is as fast as
+    ///   possible, with an eighth of the memory left for activations and the KV cache.
+    func layerCounts(_ planner: StagePlanner, given: [Int]?) throws(StagePlanner.Failure) -> [Int] {
+        guard let given else { return try planner.layerCounts(memory: memory.map { $0 - $0 / 8 }) }
+        try planner.check(given, memory: memory)
+        return given
     }
 
     private func place(_ rank: Int) -> String { "\(hellos[rank].host) (rank \(rank))" }

@@ -38,8 +38,11 @@ struct RankAssembly {
     /// Whether another rank may use the same CPUs.
     var sharesCPUs: Bool { terms.sharesCPUs[group.rank] }
 
-    /// The ranks on this machine, this one included.
-    var ranksOnMachine: Int { terms.ranksOnMachine[group.rank] }
+    /// This rank's share of the memory that is free now.
+    var freeMemory: Int {
+        MemoryPlan.freeMemory(
+            ranksOnMachine: terms.ranksOnMachine[group.rank], ranksInGroup: terms.ranksInGroup[group.rank])
+    }
 
     var descriptions: [RankDescription] {
         zip(terms.hosts, Stage.stages(layerCounts: terms.layerCounts)).map {
@@ -51,8 +54,8 @@ struct RankAssembly {
         StepBounds(options, config: config, geometry: geometry)
     }
 
-    /// Waits until all ranks have loaded their weights, so that each then sees how much memory is left.
-    func waitUntilLoaded() throws {
+    /// Waits until all ranks have come so far; throws if one of them has failed before.
+    func waitForAll() throws {
         _ = try group.agree([]) { _ in [] }
     }
 
@@ -100,7 +103,8 @@ struct RankAssembly {
             ("--stage-layers", options.stageLayers.map { "\($0)" } ?? "not given"),
         ]
         return RankHello(
-            host: ProcessInfo.processInfo.hostName, machine: machine, freeMemory: MemoryPlan.freeMemory(),
+            host: ProcessInfo.processInfo.hostName, machine: machine, group: controlGroup,
+            machineMemory: MemoryPlan.machineMemory(), groupMemory: ControlGroup().freeMemory ?? .max,
             cpus: (options.cpus ?? .ofProcess()).numbers,
             kernelSets: options.compute == .blas ? [] : KernelSet.available.map(\.rawValue),
             terms: terms.map { RankHello.Term(name: $0.0, value: $0.1) })
@@ -110,6 +114,13 @@ struct RankAssembly {
     private static var machine: String {
         let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
         return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+    }
+
+    /// Identifies the control group, in few bytes.
+    private static var controlGroup: String {
+        var fingerprint = Fingerprint()
+        fingerprint.add(ControlGroup.identity)
+        return "\(fingerprint)"
     }
 
     private static func decide(
@@ -126,12 +137,12 @@ struct RankAssembly {
         let agreement = RankAgreement(hellos: hellos)
         guard agreement.differences.isEmpty else { throw RankFailure.mismatch(agreement.differences) }
         for line in agreement.idleKernelSets {
-            logger.warning("kernels \(agreement.kernelSet ?? ""), which all CPUs have, although \(line)")
+            logger.warning("using \(agreement.kernelSet ?? "") kernels: \(line), but not every rank")
         }
-        if let counts = options.stageLayers { try planner.check(counts, ranks: hellos.count) }
         return RankTerms(
-            layerCounts: try options.stageLayers ?? planner.layerCounts(memory: agreement.memory),
+            layerCounts: try agreement.layerCounts(planner, given: options.stageLayers),
             kernelSet: options.kernels == nil ? agreement.kernelSet : nil, hosts: hellos.map(\.host),
-            ranksOnMachine: agreement.ranksOnMachine, sharesCPUs: agreement.sharesCPUs)
+            ranksOnMachine: agreement.ranksOnMachine, ranksInGroup: agreement.ranksInGroup,
+            sharesCPUs: agreement.sharesCPUs)
     }
 }

@@ -1,6 +1,8 @@
 /// What a message between ranks lacks, so that it cannot be read.
 package struct RankMessageError: Error, Equatable {
     package var reason: String
+    /// Whether another version of the protocol was spoken.
+    package var isOtherVersion = false
 }
 
 /// Writes little-endian numbers and texts of a message.

@@ -2,8 +2,10 @@
 public enum RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// Its process or its host is gone.
     case lost(rank: Int)
-    /// It has not answered in time.
+    /// Its process or its host has stopped.
     case timeout(rank: Int, seconds: Double)
+    /// A step has gone around the ranks for too long, although all of them are there.
+    case noReply(seconds: Double)
     /// It sent a message that breaks the protocol.
     case message(rank: Int, reason: String)
     /// The ranks differ in build, model or options: all differences.
@@ -18,7 +20,7 @@ public enum RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
     public var exitCode: Int32 {
         switch self {
         case .mismatch: 78
-        case .lost, .timeout, .message, .transport: 70
+        case .lost, .timeout, .noReply, .message, .transport: 70
         case .ended(_, _, let code): code
         }
     }
@@ -26,11 +28,22 @@ public enum RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .lost(let rank): "rank \(rank) is lost: its process or its host has ended"
-        case .timeout(let rank, let seconds): "rank \(rank) has not answered for \(seconds) s"
+        case .timeout(let rank, let seconds): "rank \(rank) has not answered for \(seconds) s: its process has stopped"
+        case .noReply(let seconds):
+            "a step has had no reply for \(seconds) s: a rank hangs, or is slower than --rank-timeout"
         case .message(let rank, let reason): "a message from rank \(rank) \(reason)"
         case .mismatch(let differences): "the ranks differ: " + differences.joined(separator: "; ")
         case .ended(let rank, let reason, _): "rank \(rank): \(reason)"
         case .transport(let reason): reason
         }
+    }
+}
+
+extension RankFailure {
+    /// What a message of another rank lacks. Another version of the protocol is another build.
+    init(_ error: RankMessageError, from rank: Int) {
+        self =
+            error.isOtherVersion
+            ? .mismatch(["a message from rank \(rank) \(error.reason)"]) : .message(rank: rank, reason: error.reason)
     }
 }

@@ -47,11 +47,11 @@ public final class RankFollower: Sendable {
                 bounds: ranks.bounds(loaded.loadedModel.geometry))
             do throws(RankFailure) {
                 try thread.run()
+                try ranks.group.transport.close()
             } catch {
                 ranks.group.transport.abandon()
                 throw error
             }
-            ranks.group.transport.close()
             return .stopped
         } catch let failure as RankFailure {
             return .failed(failure.description, exitCode: failure.exitCode)

@@ -5,6 +5,8 @@ package final class RankGroup {
     /// How long a wait keeps the CPU before it naps.
     private static let spinning = Duration.microseconds(300)
     private static let naps = Duration.microseconds(50)...Duration.microseconds(500)
+    /// How much longer than ``timeout`` the bell may take to notice that a rank has stopped.
+    private static let bellTime = Duration.seconds(1)
 
     let transport: any RankTransport
     /// How long rank 0 waits for the reply to a step; `nil`: as long as it takes.
@@ -21,28 +23,36 @@ package final class RankGroup {
 
     /// Throws if another rank is gone.
     func check() throws(RankFailure) {
-        if let lost = transport.bell.lostRank { throw .lost(rank: lost) }
+        if let failure = transport.bell.failure { throw failure }
     }
 
     /// Waits for a message from a rank.
     ///
     /// - Parameters:
     ///   - limit: its most bytes.
-    ///   - timeout: `nil`: as long as it takes.
-    func receive(from rank: Int, atMost limit: Int, within timeout: Duration? = nil) throws(RankFailure) -> [UInt8] {
-        try wait(for: rank, within: timeout) { () throws(RankFailure) in
-            try transport.receive(from: rank, atMost: limit)
+    func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8] {
+        try wait { () throws(RankFailure) in try transport.receive(from: rank, atMost: limit) }
+    }
+
+    /// Waits for the reply of the last rank to a step, as long as ``timeout``. A rank that has stopped meanwhile is named: the bell
+    /// gets the time to notice it first.
+    func receiveReply(atMost limit: Int) throws(RankFailure) -> [UInt8] {
+        let failure = timeout.map { RankFailure.noReply(seconds: $0 / .seconds(1)) }
+        return try wait(failing: failure, after: timeout.map { $0 + Self.bellTime }) { () throws(RankFailure) in
+            try transport.receive(from: ranks - 1, atMost: limit)
         }
     }
 
     /// Waits until all sent messages have left.
     func flush() throws(RankFailure) {
-        try wait(for: rank, within: .seconds(5)) { () throws(RankFailure) in transport.progress() ? () : nil }
+        try wait(failing: .transport("a message has not left for 5 s"), after: .seconds(5)) { () throws(RankFailure) in
+            transport.progress() ? () : nil
+        }
     }
 
-    /// Calls `body` until it returns something.
+    /// Calls `body` until it returns something, or throws `failure` after a time.
     private func wait<Result>(
-        for rank: Int, within timeout: Duration?, _ body: () throws(RankFailure) -> Result?
+        failing failure: RankFailure? = nil, after limit: Duration? = nil, _ body: () throws(RankFailure) -> Result?
     ) throws(RankFailure) -> Result {
         let start = clock.now
         while true {
@@ -51,7 +61,7 @@ package final class RankGroup {
             let elapsed = clock.now - start
             guard elapsed > Self.spinning else { continue }
             try check()
-            if let timeout, elapsed > timeout { throw .timeout(rank: rank, seconds: timeout / .seconds(1)) }
+            if let failure, let limit, elapsed > limit { throw failure }
             let nap = min(max(elapsed / 32, Self.naps.lowerBound), Self.naps.upperBound)
             usleep(UInt32(nap / .microseconds(1)))
         }
@@ -72,8 +82,8 @@ package final class RankGroup {
         }
         var reports: [[UInt8]?] = [report] + [[UInt8]?](repeating: nil, count: ranks - 1)
         // In the order of arrival: a rank that has failed must not wait for a slow one.
-        while let missing = reports.firstIndex(where: { $0 == nil }) {
-            let (sender, bytes) = try wait(for: missing, within: nil) { () throws(RankFailure) in
+        while reports.contains(where: { $0 == nil }) {
+            let (sender, bytes) = try wait { () throws(RankFailure) in
                 for sender in reports.indices where reports[sender] == nil {
                     if let bytes = try transport.receive(from: sender, atMost: RankMessage.shortBytes) {
                         return (sender, bytes)
@@ -110,7 +120,7 @@ package final class RankGroup {
             if let result = try body(&reader) { return result }
             failure = try Self.failure(in: bytes, from: sender)
         } catch {
-            failure = .message(rank: sender, reason: error.reason)
+            failure = RankFailure(error, from: sender)
         }
         throw failure
     }

@@ -11,8 +11,12 @@ package struct RankHello: Equatable {
     var host: String
     /// Differs between machines, and is the same for all ranks of one.
     var machine: String
-    /// The bytes that are free on the machine.
-    var freeMemory: Int
+    /// Differs between control groups of a machine.
+    var group: String
+    /// The bytes that are free on the machine, for all of its ranks.
+    var machineMemory: Int
+    /// The bytes that the control group may still use, for all of its ranks.
+    var groupMemory: Int
     /// Numbers of the CPUs that it may use.
     var cpus: [Int]
     /// Kernel sets of the CPU, in ascending order of speed.
@@ -26,7 +30,9 @@ package struct RankHello: Equatable {
         var writer = RankWriter()
         writer.add(host)
         writer.add(machine)
-        writer.add(UInt64(max(freeMemory, 0)))
+        writer.add(group)
+        writer.add(UInt64(max(machineMemory, 0)))
+        writer.add(UInt64(max(groupMemory, 0)))
         writer.add(UInt32(cpus.count))
         for cpu in cpus { writer.add(UInt32(cpu)) }
         writer.add(UInt32(kernelSets.count))
@@ -39,10 +45,15 @@ package struct RankHello: Equatable {
         return writer.bytes
     }
 
-    init(host: String, machine: String, freeMemory: Int, cpus: [Int], kernelSets: [String], terms: [Term]) {
+    init(
+        host: String, machine: String, group: String, machineMemory: Int, groupMemory: Int, cpus: [Int],
+        kernelSets: [String], terms: [Term]
+    ) {
         self.host = String(host.prefix(255))
         self.machine = machine
-        self.freeMemory = freeMemory
+        self.group = group
+        self.machineMemory = machineMemory
+        self.groupMemory = groupMemory
         self.cpus = cpus
         self.kernelSets = kernelSets
         self.terms = terms
@@ -52,7 +63,9 @@ package struct RankHello: Equatable {
         var reader = RankReader(bytes)
         host = try reader.text(atMost: Self.longestText)
         machine = try reader.text(atMost: Self.longestText)
-        freeMemory = Int(min(try reader.integer(UInt64.self), UInt64(Int.max)))
+        group = try reader.text(atMost: Self.longestText)
+        machineMemory = Int(min(try reader.integer(UInt64.self), UInt64(Int.max)))
+        groupMemory = Int(min(try reader.integer(UInt64.self), UInt64(Int.max)))
         cpus = try reader.list(atMost: 4096) { reader throws(RankMessageError) in
             try reader.count(in: 0...1 << 20, "a CPU")
         }

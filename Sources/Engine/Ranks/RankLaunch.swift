@@ -23,10 +23,21 @@ public struct RankLaunch: Sendable, Equatable {
         (self.rank, ranks) = (rank, size)
     }
 
+    /// What has started this process as one of several, if it is not Open MPI's `mpirun`: each would be a server of its own.
+    ///
+    /// - Parameter environment: of the process.
+    public static func foreignLauncher(environment: [String: String]) -> String? {
+        guard environment["OMPI_COMM_WORLD_SIZE"] == nil else { return nil }
+        let launchers = [("SLURM_STEP_NUM_TASKS", "srun"), ("PMI_SIZE", "another MPI's mpiexec")]
+        return launchers.first { variable, _ in environment[variable].flatMap(Int.init).map { $0 > 1 } ?? false }?.1
+    }
+
     /// Joins the other ranks; for ``EngineOptions/joinRanks``.
-    public func join() throws(RankFailure) -> any RankTransport {
+    ///
+    /// - Parameter timeout: how long a rank may be silent; `nil`: for ever.
+    public func join(timeout: Duration?) throws(RankFailure) -> any RankTransport {
         #if MPI
-            return try MPITransport.join(rank: rank, ranks: ranks)
+            return try MPITransport.join(rank: rank, ranks: ranks, timeout: timeout)
         #else
             throw .transport("this build has no MPI; build it with: make build MPI=1")
         #endif

@@ -25,11 +25,17 @@ enum RankMessage: UInt8 {
     /// The most bytes of a message that is not about a step.
     static let shortBytes = 1 << 16
 
+    /// The mark and the version.
+    static var start: RankWriter {
+        var writer = RankWriter()
+        writer.add(mark)
+        writer.add(version)
+        return writer
+    }
+
     /// The beginning of a message of this kind.
     var writer: RankWriter {
-        var writer = RankWriter()
-        writer.add(Self.mark)
-        writer.add(Self.version)
+        var writer = Self.start
         writer.add(rawValue)
         writer.add(UInt8(0))
         return writer
@@ -37,14 +43,20 @@ enum RankMessage: UInt8 {
 
     /// Reads the beginning of a message.
     static func read(_ reader: inout RankReader) throws(RankMessageError) -> RankMessage {
-        guard try reader.integer() == mark else { throw RankMessageError(reason: "is not a message of this protocol") }
-        let version: UInt16 = try reader.integer()
-        guard version == Self.version else {
-            throw RankMessageError(reason: "has version \(version) of the protocol, not \(Self.version)")
-        }
+        try readStart(&reader)
         let kind: UInt8 = try reader.integer()
         guard let message = RankMessage(rawValue: kind) else { throw RankMessageError(reason: "has kind \(kind)") }
         _ = try reader.integer(UInt8.self)
         return message
+    }
+
+    /// Reads the mark and the version.
+    static func readStart(_ reader: inout RankReader) throws(RankMessageError) {
+        guard try reader.integer() == mark else { throw RankMessageError(reason: "is not a message of this protocol") }
+        let version: UInt16 = try reader.integer()
+        guard version == Self.version else {
+            throw RankMessageError(
+                reason: "has version \(version) of the protocol, not \(Self.version)", isOtherVersion: true)
+        }
     }
 }

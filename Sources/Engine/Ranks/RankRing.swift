@@ -4,6 +4,8 @@ import Foundation
 final class RankRing {
     /// An idle ring waits so long for the next step before the other ranks sleep.
     static let restDelay = Duration.milliseconds(50)
+    /// A reply that has come when it is wanted takes less.
+    private static let shortWait = Duration.microseconds(50)
 
     let group: RankGroup
     private let bounds: StepBounds
@@ -16,8 +18,12 @@ final class RankRing {
     private(set) var totals: [RankStatistics]
     /// The stages' times of the last completed step.
     private var lastTimes: [StageTime] = []
+    /// When the step was sent that found no other on the way, if the other ranks were awake.
+    private var loneStart: (step: UInt64, time: ContinuousClock.Instant)?
+    /// The time of the last step's messages, if they have met no other step.
+    private(set) var lastMessageTime: Duration?
     /// How long the last reply was waited for.
-    private var lastWait = Duration.zero
+    private(set) var lastWait = Duration.zero
 
     init(_ group: RankGroup, bounds: StepBounds) {
         self.group = group
@@ -32,6 +38,7 @@ final class RankRing {
     ///   - rows: the residual stream after this rank's layers.
     ///   - compute: the time of this rank's layers.
     func begin(_ batch: ForwardBatch, rows: UnsafeBufferPointer<Float>, compute: Duration) throws(RankFailure) {
+        if started == completed, !isResting { loneStart = (started, clock.now) }
         try wake()
         let times = [StageTime(compute: UInt64(compute / .nanoseconds(1)), wait: 0)]
         try group.transport.send(
@@ -43,11 +50,18 @@ final class RankRing {
     func complete(_ batch: ForwardBatch) throws(RankFailure) -> StepReply {
         let begin = clock.now
         let last = group.ranks - 1
-        let bytes = try group.receive(from: last, atMost: bounds.bytes(ranks: group.ranks), within: group.timeout)
+        let bytes = try group.receiveReply(atMost: bounds.bytes(ranks: group.ranks))
         let reply = try group.read(bytes, from: last) { (reader) throws(RankMessageError) -> StepReply? in
             guard try RankMessage.read(&reader) == .reply else { return nil }
             return try StepReply(
                 bytes, number: completed, rows: batch.finalRows.count, ranks: group.ranks, hiddenSize: hiddenSize)
+        }
+        lastWait = clock.now - begin
+        lastMessageTime = nil
+        // If the reply was not waited for, it may have come earlier.
+        if let loneStart, loneStart.step == completed, lastWait > Self.shortWait {
+            let compute = reply.times.dropFirst().reduce(0) { $0 + Double($1.compute) }
+            lastMessageTime = clock.now - loneStart.time - .seconds(compute / 1e9)
         }
         completed += 1
         lastTimes = reply.times
@@ -55,15 +69,14 @@ final class RankRing {
             totals[rank].compute += .nanoseconds(Int64(clamping: time.compute))
             totals[rank].wait += .nanoseconds(Int64(clamping: time.wait))
         }
-        lastWait = clock.now - begin
         totals[0].wait += lastWait
         return reply
     }
 
-    /// The times of the stages in the last step, with all that rank 0 does for one.
+    /// The times of the stages in the last step. Rank 0's also has the time to end the step without the wait.
     ///
     /// - Parameter end: how long it took to end the step, from the wait for its reply to the report.
-    func stageTimes(beside end: Duration) -> [Duration] {
+    func stageTimes(endingTook end: Duration) -> [Duration] {
         var times = lastTimes.map { Duration.nanoseconds(Int64(clamping: $0.compute)) }
         if !times.isEmpty { times[0] += end - lastWait }
         return times
@@ -79,6 +92,7 @@ final class RankRing {
 
     /// Ends the other ranks.
     func stop() throws(RankFailure) {
+        try group.check()
         try wake()
         try group.transport.send(RankMessage.stop.writer.bytes, to: 1)
         try group.flush()

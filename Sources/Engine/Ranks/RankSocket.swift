@@ -4,7 +4,7 @@ import Foundation
 final class RankSocket: Sendable {
     /// What `receive` has found.
     enum Received {
-        case bytes(Int)
+        case bytes(ArraySlice<UInt8>)
         case nothing
         /// The connection has ended, or its host does not answer.
         case end
@@ -41,7 +41,7 @@ final class RankSocket: Sendable {
     func receive() -> Received {
         var buffer = [UInt8](repeating: 0, count: 64)
         let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-        if count > 0 { return .bytes(count) }
+        if count > 0 { return .bytes(buffer.prefix(count)) }
         if count < 0, errno == EAGAIN || errno == EINTR { return .nothing }
         return .end
     }
@@ -92,12 +92,17 @@ extension RankSocket {
 
     /// Listens on a port that the system chooses, on all addresses.
     static func listen() throws(RankFailure) -> (socket: RankSocket, port: UInt16) {
-        // "::" is IPv4 too, unless the system has no IPv6.
+        // "::" is IPv4 too, unless the system has no IPv6: also where sockets of IPv6 are not by default (net.ipv6.bindv6only).
         for host in ["::", "0.0.0.0"] {
             guard let address = SocketAddress(host, port: 0) else { continue }
             let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
             guard descriptor >= 0 else { continue }
             let listener = RankSocket(descriptor)
+            if address.family == AF_INET6 {
+                var isOff: Int32 = 0
+                setsockopt(
+                    descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &isOff, socklen_t(MemoryLayout<Int32>.size))
+            }
             guard address.with({ bind(descriptor, $0, $1) }) == 0, Foundation.listen(descriptor, 128) == 0,
                 let port = SocketAddress.port(of: descriptor)
             else { continue }

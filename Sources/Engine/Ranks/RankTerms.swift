@@ -8,6 +8,8 @@ package struct RankTerms: Equatable {
     var hosts: [String]
     /// How many ranks are on the machine of each rank: they share its memory.
     var ranksOnMachine: [Int]
+    /// How many of these are in the control group of each rank: they share its limit.
+    var ranksInGroup: [Int]
     /// Whether a rank shares CPUs with another one.
     var sharesCPUs: [Bool]
 
@@ -17,6 +19,7 @@ package struct RankTerms: Equatable {
         for rank in layerCounts.indices {
             writer.add(UInt32(layerCounts[rank]))
             writer.add(UInt32(ranksOnMachine[rank]))
+            writer.add(UInt32(ranksInGroup[rank]))
             writer.add(UInt32(sharesCPUs[rank] ? 1 : 0))
             writer.add(hosts[rank])
         }
@@ -25,12 +28,14 @@ package struct RankTerms: Equatable {
     }
 
     init(
-        layerCounts: [Int], kernelSet: String?, hosts: [String], ranksOnMachine: [Int], sharesCPUs: [Bool]
+        layerCounts: [Int], kernelSet: String?, hosts: [String], ranksOnMachine: [Int], ranksInGroup: [Int],
+        sharesCPUs: [Bool]
     ) {
         self.layerCounts = layerCounts
         self.kernelSet = kernelSet
         self.hosts = hosts
         self.ranksOnMachine = ranksOnMachine
+        self.ranksInGroup = ranksInGroup
         self.sharesCPUs = sharesCPUs
     }
 
@@ -39,10 +44,11 @@ package struct RankTerms: Equatable {
     ///   - layers: of the model.
     package init(_ bytes: [UInt8], ranks: Int, layers: Int) throws(RankMessageError) {
         var reader = RankReader(bytes)
-        (layerCounts, hosts, ranksOnMachine, sharesCPUs) = ([], [], [], [])
+        (layerCounts, hosts, ranksOnMachine, ranksInGroup, sharesCPUs) = ([], [], [], [], [])
         for _ in 0..<(try reader.count(in: ranks...ranks, "the number of ranks")) {
             layerCounts.append(try reader.count(in: 1...layers, "a number of layers"))
             ranksOnMachine.append(try reader.count(in: 1...ranks, "a number of ranks"))
+            ranksInGroup.append(try reader.count(in: 1...ranks, "a number of ranks"))
             sharesCPUs.append(try reader.count(in: 0...1, "whether CPUs are shared") == 1)
             hosts.append(try reader.text(atMost: 1024))
         }

@@ -11,22 +11,25 @@ public protocol RankTransport: AnyObject {
     ///
     /// - Throws: `RankFailure.message` if it has more than `limit` bytes.
     func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8]?
-    /// Lets pending messages move; returns whether all sent ones have left.
+    /// Lets sent messages move; returns whether all have left.
     func progress() -> Bool
     /// Ends the connection to the other ranks, which do the same.
-    func close()
+    ///
+    /// - Throws: if one of them does not.
+    func close() throws(RankFailure)
     /// Leaves the others without an orderly end, so that they see this rank as gone.
     func abandon()
 }
 
-/// A way to reach ranks beside the messages: it wakes those that sleep, and tells of those that are gone. Used on any thread.
+/// A way to reach ranks beside the messages: it wakes those that sleep, and tells of those that are gone or have stopped. Used on
+/// any thread.
 public protocol RankBell: Sendable {
-    /// The first rank that is gone.
-    var lostRank: Int? { get }
+    /// Why the first rank that is gone, or that does not answer, is no longer there.
+    var failure: RankFailure? { get }
     /// Wakes the other ranks, each once for each call. For rank 0.
     func ring()
-    /// Sleeps until the bell has rung once more, a rank is gone, or `limit` has passed; returns whether it has rung.
-    func sleep(atMost limit: Duration) -> Bool
-    /// Sets what to call, once, on any thread, when a rank is gone.
+    /// Sleeps until the bell has rung once more, or there is a ``failure``.
+    func sleep()
+    /// Sets what to call, once, on any thread, when there is a ``failure``.
     func onLoss(_ body: @escaping @Sendable () -> Void)
 }

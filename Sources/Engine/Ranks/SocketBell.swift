@@ -2,24 +2,38 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// A bell between processes: a TCP connection from every other rank to rank 0. One byte on it wakes a rank; its end tells that a
-/// process is gone, and timeouts of the system tell that a host is. A thread waits for both.
+/// A bell between processes: a TCP connection from every other rank to rank 0. Its bytes are beats, which say that a process runs,
+/// and rings, which wake a rank. Its end tells that a process is gone, timeouts of the system tell that a host is, and missing beats
+/// that a process has stopped. A thread waits for all of them.
 final class SocketBell: RankBell {
     private struct State {
-        var lostRank: Int?
+        var failure: RankFailure?
         var isClosing = false
         var observers: [@Sendable () -> Void] = []
     }
 
+    private static let beatByte: UInt8 = 0
+    private static let ringByte: UInt8 = 1
+    private static let beatInterval = Duration.milliseconds(250)
+    /// The shortest timeout, so that a late beat is no failure.
+    private static let shortestTimeout = Duration.seconds(1)
+    /// When its turns are as far apart, this process itself has stopped.
+    private static let longestTurn = Duration.seconds(1)
+
     /// Descriptors by rank: of rank 0 all others', of another rank that to rank 0.
     private let sockets: [Int: RankSocket]
+    /// How long a rank may be silent; `nil`: for ever.
+    private let timeout: Duration?
     private let state = Mutex(State())
     private let rings = DispatchSemaphore(value: 0)
 
-    /// - Parameter sockets: connections by rank; owned from now on.
+    /// - Parameters:
+    ///   - sockets: connections by rank; owned from now on.
+    ///   - timeout: how long a rank may be silent, at least a second; `nil`: for ever.
     /// - Throws: if the system refuses to create the thread.
-    init(_ sockets: [Int: RankSocket]) throws(RankFailure) {
+    init(_ sockets: [Int: RankSocket], timeout: Duration?) throws(RankFailure) {
         self.sockets = sockets
+        self.timeout = timeout.map { max($0, Self.shortestTimeout) }
         do throws(SystemThread.Failure) {
             try SystemThread.start("bell", stackBytes: 512 << 10) { [self] in watch() }
         } catch {
@@ -27,20 +41,20 @@ final class SocketBell: RankBell {
         }
     }
 
-    var lostRank: Int? { state.withLock(\.lostRank) }
+    var failure: RankFailure? { state.withLock(\.failure) }
 
     func ring() {
-        for socket in sockets.values { socket.send([1]) }
+        for socket in sockets.values { socket.send([Self.ringByte]) }
     }
 
-    func sleep(atMost limit: Duration) -> Bool {
-        rings.wait(timeout: .now() + limit / .seconds(1)) == .success && lostRank == nil
+    func sleep() {
+        rings.wait()
     }
 
     func onLoss(_ body: @escaping @Sendable () -> Void) {
         let isLost = state.withLock { state in
-            if state.lostRank == nil { state.observers.append(body) }
-            return state.lostRank != nil
+            if state.failure == nil { state.observers.append(body) }
+            return state.failure != nil
         }
         if isLost { body() }
     }
@@ -58,33 +72,53 @@ final class SocketBell: RankBell {
 
     /// The thread: until all connections have ended.
     private func watch() {
+        let clock = ContinuousClock()
         var open = sockets
+        var turn = clock.now
+        var nextBeat = turn
+        // Rank 0 sends its first beat when all others have connected.
+        var heard = sockets.mapValues { _ in turn + BellInvitation.patience }
         while !open.isEmpty {
             let ranks = open.keys.sorted()
             var entries = ranks.map { rank in
                 pollfd(fd: open[rank]?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
             }
-            guard poll(&entries, nfds_t(entries.count), -1) > 0 else { continue }
-            for (rank, entry) in zip(ranks, entries) where entry.revents != 0 {
+            let left = max(nextBeat - clock.now, .zero) / .milliseconds(1)
+            let found = poll(&entries, nfds_t(entries.count), Int32(left.rounded(.up)))
+            let now = clock.now
+            if now - turn > Self.longestTurn { heard = heard.mapValues { max($0, now) } }
+            turn = now
+            for (rank, entry) in zip(ranks, entries) where found > 0 && entry.revents != 0 {
                 switch open[rank]?.receive() {
-                case .bytes(let count):
-                    for _ in 0..<count { rings.signal() }
+                case .bytes(let bytes):
+                    heard[rank] = now
+                    for byte in bytes where byte == Self.ringByte { rings.signal() }
                 case .nothing: break
                 case .end, nil:
                     open[rank] = nil
-                    lose(rank)
+                    fail(.lost(rank: rank))
                 }
+            }
+            if now >= nextBeat {
+                nextBeat = now + Self.beatInterval
+                for socket in open.values { socket.send([Self.beatByte]) }
+            }
+            guard let timeout else { continue }
+            for rank in ranks where open[rank] != nil && now - (heard[rank] ?? now) > timeout {
+                fail(.timeout(rank: rank, seconds: timeout / .seconds(1)))
             }
         }
     }
 
-    private func lose(_ rank: Int) {
-        let observers = state.withLock { state in
-            guard !state.isClosing, state.lostRank == nil else { return [@Sendable () -> Void]() }
-            state.lostRank = rank
+    /// The first failure counts.
+    private func fail(_ failure: RankFailure) {
+        let observers: [@Sendable () -> Void]? = state.withLock { state in
+            guard !state.isClosing, state.failure == nil else { return nil }
+            state.failure = failure
             defer { state.observers = [] }
             return state.observers
         }
+        guard let observers else { return }
         rings.signal()
         for observer in observers { observer() }
     }

@@ -3,24 +3,28 @@ import Foundation
 
 extension StagePlanner {
     /// The tokens of the step whose time is divided equally: a few decodes.
-    private static let typicalTokens = 8.0
+    package static let typicalTokens = 8
 
     /// Plans by the sizes of a checkpoint's weights in memory.
     init(_ checkpoint: Checkpoint, config: ModelConfig) {
-        self.init(config: config, bytes: checkpoint.packedBytes { Place($0) })
+        self.init(config: config, tokens: Self.typicalTokens, bytes: checkpoint.packedBytes { Place($0) })
     }
 
     /// Plans by the shape of a model.
     ///
-    /// - Parameter size: bytes of a tensor in memory.
-    package init(_ config: ModelConfig, size: (ExpectedTensor) -> Int) {
+    /// - Parameters:
+    ///   - tokens: of a step.
+    ///   - size: bytes of a tensor in memory.
+    package init(
+        _ config: ModelConfig, tokens: Int = StagePlanner.typicalTokens, size: (ExpectedTensor) -> Int
+    ) {
         var bytes: [Place: Int] = [:]
         for tensor in config.expectedTensors { bytes[Place(tensor.name), default: 0] += size(tensor) }
-        self.init(config: config, bytes: bytes)
+        self.init(config: config, tokens: tokens, bytes: bytes)
     }
 
-    private init(config: ModelConfig, bytes: [Place: Int]) {
-        let touched = Self.touchedShare(of: config)
+    private init(config: ModelConfig, tokens: Int, bytes: [Place: Int]) {
+        let touched = Self.touchedShare(of: config, tokens: tokens)
         self.init(
             layers: (0..<config.layers).map { layer in
                 let routed = bytes[.routed(layer), default: 0]
@@ -32,10 +36,10 @@ extension StagePlanner {
                 readBytes: Double(bytes[config.tiesEmbeddings ? .embeddings : .head, default: 0])))
     }
 
-    /// The share of a layer's routed experts that get a token in the typical step, if tokens choose independently.
-    package static func touchedShare(of config: ModelConfig) -> Double {
+    /// The share of a layer's routed experts that get a token in a step, if tokens choose independently.
+    package static func touchedShare(of config: ModelConfig, tokens: Int) -> Double {
         guard config.experts > 0 else { return 1 }
-        return 1 - pow(1 - Double(config.expertsPerToken) / Double(config.experts), typicalTokens)
+        return 1 - pow(1 - Double(config.expertsPerToken) / Double(config.experts), Double(tokens))
     }
 
     /// What a tensor belongs to, by its name.

@@ -20,6 +20,8 @@ package struct StagePlanner {
         case tooManyRanks(ranks: Int, layers: Int)
         /// No division fits.
         case memory(neededBytes: Int, availableBytes: Int, ranks: Int)
+        /// A rank's memory is too small for its given number of layers.
+        case stageMemory(rank: Int, neededBytes: Int, availableBytes: Int)
         /// Given numbers of layers that are not a division of the model.
         case layerCounts([Int], ranks: Int, layers: Int)
 
@@ -31,6 +33,11 @@ package struct StagePlanner {
                 """
                 the weights need \(MemoryPlan.format(needed)), and no division among \(ranks) ranks with \
                 \(MemoryPlan.format(available)) of free memory together fits
+                """
+            case .stageMemory(let rank, let needed, let available):
+                """
+                the layers that --stage-layers gives rank \(rank) need \(MemoryPlan.format(needed)), and it may use \
+                \(MemoryPlan.format(available))
                 """
             case .layerCounts(let counts, let ranks, let layers):
                 """
@@ -57,12 +64,24 @@ package struct StagePlanner {
         layers[stage.layers].reduce(stage.isFirst ? ends.bytes : 0) { $0 + $1.bytes }
     }
 
+    /// Bytes that a stage reads from memory in a step.
+    package func readBytes(of stage: Stage) -> Double {
+        layers[stage.layers].reduce(stage.isFirst ? ends.readBytes : 0) { $0 + $1.readBytes }
+    }
+
     /// Checks numbers of layers that were given.
-    package func check(_ counts: [Int], ranks: Int) throws(Failure) {
+    ///
+    /// - Parameter memory: free bytes of each rank for weights.
+    package func check(_ counts: [Int], memory: [Int]) throws(Failure) {
+        let ranks = memory.count
         // A sum of large numbers may overflow, so each is compared first.
         guard counts.count == ranks, counts.allSatisfy({ (1...layers.count).contains($0) }),
             counts.reduce(0, +) == layers.count
         else { throw .layerCounts(counts, ranks: ranks, layers: layers.count) }
+        for stage in Stage.stages(layerCounts: counts) where bytes(of: stage) > memory[stage.rank] {
+            throw .stageMemory(
+                rank: stage.rank, neededBytes: bytes(of: stage), availableBytes: memory[stage.rank])
+        }
     }
 
     /// The number of layers of each rank. O(ranks * layers^2), by a dynamic programme over the first rank's end, the second's,

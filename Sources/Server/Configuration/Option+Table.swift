@@ -135,7 +135,7 @@ extension ServerConfiguration.Option {
         case .rankTimeout:
             .init(
                 .computation, .time(atMost: .seconds(86400)), "time", standard: .value("60s"),
-                "If the other ranks take longer than this for a step, the server ends with code 70.")
+                "If a rank is silent for this time, or a step has no reply, all ranks end with code 70.")
         case .maxNumSeqs:
             .init(
                 .scheduling, .integer(1...4096), "n", standard: .value("64"),

@@ -26,7 +26,13 @@ struct Plan: ParsableCommand {
     @Option(help: "Data type of the KV cache.")
     var kvCacheDtype = KVDataType.bf16
     @Option(help: ArgumentHelp("Hosts among which the layers are divided; prints a row for each.", valueName: "n"))
-    var hosts = 1
+    var hosts: Int?
+    @Option(help: ArgumentHelp("With --hosts, the memory of each host in GiB.", valueName: "gib"))
+    var memory: Int?
+    @Option(
+        help: ArgumentHelp(
+            "With --hosts, the GB/s that each host reads from memory; prints rates of decoding.", valueName: "rate"))
+    var bandwidth: Double?
 
     @Flag(help: "Compute what training takes.")
     var train = false
@@ -43,6 +49,14 @@ struct Plan: ParsableCommand {
     func validate() throws {
         if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
         if let tokens, !(1...1 << 50).contains(tokens) { throw ValidationError("--tokens must be from 1 to 2^50") }
+        if train, hosts != nil { throw ValidationError("--hosts cannot be used with --train") }
+        if hosts == nil, memory != nil || bandwidth != nil {
+            throw ValidationError("--memory and --bandwidth need --hosts")
+        }
+        if let memory, !(1...1 << 30).contains(memory) { throw ValidationError("--memory must be from 1 to 2^30 GiB") }
+        if let bandwidth, !(bandwidth > 0 && bandwidth.isFinite) {
+            throw ValidationError("--bandwidth must be a number above 0")
+        }
         if !(1...1 << 40).contains(batch) { throw ValidationError("--batch must be from 1 to 2^40") }
     }
 
@@ -64,8 +78,9 @@ struct Plan: ParsableCommand {
             shape: ModelShape(shape), context: context, sequences: sequences, weights: weights,
             cacheType: kvCacheDtype)
         for line in plan.lines { print(line) }
-        guard hosts != 1 else { return }
-        for line in try [""] + plan.lines(hosts: hosts) { print(line) }
+        guard let hosts else { return }
+        let lines = try plan.lines(hosts: hosts, memory: memory.map { $0 << 30 }, bandwidth: bandwidth.map { $0 * 1e9 })
+        for line in [""] + lines { print(line) }
     }
 }
 

@@ -48,6 +48,8 @@ class RankHosts:
                 run(*self.inside(host, "ip", "link", "set", device, "up"))
             if self.delay:
                 run(*self.inside(host, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", self.delay, "loss", self.loss))
+            # Sockets of IPv6 take no IPv4 here, unless they ask for it.
+            run(*self.inside(host, "sysctl", "-qw", "net.ipv6.bindv6only=1"))
             (self.folder / str(host)).mkdir()
         # mpirun calls it in place of ssh: with the host, and a command for its shell.
         self.agent = self.folder / "agent"
@@ -73,7 +75,8 @@ class RankHosts:
         network = "10.77.0.0/24"
         parameters = {
             "plm_rsh_agent": self.agent, "btl": "self,tcp", "btl_tcp_if_include": network,
-            "oob_tcp_if_include": network, "btl_tcp_eager_limit": 1048576}
+            "oob_tcp_if_include": network, "btl_tcp_eager_limit": 1048576,
+            "oob_tcp_keepalive_time": 2, "oob_tcp_keepalive_intvl": 1, "oob_tcp_keepalive_probes": 3}
         options = [part for name, value in parameters.items() for part in ("--mca", name, str(value))]
         return [
             *self.inside(1, "env", f"TMPDIR={self.folder}/1", "unshare", "--uts", "sh", "-c", 'hostname host1 && exec "$@"', "sh"),

@@ -79,18 +79,57 @@ def test_a_killed_rank_ends_every_stream_and_every_process(rank):
         assert server.process.returncode not in (0, None)
 
 
-def test_a_rank_that_stops_ends_everything_after_the_timeout():
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_a_rank_that_stops_ends_everything_after_the_timeout(rank):
     with started(3, "--rank-timeout", "2s") as server:
         stream = Stream(server)
         assert stream.first.wait(30)
-        stopped = server.rank_processes()[2]
         begin = time.monotonic()
-        os.kill(stopped, signal.SIGSTOP)
+        os.kill(server.rank_processes()[rank], signal.SIGSTOP)
         stream.join(15)
-        assert 1.5 < stream.ended - begin < 7 and stream.has_error
+        assert 1.5 < stream.ended - begin < 12
+        # Nobody can write an error if rank 0 itself has stopped.
+        assert rank == 0 or stream.ended - begin < 7 and stream.has_error
         eventually(server.is_gone, seconds=12 - (time.monotonic() - begin))
         assert server.process.returncode == 70, server.log_text()
-        assert "has not answered for 2.0 s" in server.log_text()
+        assert f"rank {rank} has not answered for 2.0 s" in server.log_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_is_lost_while_all_rest_ends_every_process(rank, number):
+    with started(3, "--rank-timeout", "2s") as server:
+        replies(server)
+        time.sleep(0.5)
+        begin = time.monotonic()
+        os.kill(server.rank_processes()[rank], number)
+        eventually(server.is_gone, seconds=12)
+        assert number == signal.SIGKILL or time.monotonic() - begin > 1.5
+        assert server.process.returncode not in (0, None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_rank_that_is_lost_while_the_server_drains_ends_the_stream_with_an_error(number):
+    with started(3, "--rank-timeout", "2s") as server:
+        stream = Stream(server)
+        assert stream.first.wait(30)
+        server.process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        os.kill(server.rank_processes()[1], number)
+        stream.join(15)
+        assert stream.has_error, stream.events[-1:]
+        eventually(server.is_gone, seconds=10)
+        assert server.process.returncode not in (0, None)
+
+
+def test_a_rank_that_has_stopped_does_not_hold_up_the_end():
+    with started(2) as server:
+        time.sleep(0.3)
+        os.kill(server.rank_processes()[1], signal.SIGSTOP)
+        server.process.send_signal(signal.SIGUSR1)
+        eventually(server.is_gone, seconds=15)
+        assert server.process.returncode == 70, server.log_text()
+        assert "not all ranks have ended" in server.log_text()
 
 
 def test_sigusr1_drains_all_ranks():
@@ -111,8 +150,34 @@ def test_sigterm_ends_all_ranks_at_once():
         begin = time.monotonic()
         server.terminate()
         stream.join(10)
-        assert stream.ended - begin < 5
+        assert stream.ended - begin < 5 and stream.has_error, stream.events[-1:]
         eventually(server.is_gone, seconds=10)
+
+
+def test_sigterm_to_rank_0_ends_all_and_to_another_rank_is_ignored():
+    with started(2) as server:
+        stream = Stream(server, tokens=100)
+        assert stream.first.wait(30)
+        os.kill(server.rank_processes()[1], signal.SIGTERM)
+        stream.join(60)
+        assert stream.events[-1] == "[DONE]" and not stream.has_error
+        stream = Stream(server)
+        assert stream.first.wait(30)
+        os.kill(server.rank_processes()[0], signal.SIGTERM)
+        stream.join(10)
+        assert stream.has_error, stream.events[-1:]
+        eventually(server.is_gone, seconds=10)
+        assert server.process.returncode == 0, server.log_text()
+
+
+def test_sigusr1_while_the_model_loads_ends_all_ranks():
+    server = RankServer(2)
+    try:
+        eventually(lambda: "listening on" in server.log_text(), seconds=30)
+        server.process.send_signal(signal.SIGUSR1)
+        eventually(server.is_gone, seconds=10)
+    finally:
+        server.stop_whatever_happened()
 
 
 @pytest.mark.parametrize(("options", "difference"), [

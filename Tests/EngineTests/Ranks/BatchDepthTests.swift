@@ -28,6 +28,19 @@ import Testing
         }
     }
 
+    @Test func `slow messages take one more, since no stage is busy meanwhile`() {
+        var depth = BatchDepth()
+        for _ in 0..<100 { depth.observe([.milliseconds(2), .milliseconds(2)], messages: .milliseconds(2)) }
+        #expect(depth.value(stages: 2) == 3)
+        // Messages of some steps are not known.
+        for _ in 0..<100 { depth.observe([.milliseconds(2), .milliseconds(2)]) }
+        #expect(depth.value(stages: 2) == 3)
+        for _ in 0..<100 { depth.observe([.milliseconds(2), .milliseconds(2)], messages: .milliseconds(60)) }
+        #expect(depth.value(stages: 2) == 3)
+        for _ in 0..<100 { depth.observe([.milliseconds(2), .milliseconds(2)], messages: .zero) }
+        #expect(depth.value(stages: 2) == 2)
+    }
+
     @Test func `the number follows the times`() {
         var depth = BatchDepth()
         depth.observe([.milliseconds(10), .milliseconds(10)])

@@ -4,12 +4,12 @@ import Testing
 
 @Suite struct RankAgreementTests {
     private static func hello(
-        _ host: String, machine: String? = nil, memory: Int = 100, cpus: [Int] = [0, 1],
-        sets: [String] = ["portable", "avx2"],
-        build: String = "1", compute: String = "fast"
+        _ host: String, machine: String? = nil, group: String = "/", memory: Int = 100, limit: Int = .max,
+        cpus: [Int] = [0, 1], sets: [String] = ["portable", "avx2"], build: String = "1", compute: String = "fast"
     ) -> RankHello {
         RankHello(
-            host: host, machine: machine ?? host, freeMemory: memory, cpus: cpus, kernelSets: sets,
+            host: host, machine: machine ?? host, group: group, machineMemory: memory, groupMemory: limit, cpus: cpus,
+            kernelSets: sets,
             terms: [.init(name: "the build", value: build), .init(name: "--compute", value: compute)])
     }
 
@@ -54,6 +54,41 @@ import Testing
         #expect(agreement.memory == [50, 90, 50])
     }
 
+    @Test func `ranks of one control group share its limit, and those of another container have their own`() {
+        let containers = RankAgreement(hellos: [
+            Self.hello("a", machine: "1", group: "1", memory: 250, limit: 128),
+            Self.hello("b", machine: "1", group: "2", memory: 250, limit: 100),
+        ])
+        #expect(containers.ranksInGroup == [1, 1])
+        #expect(containers.memory == [125, 100])
+        let service = RankAgreement(hellos: [
+            Self.hello("a", group: "1", memory: 250, limit: 128), Self.hello("a", group: "1", memory: 250, limit: 128),
+            Self.hello("b", group: "1", memory: 250, limit: 128),
+        ])
+        #expect(service.ranksInGroup == [2, 2, 1])
+        #expect(service.memory == [64, 64, 128])
+    }
+
+    @Test func `weights leave an eighth of the memory, unless the layers are given`() throws {
+        let planner = StagePlanner(
+            layers: [StagePlanner.Part](repeating: .init(bytes: 10, readBytes: 10), count: 12),
+            ends: .init(bytes: 0, readBytes: 0))
+        let agreement = RankAgreement(hellos: [Self.hello("a", memory: 40), Self.hello("b", memory: 400)])
+        // Four layers would fill the first rank's memory.
+        #expect(try agreement.layerCounts(planner, given: nil) == [3, 9])
+        #expect(try agreement.layerCounts(planner, given: [4, 8]) == [4, 8])
+        #expect(throws: StagePlanner.Failure.stageMemory(rank: 0, neededBytes: 50, availableBytes: 40)) {
+            try agreement.layerCounts(planner, given: [5, 7])
+        }
+        // Two ranks of one machine: together they would need more than it has.
+        let machine = RankAgreement(hellos: [
+            Self.hello("a", machine: "1", memory: 100), Self.hello("a", machine: "1", memory: 100),
+        ])
+        #expect(throws: StagePlanner.Failure.stageMemory(rank: 0, neededBytes: 60, availableBytes: 50)) {
+            try machine.layerCounts(planner, given: [6, 6])
+        }
+    }
+
     @Test func `ranks of one machine share CPUs that both may use`() {
         let agreement = RankAgreement(hellos: [
             Self.hello("a", machine: "1", cpus: [0, 1]), Self.hello("b", machine: "1", cpus: [2, 3]),
@@ -66,7 +101,7 @@ import Testing
         let hello = Self.hello("a", memory: 1 << 40)
         #expect(try RankHello(hello.bytes) == hello)
         let terms = RankTerms(
-            layerCounts: [3, 4], kernelSet: "avx2", hosts: ["a", "b"], ranksOnMachine: [1, 2],
+            layerCounts: [3, 4], kernelSet: "avx2", hosts: ["a", "b"], ranksOnMachine: [1, 2], ranksInGroup: [2, 1],
             sharesCPUs: [true, false])
         #expect(try RankTerms(terms.bytes, ranks: 2, layers: 7) == terms)
         for count in 0..<hello.bytes.count {

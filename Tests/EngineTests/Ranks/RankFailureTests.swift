@@ -1,4 +1,5 @@
 import Foundation
+import Scheduling
 import TestSupport
 import Testing
 
@@ -45,14 +46,80 @@ import Testing
     @Test func `ranks that sleep wake for the next request`() async throws {
         let harness = EngineHarness(Self.model, ranks: 3)
         _ = try await harness.ready()
+        let ranks = try #require(harness.ranks)
         var outcomes: [[EngineHarness.Outcome]] = []
         for round in 0..<3 {
-            try await Task.sleep(for: RankRing.restDelay * round)
+            while ranks.sleeping != [1, 2] { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(ranks.rings == round)
             outcomes.append(await harness.run(Self.requests(tokens: 5)).0)
         }
         await harness.stop()
         #expect(outcomes[0].allSatisfy { $0.finish == .length && $0.ids.count == 5 })
         #expect(outcomes[1] == outcomes[0] && outcomes[2] == outcomes[0])
+    }
+
+    @Test func `requests that come with the loss of a rank end with an error`() async throws {
+        let harness = EngineHarness(Self.model, starts: false, ranks: 2)
+        let ranks = try #require(harness.ranks)
+        let refused = GenerationRequest.test(2, [1], maxTokens: -1)
+        let requests = Self.requests(tokens: 5)
+        // Before the engine hears of it.
+        ranks.onLoss { [engine = harness.engine] in #expect(engine.submit([requests[0], refused])) }
+        harness.engine.start()
+        _ = try await harness.ready()
+        while ranks.sleeping != [1] { try await Task.sleep(for: .milliseconds(5)) }
+        ranks.lose(rank: 1)
+        let (outcomes, _) = await harness.run(waves: [], submitted: [SequenceID(1), SequenceID(2)])
+        let reason = RankFailure.lost(rank: 1)
+        #expect(outcomes[0].finish == .error(reason.description))
+        guard case .error(let why) = outcomes[1].finish else {
+            Issue.record("the refused request has not ended with an error")
+            return
+        }
+        #expect(why != reason.description)
+        #expect(await harness.failure() == reason)
+    }
+
+    @Test func `a rank that fails after it has loaded its layers ends all with its reason`() async throws {
+        // The reports are what it is, that its layers are loaded, its blocks, and that it has allocated them.
+        let harness = EngineHarness(
+            Self.model, ranks: 3,
+            transport: { transport in
+                var reports = 0
+                return FaultyTransport(transport) { kind throws(RankFailure) in
+                    if transport.rank == 2, kind == .report { reports += 1 }
+                    if reports == 4, kind == .report { throw .transport("cannot allocate") }
+                    return true
+                }
+            })
+        await #expect(throws: RankFailure.ended(rank: 2, reason: "cannot allocate", code: 70)) {
+            _ = try await harness.ready()
+        }
+    }
+
+    @Test func `a step without a reply ends all`() async throws {
+        let harness = EngineHarness(Self.model, ranks: 3) {
+            $0.rankTimeout = .milliseconds(200)
+        } transport: { transport in
+            FaultyTransport(transport) { kind in transport.rank != 1 || kind != .step }
+        }
+        _ = try await harness.ready()
+        let (outcomes, _) = await harness.run(Self.requests(tokens: 5))
+        let reason = RankFailure.noReply(seconds: 0.2)
+        #expect(outcomes.allSatisfy { $0.finish == .error(reason.description) })
+        #expect(await harness.failure() == reason)
+        #expect(reason.exitCode == 70)
+    }
+
+    @Test func `a rank of another version is a mismatch`() throws {
+        let group = RankGroup(LocalRanks(count: 2).transport(rank: 0), timeout: nil)
+        var message = RankMessage.report.writer.bytes
+        message[4] = 7
+        let failure = RankFailure.mismatch(["a message from rank 1 has version 7 of the protocol, not 1"])
+        #expect(throws: failure) {
+            try group.read(message, from: 1) { (reader) throws(RankMessageError) in try RankMessage.read(&reader) }
+        }
+        #expect(failure.exitCode == 78)
     }
 
     @Test func `ranks with other options are refused with every difference`() async throws {
@@ -90,4 +157,33 @@ import Testing
         }
         #expect(reason.contains("/nonexistent"))
     }
+}
+
+/// A connection that asks before it sends a message: `true` sends it, `false` drops it.
+private final class FaultyTransport: RankTransport {
+    private let transport: LocalTransport
+    private let sends: (RankMessage) throws(RankFailure) -> Bool
+
+    init(_ transport: LocalTransport, sends: @escaping (RankMessage) throws(RankFailure) -> Bool) {
+        self.transport = transport
+        self.sends = sends
+    }
+
+    var rank: Int { transport.rank }
+    var ranks: Int { transport.ranks }
+    var bell: any RankBell { transport.bell }
+
+    func send(_ bytes: [UInt8], to rank: Int) throws(RankFailure) {
+        var reader = RankReader(bytes)
+        guard let kind = try? RankMessage.read(&reader), try sends(kind) else { return }
+        try transport.send(bytes, to: rank)
+    }
+
+    func receive(from rank: Int, atMost limit: Int) throws(RankFailure) -> [UInt8]? {
+        try transport.receive(from: rank, atMost: limit)
+    }
+
+    func progress() -> Bool { transport.progress() }
+    func close() { transport.close() }
+    func abandon() { transport.abandon() }
 }

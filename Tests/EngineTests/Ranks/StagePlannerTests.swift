@@ -41,7 +41,7 @@ import Testing
             let planned = try? planner.layerCounts(memory: memory)
             #expect(planned.flatMap(slowest) == best)
             if let planned {
-                try planner.check(planned, ranks: ranks)
+                try planner.check(planned, memory: memory)
                 fitting += 1
             }
         }
@@ -64,7 +64,7 @@ import Testing
         }
         for counts in [[], [3], [1, 1], [0, 3], [2, 2], [1, 1, 1], [-1, 4], [Int.max, Int.max]] {
             #expect(throws: StagePlanner.Failure.layerCounts(counts, ranks: 2, layers: 3)) {
-                try planner.check(counts, ranks: 2)
+                try planner.check(counts, memory: [.max, .max])
             }
         }
     }
