@@ -14,6 +14,8 @@ from evaluate import REPOSITORY, Server
 # Documents that are compared, and the largest difference.
 COUNT = 50
 TOLERANCE = 1e-4
+# In the folder, if they agree.
+RESULT = "loss.txt"
 
 
 def losses(path):
@@ -33,6 +35,7 @@ def main():
     texts = [
         (line["text"], loss) for line, loss in zip(lines, losses(run / "log.jsonl"), strict=True) if "text" in line
     ]
+    assert texts, "none of the held-out documents is a text"
     options = ["--compute", "exact", "--kv-cache-dtype", "f32"]
     with open(arguments.folder / "serve-run.log", "w") as log, Server(arguments.binary, run, log, options) as server:
         for text, loss in texts[:COUNT]:
@@ -41,8 +44,10 @@ def main():
             entries = server.post("/v1/completions", body)["choices"][0]["prompt_logprobs"]
             logprobs = [entry[str(token)]["logprob"] for token, entry in zip(ids[1:], entries[1:], strict=True)]
             worst = max(worst, abs(loss + sum(logprobs) / len(logprobs)))
-    print(f"{len(texts[:COUNT])} texts: the losses differ by at most {worst:.2e}")
+    line = f"{len(texts[:COUNT])} texts: the losses differ by at most {worst:.2e}"
+    print(line)
     assert worst < TOLERANCE
+    (arguments.folder / RESULT).write_text(line + "\n")
 
 
 if __name__ == "__main__":

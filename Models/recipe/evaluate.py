@@ -128,14 +128,18 @@ class Server:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def __enter__(self):
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(self.url + "/ready").read()
-                return self
-            except OSError:
-                assert self.process.poll() is None, "the server ended; see its log"
-                time.sleep(0.05)
-        raise AssertionError("the server is not ready")
+        try:
+            for _ in range(1200):
+                try:
+                    urllib.request.urlopen(self.url + "/ready").read()
+                    return self
+                except OSError:
+                    assert self.process.poll() is None, "the server ended; see its log"
+                    time.sleep(0.05)
+            raise AssertionError("the server is not ready")
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *error):
         self.process.terminate()
@@ -235,7 +239,9 @@ def main():
         with log, Server(arguments.binary, folder, log, options) as server:
             if not results.exists():
                 found = evaluate(server, prompts)
-                results.write_text(json.dumps(found, ensure_ascii=False, indent=1))
+                partial = results.with_suffix(".partial")
+                partial.write_text(json.dumps(found, ensure_ascii=False, indent=1))
+                partial.replace(results)
             if not needles.exists() and arguments.needle_samples > 0:
                 needle(arguments.binary, server.url, needles, arguments.needle_samples)
         for group, (right, asked) in json.loads(results.read_text())["groups"].items():

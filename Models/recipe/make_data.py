@@ -139,9 +139,9 @@ def main():
     prompts = evaluation.prompts()
     seen = [prompt for prompt in prompts if hash_of(prompt["messages"][prompt["asks"]]["content"]) in trained]
     assert not seen, f"{len(seen)} prompts of the evaluation are in the training data, such as {seen[0]}"
-    (folder / "evaluation.jsonl").write_text(
-        "".join(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts)
-    )
+    partial = folder / "evaluation.jsonl.partial"
+    partial.write_text("".join(json.dumps(prompt, ensure_ascii=False) + "\n" for prompt in prompts))
+    partial.replace(folder / "evaluation.jsonl")
     print(f"evaluation: {len(prompts)} prompts, none of whose questions is trained as it is worded, {time.monotonic() - start:.0f} s")
 
 

@@ -9,7 +9,6 @@ and `.build/release/trinity`.
 """
 
 import argparse
-import array
 import json
 import math
 import os
@@ -20,6 +19,7 @@ import sys
 import time
 
 import card
+import check_loss
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -60,8 +60,8 @@ def scaled(recipe, scale):
         numbers["tokens"] = max(int(numbers["tokens"] * scale), positions)
         steps = math.ceil(numbers["tokens"] / positions)
         schedule = numbers["schedule"]
-        schedule["warmup"] = min(schedule["warmup"], max(steps // 5, 1))
-        schedule["decay"] = max(min(int(schedule["decay"] * scale), steps - schedule["warmup"]), 1)
+        schedule["warmup"] = min(schedule["warmup"], steps // 5)
+        schedule["decay"] = min(int(schedule["decay"] * scale), steps - schedule["warmup"])
     recipe["checkpoint_interval"] = recipe["held_out"]["interval"] = max(int(200 * scale), 20)
     return recipe
 
@@ -83,55 +83,10 @@ def prepare(folder, scale):
     path.write_text(text)
 
 
-def read_safetensors(path):
-    """The header and the bytes of the tensors."""
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]), memoryview(data)[8 + length :]
-
-
-def bfloat16(data):
-    """Numbers of 32 bits, rounded to bfloat16: to the nearest, and to even where two are as near."""
-    numbers = array.array("I", bytes(data))
-    return array.array("H", ((number + 0x7FFF + (number >> 16 & 1)) >> 16 for number in numbers)).tobytes()
-
-
-def write_bf16(source, target):
-    """The checkpoint of the trainer, which is in float32, in bfloat16; the biases of experts stay as they are."""
+def quantize(binary, source, target, *options):
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    header, tensors = read_safetensors(source / "model.safetensors")
-    header.pop("__metadata__", None)
-    new, parts, offset = {"__metadata__": {"format": "pt"}}, [], 0
-    for name, tensor in header.items():
-        begin, end = tensor["data_offsets"]
-        is_kept = tensor["dtype"] != "F32" or name.endswith("expert_bias")
-        part = bytes(tensors[begin:end]) if is_kept else bfloat16(tensors[begin:end])
-        new[name] = {
-            "dtype": tensor["dtype"] if is_kept else "BF16",
-            "shape": tensor["shape"],
-            "data_offsets": [offset, offset + len(part)],
-        }
-        parts.append(part)
-        offset += len(part)
-    text = json.dumps(new).encode()
-    text += b" " * (-len(text) % 8)
-    with open(partial / "model.safetensors", "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for part in parts:
-            file.write(part)
-    config = json.loads((source / "config.json").read_text()) | {"dtype": "bfloat16"}
-    (partial / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    for name in TOKENIZER:
-        shutil.copy(source / name, partial / name)
-    partial.replace(target)
-
-
-def quantize(binary, source, target):
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    run(binary, "quantize", source, partial, "--weights", "fp8")
+    run(binary, "quantize", source, partial, *options)
     partial.replace(target)
 
 
@@ -147,13 +102,22 @@ def install(folder):
     shutil.copy(folder / "MODEL_CARD.md", MODEL / "MODEL_CARD.md")
 
 
+def positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=REPOSITORY / ".build/model")
     parser.add_argument("--binary", type=pathlib.Path, default=REPOSITORY / ".build/release/trinity")
     parser.add_argument("--scale", type=float, default=1.0, help="the fraction of the data and of the training")
     parser.add_argument("--count", type=int, default=200, help="prompts of a group of the evaluation")
-    parser.add_argument("--needle-samples", type=int, default=10, help="of trinity needle, for each length and depth")
+    parser.add_argument(
+        "--needle-samples", type=positive, default=10, help="of trinity needle, for each length and depth"
+    )
     parser.add_argument("--install", action="store_true", help="replace Models/trinity-tiny")
     arguments = parser.parse_args()
     folder, binary = arguments.folder.resolve(), arguments.binary.resolve()
@@ -171,9 +135,13 @@ def main():
     step("data", folder / "data/evaluation.jsonl", lambda: run(*data))
     run_folder = folder / "run"
     train = [binary, "train", folder / "recipe.json", "--out", run_folder, "--plot"]
-    step("training", run_folder / "model.safetensors", lambda: run(*train))
-    step("bf16", folder / "bf16", lambda: write_bf16(run_folder, folder / "bf16"))
-    step("fp8", folder / "fp8", lambda: quantize(binary, folder / "bf16", folder / "fp8"))
+    # The last file of a finished run.
+    step("training", run_folder / "config.json", lambda: run(*train))
+    check = [sys.executable, HERE / "check_loss.py", folder, "--binary", binary]
+    step("comparison with the server's losses", folder / check_loss.RESULT, lambda: run(*check))
+    step("bf16", folder / "bf16", lambda: quantize(binary, run_folder, folder / "bf16", "--weights", "bf16"))
+    fp8 = ["--weights", "fp8", "--round-others"]
+    step("fp8", folder / "fp8", lambda: quantize(binary, run_folder, folder / "fp8", *fp8))
     models = [f"--model={name}={folder / name}" for name in ("bf16", "fp8")]
     evaluate = [sys.executable, HERE / "evaluate.py", folder, *models, "--binary", binary, "--count", arguments.count]
     evaluate += ["--needle-samples", arguments.needle_samples]

@@ -276,3 +276,9 @@ def test_what_cannot_work_is_refused_with_a_reason(arguments, reason):
     process = start(*arguments)
     output, errors = process.communicate(timeout=60)
     assert process.returncode in (1, 64) and not output and reason in errors, errors
+
+
+def test_a_reply_as_long_as_a_prompt_is_refused_before_any_request():
+    process = start(f"http://127.0.0.1:{free_port()}", "--lengths", "512,4096", "--max-tokens", 512)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0 and "--max-tokens must be less than each of --lengths" in errors

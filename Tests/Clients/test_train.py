@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -109,3 +110,36 @@ def test_an_error_names_the_line_of_a_document(tmp_path):
     failed = run(recipe, tmp_path / "out")
     assert failed.returncode != 0 and "texts.jsonl, line 51: " in failed.stderr, failed.stderr
     assert time.monotonic() - start < 60 and not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_costs_no_checkpoint(recipe, tmp_path):
+    whole = run(recipe, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(command(recipe, tmp_path / "parts"), stdout=subprocess.PIPE, text=True)
+    for _ in range(5):
+        process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.stdout.read()
+    assert process.wait(timeout=60) == 0
+    before = sorted(os.listdir(tmp_path / "parts"))
+    assert any(name.startswith("step-") for name in before)
+
+    def limit():
+        # Writing more than the limit is an error then, as on a full disk.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    full = subprocess.run(
+        command(recipe, tmp_path / "parts"), capture_output=True, text=True, timeout=300, preexec_fn=limit, restore_signals=False)
+    assert full.returncode == 1 and "too large" in full.stderr, full.stderr
+    assert sorted(os.listdir(tmp_path / "parts")) == before
+    last = run(recipe, tmp_path / "parts")
+    assert last.returncode == 0, last.stderr
+    assert (tmp_path / "whole/model.safetensors").read_bytes() == (tmp_path / "parts/model.safetensors").read_bytes()
+
+
+def test_options_of_plan_that_do_not_belong_together_are_refused():
+    for arguments in (["--tokens", "5"], ["--precision", "exact"], ["--train", "--hosts", "2"], ["--train", "--context", "0"]):
+        plan = subprocess.run(
+            [REPOSITORY / BINARY, "plan", "--shape", "nano", *arguments], capture_output=True, text=True, timeout=60)
+        assert plan.returncode != 0 and arguments[-2] in plan.stderr, (arguments, plan.stderr)

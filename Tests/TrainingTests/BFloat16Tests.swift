@@ -57,6 +57,44 @@ import Testing
         }
     }
 
+    /// Two experts of each layer get all tokens, whatever is rounded, and the others none.
+    @Test func `experts without tokens, and micro-batches of padding, have no gradient`() throws {
+        let sample = try GradientTests.Sample("model_untied")
+        var config = sample.model.config
+        config.expertsPerToken = 2
+        let batches = [
+            PackedBatch(rows: sample.slots), PackedBatch(rows: [[PackedBatch.Slot(id: 0, document: -1, weight: 0)]]),
+        ]
+        func trained(_ precision: Precision) throws -> TrainingModel {
+            let model = try TrainingModel(
+                config, pool: WorkerPool(threads: 2, spinning: .zero), precision: precision, kernels: .portable)
+            model.weights.memory.base.update(from: sample.model.weights.memory.base, count: model.layout.count)
+            model.biases = model.biases.map { bias in bias.indices.map { $0 < 2 ? 9 : 0 } }
+            model.beginStep()
+            for batch in batches {
+                let loss = model.accumulate(batch, try sample.objective(batches[0]))
+                for counts in loss.expertCounts {
+                    #expect(counts == counts.indices.map { $0 < 2 ? batch.tokens : 0 })
+                }
+            }
+            return model
+        }
+        let (exact, rounded) = (try trained(.exact), try trained(.bf16))
+        var idle = 0
+        for parameter in exact.layout.parameters {
+            func gradient(_ model: TrainingModel) -> [Float] {
+                Array(UnsafeBufferPointer(start: model.gradients.pointer(parameter), count: parameter.count))
+            }
+            let (a, b) = (gradient(exact), gradient(rounded))
+            #expect(distance(b, a.map { Double($0) }) < 0.1, "\(parameter.name)")
+            if a.allSatisfy({ $0 == 0 }) {
+                #expect(b.allSatisfy { $0 == 0 } && parameter.name.contains(".experts."), "\(parameter.name)")
+                idle += 1
+            }
+        }
+        #expect(idle == 3 * (config.experts - 2) * (config.layers - config.denseLayers))
+    }
+
     @Test func `what is kept for a micro-batch is what was announced`() throws {
         for name in ["model_untied", "model_tied"] {
             let sample = try GradientTests.Sample(name)
@@ -78,7 +116,8 @@ import Testing
         var results: [[Float]] = []
         for threads in 1...3 {
             let sample = try GradientTests.Sample("model_untied", threads: threads, precision: .bf16, kernels: kernels)
-            let batch = PackedBatch(rows: sample.slots)
+            // Several chunks of tokens, of experts and of the head.
+            let batch = PackedBatch(rows: (0..<12).flatMap { _ in sample.slots })
             for _ in 0..<2 { _ = sample.model.accumulate(batch, try sample.objective(batch)) }
             results.append(sample.model.gradients.memory.array)
         }

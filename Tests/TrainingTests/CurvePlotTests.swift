@@ -41,6 +41,15 @@ import Testing
         #expect(text.hasSuffix("</svg>\n"))
     }
 
+    @Test func `a step without targets has no loss`() throws {
+        try write([
+            ["step": 0, "cross_entropy": 3, "lr_factor": 1],
+            ["step": 1, "cross_entropy": 0, "batch_het": 0, "lr_factor": 1, "skipped": true],
+        ])
+        let panels = try CurvePlot(temporary.directory).panels
+        #expect(panels.count == 2 && panels[0].curves[0].points.count == 1)
+    }
+
     @Test func `a log without a step is refused, and a torn line ends it`() throws {
         #expect(throws: TrainingError.self) { try CurvePlot(temporary.directory) }
         try temporary.write(Array("{\"step\":0,\"cross_entropy\":2}\n{\"step\":1,\"cross_".utf8), to: RunLog.name)

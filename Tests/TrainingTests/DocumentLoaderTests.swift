@@ -103,6 +103,18 @@ import Testing
         #expect((0..<13).map { order.document($0) } == epochs[0])
     }
 
+    @Test func `the state of a step that could not be done is that of the step before`() throws {
+        let loader = try loader(.rsdb)
+        for _ in 0..<3 {
+            let before = try loader.state()
+            let batches = try loader.next()
+            loader.takeBack()
+            #expect(try loader.state() == before)
+            try loader.restore(before)
+            #expect(try loader.next().map(\.ids) == batches.map(\.ids))
+        }
+    }
+
     @Test func `a state that does not fit the documents is refused`() throws {
         let loader = try loader(.rsdb)
         _ = try loader.next()
@@ -123,8 +135,8 @@ import Testing
         #expect {
             try TokenFile(url, vocabularySize: 96)
         } throws: {
-            guard case TrainingError.batches(let tensor, _) = $0 else { return false }
-            return tensor == "offsets"
+            guard case TrainingError.tensor(let file, "offsets", _) = $0 else { return false }
+            return file == url.path
         }
     }
 
@@ -135,12 +147,17 @@ import Testing
         #expect {
             try TokenFile(file([40, 40], name: "a"), vocabularySize: 20)
         } throws: {
-            "\($0)" == "the batches' tokens is 20 at 20, expected 0...19"
+            "\($0)".hasSuffix("/a: the tensor tokens is 20 at 20, expected 0...19")
         }
         for lengths in [[5], [5, 0, 4, 0]] {
             let source = DocumentSource(
                 content: .tokens(try TokenFile(file(lengths, name: "\(lengths)"), vocabularySize: 96)))
-            #expect(throws: TrainingError.self) { try DocumentLoader([source], options) }
+            #expect {
+                try DocumentLoader([source], options, path: "stages[2].")
+            } throws: {
+                guard case TrainingError.recipe("stages[2].documents.sources[0]", _) = $0 else { return false }
+                return true
+            }
         }
     }
 

@@ -100,6 +100,31 @@ import Testing
         #expect(abs(share - 0.5) < 0.05, "\(share)")
     }
 
+    @Test func `documents that are done ahead are bounded by their number and by their tokens`() throws {
+        func job(_ count: Int) -> DocumentWorkers.Job {
+            { .success(Document(ids: [Int32](repeating: 1, count: count))) }
+        }
+        func key(_ number: Int) -> DocumentWorkers.Key { .init(stream: 0, source: 0, number: number) }
+        let workers = DocumentWorkers(capacity: 2, mostTokens: 5)
+        #expect(workers.prepare(key(0), job(3)) && workers.prepare(key(1), job(3)))
+        #expect(!workers.prepare(key(2), job(3)))
+        workers.start(threads: 1)
+        defer { workers.stop() }
+        // They are done in their order, so after the second one is taken the first has its tokens only.
+        #expect(try workers.take(key(1), job(3)).get().count == 3)
+        #expect(workers.prepare(key(2), job(3)))
+        let deadline = ContinuousClock.now + .seconds(60)
+        while workers.doneTokens < 6, ContinuousClock.now < deadline { usleep(1000) }
+        #expect(workers.doneTokens == 6)
+        #expect(try workers.take(key(0), job(3)).get().count == 3)
+        #expect(workers.doneTokens == 3 && workers.prepare(key(3), job(9)))
+        while workers.doneTokens < 12, ContinuousClock.now < deadline { usleep(1000) }
+        #expect(try workers.take(key(2), job(3)).get().count == 3)
+        #expect(!workers.prepare(key(4), job(1)))
+        #expect(try workers.take(key(3), job(9)).get().count == 9)
+        #expect(workers.doneTokens == 0 && workers.prepare(key(4), job(1)))
+    }
+
     @Test func `a changed state is refused`() throws {
         let loader = try DocumentLoader([source("sun", 9)], options(.rsdb))
         _ = try loader.next()

@@ -91,11 +91,108 @@ import Testing
         var results: [[Float]] = []
         for threads in 1...3 {
             let sample = try Sample("model_untied", threads: threads)
-            let batch = PackedBatch(rows: sample.slots)
+            // Several pieces of all sums over positions.
+            let batch = PackedBatch(rows: (0..<12).flatMap { _ in sample.slots })
             _ = sample.model.accumulate(batch, try sample.objective(batch))
             results.append(sample.model.gradients.memory.array)
         }
         #expect(results[0].contains { $0 != 0 })
         #expect(results[0] == results[1] && results[0] == results[2])
+    }
+
+    /// Names of tensors that begin with one of some prefixes.
+    private static let frozenPrefixes: [[String]] = [
+        ["model.layers.1."], ["model.embed_tokens", "model.layers.0.", "model.layers.1.mlp.experts.1.down"],
+        ["model.layers.", "model.embed_tokens"], ["lm_head", "model.norm", "model.layers.2."],
+    ]
+
+    @Test(arguments: Precision.allCases, frozenPrefixes)
+    func `gradients of trained tensors have the same bits, whatever is frozen`(
+        precision: Precision, prefixes: [String]
+    ) throws {
+        let sample = try Sample("model_untied", precision: precision)
+        let names = sample.model.layout.parameters.map(\.name).filter { name in prefixes.contains { name.hasPrefix($0) }
+        }
+        #expect(!names.isEmpty)
+        let model = try TrainingModel(
+            checkpoint: TrainingFixture.root.appending(path: "model_untied"),
+            pool: WorkerPool(threads: 2, spinning: .zero), precision: precision, kernels: .portable,
+            frozen: Set(names))
+        let batch = PackedBatch(rows: sample.slots)
+        // In the second step frozen weights are packed already.
+        for _ in 0..<2 {
+            sample.model.beginStep()
+            model.beginStep()
+            let loss = model.accumulate(batch, try sample.objective(batch))
+            #expect(loss == sample.model.accumulate(batch, try sample.objective(batch)))
+        }
+        var kept = 0
+        for parameter in model.layout.parameters {
+            let gradient = model.gradients.kept(parameter)
+            #expect((gradient == nil) == names.contains(parameter.name))
+            guard let gradient else { continue }
+            kept += ParameterLayout.room(for: parameter)
+            let expected = sample.model.gradients.matrix(parameter)
+            #expect(
+                (0..<parameter.count).allSatisfy { gradient.base[$0] == expected.base[$0] }, "\(parameter.name)")
+        }
+        #expect(model.gradients.memory.count == kept)
+    }
+
+    /// Changes of the small model's shape: without a shared expert, without normalized routes, with experts only, without experts.
+    private static let shapes: [@Sendable (inout ModelConfig) -> Void] = [
+        { $0.sharedExperts = 0 }, { $0.normalizesRoutes = false }, { $0.denseLayers = 0 },
+        { $0.denseLayers = $0.layers },
+    ]
+
+    /// Along the gradient of a tensor the objective changes by its norm.
+    @Test(arguments: shapes.indices)
+    func `gradients of other shapes are those of the objective`(shape: Int) throws {
+        let sample = try Sample("model_untied")
+        var config = sample.model.config
+        Self.shapes[shape](&config)
+        config.expertsPerToken = 2
+        let model = try TrainingModel(config, pool: WorkerPool(threads: 2, spinning: .zero))
+        InitialWeights(seed: 1).fill(model)
+        // The choice of experts must not change with the weights.
+        model.biases = model.biases.map { bias in bias.indices.map { $0 < 2 ? 9 : 0 } }
+        // The second micro-batch is padding only.
+        let batches = [
+            PackedBatch(rows: sample.slots), PackedBatch(rows: [[PackedBatch.Slot(id: 0, document: -1, weight: 0)]]),
+        ]
+        // Large factors, so that all parts count.
+        let objective = StepObjective(
+            zFactor: 0.01, balanceFactor: 0.1, targetWeight: batches[0].targetWeight,
+            rows: batches[0].rows.count + 1)
+        func value() -> Double {
+            model.beginStep()
+            return batches.reduce(0) { sum, batch in
+                let loss = model.accumulate(batch, objective)
+                return sum + loss.crossEntropy + objective.zFactor * loss.z + objective.balanceFactor * loss.balance
+            }
+        }
+        _ = value()
+        let gradients = model.gradients.memory.array
+        var checked = 0
+        for parameter in model.layout.parameters where parameter.offset % 5 == 0 || parameter.kind == .router {
+            let gradient = gradients[parameter.offset..<parameter.offset + parameter.count]
+            let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+            let weights = model.weights.pointer(parameter)
+            let before = Array(UnsafeBufferPointer(start: weights, count: parameter.count))
+            let size = before.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+            let step = 0.003 * size
+            guard norm * step > 3e-5, checked < 10 else { continue }
+            func moved(_ sign: Double) -> Double {
+                for (index, element) in gradient.enumerated() {
+                    weights[index] = before[index] + Float(sign * step / norm * Double(element))
+                }
+                return value()
+            }
+            let change = (moved(1) - moved(-1)) / (2 * step)
+            weights.update(from: before, count: before.count)
+            #expect(abs(change / norm - 1) < 0.03, "\(parameter.name): \(change), expected \(norm)")
+            checked += 1
+        }
+        #expect(checked >= 4)
     }
 }

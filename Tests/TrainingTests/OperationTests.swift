@@ -194,4 +194,16 @@ import Testing
         let expected = Array(try tensor("balance.d_in.score").doubles.prefix(48))
         #expect(deviation(gradient.array, expected).relative < 1e-5)
     }
+
+    @Test func `scores that underflow give no balance loss, and finite gradients`() {
+        let logits = Buffer<Float>([-120, -110, -100, 0, 0, 0])
+        let routing = ExpertRouting(
+            logits: logits, tokens: 2, experts: 3, chosen: 2, normalizes: true, scale: 1, bias: [0, 0, 0])
+        #expect(routing.scores.base[0] == 0 && routing.scores.base[2] == 0)
+        // Of the second token alone: (1.5 + 1.5 + 0) / 3, or what its neighbour chooses.
+        #expect(abs(BalanceLoss.value(0..<2, of: routing) - 0.5) < 1e-6)
+        let (weights, changes) = (Buffer<Float>([1, 1, 1, 1]), Buffer<Float>(count: 6))
+        routing.backward(dWeights: weights.matrix(2, 2), row: 0..<2, balance: 1, into: changes.matrix(2, 3))
+        #expect(!changes.array.contains { !$0.isFinite })
+    }
 }

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test func `operations are those of the products, counted by hand`() throws {
-        let cost = TrainingCost(try Self.config())
+        let cost = TrainingCost(try Self.config(), precision: .exact)
         #expect(cost.parameters == 5_768_192)
         let attention: Double = 6 * 256 * 1024
         let dense: Double = 3 * 256 * 512
@@ -33,21 +33,45 @@ import Testing
 
     @Test func `frozen tensors take no optimizer state`() throws {
         let config = try Self.config()
-        let all = TrainingCost(config)
-        let frozen = TrainingCost(config, frozen: ["model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"])
+        let all = TrainingCost(config, precision: .exact)
+        let frozen = TrainingCost(
+            config, frozen: ["model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"], precision: .exact)
         #expect(all.trained == all.parameters)
         #expect(all.trained - frozen.trained == 3072 * 256 + 512 * 256)
         #expect(all.optimizerBytes - frozen.optimizerBytes == 4 * (2 * 3072 * 256 + 512 * 256))
+        #expect(all.gradientBytes - frozen.gradientBytes == 4 * (3072 * 256 + 512 * 256))
         #expect(frozen.weightBytes == all.weightBytes && all.stateBytes == 2 * all.weightBytes + all.optimizerBytes)
+        // Two forms of two bytes.
+        let rounded = TrainingCost(config, precision: .bf16)
+        #expect(rounded.stateBytes == all.stateBytes + all.weightBytes)
+        #expect(rounded.activationBytes(tokens: 1024) < all.activationBytes(tokens: 1024))
+    }
+
+    @Test func `frozen tensors take fewer operations, and frozen layers at the beginning a third`() throws {
+        let config = try Self.config()
+        func operations(_ frozen: Set<String>) -> Double {
+            TrainingCost(config, frozen: frozen, precision: .exact).operationsPerToken(length: 200)
+        }
+        let all = operations([])
+        // Its gradient is not computed; those of the inputs are.
+        let difference = all - operations(["model.layers.0.mlp.up_proj.weight"])
+        #expect(abs(difference / (2 * 256 * 512) - 1) < 1e-9)
+        let layers = ParameterLayout(config).parameters.map(\.name)
+        let head = Set(layers.filter { $0 != "lm_head.weight" })
+        // Forward the layers and attention, and all of the head.
+        let products = (all - 6 * 3072 * 256) / 3
+        let keys: Double = 5 * (128 * 129 / 2 + 72 * 128) / 200 + 100.5
+        #expect(abs(operations(head) / (products - (14.0 / 3 - 4) * 256 * keys + 6 * 3072 * 256) - 1) < 1e-9)
     }
 
     @Test func `a plan has readable lines`() throws {
         let lines = TrainingEstimate.lines(
-            TrainingCost(try Self.config()), length: 8192, tokens: 10_000_000, batch: 8192, rate: 1e11)
+            TrainingCost(try Self.config(), precision: .bf16), length: 8192, tokens: 10_000_000, batch: 8192, rate: 1e11
+        )
         let text = lines.joined(separator: "\n")
         for part in [
             "activations of a row of 1024", "activations of a row of 4096", "activations of a row of 8192", "time",
-            "at 100 GFLOP/s", "of them trained",
+            "at 100 GFLOP/s", "of them trained", "rounded weights, bfloat16",
         ] {
             #expect(text.contains(part), "\(part)")
         }

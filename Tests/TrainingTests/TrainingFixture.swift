@@ -18,6 +18,41 @@ enum TrainingFixture {
     }
 }
 
+/// The run of `train30` in a temporary folder: thirty steps from given weights and batches.
+struct ThirtySteps {
+    private let temporary: TemporaryModel
+
+    init() throws {
+        temporary = try TemporaryModel()
+        let initial = temporary.directory.appending(path: "initial")
+        let files = FileManager.default
+        try files.createDirectory(at: initial, withIntermediateDirectories: true)
+        for (source, target) in [("initial.safetensors", "model.safetensors"), ("config.json", "config.json")] {
+            try files.copyItem(
+                at: TrainingFixture.root.appending(path: "train30/\(source)"), to: initial.appending(path: target))
+        }
+    }
+
+    /// A recipe in the temporary folder, with a change of its hyperparameters.
+    func recipe(
+        _ change: (inout JSONObject) -> Void = { _ in }, interval: Int? = nil
+    ) throws -> Recipe {
+        var numbers = try TrainingFixture.json("train30/curve.json")["hyperparameters"]?.object ?? JSONObject()
+        change(&numbers)
+        var json: JSONObject = [
+            "initial": "initial",
+            "batches": .string(TrainingFixture.root.appending(path: "train30/batches.safetensors").path),
+            "hyperparameters": .object(numbers),
+        ]
+        if let interval { json["checkpoint_interval"] = .integer(interval) }
+        let url = temporary.directory.appending(path: "recipe-\(UUID().uuidString).json")
+        try Data(JSONValue.object(json).serialized).write(to: url)
+        return try Recipe(url)
+    }
+
+    func out(_ name: String) -> URL { temporary.directory.appending(path: name) }
+}
+
 extension TemporaryModel {
     /// Makes the folder `initial` with the shape of a new model, and the tokenizer of the default model.
     func makeInitialModel() throws {

@@ -9,37 +9,17 @@ import Testing
 
 /// Thirty steps against the float64 reference, the checkpoint, and resuming.
 @Suite struct TrainingRunTests {
-    private let temporary: TemporaryModel
+    private let thirty: ThirtySteps
 
     init() throws {
-        temporary = try TemporaryModel()
-        let initial = temporary.directory.appending(path: "initial")
-        let files = FileManager.default
-        try files.createDirectory(at: initial, withIntermediateDirectories: true)
-        for (source, target) in [("initial.safetensors", "model.safetensors"), ("config.json", "config.json")] {
-            try files.copyItem(
-                at: TrainingFixture.root.appending(path: "train30/\(source)"), to: initial.appending(path: target))
-        }
+        thirty = try ThirtySteps()
     }
 
-    /// A recipe in the temporary folder, with a change of its hyperparameters.
-    private func recipe(
-        _ change: (inout JSONObject) -> Void = { _ in }, interval: Int? = nil
-    ) throws -> Recipe {
-        var numbers = try TrainingFixture.json("train30/curve.json")["hyperparameters"]?.object ?? JSONObject()
-        change(&numbers)
-        var json: JSONObject = [
-            "initial": "initial",
-            "batches": .string(TrainingFixture.root.appending(path: "train30/batches.safetensors").path),
-            "hyperparameters": .object(numbers),
-        ]
-        if let interval { json["checkpoint_interval"] = .integer(interval) }
-        let url = temporary.directory.appending(path: "recipe-\(UUID().uuidString).json")
-        try Data(JSONValue.object(json).serialized).write(to: url)
-        return try Recipe(url)
+    private func recipe(_ change: (inout JSONObject) -> Void = { _ in }, interval: Int? = nil) throws -> Recipe {
+        try thirty.recipe(change, interval: interval)
     }
 
-    private func out(_ name: String) -> URL { temporary.directory.appending(path: name) }
+    private func out(_ name: String) -> URL { thirty.out(name) }
 
     @Test func `thirty steps follow the reference`() throws {
         let expected = try TrainingFixture.json("train30/curve.json")["steps"]?.array ?? []
@@ -198,11 +178,15 @@ import Testing
             $0 + $1.shape.reduce(1, *)
         }
         #expect(plan.steps == 30 && plan.parameters == elements)
-        #expect(plan.cost.stateBytes >= 12 * elements)
-        #expect(plan.stateBytes(.bf16) >= plan.stateBytes(.exact) + 4 * elements)
+        #expect(plan.cost(.exact).stateBytes >= 12 * elements)
+        #expect(plan.cost(.bf16).stateBytes >= plan.cost(.exact).stateBytes + 4 * elements)
         try plan.checkMemory(.bf16)
-        #expect(throws: TrainingError.memory(needed: plan.stateBytes(.bf16), available: 1000)) {
-            try plan.checkMemory(.bf16, available: 1000)
+        // With the activations of 2 rows of 48.
+        let cost = plan.cost(.bf16)
+        let needed = cost.stateBytes + Int(cost.activationBytes(tokens: 96))
+        try plan.checkMemory(.bf16, available: needed)
+        #expect(throws: TrainingError.memory(needed: needed, available: needed - 1)) {
+            try plan.checkMemory(.bf16, available: needed - 1)
         }
         try plan.checkInitial()
         var tensors = try Data(contentsOf: out("initial/model.safetensors"))
@@ -210,8 +194,9 @@ import Testing
         tensors.replaceSubrange(name, with: Data("q_narm".utf8))
         try tensors.write(to: out("initial/model.safetensors"))
         #expect(throws: CheckpointError.self) { try plan.checkInitial() }
-        let lines = TrainingEstimate(plan, rate: 1e11).lines
+        let lines = TrainingEstimate(plan, precision: .bf16, rate: 1e11).lines
         #expect(lines.contains { $0.contains("30 steps") })
+        #expect(lines.contains { $0.hasPrefix("time of stages with documents") })
     }
 
     @Test(arguments: Precision.allCases)
@@ -229,22 +214,19 @@ import Testing
         let larger = PackedBatch(rows: [
             [PackedBatch.Slot](repeating: PackedBatch.Slot(id: 1, document: 0, weight: 1), count: 96)
         ])
-        try memory.check(larger, name: "step0.micro1", available: (precision == .bf16 ? 49 : 96) * memory.bytesPerToken)
+        let available = (precision == .bf16 ? 49 : 96) * memory.bytesPerToken
+        try memory.check(larger, name: "step0.micro1", available: available)
         var huge = plan.config
         huge.hiddenSize = 1 << 40
         #expect {
             var memory = ActivationMemory(huge, precision)
             try memory.check(batch, name: "step0.micro0")
         } throws: {
-            guard case TrainingError.batches("step0.micro0", _) = $0 else { return false }
+            guard case TrainingError.activations("step0.micro0", 48, _, _) = $0 else { return false }
             return true
         }
-    }
-
-    @Test func `a folder with other files is not written to`() throws {
-        try FileManager.default.createDirectory(at: out("out"), withIntermediateDirectories: true)
-        try Data().write(to: out("out").appending(path: "notes.txt"))
-        #expect(throws: CheckpointError.self) { try TrainingRun(recipe(), out: out("out"), threads: 1) }
+        // Measuring a loss keeps one layer at a time.
+        #expect(ActivationMemory(measuring: plan.config).bytesPerToken < memory.bytesPerToken)
     }
 
     @Test(
@@ -255,6 +237,7 @@ import Testing
             ("adamw_lr", ["embedding": 1], "hyperparameters.adamw_lr.embedding"),
             ("adamw_betas", [0.9], "hyperparameters.adamw_betas"),
             ("auxfree", ["gamma": 0.1], "hyperparameters.auxfree"),
+            ("schedule", ["kind": "cosine", "warmup": 30, "total": 30], "hyperparameters.schedule.warmup"),
         ] as [(String, JSONValue, String)])
     func `an error names the field of the recipe`(name: String, value: JSONValue, field: String) throws {
         #expect {
@@ -282,13 +265,21 @@ import Testing
             PackedBatch(rows: [(0..<8).map { PackedBatch.Slot(id: Int32($0), document: 0, weight: weight) }])
         }
         let before = trainer.model.weights.memory.array
+        var statistics = RunStatistics()
+        // As a step before leaves it.
+        trainer.model.clock.add(\.forward)
         for _ in 0..<4 {
             let report = try trainer.train([batch(weight: 0)])
-            #expect(report.isSkipped && report.crossEntropy == 0)
+            #expect(report.isSkipped && report.crossEntropy == 0 && report.microCrossEntropy == [nil])
+            #expect(trainer.model.clock.seconds == StepSeconds())
+            statistics.add(report)
         }
+        #expect(statistics.tokens == 32 && statistics.maximumViolations.isEmpty)
         #expect(trainer.model.weights.memory.array == before)
         #expect(trainer.step == 4 && trainer.updates == 0)
-        #expect(try !trainer.train([batch(weight: 1)]).isSkipped)
+        // A micro-batch without targets has no loss of its own.
+        let report = try trainer.train([batch(weight: 1), batch(weight: 0), batch(weight: 1)])
+        #expect(!report.isSkipped && report.microCrossEntropy[1] == nil && report.batchHeterogeneity < 1e-6)
         #expect(trainer.model.weights.memory.array != before)
     }
 }

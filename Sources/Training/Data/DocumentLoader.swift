@@ -32,16 +32,25 @@ final class DocumentLoader {
     private let workers = DocumentWorkers(capacity: mostAhead)
     /// The states of the streams after the last whole step.
     private var states: [DocumentStream.State]
+    /// The same of the step before.
+    private var earlierStates: [DocumentStream.State]
 
-    init(_ sources: [DocumentSource], _ options: Options, cpus: Int = ProcessInfo.processInfo.activeProcessorCount)
-        throws(TrainingError)
-    {
-        try Self.check(sources, options)
+    /// - Parameters:
+    ///   - skipLimit: documents that each stream may leave out because they cannot be used.
+    ///   - path: where `documents` is in the recipe.
+    init(
+        _ sources: [DocumentSource], _ options: Options, skipLimit: Int = 0, path: String = "",
+        cpus: Int = ProcessInfo.processInfo.activeProcessorCount
+    ) throws(TrainingError) {
+        try Self.check(sources, options, path: path)
         self.options = options
         streams = (0..<options.microBatches).map { [workers] in
-            DocumentStream($0, of: options.microBatches, sources: sources, options: options, workers: workers)
+            DocumentStream(
+                $0, of: options.microBatches, sources: sources, options: options, skipLimit: skipLimit, workers: workers
+            )
         }
         states = streams.map(\.state)
+        earlierStates = states
         if sources.contains(where: { $0.job(0) != nil }) {
             workers.start(threads: DocumentWorkers.threadCount(cpus: cpus))
         }
@@ -53,19 +62,18 @@ final class DocumentLoader {
 
     /// Checks that each stream has a token of each source: the search for one would not end.
     ///
-    /// - Throws: `TrainingError.recipe` with the numbers of documents and streams.
-    static func check(_ sources: [DocumentSource], _ options: Options) throws(TrainingError) {
+    /// - Parameter path: where `documents` is in the recipe.
+    /// - Throws: `TrainingError.recipe` with the source and the numbers of documents and streams.
+    static func check(_ sources: [DocumentSource], _ options: Options, path: String = "") throws(TrainingError) {
         for (index, source) in sources.enumerated() {
+            let field = "\(path)documents.sources[\(index)]"
             guard source.count >= options.microBatches else {
                 throw .recipe(
-                    field: "documents",
-                    reason: "has \(source.count) documents in source \(index) for \(options.microBatches) micro-batches"
-                )
+                    field: field,
+                    reason: "has \(source.count) documents, fewer than the \(options.microBatches) micro_batches")
             }
             for stream in 0..<options.microBatches where !source.hasTokens(stream: stream, of: options.microBatches) {
-                throw .recipe(
-                    field: "documents",
-                    reason: "has only empty documents in source \(index) for micro-batch \(stream)")
+                throw .recipe(field: field, reason: "has only empty documents for micro-batch \(stream)")
             }
         }
     }
@@ -80,9 +88,15 @@ final class DocumentLoader {
             for _ in 0..<options.rows { rows.append(try stream.nextRow()) }
             batches.append(PackedBatch(rows: rows))
         }
-        states = streams.map(\.state)
+        (earlierStates, states) = (states, streams.map(\.state))
         return batches
     }
+
+    /// Documents that were left out so far because they cannot be used.
+    var skipped: Int { states.reduce(0) { $0 + ($1.place.skipped ?? 0) } }
+
+    /// Makes ``state()`` that of the step before, for a step that could not be done. Nothing can be read any more.
+    func takeBack() { states = earlierStates }
 
     /// The places in all streams, as JSON.
     func state() throws -> JSONValue {
@@ -100,6 +114,6 @@ final class DocumentLoader {
             throw .resume(field: "loader", reason: "has not \(streams.count) streams")
         }
         for (stream, state) in zip(streams, restored) { try stream.restore(state, options) }
-        states = restored
+        (states, earlierStates) = (restored, restored)
     }
 }

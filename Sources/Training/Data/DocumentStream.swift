@@ -16,6 +16,8 @@ final class DocumentStream {
         var tokens: [Int]
         /// The number of documents so far.
         var count = 0
+        /// Documents that were left out because they cannot be used; `nil` if there is none.
+        var skipped: Int?
         /// Source and number of each document that is in the packing, by its number in the stream.
         var held: [Int: [Int]] = [:]
     }
@@ -29,21 +31,23 @@ final class DocumentStream {
     private var packing: DocumentPacking
     private let index: Int
     private let sources: [DocumentSource]
+    /// Documents that may be left out.
+    private let skipLimit: Int
     private let workers: DocumentWorkers
     /// Tokens of a document that are used at most: what does not fit a row is continued or cut.
     private let longestUse: Int
     private var orders: [DocumentOrder]
-    /// Documents of each source from `place.next` on whose places in the source are known.
+    /// Places in the source of the documents of each source, from `place.next` on.
     private var upcoming: [[Int]]
     /// Those of `upcoming` that were queued.
     private var queued: [Int]
     private var documents: [Int: Document] = [:]
 
     init(
-        _ index: Int, of streams: Int, sources: [DocumentSource], options: DocumentLoader.Options,
+        _ index: Int, of streams: Int, sources: [DocumentSource], options: DocumentLoader.Options, skipLimit: Int = 0,
         workers: DocumentWorkers
     ) {
-        (self.index, self.sources, self.workers) = (index, sources, workers)
+        (self.index, self.sources, self.skipLimit, self.workers) = (index, sources, skipLimit, workers)
         orders = sources.enumerated().map { number, source in
             DocumentOrder(
                 stream: index, streams: streams, documents: source.count,
@@ -96,7 +100,7 @@ final class DocumentStream {
         let places = given.held.values.sorted { $0.lexicographicallyPrecedes($1) }
         guard given.next.count == sources.count, given.tokens.count == sources.count,
             (given.next + given.tokens).allSatisfy({ $0 >= 0 && $0 < 1 << 60 }),
-            given.count >= 0, given.held.count <= 2 * options.buffer + 1,
+            given.count >= 0, (given.skipped ?? 0) >= 0, given.held.count <= 2 * options.buffer + 1,
             given.held.keys.allSatisfy({ (0..<given.count).contains($0) }),
             places.allSatisfy({
                 $0.count == 2 && sources.indices.contains($0[0]) && (0..<given.next[$0[0]]).contains($0[1])
@@ -116,11 +120,22 @@ final class DocumentStream {
         queued = sources.map { _ in 0 }
     }
 
-    /// Reads the next document that is not empty, and returns its length.
+    /// Reads the next document that is not empty and can be used, and returns its length.
     private func draw() throws(TrainingError) -> Int {
         while true {
             let source = nextSource
-            let document = try take(source)
+            let document: Document
+            do throws(TrainingError) { document = try take(source) } catch {
+                guard case .line(let file, let number, let reason) = error else { throw error }
+                let skipped = place.skipped ?? 0
+                guard skipped < skipLimit else {
+                    throw .line(
+                        file: file, number: number,
+                        reason: "\(reason); skip_documents allows to leave such documents out")
+                }
+                place.skipped = skipped + 1
+                continue
+            }
             place.tokens[source] += min(document.count, longestUse)
             guard document.count > 0 else { continue }
             documents[place.count] = document

@@ -28,12 +28,32 @@ extension StoredTensor {
     /// The types of weights that can be trained.
     static let floatTypes: Set<TensorType> = [.float32, .bfloat16, .float16]
 
-    /// The elements of a floating point type of at most 32 bits as float32, exactly; `nil` for other types and if one is not
-    /// finite.
-    var finiteFloats: [Float]? {
-        guard Self.floatTypes.contains(type), let numbers,
-            numbers.allSatisfy(\.isFinite)
-        else { return nil }
-        return numbers.map { Float($0) }
+    /// What is wrong with the tensor of a name; `nil` if it has a type of weights and the shape.
+    static func problem(_ name: String, _ shape: [Int], in tensors: [String: StoredTensor]) -> String? {
+        guard let tensor = tensors[name] else { return "missing: \(name) \(shape)" }
+        guard tensor.shape != shape || !floatTypes.contains(tensor.type) else { return nil }
+        return "\(name): \(tensor.type.rawValue) \(tensor.shape), expected F32, BF16 or F16 \(shape)"
+    }
+
+    /// Copies the elements of a type of weights as float32, exactly.
+    ///
+    /// - Precondition: `target` has room for all elements.
+    /// - Returns: false at the first one that is not finite.
+    func copyFiniteFloats(to target: UnsafeMutablePointer<Float>) -> Bool {
+        func copy<Element: BitwiseCopyable>(_ type: Element.Type, _ convert: (Element) -> Float) -> Bool {
+            let size = MemoryLayout<Element>.size
+            for index in 0..<bytes.count / size {
+                let value = convert(bytes.loadUnaligned(fromByteOffset: index * size, as: Element.self))
+                guard value.isFinite else { return false }
+                target[index] = value
+            }
+            return true
+        }
+        switch type {
+        case .float32: return copy(Float.self) { $0 }
+        case .bfloat16: return copy(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+        case .float16: return copy(UInt16.self) { Float(Float16(bitPattern: $0)) }
+        default: preconditionFailure("the type is one of weights")
+        }
     }
 }

@@ -5,42 +5,45 @@ import Foundation
 /// the last one ends; optional `weights` (count), those of the tokens as targets.
 public struct TokenFile {
     public let documents: Int
+    private let path: String
     private let tokens: StoredTensor
     private let weights: StoredTensor?
     private let offsets: StoredTensor
 
-    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.batches` for one without these tensors
+    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.tensor` for one without these tensors
     ///   or with values outside their ranges.
     public init(_ url: URL, vocabularySize: Int) throws {
         let tensors = try SafetensorsFile(url).tensors
+        func failure(_ tensor: String, _ reason: String) -> TrainingError {
+            .tensor(file: url.path, name: tensor, reason: reason)
+        }
         func vector(_ name: String, _ types: [TensorType]) throws(TrainingError) -> StoredTensor {
-            guard let tensor = tensors[name] else { throw .batches(tensor: name, reason: "is missing") }
+            guard let tensor = tensors[name] else { throw failure(name, "is missing") }
             guard tensor.shape.count == 1, types.contains(tensor.type) else {
                 let expected = types.map(\.rawValue).joined(separator: " or ")
-                throw .batches(
-                    tensor: name,
-                    reason: "is \(tensor.type.rawValue) \(tensor.shape), expected one dimension of \(expected)")
+                throw failure(name, "is \(tensor.type.rawValue) \(tensor.shape), expected one dimension of \(expected)")
             }
             return tensor
         }
+        path = url.path
         tokens = try vector("tokens", [.uint8, .uint16, .int32])
         offsets = try vector("offsets", [.int64])
         weights = try tensors["weights"].map { _ throws(TrainingError) in try vector("weights", [.uint8, .float32]) }
         if let weights, weights.shape != tokens.shape {
-            throw TrainingError.batches(tensor: "weights", reason: "has \(weights.shape), expected \(tokens.shape)")
+            throw failure("weights", "has \(weights.shape), expected \(tokens.shape)")
         }
         documents = offsets.shape[0] - 1
-        guard documents > 0 else { throw TrainingError.batches(tensor: "offsets", reason: "has no document") }
+        guard documents > 0 else { throw failure("offsets", "has no document") }
         var end = 0
         for index in 0...documents {
             let next = offset(index)
             guard index == 0 ? next == 0 : next >= end, next <= tokens.shape[0] else {
-                throw TrainingError.batches(tensor: "offsets", reason: "does not ascend from 0 at \(index)")
+                throw failure("offsets", "does not ascend from 0 at \(index)")
             }
             end = next
         }
         guard end == tokens.shape[0] else {
-            throw TrainingError.batches(tensor: "offsets", reason: "ends at \(end), expected \(tokens.shape[0])")
+            throw failure("offsets", "ends at \(end), expected \(tokens.shape[0])")
         }
         try checkValues(vocabularySize: vocabularySize)
     }
@@ -58,20 +61,20 @@ public struct TokenFile {
 
     /// Reads all tokens and weights once: a run must not end at a wrong one in the middle.
     ///
-    /// - Throws: `TrainingError.batches` for an id outside the vocabulary or a weight outside 0...1.
+    /// - Throws: `TrainingError.tensor` for an id outside the vocabulary or a weight outside 0...1.
     private func checkValues(vocabularySize: Int) throws(TrainingError) {
         for index in 0..<tokens.shape[0] {
             let id = Self.number(tokens, index)
             guard id >= 0, id < Float(vocabularySize) else {
-                throw .batches(
-                    tensor: "tokens", reason: "is \(Int(id)) at \(index), expected 0...\(vocabularySize - 1)")
+                throw .tensor(
+                    file: path, name: "tokens", reason: "is \(Int(id)) at \(index), expected 0...\(vocabularySize - 1)")
             }
         }
         guard let weights else { return }
         for index in 0..<weights.shape[0] {
             let weight = Self.number(weights, index)
             guard weight >= 0, weight <= 1 else {
-                throw .batches(tensor: "weights", reason: "is \(weight) at \(index), expected 0...1")
+                throw .tensor(file: path, name: "weights", reason: "is \(weight) at \(index), expected 0...1")
             }
         }
     }

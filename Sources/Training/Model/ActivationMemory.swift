@@ -9,29 +9,31 @@ struct ActivationMemory {
     /// Tokens of the largest micro-batch so far.
     private var largest = 0
 
-    init(_ config: ModelConfig, _ precision: Precision = .exact) {
+    init(_ config: ModelConfig, _ precision: Precision) {
         self.precision = precision
         bytesPerToken = precision == .exact ? Self.exactBytes(config) : Self.roundedBytes(config)
     }
 
+    /// Of a batch whose loss is measured, in float32: one layer's activations are kept at a time.
+    init(measuring config: ModelConfig) {
+        precision = .exact
+        bytesPerToken = Self.measuredBytes(config)
+    }
+
     /// Refuses a micro-batch that the memory cannot hold, before anything is allocated for it.
     ///
-    /// - Parameter available: bytes.
-    /// - Throws: `TrainingError.batches` with both sizes.
+    /// - Parameter available: bytes; asked for larger batches than before only.
+    /// - Throws: `TrainingError.activations` with both sizes.
     mutating func check(
-        _ batch: PackedBatch, name: String, available: Int = MemoryPlan.freeMemory()
+        _ batch: PackedBatch, name: String, available: @autoclosure () -> Int = MemoryPlan.freeMemory()
     ) throws(TrainingError) {
         guard batch.tokens > largest else { return }
         // In bfloat16 the memory of the largest micro-batch so far is kept; it is freed before more is allocated.
         let kept = precision == .bf16 ? Double(bytesPerToken) * Double(largest) : 0
         let needed = Double(bytesPerToken) * Double(batch.tokens)
-        guard needed <= Double(available) + kept else {
-            throw .batches(
-                tensor: name,
-                reason: """
-                    has \(batch.tokens) tokens, which take \(Int(needed / 0x1p20)) MiB; \
-                    \(Int((Double(available) + kept) / 0x1p20)) MiB are available
-                    """)
+        let room = Double(available()) + kept
+        guard needed <= room else {
+            throw .activations(of: name, tokens: batch.tokens, needed: needed, available: room)
         }
         largest = batch.tokens
     }
@@ -52,6 +54,19 @@ struct ActivationMemory {
             config.intermediateSize, config.expertIntermediateSize * max(config.sharedExperts, chosen))
         let backward = (5 + 2 * chosen) * hidden + 3 * queries + 2 * keys + 2 * width
         return MemoryLayout<Float>.size * (kept + backward)
+    }
+
+    private static func measuredBytes(_ config: ModelConfig) -> Int {
+        let (hidden, width) = (config.hiddenSize, config.expertIntermediateSize)
+        let (queries, keys) = (
+            config.attentionHeads * config.headDimension, config.keyValueHeads * config.headDimension
+        )
+        let attention = 6 * hidden + 5 * queries + 3 * keys + config.attentionHeads
+        let sparse =
+            config.experts + 3 * config.sharedExperts * width + config.expertsPerToken * (2 * hidden + 3 * width + 2)
+        let dense = config.denseLayers > 0 ? 3 * config.intermediateSize : 0
+        return MemoryLayout<Float>.size
+            * (2 * hidden + attention + max(dense, config.denseLayers < config.layers ? sparse : 0))
     }
 
     /// What `RoundedWorkspace` allocates.

@@ -131,20 +131,20 @@ final class DecoderLayer {
         let dh = Tensor(dx.rows, dx.columns)
         norm.backward(
             dx, x: mlpOutput.matrix, gain: weights.pointer(parameters.postMLPNorm), into: branch.matrix,
-            gainGradient: gradients.pointer(parameters.postMLPNorm))
+            gainGradient: gradients.kept(parameters.postMLPNorm)?.base)
         mixture.backward(
             dOut: branch.matrix, h: mlpInput.matrix, into: dh.matrix, rows: rows, balance: balance,
             gradients: gradients)
         norm.backward(
             dh.matrix, x: middle.matrix, gain: weights.pointer(parameters.preMLPNorm), into: dx, adds: true,
-            gainGradient: gradients.pointer(parameters.preMLPNorm))
+            gainGradient: gradients.kept(parameters.preMLPNorm)?.base)
         norm.backward(
             dx, x: attentionOutput.matrix, gain: weights.pointer(parameters.postAttentionNorm), into: branch.matrix,
-            gainGradient: gradients.pointer(parameters.postAttentionNorm))
+            gainGradient: gradients.kept(parameters.postAttentionNorm)?.base)
         backwardAttention(branch.matrix, into: dh.matrix, gradients: gradients)
         norm.backward(
             dh.matrix, x: input.matrix, gain: weights.pointer(parameters.inputNorm), into: dx, adds: true,
-            gainGradient: gradients.pointer(parameters.inputNorm))
+            gainGradient: gradients.kept(parameters.inputNorm)?.base)
     }
 
     /// From the gradient of attention's output to that of its normalized input, which is replaced.
@@ -156,10 +156,11 @@ final class DecoderLayer {
         products.pool.forEachPiece(of: tokens * queryWidth, size: 1 << 14) { _, range in
             for index in range { gated.matrix.base[index] = output[index] * gate[index] }
         }
-        products.run([
-            .weightGradient(dOutput, gated.matrix, into: gradients.matrix(parameters.output)),
-            .inputGradient(dOutput, weights.matrix(parameters.output), into: dAttended.matrix, adds: false),
-        ])
+        products.run(
+            [
+                gradients.product(dOutput, gated.matrix, for: parameters.output),
+                .inputGradient(dOutput, weights.matrix(parameters.output), into: dAttended.matrix, adds: false),
+            ].compactMap(\.self))
         // gated becomes the gradient of the gate before the sigmoid.
         let dGate = gated
         products.pool.forEachPiece(of: tokens * queryWidth, size: 1 << 14) { _, range in
@@ -181,13 +182,12 @@ final class DecoderLayer {
         for (gradient, raw, gain) in [(dq, rawQueries, parameters.queryNorm), (dk, rawKeys, parameters.keyNorm)] {
             norm.backward(
                 gradient.matrix.heads(d), x: raw.matrix.heads(d), gain: weights.pointer(gain),
-                into: gradient.matrix.heads(d), gainGradient: gradients.pointer(gain))
+                into: gradient.matrix.heads(d), gainGradient: gradients.kept(gain)?.base)
         }
         let parts = [
             (dq, parameters.query), (dk, parameters.key), (dv, parameters.value), (dGate, parameters.gate),
         ]
-        products.run(
-            parts.map { .weightGradient($0.matrix, attentionInput.matrix, into: gradients.matrix($1)) })
+        products.run(parts.compactMap { gradients.product($0.matrix, attentionInput.matrix, for: $1) })
         for (index, (gradient, parameter)) in parts.enumerated() {
             products.run([
                 .inputGradient(gradient.matrix, weights.matrix(parameter), into: dh, adds: index > 0)

@@ -109,7 +109,8 @@ enum BalanceLoss {
                 sum += Double(score[expert])
                 weighted += Double(share) * Double(score[expert])
             }
-            total += weighted / sum
+            // All scores of a token may underflow.
+            total += sum > 0 ? weighted / sum : 0
         }
         return row.isEmpty ? 0 : total / Double(row.count)
     }
@@ -123,6 +124,8 @@ enum BalanceLoss {
             sum += scores[expert]
             weighted += share * scores[expert]
         }
+        // All scores of a token may underflow. Other sums do not change.
+        sum += 1e-20
         for (expert, share) in shares.enumerated() {
             change[expert] += factor * (share - weighted / sum) / sum
         }

@@ -57,9 +57,9 @@ struct FeedForward {
             groups.flatMap { group -> [MatrixProduct] in
                 let dy = dy.rows(group.rows)
                 return [
-                    .weightGradient(dy, hidden.rows(group.rows), into: gradients.matrix(group.down)),
+                    gradients.product(dy, hidden.rows(group.rows), for: group.down),
                     .inputGradient(dy, weights.matrix(group.down), into: change.rows(group.rows), adds: false),
-                ]
+                ].compactMap(\.self)
             })
         // hidden becomes the gradient of gate, change that of up.
         products.pool.forEachPiece(of: count, size: 1 << 14) { _, range in
@@ -75,10 +75,10 @@ struct FeedForward {
             groups.flatMap { group -> [MatrixProduct] in
                 let (x, dGate, dUp) = (x.rows(group.rows), hidden.rows(group.rows), change.rows(group.rows))
                 return [
-                    .weightGradient(dGate, x, into: gradients.matrix(group.gate)),
-                    .weightGradient(dUp, x, into: gradients.matrix(group.up)),
+                    gradients.product(dGate, x, for: group.gate),
+                    gradients.product(dUp, x, for: group.up),
                     .inputGradient(dGate, weights.matrix(group.gate), into: dx.rows(group.rows), adds: false),
-                ]
+                ].compactMap(\.self)
             })
         products.run(
             groups.map {

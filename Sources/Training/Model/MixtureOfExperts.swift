@@ -154,10 +154,11 @@ private final class RoutedExperts {
         context.products.pool.parallelFor(chunks: rows.count) { row in
             routing.backward(dWeights: dWeights, row: rows[row], balance: balance, into: dLogits)
         }
-        context.products.run([
-            .weightGradient(dLogits, h, into: gradients.matrix(router)),
-            .inputGradient(dLogits, context.weights.matrix(router), into: dh, adds: true),
-        ])
+        context.products.run(
+            [
+                gradients.product(dLogits, h, for: router),
+                .inputGradient(dLogits, context.weights.matrix(router), into: dh, adds: true),
+            ].compactMap(\.self))
         context.products.pool.forEachPiece(of: h.rows) { _, tokens in
             for choice in tokens.lowerBound * chosen..<tokens.upperBound * chosen {
                 Vectors.add(dInputs.row(slots[choice]), times: 1, to: dh.row(choice / chosen), hidden)

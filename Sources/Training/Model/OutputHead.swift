@@ -20,13 +20,13 @@ struct OutputHead {
     let weight: Matrix
     let products: MatrixProducts
 
-    /// From h (tokens, hidden) to its gradient dh, which is zero before, and the gradient of the head.
+    /// From h (tokens, hidden) to its gradient dh, which is zero before, and the gradient of the head, unless that is `nil`.
     ///
     /// - Parameters:
     ///   - targetWeight: the sum of target weights of the whole step.
     ///   - zFactor: the factor of the z-loss.
     func train(
-        _ h: Matrix, batch: PackedBatch, targetWeight: Double, zFactor: Double, into dh: Matrix, gradient: Matrix
+        _ h: Matrix, batch: PackedBatch, targetWeight: Double, zFactor: Double, into dh: Matrix, gradient: Matrix?
     ) -> LossSums {
         let tokens = (0..<batch.tokens).filter { batch.targetWeights[$0] > 0 }
         let (hidden, vocabulary) = (h.columns, weight.rows)
@@ -62,10 +62,11 @@ struct OutputHead {
                 sums.logits.sum += losses.base[4 * row + 3]
                 sums.logits.count += vocabulary
             }
-            products.run([
-                .weightGradient(logits, inputs, into: gradient),
-                .inputGradient(logits, weight, into: changes, adds: false),
-            ])
+            products.run(
+                [
+                    gradient.map { .weightGradient(logits, inputs, into: $0) },
+                    .inputGradient(logits, weight, into: changes, adds: false),
+                ].compactMap(\.self))
             for (row, token) in tile.enumerated() { dh.row(token).update(from: changes.row(row), count: hidden) }
         }
         return sums

@@ -57,6 +57,21 @@ public struct ParameterLayout: Sendable {
         return parameters[index]
     }
 
+    /// The others than those of some names, in their order.
+    func trained(except frozen: Set<String>) -> [Parameter] { parameters.filter { !frozen.contains($0.name) } }
+
+    /// The first layer whose input needs a gradient: the layers before it, and the embeddings, are frozen. The number of layers
+    /// if only the last norm and the head are trained.
+    static func firstTrainedLayer(_ config: ModelConfig, _ trained: [Parameter]) -> Int {
+        trained.reduce(config.layers) { min($0, layer(of: $1.name) ?? ($1.kind == .embedding ? 0 : config.layers)) }
+    }
+
+    /// The number of the layer of a tensor; `nil` for those outside layers.
+    static func layer(of name: String) -> Int? {
+        let parts = name.split(separator: ".")
+        return parts.count > 2 && parts[1] == "layers" ? Int(parts[2]) : nil
+    }
+
     private static func kind(of name: String) -> Parameter.Kind {
         if name == "model.embed_tokens.weight" { return .embedding }
         if name == "lm_head.weight" { return .head }

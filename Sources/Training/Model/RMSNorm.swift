@@ -19,10 +19,11 @@ struct RMSNorm {
         }
     }
 
-    /// dx = r (u - x r^2 mean(u x)) with u = dy gain, replaced or added; dgain += the sum over rows of dy x r.
+    /// dx = r (u - x r^2 mean(u x)) with u = dy gain, replaced or added; dgain += the sum over rows of dy x r,
+    /// unless it is `nil`.
     func backward(
         _ dy: Matrix, x: Matrix, gain: UnsafePointer<Float>, into dx: Matrix, adds: Bool = false,
-        gainGradient: UnsafeMutablePointer<Float>
+        gainGradient: UnsafeMutablePointer<Float>?
     ) {
         let width = x.columns
         let pieces = (x.rows + WorkerPool.pieceSize - 1) / WorkerPool.pieceSize
@@ -43,6 +44,7 @@ struct RMSNorm {
                 }
             }
         }
+        guard let gainGradient else { return }
         for piece in 0..<pieces { Vectors.add(sums.base + piece * width, times: 1, to: gainGradient, width) }
     }
 

@@ -22,8 +22,18 @@ struct TrainedTensors {
             offsets[parameter.offset] = end
             end += ParameterLayout.room(for: parameter)
         }
-        self.offsets = offsets
+        self.offsets = offsets.count == layout.parameters.count ? nil : offsets
         memory = Buffer(count: end)
+    }
+
+    /// `nil` if the parameter is not kept.
+    func kept(_ parameter: Parameter) -> Matrix? {
+        offsets.map { $0[parameter.offset] != nil } ?? true ? matrix(parameter) : nil
+    }
+
+    /// The product that adds dY^T X to a gradient; `nil` if the parameter is not kept.
+    func product(_ dy: Matrix, _ x: Matrix, for parameter: Parameter) -> MatrixProduct? {
+        kept(parameter).map { .weightGradient(dy, x, into: $0) }
     }
 
     func matrix(_ parameter: Parameter) -> Matrix {
@@ -36,7 +46,4 @@ struct TrainedTensors {
         guard let offset = offsets[parameter.offset] else { preconditionFailure("the parameter is kept") }
         return memory.base + offset
     }
-
-    /// Sets all to zero.
-    func clear() { memory.base.update(repeating: 0, count: memory.count) }
 }

@@ -38,7 +38,12 @@ public final class TrainingModel {
     public let config: ModelConfig
     public let layout: ParameterLayout
     let weights: TrainedTensors
+    /// Without those of frozen tensors.
     let gradients: TrainedTensors
+    /// The names of tensors that do not change, including biases of experts.
+    let frozen: Set<String>
+    /// The layers before it need no backward pass.
+    private let firstTrainedLayer: Int
     /// (experts) for each layer with experts.
     public internal(set) var biases: [[Float]]
     let products: MatrixProducts
@@ -53,23 +58,27 @@ public final class TrainingModel {
 
     /// A model of zeros.
     ///
-    /// - Parameter kernels: for products in bfloat16.
+    /// - Parameters:
+    ///   - kernels: for products in bfloat16.
+    ///   - frozen: the names of tensors that do not change.
     /// - Throws: `TrainingError.unsupported` for a model with another score function than sigmoid or with groups of experts.
     package init(
         _ config: ModelConfig, pool: WorkerPool, precision: Precision = .exact,
-        kernels: KernelSet = KernelSet.available.last ?? .portable
+        kernels: KernelSet = KernelSet.available.last ?? .portable, frozen: Set<String> = []
     ) throws(TrainingError) {
         guard config.scoreFunction == .sigmoid || config.denseLayers == config.layers else {
             throw .unsupported("score_func: only sigmoid can be trained")
         }
         guard config.expertGroups == 1 else { throw .unsupported("n_group: only 1 can be trained") }
-        (self.config, self.precision) = (config, precision)
+        (self.config, self.precision, self.frozen) = (config, precision, frozen)
         products = try MatrixProducts(pool: pool)
         optimizerProducts =
             precision == .exact ? products : try MatrixProducts(pool: pool, kernels: kernels.trainingKernels)
         let layout = ParameterLayout(config)
         self.layout = layout
-        (weights, gradients) = (TrainedTensors(layout), TrainedTensors(layout))
+        weights = TrainedTensors(layout)
+        gradients = TrainedTensors(layout) { !frozen.contains($0.name) }
+        firstTrainedLayer = ParameterLayout.firstTrainedLayer(config, layout.trained(except: frozen))
         layers = (0..<config.layers).map { LayerParameters(layer: $0, config: config, layout: layout) }
         biases = (config.denseLayers..<config.layers).map { _ in [Float](repeating: 0, count: config.experts) }
         switch precision {
@@ -77,7 +86,8 @@ public final class TrainingModel {
         case .bf16:
             let context = RoundedContext(
                 config, kernels: kernels.trainingKernels, pool: pool, weights: weights, gradients: gradients)
-            rounded = RoundedModel(context, layers: layers, layout: layout)
+            rounded = RoundedModel(
+                context, layers: layers, layout: layout, firstTrainedLayer: firstTrainedLayer)
         }
     }
 
@@ -108,32 +118,32 @@ public final class TrainingModel {
         let dh = Matrix(h.base + tokens * hidden, rows: tokens, columns: hidden)
         embed(batch.ids, into: x)
         let rotary = RotaryPositions(config, positions: batch.positions, pool: pool)
-        var passes: [DecoderLayer] = []
+        var (passes, routings) = ([DecoderLayer](), [ExpertRouting]())
         for (index, layer) in layers.enumerated() {
-            passes.append(
-                DecoderLayer(layer, bias: bias(layer: index), x: x, batch: batch, rotary: rotary, context))
+            let pass = DecoderLayer(layer, bias: bias(layer: index), x: x, batch: batch, rotary: rotary, context)
+            if let routing = pass.routing { routings.append(routing) }
+            if index >= firstTrainedLayer { passes.append(pass) }
         }
         clock.add(\.forward)
         let finalNorm = layout.parameter("model.norm.weight")
         context.norm.forward(x, gain: weights.pointer(finalNorm), into: h)
         let sums = OutputHead(weight: weights.matrix(head), products: products).train(
             h, batch: batch, targetWeight: objective.targetWeight, zFactor: objective.zFactor, into: dh,
-            gradient: gradients.matrix(head))
+            gradient: gradients.kept(head))
 
-        let routings = passes.compactMap(\.routing)
         let balance = routings.reduce(0.0) { total, routing in
             batch.rows.reduce(total) { $0 + BalanceLoss.value($1, of: routing) }
         }
         // h becomes the gradient of the residual stream.
         let dx = h
         context.norm.backward(
-            dh, x: x, gain: weights.pointer(finalNorm), into: dx, gainGradient: gradients.pointer(finalNorm))
+            dh, x: x, gain: weights.pointer(finalNorm), into: dx, gainGradient: gradients.kept(finalNorm)?.base)
         while let pass = passes.popLast() {
             pass.backward(
                 dx, rows: batch.rows, balance: Float(objective.balanceFactor / Double(objective.rows)),
                 gradients: gradients)
         }
-        addEmbeddingGradient(dx, ids: batch.ids, to: gradients.matrix(embedding))
+        if let gradient = gradients.kept(embedding) { addEmbeddingGradient(dx, ids: batch.ids, to: gradient) }
         clock.add(\.backward)
         return MicroBatchLoss(
             crossEntropy: sums.crossEntropy / objective.targetWeight, z: sums.z / objective.targetWeight,

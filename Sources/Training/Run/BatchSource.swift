@@ -14,6 +14,16 @@ enum BatchSource {
         }
     }
 
+    /// Documents that were left out so far because they cannot be used.
+    var skipped: Int {
+        if case .documents(let loader) = self { loader.skipped } else { 0 }
+    }
+
+    /// Makes ``state()`` that of the step before, for a step that could not be done.
+    func takeBack() {
+        if case .documents(let loader) = self { loader.takeBack() }
+    }
+
     /// What has to be restored beside the number of the step.
     func state() throws -> JSONValue {
         if case .documents(let loader) = self { try loader.state() } else { .null }

@@ -43,14 +43,16 @@ public struct CurvePlot {
             func add(_ value: Double?, to curve: inout Curve) {
                 if let value, value.isFinite { curve.points.append((step, value)) }
             }
+            add(line["lr_factor"]?.double, to: &rate)
+            // Without targets its losses are zero.
+            guard line["skipped"] != true else { return true }
             add(line["cross_entropy"]?.double, to: &loss)
             add(line["held_out_loss"]?.double, to: &heldOut)
             add(line["batch_het"]?.double, to: &heterogeneity)
             add(line["max_violation_mean"]?.array?.compactMap(\.double).max(), to: &violation)
-            add(line["lr_factor"]?.double, to: &rate)
             return true
         }
-        guard !loss.points.isEmpty else { throw .file(url.path, reason: "has no step") }
+        guard !loss.points.isEmpty || !rate.points.isEmpty else { throw .file(url.path, reason: "has no step") }
         panels = [
             Panel(title: "Cross-entropy, nats", curves: [loss, heldOut]),
             Panel(title: "Largest minus mean loss of a step's micro-batches, nats", curves: [heterogeneity]),

@@ -14,12 +14,7 @@ struct Fingerprint {
             files[url.path] = .string(try Self.text(of: url))
         }
         var names = ["config.json"]
-        if plan.usesTokenizer {
-            names += [
-                "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
-                "generation_config.json",
-            ]
-        }
+        if plan.usesTokenizer { names += DocumentTokenizer.files }
         var model = JSONObject()
         for name in names {
             let url = recipe.initial.appending(path: name)

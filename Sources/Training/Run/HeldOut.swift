@@ -10,6 +10,8 @@ struct HeldOut {
 
     /// One document a row.
     private let batches: [PackedBatch]
+    /// Tokens of the largest one.
+    var largestBatch: Int { batches.map(\.tokens).max() ?? 0 }
 
     /// Tokenizes all documents.
     ///
@@ -44,12 +46,12 @@ struct HeldOut {
 
     /// Measures the loss after `step` steps.
     ///
-    /// - Throws: `TrainingError.batches` for a document that the machine's memory cannot hold.
+    /// - Throws: `TrainingError.activations` for documents that the machine's memory cannot hold.
     func measure(_ model: TrainingModel, step: Int) throws(TrainingError) -> HeldOutReport {
-        var memory = ActivationMemory(model.config)
+        var memory = ActivationMemory(measuring: model.config)
         var (sum, weight, documents) = (0.0, 0.0, [Double?]())
         for batch in batches {
-            try memory.check(batch, name: "held_out")
+            try memory.check(batch, name: "a batch of held_out")
             // A row without tokens has no piece.
             var pieces = zip(batch.pieces, model.evaluate(batch)).makeIterator()
             for row in batch.rows {

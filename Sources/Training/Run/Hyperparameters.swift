@@ -26,15 +26,18 @@ public struct Hyperparameters: Sendable, Equatable {
     public func learningRateFactor(step: Int) -> Double { peak * schedule.factor(step: step) }
 
     /// Sizes of the batches, which the file of batches determines.
-    private static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
+    static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
 
     /// - Parameters:
     ///   - name: where it is in the recipe.
     ///   - positions: positions of a step, by which `tokens` is divided; `nil` if batches determine the sizes.
+    ///   - checksSchedule: whether the schedule must fit the steps.
     /// - Throws: `TrainingError.recipe` with the field and its bound; unknown fields are refused.
-    init(parsing json: JSONValue, name: String, positions: Int?) throws(TrainingError) {
+    init(
+        parsing json: JSONValue, name: String, positions: Int?, checksSchedule: Bool = true
+    ) throws(TrainingError) {
         var reader = try RecipeReader(json, name: name)
-        for name in Self.descriptive { _ = reader.take(name) }
+        for name in Self.descriptive where positions == nil { _ = reader.take(name) }
         steps = try reader.integer("steps", in: 1...1 << 32)
         if let tokens = try reader.integer("tokens", in: 1...1 << 50) {
             guard let positions else { throw reader.invalid("tokens", "cannot be given with batches") }
@@ -77,7 +80,7 @@ public struct Hyperparameters: Sendable, Equatable {
         }
         if var schedule = try reader.object("schedule") {
             peak = try schedule.number("peak", in: 0...1) ?? 1
-            self.schedule = try LearningRateSchedule(&schedule, steps: steps)
+            self.schedule = try LearningRateSchedule(&schedule, steps: steps, isChecked: checksSchedule)
             try schedule.finish()
         }
         try reader.finish()
@@ -87,22 +90,30 @@ public struct Hyperparameters: Sendable, Equatable {
 extension LearningRateSchedule {
     /// `{"kind": "wsd", "warmup", "stable", "decay", "floor"}` or `{"kind": "cosine", "warmup", "total", "floor"}`.
     ///
-    /// - Parameter steps: those of the stage, for the parts that are not given.
-    fileprivate init(_ reader: inout RecipeReader, steps: Int?) throws(TrainingError) {
+    /// - Parameters:
+    ///   - steps: those of the stage, for the parts that are not given.
+    ///   - isChecked: whether the parts that are given must leave room for those that are not.
+    fileprivate init(_ reader: inout RecipeReader, steps: Int?, isChecked: Bool) throws(TrainingError) {
         let most = 1 << 40
         let warmup = try reader.integer("warmup", in: 0...most) ?? 0
         let floor = try reader.number("floor", in: 0...1) ?? 0
         switch reader.take("kind")?.string {
         case "wsd":
             let decay = try reader.integer("decay", in: 0...most) ?? 0
-            let stable = try reader.integer("stable", in: 0...most)
-            guard let stable = stable ?? steps.map({ max(0, $0 - warmup - decay) }) else {
+            let given = try reader.integer("stable", in: 0...most)
+            guard let stable = given ?? steps.map({ max(0, $0 - warmup - decay) }) else {
                 throw reader.invalid("stable", "is missing")
+            }
+            if isChecked, given == nil, let steps, warmup + decay > steps {
+                throw reader.invalid("decay", "and warmup have \(warmup + decay) steps, the stage has \(steps)")
             }
             self = .wsd(warmup: warmup, stable: stable, decay: decay, floor: floor)
         case "cosine":
             guard let total = try reader.integer("total", in: 1...most) ?? steps else {
                 throw reader.invalid("total", "is missing")
+            }
+            guard !isChecked || warmup < total else {
+                throw reader.invalid("warmup", "is \(warmup), and must be less than the \(total) steps of the schedule")
             }
             self = .cosine(warmup: warmup, total: total, floor: floor)
         default: throw reader.invalid("kind", "must be wsd or cosine")

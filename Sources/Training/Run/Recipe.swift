@@ -16,8 +16,10 @@ public struct Recipe: Sendable {
     var heldOut: HeldOut?
     /// The whole recipe as it was given.
     let json: JSONValue
-    /// Steps between two checkpoints; `nil`: only at the end.
-    public var checkpointInterval: Int?
+    /// Steps between two checkpoints; `nil`: a tenth of the run, and at most 1,000.
+    var checkpointInterval: Int?
+    /// Documents that each micro-batch may leave out, in each stage, because they cannot be tokenized.
+    var skippedDocuments = 0
 
     /// Data whose loss is measured.
     struct HeldOut: Sendable {
@@ -30,6 +32,7 @@ public struct Recipe: Sendable {
     private static let largestFile = 1 << 20
     private static let mostStages = 64
     private static let mostPatterns = 256
+    private static let mostSkipped = 1_000_000
 
     /// Reads a recipe; relative paths are relative to its folder.
     ///
@@ -52,6 +55,7 @@ public struct Recipe: Sendable {
         self.initial = URL(fileURLWithPath: initial, relativeTo: folder).absoluteURL
         seed = try reader.integer("seed", in: 0...Int.max).map { UInt64($0) }
         checkpointInterval = try reader.integer("checkpoint_interval", in: 1...1 << 40)
+        skippedDocuments = try reader.integer("skip_documents", in: 0...Self.mostSkipped) ?? skippedDocuments
         if let patterns = reader.take("freeze") {
             let names = (patterns.array ?? []).compactMap(\.string)
             guard let array = patterns.array, names.count == array.count, names.count <= Self.mostPatterns else {
@@ -74,7 +78,9 @@ public struct Recipe: Sendable {
             // Errors name it as it is in the recipe. The steps may be those of each stage.
             var checked = common.object ?? JSONObject()
             if checked["steps"] == nil, checked["tokens"] == nil { checked["steps"] = 1 }
-            _ = try Hyperparameters(parsing: .object(checked), name: "hyperparameters", positions: 1)
+            for name in Hyperparameters.descriptive { checked[name] = nil }
+            _ = try Hyperparameters(
+                parsing: .object(checked), name: "hyperparameters", positions: 1, checksSchedule: false)
             self.stages = []
             for (index, stage) in stages.enumerated() {
                 self.stages.append(

@@ -27,6 +27,8 @@ public struct RunStatistics: Sendable, Equatable, Codable {
     mutating func add(_ report: StepReport) {
         tokens += report.tokens
         targetWeight += report.targetWeight
+        // A step without targets was not computed.
+        guard report.targetWeight > 0 else { return }
         let violations = report.expertCounts.map(ExpertBalancing.maximumViolation)
         if maximumViolations.count != violations.count { maximumViolations = violations }
         for (index, violation) in violations.enumerated() {

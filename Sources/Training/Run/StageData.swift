@@ -25,7 +25,7 @@ struct StageData {
 
     /// Opens the files of a stage.
     ///
-    /// - Throws: an error that names the file, and the line or tensor.
+    /// - Throws: an error that names the file, and its line or tensor.
     mutating func open(_ data: TrainingStage.Data) throws -> Stage {
         switch data {
         case .batches(let url): return .batches(try BatchFile(url, vocabularySize: config.vocabularySize))

@@ -15,8 +15,8 @@ public struct StepReport: Sendable, Equatable {
     public var clipFactor: Double
     /// Whether the weights stayed as they were, because the loss or the gradient was not finite.
     public var isSkipped: Bool
-    /// The mean cross-entropy of each micro-batch over its own targets.
-    public var microCrossEntropy: [Double]
+    /// The mean cross-entropy of each micro-batch over its own targets; `nil` for one without targets.
+    public var microCrossEntropy: [Double?]
     /// (layers with experts, experts) each
     public var expertCounts: [[Int]]
     public var expertBias: [[Float]]
@@ -25,8 +25,9 @@ public struct StepReport: Sendable, Equatable {
 
     /// The largest minus the mean of ``microCrossEntropy`` (arXiv 2602.17004, equation 40).
     public var batchHeterogeneity: Double {
-        guard let largest = microCrossEntropy.max() else { return 0 }
-        return largest - microCrossEntropy.reduce(0, +) / Double(microCrossEntropy.count)
+        let losses = microCrossEntropy.compactMap(\.self)
+        guard let largest = losses.max() else { return 0 }
+        return largest - losses.reduce(0, +) / Double(losses.count)
     }
 
     /// The members' order is fixed; equal steps give equal text.
@@ -37,7 +38,8 @@ public struct StepReport: Sendable, Equatable {
             "step": .integer(step), "lr_factor": .double(learningRateFactor), "cross_entropy": .double(crossEntropy),
             "z": .double(z), "balance": .double(balance), "objective": .double(objective),
             "target_weight_sum": .double(targetWeight), "gradient_norm": .double(gradientNorm),
-            "clip_factor": .double(clipFactor), "micro_cross_entropy": numbers(microCrossEntropy),
+            "clip_factor": .double(clipFactor),
+            "micro_cross_entropy": .array(microCrossEntropy.map { $0.map { .double($0) } ?? .null }),
             "batch_het": .double(batchHeterogeneity),
             "expert_counts": .array(expertCounts.map { .array($0.map { .integer($0) }) }),
             "expert_bias": rows(expertBias), "bias_momentum": rows(biasMomentum),

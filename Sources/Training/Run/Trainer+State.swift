@@ -50,14 +50,15 @@ extension Trainer {
 
     /// Restores what ``writeState(to:_:fingerprint:)`` has written. The weights come with the model.
     ///
-    /// - Throws: `TrainingError.resume` with the field that differs or is missing.
+    /// - Throws: `TrainingError.resume` with the field of another run that differs; `TrainingError.file` or `CheckpointError` for
+    ///   a file that is damaged.
     func readState(from folder: URL, fingerprint: Fingerprint) throws -> RunProgress {
         let state: JSONValue
+        let path = folder.appending(path: Self.stateName).path
         do {
-            let path = folder.appending(path: Self.stateName).path
             state = try JSONValue(parsing: RegularFile.read(path, atMost: Self.largestState))
         } catch {
-            throw TrainingError.resume(field: Self.stateName, reason: "cannot be read: \(error)")
+            throw TrainingError.file(path, reason: "cannot be read: \(error)")
         }
         guard state["format"]?.integer == Self.format else {
             throw TrainingError.resume(field: "format", reason: "is not \(Self.format)")
@@ -67,28 +68,35 @@ extension Trainer {
         }
         func count(_ field: String) throws(TrainingError) -> Int {
             guard let value = state[field]?.integer, value >= 0 else {
-                throw .resume(field: field, reason: "is not a number from 0")
+                throw .file(path, reason: "\(field) is not a number from 0")
             }
             return value
         }
-        let tensors = try SafetensorsFile(folder.appending(path: Self.optimizerName)).tensors
-        func floats(_ name: String, _ shape: [Int]) throws(TrainingError) -> [Float] {
-            guard let tensor = tensors[name], tensor.shape == shape, let values = tensor.finiteFloats else {
-                throw .resume(field: name, reason: "is missing or has another shape")
+        let file = folder.appending(path: Self.optimizerName)
+        let tensors = try SafetensorsFile(file).tensors
+        func copy(_ name: String, _ shape: [Int], to target: UnsafeMutablePointer<Float>) throws(TrainingError) {
+            if let problem = StoredTensor.problem(name, shape, in: tensors) {
+                throw .file(file.path, reason: problem)
             }
-            return values
+            guard tensors[name]?.copyFiniteFloats(to: target) == true else {
+                throw .file(file.path, reason: "\(name) has numbers that are not finite")
+            }
         }
         for parameter in trained {
             for part in parts(of: parameter) {
-                let values = try floats(part.name, parameter.shape)
-                part.tensors.pointer(parameter).update(from: values, count: parameter.count)
+                try copy(part.name, parameter.shape, to: part.tensors.pointer(parameter))
             }
         }
         for index in biasMomentum.indices {
-            biasMomentum[index] = try floats(momentumName(index), [model.config.experts])
+            let momentum = Buffer(biasMomentum[index])
+            try copy(momentumName(index), [model.config.experts], to: momentum.base)
+            biasMomentum[index] = Array(momentum.contents)
         }
         (step, updates, skippedInRow) = (try count("step"), try count("updates"), try count("skipped_in_row"))
-        return try RunProgress(state)
+        guard let progress = RunProgress(state) else {
+            throw TrainingError.file(path, reason: "statistics cannot be read")
+        }
+        return progress
     }
 
     private func parts(of parameter: Parameter) -> [(name: String, tensors: TrainedTensors)] {
@@ -107,13 +115,11 @@ struct RunProgress {
 
     init() {}
 
-    /// - Throws: `TrainingError.resume`.
-    init(_ state: JSONValue) throws(TrainingError) {
+    /// `nil` if the statistics cannot be read.
+    init?(_ state: JSONValue) {
         loader = state["loader"] ?? .null
         let text = (state["statistics"] ?? .null).serialized
-        guard let statistics = try? JSONDecoder().decode(RunStatistics.self, from: Data(text)) else {
-            throw .resume(field: "statistics", reason: "cannot be read")
-        }
+        guard let statistics = try? JSONDecoder().decode(RunStatistics.self, from: Data(text)) else { return nil }
         self.statistics = statistics
     }
 }

@@ -23,25 +23,22 @@ public final class Trainer {
     /// (experts) for each layer with experts.
     public internal(set) var biasMomentum: [[Float]]
 
-    /// The names of tensors that do not change.
-    let frozen: Set<String>
-    /// The others, in the order of the layout.
+    /// The parameters that are not frozen, in the order of the layout.
     let trained: [Parameter]
 
-    private var memory: ActivationMemory
+    var memory: ActivationMemory
 
     /// Elements of a parameter that AdamW updates at a time.
     private static let updatedAtOnce = 1 << 16
     /// The number of skipped steps in a row that ends a run.
     private static let mostSkipped = 3
 
-    /// - Parameter frozen: the names of tensors that do not change, including biases of experts.
-    public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters, frozen: Set<String> = []) {
+    public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters) {
         self.model = model
         self.hyperparameters = hyperparameters
         memory = ActivationMemory(model.config, model.precision)
-        self.frozen = frozen
-        trained = model.layout.parameters.filter { !frozen.contains($0.name) }
+        let frozen = model.frozen
+        trained = model.layout.trained(except: frozen)
         firstMoments = TrainedTensors(model.layout) { !frozen.contains($0.name) }
         secondMoments = TrainedTensors(model.layout) { $0.kind != .matrix && !frozen.contains($0.name) }
         biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
@@ -58,13 +55,13 @@ public final class Trainer {
     /// Does one step.
     ///
     /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
-    ///   `TrainingError.batches` for a micro-batch larger than the machine's memory. A step without targets is skipped.
+    ///   `TrainingError.activations` for a micro-batch larger than the machine's memory. A step without targets is skipped.
     public func train(_ batches: [PackedBatch]) throws(TrainingError) -> StepReport {
         let targetWeight = batches.reduce(0) { $0 + $1.targetWeight }
         // Such as chats that were cut before their first answer.
         guard targetWeight > 0 else { return skip(batches) }
         for (index, batch) in batches.enumerated() {
-            try memory.check(batch, name: "step\(step).micro\(index)")
+            try memory.check(batch, name: "micro-batch \(index) of step \(step)")
         }
         let objective = StepObjective(
             zFactor: hyperparameters.zFactor, balanceFactor: hyperparameters.balanceFactor, targetWeight: targetWeight,
@@ -87,7 +84,7 @@ public final class Trainer {
             skippedInRow = 0
             updates += 1
             update(clip: Float(clip), factor: factor)
-            for layer in model.biases.indices where !frozen.contains(model.biasName(layer)) {
+            for layer in model.biases.indices where !model.frozen.contains(model.biasName(layer)) {
                 hyperparameters.balancing.update(
                     bias: &model.biases[layer], momentum: &biasMomentum[layer], counts: counts[layer])
             }
@@ -102,7 +99,7 @@ public final class Trainer {
             objective: total, targetWeight: targetWeight,
             tokens: batches.reduce(0) { $0 + $1.tokens }, gradientNorm: norm, clipFactor: clip, isSkipped: !isFinite,
             microCrossEntropy: zip(losses, batches).map { loss, batch in
-                batch.targetWeight > 0 ? loss.crossEntropy * targetWeight / batch.targetWeight : 0
+                batch.targetWeight > 0 ? loss.crossEntropy * targetWeight / batch.targetWeight : nil
             },
             expertCounts: counts, expertBias: model.biases, biasMomentum: biasMomentum,
             logits: losses.reduce(into: LogitStatistics()) { $0.add($1.logits) })
@@ -110,12 +107,13 @@ public final class Trainer {
 
     /// A step that changes nothing.
     private func skip(_ batches: [PackedBatch]) -> StepReport {
+        model.clock = StepClock()
         defer { step += 1 }
         return StepReport(
             step: step, learningRateFactor: hyperparameters.learningRateFactor(step: step - stageStart),
-            crossEntropy: 0,
-            z: 0, balance: 0, objective: 0, targetWeight: 0, tokens: batches.reduce(0) { $0 + $1.tokens },
-            gradientNorm: 0, clipFactor: 1, isSkipped: true, microCrossEntropy: batches.map { _ in 0 },
+            crossEntropy: 0, z: 0, balance: 0, objective: 0, targetWeight: 0,
+            tokens: batches.reduce(0) { $0 + $1.tokens },
+            gradientNorm: 0, clipFactor: 1, isSkipped: true, microCrossEntropy: batches.map { _ in nil },
             expertCounts: model.biases.map { $0.map { _ in 0 } }, expertBias: model.biases,
             biasMomentum: biasMomentum)
     }

@@ -3,39 +3,44 @@ import Foundation
 /// The sizes, memory and time of a recipe's stages, in readable form.
 public struct TrainingEstimate {
     private let plan: TrainingPlan
+    private let cost: TrainingCost
     private let rate: Double
 
     /// - Parameter rate: operations a second that the steps reach.
-    public init(_ plan: TrainingPlan, rate: Double) {
+    public init(_ plan: TrainingPlan, precision: Precision, rate: Double) {
         (self.plan, self.rate) = (plan, rate)
+        cost = plan.cost(precision)
     }
 
     /// One line for each number.
     public var lines: [String] {
-        let cost = plan.cost
         var lines = Self.stateLines(cost)
-        var (seconds, largest) = (0.0, 0.0)
+        var (seconds, hasBatches) = (0.0, false)
         for (index, stage) in plan.stages.enumerated() {
             let steps = stage.steps.count
             lines.append("\(stage.stage.name ?? "stage \(index + 1)"): \(steps) steps")
-            guard let options = stage.options else { continue }
+            guard let options = stage.options else {
+                hasBatches = true
+                lines.append(
+                    Self.row("  activations", Self.bytes(cost.activationBytes(tokens: stage.largestMicroBatch))))
+                continue
+            }
             let positions = Double(options.positions)
             let operations =
                 positions * cost.operationsPerToken(length: options.length) + cost.optimizerOperations
-            let activations = cost.activationBytes(tokens: options.rows * options.length)
-            largest = max(largest, activations)
             seconds += operations * Double(steps) / rate
             lines += [
                 Self.row("  tokens", "\(Int(positions) * steps), \(Int(positions)) a step, rows of \(options.length)"),
                 Self.row("  operations", Self.tera(operations * Double(steps))),
-                Self.row("  activations", Self.bytes(activations)),
+                Self.row("  activations", Self.bytes(cost.activationBytes(tokens: stage.largestMicroBatch))),
                 Self.row("  time", Self.time(operations * Double(steps) / rate)),
             ]
         }
-        let total = Double(cost.stateBytes) + largest
+        // Only the data of the steps tells how long the documents of batches are.
+        let name = hasBatches ? "time of stages with documents" : "time"
         lines += [
-            Self.row("memory", Self.bytes(total)),
-            Self.row("time", "\(Self.time(seconds)) at \(Int(rate / 1e9)) GFLOP/s"),
+            Self.row("memory", Self.bytes(plan.neededBytes(cost))),
+            Self.row(name, "\(Self.time(seconds)) at \(Int(rate / 1e9)) GFLOP/s"),
         ]
         return lines
     }
@@ -70,9 +75,9 @@ public struct TrainingEstimate {
         [
             row("parameters", "\(cost.parameters), \(cost.trained) of them trained"),
             row("weights, float32", bytes(Double(cost.weightBytes))),
-            row("gradients, float32", bytes(Double(cost.weightBytes))),
+            row("gradients, float32", bytes(Double(cost.gradientBytes))),
             row("optimizers, float32", bytes(Double(cost.optimizerBytes))),
-        ]
+        ] + (cost.roundedBytes > 0 ? [row("rounded weights, bfloat16", bytes(Double(cost.roundedBytes)))] : [])
     }
 
     private static func row(_ name: String, _ value: String) -> String {

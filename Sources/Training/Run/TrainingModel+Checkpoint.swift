@@ -9,29 +9,27 @@ extension TrainingModel {
     ///   `TrainingError.unsupported`.
     package convenience init(
         checkpoint folder: URL, pool: WorkerPool, precision: Precision = .exact,
-        kernels: KernelSet = KernelSet.available.last ?? .portable
+        kernels: KernelSet = KernelSet.available.last ?? .portable, frozen: Set<String> = []
     ) throws {
         try ModelFolder.check(folder)
         let config = try ModelConfig(directory: folder)
-        try self.init(config, pool: pool, precision: precision, kernels: kernels)
+        try self.init(config, pool: pool, precision: precision, kernels: kernels, frozen: frozen)
         let stored = try StoredTensors(directory: folder).tensors
         var problems: [String] = []
-        func floats(_ name: String, _ shape: [Int]) -> [Float]? {
-            guard let tensor = stored[name] else { return nil }
-            if tensor.shape == shape, let floats = tensor.finiteFloats { return floats }
-            problems.append(
-                "\(name): \(tensor.type.rawValue) \(tensor.shape), expected finite F32, BF16 or F16 \(shape)")
-            return nil
-        }
-        for parameter in layout.parameters {
-            if let values = floats(parameter.name, parameter.shape) {
-                weights.pointer(parameter).update(from: values, count: parameter.count)
-            } else if stored[parameter.name] == nil {
-                problems.append("missing: \(parameter.name) \(parameter.shape)")
+        func copy(_ name: String, _ shape: [Int], to target: UnsafeMutablePointer<Float>) {
+            if let problem = StoredTensor.problem(name, shape, in: stored) {
+                problems.append(problem)
+            } else if stored[name]?.copyFiniteFloats(to: target) == false {
+                problems.append("\(name): has numbers that are not finite")
             }
         }
-        for index in biases.indices {
-            biases[index] = floats(biasName(index), [config.experts]) ?? biases[index]
+        for parameter in layout.parameters {
+            copy(parameter.name, parameter.shape, to: weights.pointer(parameter))
+        }
+        for index in biases.indices where stored[biasName(index)] != nil {
+            let bias = Buffer(biases[index])
+            copy(biasName(index), [config.experts], to: bias.base)
+            biases[index] = Array(bias.contents)
         }
         guard problems.isEmpty else { throw CheckpointError.mismatch(directory: folder.path, problems: problems) }
     }

@@ -9,17 +9,30 @@ public struct TrainingPlan {
         public let stage: TrainingStage
         public let steps: Range<Int>
         let data: StageData.Stage
+        /// Bytes of the documents in the buffers of all micro-batches, by the mean of the first ones.
+        fileprivate(set) var bufferedBytes = 0.0
 
         /// The sizes of a step; `nil` if batches determine them.
         var options: DocumentLoader.Options? {
             if case .documents(_, let options) = data { options } else { nil }
         }
 
+        /// Positions of the largest micro-batch.
+        var largestMicroBatch: Int {
+            switch data {
+            case .batches(let file): file.largestMicroBatch
+            case .documents(_, let options): options.rows * options.length
+            }
+        }
+
         /// The source of the stage's batches, at its beginning.
-        func source() throws(TrainingError) -> BatchSource {
+        ///
+        /// - Parameter skipLimit: documents that each micro-batch may leave out because they cannot be tokenized.
+        func source(skipLimit: Int) throws(TrainingError) -> BatchSource {
             switch data {
             case .batches(let file): .file(file)
-            case .documents(let sources, let options): .documents(try DocumentLoader(sources, options))
+            case .documents(let sources, let options):
+                .documents(try DocumentLoader(sources, options, skipLimit: skipLimit, path: stage.path))
             }
         }
     }
@@ -30,6 +43,8 @@ public struct TrainingPlan {
     let heldOut: HeldOut?
     /// The names of tensors that do not change.
     public let frozen: Set<String>
+    /// What is allowed and probably not meant.
+    public let warnings: [String]
     /// Whether a tokenizer is used.
     let usesTokenizer: Bool
 
@@ -45,22 +60,50 @@ public struct TrainingPlan {
         config = try ModelConfig(directory: recipe.initial)
         frozen = try Self.frozen(recipe.freeze, config)
         var data = StageData(config: config, folder: recipe.initial)
-        var stages: [Stage] = []
+        var (stages, warnings) = ([Stage](), [String]())
         for stage in recipe.stages {
             let opened = try data.open(stage.data)
+            if case .documents(_, let options) = stage.data, options.length > config.maxPositions {
+                warnings.append(
+                    """
+                    the recipe's \(stage.path)documents.length \(options.length) is more than max_position_embeddings, \
+                    \(config.maxPositions)
+                    """)
+            }
             let start = stages.last?.steps.upperBound ?? 0
             stages.append(Stage(stage: stage, steps: start..<start + (try Self.steps(stage, opened)), data: opened))
         }
-        self.stages = stages
+        self.warnings = warnings
         heldOut = try recipe.heldOut.map { try HeldOut(data.open($0.source)) }
         usesTokenizer = data.usesTokenizer
-        for stage in stages {
-            guard case .documents(let sources, let options) = stage.data else { continue }
-            try DocumentLoader.check(sources, options)
+        for index in stages.indices {
+            guard case .documents(let sources, let options) = stages[index].data else { continue }
+            try DocumentLoader.check(sources, options, path: stages[index].stage.path)
+            var largest = 0.0
             for source in sources {
-                for index in 0..<min(source.count, Self.tokenizedFirst) { _ = try source.document(index) }
+                largest = max(largest, try Self.meanBytes(source, skipLimit: recipe.skippedDocuments))
+            }
+            if options.packing != .sequential {
+                stages[index].bufferedBytes = largest * Double(2 * options.buffer * options.microBatches)
             }
         }
+        self.stages = stages
+    }
+
+    /// The mean size of the first documents of a source, which are tokenized.
+    private static func meanBytes(_ source: DocumentSource, skipLimit: Int) throws(TrainingError) -> Double {
+        var (bytes, refused) = (0, 0)
+        let count = min(source.count, tokenizedFirst)
+        for index in 0..<count {
+            do throws(TrainingError) {
+                let document = try source.document(index)
+                bytes += document.count * (document.weights == nil ? 4 : 8)
+            } catch {
+                refused += 1
+                guard refused <= skipLimit else { throw error }
+            }
+        }
+        return Double(bytes) / Double(max(count - refused, 1))
     }
 
     /// The tensors that match one of the patterns, in which `*` stands for any characters.
@@ -72,7 +115,7 @@ public struct TrainingPlan {
             guard !found.isEmpty else { throw .recipe(field: "freeze[\(index)]", reason: "matches no tensor") }
             frozen.formUnion(found)
         }
-        guard ParameterLayout(config).parameters.contains(where: { !frozen.contains($0.name) }) else {
+        guard !ParameterLayout(config).trained(except: frozen).isEmpty else {
             throw .recipe(field: "freeze", reason: "matches all tensors")
         }
         return frozen
@@ -92,21 +135,34 @@ public struct TrainingPlan {
     public var steps: Int { stages.last?.steps.upperBound ?? 0 }
 
     /// Trained parameters.
-    public var parameters: Int { cost.trained }
+    public var parameters: Int { cost(.exact).trained }
 
     /// What the model takes.
-    public var cost: TrainingCost { TrainingCost(config, frozen: frozen) }
-
-    /// Bytes of weights, gradients and the optimizers' state, and of the rounded weights; activations are not counted.
-    public func stateBytes(_ precision: Precision) -> Int {
-        // Rounded weights are packed twice.
-        cost.stateBytes + (precision == .exact ? 0 : 4 * ParameterLayout(config).count)
+    public func cost(_ precision: Precision) -> TrainingCost {
+        TrainingCost(config, frozen: frozen, precision: precision)
     }
 
-    /// - Throws: `TrainingError.memory` if they are more than the available memory.
+    /// Bytes of weights, gradients and the optimizers' state, and of the largest micro-batch or batch of held-out documents.
+    func neededBytes(_ cost: TrainingCost) -> Double {
+        let trained = stages.reduce(0.0) { max($0, cost.activationBytes(tokens: $1.largestMicroBatch)) }
+        let measured = heldOut.map { Double(ActivationMemory(measuring: config).bytesPerToken * $0.largestBatch) } ?? 0
+        return Double(cost.stateBytes) + max(trained, measured)
+    }
+
+    /// - Throws: `TrainingError.memory` if they are more than the available memory, and `TrainingError.recipe` with the buffer
+    ///   whose documents do not fit beside them.
     func checkMemory(_ precision: Precision, available: Int = MemoryPlan.freeMemory()) throws(TrainingError) {
-        let needed = stateBytes(precision)
-        guard needed <= available else { throw .memory(needed: needed, available: available) }
+        let needed = neededBytes(cost(precision))
+        guard needed <= Double(available) else { throw .memory(needed: Int(needed), available: available) }
+        for stage in stages where needed + stage.bufferedBytes > Double(available) {
+            let left = Int(Double(available) - needed)
+            throw .recipe(
+                field: "\(stage.stage.path)documents.buffer",
+                reason: """
+                    is too large: the documents of the buffers take about \(Int(stage.bufferedBytes) >> 20) MiB, and \
+                    \(left >> 20) MiB of memory are left
+                    """)
+        }
     }
 
     /// Checks the names, types and shapes of the tensors of `initial`, from their headers, unless the weights are drawn.
@@ -115,11 +171,8 @@ public struct TrainingPlan {
     public func checkInitial() throws(CheckpointError) {
         guard recipe.seed == nil else { return }
         let stored = try StoredTensors(directory: recipe.initial).tensors
-        let problems = ParameterLayout(config).parameters.compactMap { parameter -> String? in
-            guard let tensor = stored[parameter.name] else { return "missing: \(parameter.name) \(parameter.shape)" }
-            guard tensor.shape != parameter.shape || !StoredTensor.floatTypes.contains(tensor.type) else { return nil }
-            return
-                "\(parameter.name): \(tensor.type.rawValue) \(tensor.shape), expected F32, BF16 or F16 \(parameter.shape)"
+        let problems = ParameterLayout(config).parameters.compactMap {
+            StoredTensor.problem($0.name, $0.shape, in: stored)
         }
         guard problems.isEmpty else { throw .mismatch(directory: recipe.initial.path, problems: problems) }
     }

@@ -10,14 +10,14 @@ public final class TrainingRun {
     /// All steps of the run.
     public var steps: Int { plan.steps }
     public var statistics: RunStatistics { progress.statistics }
-    /// The stage of the next step; the last one at the end.
-    public var stage: TrainingStage {
-        (plan.stages.first { trainer.step < $0.steps.upperBound } ?? plan.stages[plan.stages.count - 1]).stage
-    }
+    /// What the user should know before the first step.
+    public let warnings: [String]
     /// Of the last step.
     public private(set) var timing = StepTiming()
     private let plan: TrainingPlan
-    private let operations: OperationCount
+    /// Steps between two checkpoints.
+    private let interval: Int
+    private let cost: TrainingCost
     private let folder: RunFolder
     private let fingerprint: Fingerprint
     private var progress = RunProgress()
@@ -30,22 +30,79 @@ public final class TrainingRun {
     public init(_ recipe: Recipe, out: URL, threads: Int, precision: Precision = .exact) throws {
         plan = try TrainingPlan(recipe)
         try plan.checkMemory(precision)
-        folder = try RunFolder(out)
-        let newest = folder.newest
+        cost = plan.cost(precision)
+        folder = try RunFolder(out, source: recipe.initial)
         let pool = WorkerPool(threads: threads)
+        fingerprint = try Fingerprint(plan, precision)
+        let checkpoints = folder.checkpoints
+        if checkpoints.isEmpty {
+            trainer = try Self.begin(plan, pool, precision)
+            warnings = plan.warnings
+        } else {
+            let resumed = try Self.resume(plan, checkpoints, fingerprint, pool, precision)
+            (trainer, progress) = (resumed.trainer, resumed.progress)
+            try folder.setAside(checkpoints[..<resumed.used])
+            warnings = plan.warnings + resumed.warnings
+        }
+        interval = recipe.checkpointInterval ?? min(max(plan.steps / 10, 1), 1000)
+        if trainer.step < plan.steps {
+            try folder.checkRoom(
+                bytes: cost.checkpointBytes, count: (plan.steps - trainer.step) / interval + 1,
+                keepsBest: plan.heldOut != nil, free: folder.freeBytes)
+        }
+        timing.peakRate = KernelSet.peakRate(of: pool)
+        log = try RunLog(out, step: trainer.step)
+    }
+
+    private static func begin(_ plan: TrainingPlan, _ pool: WorkerPool, _ precision: Precision) throws -> Trainer {
         let model: TrainingModel
-        if newest == nil, let seed = recipe.seed {
-            model = try TrainingModel(plan.config, pool: pool, precision: precision)
+        if let seed = plan.recipe.seed {
+            model = try TrainingModel(plan.config, pool: pool, precision: precision, frozen: plan.frozen)
             InitialWeights(seed: seed).fill(model)
         } else {
-            model = try TrainingModel(checkpoint: newest ?? recipe.initial, pool: pool, precision: precision)
+            model = try TrainingModel(
+                checkpoint: plan.recipe.initial, pool: pool, precision: precision, frozen: plan.frozen)
         }
-        fingerprint = try Fingerprint(plan, precision)
-        operations = OperationCount(plan.config, model.layout)
-        timing.peakRate = KernelSet.peakRate(of: pool)
-        trainer = Trainer(model, plan.stages[0].stage.hyperparameters, frozen: plan.frozen)
-        if let newest { progress = try trainer.readState(from: newest, fingerprint: fingerprint) }
-        log = try RunLog(out, step: trainer.step)
+        return Trainer(model, plan.stages[0].stage.hyperparameters)
+    }
+
+    private struct Resumed {
+        var trainer: Trainer
+        var progress: RunProgress
+        /// The place of the checkpoint among all.
+        var used: Int
+        var warnings: [String]
+    }
+
+    /// Reads the first checkpoint that is not damaged.
+    ///
+    /// - Throws: `TrainingError.resume` for a checkpoint of another run; the error of the first one if all are damaged.
+    private static func resume(
+        _ plan: TrainingPlan, _ checkpoints: [URL], _ fingerprint: Fingerprint, _ pool: WorkerPool,
+        _ precision: Precision
+    ) throws -> Resumed {
+        var (failures, warnings) = ([any Error](), [String]())
+        for (index, checkpoint) in checkpoints.enumerated() {
+            do {
+                let model = try TrainingModel(
+                    checkpoint: checkpoint, pool: pool, precision: precision, frozen: plan.frozen)
+                let trainer = Trainer(model, plan.stages[0].stage.hyperparameters)
+                let progress = try trainer.readState(from: checkpoint, fingerprint: fingerprint)
+                return Resumed(trainer: trainer, progress: progress, used: index, warnings: warnings)
+            } catch {
+                if case TrainingError.resume = error { throw error }
+                failures.append(error)
+                warnings.append(
+                    "\(checkpoint.lastPathComponent) cannot be read and is set aside; the run goes on from an older one: \(error)"
+                )
+            }
+        }
+        throw failures[0]
+    }
+
+    /// The stage of a step of the run.
+    public func stage(of step: Int) -> TrainingStage {
+        (plan.stages.first { step < $0.steps.upperBound } ?? plan.stages[plan.stages.count - 1]).stage
     }
 
     /// Does the steps that are left, and writes the checkpoint.
@@ -55,56 +112,68 @@ public final class TrainingRun {
     ///   - heldOut: called after each measurement of held-out data.
     ///   - report: called after each step.
     /// - Returns: whether all steps are done.
-    /// - Throws: an error that names the document, after the steps before it were saved.
+    /// - Throws: an error that names the document, the micro-batch or the step. The steps before it were saved, unless their loss
+    ///   or gradient is not finite.
     @discardableResult
     public func run(
         mustStop: () -> Bool = { false }, heldOut: (HeldOutReport) -> Void = { _ in }, report: (StepReport) -> Void
     ) throws -> Bool {
         for stage in plan.stages where trainer.step < stage.steps.upperBound {
-            let source = try stage.source()
+            let source = try stage.source(skipLimit: plan.recipe.skippedDocuments)
             trainer.begin(stage.stage.hyperparameters, at: stage.steps.lowerBound)
-            // A stage that has not begun has no state.
+            // A stage that begins now starts from the beginning of its data.
             if trainer.step > stage.steps.lowerBound { try source.restore(progress.loader) }
             while trainer.step < stage.steps.upperBound {
                 guard !mustStop() else {
                     try save(source)
                     return false
                 }
-                let start = ContinuousClock.now
-                let batches: [PackedBatch]
+                let saves: Bool
                 do {
-                    batches = try source.next(step: trainer.step - stage.steps.lowerBound)
+                    report(try step(stage, source))
+                    saves = try measure(heldOut)
                 } catch {
+                    if case TrainingError.notFinite = error { throw error }
                     // The steps so far are good.
-                    try save(source)
+                    try? save(source)
                     throw error
                 }
-                let loaded = ContinuousClock.now
-                let step = try trainer.train(batches)
-                timing.seconds = trainer.model.clock.seconds
-                timing.seconds.loader = (loaded - start) / .seconds(1)
-                timing.tokens = step.tokens
-                timing.operations = operations.step(batches)
-                progress.statistics.add(step)
-                try log.write(logLine(step, stage.stage))
-                report(step)
-                if try measure(heldOut) { try save(source) }
+                if saves { try save(source) }
             }
         }
+        guard trainer.skippedInRow == 0 else { throw TrainingError.notFinite(step: trainer.step - 1) }
         try folder.finish(best: statistics.best?.step, last: trainer.step)
         return true
+    }
+
+    /// Reads the next batches, trains on them, and writes the line of the log.
+    ///
+    /// - Throws: the state of `source` is then that of the last step that was done.
+    private func step(_ stage: TrainingPlan.Stage, _ source: BatchSource) throws -> StepReport {
+        let start = ContinuousClock.now
+        let batches = try source.next(step: trainer.step - stage.steps.lowerBound)
+        let loaded = ContinuousClock.now
+        let step: StepReport
+        do throws(TrainingError) { step = try trainer.train(batches) } catch {
+            source.takeBack()
+            throw error
+        }
+        timing.seconds = trainer.model.clock.seconds
+        timing.seconds.loader = (loaded - start) / .seconds(1)
+        timing.tokens = step.tokens
+        timing.operations =
+            step.targetWeight > 0 ? batches.reduce(cost.optimizerOperations) { $0 + cost.operations($1) } : 0
+        progress.statistics.add(step)
+        try log.write(logLine(step, stage.stage, skippedDocuments: source.skipped))
+        return step
     }
 
     /// Measures held-out data, where the recipe says so.
     ///
     /// - Returns: whether a checkpoint is due.
     private func measure(_ heldOut: (HeldOutReport) -> Void) throws -> Bool {
-        let isLast = trainer.step == steps
         // After a skipped step the weights may be unusable: the last checkpoints before it stay.
-        let saves =
-            isLast
-            || trainer.skippedInRow == 0
-                && plan.recipe.checkpointInterval.map(trainer.step.isMultiple(of:)) ?? false
+        let saves = trainer.skippedInRow == 0 && (trainer.step == steps || trainer.step.isMultiple(of: interval))
         let isDue = plan.recipe.heldOut.map { trainer.step.isMultiple(of: $0.interval) } ?? false
         if let data = plan.heldOut, saves || isDue {
             let measured = try data.measure(trainer.model, step: trainer.step)
@@ -123,11 +192,11 @@ public final class TrainingRun {
     private func save(_ source: BatchSource) throws {
         let isInside = plan.stages.contains { $0.steps.lowerBound < trainer.step && trainer.step < $0.steps.upperBound }
         progress.loader = isInside ? try source.state() : .null
-        try folder.write(trainer, progress, source: plan.recipe.initial, fingerprint: fingerprint)
+        try folder.write(trainer, progress, fingerprint: fingerprint)
     }
 
     /// The members of a step for plots and long runs: numbers of experts are left out.
-    private func logLine(_ step: StepReport, _ stage: TrainingStage) -> JSONValue {
+    private func logLine(_ step: StepReport, _ stage: TrainingStage, skippedDocuments: Int) -> JSONValue {
         var line = step.json.object ?? JSONObject()
         for name in ["expert_counts", "expert_bias", "bias_momentum"] { line[name] = nil }
         line["stage"] = stage.name.map { .string($0) }
@@ -135,6 +204,7 @@ public final class TrainingRun {
         line["tokens_total"] = .integer(statistics.tokens)
         line["max_violation_mean"] = .array(statistics.maximumViolations.map { .double($0) })
         line["dead_experts"] = .integer(statistics.deadExperts)
+        if skippedDocuments > 0 { line["skipped_documents"] = .integer(skippedDocuments) }
         line["max_logit"] = .double(step.logits.largest)
         line["mean_logit"] = .double(step.logits.mean)
         timing.write(to: &line)

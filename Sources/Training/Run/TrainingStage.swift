@@ -56,6 +56,10 @@ public struct TrainingStage: Sendable {
         var numbers = common
         if let own = reader.take("hyperparameters") {
             guard let own = own.object else { throw reader.invalid("hyperparameters", "must be an object") }
+            // A number may replace the one that it excludes.
+            for pair in [["steps", "tokens"], ["smebu", "auxfree"]] where pair.contains(where: { own[$0] != nil }) {
+                for name in pair { numbers[name] = nil }
+            }
             for (name, value) in own { numbers[name] = value }
         }
         var positions: Int?

@@ -81,6 +81,9 @@ struct Needle: ParsableCommand {
         options.concurrency = try Self.checked(concurrency, "--concurrency", in: Options.concurrencyRange)
         _ = try Self.checked(timeout, "--timeout", in: 1...86_400)
         options.seed = seed
+        guard options.lengths.allSatisfy({ $0 > options.replyTokens }) else {
+            throw ValidationError("--max-tokens must be less than each of --lengths")
+        }
         return options
     }
 

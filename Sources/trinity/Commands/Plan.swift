@@ -8,8 +8,8 @@ struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute the memory that a model needs, without its weights.",
         discussion: """
-            With --train, what training the shape takes: memory of weights, gradients and optimizers, and of the activations \
-            of one row by its length, which is --context; operations of a token, and the time of --tokens.
+            With --train, what training the shape takes in --precision: memory of weights, gradients and optimizers, and of \
+            the activations of one row by its length, which is --context; operations of a token, and the time of --tokens.
             """)
 
     @Option(
@@ -19,12 +19,12 @@ struct Plan: ParsableCommand {
     var shape: String
     @Option(help: ArgumentHelp("Context length of each sequence.", valueName: "n"))
     var context = 8192
-    @Option(help: ArgumentHelp("Sequences that run at the same time.", valueName: "n"))
-    var sequences = 1
+    @Option(help: ArgumentHelp("Sequences that run at the same time (default: 1).", valueName: "n"))
+    var sequences: Int?
     @Option(help: "Format of the linear layers in memory (default: as stored in a quantized model, otherwise fp8).")
     var weights: DeploymentPlan.Weights?
-    @Option(help: "Data type of the KV cache.")
-    var kvCacheDtype = KVDataType.bf16
+    @Option(help: "Data type of the KV cache (default: bf16).")
+    var kvCacheDtype: KVDataType?
     @Option(help: ArgumentHelp("Hosts among which the layers are divided; prints a row for each.", valueName: "n"))
     var hosts: Int?
     @Option(help: ArgumentHelp("With --hosts, the memory of each host in GiB.", valueName: "gib"))
@@ -38,18 +38,32 @@ struct Plan: ParsableCommand {
     var train = false
     @Option(help: ArgumentHelp("With --train, the tokens to train on.", valueName: "n"))
     var tokens: Int?
-    @Option(help: ArgumentHelp("With --train, the tokens of a step.", valueName: "n"))
-    var batch = 16_384
+    @Option(help: ArgumentHelp("With --train, the tokens of a step (default: 16384).", valueName: "n"))
+    var batch: Int?
+    @Option(help: "With --train, the precision of the products of matrices (default: bf16).")
+    var precision: Precision?
     @Option(
         help: ArgumentHelp(
-            "With --train, the GFLOP/s that the steps reach (default: measured products of matrices).",
+            "With --train, the GFLOP/s that the steps reach (default: by what is measured for a moment).",
             valueName: "rate"))
     var flops: Double?
 
     func validate() throws {
         if let flops, !(flops > 0 && flops.isFinite) { throw ValidationError("--flops must be a number above 0") }
         if let tokens, !(1...1 << 50).contains(tokens) { throw ValidationError("--tokens must be from 1 to 2^50") }
-        if train, hosts != nil { throw ValidationError("--hosts cannot be used with --train") }
+        if let batch, !(1...1 << 40).contains(batch) { throw ValidationError("--batch must be from 1 to 2^40") }
+        let training = [
+            ("--tokens", tokens != nil), ("--batch", batch != nil), ("--precision", precision != nil),
+            ("--flops", flops != nil),
+        ]
+        let serving = [
+            ("--sequences", sequences != nil), ("--weights", weights != nil), ("--kv-cache-dtype", kvCacheDtype != nil),
+            ("--hosts", hosts != nil),
+        ]
+        if let (name, _) = (train ? serving : training).first(where: { $0.1 }) {
+            throw ValidationError("\(name) cannot be given \(train ? "together with" : "without") --train")
+        }
+        if train, !(1...1 << 30).contains(context) { throw ValidationError("--context must be from 1 to 2^30") }
         if hosts == nil, memory != nil || bandwidth != nil {
             throw ValidationError("--memory and --bandwidth need --hosts")
         }
@@ -57,26 +71,26 @@ struct Plan: ParsableCommand {
         if let bandwidth, !(bandwidth > 0 && bandwidth.isFinite) {
             throw ValidationError("--bandwidth must be a number above 0")
         }
-        if !(1...1 << 40).contains(batch) { throw ValidationError("--batch must be from 1 to 2^40") }
     }
 
     func run() throws {
         if train {
-            guard (1...1 << 30).contains(context) else {
-                throw ValidationError("--context must be a number from 1 to 2^30")
-            }
+            let precision = precision ?? .bf16
             let rate =
                 try flops.map { $0 * 1e9 }
-                ?? (tokens == nil ? 1 : TrainingCost.measuredRate(threads: ThreadPlan.defaultThreads))
-            let cost = TrainingCost(try ModelShape(shape).config)
-            for line in TrainingEstimate.lines(cost, length: context, tokens: tokens, batch: batch, rate: rate) {
-                print(line)
-            }
+                ?? (tokens == nil
+                    ? 1
+                    : TrainingCost.measuredRate(
+                        threads: ThreadPlan.defaultThreads, precision: precision))
+            let cost = TrainingCost(try ModelShape(shape).config, precision: precision)
+            let lines = TrainingEstimate.lines(
+                cost, length: context, tokens: tokens, batch: batch ?? 16_384, rate: rate)
+            for line in lines { print(line) }
             return
         }
         let plan = try DeploymentPlan(
-            shape: ModelShape(shape), context: context, sequences: sequences, weights: weights,
-            cacheType: kvCacheDtype)
+            shape: ModelShape(shape), context: context, sequences: sequences ?? 1, weights: weights,
+            cacheType: kvCacheDtype ?? .bf16)
         for line in plan.lines { print(line) }
         guard let hosts else { return }
         let lines = try plan.lines(hosts: hosts, memory: memory.map { $0 << 30 }, bandwidth: bandwidth.map { $0 * 1e9 })

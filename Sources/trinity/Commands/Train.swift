@@ -30,7 +30,8 @@ struct Train: ParsableCommand {
     var plot = false
     @Option(
         help: ArgumentHelp(
-            "GFLOP/s that the steps reach, for --dry-run (default: measured products of matrices).", valueName: "rate"))
+            "GFLOP/s that the steps reach, for --dry-run (default: by what is measured for a moment).",
+            valueName: "rate"))
     var flops: Double?
     @Flag(help: "Check the recipe and its files, and print tokens, operations, memory and time of each stage.")
     var dryRun = false
@@ -47,8 +48,9 @@ struct Train: ParsableCommand {
             let plan = try TrainingPlan(recipe)
             try plan.checkInitial()
             let threads = threads ?? ThreadPlan.defaultThreads
-            let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads)
-            for line in TrainingEstimate(plan, rate: rate).lines { print(line) }
+            let rate = try flops.map { $0 * 1e9 } ?? TrainingCost.measuredRate(threads: threads, precision: precision)
+            for warning in plan.warnings { FileHandle.standardError.write(Data("warning: \(warning)\n".utf8)) }
+            for line in TrainingEstimate(plan, precision: precision, rate: rate).lines { print(line) }
             return
         }
         StopSignal.install()
@@ -58,6 +60,7 @@ struct Train: ParsableCommand {
         let isComplete = try run.run(
             mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))
         console.finish(isComplete: isComplete)
-        if plot { try CurvePlot(URL(fileURLWithPath: out)).write(to: URL(fileURLWithPath: out)) }
+        // A run that was stopped before its first step has no curve.
+        if plot, run.trainer.step > 0 { try CurvePlot(URL(fileURLWithPath: out)).write(to: URL(fileURLWithPath: out)) }
     }
 }

@@ -18,6 +18,7 @@ final class TrainingConsole {
         (self.run, isJSON) = (run, json)
         isTerminal = !json && isatty(1) == 1
         (firstTokens, firstStep) = (run.statistics.tokens, run.trainer.step)
+        for warning in run.warnings { errors.write("warning: \(warning)") }
     }
 
     func show(_ report: StepReport) {
@@ -57,7 +58,7 @@ final class TrainingConsole {
     }
 
     private func line(_ report: StepReport) -> String {
-        let name = run.stage.name.map { "\($0), " } ?? ""
+        let name = run.stage(of: report.step).name.map { "\($0), " } ?? ""
         let skipped = report.isSkipped ? ", skipped" : ""
         let (rate, share) = (run.timing.operationRate / 1e9, run.timing.shareOfPeak * 100)
         return "\(name)step \(report.step + 1)/\(run.steps): loss \(Self.format(report.crossEntropy)), "

@@ -18,6 +18,12 @@ struct DocumentTokenizer: Sendable {
     /// The clock of templates: a document must give the same tokens whenever a run is resumed. 2025-01-01, 12:00 UTC.
     private static let now = Date(timeIntervalSince1970: 1_735_732_800)
 
+    /// The files that a model folder may have for it.
+    static let files = [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+        "generation_config.json",
+    ]
+
     let tokenizer: Tokenizer
     /// The tokens that end a turn.
     let endTokens: Set<Int32>

@@ -2,7 +2,7 @@ import Engine
 import Foundation
 import Synchronization
 
-/// Threads that tokenize documents before they are needed, as far as ``capacity`` allows.
+/// Threads that tokenize documents before they are needed, as far as ``capacity`` and ``mostTokens`` allow.
 ///
 /// States of a document: queued, then running, then done, then taken. The caller computes a document itself that no thread has
 /// begun, so the documents depend neither on the threads nor on their number.
@@ -24,6 +24,8 @@ final class DocumentWorkers: Sendable {
         var jobs: [Key: Job] = [:]
         var running: Set<Key> = []
         var done: [Key: Result<Document, TrainingError>] = [:]
+        /// Tokens of the documents that are done.
+        var tokens = 0
         var stops = false
 
         var count: Int { jobs.count + running.count + done.count }
@@ -31,6 +33,8 @@ final class DocumentWorkers: Sendable {
 
     /// Documents that are queued, running or done.
     let capacity: Int
+    /// No document is queued while those that are done have more tokens.
+    let mostTokens: Int
     private let state = Mutex(State())
     /// Signalled after each change of the state.
     private let changed = NSCondition()
@@ -38,8 +42,8 @@ final class DocumentWorkers: Sendable {
     /// The difference of the nice values to the threads that train.
     private static let niceness: Int32 = 5
 
-    init(capacity: Int) {
-        self.capacity = capacity
+    init(capacity: Int, mostTokens: Int = 1 << 24) {
+        (self.capacity, self.mostTokens) = (capacity, mostTokens)
     }
 
     /// One thread for every four CPUs, at least one and at most four.
@@ -62,10 +66,13 @@ final class DocumentWorkers: Sendable {
         signal()
     }
 
+    /// Tokens of the documents that are done and not taken.
+    var doneTokens: Int { state.withLock(\.tokens) }
+
     /// Queues a document; returns false if there is no room.
     func prepare(_ key: Key, _ job: @escaping Job) -> Bool {
         let isQueued = state.withLock { state in
-            guard state.count < capacity else { return false }
+            guard state.count < capacity, state.tokens <= mostTokens else { return false }
             state.queue.append(key)
             state.jobs[key] = job
             return true
@@ -86,7 +93,10 @@ final class DocumentWorkers: Sendable {
         changed.lock()
         while true {
             let step: Step = state.withLock { state in
-                if let result = state.done.removeValue(forKey: key) { return .done(result) }
+                if let result = state.done.removeValue(forKey: key) {
+                    state.tokens -= Self.tokens(result)
+                    return .done(result)
+                }
                 if state.running.contains(key) { return .wait }
                 if state.jobs.removeValue(forKey: key) != nil { state.queue.removeAll { $0 == key } }
                 return .compute
@@ -126,9 +136,14 @@ final class DocumentWorkers: Sendable {
             state.withLock { state in
                 state.running.remove(next.key)
                 state.done[next.key] = result
+                state.tokens += Self.tokens(result)
             }
             signal()
         }
+    }
+
+    private static func tokens(_ result: Result<Document, TrainingError>) -> Int {
+        if case .success(let document) = result { document.count } else { 0 }
     }
 
     private func signal() {

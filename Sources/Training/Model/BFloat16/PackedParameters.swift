@@ -105,6 +105,7 @@ final class PackedParameters {
     let head: PackedLinear
     private let memory: Buffer<UInt16>
     private let all: [PackedLinear]
+    private var isPacked = false
 
     init(_ layers: [LayerParameters], head: Parameter) {
         var groups: [[Parameter]] = [[head]]
@@ -136,19 +137,21 @@ final class PackedParameters {
         }
     }
 
-    /// Rounds and packs all weights, after they have changed.
-    func pack(_ weights: TrainedTensors, _ kernels: any TrainingKernels.Type, _ pool: WorkerPool) {
+    /// Rounds and packs all weights, after they have changed: frozen ones the first time only.
+    func pack(_ context: RoundedContext) {
         var jobs: [(linear: PackedLinear, part: Int, rows: Range<Int>)] = []
         for linear in all {
-            for (part, parameter) in linear.parts.enumerated() {
+            for (part, parameter) in linear.parts.enumerated()
+            where !isPacked || context.gradients.kept(parameter) != nil {
                 for row in stride(from: 0, to: parameter.rows, by: PackedLinear.sliceRows) {
                     jobs.append((linear, part, row..<min(row + PackedLinear.sliceRows, parameter.rows)))
                 }
             }
         }
-        pool.parallelFor(chunks: jobs.count) { index in
+        context.pool.parallelFor(chunks: jobs.count) { index in
             let job = jobs[index]
-            job.linear.pack(part: job.part, rows: job.rows, weights: weights, kernels)
+            job.linear.pack(part: job.part, rows: job.rows, weights: context.weights, context.kernels)
         }
+        isPacked = true
     }
 }

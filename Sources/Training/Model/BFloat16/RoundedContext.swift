@@ -22,15 +22,15 @@ struct RoundedShape {
     }
 }
 
-/// The gain of a norm, and its gradient.
+/// The gain of a norm, and its gradient; `nil` if it is frozen.
 struct RoundedGain {
     let weights: UnsafePointer<Float>
-    let gradient: UnsafeMutablePointer<Float>
+    let gradient: UnsafeMutablePointer<Float>?
     let count: Int
 
     init(_ parameter: Parameter, _ context: RoundedContext) {
         weights = UnsafePointer(context.weights.pointer(parameter))
-        gradient = context.gradients.pointer(parameter)
+        gradient = context.gradients.kept(parameter)?.base
         count = parameter.count
     }
 }
@@ -155,15 +155,19 @@ final class RoundedContext {
         pool.parallelFor(chunks: parts.count) { kernels.multiply(parts[$0]) }
     }
 
-    /// The gradients of the parts of a packed matrix, from panels of dY in its layout of outputs, and of its inputs.
+    /// Whether a part of a packed matrix is trained.
+    func trains(_ linear: PackedLinear) -> Bool { linear.parts.contains { gradients.kept($0) != nil } }
+
+    /// The gradients of the trained parts of a packed matrix, from panels of dY in its layout of outputs, and of its inputs.
     func gradients(of linear: PackedLinear, _ dy: PairPanels, _ x: PairPanels, firstRow: Int = 0, rows: Int)
         -> [WeightGradient]
     {
-        linear.parts.indices.map { part in
-            WeightGradient(
-                target: gradients.matrix(linear.parts[part]),
-                left: dy.factor(row: firstRow, column: linear.offsets[part]), right: x.factor(row: firstRow), rows: rows
-            )
+        linear.parts.indices.compactMap { part in
+            gradients.kept(linear.parts[part]).map { target in
+                WeightGradient(
+                    target: target, left: dy.factor(row: firstRow, column: linear.offsets[part]),
+                    right: x.factor(row: firstRow), rows: rows)
+            }
         }
     }
 }

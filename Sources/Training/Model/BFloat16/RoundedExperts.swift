@@ -127,8 +127,9 @@ final class RoundedExperts {
                 into: layer.workspace.slotRows + slots.lowerBound * hidden, changes: changes, products: products,
                 firstRow: slots.lowerBound, factor: { self.memory.routeWeights[self.choice(slots.lowerBound + $0)] },
                 factorGradient: { self.layer.workspace.routeGradient[self.choice(slots.lowerBound + $0)] = $1 })
-            layer.pack(layer.mlpGradient, tokens, slots, into: outputs)
-            layer.pack(layer.mlpInput, tokens, slots, into: inputs)
+            let weights = layer.packed.experts[expert]
+            if context.trains(weights.down) { layer.pack(layer.mlpGradient, tokens, slots, into: outputs) }
+            if context.trains(weights.input) { layer.pack(layer.mlpInput, tokens, slots, into: inputs) }
         }
         return slots.enumerated().flatMap { expert, slots in
             let weights = layer.packed.experts[expert]

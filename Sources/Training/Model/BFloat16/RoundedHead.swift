@@ -45,9 +45,10 @@ struct RoundedHead {
             }
             context.add(context.gradients(of: packed, changes, inputs, rows: group.count))
         }
-        for chunk in 0..<chunks {
-            context.kernels.add(
-                gainSums.base + chunk * hidden, times: 1, to: norm.gradient, count: hidden)
+        if let gradient = norm.gradient {
+            for chunk in 0..<chunks {
+                context.kernels.add(gainSums.base + chunk * hidden, times: 1, to: gradient, count: hidden)
+            }
         }
         var sums = LossSums()
         for index in tokens.indices {
@@ -87,8 +88,10 @@ struct RoundedHead {
                 parts[1] = Double(batch.targetWeights[token]) * loss.logSum * loss.logSum
             }
             context.round(logits, stride: vocabulary, into: gradient)
-            context.pack(gradient, into: changes, row: first)
-            context.pack(rounded, into: inputs, row: first)
+            if context.trains(packed) {
+                context.pack(gradient, into: changes, row: first)
+                context.pack(rounded, into: inputs, row: first)
+            }
             kernels.multiply(packed.inputGradient(gradient.factor, rows: rows, into: h, stride: hidden))
             for (row, token) in tokens.enumerated() {
                 context.normalizeBackward(

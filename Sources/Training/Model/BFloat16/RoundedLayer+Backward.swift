@@ -26,8 +26,9 @@ extension RoundedLayer {
 
     /// Adds the sums of all chunks, in order, to a gradient.
     private func addSums(_ gain: RoundedGain, _ place: (Int) -> UnsafeMutablePointer<Float>) {
+        guard let gradient = gain.gradient else { return }
         for chunk in 0..<RoundedContext.chunks(of: tokens) {
-            kernels.add(place(chunk), times: 1, to: gain.gradient, count: gain.count)
+            kernels.add(place(chunk), times: 1, to: gradient, count: gain.count)
         }
     }
 
@@ -70,8 +71,12 @@ extension RoundedLayer {
                 mlpGradient.rows(range).factor, rows: range.count,
                 kept: memory.shared + range.lowerBound * shared.input.outputs, into: dh, changes: panels[0],
                 products: panels[1], firstRow: range.lowerBound, factor: { _ in 1 }, factorGradient: { _, _ in })
-            context.pack(mlpGradient.rows(range), into: panels[2], row: range.lowerBound)
-            context.pack(mlpInput.rows(range), into: panels[3], row: range.lowerBound)
+            if context.trains(shared.down) {
+                context.pack(mlpGradient.rows(range), into: panels[2], row: range.lowerBound)
+            }
+            if context.trains(shared.input) {
+                context.pack(mlpInput.rows(range), into: panels[3], row: range.lowerBound)
+            }
         }
         addSums(gains.postMLPNorm) { sums($0).first }
         var gradients: [RoundedContext.WeightGradient] = []
@@ -149,7 +154,8 @@ extension RoundedLayer {
                 gainGradient: sums(chunk).second)
             let dBranch = scratch.rounded(rows, hidden)
             context.round(change, stride: hidden, into: dBranch)
-            context.pack(dBranch, into: outputs, row: range.lowerBound)
+            let isTrained = context.trains(packed.output)
+            if isTrained { context.pack(dBranch, into: outputs, row: range.lowerBound) }
 
             let count = rows * queryWidth
             let (dGated, gate) = (scratch.floats(count), scratch.floats(count))
@@ -170,6 +176,7 @@ extension RoundedLayer {
             }
             context.round(dGated, stride: queryWidth, into: rounded(workspace.attendedGradient, queryWidth).rows(range))
             context.round(gate, stride: queryWidth, into: projectionGradient.columns(layout.gates).rows(range))
+            guard isTrained else { return }
             let roundedGated = scratch.rounded(rows, queryWidth)
             context.round(gated, stride: queryWidth, into: roundedGated)
             context.pack(roundedGated, into: inputs, row: range.lowerBound)
@@ -205,14 +212,17 @@ extension RoundedLayer {
             }
             let (h, dh) = (scratch.floats(rows * hidden), scratch.floats(rows * hidden))
             let changes = projectionGradient.rows(range)
-            context.pack(changes, into: outputs, row: range.lowerBound)
+            let isTrained = context.trains(packed.attention)
+            if isTrained { context.pack(changes, into: outputs, row: range.lowerBound) }
             kernels.multiply(packed.attention.inputGradient(changes.factor, rows: rows, into: dh, stride: hidden))
             let (input, inputRows) = (
                 memory.input + range.lowerBound * hidden, scratch.rounded(rows, hidden)
             )
-            context.normalize(input, rows: rows, gains.inputNorm, into: h)
-            context.round(h, stride: hidden, into: inputRows)
-            context.pack(inputRows, into: inputs, row: range.lowerBound)
+            if isTrained {
+                context.normalize(input, rows: rows, gains.inputNorm, into: h)
+                context.round(h, stride: hidden, into: inputRows)
+                context.pack(inputRows, into: inputs, row: range.lowerBound)
+            }
             context.normalizeBackward(
                 dh, x: input, rows: rows, gains.inputNorm, into: dx(range), adds: true,
                 gainGradient: sums(chunk).first)
@@ -258,8 +268,8 @@ extension RoundedFeedForward {
             context.round(product, stride: width, into: roundedProduct)
             kernels.multiply(
                 weights.input.inputGradient(roundedInputs.factor, rows: rows, into: dx, stride: context.hidden))
-            context.pack(roundedInputs, into: changes, row: firstRow)
-            context.pack(roundedProduct, into: products, row: firstRow)
+            if context.trains(weights.input) { context.pack(roundedInputs, into: changes, row: firstRow) }
+            if context.trains(weights.down) { context.pack(roundedProduct, into: products, row: firstRow) }
         }
     }
 }

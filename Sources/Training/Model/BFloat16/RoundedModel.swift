@@ -12,11 +12,13 @@ final class RoundedModel {
     private let packed: PackedParameters
     private let embedding: Parameter
     private let finalNorm: Parameter
+    /// The layers before it need no backward pass.
+    private let firstTrainedLayer: Int
     /// For the largest micro-batch so far.
     private var workspace: RoundedWorkspace?
 
-    init(_ context: RoundedContext, layers: [LayerParameters], layout: ParameterLayout) {
-        (self.context, self.layers) = (context, layers)
+    init(_ context: RoundedContext, layers: [LayerParameters], layout: ParameterLayout, firstTrainedLayer: Int) {
+        (self.context, self.layers, self.firstTrainedLayer) = (context, layers, firstTrainedLayer)
         embedding = layout.parameter("model.embed_tokens.weight")
         finalNorm = layout.parameter("model.norm.weight")
         let head = context.config.tiesEmbeddings ? embedding : layout.parameter("lm_head.weight")
@@ -24,7 +26,7 @@ final class RoundedModel {
     }
 
     /// Rounds the weights, after they have changed.
-    func pack() { packed.pack(context.weights, context.kernels, context.pool) }
+    func pack() { packed.pack(context) }
 
     /// Adds the gradients of a micro-batch's part of the objective.
     func accumulate(
@@ -50,7 +52,7 @@ final class RoundedModel {
         let head = RoundedHead(
             packed: packed.head, norm: RoundedGain(finalNorm, context), count: config.vocabularySize, context: context)
         let sums = head.train(workspace.output, batch: batch, objective, into: workspace.gradient)
-        for (index, layer) in layers.enumerated().reversed() {
+        for (index, layer) in layers.enumerated().reversed() where index >= firstTrainedLayer {
             layer.backward(experts[index], balance: Float(objective.balanceFactor / Double(objective.rows)))
         }
         addEmbeddingGradient(batch, workspace.gradient)
@@ -84,7 +86,8 @@ final class RoundedModel {
 
     /// A token's row may occur several times: threads share the columns, and each adds all tokens in order.
     private func addEmbeddingGradient(_ batch: PackedBatch, _ dx: UnsafePointer<Float>) {
-        let (hidden, gradient, scale) = (context.hidden, context.gradients.matrix(embedding), embeddingScale)
+        guard let gradient = context.gradients.kept(embedding) else { return }
+        let (hidden, scale) = (context.hidden, embeddingScale)
         context.pool.forEachPiece(of: hidden, size: 64) { _, columns in
             for (token, id) in batch.ids.enumerated() {
                 context.kernels.add(
