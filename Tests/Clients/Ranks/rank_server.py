@@ -13,7 +13,7 @@ import time
 from trinity_server import BINARY, REPOSITORY, Server, free_port
 
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-SERVE = ["--compute", "exact", "--threads", "1", "--kv-cache-memory-bytes", "64MiB"]
+SERVE = ["--compute", "exact", "--kv-cache-memory-bytes", "64MiB"]
 
 
 class RankServer(Server):
@@ -25,6 +25,8 @@ class RankServer(Server):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-ranks-", suffix=".log")
         serve = [str(REPOSITORY / BINARY), "serve", "--host", address, "--port", str(self.port), *SERVE]
+        if "--threads" not in arguments:
+            serve += ["--threads", "1"]
         command = [*(hosts.mpirun if hosts else MPIRUN), "-n", str(ranks), *serve, *map(str, arguments)]
         if others is not None:  # one more rank with other options
             command += [":", "-n", "1", *serve, *map(str, others)]
