@@ -36,6 +36,8 @@ struct QuantizationConfigTests {
             (["quant_method": "modelopt", "quant_algo": "W4A8_AWQ"], "W4A8_AWQ"),
             (["quant_method": "awq", "bits": 4, "version": "gemv"], "gemv"),
             (["quant_method": "gptq", "bits": 3], "gptq with 3 bits"),
+            (["quant_method": "awq", "group_size": 128], "awq without bits"),
+            (["quant_method": "compressed-tensors", "config_groups": ["W4A16": ["Linear"]]], "group W4A16"),
             (["quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"], "marlin"),
             (group("float-quantized", ["type": "int", "num_bits": 8]), "float-quantized int8"),
             (group("float-quantized", ["type": "float", "symmetric": false]), "asymmetric"),
@@ -70,6 +72,7 @@ struct QuantizationConfigTests {
             group("naive-quantized", ["type": "float", "num_bits": 8, "strategy": "channel"]),
             group("pack-quantized", ["num_bits": 4, "group_size": 64]),
             group("pack-quantized", ["num_bits": 4, "group_size": -1]),
+            ["quant_method": "awq", "w_bit": 4, "q_group_size": 64, "version": "GEMM"],
             // Only the cache is quantized.
             ["quant_method": "compressed-tensors", "config_groups": [:], "kv_cache_scheme": ["num_bits": 8]],
             ["quant_method": "modelopt", "quant_algo": nil, "kv_cache_quant_algo": "FP8"],

@@ -54,12 +54,12 @@ struct QuantizedMutationTests {
         try model.write(config, to: "config.json")
         #expect(load(model.directory))
         var random = SeededGenerator(seed: 21)
-        for _ in 0..<TestEffort.count(30, all: 300) {
+        for _ in 0..<TestEffort.count(30, all: 100) {
             try model.write(damage(weights, random.oneIn(4) ? 0..<weights.count : 0..<start, &random))
             _ = load(model.directory)
         }
         try model.write(weights)
-        for _ in 0..<TestEffort.count(30, all: 300) {
+        for _ in 0..<TestEffort.count(30, all: 100) {
             try model.write(damage(config, 0..<config.count, &random), to: "config.json")
             _ = load(model.directory)
         }
@@ -82,7 +82,7 @@ struct QuantizedMutationTests {
         try model.write(file, to: "model.gguf")
         #expect(load(url) == !isVocabulary)
         var random = SeededGenerator(seed: 22)
-        for round in 0..<TestEffort.count(30, all: 300) {
+        for round in 0..<TestEffort.count(30, all: 100) {
             // The keys of a vocabulary are before its tokens, and behind them.
             let range =
                 isVocabulary
@@ -91,7 +91,7 @@ struct QuantizedMutationTests {
             try model.write(damage(file, range, &random), to: "model.gguf")
             _ = load(url)
         }
-        for _ in 0..<TestEffort.count(10, all: 100) {
+        for _ in 0..<TestEffort.count(10, all: 30) {
             try model.write(Array(file.prefix(random.next(below: start))), to: "model.gguf")
             #expect(!load(url))
         }

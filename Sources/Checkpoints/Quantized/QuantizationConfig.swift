@@ -69,7 +69,9 @@ public struct QuantizationConfig: Sendable, Equatable {
         let format = try reader.string("format")
         // Only the cache may be quantized, which is a choice of this server.
         var isEmpty = try reader.object("kv_cache_scheme") == nil
-        for (_, group) in try reader.object("config_groups")?.members ?? [] {
+        for (name, group) in try reader.object("config_groups")?.members ?? [] {
+            // A list of targets, with the name of a preset.
+            guard !group.members.isEmpty else { throw Self.refusal("compressed-tensors group \(name.prefix(80))") }
             guard let weights = try group.object("weights") else { continue }
             isEmpty = false
             let type = try weights.string("type") ?? "int"
@@ -144,10 +146,12 @@ public struct QuantizationConfig: Sendable, Equatable {
     }
 
     private mutating func parseIntegers(_ reader: ConfigReader, _ method: String) throws(ModelConfigError) {
-        let bits = try reader.integer("bits", default: 0, in: 0...64)
-        guard bits == 4 else { throw Self.refusal("\(method) with \(bits) bits") }
+        // The second names are those of older files of AWQ.
+        let bits = try reader.integer(reader.value("bits") == nil ? "w_bit" : "bits", default: 0, in: 0...64)
+        guard bits == 4 else { throw Self.refusal("\(method) with\(bits == 0 ? "out" : " \(bits)") bits") }
         // -1 is one group a row.
-        let width = try reader.integer("group_size", default: -1, in: -1...1 << 24)
+        let width = try reader.integer(
+            reader.value("group_size") == nil ? "q_group_size" : "group_size", default: -1, in: -1...1 << 24)
         if width > 0 { groupWidths.append(width) }
     }
 
