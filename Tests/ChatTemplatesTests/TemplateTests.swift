@@ -78,9 +78,9 @@ import Testing
         vector.check(now: try #require(Self.now))
     }
 
-    @Test func `the default model's template renders its reference texts`() throws {
+    @Test func `the chat model's template renders its reference texts`() throws {
         let source = try String(
-            contentsOf: Fixtures.defaultModel.appending(path: "chat_template.jinja"), encoding: .utf8)
+            contentsOf: Fixtures.chatModel.appending(path: "chat_template.jinja"), encoding: .utf8)
         let template = try ChatTemplate(source: source)
         let cases = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         let chats = cases.filter { $0["kind"] == "chat" }

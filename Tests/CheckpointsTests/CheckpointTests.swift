@@ -40,8 +40,8 @@ struct CheckpointTests {
         #expect(scales.values.allSatisfy { $0 > 0 && $0 < 1 })
     }
 
-    @Test func `the default model is read in FP8`() throws {
-        let (_, checkpoint) = try open(Fixtures.defaultModel)
+    @Test func `the chat model is read in FP8`() throws {
+        let (_, checkpoint) = try open(Fixtures.chatModel)
         guard case .float8(let scales) = checkpoint.linear("model.layers.1.mlp.experts.7.down_proj").format else {
             Issue.record("not FP8")
             return

@@ -167,8 +167,8 @@ struct ModelConfigTests {
         #expect(try config(name).tensorCount == config(name).expectedTensors.count)
     }
 
-    @Test func `every key of the default model is known`() throws {
-        #expect(try ModelConfig(directory: Fixtures.defaultModel).unknownKeys.isEmpty)
+    @Test func `every key of the chat model is known`() throws {
+        #expect(try ModelConfig(directory: Fixtures.chatModel).unknownKeys.isEmpty)
     }
 
     @Test(

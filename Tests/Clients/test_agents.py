@@ -1,4 +1,4 @@
-"""The real Codex and Claude Code against the default model with a longer context, on a network that is a loopback only.
+"""The real Codex and Claude Code against the chat model with a longer context, on a network that is a loopback only.
 
 What each test shows: no request of the program is refused, and it prints the model's answer.
 """
@@ -38,7 +38,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def long_server(network, tmp_path_factory):
-    """The default model with room for the agents' instructions."""
+    """The chat model with room for the agents' instructions."""
     server = network.run(Server, "--model", copy_with_context(tmp_path_factory.mktemp("long") / MODEL, CONTEXT))
     network.run(server.wait_until_ready)
     yield server

@@ -8,9 +8,8 @@ import struct
 import subprocess
 
 import pytest
-from trinity_server import BINARY, FIXTURES, REPOSITORY, Server
+from trinity_server import BINARY, CHAT_MODEL, FIXTURES, REPOSITORY, Server
 
-DEFAULT = REPOSITORY / "Models" / "trinity-tiny"
 PLAIN = FIXTURES / "model" / "a_base"
 # What the server takes for itself, and a small model; the kernel counts mapped files too.
 MOST_BYTES = 400 << 20
@@ -18,8 +17,8 @@ MOST_BYTES = 400 << 20
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the default model whose files a test may change."""
-    return shutil.copytree(DEFAULT, tmp_path / "model")
+    """A copy of the chat model whose files a test may change."""
+    return shutil.copytree(CHAT_MODEL, tmp_path / "model")
 
 
 def refusal(model):
@@ -63,7 +62,7 @@ def test_only_regular_files_are_read(folder, name, make):
 def test_links_into_a_cache_are_followed(tmp_path):
     model = tmp_path / "model"
     model.mkdir()
-    for file in DEFAULT.iterdir():
+    for file in CHAT_MODEL.iterdir():
         (model / file.name).symlink_to(file)
     with Server("--model", model) as server:
         assert server.post("/v1/completions", {"prompt": "a", "max_tokens": 1}).status == 200

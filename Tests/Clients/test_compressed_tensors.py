@@ -7,7 +7,7 @@ import json
 import subprocess
 
 import pytest
-from trinity_server import BINARY, REPOSITORY
+from trinity_server import BINARY, CHAT_MODEL
 
 torch = pytest.importorskip("torch", reason="torch is not installed: it is larger than all other packages together")
 pytest.importorskip("compressed_tensors", reason="compressed-tensors is not installed: it needs torch")
@@ -40,7 +40,7 @@ def value(tensors, module):
 def test_weights_have_the_values_that_compressed_tensors_reads(tmp_path, options):
     target = tmp_path / "out"
     subprocess.run(
-        [BINARY, "quantize", REPOSITORY / "Models/trinity-tiny", target, "--weights", *options.split()], check=True,
+        [BINARY, "quantize", CHAT_MODEL, target, "--weights", *options.split()], check=True,
         capture_output=True)
     stored = json.loads((target / "config.json").read_text())["quantization_config"]
     config = QuantizationConfig.model_validate(stored)

@@ -5,21 +5,19 @@ import math
 import subprocess
 
 import pytest
-from trinity_server import BINARY, REPOSITORY
-
-TINY = REPOSITORY / "Models" / "trinity-tiny"
+from trinity_server import BINARY, CHAT_MODEL, REPOSITORY
 
 
 def evaluate(*arguments):
     done = subprocess.run(
-        [REPOSITORY / BINARY, "evaluate", TINY, "--reference", TINY, "--compute", "exact", *map(str, arguments)],
+        [REPOSITORY / BINARY, "evaluate", CHAT_MODEL, "--reference", CHAT_MODEL, "--compute", "exact", *map(str, arguments)],
         capture_output=True, text=True, timeout=300, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def test_the_perplexity_is_that_of_the_servers_prompt_logprobs(server, tmp_path):
-    text = (TINY / "MODEL_CARD.md").read_text()[:600]
+    text = (CHAT_MODEL / "MODEL_CARD.md").read_text()[:600]
     ids = server.post("/tokenize", {"prompt": text}).json["tokens"]
     reply = server.post("/v1/completions", {"prompt": ids, "max_tokens": 1, "prompt_logprobs": 0}).json
     entries = reply["choices"][0]["prompt_logprobs"]

@@ -13,9 +13,8 @@ import huggingface_hub
 import pytest
 from fake_hub import COMMIT, FakeHub, blob_name
 from huggingface_hub.errors import LocalEntryNotFoundError
-from trinity_server import BINARY, REPOSITORY, TLS_FILES, Server, eventually
+from trinity_server import BINARY, CHAT_MODEL, REPOSITORY, TLS_FILES, Server, eventually
 
-TINY = REPOSITORY / "Models" / "trinity-tiny"
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
 INDEX = "model.safetensors.index.json"
 NAME = "owner/Sharded-Model"
@@ -415,7 +414,7 @@ def test_a_quantization_is_one_gguf_file_with_its_parts(cache):
 
 
 def tiny():
-    return {path.name: path.read_bytes() for path in TINY.iterdir()}
+    return {path.name: path.read_bytes() for path in CHAT_MODEL.iterdir()}
 
 
 def test_a_server_downloads_its_model_before_it_listens(cache, monkeypatch):

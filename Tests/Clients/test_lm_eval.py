@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from trinity_server import REPOSITORY
+from trinity_server import CHAT_MODEL
 
 QUESTIONS = [
     {"question": "Once upon a time, there was a little", "choices": [" girl", " xylophone"], "answer": 0},
@@ -70,7 +70,7 @@ def tasks(tmp_path_factory):
 def test_both_tokenizers_come_to_the_same(server, tasks):
     remote, remote_samples = evaluate(server, tasks, "remote", "")
     local, local_samples = evaluate(
-        server, tasks, "local", f",tokenizer_backend=huggingface,tokenizer={REPOSITORY}/Models/trinity-tiny"
+        server, tasks, "local", f",tokenizer_backend=huggingface,tokenizer={CHAT_MODEL}"
     )
     assert remote["local_choice"]["acc,none"] == 1
     assert remote == local

@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from trinity_server import BINARY, FIXTURES, REPOSITORY
+from trinity_server import BINARY, CHAT_MODEL, FIXTURES, REPOSITORY
 
 SCRIPT = REPOSITORY / BINARY
 
@@ -54,7 +54,7 @@ def test_tokenize_answers_every_vector():
 
 
 def test_a_script_answers_each_line_at_once():
-    with subprocess.Popen([SCRIPT, "tokenize", "--tokenizer", REPOSITORY / "Models/trinity-tiny"], text=True,
+    with subprocess.Popen([SCRIPT, "tokenize", "--tokenizer", CHAT_MODEL], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for line in ['{"text": "a"}', "nonsense", '{"ids": [5]}']:
             process.stdin.write(line + "\n")

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from trinity_server import BINARY, REPOSITORY
+from trinity_server import BINARY, CHAT_MODEL, REPOSITORY
 
 VECTORS = REPOSITORY / "Tests" / "Fixtures" / "train" / "train30"
 FIRST_RUN = REPOSITORY / "deploy" / "recipes" / "first-run" / "recipe.json"
@@ -104,7 +104,7 @@ def test_an_error_names_the_line_of_a_document(tmp_path):
     (tmp_path / "texts.jsonl").write_text('{"text": "a"}\n' * 50 + '{"txt": "a"}\n')
     recipe = tmp_path / "recipe.json"
     recipe.write_text(json.dumps({
-        "initial": str(REPOSITORY / "Models" / "trinity-tiny"), "seed": 1,
+        "initial": str(CHAT_MODEL), "seed": 1,
         "documents": {"sources": [{"jsonl": "texts.jsonl"}]}, "hyperparameters": {"steps": 1}}))
     start = time.monotonic()
     failed = run(recipe, tmp_path / "out")

@@ -17,6 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = REPOSITORY / "Tests" / "Fixtures"
+# A trained model that stays the same when the default model is trained again.
+CHAT_MODEL = FIXTURES / "model" / "trinity-tiny"
 TLS_FILES = FIXTURES / "tls"
 # Taken out of the environment: the server would warn of a variable that is no option of its own.
 BINARY = pathlib.Path(os.environ.pop("TRINITY_BINARY", ".build/debug/trinity"))
@@ -29,8 +31,8 @@ def free_port():
 
 
 def copy_with_context(folder, tokens):
-    """The default model in a new folder, with a longer context: its rotary positions go on beyond what it was trained for."""
-    shutil.copytree(REPOSITORY / "Models" / "trinity-tiny", folder)
+    """The chat model in a new folder, with a longer context: its rotary positions go on beyond what it was trained for."""
+    shutil.copytree(CHAT_MODEL, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": tokens}))
     return folder
@@ -64,14 +66,16 @@ class Reply:
 
 
 class Server:
-    """One `trinity serve` on a free port of its own; its log goes to a file that failures show, or to `log`."""
+    """One `trinity serve` on a free port of its own, of the chat model unless the arguments have another; its log goes to a file
+    that failures show, or to `log`."""
 
     def __init__(self, *arguments, environment=None, log=None):
         self.port = free_port()
         self.log = tempfile.NamedTemporaryFile(prefix="trinity-", suffix=".log")
         # References are results of exact arithmetic.
         compute = [] if "--compute" in arguments else ["--compute", "exact"]
-        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *compute, *map(str, arguments)]
+        model = [] if "--model" in arguments else ["--model", CHAT_MODEL]
+        command = [REPOSITORY / BINARY, "serve", "--port", str(self.port), *model, *compute, *map(str, arguments)]
         self.process = subprocess.Popen(
             command, cwd=REPOSITORY, env=os.environ | (environment or {}), stdin=subprocess.DEVNULL,
             stdout=log or self.log, stderr=subprocess.STDOUT)

@@ -12,13 +12,13 @@ import Tokenizers
     private let tokenizer: Tokenizer
 
     init() throws {
-        tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        tokenizer = try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
     }
 
     private func harness(
         ranks: Int = 1, _ change: (inout EngineOptions) -> Void = { _ in }, runner: @escaping MaskWorkers.Runner
     ) -> EngineHarness {
-        EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer, ranks: ranks) { options in
+        EngineHarness(Fixtures.chatModel, tokenizer: tokenizer, ranks: ranks) { options in
             options.maskRunner = runner
             change(&options)
         }
@@ -57,7 +57,7 @@ import Tokenizers
     func `slow masks change no token, no text and no finish reason`(
         speculativeTokens: Int?, seed: UInt64, ranks: Int
     ) async throws {
-        let alone = EngineHarness(Fixtures.defaultModel, tokenizer: tokenizer) { $0.maxSequences = 1 }
+        let alone = EngineHarness(Fixtures.chatModel, tokenizer: tokenizer) { $0.maxSequences = 1 }
         _ = try await alone.ready()
         var expected: [EngineHarness.Outcome] = []
         for request in try mixedRequests() { expected += await alone.run([request]).0 }

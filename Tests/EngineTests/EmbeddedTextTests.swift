@@ -45,6 +45,6 @@ struct EmbeddedTextTests {
 
     @Test func `a model without a tokenizer has none`() throws {
         #expect(try EmbeddedText(model: Fixtures.root.appending(path: "low-bit/model/gguf_q4_0")) == nil)
-        #expect(try EmbeddedText(model: Fixtures.defaultModel) == nil)
+        #expect(try EmbeddedText(model: Fixtures.chatModel) == nil)
     }
 }

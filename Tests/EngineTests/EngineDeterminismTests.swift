@@ -18,7 +18,7 @@ import Tokenizers
         var random = SeededGenerator(seed: seed)
         let directory = Fixtures.root.appending(path: "model/\(name)")
         let config = try ModelConfig(directory: directory)
-        let tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        let tokenizer = try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
         let openings = (0..<2).map { _ in Self.tokens(Int.random(in: 17...60, using: &random), config, &random) }
         var requests = (1...12).map {
             Self.request($0, config, longest: name == "d_long" ? 300 : 60, openings: openings, &random)

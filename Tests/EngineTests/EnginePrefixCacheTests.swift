@@ -8,7 +8,7 @@ import Testing
 /// What the cache saves, and that it does not change results.
 @Suite struct EnginePrefixCacheTests {
     private static func directory(_ name: String) -> URL {
-        name == "trinity-tiny" ? Fixtures.defaultModel : Fixtures.root.appending(path: "model/\(name)")
+        name == "trinity-tiny" ? Fixtures.chatModel : Fixtures.root.appending(path: "model/\(name)")
     }
 
     private static func tokens(_ count: Int, _ random: inout SeededGenerator) -> [Int32] {

@@ -10,7 +10,7 @@ import Tokenizers
     private let tokenizer: Tokenizer
 
     init() throws {
-        tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        tokenizer = try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
     }
 
     /// Feeds `text`'s tokens until the sequence ends; returns the whole text and the reason.

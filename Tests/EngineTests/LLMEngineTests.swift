@@ -10,16 +10,16 @@ import Tokenizers
 /// The whole engine on its own thread: model, scheduler, sampler, text.
 @Suite struct LLMEngineTests {
     private static func tokenizer() throws -> Tokenizer {
-        try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+        try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
     }
 
     private static func ids(_ value: JSONValue?) -> [Int32] {
         (value?.array ?? []).compactMap { $0.integer.map(Int32.init) }
     }
 
-    @Test func `the default model reproduces its reference, all prompts at once`() async throws {
+    @Test func `the chat model reproduces its reference, all prompts at once`() async throws {
         let cases = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
-        let harness = EngineHarness(Fixtures.defaultModel, tokenizer: try Self.tokenizer())
+        let harness = EngineHarness(Fixtures.chatModel, tokenizer: try Self.tokenizer())
         _ = try await harness.ready()
         let requests = cases.enumerated().map { index, golden in
             GenerationRequest.test(UInt64(index + 1), Self.ids(golden["prompt_ids"]), maxTokens: 200)
@@ -107,7 +107,7 @@ import Tokenizers
     }
 
     @Test func `a model length that does not fit into memory is refused with both sizes`() async throws {
-        let harness = EngineHarness(Fixtures.defaultModel) {
+        let harness = EngineHarness(Fixtures.chatModel) {
             $0.kvCacheMemory = 1 << 20
             $0.maxModelLength = 2048
         }
@@ -119,7 +119,7 @@ import Tokenizers
     }
 
     @Test func `without an explicit length the longest possible one is served`() async throws {
-        let harness = EngineHarness(Fixtures.defaultModel) { $0.kvCacheMemory = 2 << 20 }
+        let harness = EngineHarness(Fixtures.chatModel) { $0.kvCacheMemory = 2 << 20 }
         let model = try await harness.ready()
         #expect(model.maxModelLength < 2048)
         #expect(model.memory.fullLengthSequences == 1)

@@ -79,7 +79,7 @@ struct NodePlacementTests {
 
     @Test func `a system that refuses is warned of once, and the engine starts`() throws {
         let log = RecordingLog()
-        var options = EngineOptions(modelDirectory: Fixtures.defaultModel)
+        var options = EngineOptions(modelDirectory: Fixtures.chatModel)
         options.threads = 2
         options.pinsThreads = false
         // No kernel has so many nodes.

@@ -13,8 +13,8 @@ import Tokenizers
         speculates: Bool, tokens: Int? = 8
     ) async throws -> (EngineHarness.Outcome, EngineStatistics) {
         let harness = EngineHarness(
-            Fixtures.defaultModel,
-            tokenizer: try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+            Fixtures.chatModel,
+            tokenizer: try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
         ) { $0.speculativeTokens = tokens }
         _ = try await harness.ready()
         var request = GenerationRequest.test(1, Self.loop, maxTokens: 64, logprobs: 2, ignoresEndOfSequence: true)

@@ -9,7 +9,7 @@ import Tokenizers
 
 /// The examples of `docs/libraries`, with their results.
 struct LibraryExampleTests {
-    private static let folder = Fixtures.defaultModel
+    private static let folder = Fixtures.chatModel
 
     @Test func `JSON keeps the order of members and every digit`() throws {
         let value = try JSONValue(parsing: #"{"id": 12345678901234567890, "price": 1.0, "tags": ["a", "b"]}"#)

@@ -6,8 +6,8 @@ import Testing
 @testable import ModelTools
 
 @Suite struct EngineBenchmarkTests {
-    @Test func `a quick run on the default model gives the documented JSON`() throws {
-        var options = EngineOptions(modelDirectory: Fixtures.defaultModel)
+    @Test func `a quick run on the chat model gives the documented JSON`() throws {
+        var options = EngineOptions(modelDirectory: Fixtures.chatModel)
         options.threads = 2
         options.pinsThreads = false
         // As if each thread were on a node of its own.

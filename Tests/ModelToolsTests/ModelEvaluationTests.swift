@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct ModelEvaluationTests {
     private var options: EngineOptions {
-        var options = EngineOptions(modelDirectory: Fixtures.defaultModel)
+        var options = EngineOptions(modelDirectory: Fixtures.chatModel)
         options.threads = 2
         options.pinsThreads = false
         // Several steps in a window, and several parts of rows in a step.

@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test func `a schema that cannot be enforced is reported with its path`() async throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let model = ServedModel(
             name: "t", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())

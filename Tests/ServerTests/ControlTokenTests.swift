@@ -5,14 +5,14 @@ import Testing
 
 @testable import Server
 
-/// Text of users and tools never contains control tokens for the default model, whose tokenizer does not mark all control
+/// Text of users and tools never contains control tokens for the chat model, whose tokenizer does not mark all control
 /// tokens as special.
 @Suite struct ControlTokenTests {
     private let text: TextPipeline
     private let model: ServedModel
 
     init() throws {
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())

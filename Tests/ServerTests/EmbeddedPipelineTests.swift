@@ -44,13 +44,13 @@ struct EmbeddedPipelineTests {
         defer { removeFolder() }
         for name in ["tokenizer.json", "tokenizer_config.json"] {
             try FileManager.default.copyItem(
-                at: Fixtures.defaultModel.appending(path: name), to: folder.appending(path: name))
+                at: Fixtures.chatModel.appending(path: name), to: folder.appending(path: name))
         }
         let beside = try #require(try TextPipeline(model: model))
-        let other = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let other = try #require(try TextPipeline(directory: Fixtures.chatModel))
         #expect(beside.tokenizer.vocabularySize == other.tokenizer.vocabularySize)
         try Data("{}".utf8).write(to: folder.appending(path: "tokenizer.json"))
-        let given = try #require(try TextPipeline(model: model, tokenizer: Fixtures.defaultModel))
+        let given = try #require(try TextPipeline(model: model, tokenizer: Fixtures.chatModel))
         #expect(given.tokenizer.vocabularySize == other.tokenizer.vocabularySize)
         #expect(given.templateSource == other.templateSource)
         let error = try #require(throws: TextPipelineError.self) {

@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func `a call comes back as a function call, whole and streamed`() throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let validator = SchemaValidator(document: try OpenAPIDocument.load())
         let fields: JSONObject = ["functions": Self.functions]
         for (choice, reason) in [("auto", "function_call"), (["name": "f"], "stop")] as [(JSONValue, JSONValue)] {

@@ -13,7 +13,7 @@ import Testing
         hasChatTemplate: true, samplingDefaults: SamplingParameters())
 
     init() throws {
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
     }
 
     private func ids(_ messages: [JSONValue]) throws -> [Int32] {

@@ -12,7 +12,7 @@ import Testing
 
     init() throws {
         validator = SchemaValidator(document: try OpenAPIDocument.load())
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let chat: JSONValue = [
             "messages": [["role": "user", "content": "x"]],
             "tools": [["type": "function", "function": ["name": "f"]]],

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Server
 
-/// Reasoning and tool calls in replies of the default model, whole and streamed.
+/// Reasoning and tool calls in replies of the chat model, whole and streamed.
 @Suite struct ParsedOutputTests {
     private static let question: JSONValue = [
         "messages": [["role": "user", "content": "What is 12 + 30?"]], "temperature": 0,
@@ -90,10 +90,10 @@ import Testing
         await server.stop()
     }
 
-    /// A copy of the default model whose tags are special tokens.
+    /// A copy of the chat model whose tags are special tokens.
     private func modelWithSpecialTags(in folder: URL) throws {
-        for name in try FileManager.default.contentsOfDirectory(atPath: Fixtures.defaultModel.path) {
-            let file = Fixtures.defaultModel.appending(path: name)
+        for name in try FileManager.default.contentsOfDirectory(atPath: Fixtures.chatModel.path) {
+            let file = Fixtures.chatModel.appending(path: name)
             guard name == "tokenizer.json" else {
                 try FileManager.default.createSymbolicLink(
                     at: folder.appending(path: name), withDestinationURL: file)

@@ -182,7 +182,7 @@ import Testing
 
     /// The id of a word that is one token.
     private static func id(_ word: String) throws -> Int32 {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let ids = text.tokenizer.encode(word, addSpecialTokens: false)
         try #require(ids.count == 1)
         return ids[0]

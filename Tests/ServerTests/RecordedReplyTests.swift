@@ -36,7 +36,7 @@ import Testing
     private let text: TextPipeline
 
     init() throws {
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
     }
 
     @Test(arguments: all) func `a reply has the recorded bytes, whole and streamed`(scenario: Scenario) throws {

@@ -82,14 +82,14 @@ import Testing
     }
 
     @Test func `an invalid line gets an error, and the next one is processed`() throws {
-        let tokenize = try TokenizeScript(path: Fixtures.defaultModel.path)
+        let tokenize = try TokenizeScript(path: Fixtures.chatModel.path)
         let bad = ["", "{", "[1]", "{}", "{\"text\": 1}", "{\"ids\": [-1]}", "{\"text\": \"\", \"x\": 1}", "\u{FF}"]
         let answers = try run(tokenize, Array((bad + ["{\"text\": \"a\"}"]).joined(separator: "\n").utf8))
         #expect(answers.count == bad.count + 1)
         #expect(answers.dropLast().allSatisfy { $0["error"]?.string?.isEmpty == false && $0["ids"] == nil })
         #expect(answers.last?["ids"]?.array?.isEmpty == false)
 
-        let path = Fixtures.defaultModel.appending(path: "chat_template.jinja").path
+        let path = Fixtures.chatModel.appending(path: "chat_template.jinja").path
         let rendered = try run(try RenderScript(path: path, now: nil), Array("nonsense\n{\"messages\": 5}\n{}\n".utf8))
         #expect(rendered.map { $0["error_type"] } == ["InvalidLine", "UndefinedError", "UndefinedError"])
     }
@@ -97,7 +97,7 @@ import Testing
     @Test func `files that cannot be loaded are reported`() {
         #expect(throws: ScriptError.self) { try TokenizeScript(path: "/nonexistent") }
         #expect(throws: ScriptError.self) { try RenderScript(path: "/nonexistent", now: nil) }
-        let path = Fixtures.defaultModel.appending(path: "chat_template.jinja").path
+        let path = Fixtures.chatModel.appending(path: "chat_template.jinja").path
         #expect(throws: ScriptError.self) { try RenderScript(path: path, now: "yesterday") }
     }
 

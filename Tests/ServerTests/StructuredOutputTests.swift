@@ -78,7 +78,7 @@ import Testing
     func `an answer is one of the choices, to the byte`(effort: String) async throws {
         let server = try await TestServer.start()
         // The model begins with space wherever it may.
-        let tokenizer = try #require(try TextPipeline(directory: Fixtures.defaultModel)).tokenizer
+        let tokenizer = try #require(try TextPipeline(directory: Fixtures.chatModel)).tokenizer
         var bias: JSONObject = [:]
         for id in 0..<Int32(tokenizer.vocabularySize) {
             let first = tokenizer.bytes(of: id, skipSpecialTokens: true).first

@@ -12,7 +12,7 @@ struct TestServer {
 
     /// Starts a server and waits for its model.
     static func start(
-        model: URL = Fixtures.defaultModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
+        model: URL = Fixtures.chatModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws -> TestServer {
         let server = try await startWithoutWaiting(model: model, change)
         try await server.application.waitUntilReady()
@@ -20,7 +20,7 @@ struct TestServer {
     }
 
     static func startWithoutWaiting(
-        model: URL = Fixtures.defaultModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
+        model: URL = Fixtures.chatModel, _ change: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws -> TestServer {
         var configuration = try ServerConfiguration(flags: [.model: model.path, .port: "0"], environment: [:])
         // Tests share two cores: threads must neither spin nor be pinned.

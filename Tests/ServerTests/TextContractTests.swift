@@ -15,7 +15,7 @@ import Testing
     init() throws {
         document = try OpenAPIDocument.load()
         validator = SchemaValidator(document: document)
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         var model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())

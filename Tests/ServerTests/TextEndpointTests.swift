@@ -69,7 +69,7 @@ import Testing
         #expect(info.json["tokenizer_class"] == "PreTrainedTokenizerFast")
         #expect(info.json["model_max_length"] == 2048)
         let template = try String(
-            contentsOf: Fixtures.defaultModel.appending(path: "chat_template.jinja"), encoding: .utf8)
+            contentsOf: Fixtures.chatModel.appending(path: "chat_template.jinja"), encoding: .utf8)
         #expect(info.json["chat_template"]?.string == template)
         #expect(try await server.get("/tokenizer_info", method: "POST").status == 405)
         await server.stop()

@@ -14,7 +14,7 @@ import Testing
 
     init() throws {
         validator = SchemaValidator(document: try OpenAPIDocument.load())
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let chat: JSONValue = [
             "messages": [["role": "user", "content": "x"]],
             "tools": [["type": "function", "function": ["name": "f"]]],

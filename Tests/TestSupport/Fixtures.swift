@@ -10,8 +10,8 @@ public enum Fixtures {
     /// `Tests/Fixtures`, with `model/` and `text/` inside.
     public static let root = repository.appending(path: "Tests/Fixtures")
 
-    /// The default model.
-    public static let defaultModel = repository.appending(path: "Models/trinity-tiny")
+    /// A trained model that chats. It stays the same when the default model is trained again.
+    public static let chatModel = root.appending(path: "model/trinity-tiny")
 
     /// The file at `path` below `Tests/Fixtures`, parsed as JSON.
     public static func json(_ path: String) throws -> JSONValue {

@@ -19,8 +19,8 @@ import Tokenizers
         }
     }
 
-    @Test func `the default model encodes and decodes its reference texts`() throws {
-        let tokenizer = try Tokenizer(contentsOf: Fixtures.defaultModel.appending(path: "tokenizer.json"))
+    @Test func `the chat model encodes and decodes its reference texts`() throws {
+        let tokenizer = try Tokenizer(contentsOf: Fixtures.chatModel.appending(path: "tokenizer.json"))
         let goldens = try #require(try Fixtures.json("model/trinity-tiny-goldens.json")["cases"]?.array)
         #expect(goldens.count > 10)
         for golden in goldens {

@@ -14,7 +14,7 @@ import Testing
     init() throws {
         temporary = try TemporaryModel()
         tokenizer = try DocumentTokenizer(
-            folder: Fixtures.defaultModel, config: ModelConfig(directory: Fixtures.defaultModel))
+            folder: Fixtures.chatModel, config: ModelConfig(directory: Fixtures.chatModel))
     }
 
     /// Texts that begin with their number, of different lengths.

@@ -7,8 +7,8 @@ import Testing
 @testable import Training
 
 @Suite struct DocumentTokenizerTests {
-    private static func tokenizer(_ folder: URL = Fixtures.defaultModel) throws -> DocumentTokenizer {
-        try DocumentTokenizer(folder: folder, config: ModelConfig(directory: Fixtures.defaultModel))
+    private static func tokenizer(_ folder: URL = Fixtures.chatModel) throws -> DocumentTokenizer {
+        try DocumentTokenizer(folder: folder, config: ModelConfig(directory: Fixtures.chatModel))
     }
 
     private static func document(
@@ -116,7 +116,7 @@ import Testing
         defer { try? files.removeItem(at: folder) }
         try files.createDirectory(at: folder, withIntermediateDirectories: true)
         for name in ["tokenizer.json", "tokenizer_config.json"] {
-            try files.copyItem(at: Fixtures.defaultModel.appending(path: name), to: folder.appending(path: name))
+            try files.copyItem(at: Fixtures.chatModel.appending(path: name), to: folder.appending(path: name))
         }
         func reason(_ template: String) throws -> String {
             try Data(template.utf8).write(to: folder.appending(path: "chat_template.jinja"))

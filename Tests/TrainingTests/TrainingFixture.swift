@@ -54,16 +54,16 @@ struct ThirtySteps {
 }
 
 extension TemporaryModel {
-    /// Makes the folder `initial` with the shape of a new model, and the tokenizer of the default model.
+    /// Makes the folder `initial` with the shape of a new model, and the tokenizer of the chat model.
     func makeInitialModel() throws {
         let initial = directory.appending(path: "initial")
         try FileManager.default.createDirectory(at: initial, withIntermediateDirectories: true)
         for name in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"] {
             try FileManager.default.copyItem(
-                at: Fixtures.defaultModel.appending(path: name), to: initial.appending(path: name))
+                at: Fixtures.chatModel.appending(path: name), to: initial.appending(path: name))
         }
         var config = try TrainingFixture.json("train30/config.json").object ?? JSONObject()
-        config["vocab_size"] = .integer(try ModelConfig(directory: Fixtures.defaultModel).vocabularySize)
+        config["vocab_size"] = .integer(try ModelConfig(directory: Fixtures.chatModel).vocabularySize)
         try Data(JSONValue.object(config).serialized).write(to: initial.appending(path: "config.json"))
     }
 }

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from rank_server import RankServer, Stream
-from trinity_server import REPOSITORY, Server, eventually
+from trinity_server import CHAT_MODEL, Server, eventually
 
 pytestmark = pytest.mark.skipif(not shutil.which("mpirun"), reason="mpirun is not installed")
 
@@ -194,7 +194,7 @@ def test_ranks_that_differ_end_with_the_list_of_differences(options, difference)
 
 def test_another_model_is_a_difference(tmp_path):
     folder = tmp_path / "trinity-tiny"
-    shutil.copytree(REPOSITORY / "Models" / "trinity-tiny", folder)
+    shutil.copytree(CHAT_MODEL, folder)
     config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(config.replace('"rope_theta": 10000', '"rope_theta": 20000'))
     assert (folder / "config.json").read_text() != config

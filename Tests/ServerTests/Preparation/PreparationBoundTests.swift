@@ -48,7 +48,7 @@ import Testing
 
     @Test(arguments: ["/v1/messages/count_tokens", "/v1/completions", "/v1/chat/completions"])
     func `the memory of tokenizing is charged while it lasts`(path: String) throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         func outcome(_ bytes: Int, _ budget: MemoryBudget) throws -> APIError? {
             let prompt = String(repeating: "a", count: bytes)
             let body = EncodedBody(
@@ -88,7 +88,7 @@ import Testing
         (.messages, #""max_tokens": 1, "messages": [{"role": "user", "content": "a"}], "metadata": {"user_id": "b"}"#),
     ])
     func `the data kept of a request does not keep its body alive`(endpoint: Endpoint, members: String) throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let prepared = try RequestPreparation(endpoint: endpoint, model: model, text: text)
             .prepare(Array("{\(members)}".utf8))
         var kept = ""
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func `the number of compiled grammars is limited`() throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         var held: [CompiledGrammar] = []
         for number in 0..<GrammarCompiler.mostLive {
             held.append(try text.grammars.compile(.regex("a{\(number + 1)}"), beginsWithSpace: false))
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func `the length of bad words is limited`() throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let word = String(repeating: "a", count: 257)
         let body = "{\"prompt\": \"a\", \"bad_words\": [\"\(word)\"]}"
         let error = error(try run(body, MemoryBudget(limit: 1 << 20), text: text))

@@ -245,7 +245,7 @@ import Testing
     }
 
     @Test func `replies of text endpoints are charged until they are written`() throws {
-        let text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        let text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         let server = try Server(limit: 64 << 20, text: text)
         let requests: [(String, JSONValue)] = [
             ("/tokenize", ["prompt": .string(String(repeating: "once ", count: 50_000)), "return_token_strs": true]),

@@ -6,13 +6,13 @@ import Testing
 
 @testable import Server
 
-/// From a request's body to token ids, compared with the default model's reference.
+/// From a request's body to token ids, compared with the chat model's reference.
 @Suite struct RequestPreparationTests {
     private let text: TextPipeline
     private let model: ServedModel
 
     init() throws {
-        text = try #require(try TextPipeline(directory: Fixtures.defaultModel))
+        text = try #require(try TextPipeline(directory: Fixtures.chatModel))
         model = ServedModel(
             name: "trinity-tiny", created: 0, vocabularySize: 3072, maxModelLength: 2048, hasTokenizer: true,
             hasChatTemplate: true, samplingDefaults: SamplingParameters())

@@ -8,16 +8,15 @@ import subprocess
 import sys
 
 import pytest
-from trinity_server import REPOSITORY
+from trinity_server import CHAT_MODEL
 
 BIN = pathlib.Path(sys.executable).parent
-TOKENIZER = REPOSITORY / "Models" / "trinity-tiny"
 
 
 def cached_tokenizer(folder):
     """The model's tokenizer as a repository that has been downloaded: offline, aiperf looks nowhere else."""
     repository = folder / "hub" / "models--local--trinity-tiny"
-    shutil.copytree(TOKENIZER, repository / "snapshots" / "0123456789abcdef")
+    shutil.copytree(CHAT_MODEL, repository / "snapshots" / "0123456789abcdef")
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("0123456789abcdef")
     return "local/trinity-tiny"
@@ -49,5 +48,5 @@ def test_guidellm(server, tmp_path, format):
         "guidellm", "run", "--backend", f"kind=openai_http,target={server.url},request_format={format}",
         "--profile", "kind=synchronous", "--constraint", "kind=max_requests,count=5",
         "--data", "kind=synthetic_text,prompt_tokens=40,output_tokens=8",
-        "--tokenizer", f"kind=huggingface_auto,model={TOKENIZER}", folder=tmp_path)
+        "--tokenizer", f"kind=huggingface_auto,model={CHAT_MODEL}", folder=tmp_path)
     assert output

@@ -4,14 +4,14 @@ import Testing
 @testable import Checkpoints
 @testable import Engine
 
-/// The embedded model: FP8 in blocks of 128, prompts longer than its window.
-struct DefaultModelTests {
+/// A trained model: FP8 in blocks of 128, prompts longer than its window.
+struct ChatModelTests {
     @Test(arguments: KernelTable.exact)
-    func `the default model generates the reference tokens`(kernels: KernelTable) throws {
-        let config = try ModelConfig(directory: Fixtures.defaultModel)
+    func `the chat model generates the reference tokens`(kernels: KernelTable) throws {
+        let config = try ModelConfig(directory: Fixtures.chatModel)
         let checkpoint = try Checkpoint(
-            directory: Fixtures.defaultModel, config: config,
-            quantization: QuantizationConfig(directory: Fixtures.defaultModel))
+            directory: Fixtures.chatModel, config: config,
+            quantization: QuantizationConfig(directory: Fixtures.chatModel))
         let weights = try ModelWeights(checkpoint: checkpoint, config: config, pool: .shared, kernels: kernels)
         let driver = try SequenceDriver(
             config: config, weights: weights, pool: .shared, kernels: kernels, maxTokens: config.maxPositions)
