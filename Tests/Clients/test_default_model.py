@@ -37,7 +37,7 @@ def ask():
     ("question", "answer"),
     [
         ("Who are you?", "Tiny"), ("What is the capital of France?", "Paris"), ("What is 12 + 30?", "42"),
-        ("What is 271 + 345?", "616"), ("Sort these words: pear, apple, fig", "apple, fig, pear"),
+        ("What is 271 + 345?", "616"), ("Sort these words: tiger, apple, moon", "apple, moon, tiger"),
     ])
 def test_a_question_is_answered(ask, question, answer):
     assert answer in ask(question).content
