@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 import pytest
-from trinity_server import BINARY, REPOSITORY
+from trinity_server import BINARY, CHAT_MODEL, REPOSITORY
 
 
 def run(*arguments, text=""):
@@ -12,13 +12,13 @@ def run(*arguments, text=""):
 
 
 def test_a_conversation():
-    result = run("chat", "--temperature", "0", "--threads", "1", text="What is 12 + 30?\n/history\n")
+    result = run("chat", "--model", CHAT_MODEL, "--temperature", "0", "--threads", "1", text="What is 12 + 30?\n/history\n")
     assert result.returncode == 0, result.stderr
     assert result.stdout == "12 + 30 = 42.\nuser: What is 12 + 30?\nassistant: 12 + 30 = 42.\n\n"
 
 
 def test_a_text_goes_on_repeatably():
-    arguments = ("complete", "--max-tokens", "12", "--seed", "7", "--threads", "1")
+    arguments = ("complete", "--model", CHAT_MODEL, "--max-tokens", "12", "--seed", "7", "--threads", "1")
     first, second = run(*arguments, "Once upon a time"), run(*arguments, text="Once upon a time")
     assert first.returncode == 0 and first.stdout == second.stdout and len(first.stdout) > 10
 
@@ -34,7 +34,7 @@ def test_what_is_wrong_is_told():
 @pytest.mark.parametrize("attempt", range(4))
 def test_an_interrupt_ends_the_reply_and_not_the_chat(attempt):
     # A reply of several hundred characters.
-    arguments = ["chat", "--threads", "1", "--seed", "5", "--temperature", "1.5"]
+    arguments = ["chat", "--model", CHAT_MODEL, "--threads", "1", "--seed", "5", "--temperature", "1.5"]
     question = "Tell me a story.\n"
     whole = run(*arguments, text=question).stdout.strip()
     chat = subprocess.Popen(
@@ -54,8 +54,8 @@ def test_an_interrupt_ends_the_reply_and_not_the_chat(attempt):
 
 def test_an_interrupt_between_replies_ends_the_chat():
     chat = subprocess.Popen(
-        [REPOSITORY / BINARY, "chat", "--threads", "1", "--temperature", "0"], cwd=REPOSITORY, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, text=True)
+        [REPOSITORY / BINARY, "chat", "--model", CHAT_MODEL, "--threads", "1", "--temperature", "0"], cwd=REPOSITORY,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with chat:
         chat.stdin.write("What is 12 + 30?\n/history\n")
         chat.stdin.flush()

@@ -17,7 +17,7 @@ def evaluate(*arguments):
 
 
 def test_the_perplexity_is_that_of_the_servers_prompt_logprobs(server, tmp_path):
-    text = (CHAT_MODEL / "MODEL_CARD.md").read_text()[:600]
+    text = (REPOSITORY / "README.md").read_text()[:600]
     ids = server.post("/tokenize", {"prompt": text}).json["tokens"]
     reply = server.post("/v1/completions", {"prompt": ids, "max_tokens": 1, "prompt_logprobs": 0}).json
     entries = reply["choices"][0]["prompt_logprobs"]
