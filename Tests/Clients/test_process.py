@@ -9,7 +9,7 @@ import threading
 
 import openai
 import pytest
-from trinity_server import BINARY, FIXTURES, REPOSITORY, Server
+from trinity_server import BINARY, CHAT_MODEL, FIXTURES, REPOSITORY, Server
 
 
 def run(*arguments):
@@ -131,6 +131,7 @@ def test_a_process_with_little_address_space_leaves_at_its_end():
                                        1_200_000, 1_500_000, 2_000_000])
 def test_little_address_space_is_an_error_or_enough(kilobytes):
     command = ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "bash", REPOSITORY / BINARY, "serve", "--port", "0"]
+    command += ["--model", CHAT_MODEL]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
