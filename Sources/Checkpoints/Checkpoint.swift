@@ -4,8 +4,8 @@ import PortableKernels
 
 /// The weights of a model, mapped and checked; matrices keep their stored format.
 ///
-/// `init` finds errors in names, types, shapes and scales from the files' headers: afterwards every tensor that `ModelConfig`
-/// implies exists. ``checkFinite(_:pool:)`` reads the elements once, just before they are packed.
+/// `init` checks names, types, shapes and scales, mostly from the files' headers. Afterwards every tensor that `ModelConfig`
+/// requires exists. ``checkFinite(_:pool:)`` reads the elements once, just before they are packed.
 public final class Checkpoint {
     private struct Weight {
         var stored: StoredWeight
@@ -14,19 +14,19 @@ public final class Checkpoint {
 
     private var weights: [String: Weight] = [:]
     private let quantizing: WeightQuantization?
-    /// Size of the tensors that the model uses, as stored, scales included.
+    /// The size of the tensors that the model uses, as stored, in bytes, including scales.
     public private(set) var bytes = 0
-    /// Whether the files have scales of activations or of the KV cache, which are not used.
+    /// Whether the files contain scales of activations or of the KV cache, which are not used.
     public private(set) var hasUnusedScales = false
 
     /// Maps and checks the safetensors of `directory`.
     ///
     /// - Parameters:
-    ///   - quantization: how FP8 weights are scaled; `nil` for a checkpoint without.
-    ///   - quantizing: the format into which `linear` turns linear layers and the LM head. In FP8 and `int8` those that are
-    ///     quantized already stay as they are.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, `.alreadyQuantized`, or the
-    ///   error of a file.
+    ///   - quantization: the quantization of the files; `nil` if they have none.
+    ///   - quantizing: the format to which `linear` converts linear layers and the LM head. `fp8` and `int8` leave matrices that
+    ///     are already quantized unchanged.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors, `.alreadyQuantized`, or the error of
+    ///   a file.
     public init(
         directory: URL, config: ModelConfig, quantization: QuantizationConfig?, quantizing: WeightQuantization? = nil
     ) throws(CheckpointError) {
@@ -38,7 +38,7 @@ public final class Checkpoint {
     /// Checks the tensors of a GGUF file.
     ///
     /// - Parameter quantizing: as in ``init(directory:config:quantization:quantizing:)``.
-    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors at once, or `.alreadyQuantized`.
+    /// - Throws: `CheckpointError.mismatch` with all missing, unexpected and wrong tensors, or `.alreadyQuantized`.
     public init(_ file: GGUFFile, config: ModelConfig, quantizing: WeightQuantization? = nil) throws(CheckpointError) {
         self.quantizing = quantizing
         try take(GGUFAudit(file, config: config), config, path: file.url.path)
@@ -59,15 +59,16 @@ public final class Checkpoint {
         hasUnusedScales = audit.hasUnusedScales
     }
 
-    /// Refuses a tensor with an element or a scale that is NaN or infinite, which would cause errors or wrong replies.
+    /// Checks that no element or scale of a tensor is NaN or infinite, which would cause errors or wrong replies.
     ///
-    /// Called just before the tensor is packed, so that its pages are read from disk once. O(size), at the speed of memory.
+    /// It is called just before the tensor is packed, so that the tensor's pages are read from disk only once. O(size), at memory
+    /// speed.
     ///
     /// - Parameters:
     ///   - name: the full name, such as `model.norm.weight`.
-    ///   - pool: threads that do the check; `nil`: only the calling thread.
+    ///   - pool: the threads that do the check; `nil` uses only the calling thread.
     /// - Throws: `CheckpointError.notFinite` or `.notFiniteScale`.
-    /// - Precondition: the model's configuration implies the tensor.
+    /// - Precondition: the model's configuration requires the tensor.
     public func checkFinite(_ name: String, pool: (any ParallelExecutor)? = nil) throws(CheckpointError) {
         guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
         if case .quantized(let matrix) = weight.stored {
@@ -83,14 +84,14 @@ public final class Checkpoint {
         throw .notFinite(tensor: name, value: "\(value)", shape: tensor.shape, index: index)
     }
 
-    /// Whether the model has a tensor of this full name, such as `model.norm.weight`.
+    /// Whether the model has a tensor with this full name, such as `model.norm.weight`.
     public func has(_ name: String) -> Bool { weights[name] != nil }
 
-    /// Bytes of the weights once they are packed, without the rows that pad the last block of a matrix; `Int.max` if they do
-    /// not fit an `Int`.
+    /// The size of the packed weights in bytes, without the rows that pad the last block of a matrix; `Int.max` if it does not
+    /// fit in an `Int`.
     public var packedBytes: Int { packedBytes { _ in 0 }[0, default: 0] }
 
-    /// The same for groups of tensors, by a key of their full names.
+    /// Returns ``packedBytes`` for each group of tensors; `key` returns the group of a full name.
     public func packedBytes<Key: Hashable>(by key: (String) -> Key) -> [Key: Int] {
         var totals: [Key: Int] = [:]
         for (name, weight) in weights {
@@ -101,8 +102,8 @@ public final class Checkpoint {
         return totals
     }
 
-    /// Differs between models with different tensors, but not between different contents of the same tensors: it is computed
-    /// from the files' headers.
+    /// A fingerprint of the names and sizes of the tensors. It is computed from the files' headers, so it does not depend on the
+    /// tensors' contents.
     public var fingerprint: Fingerprint {
         var fingerprint = Fingerprint()
         for name in weights.keys.sorted() {
@@ -113,15 +114,15 @@ public final class Checkpoint {
         return fingerprint
     }
 
-    /// Bytes of an element of the matrices with this role once they are packed, on average; scales of FP8 are not counted.
-    /// `nil` if there are no such matrices.
+    /// Returns the average bytes per element of the packed matrices with this role, without the scales of FP8; `nil` if there are
+    /// no such matrices.
     public func packedBytesPerWeight(_ role: ExpectedTensor.Role) -> Double? {
         let weights = weights.values.filter { $0.role == role }
         let elements = weights.reduce(0.0) { $0 + Double($1.stored.elements) }
         return elements == 0 ? nil : weights.reduce(0.0) { $0 + Double(packedBytes(of: $1)) } / elements
     }
 
-    /// Whether matrices are in a quantized format other than FP8.
+    /// Whether any matrix is in a quantized format other than FP8.
     public var hasQuantizedMatrices: Bool {
         weights.values.contains { if case .quantized = $0.stored { true } else { false } }
     }
@@ -139,18 +140,18 @@ public final class Checkpoint {
         }
     }
 
-    /// The format in groups of columns in which a matrix is quantized while it is loaded.
+    /// Returns the format with groups of columns to which a matrix is quantized during loading; `nil` if there is none.
     private func format(of weight: Weight) -> QuantizedFormat? {
         if case .quantized = weight.stored { nil } else { quantizing?.format(weight.role) }
     }
 
-    /// The matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`; also `model.embed_tokens` and, unless tied,
-    /// `lm_head`. Its bytes are aligned to its elements. If it is quantized while loading, each call quantizes it again.
+    /// Returns the matrix of the module `name`, such as `model.layers.0.self_attn.q_proj`, `model.embed_tokens` or, if not tied,
+    /// `lm_head`. Its bytes are aligned to its elements. If it is quantized during loading, each call quantizes it again.
     ///
     /// - Parameters:
-    ///   - pool: threads that quantize; `nil`: only the calling thread.
-    ///   - family: kernels that quantize in groups of columns.
-    /// - Precondition: the model's configuration implies the module.
+    ///   - pool: the threads that quantize; `nil` uses only the calling thread.
+    ///   - family: the kernels that quantize in groups of columns.
+    /// - Precondition: the model's configuration requires the module.
     public func linear(
         _ name: String, pool: (any ParallelExecutor)? = nil, family: any KernelFamily.Type = Portable.self
     ) -> LinearWeight {
@@ -167,9 +168,9 @@ public final class Checkpoint {
             bytes: UnsafeRawBufferPointer(start: nil, count: 0), owner: reader)
     }
 
-    /// The vector with this full name, such as `model.norm.weight`, as float32.
+    /// Returns the vector with this full name, such as `model.norm.weight`, as float32.
     ///
-    /// - Precondition: the model's configuration implies it.
+    /// - Precondition: the model's configuration requires it.
     public func vector(_ name: String) -> [Float] {
         guard let weight = weights[name], weight.role == .vector, case .wide(let tensor) = weight.stored,
             let floats = FloatConversion.floats(tensor.bytes, type: tensor.type)
@@ -177,9 +178,9 @@ public final class Checkpoint {
         return floats
     }
 
-    /// The tensor with this full name as it is stored.
+    /// Returns the tensor with this full name as stored.
     ///
-    /// - Precondition: the model's configuration implies it, and it is not quantized, or is in FP8.
+    /// - Precondition: the model's configuration requires it, and it is not quantized or is FP8.
     public func stored(_ name: String) -> StoredTensor {
         switch weights[name]?.stored {
         case .wide(let tensor), .float8(let tensor, _): return tensor
@@ -187,9 +188,9 @@ public final class Checkpoint {
         }
     }
 
-    /// The tensor with this full name rounded to bfloat16.
+    /// Returns the tensor with this full name, rounded to bfloat16.
     ///
-    /// - Precondition: the model's configuration implies it, and it is not quantized, or is in FP8.
+    /// - Precondition: the model's configuration requires it, and it is not quantized or is FP8.
     package func bfloat16(_ name: String) -> OwnedBytes {
         guard let weight = weights[name] else { preconditionFailure("no tensor \(name) in this model") }
         if weight.role == .vector {
@@ -214,7 +215,7 @@ public final class Checkpoint {
         return target
     }
 
-    /// Releases the pages of a tensor that were read; they can be read again.
+    /// Releases the pages of a tensor from memory; they are loaded again on the next read.
     public func release(_ name: String) {
         for part in weights[name]?.stored.parts ?? [] { part.owner.release(part.bytes) }
     }
@@ -238,7 +239,7 @@ public final class Checkpoint {
         }
         var linear = LinearWeight(
             rows: tensor.shape[0], columns: tensor.shape[1], format: format, bytes: tensor.bytes, owner: tensor.owner)
-        // Old files place data directly after a header of any length.
+        // In old files, the data may start at any address after the header.
         if Int(bitPattern: tensor.bytes.baseAddress) % tensor.type.size != 0 {
             let copy = OwnedBytes(count: tensor.bytes.count)
             copy.bytes.copyMemory(from: tensor.bytes)

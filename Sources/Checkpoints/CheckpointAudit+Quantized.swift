@@ -1,8 +1,8 @@
 import KernelInterface
 
-// Matrices in formats of less than 8 bits, and integers of 8 bits: the tensors of each module show in which one it is.
+// Checks matrices in formats below 8 bits and in 8-bit integers. The names and types of a module's tensors determine its format.
 extension CheckpointAudit {
-    /// Whether the files have the matrix in a quantized format other than FP8.
+    /// Whether the files store the matrix in a quantized format other than FP8.
     func isQuantized(_ expected: ExpectedTensor) -> Bool {
         let module = expected.module
         guard expected.role != .vector else { return false }
@@ -10,7 +10,7 @@ extension CheckpointAudit {
             || stored[expected.name]?.type == .uint8
     }
 
-    /// The matrix; `nil` if a problem was recorded.
+    /// Returns the matrix; `nil` if a problem was recorded.
     mutating func checkQuantized(_ expected: ExpectedTensor) -> (any QuantizedMatrix)? {
         guard let quantization else {
             problems.append("wrong type: \(expected.name) is quantized, but config.json has no quantization_config")
@@ -66,7 +66,7 @@ extension CheckpointAudit {
             format, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
     }
 
-    /// NVFP4 has scales in E4M3 and a global one; MXFP4 has exponents.
+    /// Checks a matrix of E2M1 codes. NVFP4 has E4M3 scales and a global scale; MXFP4 has exponents.
     private mutating func checkFloats(_ layout: CompressedLayout) -> (any QuantizedMatrix)? {
         let global = layout.globalScale
         guard stored[global.name] == nil, stored[layout.name("scale")]?.type != .float8E4M3 else {
@@ -81,7 +81,7 @@ extension CheckpointAudit {
         return PackedCodes(.mxfp4, rows: layout.rows, columns: columns, groups: groups, codes: codes, scales: scales)
     }
 
-    /// The same codes and scales under other names.
+    /// Checks a matrix of ModelOpt: NVFP4 with the same codes and scales under other names.
     private mutating func checkModelOpt(_ layout: CompressedLayout) -> (any QuantizedMatrix)? {
         var (codes, global) = (layout.floats, layout.globalScale)
         codes.name = "\(layout.module).weight"
@@ -137,7 +137,7 @@ extension CheckpointAudit {
             order, rows: rows, columns: columns, groups: groups, codes: codes, scales: scales, zeroPoints: zeroPoints)
     }
 
-    /// The groups of columns that the shape of the scales means.
+    /// Returns the groups of columns that match the shape of the scales.
     private mutating func groups(
         of scales: StoredTensor, _ name: String, _ rows: Int, _ columns: Int, _ quantization: QuantizationConfig,
         isTransposed: Bool
@@ -171,7 +171,7 @@ extension CheckpointAudit {
         return groups
     }
 
-    /// Columns may be listed with their groups, but only in the order in which they are anyway.
+    /// Checks the optional list of each column's group. Only groups of consecutive columns are supported.
     private mutating func checkOrder(_ name: String, _ groups: ColumnGroups, _ columns: Int) -> Bool {
         guard stored[name] != nil else { return true }
         guard let order = part(name, [.int32], [[columns]]) else { return false }
@@ -185,20 +185,20 @@ extension CheckpointAudit {
         return true
     }
 
-    /// A tensor of compressed-tensors in one of some shapes.
+    /// Returns a tensor of compressed-tensors that has one of several shapes.
     ///
-    /// - Parameter wholeGroups: columns of the matrix, and those of a group.
+    /// - Parameter wholeGroups: the number of columns of the matrix, which must be a multiple of `width`, the columns of a group.
     private mutating func part(
         _ parts: CompressedLayout.Part..., wholeGroups: (columns: Int, width: Int) = (0, 1)
     ) -> StoredTensor? {
         part(parts[0].name, [parts[0].type], parts.map(\.shape), wholeGroups.columns, wholeGroups.width)
     }
 
-    /// A tensor of a quantized matrix; `nil` if a problem was recorded.
+    /// Returns a tensor of a quantized matrix; `nil` if a problem was recorded.
     ///
     /// - Parameters:
-    ///   - shapes: those that are accepted; `nil`: any.
-    ///   - columns: of the matrix, which must be whole groups of `width`.
+    ///   - shapes: the accepted shapes; `nil` for any shape.
+    ///   - columns: the columns of the matrix, which must be a multiple of `width`.
     private mutating func part(
         _ name: String, _ types: [TensorType], _ shapes: [[Int]]?, _ columns: Int = 0, _ width: Int = 1
     ) -> StoredTensor? {
@@ -227,7 +227,7 @@ extension ExpectedTensor {
 }
 
 extension StoredTensor {
-    /// Elements of an int64 tensor.
+    /// The elements of an int64 tensor.
     fileprivate var integers: [Int] {
         (0..<bytes.count / 8).map { Int(bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
     }

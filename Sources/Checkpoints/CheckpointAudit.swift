@@ -1,4 +1,4 @@
-/// Compares the tensors of a folder with those that its configuration implies, and collects every difference.
+/// Compares the tensors of a folder with those that its configuration requires, and collects every difference.
 struct CheckpointAudit: WeightAudit {
     let stored: [String: StoredTensor]
     private let misplaced: [String: String]
@@ -6,9 +6,9 @@ struct CheckpointAudit: WeightAudit {
     /// Names of the tensors that were checked.
     var known: Set<String> = []
     var problems: [String] = []
-    /// Size of all tensors that passed.
+    /// The size of all tensors that passed, in bytes.
     var bytes = 0
-    /// Whether the files have scales of activations or of the KV cache, which are not used.
+    /// Whether the files contain scales of activations or of the KV cache, which are not used.
     private(set) var hasUnusedScales = false
 
     init(stored: StoredTensors, quantization: QuantizationConfig?) {
@@ -42,7 +42,7 @@ struct CheckpointAudit: WeightAudit {
         }
     }
 
-    /// Of activations, and of queries, keys and values.
+    /// The name endings of the scales of activations, and of queries, keys and values.
     private static let unusedScales = [
         ".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".q_scale", ".k_scale", ".v_scale",
         ".q_zero_point", ".k_zero_point", ".v_zero_point",
@@ -58,7 +58,7 @@ struct CheckpointAudit: WeightAudit {
                 || tiesEmbeddings && name == "lm_head.weight"
             if !isHarmless { unexpected.append("unexpected: \(name) \(tensor.type.rawValue) \(tensor.shape)") }
         }
-        // The shorter list first: a long one is cut when it is printed.
+        // The shorter list comes first, because a long list is cut off in the message.
         problems = unexpected.count < problems.count ? unexpected + problems : problems + unexpected
     }
 
@@ -78,7 +78,7 @@ struct CheckpointAudit: WeightAudit {
             problems.append("wrong type: \(expected.name) is FP8, but \(config)")
             return nil
         }
-        // If several fit, they mean the same for this matrix.
+        // If several granularities match, they mean the same for this matrix.
         let grids = granularities.map { $0.grid(rows: weight.shape[0], columns: weight.shape[1]) }
         guard var grid = grids.first(where: { $0.shapes.contains(tensor.shape) })?.grid else {
             let accepted = grids.flatMap(\.shapes).map { "\($0)" }.joined(separator: " or ")
@@ -103,18 +103,18 @@ struct CheckpointAudit: WeightAudit {
         return grid
     }
 
-    /// With a larger scale the largest FP8 code becomes infinite.
+    /// The largest valid scale; with a larger one, the largest FP8 code would become infinite.
     private static let largestScale = Float.greatestFiniteMagnitude / Float8.largest
 
-    /// Smaller scales have lost bits, or are zero and zero out a block. In E8M0 the smallest code is below the normal numbers
-    /// of float32, but exact.
+    /// Returns the smallest valid scale. Smaller scales are subnormal and have lost bits, or are zero and would zero out a block.
+    /// In E8M0 the smallest code is subnormal in float32, but exact.
     private static func leastScale(of type: TensorType) -> Float {
         type == .float8E8M0 ? FloatConversion.e8m0(0) : .leastNormalMagnitude
     }
 }
 
 extension QuantizationConfig.Granularity {
-    /// The grid for a matrix (rows, columns), without values yet, and the shapes in which checkpoints store it.
+    /// Returns the grid of a matrix (rows, columns), without values, and the shapes in which checkpoints store it.
     fileprivate func grid(rows: Int, columns: Int) -> (grid: ScaleGrid, shapes: [[Int]]) {
         switch self {
         case .tensor:

@@ -1,23 +1,23 @@
 /// Why the weights of a model cannot be used.
 public enum CheckpointError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A file is missing or the system refuses it.
+    /// A file is missing or cannot be read.
     case unreadable(file: String, reason: String)
     /// A file or folder cannot be written, or would be overwritten.
     case unwritable(file: String, reason: String)
-    /// A file is not valid safetensors; `tensor` is the invalid entry, if there is one.
+    /// A file is not valid safetensors; `tensor` is the invalid entry, if known.
     case malformed(file: String, tensor: String?, reason: String)
-    /// A GGUF file is malformed, or has something that is not supported; `tensor` is the entry, if there is one.
+    /// A GGUF file is malformed or uses an unsupported feature; `tensor` is the affected entry, if known.
     case unusable(file: String, tensor: String?, reason: String)
     /// All differences between the tensors and the configuration, one per line.
     case mismatch(directory: String, problems: [String])
-    /// An element of a tensor is NaN or infinite: the first one, `index` in row-major order.
+    /// An element of a tensor is NaN or infinite; `index` is the first such element, in row-major order.
     case notFinite(tensor: String, value: String, shape: [Int], index: Int)
-    /// Weights that are to be quantized are quantized.
+    /// Weights cannot be quantized because they already are.
     case alreadyQuantized(file: String)
-    /// A scale of a quantized matrix is NaN or infinite, or so large that weights would be.
+    /// A scale of a quantized matrix is NaN, infinite, or so large that weights would become infinite.
     case notFiniteScale(tensor: String)
 
-    /// The maximum number of printed problems; a wrong configuration would list every tensor.
+    /// The maximum number of problems in the message; with a wrong configuration, every tensor is a problem.
     static let printedProblems = 50
 
     public var description: String {

@@ -1,13 +1,13 @@
-// Writes safetensors files as a stream. The callers provide the content of tensors and the other files of a folder.
+// Writes safetensors files as a stream. The callers provide the tensors' contents and the other files of a folder.
 import Basics
 import Foundation
 import JSON
 
 /// Writes the tensors of a checkpoint one after another, into one file or into shards with an index.
 ///
-/// Sizes are known from the start, so every header is written before its data and no tensor has to be in memory as a whole.
+/// All sizes are known in advance, so every header is written before its data, and no tensor has to be in memory as a whole.
 public struct CheckpointWriter: ~Copyable {
-    /// A tensor that is to be written.
+    /// The description of a tensor to write.
     public struct Entry {
         public var name: String
         public var type: TensorType
@@ -19,11 +19,11 @@ public struct CheckpointWriter: ~Copyable {
             self.shape = shape
         }
 
-        /// Bytes of its elements.
+        /// The size of its elements in bytes.
         public var bytes: Int { shape.reduce(type.size, *) }
     }
 
-    /// A file ends before it exceeds this size, unless a single tensor does.
+    /// The maximum size of a file in bytes, which only a single larger tensor can exceed.
     public static let shardBytes = 4 << 30
 
     private struct Shard {
@@ -35,16 +35,16 @@ public struct CheckpointWriter: ~Copyable {
     private let directory: URL
     private var waiting: ArraySlice<Shard>
     private var file: FileWriter?
-    /// Bytes of the open file's data that are still missing.
+    /// The bytes of the open file's data that have not been written yet.
     private var missing = 0
-    /// The number of bytes of all data.
+    /// The size of all tensors' data in bytes.
     public let totalBytes: Int
     public private(set) var writtenBytes = 0
 
-    /// Creates the index, if there will be several files.
+    /// Creates the writer, and writes the index if there will be several files.
     ///
-    /// - Throws: `CheckpointError.unwritable`, also when the file system has no room for all tensors.
-    /// - Parameter entries: the tensors, in the order in which their bytes will come.
+    /// - Throws: `CheckpointError.unwritable`, also if the file system has too little space for all tensors.
+    /// - Parameter entries: the tensors, in the order in which their data will be appended.
     public init(directory: URL, entries: [Entry], shardBytes: Int = shardBytes) throws(CheckpointError) {
         self.directory = directory
         let shards = Self.shards(of: entries, shardBytes: shardBytes)
@@ -59,7 +59,7 @@ public struct CheckpointWriter: ~Copyable {
         }
     }
 
-    /// Writes the next bytes of the tensors' data. A tensor may be written in pieces, but no piece spans two shards.
+    /// Writes the next bytes of the tensors' data. A tensor may be written in pieces, but a piece must not span two shards.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
         guard !bytes.isEmpty else { return }
         while missing == 0, let shard = waiting.popFirst() { try open(shard) }
@@ -90,10 +90,10 @@ public struct CheckpointWriter: ~Copyable {
         try file.finish()
     }
 
-    /// Creates `directory` for a new checkpoint, and calls `write` to fill it. If that fails, the folder is restored to its
+    /// Creates `directory` for a new checkpoint and calls `write` to fill it. If `write` fails, the folder is restored to its
     /// previous state.
     ///
-    /// - Throws: the error of `write`; `CheckpointError.unwritable` if the folder exists and is not empty: nothing is ever
+    /// - Throws: the error of `write`, or `CheckpointError.unwritable` if the folder exists and is not empty: files are never
     ///   overwritten.
     public static func fill(_ directory: URL, write: () throws -> Void) throws {
         let files = FileManager.default
@@ -112,7 +112,7 @@ public struct CheckpointWriter: ~Copyable {
         do {
             try write()
         } catch {
-            // It was empty, so everything in it was created by this call.
+            // The folder was empty, so this call created everything in it.
             for name in (try? files.contentsOfDirectory(atPath: directory.path)) ?? [] {
                 try? files.removeItem(at: directory.appending(path: name))
             }
@@ -153,7 +153,7 @@ public struct CheckpointWriter: ~Copyable {
             ]
         }
         var text = JSONValue.object(header).serialized
-        // Data begins at a multiple of a vector's size.
+        // The data starts at a multiple of the size of a vector register.
         text += [UInt8](repeating: 0x20, count: (64 - (text.count + 8) % 64) % 64)
         let start = withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
         missing = end

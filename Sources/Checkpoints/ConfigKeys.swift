@@ -1,19 +1,19 @@
 import JSON
 
-/// Members of `config.json` that the parser does not use: those without effect, and those that would change the arithmetic.
+/// The members of `config.json` that the parser does not use.
 ///
-/// A model that is computed with the wrong arithmetic gives bad text without an error. So a member that is known to change the
-/// arithmetic is refused, unless its value means what the forward pass does anyway. Unknown members are only reported: most are
-/// for training or other programs.
+/// Wrong arithmetic produces bad text without an error. Therefore a member that is known to change the arithmetic is rejected,
+/// unless its value means what the forward pass does anyway. Unknown members are only reported: most of them are for training or
+/// for other programs.
 struct ConfigKeys {
-    /// The values of a member for which the forward pass is correct; null is always one.
+    /// The values of a member for which the forward pass is correct; null is always accepted.
     enum Neutral {
         case bool(Bool)
         case number(Double)
         case string(String)
         /// Zero or false: the member is off.
         case off
-        /// An empty list or object, or a list of nothing but zeros.
+        /// An empty list or object, or a list of zeros.
         case empty
         case none
 
@@ -41,9 +41,9 @@ struct ConfigKeys {
         }
     }
 
-    /// Members that have no effect on the forward pass, with any value.
+    /// Members whose values have no effect on the forward pass.
     private static let inert: Set<String> = [
-        // The author of the file, and the classes it is for.
+        // The author of the file and the classes that load it.
         "architectures", "model_type", "auto_map", "dtype", "torch_dtype", "transformers_version", "_name_or_path",
         "name_or_path", "_commit_hash", "_attn_implementation", "attn_implementation", "tokenizer_class", "torchscript",
         "unsloth_version", "unsloth_fixed",
@@ -55,11 +55,11 @@ struct ConfigKeys {
         "use_cache", "use_grouped_mm", "output_attentions", "output_hidden_states", "return_dict", "use_return_dict",
         "id2label", "label2id", "num_labels", "is_decoder", "is_encoder_decoder", "chunk_size_feed_forward",
         "pruned_heads", "task_specific_params", "finetuning_task", "use_flash_attn", "use_flash_attention",
-        // Ids and defaults of generation.
+        // Token ids and generation defaults.
         "bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "sep_token_id", "decoder_start_token_id",
         "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_length", "max_new_tokens", "do_sample",
         "num_beams",
-        // Additional heads that this server does not use; their tensors are refused, if there are any.
+        // Additional heads, which this server does not use; their tensors are rejected, if there are any.
         "num_nextn_predict_layers", "num_mtp_layers",
     ]
 
@@ -73,7 +73,7 @@ struct ConfigKeys {
         "mup_enabled", "attention_bias", "quantization_config",
     ]
 
-    /// Members of other model families that stand for a step of arithmetic or a size, with their neutral values.
+    /// Members of other model families that change the arithmetic or a size, with their neutral values.
     private static func known(_ config: ModelConfig) -> [String: Neutral] {
         let headDimension = Double(config.headDimension)
         let score = config.scoreFunction == .sigmoid ? "sigmoid" : "softmax"
@@ -112,7 +112,7 @@ struct ConfigKeys {
         ]
     }
 
-    /// Members that are recognized by the form of their name, in any family.
+    /// Returns the neutral value of a member that is recognized by a part of its name, in any model family.
     private static func neutral(ofKind name: String) -> Neutral? {
         if name.contains("softcap") || name.contains("soft_cap") { return .off }
         if name.hasSuffix("_multiplier") || name.hasSuffix("_multipliers") { return .number(1) }
@@ -122,7 +122,7 @@ struct ConfigKeys {
 
     /// Checks all members of `config.json` that `config` does not use.
     ///
-    /// - Returns: the unknown names, in the file's order.
+    /// - Returns: the names of unknown members, in the file's order.
     /// - Throws: `ModelConfigError.unsupported` for the first member that would change the arithmetic.
     static func check(_ reader: ConfigReader, of config: ModelConfig) throws(ModelConfigError) -> [String] {
         let known = known(config)
@@ -133,7 +133,7 @@ struct ConfigKeys {
                 unknown.append(name)
                 continue
             }
-            // Older names of the groups; the newer ones, which Transformers also writes, are used.
+            // Older names of the groups. The newer names, which Transformers also writes, are used.
             let isUngrouped = (name == "num_expert_groups" || name == "num_limited_groups") && value.double == 1
             guard neutral.allows(value) || isUngrouped else {
                 throw reader.unsupported(name, supported: neutral.description)

@@ -2,10 +2,10 @@ import Basics
 import Foundation
 import JSON
 
-/// Reads members of one JSON object, each with a default and a bound; an absent or null member takes the default.
+/// Reads the members of a JSON object and checks their bounds. A member that is absent or null takes its default.
 package struct ConfigReader {
     private let json: JSONValue
-    /// Names of the enclosing objects, such as `rope_scaling.`, for errors.
+    /// The names of the enclosing objects for error messages, such as `rope_scaling.`.
     private let prefix: String
 
     init(_ json: JSONValue, file: String) throws(ModelConfigError) {
@@ -19,10 +19,10 @@ package struct ConfigReader {
         self.prefix = prefix
     }
 
-    /// Maximum size of a configuration in bytes; real ones have a few thousand.
+    /// The maximum size of a configuration in bytes; real ones have a few thousand bytes.
     private static let largestFile = 4 << 20
 
-    /// Parses the file `name` of a model folder; `nil` if there is none.
+    /// Parses the file `name` in a model folder; `nil` if the file does not exist.
     package static func load(_ name: String, in directory: URL) throws(ModelConfigError) -> JSONValue? {
         let path = directory.appending(path: name).path
         let bytes: [UInt8]?
@@ -39,7 +39,7 @@ package struct ConfigReader {
         }
     }
 
-    /// The member's value; `nil` when absent or null.
+    /// Returns the member's value; `nil` if it is absent or null.
     func value(_ key: String) -> JSONValue? {
         guard let value = json[key], !value.isNull else { return nil }
         return value
@@ -49,7 +49,7 @@ package struct ConfigReader {
         _ key: String, default fallback: Int, in bounds: ClosedRange<Int>
     ) throws(ModelConfigError) -> Int {
         guard let value = value(key) else {
-            // A default depends on other members and may be outside the bounds.
+            // A default may depend on other members and be outside the bounds.
             guard bounds.contains(fallback) else { throw outside(bounds, key, value: "\(fallback) by default") }
             return fallback
         }
@@ -95,19 +95,19 @@ package struct ConfigReader {
         return ConfigReader(value, prefix: "\(prefix)\(key).")
     }
 
-    /// One reader per member, in order.
+    /// The name of each member and a reader of its value, in order.
     var members: [(name: String, reader: ConfigReader)] {
         guard let object = json.object else { return [] }
         return object.map { (name: $0.name, reader: ConfigReader($0.value, prefix: "\(prefix)\($0.name).")) }
     }
 
-    /// A token id.
+    /// Returns the token id in a member.
     func tokenID(_ key: String) throws(ModelConfigError) -> Int32? {
         guard let value = value(key) else { return nil }
         return try tokenID(value, of: key)
     }
 
-    /// Token ids; a single one may be given without a list.
+    /// Returns the token ids in a member, which is a list or a single id.
     func tokenIDs(_ key: String) throws(ModelConfigError) -> [Int32]? {
         guard let value = value(key) else { return nil }
         var ids: [Int32] = []
@@ -134,7 +134,7 @@ package struct ConfigReader {
         .unsupported(key: prefix + key, value: text(key), supported: supported)
     }
 
-    /// The member as JSON, shortened if it is long.
+    /// Returns the member as JSON, cut to 80 characters.
     private func text(_ key: String) -> String {
         guard let value = json[key] else { return "missing" }
         return String(String(decoding: value.serialized, as: UTF8.self).prefix(80))

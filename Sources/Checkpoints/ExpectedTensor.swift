@@ -1,14 +1,14 @@
-/// A tensor that an AFMoE checkpoint must have, by its Hugging Face name.
+/// A tensor that an AFMoE checkpoint must contain, by its Hugging Face name.
 public struct ExpectedTensor: Equatable {
     public enum Role: Equatable {
         /// A vector that is read as float32.
         case vector
         /// A matrix of a linear layer, which released FP8 checkpoints quantize.
         case linear
-        /// The LM head, unless it is tied to the embeddings: released FP8 checkpoints leave it unquantized, but it may be
+        /// The LM head, if it is not tied to the embeddings. Released FP8 checkpoints leave it unquantized, but it may be
         /// quantized.
         case lmHead
-        /// A matrix that keeps its stored format: embeddings, the router.
+        /// A matrix that keeps its stored format: the embeddings or a router.
         case sensitive
     }
 
@@ -16,12 +16,12 @@ public struct ExpectedTensor: Equatable {
     public var shape: [Int]
     public var role: Role
 
-    /// Whether it chooses experts: its products are exact in every mode, which a quantized matrix does not allow.
+    /// Whether the matrix selects experts. Its products are exact in every mode, so it must not be quantized.
     var isRouter: Bool { name.hasSuffix(".mlp.router.gate.weight") }
 }
 
 extension ModelConfig {
-    /// Every tensor that a checkpoint of this model has, except scales of quantized weights.
+    /// Every tensor of a checkpoint of this model, except the scales of quantized weights.
     public var expectedTensors: [ExpectedTensor] {
         var list = TensorList()
         list.matrix("model.embed_tokens", vocabularySize, hiddenSize, .sensitive)

@@ -1,6 +1,7 @@
 import Foundation
 
-/// Writes a file under a temporary name, and renames it when it is complete, so that an incomplete file is never mistaken for a
+/// Writes a file under a temporary name and renames it when it is complete, so that an incomplete file is never mistaken for a
+/// complete one.
 /// complete one.
 struct FileWriter: ~Copyable {
     private let path: String
@@ -14,7 +15,7 @@ struct FileWriter: ~Copyable {
         guard descriptor >= 0 else { throw Self.failure(path, errno, neededBytes: 0) }
     }
 
-    /// The temporary path of an incomplete file.
+    /// Returns the temporary path of an incomplete file.
     private static func partial(_ path: String) -> String { path + ".partial" }
 
     /// Appends all of `bytes`.
@@ -28,7 +29,7 @@ struct FileWriter: ~Copyable {
         }
     }
 
-    /// The same for an array.
+    /// Appends all of `bytes`.
     mutating func append(_ bytes: [UInt8]) throws(CheckpointError) {
         let result: Result<Void, CheckpointError> = bytes.withUnsafeBytes { bytes in
             do throws(CheckpointError) {
@@ -52,7 +53,7 @@ struct FileWriter: ~Copyable {
         if !isClosed { close(descriptor) }
     }
 
-    /// Throws if the file system of `directory` has not enough space for the files.
+    /// Checks that the file system of `directory` has enough space for the files.
     ///
     /// - Throws: `CheckpointError.unwritable` with both sizes.
     static func checkRoom(for bytes: Int, in directory: URL) throws(CheckpointError) {
@@ -60,7 +61,7 @@ struct FileWriter: ~Copyable {
         throw failure(directory.path, ENOSPC, neededBytes: bytes)
     }
 
-    /// The system's reason; if the file system is full, also the missing and the free bytes.
+    /// Returns an error with the system's reason and, if the file system is full, the needed and the free bytes.
     private static func failure(_ path: String, _ number: Int32, neededBytes: Int) -> CheckpointError {
         var reason = String(cString: strerror(number))
         if number == ENOSPC || number == EDQUOT {
@@ -72,7 +73,7 @@ struct FileWriter: ~Copyable {
         return .unwritable(file: path, reason: reason)
     }
 
-    /// `nil` if the system does not report it.
+    /// Returns the free bytes of the file system; `nil` if the system does not report them.
     private static func freeBytes(_ directory: String) -> Int? {
         var status = statvfs()
         guard statvfs(directory, &status) == 0 else { return nil }

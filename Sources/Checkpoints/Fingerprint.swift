@@ -1,10 +1,10 @@
-/// A hash of texts that is the same on every machine: FNV-1a of 64 bits. It finds mistakes, not forgeries.
+/// A hash of texts that is the same on every machine: 64-bit FNV-1a. It detects mistakes, not forgeries.
 public struct Fingerprint: Sendable, Equatable, CustomStringConvertible {
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
     public init() {}
 
-    /// Adds the text, and an end so that "a", "bc" differs from "ab", "c".
+    /// Adds the text and a terminator, so that "a", "bc" differs from "ab", "c".
     public mutating func add(_ text: String) {
         for byte in text.utf8 { add(byte) }
         add(0xFF)

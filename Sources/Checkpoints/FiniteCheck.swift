@@ -1,9 +1,9 @@
 import PortableKernels
 
-/// Looks for elements of a tensor that are not finite numbers.
+/// Searches tensors for non-finite elements.
 enum FiniteCheck {
-    /// The index of the first element that is NaN or infinite; `nil` if all are finite, or if the type is not a floating point
-    /// type of weights. About ten bytes per nanosecond.
+    /// Returns the index of the first element that is NaN or infinite; `nil` if all are finite, or if the type is not a
+    /// floating-point type of weights. It checks about ten bytes per nanosecond.
     static func firstNotFinite(in bytes: UnsafeRawBufferPointer, type: TensorType) -> Int? {
         guard let code = code(of: type), let base = bytes.baseAddress else { return nil }
         var offset = Portable.finitePrefix(base, count: bytes.count, code: code)
@@ -22,7 +22,7 @@ enum FiniteCheck {
         return nil
     }
 
-    /// The same on the threads of `pool`; `nil`: only the calling thread.
+    /// Does the same on the threads of `pool`; `nil` uses only the calling thread.
     static func firstNotFinite(in bytes: UnsafeRawBufferPointer, type: TensorType, pool: (any ParallelExecutor)?)
         -> Int?
     {

@@ -1,6 +1,7 @@
 import PortableKernels
 
-/// The E4M3FN format: a sign, four bits of exponent with bias 7, three of mantissa; no infinities, largest value 448,
+/// The E4M3FN format: a sign bit, four exponent bits with bias 7, and three mantissa bits. It has no infinities; the largest
+/// value is 448, and NaN is 0x7F or 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
 /// NaN at 0x7F and 0xFF (Micikevicius et al., "FP8 Formats for Deep Learning", arXiv 2209.05433).
 package enum Float8 {
     package static let largest: Float = 448
@@ -17,7 +18,7 @@ package enum Float8 {
         return sign * Float(sign: .plus, exponent: exponent - 7, significand: 1 + mantissa / 8)
     }
 
-    /// The nearest code, ties to even; numbers beyond ±448 become ±448. NaN stays NaN.
+    /// Returns the nearest code, ties to even; numbers beyond ±448 become ±448, and NaN stays NaN.
     @inline(__always)
     package static func encode(_ value: Float) -> UInt8 {
         value == value ? Portable.float8Code(value) : 0x7F

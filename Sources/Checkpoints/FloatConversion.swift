@@ -3,14 +3,14 @@ enum FloatConversion {
     @inline(__always)
     static func bfloat16(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
-    /// The nearest bfloat16, ties to even. Not for NaN.
+    /// Returns the bits of the nearest bfloat16, ties to even. The value must not be NaN.
     @inline(__always)
     static func bfloat16Bits(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
-    /// A power of two, as E8M0 stores it (OCP Microscaling formats); 255 is NaN.
+    /// Returns the power of two that an E8M0 code means (OCP Microscaling formats); 255 is NaN.
     @inline(__always)
     static func e8m0(_ code: UInt8) -> Float {
         switch code {
@@ -21,7 +21,7 @@ enum FloatConversion {
         }
     }
 
-    /// Elements of `bytes` as float32; `nil` for a type that is not a supported floating point type.
+    /// Returns the elements of `bytes` as float32; `nil` if the type is not a supported floating-point type.
     static func floats(_ bytes: UnsafeRawBufferPointer, type: TensorType) -> [Float]? {
         let count = bytes.count / type.size
         return switch type {

@@ -1,22 +1,22 @@
 import Foundation
 import JSON
 
-/// The content of `generation_config.json`: the model's special ids and default sampling parameters.
+/// The content of `generation_config.json`: the model's special token ids and default sampling parameters.
 ///
-/// `do_sample` and length limits of that file are not read: requests decide these.
+/// `do_sample` and the length limits in that file are ignored: each request sets them.
 public struct GenerationConfig: Sendable, Equatable {
-    /// `nil` if the file has none; then those of `config.json` are used.
+    /// The ids in the file; if `nil`, the ids in `config.json` are used.
     public var endOfSequenceIDs: [Int32]?
     public var bosID: Int32?
     public var padID: Int32?
-    /// Default sampling parameters of requests.
+    /// The default sampling parameters of requests.
     public var sampling = Sampling()
 
-    /// Default sampling parameters; parameters that are not in the file have neutral values.
+    /// Default sampling parameters. A parameter that is missing from the file has a neutral value.
     public struct Sampling: Sendable, Equatable {
         /// In 0...2.
         public var temperature: Float = 1
-        /// 0: off.
+        /// 0 disables it.
         public var topK = 0
         /// Above 0, up to 1.
         public var topP: Float = 1
@@ -26,7 +26,7 @@ public struct GenerationConfig: Sendable, Equatable {
         public var repetitionPenalty: Float = 1
     }
 
-    /// For a model folder without the file: all truncations off, temperature 1.
+    /// Creates the configuration for a folder without the file: temperature 1, no truncation.
     public init() {}
 
     /// - Throws: `ModelConfigError.invalid` for a value outside its range.
@@ -57,12 +57,12 @@ public struct GenerationConfig: Sendable, Equatable {
         try self.init(parsing: json)
     }
 
-    /// The ids that end a sequence: those of this file, otherwise those of `config`.
+    /// Returns the ids that end a sequence: the ids in this file, or else those in `config`.
     public func endOfSequenceIDs(of config: ModelConfig) -> [Int32] {
         endOfSequenceIDs ?? config.endOfSequenceIDs
     }
 
-    /// Refuses special ids that have no row in the embeddings: a model can neither receive nor generate them.
+    /// Checks that the special ids have a row in the embeddings: a model can neither receive nor generate other ids.
     ///
     /// - Throws: `ModelConfigError.invalid`, which names the key.
     public func checkIDs(of config: ModelConfig) throws(ModelConfigError) {

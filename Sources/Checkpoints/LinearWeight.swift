@@ -1,14 +1,14 @@
-/// A weight matrix (rows, columns) = (out, in) in row-major order as stored in a checkpoint, not yet packed for kernels.
+/// A weight matrix (rows, columns) = (out, in) in row-major order, as stored in a checkpoint and not yet packed for kernels.
 ///
-/// The bytes belong to `owner` (a mapped file, or a buffer that was quantized while loading).
+/// `owner` keeps the bytes alive: a mapped file, or a buffer that was quantized during loading.
 public struct LinearWeight {
     public enum Format {
         case float32
         case bfloat16
         case float16
-        /// E4M3FN bytes; the weight is the byte's value times its scale.
+        /// E4M3FN codes; a weight is the code's value times its scale.
         case float8(ScaleGrid)
-        /// Rows that the reader supplies; `bytes` is empty.
+        /// Rows that the reader provides; `bytes` is empty.
         case quantized(any QuantizedReader)
     }
 
@@ -30,7 +30,7 @@ public struct LinearWeight {
 extension LinearWeight {
     /// Writes a row as float32, (columns).
     ///
-    /// - Precondition: the format is none that a reader gives.
+    /// - Precondition: the format is not `quantized`.
     func copyRow(_ row: Int, into target: UnsafeMutablePointer<Float>) {
         func copy<Bits>(_ value: (Bits) -> Float) {
             let source = bytes.assumingMemoryBound(to: Bits.self)
@@ -57,13 +57,13 @@ extension LinearWeight {
         }
     }
 
-    /// The largest magnitude of all elements.
+    /// Returns the largest magnitude of all elements.
     func largestMagnitude(pool: (any ParallelExecutor)?) -> Float {
         let rowsOfChunk = 64
         let chunks = (rows + rowsOfChunk - 1) / rowsOfChunk
         let largest = OwnedBytes(count: chunks * MemoryLayout<Float>.stride)
         let results = largest.bytes.bindMemory(to: Float.self)
-        // Zeros complete the last vector.
+        // Zeros fill the last vector.
         let padded = (columns + 15) / 16 * 16
         func find(_ chunk: Int) {
             withUnsafeTemporaryAllocation(of: Float.self, capacity: max(padded, 1)) { numbers in
@@ -86,9 +86,9 @@ extension LinearWeight {
     }
 }
 
-/// Scales of an FP8 matrix: element (r, c) takes `values[(r / blockRows) * gridColumns + c / blockColumns]`.
+/// The scales of an FP8 matrix. Element (r, c) has the scale `values[(r / blockRows) * gridColumns + c / blockColumns]`.
 ///
-/// A scale per tensor has a block of the matrix's own size; a scale per row has a block of (1, columns).
+/// With one scale per tensor, a block has the size of the matrix; with one scale per row, a block is (1, columns).
 public struct ScaleGrid: Equatable {
     public var blockRows: Int
     public var blockColumns: Int

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-/// A file mapped read-only into memory for as long as this object lives.
+/// A file that is mapped read-only into memory as long as this object lives.
 public final class MappedFile {
     public let bytes: UnsafeRawBufferPointer
 
@@ -25,11 +25,11 @@ public final class MappedFile {
         bytes = UnsafeRawBufferPointer(start: address, count: count)
     }
 
-    /// Releases the pages of `range`, a part of `bytes`, from this process's memory; the next read loads them again.
+    /// Releases the pages of `range`, a part of `bytes`, from this process's memory; they are loaded again on the next read.
     func release(_ range: UnsafeRawBufferPointer) {
         guard let start = range.baseAddress, let base = bytes.baseAddress, !range.isEmpty else { return }
-        // Extended to the 64 KB around a page that the system maps on a read: releasing a neighbor's page costs at most another
-        // page fault, while the remainders of many small tensors would add up to a tenth of the file.
+        // The range is extended to the 64 KB that the system maps around a page on a read. Releasing a neighbor's page costs at
+        // most another page fault, but the remainders of many small tensors would add up to a tenth of the file.
         let page = max(Int(getpagesize()), 1 << 16)
         let first = (start - base) / page * page
         let end = min((start - base + range.count + page - 1) / page * page, bytes.count)

@@ -2,7 +2,8 @@ import Foundation
 import JSON
 
 extension ModelConfig {
-    /// Reads `config.json` of an AFMoE model, in the old style (`rope_theta`, `rope_scaling`) or that of Transformers 5
+    /// Reads the `config.json` of an AFMoE model, in the old style (`rope_theta`, `rope_scaling`) or in the style of Transformers
+    /// 5 (`rope_parameters`). An absent key takes the default of Transformers' `AfmoeConfig`.
     /// (`rope_parameters`); an absent key takes the default of Transformers' `AfmoeConfig`.
     ///
     /// - Throws: `ModelConfigError` for a value outside its bound, another architecture, or an unsupported setting.
@@ -58,7 +59,8 @@ extension ModelConfig {
         unknownKeys = try ConfigKeys.check(reader, of: self) + RoPEConfig.checkKeys(reader)
     }
 
-    /// Each size is within its bound, but together they could still require excessive memory before the weights are read.
+    /// Checks the totals. Each size is within its bound, but together they could still require excessive memory before the
+    /// weights are read.
     private func checkTotals() throws(ModelConfigError) {
         let tensors = tensorCount
         guard tensors <= Bound.tensors else {
@@ -66,7 +68,7 @@ extension ModelConfig {
                 key: "num_hidden_layers", value: "\(layers) with num_experts \(experts): \(tensors) tensors",
                 expected: "at most \(Bound.tensors) tensors")
         }
-        // In floating point, which does not overflow.
+        // Computed in floating point, which does not overflow.
         let (hidden, expert) = (Double(hiddenSize), Double(expertIntermediateSize))
         let heads = Double((attentionHeads + keyValueHeads) * headDimension)
         let sparse = Double(layers - denseLayers) * 3 * hidden * expert * Double(experts + sharedExperts)
@@ -79,7 +81,7 @@ extension ModelConfig {
         }
     }
 
-    /// Reads `config.json` of the model folder `directory`.
+    /// Reads `config.json` in the model folder `directory`.
     public init(directory: URL) throws(ModelConfigError) {
         guard let json = try ConfigReader.load("config.json", in: directory) else {
             throw .unreadable(file: directory.appending(path: "config.json").path, reason: "no such file")
@@ -87,8 +89,8 @@ extension ModelConfig {
         try self.init(parsing: json)
     }
 
-    /// Upper bounds, far above any real model: no product of sizes overflows, and the list of tensors stays small (262,144
-    /// tensors take about 40 MB; the largest released model has 42,000 tensors and 4e11 parameters).
+    /// Upper bounds, far above any real model, which ensure that no product of sizes overflows and that the list of tensors stays
+    /// small (262,144 tensors take about 40 MB; the largest released model has 42,000 tensors and 4e11 parameters).
     private enum Bound {
         static let tensors = 1 << 18
         static let parameters = 1 << 43

@@ -1,11 +1,11 @@
 /// The shape of an AFMoE model, from `config.json`.
 ///
-/// Created by `ModelConfig(parsing:)`, which checks every number, so the model code needs no checks.
+/// `ModelConfig(parsing:)` checks every number, so the model code needs no checks.
 public struct ModelConfig: Sendable, Equatable {
     public enum LayerType: Sendable, Equatable {
-        /// Local attention: RoPE, and only the last `slidingWindow` keys, the query's own included.
+        /// Local attention with RoPE, to the last `slidingWindow` keys, including the query's own.
         case sliding
-        /// Global attention: all keys, no positions.
+        /// Global attention to all keys, without positions.
         case full
     }
 
@@ -15,13 +15,13 @@ public struct ModelConfig: Sendable, Equatable {
 
     public var vocabularySize: Int
     public var hiddenSize: Int
-    /// Width of a dense layer's MLP.
+    /// The width of a dense layer's MLP.
     public var intermediateSize: Int
-    /// Width of one routed expert; the shared expert is `sharedExperts` times as wide.
+    /// The width of one routed expert; the shared expert is `sharedExperts` times as wide.
     public var expertIntermediateSize: Int
-    /// One entry per layer.
+    /// The attention type of each layer.
     public var layerTypes: [LayerType]
-    /// The number of first layers, which have a dense MLP.
+    /// The number of leading layers, which have a dense MLP.
     public var denseLayers: Int
     public var attentionHeads: Int
     public var keyValueHeads: Int
@@ -32,26 +32,27 @@ public struct ModelConfig: Sendable, Equatable {
     public var scoreFunction: ScoreFunction
     public var normalizesRoutes: Bool
     public var routeScale: Float
-    /// The number of equal consecutive groups of experts, of which `topGroups` are kept; 1 and 1 means no groups.
+    /// The number of equal groups of consecutive experts. A token uses only experts of its best `topGroups` groups; 1 and 1 means
+    /// no groups.
     public var expertGroups: Int
     public var topGroups: Int
     public var slidingWindow: Int
     public var maxPositions: Int
     public var rope: RoPEConfig
     public var normEpsilon: Float
-    /// Multiply embeddings by sqrt(hiddenSize).
+    /// Whether embeddings are multiplied by sqrt(hiddenSize).
     public var scalesEmbeddings: Bool
     public var tiesEmbeddings: Bool
-    /// From config.json; ids in `generation_config.json` take precedence.
+    /// The ids from config.json; the ids in `generation_config.json` take precedence.
     public var endOfSequenceIDs: [Int32]
     public var bosID: Int32?
-    /// Members of config.json that this server does not know, and that have no effect, in the file's order.
+    /// The members of config.json that this server does not know and that have no effect, in the file's order.
     public var unknownKeys: [String] = []
 
     public var layers: Int { layerTypes.count }
 }
 
-/// Rotary positions of the sliding layers (RoFormer, arXiv 2104.09864; YaRN, arXiv 2309.00071).
+/// The rotary positions of the sliding layers (RoFormer, arXiv 2104.09864; YaRN, arXiv 2309.00071).
 public struct RoPEConfig: Sendable, Equatable {
     public enum Scaling: Sendable, Equatable {
         case none

@@ -1,12 +1,12 @@
-/// Why a model folder's configuration cannot be used; each case names the key, its value, and the supported values.
+/// Why a model's configuration cannot be used; each case names the key, its value, and the supported values.
 public enum ModelConfigError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A file is missing, or is not a JSON object.
     case unreadable(file: String, reason: String)
     /// A value is outside its bound.
     case invalid(key: String, value: String, expected: String)
-    /// A valid setting of a kind of model that this server does not run.
+    /// A valid setting that this server does not support.
     case unsupported(key: String, value: String, supported: String)
-    /// A way of storing weights that this server does not read.
+    /// A quantization format that this server does not read.
     case unsupportedQuantization(name: String, supported: String)
 
     public var description: String {

@@ -3,12 +3,12 @@ import Foundation
 
 /// The files of a model: a folder in Hugging Face format, or a GGUF file with its folder.
 public struct ModelFiles {
-    /// Where other files of the model are, such as `tokenizer.json`.
+    /// The folder with the model's other files, such as `tokenizer.json`.
     public let directory: URL
-    /// `nil` for a folder with safetensors.
+    /// The model's GGUF file; `nil` for a folder with safetensors.
     public let gguf: GGUFFile?
 
-    /// - Parameter url: a folder with safetensors or one GGUF model, or a GGUF file.
+    /// - Parameter url: a folder with safetensors or with one GGUF model, or a GGUF file.
     /// - Throws: `CheckpointError`.
     public init(_ url: URL) throws(CheckpointError) {
         guard let file = try Self.file(at: url) else {
@@ -21,7 +21,7 @@ public struct ModelFiles {
         gguf = opened
     }
 
-    /// The GGUF file that `url` stands for; `nil` for a folder with safetensors, or with no weights at all.
+    /// Returns the GGUF file that `url` refers to; `nil` for a folder with safetensors or without any weights.
     private static func file(at url: URL) throws(CheckpointError) -> URL? {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
@@ -62,7 +62,7 @@ public struct ModelFiles {
         return try GGUFConfig(gguf).modelConfig()
     }
 
-    /// Special ids and default sampling parameters.
+    /// The special token ids and the default sampling parameters.
     ///
     /// - Throws: `ModelConfigError`.
     public func generationConfig() throws(ModelConfigError) -> GenerationConfig {
@@ -70,15 +70,15 @@ public struct ModelFiles {
         return try GGUFConfig(gguf).generationConfig()
     }
 
-    /// The tokenizer that a GGUF file contains; `nil` for a folder, and for a file without a tokenizer.
+    /// The tokenizer in the GGUF file; `nil` for a folder, and for a file without a tokenizer.
     ///
-    /// - Throws: `CheckpointError.unusable` for a kind of tokenizer that is not supported.
+    /// - Throws: `CheckpointError.unusable` for an unsupported type of tokenizer.
     public func vocabulary() throws(CheckpointError) -> GGUFVocabulary? {
         guard let gguf else { return nil }
         return try GGUFVocabulary(gguf.metadata, path: gguf.url.path)
     }
 
-    /// How the weights are quantized; `nil` for GGUF, whose tensors say it themselves, and for weights that are not.
+    /// The quantization of the weights; `nil` if they are not quantized, and for GGUF, where each tensor has its own type.
     ///
     /// - Throws: `ModelConfigError`.
     public func quantizationConfig() throws(ModelConfigError) -> QuantizationConfig? {
@@ -88,7 +88,7 @@ public struct ModelFiles {
     /// The weights, mapped and checked.
     ///
     /// - Parameter quantizing: as in ``Checkpoint/init(directory:config:quantization:quantizing:)``.
-    /// - Throws: `CheckpointError`, or `ModelConfigError` for a quantization that is not supported.
+    /// - Throws: `CheckpointError`, or `ModelConfigError` for an unsupported quantization.
     public func checkpoint(_ config: ModelConfig, quantizing: WeightQuantization? = nil) throws -> Checkpoint {
         if let gguf { return try Checkpoint(gguf, config: config, quantizing: quantizing) }
         return try Checkpoint(

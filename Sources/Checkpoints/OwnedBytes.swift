@@ -1,9 +1,9 @@
 import Foundation
 
-/// A buffer aligned for vector loads; it is unmapped when this object is deallocated.
+/// A buffer that is aligned for vector loads and unmapped when this object is deallocated.
 ///
-/// Mapped instead of allocated on the heap: the buffers are freed soon, between packed matrices that stay, and would leave
-/// holes in the heap.
+/// It is mapped, not allocated on the heap, because these buffers are freed soon while the packed matrices around them stay,
+/// which would leave holes in the heap.
 package final class OwnedBytes {
     package let bytes: UnsafeMutableRawBufferPointer
 

@@ -1,9 +1,9 @@
 import Foundation
 
 extension RoPEConfig {
-    /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling` of `config.json`.
+    /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling`, from `config.json`.
     init(_ config: ConfigReader, maxPositions: Int) throws(ModelConfigError) {
-        // The new style has all in one object; the old one has theta beside the object.
+        // The new style has everything in one object; in the old style, theta is outside the object.
         var scaling = try config.object("rope_scaling")
         var theta = try Self.parseTheta(config)
         if let parameters = try config.object("rope_parameters") {
@@ -19,10 +19,10 @@ extension RoPEConfig {
         "truncate", "attention_factor", "mscale", "mscale_all_dim", "finetuned",
     ]
 
-    /// Checks the members that specify other positions than this server computes.
+    /// Checks the members that the initializer does not read.
     ///
     /// - Returns: the unknown names.
-    /// - Throws: `ModelConfigError.unsupported` for different angles per layer type, or for rotation of only a part of the
+    /// - Throws: `ModelConfigError.unsupported` for angles that differ between layer types, or for rotation of only a part of the
     ///   head.
     static func checkKeys(_ config: ConfigReader) throws(ModelConfigError) -> [String] {
         var unknown: [String] = []
@@ -74,7 +74,7 @@ extension RoPEConfig {
         return factor
     }
 
-    /// The factor of cos and sin: given, or the ratio of the two `mscale`s, or 0.1 ln(factor) + 1.
+    /// Returns the factor of cos and sin: the given one, or the ratio of the two `mscale` values, or 0.1 ln(factor) + 1.
     private static func parseAttentionFactor(
         _ reader: ConfigReader, factor: Double
     ) throws(ModelConfigError) -> Double {
@@ -84,7 +84,7 @@ extension RoPEConfig {
         let scale = try reader.number("mscale", default: 0, "a number of at least 0") { $0 >= 0 }
         let allDimensions = try reader.number("mscale_all_dim", default: 0, "a number of at least 0") { $0 >= 0 }
         func magnitude(_ scale: Double) -> Double { 0.1 * scale * log(factor) + 1 }
-        // Zero counts as absent upstream.
+        // As in Transformers, zero counts as absent.
         return scale != 0 && allDimensions != 0 ? magnitude(scale) / magnitude(allDimensions) : magnitude(1)
     }
 }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// A tensor inside a mapped file; the bytes live as long as `owner`.
+/// A tensor in a mapped file; the bytes are valid as long as `owner` lives.
 public struct StoredTensor {
     public var type: TensorType
     public var shape: [Int]
-    /// Row-major; possibly not aligned to the element size.
+    /// The elements in row-major order, not necessarily aligned to the element size.
     public var bytes: UnsafeRawBufferPointer
     public var owner: MappedFile
 }
 
-/// One safetensors file, mapped.
+/// A mapped safetensors file.
 public struct SafetensorsFile {
     public let tensors: [String: StoredTensor]
     public let headerBytes: Int

@@ -1,6 +1,6 @@
 import JSON
 
-/// Element types of safetensors; the raw values are the names in the header.
+/// The element types of safetensors; the raw values are the names in the header.
 public enum TensorType: String, Sendable {
     case float64 = "F64"
     case float32 = "F32"
@@ -19,7 +19,7 @@ public enum TensorType: String, Sendable {
     case uint8 = "U8"
     case bool = "BOOL"
 
-    /// Bytes of one element.
+    /// The size of one element in bytes.
     public var size: Int {
         switch self {
         case .float64, .int64, .uint64: 8
@@ -30,27 +30,27 @@ public enum TensorType: String, Sendable {
     }
 }
 
-/// The header of a safetensors file: 8 bytes of little-endian length, then JSON, then the tensors' bytes. Every entry is
-/// checked against the file's length and against the other entries.
+/// The header of a safetensors file: its length as 8 little-endian bytes, then JSON, followed by the tensors' bytes. Every entry
+/// is checked against the file's length and against the other entries.
 public struct SafetensorsHeader {
     public struct Entry {
         public var type: TensorType
         public var shape: [Int]
-        /// Where its bytes are in the file.
+        /// The range of the tensor's bytes in the file.
         public var range: Range<Int>
     }
 
-    /// Maximum size of one header, and of the headers of all shards together. The largest released model has 12 MB; as JSON
-    /// values they take about eight times as much.
+    /// The maximum size in bytes of one header, and of the headers of all shards together. The largest released model has 12 MB;
+    /// parsed JSON values take about eight times as much.
     static let maximumBytes = 32 << 20
 
     public let entries: [String: Entry]
-    /// Size of the header's JSON.
+    /// The size of the header's JSON in bytes.
     let bytes: Int
 
     /// - Parameters:
     ///   - file: the whole file.
-    ///   - path: the path in error messages.
+    ///   - path: the path for error messages.
     /// - Throws: `CheckpointError.malformed`, with the name of the invalid tensor.
     public init(parsing file: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
         let headerBytes = try Self.range(in: file, path: path)
@@ -98,7 +98,7 @@ public struct SafetensorsHeader {
         return 8..<8 + Int(length)
     }
 
-    /// One entry, with its range in the data; `malformed` creates the error that names it.
+    /// Parses one entry, with its range in the data; `malformed` creates the error that names it.
     private static func parse(
         _ entry: JSONValue, dataBytes: Int, malformed: (String) -> CheckpointError
     ) throws(CheckpointError) -> Entry {

@@ -1,22 +1,22 @@
-// Collects the tensors of a model folder from one safetensors file or several.
+// Collects the tensors of a model folder from one or more safetensors files.
 import Basics
 import Foundation
 import JSON
 
-/// All tensors of a model folder by name.
+/// All tensors of a model folder, by name.
 public struct StoredTensors {
     public static let singleName = "model.safetensors"
     public static let indexName = "model.safetensors.index.json"
-    /// Maximum size of an index in bytes; that of the largest released model has 5 MB.
+    /// The maximum size of an index in bytes; the index of the largest released model has 5 MB.
     private static let largestIndex = 32 << 20
-    /// Maximum number of files in an index.
+    /// The maximum number of files in an index.
     private static let mostShards = 1 << 12
 
     public private(set) var tensors: [String: StoredTensor] = [:]
-    /// Tensors that the index places in a file that does not contain them, with that file.
+    /// Tensors that are missing from the file that the index names, with the name of that file.
     public private(set) var misplaced: [String: String] = [:]
 
-    /// Tensors that are already read.
+    /// Creates a collection of tensors that were already read.
     init(_ tensors: [String: StoredTensor]) {
         self.tensors = tensors
     }
@@ -48,8 +48,8 @@ public struct StoredTensors {
             guard RegularFile.exists(url.path) else {
                 throw .unreadable(file: url.path, reason: "\(Self.indexName) names it, but it is missing")
             }
-            // If two shards have a tensor, the one that the index names is used. A tensor that is missing from the index is
-            // kept too, and checked like the others.
+            // If two shards contain a tensor, the shard that the index names is used. A tensor that is missing from the index is
+            // kept and checked like the others.
             let file = try SafetensorsFile(url)
             headerBytes += file.headerBytes
             guard headerBytes <= SafetensorsHeader.maximumBytes else {
@@ -67,7 +67,7 @@ public struct StoredTensors {
         misplaced = homes.filter { tensors[$0.key] == nil }
     }
 
-    /// The file of each tensor.
+    /// Returns the file name of each tensor.
     private static func parseIndex(_ url: URL) throws(CheckpointError) -> [String: String] {
         let json: JSONValue
         do {

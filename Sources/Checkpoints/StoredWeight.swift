@@ -1,6 +1,6 @@
-/// A tensor that a model needs, as its files store it.
+/// A tensor of a model, as its files store it.
 enum StoredWeight {
-    /// In a floating point type of 16 or 32 bits.
+    /// A tensor in a 16-bit or 32-bit floating-point type.
     case wide(StoredTensor)
     case float8(StoredTensor, ScaleGrid)
     case quantized(any QuantizedMatrix)
@@ -12,7 +12,7 @@ enum StoredWeight {
         }
     }
 
-    /// What the files have of it; scales of FP8, which are copied, are not included.
+    /// The parts of the files that store the tensor, without the scales of FP8, which are copied.
     var parts: [MappedBytes] {
         switch self {
         case .wide(let tensor), .float8(let tensor, _): [MappedBytes(tensor)]
@@ -21,17 +21,17 @@ enum StoredWeight {
     }
 }
 
-/// Compares the tensors of a model's files with those that its configuration implies, and collects every difference.
+/// Compares the tensors of a model's files with those that its configuration requires, and collects every difference.
 protocol WeightAudit {
     var problems: [String] { get }
-    /// Size of all tensors that passed.
+    /// The size of all tensors that passed, in bytes.
     var bytes: Int { get }
-    /// Whether the files have scales of activations or of the KV cache, which are not used.
+    /// Whether the files contain scales of activations or of the KV cache, which are not used.
     var hasUnusedScales: Bool { get }
 
-    /// The stored tensor; `nil` if a problem was recorded.
+    /// Returns the stored tensor; `nil` if a problem was recorded.
     mutating func check(_ expected: ExpectedTensor) -> StoredWeight?
 
-    /// Records every tensor that was not checked, except those that may be left unused.
+    /// Records a problem for every tensor that was not checked, except those that may be ignored.
     mutating func checkUnexpected(tiesEmbeddings: Bool)
 }

@@ -1,14 +1,14 @@
-/// Converts a matrix of floating point numbers to FP8 with one scale per block, like released FP8 checkpoints.
+/// Converts a floating-point matrix to FP8 with one scale per block, as in released FP8 checkpoints.
 public enum WeightQuantizer {
-    /// Rows and columns of a block.
+    /// The number of rows and of columns of a block.
     public static let blockSize = 128
 
-    /// `weight` as E4M3 codes with a scale for each block of (128, 128), the block's largest magnitude / 448; a quantized matrix
-    /// is returned unchanged.
+    /// Returns `weight` as E4M3 codes with a scale for each (128, 128) block: the block's largest magnitude / 448. A matrix that
+    /// is already quantized is returned unchanged.
     ///
-    /// Elements that are not finite become NaN, so that they show in the logits.
+    /// Non-finite elements become NaN, so that they show in the logits.
     ///
-    /// - Parameter pool: threads among which the blocks are divided; `nil`: only the calling thread.
+    /// - Parameter pool: the threads that share the blocks; `nil` uses only the calling thread.
     static func quantize(_ weight: LinearWeight, pool: (any ParallelExecutor)? = nil) -> LinearWeight {
         switch weight.format {
         case .float8, .quantized: weight
@@ -18,7 +18,7 @@ public enum WeightQuantizer {
         }
     }
 
-    /// The shape of the scales of a matrix (rows, columns).
+    /// Returns the shape of the scales of a matrix (rows, columns).
     public static func gridShape(rows: Int, columns: Int) -> [Int] {
         [(rows + blockSize - 1) / blockSize, (columns + blockSize - 1) / blockSize]
     }
@@ -67,7 +67,7 @@ public enum WeightQuantizer {
                 if magnitude > largest && magnitude.isFinite { largest = magnitude }
             }
         }
-        // A block of zeros needs some scale; a subnormal scale would lose bits itself.
+        // A block of zeros needs a scale too, and a subnormal scale would lose bits.
         let scale = largest == 0 ? 1 : max(largest / Float8.largest, .leastNormalMagnitude)
         for row in rowRange {
             for index in row * columns + columnRange.lowerBound..<row * columns + columnRange.upperBound {

@@ -1,4 +1,4 @@
-/// Compares the tensors of a GGUF file with those that its metadata implies, and collects every difference.
+/// Compares the tensors of a GGUF file with those that its metadata requires, and collects every difference.
 struct GGUFAudit: WeightAudit {
     private let stored: [String: GGUFTensor]
     private let names: GGUFNames
@@ -26,7 +26,7 @@ struct GGUFAudit: WeightAudit {
                 let isSeen = !known.insert(name).inserted
                 let shape = place.shape(of: expected.shape)
                 guard tensor.shape == shape else {
-                    // The experts of a tensor have all the same problem.
+                    // All experts in a tensor have the same problem.
                     if !isSeen { problems.append("wrong shape: \(name) is \(tensor.shape), expected \(shape)") }
                     return nil
                 }
@@ -70,7 +70,7 @@ struct GGUFAudit: WeightAudit {
         return .quantized(matrix)
     }
 
-    /// The scale of a whole NVFP4 matrix; 1 without one.
+    /// Returns the scale of a whole NVFP4 matrix, 1 if there is none; `nil` if a problem was recorded.
     private mutating func scale(of place: GGUFNames.Place) -> Float? {
         let name = place.name + ".scale"
         guard let tensor = stored[name] else { return 1 }

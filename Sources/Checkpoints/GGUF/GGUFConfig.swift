@@ -1,16 +1,17 @@
 import JSON
 
-/// The metadata of a GGUF file as the members of `config.json` and `generation_config.json` that mean the same, so that one
+/// Converts the metadata of a GGUF file to the equivalent members of `config.json` and `generation_config.json`, so that one
+/// parser checks both.
 /// parser checks both.
 ///
-/// What the architecture implies: embeddings are scaled, layers have no biases, and positions are in all layers but every
-/// fourth.
+/// The architecture implies that embeddings are scaled, that layers have no biases, and that all layers but every fourth have
+/// positions.
 struct GGUFConfig {
     private let metadata: [String: GGUFValue]
     private let hasHead: Bool
     private static let prefix = "afmoe."
 
-    /// - Parameter file: of the architecture afmoe.
+    /// - Parameter file: a file with the architecture afmoe.
     init(_ file: GGUFFile) {
         self.init(file.metadata, hasHead: file.tensors["output.weight"] != nil)
     }
@@ -21,11 +22,11 @@ struct GGUFConfig {
         self.hasHead = hasHead
     }
 
-    /// A member of `config.json` and its key.
+    /// A member of `config.json` and the GGUF key with the same meaning.
     private struct Member {
         var name: String
         var key: String
-        /// `nil`: required.
+        /// The default; `nil` if the key is required.
         var standard: JSONValue?
     }
 
@@ -50,26 +51,27 @@ struct GGUFConfig {
         Member(name: "rope_theta", key: "rope.freq_base", standard: 10000.0),
     ]
 
-    /// Keys that are read one by one, or have no effect.
+    /// Keys that are read individually, or have no effect.
     private static let others: Set<String> = [
         "vocab_size", "attention.key_length", "expert_gating_func", "attention.sliding_window_pattern",
         "rope.freq_base_swa", "rope.scaling.type", "rope.scaling.finetuned", "tensor_data_layout",
     ]
 
-    /// Keys that must have the value of `attention.key_length`.
+    /// Keys that must have the same value as `attention.key_length`.
     private static let headDimensions = [
         "attention.value_length", "attention.key_length_swa", "attention.value_length_swa", "rope.dimension_count",
         "rope.dimension_count_swa",
     ]
 
-    /// Keys that would change the arithmetic with other values; -1 is an unknown factor of other programs.
+    /// Keys whose other values would change the arithmetic. For `yarn_ext_factor`, other programs write -1 if the factor is
+    /// unknown.
     private static let neutral: [(key: String, values: [JSONValue])] = [
         ("attention.causal", [true]), ("rope.scale_linear", [1, 0]), ("rope.scaling.attn_factor", [1]),
         ("rope.scaling.yarn_ext_factor", [1, -1]), ("rope.scaling.yarn_log_multiplier", [0]),
         ("rope.scaling.alpha", [0]),
     ]
 
-    /// The model's shape.
+    /// Returns the model's shape.
     ///
     /// - Throws: `ModelConfigError`, which names the key of the metadata.
     func modelConfig() throws(ModelConfigError) -> ModelConfig {
@@ -80,7 +82,7 @@ struct GGUFConfig {
         }
     }
 
-    /// The key that the file has for each member, for errors.
+    /// The key in the file for each member, for error messages.
     private var keys: [String: String] {
         var keys: [String: String] = [:]
         for key in metadata.keys where key.hasPrefix(Self.prefix) {
@@ -113,7 +115,7 @@ struct GGUFConfig {
         json["head_dim"] = try headDimension(json)
         json["score_func"] = try gating()
         if json["sliding_window"]?.integer == 0 {
-            // No layer has a window, but positions are in the same layers: a window of all positions.
+            // No layer has a window, but the same layers have positions: use a window of all positions.
             json["sliding_window"] = json["max_position_embeddings"]
         } else {
             json["rope_theta"] = try scalar("rope.freq_base_swa") ?? json["rope_theta"]
@@ -121,14 +123,14 @@ struct GGUFConfig {
         json["rope_scaling"] = try ropeScaling()
         try checkPattern(layers: json["num_hidden_layers"]?.integer ?? 0)
         try checkNeutral()
-        // The parser of config.json refuses those that would change the arithmetic, and reports the rest.
+        // The parser of config.json rejects the members that would change the arithmetic, and reports the others.
         let known = Self.others.union(
             Self.members.map(\.key) + Self.headDimensions + Self.neutral.map(\.key)
                 + Self.scalingMembers.map { "rope.scaling.\($0.key)" })
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key.hasPrefix(Self.prefix) {
             let name = String(key.dropFirst(Self.prefix.count))
             guard !known.contains(name) else { continue }
-            // It would replace what another key of the file means.
+            // This member would replace the value of another key.
             guard !ConfigKeys.read.contains(name) else {
                 throw .unsupported(key: key, value: value.json.text, supported: "the names of GGUF")
             }
@@ -159,8 +161,8 @@ struct GGUFConfig {
         }
     }
 
-    /// Which layers have a window is a key, but which have positions is not: other programs give positions to all layers but
-    /// every fourth, so that only files in which these are the layers with a window mean the same everywhere.
+    /// Checks which layers have a window. The file has no key for the layers that have positions: other programs give positions
+    /// to all layers but every fourth. So only files whose window is in the same layers mean the same everywhere.
     private func checkPattern(layers: Int) throws(ModelConfigError) {
         let key = Self.prefix + "attention.sliding_window_pattern"
         let isUsual: Bool
@@ -188,7 +190,7 @@ struct GGUFConfig {
     }
 
     private func ropeScaling() throws(ModelConfigError) -> JSONValue {
-        // A factor without a type is that of linear scaling, and 0 is none.
+        // A factor without a type means linear scaling, and 0 means none.
         let factor = try scalar("rope.scaling.factor")?.double ?? 0
         let type = metadata[Self.prefix + "rope.scaling.type"]?.json ?? (factor == 0 ? "none" : "linear")
         guard type.string != "none" else { return .null }
@@ -202,7 +204,7 @@ struct GGUFConfig {
         ("attention_factor", "yarn_attn_factor"), ("beta_fast", "yarn_beta_fast"), ("beta_slow", "yarn_beta_slow"),
     ]
 
-    /// A number or a boolean; of an array whose elements are all equal, the element. `nil` if the key is absent.
+    /// Returns a number or a boolean, or the element of an array whose elements are all equal; `nil` if the key is absent.
     private func scalar(_ key: String) throws(ModelConfigError) -> JSONValue? {
         guard let value = metadata[Self.prefix + key] else { return nil }
         guard let array = value.array else { return value.json }
@@ -221,7 +223,7 @@ struct GGUFConfig {
 }
 
 extension GGUFConfig {
-    /// Special ids and default sampling parameters.
+    /// Returns the special token ids and the default sampling parameters.
     ///
     /// - Throws: `ModelConfigError` for a value outside its range.
     func generationConfig() throws(ModelConfigError) -> GenerationConfig {
@@ -246,11 +248,11 @@ extension GGUFConfig {
         }
     }
 
-    /// Control tokens with these texts end a turn or a text in all models that have them.
+    /// The control tokens that end a turn or a text in every model that has them.
     private static let ends: Set<[UInt8]> = Set(
         ["<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>"].map { Array($0.utf8) })
 
-    /// The ids that end a reply: the ends of sequence, turn and message, and control tokens that are spelled like one.
+    /// The ids that end a reply: the end tokens of sequence, turn and message, and the control tokens in ``ends``.
     private var endOfGeneration: [Int] {
         var ids = ["eos_token_id", "eot_token_id", "eom_token_id"].compactMap {
             metadata["tokenizer.ggml.\($0)"]?.integer
@@ -270,7 +272,7 @@ extension GGUFConfig {
 }
 
 extension GGUFValue {
-    /// Arrays that are not empty become a text, which no member that changes the arithmetic may have.
+    /// The value as JSON. A non-empty array becomes a string, which no member that changes the arithmetic accepts.
     fileprivate var json: JSONValue {
         switch self {
         case .integer(let value): .integer(value)
@@ -287,7 +289,7 @@ extension JSONValue {
 }
 
 extension ModelConfigError {
-    /// The error with the key that the file has for a member.
+    /// Returns the error with each member's name replaced by the key in the file.
     fileprivate func renamingKeys(_ keys: [String: String]) -> ModelConfigError {
         switch self {
         case .invalid(let key, let value, let expected):

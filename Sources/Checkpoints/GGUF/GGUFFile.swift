@@ -1,32 +1,33 @@
 import Basics
 import Foundation
 
-/// A tensor of a GGUF file; the bytes live as long as `owner`.
+/// A tensor in a GGUF file; the bytes are valid as long as `owner` lives.
 public struct GGUFTensor {
     public var type: GGUFType
     /// Row-major.
     public var shape: [Int]
-    /// At any address.
+    /// The data, with any alignment.
     public var bytes: UnsafeRawBufferPointer
     public var owner: MappedFile
 }
 
-/// A model as one GGUF file, or as the files of a split set, mapped.
+/// A model in one GGUF file or in the files of a split set, mapped.
 public final class GGUFFile {
-    /// Of the first file.
+    /// The location of the first file.
     public let url: URL
-    /// Of the first file; the others have only their number. Views of its bytes, valid as long as this object.
+    /// The metadata of the first file; the other files have only their number. The values are views of the file's bytes and are
+    /// valid as long as this object lives.
     public let metadata: [String: GGUFValue]
     public let tensors: [String: GGUFTensor]
     private let files: [MappedFile]
 
-    /// The most files of a set.
+    /// The maximum number of files in a set.
     private static let mostFiles = 1 << 10
 
-    /// Opens `url`, and all other files of its set.
+    /// Opens `url` and all other files of its set.
     ///
     /// - Parameter url: the file, or the first file of a set: `NAME-00001-of-00003.gguf`.
-    /// - Throws: `CheckpointError.unreadable` with the name of a missing file, or `.unusable`.
+    /// - Throws: `CheckpointError.unreadable` with the name of the missing file, or `.unusable`.
     public init(_ url: URL) throws(CheckpointError) {
         self.url = url
         let first = try MappedFile(url)
@@ -90,7 +91,7 @@ public final class GGUFFile {
         return count
     }
 
-    /// The file with index `number` of a set.
+    /// Returns the location of the file with index `number` in a set.
     private static func url(ofFile number: Int, of count: Int, first: URL) throws(CheckpointError) -> URL {
         let ending = suffix(0, count)
         let name = first.lastPathComponent
@@ -106,7 +107,7 @@ public final class GGUFFile {
         String(format: "-%05d-of-%05d.gguf", number + 1, count)
     }
 
-    /// Whether `name` is that of a file of a set other than the first.
+    /// Returns whether `name` is the name of a later file of a set, not of the first one.
     static func isLaterFile(_ name: String) -> Bool {
         guard let match = name.wholeMatch(of: /.*-([0-9]{5})-of-[0-9]{5}\.gguf/) else { return false }
         return match.1 != "00001"

@@ -1,21 +1,23 @@
-/// The header of a GGUF file: metadata, then the name, shape, type and place of each tensor; the tensors' data follows it
+/// The header of a GGUF file: the metadata, then the name, shape, type and offset of each tensor, followed by the tensors' data
+/// (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian).
 /// (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian).
 ///
-/// Nothing is allocated by what the file claims: every count is compared with the bytes that are left.
+/// Allocations do not depend on what the file claims: every count is compared with the remaining bytes.
 public struct GGUFHeader {
     public struct Entry {
         public var type: GGUFType
-        /// Row-major: the last dimension is the one that is contiguous in the file.
+        /// The row-major shape: the last dimension is contiguous in the file.
         public var shape: [Int]
-        /// Where its bytes are in the file.
+        /// The range of the tensor's bytes in the file.
         public var range: Range<Int>
     }
 
-    /// Views of the bytes that were parsed.
+    /// The metadata, as views of the parsed bytes.
     public let metadata: [String: GGUFValue]
     public let entries: [String: Entry]
 
-    /// The most pairs of metadata, and tensors, of one file: real ones have below a hundred, and below a thousand.
+    /// The maximum numbers of metadata pairs and of tensors in one file; real files have fewer than a hundred and fewer than a
+    /// thousand.
     private static let mostPairs = 1 << 14
     private static let mostTensors = 1 << 16
     private static let longestName = 512
@@ -24,7 +26,7 @@ public struct GGUFHeader {
 
     /// - Parameters:
     ///   - file: the whole file.
-    ///   - path: the path in error messages.
+    ///   - path: the path for error messages.
     /// - Throws: `CheckpointError.unusable`, with the name of the invalid tensor.
     public init(parsing file: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
         var tensor: String?
@@ -64,8 +66,8 @@ public struct GGUFHeader {
         guard version != 2, version != 3 else {
             let tensors = try reader.integer(UInt64.self)
             let pairs = try reader.integer(UInt64.self)
-            // A tensor has at least a name's length, a number of dimensions, a type and an offset; a pair a name's length, a
-            // kind and one byte.
+            // A tensor has at least a name length, a number of dimensions, a type and an offset. A pair has at least a name
+            // length, a kind and one byte.
             let (least, overflow) = tensors.multipliedReportingOverflow(by: 24)
             guard !overflow, least <= UInt64(reader.left), pairs <= (UInt64(reader.left) - least) / 13 else {
                 throw .init(reason: "counts beyond the file: \(tensors) tensors, \(pairs) pairs")
@@ -119,9 +121,9 @@ public struct GGUFHeader {
         }
     }
 
-    /// A tensor as the header describes it, not yet compared with the file's length.
+    /// A tensor as described by the header, not yet compared with the file's length.
     private struct Info {
-        /// The contiguous dimension first.
+        /// The dimensions, with the contiguous one first.
         var dimensions: [UInt64] = []
         var type: GGUFType
         var offset: UInt64
@@ -148,7 +150,7 @@ public struct GGUFHeader {
             var (bytes, overflows) = (columns / UInt64(type.blockColumns)).multipliedReportingOverflow(
                 by: UInt64(type.blockBytes))
             var overflow = overflows
-            // Zeros would hide that the others overflow.
+            // Zeros would hide an overflow of the other dimensions.
             var elements = columns
             for size in dimensions.dropFirst() {
                 (elements, overflows) = max(elements, 1).multipliedReportingOverflow(by: max(size, 1))
@@ -163,7 +165,7 @@ public struct GGUFHeader {
                 throw .init(reason: "an offset that is not aligned to \(alignment): \(offset)")
             }
             let room = UInt64(max(fileBytes - start, 0))
-            // Also a tensor without bytes has a place in the file.
+            // A tensor without bytes also has an offset in the file.
             guard start <= fileBytes, offset <= room, bytes <= room - offset else {
                 throw .init(reason: "a tensor beyond the file: \(bytes) bytes at \(offset) of \(room)")
             }

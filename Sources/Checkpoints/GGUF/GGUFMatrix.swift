@@ -1,6 +1,6 @@
 import KernelInterface
 
-/// A matrix of a GGUF file in a quantized type.
+/// A matrix with a quantized type in a GGUF file.
 final class GGUFMatrix: QuantizedMatrix {
     let format: QuantizedFormat
     let rows: Int
@@ -11,9 +11,9 @@ final class GGUFMatrix: QuantizedMatrix {
     private let factor: Float
 
     /// - Parameters:
-    ///   - columns: whole blocks.
-    ///   - factor: what all weights are multiplied with, for types with such a scale.
-    /// - Returns: `nil` for a type that is not quantized.
+    ///   - columns: the number of columns, which are whole blocks.
+    ///   - factor: the factor of all weights, for types with such a scale.
+    /// - Returns: `nil` if the type is not quantized.
     init?(_ type: GGUFType, rows: Int, columns: Int, _ source: MappedBytes, factor: Float = 1) {
         guard let format = type.format, let base = source.bytes.baseAddress else { return nil }
         self.type = type
@@ -115,7 +115,7 @@ extension UnsafeRawPointer {
     fileprivate func halfBits(at offset: Int) -> UInt16 { loadUnaligned(fromByteOffset: offset, as: UInt16.self) }
 }
 
-// The layouts of blocks, by ggml's `block_q4_0` and so on; `source` is a block, `block` its number in the row.
+// The layouts of blocks, as in ggml's `block_q4_0` and so on; `source` is a block and `block` its index in the row.
 extension QuantizedRow {
     @inline(__always)
     private func setScale(_ bits: UInt16, _ group: Int) {
@@ -177,7 +177,7 @@ extension QuantizedRow {
         for pair in 0..<4 { setHalves(source + 16 + 32 * pair, at: 256 * block + 64 * pair, count: 32) }
     }
 
-    /// As Q4_K, with 32 bytes of high bits before the codes: bit g of byte j is that of column 32 * g + j.
+    /// Like Q4_K, with 32 bytes of high bits before the codes: bit g of byte j belongs to column 32 * g + j.
     fileprivate func readQ5K(_ source: UnsafeRawPointer, _ block: Int) {
         setSuperBlock(source, block)
         for pair in 0..<4 { setHalves(source + 48 + 32 * pair, at: 256 * block + 64 * pair, count: 32) }
@@ -227,7 +227,8 @@ extension QuantizedRow {
         }
     }
 
-    /// float16 d, two high bits of 8 scales, four bytes of their low halves, 128 bytes of codes. A scale has an offset of 32.
+    /// float16 d, two high bits of each of 8 scales, four bytes of their low halves, 128 bytes of codes. Scales have an offset of
+    /// 32.
     fileprivate func readIQ4XS(_ source: UnsafeRawPointer, _ block: Int) {
         superScales[block] = source.halfBits(at: 0)
         let high = source.halfBits(at: 2)
@@ -246,14 +247,14 @@ extension QuantizedRow {
         clearNegativeZeros(32 * block, count: 32)
     }
 
-    /// Four scales, 32 bytes of codes: 8 for each 16 columns.
+    /// Four scales, 32 bytes of codes: 8 bytes for each 16 columns.
     fileprivate func readNVFP4(_ source: UnsafeRawPointer, _ block: Int) {
         (scales + 4 * block).copyMemory(from: source, byteCount: 4)
         for group in 0..<4 { setHalves(source + 4 + 8 * group, at: 64 * block + 16 * group, count: 8) }
         clearNegativeZeros(64 * block, count: 64)
     }
 
-    /// The code of -0 is 0 here, unlike in safetensors.
+    /// Replaces the code of -0 by 0, because GGUF treats it as 0, unlike safetensors.
     @inline(__always)
     private func clearNegativeZeros(_ column: Int, count: Int) {
         for index in column..<column + count { codes[index] = codes[index] == 8 ? 0 : codes[index] }

@@ -1,17 +1,18 @@
-/// Where a GGUF file has the tensors of a model, by their Hugging Face names.
+/// Maps the Hugging Face names of a model's tensors to their places in a GGUF file.
 package struct GGUFNames {
-    /// A tensor, or a part of one that has several matrices.
+    /// A tensor, or a part of a tensor that combines several matrices.
     struct Place {
-        /// Without a suffix.
+        /// The name without a suffix.
         var name: String
-        /// `.weight`, or the suffixes of a bias.
+        /// The accepted suffixes: `.weight`, or those of a bias.
         var suffixes = [".weight"]
-        /// Which matrix of how many.
+        /// The index of the matrix in a tensor, and the number of matrices.
         var expert: (index: Int, count: Int)?
-        /// The rows of this part in each matrix of the tensor, and how many rows a matrix has; `nil`: all are its own.
+        /// The rows of this part in each matrix of the tensor, and the number of rows of a matrix; `nil` if the part has all
+        /// rows.
         var rows: (part: Range<Int>, total: Int)?
 
-        /// The shape of the tensor that has a part of this shape.
+        /// Returns the shape of the tensor that contains a part with this shape.
         func shape(of part: [Int]) -> [Int] {
             var shape = part
             if let rows { shape[0] = rows.total }
@@ -29,7 +30,7 @@ package struct GGUFNames {
         "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
     ]
 
-    /// Names inside a layer.
+    /// Names in a layer.
     private static let inside = [
         "input_layernorm": "attn_norm", "post_attention_layernorm": "post_attention_norm",
         "pre_mlp_layernorm": "ffn_norm", "post_mlp_layernorm": "post_ffw_norm",
@@ -42,7 +43,7 @@ package struct GGUFNames {
         "mlp.shared_experts.down_proj": "ffn_down_shexp",
     ]
 
-    /// The places where the tensor with a Hugging Face name may be, the usual one first.
+    /// Returns the possible places of the tensor with a Hugging Face name, the usual one first.
     func places(of name: String) -> [Place] {
         let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
         if let outside = Self.outside[module] { return [Place(name: outside)] }
@@ -67,13 +68,13 @@ package struct GGUFNames {
         return places
     }
 
-    /// The tensor of a usual file that is this one or has it as a part.
+    /// Returns the tensor of a usual file that contains the expected tensor.
     package func tensor(of expected: ExpectedTensor) -> (name: String, shape: [Int])? {
         guard let place = places(of: expected.name).first, let suffix = place.suffixes.first else { return nil }
         return (place.name + suffix, place.shape(of: expected.shape))
     }
 
-    /// Files that are written for llama.cpp may have queries, keys and values in one tensor.
+    /// Returns the place in a combined tensor: files for llama.cpp may have queries, keys and values in one tensor.
     private func fused(_ inner: String, _ layer: String) -> [Place] {
         let queries = config.attentionHeads * config.headDimension
         let keys = config.keyValueHeads * config.headDimension

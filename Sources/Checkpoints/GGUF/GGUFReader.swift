@@ -1,6 +1,6 @@
-/// Reads the parts of a GGUF header one after another, never beyond the end of the bytes.
+/// Reads the parts of a GGUF header in order, and never beyond the end of the bytes.
 struct GGUFReader {
-    /// Why the bytes are not a header.
+    /// The reason why the bytes are not a valid header.
     struct Failure: Error {
         var reason: String
     }
@@ -12,7 +12,7 @@ struct GGUFReader {
         self.bytes = bytes
     }
 
-    /// Bytes that are not read yet.
+    /// The number of bytes that have not been read yet.
     var left: Int { bytes.count - position }
 
     mutating func integer<Integer: FixedWidthInteger>(_ type: Integer.Type) throws(Failure) -> Integer {
@@ -22,14 +22,14 @@ struct GGUFReader {
         return Integer(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: Integer.self))
     }
 
-    /// A number of things of at least `size` bytes each, which follow.
+    /// Reads the number of the elements that follow, which have at least `size` bytes each.
     mutating func count(ofSize size: Int) throws(Failure) -> Int {
         let count = try integer(UInt64.self)
         guard count <= UInt64(left / size) else { throw Failure(reason: "counts beyond the file: \(count)") }
         return Int(count)
     }
 
-    /// The bytes of a string, which follow their number.
+    /// Reads a string: its length, then its bytes.
     mutating func string() throws(Failure) -> UnsafeRawBufferPointer {
         let length = try integer(UInt64.self)
         guard length <= UInt64(left) else { throw Failure(reason: "a string beyond the file: \(length) bytes") }
@@ -37,7 +37,7 @@ struct GGUFReader {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
     }
 
-    /// The name of a key or a tensor.
+    /// Reads the name of a key or of a tensor.
     mutating func name(atMost limit: Int) throws(Failure) -> String {
         let content = try string()
         guard content.count <= limit, let name = String(validating: content, as: UTF8.self) else {
@@ -75,7 +75,7 @@ struct GGUFReader {
         }
     }
 
-    /// Reads over the elements, so that they can be read again without errors.
+    /// Reads an array and checks its elements, so that they can be read again without errors.
     private mutating func array() throws(Failure) -> GGUFArray {
         let kind = try valueKind()
         guard kind != .array else { throw Failure(reason: "an array of arrays") }

@@ -1,4 +1,4 @@
-/// Element types of tensors in GGUF files; the raw values are those of the file (`ggml_type`).
+/// The element types of tensors in GGUF files; the raw values are those in the file (`ggml_type`).
 public enum GGUFType: UInt32, CaseIterable, Sendable {
     case float32 = 0
     case float16 = 1
@@ -16,7 +16,7 @@ public enum GGUFType: UInt32, CaseIterable, Sendable {
     case mxfp4 = 39
     case nvfp4 = 40
 
-    /// Columns of a block; a row is a whole number of blocks.
+    /// The columns of a block; a row is a whole number of blocks.
     public var blockColumns: Int {
         switch self {
         case .float32, .float16, .bfloat16: 1
@@ -26,7 +26,7 @@ public enum GGUFType: UInt32, CaseIterable, Sendable {
         }
     }
 
-    /// Bytes of a block, scales included.
+    /// The bytes of a block, including its scales.
     public var blockBytes: Int {
         switch self {
         case .float32: 4
@@ -45,7 +45,7 @@ public enum GGUFType: UInt32, CaseIterable, Sendable {
         }
     }
 
-    /// The type of elements that are not in blocks; `nil` for quantized types.
+    /// The type of elements without blocks; `nil` for quantized types.
     var tensorType: TensorType? {
         switch self {
         case .float32: .float32
@@ -58,7 +58,7 @@ public enum GGUFType: UInt32, CaseIterable, Sendable {
     /// The name in error messages.
     public var name: String { Self.name(of: rawValue) }
 
-    /// ggml's name of a type, also of one that is not supported; a number without a name is its own name.
+    /// Returns ggml's name of a type, even if the type is not supported; the number itself if it has no name.
     static func name(of number: UInt32) -> String { names[number] ?? "\(number)" }
 
     private static let names: [UInt32: String] = [

@@ -1,14 +1,15 @@
 /// A value in the metadata of a GGUF file. Strings and arrays are views of the file's bytes.
 public enum GGUFValue {
-    /// An integer of any width; one beyond the range of `Int` is the nearest `Int`, outside the bounds of every member.
+    /// An integer of any width. A value outside the range of `Int` becomes the nearest `Int`, which is outside the bounds of
+    /// every member.
     case integer(Int)
     case number(Double)
     case bool(Bool)
-    /// Bytes that should be UTF-8.
+    /// A string; its bytes should be UTF-8.
     case string(UnsafeRawBufferPointer)
     case array(GGUFArray)
 
-    /// The value of a string; `nil` for another kind and for bytes that are not UTF-8.
+    /// The value of a string; `nil` for other kinds, and for bytes that are not UTF-8.
     var text: String? {
         guard case .string(let bytes) = self else { return nil }
         return String(validating: bytes, as: UTF8.self)
@@ -27,11 +28,11 @@ public enum GGUFValue {
     }
 }
 
-/// The kinds of values in metadata; the raw values are those of the file.
+/// The kinds of metadata values; the raw values are those in the file.
 public enum GGUFValueKind: UInt32, Sendable {
     case uint8, int8, uint16, int16, uint32, int32, float32, bool, string, array, uint64, int64, float64
 
-    /// The fewest bytes that a value takes.
+    /// The minimum size of a value in bytes.
     var leastBytes: Int {
         switch self {
         case .uint8, .int8, .bool: 1
@@ -43,12 +44,12 @@ public enum GGUFValueKind: UInt32, Sendable {
     }
 }
 
-/// An array in the metadata: its elements are read from the file's bytes when they are asked for.
+/// An array in the metadata. Its elements are read from the file's bytes on demand.
 public struct GGUFArray: Sequence {
     /// The kind of all elements; never `array`.
     public let kind: GGUFValueKind
     public let count: Int
-    /// All elements, checked to be complete.
+    /// The bytes of all elements, checked to be complete.
     let bytes: UnsafeRawBufferPointer
 
     public func makeIterator() -> Iterator {

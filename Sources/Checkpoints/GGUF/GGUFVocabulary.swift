@@ -1,39 +1,39 @@
 /// The tokens and merges in the metadata of a GGUF file.
 public struct GGUFVocabulary {
-    /// What a token is for; the raw values are those of the file.
+    /// The purpose of a token; the raw values are those in the file.
     public enum Kind: Int, Sendable {
-        /// Spelled in the byte-level alphabet.
+        /// A token in the byte-level alphabet.
         case normal = 1
         case unknown
-        /// A special token, as it is written in text.
+        /// A special token, written as in the text.
         case control
         /// An added token that is not special.
         case userDefined
-        /// A row without a token.
+        /// An id without a token.
         case unused
         case byte
     }
 
-    /// `tokenizer.ggml.model` (`gpt2` is byte-level BPE), and the name of the expressions that split a text.
+    /// The value of `tokenizer.ggml.model` (`gpt2` is byte-level BPE), and the name of the regular expressions that split a text.
     public let model: String
     public let preTokenizer: String
-    /// Strings.
+    /// The tokens' strings.
     public let tokens: GGUFArray
-    /// One for each token; `nil`: all are normal.
+    /// The kind of each token; `nil` if all are normal.
     public let kinds: GGUFArray?
-    /// Strings of two tokens with a space between them.
+    /// The merges: strings of two tokens with a space between them.
     public let merges: GGUFArray
     public let bosID: Int?
     public let eosID: Int?
     public let padID: Int?
-    /// Whether a plain prompt begins with ``bosID``, and ends with ``eosID``.
+    /// Whether a plain prompt begins with ``bosID`` and ends with ``eosID``.
     public let addsBOS: Bool
     public let addsEOS: Bool
-    /// The source of the template for chats; `nil` if there is none.
+    /// The source of the chat template; `nil` if there is none.
     public let chatTemplate: String?
 
-    /// - Returns: `nil` if the file has no tokenizer: only token ids can be used.
-    /// - Throws: `CheckpointError.unusable` for a kind of tokenizer that is not supported.
+    /// - Returns: `nil` if the file has no tokenizer; then only token ids can be used.
+    /// - Throws: `CheckpointError.unusable` for an unsupported type of tokenizer.
     init?(_ metadata: [String: GGUFValue], path: String) throws(CheckpointError) {
         func value(_ name: String) -> GGUFValue? { metadata["tokenizer.ggml.\(name)"] }
         model = value("model")?.text ?? "none"
@@ -53,7 +53,7 @@ public struct GGUFVocabulary {
         padID = value("padding_token_id")?.integer
         addsBOS = value("add_bos_token")?.bool ?? Self.addingBOS.contains(preTokenizer)
         addsEOS = value("add_eos_token")?.bool ?? false
-        // Named templates are listed beside the plain one.
+        // Named templates are separate keys beside the plain one.
         let template = metadata["tokenizer.chat_template.default"] ?? metadata["tokenizer.chat_template"]
         chatTemplate = template?.text
         guard template == nil || chatTemplate != nil else {
@@ -69,7 +69,7 @@ public struct GGUFVocabulary {
         }
     }
 
-    /// Pre-tokenizers of models whose prompts begin with ``bosID``, unless a file says otherwise.
+    /// The pre-tokenizers of models whose prompts begin with ``bosID``, unless the file says otherwise.
     private static let addingBOS: Set<String> = ["llama-bpe", "llama3", "llama-v3", "tekken"]
 
     private static let families = [

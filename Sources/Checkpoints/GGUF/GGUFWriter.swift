@@ -1,6 +1,6 @@
 import Foundation
 
-/// Writes a GGUF file as a stream, version 3: metadata, the description of all tensors, then their data one after another.
+/// Writes a GGUF file (version 3) as a stream: the metadata, the descriptions of all tensors, then their data.
 public struct GGUFWriter: ~Copyable {
     /// A value in the metadata.
     public enum Value {
@@ -12,11 +12,11 @@ public struct GGUFWriter: ~Copyable {
         case int32s([Int])
     }
 
-    /// A tensor that is to be written.
+    /// The description of a tensor to write.
     public struct Entry {
         public var name: String
         public var type: GGUFType
-        /// Row-major; the last dimension is whole blocks of the type.
+        /// The row-major shape; the last dimension is whole blocks of the type.
         public var shape: [Int]
 
         public init(name: String, type: GGUFType, shape: [Int]) {
@@ -25,29 +25,29 @@ public struct GGUFWriter: ~Copyable {
             self.shape = shape
         }
 
-        /// Bytes of its blocks.
+        /// The size of its blocks in bytes.
         public var bytes: Int { shape.reduce(1, *) / type.blockColumns * type.blockBytes }
     }
 
-    /// Each tensor begins at a multiple of it, the format's default.
+    /// Each tensor begins at a multiple of this number of bytes, the format's default.
     private static let alignment = 32
 
     private var file: FileWriter
     private var waiting: ArraySlice<Entry>
-    /// Bytes of the current tensor that are still missing.
+    /// The bytes of the current tensor that have not been written yet.
     private var missing = 0
-    /// Zeros before the next tensor.
+    /// The number of zeros before the next tensor.
     private var padding = 0
-    /// The number of bytes of all tensors.
+    /// The size of all tensors' data in bytes.
     public let totalBytes: Int
     public private(set) var writtenBytes = 0
 
     /// Creates the file and writes its header.
     ///
     /// - Parameters:
-    ///   - metadata: keys and values, in their order in the file.
-    ///   - entries: the tensors, in the order in which their bytes will come.
-    /// - Throws: `CheckpointError.unwritable`, also when the file system has no room for all tensors.
+    ///   - metadata: the keys and values, in their order in the file.
+    ///   - entries: the tensors, in the order in which their data will be appended.
+    /// - Throws: `CheckpointError.unwritable`, also if the file system has too little space for all tensors.
     public init(
         _ url: URL, metadata: [(key: String, value: Value)], entries: [Entry]
     ) throws(CheckpointError) {
@@ -81,7 +81,7 @@ public struct GGUFWriter: ~Copyable {
 
     private static func padding(behind bytes: Int) -> Int { (alignment - bytes % alignment) % alignment }
 
-    /// Writes the next bytes of the tensors' data. A tensor may be written in pieces, but no piece spans two tensors.
+    /// Writes the next bytes of the tensors' data. A tensor may be written in pieces, but a piece must not span two tensors.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
         guard !bytes.isEmpty else { return }
         while missing == 0, let entry = waiting.popFirst() {

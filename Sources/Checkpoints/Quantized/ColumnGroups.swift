@@ -1,16 +1,19 @@
 import KernelInterface
 
-/// The groups of columns of a stored matrix, and those of its format in memory, of which each stored one has a whole number.
+/// The groups of columns of a stored matrix, and the groups of its format in memory. A stored group is a whole number of groups
+/// in memory.
 struct ColumnGroups: Equatable {
-    /// Columns of a group in the file.
+    /// The columns of a group in the file.
     let columns: Int
-    /// Groups of a row in the file.
+    /// The number of groups of a row in the file.
     let count: Int
-    /// Columns of a group in memory.
+    /// The columns of a group in memory.
     let packedColumns: Int
 
-    /// - Parameter columns: a width; wider than a row: one group for all of it.
-    /// - Returns: `nil` if no format has groups of a width that divides it.
+    /// - Parameters:
+    ///   - width: the columns of a stored group; a width beyond the row means one group for the whole row.
+    ///   - columns: the columns of a row.
+    /// - Returns: `nil` if no format has groups whose width divides `width`.
     init?(of width: Int, columns: Int) {
         let count = max((columns + width - 1) / width, 1)
         guard let packed = [128, 64, 32, 16].first(where: { count == 1 || width.isMultiple(of: $0) }) else {
@@ -21,7 +24,7 @@ struct ColumnGroups: Equatable {
         packedColumns = packed
     }
 
-    /// Calls `body` with each group in memory of a row and the stored group that it is a part of.
+    /// Calls `body` with each group in memory of a row, and with the stored group that it belongs to.
     @inline(__always)
     func forEach(columns: Int, _ body: (_ group: Int, _ stored: Int) -> Void) {
         for group in 0..<(columns + packedColumns - 1) / packedColumns {
@@ -29,7 +32,7 @@ struct ColumnGroups: Equatable {
         }
     }
 
-    /// Copies the elements of `size` bytes that a row has for its stored groups to each of its groups in memory.
+    /// Copies the elements of a row, which have `size` bytes, from its stored groups to its groups in memory.
     @inline(__always)
     func copy(_ source: UnsafeRawPointer, size: Int, to target: UnsafeMutableRawPointer, columns: Int) {
         guard packedColumns != self.columns else {
@@ -49,9 +52,9 @@ extension QuantizedRow {
 }
 
 extension TensorType {
-    /// The format of scales of this type.
+    /// The format of scales with this type.
     ///
-    /// - Precondition: the audit lets no other type pass.
+    /// - Precondition: the type is float32, float16 or bfloat16; the audit rejects other types.
     var scales: QuantizedFormat.Scales {
         switch self {
         case .float32: .float32
@@ -63,7 +66,7 @@ extension TensorType {
 }
 
 extension StoredTensor {
-    /// The element at `index` of a float32, float16 or bfloat16 tensor.
+    /// Returns the element at `index` of a float32, float16 or bfloat16 tensor.
     func float(_ index: Int) -> Float? {
         let element = UnsafeRawBufferPointer(rebasing: bytes[index * type.size..<(index + 1) * type.size])
         return FloatConversion.floats(element, type: type)?.first

@@ -1,6 +1,8 @@
 import KernelInterface
 
-/// The tensors in which compressed-tensors keeps a quantized matrix (rows, columns), and the order of codes in them:
+/// The tensors in which compressed-tensors stores a quantized matrix (rows, columns), and the order of the codes in them:
+/// `pack-quantized` for integers, `nvfp4-pack-quantized` and `mxfp4-pack-quantized` for E2M1. ``CompressedMatrix`` writes them,
+/// and ``PackedCodes`` reads them.
 /// `pack-quantized` for integers, `nvfp4-pack-quantized` and `mxfp4-pack-quantized` for E2M1. ``CompressedMatrix`` writes them,
 /// and ``PackedCodes`` reads them.
 struct CompressedLayout {
@@ -21,24 +23,24 @@ struct CompressedLayout {
         Part(name: self.name(name), type: type, shape: shape)
     }
 
-    /// Integers of 4 or 8 bits in words of 32, each row in its own; an offset makes them unsigned.
+    /// Integers of 4 or 8 bits in 32-bit words. Each row starts a new word; an offset makes the integers unsigned.
     func integers(bits: Int) -> Part { part("packed", .int32, [rows, (columns * bits + 31) / 32]) }
 
-    /// E2M1, two in a byte. Columns are whole groups.
+    /// E2M1 codes, two per byte. The columns are whole groups.
     var floats: Part { part("packed", .uint8, [rows, columns / 2]) }
 
     func scales(_ type: TensorType, groups: Int) -> Part { part("scale", type, [rows, groups]) }
 
-    /// Of NVFP4; it divides the others.
+    /// The global scale of NVFP4, by which the other scales are divided.
     var globalScale: Part { part("global_scale", .float32, [1]) }
 
-    /// Of integers: rows and columns.
+    /// The shape tensor of integers: rows and columns.
     var shape: Part { part("shape", .int64, [2]) }
 
-    /// Of integers: like the codes, but words go along rows.
+    /// The zero points of integers, packed like the codes, but a word holds consecutive rows of one group.
     func zeroPoints(bits: Int, groups: Int) -> Part { part("zero_point", .int32, [(rows * bits + 31) / 32, groups]) }
 
-    /// The zero point of a row in one of `groups` groups, as unsigned as the codes.
+    /// Returns the zero point of a row in one of `groups` groups, unsigned like the codes.
     static func zeroPoint(
         _ words: UnsafeRawBufferPointer, bits: Int, row: Int, group: Int, of groups: Int
     ) -> UInt8 {
@@ -49,8 +51,8 @@ struct CompressedLayout {
     }
 }
 
-// The codes of a row, from the lowest bits up: one in a byte, or two, the even column in the low half. Words are little-endian, so
-// that codes of words and of bytes are in the same order.
+// The codes of a row start at the lowest bits. A byte holds one code, or two with the even column in the low half. Words are
+// little-endian, so that codes have the same order in words and in bytes.
 extension QuantizedRow {
     @inline(__always)
     func readPacked(_ source: UnsafeRawPointer, columns: Int, bits: Int) {

@@ -1,12 +1,12 @@
 import KernelInterface
 
-/// A matrix that is quantized in groups of columns, as tensors of compressed-tensors (``CompressedLayout``).
+/// A matrix that is quantized in groups of columns, stored as tensors of compressed-tensors (``CompressedLayout``).
 public struct CompressedMatrix {
     private let layout: CompressedLayout
     private let format: QuantizedFormat
 
-    /// - Returns: `nil` if the matrix stays as it is: it has no such format, or columns that are not whole groups, which other
-    ///   tools do not read.
+    /// - Returns: `nil` if the matrix is left unchanged, because the quantization does not apply to it, or because its columns
+    ///   are not whole groups, which other tools do not read.
     public init?(_ tensor: ExpectedTensor, _ quantization: WeightQuantization) {
         guard let format = quantization.format(tensor.role), tensor.shape[1].isMultiple(of: format.groupColumns) else {
             return nil
@@ -26,14 +26,14 @@ public struct CompressedMatrix {
         return [layout.integers(bits: format.codes.bits), layout.scales(scales, groups: groups), layout.shape]
     }
 
-    /// The tensors, in the order of ``contents(_:pool:)``.
+    /// The tensors to write, in the order of ``contents(_:pool:)``.
     public var entries: [CheckpointWriter.Entry] {
         parts.map { CheckpointWriter.Entry(name: $0.name, type: $0.type, shape: $0.shape) }
     }
 
-    /// The contents of the tensors.
+    /// Returns the contents of the tensors.
     ///
-    /// - Parameter reader: of this matrix in the format of its quantization.
+    /// - Parameter reader: the reader of this matrix, in the format of its quantization.
     package func contents(_ reader: any QuantizedReader, pool: any ParallelExecutor) -> [OwnedBytes] {
         let contents = entries.map { OwnedBytes(count: $0.bytes) }
         let last = contents[2].bytes

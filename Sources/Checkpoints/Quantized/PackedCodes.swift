@@ -1,6 +1,6 @@
 import KernelInterface
 
-/// A quantized matrix in the order of ``CompressedLayout``: of compressed-tensors, or in NVFP4 of ModelOpt.
+/// A quantized matrix in the order of ``CompressedLayout``, from compressed-tensors or in ModelOpt's NVFP4.
 final class PackedCodes: QuantizedMatrix {
     let format: QuantizedFormat
     let rows: Int
@@ -10,14 +10,15 @@ final class PackedCodes: QuantizedMatrix {
     private let codes: UnsafeRawBufferPointer
     /// (rows, groups)
     private let scales: StoredTensor
-    /// As in the layout.
+    /// The zero points, in the order of the layout.
     private let zeroPoints: UnsafeRawBufferPointer?
     private let factor: Float
 
     /// - Parameters:
-    ///   - format: with codes of 4 or 8 bits.
-    ///   - scales: (rows, groups), of the format; float32, float16 or bfloat16 for a format without, whose row factors they are.
-    ///   - factor: of all rows, for other formats with row factors.
+    ///   - format: a format with codes of 4 or 8 bits.
+    ///   - scales: the scales of the format, (rows, groups). For a format without scales they are the row factors, in float32,
+    ///     float16 or bfloat16.
+    ///   - factor: the factor of all rows, for other formats with row factors.
     init(
         _ format: QuantizedFormat, rows: Int, columns: Int, groups: ColumnGroups, codes: StoredTensor,
         scales: StoredTensor, zeroPoints: StoredTensor? = nil, factor: Float = 1

@@ -3,11 +3,11 @@ import JSON
 extension QuantizationConfig {
     private static let router: JSONValue = "re:.*mlp\\.router\\.gate$"
 
-    /// The `quantization_config` of a checkpoint whose linear layers are quantized, in the form of compressed-tensors.
+    /// Returns the `quantization_config` of a checkpoint with quantized linear layers, in the form of compressed-tensors.
     ///
     /// - Parameters:
-    ///   - quantizesLMHead: whether the LM head is quantized too.
-    ///   - wide: modules of linear layers that are not.
+    ///   - quantizesLMHead: whether the LM head is quantized, too.
+    ///   - wide: the modules of linear layers that are not quantized.
     public static func json(
         _ quantization: WeightQuantization, quantizesLMHead: Bool, wide: [String] = []
     ) -> JSONValue {
@@ -53,9 +53,9 @@ extension QuantizationConfig {
         return ["targets": targets, "format": format(quantization), "weights": weights]
     }
 
-    /// Of FP8 by blocks, as ``WeightQuantizer`` makes it.
+    /// Returns the `quantization_config` of FP8 in blocks, as written by ``WeightQuantizer``.
     ///
-    /// - Parameter quantizesLMHead: whether the LM head is quantized too.
+    /// - Parameter quantizesLMHead: whether the LM head is quantized, too.
     public static func blockJSON(quantizesLMHead: Bool) -> JSONValue {
         let size: JSONValue = .integer(WeightQuantizer.blockSize)
         return [

@@ -1,27 +1,27 @@
 import Foundation
 import JSON
 
-/// How the weights of a checkpoint are quantized, from `quantization_config` of `config.json` or from `hf_quant_config.json`.
+/// The quantization of a checkpoint's weights, from `quantization_config` in `config.json` or from `hf_quant_config.json`.
 ///
-/// The tensors of each module show whether and in which format it is quantized; this configuration has what they do not show.
-/// Quantized activations are an option at run time that this server does not use: only weights are quantized.
+/// The tensors of each module show whether it is quantized, and in which format; this configuration has what they do not show.
+/// Quantized activations are a run-time option that this server does not use: only weights are quantized.
 public struct QuantizationConfig: Sendable, Equatable {
     /// The part of an FP8 weight that shares one scale.
     public enum Granularity: Sendable, Equatable {
         case tensor
-        /// One scale per row, which is one output channel.
+        /// One scale per row, that is, per output channel.
         case channel
         case block(rows: Int, columns: Int)
     }
 
-    /// Of FP8 weights, in E4M3; empty if there are none. The shape of its scales shows which one a matrix has.
+    /// The granularities of FP8 (E4M3) weights; empty if there are none. The shape of a matrix's scales shows which one it has.
     public private(set) var granularities: [Granularity] = []
-    /// Widths of groups of columns of integers that share a scale; more columns than a row has: one group a row.
+    /// The numbers of columns of integers that share a scale; a number larger than the row means one group per row.
     var groupWidths: [Int] = []
-    /// How AWQ or GPTQ order their words; `nil` for other methods.
+    /// The order of words in AWQ or GPTQ; `nil` for other methods.
     var order: TransposedIntegers.Order?
 
-    /// - Parameter granularity: of FP8 weights; there are no others.
+    /// - Parameter granularity: the granularity of FP8 weights; there are no other quantized weights.
     public init(granularity: Granularity) {
         granularities = [granularity]
     }
@@ -41,8 +41,8 @@ public struct QuantizationConfig: Sendable, Equatable {
         }
     }
 
-    /// Reads `config.json` of the model folder `directory`, or if that says nothing, `hf_quant_config.json`; `nil` if its weights
-    /// are not quantized.
+    /// Reads `config.json` in the model folder `directory`, or `hf_quant_config.json` if the former has no quantization; `nil` if
+    /// the weights are not quantized.
     public init?(directory: URL) throws(ModelConfigError) {
         if let json = try ConfigReader.load("config.json", in: directory), let config = try Self(parsing: json) {
             self = config
@@ -67,10 +67,10 @@ public struct QuantizationConfig: Sendable, Equatable {
     private mutating func parseCompressedTensors(_ reader: ConfigReader) throws(ModelConfigError) {
         try Self.checkExtensions(reader)
         let format = try reader.string("format")
-        // Only the cache may be quantized, which is a choice of this server.
+        // Only the KV cache may be quantized, which this server decides itself.
         var isEmpty = try reader.object("kv_cache_scheme") == nil
         for (name, group) in try reader.object("config_groups")?.members ?? [] {
-            // A list of targets, with the name of a preset.
+            // A group without members is a list of targets with the name of a preset.
             guard !group.members.isEmpty else { throw Self.refusal("compressed-tensors group \(name.prefix(80))") }
             guard let weights = try group.object("weights") else { continue }
             isEmpty = false
@@ -79,7 +79,7 @@ public struct QuantizationConfig: Sendable, Equatable {
             let groupFormat = try group.string("format") ?? format ?? "unnamed"
             let isSymmetric = try weights.bool("symmetric", default: true)
             switch (groupFormat, type, bits) {
-            // The second is the name if activations are not quantized.
+            // The second name is used if activations are not quantized.
             case ("float-quantized", "float", 8), ("naive-quantized", "float", 8):
                 guard isSymmetric else { throw Self.refusal("compressed-tensors asymmetric") }
                 granularities.append(try Self.parseStrategy(weights))
@@ -96,9 +96,9 @@ public struct QuantizationConfig: Sendable, Equatable {
         }
     }
 
-    /// The width of groups of integers; `nil`: one for each row.
+    /// Returns the width of the groups of integers; `nil` if each row is one group.
     private static func parseGroups(_ weights: ConfigReader) throws(ModelConfigError) -> Int? {
-        // Without a strategy the size of a group means one; -1 is a whole row.
+        // Without a strategy, a group size means groups; -1 means a whole row.
         let hasGroups = weights.value("group_size").map { $0.integer != -1 }
         switch (try weights.string("strategy"), hasGroups) {
         case ("channel"?, _), (nil, false?): return nil
@@ -107,7 +107,7 @@ public struct QuantizationConfig: Sendable, Equatable {
         }
     }
 
-    /// Sparse storage and rotations change the meaning of the stored numbers.
+    /// Rejects sparse storage and rotations, which change the meaning of the stored numbers.
     private static func checkExtensions(_ reader: ConfigReader) throws(ModelConfigError) {
         if let sparsity = try reader.object("sparsity_config")?.string("format"), sparsity != "dense" {
             throw refusal("compressed-tensors \(sparsity)")
@@ -118,7 +118,7 @@ public struct QuantizationConfig: Sendable, Equatable {
 
     private mutating func parseModelOpt(_ reader: ConfigReader) throws(ModelConfigError) {
         let algorithm = try reader.string("quant_algo")
-        // Only the cache is quantized, which is a choice of this server.
+        // Only the KV cache is quantized, which this server decides itself.
         if algorithm == nil, try reader.string("kv_cache_quant_algo") != nil { return }
         switch algorithm {
         case "NVFP4":
@@ -146,10 +146,10 @@ public struct QuantizationConfig: Sendable, Equatable {
     }
 
     private mutating func parseIntegers(_ reader: ConfigReader, _ method: String) throws(ModelConfigError) {
-        // The second names are those of older files of AWQ.
+        // Older AWQ files use `w_bit` and `q_group_size`.
         let bits = try reader.integer(reader.value("bits") == nil ? "w_bit" : "bits", default: 0, in: 0...64)
         guard bits == 4 else { throw Self.refusal("\(method) with\(bits == 0 ? "out" : " \(bits)") bits") }
-        // -1 is one group a row.
+        // -1 means one group per row.
         let width = try reader.integer(
             reader.value("group_size") == nil ? "q_group_size" : "group_size", default: -1, in: -1...1 << 24)
         if width > 0 { groupWidths.append(width) }

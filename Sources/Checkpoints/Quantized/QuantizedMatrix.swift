@@ -1,23 +1,23 @@
 import KernelInterface
 
-/// A quantized matrix (rows, columns) = (out, in) of a checkpoint, as its files store it.
+/// A quantized matrix (rows, columns) = (out, in), as a checkpoint's files store it.
 protocol QuantizedMatrix: QuantizedReader {
     var rows: Int { get }
     var columns: Int { get }
-    /// What the files have of it: codes, scales and so on.
+    /// The parts of the files that store it: codes, scales and so on.
     var parts: [MappedBytes] { get }
 
-    /// Whether all scales are finite numbers. O(scales), at the speed of memory.
+    /// Returns whether all scales are finite numbers. O(scales), at memory speed.
     ///
-    /// - Parameter pool: threads that do the check; `nil`: only the calling thread.
+    /// - Parameter pool: the threads that do the check; `nil` uses only the calling thread.
     func hasFiniteScales(pool: (any ParallelExecutor)?) -> Bool
 }
 
 extension QuantizedMatrix {
-    /// Bytes of the packed matrix, with the factors of its rows.
+    /// The size of the packed matrix in bytes, including the row factors.
     var packedBytes: Int { format.packedBytes(rows: rows, columns: columns) }
 
-    /// Bytes in the files.
+    /// The size in the files, in bytes.
     var bytes: Int { parts.reduce(0) { $0 + $1.bytes.count } }
 }
 
@@ -45,7 +45,7 @@ struct QuantizedRow {
     let superMinima: UnsafeMutablePointer<UInt16>
     let factor: UnsafeMutablePointer<Float>
 
-    /// - Parameter row: the number of the row in the matrix.
+    /// - Parameter row: the index of the row in the matrix.
     init(_ rows: QuantizedRows, _ row: Int) {
         let slot = row % 16
         codes = rows.codes + slot * rows.codeStride
@@ -56,7 +56,7 @@ struct QuantizedRow {
         factor = rows.rowFactors + slot
     }
 
-    /// Splits bytes of two codes: the low halves are `count` columns, and the high ones the next `count`.
+    /// Splits bytes that hold two codes: the low halves are `count` columns, the high halves the next `count` columns.
     @inline(__always)
     func setHalves(_ source: UnsafeRawPointer, at column: Int, count: Int) {
         for index in 0..<count {

@@ -1,11 +1,12 @@
 import KernelInterface
 
-/// Integers of 4 bits of AWQ and GPTQ, with zero points; words of 32 bits with eight codes, inputs before outputs.
+/// A matrix of 4-bit integers with zero points, as AWQ and GPTQ store it: 32-bit words of eight codes, with the inputs as the
+/// outer dimension.
 final class TransposedIntegers: QuantizedMatrix {
     enum Order: Equatable {
-        /// AWQ's `gemm`: words of eight outputs, (inputs, outputs / 8).
+        /// AWQ's `gemm` format: words of eight outputs, (inputs, outputs / 8).
         case outputs
-        /// GPTQ: words of eight inputs, (inputs / 8, outputs). The value of a zero point is the stored one plus an offset.
+        /// GPTQ: words of eight inputs, (inputs / 8, outputs). A zero point is the stored value plus `zeroOffset`.
         case inputs(zeroOffset: UInt8)
     }
 
@@ -22,8 +23,8 @@ final class TransposedIntegers: QuantizedMatrix {
     private let scales: StoredTensor
 
     /// - Parameters:
-    ///   - rows: a multiple of 8, as `columns` with words of inputs.
-    ///   - scales: float32, float16 or bfloat16.
+    ///   - rows: a multiple of 8; with words of inputs, `columns` is one too.
+    ///   - scales: (groups, outputs) in float32, float16 or bfloat16.
     init(
         _ order: Order, rows: Int, columns: Int, groups: ColumnGroups, codes: StoredTensor, scales: StoredTensor,
         zeroPoints: StoredTensor
@@ -39,7 +40,7 @@ final class TransposedIntegers: QuantizedMatrix {
         parts = [codes, scales, zeroPoints].map(MappedBytes.init)
     }
 
-    /// The places in an AWQ word of eight successive outputs.
+    /// Returns the position of an output in AWQ's word of eight consecutive outputs.
     private static func place(of output: Int) -> Int { output % 2 * 4 + output % 8 / 2 }
 
     private func word(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> UInt32 {
@@ -66,7 +67,7 @@ final class TransposedIntegers: QuantizedMatrix {
         }
     }
 
-    /// In the order of memory: the words of all rows for some inputs are adjacent.
+    /// Reads the codes in memory order: for a given input, the words of all rows are adjacent.
     private func readCodes(_ rows: Range<Int>, into target: QuantizedRows) {
         if order == .outputs {
             for column in 0..<columns {
