@@ -87,8 +87,8 @@ public final class Checkpoint {
     /// Whether the model has a tensor with this full name, such as `model.norm.weight`.
     public func has(_ name: String) -> Bool { weights[name] != nil }
 
-    /// The size of the packed weights in bytes, without the rows that pad the last block of a matrix; `Int.max` if it does not
-    /// fit in an `Int`.
+    /// The size of the packed weights in bytes; `Int.max` if it does not fit in an `Int`. The scales of FP8 matrices, and the
+    /// rows that pad the last block of unquantized and FP8 matrices, are not counted.
     public var packedBytes: Int { packedBytes { _ in 0 }[0, default: 0] }
 
     /// Returns ``packedBytes`` for each group of tensors; `key` returns the group of a full name.
