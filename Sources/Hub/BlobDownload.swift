@@ -1,7 +1,7 @@
 import Foundation
 import Web
 
-/// Fetches the content of one file into the cache: `blobs/HASH.incomplete` first, then `blobs/HASH`.
+/// Downloads the content of one file into the cache: to `blobs/HASH.incomplete` first, then renamed to `blobs/HASH`.
 struct BlobDownload: Sendable {
     let api: HubAPI
     let cache: HubCache
@@ -9,19 +9,19 @@ struct BlobDownload: Sendable {
     let commit: String
     let progress: TransferProgress
 
-    /// A server that sends fewer bytes than this in this time is too slow.
+    /// The minimum rate: a server that sends fewer bytes in this time is too slow.
     private static let leastPace = (bytes: 64 * 1024, time: Duration.seconds(60))
-    /// Bytes after which earlier failures no longer count.
+    /// The number of received bytes after which earlier failures no longer count.
     private static let forgivingBytes = 1 << 20
 
-    /// Bytes of a file that are in the cache already.
+    /// Returns the number of bytes of a file that are already in the cache.
     func presentBytes(_ file: RepositoryFile) -> Int {
         let path = cache.blob(file.digest, of: reference.repository)
         if SystemCall.size(path) == file.bytes { return file.bytes }
         return min(SystemCall.size(path + ".incomplete") ?? 0, file.bytes)
     }
 
-    /// Downloads what is missing of `file`, and checks its size and hash.
+    /// Downloads the missing part of `file`, and checks its size and hash.
     func run(_ file: RepositoryFile) throws(HubError) {
         let path = cache.blob(file.digest, of: reference.repository)
         let lock = try lock(file)
@@ -46,7 +46,7 @@ struct BlobDownload: Sendable {
             }
             let (isRight, got) = partial.finish()
             if isRight { return try partial.publish(as: path) }
-            // The fault may be in what an earlier download left.
+            // The error may be in the part from an earlier download.
             let mayBeOld = partial.isResumed
             try restart(partial)
             guard mayBeOld else {
@@ -66,12 +66,12 @@ struct BlobDownload: Sendable {
         }
     }
 
-    /// Appends what one reply has.
+    /// Appends the content of one reply.
     private func receive(_ file: RepositoryFile, _ partial: PartialBlob) throws(FailedAttempt) {
         let url = api.fileURL(file.path, commit: commit, of: reference.repository)
         let reply = try api.open(url, for: reference, file: file.path, from: partial.offset)
         if reply.status == 200 {
-            // The server does not continue files.
+            // The server does not support partial requests.
             if partial.offset > 0 { try now { () throws(HubError) in try restart(partial) } }
         } else if reply.status == 416 || !reply.continues(at: partial.offset) {
             try now { () throws(HubError) in try restart(partial) }
@@ -112,19 +112,19 @@ struct BlobDownload: Sendable {
         do throws(WebError) { return try reply.next() } catch { throw api.failed(error) }
     }
 
-    /// An error of the disk ends the download.
+    /// Runs `body`, whose errors end the download without a retry.
     private func now(_ body: () throws(HubError) -> Void) throws(FailedAttempt) {
         do throws(HubError) { try body() } catch { throw FailedAttempt(error: error, isTransient: false) }
     }
 }
 
 extension WebReply {
-    /// Whether this is a part of the content that begins at `offset` (RFC 9110, 14.4).
+    /// Returns whether this is a part of the content that starts at `offset` (RFC 9110, 14.4).
     fileprivate func continues(at offset: Int) -> Bool {
         fields["content-range"]?.lowercased().hasPrefix("bytes \(offset)-") == true
     }
 
-    /// The bytes of the body, if the head says it.
+    /// The length of the body in bytes; `nil` if the header does not specify it.
     fileprivate var announcedBytes: Int? {
         fields["transfer-encoding"] == nil ? fields["content-length"].flatMap(Int.init) : nil
     }

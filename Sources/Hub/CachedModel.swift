@@ -1,14 +1,14 @@
 /// A model in the cache.
 public struct CachedModel: Sendable, Hashable {
-    /// One revision of it.
+    /// One revision of the model.
     public struct Revision: Sendable, Hashable {
         public let commit: String
-        /// Branches and tags that were this commit when they were last looked up.
+        /// The branches and tags that pointed to this commit when they were last looked up.
         public let names: [String]
-        /// The files whose content is there, with their sizes in bytes.
+        /// The files whose content is in the cache, with their sizes in bytes.
         public let files: [File]
 
-        /// The size of the files in bytes; other revisions may share them.
+        /// The size of the files in bytes; other revisions may share some of them.
         public var bytes: Int { files.reduce(0) { $0 + $1.bytes } }
     }
 
@@ -18,9 +18,9 @@ public struct CachedModel: Sendable, Hashable {
         public let bytes: Int
     }
 
-    /// Owner and name.
+    /// The owner and the name.
     public let repository: String
     public let revisions: [Revision]
-    /// The bytes of downloads that did not end.
+    /// The size of incomplete downloads in bytes.
     public let incompleteBytes: Int
 }

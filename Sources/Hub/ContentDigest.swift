@@ -1,6 +1,7 @@
 import COpenSSL
 
-/// The hash by which the Hub names the content of a file: SHA-256 for large files, and for the others SHA-1 as Git computes it,
+/// The hash by which the Hub identifies the content of a file: SHA-256 for large files, and for other files SHA-1 as computed by
+/// Git, with a header before the content.
 /// with a header in front.
 struct ContentDigest: Sendable, Hashable {
     enum Kind: Sendable, Hashable {
@@ -9,17 +10,17 @@ struct ContentDigest: Sendable, Hashable {
     }
 
     let kind: Kind
-    /// Lowercase hexadecimal digits, also the name of the file in the cache.
+    /// The hash in lowercase hexadecimal digits, which is also the name of the file in the cache.
     let hex: String
 
-    /// `nil` if `hex` is not as long as digests of its kind, or has other characters.
+    /// Creates a digest; `nil` if `hex` does not have the length of this kind, or has other characters.
     init?(_ kind: Kind, hex: String) {
         guard hex.utf8.count == (kind == .sha256 ? 64 : 40), Self.isHexadecimal(hex) else { return nil }
         self.kind = kind
         self.hex = hex
     }
 
-    /// Whether `text` has lowercase hexadecimal digits only.
+    /// Returns whether `text` consists of lowercase hexadecimal digits.
     static func isHexadecimal(_ text: String) -> Bool {
         text.utf8.allSatisfy { byte in
             (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
@@ -27,17 +28,17 @@ struct ContentDigest: Sendable, Hashable {
         }
     }
 
-    /// Whether `text` is the full name of a Git commit.
+    /// Returns whether `text` is the full hash of a Git commit.
     static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && isHexadecimal(text) }
 }
 
-/// Computes a digest piece by piece.
+/// Computes a digest incrementally.
 final class DigestComputation {
     private let context: OpaquePointer
 
     /// - Parameters:
-    ///   - kind: the hash.
-    ///   - size: the bytes of the whole content, which Git's header has.
+    ///   - kind: the kind of hash.
+    ///   - size: the size of the whole content in bytes, which is part of Git's header.
     init(_ kind: ContentDigest.Kind, size: Int) {
         guard let context = EVP_MD_CTX_new(),
             EVP_DigestInit_ex(context, kind == .sha256 ? EVP_sha256() : EVP_sha1(), nil) == 1
@@ -53,7 +54,7 @@ final class DigestComputation {
         precondition(isDone == 1, "hashing does not fail")
     }
 
-    /// The digest of all bytes, in lowercase hexadecimal digits. Ends the computation.
+    /// Ends the computation and returns the digest of all bytes in lowercase hexadecimal digits.
     func finish() -> String {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var count: UInt32 = 0

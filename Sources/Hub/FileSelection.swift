@@ -1,31 +1,31 @@
 import JSON
 
-/// The files of a repository that a model consists of.
+/// The files of a repository that belong to a model.
 struct FileSelection: Sendable, Hashable {
-    /// Paths relative to the repository's root.
+    /// The paths relative to the repository's root.
     let files: [String]
     /// The file to load, relative to the root; `nil` for the folder itself.
     let entry: String?
 
     static let singleName = "model.safetensors"
     static let indexName = "model.safetensors.index.json"
-    /// The largest index in bytes, as for any checkpoint.
+    /// The maximum size of an index in bytes, as for any checkpoint.
     static let largestIndex = 32 << 20
     private static let mostShards = 4096
 
-    /// Files beside the weights; all but config.json are optional.
+    /// The files beside the weights; all but config.json are optional.
     private static let companions: Set = [
         "config.json", "generation_config.json", "hf_quant_config.json", "chat_template.jinja",
         "special_tokens_map.json",
     ]
 
-    /// Chooses among the files with these names.
+    /// Selects from the files with these names.
     ///
     /// - Parameters:
     ///   - reference: the model.
-    ///   - names: the paths of all files.
+    ///   - names: the paths of all files in the repository.
     ///   - index: reads ``indexName``; called only if the weights are in several files.
-    /// - Throws: `HubError.choice` if there are no such weights, or more than one set of them; the errors of `index`.
+    /// - Throws: `HubError.choice` if there are no suitable weights, or more than one set of them; the errors of `index`.
     init(
         of reference: HubReference, among names: [String], index: () throws(HubError) -> [UInt8]
     ) throws(HubError) {
@@ -73,7 +73,8 @@ struct FileSelection: Sendable, Hashable {
         return shards.sorted()
     }
 
-    /// The files of the one GGUF model of a quantization; those that are there, if some are missing.
+    /// Returns the files of the only GGUF model with a quantization, even if some of its files are missing; empty if there is no
+    /// such model, or more than one.
     static func removable(_ quantization: String, among names: [String]) -> [String] {
         let found = GGUFSet.all(in: names).filter { $0.has(quantization) }
         return found.count == 1 ? found[0].files : []

@@ -1,23 +1,23 @@
-/// One GGUF file of a repository, or all parts of one that was split (`NAME-00001-of-00002.gguf`).
+/// One GGUF file of a repository, or all parts of a split file (`NAME-00001-of-00002.gguf`).
 struct GGUFSet {
-    /// The folder in the repository, with a slash at its end; empty for the repository itself.
+    /// The folder in the repository, with a trailing slash; empty for the root.
     private let folder: String
-    /// The name without folder, part and extension.
+    /// The name without folder, part number and extension.
     let name: String
-    /// The files that are there, in the order of their parts.
+    /// The existing files, in the order of their parts.
     private(set) var files: [String]
-    /// The number of parts in the name of a split file.
+    /// The number of parts, according to the name of a split file.
     private let parts: Int
 
     /// The name with the folder.
     var path: String { folder + name }
 
-    /// Whether every part is there.
+    /// Whether every part exists.
     var isComplete: Bool { files.count == parts }
 
     private static let mostListed = 20
 
-    /// The models among `names`, without projectors for images and importance matrices, which are no models.
+    /// Returns the models among `names`, without image projectors and importance matrices, which are not models.
     static func all(in names: [String]) -> [GGUFSet] {
         var sets: [String: GGUFSet] = [:]
         for path in names.sorted() where path.lowercased().hasSuffix(".gguf") {
@@ -27,14 +27,15 @@ struct GGUFSet {
             let (name, part, parts) = split(stem)
             let key = "\(folder)\(name)/\(parts)"
             var set = sets[key] ?? GGUFSet(folder: String(folder), name: name, files: [], parts: parts)
-            // Names differ, so as many files as parts are all of them.
+            // The names are different, so the set is complete when it has as many files as parts.
             if (1...max(parts, 1)).contains(part) { set.files.append(path) }
             sets[key] = set
         }
         return sets.values.sorted { $0.path < $1.path }
     }
 
-    /// Whether the quantization is a whole word of the name: `Q4_K` is not in `model-Q4_K_M`. A word ends at hyphens and dots.
+    /// Returns whether the quantization is a whole word of the name: `Q4_K` is not a word of `model-Q4_K_M`. Words are separated
+    /// by hyphens and dots.
     func has(_ quantization: String) -> Bool {
         let (name, word) = (name.lowercased(), quantization.lowercased())
         if name == word || name + ".gguf" == word { return true }
@@ -49,13 +50,13 @@ struct GGUFSet {
         return false
     }
 
-    /// The names for an error message.
+    /// Returns the names for an error message.
     static func list(_ sets: [GGUFSet]) -> String {
         let names = sets.prefix(mostListed).map(\.path).joined(separator: ", ")
         return sets.count > mostListed ? "\(names) and \(sets.count - mostListed) more" : names
     }
 
-    /// `NAME-00001-of-00002` as its parts; any other name is part 1 of 1.
+    /// Splits `NAME-00001-of-00002` into its parts; any other name is part 1 of 1.
     private static func split(_ stem: Substring) -> (name: String, part: Int, parts: Int) {
         let words = stem.split(separator: "-", omittingEmptySubsequences: false)
         guard words.count > 3, words[words.count - 2] == "of", let part = number(words[words.count - 3]),

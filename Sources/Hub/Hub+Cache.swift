@@ -1,20 +1,20 @@
 import Foundation
 
 extension Hub {
-    /// The folder of the cache.
+    /// The path of the cache folder.
     public var cacheFolder: String { cache.directory }
 
-    /// All models in the cache, by name.
+    /// Returns all models in the cache, sorted by name.
     public func list() -> [CachedModel] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.directory)) ?? []
         return names.sorted().compactMap(cache.repository(ofFolder:)).map(model)
     }
 
-    /// Removes a model from the cache: all of it, or only a revision, or only the GGUF file of a quantization. What other
-    /// revisions need stays.
+    /// Removes a model from the cache: all of it, only one revision, or only the GGUF file of a quantization. Files that other
+    /// revisions need are kept.
     ///
-    /// - Returns: the bytes that were freed.
-    /// - Throws: `HubError.notCached`, or `.inUse` while a download of the model runs.
+    /// - Returns: the number of bytes that were freed.
+    /// - Throws: `HubError.notCached`, `.inUse` during a download of the model, or `.system`.
     public func remove(_ reference: HubReference) throws(HubError) -> Int {
         let repository = reference.repository
         let folder = cache.folder(repository)
@@ -65,7 +65,7 @@ extension Hub {
             incompleteBytes: incomplete.reduce(0) { $0 + (SystemCall.size("\(folder)/blobs/\($1)") ?? 0) })
     }
 
-    /// The commit of each branch and tag.
+    /// Returns the commit of each branch and tag.
     private func refs(_ repository: String) -> [String: String] {
         let names = (try? FileManager.default.subpathsOfDirectory(atPath: "\(cache.folder(repository))/refs")) ?? []
         var refs: [String: String] = [:]
@@ -84,11 +84,11 @@ extension Hub {
         blobs(repository).reduce(0) { $0 + (SystemCall.size("\(cache.folder(repository))/blobs/\($1)") ?? 0) }
     }
 
-    /// The locks of the model and of all its files; Python's tools take only the latter.
+    /// Returns the locks of the model and of all its files; Python's tools use only the locks of files.
     private func lockAll(_ repository: String) throws(HubError) -> [FileLock] {
         try SystemCall.makeFolder(cache.locks(repository))
         let names = (try? FileManager.default.contentsOfDirectory(atPath: cache.locks(repository))) ?? []
-        // The repository's first, so that no download begins.
+        // The repository's lock is first, so that no download can begin.
         let paths = [cache.lock(repository)] + names.map { "\(cache.locks(repository))/\($0)" }
         var locks: [String: FileLock] = [:]
         for path in paths where locks[path] == nil {
@@ -98,7 +98,7 @@ extension Hub {
         return Array(locks.values)
     }
 
-    /// Removes contents without a link to them, and names of commits that are gone.
+    /// Removes blobs that no snapshot links to, and refs to commits that no longer exist.
     private func removeUnused(_ repository: String) throws(HubError) {
         let folder = cache.folder(repository)
         let links = (try? FileManager.default.subpathsOfDirectory(atPath: "\(folder)/snapshots")) ?? []
@@ -117,7 +117,7 @@ extension Hub {
         } catch CocoaError.fileNoSuchFile {
             return
         } catch {
-            // The number of the system is in the error, or in the one that is its cause.
+            // The system's error number is in the error or in its underlying error.
             let errors = [error as NSError, (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError]
             let number = errors.compactMap(\.self).first { $0.domain == NSPOSIXErrorDomain }?.code
             throw .system(path: path, errno: number.map { Int32(truncatingIfNeeded: $0) } ?? EIO)
@@ -126,7 +126,7 @@ extension Hub {
 }
 
 extension HubReference {
-    /// Whether its revision is this one; without a revision every one is meant.
+    /// Returns whether the reference includes this revision; a reference without a revision includes all.
     fileprivate func means(_ cached: CachedModel.Revision) -> Bool {
         guard let revision else { return true }
         return cached.commit == revision || cached.names.contains(revision)

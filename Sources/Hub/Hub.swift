@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-/// Models of the Hugging Face Hub in the cache that Python's `huggingface_hub` uses too.
+/// Access to models of the Hugging Face Hub, through the cache that is shared with Python's `huggingface_hub`.
 public struct Hub: Sendable {
     let settings: HubSettings
     let cache: HubCache
@@ -9,9 +9,9 @@ public struct Hub: Sendable {
     private let isCancelled: @Sendable () -> Bool
 
     /// - Parameters:
-    ///   - settings: where the Hub and the cache are.
-    ///   - report: gets a line about each step, and about progress where there is no terminal.
-    ///   - isCancelled: called often, by several threads; once it returns true, a download ends.
+    ///   - settings: the locations of the Hub and of the cache.
+    ///   - report: called with a line about each step, and about progress if there is no terminal.
+    ///   - isCancelled: called often, by several threads; downloads stop when it returns true.
     public init(
         _ settings: HubSettings, report: @escaping @Sendable (String) -> Void = { _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
@@ -22,27 +22,27 @@ public struct Hub: Sendable {
         self.isCancelled = isCancelled
     }
 
-    /// The path of a model: the argument if there is such a file or folder, or if it is no name on the Hub, otherwise that in
-    /// the cache.
+    /// Returns the path of a model: the argument itself if such a file or folder exists or if it is not a name on the Hub,
+    /// otherwise the path in the cache.
     ///
-    /// - Throws: why it cannot be downloaded.
+    /// - Throws: `HubError` if the model cannot be downloaded.
     public func path(of model: String) throws(HubError) -> String {
         guard !RegularFile.exists(model), let reference = HubReference(model) else { return model }
         return try locate(reference)
     }
 
-    /// The folder or the GGUF file of a model. The Hub is asked only if the model is not complete in the cache.
+    /// Returns the folder or the GGUF file of a model. It asks the Hub only if the model is not complete in the cache.
     ///
-    /// - Throws: why it cannot be downloaded.
+    /// - Throws: `HubError` if the model cannot be downloaded.
     public func locate(_ reference: HubReference) throws(HubError) -> String {
         if let path = cached(reference) { return path }
         guard !settings.isOffline else { throw .offline("\(reference)", cache: cache.directory) }
         return try pull(reference)
     }
 
-    /// Downloads what the cache lacks of the revision as it is now, and returns the folder or the GGUF file.
+    /// Downloads the files of the current revision that the cache does not have, and returns the folder or the GGUF file.
     ///
-    /// - Throws: why it cannot be downloaded; what was downloaded remains.
+    /// - Throws: `HubError` if the model cannot be downloaded; completed parts are kept.
     public func pull(_ reference: HubReference) throws(HubError) -> String {
         guard !settings.isOffline else {
             guard let path = cached(reference) else { throw .offline("\(reference)", cache: cache.directory) }
@@ -69,7 +69,7 @@ public struct Hub: Sendable {
         let chosen = selection.files.compactMap { files[$0] }
         let work = download()
         let bytes = chosen.reduce(0) { $0 + $1.bytes }
-        // Equal files have one content.
+        // Equal files share one blob.
         let missing = Dictionary(chosen.map { ($0.digest, $0) }) { first, _ in first }.values
             .filter { SystemCall.size(cache.blob($0.digest, of: repository)) != $0.bytes }
         let missingBytes = missing.reduce(0) { $0 + $1.bytes - work.presentBytes($1) }
@@ -85,7 +85,7 @@ public struct Hub: Sendable {
                 """)
             try Transfer(download: work, title: "downloading \(repository)", report: report).run(Array(missing))
         }
-        // After everything is there, so that a snapshot is never half a model.
+        // Files are linked only after all downloads, so that a snapshot never has an incomplete model.
         for file in chosen { try cache.link(file.path, to: file.digest, commit: listing.commit, of: repository) }
         if !ContentDigest.isCommit(reference.revisionOrMain) {
             try cache.setCommit(listing.commit, of: reference.revisionOrMain, repository)
@@ -93,12 +93,12 @@ public struct Hub: Sendable {
         return path(of: selection, commit: listing.commit, repository)
     }
 
-    /// Waits until no other process removes files of the repository, and keeps others from it.
+    /// Waits until no other process is removing files of the repository, and prevents others from starting to.
     private func lock(_ repository: String) throws(HubError) -> FileLock {
         while true {
             try cache.makeFolders(repository)
             if let lock = try FileLock.attempt(cache.lock(repository), isShared: true) {
-                // They may have been removed meanwhile.
+                // The folders may have been removed in the meantime.
                 try cache.makeFolders(repository)
                 return lock
             }
@@ -107,7 +107,7 @@ public struct Hub: Sendable {
         }
     }
 
-    /// The folder or the GGUF file of a model that is complete in the cache.
+    /// Returns the folder or the GGUF file of a model that is complete in the cache; `nil` if it is not.
     func cached(_ reference: HubReference) -> String? {
         guard let commit = cache.commit(of: reference) else { return nil }
         let snapshot = cache.snapshot(commit, of: reference.repository)
@@ -116,7 +116,7 @@ public struct Hub: Sendable {
             try Self.read("\(snapshot)/\(FileSelection.indexName)")
         }
         guard let selection else { return nil }
-        // Python's tools may have fetched the weights alone; offline that is better than nothing.
+        // Python's tools may have downloaded only the weights. Offline, that is better than nothing.
         let isWhole = selection.entry != nil || selection.files.contains("tokenizer.json") || settings.isOffline
         return isWhole ? path(of: selection, commit: commit, reference.repository) : nil
     }

@@ -1,6 +1,6 @@
 import Web
 
-/// The requests to the Hub, and what its refusals mean.
+/// The requests to the Hub, and the errors for its replies.
 struct HubAPI: Sendable {
     let endpoint: String
     private let hasToken: Bool
@@ -8,8 +8,8 @@ struct HubAPI: Sendable {
 
     /// - Parameters:
     ///   - settings: the Hub's address, the token and the proxies.
-    ///   - mustStop: called often, by several threads; once it returns true, requests end.
-    /// - Throws: `HubError.setting` if the endpoint is no URL.
+    ///   - mustStop: called often, by several threads; requests end when it returns true.
+    /// - Throws: `HubError.setting` if the endpoint is not a URL.
     init(_ settings: HubSettings, mustStop: @escaping @Sendable () -> Bool = { false }) throws(HubError) {
         guard let home = WebAddress(settings.endpoint) else {
             throw .setting("HF_ENDPOINT", reason: "must be a URL with http or https; got '\(settings.endpoint)'")
@@ -20,18 +20,18 @@ struct HubAPI: Sendable {
             home: home, token: settings.token, proxies: settings.proxies, silence: settings.silence, mustStop: mustStop)
     }
 
-    /// The URL that describes a revision and its files.
+    /// Returns the URL of the description of a revision and its files.
     func listingURL(_ reference: HubReference) -> String {
         let revision = WebAddress.encode(reference.revisionOrMain, isPath: false)
         return "\(endpoint)/api/models/\(reference.repository)/revision/\(revision)?blobs=true"
     }
 
-    /// The URL of a file's content.
+    /// Returns the URL of a file's content.
     func fileURL(_ path: String, commit: String, of repository: String) -> String {
         "\(endpoint)/\(repository)/resolve/\(commit)/\(WebAddress.encode(path, isPath: true))"
     }
 
-    /// The files of a revision.
+    /// Requests the files of a revision.
     func listing(_ reference: HubReference, retries: Retries) throws(HubError) -> RepositoryListing {
         var retries = retries
         while true {
@@ -54,10 +54,10 @@ struct HubAPI: Sendable {
     /// Requests `url`.
     ///
     /// - Parameters:
-    ///   - reference: the model, for errors.
-    ///   - file: the path of the file, for errors; `nil` for a description.
-    ///   - offset: the first byte that is wanted.
-    /// - Returns: a reply with status 200, or with an offset also 206 or 416.
+    ///   - reference: the model, for error messages.
+    ///   - file: the path of the file, for error messages; `nil` for a description.
+    ///   - offset: the offset of the first requested byte.
+    /// - Returns: a reply with status 200 or, if `offset` is not 0, also 206 or 416.
     func open(
         _ url: String, for reference: HubReference, file: String?, from offset: Int = 0
     ) throws(FailedAttempt) -> WebReply {

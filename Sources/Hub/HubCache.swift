@@ -1,10 +1,10 @@
 import Basics
 import Foundation
 
-/// The layout of the Hugging Face cache, and its changes that are one step.
+/// The layout of the Hugging Face cache, and its atomic changes.
 ///
-/// A repository's folder has the contents of files by their hash (`blobs`), the commit of each branch and tag (`refs`), and for
-/// each commit a folder of links to the contents (`snapshots`).
+/// A repository's folder contains the files' contents by hash (`blobs`), the commit of each branch and tag (`refs`), and for each
+/// commit a folder of links to the contents (`snapshots`).
 struct HubCache {
     let directory: String
 
@@ -12,10 +12,10 @@ struct HubCache {
         "\(directory)/models--\(repository.split(separator: "/").joined(separator: "--"))"
     }
 
-    /// The repository of a folder with this name; `nil` for other folders of the cache.
+    /// Returns the repository of a folder with this name; `nil` for other folders of the cache.
     func repository(ofFolder name: String) -> String? {
         guard name.hasPrefix("models--") else { return nil }
-        // No name has two hyphens.
+        // Names do not contain two hyphens in a row.
         let text = String(name.dropFirst("models--".count)).replacing("--", with: "/", maxReplacements: 1)
         guard let reference = HubReference(text), reference.repository == text else { return nil }
         return text
@@ -31,7 +31,8 @@ struct HubCache {
         "\(directory)/.locks/models--\(repository.split(separator: "/").joined(separator: "--"))"
     }
 
-    /// The lock of a whole repository: shared by those that add files to it, exclusive for one that removes some.
+    /// Returns the path of the lock of a whole repository: shared by processes that add files, exclusive for a process that
+    /// removes files.
     func lock(_ repository: String) -> String { "\(locks(repository))/repository.lock" }
 
     /// Creates the folders that a download writes to.
@@ -40,7 +41,7 @@ struct HubCache {
         try SystemCall.makeFolder(locks(repository))
     }
 
-    /// The commit of a reference's revision, as it was when the cache last changed.
+    /// Returns the commit of a reference's revision, as last stored in the cache; `nil` if it is unknown.
     func commit(of reference: HubReference) -> String? {
         let revision = reference.revisionOrMain
         if ContentDigest.isCommit(revision) { return revision }
@@ -50,19 +51,19 @@ struct HubCache {
         return ContentDigest.isCommit(commit) ? commit : nil
     }
 
-    /// The files of a snapshot whose content is there.
+    /// Returns the files of a snapshot whose content exists.
     func files(_ commit: String, of repository: String) -> [String] {
         let snapshot = snapshot(commit, of: repository)
         let names = (try? FileManager.default.subpathsOfDirectory(atPath: snapshot)) ?? []
         return names.filter { SystemCall.size("\(snapshot)/\($0)") != nil }.sorted()
     }
 
-    /// A name beside `path` that no other process has, also in a container where it has the same number.
+    /// Returns a path beside `path` that no other process uses, even a process with the same ID in another container.
     private static func temporary(_ path: String) -> String {
         "\(path).\(String(UInt64.random(in: 0 ... .max), radix: 16)).tmp"
     }
 
-    /// Writes the commit of a branch or a tag, for processes that look it up at any time.
+    /// Writes the commit of a branch or a tag atomically, because other processes can read it at any time.
     func setCommit(_ commit: String, of revision: String, _ repository: String) throws(HubError) {
         let path = "\(folder(repository))/refs/\(revision)"
         try SystemCall.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
@@ -74,7 +75,7 @@ struct HubCache {
         try SystemCall.check(path) { rename(temporary, path) }
     }
 
-    /// Adds a file to a snapshot: a relative link to its content, so that the cache can be moved.
+    /// Adds a file to a snapshot, as a relative link to its content, so that the cache can be moved.
     func link(_ name: String, to digest: ContentDigest, commit: String, of repository: String) throws(HubError) {
         let path = "\(snapshot(commit, of: repository))/\(name)"
         try SystemCall.makeFolder(URL(fileURLWithPath: path).deletingLastPathComponent().path)
@@ -83,7 +84,7 @@ struct HubCache {
         guard symlink(target, path) != 0 else { return }
         guard errno == EEXIST else { throw .system(path: path, errno: errno) }
         if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) == target { return }
-        // A link with another target, or a file of a cache without links.
+        // The existing file is a link with another target, or a file of a cache without links.
         let temporary = Self.temporary(path)
         try SystemCall.check(path) { symlink(target, temporary) }
         try SystemCall.check(path) { rename(temporary, path) }

@@ -1,9 +1,9 @@
 import Web
 
-/// Why a model cannot be fetched, found or removed.
+/// Why a model cannot be downloaded, found or removed.
 public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
     case setting(String, reason: String)
-    /// The Hub answers the same for a missing repository and for a private one.
+    /// The repository does not exist or is private; the Hub's answer is the same for both.
     case noRepository(String, endpoint: String, hasToken: Bool)
     case noRevision(String, repository: String)
     case noFile(String, repository: String)
@@ -12,9 +12,9 @@ public enum HubError: Error, Sendable, Hashable, CustomStringConvertible {
     case status(Int, url: String, reason: String)
     case unreachable(WebError, endpoint: String)
     case offline(String, cache: String)
-    /// The Hub's description of a repository is not usable.
+    /// The Hub's description of a repository is invalid.
     case listing(String, reason: String)
-    /// There are no files that can be served, or which ones is not clear.
+    /// The repository has no files that can be served, or the choice is ambiguous.
     case choice(String, reason: String)
     case size(file: String, expected: Int, got: Int)
     case digest(file: String, expected: String, got: String)

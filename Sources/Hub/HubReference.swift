@@ -1,17 +1,17 @@
-/// A model on the Hugging Face Hub as users name it: `owner/name`, `owner/name@revision` or `owner/name:quantization`.
+/// A model on the Hugging Face Hub, written as `owner/name`, `owner/name@revision` or `owner/name:quantization`.
 public struct HubReference: Sendable, Hashable, CustomStringConvertible {
-    /// Owner and name, such as `arcee-ai/Trinity-Mini`.
+    /// The owner and the name, such as `arcee-ai/Trinity-Mini`.
     public let repository: String
-    /// A branch, a tag or a commit; `nil` if none was given, which means ``revisionOrMain``.
+    /// A branch, a tag or a commit; `nil` for the default, ``revisionOrMain``.
     public let revision: String?
     /// A part of the name of a GGUF file, such as `Q4_K_M`; `nil` for a checkpoint in safetensors.
     public let quantization: String?
 
-    /// The revision, by default the Hub's default branch.
+    /// The revision, or the Hub's default branch.
     public var revisionOrMain: String { revision ?? "main" }
 
-    /// `nil` if `text` is no name of a model on the Hub. These are the Hub's own rules for names, so that anything else, such as
-    /// a path with a dot in front, can only be a path.
+    /// Parses a reference; `nil` if `text` is not the name of a model on the Hub. These are the Hub's own rules for names.
+    /// Anything else, such as a path that starts with a dot, can only be a path.
     public init?(_ text: String) {
         let halves = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let parts = halves[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
@@ -28,14 +28,15 @@ public struct HubReference: Sendable, Hashable, CustomStringConvertible {
         repository + (revision.map { "@" + $0 } ?? "") + (quantization.map { ":" + $0 } ?? "")
     }
 
-    /// Two hyphens separate owner and name in the cache, so no name has them.
+    /// Returns whether `text` is a valid owner or name. In the cache, two hyphens separate owner and name, so neither may contain
+    /// them.
     private static func isName(_ text: Substring) -> Bool {
         (1...96).contains(text.utf8.count) && text.utf8.allSatisfy(\.isNameCharacter) && !text.contains("--")
             && !text.contains("..") && !text.hasSuffix(".git") && !text.hasPrefix(".") && !text.hasPrefix("-")
             && !text.hasSuffix(".") && !text.hasSuffix("-")
     }
 
-    /// A revision becomes a path below the cache's `refs`.
+    /// Returns whether `text` is a valid revision, which becomes a path in the cache's `refs`.
     static func isRevision(_ text: String) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         return text.utf8.count <= 255
@@ -51,7 +52,7 @@ public struct HubReference: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension UInt8 {
-    /// Whether the character may occur in names on the Hub.
+    /// Whether the character is allowed in names on the Hub.
     fileprivate var isNameCharacter: Bool {
         switch self {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

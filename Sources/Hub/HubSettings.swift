@@ -2,9 +2,10 @@ import Basics
 import Foundation
 import Web
 
-/// Where the Hub and its cache are. The variables are those of Python's `huggingface_hub`, with which the cache is shared.
+/// The locations of the Hub and its cache. The environment variables are those of Python's `huggingface_hub`, with which the
+/// cache is shared.
 public struct HubSettings: Sendable {
-    /// The address of the Hub without a slash at its end (HF_ENDPOINT).
+    /// The address of the Hub, without a trailing slash (HF_ENDPOINT).
     public var endpoint = "https://huggingface.co"
     /// The folder of the cache (HF_HUB_CACHE, or `hub` in HF_HOME).
     public var cache: String
@@ -12,15 +13,15 @@ public struct HubSettings: Sendable {
     public var token: String?
     /// Whether only the cache is used (HF_HUB_OFFLINE).
     public var isOffline = false
-    /// How long a server may send nothing before the connection is given up (HF_HUB_DOWNLOAD_TIMEOUT).
+    /// The time without data after which a connection is closed (HF_HUB_DOWNLOAD_TIMEOUT).
     public var silence = Duration.seconds(10)
     /// The proxies for requests.
     var proxies: WebProxies
 
-    /// The largest file of a token in bytes.
+    /// The maximum size of a token file in bytes.
     private static let largestTokenFile = 4096
 
-    /// - Throws: `HubError.setting` with the variable or file that has no usable value.
+    /// - Throws: `HubError.setting` with the variable or file that has an invalid value.
     public init(environment: [String: String]) throws(HubError) {
         let given = environment.filter { !$0.value.isEmpty }
         func isOn(_ name: String) -> Bool { ["1", "ON", "YES", "TRUE"].contains(given[name]?.uppercased() ?? "") }
@@ -58,7 +59,7 @@ public struct HubSettings: Sendable {
         }
     }
 
-    /// The token without white space around it; it becomes a part of a header.
+    /// Returns the token without surrounding white space, checked because it becomes part of a header.
     private static func checked(_ text: String, _ source: String) throws(HubError) -> String? {
         let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {

@@ -1,10 +1,10 @@
 import Foundation
 
-/// The beginning of a file in the cache, `blobs/HASH.incomplete`, and the state of its hash.
+/// The first part of a file in the cache, `blobs/HASH.incomplete`, and the state of its hash.
 final class PartialBlob {
-    /// The bytes that are there.
+    /// The number of bytes that were written.
     private(set) var offset = 0
-    /// Whether an earlier download wrote a part of it.
+    /// Whether an earlier download wrote a part of the file.
     private(set) var isResumed = false
     private let path: String
     private let file: RepositoryFile
@@ -13,12 +13,12 @@ final class PartialBlob {
 
     private static let readBytes = 1 << 20
 
-    /// Opens or creates the file, and hashes what it has.
+    /// Opens or creates the file, and hashes its content.
     ///
     /// - Parameters:
-    ///   - path: the incomplete file.
-    ///   - file: what it becomes.
-    ///   - mustStop: called often while it is hashed.
+    ///   - path: the path of the incomplete file.
+    ///   - file: the complete file.
+    ///   - mustStop: called often during hashing; hashing stops when it returns true.
     /// - Throws: `HubError.system`, `.diskFull` or `.cancelled`.
     init(_ path: String, file: RepositoryFile, mustStop: () -> Bool) throws(HubError) {
         self.path = path
@@ -49,7 +49,7 @@ final class PartialBlob {
     func append(_ bytes: ArraySlice<UInt8>) throws(HubError) {
         var rest = bytes
         while !rest.isEmpty {
-            // At its own place: where locks do not work, two processes write the same.
+            // Written at an explicit offset, because two processes may write the same bytes where locks do not work.
             let count = try SystemCall.check(path) {
                 rest.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
             }
@@ -59,7 +59,7 @@ final class PartialBlob {
         }
     }
 
-    /// Begins again with an empty file. The old one is removed and not truncated: another process may have published it.
+    /// Starts again with an empty file. The old file is removed, not truncated, because another process may have published it.
     func restart() throws(HubError) {
         remove()
         let new = try Self.open(path)
@@ -71,16 +71,16 @@ final class PartialBlob {
 
     func remove() { unlink(path) }
 
-    /// Whether the hash is the expected one; call it once, when all bytes are there.
+    /// Returns whether the hash is the expected one. Call it once, after all bytes were written.
     func finish() -> (isRight: Bool, got: String) {
         let got = digest.finish()
         return (got == file.digest.hex, got)
     }
 
-    /// Gives the file its final name, once its content is on the disk.
+    /// Renames the file to its final name after its content is on disk.
     func publish(as final: String) throws(HubError) {
         try SystemCall.check(path) { fsync(descriptor) }
-        // Without locks another process may have been first.
+        // Without locks, another process may have been first.
         guard rename(path, final) != 0, SystemCall.size(final) != file.bytes else { return }
         throw .system(path: final, errno: errno)
     }

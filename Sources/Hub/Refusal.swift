@@ -1,13 +1,13 @@
-/// A reply other than the wanted one.
+/// A reply with an unexpected status.
 struct Refusal {
     let status: Int
-    /// The header, by lowercase names.
+    /// The header fields, by lowercase name.
     let fields: [String: String]
     let url: String
 
     private static let mostReason = 200
 
-    /// What it means: the Hub names the reason in a header of its own.
+    /// Returns the error that the reply means. The Hub gives the reason in a header field of its own.
     func attempt(for reference: HubReference, file: String?, endpoint: String, hasToken: Bool) -> FailedAttempt {
         let isTransient = status == 429 || status == 408 || status >= 500
         return FailedAttempt(
@@ -25,7 +25,7 @@ struct Refusal {
         case (400...499, "RevisionNotFound"): return .noRevision(reference.revisionOrMain, repository: repository)
         case (400...499, "EntryNotFound"): return .noFile(file ?? "", repository: repository)
         case (400...499, "RepoNotFound"): return missing
-        // The Hub says so even of repositories that need no token.
+        // The Hub sends this even for repositories that need no token.
         case (401, _) where hasToken && reason.hasPrefix("Invalid"): return .badToken(endpoint: endpoint)
         case (401, _): return missing
         case (404, _) where file == nil: return missing
@@ -34,12 +34,12 @@ struct Refusal {
         }
     }
 
-    /// The server's own words, as far as they can be printed.
+    /// The server's message, reduced to printable ASCII.
     private var reason: String {
         String((fields["x-error-message"] ?? "").filter { ("\u{20}"..."\u{7E}").contains($0) }.prefix(Self.mostReason))
     }
 
-    /// Retry-After in seconds, or the time in the Hub's RateLimit field: `"api";r=0;t=55`.
+    /// The requested pause: Retry-After in seconds, or the time in the Hub's RateLimit field, such as `"api";r=0;t=55`.
     private var pause: Duration? {
         let limit = fields["ratelimit"]?.split(separator: ";").first { $0.hasPrefix("t=") }?.dropFirst(2)
         guard let seconds = fields["retry-after"].flatMap(Int.init) ?? limit.flatMap({ Int($0) }), seconds >= 0 else {

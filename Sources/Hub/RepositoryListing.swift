@@ -1,20 +1,20 @@
 import JSON
 
-/// The commit of a revision and its files, as the Hub describes them.
+/// The commit of a revision and its files, as described by the Hub.
 struct RepositoryListing: Sendable, Hashable {
     let commit: String
     let files: [RepositoryFile]
 
-    /// The largest answer in bytes: more than a hundred bytes for each file.
+    /// The maximum size of a reply in bytes: more than a hundred bytes for each file.
     static let largestAnswer = 16 << 20
     private static let mostFiles = 20_000
     private static let mostValues = 1_000_000
-    /// The largest file: 2^48 bytes.
+    /// The maximum size of a file: 2^48 bytes.
     private static let largestFile = 1 << 48
 
-    /// Reads the answer to `/api/models/{repository}/revision/{revision}?blobs=true`.
+    /// Parses the reply to `/api/models/{repository}/revision/{revision}?blobs=true`.
     ///
-    /// - Throws: `HubError.listing` if it is not as documented, or has a path that leaves its folder.
+    /// - Throws: `HubError.listing` if the reply is not as documented, or has a path that leaves its folder.
     init(_ bytes: [UInt8], of reference: HubReference) throws(HubError) {
         func refused(_ reason: String) -> HubError { .listing(reference.repository, reason: reason) }
         let json: JSONValue

@@ -1,34 +1,34 @@
 import Foundation
 
-/// An attempt that failed.
+/// A failed attempt.
 struct FailedAttempt: Error {
     let error: HubError
-    /// Whether the same may succeed a little later.
+    /// Whether the same request may succeed later.
     let isTransient: Bool
-    /// The pause that the server asks for.
+    /// The pause that the server requests.
     var pause: Duration?
 }
 
-/// The pauses between attempts, which double, and their bound.
+/// The pauses between attempts, which double, and the number of attempts.
 struct Retries {
-    /// Whether the user no longer wants the result.
+    /// Returns whether the user cancelled the download.
     let isCancelled: @Sendable () -> Bool
     private var failures = 0
 
-    /// Failures without any progress between them before the error is reported.
+    /// The number of successive failures without progress after which the error is reported.
     private static let mostFailures = 5
     private static let firstPause = Duration.milliseconds(500)
-    /// The longest pause that a server may ask for.
+    /// The longest pause that a server may request.
     static let longestPause = Duration.seconds(300)
 
     init(isCancelled: @escaping @Sendable () -> Bool) { self.isCancelled = isCancelled }
 
-    /// Starts to count again, since something arrived.
+    /// Resets the count of failures after data was received.
     mutating func reset() { failures = 0 }
 
     /// Waits before the next attempt.
     ///
-    /// - Throws: the error of the attempt if there is to be none, or `HubError.cancelled`.
+    /// - Throws: the error of the attempt if there is no next one, or `HubError.cancelled`.
     mutating func pause(after failed: FailedAttempt) throws(HubError) {
         failures += 1
         guard failed.isTransient, failures < Self.mostFailures, failed.pause ?? .zero <= Self.longestPause else {

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Calls of the system that fail with an error number.
+/// System calls that report errors by number.
 enum SystemCall {
     static func text(_ number: Int32) -> String { String(cString: strerror(number)) }
 
-    /// Runs a call again while a signal interrupts it.
+    /// Runs a call, and repeats it if a signal interrupts it.
     ///
     /// - Throws: `HubError.diskFull` or `.system` if the result is negative.
     @discardableResult static func check<Result: BinaryInteger>(
@@ -22,7 +22,7 @@ enum SystemCall {
         }
     }
 
-    /// Creates a folder and those above it.
+    /// Creates a folder and its parent folders.
     static func makeFolder(_ path: String) throws(HubError) {
         guard mkdir(path, 0o777) != 0 else { return }
         switch errno {
@@ -36,7 +36,7 @@ enum SystemCall {
         }
     }
 
-    /// Bytes that this user may still write to the disk of `path`.
+    /// Returns the number of bytes that this user can still write to the disk of `path`.
     static func freeBytes(_ path: String) throws(HubError) -> Int {
         var status = statvfs()
         try check(path) { statvfs(path, &status) }
@@ -44,7 +44,7 @@ enum SystemCall {
         return overflow ? .max : bytes
     }
 
-    /// The size of a regular file, links followed; `nil` if there is none.
+    /// Returns the size of a regular file, following links; `nil` if there is none.
     static func size(_ path: String) -> Int? {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

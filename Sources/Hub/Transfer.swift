@@ -2,18 +2,18 @@ import Basics
 import Dispatch
 import Synchronization
 
-/// Downloads several files at the same time, and shows how far it is.
+/// Downloads several files in parallel, and reports progress.
 struct Transfer {
     let download: BlobDownload
     let title: String
-    /// Gets the lines about progress where there is no terminal.
+    /// Called with lines about progress if there is no terminal.
     let report: @Sendable (String) -> Void
 
-    /// Connections at the same time.
+    /// The number of parallel connections.
     private static let connections = 4
     private static let interval = DispatchTimeInterval.milliseconds(200)
 
-    /// What the threads share.
+    /// The state that the threads share.
     private final class Work: Sendable {
         let remaining: Mutex<[RepositoryFile]>
         let failure = Mutex<HubError?>(nil)
@@ -22,14 +22,14 @@ struct Transfer {
 
         func next() -> RepositoryFile? { remaining.withLock { $0.popLast() } }
 
-        /// Keeps the first error: those after it say only that the others stopped.
+        /// Records an error. Only the first is kept: later errors only say that the other downloads stopped.
         func fail(_ error: HubError) { failure.withLock { $0 = $0 ?? error } }
     }
 
-    /// - Throws: the first error of a file; the others stop then.
+    /// - Throws: the first error of a file; the other downloads then stop.
     func run(_ files: [RepositoryFile]) throws(HubError) {
         let total = files.reduce(0) { $0 + $1.bytes }
-        // The largest last, so that `popLast` starts with it.
+        // The largest file is last, because `popLast` takes it first.
         let work = Work(files.sorted { $0.bytes < $1.bytes })
         let (group, download) = (DispatchGroup(), download)
         let queue = DispatchQueue(label: "hub", attributes: .concurrent)
