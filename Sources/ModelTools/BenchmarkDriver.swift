@@ -1,19 +1,19 @@
 import Engine
 import Scheduling
 
-/// Runs steps of a benchmark through a transformer and times them; it allocates blocks of the cache in order.
+/// Runs and times the steps of a benchmark with a transformer; it assigns blocks of the KV cache in order.
 struct BenchmarkDriver {
-    /// A decode step: medians of several.
+    /// The medians of several decode steps.
     struct Step {
         var seconds: Double
-        /// Bytes of weights, keys and values that it read.
+        /// The bytes of weights, keys and values that the step read.
         var bytes: Double
     }
 
     /// The maximum number of steps of one decode measurement.
     static let maximumSteps = 64
     private static let measuredTime = Duration.milliseconds(800)
-    /// The time after which fewer than three repetitions are enough.
+    /// The time after which fewer than three repetitions suffice.
     private static let longestTime = Duration.seconds(10)
 
     private let loaded: EngineLoader.Loaded
@@ -28,7 +28,7 @@ struct BenchmarkDriver {
 
     private var geometry: KVCacheGeometry { loaded.loadedModel.geometry }
 
-    /// Whether this many sequences of `tokens` tokens each fit the model and the cache.
+    /// Returns whether this many sequences of `tokens` tokens each fit into the model and the cache.
     func fits(sequences: Int, tokens: Int) -> Bool {
         tokens <= loaded.loadedModel.maxModelLength
             && sequences * geometry.logicalBlocks(tokens: tokens) * geometry.blocksPerLogicalBlock
@@ -36,7 +36,7 @@ struct BenchmarkDriver {
             && sequences <= loaded.limits.maxSequences
     }
 
-    /// The median time of a prompt of `tokens` tokens in steps of `chunk`, in seconds.
+    /// Returns the median time of the prefill of `tokens` tokens in steps of `chunk` tokens, in seconds.
     mutating func prefill(tokens: Int, chunk: Int) -> Double {
         let tables = tables(tokens: tokens, firstQuery: 0, firstBlock: 0).tables
         return median(limit: 5) { _ in
@@ -51,10 +51,10 @@ struct BenchmarkDriver {
         }
     }
 
-    /// A step that decodes one token of each of `sequences` sequences after `context` tokens, greedily.
+    /// Measures a step that decodes one token greedily for each of `sequences` sequences after `context` tokens.
     ///
-    /// - Parameter computesContext: whether the contexts are different prompts that are computed first: the number of bytes
-    ///   that several sequences read depends on how differently they choose experts. Otherwise the cache is filled with
+    /// - Parameter computesContext: whether the contexts are different prompts, which are computed first, because the number of
+    ///   bytes that several sequences read depends on how differently they choose experts. If false, the cache is filled with
     ///   constants.
     mutating func decode(sequences: Int, context: Int, computesContext: Bool) -> Step {
         var all: [(global: BlockTable, sliding: BlockTable)] = []
@@ -95,7 +95,7 @@ struct BenchmarkDriver {
         return Step(seconds: seconds, bytes: Double(bytes.sorted()[bytes.count / 2]))
     }
 
-    /// Computes a separate prompt for sequence `number`; returns the token that follows.
+    /// Computes the prompt of sequence `number`, and returns the token that follows it.
     private func firstToken(
         of number: Int, context: Int, _ tables: (global: BlockTable, sliding: BlockTable)
     ) -> Int32 {
@@ -115,7 +115,8 @@ struct BenchmarkDriver {
         Int32(logits.largest().flatMap { logits.firstIndex(of: $0) } ?? 0)
     }
 
-    /// The median duration of `body`, called at most `limit` times, in seconds; the time between the calls is not counted.
+    /// Returns the median duration of `body` in seconds. `body` is called at most `limit` times; the time of `between` is not
+    /// counted.
     private func median(limit: Int, _ body: (Int) -> Void, between: () -> Void = {}) -> Double {
         let start = clock.now
         var times: [Double] = []
@@ -127,12 +128,12 @@ struct BenchmarkDriver {
             let elapsed = clock.now - start
             if isQuick || elapsed > Self.longestTime || times.count >= 3 && elapsed > Self.measuredTime { break }
         }
-        // The first call touches memory for the first time.
+        // The first call accesses new memory, so it is slower.
         if times.count > 2 { times.removeFirst() }
         return times.sorted()[times.count / 2]
     }
 
-    /// Ids distributed over the vocabulary, so that tokens are sent to different experts.
+    /// Returns a token id; the ids are spread over the vocabulary, so that tokens are routed to different experts.
     private func token(_ index: Int) -> Int32 {
         Int32((index &* 2_654_435_761 &+ 97) % loaded.loadedModel.config.vocabularySize)
     }
@@ -143,7 +144,7 @@ struct BenchmarkDriver {
         ForwardBatch.Sequence(rows: rows, start: start, globalTable: tables.global, slidingTable: tables.sliding)
     }
 
-    /// Tables for `tokens` tokens, without the blocks that a query at `firstQuery` does not attend to.
+    /// Returns the block tables for `tokens` tokens, without the blocks that a query at `firstQuery` does not attend to.
     private func tables(
         tokens: Int, firstQuery: Int, firstBlock: Int
     ) -> (tables: (global: BlockTable, sliding: BlockTable), end: Int) {
@@ -161,11 +162,11 @@ struct BenchmarkDriver {
         )
     }
 
-    /// Writes to the first `blocks` blocks: memory that was never written is a single zero page.
+    /// Writes to the first `blocks` blocks, because all memory that was never written is one shared zero page.
     private mutating func fill(blocks: Int) {
         guard blocks > filledBlocks else { return }
         let bytes = loaded.storage.layout.bytesPerBlock
-        // A small number in every type: 0.0115 in float32 and bfloat16.
+        // A small number in every data type: 0.0115 in float32 and bfloat16.
         (loaded.storage.base + filledBlocks * bytes).initializeMemory(
             as: UInt8.self, repeating: 0x3C, count: (blocks - filledBlocks) * bytes)
         filledBlocks = blocks

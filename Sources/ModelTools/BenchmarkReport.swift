@@ -13,11 +13,11 @@ public struct BenchmarkReport: Sendable {
     struct Decode: Sendable {
         var sequences: Int
         var context: Int
-        /// The rate of all sequences together.
+        /// The total rate of all sequences.
         var tokensPerSecond: Double
-        /// Bytes counted by the engine.
+        /// The rate of the bytes that the engine counted.
         var bytesPerSecond: Double
-        /// The bytes that were read, divided by those computed from the shape.
+        /// The number of bytes that were read, divided by the number computed from the model's shape.
         var predictedShare: Double
     }
 
@@ -26,11 +26,11 @@ public struct BenchmarkReport: Sendable {
     var kernels = ""
     /// GB/s
     var readBandwidth = 0.0
-    /// Of each NUMA node by its own threads; empty if weights are not divided among nodes.
+    /// The read bandwidth of each NUMA node, measured by its own threads; empty if weights are not divided among nodes.
     var nodes: [RooflineProbe.NodeBandwidth] = []
     /// GFLOP/s
     var operationRate = 0.0
-    /// GFLOP/s of products with quantized weights; `nil` if the model has none.
+    /// GFLOP/s of matrix products with quantized weights; `nil` if the model has none.
     var integerRate: Double?
     var parameters = 0
     var activeBytesPerToken = 0
@@ -38,10 +38,10 @@ public struct BenchmarkReport: Sendable {
     var residentBytes = 0
     var prefill: [Prefill] = []
     var decode: [Decode] = []
-    /// Values that were not measured, with the reasons.
+    /// The values that were not measured, with the reasons.
     public internal(set) var notes: [String] = []
 
-    /// One JSON object.
+    /// The report as one JSON object.
     public var json: String { String(decoding: object.serialized, as: UTF8.self) }
 
     var object: JSONValue {
@@ -75,7 +75,7 @@ public struct BenchmarkReport: Sendable {
         ]
     }
 
-    /// The report as a table, with the shares of the machine's limits.
+    /// The report as a table, with percentages of the machine's limits.
     public var lines: [String] {
         var lines = [
             "machine   \(cpu), \(threads) threads, kernels \(kernels)",
@@ -106,6 +106,6 @@ public struct BenchmarkReport: Sendable {
         return lines + notes.map { "note: \($0)" }
     }
 
-    /// Rounded to four significant digits or more, which exceeds the precision of the measurements.
+    /// Rounds to three decimal places.
     private static func number(_ value: Double) -> JSONValue { .double((value * 1000).rounded() / 1000) }
 }

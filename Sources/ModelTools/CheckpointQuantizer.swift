@@ -4,25 +4,25 @@ import Engine
 import Foundation
 import JSON
 
-/// Writes a copy of a checkpoint with its linear layers quantized, identical to the result of `--quantization`.
+/// Writes a copy of a checkpoint with quantized linear layers. The quantized weights are identical to those of `--quantization`.
 public struct CheckpointQuantizer {
-    /// A folder whose weights are BF16, F16 or F32, or FP8 unless the target is FP8.
+    /// The folder of the checkpoint, with BF16, F16 or F32 weights, or FP8 weights unless the target is FP8.
     public var source: URL
     public var destination: URL
-    /// `nil`: the linear layers are BF16.
+    /// The quantization of the linear layers; `nil` to write BF16.
     let quantization: WeightQuantization?
-    /// Whether the LM head is quantized too, as with `--quantization`; other tools expect it unquantized. No effect if it is
-    /// tied to the embeddings.
+    /// Whether the LM head is quantized too, as with `--quantization`; other tools expect it unquantized. It has no effect if the
+    /// head is tied to the embeddings.
     public var quantizesLMHead: Bool
-    /// Whether F32 tensors that are not quantized become BF16, but for the biases of experts.
+    /// Whether unquantized F32 tensors are rounded to BF16, except the expert biases.
     public var roundsOthers: Bool
 
-    /// BF16, and the formats of ``EngineOptions/Quantization``.
+    /// The format of the linear layers: BF16, or a format of ``EngineOptions/Quantization``.
     public enum Format: String, CaseIterable, Sendable {
         case fp8, int4, int8, nvfp4, bf16
     }
 
-    /// - Parameter groupColumns: columns that share a scale in `int4`: 32, 64 or 128.
+    /// - Parameter groupColumns: the number of columns that share a scale in `int4`: 32, 64 or 128.
     public init(
         source: URL, destination: URL, format: Format = .fp8, groupColumns: Int = 32, quantizesLMHead: Bool = false,
         roundsOthers: Bool = false
@@ -41,17 +41,17 @@ public struct CheckpointQuantizer {
         self.roundsOthers = roundsOthers || quantization == nil
     }
 
-    /// Files of these kinds are copied unchanged, except those that describe the weights.
+    /// The extensions of files that are copied unchanged, except files that describe the weights.
     private static let copiedKinds: Set<String> = ["json", "jinja", "model", "txt", "md", "py", ""]
 
-    /// Writes the folder `destination` in the form of compressed-tensors. Embeddings, routers, norms and biases are unchanged,
-    /// and so is the LM head unless ``quantizesLMHead``. Matrices whose columns are not whole groups are not quantized either;
-    /// they and the head are BF16 if they were FP8.
+    /// Writes the folder `destination` in the form of compressed-tensors. Embeddings, routers, norms and biases keep their format
+    /// unless ``roundsOthers`` is true, and so does the LM head unless ``quantizesLMHead`` is true. Matrices whose columns are
+    /// not whole groups are not quantized either. Unquantized FP8 matrices become BF16.
     ///
-    /// - Parameter progress: called with the completed fraction.
-    /// - Returns: the matrices of linear layers that are not quantized.
-    /// - Throws: `ToolError.checkpoint` for a source that is GGUF or is quantized already, `EngineError.model` if the source is
-    ///   not a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
+    /// - Parameter progress: called with the completed fraction, in 0...1.
+    /// - Returns: the names of the linear layers' matrices that were not quantized.
+    /// - Throws: `ToolError.checkpoint` for a source that is GGUF or already quantized, `EngineError.model` if the source is not
+    ///   a folder, `CheckpointError` (including `.notFinite`), or `ModelConfigError`; `CheckpointError.unwritable` also if
     ///   `destination` exists and is not empty.
     @discardableResult
     public func write(progress: (Double) -> Void = { _ in }) throws -> [String] {
@@ -112,10 +112,10 @@ public struct CheckpointQuantizer {
         return quantization.map { $0 == .float8 || CompressedMatrix(tensor, $0) != nil } ?? false
     }
 
-    /// The type of a tensor that is not quantized.
+    /// Returns the type in which an unquantized tensor is written.
     private func writtenType(_ tensor: ExpectedTensor, _ stored: StoredTensor) -> TensorType {
         if stored.type == .float8E4M3 { return .bfloat16 }
-        // A bias is compared with sums of small steps.
+        // Expert biases are sums of small training steps, which BF16 would lose.
         let isRounded = roundsOthers && stored.type == .float32 && !tensor.name.hasSuffix(".expert_bias")
         return isRounded ? .bfloat16 : stored.type
     }
@@ -145,7 +145,7 @@ public struct CheckpointQuantizer {
             }
         case .float8(let grid):
             try withExtendedLifetime(weight.owner) { try writer.append(weight.bytes) }
-            // A typed error cannot leave a rethrowing closure of the standard library.
+            // Copied to a buffer, because a rethrowing closure of the standard library cannot throw a typed error.
             let scales = Buffer(grid.values)
             try writer.append(UnsafeRawBufferPointer(scales.contents))
             withExtendedLifetime(scales) {}
@@ -153,7 +153,7 @@ public struct CheckpointQuantizer {
         }
     }
 
-    /// Maximum size in bytes of other files that are copied.
+    /// The maximum size in bytes of the other files that are copied.
     private static let largestCopy = 256 << 20
 
     private func copyOtherFiles() throws {
@@ -166,7 +166,7 @@ public struct CheckpointQuantizer {
             do throws(RegularFile.Failure) {
                 content = try RegularFile.read(source.appending(path: name).path, atMost: Self.largestCopy)
             } catch {
-                // Skips folders and files on which reading would block.
+                // Skip folders, and files that would block when read.
                 if case .kind = error { continue }
                 throw CheckpointError.unreadable(file: source.appending(path: name).path, reason: error.description)
             }

@@ -5,18 +5,19 @@ import JSON
 
 /// Writes checkpoints of any shape with random weights, for benchmarks without a real model.
 ///
-/// Matrices have a standard deviation of 0.02, and are normally distributed, or uniformly if they are quantized to less than
-/// FP8. Norms are ones, so that activations stay finite at any depth. The same shape, format and seed give the same bytes on
-/// every machine, with any number of threads.
+/// The elements of matrices have a standard deviation of 0.02. They are normally distributed, or uniformly distributed in formats
+/// with fewer bits than FP8. Norms are ones, so that activations stay finite at any depth. The same shape, format and seed give
+/// the same bytes on every machine and for any number of threads.
 public struct CheckpointSynthesizer: Sendable {
-    /// The format of linear layers, and of the LM head if requested; all other tensors are bfloat16.
+    /// The format of the linear layers, and of the LM head if requested. In safetensors all other tensors are bfloat16, except
+    /// the expert biases, which are float32.
     public enum Format: String, Sendable, CaseIterable {
-        /// E4M3 with a scale for each block of 128 by 128, like released FP8 checkpoints.
+        /// E4M3 with a scale for each 128 by 128 block, as in released FP8 checkpoints.
         case fp8Block = "fp8-block"
         case bf16
-        /// As `trinity quantize` writes them; the head, if requested, in 8 bits.
+        /// The same formats as written by `trinity quantize`; the LM head, if requested, has 8 bits.
         case int4, nvfp4
-        /// One GGUF file, with the types that `llama-quantize` chooses, also for embeddings and head.
+        /// One GGUF file, with the types that `llama-quantize` chooses, also for the embeddings and the LM head.
         case q40 = "q4_0"
         case q4KM = "q4_k_m"
 
@@ -41,7 +42,7 @@ public struct CheckpointSynthesizer: Sendable {
     public var shape: ModelShape
     public var format: Format
     public var seed: UInt64
-    /// Whether the LM head is stored like a linear layer; no effect if it is tied to the embeddings, and in GGUF.
+    /// Whether the LM head is stored like a linear layer. It has no effect in GGUF, or if the head is tied to the embeddings.
     public var quantizesLMHead: Bool
 
     public init(shape: ModelShape, format: Format, seed: UInt64, quantizesLMHead: Bool = false) {
@@ -51,12 +52,12 @@ public struct CheckpointSynthesizer: Sendable {
         self.quantizesLMHead = quantizesLMHead
     }
 
-    /// The number of bytes that are generated before they are written.
+    /// The number of bytes that are generated at a time.
     private static let pieceBytes = 16 << 20
 
     /// Writes the folder `directory`.
     ///
-    /// - Parameter progress: called with the completed fraction.
+    /// - Parameter progress: called with the completed fraction, in 0...1.
     /// - Throws: `CheckpointError.unwritable`, also if `directory` exists and is not empty; `ToolError.argument` for a shape that
     ///   the format cannot describe.
     public func write(to directory: URL, progress: (Double) -> Void = { _ in }) throws {
@@ -150,9 +151,9 @@ public struct CheckpointSynthesizer: Sendable {
         ]
     }
 
-    /// A tensor that is not quantized.
+    /// Returns the description and content of an unquantized tensor.
     private func part(_ tensor: ExpectedTensor) -> Part {
-        // A small bias, so that no expert is strongly preferred.
+        // The bias is small, so that no expert is strongly preferred.
         if tensor.name.hasSuffix("expert_bias") {
             return (.init(name: tensor.name, type: .float32, shape: tensor.shape), .float32(isSmall: true))
         }
@@ -162,7 +163,7 @@ public struct CheckpointSynthesizer: Sendable {
         )
     }
 
-    /// Of codes, scales, and the shape or the global scale.
+    /// Returns the contents of the codes, the scales, and the shape or the global scale.
     private func contents(_ matrix: CompressedMatrix, _ tensor: ExpectedTensor) -> [SyntheticContent] {
         let shape = SyntheticContent.constant(SIMD2(Int64(tensor.shape[0]), Int64(tensor.shape[1])))
         switch matrix.entries[1].type {
@@ -171,7 +172,8 @@ public struct CheckpointSynthesizer: Sendable {
             return [.bytes, .constant(UInt16(scale >> 16)), shape]
         case .float16: return [.bytes, .constant(Float16(SyntheticContent.scale(bits: 8))), shape]
         default:
-            // Scales of 1, a divisor, and the deviation of uniformly distributed codes in E2M1.
+            // The scales are 1. The global scale divides the weights; 2.926 is the standard deviation of uniformly distributed
+            // E2M1 codes.
             return [.bytes, .constant(0x38 as UInt8), .constant(2.926 / SyntheticContent.deviation)]
         }
     }

@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 
 extension DeploymentPlan {
-    /// What one of several hosts has, in bytes.
+    /// The layers of one of several hosts, and the sizes of their weights and of their KV cache in bytes.
     struct HostPlan {
         var stage: Stage
         var weights: Int
@@ -10,16 +10,16 @@ extension DeploymentPlan {
         var total: Int { weights + cache }
     }
 
-    /// Tokens of a batch in the rate of many streams.
+    /// The tokens of a batch on each host, for the rate of many streams.
     private static let batchTokens = 8
 
-    /// What each of several hosts needs, if the model is divided among them: its layers, and the memory of their weights and of their
-    /// part of the KV cache. Then the rates of decoding, if the bandwidth is given.
+    /// Returns a table of the hosts among which the model is divided: their layers, and the memory of the weights and of the KV
+    /// cache. If the bandwidth is given, the decode rates follow.
     ///
     /// - Parameters:
-    ///   - hosts: at least 1.
-    ///   - memory: bytes of each host; weights take seven eighths at most, as when the server divides them.
-    ///   - bandwidth: bytes per second that each host reads from memory.
+    ///   - hosts: the number of hosts, at least 1.
+    ///   - memory: the memory of each host in bytes. Weights use at most seven eighths of it, as in the server.
+    ///   - bandwidth: the memory read bandwidth of each host in bytes per second.
     /// - Throws: `ToolError.argument` if there are more hosts than layers, or if the weights do not fit.
     public func lines(hosts: Int, memory: Int? = nil, bandwidth: Double? = nil) throws(ToolError) -> [String] {
         let plans = try hostPlans(hosts: hosts, memory: memory)
@@ -43,7 +43,7 @@ extension DeploymentPlan {
         ]
     }
 
-    /// The hosts in order.
+    /// Returns the plan of each host, in order.
     func hostPlans(hosts: Int, memory: Int? = nil) throws(ToolError) -> [HostPlan] {
         guard (1...config.layers).contains(hosts) else {
             throw .argument("--hosts must be a number from 1 to \(config.layers), the layers of the model")
@@ -65,7 +65,7 @@ extension DeploymentPlan {
         }
     }
 
-    /// Tokens per second of one stream, and of a batch of some streams on each host.
+    /// Returns the tokens per second of one stream, and of one batch of streams on each host.
     private func decodeRates(_ stages: [Stage], bandwidth: Double) -> (one: Double, many: Double) {
         func seconds(tokens: Int) -> [Double] {
             let planner = self.planner(tokens: tokens)
@@ -87,7 +87,8 @@ extension DeploymentPlan {
         }
     }
 
-    /// As they are stored, or with scales, weights may take another size than their elements.
+    /// Returns the ratio of the weights' size to the planner's size, which counts only elements: stored weights may have another
+    /// size, and FP8 has scales.
     private func scale(of planner: StagePlanner) -> Double {
         let whole = planner.bytes(of: Stage(rank: 0, ranks: 1, layers: 0..<config.layers))
         return Double(totalWeightBytes) / Double(max(whole, 1))

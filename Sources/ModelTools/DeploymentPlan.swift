@@ -1,31 +1,31 @@
 import Checkpoints
-// Plans the memory of a model from its shape alone, without the model.
+// Plans the memory of a model from its shape alone, without the weights.
 import Engine
 import Scheduling
 
-/// The memory of a model's weights and of the KV cache of its sequences, computed from its shape. Activations are not
+/// The memory of a model's weights and of the KV cache of its sequences, computed from the model's shape. Activations are not
 /// counted.
 public struct DeploymentPlan: Sendable {
-    /// How linear layers are kept.
+    /// The format of linear layers in memory.
     public enum Weights: String, Sendable, CaseIterable {
         case fp8, bf16
     }
 
-    /// Tokens of one step, the server's default: blocks that leave the window are freed after the step.
+    /// The tokens of one step, the server's default: blocks that leave the window are freed after the step.
     private static let stepTokens = 512
 
     let config: ModelConfig
     private let context: Int
     private let sequences: Int
     private let weights: Weights
-    /// Of weights that stay as they are stored.
+    /// The size of weights that keep their stored format, in bytes.
     private let packedBytes: Int?
     private let cacheType: KVDataType
 
     /// - Parameters:
-    ///   - context: tokens of each sequence, 1 to 2^30
-    ///   - sequences: the number of sequences of that length that run at once, 1 to 2^20
-    ///   - weights: `nil`: as stored if the shape is that of a quantized model, otherwise FP8.
+    ///   - context: the tokens of each sequence, 1 to 2^30.
+    ///   - sequences: the number of sequences of that length that run at the same time, 1 to 2^20.
+    ///   - weights: the format of the linear layers; `nil` keeps the stored format of a quantized model, and otherwise means FP8.
     /// - Throws: `ToolError.argument` for numbers outside their ranges.
     public init(
         shape: ModelShape, context: Int, sequences: Int, weights: Weights?, cacheType: KVDataType
@@ -40,7 +40,7 @@ public struct DeploymentPlan: Sendable {
         self.cacheType = cacheType
     }
 
-    /// The plan in readable form.
+    /// The plan as lines of text.
     public var lines: [String] {
         let byKind = weightBytes
         let total = packedBytes ?? byKind.total
@@ -78,21 +78,21 @@ public struct DeploymentPlan: Sendable {
         return lines + ["", "Activations are not counted."]
     }
 
-    /// Bytes of an element of linear layers, if they are not as stored.
+    /// The bytes per element of linear layers that do not keep their stored format.
     var linearSize: Int { weights == .fp8 ? 1 : 2 }
 
-    /// Bytes of all weights.
+    /// The size of all weights in bytes.
     var totalWeightBytes: Int { packedBytes ?? weightBytes.total }
 
-    /// Bytes of the weights by kind, if they are not as stored.
+    /// The sizes of the weights by kind, if they do not keep their stored format.
     var weightBytes: WeightTally.Bytes {
         WeightTally(config).bytes(linearSize: Double(linearSize))
     }
 
-    /// Bytes of the KV cache by group.
+    /// The sizes of the KV cache in bytes, for global and for sliding layers.
     var cacheBytes: (global: Int, sliding: Int) { cacheBytes(of: nil) }
 
-    /// The same of a stage; `nil`: of the whole model.
+    /// Returns the sizes of the KV cache of a stage; `nil` means the whole model.
     func cacheBytes(of stage: Stage?) -> (global: Int, sliding: Int) {
         let layout = KVCacheLayout(config: config, dataType: cacheType, stage: stage)
         let geometry = layout.geometry(totalBlocks: 0)

@@ -4,17 +4,17 @@ import Foundation
 import Logging
 import Scheduling
 
-/// Measures a model's prefill and decode without HTTP and sampling, and compares them with the machine's limits.
+/// Measures a model's prefill and decode, without HTTP and sampling, and compares them with the machine's limits.
 ///
-/// Other programs may use the machine at times, so everything is measured in rounds, beginning with the machine's limits, and
-/// the medians are reported. Long contexts of decode steps are not computed: the cache is filled with constants, which take the
-/// kernels the same time.
+/// Other programs may use the machine at times. Therefore everything is measured in rounds that begin with the machine's limits,
+/// and the medians are reported. The long contexts of decode steps are not computed: the cache is filled with constants, which
+/// take the kernels the same time.
 public struct EngineBenchmark {
     private let options: EngineOptions
     private let contexts: [Int]
     private let isQuick: Bool
 
-    /// The default contexts of one sequence.
+    /// The default context lengths for decode with one sequence.
     public static let defaultContexts = [1024, 8192]
     private static let rounds = 3
     private static let prefillTokens = [128, 512, 2048]
@@ -22,18 +22,18 @@ public struct EngineBenchmark {
     private static let sequences = [1, 4, 8, 16, 32]
 
     /// - Parameters:
-    ///   - contexts: context lengths for decode of one sequence; batches use a context of 128.
-    ///   - isQuick: measures everything once, to test the benchmark itself.
+    ///   - contexts: the context lengths for decode with one sequence; batches use a context of 128.
+    ///   - isQuick: whether everything is measured only once, to test the benchmark itself.
     public init(options: EngineOptions, contexts: [Int] = EngineBenchmark.defaultContexts, isQuick: Bool = false) {
         self.options = options
         self.contexts = contexts
         self.isQuick = isQuick
     }
 
-    /// Loads the model and measures.
+    /// Loads the model and measures it.
     ///
-    /// - Parameter status: called with a description of the current work.
-    /// - Throws: as the engine does for a model that cannot be served.
+    /// - Parameter status: called with a description of each step.
+    /// - Throws: the engine's error for a model that cannot be served.
     public func run(status: (String) -> Void = { _ in }) throws -> BenchmarkReport {
         var report = BenchmarkReport()
         let clock = ContinuousClock()
@@ -137,6 +137,6 @@ public struct EngineBenchmark {
 }
 
 extension [Double] {
-    /// The middle element, or the upper of the two middle ones; 0 if there are none.
+    /// The median, or the upper of the two middle elements; 0 if there are no elements.
     fileprivate var median: Double { isEmpty ? 0 : sorted()[count / 2] }
 }

@@ -3,10 +3,10 @@ import JSON
 
 /// The results of `trinity evaluate`.
 public struct EvaluationReport: Sendable {
-    /// Predicted tokens: all but the first of each window.
+    /// The number of predicted tokens: all but the first of each window.
     public internal(set) var tokens = 0
     public internal(set) var windows = 0
-    /// Tokens of a window.
+    /// The number of tokens of a window.
     public internal(set) var context = 0
     private var loss = 0.0
     private var referenceLoss = 0.0
@@ -15,11 +15,11 @@ public struct EvaluationReport: Sendable {
 
     /// The exponential of the mean negative log-probability.
     public var perplexity: Double { exp(mean(loss)) }
-    /// The same of the reference.
+    /// The perplexity of the reference.
     public var referencePerplexity: Double { exp(mean(referenceLoss)) }
-    /// The mean KL divergence from the reference, in nats; 0 for equal models.
+    /// The mean KL divergence from the reference in nats; 0 for equal models.
     public var meanDivergence: Double { mean(divergence) }
-    /// The share of tokens where both models have the same likeliest token, in 0...1.
+    /// The fraction of tokens for which both models have the same most likely token.
     public var agreement: Double { mean(Double(agreements)) }
 
     private func mean(_ sum: Double) -> Double { sum / Double(max(tokens, 1)) }
@@ -32,7 +32,7 @@ public struct EvaluationReport: Sendable {
         agreements += score.agrees ? 1 : 0
     }
 
-    /// One JSON object.
+    /// The report as one JSON object.
     public var json: String {
         let object: JSONValue = [
             "tokens": .integer(tokens), "windows": .integer(windows), "context": .integer(context),

@@ -1,10 +1,10 @@
 import Checkpoints
 
-/// The types that llama.cpp's `llama-quantize` gives the tensors of a model (`llama_tensor_get_type` in its `llama-quant.cpp`).
+/// The types that llama.cpp's `llama-quantize` chooses for a model's tensors (`llama_tensor_get_type` in its `llama-quant.cpp`).
 enum GGUFMix {
     case q40, q4KM
 
-    /// The number of the mix in `general.file_type`.
+    /// The number of this mix in `general.file_type`.
     var fileType: Int {
         switch self {
         case .q40: 2
@@ -12,11 +12,11 @@ enum GGUFMix {
         }
     }
 
-    /// The type of a tensor.
+    /// Returns the type of a tensor.
     ///
     /// - Parameters:
-    ///   - name: as in the file, such as `blk.3.ffn_down_exps.weight`.
-    ///   - shape: row-major.
+    ///   - name: the name in the file, such as `blk.3.ffn_down_exps.weight`.
+    ///   - shape: the row-major shape.
     func type(of name: String, shape: [Int], in config: ModelConfig) -> GGUFType {
         let parts = name.split(separator: ".")
         guard shape.count > 1, let columns = shape.last, let kind = parts.dropLast().last,
@@ -28,7 +28,7 @@ enum GGUFMix {
 
     private func type(of kind: Substring, layer: Int, _ config: ModelConfig) -> GGUFType {
         let usual: GGUFType = self == .q40 ? .q40 : .q4K
-        // Of the model whose eight experts are most of its weights.
+        // llama.cpp treats every model with eight experts like Mixtral.
         let isMixtral = config.experts == 8
         switch kind {
         case "output": return .q6K
@@ -41,12 +41,12 @@ enum GGUFMix {
         }
     }
 
-    /// The first and the last eighth of the layers, and every third between them.
+    /// Returns whether a layer gets more bits: the first and the last eighth of the layers, and every third layer between them.
     private static func hasMoreBits(_ layer: Int, of layers: Int) -> Bool {
         layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2
     }
 
-    /// A type whose blocks fit the columns, if necessary another one; bfloat16 if none does.
+    /// Returns `type`, or another type if the blocks of `type` do not fit the columns; bfloat16 if no type fits.
     private func fitted(_ type: GGUFType, columns: Int) -> GGUFType {
         let smaller: [GGUFType: GGUFType] = [.q4K: .q50, .q5K: .q51, .q6K: .q80]
         let candidates = [type] + [smaller[type]].compactMap(\.self)

@@ -6,24 +6,24 @@ import JSON
 import Logging
 import Tokenizers
 
-/// Compares a checkpoint with another one over a text, token by token: what a quantization costs.
+/// Compares a model with a reference on a text, token by token, to measure the loss from quantization.
 ///
-/// Both models are loaded at the same time. The text is cut into windows that are computed on their own, each without the text
-/// before it; the first token of a window is not predicted.
+/// Both models are in memory at the same time. The text is cut into windows, which are computed without the text before them; the
+/// first token of a window is not predicted.
 public struct ModelEvaluation {
     private let options: EngineOptions
     private let reference: EngineOptions
     private let context: Int
 
-    /// The lengths of windows in tokens.
+    /// The allowed window lengths in tokens.
     public static let contexts = 2...131_072
-    /// The largest file of text or of tokens in bytes.
+    /// The maximum size of a file of text or of tokens in bytes.
     private static let largestFile = 256 << 20
 
     /// - Parameters:
     ///   - options: the model.
-    ///   - reference: the model that it is compared with.
-    ///   - context: tokens of a window, in ``contexts``.
+    ///   - reference: the reference model.
+    ///   - context: the tokens of a window, in ``contexts``.
     public init(options: EngineOptions, reference: EngineOptions, context: Int) {
         var (options, reference) = (options, reference)
         (options.maxModelLength, reference.maxModelLength) = (context, context)
@@ -32,9 +32,9 @@ public struct ModelEvaluation {
         self.context = context
     }
 
-    /// The tokens of a text file by the tokenizer of the reference.
+    /// Returns the tokens of a text file, encoded with the reference's tokenizer.
     ///
-    /// - Throws: `ToolError.argument` for a file that is not UTF-8 or too large, or the tokenizer's error.
+    /// - Throws: `ToolError.argument` for a file that is not UTF-8 or is too large, or the tokenizer's error.
     public func tokens(ofText path: String) throws -> [Int32] {
         guard let text = String(validating: try Self.read(path), as: UTF8.self) else {
             throw ToolError.argument("\(path) is not UTF-8")
@@ -47,7 +47,7 @@ public struct ModelEvaluation {
         return try (tokenizer ?? Tokenizer(contentsOf: file)).encode(text, addSpecialTokens: true)
     }
 
-    /// The tokens of a file with a JSON array of ids.
+    /// Returns the token ids from a file with a JSON array.
     ///
     /// - Throws: `ToolError.argument` for any other content.
     public func tokens(ofIDs path: String) throws -> [Int32] {
@@ -62,14 +62,14 @@ public struct ModelEvaluation {
         }
     }
 
-    /// Computes all windows.
+    /// Computes all windows and returns the report.
     ///
     /// - Parameters:
-    ///   - tokens: the text, at least two tokens.
-    ///   - windows: the most windows; the rest of the text is left out.
+    ///   - tokens: the tokens of the text, at least two.
+    ///   - windows: the maximum number of windows; the rest of the text is ignored.
     ///   - progress: called with the completed fraction, in 0...1.
-    /// - Throws: `ToolError` if the models do not fit each other or the tokens, or as the engine does for a model that cannot be
-    ///   served.
+    /// - Throws: `ToolError` if the models do not match each other or the tokens, or the engine's error for a model that cannot
+    ///   be served.
     public func run(
         tokens: [Int32], windows: Int = .max, progress: (Double) -> Void = { _ in }
     ) throws -> EvaluationReport {
@@ -89,7 +89,7 @@ public struct ModelEvaluation {
         }
         var report = EvaluationReport()
         report.context = context
-        // A window of one token predicts nothing.
+        // A window with one token predicts nothing.
         let starts = Array(stride(from: 0, to: tokens.count - 1, by: context)).prefix(windows)
         for (number, start) in starts.enumerated() {
             let window = Array(tokens[start..<min(start + context, tokens.count)])

@@ -2,20 +2,20 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The shape of a model without its weights: a name for a well-known one, a `config.json`, or the metadata of a GGUF file.
+/// The shape of a model without its weights: one of the known names, a `config.json`, or the metadata of a GGUF file.
 public struct ModelShape: Sendable {
-    /// Members of `config.json`, without `quantization_config`.
+    /// The members of `config.json`, without `quantization_config`.
     let json: JSONObject
-    /// Bytes of the packed weights, from the headers of their files; `nil` for a shape alone, and if the weights are wider than
-    /// eight bits or in FP8.
+    /// The size of the packed weights in bytes, from the headers of their files; `nil` for a shape without weights, and for
+    /// safetensors that are unquantized or FP8.
     public private(set) var packedBytes: Int?
-    /// The same, checked.
+    /// The shape, parsed and checked.
     public let config: ModelConfig
 
     /// The names that `init(_:)` accepts.
     public static let names = ["tiny", "small", "nano", "mini", "large"]
 
-    /// - Parameter nameOrPath: one of ``names``, or the path of a `config.json` or of the folder it is in, or a GGUF file.
+    /// - Parameter nameOrPath: one of ``names``, the path of a `config.json` or of its folder, or the path of a GGUF file.
     /// - Throws: `ToolError.argument`, `CheckpointError`, or `ModelConfigError` for a file that does not describe an AFMoE model.
     public init(_ nameOrPath: String) throws {
         if let known = Self.known(nameOrPath) {
@@ -39,7 +39,7 @@ public struct ModelShape: Sendable {
         packedBytes = try Self.quantizedBytes(url.deletingLastPathComponent(), config)
     }
 
-    /// The GGUF model at `url`; `nil` if there is none.
+    /// Returns the GGUF model at `url`; `nil` if there is none.
     private static func gguf(_ url: URL) throws -> ModelShape? {
         guard url.pathExtension != "json", FileManager.default.fileExists(atPath: url.path) else { return nil }
         let files = try ModelFiles(url)
@@ -61,7 +61,8 @@ public struct ModelShape: Sendable {
         config = try ModelConfig(parsing: .object(json))
     }
 
-    /// Bytes of the packed weights beside a `config.json`, if they are quantized to less than FP8 and are there.
+    /// Returns the size of the packed weights beside a `config.json` in bytes, if they exist and any matrix has a quantized
+    /// format other than FP8.
     private static func quantizedBytes(_ folder: URL, _ config: ModelConfig) throws -> Int? {
         let names = [StoredTensors.singleName, StoredTensors.indexName]
         guard names.contains(where: { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }),
@@ -113,7 +114,7 @@ public struct ModelShape: Sendable {
         }
     }
 
-    /// `sizes` together with the common settings of all released models.
+    /// Returns `sizes` combined with the common settings of all released models.
     private static func shape(_ sizes: JSONObject) -> JSONObject {
         var json: JSONObject = [
             "architectures": ["AfmoeForCausalLM"], "model_type": "afmoe", "dtype": "bfloat16",

@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// The minimum that a step must read and compute, derived from the model's shape.
+/// The minimum memory traffic and arithmetic of a step, computed from the model's shape.
 struct StepCost {
     private let config: ModelConfig
     private let linearSize: Double
@@ -11,9 +11,9 @@ struct StepCost {
     private let cacheType: KVDataType
 
     /// - Parameters:
-    ///   - linearSize: bytes of an element of a linear layer in memory, on average; exactly 1 is FP8, which has scales beside.
-    ///   - lmHeadSize: of the LM head, unless it is tied to the embeddings.
-    ///   - sensitiveSize: of embeddings and routers.
+    ///   - linearSize: the average bytes per element of a linear layer in memory; exactly 1 means FP8, which has separate scales.
+    ///   - lmHeadSize: the bytes per element of the LM head, if it is not tied to the embeddings.
+    ///   - sensitiveSize: the bytes per element of embeddings and routers.
     init(
         config: ModelConfig, linearSize: Double, lmHeadSize: Double, sensitiveSize: Double, cacheType: KVDataType
     ) {
@@ -24,11 +24,12 @@ struct StepCost {
         self.cacheType = cacheType
     }
 
-    /// Weights that one token reads: all except the experts to which it is not routed, and only one row of the embeddings.
+    /// The bytes of weights that one token reads: all but the experts to which it is not routed, and only one row of the
+    /// embeddings.
     var activeBytesPerToken: Int { Int(weightBytes(tokens: 1)) }
 
-    /// Bytes that a decode step reads: the weights, with as many of each layer's experts as tokens with independent and uniform
-    /// choices use on average, and the keys and values that each sequence attends to.
+    /// Returns the bytes that a decode step reads: the weights, and the keys and values that each sequence attends to. The number
+    /// of experts per layer is the average for tokens that choose experts independently and uniformly.
     func decodeBytes(sequences: Int, context: Int) -> Double {
         let perKey = config.keyValueHeads * cacheType.bytesPerToken(headDimension: config.headDimension)
         let keys = config.layerTypes.reduce(0) { sum, type in
@@ -37,8 +38,8 @@ struct StepCost {
         return weightBytes(tokens: sequences) + Double(sequences * keys * perKey)
     }
 
-    /// Operations of a prompt's prefill: two for each weight that a token uses, four for each element of a query and key, and
-    /// the LM head for the last token.
+    /// Returns the operations of a prompt's prefill: two for each weight that a token uses, four for each element of a query and
+    /// each key that it attends to, and those of the LM head for the last token.
     func prefillOperations(tokens: Int) -> Double {
         let active = WeightTally(
             config, .init(experts: config.expertsPerToken, hasEmbeddings: false, hasLMHead: false))

@@ -2,28 +2,27 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// The elements of a synthetic tensor.
+/// The contents of a synthetic tensor.
 enum SyntheticContent {
-    /// Normally distributed numbers, selected by 16 random bits each.
+    /// Normally distributed numbers, each selected by 16 random bits.
     case bfloat16, float8
-    /// The same, with a quarter of the deviation if `isSmall`.
+    /// Normally distributed numbers, with a quarter of the deviation if `isSmall` is true.
     case float32(isSmall: Bool)
-    /// Blocks of `size` bytes, with `constant` at `offset` between random bytes: codes of a quantized format are uniformly
-    /// distributed.
+    /// Blocks of `size` random bytes, with `constant` at `offset`. The codes of a quantized format are uniformly distributed.
     case blocks(size: Int, constant: [UInt8], offset: Int)
 
-    /// The standard deviation of normally distributed matrices, and of uniformly distributed ones.
+    /// The standard deviation of matrices, both normally and uniformly distributed.
     static let deviation: Float = 0.02
-    /// The scale of every FP8 block, a power of two as in released checkpoints; the largest weight, 3.5 standard deviations,
-    /// becomes 290.
+    /// The scale of every FP8 block, a power of two as in released checkpoints. The largest weight, 3.5 standard deviations, is
+    /// then about 290.
     static let float8Scale: Float = 0x1p-12
 
-    /// The same bytes again and again.
+    /// Returns content that repeats the bytes.
     static func constant(_ bytes: [UInt8]) -> SyntheticContent {
         .blocks(size: bytes.count, constant: bytes, offset: 0)
     }
 
-    /// A number in memory.
+    /// Returns content that repeats a number.
     static func constant<Number: BitwiseCopyable>(_ number: Number) -> SyntheticContent {
         constant(bytes(number))
     }
@@ -31,19 +30,19 @@ enum SyntheticContent {
     /// Random bytes.
     static let bytes = SyntheticContent.blocks(size: 8, constant: [], offset: 0)
 
-    /// Blocks of a GGUF type: constant scales, random codes.
+    /// Returns blocks of a GGUF type with constant scales and random codes.
     static func gguf(_ type: GGUFType) -> SyntheticContent {
         switch type {
         case .float32: .float32(isSmall: false)
         case .q40, .q50, .q80: blocks(type, bytes(scale(type)), at: 0)
         case .q4K, .q5K: blocks(type, superBlock(type), at: 0)
-        // Sixteen scales of one are before the superscale.
+        // Sixteen scales of one precede the superscale.
         case .q6K: blocks(type, [UInt8](repeating: 1, count: 16) + bytes(scale(type)), at: 192)
         case .bfloat16, .q41, .q51, .float16, .iq4NL, .iq4XS, .mxfp4, .nvfp4: .bfloat16
         }
     }
 
-    /// The scale that gives uniformly distributed integers of as many bits the deviation.
+    /// Returns the scale with which uniformly distributed integers of this many bits have the standard ``deviation``.
     static func scale(bits: Int) -> Float {
         let values = Float(1 << bits)
         return deviation / ((values * values - 1) / 12).squareRoot()
@@ -58,7 +57,8 @@ enum SyntheticContent {
         }
     }
 
-    /// Superscale, superminimum, and eight scales and minima of one, in six bits each: values have the mean zero.
+    /// Returns the superscale, the superminimum, and eight scales and minima of one with six bits each, so that the values have
+    /// mean zero.
     private static func superBlock(_ type: GGUFType) -> [UInt8] {
         let scale = scale(type)
         let middle: Float16 = type == .q4K ? 7.5 : 15.5
@@ -75,7 +75,7 @@ enum SyntheticContent {
     }
 }
 
-/// Fills tensors with ``SyntheticContent``; the same bytes for any number of threads.
+/// Fills tensors with ``SyntheticContent``, with the same bytes for any number of threads.
 struct SyntheticBytes {
     private let seed: UInt64
     private let pool: WorkerPool
@@ -137,7 +137,7 @@ struct SyntheticBytes {
         }
     }
 
-    /// Number `index` of a SplitMix64 generator that begins at `state` (Steele, Lea and Flood, "Fast Splittable
+    /// Returns number `index` of a SplitMix64 generator that starts at `state` (Steele, Lea and Flood, "Fast Splittable
     /// Pseudorandom Number Generators", 2014).
     @inline(__always)
     static func word(_ state: UInt64, _ index: Int) -> UInt64 {
@@ -147,10 +147,10 @@ struct SyntheticBytes {
         return z ^ z >> 31
     }
 
-    /// For each 16 random bits a normally distributed number, in the formats that are written.
+    /// Tables with a normally distributed number for each value of 16 random bits, in the formats that are written.
     private struct Tables {
         let normal: Buffer<Float>
-        /// A quarter of it.
+        /// The numbers in `normal`, divided by 4.
         let small: Buffer<Float>
         let bfloat16: Buffer<UInt16>
         let float8: Buffer<UInt8>

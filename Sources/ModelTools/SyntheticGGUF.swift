@@ -1,11 +1,11 @@
 import Checkpoints
 
-/// What a synthetic GGUF file has: metadata, tokenizer and tensors.
+/// The metadata, tokenizer and tensors of a synthetic GGUF file.
 struct SyntheticGGUF {
     let metadata: [(key: String, value: GGUFWriter.Value)]
     let entries: [GGUFWriter.Entry]
 
-    /// - Throws: `ToolError.argument` for a model that the metadata of GGUF cannot describe.
+    /// - Throws: `ToolError.argument` for a model that GGUF metadata cannot describe.
     init(_ config: ModelConfig, _ mix: GGUFMix) throws(ToolError) {
         let isUsual = config.layerTypes.enumerated().allSatisfy { ($0 + 1).isMultiple(of: 4) == ($1 == .full) }
         guard isUsual, config.scalesEmbeddings, config.rope.scaling == .none else {
@@ -25,7 +25,7 @@ struct SyntheticGGUF {
         var entries: [GGUFWriter.Entry] = []
         var known: Set<String> = []
         for tensor in config.expectedTensors {
-            // The experts of a layer are one tensor.
+            // The experts of a layer share one tensor.
             guard let (name, shape) = names.tensor(of: tensor), known.insert(name).inserted else { continue }
             entries.append(
                 GGUFWriter.Entry(name: name, type: mix.type(of: name, shape: shape, in: config), shape: shape))
@@ -33,7 +33,7 @@ struct SyntheticGGUF {
         self.entries = entries
     }
 
-    /// Norms are ones.
+    /// Returns the content of a tensor; norms are ones.
     func content(of entry: GGUFWriter.Entry) -> SyntheticContent {
         if entry.shape.count > 1 { return .gguf(entry.type) }
         return entry.name.hasSuffix("exp_probs_b.bias") ? .float32(isSmall: true) : .constant(1 as Float)

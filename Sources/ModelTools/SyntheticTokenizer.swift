@@ -2,9 +2,10 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The tokenizer of a synthetic checkpoint: the special tokens of the Trinity family, then a token for each byte; no merges.
+/// The tokenizer of a synthetic checkpoint: the special tokens of the Trinity family, then a token for each byte, without merges.
 enum SyntheticTokenizer {
-    /// In order of their ids; the ids of the begin, end and padding tokens are those of released checkpoints.
+    /// The special tokens in the order of their ids. The ids of the begin, end and padding tokens are those of released
+    /// checkpoints.
     static let specials = [
         "<|begin_of_text|>", "<|end_of_text|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>", "<tool_call>",
         "</tool_call>", "<tool_response>", "</tool_response>", "<|unused_0|>", "<|unused_1|>", "<|pad|>",
@@ -21,8 +22,8 @@ enum SyntheticTokenizer {
 
         """
 
-    /// Writes the tokenizer, the chat template and `generation_config.json`; returns false, and writes nothing, if the
-    /// vocabulary is too small for bytes.
+    /// Writes the tokenizer, the chat template and `generation_config.json`. Returns false and writes nothing if the vocabulary
+    /// is too small for bytes.
     static func write(to directory: URL, config: ModelConfig) throws -> Bool {
         guard config.vocabularySize >= specials.count + 256 else { return false }
         try CheckpointWriter.write(tokenizer, to: "tokenizer.json", in: directory)
@@ -39,7 +40,7 @@ enum SyntheticTokenizer {
         return true
     }
 
-    /// The same for the metadata of GGUF; only sampling parameters if the vocabulary is too small for bytes.
+    /// Returns the same content as GGUF metadata; only sampling parameters if the vocabulary is too small for bytes.
     static func metadata(_ config: ModelConfig) -> [(String, GGUFWriter.Value)] {
         let sampling: [(String, GGUFWriter.Value)] = [("general.sampling.temp", .float32(1))]
         let unused = config.vocabularySize - specials.count - 256
@@ -58,8 +59,8 @@ enum SyntheticTokenizer {
         ]
     }
 
-    /// The printable characters that represent bytes in byte-level vocabularies: printable Latin-1 characters represent
-    /// themselves, all others are U+0100 and up, in order.
+    /// The printable characters that represent bytes in byte-level vocabularies. Printable Latin-1 characters represent
+    /// themselves; the other bytes are U+0100 and up, in order.
     private static var byteCharacters: [Character] {
         var free: UInt16 = 0x100
         return (0...UInt8.max).map { byte in

@@ -2,7 +2,7 @@
 public enum ToolError: Error, Sendable, CustomStringConvertible {
     /// An invalid argument.
     case argument(String)
-    /// A checkpoint that cannot be converted.
+    /// A checkpoint that cannot be used.
     case checkpoint(String)
 
     public var description: String {

@@ -4,9 +4,9 @@ import Checkpoints
 struct WeightTally: Equatable {
     /// Matrices of linear layers, which FP8 checkpoints quantize.
     var linear = 0
-    /// Scales of those matrices in memory: one for each row and 128 columns.
+    /// The scales of those matrices in memory: one for each row (padded to a multiple of 16) of each block of 128 columns.
     var scales = 0
-    /// The LM head, unless it is tied to the embeddings.
+    /// The LM head, if it is not tied to the embeddings.
     var lmHead = 0
     var lmHeadScales = 0
     /// Embeddings and routers.
@@ -16,9 +16,9 @@ struct WeightTally: Equatable {
 
     var parameters: Int { linear + lmHead + sensitive + vectors }
 
-    /// A subset of the weights: those in memory, or those that a step reads.
+    /// A subset of the weights: the weights in memory, or the weights that a step reads.
     struct Part {
-        /// The number of routed experts of each layer; `nil`: all.
+        /// The number of routed experts of each layer; `nil` for all.
         var experts: Int?
         var hasEmbeddings = true
         var hasLMHead = true
@@ -47,7 +47,7 @@ struct WeightTally: Equatable {
         }
         vectors += hidden
         let vocabulary = config.vocabularySize
-        // Tied embeddings are also the LM head.
+        // Tied embeddings also serve as the LM head.
         if part.hasEmbeddings || config.tiesEmbeddings && part.hasLMHead { sensitive += vocabulary * hidden }
         if part.hasLMHead && !config.tiesEmbeddings {
             lmHead = vocabulary * hidden
@@ -71,7 +71,7 @@ struct WeightTally: Equatable {
 }
 
 extension WeightTally {
-    /// Bytes of each kind in the given formats.
+    /// The sizes of each kind in the given formats, in bytes.
     struct Bytes {
         var linear: Int
         var scales: Int
@@ -83,9 +83,9 @@ extension WeightTally {
     }
 
     /// - Parameters:
-    ///   - linearSize: bytes of an element of a linear layer; if it is 1 there are scales.
-    ///   - lmHeadSize: bytes of an element of the LM head; if it is 1 there are scales.
-    ///   - sensitiveSize: bytes of an element of embeddings and routers.
+    ///   - linearSize: the bytes per element of linear layers; 1 means FP8, which has scales.
+    ///   - lmHeadSize: the bytes per element of the LM head; 1 means FP8, which has scales.
+    ///   - sensitiveSize: the bytes per element of embeddings and routers.
     func bytes(linearSize: Double, lmHeadSize: Double = 2, sensitiveSize: Double = 2) -> Bytes {
         Bytes(
             linear: Int(Double(linear) * linearSize),

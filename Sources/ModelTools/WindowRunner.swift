@@ -2,7 +2,7 @@ import Engine
 import Logging
 import Scheduling
 
-/// Computes windows of a text with one model, each from an empty cache.
+/// Computes windows of a text with one model, each with an empty cache.
 struct WindowRunner {
     private let loaded: EngineLoader.Loaded
 
@@ -14,18 +14,18 @@ struct WindowRunner {
 
     var vocabularySize: Int { loaded.loadedModel.config.vocabularySize }
 
-    /// Whether the model and its cache take a window of so many tokens.
+    /// Returns whether a window of this many tokens fits into the model and its cache.
     func fits(tokens: Int) -> Bool {
         let geometry = loaded.loadedModel.geometry
         return tokens <= loaded.loadedModel.maxModelLength
             && geometry.logicalBlocks(tokens: tokens) * geometry.blocksPerLogicalBlock <= geometry.totalBlocks
     }
 
-    /// A score for each token but the first, in order.
+    /// Returns a score for each token but the first, in order.
     ///
     /// - Parameters:
-    ///   - window: tokens that ``fits(tokens:)`` of either model takes, below their vocabulary's size.
-    ///   - reference: a model with the same vocabulary and the same sizes of steps.
+    ///   - window: tokens below the vocabulary size, for which ``fits(tokens:)`` is true in both models.
+    ///   - reference: a model with the same vocabulary size and the same step size.
     /// - Throws: `ToolError.checkpoint` if a logit is not finite.
     func scores(of window: [Int32], against reference: WindowRunner) throws(ToolError) -> [TokenScore] {
         var scores: [TokenScore] = []
@@ -46,7 +46,7 @@ struct WindowRunner {
         return scores
     }
 
-    /// Writes keys and values of tokens at `start` of a window of `count` tokens.
+    /// Computes the keys and values of tokens at `start` in a window of `count` tokens.
     private func compute(_ tokens: [Int32], start: Int, of count: Int) {
         let tables = loaded.loadedModel.geometry.tables(tokens: count)
         var batch = ForwardBatch()
@@ -58,7 +58,7 @@ struct WindowRunner {
         _ = loaded.transformer.forward(batch)
     }
 
-    /// The scores of rows of logits, on all threads.
+    /// Returns the scores of rows of logits, computed on all threads.
     private func score(
         _ targets: [Int], _ own: UnsafeBufferPointer<Float>, _ other: UnsafeBufferPointer<Float>
     ) -> [TokenScore?] {
@@ -76,7 +76,7 @@ struct WindowRunner {
 }
 
 extension KVCacheGeometry {
-    /// The first blocks of the pool as the tables of one sequence.
+    /// Returns tables of one sequence that use the first blocks of the pool.
     fileprivate func tables(tokens: Int) -> (global: BlockTable, sliding: BlockTable) {
         let count = logicalBlocks(tokens: tokens)
         let (globals, slidings) = (count * globalBlocksPerLogicalBlock, count * slidingBlocksPerLogicalBlock)

@@ -2,43 +2,43 @@ import Foundation
 import JSON
 import Web
 
-/// A running server with OpenAI's API, as the needle test uses it.
+/// A running server with OpenAI's API, which the needle test queries.
 struct ChatServer: NeedleSubject {
-    /// How the server is asked; some have only one of the two.
+    /// The endpoint of the requests; some servers have only one of them.
     enum Endpoint: String, Sendable {
         case chat = "chat/completions"
         case completions
     }
 
-    /// The address with `/v1` at its end.
+    /// The base URL, which ends in `/v1`.
     let base: String
     let model: String
     private(set) var endpoint = Endpoint.chat
-    /// What was found out that the user should know.
+    /// Messages about the server for the user.
     private(set) var notes: [String] = []
-    /// The member that limits the reply; newer models of OpenAI accept the second only.
+    /// The parameter that limits the reply; newer OpenAI models accept only `max_completion_tokens`.
     private var limit = "max_tokens"
-    /// Some models of OpenAI refuse 0.
+    /// Whether requests set temperature 0, which some OpenAI models reject.
     private var hasTemperature = true
     private let client: WebClient
 
     private static let largestReply = 64 << 20
     private static let probe = "Say OK."
-    /// Some servers have a smallest limit.
+    /// The token limit of a probe request; some servers have a minimum.
     private static let probeTokens = 16
-    /// More tokens than any prompt has; a server may send any number.
+    /// The accepted range of token counts, because a server may send any number; no prompt has more tokens.
     private static let tokenRange = 0...1 << 32
 
-    /// Finds out what the server offers, with requests of a few tokens.
+    /// Detects the server's features with requests of a few tokens.
     ///
     /// - Parameters:
-    ///   - url: the server, with or without `/v1`.
-    ///   - model: the name in requests; `nil` for the first that the server lists.
-    ///   - apiKey: printable ASCII.
-    ///   - environment: has the proxies.
-    ///   - timeout: the time for one reply.
-    ///   - mustStop: called often, by several threads.
-    /// - Throws: `ToolError.argument` if the URL is none or the server cannot be used.
+    ///   - url: the address of the server, with or without `/v1`.
+    ///   - model: the model name in requests; `nil` for the first model that the server lists.
+    ///   - apiKey: the API key, in printable ASCII.
+    ///   - environment: the environment variables, for the proxies.
+    ///   - timeout: the maximum time of one request.
+    ///   - mustStop: called often, by several threads; requests end when it returns true.
+    /// - Throws: `ToolError.argument` if the URL is invalid or the server cannot be used.
     init(
         url: String, model: String?, apiKey: String?, environment: [String: String], timeout: Duration,
         mustStop: @escaping @Sendable () -> Bool
@@ -60,7 +60,7 @@ struct ChatServer: NeedleSubject {
         }
     }
 
-    /// Asks for a short reply until the server accepts the form of the request.
+    /// Requests short replies until the server accepts the form of the request.
     private mutating func negotiate() throws(RequestFailure) {
         while true {
             do throws(RequestFailure) {
@@ -72,7 +72,7 @@ struct ChatServer: NeedleSubject {
         }
     }
 
-    /// Changes the form of requests to what a failure asks for, each part at most once. Returns whether there was a change.
+    /// Adapts the form of requests to a failure, each part at most once. Returns whether anything changed.
     private mutating func adapt(to failure: RequestFailure) -> Bool {
         guard case .status(let status, let message) = failure else { return false }
         if status == 400, message.contains("max_completion_tokens"), limit == "max_tokens" {
@@ -99,23 +99,23 @@ struct ChatServer: NeedleSubject {
         let choice = json["choices"]?[0]
         let message = endpoint == .chat ? choice?["message"] : choice
         guard message?.object != nil else { throw .reply("has no choice") }
-        // Servers with a parser of reasoning split what the model wrote.
+        // Servers with a reasoning parser split the output.
         let texts = ["reasoning", "reasoning_content", "content", "text"].compactMap { message?[$0]?.string }
         return NeedleReply(
             text: texts.joined(separator: "\n"), promptTokens: Self.tokens(json["usage"]?["prompt_tokens"]))
     }
 
-    /// Asks `/tokenize` in vLLM's form.
+    /// Counts the tokens with `/tokenize`, in vLLM's format.
     func tokens(of prompt: String, prefix: String) throws(RequestFailure) -> Int? {
         Self.tokens(try post("\(base.dropLast("/v1".count))/tokenize", input(prompt, prefix))["count"])
     }
 
-    /// A number of tokens; `nil` if it is none that a prompt can have.
+    /// Returns a token count; `nil` if the value is not a plausible count.
     private static func tokens(_ value: JSONValue?) -> Int? {
         value?.integer.flatMap { tokenRange.contains($0) ? $0 : nil }
     }
 
-    /// The members with the model and the prompt.
+    /// Returns the request's members for the model and the prompt.
     private func input(_ prompt: String, _ prefix: String) -> JSONObject {
         switch endpoint {
         case .chat:

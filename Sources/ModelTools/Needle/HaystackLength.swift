@@ -1,32 +1,33 @@
-/// How many sentences of haystack make a prompt of a wanted number of tokens.
+/// Finds the number of haystack sentences for a prompt of a given number of tokens.
 enum HaystackLength {
-    /// How the tokens of a prompt are known.
+    /// How the tokens of a prompt are counted.
     enum Counting: Sendable, Equatable {
         /// The server counts each prompt.
         case exact
-        /// From the bytes of its text, by a straight line through what the server said about two prompts.
+        /// The count is estimated from the size of the text in bytes: by a straight line through the server's counts for two
+        /// prompts, or with an assumed number of bytes per token.
         case estimated(base: Double, perByte: Double)
     }
 
-    /// The most prompts that are counted for one result.
+    /// The maximum number of prompts that are counted for one result.
     private static let mostCounts = 12
 
-    /// The largest number of sentences with which the prompt has at most `budget` tokens, or one that leaves at most 1 % of the
-    /// budget unused.
+    /// Returns the largest number of sentences with which the prompt has at most `budget` tokens, or a number that leaves at most
+    /// 1 % of the budget unused.
     ///
     /// - Parameters:
-    ///   - budget: the wanted tokens of the prompt.
-    ///   - guess: where the search begins, in sentences.
-    ///   - count: the tokens of the prompt with so many sentences.
-    /// - Returns: `nil` if the prompt without any sentence is too long.
-    /// - Throws: what `count` throws; `RequestFailure.reply` if sentences have less than one token each, since a prompt for such a
-    ///   count could be of any size.
+    ///   - budget: the maximum number of tokens of the prompt.
+    ///   - guess: the number of sentences at which the search begins.
+    ///   - count: returns the number of tokens of the prompt with a number of sentences.
+    /// - Returns: `nil` if the prompt is too long even without sentences.
+    /// - Throws: the errors of `count`; `RequestFailure.reply` if a sentence has less than one token on average, because with
+    ///   such counts the prompt could have any size.
     static func sentences(
         budget: Int, guess: Int, count: (Int) throws(RequestFailure) -> Int
     ) throws(RequestFailure) -> Int? {
         let empty = try count(0)
         guard empty <= budget else { return nil }
-        // low fits, high does not; the lines between counted points are nearly straight.
+        // `low` fits, `high` does not. The counts are nearly linear between counted points.
         var low = (sentences: 0, tokens: empty)
         var high: (sentences: Int, tokens: Int)?
         var next = min(max(guess, 1), max(budget, 1))

@@ -1,6 +1,6 @@
-/// The words of keys, and sentences that have nothing to do with them or with each other.
+/// The words of the keys, and sentences that are unrelated to the keys and to each other.
 ///
-/// The data of the default model has neither these keys nor these sentences; `Models/recipe` checks it.
+/// The training data of the default model contains neither these keys nor these sentences; `Models/recipe` checks this.
 enum HaystackWords {
     static let adjectives = words(
         """
@@ -35,7 +35,7 @@ enum HaystackWords {
         "adequate brittle costly durable elegant fragile genuine heavy inexpensive lightweight modern narrow outdated practical "
             + "reliable sturdy transparent unusual valuable")
 
-    /// One sentence.
+    /// Returns a random sentence.
     static func sentence(_ draw: inout SeededDraw) -> String {
         let (place, other) = (draw.element(of: places), draw.element(of: places))
         let (person, colleague) = (draw.element(of: people), draw.element(of: people))

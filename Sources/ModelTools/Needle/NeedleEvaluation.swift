@@ -2,21 +2,22 @@ import Dispatch
 import Synchronization
 import Web
 
-/// Asks a running server for needles in haystacks of several lengths (MK-NIAH, as `niah_multikey_1` of RULER, arXiv 2404.06654).
+/// Asks a running server for needles in haystacks of several lengths (MK-NIAH, as in RULER's `niah_multikey_1`, arXiv
+/// 2404.06654).
 public struct NeedleEvaluation: Sendable {
-    /// What is asked.
+    /// The options of the test.
     public struct Options: Sendable {
-        /// Tokens of prompt and reply together.
+        /// The lengths of prompt and reply together, in tokens.
         public var lengths = [512, 1024, 2048, 4096]
-        /// Places of the needle that is asked for, in percent of the haystack.
+        /// The positions of the needle that is asked for, in percent of the haystack.
         public var depths = Array(stride(from: 0, through: 100, by: 10))
-        /// Prompts for each length and depth.
+        /// The number of prompts for each length and depth.
         public var samples = 3
-        /// Decimal digits of a value.
+        /// The number of decimal digits of a value.
         public var digits = 7
-        /// The most tokens of a reply.
+        /// The maximum number of tokens of a reply.
         public var replyTokens = 128
-        /// Requests at the same time.
+        /// The number of concurrent requests.
         public var concurrency = 4
         public var seed: UInt64 = 0
 
@@ -30,15 +31,15 @@ public struct NeedleEvaluation: Sendable {
         public init() {}
     }
 
-    /// Where the prompts go.
+    /// The server to test.
     public struct Server: Sendable {
-        /// With or without `/v1`.
+        /// The address, with or without `/v1`.
         public var url: String
-        /// `nil`: the first that the server lists.
+        /// The model name; `nil` for the first model that the server lists.
         public var model: String?
-        /// Printable ASCII.
+        /// The API key, in printable ASCII.
         public var apiKey: String?
-        /// The time for one reply.
+        /// The maximum time of one request.
         public var timeout = Duration.seconds(600)
 
         public init(url: String, model: String? = nil, apiKey: String? = nil) {
@@ -52,19 +53,19 @@ public struct NeedleEvaluation: Sendable {
     private let counting: HaystackLength.Counting
     private let header: NeedleReport.Header
 
-    /// Sentences of the two prompts by which tokens are estimated.
+    /// The numbers of sentences in the two prompts for estimating token counts.
     private static let probeSentences = (few: 8, many: 72)
-    /// Bytes of a token where the server says nothing.
+    /// The assumed bytes per token if the server reports no counts.
     private static let usualBytes = 4.0
-    /// About the tokens of a sentence, where the search for a length begins.
+    /// The approximate tokens per sentence, for the start of the search.
     private static let sentenceTokens = 16
     private static let interval = DispatchTimeInterval.milliseconds(200)
 
-    /// Finds out what the server offers.
+    /// Detects the server's features.
     ///
     /// - Parameters:
-    ///   - environment: has the proxies.
-    ///   - mustStop: called often, by several threads; once it returns true, requests end.
+    ///   - environment: the environment variables, for the proxies.
+    ///   - mustStop: called often, by several threads; requests end when it returns true.
     /// - Throws: `ToolError.argument` if the server cannot be used.
     public init(
         _ server: Server, options: Options, environment: [String: String], mustStop: @escaping @Sendable () -> Bool
@@ -92,9 +93,9 @@ public struct NeedleEvaluation: Sendable {
         self.header = header
     }
 
-    /// Asks all questions; if the user stops it, those that were answered until then count.
+    /// Asks all questions. If the user stops the test, the report has the questions that were answered before.
     ///
-    /// - Parameter progress: called now and then on this thread with the completed fraction, in 0...1.
+    /// - Parameter progress: called regularly on this thread with the completed fraction, in 0...1.
     public func run(progress: (Double) -> Void = { _ in }) -> NeedleReport {
         let questions = options.lengths.flatMap { length in
             (0..<options.samples).flatMap { sample in
@@ -142,19 +143,19 @@ public struct NeedleEvaluation: Sendable {
         }
     }
 
-    /// What one request asks.
+    /// The parameters of one request.
     private struct Question: Sendable {
         let length: Int
         let depth: Int
         let sample: Int
 
-        /// The same for any other lengths, depths and samples beside it.
+        /// Returns the seed of this question, which does not depend on the other lengths, depths and samples of the test.
         func seed(_ seed: UInt64) -> UInt64 {
             SyntheticBytes.word(seed, (length * 101 + depth) * Options.sampleRange.upperBound + sample)
         }
     }
 
-    /// What the threads share.
+    /// The state that the threads share.
     private final class Work: Sendable {
         private let started = Atomic(0)
         private let result: Mutex<NeedleReport>
@@ -181,7 +182,7 @@ public struct NeedleEvaluation: Sendable {
         do throws(RequestFailure) {
             if try subject.tokens(of: texts[0], prefix: "") != nil { return .exact }
         } catch {
-            // A server may have no such endpoint, or a broken one.
+            // The server may not have this endpoint, or it may not work.
             if error.isStop { throw error }
         }
         var counts: [Double] = []

@@ -9,7 +9,7 @@ extension NeedleReport {
         static let right = 24
     }
 
-    /// The scores as an SVG image: a column for each length, a row for each depth.
+    /// The scores as an SVG image with a column for each length and a row for each depth.
     public var heatMap: String {
         let width = Layout.left + options.lengths.count * Layout.cell.width + Layout.right
         let height = Layout.top + options.depths.count * Layout.cell.height + Layout.bottom
@@ -44,7 +44,8 @@ extension NeedleReport {
         return parts.joined(separator: "\n") + "\n</svg>\n"
     }
 
-    /// From orange at 0 over white to blue at 1, which people with any color vision can tell apart; gray without a reply.
+    /// Returns a color from orange (0) through white to blue (1), which can be told apart with any color vision; gray if there is
+    /// no reply.
     private static func color(_ score: Double?) -> String {
         guard let score else { return "#dddddd" }
         let end = score < 0.5 ? (230.0, 130.0, 40.0) : (70.0, 140.0, 220.0)

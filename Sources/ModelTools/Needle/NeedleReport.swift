@@ -3,23 +3,23 @@ import JSON
 
 /// The results of `trinity needle`.
 public struct NeedleReport: Sendable {
-    /// What was asked, and how.
+    /// The server and the way it was queried.
     public struct Header: Sendable {
         var url: String
         var model: String
         var endpoint: String
-        /// What the user should know about the server.
+        /// Messages about the server for the user.
         var notes: [String] = []
     }
 
     /// The results of one length and depth.
     struct Cell: Sendable {
         var found = 0
-        /// Replies that came.
+        /// The number of replies.
         var samples = 0
         var failures = 0
 
-        /// In 0...1; `nil` without a reply.
+        /// The fraction of replies with the value, in 0...1; `nil` if there are no replies.
         var score: Double? { samples > 0 ? Double(found) / Double(samples) : nil }
 
         static func + (a: Cell, b: Cell) -> Cell {
@@ -38,11 +38,11 @@ public struct NeedleReport: Sendable {
     let header: Header
     let options: NeedleEvaluation.Options
     let counting: HaystackLength.Counting
-    /// By length and depth.
+    /// The results by length and depth.
     private var cells: [Place: Cell] = [:]
-    /// The tokens of prompts by the server, and the number of prompts, by length.
+    /// The sum of the prompt tokens that the server reported, and the number of prompts, by length.
     private var promptTokens: [Int: (tokens: Int, prompts: Int)] = [:]
-    /// By their kind, the first failure of each and how many there are.
+    /// The first failure and the number of failures of each kind.
     private var failures: [String: (first: RequestFailure, count: Int)] = [:]
     private(set) var misses: [Miss] = []
 
@@ -83,17 +83,17 @@ public struct NeedleReport: Sendable {
 
     func cell(_ length: Int, _ depth: Int) -> Cell { cells[Place(length: length, depth: depth)] ?? Cell() }
 
-    /// All depths of a length together.
+    /// Returns the total of all depths of a length.
     func row(_ length: Int) -> Cell { options.depths.map { cell(length, $0) }.reduce(Cell(), +) }
 
-    /// The mean tokens of the prompts of a length, by the server.
+    /// Returns the mean prompt tokens of a length, as reported by the server.
     func meanPromptTokens(_ length: Int) -> Double? {
         promptTokens[length].map { Double($0.tokens) / Double($0.prompts) }
     }
 
-    /// Requests that ended, with a reply or without.
+    /// The number of completed requests, with or without a reply.
     public var answers: Int { cells.values.reduce(0) { $0 + $1.samples + $1.failures } }
-    /// Requests with a reply.
+    /// The number of requests with a reply.
     public var replies: Int { cells.values.reduce(0) { $0 + $1.samples } }
     /// Whether all questions were asked.
     public var isComplete: Bool { answers == options.lengths.count * options.depths.count * options.samples }
@@ -107,7 +107,7 @@ public struct NeedleReport: Sendable {
         }
     }
 
-    /// The report as a table: a row for each length, a column for each depth.
+    /// The report as a table, with a row for each length and a column for each depth.
     public var lines: [String] {
         var lines = [
             "server    \(header.url), model \(header.model), \(header.endpoint)",
@@ -142,7 +142,7 @@ public struct NeedleReport: Sendable {
         String(repeating: " ", count: max(width - text.count, 0)) + text
     }
 
-    /// One JSON object.
+    /// The report as one JSON object.
     public var json: String {
         func members(_ cell: Cell) -> [(String, JSONValue)] {
             [

@@ -1,16 +1,16 @@
-/// One prompt of the needle test: needles in a haystack, and the question for one of them.
+/// One prompt of the needle test: needles in a haystack, and a question for one of them.
 ///
-/// The form is that of RULER's `niah_multikey_1` (arXiv 2404.06654): several needles with distinct keys, one of which is asked
-/// for. Keys, values and sentences depend on the seed only.
+/// The form is that of RULER's `niah_multikey_1` (arXiv 2404.06654): several needles with different keys, one of which is asked
+/// for. Keys, values and sentences depend only on the seed.
 struct NeedleSample: Sendable {
     struct Needle: Sendable, Equatable {
         let key: String
         let value: String
-        /// The place in the haystack in percent of its sentences.
+        /// The position in the haystack, in percent of its sentences.
         let depth: Int
     }
 
-    /// The needle that is asked for, then the others.
+    /// The needle that is asked for, followed by the others.
     let needles: [Needle]
     private let seed: UInt64
 
@@ -23,8 +23,8 @@ struct NeedleSample: Sendable {
         """
 
     /// - Parameters:
-    ///   - depth: the place of the needle that is asked for, in 0...100 percent. The others are anywhere.
-    ///   - digits: decimal digits of a value, in 3...18.
+    ///   - depth: the position of the needle that is asked for, in 0...100 percent. The other needles have random positions.
+    ///   - digits: the number of decimal digits of a value, in 3...18.
     init(depth: Int, digits: Int, seed: UInt64) {
         var draw = SeededDraw(seed: seed)
         var keys: [String] = []
@@ -50,12 +50,12 @@ struct NeedleSample: Sendable {
     /// The beginning of the reply, for a model that only continues text.
     var replyPrefix: String { "The special magic number for \(asked.key) mentioned in the provided text is" }
 
-    /// The whole prompt with `count` sentences of haystack.
+    /// Returns the whole prompt, with `count` sentences of haystack.
     ///
     /// - Complexity: O(`count`).
     func prompt(sentences count: Int) -> String {
         var draw = SeededDraw(seed: seed)
-        // Where each needle stands: before the sentence of this number.
+        // Each needle is placed before the sentence with this index.
         let places = needles.map { (position: ($0.depth * count + 50) / 100, text: Self.text($0)) }
         var parts: [String] = []
         for index in 0...count {
@@ -70,7 +70,7 @@ struct NeedleSample: Sendable {
     }
 }
 
-/// Random numbers that are determined by their seed.
+/// A generator of random numbers that depend only on the seed.
 struct SeededDraw {
     let seed: UInt64
     private var count = 0
@@ -82,7 +82,7 @@ struct SeededDraw {
         return SyntheticBytes.word(seed, count)
     }
 
-    /// A number in 0 ..< bound.
+    /// Returns a random number in 0 ..< bound.
     mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }

@@ -1,24 +1,25 @@
-/// The model that the needle test asks.
+/// A model that can be tested with needles.
 protocol NeedleSubject: Sendable {
-    /// The reply to a prompt, at temperature 0.
+    /// Returns the reply to a prompt, at temperature 0 if the model accepts it.
     ///
     /// - Parameters:
     ///   - prompt: the text and the question.
     ///   - prefix: the beginning of the reply, for a model that only continues text.
-    ///   - maxTokens: the most tokens of the reply.
-    /// - Throws: `RequestFailure` without a reply.
+    ///   - maxTokens: the maximum number of tokens of the reply.
+    /// - Throws: `RequestFailure` if there is no reply.
     func reply(to prompt: String, prefix: String, maxTokens: Int) throws(RequestFailure) -> NeedleReply
 
-    /// The tokens of a prompt with all that the server adds to it, in 0...2^32; `nil` if the reply has no such number.
+    /// Returns the number of tokens of a prompt, including everything that the server adds, in 0...2^32; `nil` if the reply has
+    /// no such number.
     ///
-    /// - Throws: `RequestFailure` without a reply.
+    /// - Throws: `RequestFailure` if there is no reply.
     func tokens(of prompt: String, prefix: String) throws(RequestFailure) -> Int?
 }
 
-/// What a model said.
+/// The reply of a model.
 struct NeedleReply: Sendable {
-    /// Reasoning and content.
+    /// The reasoning and the content.
     var text: String
-    /// The tokens of the prompt by the server, in 0...2^32.
+    /// The number of prompt tokens reported by the server, in 0...2^32.
     var promptTokens: Int?
 }

@@ -2,20 +2,20 @@ import Foundation
 import JSON
 import Web
 
-/// Why one request had no usable reply.
+/// Why a request had no usable reply.
 enum RequestFailure: Error, Sendable, Equatable, CustomStringConvertible {
     case web(WebError)
-    /// An HTTP status other than 200, with the server's own message.
+    /// An HTTP status other than 200, with the server's message.
     case status(Int, message: String)
-    /// A reply that is not what the API has.
+    /// A reply that does not follow the API.
     case reply(String)
-    /// The needles and the question are longer than a prompt may be.
+    /// The needles and the question do not fit into the prompt's length.
     case length(Int)
 
-    /// The longest part of a server's message that is shown, in characters.
+    /// The maximum length of a server's message, in characters.
     private static let longestMessage = 200
 
-    /// The failure that a reply with this status and body means.
+    /// Creates the failure for a reply with this status and body.
     init(status: Int, body: [UInt8]) {
         let json = try? JSONValue(parsing: body)
         let error = json?["error"]
@@ -26,7 +26,7 @@ enum RequestFailure: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the user stopped the test.
     var isStop: Bool { self == .web(.stopped) }
 
-    /// The description without its numbers: messages about the length of a prompt are of one kind.
+    /// The description without numbers, so that messages about prompt lengths are of one kind.
     var kind: String { description.filter { !$0.isNumber } }
 
     var description: String {
