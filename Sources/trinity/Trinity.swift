@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// The command line: `trinity serve ...` and the tools beside it.
+/// The command `trinity` with its subcommands: `trinity serve` and the tools.
 @main
 struct Trinity: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,11 +18,11 @@ struct Trinity: ParsableCommand {
     /// The commands that run an engine.
     private static let engineCommands: Set = ["serve", "chat", "complete", "bench", "evaluate"]
 
-    /// Runs the command in the arguments. Synchronous, so that Dispatch and Swift's concurrency are not used before the limits
-    /// of the process have been checked.
+    /// Runs the command in the arguments. It is synchronous, so that Dispatch and Swift concurrency are not used before the
+    /// limits of the process are checked.
     static func main() {
-        // `exit` would run the destructors of each library, and OpenBLAS's waits for threads that may not have started, for
-        // instance with little address space. Buffered output is written, and no thread is waited for.
+        // `exit` would run the destructors of all libraries, and that of OpenBLAS waits for threads that may never have started,
+        // for instance if the address space is limited. Buffered output is still written.
         on_exit(
             { status, _ in
                 fflush(nil)

@@ -4,7 +4,7 @@ import Foundation
 import ModelTools
 import Server
 
-/// `trinity bench`: the speed of a model on this machine.
+/// `trinity bench`: measures the speed of a model on this machine.
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure the speed of prefill and decode.",
@@ -41,7 +41,7 @@ struct Bench: ParsableCommand {
         return numbers.allSatisfy { $0 > 0 && $0 <= 1 << 24 } ? numbers : nil
     }
 
-    /// Without the environment, so that only the command line determines what is measured.
+    /// Returns the configuration, without the environment, so that only the command line determines what is measured.
     private func configuration() throws -> ServerConfiguration {
         try ServerConfiguration(checking: options.given, environment: [:])
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Server
 
-/// `trinity chat`: a conversation in the terminal, without a server.
+/// `trinity chat`: chats in the terminal, without a server.
 struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Chat with a model in the terminal.",

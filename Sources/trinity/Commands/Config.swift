@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// `trinity config`: checks the options like `trinity serve`, and prints them.
+/// `trinity config`: checks the options of `trinity serve` and prints them.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check the options of trinity serve and print the values in force.",

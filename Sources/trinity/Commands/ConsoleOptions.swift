@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// Options of `trinity chat` and `trinity complete`: the model and the sampling parameters.
+/// The options of `trinity chat` and `trinity complete`: the model and the sampling parameters.
 struct ConsoleOptions: ParsableArguments {
     @OptionGroup var options: OptionArguments<ModelOptions>
     @Option(help: ArgumentHelp("Maximum tokens of a reply.", valueName: "n"))
@@ -20,7 +20,7 @@ struct ConsoleOptions: ParsableArguments {
         static let options: [ServerConfiguration.Option] = [.model, .threads, .quantization, .maxModelLen]
     }
 
-    /// The console that talks to the model.
+    /// Returns the console for the model.
     func console() throws -> Console {
         var parameters = Console.Parameters()
         parameters.maxTokens = maxTokens

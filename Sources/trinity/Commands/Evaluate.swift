@@ -6,7 +6,7 @@ import Hub
 import ModelTools
 import Server
 
-/// `trinity evaluate`: what a quantization costs.
+/// `trinity evaluate`: measures the loss from quantization.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compare a model with a reference over a text: perplexity and KL divergence.",
@@ -63,7 +63,7 @@ struct Evaluate: ParsableCommand {
         }
     }
 
-    /// Without the environment, so that only the command line determines what is compared.
+    /// Returns the options of a model, without the environment, so that only the command line determines what is compared.
     private func engineOptions(_ folder: String) throws -> EngineOptions {
         let option = ServerConfiguration.Option.model
         return try ServerConfiguration(

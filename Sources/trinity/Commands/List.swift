@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Hub
 
-/// `trinity list`: the models in the cache.
+/// `trinity list`: lists the models in the cache.
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the models in the Hugging Face cache.")

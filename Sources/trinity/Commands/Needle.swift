@@ -4,7 +4,7 @@ import Foundation
 import ModelTools
 import Training
 
-/// `trinity needle`: finds out how long a text a served model can search.
+/// `trinity needle`: tests how well a served model finds facts in long texts.
 struct Needle: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Ask a running server for needles in haystacks.",
@@ -51,7 +51,7 @@ struct Needle: ParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         var server = NeedleEvaluation.Server(url: url, model: model, apiKey: try key(environment))
         server.timeout = .seconds(timeout)
-        // Before the requests, which may take an hour.
+        // Checked before the requests, which may take an hour.
         for path in [json, svg].compactMap(\.self) { try checkWritable(path) }
         StopSignal.install()
         let evaluation: NeedleEvaluation

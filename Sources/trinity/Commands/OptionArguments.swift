@@ -6,7 +6,7 @@ protocol OptionList {
     static var options: [ServerConfiguration.Option] { get }
 }
 
-/// Options of the server's table as arguments: one argument for each name, so that the name that was used is known.
+/// Options from the server's table as arguments. Each name of an option has its own argument, so that the used name is known.
 ///
 /// ArgumentParser finds arguments by reflection. Therefore the mirror of this type has a child for each name.
 struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
@@ -40,7 +40,7 @@ struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
         return Mirror(self, children: children, displayStyle: .struct)
     }
 
-    /// An earlier name of a switch takes a value, "on" or "off".
+    /// Returns whether the argument is a flag. An earlier name of a switch takes a value instead, "on" or "off".
     private static func isSwitch(_ option: ServerConfiguration.Option, _ name: String) -> Bool {
         guard case .switch = option.entry.kind else { return false }
         return name == option.name
@@ -68,7 +68,7 @@ struct OptionArguments<List: OptionList>: ParsableArguments, CustomReflectable {
         }
     }
 
-    /// The name of an option as a key of the arguments.
+    /// The name of an option, as a coding key.
     private struct Name: CodingKey {
         let stringValue: String
         var intValue: Int? { nil }

@@ -3,7 +3,7 @@ import Engine
 import ModelTools
 import Training
 
-/// `trinity plan`: computes the memory of a model, or what training it takes.
+/// `trinity plan`: computes the memory that a model needs, or the cost of training it.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Compute the memory that a model needs, without its weights.",

@@ -21,12 +21,12 @@ struct Pull: ParsableCommand {
 }
 
 extension HubReference: ExpressibleByArgument {
-    /// The name of a model in an argument.
+    /// Parses a model name in an argument.
     public init?(argument: String) { self.init(argument) }
 }
 
 extension Hub {
-    /// The Hub and the cache that the environment names; what it reports goes to standard error.
+    /// Returns the Hub with the settings of the environment; its messages go to standard error.
     static func fromEnvironment() throws -> Hub {
         Hub(try HubSettings(environment: ProcessInfo.processInfo.environment)) { line in
             FileHandle.standardError.write(Data("\(line)\n".utf8))

@@ -3,7 +3,7 @@ import Dispatch
 import Foundation
 import Server
 
-/// `trinity serve`: listens at once, loads the model, and serves requests until SIGTERM.
+/// `trinity serve`: starts to listen, loads the model, and serves requests until SIGTERM.
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model over HTTP.",
@@ -23,7 +23,7 @@ struct Serve: ParsableCommand {
         _ = try options.configuration()
     }
 
-    /// Exits the process, with code 0 after an orderly end.
+    /// Runs the server and exits the process, with code 0 after a normal shutdown.
     func run() throws {
         let configuration = try options.configuration()
         Task {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Server
 
-/// The options of a server.
+/// The options of `trinity serve` and `trinity config`.
 struct ServerOptions: ParsableArguments {
     @OptionGroup(title: OptionEntry.Section.model.rawValue) var model: OptionArguments<Model>
     @OptionGroup(title: OptionEntry.Section.computation.rawValue) var computation: OptionArguments<Computation>
@@ -16,12 +16,14 @@ struct ServerOptions: ParsableArguments {
         model.given + computation.given + scheduling.given + network.given + security.given + observability.given
     }
 
-    /// - Throws: the error in the options, for the user.
+    /// Returns the configuration from all sources.
+    ///
+    /// - Throws: the error for the user, if an option is invalid.
     func configuration() throws -> ServerConfiguration {
         try ServerConfiguration(checking: given, environment: ProcessInfo.processInfo.environment)
     }
 
-    /// The options of a section of the table.
+    /// The options in one section of the table.
     protocol SectionList: OptionList {
         static var section: OptionEntry.Section { get }
     }
@@ -41,7 +43,7 @@ extension ServerOptions.SectionList {
 }
 
 extension ServerConfiguration {
-    /// The configuration, or an error that exits the process with a message and code 64.
+    /// Creates the configuration, or throws an error that exits the process with a message and code 64.
     init(checking flags: [GivenOption], environment: [String: String]) throws {
         do throws(ConfigurationError) {
             try self.init(flags: flags, environment: environment)

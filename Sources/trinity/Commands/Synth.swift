@@ -4,7 +4,7 @@ import Engine
 import Foundation
 import ModelTools
 
-/// `trinity synth`: writes a checkpoint of a real shape with random weights.
+/// `trinity synth`: writes a checkpoint of a given shape with random weights.
 struct Synth: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a checkpoint with random weights.",

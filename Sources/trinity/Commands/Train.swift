@@ -5,7 +5,7 @@ import Training
 
 extension Precision: ExpressibleByArgument {}
 
-/// `trinity train`: trains a model by a recipe.
+/// `trinity train`: trains a model according to a recipe.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Train a model.",
@@ -60,7 +60,7 @@ struct Train: ParsableCommand {
         let isComplete = try run.run(
             mustStop: { StopSignal.isReceived }, heldOut: console.show(_:), report: console.show(_:))
         console.finish(isComplete: isComplete)
-        // A run that was stopped before its first step has no curve.
+        // A run that was stopped before its first step has no curves.
         if plot, run.trainer.step > 0 { try CurvePlot(URL(fileURLWithPath: out)).write(to: URL(fileURLWithPath: out)) }
     }
 }

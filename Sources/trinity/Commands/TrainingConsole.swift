@@ -1,7 +1,7 @@
 import Foundation
 import Training
 
-/// What `trinity train` prints: one line for each step, as JSON or as text; on a terminal one line that changes.
+/// The output of `trinity train`: a line of JSON or text for each step, or on a terminal one line that is updated.
 final class TrainingConsole {
     private let run: TrainingRun
     private let isJSON: Bool
@@ -25,7 +25,7 @@ final class TrainingConsole {
         if isJSON {
             output.write(String(decoding: report.json.serialized, as: UTF8.self))
         } else if isTerminal {
-            // The rest of a longer line is erased.
+            // The escape sequence erases the rest of a longer previous line.
             output.write("\r\(line(report))\(speed)\u{1B}[K", end: "")
             hasLine = true
         } else {
@@ -66,7 +66,7 @@ final class TrainingConsole {
             + "\(Int(rate)) GFLOP/s (\(Int(share)) % of peak)"
     }
 
-    /// Tokens a second, and the time that is left if the steps stay alike.
+    /// The tokens per second, and the remaining time if the steps keep their speed.
     private var speed: String {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         guard seconds > 1, run.trainer.step > firstStep else { return "" }
@@ -78,7 +78,8 @@ final class TrainingConsole {
     private static func format(_ number: Double) -> String { String(format: "%.4f", number) }
 }
 
-/// Lines to a reader that may have gone: then they are dropped, and the work goes on.
+/// Writes lines to a file. After a write error, for example because the reader has closed the pipe, lines are dropped and the
+/// work continues.
 private final class LineOutput {
     private let file: FileHandle
     private var isOpen = true
