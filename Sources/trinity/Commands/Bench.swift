@@ -9,9 +9,9 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure the speed of prefill and decode.",
         discussion: """
-            Rates are medians of three rounds, without HTTP and sampling, and are compared with the machine's read bandwidth \
-            and arithmetic throughput, measured in every round by the same threads. Operations are computed from the shape \
-            of the model; bytes are counted.
+            Rates are medians of three rounds, without HTTP and sampling. They are compared with the read bandwidth and the \
+            arithmetic rate of the machine, which are measured in every round with the same threads. The number of operations is \
+            computed from the shape of the model; the bytes are counted.
             """)
 
     @OptionGroup var options: OptionArguments<EngineOptionList>
@@ -20,7 +20,7 @@ struct Bench: ParsableCommand {
     var contexts = EngineBenchmark.defaultContexts.map(String.init).joined(separator: ",")
     @Flag(help: "Print one JSON object instead of a table.")
     var json = false
-    @Flag(help: "Measure each value once, to try out the benchmark.")
+    @Flag(help: "Measure each value only once, to try out the benchmark.")
     var quick = false
 
     enum EngineOptionList: OptionList {

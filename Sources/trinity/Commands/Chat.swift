@@ -6,7 +6,8 @@ struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Chat with a model in the terminal.",
         discussion: """
-            Reasoning is dimmed, and omitted if the output is not a terminal. /help lists the commands.
+            On a terminal, reasoning is dimmed. If the output is not a terminal, reasoning is omitted. Type /help for the \
+            commands.
             """
     )
 

@@ -5,7 +5,7 @@ import Server
 /// `trinity complete`: completes a prompt, without a server.
 struct Complete: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Complete a prompt.", discussion: "The prompt is the argument, or else standard input.")
+        abstract: "Complete a prompt.", discussion: "The prompt is the argument, or standard input if there is none.")
 
     @OptionGroup var options: ConsoleOptions
     @Argument(help: "Prompt.")

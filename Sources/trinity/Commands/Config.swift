@@ -5,10 +5,10 @@ import Server
 /// `trinity config`: checks the options of `trinity serve` and prints them.
 struct Config: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check the options of trinity serve and print the values in force.",
+        abstract: "Check the options of trinity serve and print their values.",
         discussion: """
-            Takes the options, the environment and the file of trinity serve, and prints each value with its source. Secrets \
-            are hidden. With --json it prints a file for --config with the options that are not at their defaults.
+            Reads the options, the environment and the file of trinity serve, and prints each value with its source. Secrets are \
+            hidden. With --json, prints a file for --config with the options that are set, without secrets.
             """)
 
     @OptionGroup var options: ServerOptions

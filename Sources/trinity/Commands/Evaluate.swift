@@ -9,24 +9,26 @@ import Server
 /// `trinity evaluate`: measures the loss from quantization.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compare a model with a reference over a text: perplexity and KL divergence.",
+        abstract: "Compare a model with a reference model on a text: perplexity and KL divergence.",
         discussion: """
-            The text is cut into windows, and each token but the first of a window is predicted by both models. Both are in \
-            memory at the same time. --threads, --quantization, --kv-cache-dtype and --compute are as for serve; the reference \
-            keeps the format of its weights.
+            The text is split into windows. Both models predict each token of a window except the first. They are in memory at \
+            the same time. --threads, --quantization, --kv-cache-dtype and --compute work as in serve; the weights of the \
+            reference keep their format.
             """)
 
     @Argument(help: ArgumentHelp("Folder of the model, or its name on the Hugging Face Hub.", valueName: "model"))
     var model: String
-    @Option(help: ArgumentHelp("The model to compare with, such as the one before quantization.", valueName: "model"))
+    @Option(help: ArgumentHelp("Model to compare with, such as the one before quantization.", valueName: "model"))
     var reference: String
-    @Option(help: ArgumentHelp("Text file in UTF-8; the tokenizer of the reference is used.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Text file in UTF-8, which is encoded with the tokenizer of the reference.", valueName: "file"))
     var text: String?
     @Option(help: ArgumentHelp("File with a JSON array of token ids.", valueName: "file"))
     var tokens: String?
-    @Option(help: ArgumentHelp("Tokens of a window.", valueName: "n"))
+    @Option(help: ArgumentHelp("Number of tokens in a window.", valueName: "n"))
     var context = 512
-    @Option(help: ArgumentHelp("The most windows to compute (default: all of the text).", valueName: "n"))
+    @Option(help: ArgumentHelp("Maximum number of windows (default: the whole text).", valueName: "n"))
     var windows: Int?
     @Flag(help: "Print one JSON object instead of text.")
     var json = false

@@ -7,42 +7,47 @@ import Training
 /// `trinity needle`: tests how well a served model finds facts in long texts.
 struct Needle: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Ask a running server for needles in haystacks.",
+        abstract: "Measure how well a running server finds needles in haystacks.",
         discussion: """
-            Each prompt is a text of unrelated sentences with four lines such as "One of the special magic numbers for \
-            ivory-lantern is: 4815162.", and asks for one of the numbers (MK-NIAH, as in RULER). Any server with OpenAI's \
-            API can be asked. The API key can also be in OPENAI_API_KEY. Ctrl-C prints what is there.
+            Each prompt is a text of unrelated sentences with four needles such as "One of the special magic numbers for \
+            ivory-lantern is: 4815162.", and asks for one of the numbers (MK-NIAH, as in RULER). Any server with OpenAI's API \
+            can be measured. The API key can also be in OPENAI_API_KEY. Ctrl-C prints the results so far.
             """)
 
     private typealias Options = NeedleEvaluation.Options
 
-    @Argument(help: ArgumentHelp("The server, such as http://127.0.0.1:8000; /v1 may be at its end.", valueName: "url"))
+    @Argument(
+        help: ArgumentHelp(
+            "Address of the server, such as http://127.0.0.1:8000, with or without /v1.", valueName: "url"))
     var url: String
-    @Option(help: ArgumentHelp("The model (default: the first that the server lists).", valueName: "name"))
+    @Option(help: ArgumentHelp("Name of the model (default: the first one that the server lists).", valueName: "name"))
     var model: String?
     @Option(
         help: ArgumentHelp(
-            "API key. Prefer OPENAI_API_KEY: other users of the machine can see the command line.", valueName: "key"))
+            "API key. Prefer OPENAI_API_KEY, because other users of the machine can see the command line.",
+            valueName: "key"))
     var apiKey: String?
-    @Option(help: ArgumentHelp("Tokens of prompt and reply together, separated by commas.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp("Lengths of prompt and reply together in tokens, separated by commas.", valueName: "list"))
     var lengths = list(Options().lengths)
-    @Option(help: ArgumentHelp("Places of the needle in percent of the text, separated by commas.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp("Positions of the needle in percent of the text, separated by commas.", valueName: "list"))
     var depths = list(Options().depths)
-    @Option(help: ArgumentHelp("Prompts for each length and depth.", valueName: "n"))
+    @Option(help: ArgumentHelp("Number of prompts for each length and depth.", valueName: "n"))
     var samples = Options().samples
-    @Option(help: ArgumentHelp("Digits of a number.", valueName: "n"))
+    @Option(help: ArgumentHelp("Number of digits of each magic number.", valueName: "n"))
     var digits = Options().digits
-    @Option(help: ArgumentHelp("The most tokens of a reply, reasoning included.", valueName: "n"))
+    @Option(help: ArgumentHelp("Maximum number of tokens of a reply, including reasoning.", valueName: "n"))
     var maxTokens = Options().replyTokens
-    @Option(help: ArgumentHelp("Requests at the same time.", valueName: "n"))
+    @Option(help: ArgumentHelp("Number of concurrent requests.", valueName: "n"))
     var concurrency = Options().concurrency
-    @Option(help: ArgumentHelp("Seconds for one reply.", valueName: "n"))
+    @Option(help: ArgumentHelp("Maximum time for one reply in seconds.", valueName: "n"))
     var timeout = 600
     @Option(help: ArgumentHelp("Random seed of the prompts.", valueName: "n"))
     var seed: UInt64 = 0
-    @Option(help: ArgumentHelp("Write the results to this file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write the results to this file as JSON.", valueName: "file"))
     var json: String?
-    @Option(help: ArgumentHelp("Write a heat map to this file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write a heat map to this file as SVG.", valueName: "file"))
     var svg: String?
 
     func validate() throws { _ = try checkedOptions() }

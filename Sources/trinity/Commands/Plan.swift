@@ -6,10 +6,11 @@ import Training
 /// `trinity plan`: computes the memory that a model needs, or the cost of training it.
 struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute the memory that a model needs, without its weights.",
+        abstract: "Compute the memory that a model needs, from its shape.",
         discussion: """
-            With --train, what training the shape takes in --precision: memory of weights, gradients and optimizers, and of \
-            the activations of one row by its length, which is --context; operations of a token, and the time of --tokens.
+            With --train, computes what training needs: the memory of weights, gradients and optimizer state in --precision; the \
+            memory of the activations of one row by its length, up to --context; the operations per token; and, with --tokens, \
+            the time.
             """)
 
     @Option(
@@ -19,32 +20,35 @@ struct Plan: ParsableCommand {
     var shape: String
     @Option(help: ArgumentHelp("Context length of each sequence.", valueName: "n"))
     var context = 8192
-    @Option(help: ArgumentHelp("Sequences that run at the same time (default: 1).", valueName: "n"))
+    @Option(help: ArgumentHelp("Number of sequences that run at the same time (default: 1).", valueName: "n"))
     var sequences: Int?
-    @Option(help: "Format of the linear layers in memory (default: as stored in a quantized model, otherwise fp8).")
+    @Option(
+        help: "Format of the linear layers in memory (default: the stored format of a quantized model, otherwise fp8).")
     var weights: DeploymentPlan.Weights?
     @Option(help: "Data type of the KV cache (default: bf16).")
     var kvCacheDtype: KVDataType?
-    @Option(help: ArgumentHelp("Hosts among which the layers are divided; prints a row for each.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Number of hosts among which the layers are divided; prints a row for each host.", valueName: "n"))
     var hosts: Int?
     @Option(help: ArgumentHelp("With --hosts, the memory of each host in GiB.", valueName: "gib"))
     var memory: Int?
     @Option(
         help: ArgumentHelp(
-            "With --hosts, the GB/s that each host reads from memory; prints rates of decoding.", valueName: "rate"))
+            "With --hosts, the memory read bandwidth of each host in GB/s; prints decode rates.", valueName: "rate"))
     var bandwidth: Double?
 
-    @Flag(help: "Compute what training takes.")
+    @Flag(help: "Compute what training needs.")
     var train = false
-    @Option(help: ArgumentHelp("With --train, the tokens to train on.", valueName: "n"))
+    @Option(help: ArgumentHelp("With --train, the number of tokens to train on.", valueName: "n"))
     var tokens: Int?
-    @Option(help: ArgumentHelp("With --train, the tokens of a step (default: 16384).", valueName: "n"))
+    @Option(help: ArgumentHelp("With --train, the number of tokens per step (default: 16384).", valueName: "n"))
     var batch: Int?
-    @Option(help: "With --train, the precision of the products of matrices (default: bf16).")
+    @Option(help: "With --train, the precision of matrix products (default: bf16).")
     var precision: Precision?
     @Option(
         help: ArgumentHelp(
-            "With --train, the GFLOP/s that the steps reach (default: by what is measured for a moment).",
+            "With --train, the rate of the steps in GFLOP/s (default: estimated by a short measurement).",
             valueName: "rate"))
     var flops: Double?
 

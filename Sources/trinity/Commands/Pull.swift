@@ -5,11 +5,11 @@ import Hub
 /// `trinity pull`: downloads a model from the Hugging Face Hub.
 struct Pull: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Download a model from the Hugging Face Hub into its cache.",
+        abstract: "Download a model from the Hugging Face Hub into the cache.",
         discussion: """
-            The model is owner/name, owner/name@revision for a branch, tag or commit, or owner/name:Q4_K_M for the GGUF file \
-            with this in its name. Prints the folder or file to load. The cache is that of Python's huggingface_hub; \
-            HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
+            The model is owner/name, or owner/name@revision for a branch, tag or commit, or owner/name:Q4_K_M for the GGUF file \
+            with Q4_K_M in its name. The command prints the folder or file to load. The cache is shared with Python's \
+            huggingface_hub; HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are respected.
             """)
 
     @Argument(help: ArgumentHelp("Name on the Hub.", valueName: "model"))

@@ -10,11 +10,11 @@ struct Quantize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Convert the linear layers of a checkpoint to 16, 8 or 4 bits.",
         discussion: """
-            Weights are stored in the formats of compressed-tensors, bit for bit as serve --quantization converts them: fp8 \
-            as E4M3 with a scale for each block of 128 by 128 (float-quantized), int4 and int8 as integers with a scale for \
-            each 32 columns (pack-quantized), nvfp4 as E2M1 with a scale for each 16 columns (nvfp4-pack-quantized). \
-            Embeddings, routers and norms keep their format, and so does the head unless --quantize-head is given; with \
-            --round-others, and with --weights bf16, those in F32 become BF16, but for the biases of experts.
+            The weights are written in the formats of compressed-tensors, bit for bit as serve --quantization converts them. fp8 \
+            is E4M3 with a scale for each block of 128 by 128 (float-quantized), int4 and int8 are integers with a scale for \
+            each 32 columns (pack-quantized), and nvfp4 is E2M1 with a scale for each 16 columns (nvfp4-pack-quantized). \
+            Embeddings, routers and norms keep their format, and so does the LM head unless --quantize-head is given. With \
+            --round-others or --weights bf16, F32 tensors that are not quantized become BF16, except the biases of experts.
             """)
 
     enum Group: Int, ExpressibleByArgument, CaseIterable {
@@ -31,13 +31,14 @@ struct Quantize: ParsableCommand {
     var destination: String
     @Option(help: "Format of the linear layers.")
     var weights = CheckpointQuantizer.Format.fp8
-    @Option(help: "Columns that share a scale, with --weights int4.")
+    @Option(help: "Number of columns that share a scale, with --weights int4.")
     var group = Group.narrow
-    @Flag(help: "Convert F32 tensors that are not quantized to BF16, such as those of a model that was trained.")
+    @Flag(help: "Convert F32 tensors that are not quantized to BF16, for instance to export a trained model.")
     var roundOthers = false
     @Flag(
         help: """
-            Quantize the head too, as serve --quantization does: to fp8, otherwise to int8. Some tools cannot read the result.
+            Also quantize the LM head, as serve --quantization does: to fp8 with fp8, otherwise to int8. Some tools cannot read \
+            the result.
             """)
     var quantizeHead = false
 

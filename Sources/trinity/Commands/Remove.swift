@@ -6,8 +6,8 @@ struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Remove a model from the Hugging Face cache.",
         discussion: """
-            Removes all revisions of owner/name, one of owner/name@revision, or of owner/name:Q4_K_M only the GGUF file. \
-            Files that another revision needs stay.
+            Removes all revisions of owner/name, only the given revision for owner/name@revision, or only the GGUF file for \
+            owner/name:Q4_K_M. Files that another revision needs are kept.
             """)
 
     @Argument(help: ArgumentHelp("Name on the Hub, as for trinity pull.", valueName: "model"))

@@ -8,13 +8,13 @@ struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve a model over HTTP.",
         discussion: """
-            Every option can also be set in the environment (TRINITY_MAX_MODEL_LEN for --max-model-len) and in a file \
-            (--config, {"max-model-len": 4096}). The command line overrides the environment, and the environment overrides \
-            the file; trinity config prints the values in force. A size is a number of bytes, or has a binary unit: 512MiB, \
-            4GiB. A time has a unit: 200ms, 1.5s, 2m.
+            Every option can also be set in the environment (TRINITY_MAX_MODEL_LEN for --max-model-len) and in a file (--config, \
+            {"max-model-len": 4096}). The command line overrides the environment, and the environment overrides the file; \
+            trinity config prints the resulting values. A size is a number of bytes, or has a binary unit: 512MiB, 4GiB. A time \
+            has a unit: 200ms, 1.5s, 2m.
 
-            The server answers 503 until the model is loaded; GET /ready returns 200 from then on. On SIGTERM it rejects new \
-            requests and lets running ones finish.
+            The server answers 503 until the model is loaded; then GET /ready returns 200. On SIGTERM, it refuses new requests \
+            and lets running requests finish.
             """)
 
     @OptionGroup var options: ServerOptions

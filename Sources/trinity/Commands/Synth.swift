@@ -19,9 +19,9 @@ struct Synth: ParsableCommand {
     var shape: String
     @Option(help: ArgumentHelp("Output folder; it must be new or empty.", valueName: "dir"))
     var out: String
-    @Option(help: "Format of the linear layers; q4_0 and q4_k_m make one GGUF file.")
+    @Option(help: "Format of the linear layers; q4_0 and q4_k_m write one GGUF file.")
     var format = CheckpointSynthesizer.Format.fp8Block
-    @Flag(help: "Also quantize the head, with int4 and nvfp4 to 8 bits; no effect on GGUF, where it is Q6_K.")
+    @Flag(help: "Also quantize the LM head, to 8 bits with int4 and nvfp4. No effect in GGUF, where it is Q6_K.")
     var quantizeHead = false
     @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
     var seed: UInt64 = 0

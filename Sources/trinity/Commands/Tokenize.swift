@@ -12,7 +12,7 @@ struct Tokenize: ParsableCommand {
             An invalid line prints {"error": "..."}.
             """)
 
-    @Option(help: ArgumentHelp("Path of tokenizer.json, or of its folder.", valueName: "path"))
+    @Option(help: ArgumentHelp("Path of tokenizer.json or of its folder.", valueName: "path"))
     var tokenizer: String
 
     func run() throws {

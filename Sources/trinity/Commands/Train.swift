@@ -8,32 +8,36 @@ extension Precision: ExpressibleByArgument {}
 /// `trinity train`: trains a model according to a recipe.
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a model.",
+        abstract: "Train a model according to a recipe.",
         discussion: """
-            The recipe names a checkpoint with the initial weights, a file of documents or packed batches, and the numbers \
-            of the run. A run that was interrupted continues from its last checkpoint in the output folder, and gives the \
-            same bits as without the interruption. SIGTERM writes a checkpoint and ends the run.
+            The recipe specifies a checkpoint with the initial weights, a file of documents or packed batches, and the \
+            parameters of the run. An interrupted run continues from its last checkpoint in the output folder, and gives the \
+            same bits as an uninterrupted run. SIGTERM writes a checkpoint and ends the run.
             """)
 
-    @Argument(help: ArgumentHelp("The recipe, a JSON file.", valueName: "recipe"))
+    @Argument(help: ArgumentHelp("Recipe, a JSON file.", valueName: "recipe"))
     var recipe: String
     @Option(
-        help: ArgumentHelp("Output folder: new, empty, or with an interrupted run of the recipe.", valueName: "dir"))
+        help: ArgumentHelp(
+            "Output folder; it must be new, be empty, or have an interrupted run of the recipe.", valueName: "dir"))
     var out: String?
-    @Option(help: "Precision of the products of matrices: bf16, with float32 sums, or exact, which is float32.")
+    @Option(help: "Precision of matrix products: bf16 with float32 sums, or exact (float32).")
     var precision = Precision.bf16
-    @Option(help: ArgumentHelp("Threads. The result does not depend on their number.", valueName: "number"))
+    @Option(help: ArgumentHelp("Number of threads. It does not affect the result.", valueName: "number"))
     var threads: Int?
     @Flag(help: "Print one JSON object for each step.")
     var json = false
-    @Flag(help: "Write the curves of the run to curves.svg in the output folder at the end, also of a finished run.")
+    @Flag(
+        help:
+            "At the end, write the curves of the run to curves.svg in the output folder; also works for a finished run."
+    )
     var plot = false
     @Option(
         help: ArgumentHelp(
-            "GFLOP/s that the steps reach, for --dry-run (default: by what is measured for a moment).",
+            "Rate of the steps in GFLOP/s, for --dry-run (default: estimated by a short measurement).",
             valueName: "rate"))
     var flops: Double?
-    @Flag(help: "Check the recipe and its files, and print tokens, operations, memory and time of each stage.")
+    @Flag(help: "Check the recipe and its files, and print the tokens, operations, memory and time of each stage.")
     var dryRun = false
 
     func validate() throws {
