@@ -1,6 +1,6 @@
 import Foundation
 
-/// Dates as C's `strftime` writes them in the C locale.
+/// Formats dates like C's `strftime` in the C locale.
 enum TemplateClock {
     private static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
     private static let months = [
@@ -8,7 +8,7 @@ enum TemplateClock {
         "December",
     ]
 
-    /// `date` in the local time zone; an unknown code is copied unchanged.
+    /// Formats `date` in the local time zone. Unknown codes are copied unchanged.
     static func formatted(_ date: Date, _ format: TemplateString) throws(TemplateFailure) -> TemplateString {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .current
@@ -22,7 +22,7 @@ enum TemplateClock {
                 try builder.append(trusted: String(scalar))
                 continue
             }
-            // glibc: `%-d` is the number without padding.
+            // A glibc extension: `%-d` is the number without padding.
             let isUnpadded = code == "-" && !rest.isEmpty
             if isUnpadded { code = rest.removeFirst() }
             var text = field(code, parts, dayOfYear: dayOfYear, date: date, in: calendar)

@@ -1,7 +1,7 @@
 import JSON
 import OrderedCollections
 
-/// A dictionary in the order of insertion, with keys that compare as Python's do (`1`, `1.0` and `true` are one key).
+/// A dictionary in insertion order, whose keys are compared as in Python: `1`, `1.0` and `true` are the same key.
 struct TemplateDictionary {
     private var members: OrderedDictionary<Key, TemplateValue> = [:]
     private(set) var depth = 1
@@ -17,7 +17,7 @@ struct TemplateDictionary {
 
     init() {}
 
-    /// - Parameter isTrusted: the origin of a member, by its name.
+    /// - Parameter isTrusted: returns whether the member with a name is trusted.
     init(_ object: JSONObject, isTrusted: (String) -> Bool) {
         for (name, value) in object {
             let isTrusted = isTrusted(name)
@@ -36,7 +36,7 @@ struct TemplateDictionary {
     subscript(key: TemplateValue) -> TemplateValue? { members[Key(value: key)] }
     subscript(name: String) -> TemplateValue? { self[.string(trusted: name)] }
 
-    /// `key` is hashable, see ``TemplateValue/isHashable``.
+    /// Sets the value of `key`, which must be hashable; see ``TemplateValue/isHashable``.
     mutating func set(_ key: TemplateValue, _ value: TemplateValue) {
         members[Key(value: key)] = value
         depth = max(depth, value.depth + 1, key.depth + 1)
@@ -54,7 +54,7 @@ extension TemplateValue {
         }
     }
 
-    /// Equal values have equal hashes, for all kinds of numbers.
+    /// Hashes the value so that equal values have equal hashes, for all types of numbers.
     fileprivate func hash(into hasher: inout Hasher) {
         switch self {
         case .bool(let value): hasher.combine(value ? 1.0 : 0.0)

@@ -1,4 +1,4 @@
-/// The backslash escapes of string literals, which are Python's.
+/// The backslash escapes of string literals, which are the same as in Python.
 enum TemplateEscapes {
     static func unescaped(_ bytes: ArraySlice<UInt8>) -> String {
         guard bytes.contains(UInt8(ascii: "\\")) else { return String(decoding: bytes, as: UTF8.self) }
@@ -28,7 +28,7 @@ enum TemplateEscapes {
         if kind == UInt8(ascii: "\n") { return }
         if let count = hexadecimalDigits[kind], var code = number(rest.prefix(count), count: count, radix: 16) {
             rest.removeFirst(count)
-            // A surrogate pair is two escapes and one character.
+            // A surrogate pair consists of two escapes and represents one character.
             if 0xD800..<0xDC00 ~= code, rest.starts(with: "\\u".utf8),
                 let low = number(rest.dropFirst(2).prefix(4), count: 4, radix: 16), 0xDC00..<0xE000 ~= low
             {

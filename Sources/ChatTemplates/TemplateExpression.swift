@@ -1,4 +1,4 @@
-/// A node of an expression's tree.
+/// A node of an expression tree.
 indirect enum TemplateExpression: Sendable {
     case none
     case bool(Bool)
@@ -18,10 +18,10 @@ indirect enum TemplateExpression: Sendable {
     case test(TemplateExpression, name: String, Arguments)
     case unary(Unary, TemplateExpression)
     case binary(Binary, TemplateExpression, TemplateExpression)
-    /// `a < b <= c`: each link against the operand before it.
+    /// `a < b <= c`: each operand is compared with the previous one.
     case comparison(TemplateExpression, [(operation: Comparison, operand: TemplateExpression)])
     case concatenation([TemplateExpression])
-    /// Without an `else` the value is undefined, which prints as an empty string.
+    /// Without `else`, the value is undefined, which prints as an empty string.
     case conditional(condition: TemplateExpression, then: TemplateExpression, else: TemplateExpression?)
 
     enum Unary: Sendable { case not, minus, plus }
@@ -49,9 +49,9 @@ indirect enum TemplateExpression: Sendable {
     struct Arguments: Sendable {
         var positional: [TemplateExpression] = []
         var named: [(name: String, value: TemplateExpression)] = []
-        /// `*list`
+        /// `*list`.
         var positionalRest: TemplateExpression?
-        /// `**mapping`
+        /// `**mapping`.
         var namedRest: TemplateExpression?
     }
 

@@ -2,17 +2,17 @@ import Basics
 import Foundation
 import JSON
 
-/// What a model folder says about its chat template: `chat_template.jinja`, `tokenizer_config.json` and
-/// `special_tokens_map.json`, all optional.
+/// The chat template of a model folder and its variables, from `chat_template.jinja`, `tokenizer_config.json` and
+/// `special_tokens_map.json`. All files are optional.
 package struct TemplateFiles {
-    /// `nil` if the folder has no chat template.
+    /// The source of the chat template, or `nil` if the folder has none.
     package let source: String?
-    /// `bos_token` and so on, the variables of templates.
+    /// `bos_token` and similar variables of templates.
     package let specialTokens: JSONObject
-    /// The class of the tokenizer in Python programs.
+    /// The name of the tokenizer class in Python.
     package let tokenizerClass: String?
 
-    /// A file that exists but cannot be used.
+    /// An error for a file that exists but cannot be used.
     package struct Failure: Error, CustomStringConvertible {
         package let file: String
         package let reason: String
@@ -20,14 +20,14 @@ package struct TemplateFiles {
         package var description: String { "\(file): \(reason)" }
     }
 
-    /// - Throws: `Failure` with the file.
+    /// - Throws: `Failure`, with the file.
     package init(directory: URL) throws(Failure) {
         let configuration = try Self.object(directory.appending(path: "tokenizer_config.json"))
         let map = try Self.object(directory.appending(path: "special_tokens_map.json"))
         var tokens = JSONObject()
         for members in [configuration, map] {
             for (name, value) in members where name.hasSuffix("_token") {
-                // Either the text itself or an object that describes the token.
+                // The value is either the text itself or an object that describes the token.
                 if let text = value.string ?? value["content"]?.string { tokens[name] = .string(text) }
             }
         }
@@ -45,14 +45,14 @@ package struct TemplateFiles {
             return text
         }
         if let templates = configuration["chat_template"]?.array {
-            // Several named templates; the one named "default" is used for chat.
+            // There are several named templates. The one named "default" is used for chat.
             return templates.first { $0["name"] == "default" }?["template"]?.string
         }
         return configuration["chat_template"]?.string
     }
 
     private static func object(_ url: URL) throws(Failure) -> JSONObject {
-        // Some files list all added tokens again.
+        // Some files repeat all added tokens.
         guard let bytes = try read(url.path, atMost: 16 << 20) else { return [:] }
         let value: JSONValue
         do throws(JSONError) {
@@ -64,7 +64,7 @@ package struct TemplateFiles {
         return object
     }
 
-    /// The file's bytes; `nil` when there is none.
+    /// Returns the bytes of a file, or `nil` if it does not exist.
     private static func read(_ path: String, atMost limit: Int) throws(Failure) -> [UInt8]? {
         do throws(RegularFile.Failure) {
             return try RegularFile.readIfPresent(path, atMost: limit)

@@ -1,18 +1,18 @@
 import Foundation
 
-/// One conversion of `%` or `str.format`: how a value is padded and written.
+/// The format of a value in one conversion of `%` or `str.format`.
 struct TemplateFormat {
     var fill: TemplateString = " "
-    /// `<`, `>`, `^` or `=` (after the sign); `nil` is the default of the type.
+    /// `<`, `>`, `^` or `=` (after the sign), or `nil` for the default of the type.
     var alignment: Unicode.Scalar?
-    /// `+` or a space, for numbers that are not negative.
+    /// `+` or a space, for nonnegative numbers.
     var sign: Unicode.Scalar?
     var isAlternate = false
     var width = 0
     var groups: Unicode.Scalar?
     var precision: Int?
 
-    /// `value` formatted by the conversion `type`; `nil` if the type does not apply to the value.
+    /// Formats `value` with the conversion `type`. Returns `nil` if the type does not apply to the value.
     func text(of value: TemplateValue, type: Unicode.Scalar) throws(TemplateFailure) -> TemplateString? {
         switch type {
         case "s":
@@ -82,7 +82,7 @@ struct TemplateFormat {
 
     // MARK: Numbers
 
-    /// Python's `round(number, precision)`: to the decimal nearest the exact binary value, half to even.
+    /// Returns Python's `round(number, precision)`: the decimal nearest to the exact binary value, with ties to even.
     static func rounded(_ number: Double, precision: Int) -> Double {
         guard number.isFinite else { return number }
         if precision >= 0 { return Double(String(format: "%.\(precision)f", number)) ?? number }

@@ -1,4 +1,5 @@
-// Attributes, elements and slices. A name after a dot is first a method, then a key; in brackets the other way round.
+// Attributes, elements and slices. A name after a dot is looked up first as a method, then as a key. A name in brackets is looked
+// up in the opposite order.
 import Basics
 
 extension TemplateInterpreter {
@@ -37,7 +38,7 @@ extension TemplateInterpreter {
         return 0..<count ~= position ? position : nil
     }
 
-    /// What Python's `getattr` finds: methods, and attributes of objects.
+    /// Returns what Python's `getattr` finds: methods, and attributes of objects.
     func member(_ name: String, of owner: TemplateValue) -> TemplateValue? {
         if case .object(let object) = owner, !name.hasPrefix("_") { return object.attribute(name) }
         guard let methods = Self.methodNames(of: owner) else { return nil }
@@ -92,7 +93,7 @@ extension TemplateInterpreter {
         return indices.map { values[$0] }
     }
 
-    /// The indices of Python's `[from:to:step]`.
+    /// Returns the indices of Python's `[from:to:step]`.
     private func indices(in count: Int, _ from: Int?, _ to: Int?, _ step: Int) -> StrideTo<Int> {
         let range = step > 0 ? 0...count : -1...count - 1
         func clamped(_ bound: Int) -> Int {
@@ -105,7 +106,7 @@ extension TemplateInterpreter {
         return stride(from: start, to: end, by: limited)
     }
 
-    /// The elements that a loop over `value` iterates over.
+    /// Returns the elements of an iteration over `value`.
     func elements(of value: TemplateValue) throws(TemplateFailure) -> [TemplateValue] {
         switch value {
         case .undefined: return []

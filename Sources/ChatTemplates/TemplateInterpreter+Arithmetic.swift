@@ -1,6 +1,6 @@
 import Foundation
 
-// Python's arithmetic. Integers have 64 bits: a larger result is an error.
+// Python's arithmetic with 64-bit integers. A larger result is an error.
 
 extension TemplateInterpreter {
     func signed(_ value: TemplateValue, isMinus: Bool) throws(TemplateFailure) -> TemplateValue {
@@ -72,7 +72,7 @@ extension TemplateInterpreter {
         case .multiply: return try integer(left.multipliedReportingOverflow(by: right))
         case .floorDivide, .remainder:
             guard right != 0 else { throw .failed("integer division or modulo by zero") }
-            // Python rounds down, Swift towards zero.
+            // Python rounds down, Swift rounds toward zero.
             let (quotient, overflow) = left.dividedReportingOverflow(by: right)
             let remainder = overflow ? 0 : left % right
             let isShifted = remainder != 0 && (remainder < 0) != (right < 0)
@@ -80,7 +80,7 @@ extension TemplateInterpreter {
             return try integer((isShifted ? quotient - 1 : quotient, overflow))
         case .power where right >= 0:
             var result = (partialValue: 1, overflow: false)
-            // Any base except -1, 0 and 1 overflows within 64 factors.
+            // For any base except -1, 0 and 1, the result overflows within 64 factors.
             let count = -1...1 ~= left && right > 2 ? 2 - right % 2 : right
             for _ in 0..<min(count, 64) where !result.overflow {
                 result = result.partialValue.multipliedReportingOverflow(by: left)

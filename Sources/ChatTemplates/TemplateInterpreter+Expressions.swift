@@ -3,7 +3,7 @@ extension TemplateInterpreter {
         try descend()
         let value = try evaluateNode(expression)
         ascend()
-        // Deeper values could exhaust the stack when printed, compared or freed.
+        // Deeper values could exhaust the stack when they are printed, compared or freed.
         guard value.depth <= TemplateLimits.valueDepth else { throw .failed("a value is nested too deeply") }
         return value
     }
@@ -74,7 +74,7 @@ extension TemplateInterpreter {
         return .dictionary(dictionary)
     }
 
-    /// `value` as a key of a dictionary, charged for its hashing.
+    /// Returns `value` as a dictionary key, and charges for hashing it.
     func key(_ value: TemplateValue) throws(TemplateFailure) -> TemplateValue {
         try charge(value.weight)
         guard value.isHashable else { throw .failed("unhashable type: '\(value.typeName)'", .type) }

@@ -1,4 +1,4 @@
-// The filters of `x | ...` for single values. Filters of strings and of sequences are in separate files.
+// The filters of `x | ...` for single values. Filters for strings and for sequences are in separate files.
 
 extension TemplateInterpreter {
     static let filterNames: Set<String> = [
@@ -111,7 +111,7 @@ extension TemplateInterpreter {
             if let prefix, text.lowercased().hasPrefix(prefix) { text = String(text.dropFirst(2)) }
             if let number = Int(text, radix: base) { return .integer(number) }
             let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
-            // Python refuses to read more digits.
+            // Python rejects integers with more digits.
             if base == 10, 1...4_300 ~= digits.utf8.count,
                 digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 })
             {

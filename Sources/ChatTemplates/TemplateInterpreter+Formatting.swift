@@ -41,7 +41,7 @@ extension TemplateInterpreter {
             try builder.append(try text(of: value, type: type, conversion))
         }
         if !positional.isEmpty {
-            // A single container may stay unused, because it can be a source of names.
+            // A single container may be unused, because it can be the source of named values.
             switch values {
             case .dictionary, .list, .iterable(.range, _): break
             default: throw .failed("not all arguments converted during string formatting")
@@ -99,7 +99,7 @@ extension TemplateInterpreter {
                 guard let scalar = UInt32(exactly: code).flatMap({ Unicode.Scalar($0) }) else {
                     throw .failed("%c arg not in range")
                 }
-                // A number does not carry its origin.
+                // The character is untrusted, because a number has no origin.
                 value = .string(TemplateString(String(scalar), origin: .untrusted))
             }
             type = "s"
@@ -122,7 +122,7 @@ extension TemplateInterpreter {
 
     // MARK: str.format
 
-    /// Python's `format.format(...)`: `{}`, `{0}`, `{name.attribute[key]!r:>10}`; no fields inside fields.
+    /// Python's `format.format(...)`: `{}`, `{0}`, `{name.attribute[key]!r:>10}`. Nested fields are not supported.
     func formatted(_ format: TemplateString, _ arguments: TemplateArguments) throws(TemplateFailure) -> TemplateString {
         var builder = TemplateStringBuilder()
         var rest = format.scalars[...]
@@ -192,7 +192,7 @@ extension TemplateInterpreter {
         return value
     }
 
-    /// `[[fill]align][sign][#][0][width][,][.precision][type]`
+    /// Formats a value with `[[fill]align][sign][#][0][width][,][.precision][type]`.
     private func specified(
         _ value: TemplateValue, _ specification: Substring.UnicodeScalarView
     ) throws(TemplateFailure) -> TemplateString {

@@ -47,7 +47,7 @@ extension TemplateInterpreter {
         guard step != 0 else { throw .failed("range() arg 3 must not be zero") }
         let numbers = stride(from: start, to: end, by: step)
         let limit = TemplateLimits.rangeCount
-        // The number of elements may not fit 64 bits, so they are counted.
+        // The number of elements may exceed 64 bits, so the elements are counted.
         let values = numbers.prefix(limit + 1).map { TemplateValue.integer($0) }
         guard values.count <= limit else { throw .failed("range() is too big, the most is \(limit) numbers") }
         try charge(values.count)

@@ -1,4 +1,4 @@
-// Methods of strings, lists and dictionaries. Methods that would change their receiver are refused.
+// Methods of strings, lists and dictionaries. Methods that would change their receiver are rejected.
 
 extension TemplateInterpreter {
     struct MethodNames {

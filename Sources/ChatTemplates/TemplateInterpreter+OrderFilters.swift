@@ -1,4 +1,4 @@
-// Filters that compare elements. Strings are compared without regard to case unless `case_sensitive` is set.
+// Filters that compare elements. String comparison ignores case unless `case_sensitive` is set.
 
 extension TemplateInterpreter {
     func orderFilter(
@@ -44,7 +44,7 @@ extension TemplateInterpreter {
         return try self.value(string.lowercased)
     }
 
-    /// Stable, also when reversed, as Python's `sorted`.
+    /// Sorts stably, also when reversed, like Python's `sorted`.
     private func sorted(
         _ keyed: [(key: TemplateValue, value: TemplateValue)], isReversed: Bool
     ) throws(TemplateFailure) -> [TemplateValue] {
@@ -79,7 +79,7 @@ extension TemplateInterpreter {
         return best?.value ?? .undefined(.other("No aggregated item, sequence was empty."))
     }
 
-    /// Pairs of a key and the elements that share it, in the order of keys.
+    /// Returns pairs of a key and the elements with this key, ordered by key.
     private func groups(
         _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> [TemplateValue] {

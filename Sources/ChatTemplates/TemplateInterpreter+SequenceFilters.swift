@@ -1,5 +1,5 @@
 extension TemplateInterpreter {
-    /// `nil` if there is no filter of sequences with that name.
+    /// Applies a filter for sequences. Returns `nil` if there is no such filter with this name.
     func sequenceFilter(
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue? {
@@ -73,7 +73,8 @@ extension TemplateInterpreter {
         return result
     }
 
-    /// `select`, `reject` and their forms for an attribute, whose first argument is its name; then comes a test.
+    /// Applies `select`, `reject`, `selectattr` or `rejectattr`. The latter two take the name of an attribute first. The next
+    /// argument is a test.
     private func selected(
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> [TemplateValue] {
@@ -117,7 +118,8 @@ extension TemplateInterpreter {
         }
     }
 
-    /// The attribute of an element named by a filter's `attribute` argument, as `a`, `a.b` or `0`; without one the element.
+    /// Returns the attribute of an element that a filter's `attribute` argument names (`a`, `a.b` or `0`), or the element itself
+    /// without one.
     func value(
         of attribute: TemplateValue?, in element: TemplateValue, default fallback: TemplateValue? = nil
     ) throws(TemplateFailure) -> TemplateValue {

@@ -1,12 +1,12 @@
 import Basics
 
 extension TemplateInterpreter {
-    /// `nil` if there is no filter of strings with that name.
+    /// Applies a filter for strings. Returns `nil` if there is no filter with this name.
     func stringFilter(
         _ name: String, _ input: TemplateValue, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateValue? {
         guard Self.filterNames.contains(name) else { return nil }
-        // Most filters convert any value to its text; these do not.
+        // Most filters convert any value to text. These filters do not.
         let string =
             ["indent", "truncate", "wordwrap"].contains(name)
             ? try requiredString(input, name) : try input.printed()
@@ -90,7 +90,7 @@ extension TemplateInterpreter {
         let (indentsFirst, indentsBlank) = (values[1]?.isTrue ?? false, values[2]?.isTrue ?? false)
         var indent = try TemplateString(" ").repeated(values[0]?.wholeNumber ?? 4)
         if let text = values[0]?.string { indent = text }
-        // Like the reference, which appends a newline so that the last line counts even if it is empty.
+        // As in the reference, a newline is appended, so that the last line is counted even if it is empty.
         let lines = try string.appending("\n").lines()
         var builder = TemplateStringBuilder()
         var checkpoint = CancellationCheck()
@@ -118,7 +118,7 @@ extension TemplateInterpreter {
         return try string.prefix(kept.count).appending(end)
     }
 
-    /// Breaks lines that are longer than the width at spaces, and words longer than a line.
+    /// Breaks lines at spaces if they are longer than the width, and breaks words that are longer than a line.
     private func wrapped(
         _ string: TemplateString, _ arguments: TemplateArguments
     ) throws(TemplateFailure) -> TemplateString {
@@ -135,7 +135,7 @@ extension TemplateInterpreter {
 }
 
 extension TemplateString {
-    /// `|title`: only white space, `-` and opening brackets separate words, so that "it's" is one word.
+    /// The filter `title`: only white space, `-` and opening brackets separate words, so "it's" is one word.
     fileprivate var titleFiltered: TemplateString {
         var result = ""
         var isInWord = false
@@ -151,7 +151,7 @@ extension TemplateString {
 
     fileprivate var withoutTags: TemplateString {
         var kept = String.UnicodeScalarView()
-        // The text of an open tag, which is kept if the tag never ends.
+        // The text of an open tag. It is kept if the tag never ends.
         var open = String.UnicodeScalarView()
         var checkpoint = CancellationCheck()
         for scalar in scalars {
@@ -181,7 +181,7 @@ extension TemplateString {
         return count
     }
 
-    /// Breaks one line into lines of at most `width` characters; white space at a break is removed.
+    /// Breaks one line into lines of at most `width` characters. White space at a break is removed.
     fileprivate func wrapped(width: Int, breaksWords: Bool) -> [TemplateString] {
         var lines: [[Unicode.Scalar]] = []
         var line: [Unicode.Scalar] = []

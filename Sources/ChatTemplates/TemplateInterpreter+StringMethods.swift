@@ -154,7 +154,7 @@ extension TemplateInterpreter {
         return try requiredString(value, function)
     }
 
-    /// A maximum number of replacements or splits; negative means no limit.
+    /// Returns the maximum number of replacements or splits. A negative value means no limit.
     func limit(_ value: TemplateValue?) throws(TemplateFailure) -> Int {
         guard let value else { return .max }
         guard let limit = value.wholeNumber else {

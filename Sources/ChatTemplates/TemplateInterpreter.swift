@@ -2,21 +2,21 @@ import Basics
 import Foundation
 import JSON
 
-/// Runs the statements of one rendering. Used once, by one thread.
+/// Executes the statements of one rendering. It is used once, on one thread.
 final class TemplateInterpreter {
     /// The line of the current statement, for error messages.
     private(set) var line = 1
-    /// The clock of `strftime_now`.
+    /// The time of `strftime_now`.
     let now: Date
     private(set) var scope: TemplateScope
     private var output = TemplateStringBuilder()
     private var steps = 0
-    /// The step at which to check for cancellation again.
+    /// The number of steps at which cancellation is checked again.
     private var nextPoll = 4096
     private var stringBytes = 0
-    /// The number of bytes of text at which to check.
+    /// The number of string bytes at which cancellation is checked again.
     private var nextBytesPoll = Cancellation.checkpointBytes
-    /// The maximum number of bytes of all strings that this rendering creates.
+    /// The maximum total size in bytes of the strings that this rendering creates.
     private let totalStringBytes: Int
     private var depth = 0
     private var macroDepth = 0
@@ -30,7 +30,7 @@ final class TemplateInterpreter {
             input: variables.reduce(0) { $0 + $1.value.stringBytes })
         let root = TemplateScope()
         for (name, value) in variables { root[name] = untrusted.value(value, ofVariable: name) }
-        // Variables that a template sets must not shadow its inputs, and macros must see both.
+        // A separate scope, because variables that a template sets must not shadow its inputs, and macros must see both.
         scope = TemplateScope(parent: root)
     }
 
@@ -39,7 +39,7 @@ final class TemplateInterpreter {
         return output.string
     }
 
-    /// Breaks reference cycles between objects; the interpreter cannot be used afterwards.
+    /// Breaks reference cycles between objects. The interpreter cannot be used afterwards.
     func releaseObjects() {
         for object in objects { object.release() }
     }
@@ -58,7 +58,7 @@ final class TemplateInterpreter {
         if Cancellation.isRequested { throw .cancelled }
     }
 
-    /// A new string as a value, charged for its bytes.
+    /// Returns a new string as a value, and charges for its bytes.
     func value(_ string: TemplateString) throws(TemplateFailure) -> TemplateValue {
         stringBytes += string.byteCount
         guard stringBytes <= totalStringBytes else {
@@ -174,7 +174,7 @@ final class TemplateInterpreter {
 
     // MARK: Loops and macros
 
-    /// One level of a recursive loop; its text is the value of the call `loop(...)`.
+    /// Runs one level of a recursive loop. Its text is the value of the call `loop(...)`.
     func run(
         _ loop: TemplateStatement.Loop, over sequence: TemplateValue, in outer: TemplateScope, depth: Int
     ) throws(TemplateFailure) -> TemplateValue {
@@ -209,7 +209,7 @@ final class TemplateInterpreter {
         }
     }
 
-    /// The items that pass the loop's `if`; `loop` counts only those.
+    /// Returns the items that pass the loop's `if`. The variable `loop` counts only these.
     private func accepted(
         _ items: [TemplateValue], by loop: TemplateStatement.Loop
     ) throws(TemplateFailure) -> [TemplateValue] {
@@ -244,7 +244,7 @@ final class TemplateInterpreter {
         return try value(output.string)
     }
 
-    /// Sets the macro's parameters in the current scope; a default can use the parameters before it.
+    /// Sets the macro's parameters in the current scope. A default value can use the preceding parameters.
     private func bind(_ arguments: TemplateArguments, of macro: TemplateStatement.Macro) throws(TemplateFailure) {
         var named = arguments.named
         for (index, parameter) in macro.parameters.enumerated() {

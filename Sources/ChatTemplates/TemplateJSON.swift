@@ -1,8 +1,8 @@
 import Basics
 
-/// Writes values as JSON like Python's `json.dumps`.
+/// Writes values as JSON, like Python's `json.dumps`.
 struct TemplateJSON {
-    /// Text of one level of indentation; `nil` for a single line.
+    /// The text of one level of indentation, or `nil` for a single line.
     let indent: TemplateString?
     let itemSeparator: TemplateString
     let keySeparator: TemplateString

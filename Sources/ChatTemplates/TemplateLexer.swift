@@ -1,12 +1,12 @@
-// Splits a template's source into tokens and applies all white space rules (`trim_blocks`, `lstrip_blocks`, `-`, `+`), so that
-// the parser sees the final text.
+// Splits a template's source into tokens and applies all white space rules (`trim_blocks`, `lstrip_blocks`, `-`, `+`), so the
+// parser sees the final text.
 
-/// Splits a source into text and tags; linear in the source.
+/// Splits a source into text and tags, in linear time.
 struct TemplateLexer {
     private let source: [UInt8]
     private var position = 0
     private var line = 1
-    /// Whether the last token ended a line. Then white space before a block tag is removed even without a newline before it.
+    /// Whether the last token ended a line. White space before a block tag is then removed even if no newline precedes it.
     private var isAtLineStart = true
     private(set) var tokens: [TemplateToken] = []
 
@@ -17,7 +17,7 @@ struct TemplateLexer {
         return lexer.tokens
     }
 
-    /// Normalizes line ends to `\n` and removes the last one.
+    /// Converts line ends to `\n` and removes the last one.
     private init(source: String) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(source.utf8.count)
@@ -86,7 +86,7 @@ struct TemplateLexer {
         return source[index]
     }
 
-    /// Where the text before a tag ends, after the tag's white space rules are applied.
+    /// Returns the end of the text before a tag, after applying the tag's white space rules.
     private func textEnd(from start: Int, to end: Int, sign: UInt8?, isVariable: Bool) -> Int {
         if sign == UInt8(ascii: "-") { return trimmedEnd(from: start, to: end) }
         if sign == UInt8(ascii: "+") || isVariable { return end }
@@ -128,7 +128,7 @@ struct TemplateLexer {
         throw error("a raw block is not closed")
     }
 
-    /// The end of a tag that consists of `word` alone, if one is at `index`.
+    /// Returns the end of the tag at `index` if it consists only of `word`, otherwise `nil`.
     private func wordTagEnd(_ word: String, from index: Int, trimsNewline: Bool) -> Int? {
         var index = skippingSpace(from: index)
         guard source[index...].starts(with: word.utf8) else { return nil }
@@ -139,7 +139,7 @@ struct TemplateLexer {
         return tagEnd(after: index + 2, sign: sign, trimsNewline: trimsNewline)
     }
 
-    /// Where text begins after a tag whose last byte is before `index`.
+    /// Returns the start of the text after a tag that ends at `index`.
     private func tagEnd(after index: Int, sign: UInt8?, trimsNewline: Bool) -> Int {
         if sign == UInt8(ascii: "-") { return skippingSpace(from: index) }
         let hasNewline = index < source.count && source[index] == UInt8(ascii: "\n")
@@ -184,7 +184,7 @@ struct TemplateLexer {
         let firstToken = tokens.count
         while true {
             advance(to: skippingSpace(from: position))
-            guard position < source.count else { return }  // the parser names what is missing
+            guard position < source.count else { return }  // the parser reports what is missing
             guard tokens.count - firstToken < TemplateLimits.tokensInTag else { throw error("a tag is too long") }
             if brackets.isEmpty, let tagEnd = closingEnd(closing) {
                 append(end)

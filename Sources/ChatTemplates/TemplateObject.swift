@@ -1,10 +1,10 @@
 /// A value with identity: a namespace, a macro, the `loop` variable, ...
 ///
-/// Objects can form reference cycles, so the interpreter makes them release their contents after a rendering.
+/// Objects can form reference cycles, so the interpreter releases their contents after a rendering.
 protocol TemplateObject: AnyObject {
     var typeName: String { get }
     func attribute(_ name: String) -> TemplateValue?
-    /// Calls the object itself, or its method `method`.
+    /// Calls the object, or its method `method`.
     func call(
         _ method: String?, _ arguments: TemplateArguments, in interpreter: TemplateInterpreter
     ) throws(TemplateFailure) -> TemplateValue
@@ -17,12 +17,12 @@ extension TemplateObject {
     }
 }
 
-/// Arguments of a call, evaluated.
+/// The evaluated arguments of a call.
 struct TemplateArguments {
     var positional: [TemplateValue] = []
     var named: [(name: TemplateString, value: TemplateValue)] = []
 
-    /// The arguments in the order of `parameters`, `nil` where not given.
+    /// Returns the arguments in the order of `parameters`, with `nil` for missing ones.
     func bind(_ function: String, _ parameters: String...) throws(TemplateFailure) -> [TemplateValue?] {
         guard positional.count <= parameters.count else {
             throw .failed("\(function)() takes at most \(parameters.count) arguments (\(positional.count) given)")
@@ -42,7 +42,7 @@ struct TemplateArguments {
     }
 }
 
-/// `namespace()`: the only object that a template can change in place, to pass values out of loops.
+/// `namespace()`: the only object that a template can modify. It passes values out of loops.
 final class TemplateNamespace: TemplateObject {
     private var members: [String: TemplateValue] = [:]
 
@@ -63,7 +63,7 @@ final class TemplateNamespace: TemplateObject {
     }
 }
 
-/// A macro with the scope of its definition, whose variables it sees with their values at the time of the call.
+/// A macro and the scope of its definition. The macro sees the variables of the scope with their values at the time of the call.
 final class TemplateMacro: TemplateObject {
     let definition: TemplateStatement.Macro
     private(set) var scope: TemplateScope?
@@ -99,7 +99,7 @@ final class TemplateMacro: TemplateObject {
 final class TemplateLoop: TemplateObject {
     private var items: [TemplateValue]
     private let depth: Int
-    /// Runs the loop over a sequence one level deeper; `nil` unless the loop is `recursive`.
+    /// The loop that runs on a sequence one level deeper, or `nil` unless the loop is `recursive`.
     private var recursion: TemplateStatement.Loop?
     private var scope: TemplateScope?
     private var lastChanged: TemplateValue?
@@ -187,7 +187,7 @@ final class TemplateCycler: TemplateObject {
     }
 }
 
-/// `joiner(separator)`: returns nothing at the first call, then the separator.
+/// `joiner(separator)`: returns nothing on the first call, and the separator on later calls.
 final class TemplateJoiner: TemplateObject {
     private let separator: TemplateValue
     private var isUsed = false

@@ -1,10 +1,10 @@
 import Basics
 
-/// Which bytes of a string are the template's own and which come from an untrusted input.
+/// The origin of each byte of a string: the template itself, which is trusted, or an untrusted input.
 ///
-/// A string begins trusted; trust changes at each of these byte offsets, which are ascending and before its end. So `[]` is
-/// trusted and `[0]` is untrusted as a whole; nearly every string is one of these. The type is one word, since the
-/// interpreter's frames hold many strings.
+/// A string begins as trusted. Trust changes at each of these byte offsets, which are ascending and less than the length. Thus
+/// `[]` is a trusted string and `[0]` an untrusted one; almost all strings have one of these values. The type is one word,
+/// because the interpreter's stack frames hold many strings.
 struct TemplateOrigin: Sendable {
     private var changes: [Int]
 
@@ -16,18 +16,18 @@ struct TemplateOrigin: Sendable {
     init(isTrusted: Bool) { self = isTrusted ? .trusted : .untrusted }
 
     var isTrusted: Bool { changes.isEmpty }
-    /// Whether the string has both kinds of bytes.
+    /// Whether the string has both trusted and untrusted bytes.
     var isMixed: Bool { changes.count > 1 || changes.first ?? 0 > 0 }
     var runCount: Int { changes.count + 1 }
 
-    /// The origin of a string of `byteCount` bytes with this origin, followed by one of `other`; neither is empty.
+    /// Appends the origin of a second string, after a string of `byteCount` bytes with this origin. Neither string may be empty.
     mutating func append(_ other: TemplateOrigin, at byteCount: Int) {
         let isTrusted = changes.count.isMultiple(of: 2)
         if isTrusted != (other.changes.first != 0) { changes.append(byteCount) }
         for change in other.changes where change > 0 { changes.append(change + byteCount) }
     }
 
-    /// The origin of the bytes `range`, which is not empty. O(log runs + runs of the result)
+    /// Returns the origin of the bytes in `range`, which must not be empty. O(log runs + runs of the result).
     func slice(_ range: Range<Int>) -> TemplateOrigin {
         guard isMixed else { return self }
         let first = changeCount(upTo: range.lowerBound)
@@ -39,7 +39,7 @@ struct TemplateOrigin: Sendable {
         return slice
     }
 
-    /// The number of changes at or before the byte at `offset`.
+    /// Returns the number of changes at or before `offset`.
     private func changeCount(upTo offset: Int) -> Int {
         var bounds = 0..<changes.count
         while !bounds.isEmpty {
@@ -49,7 +49,7 @@ struct TemplateOrigin: Sendable {
         return bounds.lowerBound
     }
 
-    /// The runs of `text`, which has this origin.
+    /// Returns the runs of `text`, whose origin this is.
     func runs(of text: String) -> [TextRun] {
         let utf8 = text.utf8
         var runs: [TextRun] = []

@@ -1,6 +1,6 @@
-// Expressions by recursive descent, from the lowest precedence: inline if, or, and, not, comparisons, `+ -`, `~`, `* / // %`,
-// `**`, unary `+ -`, postfix, filters and tests. Two surprising rules are Jinja's: `**` is left-associative, and filters apply
-// after a unary minus.
+// Parses expressions by recursive descent, from the lowest precedence: inline if, or, and, not, comparisons, `+ -`, `~`,
+// `* / // %`, `**`, unary `+ -`, postfix, filters and tests. Two rules of Jinja differ from Python: `**` is left-associative, and
+// filters apply after a unary minus.
 
 extension TemplateParser {
     mutating func parseExpression() throws(TemplateError) -> TemplateExpression {
@@ -15,7 +15,7 @@ extension TemplateParser {
         return value
     }
 
-    /// One expression, or several separated by commas: a tuple without parentheses.
+    /// Parses one expression, or several separated by commas, which form a tuple without parentheses.
     mutating func parseTuple(allowsConditional: Bool = true, stop: String? = nil) throws(TemplateError)
         -> TemplateExpression
     {

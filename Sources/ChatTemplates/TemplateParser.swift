@@ -1,15 +1,15 @@
-// Parses tokens into a tree of statements. Expressions are in an extension.
+// Parses tokens into a tree of statements. Expressions are parsed in an extension.
 
 struct TemplateParser {
     private let tokens: [TemplateToken]
     private var position = 0
     private var depth = 0
-    /// Loops around the current tag within its macro: `break` needs one.
+    /// The number of loops around the current tag within its macro. `break` requires at least one.
     private var loopDepth = 0
-    /// Every variable named so far in the innermost macro.
+    /// The variables named so far in the innermost macro.
     var mentions: Set<String> = []
 
-    /// `tokens` end with `.end`.
+    /// - Parameter tokens: the tokens of the source. The last one must be `.end`.
     init(tokens: [TemplateToken]) {
         self.tokens = tokens
     }
@@ -50,7 +50,7 @@ struct TemplateParser {
         .syntax(message: message, line: tokens[position].line)
     }
 
-    /// Counts one level of brackets or blocks; the caller calls ``leave()`` when done.
+    /// Counts one level of brackets or blocks. The caller must call ``leave()`` at its end.
     mutating func enter() throws(TemplateError) {
         depth += 1
         guard depth <= TemplateLimits.parserDepth else { throw error("nested too deeply") }
@@ -60,8 +60,8 @@ struct TemplateParser {
 
     // MARK: Statements
 
-    /// Statements up to a tag in `ends`; that tag is current after its `{%`. Without `ends`, all statements up to the end of
-    /// the template.
+    /// Parses statements up to a tag in `ends`. Afterwards the parser is at this tag, after its `{%`. If `ends` is empty, parses
+    /// all statements up to the end of the template.
     private mutating func parseBody(until ends: Set<String>, opening: String) throws(TemplateError)
         -> [TemplateStatement]
     {
@@ -90,7 +90,7 @@ struct TemplateParser {
         }
     }
 
-    /// The body of a block and its closing tag; the opening tag's `%}` is not read yet.
+    /// Parses the body of a block and its closing tag. The `%}` of the opening tag has not been read yet.
     private mutating func parseBlock(_ opening: String) throws(TemplateError) -> [TemplateStatement] {
         try expect(.blockEnd)
         let body = try parseBody(until: ["end" + opening], opening: opening)
@@ -254,7 +254,7 @@ struct TemplateParser {
         return .scope(variables, body: try parseBlock("with"))
     }
 
-    /// `name(arguments)|name...` after the first `|`.
+    /// Parses `name(arguments)|name...` after the first `|`.
     private mutating func parseFilterChain() throws(TemplateError) -> [TemplateExpression.Filter] {
         var filters = [try parseFilter()]
         while skip(symbol: "|") { filters.append(try parseFilter()) }

@@ -1,4 +1,4 @@
-/// Variables of a block. Each iteration of a loop has a new scope; `if` has none.
+/// The variables of a block. Each iteration of a loop has a new scope. `if` has no scope of its own.
 final class TemplateScope {
     private var variables: [String: TemplateValue] = [:]
     private let parent: TemplateScope?

@@ -1,7 +1,7 @@
 /// A node of a template's tree: text or a tag.
 struct TemplateStatement: Sendable {
     let kind: Kind
-    /// Where it begins, counted from 1.
+    /// The line in which the statement begins, counted from 1.
     let line: Int
 
     indirect enum Kind: Sendable {
@@ -13,10 +13,10 @@ struct TemplateStatement: Sendable {
         case set(Target, TemplateExpression)
         case setBlock(Target, filters: [TemplateExpression.Filter], body: [TemplateStatement])
         case macro(Macro)
-        /// `{% call(parameters) callee(...) %}body{% endcall %}`: the callee gets the body as `caller`.
+        /// `{% call(parameters) callee(...) %}body{% endcall %}`: the callee receives the body as `caller`.
         case call(TemplateExpression, TemplateExpression.Arguments, caller: Macro)
         case filter([TemplateExpression.Filter], body: [TemplateStatement])
-        /// A scope of its own with some variables: `{% with %}`, `{% generation %}`.
+        /// A separate scope with some variables: `{% with %}`, `{% generation %}`.
         case scope([(target: Target, value: TemplateExpression)], body: [TemplateStatement])
         case `break`
         case `continue`
@@ -42,7 +42,7 @@ struct TemplateStatement: Sendable {
         let name: String
         let parameters: [(name: String, default: TemplateExpression?)]
         let body: [TemplateStatement]
-        /// Names in the body; only a macro that uses `varargs`, `kwargs` or `caller` accepts them.
+        /// The names in the body. Only a macro that uses `varargs`, `kwargs` or `caller` accepts them.
         let mentions: Set<String>
     }
 }

@@ -1,4 +1,4 @@
-// The string methods of Python.
+// Python's string methods.
 import Basics
 
 extension TemplateString {
@@ -25,7 +25,7 @@ extension TemplateString {
         return builder.string
     }
 
-    /// The code points at `indices`, in that order.
+    /// Returns the code points at `indices`, in this order.
     func picking(_ indices: some Sequence<Int>) -> TemplateString {
         guard origin.isMixed else {
             let all = Array(scalars)
@@ -40,7 +40,7 @@ extension TemplateString {
         let all = characters
         var text = ""
         var origin = TemplateOrigin.trusted
-        // Fewer if the work is cancelled.
+        // There are fewer characters if the work is cancelled.
         for index in indices where index < all.count {
             let character = all[index]
             if text.isEmpty { origin = character.origin } else { origin.append(character.origin, at: text.utf8.count) }
@@ -49,7 +49,7 @@ extension TemplateString {
         return TemplateString(text, origin: origin)
     }
 
-    /// Each code point as a string.
+    /// The code points, each as a string.
     var characters: [TemplateString] {
         var offset = 0
         var characters: [TemplateString] = []
@@ -65,7 +65,7 @@ extension TemplateString {
 
     var reversed: TemplateString { picking((0..<count).reversed()) }
 
-    /// The first `count` code points.
+    /// Returns the first `count` code points.
     func prefix(_ count: Int) -> TemplateString {
         let prefix = scalars.prefix(count)
         return slice(prefix.startIndex..<prefix.endIndex)
@@ -77,7 +77,7 @@ extension TemplateString {
         return TemplateString(String(text[range]), origin: origin.slice(start..<start + count))
     }
 
-    /// Without the characters of `set`, or white space, at the ends asked for.
+    /// Returns the string without the characters of `set`, or white space, at the given ends.
     func trimmed(_ set: TemplateString? = nil, left: Bool = true, right: Bool = true) -> TemplateString {
         let set = set.map { Set($0.scalars) }
         let isTrimmed = { (scalar: Unicode.Scalar) in set?.contains(scalar) ?? scalar.isPythonSpace }
@@ -90,11 +90,11 @@ extension TemplateString {
         return slice(rest.startIndex..<rest.endIndex)
     }
 
-    /// Byte offsets of the occurrences of `part`, without overlap, left to right, at most `limit`; linear time.
+    /// Returns the byte offsets of nonoverlapping occurrences of `part`, from left to right, at most `limit`. Linear time.
     func offsets(of part: TemplateString, limit: Int = .max) -> [Int] {
         let (text, part) = (Array(self.text.utf8), Array(part.text.utf8))
         guard !part.isEmpty, limit > 0, part.count <= text.count else { return [] }
-        // Knuth-Morris-Pratt: a malicious template must not make the search quadratic.
+        // Knuth-Morris-Pratt, because a malicious template must not make the search quadratic.
         var border = [Int](repeating: 0, count: part.count)
         var matched = 0
         for index in part.indices.dropFirst() {
@@ -122,12 +122,12 @@ extension TemplateString {
     func hasPrefix(_ prefix: TemplateString) -> Bool { text.utf8.starts(with: prefix.text.utf8) }
     func hasSuffix(_ suffix: TemplateString) -> Bool { text.utf8.reversed().starts(with: suffix.text.utf8.reversed()) }
 
-    /// Code points before the byte at `offset`.
+    /// Returns the number of code points before the byte at `offset`.
     func scalarIndex(ofByte offset: Int) -> Int {
         text.unicodeScalars.distance(from: text.startIndex, to: text.utf8.index(text.startIndex, offsetBy: offset))
     }
 
-    /// The bytes from `start` to `end`, which are boundaries of code points.
+    /// Returns the bytes from `start` to `end`, which must be boundaries of code points.
     func slice(_ start: Int, _ end: Int) -> TemplateString {
         let utf8 = text.utf8
         let from = utf8.index(utf8.startIndex, offsetBy: start)
@@ -151,7 +151,7 @@ extension TemplateString {
     {
         guard part.isEmpty else {
             let offsets = offsets(of: part, limit: limit)
-            // Computed before the pieces are created, because there can be many.
+            // Checked before the pieces are created, because there can be many.
             let growth = offsets.count.multipliedReportingOverflow(by: other.byteCount - part.byteCount)
             guard !growth.overflow, byteCount + growth.partialValue <= TemplateLimits.stringBytes else {
                 throw .failed("a string grew too long")
@@ -167,20 +167,20 @@ extension TemplateString {
         return builder.string
     }
 
-    /// `separator` is not empty; at most `limit` splits, from the right if `fromRight`.
+    /// Splits at `separator`, which must not be empty, at most `limit` times, from the right if `fromRight`.
     func split(by separator: TemplateString, limit: Int, fromRight: Bool) -> [TemplateString] {
         guard fromRight, limit < .max else {
             return cut(at: offsets(of: separator, limit: limit), length: separator.byteCount)
         }
-        // From the right, overlapping occurrences are resolved differently: search the reversed string.
+        // Overlapping occurrences are resolved differently from the right, so the reversed string is searched.
         let mirrored = reversed
-        // Shorter if the work is cancelled.
+        // The reversed string is shorter if the work is cancelled.
         guard mirrored.byteCount == byteCount else { return [self] }
         let offsets = mirrored.offsets(of: separator.reversed, limit: limit)
         return cut(at: offsets.reversed().map { byteCount - $0 - separator.byteCount }, length: separator.byteCount)
     }
 
-    /// Splits at runs of white space; no part is empty.
+    /// Splits at runs of white space into nonempty parts.
     func splitAtSpace(limit: Int, fromRight: Bool) -> [TemplateString] {
         guard limit < .max else {
             return words
@@ -195,11 +195,11 @@ extension TemplateString {
             parts.append(slice(part.startIndex..<part.endIndex))
             rest = rest[part.endIndex...].drop(while: \.isPythonSpace)
         }
-        // Python keeps the white space at the outer end of the last part that was not split.
+        // Python keeps the white space at the outer end of the part that was not split.
         return rest.isEmpty ? parts : parts + [slice(rest.startIndex..<rest.endIndex)]
     }
 
-    /// Maximal runs of characters other than white space.
+    /// The maximal runs of characters that are not white space.
     private var words: [TemplateString] {
         let scalars = scalars
         var words: [TemplateString] = []
@@ -244,7 +244,8 @@ extension TemplateString {
     var uppercased: TemplateString { mapped { $0.uppercased() } }
     var lowercased: TemplateString { mapped { $0.lowercased() } }
 
-    /// Part by part, because case mapping works on single characters.
+    /// Maps the text in parts, to check for cancellation between them. This is correct because case mapping works on single
+    /// characters.
     private func mapped(_ change: (String) -> String) -> TemplateString {
         var result = ""
         var rest = scalars[...]
@@ -275,7 +276,7 @@ extension TemplateString {
         return TemplateString(result, madeFrom: self)
     }
 
-    /// `str.title`: each run of letters begins with a capital.
+    /// `str.title`: the first letter of each run of letters becomes a capital.
     var titlecased: TemplateString {
         var result = ""
         var isInWord = false
@@ -297,7 +298,7 @@ extension TemplateString {
         let count = count
         guard width > count else { return self }
         let missing = width - count
-        // If both are odd, Python puts the additional character on the left.
+        // If both are odd, Python puts the extra character on the left.
         let before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0
         var builder = TemplateStringBuilder()
         try builder.append(repeating: fill, count: before)

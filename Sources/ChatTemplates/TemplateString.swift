@@ -1,22 +1,23 @@
-// All operations on strings are here and in the extension: a string carries its origin with its text, and every operation must
-// preserve it.
+// All operations on strings are in this file and in the extension, because a string has an origin that each operation must
+// preserve.
 
-/// A string of the template language: code points, compared one by one as Python does, not by canonical equivalence.
+/// A string of the template language. It consists of code points, which are compared one by one as in Python, not by canonical
+/// equivalence.
 struct TemplateString: Sendable {
     let text: String
-    /// Equality and hashing ignore it.
+    /// The origin of the text. Equality and hashing ignore it.
     let origin: TemplateOrigin
 
     init(_ text: String, origin: TemplateOrigin) {
         (self.text, self.origin) = (text, origin)
     }
 
-    /// Text of the template itself, or a constant of the language.
+    /// Creates text of the template itself, or a constant of the language.
     init(trusted text: some StringProtocol) {
         self.init(String(text), origin: .trusted)
     }
 
-    /// The result of an operation on `source` that loses positions: untrusted if any part of `source` is.
+    /// Creates the result of an operation on `source` that loses positions. It is untrusted if any part of `source` is.
     init(_ text: String, madeFrom source: TemplateString) {
         self.init(text, origin: TemplateOrigin(isTrusted: source.isTrusted))
     }
@@ -28,13 +29,13 @@ struct TemplateString: Sendable {
     }
 
     var scalars: String.UnicodeScalarView { text.unicodeScalars }
-    /// In code points; O(n).
+    /// The number of code points. O(n).
     var count: Int { scalars.count }
     var byteCount: Int { text.utf8.count }
     var isEmpty: Bool { text.isEmpty }
     var isTrusted: Bool { origin.isTrusted }
 
-    /// The string, untrusted as a whole unless `other` is trusted.
+    /// Returns the string, which is untrusted as a whole unless `other` is trusted.
     func trusted(ifTrusted other: TemplateString) -> TemplateString {
         other.isTrusted ? self : TemplateString(text, origin: .untrusted)
     }
@@ -60,13 +61,13 @@ extension TemplateString: ExpressibleByStringLiteral {
     init(stringLiteral value: String) { self.init(trusted: value) }
 }
 
-/// Builds a string run by run; refuses to exceed ``TemplateLimits/stringBytes``.
+/// Builds a string from parts. Throws an error if it would exceed ``TemplateLimits/stringBytes``.
 struct TemplateStringBuilder {
     private var text = ""
     private var origin = TemplateOrigin.trusted
 
     var string: TemplateString { TemplateString(text, origin: origin) }
-    /// The string as one run.
+    /// The string as one run, untrusted if any part is.
     var oneRun: TemplateString { TemplateString(text, madeFrom: string) }
 
     mutating func append(_ string: TemplateString) throws(TemplateFailure) {
@@ -97,7 +98,7 @@ struct TemplateStringBuilder {
 }
 
 extension Unicode.Scalar {
-    /// The white space of `str.isspace`, `str.strip` and the `\s` of regular expressions.
+    /// Whether the character is white space for `str.isspace`, `str.strip` and `\s` in regular expressions.
     var isPythonSpace: Bool {
         switch value {
         case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true

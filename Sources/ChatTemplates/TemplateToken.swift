@@ -1,4 +1,4 @@
-/// A piece of a template's source.
+/// A token of a template's source.
 struct TemplateToken: Sendable {
     enum Kind: Sendable, Hashable {
         /// Text outside tags.
@@ -8,7 +8,7 @@ struct TemplateToken: Sendable {
         case name(String)
         case string(String)
         case integer(Int)
-        /// Digits of an integer beyond 64 bits.
+        /// The digits of an integer that does not fit 64 bits.
         case bigInteger(String)
         case double(Double)
         /// `+`, `**`, `(`, `==`, ...
@@ -17,7 +17,7 @@ struct TemplateToken: Sendable {
     }
 
     let kind: Kind
-    /// Counted from 1.
+    /// The line number, counted from 1.
     let line: Int
 }
 

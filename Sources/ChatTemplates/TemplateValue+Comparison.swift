@@ -1,7 +1,7 @@
-// Python's `==` and `<`. Callers charge the weight of the operands first.
+// Python's `==` and `<`. The caller must charge the weight of the operands first.
 
 extension TemplateValue {
-    /// Python's `==`: numbers of all kinds are equal by value, a list is never equal to a tuple.
+    /// Returns the result of Python's `==`: numbers of all types are compared by value, and a list is never equal to a tuple.
     func equals(_ other: TemplateValue) -> Bool {
         switch (self, other) {
         case (.undefined, .undefined), (.none, .none): return true
@@ -25,7 +25,7 @@ extension TemplateValue {
         }
     }
 
-    /// Whether the value is less than `other`; `nil` where Python has no order for the two.
+    /// Returns whether the value is less than `other`, or `nil` if Python does not order them.
     func isLess(than other: TemplateValue) -> Bool? {
         switch (self, other) {
         case (.string(let left), .string(let right)): return left < right
@@ -41,7 +41,7 @@ extension TemplateValue {
         }
     }
 
-    /// The value of an integer or a boolean of 64 bits.
+    /// The value of a 64-bit integer or a boolean.
     var wholeNumber: Int? {
         switch self {
         case .bool(let value): value ? 1 : 0
@@ -50,7 +50,7 @@ extension TemplateValue {
         }
     }
 
-    /// The value of any number, booleans included.
+    /// The value of any number, including booleans.
     var number: Double? {
         switch self {
         case .bool, .integer: wholeNumber.map { Double($0) }

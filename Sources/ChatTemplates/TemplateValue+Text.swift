@@ -1,8 +1,8 @@
-// How values print: Python's `str` and `repr`.
+// The text of values, as in Python's `str` and `repr`.
 import Basics
 
 extension TemplateValue {
-    /// `str(value)`: what `{{ value }}` prints.
+    /// Returns `str(value)`, which is what `{{ value }}` prints.
     func printed() throws(TemplateFailure) -> TemplateString {
         if case .string(let string) = self { return string }
         var builder = TemplateStringBuilder()
@@ -10,7 +10,7 @@ extension TemplateValue {
         return builder.oneRun
     }
 
-    /// `repr(value)`, except for the undefined value, which is empty.
+    /// Returns `repr(value)`.
     func represented() throws(TemplateFailure) -> TemplateString {
         var builder = TemplateStringBuilder()
         if isUndefined { try builder.append("Undefined") } else { try write(to: &builder) }
@@ -74,7 +74,7 @@ extension TemplateValue {
 }
 
 extension TemplateString {
-    /// Appends the string as a Python literal: in single quotes, or in double quotes if that avoids an escape.
+    /// Appends the string as a Python literal, in single quotes, or in double quotes if this avoids an escape.
     func writeRepresentation(to builder: inout TemplateStringBuilder) throws(TemplateFailure) {
         var checkpoint = CancellationCheck()
         var (hasSingle, hasDouble) = (false, false)
@@ -119,10 +119,10 @@ extension UInt32 {
 }
 
 extension Double {
-    /// `repr(float)`: the shortest digits that read back as the same number, with an exponent below 1e-4 and from 1e16 on.
+    /// The result of `repr(float)`: the shortest digits that parse to the same number, with an exponent below 1e-4 and from 1e16.
     var pythonText: String {
         guard isFinite else { return isNaN ? "nan" : self < 0 ? "-inf" : "inf" }
-        // Swift finds the same digits but uses exponents from other thresholds.
+        // Swift produces the same digits but uses exponents from other thresholds.
         let parts = magnitude.description.split(separator: "e")
         let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
         let fraction = mantissa.count > 1 ? mantissa[1] : ""

@@ -1,30 +1,30 @@
 import JSON
 
-/// A value of the template language. Lists and dictionaries are values: the sandbox allows nothing that changes them.
+/// A value of the template language. Lists and dictionaries are immutable, because the sandbox allows nothing that changes them.
 enum TemplateValue {
     case undefined(Undefined)
     case none
     case bool(Bool)
     case integer(Int)
-    /// Digits of an integer beyond 64 bits: it can be printed and compared, but not used in arithmetic.
+    /// The digits of an integer that does not fit 64 bits. It can be printed and compared, but not used in arithmetic.
     case bigInteger(String)
     case double(Double)
     case string(TemplateString)
     case list(Elements)
     case tuple(Elements)
-    /// A view or a generator in Python: it can be iterated over, and has its own printed form.
+    /// A view or a generator in Python. It can be iterated over, and has its own printed form.
     case iterable(Iterable, Elements)
     case dictionary(TemplateDictionary)
-    /// A method, taken from its receiver by name.
+    /// A method that was looked up by name in its receiver.
     indirect case method(TemplateValue, name: String)
     case function(String)
     case object(any TemplateObject)
 
-    /// Why a value is undefined, for the error message when it is used.
+    /// The reason why a value is undefined, for the error message when it is used.
     enum Undefined {
         case variable(String)
         case member(String, of: String)
-        /// The sandbox hides it.
+        /// The sandbox does not allow access to the attribute.
         case unsafe(String, of: String)
         case other(String)
 
@@ -47,7 +47,7 @@ enum TemplateValue {
         case items = "dict_items"
     }
 
-    /// Elements of a list, with the cost of using them: both are bounded, because templates are untrusted.
+    /// The elements of a list, with its depth and weight, which are bounded because templates are untrusted.
     struct Elements {
         let values: [TemplateValue]
         let depth: Int
@@ -69,10 +69,10 @@ extension TemplateValue {
     static func list(_ values: [TemplateValue]) -> TemplateValue { .list(Elements(values)) }
     static func tuple(_ values: [TemplateValue]) -> TemplateValue { .tuple(Elements(values)) }
     static func generator(_ values: [TemplateValue]) -> TemplateValue { .iterable(.generator, Elements(values)) }
-    /// Text of the template itself, or a constant of the language.
+    /// Creates text of the template itself, or a constant of the language.
     static func string(trusted text: String) -> TemplateValue { .string(TemplateString(trusted: text)) }
 
-    /// - Parameter isTrusted: the origin of every string within.
+    /// - Parameter isTrusted: whether the strings in the value are trusted.
     init(_ json: JSONValue, isTrusted: Bool) {
         switch json {
         case .null: self = .none
@@ -86,7 +86,7 @@ extension TemplateValue {
         }
     }
 
-    /// Nesting depth of containers.
+    /// The nesting depth of containers.
     var depth: Int {
         switch self {
         case .list(let elements), .tuple(let elements), .iterable(_, let elements): elements.depth
@@ -96,7 +96,7 @@ extension TemplateValue {
         }
     }
 
-    /// The work to traverse the whole value, in steps.
+    /// The number of steps to traverse the whole value.
     var weight: Int {
         switch self {
         case .string(let string): 1 + string.byteCount / 64
@@ -143,7 +143,7 @@ extension TemplateValue {
         }
     }
 
-    /// The description of the value in an error about a missing attribute.
+    /// The description of the value in an error for a missing attribute.
     var missingOwner: String { isNone ? "None" : typeName + " object" }
 }
 

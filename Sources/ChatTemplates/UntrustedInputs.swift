@@ -1,15 +1,15 @@
 import Basics
 import JSON
 
-/// Which variables of a template come from people or programs whose text must not contain special tokens.
+/// The inputs of a template whose text comes from people or programs and must not contain special tokens.
 public struct UntrustedInputs: Sendable, Hashable {
-    /// Variables that are untrusted with all their contents, such as `tools`.
+    /// The variables that are untrusted, including all their contents, such as `tools`.
     public var variables: Set<String>
-    /// Elements of `messages` that are untrusted with all their contents except their `role`: some templates turn that into a
-    /// special token.
+    /// The indices of the elements of `messages` that are untrusted, including all their contents except `role`, which some
+    /// templates turn into a special token.
     public var messages: Set<Int>
 
-    /// Everything is trusted.
+    /// All inputs are trusted.
     public static let none = UntrustedInputs()
 
     public init(variables: Set<String> = [], messages: Set<Int> = []) {
@@ -18,7 +18,7 @@ public struct UntrustedInputs: Sendable, Hashable {
 }
 
 extension UntrustedInputs {
-    /// The variable `name` as a template value.
+    /// Returns the variable `name` as a template value.
     func value(_ json: JSONValue, ofVariable name: String) -> TemplateValue {
         guard !variables.contains(name) else { return TemplateValue(json, isTrusted: false) }
         guard name == "messages", !self.messages.isEmpty, case .array(let messages) = json else {

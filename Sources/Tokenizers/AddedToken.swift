@@ -1,21 +1,21 @@
-/// A token that is found in the text itself, before the text is split into pieces.
+/// A token that is searched for in the text itself, before the text is split into pieces.
 struct AddedToken: Sendable {
     let id: Int32
     let content: String
     /// Omitted when decoding without special tokens, and encoded as ordinary text in untrusted text.
     let isSpecial: Bool
-    /// Encoded as ordinary text in untrusted text: a special token, or a token that the chat template writes.
+    /// Encoded as ordinary text in untrusted text: a special token, or a token in the chat template's literals.
     var isGuarded: Bool
-    /// Found in the normalized text instead of the original one.
+    /// Searched for in the normalized text instead of the original text.
     let isNormalized: Bool
-    /// Found only if there is no word character next to it.
+    /// Found only if no word character is next to it.
     let isSingleWord: Bool
     /// Includes the white space to the left.
     let stripsLeft: Bool
     /// Includes the white space to the right.
     let stripsRight: Bool
 
-    /// - Parameter id: the id that the reference assigns, which ignores the id in the file.
+    /// - Parameter id: the id that the reference assigns. It ignores the id in the file.
     private init(parsing member: TokenizerMember, id: Int32) throws(TokenizerError) {
         self.id = id
         content = try member["content"].string
@@ -27,7 +27,7 @@ struct AddedToken: Sendable {
         stripsRight = try member["rstrip"].bool(default: false)
     }
 
-    /// A token without options: found in the text as it is.
+    /// Creates a token without options, which is searched for in the original text.
     init(id: Int32, content: String, isSpecial: Bool) {
         self.id = id
         self.content = content
@@ -39,9 +39,9 @@ struct AddedToken: Sendable {
         stripsRight = false
     }
 
-    /// Parses `added_tokens`, and adds to `vocabulary` those that the model does not have.
+    /// Parses `added_tokens`, and adds to `vocabulary` the tokens that it does not contain.
     ///
-    /// A token of the model keeps its id, other tokens get the next free ids. A file with different ids is refused, because the
+    /// A token of the model keeps its id; other tokens get the next free ids. A file with different ids is rejected, because the
     /// reference would interpret it differently.
     static func parse(
         _ member: TokenizerMember, into vocabulary: inout Vocabulary
@@ -71,8 +71,8 @@ struct AddedToken: Sendable {
 }
 
 extension [AddedToken] {
-    /// The tokens, with those guarded that occur in any of `literals`: tokens that a chat template writes control the model,
-    /// even if the file does not mark them as special. White space is not guarded.
+    /// Returns the tokens, and marks those that occur in any of `literals` as guarded. Tokens that a chat template writes control
+    /// the model, even if the file does not mark them as special. White space is not guarded.
     func guarding(_ literals: [String]) -> [AddedToken] {
         let found = AddedTokenMatcher(self) { [UInt8]($0.content.utf8) }.tokens(in: literals)
         return map { token in

@@ -1,6 +1,6 @@
 import Basics
 
-/// Finds added tokens in a text: the leftmost, and the longest of those that begin at the same position.
+/// Finds added tokens in a text: the leftmost match, and the longest one at that position.
 struct AddedTokenMatcher: Sendable {
     enum Part: Hashable {
         case token(Int32)
@@ -8,14 +8,14 @@ struct AddedTokenMatcher: Sendable {
     }
 
     private let tokens: [AddedToken]
-    /// A trie over the contents: for each node and byte the next node; node 0 is the root.
+    /// A trie of the contents: the next node for each node and byte. Node 0 is the root.
     private var edges: [UInt32: Int32] = [:]
-    /// The token that ends at a node, as an index into `tokens`; negative if there is none. There are at most as many nodes as
-    /// bytes of tokens, which `TokenizerLimits` keeps below 2^24, the limit of an edge.
+    /// The token that ends at each node, as an index into `tokens`, or a negative number. There are at most as many nodes as
+    /// bytes of tokens; `TokenizerLimits` keeps this below 2^24, the maximum node in an edge.
     private var ends: [Int32] = [-1]
     private var firstBytes = [Bool](repeating: false, count: 256)
 
-    /// - Parameter spell: returns the bytes of a token to search for.
+    /// - Parameter spell: returns the bytes to search for, for each token.
     init(_ tokens: [AddedToken], spelled spell: (AddedToken) -> [UInt8]) {
         self.tokens = tokens
         for (index, token) in tokens.enumerated() {
@@ -37,13 +37,13 @@ struct AddedTokenMatcher: Sendable {
         }
     }
 
-    /// Splits the reader's piece into tokens and the texts between them, none of them empty.
+    /// Splits the reader's piece into tokens and the nonempty texts between them.
     ///
-    /// A match that is not allowed, because of `single_word` or because the guarded token is not trusted, is skipped as a
-    /// whole: shorter tokens inside it are not found. A guarded token that crosses a boundary of trust does not match at all,
-    /// so that untrusted text cannot hide a trusted token next to it.
+    /// A match that is not allowed, because of `single_word` or because a guarded token is not trusted, is skipped as a whole:
+    /// shorter tokens inside it are not found. A guarded token that crosses a trust boundary does not match at all, so that
+    /// untrusted text cannot hide a trusted token next to it.
     ///
-    /// - Parameter trust: the trust of all of the reader's text.
+    /// - Parameter trust: the trust of the reader's whole text.
     func split(_ text: PieceReader, trust: TrustMap) -> [Part] {
         let range = text.piece
         var parts: [Part] = []
@@ -62,7 +62,7 @@ struct AddedTokenMatcher: Sendable {
         return parts
     }
 
-    /// The ids of all tokens that occur in any of `texts`, including overlapping ones.
+    /// Returns the ids of all tokens that occur in any of `texts`, including overlapping ones.
     func tokens(in texts: [String]) -> Set<Int32> {
         var found: Set<Int32> = []
         for text in texts {
@@ -84,7 +84,7 @@ struct AddedTokenMatcher: Sendable {
     ) -> (Range<Int>, AddedToken)? {
         guard !edges.isEmpty else { return nil }
         for first in start..<text.piece.upperBound {
-            // A position can take as many steps as the longest token has bytes.
+            // The work at each position is up to the number of bytes of the longest token.
             if first & 4095 == 4095, Cancellation.isRequested { return nil }
             guard firstBytes[Int(text.bytes[first])] else { continue }
             var node = 0
@@ -108,8 +108,8 @@ struct AddedTokenMatcher: Sendable {
             || (match.lowerBound > text.piece.lowerBound && isWord(at: text.start(before: match.lowerBound), in: text))
     }
 
-    /// For added tokens the reference uses another engine than for its patterns. In that engine joiners are part of words, and
-    /// the numbers of Latin-1 (², ½ and so on) are not.
+    /// Whether the character at `position` is a word character in the engine that the reference uses for added tokens. It is not
+    /// the engine of the patterns: joiners are part of words, and the Latin-1 numbers (², ½ and so on) are not.
     private func isWord(at position: Int, in text: PieceReader) -> Bool {
         guard position < text.piece.upperBound else { return false }
         switch text.scalar(at: position).value {
@@ -122,7 +122,7 @@ struct AddedTokenMatcher: Sendable {
     private func startOfSpace(before position: Int, in text: PieceReader, _ limit: Int) -> Int {
         var start = position
         var steps = 0
-        // The right strip of a token may extend beyond this match.
+        // Stops at `limit`, because the right strip of the previous token may extend beyond this match.
         while start > limit {
             let previous = text.start(before: start)
             guard CharacterClass.space.intersects(text.character(at: previous).class) else { break }

@@ -1,5 +1,5 @@
-/// The printable characters that represent bytes in byte-level vocabularies: printable Latin-1 characters represent themselves,
-/// all others are U+0100 and up, in order.
+/// The printable characters that represent bytes in byte-level vocabularies. Printable Latin-1 characters represent themselves;
+/// the other bytes are represented by U+0100 and up, in order.
 enum ByteAlphabet {
     static let characters: [Unicode.Scalar] = {
         var free: UInt16 = 0x100
@@ -13,15 +13,15 @@ enum ByteAlphabet {
         }
     }()
 
-    /// The byte of each character of the alphabet by code point, all below U+0144.
+    /// The byte of each character of the alphabet, by code point. All code points are below U+0144.
     private static let bytes: [UInt8?] = {
         var bytes = [UInt8?](repeating: nil, count: 0x144)
         for (byte, character) in zip(UInt8.min...UInt8.max, characters) { bytes[Int(character.value)] = byte }
         return bytes
     }()
 
-    /// Appends the bytes that `token`, well-formed UTF-8, represents to `result`; returns false if a character is not in the
-    /// alphabet.
+    /// Sets `result` to the bytes that `token`, which must be well-formed UTF-8, represents. Returns false if a character is not
+    /// in the alphabet.
     static func decode(_ token: ArraySlice<UInt8>, into result: inout [UInt8]) -> Bool {
         result.removeAll(keepingCapacity: true)
         var lead = 0

@@ -1,38 +1,38 @@
 import JSON
 
-/// The tokens and merges of a byte-level tokenizer that does not come from a `tokenizer.json`, added one after another.
+/// The tokens and merges of a byte-level tokenizer that was not read from a `tokenizer.json`. They are added one by one.
 public struct ByteLevelVocabulary {
-    /// What a token is for.
+    /// The kind of a token.
     public enum Kind: Sendable {
-        /// A token of the model, spelled in the byte-level alphabet.
+        /// A token of the model, written in the byte-level alphabet.
         case normal
-        /// A special token, as it is written in text.
+        /// A special token, written as in text.
         case special
-        /// A token that is found in text before the text is split, as it is written there.
+        /// A token that is searched for in text before the text is split, written as in text.
         case added
-        /// No token has this id.
+        /// An id without a token.
         case unused
     }
 
-    /// Ids that are added around a plain prompt.
+    /// The ids that are added before and after a plain prompt.
     public var prefix: [Int32] = []
     public var suffix: [Int32] = []
 
     let splitting: Splitting
-    /// Normal tokens only.
+    /// The normal tokens.
     private(set) var model = Vocabulary()
     private(set) var merges = MergeTable(capacity: 0)
-    /// In the order of ids.
+    /// Ordered by id.
     private(set) var addedTokens: [AddedToken] = []
-    /// The tokens that merges may name: all but special ones.
+    /// The tokens that may occur in merges: all except special ones.
     private var mergeable = Vocabulary()
     private var ranks = 0
     private var addedBytes = 0
     private var nextID: Int32 = 0
-    /// Vocabularies are usually in the order in which they were learned.
+    /// The probable id of the next merged token. Vocabularies are usually in the order in which they were learned.
     private var nextMerged: Int32 = 0
 
-    /// - Parameter name: how texts are split, by the names of llama.cpp.
+    /// - Parameter name: llama.cpp's name of the pre-tokenizer.
     /// - Throws: `TokenizerError.unsupported` with the name.
     public init(preTokenizer name: String) throws(TokenizerError) {
         guard let splitting = Splitting.named(name) else {
@@ -41,9 +41,9 @@ public struct ByteLevelVocabulary {
         self.splitting = splitting
     }
 
-    /// Adds the token with the next id.
+    /// Appends the token with the next id.
     ///
-    /// - Throws: `TokenizerError` if the text is not UTF-8 or occurs twice, or at a limit.
+    /// - Throws: `TokenizerError` if the text is empty, not UTF-8 or a duplicate, or if a limit is exceeded.
     public mutating func append(_ token: UnsafeRawBufferPointer, _ kind: Kind) throws(TokenizerError) {
         let id = nextID
         guard Int(id) < Vocabulary.maximumID else {
@@ -70,9 +70,9 @@ public struct ByteLevelVocabulary {
         if kind != .special { try mergeable.insert(Array(token), id: id) }
     }
 
-    /// Adds the next merge, two tokens with a space between them; all tokens have been added.
+    /// Appends the next merge: two tokens separated by a space. All tokens must have been added before.
     ///
-    /// - Throws: `TokenizerError` if it is not a merge of two tokens to another one, or at a limit.
+    /// - Throws: `TokenizerError` if the rule does not merge two tokens into another token, or if a limit is exceeded.
     public mutating func appendMerge(_ rule: UnsafeRawBufferPointer) throws(TokenizerError) {
         var pair = Array(rule)
         guard let border = pair.firstIndex(of: UInt8(ascii: " ")) else { throw invalidMerge }
@@ -90,7 +90,7 @@ public struct ByteLevelVocabulary {
         .malformed(member: "merges[\(ranks)]", expected: "two tokens whose concatenation is a token")
     }
 
-    /// All tokens by content and id.
+    /// Returns all tokens, by content and id.
     func allTokens() throws(TokenizerError) -> Vocabulary {
         var vocabulary = model
         for token in addedTokens { try vocabulary.insert(Array(token.content.utf8), id: token.id) }
@@ -99,14 +99,14 @@ public struct ByteLevelVocabulary {
 }
 
 extension ByteLevelVocabulary {
-    /// The steps before the model, which have names because files other than `tokenizer.json` cannot describe them.
+    /// The text splitting before the model. It is selected by name, because files other than `tokenizer.json` cannot describe it.
     struct Splitting {
-        /// Expressions whose matches become pieces, one after another; empty: that of GPT-2.
+        /// The expressions whose matches become pieces, applied one after another, or empty for GPT-2's expression.
         let patterns: [String]
-        /// Whether a piece that is a token stays whole.
+        /// Whether a piece that is a token is not split.
         let ignoresMerges: Bool
 
-        /// As in `tokenizer.json`.
+        /// The equivalent `pre_tokenizer` of a `tokenizer.json`.
         var preTokenizer: JSONValue {
             let splits: [JSONValue] = patterns.map {
                 ["type": "Split", "pattern": ["Regex": .string($0)], "behavior": "Isolated"]
@@ -136,9 +136,9 @@ extension ByteLevelVocabulary {
             }
         }
 
-        /// Groups of three digits from the right.
+        /// Groups of three digits, counted from the right.
         private static let numbers = #"\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))"#
-        /// Scripts without spaces between words.
+        /// Scripts that do not separate words with spaces.
         private static let foreign =
             "[\u{4E00}-\u{9FFF}\u{3400}-\u{4DBF}\u{F900}-\u{FAFF}\u{3040}-\u{309F}\u{30A0}-\u{30FF}"
             + "\u{FF65}-\u{FF9F}\u{2F00}-\u{2FDF}\u{0E40}-\u{0E7F}\u{0E80}-\u{0EFF}\u{1780}-\u{17FF}"

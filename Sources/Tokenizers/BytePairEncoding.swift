@@ -1,18 +1,18 @@
 import Basics
 
-/// Byte pair encoding (Sennrich et al., https://arxiv.org/abs/1508.07909): the model of `tokenizer.json`.
+/// Byte pair encoding (Sennrich et al., https://arxiv.org/abs/1508.07909), the `model` of a `tokenizer.json`.
 struct BytePairEncoding: Sendable {
     private let merges: MergeTable
     private let symbols: InitialSymbols
-    /// With `ignore_merges`, all tokens by their bytes: a piece that is a token is not split.
+    /// With `ignore_merges`, all tokens by their bytes. A piece that is a token is not split.
     private var wholePieces: TokenTable?
-    /// Whether each word of a piece has the same tokens when it is encoded alone. Then a text that is a single piece costs no
-    /// more than its words, which can be cached.
+    /// Whether each word of a piece has the same tokens when it is encoded alone. Then a text that is a single piece is encoded
+    /// word by word, and words can be cached.
     private let cutsWords: Bool
 
     /// - Parameters:
-    ///   - merges: the rules of `member["merges"]`.
-    ///   - vocabulary: the tokens of `member["vocab"]`.
+    ///   - merges: the rules in `member["merges"]`.
+    ///   - vocabulary: the tokens in `member["vocab"]`.
     ///   - isByteLevel: whether tokens are written in the byte alphabet.
     init(
         parsing member: TokenizerMember, merges: MergeTable, vocabulary: Vocabulary, isByteLevel: Bool
@@ -21,7 +21,7 @@ struct BytePairEncoding: Sendable {
         self.merges = merges
         symbols = try InitialSymbols(parsing: member, vocabulary: vocabulary, isByteLevel: isByteLevel)
         let ignoresMerges = try member["ignore_merges"].bool(default: false)
-        // If the mark has its own token, it also ends a run of unknown characters.
+        // The mark must have its own token, so that it ends a run of unknown characters.
         let hasMark = vocabulary.table.id(of: WordMark.content) != nil
         cutsWords = !isByteLevel && !ignoresMerges && !merges.joinsWords && hasMark
         if ignoresMerges {
@@ -29,8 +29,8 @@ struct BytePairEncoding: Sendable {
         }
     }
 
-    /// The maximum length in bytes of a piece that is merged as a whole: merging takes about 40 bytes of memory per byte. A
-    /// longer piece is split between characters into parts of this size, so that a token across a split becomes several.
+    /// The maximum length in bytes of a piece that is merged as a whole. Merging takes about 40 bytes of memory per byte. A
+    /// longer piece is split between characters into parts of this size, so that a token across a split becomes several tokens.
     static let longestPiece = 1 << 20
 
     /// Appends the token ids of the reader's piece to `ids`.
@@ -73,7 +73,7 @@ struct BytePairEncoding: Sendable {
 
 extension BytePairEncoding {
     private static func refuseUnsupported(_ member: TokenizerMember) throws(TokenizerError) {
-        // Old files have no type.
+        // Old files have no `type`.
         if !member["type"].isNull, try member.type != "BPE" { throw member.unsupported(try member.type) }
         if let dropout = member["dropout"].value.double, dropout != 0 {
             throw member["dropout"].unsupported("\(dropout)")

@@ -1,8 +1,8 @@
 // Generated from the reference engine's class tables (Unicode 16.0); a test compares the two for every code point.
 
 extension CharacterClasses {
-    /// The category of every code point from U+0000 on, as runs: the category's letter ("A" is the raw value 0), then
-    /// the length of the run in base 36, absent for 1.
+    /// The categories of all code points from U+0000 on, as runs: the letter of the category ("A" is the raw value 0), then the
+    /// length of the run in base 36, omitted if it is 1.
     static let unicode16Runs: StaticString = """
         A9B5AiBJ3KJ6KJ4GaJ2K3J2CqJ3KIKDqJKJKA6BAqBJK5JK2EJKAK4M2KDJ2KMEJM3JCnKC7DoKD8CDCDCDCDCDCDCDCDCDCDCDCDCDC\
         DCDCDCDCDCDCDCDCDCDCDCDCDCDCD2CDCDCDCDCDCDCDCD2CDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDCDC2DCDCD3C2D\

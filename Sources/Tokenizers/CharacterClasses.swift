@@ -6,7 +6,7 @@ struct CharacterClass: OptionSet, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// The set of one category, numbered as in the run table.
+    /// Creates the set of one category, numbered as in the run table.
     init(category: UInt8) {
         rawValue = 1 << category
     }
@@ -25,15 +25,15 @@ struct CharacterClass: OptionSet, Hashable, Sendable {
     static let mark = CharacterClass(category: 5)
     /// `\p{Nd}`.
     static let decimalDigit = CharacterClass(category: 6)
-    /// `\p{No}` but for the six of Latin-1.
+    /// `\p{No}` except the six in Latin-1.
     static let otherNumber = CharacterClass(category: 7)
-    /// `\p{Pc}`, the punctuation that is part of a word.
+    /// `\p{Pc}`, punctuation that is part of words.
     static let connector = CharacterClass(category: 8)
     static let otherPunctuation = CharacterClass(category: 9)
     static let otherSymbol = CharacterClass(category: 10)
-    /// Circled and squared letters: `\p{So}` that is part of a word.
+    /// Circled and squared letters: the part of `\p{So}` that belongs to words.
     static let letterSymbol = CharacterClass(category: 11)
-    /// `\p{Nl}` and the `\p{No}` of Latin-1: numbers other than digits that are part of a word.
+    /// `\p{Nl}` and the Latin-1 characters in `\p{No}`: numbers other than digits that are part of words.
     static let letterNumber = CharacterClass(category: 12)
 
     /// `\p{L}`.
@@ -52,14 +52,14 @@ struct CharacterClass: OptionSet, Hashable, Sendable {
     }
 }
 
-/// The category of every code point: a two-stage table of Unicode 16.0.
+/// The category of each code point, as a two-stage table of Unicode 16.0.
 ///
-/// Tokenizers were trained with a fixed version of Unicode. The standard library's properties change with the toolchain, which
-/// would change how a text is split. Therefore this is a separate table.
+/// Tokenizers are trained with a fixed version of Unicode. The properties of the standard library change with the toolchain,
+/// which would change how a text is split.
 struct CharacterClasses: Sendable {
     static let unicode16 = CharacterClasses(runs: unicode16Runs)
 
-    /// The block of `categories` for every 256 code points.
+    /// The block of `categories` for each 256 code points.
     private let blocks: [UInt8]
     private let categories: [UInt8]
 

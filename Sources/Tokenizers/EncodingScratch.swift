@@ -1,13 +1,13 @@
 import Synchronization
 
-/// Memory for encoding that is reused from text to text, including the cache of pieces.
+/// Memory for encoding that is reused for each text, including the piece cache.
 struct EncodingScratch {
     var pieces = PieceList()
     var merger = PieceMerger()
     var cache = PieceCache()
 }
 
-/// Scratch objects for the next texts. Each text uses its own, so that threads share no lock while they encode.
+/// A pool of scratch objects. Each text uses its own object, so that threads hold no lock while they encode.
 final class EncodingScratchPool: Sendable {
     private let idle = Mutex<[EncodingScratch]>([])
 

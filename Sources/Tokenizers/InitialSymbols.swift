@@ -1,12 +1,12 @@
 import Basics
 
-/// The symbols of a piece before any merge: one for each byte in a byte-level model, one for each character in any other.
+/// The symbols of a piece before any merge: one per byte in a byte-level model, one per character in other models.
 struct InitialSymbols: Sendable {
     private let isByteLevel: Bool
-    /// The token of each byte in a byte-level model, otherwise of each character below U+10000; ``missing`` if there is none.
+    /// The token of each byte in a byte-level model, otherwise of each character below U+10000; ``missing`` if there is no token.
     private var tokens: [Int32]
     private let vocabulary: TokenTable
-    /// The tokens `<0x00>` to `<0xFF>`, which encode characters without a token; nil without `byte_fallback`.
+    /// The tokens `<0x00>` to `<0xFF>`, which encode characters without a token, or `nil` without `byte_fallback`.
     private var byteTokens: [Int32]?
     private let unknown: Int32?
     private let fusesUnknown: Bool
@@ -72,7 +72,8 @@ struct InitialSymbols: Sendable {
         return Unicode.Scalar(scalar).flatMap { vocabulary.id(of: String($0)) }
     }
 
-    /// A character without a token: its bytes, or otherwise the unknown token, or otherwise nothing, as in the reference.
+    /// Appends a character without a token: its byte tokens if they exist, otherwise the unknown token if there is one, as in the
+    /// reference.
     private func appendMissing(_ value: UInt32, to symbols: inout [Int32], _ followsUnknown: inout Bool) {
         if let byteTokens, let bytes = Unicode.Scalar(value).flatMap(UTF8.encode) {
             let spelled = bytes.map { byteTokens[Int($0)] }
@@ -98,14 +99,14 @@ struct InitialSymbols: Sendable {
     }
 }
 
-/// Tokens of the form `<0xE9>`, which represent a byte of a character without a token.
+/// Tokens of the form `<0xE9>`, which represent one byte of a character without a token.
 enum ByteToken {
     static func content(of byte: UInt8) -> String {
         let digits = String(byte, radix: 16, uppercase: true)
         return "<0x" + (byte < 0x10 ? "0" : "") + digits + ">"
     }
 
-    /// The byte that `content` represents; `nil` if it is not such a token.
+    /// Returns the byte that `content` represents, or `nil` if it is not a byte token.
     static func byte(of content: some Collection<UInt8>) -> UInt8? {
         guard content.count == 6, content.starts(with: "<0x".utf8), content.dropFirst(5).first == UInt8(ascii: ">")
         else {

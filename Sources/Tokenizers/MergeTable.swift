@@ -1,6 +1,7 @@
-/// The merge rules by pair of token ids: a hash table with open addressing.
+/// The merge rules by pair of token ids, in a hash table with open addressing.
 struct MergeTable: Sendable {
-    /// A rule's rank in the upper half and the merged token's id in the lower half: the smallest value is applied next.
+    /// A rule's rank in the upper half, and the id of the merged token in the lower half. The rule with the smallest value is
+    /// applied next.
     typealias Rule = UInt64
     static let none = Rule.max
 
@@ -13,23 +14,23 @@ struct MergeTable: Sendable {
     private var slots: [Slot]
     private var shift: Int
     private var used = 0
-    /// Whether a rule joins a word mark (U+2581) with a preceding character. Otherwise no token extends across the beginning of
-    /// a word.
+    /// Whether a rule joins a word mark (U+2581) with a preceding character. If not, no token extends across the beginning of a
+    /// word.
     var joinsWords = false
 
-    /// An empty table with room for `capacity` rules; it grows if there are more.
+    /// Creates an empty table with room for `capacity` rules. It grows if more are added.
     init(capacity: Int) {
         let bits = max(4, Int.bitWidth - (2 * capacity).leadingZeroBitCount)
         slots = Array(repeating: Slot(), count: 1 << bits)
         shift = 64 - bits
     }
 
-    /// The rule for `left` followed by `right`; ``none`` if the two never merge.
+    /// The rule for `left` followed by `right`, or ``none`` if they are never merged.
     subscript(left: Int32, right: Int32) -> Rule {
         slots[slot(of: MergeTable.pair(left, right))].rule
     }
 
-    /// Sets the rule of a pair; a later rule for the same pair replaces the former.
+    /// Sets the rule of a pair. A later rule for the same pair replaces the earlier one.
     mutating func set(left: Int32, right: Int32, rank: Int, merged: Int32) {
         if (used + 1) * 2 > slots.count { grow() }
         let rule = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merged))

@@ -1,6 +1,6 @@
 import Basics
 
-/// Rewrites a segment of text before it is split into pieces.
+/// Normalizes a segment of text before it is split into pieces.
 struct Normalizer: Sendable {
     private enum Step: Sendable {
         case form(UnicodeForm)
@@ -24,9 +24,9 @@ struct Normalizer: Sendable {
         steps.reduce(text) { apply($1, to: $0) }
     }
 
-    /// The normalized text, and the trust of its bytes.
+    /// Returns the normalized text and the trust of its bytes.
     ///
-    /// If a step gives another result for the separate runs than for the whole text, nothing is trusted.
+    /// If the result of a step for the separate runs differs from the result for the whole text, no byte is trusted.
     func normalize(_ text: [UInt8], _ trust: TrustMap) -> ([UInt8], TrustMap) {
         var text = text
         var trust = trust
@@ -36,7 +36,7 @@ struct Normalizer: Sendable {
             var partsTrust = TrustMap()
             for (range, isTrusted) in trust.slices(of: text.indices) {
                 if Cancellation.isRequested { break }
-                // The text has only one beginning.
+                // The prefix is added only at the beginning of the text.
                 if case .prepend = step, range.lowerBound > 0 {
                     parts += text[range]
                 } else {
@@ -60,7 +60,7 @@ struct Normalizer: Sendable {
         }
     }
 
-    /// Maps each character by itself: a sigma at the end of a word does not become a final sigma.
+    /// Maps each character separately: a sigma at the end of a word does not become a final sigma.
     private static func lowercase(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)

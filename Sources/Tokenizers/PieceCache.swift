@@ -1,16 +1,16 @@
 /// A cache of the token ids of short pieces.
 ///
-/// A table of fixed size in which a new piece replaces the previous one in its slot, so that its memory is bounded. It does not
-/// change results.
+/// It is a table of fixed size in which a new piece replaces the previous piece in its slot, so its memory is bounded. It does
+/// not change results.
 struct PieceCache {
-    /// A piece of at most ``longest`` bytes, with its length in the uppermost byte.
+    /// A piece of at most ``longest`` bytes. The top byte is the length.
     struct Key: Equatable {
         fileprivate var low: UInt64
         fileprivate var high: UInt64
 
         static let longest = 15
 
-        /// `nil` for a piece that is too long or empty.
+        /// Returns `nil` for a piece that is empty or too long.
         init?(_ text: PieceReader) {
             let count = text.piece.count
             guard 1...Key.longest ~= count else { return nil }
@@ -46,15 +46,15 @@ struct PieceCache {
 
     private struct Entry {
         var key = Key()
-        /// Terminated by -1; a piece with more ids is not cached.
+        /// Terminated by -1. A piece with more ids is not cached.
         var ids = SIMD4<Int32>(repeating: -1)
     }
 
-    /// 1 MiB.
+    /// The table takes 1 MiB.
     private static let bits = 15
     private var entries = [Entry](repeating: Entry(), count: 1 << bits)
 
-    /// Appends the ids of the piece; returns false if it is not cached.
+    /// Appends the ids of a piece. Returns false if the piece is not cached.
     func append(_ key: Key, to ids: inout [Int32]) -> Bool {
         let entry = entries[PieceCache.place(of: key)]
         guard entry.key == key else { return false }

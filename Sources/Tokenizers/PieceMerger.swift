@@ -1,21 +1,21 @@
 import Basics
 
-/// Merges the symbols of one piece: always the pair with the lowest rank, the leftmost among equals.
+/// Merges the symbols of one piece. The pair with the lowest rank is merged first, and of equal ranks the leftmost pair.
 ///
-/// Reuses its memory from piece to piece.
+/// The memory is reused from piece to piece.
 struct PieceMerger {
-    /// Token ids to merge; after ``merge(by:)`` the result.
+    /// The token ids to merge. After ``merge(by:)``, the result.
     var symbols: [Int32] = []
-    /// For each symbol the rule that merges it with the next one.
+    /// The rule that merges each symbol with the next one.
     private var rules: [MergeTable.Rule] = []
     private var heap = MinimumHeap()
-    /// The neighbors of each symbol of a long piece.
+    /// The neighbors of each symbol, for long pieces.
     private var next: [Int32] = []
     private var previous: [Int32] = []
 
-    /// Up to this number of symbols, scanning all rules for every merge is faster than a heap.
+    /// The maximum number of symbols for which scanning all rules for each merge is faster than a heap.
     static let longestScanned = 32
-    /// The memory of a piece with more symbols is freed.
+    /// The maximum number of symbols for which memory is kept after a text.
     private static let longestKept = 1 << 16
 
     mutating func merge(by merges: MergeTable) {
@@ -47,8 +47,8 @@ struct PieceMerger {
         }
     }
 
-    /// O(n log n): candidates are in a heap by rank and position; those whose pair has changed are discarded when they are
-    /// reached.
+    /// Merges in O(n log n). A heap orders the candidates by rank and position. A candidate whose pair has changed is discarded
+    /// when it is taken from the heap.
     private mutating func mergeByHeap(_ merges: MergeTable) {
         let end = symbols.count
         next.removeAll(keepingCapacity: true)
@@ -106,7 +106,7 @@ struct PieceMerger {
     }
 }
 
-/// A heap in which each node has four children: half as deep as a binary one, and siblings share a cache line.
+/// A heap in which each node has four children. It is half as deep as a binary heap, and siblings share a cache line.
 private struct MinimumHeap {
     private var elements: [UInt64] = []
 
@@ -114,7 +114,7 @@ private struct MinimumHeap {
         elements.removeAll(keepingCapacity: true)
     }
 
-    /// Appends an element; ``order()`` establishes the heap order.
+    /// Appends an element without restoring the heap order, which ``order()`` does.
     mutating func append(_ element: UInt64) {
         elements.append(element)
     }

@@ -1,13 +1,13 @@
 import Basics
 
-/// Reads the characters of one piece of well-formed UTF-8 by class.
+/// Reads the characters of one piece of well-formed UTF-8, and their classes.
 ///
 /// Only the piece is visible: look-ahead ends at its end, as in the reference.
 ///
-/// The only place of the tokenizer that reads text through a pointer: scanners read every character, and would otherwise spend
-/// most of their time on bounds checks and reference counting.
+/// This is the only place in the tokenizer that reads text through a pointer. Scanners read every character, and would otherwise
+/// spend most of their time on bounds checks and reference counting.
 struct PieceReader {
-    /// A whole text, which outlives the reader.
+    /// The whole text. It must outlive the reader.
     let bytes: UnsafeBufferPointer<UInt8>
     var piece: Range<Int>
     private let classes = CharacterClasses.unicode16
@@ -21,14 +21,14 @@ struct PieceReader {
     /// The bytes of the piece.
     var content: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: bytes[piece]) }
 
-    /// The class of the character at `position` and its length in bytes; the empty class and 0 at the end.
+    /// Returns the class of the character at `position` and its length in bytes, or the empty class and 0 at the end.
     func character(at position: Int) -> (class: CharacterClass, length: Int) {
         guard position < piece.upperBound else { return ([], 0) }
         let (scalar, length) = scalar(at: position)
         return (classes[scalar], length)
     }
 
-    /// The code point at `position`, which is inside the piece, and its length in bytes.
+    /// Returns the code point at `position`, which must be inside the piece, and its length in bytes.
     func scalar(at position: Int) -> (value: UInt32, length: Int) {
         let first = UInt32(bytes[position])
         if first < 0x80 { return (first, 1) }
@@ -39,12 +39,12 @@ struct PieceReader {
         return ((first & 0x07) << 18 | second << 12 | third << 6 | UInt32(bytes[position + 3]) & 0x3F, 4)
     }
 
-    /// The byte at `position`; `nil` at the end.
+    /// Returns the byte at `position`, or `nil` at the end.
     func byte(at position: Int) -> UInt8? {
         position < piece.upperBound ? bytes[position] : nil
     }
 
-    /// The end of the run of `members` that begins at `position`; `position` if there is none. If ``Cancellation`` is
+    /// Returns the end of the run of `members` that begins at `position`, or `position` if there is none. If ``Cancellation`` is
     /// requested, a long run ends early.
     func endOfRun(of members: CharacterClass, from position: Int, atMost limit: Int = .max) -> Int {
         var end = position
@@ -63,10 +63,11 @@ struct PieceReader {
         return end
     }
 
-    /// Characters of a run between two checks for cancellation; they have at most four bytes each.
+    /// The number of characters of a run between two checks for cancellation. Each has at most four bytes.
     private static let runStretch = Cancellation.checkpointBytes / 4
 
-    /// The end of the run of bytes from `position` on that `belongs` accepts; earlier if ``Cancellation`` is requested.
+    /// Returns the end of the run of bytes from `position` that `belongs` accepts. If ``Cancellation`` is requested, the run may
+    /// end early.
     @inline(__always)
     func endOfBytes(from position: Int, where belongs: (UInt8) -> Bool) -> Int {
         var end = position
@@ -81,12 +82,12 @@ struct PieceReader {
         return end
     }
 
-    /// The start of the character before `position`.
+    /// Returns the start of the character before `position`.
     func start(before position: Int) -> Int {
         startOfCharacter(at: position - 1)
     }
 
-    /// The start of the character that contains `position`; at the end of the piece, `position` itself.
+    /// Returns the start of the character that contains `position`, or `position` itself at the end of the piece.
     func startOfCharacter(at position: Int) -> Int {
         var start = position
         while start < piece.upperBound, bytes[start] & 0xC0 == 0x80 { start -= 1 }
@@ -97,14 +98,14 @@ struct PieceReader {
         position < piece.upperBound && (bytes[position] == 0x0A || bytes[position] == 0x0D)
     }
 
-    /// The end of the run of CR and LF that begins at `position`.
+    /// Returns the end of the run of CR and LF that begins at `position`.
     func endOfNewlines(from position: Int) -> Int {
         endOfBytes(from: position) { $0 == 0x0A || $0 == 0x0D }
     }
 }
 
 extension [UInt8] {
-    /// Reads all of the bytes, which are well-formed UTF-8, or only `piece`.
+    /// Calls `body` with a reader of the bytes, which must be well-formed UTF-8, or of `piece`.
     func withReader<T>(of piece: Range<Int>? = nil, _ body: (PieceReader) -> T) -> T {
         withUnsafeBufferPointer { body(PieceReader($0, piece ?? indices)) }
     }

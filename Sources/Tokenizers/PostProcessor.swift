@@ -16,7 +16,7 @@ struct PostProcessor: Sendable {
         switch try member.type {
         case "Sequence":
             for part in try member["processors"].elements { try add(part) }
-        case "ByteLevel": break  // It only moves offsets, which a server has no use for.
+        case "ByteLevel": break  // It only changes offsets, which are not used.
         case "TemplateProcessing": try addTemplate(member)
         case let other: throw member.unsupported(other)
         }

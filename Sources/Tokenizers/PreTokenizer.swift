@@ -1,13 +1,13 @@
 import Basics
 
-/// Splits a segment into the pieces that the model encodes, in stages; each stage splits the pieces of the previous one.
+/// Splits a segment into the pieces that the model encodes. Each stage splits the pieces of the previous stage.
 struct PreTokenizer: Sendable {
     private enum Stage: Sendable {
-        /// Adds a space before every piece that does not begin with one.
+        /// Adds a space before each piece that does not begin with one.
         case prefixSpace
-        /// Spaces become `replacement`, and another one is added in front.
+        /// Replaces spaces with `replacement`, and adds another one in front of each piece, depending on `prepends`.
         case metaspace(replacement: [UInt8], prepends: MetaspacePrefix)
-        /// Bytes become characters of the byte alphabet.
+        /// Replaces bytes with characters of the byte alphabet.
         case byteAlphabet
         case split(SplitPattern, SplitBehavior)
     }
@@ -21,19 +21,19 @@ struct PreTokenizer: Sendable {
 
     private var stages: [Stage] = []
     private var growth = TokenizerGrowth("pre_tokenizer")
-    /// Whether the last stage maps bytes to characters of the byte alphabet. The model then does this by itself, so that pieces
-    /// stay plain UTF-8.
+    /// Whether the last stage maps bytes to characters of the byte alphabet. In this case the model does the mapping, so that
+    /// pieces stay plain UTF-8.
     private(set) var isByteLevel = false
 
-    /// Without a pre-tokenizer each segment is one piece.
+    /// Without a pre-tokenizer, each segment is one piece.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         if !member.isNull { try add(member) }
     }
 
-    /// Appends the pieces of the reader's piece to `pieces.list`, none of them empty.
+    /// Writes the nonempty pieces of the reader's piece to `pieces.list`.
     ///
-    /// - Parameter isStart: whether the segment begins the whole input.
-    /// - Returns: the text that the pieces are parts of, if it is not the reader's own.
+    /// - Parameter isStart: whether the segment is the beginning of the whole input.
+    /// - Returns: the text that contains the pieces, if it is not the reader's own text.
     func cut(_ text: PieceReader, isStart: Bool, into pieces: inout PieceList) -> [UInt8]? {
         pieces.list.removeAll(keepingCapacity: true)
         guard !text.piece.isEmpty else { return nil }
@@ -49,7 +49,7 @@ struct PreTokenizer: Sendable {
         return rewritten
     }
 
-    /// - Returns: the new text, if the stage changes it.
+    /// - Returns: the new text if the stage changes it, or `nil`.
     private func apply(
         _ stage: Stage, to text: PieceReader, _ isStart: Bool, _ pieces: inout PieceList
     ) -> [UInt8]? {
@@ -83,12 +83,12 @@ struct PreTokenizer: Sendable {
     }
 }
 
-/// The pieces of a segment, and room for the next stage.
+/// The pieces of a segment, and memory for the next stage.
 struct PieceList {
     var list: [Range<Int>] = []
     private var spare: [Range<Int>] = []
 
-    /// Frees the memory of a very long text.
+    /// Frees the memory if the text was very long.
     mutating func trim() {
         if max(list.capacity, spare.capacity) > 1 << 16 { self = PieceList() }
     }
@@ -108,7 +108,7 @@ struct PieceList {
         swap(&list, &spare)
     }
 
-    /// Passes all bytes to `body`, or only the first ones if ``Cancellation`` is requested.
+    /// Passes the bytes to `body`. Stops early if ``Cancellation`` is requested.
     @inline(__always)
     fileprivate static func forEachByte(of bytes: Slice<UnsafeBufferPointer<UInt8>>, _ body: (UInt8) -> Void) {
         for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: SplitPattern.checkpointBytes) {
@@ -117,7 +117,7 @@ struct PieceList {
         }
     }
 
-    /// - Parameter body: appends the new text of a piece; its second argument is true for the first piece.
+    /// - Parameter body: appends the new text of a piece. Its second argument is true for the first piece.
     fileprivate mutating func rewrite(_ body: (Range<Int>, Bool, inout [UInt8]) -> Void) -> [UInt8] {
         var output: [UInt8] = []
         var checkpoint = SplitPattern.checkpointBytes
@@ -140,7 +140,7 @@ struct PieceList {
 extension PreTokenizer {
     private mutating func add(_ member: TokenizerMember) throws(TokenizerError) {
         if isByteLevel {
-            // The following stages work on the characters of the alphabet.
+            // The next stages work on the characters of the alphabet.
             stages.append(.byteAlphabet)
             try growth.add(2)
             isByteLevel = false
@@ -171,7 +171,7 @@ extension PreTokenizer {
     private mutating func addMetaspace(_ member: TokenizerMember) throws(TokenizerError) {
         let given = member["replacement"]
         let replacement = given.isNull ? Array(WordMark.content.utf8) : try TokenizerLimits.literal(given)
-        // One for each space, and one in front of each piece.
+        // One replacement per space, and one in front of each piece.
         try growth.add(2 * max(replacement.count, 1))
         let prepends: MetaspacePrefix
         switch try member["prepend_scheme"].string(default: "always") {
@@ -180,7 +180,7 @@ extension PreTokenizer {
         case "never": prepends = .never
         case let other: throw member["prepend_scheme"].unsupported(other)
         }
-        // Old files use this in place of a scheme.
+        // Old files use this option instead of a scheme.
         let addsPrefix = try member["add_prefix_space"].bool(default: true)
         let isOldNever = member["prepend_scheme"].isNull && !addsPrefix
         stages.append(.metaspace(replacement: replacement, prepends: isOldNever ? .never : prepends))

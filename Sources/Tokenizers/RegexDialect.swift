@@ -1,13 +1,13 @@
-/// Converts regular expressions from Oniguruma's Ruby syntax to ICU's.
+/// Converts regular expressions from Oniguruma's Ruby syntax to ICU syntax.
 ///
-/// Only constructs that are known to have the same meaning in both are accepted; others are refused with an error that names
-/// them.
+/// Only constructs that are known to have the same meaning in both engines are accepted. Other constructs are rejected with an
+/// error that names them.
 struct RegexDialect {
     struct Unsupported: Error, Hashable {
         let construct: String
     }
 
-    /// A pattern for ICU that matches the same as `regex` in Oniguruma.
+    /// Returns an ICU pattern that matches the same texts as `regex` in Oniguruma.
     static func icuPattern(of regex: String) throws(Unsupported) -> String {
         var dialect = RegexDialect(source: Array(regex.unicodeScalars))
         while let scalar = dialect.next() { try dialect.rewrite(scalar) }
@@ -46,7 +46,7 @@ struct RegexDialect {
     }
 
     private mutating func rewriteClassMember(_ scalar: Unicode.Scalar) throws(Unsupported) {
-        // Set operations, which have a different precedence.
+        // Set operations have a different precedence.
         if scalar == "&" || scalar == "-", peek() == scalar { throw Unsupported(construct: "\(scalar)\(scalar)") }
         if scalar == "{" || scalar == "}" || scalar == "&" { output += "\\" }
         output.unicodeScalars.append(scalar)
@@ -63,7 +63,7 @@ struct RegexDialect {
             output += opening
             return
         }
-        // Elsewhere it would extend over the following alternatives.
+        // Elsewhere, the option would apply to the following alternatives too.
         guard start == 0, matches("(?i)", at: 0) else {
             throw Unsupported(construct: text(start..<min(start + 3, source.count)))
         }
@@ -71,7 +71,8 @@ struct RegexDialect {
         output += "(?i)"
     }
 
-    /// `{n}`, `{n,}` and `{n,m}`. Only these are repetitions in ICU, and a sign after one has a different meaning in Ruby.
+    /// Converts `{n}`, `{n,}` and `{n,m}`. ICU accepts no other repetitions, and a sign after one has a different meaning in
+    /// Ruby.
     private mutating func rewriteInterval() throws(Unsupported) {
         let start = position - 1
         var commas = 0
@@ -87,11 +88,11 @@ struct RegexDialect {
 }
 
 extension RegexDialect {
-    /// `\w` of the reference: without the joiners, but with the numbers of Latin-1.
+    /// The reference's `\w`: without the joiners, and with the Latin-1 numbers.
     private static let word = #"[[\w\u00B2\u00B3\u00B9\u00BC-\u00BE]--[\u200C\u200D]]"#
     private static let notWord = "[^\(word)]"
 
-    /// Categories and scripts that are the same in both engines.
+    /// The categories and scripts that are the same in both engines.
     private static let properties: Set<String> = [
         "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe",
         "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc", "Han", "Hiragana", "Katakana",
@@ -139,7 +140,7 @@ extension RegexDialect {
         output += "\\\(kind){\(name)}"
     }
 
-    /// `\x{...}`, or two digits of an ASCII character; more would be bytes of UTF-8.
+    /// Converts `\x{...}`, or two digits of an ASCII character. Greater values would be bytes of UTF-8.
     private mutating func rewriteHexadecimal() throws(Unsupported) {
         let start = position
         if peek() == "{" {

@@ -1,23 +1,23 @@
 import Basics
 
-/// How the matches of a pattern and the gaps between them become pieces; a gap is one piece.
+/// Determines how the matches of a pattern, and the gaps between them, become pieces.
 enum SplitBehavior: Sendable {
-    /// Every match and every gap is a piece.
+    /// Each match and each gap is a piece.
     case isolated
     case dropMatches
     case dropGaps
-    /// A match is joined with the piece before it, unless that is a match too.
+    /// A match is joined with the piece before it, unless that piece is also a match.
     case matchesJoinPrevious
-    /// A match is joined with the piece after it, unless that is a match too.
+    /// A match is joined with the piece after it, unless that piece is also a match.
     case matchesJoinNext
-    /// Adjacent matches are one piece.
+    /// Adjacent matches become one piece.
     case matchesFuse
-    /// Like the three above, with matches and gaps exchanged.
+    /// The same as the previous three cases, with matches and gaps exchanged.
     case gapsJoinPrevious
     case gapsJoinNext
     case gapsFuse
 
-    /// Parses `behavior` and `invert`, which exchanges matches and gaps.
+    /// Parses `behavior` and `invert`. The latter exchanges matches and gaps.
     init(parsing member: TokenizerMember) throws(TokenizerError) {
         let inverted = try member["invert"].bool(default: false)
         switch try member["behavior"].string {
@@ -30,7 +30,7 @@ enum SplitBehavior: Sendable {
         }
     }
 
-    /// Appends the pieces, none of them empty, of the reader's piece for `pattern`.
+    /// Appends the nonempty pieces of the reader's piece.
     func split(_ text: PieceReader, by pattern: SplitPattern, into pieces: inout [Range<Int>]) {
         switch self {
         case .isolated, .dropMatches, .dropGaps:
@@ -52,9 +52,9 @@ enum SplitBehavior: Sendable {
 
     private typealias Part = (range: Range<Int>, isJoined: Bool)
 
-    /// All matches, including empty ones, and the gaps between them.
+    /// Returns all matches, including empty ones, and the gaps between them.
     ///
-    /// - Parameter joined: whether the matches or the gaps are joined with others.
+    /// - Parameter joined: whether matches, rather than gaps, are joined with other parts.
     private func parts(of text: PieceReader, _ pattern: SplitPattern, joined: Bool) -> [Part] {
         var parts: [Part] = []
         var end = text.piece.lowerBound
@@ -67,7 +67,7 @@ enum SplitBehavior: Sendable {
         return parts
     }
 
-    /// Joins adjacent parts if `joins` returns true for them.
+    /// Joins adjacent parts for which `joins` returns true.
     private func join(_ parts: [Part], into pieces: inout [Range<Int>], where joins: (Bool, Bool) -> Bool) {
         var open: Range<Int>?
         var former = false

@@ -1,9 +1,10 @@
 import Basics
 
-/// Patterns that would be quadratic in a backtracking engine and are linear here: each run of digits is counted once.
+/// Patterns that a backtracking engine would match in quadratic time. Here they take linear time, because each run of digits is
+/// counted once.
 extension SplitPattern {
-    /// `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits in groups of three from the right of each run. With `wordEnd`,
-    /// `\b` at the end of the run instead.
+    /// Matches `\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd}))`: the digits of each run in groups of three from the right. With
+    /// `wordEnd`, the run must end at `\b` instead.
     static func forEachDigitTriple(in text: PieceReader, wordEnd: Bool, _ body: (Range<Int>) -> Void) {
         forEachDigitRun(in: text) { run, count in
             if wordEnd, CharacterClass.word.intersects(text.character(at: run.upperBound).class) { return }
@@ -20,7 +21,7 @@ extension SplitPattern {
         }
     }
 
-    /// `(?=(?:\p{Nd}{3})+(?!\p{Nd}))`: the empty position before each group of three.
+    /// Matches `(?=(?:\p{Nd}{3})+(?!\p{Nd}))`: the empty position before each group of three.
     static func forEachDigitTripleBoundary(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         forEachDigitRun(in: text) { run, count in
             var start = text.endOfRun(of: .decimalDigit, from: run.lowerBound, atMost: count % 3)

@@ -1,7 +1,7 @@
 import Basics
 
-/// The pattern of o200k and Tekken, in which a new word starts where capitals begin: "HTTPServer's" is one word, but
-/// "parseHTTP" is parse and HTTP.
+/// The pattern of o200k and Tekken, in which capitals after lower case begin a new word: "HTTPServer's" is one word, but
+/// "parseHTTP" is split into "parse" and "HTTP".
 extension SplitPattern {
     /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`.
     private static let upper: CharacterClass = [.uppercase, .uncased, .mark]
@@ -22,7 +22,7 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: true)
     }
 
-    /// Both alternatives for words, each first with one other character before the word and then without.
+    /// Matches both alternatives for words, each first with and then without one other character before the word.
     private static func endOfCasedWord(in text: PieceReader, at position: Int) -> Int? {
         let (kind, length) = text.character(at: position)
         let mayPrefix = wordStart.intersects(kind) && !text.isNewline(at: position)
@@ -37,8 +37,8 @@ extension SplitPattern {
         return nil
     }
 
-    /// `upper*lower+`: if no lower case follows, the run of upper case backtracks until it ends with a character that is also
-    /// lower case.
+    /// Matches `upper*lower+`. If no lower case follows the run of upper case, the run is shortened until it ends with a
+    /// character that is also in `lower`.
     private static func endOfLowerWord(in text: PieceReader, from start: Int) -> Int? {
         var end = text.endOfRun(of: upper, from: start)
         let lowerEnd = text.endOfRun(of: lower, from: end)

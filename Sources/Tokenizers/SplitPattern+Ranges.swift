@@ -1,8 +1,9 @@
 import Basics
 
-/// Patterns of the form `[a-bc-d…]+`, which separate runs of some scripts.
+/// Patterns of the form `[a-bc-d…]+`, which separate runs of certain scripts.
 extension SplitPattern {
-    /// The ranges of a character class of plain code points and ranges, repeated by `+`; `nil` for other patterns.
+    /// Returns the ranges of a character class of plain code points and ranges that is repeated by `+`, or `nil` for other
+    /// patterns.
     static func parseRanges(_ regex: String) -> [ClosedRange<UInt32>]? {
         let scalars = regex.unicodeScalars.map(\.value)
         guard scalars.count > 3, scalars.first == 0x5B, scalars.suffix(2) == [0x5D, 0x2B] else { return nil }

@@ -2,8 +2,8 @@ import Basics
 
 /// The main patterns of byte-level vocabularies.
 ///
-/// Each function returns the end of the match at `position`, which is inside the piece, or `position` itself if the pattern
-/// does not match there. The alternatives are tried in the order of the regular expression.
+/// Each function returns the end of the match at `position`, which must be inside the piece, or `position` itself if there is no
+/// match. The alternatives are tried in the order of the regular expression.
 extension SplitPattern {
     static let wordStart = CharacterClass.any.subtracting([.letter, .number])
     static let neitherSpaceNorWord = CharacterClass.any.subtracting([.space, .letter, .number])
@@ -22,7 +22,7 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: false)
     }
 
-    /// - Parameter letters: the characters of words, after the one character that may precede them.
+    /// - Parameter letters: the characters of words. One other character may precede them.
     static func endOfLlama3Match(
         in text: PieceReader, at position: Int, letters: CharacterClass, digits: Int
     ) -> Int {
@@ -60,7 +60,7 @@ extension SplitPattern {
         return endOfWhitespace(in: text, at: position, newlinesApart: true)
     }
 
-    /// `\s?` and a run of `members`.
+    /// Matches `\s?` and a run of `members`.
     static func endOfSpacedRun(in text: PieceReader, at position: Int, of members: CharacterClass) -> Int {
         let (kind, length) = text.character(at: position)
         let start = CharacterClass.space.intersects(kind) ? position + length : position
@@ -68,8 +68,9 @@ extension SplitPattern {
         return end > start ? end : position
     }
 
-    /// `\s*[\r\n]+` if newlines are separate, then `\s+(?!\S)|\s+`: all white space of a run up to its last newline; otherwise
-    /// all but the last character, which belongs to the following word, unless the piece ends or the character is alone.
+    /// Matches `\s*[\r\n]+` if `newlinesApart`, then `\s+(?!\S)|\s+`. The match is the white space up to the last newline of the
+    /// run. Without a newline, it is all but the last character, which belongs to the next word, unless the piece ends or there
+    /// is only one character.
     static func endOfWhitespace(in text: PieceReader, at position: Int, newlinesApart: Bool) -> Int {
         var end = position
         var endOfLastNewline = position
@@ -86,7 +87,7 @@ extension SplitPattern {
         return last > position ? last : end
     }
 
-    /// `'s|'t|'re|'ve|'m|'ll|'d`. Ignoring case, the long s (U+017F) is an s.
+    /// Matches `'s|'t|'re|'ve|'m|'ll|'d`. When ignoring case, the long s (U+017F) is an s.
     static func endOfContraction(in text: PieceReader, at position: Int, ignoringCase: Bool) -> Int {
         guard text.byte(at: position) == UInt8(ascii: "'"), let first = text.byte(at: position + 1) else {
             return position

@@ -1,33 +1,33 @@
 import Basics
 
-/// The patterns of `Split` pre-tokenizers, each with a hand-written scanner.
+/// The patterns of `Split` pre-tokenizers. Most have a hand-written scanner.
 ///
-/// A scanner is selected by the exact text of the regular expression; other expressions use a general engine, which is much
+/// A scanner is selected by the exact text of the regular expression. Other expressions use a general engine, which is much
 /// slower.
 enum SplitPattern: Sendable {
     case literal([UInt8])
     /// Words, numbers, punctuation and white space, each with one space before it (GPT-2).
     case gpt2
-    /// Like GPT-2, but newlines are separate and numbers are in groups of at most `digits` (Llama 3: 3, Qwen 2: 1). Words
-    /// consist of `letters`; in Qwen 3.5 these include marks.
+    /// Like GPT-2, but newlines are separate and numbers are split into groups of at most `digits` (Llama 3: 3, Qwen 2: 1). Words
+    /// consist of `letters`, which include marks in Qwen 3.5.
     case llama3(letters: CharacterClass, digits: Int)
     /// Like Llama 3, but words are split where upper case follows lower case (o200k, Tekken).
     case o200k
-    /// Words with marks, punctuation and white space; numbers and control characters are in the gaps (DeepSeek-V3).
+    /// Words with marks, punctuation and white space. Numbers and control characters are in the gaps (DeepSeek-V3).
     case deepSeekV3
-    /// Groups of `characters`, as long as possible and at most `limit`.
+    /// The longest possible groups of the characters, at most `atMost` long.
     case groups(of: CharacterClass, atMost: Int)
-    /// Runs of `members`, each with one white space before it.
+    /// Runs of the characters, each with one preceding white space character.
     case spacedRuns(of: CharacterClass)
-    /// CR and LF, each by itself.
+    /// Each CR and each LF.
     case newline
-    /// Decimal digits in groups of three from the right: 1234567 is 1, 234, 567. With `wordEnd` only at the end of a word.
+    /// Decimal digits in groups of three from the right: 1234567 is 1, 234, 567. With `wordEnd`, only at the end of a word.
     case digitTriples(wordEnd: Bool)
-    /// The empty positions before each group of three digits, counted from the right.
+    /// The empty positions before groups of three digits, counted from the right.
     case digitTripleBoundaries
-    /// Runs of the code points in any of the ranges.
+    /// Runs of code points in the ranges.
     case ranges([ClosedRange<UInt32>])
-    /// Patterns without a scanner.
+    /// A pattern without a scanner.
     case regex(RegexPattern)
 
     /// Parses `{"String": ...}` or `{"Regex": ...}`.
@@ -46,7 +46,7 @@ enum SplitPattern: Sendable {
         }
     }
 
-    /// The scanner for the regular expression `text`; `nil` if there is none.
+    /// Returns the scanner for the regular expression `text`, or `nil` if there is none.
     init?(regex text: String) {
         if let known = SplitPattern.known[Array(text.utf8)] {
             self = known
@@ -57,7 +57,7 @@ enum SplitPattern: Sendable {
         }
     }
 
-    /// Scanners by regular expression.
+    /// The scanners by regular expression.
     static let known: [[UInt8]: SplitPattern] = {
         let whitespace = #"\s+(?!\S)|\s+"#
         let newlines = #"[\r\n]*|\s*[\r\n]+|"#
@@ -104,7 +104,7 @@ enum SplitPattern: Sendable {
         return Dictionary(uniqueKeysWithValues: patterns.map { (Array($0.utf8), $1) })
     }()
 
-    /// Passes all matches inside the piece to `body`, in order and without overlap; some patterns have empty matches.
+    /// Passes the matches inside the piece to `body`, in order and without overlap. Some patterns have empty matches.
     func forEachMatch(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         typealias Pattern = SplitPattern
         switch self {
@@ -126,7 +126,7 @@ enum SplitPattern: Sendable {
         }
     }
 
-    /// Replaces every match with `content`.
+    /// Returns the text with each match replaced with `content`.
     func replaceMatches(in text: [UInt8], with content: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -142,10 +142,10 @@ enum SplitPattern: Sendable {
         return result
     }
 
-    /// Less than ``Cancellation/checkpointBytes``: a match of a few bytes costs more than a long run.
+    /// Less than ``Cancellation/checkpointBytes``, because a match of a few bytes takes more time than a long run.
     static let checkpointBytes = 1 << 14
 
-    /// Calls `end` at every character that is not part of a match; it returns the position itself if there is no match.
+    /// Calls `end` at each character that is not part of a match. `end` returns the position itself if there is no match.
     @inline(__always)
     private static func scan(_ text: PieceReader, _ body: (Range<Int>) -> Void, end: (PieceReader, Int) -> Int) {
         var position = text.piece.lowerBound

@@ -1,7 +1,7 @@
-/// A decoder step for the whole text, applied to the text as it arrives: returned text is never taken back.
+/// Applies a decoder step for the whole text to text that arrives in parts. Returned text is final.
 struct TextFilter: Sendable {
     private let step: TextStep
-    /// Text that could still become part of a match, or be stripped from the end.
+    /// Text that may become part of a match, or may be stripped from the end.
     private var held: [UInt8] = []
     /// The number of characters that may still be stripped from the beginning.
     private var leading: Int
@@ -11,7 +11,7 @@ struct TextFilter: Sendable {
         if case .strip(let strip) = step { leading = strip.start } else { leading = 0 }
     }
 
-    /// The final text after appending `text`, which consists of whole characters.
+    /// Appends `text`, which must consist of whole characters, and returns the text that is final.
     mutating func append(_ text: [UInt8]) -> [UInt8] {
         guard !text.isEmpty else { return [] }
         switch step {
@@ -20,7 +20,7 @@ struct TextFilter: Sendable {
         }
     }
 
-    /// The rest at the end of the text.
+    /// Returns the rest at the end of the text.
     mutating func flush() -> [UInt8] {
         defer { held = [] }
         guard case .strip = step else { return held }

@@ -1,17 +1,18 @@
-/// How the contents of tokens become text, from the file's `decoder`.
+/// Converts the contents of tokens to text, as defined by the file's `decoder`.
 ///
-/// There are three kinds of steps: those for each token, joining the tokens, and those for the whole text. The first are
-/// applied when the file is read, so that decoding costs O(1) per token.
+/// There are steps for each token, a step that joins the tokens, and steps for the whole text. Steps for each token are applied
+/// when the file is read, so decoding takes O(1) per token.
 struct TokenDecoder: Sendable {
-    /// How the tokens are joined to a text.
+    /// Determines how tokens are joined to a text.
     enum Joining: Sendable {
         /// Each token is text.
         case text
-        /// Without a decoder: with a space between two tokens.
+        /// Used without a decoder: tokens are separated by spaces.
         case spaced
-        /// Tokens are bytes in the byte alphabet; a token with other characters represents its own text.
+        /// Tokens are bytes in the byte alphabet. A token with other characters represents its own text.
         case byteLevel
-        /// Tokens are text, except those of one byte each. Adjacent ones together are text, or otherwise one U+FFFD per byte.
+        /// Tokens are text, except byte tokens. Adjacent byte tokens together are text, or one U+FFFD per byte if they are not
+        /// valid UTF-8.
         case byteFallback
     }
 
@@ -32,7 +33,7 @@ struct TokenDecoder: Sendable {
 
     private enum Phase {
         case tokens
-        /// Byte tokens are joined, the others are not.
+        /// Byte tokens are joined, other tokens are not.
         case joinedBytes
         case text
     }
@@ -41,14 +42,14 @@ struct TokenDecoder: Sendable {
         if member.isNull { joining = .spaced } else { try add(member) }
     }
 
-    /// Whether the first token of a text can have another text than the same token later.
+    /// Whether a token can have a different text at the beginning.
     var treatsFirstTokenApart: Bool {
         tokenSteps.contains { if case .metaspace(_, true) = $0 { true } else { false } }
     }
 
-    /// The bytes of the token before the tokens are joined.
+    /// Returns the bytes of a token before the tokens are joined.
     ///
-    /// - Returns: the bytes and whether they are one byte of ``Joining/byteFallback``.
+    /// - Returns: the bytes, and whether the token is a byte token of ``Joining/byteFallback``.
     func bytes(of content: ArraySlice<UInt8>, isFirst: Bool) -> (bytes: [UInt8], isByteToken: Bool) {
         let text = tokenSteps.reduce(Array(content)) { apply($1, to: $0, isFirst) }
         switch joining {
@@ -106,7 +107,7 @@ extension TokenDecoder {
 
     private mutating func addTextReplacement(_ member: TokenizerMember) throws(TokenizerError) {
         let literal = try member["pattern"]["String"].string
-        // A longer one could match across tokens that are not joined yet.
+        // A longer pattern could match across tokens that are not joined yet.
         guard !literal.isEmpty, phase == .text || literal.unicodeScalars.count == 1 else {
             throw member["pattern"]["String"].unsupported(literal)
         }
@@ -117,7 +118,7 @@ extension TokenDecoder {
     }
 }
 
-/// Removes up to a number of one character from either end.
+/// Removes up to `start` and `stop` occurrences of one character from the two ends of a text.
 struct StripStep: Sendable {
     let content: [UInt8]
     let start: Int
@@ -133,7 +134,7 @@ struct StripStep: Sendable {
 
     func apply(to text: [UInt8]) -> [UInt8] {
         var rest = text[...]
-        // A file may contain any count; the loop ends at the end of the text.
+        // A file may contain any count. The loop stops at the end of the text.
         var left = start
         while left > 0, rest.starts(with: content) {
             rest = rest.dropFirst(content.count)
@@ -148,7 +149,7 @@ struct StripStep: Sendable {
     }
 }
 
-/// Steps for the whole text after the tokens are joined.
+/// A step for the whole text, after the tokens are joined.
 enum TextStep: Sendable {
     case replace([UInt8], with: [UInt8])
     case strip(StripStep)

@@ -1,4 +1,4 @@
-/// Joins the bytes of tokens as they arrive: returned text consists of whole characters and is never taken back.
+/// Joins the bytes of tokens as they arrive. Returned text consists of whole characters and is final.
 struct TokenJoiner: Sendable {
     private let joining: TokenDecoder.Joining
     private var filters: [TextFilter]
@@ -6,8 +6,8 @@ struct TokenJoiner: Sendable {
     private var bytes: ByteTokenRun
     private var isFirst = true
 
-    /// - Parameter isExact: whether a run of byte tokens waits for its end, because the reference replaces all of it with
-    ///   U+FFFD if one byte is wrong. Otherwise its characters are returned at once.
+    /// - Parameter isExact: whether a run of byte tokens is held until it ends, because the reference replaces the whole run with
+    ///   U+FFFD if one byte is invalid. Otherwise its characters are returned at once.
     init(_ decoder: TokenDecoder, isExact: Bool) {
         joining = decoder.joining
         filters = decoder.textSteps.map(TextFilter.init)
@@ -32,7 +32,7 @@ struct TokenJoiner: Sendable {
         return text
     }
 
-    /// The rest at the end of the text.
+    /// Returns the rest at the end of the text.
     mutating func flush() -> [UInt8] {
         var text = repair.flush() + bytes.end()
         for index in filters.indices { text = filters[index].append(text) + filters[index].flush() }
@@ -40,11 +40,11 @@ struct TokenJoiner: Sendable {
     }
 }
 
-/// Adjacent byte tokens.
+/// A run of adjacent byte tokens.
 private struct ByteTokenRun: Sendable {
     let isExact: Bool
     private var pending: [UInt8] = []
-    /// Whether an earlier byte of this run was wrong; then all following ones are wrong too.
+    /// Whether an earlier byte of the run was invalid. Then all following bytes are invalid too.
     private var isBroken = false
 
     init(isExact: Bool) {
@@ -66,7 +66,7 @@ private struct ByteTokenRun: Sendable {
         return takeReplacements()
     }
 
-    /// The rest of the run when another token follows.
+    /// Returns the rest of the run when another token follows.
     mutating func end() -> [UInt8] {
         isBroken = false
         guard !pending.isEmpty else { return [] }

@@ -9,14 +9,14 @@ struct TokenList: Sendable {
         var count: Int32
     }
 
-    /// Highest id + 1.
+    /// The highest id + 1.
     var count: Int { places.count }
 
     func contains(_ id: Int32) -> Bool {
         places.indices.contains(Int(id)) && places[Int(id)].count >= 0
     }
 
-    /// The string of `id`; `nil` if no token has this id.
+    /// The string of `id`, or `nil` if no token has this id.
     subscript(id: Int32) -> ArraySlice<UInt8>? {
         guard contains(id) else { return nil }
         let place = places[Int(id)]
@@ -25,7 +25,7 @@ struct TokenList: Sendable {
 
     mutating func set(_ content: some Collection<UInt8>, id: Int32) {
         while places.count <= Int(id) { places.append(Place(start: 0, count: -1)) }
-        // Files are far below 4 GiB, the limit of an offset.
+        // Files are much smaller than 4 GiB, the limit of an offset.
         places[Int(id)] = Place(start: UInt32(bytes.count), count: Int32(content.count))
         bytes += content
     }
@@ -44,14 +44,14 @@ struct TokenList: Sendable {
     fileprivate func start(of id: Int32) -> UInt32 { places[Int(id)].start }
 }
 
-/// Token ids by byte string: a hash table with open addressing that looks up parts of a text without copying them.
+/// Token ids by byte string, in a hash table with open addressing that looks up parts of a text without copying them.
 struct TokenTable: Sendable {
     private(set) var tokens = TokenList()
     /// At most half of the slots are used.
     private var slots = [Slot](repeating: Slot(), count: 16)
     private var used = 0
 
-    /// Everything that a lookup needs except the token's bytes, so that it accesses memory only twice.
+    /// All the data that a lookup needs except the token's bytes, so that it accesses memory only twice.
     private struct Slot {
         var hash: UInt32 = 0
         /// Negative in a free slot.
@@ -60,7 +60,7 @@ struct TokenTable: Sendable {
         var count: UInt32 = 0
     }
 
-    /// The id of the token `content`; `nil` if there is none.
+    /// Returns the id of the token `content`, or `nil` if there is none.
     func id(of content: UnsafeBufferPointer<UInt8>) -> Int32? {
         let id = slots[slot(of: content, TokenTable.hash(content))].id
         return id < 0 ? nil : id
@@ -71,7 +71,7 @@ struct TokenTable: Sendable {
         return content.withUTF8 { id(of: $0) }
     }
 
-    /// Adds a token; returns false if the table already has this content or id.
+    /// Adds a token. Returns false if the table already has this content or id.
     mutating func insert(_ content: UnsafeBufferPointer<UInt8>, id: Int32) -> Bool {
         if (used + 1) * 2 > slots.count { grow(to: slots.count * 2) }
         let hash = TokenTable.hash(content)
@@ -105,7 +105,7 @@ struct TokenTable: Sendable {
         }
     }
 
-    /// The slot of `content`, or the free slot for it.
+    /// Returns the slot of `content`, or the free slot for it.
     private func slot(of content: UnsafeBufferPointer<UInt8>, _ hash: UInt32) -> Int {
         var slot = Int(hash) & (slots.count - 1)
         while slots[slot].id >= 0 {
@@ -116,7 +116,7 @@ struct TokenTable: Sendable {
         return slot
     }
 
-    /// FNV-1a, folded. The table has only the tokens of the file, so clients cannot cause collisions.
+    /// FNV-1a, folded to 32 bits. The table contains only tokens of the file, so clients cannot cause collisions.
     private static func hash(_ content: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in content { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }

@@ -2,7 +2,7 @@
 struct TokenTexts: Sendable {
     let decoder: TokenDecoder
     private let tokens: TokenList
-    /// For added tokens that are found in normalized text: the normalized content.
+    /// The normalized content of added tokens that are searched for in normalized text.
     private let normalForms: [Int32: [UInt8]]
     private var texts = TokenList()
     private var byteTokens: Set<Int32> = []
@@ -21,7 +21,7 @@ struct TokenTexts: Sendable {
         }
     }
 
-    /// The text of the token anywhere but at the beginning; `nil` for an id without a token.
+    /// The text of a token anywhere except at the beginning, or `nil` for an id without a token.
     subscript(id: Int32) -> ArraySlice<UInt8>? { texts[id] }
 
     private func content(of id: Int32) -> ArraySlice<UInt8>? {
@@ -32,7 +32,7 @@ struct TokenTexts: Sendable {
         specialIDs.contains(id)
     }
 
-    /// The joined tokens of `ids`. If it is not `isExact` in the sense of ``TokenJoiner``, text is returned at once.
+    /// Joins the tokens of ids. Unless it is exact as described in ``TokenJoiner``, text is returned as soon as it is complete.
     struct Stream: Sendable {
         private var joiner: TokenJoiner
         private let skipsSpecialTokens: Bool

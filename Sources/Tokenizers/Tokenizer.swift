@@ -2,10 +2,10 @@ import Basics
 import Foundation
 import JSON
 
-/// Text to token ids and back, as a `tokenizer.json` describes it.
+/// Converts text to token ids and back, as defined by a `tokenizer.json`.
 ///
-/// The supported components of the file are a closed set: byte-level byte pair encoding and its variants. A file with any other
-/// component is refused with an error that names it, because ignoring the component would silently give other ids.
+/// The supported components are a closed set: byte-level byte pair encoding and its variants. A file with any other component is
+/// rejected with an error that names it, because ignoring the component would silently give different ids.
 ///
 /// Tokens are compared by their bytes, never by the canonical equivalence of `String`.
 public final class Tokenizer: Sendable {
@@ -22,10 +22,9 @@ public final class Tokenizer: Sendable {
 
     /// Reads the `tokenizer.json` at `url`.
     ///
-    /// - Parameter literals: the literals of the model's chat template, see `ChatTemplate.literals`. An added token that occurs
-    ///   in them is guarded like a special one: it is never produced from untrusted text.
-    /// - Throws: `TokenizerError` if the file cannot be read, is malformed or inconsistent, or has a component that is not
-    ///   supported.
+    /// - Parameter literals: the literals of the model's chat template; see `ChatTemplate.literals`. An added token that occurs
+    ///   in them is guarded like a special token: it is never produced from untrusted text.
+    /// - Throws: `TokenizerError` if the file cannot be read, is malformed or inconsistent, or has an unsupported component.
     public convenience init(contentsOf url: URL, guarding literals: [String] = []) throws(TokenizerError) {
         let bytes: [UInt8]
         do throws(RegularFile.Failure) {
@@ -36,10 +35,10 @@ public final class Tokenizer: Sendable {
         try self.init(parsing: bytes, guarding: literals)
     }
 
-    /// Parses the contents of a `tokenizer.json`; `truncation` and `padding` are ignored.
+    /// Parses the contents of a `tokenizer.json`. `truncation` and `padding` are ignored.
     ///
-    /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
-    /// - Throws: as ``init(contentsOf:guarding:)``.
+    /// - Parameter literals: the same as in ``init(contentsOf:guarding:)``.
+    /// - Throws: the same errors as ``init(contentsOf:guarding:)``.
     public convenience init(parsing bytes: [UInt8], guarding literals: [String] = []) throws(TokenizerError) {
         let parsed = try TokenizerFile(bytes)
         let file = parsed.components
@@ -54,9 +53,9 @@ public final class Tokenizer: Sendable {
             try PostProcessor(parsing: file["post_processor"]), try TokenDecoder(parsing: file["decoder"]))
     }
 
-    /// A byte-level tokenizer with the tokens of `vocabulary`.
+    /// Creates a byte-level tokenizer with the tokens of `vocabulary`.
     ///
-    /// - Parameter literals: as in ``init(contentsOf:guarding:)``.
+    /// - Parameter literals: the same as in ``init(contentsOf:guarding:)``.
     /// - Throws: `TokenizerError` if two tokens have the same text.
     public convenience init(
         _ vocabulary: ByteLevelVocabulary, guarding literals: [String] = []
@@ -100,31 +99,32 @@ public final class Tokenizer: Sendable {
         self.vocabulary = vocabulary
     }
 
-    /// The token ids of `text`.
+    /// Returns the token ids of `text`.
     ///
     /// - Parameters:
-    ///   - addSpecialTokens: adds the special tokens of the file around the text, often a token for its beginning. Not for
-    ///     rendered chats, whose template writes such tokens itself.
-    ///   - specialTokensAsText: encodes special tokens and other guarded tokens in the text as ordinary text; for text of
-    ///     users. Other added tokens are still found.
+    ///   - addSpecialTokens: whether to add the file's special tokens around the text, often a token for its beginning. Do not
+    ///     use it for rendered chats, because the template writes such tokens itself.
+    ///   - specialTokensAsText: whether special tokens and other guarded tokens in the text are encoded as ordinary text. Use it
+    ///     for users' text. Other added tokens are still recognized.
     public func encode(_ text: String, addSpecialTokens: Bool, specialTokensAsText: Bool = false) -> [Int32] {
         encode([TextRun(text: text, isTrusted: !specialTokensAsText)], addSpecialTokens: addSpecialTokens)
     }
 
-    /// The token ids of all `runs` as one text. Special tokens and other guarded tokens are found only in trusted runs.
+    /// Returns the token ids of all `runs` as one text. Special tokens and other guarded tokens are recognized only in trusted
+    /// runs.
     ///
-    /// The ids are those of the joined text, except that a guarded token is found only where all of its bytes are trusted;
-    /// elsewhere its characters are ordinary text. Words and merges extend across the boundaries of runs, and other added
-    /// tokens are found everywhere.
+    /// The ids are those of the joined text, except that a guarded token is recognized only where all of its bytes are trusted.
+    /// Elsewhere its characters are ordinary text. Words and merges extend across the boundaries of runs, and other added tokens
+    /// are recognized everywhere.
     ///
     /// If ``Cancellation`` is requested, the ids end early.
     ///
-    /// If a normalizer moves text across a boundary of trust (a letter is combined with the accent after it), special tokens
-    /// that are searched for in normalized text are ordinary text in all of that segment.
+    /// If a normalizer moves text across a trust boundary (for example, combines a letter with the following accent), special
+    /// tokens that are searched for in normalized text are ordinary text in that whole segment.
     ///
     /// - Parameters:
-    ///   - runs: adjacent parts of the text; runs may be empty and split anywhere.
-    ///   - addSpecialTokens: as in ``encode(_:addSpecialTokens:specialTokensAsText:)``.
+    ///   - runs: adjacent parts of the text. Runs may be empty and may be split anywhere.
+    ///   - addSpecialTokens: the same as in ``encode(_:addSpecialTokens:specialTokensAsText:)``.
     public func encode(_ runs: [TextRun], addSpecialTokens: Bool) -> [Int32] {
         var bytes: [UInt8] = []
         var trust = TrustMap()
@@ -140,11 +140,11 @@ public final class Tokenizer: Sendable {
         return addSpecialTokens ? ids + postProcessor.suffix : ids
     }
 
-    /// The text of `ids`: ids without a token add nothing, invalid UTF-8 becomes U+FFFD.
+    /// Returns the text of `ids`. Ids without a token add nothing, and invalid UTF-8 becomes U+FFFD.
     ///
     /// If ``Cancellation`` is requested, the text ends early.
     ///
-    /// - Parameter skipSpecialTokens: omits special tokens.
+    /// - Parameter skipSpecialTokens: whether to omit special tokens.
     public func decode(_ ids: [Int32], skipSpecialTokens: Bool) -> String {
         var stream = TokenTexts.Stream(texts, skipsSpecialTokens: skipSpecialTokens, isExact: true)
         var text: [UInt8] = []
@@ -156,19 +156,19 @@ public final class Tokenizer: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The maximum number of bytes of the text of `ids`, before invalid UTF-8 in it is replaced. O(ids).
+    /// Returns the maximum number of bytes of the text of `ids`, before invalid UTF-8 is replaced. O(ids).
     public func textBytes(of ids: [Int32]) -> Int {
         ids.reduce(0) { $0 + (texts[$1]?.count ?? 0) }
     }
 
-    /// The bytes of the token `id`, which may be only a part of a character; empty for an id without a token and for a special
-    /// token that is skipped.
+    /// Returns the bytes of the token `id`, which may be only a part of a character. The result is empty for an id without a
+    /// token and for a special token that is skipped.
     public func bytes(of id: Int32, skipSpecialTokens: Bool) -> [UInt8] {
         skipSpecialTokens && isSpecial(id) ? [] : Array(texts[id] ?? [])
     }
 
-    /// The bytes of every token, by id; empty for tokens that do not occur in text. If the request has ended
-    /// (``Cancellation``), the rest is empty.
+    /// Returns the bytes of each token by id, empty for tokens that do not occur in text. If ``Cancellation`` is requested, the
+    /// remaining tokens are empty.
     ///
     /// - Complexity: O(bytes of the vocabulary).
     public func vocabularyBytes(skipSpecialTokens: Bool) -> [[UInt8]] {
@@ -178,22 +178,22 @@ public final class Tokenizer: Sendable {
         }
     }
 
-    /// The id of the token whose content in the vocabulary is exactly `token`, byte by byte; `nil` if there is none.
+    /// Returns the id of the token whose content in the vocabulary has exactly the bytes of `token`, or `nil` if there is none.
     public func id(of token: String) -> Int32? {
         vocabulary.table.id(of: token)
     }
 
-    /// The content of the token `id` in the vocabulary; `nil` if no token has this id.
+    /// Returns the content of the token `id` in the vocabulary, or `nil` if no token has this id.
     public func token(of id: Int32) -> String? {
         vocabulary.table.tokens[id].map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The total number of bytes of the contents of the tokens `ids`. O(ids).
+    /// Returns the total number of bytes in the contents of the tokens `ids`. O(ids).
     public func contentBytes(of ids: [Int32]) -> Int {
         ids.reduce(0) { $0 + (vocabulary.table.tokens[$1]?.count ?? 0) }
     }
 
-    /// Whether `id` is a special token, which structures the text but is not a part of it.
+    /// Whether `id` is a special token, which marks structure and is not part of the text.
     public func isSpecial(_ id: Int32) -> Bool {
         texts.isSpecial(id)
     }
@@ -227,8 +227,8 @@ extension Tokenizer {
     }
 
     /// - Parameters:
-    ///   - segment: normalized.
-    ///   - isStart: whether it is the beginning of the whole input.
+    ///   - segment: normalized text.
+    ///   - isStart: whether the segment is the beginning of the whole input.
     private func encodeSegment(
         _ segment: PieceReader, _ trust: TrustMap, _ isStart: Bool, with scratch: inout EncodingScratch,
         into ids: inout [Int32]

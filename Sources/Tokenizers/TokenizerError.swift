@@ -1,4 +1,4 @@
-/// Why a tokenizer cannot be used.
+/// An error that makes a tokenizer unusable.
 public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The file cannot be read, or is not JSON.
     case unreadable(path: String, reason: String)
@@ -6,7 +6,7 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformed(member: String, expected: String)
     /// An unsupported component or option: `name` is the value of `member`.
     case unsupported(member: String, name: String)
-    /// A member exceeds a limit: it has `value` of a unit, such as entries.
+    /// A member exceeds a limit. `value` and `limit` are numbers of `unit`, such as entries.
     case tooLarge(member: String, value: Int, unit: String, limit: Int)
     /// The parts of the file contradict each other.
     case inconsistent(String)
@@ -23,7 +23,7 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The description without the name of a file.
+    /// The description without the file name.
     public var reason: String {
         switch self {
         case .unreadable(_, let reason): reason

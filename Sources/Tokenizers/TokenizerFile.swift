@@ -1,9 +1,9 @@
 import JSON
 
-/// A parsed `tokenizer.json`: the vocabulary and the merges, hundreds of thousands of entries, are read directly into their
-/// tables; the small rest becomes a JSON value.
+/// A parsed `tokenizer.json`. The vocabulary and the merges, hundreds of thousands of entries, are read directly into their
+/// tables. The small rest becomes a JSON value.
 struct TokenizerFile {
-    /// All of the file except `model.vocab` and `model.merges`.
+    /// The file without `model.vocab` and `model.merges`.
     let components: TokenizerMember
     let vocabulary: Vocabulary
     let merges: MergeTable
@@ -16,7 +16,7 @@ struct TokenizerFile {
     }
 
     private init(_ bytes: UnsafeBufferPointer<UInt8>) throws(TokenizerError) {
-        // Validated once for the whole file, so that its strings can be copied without checks.
+        // The file is validated once, so that its strings can be copied without checks.
         guard (try? UTF8Span(validating: bytes.span)) != nil else { throw .notJSON("not valid UTF-8") }
         var outline = Outline(parser: JSONParser(bytes: bytes))
         do throws(JSONError) { try outline.parse() } catch { throw .notJSON(error.description) }
@@ -26,7 +26,7 @@ struct TokenizerFile {
     }
 }
 
-/// The small members of the file, and parsers of the large ones: merges may come before the vocabulary that they need.
+/// The small members of the file, and parsers for the large ones. Merges may precede the vocabulary that they need.
 private struct Outline {
     private var parser: JSONParser
     var components = JSONObject()
@@ -42,7 +42,7 @@ private struct Outline {
         try parser.open("{")
         while try parser.nextElement(before: "}", &isFirst) {
             let name = try parser.parseName()
-            // Otherwise parts of a second one could replace parts of the first.
+            // Otherwise parts of a second member could replace parts of the first.
             guard components[name] == nil else { throw parser.error("the member '\(name)' occurs twice") }
             let isModel = name == "model" && parser.peek() == UInt8(ascii: "{")
             if name == "added_tokens" { try checkAddedTokens() }
@@ -71,7 +71,7 @@ private struct Outline {
         return model
     }
 
-    /// As values they take twenty times the memory of the file, so their size is checked before.
+    /// Parses a member after checking its size. JSON values take up to twenty times the memory of their text.
     private mutating func parseComponent(_ name: String, depth: Int) throws(JSONError) -> JSONValue {
         var end = parser
         try end.skipValue()
@@ -127,7 +127,7 @@ extension Vocabulary {
 }
 
 extension MergeTable {
-    /// Parses the array at `parser`, with rules in both notations: `["a", "b"]` and `"a b"`.
+    /// Reads the array at `parser`. Rules have two notations: `["a", "b"]` and `"a b"`.
     fileprivate init(parsing parser: JSONParser?, vocabulary: Vocabulary) throws(TokenizerError) {
         guard var parser, parser.peek() == UInt8(ascii: "[") else {
             throw .malformed(member: "model.merges", expected: "an array")
@@ -155,8 +155,8 @@ extension MergeTable {
 
     /// - Parameters:
     ///   - pair: both tokens, concatenated.
-    ///   - border: the start of the second one.
-    ///   - guess: the probable id of the result: vocabularies are usually in the order in which they were learned.
+    ///   - border: the start of the second token.
+    ///   - guess: the probable id of the result, because vocabularies are usually in the order in which they were learned.
     static func rule(
         _ pair: [UInt8], border: Int, _ table: TokenTable, guess: Int32
     ) -> (left: Int32, right: Int32, merged: Int32)? {
@@ -171,7 +171,7 @@ extension MergeTable {
     }
 }
 
-/// Converts the parser's errors to errors of the file.
+/// Converts errors of the parser to errors of the file.
 extension JSONParser {
     fileprivate mutating func nextMember(_ isFirst: inout Bool, name: inout [UInt8]) throws(TokenizerError) -> Bool {
         do throws(JSONError) {
@@ -187,7 +187,7 @@ extension JSONParser {
         }
     }
 
-    /// - Returns: the start of the second token; `nil` if this is not a rule.
+    /// - Returns: the start of the second token, or `nil` if this is not a rule.
     fileprivate mutating func parseRule(into pair: inout [UInt8]) throws(TokenizerError) -> Int? {
         pair.removeAll(keepingCapacity: true)
         do throws(JSONError) {

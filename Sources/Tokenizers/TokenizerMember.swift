@@ -1,8 +1,8 @@
 import JSON
 
-/// A value inside a `tokenizer.json` together with its path, for error messages.
+/// A value in a `tokenizer.json` together with its path, for error messages.
 ///
-/// An absent member and `null` are equivalent, as in the reference.
+/// As in the reference, an absent member is equivalent to `null`.
 struct TokenizerMember {
     let path: String
     let value: JSONValue
@@ -53,7 +53,7 @@ struct TokenizerMember {
         .malformed(member: path, expected: what)
     }
 
-    /// The error for an unsupported component type or option value.
+    /// Returns the error for an unsupported component type or option value.
     func unsupported(_ name: String) -> TokenizerError {
         .unsupported(member: path, name: name)
     }

@@ -1,19 +1,19 @@
-/// Which bytes of a text are trusted: runs in order; adjacent runs differ.
+/// The trust of the bytes of a text, as runs in order. Adjacent runs have different trust.
 struct TrustMap: Sendable, Hashable {
     private(set) var runs: [Run] = []
 
     struct Run: Hashable {
-        /// The end of the run; it begins at the end of the previous one.
+        /// The end of the run. The run begins at the end of the previous one.
         var end: Int
         var isTrusted: Bool
     }
 
     init() {}
 
-    /// The bytes of the text.
+    /// The number of bytes in the text.
     var count: Int { runs.last?.end ?? 0 }
 
-    /// A single run for all of a text.
+    /// Creates a single run for a whole text.
     init(count: Int, isTrusted: Bool) {
         append(count: count, isTrusted: isTrusted)
     }
@@ -28,13 +28,13 @@ struct TrustMap: Sendable, Hashable {
         }
     }
 
-    /// The trust of `range`, which is not empty; `nil` if it crosses a boundary. O(log runs)
+    /// Returns the trust of `range`, which must not be empty, or `nil` if it crosses a boundary. O(log runs).
     func trust(in range: Range<Int>) -> Bool? {
         let run = index(at: range.lowerBound)
         return range.upperBound <= runs[run].end ? runs[run].isTrusted : nil
     }
 
-    /// The run of the byte at `offset`, or the last one.
+    /// Returns the run of the byte at `offset`, or the last run.
     private func index(at offset: Int) -> Int {
         var low = 0
         var high = runs.count - 1
@@ -45,7 +45,7 @@ struct TrustMap: Sendable, Hashable {
         return low
     }
 
-    /// The runs inside `range`. O(log runs + runs of the result)
+    /// Returns the runs inside `range`. O(log runs + runs of the result).
     func slices(of range: Range<Int>) -> [(range: Range<Int>, isTrusted: Bool)] {
         guard !runs.isEmpty else { return [] }
         var start = range.lowerBound
@@ -59,7 +59,7 @@ struct TrustMap: Sendable, Hashable {
         return result
     }
 
-    /// The map of the part `range` of the text.
+    /// Returns the map of the part `range` of the text.
     func slice(_ range: Range<Int>) -> TrustMap {
         slices(of: range).reduce(into: TrustMap()) { $0.append(count: $1.range.count, isTrusted: $1.isTrusted) }
     }

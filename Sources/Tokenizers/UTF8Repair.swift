@@ -1,4 +1,4 @@
-/// Converts a stream of bytes to well-formed UTF-8: complete characters are returned at once, invalid parts become U+FFFD.
+/// Converts a stream of bytes to well-formed UTF-8. Complete characters are returned at once, and U+FFFD replaces invalid parts.
 ///
 /// One U+FFFD replaces each maximal part that could have begun a character (Unicode 16.0, section 3.9). At most three bytes are
 /// held back.
@@ -7,7 +7,7 @@ public struct UTF8Repair: Sendable {
 
     public init() {}
 
-    /// The characters that are completed by `bytes`: well-formed UTF-8, with invalid parts as U+FFFD.
+    /// Returns the characters that `bytes` completes: well-formed UTF-8 in which U+FFFD replaces invalid parts.
     public mutating func append(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + pending.count)
@@ -15,7 +15,7 @@ public struct UTF8Repair: Sendable {
         return output
     }
 
-    /// The rest at the end of the stream: nothing, or one U+FFFD for an incomplete character.
+    /// Returns the rest at the end of the stream: one U+FFFD for an incomplete character, otherwise nothing.
     public mutating func flush() -> [UInt8] {
         defer { pending.removeAll(keepingCapacity: true) }
         return pending.isEmpty ? [] : UTF8Repair.replacement
@@ -44,7 +44,7 @@ public struct UTF8Repair: Sendable {
     /// U+FFFD.
     static let replacement: [UInt8] = [0xEF, 0xBF, 0xBD]
 
-    /// The length of the character that `first` begins; 0 if it begins none.
+    /// Returns the length of the character that begins with `first`, or 0 if no character does.
     private static func length(of first: UInt8) -> Int {
         switch first {
         case 0..<0x80: 1
@@ -55,8 +55,8 @@ public struct UTF8Repair: Sendable {
         }
     }
 
-    /// The allowed bytes at `index` of a character (table 3-7): the second byte excludes overlong forms, surrogates and code
-    /// points above U+10FFFF.
+    /// Returns the allowed bytes at `index` of a character (table 3-7). The range of the second byte excludes overlong forms,
+    /// surrogates and code points above U+10FFFF.
     private static func continuation(after first: UInt8, at index: Int) -> ClosedRange<UInt8> {
         guard index == 1 else { return 0x80...0xBF }
         switch first {

@@ -1,7 +1,7 @@
 import Basics
 import Foundation
 
-/// A normalization form (UAX #15) as in the reference, which uses the data of an old version of Unicode.
+/// A Unicode normalization form (UAX #15), as in the reference, which uses the data of an old version of Unicode.
 enum UnicodeForm: Sendable {
     case canonicalComposition
     case canonicalDecomposition
@@ -37,17 +37,18 @@ enum UnicodeForm: Sendable {
         }
     }
 
-    /// Longer texts are normalized in parts of about this many bytes, split at suitable characters.
+    /// The approximate size in bytes of the parts in which longer texts are normalized. Parts are split at suitable characters.
     private static let partSize = 1 << 15
-    /// The maximum size of a part: a longer text without a suitable character is not ordinary text, and reordering it would
-    /// take more than linear time.
+    /// The maximum size of a part. A longer text without a suitable character is not ordinary text, and reordering it would take
+    /// more than linear time.
     private static let longestPart = 1 << 16
 
-    /// Whether such a character never composes with, or is reordered across, the text before it: in every form it begins with a
-    /// starter that is not the second of a pair. These are ASCII, and most letters of every script.
+    /// Whether a text can be split before such a character: the character never composes with, and is never reordered across, the
+    /// text before it. In every form it begins with a starter that is not the second of a pair. This is true of ASCII and of most
+    /// letters of all scripts.
     static func separates(_ scalar: UInt32) -> Bool {
         if scalar < 0x80 { return true }
-        // Vowels and finals of Hangul join the letter before them.
+        // Hangul vowels and final consonants join the letter before them.
         guard scalar < 0xD7A4, !(0x1160...0x11FF).contains(scalar), !(0x3130...0x318F).contains(scalar),
             !isNewer(scalar)
         else { return false }
@@ -71,8 +72,8 @@ enum UnicodeForm: Sendable {
         }
     }
 
-    /// Whether the reference has no mapping, composition or combining class for a character that has one in current Unicode.
-    /// Such a character is unchanged, and nothing is reordered across it.
+    /// Whether current Unicode has a mapping, composition or combining class for a character and the reference does not. Such a
+    /// character is unchanged, and nothing is reordered across it.
     private static func isNewer(_ scalar: UInt32) -> Bool {
         guard scalar >= 0x7FD, !(0x3300..<0xA7F2).contains(scalar) else { return false }
         var low = 0
@@ -84,7 +85,7 @@ enum UnicodeForm: Sendable {
         return low < newer.count && newer[low].contains(scalar)
     }
 
-    /// Found by comparing both for every code point.
+    /// Found by comparing both versions for every code point.
     private static let newer: [ClosedRange<UInt32>] = [
         0x7FD...0x7FD, 0x898...0x89F, 0x8CA...0x8D3, 0x9FE...0x9FE, 0xC3C...0xC3C, 0xD3B...0xD3C, 0xEBA...0xEBA,
         0x1715...0x1715, 0x1ABF...0x1ACE, 0x1DF6...0x1DFA, 0x32FF...0x32FF, 0xA7F2...0xA7F4, 0xA82C...0xA82C,

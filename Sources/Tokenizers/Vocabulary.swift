@@ -1,12 +1,12 @@
 /// The tokens of `model.vocab` by content and by id.
 struct Vocabulary: Sendable {
-    /// Ids are table indices, so their maximum bounds the memory.
+    /// Ids are table indices, so this limits the memory.
     static let maximumID = 1 << 22
 
     private(set) var table = TokenTable()
-    /// How many tokens there are.
+    /// The number of tokens.
     private(set) var count = 0
-    /// Bytes of all tokens.
+    /// The total size of all tokens in bytes.
     private var bytes = 0
 
     mutating func reserveCapacity(_ count: Int) {

@@ -1,6 +1,6 @@
 import Basics
 
-/// U+2581, which represents the space before a word in vocabularies of the SentencePiece kind.
+/// U+2581, which represents the space before a word in SentencePiece vocabularies.
 enum WordMark {
     static let content = "\u{2581}"
     private static let bytes = Array(content.utf8)
@@ -13,7 +13,7 @@ enum WordMark {
         text.suffix(bytes.count) == bytes[...]
     }
 
-    /// Passes the words of the reader's piece to `body`: each begins with the marks before it.
+    /// Passes the words of the reader's piece to `body`. A word begins with the marks before it.
     static func forEachWord(in text: PieceReader, _ body: (Range<Int>) -> Void) {
         var start = text.piece.lowerBound
         var position = start

@@ -1,22 +1,22 @@
-/// Why a run cannot start or go on.
+/// An error that prevents a run from starting or continuing.
 public enum TrainingError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A member of the recipe, with its full name, that is missing or outside its bound.
+    /// A member of the recipe is missing or out of bounds. `field` is its full name.
     case recipe(field: String, reason: String)
-    /// A tensor of a file of batches or of tokens that does not fit the model or the recipe.
+    /// A tensor in a file of batches or tokens does not fit the model or the recipe.
     case tensor(file: String, name: String, reason: String)
-    /// A line of a file of documents, from 1.
+    /// A line of a file of documents cannot be used. `number` starts at 1.
     case line(file: String, number: Int, reason: String)
-    /// A file of documents, or one with which they are tokenized.
+    /// A file of documents, or a file needed to tokenize them, cannot be used.
     case file(String, reason: String)
-    /// A model that the trainer cannot train.
+    /// The trainer does not support the model.
     case unsupported(String)
-    /// A checkpoint from which this run cannot be resumed.
+    /// The run cannot be resumed from a checkpoint.
     case resume(field: String, reason: String)
-    /// Weights, gradients, the optimizers' state and the largest micro-batch do not fit into the available memory; in bytes.
+    /// Weights, gradients, optimizer state and the largest micro-batch do not fit the available memory. Sizes are in bytes.
     case memory(needed: Int, available: Int)
-    /// The activations of a micro-batch, or of held-out documents, do not fit into the available memory; in bytes.
+    /// The activations of a micro-batch, or of held-out documents, do not fit the available memory. Sizes are in bytes.
     case activations(of: String, tokens: Int, needed: Double, available: Double)
-    /// The last steps had a loss or a gradient that is not finite.
+    /// The loss or gradient was not finite in the last steps.
     case notFinite(step: Int)
 
     public var description: String {

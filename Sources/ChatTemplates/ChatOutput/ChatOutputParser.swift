@@ -2,12 +2,12 @@ import JSON
 
 /// Splits a reply into reasoning, content and tool calls as it arrives.
 ///
-/// The concatenated events do not depend on how the text is split into pieces: a part is emitted only once its kind is certain.
-/// Text that looks like a call but is not one is content; nothing is lost. White space around reasoning, around calls and
-/// before the content that follows them is layout, which templates write again, and is omitted.
+/// The concatenated events do not depend on how the text is split into pieces: a part is emitted only when its kind is certain.
+/// Text that looks like a call but is not one is content, so nothing is lost. White space around reasoning, around calls and
+/// before the content that follows them is layout, which templates write again. It is omitted.
 public struct ChatOutputParser: Sendable {
     private enum Place: Sendable {
-        /// Only white space so far.
+        /// Only white space has been read.
         case start
         case reasoning
         case content
@@ -20,32 +20,32 @@ public struct ChatOutputParser: Sendable {
     static let callClosing = Array("</tool_call>".utf8)
 
     private let syntax: ChatOutputSyntax
-    /// Types of parameters by tool; see ``XMLCallScanner``.
+    /// The types of parameters for each tool; see ``XMLCallScanner``.
     private let tools: ToolParameters
     private let onlyFirstCall: Bool
     private var place: Place
-    /// Where the current call was found.
+    /// The place in which the current call begins.
     private var placeBehindCall = Place.content
     private var scanner: CallScanner?
-    /// Text that is not parsed yet.
+    /// Text that has not been parsed yet.
     private var pending = PendingText()
-    /// How many of the leading pending bytes are white space.
+    /// The number of leading pending bytes that are white space.
     private var leadingSpace = 0
     /// White space that is emitted if text follows it.
     private var space: [UInt8] = []
     private var skipsSpace = false
-    /// Whether space behind reasoning is content.
+    /// Whether white space after reasoning is content.
     private var keepsSpace = false
-    /// Calls that have begun.
+    /// The number of calls that have begun.
     public private(set) var calls = 0
-    /// Whether the rest can be ignored: the only requested call is complete.
+    /// Whether the rest of the reply can be ignored, because the only requested call is complete.
     public private(set) var isDone = false
-    /// Which bytes of the reply the content is that the last call gave out: a range for each of its content events, in order.
+    /// The ranges of bytes of the reply for the content events that the last call returned, in order.
     public private(set) var contentRanges: [Range<Int>] = []
 
     /// - Parameters:
     ///   - prompt: the end of the prompt, which may have opened or closed the reasoning.
-    ///   - tools: the tools that the request describes, each as in the API; without any there are no calls.
+    ///   - tools: the tools of the request, in the API's format. Without tools there are no calls.
     ///   - onlyFirstCall: whether the reply ends with its first call.
     public init(syntax: ChatOutputSyntax, prompt: String, tools: [JSONValue] = [], onlyFirstCall: Bool = false) {
         self.syntax = syntax
@@ -61,23 +61,23 @@ public struct ChatOutputParser: Sendable {
         } else {
             place = syntax.beginsInReasoning ? .reasoning : .start
         }
-        // After a tag in the prompt the model may begin with layout, as after a tag of its own.
+        // After a tag in the prompt, the model may begin with layout, as it may after its own tags.
         skipsSpace = syntax.reasons && place != .start
     }
 
-    /// Takes space behind reasoning for content: the beginning of what the answer has to be like may be space.
+    /// Treats white space after reasoning as content, because an answer with a required format may begin with white space.
     public mutating func keepsSpaceBehindReasoning() {
         keepsSpace = true
         if place == .content { skipsSpace = false }
     }
 
-    /// Whether what comes next is reasoning.
+    /// Whether the next text is reasoning.
     public var isReasoning: Bool { place == .reasoning }
 
-    /// Whether reasoning can still follow: the prompt has not closed it, and no content has begun.
+    /// Whether reasoning may still follow: the prompt has not closed it, and no content has begun.
     public var mayReason: Bool { place == .start || place == .reasoning }
 
-    /// Takes the next piece of the reply.
+    /// Parses the next piece of the reply and returns its events.
     public mutating func append(_ text: String) -> [ChatOutputEvent] {
         contentRanges = []
         guard !isDone else { return [] }
@@ -87,7 +87,7 @@ public struct ChatOutputParser: Sendable {
         return events
     }
 
-    /// What is left at the end of the reply.
+    /// Returns the remaining events at the end of the reply.
     public mutating func finish() -> [ChatOutputEvent] {
         contentRanges = []
         guard !isDone else { return [] }
@@ -98,7 +98,7 @@ public struct ChatOutputParser: Sendable {
         return events
     }
 
-    /// Parses one part from `pending`; returns whether there may be another one.
+    /// Parses one part of `pending`. Returns whether there may be another part.
     private mutating func step(isLast: Bool, _ events: inout [ChatOutputEvent]) -> Bool {
         switch place {
         case .start: return begin(isLast: isLast)
@@ -127,7 +127,7 @@ public struct ChatOutputParser: Sendable {
         return !pending.isEmpty
     }
 
-    /// Emits text up to the first of `tags` and continues after it.
+    /// Emits text up to the first of `tags` and continues after the tag.
     private mutating func takeText(
         upTo tags: [[UInt8]], isLast: Bool, _ events: inout [ChatOutputEvent]
     ) -> Bool {
@@ -178,13 +178,13 @@ public struct ChatOutputParser: Sendable {
         return true
     }
 
-    /// White space at a boundary is layout.
+    /// Drops white space at a boundary, because it is layout.
     private mutating func leaveSpace() {
         space = []
         skipsSpace = true
     }
 
-    /// Emits text, but holds back white space at its end until more text follows.
+    /// Emits text. White space at its end is held back until more text follows.
     ///
     /// - Parameter end: the number of bytes of the reply up to the end of the text.
     private mutating func give(_ text: ArraySlice<UInt8>, endingAt end: Int, _ events: inout [ChatOutputEvent]) {
@@ -208,7 +208,7 @@ public struct ChatOutputParser: Sendable {
     }
 }
 
-/// Reads one call, from after `<tool_call>` to after `</tool_call>`.
+/// Parses one call, from after `<tool_call>` to after `</tool_call>`.
 enum CallScanner: Sendable {
     /// A parsed part of a call.
     enum Part {
@@ -219,14 +219,14 @@ enum CallScanner: Sendable {
     enum Outcome {
         case incomplete
         case complete
-        /// The text is not a call; nothing was consumed.
+        /// The text is not a call. Nothing was consumed.
         case noCall
     }
 
     case json(JSONCallScanner)
     case xml(XMLCallScanner)
 
-    /// Parses as much as possible from `pending`.
+    /// Parses as much of `pending` as possible.
     mutating func scan(_ pending: inout PendingText, isLast: Bool, _ give: (Part) -> Void) -> Outcome {
         switch self {
         case .json(var scanner):

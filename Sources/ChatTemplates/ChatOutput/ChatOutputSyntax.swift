@@ -1,18 +1,18 @@
 /// The syntax of a model's replies: how reasoning and tool calls are written.
 public struct ChatOutputSyntax: Sendable, Hashable {
-    /// How calls are written, each between `<tool_call>` and `</tool_call>`.
+    /// The format of calls. Each call is between `<tool_call>` and `</tool_call>`.
     public enum Calls: Sendable, Hashable {
-        /// `{"name": ..., "arguments": {...}}`, as Hermes models write it.
+        /// `{"name": ..., "arguments": {...}}`, the format of Hermes models.
         case json
-        /// `<function=name><parameter=key>value</parameter></function>`, as Qwen3-Coder writes it.
+        /// `<function=name><parameter=key>value</parameter></function>`, the format of Qwen3-Coder.
         case xml
     }
 
     /// Whether text between `<think>` and `</think>` is reasoning.
     public var reasons: Bool
-    /// Whether a reply begins inside reasoning unless the prompt says otherwise.
+    /// Whether a reply begins inside reasoning, unless the prompt opens or closes it.
     public var beginsInReasoning: Bool
-    /// `nil`: the model calls no tools.
+    /// The format of calls, or `nil` if the model cannot call tools.
     public var calls: Calls?
 
     public init(reasons: Bool = false, beginsInReasoning: Bool = false, calls: Calls? = nil) {
@@ -21,7 +21,7 @@ public struct ChatOutputSyntax: Sendable, Hashable {
         self.calls = calls
     }
 
-    /// Derives the format from a chat template: templates write earlier turns in the format of the model's output.
+    /// Derives the syntax from a chat template, which writes earlier turns in the format of the model's output.
     public init(template: String) {
         func contains(_ text: String) -> Bool { Array(template.utf8).firstRange(of: Array(text.utf8)) != nil }
         reasons = contains("think>")
@@ -30,18 +30,18 @@ public struct ChatOutputSyntax: Sendable, Hashable {
     }
 }
 
-/// A part of a reply, in the order of its text.
+/// A part of a reply. Events are in the order of the text.
 public enum ChatOutputEvent: Sendable, Hashable {
     case reasoning(String)
     case content(String)
-    /// A call begins; calls are numbered from 0.
+    /// The beginning of a call. Calls are numbered from 0.
     case call(index: Int, name: String)
-    /// More of the last call's arguments, which joined are one JSON object.
+    /// More of the arguments of the last call. The concatenated arguments are one JSON object.
     case arguments(index: Int, String)
 }
 
 extension Array where Element == UInt8 {
-    /// Where `pattern` occurs first from `start` on.
+    /// Returns the first range of `pattern` at or after `start`.
     func firstRange(of pattern: [UInt8], from start: Int = 0) -> Range<Int>? {
         guard let first = pattern.first else { return start..<start }
         var index = start

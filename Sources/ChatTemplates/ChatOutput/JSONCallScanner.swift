@@ -1,27 +1,27 @@
 import JSON
 
-/// A call that is a JSON object with a name and arguments. Arguments that are an object and come last, as models write them,
-/// are emitted as they arrive.
+/// A call written as a JSON object with a name and arguments. Arguments are emitted as they arrive if they are an object and the
+/// last member, which is what models write.
 struct JSONCallScanner: Sendable {
     private enum Phase: Sendable {
-        /// Up to the arguments.
+        /// Before the arguments.
         case head
         case arguments
         /// After the arguments.
         case tail
-        /// Another order of members: parsed once the call is complete.
+        /// The members have another order. The call is parsed when it is complete.
         case whole
     }
 
-    /// The longest head, in bytes, for which arguments are emitted as they arrive. A call with a longer head is parsed once it
-    /// is complete: otherwise a name that never ends would be parsed again with every token.
+    /// The maximum length in bytes of a head for which arguments are emitted as they arrive. A call with a longer head is parsed
+    /// when it is complete. Without this limit, a name that never ends would be parsed again for each token.
     private static let longestHead = 1024
 
     private var phase = Phase.head
     private var depth = 0
     private var isInString = false
     private var isEscaped = false
-    /// How many of the pending bytes are known to be space.
+    /// The number of pending bytes that are known to be white space.
     private var space = 0
 
     mutating func scan(
@@ -44,7 +44,7 @@ struct JSONCallScanner: Sendable {
             if depth > 0 { return isLast ? .complete : .incomplete }
             phase = .tail
         }
-        // An object whose members have another order is parsed once it is complete.
+        // An object whose members have another order is parsed when it is complete.
         if phase == .whole {
             space = pending.endOfSpace(from: space)
             if space < pending.count, pending[space] != UInt8(ascii: "{") { return .noCall }
@@ -58,14 +58,15 @@ struct JSONCallScanner: Sendable {
     }
 
     private func giveWhole(_ pending: PendingText, _ end: Int, _ give: (CallScanner.Part) -> Void) -> Bool {
-        // Parsed in place: text that is not a call may contain many beginnings of calls, each as long as all text after it.
+        // Parsed in place, because text that is not a call may contain many beginnings of calls, each followed by all the
+        // remaining text.
         let read = pending.withUnsafeBytes(0..<end) { bytes in
             var parser = JSONParser(bytes: bytes)
             return try? parser.parseText()
         }
         guard let call = read, let name = call["name"]?.string, !name.isEmpty else { return false }
         let arguments = call["arguments"] ?? call["parameters"] ?? [:]
-        // Some models write the arguments as the API does, as a string of JSON.
+        // Some models write the arguments as the API does: as a string that contains JSON.
         let text = arguments.string ?? String(decoding: arguments.serialized, as: UTF8.self)
         guard let parsed = try? JSONValue(parsing: text), parsed.object != nil else { return false }
         give(.name(name))
@@ -73,7 +74,7 @@ struct JSONCallScanner: Sendable {
         return true
     }
 
-    /// Where the arguments end in `text`.
+    /// Returns the end of the arguments in `text`.
     private mutating func endOfArguments(in text: ArraySlice<UInt8>) -> Int {
         for (index, byte) in text.enumerated() {
             if isInString {
@@ -101,15 +102,15 @@ struct JSONCallScanner: Sendable {
     private enum Head {
         case incomplete
         case other
-        /// The name, and where the arguments begin.
+        /// The name, and the offset of the arguments.
         case found(String, Int)
     }
 
-    /// Reads `{"name": "...", "arguments": {`.
+    /// Parses `{"name": "...", "arguments": {`.
     private static func head(_ text: [UInt8]) -> Head {
         var index = 0
         func skipSpace() { while index < text.count, text[index].isSpace { index += 1 } }
-        /// Whether `byte` is next; `nil` at the end.
+        /// Consumes `byte` and returns whether it was next, or `nil` at the end.
         func take(_ byte: Character) -> Bool? {
             skipSpace()
             guard index < text.count else { return nil }
@@ -117,7 +118,7 @@ struct JSONCallScanner: Sendable {
             index += 1
             return true
         }
-        /// A string with its quotes; `nil` at the end.
+        /// Returns a string with its quotes, or `nil` if its end has not arrived.
         func string() -> [UInt8]? {
             let start = index
             index += 1

@@ -1,13 +1,13 @@
 import Foundation
 
-/// Bytes of a reply that are not parsed yet: they are appended at the end and dropped from the front, each in amortized
-/// constant time. Offsets count from the front.
+/// The bytes of a reply that have not been parsed yet. Appending to the end and dropping from the front take amortized constant
+/// time. Offsets count from the front.
 struct PendingText: Sendable {
     private var bytes: [UInt8] = []
     private var start = 0
-    /// Bytes dropped so far, to convert between offsets and positions in the reply.
+    /// The number of bytes dropped so far, to convert between offsets and positions in the reply.
     private(set) var dropped = 0
-    /// The place of the first `</tool_call>` that was found, and that before which none begins.
+    /// The position of the first `</tool_call>` found, and the position before which none begins.
     private var callEnd = -1
     private var callEndSearched = 0
 
@@ -18,7 +18,7 @@ struct PendingText: Sendable {
 
     mutating func append(_ text: String) { bytes += text.utf8 }
 
-    /// The bytes of `range`.
+    /// Returns the bytes of `range`.
     func slice(_ range: Range<Int>) -> ArraySlice<UInt8> {
         bytes[start + range.lowerBound..<start + range.upperBound]
     }
@@ -35,7 +35,7 @@ struct PendingText: Sendable {
 
     mutating func removeAll() { drop(count) }
 
-    /// Where `byte` occurs first from `offset` on.
+    /// Returns the offset of the first occurrence of `byte` at or after `offset`.
     func firstIndex(of byte: UInt8, from offset: Int = 0) -> Int? {
         bytes.withUnsafeBytes { buffer in
             guard offset < count, let base = buffer.baseAddress else { return nil }
@@ -44,7 +44,7 @@ struct PendingText: Sendable {
         }
     }
 
-    /// The first of `tags`, each of which begins with `<`, from `offset` on.
+    /// Returns the first of `tags` at or after `offset`. Each tag must begin with `<`.
     func firstTag(of tags: [[UInt8]], from offset: Int = 0) -> (range: Range<Int>, tag: [UInt8])? {
         var position = offset
         while let found = firstIndex(of: UInt8(ascii: "<"), from: position) {
@@ -55,8 +55,8 @@ struct PendingText: Sendable {
         return nil
     }
 
-    /// The first `</tool_call>`. Its position is cached: text that is not a call may contain many beginnings of calls, which
-    /// all search for it.
+    /// Returns the range of the first `</tool_call>`. Its position is cached, because text that is not a call may contain many
+    /// beginnings of calls, each of which searches for it.
     mutating func firstCallEnd() -> Range<Int>? {
         let tag = ChatOutputParser.callClosing
         if callEnd < dropped {
@@ -69,7 +69,7 @@ struct PendingText: Sendable {
         return callEnd - dropped..<callEnd - dropped + tag.count
     }
 
-    /// How many of the last bytes may be the beginning of one of `tags`.
+    /// Returns the number of bytes at the end that may be the beginning of one of `tags`.
     func openSuffix(of tags: [[UInt8]]) -> Int {
         var longest = 0
         for tag in tags {
@@ -82,7 +82,7 @@ struct PendingText: Sendable {
         return longest
     }
 
-    /// The first byte from `offset` on that is not white space; `count` if there is none.
+    /// Returns the offset of the first byte at or after `offset` that is not white space, or `count` if there is none.
     func endOfSpace(from offset: Int = 0) -> Int {
         var end = offset
         while end < count, self[end].isSpace { end += 1 }

@@ -1,13 +1,14 @@
 import JSON
 
-/// A call that is a function element with an element for each parameter. Parameters are emitted one by one as members of a JSON
-/// object.
+/// A call written as a function element with an element for each parameter. Parameters are emitted one by one as members of a
+/// JSON object.
 ///
-/// Each byte is scanned once, however the text is split: after a search without a match, the next one starts where it ended.
+/// Each byte is scanned once, however the text is split: after a search without a match, the next search starts where the
+/// previous one ended.
 struct XMLCallScanner: Sendable {
     private enum Phase: Sendable {
         case name
-        /// Outside of parameters.
+        /// Outside parameters.
         case between
         /// After `<parameter=`.
         case key
@@ -26,7 +27,7 @@ struct XMLCallScanner: Sendable {
     private var name = ""
     private var parameters = 0
     private var isClosed = false
-    /// How many of the pending bytes do not contain what the phase searches for.
+    /// The number of pending bytes that do not contain what the current phase searches for.
     private var searched = 0
 
     init(_ tools: ToolParameters) {
@@ -48,7 +49,7 @@ struct XMLCallScanner: Sendable {
                 give(.name(name))
                 enter(.between)
             case .between:
-                // The first tag decides: a value may contain any of the tags except its own closing tag.
+                // The first tag decides, because a value may contain any of the tags except its own closing tag.
                 guard let match = pending.firstTag(of: Self.tags) else {
                     pending.drop(pending.count - pending.openSuffix(of: Self.tags))
                     found = false
@@ -84,7 +85,7 @@ struct XMLCallScanner: Sendable {
     }
 
     private mutating func takeName(_ pending: inout PendingText) -> Name {
-        // Until the name begins, only white space has been scanned.
+        // Before the name, only white space has been scanned.
         let start = pending.endOfSpace(from: min(searched, pending.count))
         searched = max(searched, start)
         let opening = pending.slice(start..<min(start + Self.function.count, pending.count))
@@ -103,7 +104,7 @@ struct XMLCallScanner: Sendable {
         return .found
     }
 
-    /// How many bytes of the function's name were scanned.
+    /// The number of bytes scanned in the function's name.
     private var nameEnd = 0
 
     private mutating func takeKey(_ pending: inout PendingText) -> Bool {
@@ -127,7 +128,7 @@ struct XMLCallScanner: Sendable {
         var value = pending.slice(0..<closing.lowerBound)
         if value.first == UInt8(ascii: "\n") { value.removeFirst() }
         if value.last == UInt8(ascii: "\n") { value.removeLast() }
-        // After the end of the function there are no parameters.
+        // Parameters after the end of the function are ignored.
         if !isClosed {
             var text: [UInt8] = Array((parameters == 0 ? "{" : ", ").utf8)
             JSONValue.writeString(key, to: &text)
@@ -142,9 +143,9 @@ struct XMLCallScanner: Sendable {
     }
 }
 
-/// Which parameters of the tools are strings, according to their schemas; all others are JSON.
+/// The parameters of the tools that are strings, according to their schemas. Other parameters are JSON.
 struct ToolParameters: Sendable {
-    /// (tool, parameter)
+    /// The names of string parameters for each tool.
     private var texts: [String: Set<String>] = [:]
     let isEmpty: Bool
 

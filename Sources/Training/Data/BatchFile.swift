@@ -1,12 +1,12 @@
 import Checkpoints
 import Foundation
 
-/// Packed micro-batches in a safetensors file: `stepS.microM.ids`, `.document` and `.weight`, each (rows, length), of any
-/// integer type, `weight` also of a floating point type.
+/// A safetensors file of packed micro-batches: the tensors `stepS.microM.ids`, `.document` and `.weight`, each (rows, length), of
+/// any integer type. `weight` may also have a floating-point type.
 ///
-/// `document` is the number of the document inside its row, and -1 for padding; `weight` is that of the token as a target.
+/// `document` is the number of the document within its row, or -1 for padding. `weight` is the weight of the token as a target.
 public struct BatchFile {
-    /// The most positions of one micro-batch: 16 million.
+    /// The maximum number of positions in a micro-batch: 16 million.
     public static let mostPositions = 1 << 24
 
     private let path: String
@@ -14,14 +14,14 @@ public struct BatchFile {
     private let vocabularySize: Int
     /// The number of consecutive steps from 0.
     public let steps: Int
-    /// Positions of the largest micro-batch.
+    /// The number of positions of the largest micro-batch.
     let largestMicroBatch: Int
 
-    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.tensor` for one without steps or with a gap in
-    ///   the numbers of steps and micro-batches.
+    /// - Throws: `CheckpointError` if the file cannot be read; `TrainingError.tensor` if it has no steps, or if the numbers of
+    ///   steps and micro-batches have a gap.
     public init(_ url: URL, vocabularySize: Int) throws {
         let tensors = try SafetensorsFile(url).tensors
-        // Micro-batches of each step.
+        // The number of micro-batches of each step.
         var (counts, largest) = ([Int](), 0)
         var rest = Set(tensors.keys.filter { Self.step(of: $0) != nil })
         while tensors["step\(counts.count).micro0.ids"] != nil {
@@ -53,7 +53,7 @@ public struct BatchFile {
 
     private static let parts = ["ids", "document", "weight"]
 
-    /// The step of a tensor of the form `stepS.microM.PART`; `nil` for other names.
+    /// The step of a tensor named `stepS.microM.PART`, or `nil` for other names.
     private static func step(of name: String) -> Int? {
         let words = name.split(separator: ".", omittingEmptySubsequences: false)
         guard words.count == 3, parts.contains(String(words[2])), words[0].hasPrefix("step"),
@@ -66,9 +66,9 @@ public struct BatchFile {
         .tensor(file: path, name: tensor, reason: reason)
     }
 
-    /// The micro-batches of a step.
+    /// Returns the micro-batches of a step.
     ///
-    /// - Throws: `TrainingError.tensor` with the name of the tensor.
+    /// - Throws: `TrainingError.tensor`, with the name of the tensor.
     public func microBatches(step: Int) throws(TrainingError) -> [PackedBatch] {
         var batches: [PackedBatch] = []
         while tensors["step\(step).micro\(batches.count).ids"] != nil {
@@ -107,7 +107,7 @@ public struct BatchFile {
         return PackedBatch(rows: rows)
     }
 
-    /// - Parameter shape: the expected shape; `nil` for any of two sizes.
+    /// - Parameter shape: the expected shape, or `nil` for any shape with two dimensions.
     private func read(_ name: String, shape: [Int]?) throws(TrainingError) -> (shape: [Int], values: [Double]) {
         guard let tensor = tensors[name] else { throw failure(name, "is missing") }
         guard tensor.shape.count == 2, shape.map({ $0 == tensor.shape }) ?? true else {

@@ -1,43 +1,43 @@
 import Foundation
 import JSON
 
-/// Packs documents into micro-batches. Each micro-batch of a step has a stream of its own.
+/// Packs documents into micro-batches. Each micro-batch of a step reads its own stream of documents.
 final class DocumentLoader {
-    /// How documents become rows.
+    /// The algorithm that packs documents into rows.
     enum Packing: String, Sendable, CaseIterable {
         case sequential, rsdb, greedy
     }
 
-    /// The sizes of a step, and the order of documents.
+    /// The sizes of a step, and the packing and order of documents.
     struct Options: Sendable, Equatable {
         var packing = Packing.rsdb
-        /// Positions of a row.
+        /// The number of positions in a row.
         var length = 1024
-        /// Rows of a micro-batch.
+        /// The number of rows in a micro-batch.
         var rows = 4
         var microBatches = 4
-        /// Documents that the buffer of `rsdb` holds at least, and that `greedy` chooses from.
+        /// The number of documents that the buffer of `rsdb` holds at least, or that `greedy` chooses from.
         var buffer = 256
         var seed: UInt64 = 0
 
-        /// Positions of a step.
+        /// The number of positions in a step.
         var positions: Int { length * rows * microBatches }
     }
 
-    /// Documents that are tokenized ahead for all streams.
+    /// The maximum number of documents that are tokenized ahead, for all streams together.
     private static let mostAhead = 1024
 
     private let options: Options
     private let streams: [DocumentStream]
     private let workers = DocumentWorkers(capacity: mostAhead)
-    /// The states of the streams after the last whole step.
+    /// The states of the streams after the last complete step.
     private var states: [DocumentStream.State]
-    /// The same of the step before.
+    /// The states of the streams after the step before that.
     private var earlierStates: [DocumentStream.State]
 
     /// - Parameters:
-    ///   - skipLimit: documents that each stream may leave out because they cannot be used.
-    ///   - path: where `documents` is in the recipe.
+    ///   - skipLimit: the number of unusable documents that each stream may skip.
+    ///   - path: the path of the object that contains `documents` in the recipe.
     init(
         _ sources: [DocumentSource], _ options: Options, skipLimit: Int = 0, path: String = "",
         cpus: Int = ProcessInfo.processInfo.activeProcessorCount
@@ -60,10 +60,10 @@ final class DocumentLoader {
         workers.stop()
     }
 
-    /// Checks that each stream has a token of each source: the search for one would not end.
+    /// Checks that each stream has at least one token from each source. Otherwise the search for a token would not end.
     ///
-    /// - Parameter path: where `documents` is in the recipe.
-    /// - Throws: `TrainingError.recipe` with the source and the numbers of documents and streams.
+    /// - Parameter path: the path of the object that contains `documents` in the recipe.
+    /// - Throws: `TrainingError.recipe`, with the source and the reason.
     static func check(_ sources: [DocumentSource], _ options: Options, path: String = "") throws(TrainingError) {
         for (index, source) in sources.enumerated() {
             let field = "\(path)documents.sources[\(index)]"
@@ -78,9 +78,9 @@ final class DocumentLoader {
         }
     }
 
-    /// The micro-batches of the next step. Epochs follow each other without an end.
+    /// Returns the micro-batches of the next step. Epochs repeat without end.
     ///
-    /// - Throws: `TrainingError.line` for a document that cannot be used. ``state()`` stays that of the step before.
+    /// - Throws: `TrainingError.line` for a document that cannot be used. ``state()`` then still describes the previous step.
     func next() throws(TrainingError) -> [PackedBatch] {
         var batches: [PackedBatch] = []
         for stream in streams {
@@ -92,20 +92,20 @@ final class DocumentLoader {
         return batches
     }
 
-    /// Documents that were left out so far because they cannot be used.
+    /// The number of unusable documents skipped so far.
     var skipped: Int { states.reduce(0) { $0 + ($1.place.skipped ?? 0) } }
 
-    /// Makes ``state()`` that of the step before, for a step that could not be done. Nothing can be read any more.
+    /// Resets ``state()`` to the previous step, after a step that failed. The loader cannot read further batches afterwards.
     func takeBack() { states = earlierStates }
 
-    /// The places in all streams, as JSON.
+    /// Returns the positions in all streams, as JSON.
     func state() throws -> JSONValue {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         return try JSONValue(parsing: [UInt8](encoder.encode(states)))
     }
 
-    /// Continues with the rows that followed ``state()``.
+    /// Continues with the rows that follow ``state()``.
     ///
     /// - Throws: `TrainingError.resume` if the state does not fit the documents.
     func restore(_ state: JSONValue) throws(TrainingError) {

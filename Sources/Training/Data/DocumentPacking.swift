@@ -1,4 +1,4 @@
-/// The state of one stream of documents, with any of the packings.
+/// The state of the packing of one stream of documents.
 enum DocumentPacking: Sendable, Equatable, Codable {
     case sequential(SequentialPacking)
     case rsdb(RandomDocumentBuffer)
@@ -8,7 +8,7 @@ enum DocumentPacking: Sendable, Equatable, Codable {
         switch options.packing {
         case .sequential: self = .sequential(SequentialPacking(rowLength: options.length))
         case .rsdb:
-            // Not the state from which the stream's order is made.
+            // This seed must differ from the seed of the stream's document order.
             var key = SplitMix64(state: ~options.seed &- UInt64(stream))
             self = .rsdb(RandomDocumentBuffer(rowLength: options.length, size: options.buffer, seed: key.next()))
         case .greedy: self = .greedy(GreedyPacking(rowLength: options.length, window: options.buffer))
@@ -29,12 +29,12 @@ enum DocumentPacking: Sendable, Equatable, Codable {
         }
     }
 
-    /// Whether the rest of a document follows in a later row.
+    /// Whether the rest of a document is continued in a later row.
     var continuesPieces: Bool {
         if case .greedy = self { false } else { true }
     }
 
-    /// Whether a state that was read from a file can go on with these documents.
+    /// Whether a state read from a file can be continued with these options and documents.
     func fits(_ options: DocumentLoader.Options, _ lengths: DocumentLengths) -> Bool {
         switch self {
         case .sequential(let packing):

@@ -1,4 +1,4 @@
-/// Tokens `start ..< end` of a document, by its number in the stream.
+/// The tokens `start ..< end` of a document, which is identified by its number in the stream.
 public struct DocumentPiece: Sendable, Equatable, Codable {
     public var document: Int
     public var start: Int
@@ -13,5 +13,5 @@ public struct DocumentPiece: Sendable, Equatable, Codable {
     public var count: Int { end - start }
 }
 
-/// The lengths of a stream of documents, by number from 0; `nil` past its end.
+/// Returns the length of a document of a stream by its number from 0, or `nil` past the end of the stream.
 public typealias DocumentLengths = (Int) -> Int?

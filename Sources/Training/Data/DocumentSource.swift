@@ -1,4 +1,4 @@
-/// One of the sources of a stage's documents.
+/// One source of documents of a stage.
 struct DocumentSource {
     enum Content {
         case tokens(TokenFile)
@@ -6,7 +6,7 @@ struct DocumentSource {
     }
 
     var content: Content
-    /// The share of its tokens among all sources, as a ratio.
+    /// The relative share of this source's tokens among all sources.
     var weight = 1.0
     var targets = DocumentTokenizer.Targets.assistant
 
@@ -18,9 +18,9 @@ struct DocumentSource {
         }
     }
 
-    /// A document of 0 ..< ``count``.
+    /// Returns the document at an index in 0 ..< ``count``.
     ///
-    /// - Throws: `TrainingError.line` for a line that cannot be used.
+    /// - Throws: `TrainingError.line` if the line cannot be used.
     func document(_ index: Int) throws(TrainingError) -> Document {
         switch content {
         case .tokens(let file):
@@ -32,7 +32,7 @@ struct DocumentSource {
         }
     }
 
-    /// The work of another thread; `nil` if there is nothing to tokenize.
+    /// The job that tokenizes a document on another thread, or `nil` if the source is already tokenized.
     func job(_ index: Int) -> DocumentWorkers.Job? {
         guard case .lines(let file, let tokenizer) = content else { return nil }
         let targets = targets
@@ -45,7 +45,8 @@ struct DocumentSource {
         }
     }
 
-    /// Whether stream `stream` of `streams`, which has each `streams`-th document, has a token.
+    /// Whether stream `stream` of `streams`, which reads every `streams`-th document, has a token. Lines are assumed to have
+    /// tokens.
     func hasTokens(stream: Int, of streams: Int) -> Bool {
         guard case .tokens(let file) = content else { return true }
         return stride(from: stream, to: file.documents, by: streams).contains { file.length(of: $0) > 0 }

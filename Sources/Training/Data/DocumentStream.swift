@@ -1,9 +1,9 @@
 import Foundation
 
-/// The documents of one micro-batch of each step, without an end: of every source each `streams`-th document, in a new order
-/// each epoch. The next document is of the source that has given the fewest tokens for its weight.
+/// An endless stream of the documents of one micro-batch of each step. It reads every `streams`-th document of each source, in a
+/// new order for each epoch. The next document comes from the source that has given the fewest tokens relative to its weight.
 final class DocumentStream {
-    /// Where the stream is, and what its packing still needs.
+    /// The position of the stream, and the state of its packing.
     struct State: Sendable, Equatable, Codable {
         var place: Place
         var packing: DocumentPacking
@@ -12,17 +12,17 @@ final class DocumentStream {
     struct Place: Sendable, Equatable, Codable {
         /// The number of the next document of each source, counted over all epochs.
         var next: [Int]
-        /// Tokens that each source has given.
+        /// The number of tokens that each source has given.
         var tokens: [Int]
         /// The number of documents so far.
         var count = 0
-        /// Documents that were left out because they cannot be used; `nil` if there is none.
+        /// The number of unusable documents that were skipped, or `nil` for none.
         var skipped: Int?
-        /// Source and number of each document that is in the packing, by its number in the stream.
+        /// The source and number of each document that the packing still needs, by the document's number in the stream.
         var held: [Int: [Int]] = [:]
     }
 
-    /// Documents of a source that are tokenized ahead.
+    /// The maximum number of documents of a source that are tokenized ahead.
     private static let ahead = 64
 
     private static let misfit = TrainingError.resume(field: "loader", reason: "does not fit the documents")
@@ -31,15 +31,15 @@ final class DocumentStream {
     private var packing: DocumentPacking
     private let index: Int
     private let sources: [DocumentSource]
-    /// Documents that may be left out.
+    /// The number of documents that may be skipped.
     private let skipLimit: Int
     private let workers: DocumentWorkers
-    /// Tokens of a document that are used at most: what does not fit a row is continued or cut.
+    /// The maximum number of tokens of a document that are used. Tokens that do not fit a row are continued or cut.
     private let longestUse: Int
     private var orders: [DocumentOrder]
-    /// Places in the source of the documents of each source, from `place.next` on.
+    /// The indices in each source of its next documents, starting at `place.next`.
     private var upcoming: [[Int]]
-    /// Those of `upcoming` that were queued.
+    /// The number of `upcoming` documents that have been queued, for each source.
     private var queued: [Int]
     private var documents: [Int: Document] = [:]
 
@@ -62,9 +62,10 @@ final class DocumentStream {
 
     var state: State { State(place: place, packing: packing) }
 
-    /// The next row.
+    /// Returns the next row.
     ///
-    /// - Throws: `TrainingError` for a document that cannot be used; then only ``state`` before the call can be used.
+    /// - Throws: `TrainingError` for a document that cannot be used. Afterwards only the ``state`` from before the call can be
+    ///   used.
     func nextRow() throws(TrainingError) -> [PackedBatch.Slot] {
         var failure: TrainingError?
         let pieces =
@@ -78,7 +79,7 @@ final class DocumentStream {
         if let failure { throw failure }
         var row: [PackedBatch.Slot] = []
         for (number, piece) in pieces.enumerated() {
-            // Only after `restore` with a state that was changed.
+            // Happens only after `restore` with a modified state.
             guard let document = documents[piece.document] else { throw Self.misfit }
             for index in piece.start..<piece.end {
                 row.append(
@@ -92,9 +93,9 @@ final class DocumentStream {
         return row
     }
 
-    /// Continues from the state that another stream had.
+    /// Continues from the state of another stream.
     ///
-    /// - Throws: `TrainingError.resume` if it does not fit the sources.
+    /// - Throws: `TrainingError.resume` if the state does not fit the sources.
     func restore(_ state: State, _ options: DocumentLoader.Options) throws(TrainingError) {
         let (given, packing) = (state.place, state.packing)
         let places = given.held.values.sorted { $0.lexicographicallyPrecedes($1) }
@@ -106,7 +107,7 @@ final class DocumentStream {
                 $0.count == 2 && sources.indices.contains($0[0]) && (0..<given.next[$0[0]]).contains($0[1])
             })
         else { throw Self.misfit }
-        // In the order of epochs, each of which has its own permutation.
+        // Sorted by source and number, so that the permutation of each epoch is computed once.
         var found: [[Int]: Document] = [:]
         for item in places {
             found[item] = try sources[item[0]].document(orders[item[0]].document(item[1]))
@@ -120,7 +121,7 @@ final class DocumentStream {
         queued = sources.map { _ in 0 }
     }
 
-    /// Reads the next document that is not empty and can be used, and returns its length.
+    /// Reads the next document that is usable and not empty, and returns its length.
     private func draw() throws(TrainingError) -> Int {
         while true {
             let source = nextSource

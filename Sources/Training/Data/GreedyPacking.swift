@@ -1,5 +1,5 @@
-/// Packs whole documents: a row takes, in the order of the stream, every one of the next `window` documents that still fits.
-/// Longer documents are cut to the length of a row.
+/// Packs whole documents: a row takes each of the next `window` documents that still fits, in the order of the stream. Documents
+/// longer than a row are truncated to its length.
 public struct GreedyPacking: Sendable, Equatable, Codable {
     public let rowLength: Int
     public let window: Int
@@ -12,7 +12,7 @@ public struct GreedyPacking: Sendable, Equatable, Codable {
         self.window = window
     }
 
-    /// The documents of the next row; `nil` at the end of the stream.
+    /// Returns the documents of the next row, or `nil` at the end of the stream.
     public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
         while pending.count < window, let length = lengths(next) {
             if length > 0 { pending.append(DocumentPiece(document: next, start: 0, end: min(length, rowLength))) }
@@ -29,7 +29,7 @@ public struct GreedyPacking: Sendable, Equatable, Codable {
         return row.isEmpty ? nil : row
     }
 
-    /// Whether the pending documents are those of the stream.
+    /// Whether the pending documents match those of the stream.
     func fits(_ lengths: DocumentLengths) -> Bool {
         next >= 0 && pending.count <= window
             && pending.allSatisfy { piece in

@@ -1,18 +1,19 @@
-/// The tokens of some rows, one after another, without padding.
+/// The tokens of some rows, concatenated without padding.
 ///
-/// A row holds pieces of documents. A piece attends to itself only, and its tokens but the last predict the next one.
+/// A row consists of pieces of documents. A piece attends only to itself. Each of its tokens except the last predicts the next
+/// one.
 public struct PackedBatch: Sendable {
-    /// (tokens)
+    /// Token ids, (tokens).
     public let ids: [Int32]
-    /// The index of each token in its piece.
+    /// The position of each token in its piece.
     public let positions: [Int32]
-    /// The token that follows in the piece; 0 for the last of a piece.
+    /// The next token in the piece, or 0 for the last token of a piece.
     public let targets: [Int32]
-    /// The weight of each target; 0 for the last token of a piece.
+    /// The weight of each target, or 0 for the last token of a piece.
     public let targetWeights: [Float]
-    /// The tokens of each piece, in order.
+    /// The range of tokens of each piece, in order.
     public let pieces: [Range<Int>]
-    /// The tokens of each row, in order; empty for a row of padding.
+    /// The range of tokens of each row, in order; empty for a row of padding.
     public let rows: [Range<Int>]
     /// The sum of ``targetWeights``.
     public let targetWeight: Double
@@ -22,7 +23,7 @@ public struct PackedBatch: Sendable {
     /// One position of a row.
     public struct Slot: Sendable {
         public var id: Int32
-        /// The number of the document in the row; -1 for padding.
+        /// The number of the document in the row, or -1 for padding.
         public var document: Int
         /// The weight of the token as a target.
         public var weight: Float

@@ -1,10 +1,10 @@
-/// The random sequential document buffer (arXiv 2602.17004, section 3.2): rows of pieces from documents that are drawn at
-/// random from a buffer, each read in order.
+/// The random sequential document buffer (arXiv 2602.17004, section 3.2). Rows consist of pieces of documents that are drawn at
+/// random from a buffer; each document is read in order.
 ///
-/// The buffer holds up to 2N documents and is filled up again when N or fewer are left. No token is dropped or repeated. The
-/// whole state is a value: a restored buffer continues with the same rows.
+/// The buffer holds up to 2N documents and is refilled when N or fewer are left. No token is dropped or repeated. The whole state
+/// is a value: a restored buffer continues with the same rows.
 public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
-    /// A document of the buffer and the tokens that were read from it.
+    /// A document in the buffer, and the number of tokens read from it.
     public struct Reading: Sendable, Equatable, Codable {
         public var document: Int
         public var head: Int
@@ -12,12 +12,12 @@ public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
     }
 
     public let rowLength: Int
-    /// N: at most this many documents are left when the buffer is filled up to 2N.
+    /// N: the buffer is refilled to 2N documents when at most N are left.
     public let size: Int
     public private(set) var random: SplitMix64
     /// The number of the next document of the stream.
     public private(set) var next = 0
-    /// In the order in which they are drawn from.
+    /// The documents in the buffer. Their order determines which one is drawn.
     public private(set) var active: [Reading] = []
 
     public init(rowLength: Int, size: Int, seed: UInt64) {
@@ -27,7 +27,7 @@ public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
         random = SplitMix64(state: seed)
     }
 
-    /// A buffer in the state that another one had.
+    /// Creates a buffer with the state of another buffer.
     public init(rowLength: Int, size: Int, random: SplitMix64, next: Int, active: [Reading]) {
         self.rowLength = rowLength
         self.size = size
@@ -36,7 +36,8 @@ public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
         self.active = active
     }
 
-    /// The pieces of the next row; fewer tokens than a row only at the end of the stream, then `nil`.
+    /// Returns the pieces of the next row. It is shorter than a row only at the end of the stream; after that the result is
+    /// `nil`.
     public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
         var pieces: [DocumentPiece] = []
         var room = rowLength
@@ -51,7 +52,7 @@ public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
             room -= count
             active[index].head += count
             if active[index].head == reading.length {
-                // The last one takes its place: constant time, and a defined order.
+                // The last document takes its place, which needs constant time and gives a defined order.
                 active[index] = active[active.count - 1]
                 active.removeLast()
             }
@@ -59,7 +60,7 @@ public struct RandomDocumentBuffer: Sendable, Equatable, Codable {
         return pieces.isEmpty ? nil : pieces
     }
 
-    /// Whether the documents of the buffer are those of the stream.
+    /// Whether the documents of the buffer match those of the stream.
     func fits(_ lengths: DocumentLengths) -> Bool {
         next >= 0 && active.count <= 2 * size
             && active.allSatisfy { reading in

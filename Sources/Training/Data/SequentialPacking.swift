@@ -1,4 +1,4 @@
-/// Packs documents one after another: a row is cut at its length, and the rest of the document begins the next row.
+/// Concatenates documents: a row is cut at its length, and the rest of the document begins the next row.
 public struct SequentialPacking: Sendable, Equatable, Codable {
     public let rowLength: Int
     private var document = 0
@@ -8,7 +8,7 @@ public struct SequentialPacking: Sendable, Equatable, Codable {
         self.rowLength = rowLength
     }
 
-    /// The pieces of the next row; `nil` at the end of the stream.
+    /// Returns the pieces of the next row, or `nil` at the end of the stream.
     public mutating func nextRow(_ lengths: DocumentLengths) -> [DocumentPiece]? {
         var pieces: [DocumentPiece] = []
         var room = rowLength
@@ -25,7 +25,7 @@ public struct SequentialPacking: Sendable, Equatable, Codable {
         return pieces.isEmpty ? nil : pieces
     }
 
-    /// Whether the place is inside the stream.
+    /// Whether the position is inside the stream.
     func fits(_ lengths: DocumentLengths) -> Bool {
         document >= 0 && head >= 0 && (lengths(document).map { head == 0 || head < $0 } ?? (head == 0))
     }

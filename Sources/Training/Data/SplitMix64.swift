@@ -1,4 +1,4 @@
-/// A random number generator with a state of 64 bits (Steele, Lea and Flood, OOPSLA 2014).
+/// A random number generator with 64 bits of state (Steele, Lea and Flood, OOPSLA 2014).
 public struct SplitMix64: Sendable, Equatable, Codable, RandomNumberGenerator {
     public var state: UInt64
 
@@ -14,7 +14,7 @@ public struct SplitMix64: Sendable, Equatable, Codable, RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 
-    /// A number in 0 ..< bound, by multiplication and shift.
+    /// Returns a number in 0 ..< bound, by multiplication and shift.
     mutating func below(_ bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }

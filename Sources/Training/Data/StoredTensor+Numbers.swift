@@ -1,7 +1,7 @@
 import Checkpoints
 
 extension StoredTensor {
-    /// The elements, exactly; `nil` for FP8 and for integers of 64 bits without a sign.
+    /// The exact values of the elements, or `nil` for FP8 and unsigned 64-bit integers.
     var numbers: [Double]? {
         func read<Element: BitwiseCopyable>(_ type: Element.Type, _ convert: (Element) -> Double) -> [Double] {
             let size = MemoryLayout<Element>.size
@@ -28,17 +28,17 @@ extension StoredTensor {
     /// The types of weights that can be trained.
     static let floatTypes: Set<TensorType> = [.float32, .bfloat16, .float16]
 
-    /// What is wrong with the tensor of a name; `nil` if it has a type of weights and the shape.
+    /// Returns what is wrong with the named tensor, or `nil` if it has the shape and a trainable type.
     static func problem(_ name: String, _ shape: [Int], in tensors: [String: StoredTensor]) -> String? {
         guard let tensor = tensors[name] else { return "missing: \(name) \(shape)" }
         guard tensor.shape != shape || !floatTypes.contains(tensor.type) else { return nil }
         return "\(name): \(tensor.type.rawValue) \(tensor.shape), expected F32, BF16 or F16 \(shape)"
     }
 
-    /// Copies the elements of a type of weights as float32, exactly.
+    /// Copies elements of a type in ``floatTypes`` as float32, exactly.
     ///
     /// - Precondition: `target` has room for all elements.
-    /// - Returns: false at the first one that is not finite.
+    /// - Returns: false if an element is not finite. Copying stops at the first such element.
     func copyFiniteFloats(to target: UnsafeMutablePointer<Float>) -> Bool {
         func copy<Element: BitwiseCopyable>(_ type: Element.Type, _ convert: (Element) -> Float) -> Bool {
             let size = MemoryLayout<Element>.size

@@ -1,8 +1,8 @@
 import Checkpoints
 import Foundation
 
-/// Documents as tokens, in a safetensors file: `tokens` (count) and `offsets` (documents + 1), where each document begins and
-/// the last one ends; optional `weights` (count), those of the tokens as targets.
+/// A safetensors file of tokenized documents: `tokens` (count), `offsets` (documents + 1), the start of each document and the end
+/// of the last one, and optionally `weights` (count), the weights of the tokens as targets.
 public struct TokenFile {
     public let documents: Int
     private let path: String
@@ -10,8 +10,8 @@ public struct TokenFile {
     private let weights: StoredTensor?
     private let offsets: StoredTensor
 
-    /// - Throws: `CheckpointError` for a file that cannot be read, `TrainingError.tensor` for one without these tensors
-    ///   or with values outside their ranges.
+    /// - Throws: `CheckpointError` if the file cannot be read; `TrainingError.tensor` if it lacks these tensors or has values out
+    ///   of range.
     public init(_ url: URL, vocabularySize: Int) throws {
         let tensors = try SafetensorsFile(url).tensors
         func failure(_ tensor: String, _ reason: String) -> TrainingError {
@@ -48,10 +48,10 @@ public struct TokenFile {
         try checkValues(vocabularySize: vocabularySize)
     }
 
-    /// The number of tokens of a document.
+    /// Returns the number of tokens of a document.
     func length(of document: Int) -> Int { offset(document + 1) - offset(document) }
 
-    /// The tokens of a document.
+    /// Returns the tokens of a document.
     func document(_ index: Int) -> Document {
         let range = offset(index)..<offset(index + 1)
         return Document(
@@ -59,7 +59,7 @@ public struct TokenFile {
             weights: weights.map { weights in range.map { Self.number(weights, $0) } })
     }
 
-    /// Reads all tokens and weights once: a run must not end at a wrong one in the middle.
+    /// Checks all tokens and weights once, so that a run does not fail at an invalid value halfway through.
     ///
     /// - Throws: `TrainingError.tensor` for an id outside the vocabulary or a weight outside 0...1.
     private func checkValues(vocabularySize: Int) throws(TrainingError) {
@@ -83,7 +83,7 @@ public struct TokenFile {
         Int(clamping: offsets.bytes.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self))
     }
 
-    /// Exact: a vocabulary has fewer than 2^24 tokens.
+    /// Reads an element. The result is exact, because a vocabulary has fewer than 2^24 tokens.
     private static func number(_ tensor: StoredTensor, _ index: Int) -> Float {
         switch tensor.type {
         case .uint8: Float(tensor.bytes[index])

@@ -1,12 +1,12 @@
 import Checkpoints
 import Engine
 
-/// The memory that a micro-batch takes beside weights, gradients and the optimizers' state.
+/// The memory that a micro-batch needs in addition to weights, gradients and optimizer state.
 struct ActivationMemory {
-    /// Bytes for each token: what all layers keep, and what the backward pass of one layer takes.
+    /// The number of bytes per token: the activations that all layers keep, plus the memory of one layer's backward pass.
     let bytesPerToken: Int
     private let precision: Precision
-    /// Tokens of the largest micro-batch so far.
+    /// The number of tokens in the largest micro-batch so far.
     private var largest = 0
 
     init(_ config: ModelConfig, _ precision: Precision) {
@@ -14,21 +14,21 @@ struct ActivationMemory {
         bytesPerToken = precision == .exact ? Self.exactBytes(config) : Self.roundedBytes(config)
     }
 
-    /// Of a batch whose loss is measured, in float32: one layer's activations are kept at a time.
+    /// The memory of a batch whose loss is only measured, in float32. Activations of one layer at a time are kept.
     init(measuring config: ModelConfig) {
         precision = .exact
         bytesPerToken = Self.measuredBytes(config)
     }
 
-    /// Refuses a micro-batch that the memory cannot hold, before anything is allocated for it.
+    /// Throws an error for a micro-batch that does not fit the memory, before anything is allocated for it.
     ///
-    /// - Parameter available: bytes; asked for larger batches than before only.
-    /// - Throws: `TrainingError.activations` with both sizes.
+    /// - Parameter available: free bytes; evaluated only for a batch larger than all before.
+    /// - Throws: `TrainingError.activations`, with both sizes.
     mutating func check(
         _ batch: PackedBatch, name: String, available: @autoclosure () -> Int = MemoryPlan.freeMemory()
     ) throws(TrainingError) {
         guard batch.tokens > largest else { return }
-        // In bfloat16 the memory of the largest micro-batch so far is kept; it is freed before more is allocated.
+        // With bfloat16, the memory of the largest micro-batch so far is kept. It is freed before a larger one is allocated.
         let kept = precision == .bf16 ? Double(bytesPerToken) * Double(largest) : 0
         let needed = Double(bytesPerToken) * Double(batch.tokens)
         let room = Double(available()) + kept
@@ -69,7 +69,7 @@ struct ActivationMemory {
             * (2 * hidden + attention + max(dense, config.denseLayers < config.layers ? sparse : 0))
     }
 
-    /// What `RoundedWorkspace` allocates.
+    /// The bytes per token that `RoundedWorkspace` allocates.
     private static func roundedBytes(_ config: ModelConfig) -> Int {
         let (hidden, chosen, layout) = (config.hiddenSize, config.expertsPerToken, ProjectionLayout(config))
         let (queries, keys) = (layout.queries.count, layout.keys.count)

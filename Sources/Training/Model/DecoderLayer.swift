@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// What all layers share.
+/// The state that all layers share.
 struct LayerContext {
     let config: ModelConfig
     let weights: TrainedTensors
@@ -16,7 +16,7 @@ struct LayerParameters {
     let query, key, value, gate, output: Parameter
     let queryNorm, keyNorm: Parameter
     let mixture: MixtureParameters
-    /// The keys that a query sees; `nil` for all.
+    /// The number of keys that a query sees, or `nil` for all.
     let window: Int?
 
     init(layer: Int, config: ModelConfig, layout: ParameterLayout) {
@@ -37,9 +37,9 @@ struct LayerParameters {
     }
 }
 
-/// One decoder layer over a batch: the forward pass runs when it is made, and what the backward pass needs is kept.
+/// A decoder layer over a batch. The initializer runs the forward pass and keeps what the backward pass needs.
 final class DecoderLayer {
-    /// Memory for one matrix.
+    /// A matrix that owns its memory.
     struct Tensor {
         let matrix: Matrix
         private let memory: Buffer<Float>
@@ -57,9 +57,9 @@ final class DecoderLayer {
     private let mixture: MixtureOfExperts
     /// The residual stream before the layer and after attention.
     private let input, middle: Tensor
-    /// Normalized inputs of the two branches, and their outputs before the second norm.
+    /// The normalized inputs of the two branches, and their outputs before the second norm.
     private let attentionInput, attentionOutput, mlpInput, mlpOutput: Tensor
-    /// Queries and keys before their norm, and after norm and rotation.
+    /// Queries and keys before their norm, queries and keys after norm and rotation, and values.
     private let rawQueries, rawKeys, queries, keys, values: Tensor
     /// sigmoid(gate), and attention's output before the gate.
     private let gates, attended: Tensor
@@ -67,7 +67,7 @@ final class DecoderLayer {
 
     var routing: ExpertRouting? { mixture.routing }
 
-    /// - Parameter x: the residual stream (tokens, hidden), which becomes the layer's output.
+    /// - Parameter x: the residual stream (tokens, hidden), which is replaced by the layer's output.
     init(
         _ parameters: LayerParameters, bias: [Float], x: Matrix, batch: PackedBatch, rotary: RotaryPositions,
         _ context: LayerContext
@@ -124,7 +124,7 @@ final class DecoderLayer {
         norm.forward(mlpOutput.matrix, gain: weights.pointer(parameters.postMLPNorm), into: x, adds: true)
     }
 
-    /// Turns dx, the gradient of the layer's output, into that of its input.
+    /// Turns dx, the gradient of the layer's output, into the gradient of its input.
     func backward(_ dx: Matrix, rows: [Range<Int>], balance: Float, gradients: TrainedTensors) {
         let (weights, norm) = (context.weights, context.norm)
         let branch = Tensor(dx.rows, dx.columns)
@@ -147,7 +147,8 @@ final class DecoderLayer {
             gainGradient: gradients.kept(parameters.inputNorm)?.base)
     }
 
-    /// From the gradient of attention's output to that of its normalized input, which is replaced.
+    /// Computes dh, the gradient of attention's normalized input, from the gradient of attention's output, and replaces its old
+    /// contents.
     private func backwardAttention(_ dOutput: Matrix, into dh: Matrix, gradients: TrainedTensors) {
         let (weights, products, norm) = (context.weights, context.products, context.norm)
         let (tokens, queryWidth, keyWidth) = (dh.rows, queries.matrix.columns, keys.matrix.columns)
@@ -161,7 +162,7 @@ final class DecoderLayer {
                 gradients.product(dOutput, gated.matrix, for: parameters.output),
                 .inputGradient(dOutput, weights.matrix(parameters.output), into: dAttended.matrix, adds: false),
             ].compactMap(\.self))
-        // gated becomes the gradient of the gate before the sigmoid.
+        // `gated` is reused for the gradient of the gate before the sigmoid.
         let dGate = gated
         products.pool.forEachPiece(of: tokens * queryWidth, size: 1 << 14) { _, range in
             for index in range {
@@ -197,6 +198,6 @@ final class DecoderLayer {
 }
 
 extension Matrix {
-    /// (rows, heads * d) as (rows * heads, d).
+    /// Returns (rows, heads * d) as (rows * heads, d).
     fileprivate func heads(_ d: Int) -> Matrix { Matrix(base, rows: rows * columns / d, columns: d) }
 }

@@ -1,27 +1,27 @@
 import Engine
 import Foundation
 
-/// The choice of experts for the tokens of a batch, and its gradient.
+/// The experts chosen for the tokens of a batch, and the gradient of the choice.
 struct ExpertRouting {
     let experts: Int
     let chosen: Int
     /// Whether the weights of a token's experts are divided by the sum of their scores.
     let normalizes: Bool
     let scale: Float
-    /// sigmoid scores (tokens, experts)
+    /// Sigmoid scores (tokens, experts).
     let scores: Matrix
-    /// (tokens, chosen): the weights of the experts, in the order of ``ids``.
+    /// The weights of the chosen experts (tokens, chosen), in the order of ``ids``.
     let weights: Matrix
-    /// The chosen experts of each token, best first; of equal ones the first.
+    /// The chosen experts of each token, highest score first. Ties go to the lower index.
     private(set) var ids: [Int]
-    /// The tokens of each expert.
+    /// The number of tokens of each expert.
     private(set) var counts: [Int]
-    /// What keeps the matrices' memory.
+    /// The objects that own the memory of the matrices.
     private let owners: [AnyObject]
 
     /// - Parameters:
-    ///   - logits: (tokens, experts), kept as scores.
-    ///   - bias: (experts), used for the choice only.
+    ///   - logits: (tokens, experts), overwritten with the scores.
+    ///   - bias: (experts), used only for the choice.
     init(
         logits: Buffer<Float>, tokens: Int, experts: Int, chosen: Int, normalizes: Bool, scale: Float, bias: [Float]
     ) {
@@ -54,7 +54,7 @@ struct ExpertRouting {
         }
     }
 
-    /// A choice that was computed elsewhere, in memory of `owner`.
+    /// Creates the routing from a choice computed elsewhere, in memory of `owner`.
     init(
         scores: Matrix, weights: Matrix, owner: AnyObject, normalizes: Bool, scale: Float, ids: [Int], counts: [Int]
     ) {
@@ -63,7 +63,7 @@ struct ExpertRouting {
         (self.ids, self.counts) = (ids, counts)
     }
 
-    /// Turns the gradient of the weights (tokens, chosen) of one row into that of the logits (tokens, experts), including the
+    /// Turns the gradient of one row's weights (tokens, chosen) into the gradient of its logits (tokens, experts), including the
     /// balance loss with the factor `balance`.
     func backward(dWeights: Matrix, row: Range<Int>, balance: Float, into dLogits: Matrix) {
         let shares = balance == 0 ? [] : BalanceLoss.shares(row, of: self)
@@ -86,10 +86,11 @@ struct ExpertRouting {
     }
 }
 
-/// The sequence-wise balance loss of a row in one layer: sum f_i P_i, with f_i = experts / (chosen n) times the tokens of expert
-/// i, a constant for the gradient, and P_i the mean of score_i / sum of scores. It is 1 if the scores are equal.
+/// The sequence-wise balance loss of a row in one layer: sum f_i P_i. f_i is experts / (chosen n) times the number of tokens of
+/// expert i, a constant for the gradient, for a row of n tokens. P_i is the mean of score_i / sum of scores. The loss is 1 if all
+/// scores are equal.
 enum BalanceLoss {
-    /// f, for the tokens of one row; empty for an empty row.
+    /// Returns f for the tokens of one row; empty for an empty row.
     static func shares(_ row: Range<Int>, of routing: ExpertRouting) -> [Float] {
         guard !row.isEmpty else { return [] }
         var counts = [Int](repeating: 0, count: routing.experts)
@@ -98,7 +99,7 @@ enum BalanceLoss {
         return counts.map { Float(Double($0) * factor) }
     }
 
-    /// The loss of one row; 0 for an empty row.
+    /// Returns the loss of one row; 0 for an empty row.
     static func value(_ row: Range<Int>, of routing: ExpertRouting) -> Double {
         let shares = shares(row, of: routing)
         var total = 0.0
@@ -109,13 +110,13 @@ enum BalanceLoss {
                 sum += Double(score[expert])
                 weighted += Double(share) * Double(score[expert])
             }
-            // All scores of a token may underflow.
+            // All scores of a token may underflow to 0.
             total += sum > 0 ? weighted / sum : 0
         }
         return row.isEmpty ? 0 : total / Double(row.count)
     }
 
-    /// change_i += factor (f_i - sum_l f_l s_l / z) / z with z = sum_l s_l, for the scores s of one token.
+    /// Adds factor (f_i - sum_l f_l s_l / z) / z to each change_i, where z = sum_l s_l, for the scores s of one token.
     static func addGradient(
         _ scores: UnsafePointer<Float>, shares: [Float], factor: Float, to change: UnsafeMutablePointer<Float>
     ) {
@@ -124,7 +125,7 @@ enum BalanceLoss {
             sum += scores[expert]
             weighted += share * scores[expert]
         }
-        // All scores of a token may underflow. Other sums do not change.
+        // All scores of a token may underflow to 0. Other sums are not changed by this term.
         sum += 1e-20
         for (expert, share) in shares.enumerated() {
             change[expert] += factor * (share - weighted / sum) / sum

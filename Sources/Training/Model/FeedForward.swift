@@ -1,17 +1,17 @@
 import Engine
 import Foundation
 
-/// y = (silu(x A^T) * (x B^T)) D^T for several sets of weights, each over its own rows of x: one set for a dense MLP, one for
-/// each expert.
+/// One set of weights of y = (silu(x A^T) * (x B^T)) D^T, and its rows of x. A dense MLP is one group; a mixture has one for each
+/// expert.
 struct FeedForwardGroup {
-    /// (width, hidden), (width, hidden), (hidden, width)
+    /// The weights: gate and up (width, hidden), down (hidden, width).
     var gate: Parameter
     var up: Parameter
     var down: Parameter
     var rows: Range<Int>
 }
 
-/// What the forward pass keeps: gate and up before the activation, (rows, width) each.
+/// The activations that the forward pass keeps: gate and up before the activation, (rows, width) each.
 struct FeedForward {
     let gate: Matrix
     let up: Matrix
@@ -23,7 +23,7 @@ struct FeedForward {
         up = Matrix(memory.base + rows * width, rows: rows, columns: width)
     }
 
-    /// From x (rows, hidden) to y (rows, hidden).
+    /// Computes y (rows, hidden) from x (rows, hidden).
     func forward(
         _ groups: [FeedForwardGroup], _ x: Matrix, into y: Matrix, weights: TrainedTensors, _ products: MatrixProducts
     ) {
@@ -43,7 +43,7 @@ struct FeedForward {
             })
     }
 
-    /// From dy to dx, which is replaced, and the gradients of the weights.
+    /// Computes dx from dy, replacing its old contents, and adds the gradients of the weights.
     func backward(
         _ groups: [FeedForwardGroup], dy: Matrix, x: Matrix, into dx: Matrix, weights: TrainedTensors,
         gradients: TrainedTensors, _ products: MatrixProducts
@@ -61,7 +61,7 @@ struct FeedForward {
                     .inputGradient(dy, weights.matrix(group.down), into: change.rows(group.rows), adds: false),
                 ].compactMap(\.self)
             })
-        // hidden becomes the gradient of gate, change that of up.
+        // `hidden` is reused for the gradient of gate, and `change` for that of up.
         products.pool.forEachPiece(of: count, size: 1 << 14) { _, range in
             for index in range {
                 let (a, b, e) = (gate.base[index], up.base[index], change.base[index])
@@ -86,7 +86,7 @@ struct FeedForward {
             })
     }
 
-    /// hidden = silu(gate) * up
+    /// Computes hidden = silu(gate) * up.
     private func activate(into hidden: Matrix, _ pool: WorkerPool) {
         pool.forEachPiece(of: gate.rows * gate.columns, size: 1 << 14) { _, range in
             for index in range {

@@ -1,13 +1,15 @@
 import Engine
 import Foundation
 
-/// Random weights of a new model: sigma z, z normally distributed and at most 3 in magnitude, sigma = 0.5 / sqrt(hidden).
+/// Random initial weights of a new model: sigma z, where z is normally distributed with magnitude at most 3 and sigma = 0.5 /
+/// sqrt(hidden).
 ///
-/// Gains are 1, and those after a branch 1 / sqrt(layers). A weight depends only on the seed, the tensor's name and its index.
+/// Gains are 1, except gains after a branch, which are 1 / sqrt(layers). A weight depends only on the seed, the tensor's name and
+/// its index.
 struct InitialWeights {
     let seed: UInt64
 
-    /// Replaces all weights, and sets the biases of experts to zero.
+    /// Replaces all weights and sets the expert biases to zero.
     func fill(_ model: TrainingModel) {
         let sigma = 0.5 / Double(model.config.hiddenSize).squareRoot()
         for parameter in model.layout.parameters {
@@ -26,16 +28,16 @@ struct InitialWeights {
         model.biases = model.biases.map { [Float](repeating: 0, count: $0.count) }
     }
 
-    /// A number for each (seed, name).
+    /// Returns a number for each (seed, name).
     func key(of name: String) -> UInt64 {
         var random = SplitMix64(state: seed)
         for byte in name.utf8 { random.state = random.next() ^ UInt64(byte) }
         return random.next()
     }
 
-    /// A normally distributed number of at most 3 in magnitude (Box and Muller, 1958; larger ones are drawn again).
+    /// Returns a normally distributed number with magnitude at most 3 (Box and Muller, 1958). Larger numbers are drawn again.
     static func normal(key: UInt64, index: Int) -> Double {
-        // The key and the index are mixed first: neighbors must not share states of the generator.
+        // The key and the index are mixed first, because adjacent indices must not share states of the generator.
         var mixed = SplitMix64(state: key ^ UInt64(index))
         var random = SplitMix64(state: mixed.next())
         while true {

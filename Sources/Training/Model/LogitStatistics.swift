@@ -1,4 +1,4 @@
-/// The magnitudes of logits: growing ones announce an unstable run.
+/// The magnitudes of logits. Growing magnitudes are a sign of an unstable run.
 public struct LogitStatistics: Sendable, Equatable {
     public var largest = 0.0
     /// The sum of all magnitudes, and their number.
@@ -13,7 +13,7 @@ public struct LogitStatistics: Sendable, Equatable {
         count += other.count
     }
 
-    /// Of one position.
+    /// Computes the statistics of one position.
     init(_ logits: UnsafePointer<Float>, _ count: Int) {
         var (largest, sums) = (SIMD16<Float>(), SIMD16<Float>())
         var index = 0

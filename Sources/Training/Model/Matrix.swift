@@ -1,9 +1,9 @@
-/// A row-major matrix of float32 in memory that something else owns.
+/// A row-major float32 matrix that does not own its memory.
 struct Matrix {
     let base: UnsafeMutablePointer<Float>
     let rows: Int
     let columns: Int
-    /// Elements from row to row, at least `columns`.
+    /// The number of elements from row to row, at least `columns`.
     let stride: Int
 
     init(_ base: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
@@ -13,16 +13,16 @@ struct Matrix {
         self.stride = stride ?? columns
     }
 
-    /// The matrix of some rows.
+    /// Returns some rows of the matrix.
     func rows(_ range: Range<Int>) -> Matrix {
         Matrix(base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
     }
 
-    /// The matrix of some columns.
+    /// Returns some columns of the matrix.
     func columns(_ range: Range<Int>) -> Matrix {
         Matrix(base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
 
-    /// The start of a row.
+    /// Returns the address of a row.
     func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * stride }
 }

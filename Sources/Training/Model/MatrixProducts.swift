@@ -1,37 +1,37 @@
 import Engine
 import KernelInterface
 
-/// One product of matrices: out = op(left) op(right), or out += op(left) op(right).
+/// A matrix product: out = op(left) op(right), or out += op(left) op(right).
 struct MatrixProduct {
     var left: Matrix
     var transposesLeft = false
     var right: Matrix
     var transposesRight = false
     var out: Matrix
-    /// Added to `out` instead of replacing it.
+    /// Whether the product is added to `out` instead of replacing it.
     var adds = false
-    /// Multiplies the product.
+    /// A factor by which the product is multiplied.
     var factor: Float = 1
 
-    /// Y = X W^T: x (tokens, in), weight (out, in).
+    /// Returns the product Y = X W^T: x (tokens, in), weight (out, in).
     static func output(_ x: Matrix, _ weight: Matrix, into y: Matrix) -> MatrixProduct {
         MatrixProduct(left: x, right: weight, transposesRight: true, out: y)
     }
 
-    /// dX = dY W, or dX += dY W.
+    /// Returns the product dX = dY W, or dX += dY W.
     static func inputGradient(_ dy: Matrix, _ weight: Matrix, into dx: Matrix, adds: Bool) -> MatrixProduct {
         MatrixProduct(left: dy, right: weight, out: dx, adds: adds)
     }
 
-    /// dW += dY^T X.
+    /// Returns the product dW += dY^T X.
     static func weightGradient(_ dy: Matrix, _ x: Matrix, into dw: Matrix) -> MatrixProduct {
         MatrixProduct(left: dy, transposesLeft: true, right: x, out: dw, adds: true)
     }
 
-    /// The number of summands of each element.
+    /// The number of terms in the sum of each element.
     var depth: Int { transposesLeft ? left.rows : left.columns }
 
-    /// The part of the product that gives some rows and columns of `out`.
+    /// Returns the part of the product that computes some rows and columns of `out`.
     func part(rows: Range<Int>, columns: Range<Int>) -> MatrixProduct {
         var part = self
         part.left = transposesLeft ? left.columns(rows) : left.rows(rows)
@@ -41,11 +41,12 @@ struct MatrixProduct {
     }
 }
 
-/// Products in float32, by OpenBLAS or by kernels of our own, on one thread for each part of a result.
+/// Computes products in float32 with OpenBLAS or with Trinity's own kernels. Each part of a result is computed by one thread.
 ///
-/// A result is split into parts of a fixed size, never its sums, so that its bits do not depend on the number of threads.
+/// A result is split into parts of a fixed size. Sums are never split, so the bits of the result do not depend on the number of
+/// threads.
 struct MatrixProducts {
-    /// Rows and columns of a part.
+    /// The numbers of rows and columns of a part.
     private static let partRows = 128
     private static let partColumns = 512
 
@@ -53,8 +54,8 @@ struct MatrixProducts {
     private let product: OpenBLAS.MatrixProduct
     private let kernels: (any TrainingKernels.Type)?
 
-    /// - Parameter kernels: compute products whose left factor is not transposed; `nil`: OpenBLAS does.
-    /// - Throws: `TrainingError.unsupported` when OpenBLAS is not installed.
+    /// - Parameter kernels: used for products whose left factor is not transposed, or `nil` to use OpenBLAS for all products.
+    /// - Throws: `TrainingError.unsupported` if OpenBLAS is not installed.
     init(pool: WorkerPool, kernels: (any TrainingKernels.Type)? = nil) throws(TrainingError) {
         (self.pool, self.kernels) = (pool, kernels)
         do throws(EngineError) {
@@ -64,7 +65,7 @@ struct MatrixProducts {
         }
     }
 
-    /// Computes products that do not depend on each other, and write to separate places, on all threads.
+    /// Computes products that are independent and write to separate places, on all threads.
     func run(_ products: [MatrixProduct]) {
         var parts: [MatrixProduct] = []
         for product in products {
@@ -80,7 +81,7 @@ struct MatrixProducts {
         pool.parallelFor(chunks: parts.count) { compute(parts[$0]) }
     }
 
-    /// Computes one product on the calling thread. Without summands nothing is added.
+    /// Computes one product on the calling thread. If the depth is 0, nothing is added.
     func compute(_ item: MatrixProduct) {
         guard item.out.rows > 0, item.out.columns > 0, item.depth > 0 else {
             precondition(item.adds || item.out.rows == 0 || item.out.columns == 0, "a product replaces by sums")
@@ -94,7 +95,7 @@ struct MatrixProducts {
             item.right.base, Int32(item.right.stride), item.adds ? 1 : 0, item.out.base, Int32(item.out.stride))
     }
 
-    /// Reads up to 15 numbers after a row of the right factor that is not transposed.
+    /// May read up to 15 elements past the end of a row of the right factor, if it is not transposed.
     private func multiply(_ item: MatrixProduct, _ kernels: any TrainingKernels.Type) {
         let size = MemoryLayout<Float>.size
         func multiply(_ right: PairFactor) {

@@ -1,9 +1,9 @@
 import Checkpoints
 import Engine
 
-/// The parameters of a layer's MLP: a dense one, or a router with its experts.
+/// The parameters of a layer's MLP: a dense MLP, or a router with its experts.
 struct MixtureParameters {
-    /// The dense MLP or the shared expert; `nil` if the layer has only routed experts.
+    /// The dense MLP or the shared expert, or `nil` if the layer has only routed experts.
     let shared: FeedForwardGroup?
     let router: Parameter?
     let experts: [FeedForwardGroup]
@@ -25,14 +25,14 @@ struct MixtureParameters {
     }
 }
 
-/// The MLP of a layer over a batch, with what its backward pass needs.
+/// The MLP of a layer over a batch, with the state that its backward pass needs.
 final class MixtureOfExperts {
     let routing: ExpertRouting?
     private let shared: (group: FeedForwardGroup, state: FeedForward)?
     private let routed: RoutedExperts?
     private let context: LayerContext
 
-    /// The forward pass, from h (tokens, hidden) to out.
+    /// Runs the forward pass from h (tokens, hidden) to out.
     init(_ parameters: MixtureParameters, bias: [Float], h: Matrix, into out: Matrix, _ context: LayerContext) {
         self.context = context
         let (config, products) = (context.config, context.products)
@@ -61,7 +61,7 @@ final class MixtureOfExperts {
         routed = RoutedExperts(routing, router: router, groups: parameters.experts, h: h, addedTo: out, context)
     }
 
-    /// From the gradient of the output to that of h, which is replaced.
+    /// Computes the gradient of h from the gradient of the output, and replaces the old contents of dh.
     ///
     /// - Parameter balance: the factor of each row's balance loss in the objective.
     func backward(
@@ -78,15 +78,15 @@ final class MixtureOfExperts {
     }
 }
 
-/// The routed experts of a layer: the tokens of each expert side by side, in the order of the batch.
+/// The routed experts of a layer. The tokens of each expert are contiguous, in the order of the batch.
 private final class RoutedExperts {
     private let routing: ExpertRouting
     private let router: Parameter
     private let groups: [FeedForwardGroup]
-    /// The place of each (token, choice) among the rows of the experts.
+    /// The row of each (token, choice) in the inputs of the experts.
     private let slots: [Int]
     private let state: FeedForward
-    /// (tokens * chosen, hidden): what the experts get and give.
+    /// The inputs and outputs of the experts, (tokens * chosen, hidden) each.
     private let inputs: Matrix
     private let outputs: Matrix
     private let memory: Buffer<Float>

@@ -1,26 +1,27 @@
 import Engine
 import Foundation
 
-/// The sums of a batch's losses, not divided yet.
+/// The sums of a batch's losses, before division by the target weight.
 struct LossSums: Equatable {
-    /// sum of weight * (logSumExp - logit of the target)
+    /// The sum of weight * (logSumExp - logit of the target).
     var crossEntropy = 0.0
-    /// sum of weight * logSumExp^2
+    /// The sum of weight * logSumExp^2.
     var z = 0.0
-    /// Of the positions with a target.
+    /// The statistics of the logits of the positions with a target.
     var logits = LogitStatistics()
 }
 
-/// The LM head, the cross-entropy and the z-loss, for the positions that have a target.
+/// The LM head, the cross-entropy and the z-loss, for the positions with a target.
 struct OutputHead {
-    /// Positions of which the logits are in memory at a time.
+    /// The number of positions whose logits are in memory at a time.
     private static let tileSize = 256
 
     /// (vocabulary, hidden)
     let weight: Matrix
     let products: MatrixProducts
 
-    /// From h (tokens, hidden) to its gradient dh, which is zero before, and the gradient of the head, unless that is `nil`.
+    /// Computes the gradient dh from h (tokens, hidden), and adds the gradient of the head unless it is `nil`. dh must be zero on
+    /// entry.
     ///
     /// - Parameters:
     ///   - targetWeight: the sum of target weights of the whole step.
@@ -72,7 +73,8 @@ struct OutputHead {
         return sums
     }
 
-    /// -log p of each position's target and the log-sum-exp of its logits, of h (tokens, hidden); zeros where there is no target.
+    /// Returns -log p of each position's target and the log-sum-exp of its logits, for h (tokens, hidden). Both are zero at
+    /// positions without a target.
     func losses(_ h: Matrix, batch: PackedBatch) -> [(loss: Double, logSum: Double)] {
         let tokens = (0..<batch.tokens).filter { batch.targetWeights[$0] > 0 }
         let (hidden, vocabulary) = (h.columns, weight.rows)

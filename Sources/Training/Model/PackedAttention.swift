@@ -1,27 +1,27 @@
 import Engine
 import Foundation
 
-/// Causal attention inside the pieces of a batch, with an optional window; the output is not gated yet.
+/// Causal attention within the pieces of a batch, with an optional window. The output is not gated yet.
 ///
-/// The forward pass keeps the logarithm of each softmax's sum. The backward pass recomputes the probabilities from it, a tile of
-/// queries at a time, over the keys that the tile sees.
+/// The forward pass keeps the logarithm of each softmax's sum. The backward pass recomputes the probabilities from it, one tile
+/// of queries at a time, over the keys that the tile sees.
 struct PackedAttention {
-    /// Queries of a tile. A tile's scores take this many times the keys that it sees.
+    /// The number of queries in a tile. The number of scores of a tile is this times the number of keys it sees.
     private static let tileSize = 32
 
     let pieces: [Range<Int>]
     let heads: Int
     let keyValueHeads: Int
     let headDimension: Int
-    /// The number of visible keys, the query's own included; `nil` for all.
+    /// The number of visible keys, including the query's own key, or `nil` for all.
     let window: Int?
     let products: MatrixProducts
 
     private var scale: Float { 1 / Float(headDimension).squareRoot() }
     private var group: Int { heads / keyValueHeads }
 
-    /// From q (tokens, heads * d), k and v (tokens, keyValueHeads * d) to out (tokens, heads * d) and
-    /// `logSums` (tokens, heads).
+    /// Computes out (tokens, heads * d) and `logSums` (tokens, heads) from q (tokens, heads * d), k and v (tokens, keyValueHeads
+    /// * d).
     func forward(q: Matrix, k: Matrix, v: Matrix, into out: Matrix, logSums: Matrix) {
         products.pool.parallelFor(chunks: pieces.count * heads) { job in
             let (piece, head) = (pieces[job / heads], job % heads)
@@ -43,11 +43,11 @@ struct PackedAttention {
         }
     }
 
-    /// From the gradient of out to those of q, k and v, which are zero before.
+    /// Computes the gradients of q, k and v from the gradient of out. They must be zero on entry.
     func backward(
         q: Matrix, k: Matrix, v: Matrix, out: Matrix, logSums: Matrix, dOut: Matrix, dq: Matrix, dk: Matrix, dv: Matrix
     ) {
-        // One job for all query heads that share keys and values: their gradients are added in order.
+        // One job for all query heads that share a key/value head, so that their gradients are added in order.
         products.pool.parallelFor(chunks: pieces.count * keyValueHeads) { job in
             let (piece, shared) = (pieces[job / keyValueHeads], job % keyValueHeads)
             let (keys, values) = (columns(of: shared, in: k), columns(of: shared, in: v))
@@ -101,7 +101,7 @@ struct PackedAttention {
         window.map { max(start, query - $0 + 1) } ?? start
     }
 
-    /// The visible keys of a query, as columns of its tile.
+    /// Returns the visible keys of a query, as columns of its tile.
     private func visible(_ query: Int, _ tile: Tile) -> Range<Int> {
         let first = firstKey(of: query, in: tile.keys.lowerBound)
         return first - tile.keys.lowerBound..<query + 1 - tile.keys.lowerBound
@@ -115,7 +115,7 @@ struct PackedAttention {
         matrix.columns(head * headDimension..<(head + 1) * headDimension)
     }
 
-    /// Turns scores into probabilities, zero outside the visible keys, and returns the logarithm of their sum.
+    /// Turns scores into probabilities, which are zero outside the visible keys, and returns the logarithm of the softmax's sum.
     private func softmax(_ scores: UnsafeMutablePointer<Float>, visible: Range<Int>, _ tile: Tile) -> Float {
         var highest = -Float.infinity
         for key in visible { highest = max(highest, scores[key]) }

@@ -1,8 +1,8 @@
 import Checkpoints
 
-/// A trained tensor: a matrix, or a vector as a matrix of one row.
+/// A trained tensor: a matrix, or a vector as a matrix with one row.
 public struct Parameter: Sendable, Equatable {
-    /// What decides about the optimizer and the learning rate.
+    /// The kind of a parameter, which determines its optimizer and learning rate.
     public enum Kind: String, Sendable, CaseIterable {
         case embedding = "embed"
         case head
@@ -18,7 +18,7 @@ public struct Parameter: Sendable, Equatable {
     public var name: String
     public var shape: [Int]
     public var kind: Kind
-    /// Where its elements begin in the memory of all parameters.
+    /// The offset of its first element in the memory of all parameters.
     public var offset: Int
 
     public var rows: Int { shape.count == 2 ? shape[0] : 1 }
@@ -26,11 +26,11 @@ public struct Parameter: Sendable, Equatable {
     public var count: Int { rows * columns }
 }
 
-/// The trained tensors of a model, in one memory in the order of the checkpoint. Weights, gradients and the optimizer's state
-/// have the same layout.
+/// The trained tensors of a model, in contiguous memory in the order of the checkpoint. Weights, gradients and optimizer state
+/// use the same layout.
 public struct ParameterLayout: Sendable {
     public let parameters: [Parameter]
-    /// The elements of the memory.
+    /// The number of elements of the memory, including padding.
     public let count: Int
     private let indices: [String: Int]
 
@@ -48,25 +48,27 @@ public struct ParameterLayout: Sendable {
         indices = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($0.element.name, $0.offset) })
     }
 
-    /// Elements that a parameter takes: each begins at a multiple of 64 bytes.
+    /// Returns the number of elements that a parameter occupies. Each parameter begins at a multiple of 64 bytes.
     static func room(for parameter: Parameter) -> Int { (parameter.count + 15) / 16 * 16 }
 
+    /// Returns the parameter with a name.
+    ///
     /// - Precondition: the model has the tensor.
     func parameter(_ name: String) -> Parameter {
         guard let index = indices[name] else { preconditionFailure("the layout has every tensor of the model") }
         return parameters[index]
     }
 
-    /// The others than those of some names, in their order.
+    /// Returns the parameters that are not frozen, in their order.
     func trained(except frozen: Set<String>) -> [Parameter] { parameters.filter { !frozen.contains($0.name) } }
 
-    /// The first layer whose input needs a gradient: the layers before it, and the embeddings, are frozen. The number of layers
-    /// if only the last norm and the head are trained.
+    /// Returns the first layer that needs a backward pass: the first one with a trained parameter, or 0 if the embeddings are
+    /// trained. The result is the number of layers if only the final norm and the head are trained.
     static func firstTrainedLayer(_ config: ModelConfig, _ trained: [Parameter]) -> Int {
         trained.reduce(config.layers) { min($0, layer(of: $1.name) ?? ($1.kind == .embedding ? 0 : config.layers)) }
     }
 
-    /// The number of the layer of a tensor; `nil` for those outside layers.
+    /// Returns the layer number in a tensor's name, or `nil` for tensors outside layers.
     static func layer(of name: String) -> Int? {
         let parts = name.split(separator: ".")
         return parts.count > 2 && parts[1] == "layers" ? Int(parts[2]) : nil

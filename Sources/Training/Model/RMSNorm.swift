@@ -1,11 +1,11 @@
 import Engine
 
-/// y = gain x r with r = 1 / sqrt(mean(x^2) + epsilon), over the rows of a matrix.
+/// RMS normalization of the rows of a matrix: y = gain x r with r = 1 / sqrt(mean(x^2) + epsilon).
 struct RMSNorm {
     let epsilon: Float
     let pool: WorkerPool
 
-    /// y = norm(x), or y += norm(x).
+    /// Computes y = norm(x), or y += norm(x).
     func forward(_ x: Matrix, gain: UnsafePointer<Float>, into y: Matrix, adds: Bool = false) {
         pool.forEachPiece(of: x.rows) { _, rows in
             for row in rows {
@@ -19,15 +19,15 @@ struct RMSNorm {
         }
     }
 
-    /// dx = r (u - x r^2 mean(u x)) with u = dy gain, replaced or added; dgain += the sum over rows of dy x r,
-    /// unless it is `nil`.
+    /// Computes dx = r (u - x r^2 mean(u x)) with u = dy gain, which replaces or is added to dx. Adds the sum over rows of dy x r
+    /// to dgain, unless it is `nil`.
     func backward(
         _ dy: Matrix, x: Matrix, gain: UnsafePointer<Float>, into dx: Matrix, adds: Bool = false,
         gainGradient: UnsafeMutablePointer<Float>?
     ) {
         let width = x.columns
         let pieces = (x.rows + WorkerPool.pieceSize - 1) / WorkerPool.pieceSize
-        // The sum of each piece, added in order below.
+        // The sum of each piece. The sums are added in order below.
         let sums = Buffer<Float>(count: pieces * width)
         pool.forEachPiece(of: x.rows) { piece, rows in
             let sum = sums.base + piece * width

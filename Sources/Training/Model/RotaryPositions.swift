@@ -1,10 +1,10 @@
 import Checkpoints
 import Engine
 
-/// Rotates queries and keys of sliding layers by their positions.
+/// Rotates the queries and keys of sliding-window layers by their positions.
 struct RotaryPositions {
     private let half: Int
-    /// (tokens, headDimension / 2) each
+    /// (tokens, headDimension / 2) each.
     private let cosines: Buffer<Float>
     private let sines: Buffer<Float>
     private let pool: WorkerPool
@@ -27,7 +27,7 @@ struct RotaryPositions {
         (self.cosines, self.sines) = (cosines, sines)
     }
 
-    /// Rotates each head of x (tokens, heads * headDimension) in place; backward, by the negative angle.
+    /// Rotates each head of x (tokens, heads * headDimension) in place. The backward pass rotates by the negative angle.
     func rotate(_ x: Matrix, backward: Bool = false) {
         let sign: Float = backward ? -1 : 1
         pool.forEachPiece(of: x.rows) { _, tokens in

@@ -1,20 +1,21 @@
 import Engine
 
-/// One float32 for each trained parameter: the weights, their gradients, or a part of an optimizer's state.
+/// One float32 for each element of the parameters: weights, gradients, or a part of the optimizer state.
 struct TrainedTensors {
     let layout: ParameterLayout
     let memory: Buffer<Float>
-    /// Where the elements of a parameter begin, by their place in the layout; `nil`: all parameters are at their place.
+    /// The offset of each kept parameter, by its offset in the layout, or `nil` if all parameters are kept at their layout
+    /// offsets.
     private let offsets: [Int: Int]?
 
-    /// All zero.
+    /// Creates tensors of zeros for all parameters.
     init(_ layout: ParameterLayout) {
         self.layout = layout
         memory = Buffer(count: layout.count)
         offsets = nil
     }
 
-    /// All zero, without memory for the parameters that are not kept.
+    /// Creates tensors of zeros, without memory for the parameters that are not kept.
     init(_ layout: ParameterLayout, keeping isKept: (Parameter) -> Bool) {
         self.layout = layout
         var (offsets, end) = ([Int: Int](), 0)
@@ -26,12 +27,12 @@ struct TrainedTensors {
         memory = Buffer(count: end)
     }
 
-    /// `nil` if the parameter is not kept.
+    /// Returns the matrix of a parameter, or `nil` if the parameter is not kept.
     func kept(_ parameter: Parameter) -> Matrix? {
         offsets.map { $0[parameter.offset] != nil } ?? true ? matrix(parameter) : nil
     }
 
-    /// The product that adds dY^T X to a gradient; `nil` if the parameter is not kept.
+    /// Returns the product that adds dY^T X to a gradient, or `nil` if the parameter is not kept.
     func product(_ dy: Matrix, _ x: Matrix, for parameter: Parameter) -> MatrixProduct? {
         kept(parameter).map { .weightGradient(dy, x, into: $0) }
     }

@@ -1,7 +1,7 @@
 import Engine
 
 extension TrainingModel {
-    /// The sums of the losses of each piece of a batch, in float32; nothing is kept for a backward pass.
+    /// Returns the loss sums of each piece of a batch, computed in float32. Nothing is kept for a backward pass.
     func evaluate(_ batch: PackedBatch) -> [LossSums] {
         let pool = products.pool
         let context = LayerContext(

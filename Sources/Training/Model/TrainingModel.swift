@@ -1,7 +1,7 @@
 import Checkpoints
 import Engine
 
-/// The factors of the objective, and the sizes of the whole step by which a micro-batch's parts are divided.
+/// The factors of the objective, and the totals of the whole step by which each micro-batch's losses are divided.
 public struct StepObjective: Sendable, Equatable {
     /// The factor of the z-loss.
     public var zFactor = 1e-4
@@ -9,59 +9,59 @@ public struct StepObjective: Sendable, Equatable {
     public var balanceFactor = 1e-4
     /// The sum of target weights of all micro-batches.
     public var targetWeight: Double
-    /// Rows of all micro-batches.
+    /// The number of rows of all micro-batches.
     public var rows: Int
 }
 
-/// A micro-batch's part of the losses of a step.
+/// The contribution of a micro-batch to the losses of a step.
 public struct MicroBatchLoss: Sendable, Equatable {
-    /// Divided by the step's target weight.
+    /// Cross-entropy and z-loss, divided by the step's target weight.
     public var crossEntropy: Double
     public var z: Double
-    /// Divided by the step's rows, summed over layers.
+    /// The balance loss, divided by the number of rows of the step and summed over layers.
     public var balance: Double
-    /// Tokens of each expert, for each layer with experts.
+    /// The number of tokens of each expert, for each layer with experts.
     public var expertCounts: [[Int]]
     public var logits = LogitStatistics()
 }
 
 /// The precision of the operands of matrix products.
 public enum Precision: String, Sendable, CaseIterable {
-    /// bfloat16, with sums in float32; the router stays in float32.
+    /// bfloat16, with sums in float32. The router stays in float32.
     case bf16
-    /// float32
+    /// float32.
     case exact
 }
 
-/// An AFMoE model in training: weights in float32, and their gradients by formulas.
+/// An AFMoE model in training: float32 weights, and their gradients from explicit formulas.
 public final class TrainingModel {
     public let config: ModelConfig
     public let layout: ParameterLayout
     let weights: TrainedTensors
-    /// Without those of frozen tensors.
+    /// The gradients, without memory for frozen tensors.
     let gradients: TrainedTensors
-    /// The names of tensors that do not change, including biases of experts.
+    /// The names of tensors that do not change, including expert biases.
     let frozen: Set<String>
-    /// The layers before it need no backward pass.
+    /// Layers before this one need no backward pass.
     private let firstTrainedLayer: Int
-    /// (experts) for each layer with experts.
+    /// The expert biases (experts), for each layer with experts.
     public internal(set) var biases: [[Float]]
     let products: MatrixProducts
-    /// For Muon: exact ones are those of the passes.
+    /// The products for Muon. With `exact` they are the same as those of the passes.
     let optimizerProducts: MatrixProducts
     let precision: Precision
-    /// The seconds of the current step's parts.
+    /// The clock of the current step's parts.
     var clock = StepClock()
     let layers: [LayerParameters]
-    /// Computes the gradients in bfloat16, if they are not exact.
+    /// Computes the gradients in bfloat16; `nil` with `exact`.
     private let rounded: RoundedModel?
 
-    /// A model of zeros.
+    /// Creates a model whose weights are zero.
     ///
     /// - Parameters:
-    ///   - kernels: for products in bfloat16.
+    ///   - kernels: the kernels for products in bfloat16.
     ///   - frozen: the names of tensors that do not change.
-    /// - Throws: `TrainingError.unsupported` for a model with another score function than sigmoid or with groups of experts.
+    /// - Throws: `TrainingError.unsupported` for a mixture with a score function other than sigmoid, or for groups of experts.
     package init(
         _ config: ModelConfig, pool: WorkerPool, precision: Precision = .exact,
         kernels: KernelSet = KernelSet.available.last ?? .portable, frozen: Set<String> = []
@@ -91,7 +91,7 @@ public final class TrainingModel {
         }
     }
 
-    /// Begins a step: clears the gradients. The weights must not change until its last micro-batch.
+    /// Begins a step and clears the gradients. The weights must not change until the last micro-batch of the step.
     func beginStep() {
         clock = StepClock()
         products.pool.forEachPiece(of: gradients.memory.count, size: 1 << 18) { _, range in
@@ -134,7 +134,7 @@ public final class TrainingModel {
         let balance = routings.reduce(0.0) { total, routing in
             batch.rows.reduce(total) { $0 + BalanceLoss.value($1, of: routing) }
         }
-        // h becomes the gradient of the residual stream.
+        // `h` is reused for the gradient of the residual stream.
         let dx = h
         context.norm.backward(
             dh, x: x, gain: weights.pointer(finalNorm), into: dx, gainGradient: gradients.kept(finalNorm)?.base)
@@ -150,7 +150,7 @@ public final class TrainingModel {
             balance: balance / Double(objective.rows), expertCounts: routings.map(\.counts), logits: sums.logits)
     }
 
-    /// The rows of tokens in the embeddings, scaled.
+    /// Writes the scaled embeddings of the tokens to x.
     func embed(_ ids: [Int32], into x: Matrix) {
         let (table, scale) = (weights.matrix(embedding), embeddingScale)
         for (token, id) in ids.enumerated() {
@@ -164,10 +164,10 @@ public final class TrainingModel {
     var head: Parameter { config.tiesEmbeddings ? embedding : layout.parameter("lm_head.weight") }
     private var embeddingScale: Float { config.scalesEmbeddings ? Float(config.hiddenSize).squareRoot() : 1 }
 
-    /// The biases of a layer's experts; none for a dense layer.
+    /// Returns the biases of a layer's experts; empty for a dense layer.
     func bias(layer: Int) -> [Float] { layer < config.denseLayers ? [] : biases[layer - config.denseLayers] }
 
-    /// A token's row may occur several times: threads share the columns, and each adds all tokens in order.
+    /// A token may occur several times. Therefore threads divide the columns, and each thread adds all tokens in order.
     private func addEmbeddingGradient(_ dx: Matrix, ids: [Int32], to gradient: Matrix) {
         let scale = embeddingScale
         products.pool.forEachPiece(of: gradient.columns, size: 64) { _, columns in

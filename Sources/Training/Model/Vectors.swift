@@ -1,8 +1,8 @@
 import Engine
 
-/// Loops over vectors of float32, each with a fixed order of additions.
+/// Loops over float32 vectors, each with a fixed order of additions.
 enum Vectors {
-    /// sum a b
+    /// Returns the sum of a_i b_i.
     @inline(__always)
     static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
         var sums = SIMD8<Float>.zero
@@ -19,7 +19,7 @@ enum Vectors {
         return total
     }
 
-    /// target += factor source
+    /// Adds factor times source to target.
     @inline(__always)
     static func add(
         _ source: UnsafePointer<Float>, times factor: Float, to target: UnsafeMutablePointer<Float>, _ count: Int
@@ -27,7 +27,7 @@ enum Vectors {
         for index in 0..<count { target[index] += factor * source[index] }
     }
 
-    /// The sum of the squares, in float64.
+    /// Returns the sum of the squares, in float64.
     static func squareSum(_ x: UnsafePointer<Float>, _ count: Int) -> Double {
         var sums = SIMD8<Double>.zero
         var index = 0
@@ -51,7 +51,7 @@ enum Vectors {
 }
 
 extension WorkerPool {
-    /// Positions of a piece: sums over positions are added piece by piece, in order, for any number of threads.
+    /// The number of positions in a piece. Sums over positions are added piece by piece, in order, for any number of threads.
     static let pieceSize = 512
 
     /// Calls `body` with (piece, range) for pieces of a fixed size that cover 0 ..< count.

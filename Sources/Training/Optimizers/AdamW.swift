@@ -1,6 +1,6 @@
 import Foundation
 
-/// AdamW (Loshchilov and Hutter, arXiv 1711.05101), for embeddings, head, router and gains.
+/// The AdamW optimizer (Loshchilov and Hutter, arXiv 1711.05101), used for embeddings, head, router and gains.
 public struct AdamW: Sendable, Equatable {
     public var beta1 = 0.9
     public var beta2 = 0.95
@@ -9,12 +9,12 @@ public struct AdamW: Sendable, Equatable {
 
     public init() {}
 
-    /// One step over `count` parameters.
+    /// Updates `count` parameters.
     ///
     /// - Parameters:
     ///   - first, second: the moments of the gradient, zero before the first step.
-    ///   - gradientFactor: multiplies the gradient, for clipping.
-    ///   - step: from 1.
+    ///   - gradientFactor: a factor for the gradient, for clipping.
+    ///   - step: the number of the update, from 1.
     func update(
         weights: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>, first: UnsafeMutablePointer<Float>,
         second: UnsafeMutablePointer<Float>, count: Int, gradientFactor: Float, learningRate: Double, step: Int

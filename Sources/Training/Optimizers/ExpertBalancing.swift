@@ -1,18 +1,18 @@
 import Foundation
 
-/// Changes the biases of a router once a step, so that its experts get equal numbers of tokens. A bias is used only to choose
-/// experts and has no gradient.
+/// Updates the biases of a router once per step, so that its experts receive equal numbers of tokens. A bias is used only to
+/// choose experts and has no gradient.
 public enum ExpertBalancing: Sendable, Equatable {
     /// SMEBU: bounded steps with momentum (arXiv 2602.17004, equations 23 to 28).
     case smebu(lambda: Double, beta: Double, kappa: Double)
-    /// Steps of one size, re-centred (the same, equations 19 to 22).
+    /// Steps of a fixed size, re-centered (arXiv 2602.17004, equations 19 to 22).
     case auxFree(gamma: Double)
 
     /// Updates the biases of one layer.
     ///
     /// - Parameters:
-    ///   - bias, momentum: (experts)
-    ///   - counts: the tokens of each expert in all micro-batches of the step. If all are zero, nothing changes.
+    ///   - bias, momentum: (experts).
+    ///   - counts: the number of tokens of each expert in all micro-batches of the step. If all are zero, nothing changes.
     public func update(bias: inout [Float], momentum: inout [Float], counts: [Int]) {
         let mean = Double(counts.reduce(0, +)) / Double(counts.count)
         guard mean > 0 else { return }
@@ -38,7 +38,7 @@ public enum ExpertBalancing: Sendable, Equatable {
         }
     }
 
-    /// (max - mean) / mean of the tokens of each expert (equation 42); 0 without tokens.
+    /// Returns (max - mean) / mean of the experts' token counts (equation 42); 0 if there are no tokens.
     public static func maximumViolation(_ counts: [Int]) -> Double {
         let mean = Double(counts.reduce(0, +)) / Double(counts.count)
         guard mean > 0, let largest = counts.max() else { return 0 }

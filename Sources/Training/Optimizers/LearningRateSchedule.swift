@@ -1,13 +1,13 @@
 import Foundation
 
-/// The factor of all learning rates, by steps and never by the clock, so that a resumed run does not differ.
+/// The factor of all learning rates as a function of the step. It never depends on time, so a resumed run gives the same result.
 public enum LearningRateSchedule: Sendable, Equatable {
-    /// Linear warm-up, a constant, and a linear decay to `floor`.
+    /// Linear warm-up, a constant phase, and a linear decay to `floor`.
     case wsd(warmup: Int, stable: Int, decay: Int, floor: Double)
-    /// Linear warm-up, then a cosine to `floor` at step `total`.
+    /// Linear warm-up, then a cosine decay to `floor` at step `total`.
     case cosine(warmup: Int, total: Int, floor: Double)
 
-    /// The factor of a step, from 0.
+    /// Returns the factor of a step, counted from 0.
     public func factor(step: Int) -> Double {
         switch self {
         case .wsd(let warmup, let stable, let decay, let floor):
@@ -25,7 +25,7 @@ public enum LearningRateSchedule: Sendable, Equatable {
 
 /// Limits the norm of the gradient of a step.
 public enum GradientClipping {
-    /// min(1, limit / (norm + 1e-6)); 1 without a limit.
+    /// Returns min(1, limit / (norm + 1e-6)), or 1 without a limit.
     public static func factor(norm: Double, limit: Double?) -> Double {
         limit.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     }

@@ -1,8 +1,9 @@
 import Foundation
 
-/// Muon (Jordan, 2024), for the matrices of hidden layers: momentum, made orthogonal by Newton-Schulz iterations.
+/// The Muon optimizer (Jordan, 2024), used for the matrices of hidden layers. The momentum is orthogonalized by Newton-Schulz
+/// iterations.
 ///
-/// Each matrix is updated by itself, also each expert's. The learning rate is multiplied by sqrt(max(1, rows / columns)).
+/// Each matrix is updated separately, including each expert's. The learning rate is multiplied by sqrt(max(1, rows / columns)).
 public struct Muon: Sendable, Equatable {
     /// The coefficients of one Newton-Schulz iteration: X = a X + (b S + c S S) X with S = X X^T.
     public struct Coefficients: Sendable, Equatable {
@@ -19,18 +20,18 @@ public struct Muon: Sendable, Equatable {
 
     public var momentum = 0.95
     public var weightDecay = 0.01
-    /// One entry per iteration; the default is Jordan's.
+    /// One entry per iteration. The default values are Jordan's.
     public var coefficients = [Coefficients](repeating: Coefficients(3.4445, -4.7750, 2.0315), count: 5)
-    /// Added to the Frobenius norm, so that a momentum of zeros gives an update of zeros.
+    /// Added to the Frobenius norm, so that zero momentum gives a zero update.
     public var epsilon: Float = 1e-7
 
     public init() {}
 
-    /// Updates one matrix on the calling thread; momentum = mu momentum + gradient, with Nesterov's look-ahead.
+    /// Updates one matrix on the calling thread: momentum = mu momentum + gradient, with Nesterov momentum.
     ///
     /// - Parameters:
-    ///   - weights, gradients, momenta: of one shape, without gaps between rows.
-    ///   - gradientFactor: multiplies the gradient, for clipping.
+    ///   - weights, gradients, momenta: matrices of the same shape, without gaps between rows.
+    ///   - gradientFactor: a factor for the gradient, for clipping.
     func update(
         weights: Matrix, gradients: Matrix, momenta: Matrix, gradientFactor: Float, learningRate: Double,
         products: MatrixProducts

@@ -1,12 +1,12 @@
 import Engine
 
-/// The memory and the iterations that bring the singular values of one matrix near 1.
+/// Newton-Schulz iterations, which bring the singular values of a matrix close to 1, and their memory.
 struct NewtonSchulz {
     private let isTransposed: Bool
-    /// (short, long): the matrix, or its transpose if it has more rows than columns.
+    /// The matrix (short, long), or its transpose if it has more rows than columns.
     private let x: Matrix
     private let next: Matrix
-    /// (short, short)
+    /// (short, short).
     private let square: Matrix
     private let polynomial: Matrix
     private let memory: Buffer<Float>
@@ -14,7 +14,7 @@ struct NewtonSchulz {
     init(rows: Int, columns: Int) {
         isTransposed = rows > columns
         let (short, long) = (min(rows, columns), max(rows, columns))
-        // Products may read after the last row.
+        // Products may read past the last row.
         memory = Buffer(count: 2 * short * (short + long) + 16)
         x = Matrix(memory.base, rows: short, columns: long)
         next = Matrix(x.base + short * long, rows: short, columns: long)
@@ -22,12 +22,12 @@ struct NewtonSchulz {
         polynomial = Matrix(square.base + short * short, rows: short, columns: short)
     }
 
-    /// The matrix in its own orientation, to be written before ``orthogonalize(_:epsilon:products:)`` and read after it.
+    /// The matrix in its original orientation. Write it before ``orthogonalize(_:epsilon:products:)`` and read it afterwards.
     var matrix: Matrix {
         isTransposed ? Matrix(next.base, rows: next.columns, columns: next.rows) : x
     }
 
-    /// Divides by the Frobenius norm, then X = a X + (b S + c S S) X with S = X X^T for each triple.
+    /// Divides by the Frobenius norm, then computes X = a X + (b S + c S S) X with S = X X^T for each triple.
     func orthogonalize(_ coefficients: [Muon.Coefficients], epsilon: Float, products: MatrixProducts) {
         let count = x.rows * x.columns
         if isTransposed { Self.transpose(matrix, into: x) }
@@ -43,7 +43,7 @@ struct NewtonSchulz {
         if isTransposed { Self.transpose(x, into: matrix) }
     }
 
-    /// In tiles, so that both sides stay in the cache.
+    /// Transposes in tiles, so that both sides stay in the cache.
     private static func transpose(_ source: Matrix, into target: Matrix) {
         let size = 16
         for firstRow in stride(from: 0, to: source.rows, by: size) {

@@ -1,10 +1,10 @@
 import JSON
 
-/// Where the micro-batches of a stage come from.
+/// The source of a stage's micro-batches.
 enum BatchSource {
-    /// Packed batches, found by the number of their step in the stage.
+    /// Packed batches, looked up by the number of the step in the stage.
     case file(BatchFile)
-    /// Documents that are packed while the run goes on.
+    /// Documents, which are packed during the run.
     case documents(DocumentLoader)
 
     func next(step: Int) throws(TrainingError) -> [PackedBatch] {
@@ -14,17 +14,17 @@ enum BatchSource {
         }
     }
 
-    /// Documents that were left out so far because they cannot be used.
+    /// The number of unusable documents skipped so far.
     var skipped: Int {
         if case .documents(let loader) = self { loader.skipped } else { 0 }
     }
 
-    /// Makes ``state()`` that of the step before, for a step that could not be done.
+    /// Resets ``state()`` to the previous step, after a step that failed.
     func takeBack() {
         if case .documents(let loader) = self { loader.takeBack() }
     }
 
-    /// What has to be restored beside the number of the step.
+    /// Returns the state that must be restored in addition to the step number.
     func state() throws -> JSONValue {
         if case .documents(let loader) = self { try loader.state() } else { .null }
     }

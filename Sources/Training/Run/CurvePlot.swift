@@ -3,34 +3,34 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// Draws the curves of a run's log as SVG: loss and held-out loss, BatchHet, MaxVio, and the factor of the learning rates.
+/// An SVG plot of a run's log: loss and held-out loss, BatchHet, MaxVio, and the learning rate factor.
 public struct CurvePlot {
     public static let name = "curves.svg"
 
-    /// A line of points (step, value), in order of steps.
+    /// A line of points (step, value), ordered by step.
     struct Curve {
         var label: String
         var color: String
         var points: [(x: Double, y: Double)] = []
-        /// Few points, which are marked.
+        /// Whether the points are marked, because there are few of them.
         var isMarked = false
     }
 
-    /// Curves over a common axis.
+    /// Curves with a common axis.
     struct Panel {
         var title: String
         var curves: [Curve]
     }
 
-    /// Points of a curve; more are drawn as the means of equal parts.
+    /// The maximum number of points in a curve. A curve with more points is drawn as the means of equal parts.
     private static let mostPoints = 600
     private static let (width, height, left, top, gap) = (760.0, 150.0, 70.0, 34.0, 52.0)
 
     let panels: [Panel]
 
-    /// Reads the log of an output folder.
+    /// Reads the log in an output folder.
     ///
-    /// - Throws: `TrainingError.file` if it has no step.
+    /// - Throws: `TrainingError.file` if it has no steps.
     public init(_ folder: URL) throws(TrainingError) {
         let url = folder.appending(path: RunLog.name)
         var loss = Curve(label: "loss", color: "#1f77b4")
@@ -44,7 +44,7 @@ public struct CurvePlot {
                 if let value, value.isFinite { curve.points.append((step, value)) }
             }
             add(line["lr_factor"]?.double, to: &rate)
-            // Without targets its losses are zero.
+            // A skipped step may have no targets, and then its losses are zero.
             guard line["skipped"] != true else { return true }
             add(line["cross_entropy"]?.double, to: &loss)
             add(line["held_out_loss"]?.double, to: &heldOut)
@@ -61,14 +61,14 @@ public struct CurvePlot {
         ].map { Panel(title: $0.title, curves: $0.curves.filter { !$0.points.isEmpty }) }.filter { !$0.curves.isEmpty }
     }
 
-    /// Writes `curves.svg` into a folder.
+    /// Writes `curves.svg` to a folder.
     ///
     /// - Throws: `CheckpointError.unwritable`.
     public func write(to folder: URL) throws(CheckpointError) {
         try CheckpointWriter.write(Data(svg.utf8), to: Self.name, in: folder)
     }
 
-    /// The picture.
+    /// The plot as SVG.
     var svg: String {
         let last = panels.flatMap(\.curves).compactMap(\.points.last?.x).max() ?? 1
         let total = Double(panels.count) * (Self.height + Self.gap) + Self.top
@@ -137,7 +137,7 @@ public struct CurvePlot {
         return parts
     }
 
-    /// At most ``mostPoints`` points, each the mean of equally many.
+    /// Returns at most ``mostPoints`` points, each the mean of the same number of points except the last.
     static func reduced(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
         let size = (points.count + mostPoints - 1) / mostPoints
         guard size > 1 else { return points }
@@ -148,7 +148,7 @@ public struct CurvePlot {
         }
     }
 
-    /// Three to seven round numbers that enclose a range.
+    /// Returns three to seven round numbers that enclose a range, for the ticks of an axis.
     static func ticks(_ low: Double, _ high: Double) -> [Double] {
         let span = high > low ? high - low : max(abs(high), 1)
         let power = pow(10, (log10(span / 5)).rounded(.down))

@@ -2,11 +2,11 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// What must be equal when a run is resumed.
+/// The inputs of a run that must be unchanged when it is resumed.
 struct Fingerprint {
     let json: JSONObject
 
-    /// - Throws: an error that names the file that cannot be read.
+    /// - Throws: an error with the name of the file that cannot be read.
     init(_ plan: TrainingPlan, _ precision: Precision) throws {
         let recipe = plan.recipe
         var files = JSONObject()
@@ -29,7 +29,7 @@ struct Fingerprint {
         self.json = json
     }
 
-    /// The name of the first member that differs, such as `hyperparameters.muon_lr`; `nil` if all are equal.
+    /// Returns the name of the first member that differs, such as `hyperparameters.muon_lr`, or `nil` if all are equal.
     func difference(from other: JSONValue?) -> String? {
         Self.difference(.object(json), other ?? .null, path: "")
     }
@@ -50,11 +50,11 @@ struct Fingerprint {
         return path
     }
 
-    /// Recognizes the bytes of a file: FNV-1a with 64 bits. Not a protection against a file made to collide.
+    /// Returns the size and hash of a file: FNV-1a with 64 bits. It does not protect against deliberate collisions.
     private static func text(of url: URL) throws(CheckpointError) -> String {
         let file = try MappedFile(url)
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        // The bytes live as long as the file.
+        // The bytes are valid as long as the file object exists.
         withExtendedLifetime(file) {
             for byte in file.bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         }

@@ -1,21 +1,21 @@
 import JSON
 
-/// Documents whose loss is measured while a run goes on, and which it does not train on.
+/// Held-out documents: the run does not train on them and measures their loss.
 struct HeldOut {
-    /// The most tokens and documents: they are in memory.
+    /// The maximum numbers of tokens and documents. All of them are in memory.
     private static let mostTokens = 1 << 24
     private static let mostDocuments = 1 << 16
-    /// Tokens of a batch, unless a document is longer.
+    /// The number of tokens in a batch, unless a single document is longer.
     private static let batchTokens = 4096
 
-    /// One document a row.
+    /// Batches with one document per row.
     private let batches: [PackedBatch]
-    /// Tokens of the largest one.
+    /// The number of tokens in the largest batch.
     var largestBatch: Int { batches.map(\.tokens).max() ?? 0 }
 
     /// Tokenizes all documents.
     ///
-    /// - Throws: `TrainingError` with the document that cannot be used, or `TrainingError.recipe` if they are too many.
+    /// - Throws: `TrainingError` with the document that cannot be used, or `TrainingError.recipe` if there are too many.
     init(_ source: DocumentSource) throws(TrainingError) {
         guard source.count <= Self.mostDocuments else {
             throw .recipe(field: "held_out", reason: "has more than \(Self.mostDocuments) documents")
@@ -46,7 +46,7 @@ struct HeldOut {
 
     /// Measures the loss after `step` steps.
     ///
-    /// - Throws: `TrainingError.activations` for documents that the machine's memory cannot hold.
+    /// - Throws: `TrainingError.activations` if the documents do not fit the machine's memory.
     func measure(_ model: TrainingModel, step: Int) throws(TrainingError) -> HeldOutReport {
         var memory = ActivationMemory(measuring: model.config)
         var (sum, weight, documents) = (0.0, 0.0, [Double?]())
@@ -69,17 +69,17 @@ struct HeldOut {
     }
 }
 
-/// The loss of held-out documents, as one line of JSON.
+/// The loss of the held-out documents.
 public struct HeldOutReport: Sendable, Equatable {
-    /// Steps that were done before.
+    /// The number of steps done before the measurement.
     public var step: Int
-    /// The mean cross-entropy over all targets, by their weights.
+    /// The mean cross-entropy over all targets, weighted by target weight.
     public var loss: Double
     public var targetWeight: Double
-    /// The same of each document; `nil` for one without targets.
+    /// The mean cross-entropy of each document, or `nil` for a document without targets.
     public var documentLosses: [Double?]
 
-    /// The members' order is fixed.
+    /// The report as a JSON object. The order of its members is fixed.
     public var json: JSONValue {
         [
             "step": .integer(step), "held_out_loss": .double(loss), "held_out_targets": .double(targetWeight),

@@ -1,38 +1,38 @@
 import JSON
 
-/// The numbers of a stage, from the recipe's `hyperparameters`. The defaults are those for a hidden size of about 256.
+/// The hyperparameters of a stage, from the recipe's `hyperparameters`. The defaults are for a hidden size of about 256.
 public struct Hyperparameters: Sendable, Equatable {
-    /// `nil`: all steps of the batches.
+    /// The number of steps, or `nil` for all steps of the batches.
     public var steps: Int?
     public var muonLearningRate = 0.02
     public var muon = Muon()
-    /// For each kind of parameter but matrices.
+    /// The learning rate of each kind of parameter except matrices.
     public var adamLearningRates: [Parameter.Kind: Double] = [
         .embedding: 4e-3, .head: 2e-3, .router: 2e-3, .gain: 2e-3, .branchGain: 2e-3,
     ]
     public var adam = AdamW()
-    /// The limit of the gradient's norm; `nil` for none.
+    /// The maximum norm of the gradient, or `nil` for no clipping.
     public var clip: Double? = 1
     public var zFactor = 1e-4
     public var balanceFactor = 1e-4
     public var balancing = ExpertBalancing.smebu(lambda: 5e-3, beta: 0.5, kappa: 2)
     public var schedule = LearningRateSchedule.wsd(warmup: 0, stable: .max / 2, decay: 0, floor: 1)
-    /// Multiplies the schedule.
+    /// A factor for the whole schedule.
     public var peak = 1.0
 
     public init() {}
 
-    /// The factor of all rates in a step, counted from the beginning of the stage.
+    /// Returns the factor of all learning rates in a step, counted from the beginning of the stage.
     public func learningRateFactor(step: Int) -> Double { peak * schedule.factor(step: step) }
 
-    /// Sizes of the batches, which the file of batches determines.
+    /// Batch sizes, which are ignored for a file of batches, because the file determines them.
     static let descriptive: Set<String> = ["micro_batches", "rows", "length"]
 
     /// - Parameters:
-    ///   - name: where it is in the recipe.
-    ///   - positions: positions of a step, by which `tokens` is divided; `nil` if batches determine the sizes.
+    ///   - name: the path of the object in the recipe.
+    ///   - positions: the number of positions of a step, by which `tokens` is divided, or `nil` if batches determine the sizes.
     ///   - checksSchedule: whether the schedule must fit the steps.
-    /// - Throws: `TrainingError.recipe` with the field and its bound; unknown fields are refused.
+    /// - Throws: `TrainingError.recipe` with the field and its bound, also for unknown fields.
     init(
         parsing json: JSONValue, name: String, positions: Int?, checksSchedule: Bool = true
     ) throws(TrainingError) {
@@ -88,11 +88,11 @@ public struct Hyperparameters: Sendable, Equatable {
 }
 
 extension LearningRateSchedule {
-    /// `{"kind": "wsd", "warmup", "stable", "decay", "floor"}` or `{"kind": "cosine", "warmup", "total", "floor"}`.
+    /// Parses `{"kind": "wsd", "warmup", "stable", "decay", "floor"}` or `{"kind": "cosine", "warmup", "total", "floor"}`.
     ///
     /// - Parameters:
-    ///   - steps: those of the stage, for the parts that are not given.
-    ///   - isChecked: whether the parts that are given must leave room for those that are not.
+    ///   - steps: the number of steps of the stage, used for phases that are not given.
+    ///   - isChecked: whether the given phases must leave room for those that are not given.
     fileprivate init(_ reader: inout RecipeReader, steps: Int?, isChecked: Bool) throws(TrainingError) {
         let most = 1 << 40
         let warmup = try reader.integer("warmup", in: 0...most) ?? 0

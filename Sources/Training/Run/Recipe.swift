@@ -2,39 +2,40 @@ import Basics
 import Foundation
 import JSON
 
-/// What `trinity train` does: stages with documents, or `{"initial": FOLDER, "batches": FILE, "hyperparameters": {...}}`.
+/// The input of `trinity train`: stages with documents, or `{"initial": FOLDER, "batches": FILE, "hyperparameters": {...}}`.
 public struct Recipe: Sendable {
     /// The folder of the checkpoint with the initial weights.
     public var initial: URL
-    /// Draws the initial weights instead of reading them; `initial` has only the configuration and the tokenizer.
+    /// The seed for random initial weights, or `nil` to read them. With a seed, `initial` needs only the configuration and
+    /// tokenizer.
     public var seed: UInt64?
-    /// In their order; a recipe without `stages` has one.
+    /// The stages in order. A recipe without `stages` has one stage.
     public var stages: [TrainingStage]
-    /// Patterns of the names of tensors that do not change.
+    /// Name patterns of the tensors that do not change.
     var freeze: [String] = []
-    /// `nil`: no held-out loss is measured.
+    /// The held-out data, or `nil` if no held-out loss is measured.
     var heldOut: HeldOut?
-    /// The whole recipe as it was given.
+    /// The whole recipe as given.
     let json: JSONValue
-    /// Steps between two checkpoints; `nil`: a tenth of the run, and at most 1,000.
+    /// The number of steps between checkpoints. `nil` means a tenth of the run, at most 1,000.
     var checkpointInterval: Int?
-    /// Documents that each micro-batch may leave out, in each stage, because they cannot be tokenized.
+    /// The number of documents that each micro-batch may skip in each stage, because they cannot be tokenized.
     var skippedDocuments = 0
 
-    /// Data whose loss is measured.
+    /// Held-out data, whose loss is measured.
     struct HeldOut: Sendable {
         var source: TrainingStage.Source
-        /// Steps between two measurements. One is made before each checkpoint too.
+        /// The number of steps between measurements. The loss is also measured before each checkpoint.
         var interval: Int
     }
 
-    /// Maximum size of a recipe in bytes.
+    /// The maximum size of a recipe in bytes.
     private static let largestFile = 1 << 20
     private static let mostStages = 64
     private static let mostPatterns = 256
     private static let mostSkipped = 1_000_000
 
-    /// Reads a recipe; relative paths are relative to its folder.
+    /// Reads a recipe. Relative paths are relative to its folder.
     ///
     /// - Throws: `TrainingError.recipe` with the field.
     public init(_ url: URL) throws {
@@ -47,7 +48,7 @@ public struct Recipe: Sendable {
         try self.init(parsing: json, folder: url.deletingLastPathComponent())
     }
 
-    /// - Parameter folder: of relative paths.
+    /// - Parameter folder: the folder that relative paths start from.
     /// - Throws: `TrainingError.recipe` with the field.
     init(parsing json: JSONValue, folder: URL) throws(TrainingError) {
         var reader = try RecipeReader(json, name: "")
@@ -75,7 +76,7 @@ public struct Recipe: Sendable {
             }
             let common = reader.take("hyperparameters") ?? [:]
             guard common.object != nil else { throw reader.invalid("hyperparameters", "must be an object") }
-            // Errors name it as it is in the recipe. The steps may be those of each stage.
+            // Checked here, so that errors name the field as it is in the recipe. The steps may be given in each stage.
             var checked = common.object ?? JSONObject()
             if checked["steps"] == nil, checked["tokens"] == nil { checked["steps"] = 1 }
             for name in Hyperparameters.descriptive { checked[name] = nil }
@@ -93,6 +94,6 @@ public struct Recipe: Sendable {
         try reader.finish()
     }
 
-    /// All files of data.
+    /// The URLs of all data files.
     var urls: [URL] { stages.flatMap(\.data.urls) + (heldOut.map { [$0.source.url] } ?? []) }
 }

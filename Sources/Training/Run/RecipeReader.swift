@@ -1,6 +1,6 @@
 import JSON
 
-/// Reads the members of one object of a recipe, each once; what is left is unknown.
+/// Reads each member of a JSON object in a recipe once. Members that remain are unknown.
 struct RecipeReader {
     private var members: [String: JSONValue] = [:]
     private let name: String
@@ -13,7 +13,7 @@ struct RecipeReader {
 
     func has(_ field: String) -> Bool { members[field] != nil }
 
-    /// The member; `nil` if it is absent or null.
+    /// Removes and returns a member, or `nil` if it is absent or null.
     mutating func take(_ field: String) -> JSONValue? {
         guard let value = members.removeValue(forKey: field), !value.isNull else { return nil }
         return value
@@ -46,7 +46,7 @@ struct RecipeReader {
         return try RecipeReader(value, name: path(field))
     }
 
-    /// The elements of an array of objects.
+    /// Returns readers for the elements of an array of objects.
     mutating func objects(_ field: String, atMost limit: Int) throws(TrainingError) -> [RecipeReader]? {
         guard let value = take(field) else { return nil }
         guard let array = value.array, !array.isEmpty, array.count <= limit else {
@@ -59,7 +59,7 @@ struct RecipeReader {
         return readers
     }
 
-    /// One of the raw values of an enumeration.
+    /// Returns the enumeration case whose raw value is the member.
     mutating func choice<Choice: RawRepresentable & CaseIterable>(
         _ field: String, of type: Choice.Type
     ) throws(TrainingError) -> Choice? where Choice.RawValue == String {
@@ -74,7 +74,7 @@ struct RecipeReader {
         .recipe(field: path(field), reason: reason)
     }
 
-    /// Refuses members that were not read.
+    /// Throws an error if a member was not read.
     func finish() throws(TrainingError) {
         if let field = members.keys.sorted().first { throw invalid(field, "is unknown") }
     }

@@ -2,41 +2,42 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The output folder of a run: whole checkpoints in `step-N` while it runs, and at its end the checkpoint itself.
+/// The output folder of a run. While the run is going on, it contains checkpoints in `step-N`; at the end, it is a checkpoint
+/// itself.
 ///
-/// A checkpoint is written to `step-N.partial`, synchronized with the disk and renamed, so a killed run continues from the last
-/// whole one. The folder is locked as long as this object lives.
+/// A checkpoint is written to `step-N.partial`, synchronized to disk and renamed, so a killed run continues from the last
+/// complete checkpoint. The folder is locked for the lifetime of this object.
 final class RunFolder {
-    /// The number of checkpoints that are kept while a run goes on.
+    /// The number of checkpoints kept during a run.
     private static let kept = 2
     private static let prefix = "step-"
     private static let partial = ".partial"
-    /// A checkpoint that cannot be read.
+    /// The suffix of a checkpoint that cannot be read.
     private static let damaged = ".damaged"
-    /// The checkpoint with the lowest held-out loss, when the run has ended with another one.
+    /// The folder of the checkpoint with the lowest held-out loss, if it is not the last checkpoint of the run.
     private static let bestName = "best"
     private static let configName = "config.json"
 
     let url: URL
-    /// `config.json` of the checkpoints, and the files of the tokenizer.
+    /// `config.json` of the checkpoints, and the tokenizer files.
     private let config: JSONValue
     private let copied: [(name: String, data: Data)]
-    /// The open folder, which has the lock.
+    /// The descriptor of the open folder, which holds the lock.
     private let descriptor: Int32
 
-    /// Creates the folder, if there is none, and removes what a killed run has left half written.
+    /// Creates the folder if it does not exist, and removes incomplete files of a killed run.
     ///
-    /// - Parameter source: the folder with `config.json` and the files of the tokenizer. They are read once: all checkpoints of a
-    ///   run have the same.
-    /// - Throws: `CheckpointError.unwritable` if it has something else than a run, or if another run uses it; an error for a file
-    ///   of `source` that cannot be read.
+    /// - Parameter source: the folder with `config.json` and the tokenizer files. They are read once, so all checkpoints of a run
+    ///   have the same ones.
+    /// - Throws: `CheckpointError.unwritable` if the folder contains something other than a run, or if another run uses it; an
+    ///   error for a file of `source` that cannot be read.
     init(_ url: URL, source: URL) throws {
         self.url = url
         var config = try ConfigReader.load(Self.configName, in: source)?.object ?? JSONObject()
         config["dtype"] = "float32"
-        // Another name of the same.
+        // An alias of `dtype`.
         config["torch_dtype"] = nil
-        // The weights of a new model are not quantized, whatever those of the configuration were.
+        // The weights are written in float32, even if the configuration describes quantized weights.
         config["quantization_config"] = nil
         self.config = .object(config)
         var copied: [(name: String, data: Data)] = []
@@ -68,11 +69,11 @@ final class RunFolder {
         close(descriptor)
     }
 
-    /// Opens a folder and locks it between processes.
+    /// Opens a folder and takes an exclusive lock against other processes.
     private static func lock(_ url: URL) throws(CheckpointError) -> Int32 {
         let descriptor = open(url.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .unwritable(file: url.path, reason: String(cString: strerror(errno))) }
-        // A file system without locks gives one to everyone.
+        // On a file system without locks, the lock is skipped.
         if flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
             close(descriptor)
             throw .unwritable(file: url.path, reason: "another run uses the output directory")
@@ -80,7 +81,7 @@ final class RunFolder {
         return descriptor
     }
 
-    /// The step of the folder of a checkpoint, whether whole, partial or damaged; `nil` for other names.
+    /// Returns the step in the name of a checkpoint folder, whether complete, partial or damaged, or `nil` for other names.
     static func step(_ name: String) -> Int? {
         guard name.hasPrefix(prefix) else { return nil }
         var digits = name.dropFirst(prefix.count)
@@ -90,14 +91,14 @@ final class RunFolder {
 
     private func checkpoint(_ step: Int) -> URL { url.appending(path: "\(Self.prefix)\(step)") }
 
-    /// The checkpoints from which the run may go on, the newest first; only the folder itself if the run has finished.
+    /// The checkpoints from which the run can continue, newest first. If the run has finished, only the folder itself.
     var checkpoints: [URL] {
-        // The last file of a finished run.
+        // `config.json` is the last file that a finished run writes.
         if FileManager.default.fileExists(atPath: url.appending(path: Self.configName).path) { return [url] }
         return steps.reversed().map(checkpoint)
     }
 
-    /// Gives another name to checkpoints that cannot be read, so that the run can write those of their steps.
+    /// Renames checkpoints that cannot be read, so that the run can write new ones for their steps.
     func setAside(_ damaged: some Sequence<URL>) throws {
         for checkpoint in damaged {
             let target = checkpoint.path + Self.damaged
@@ -106,13 +107,13 @@ final class RunFolder {
         }
     }
 
-    /// Checks that the disk has room for the checkpoints that a run has at the same time: those that it keeps, the one that it
-    /// writes, and the best.
+    /// Checks that the disk has room for the checkpoints that exist at the same time: those that are kept, the one being written,
+    /// and the best one.
     ///
     /// - Parameters:
-    ///   - bytes: of a checkpoint.
-    ///   - count: those that the run is going to write.
-    ///   - free: bytes; `nil` if the system does not say.
+    ///   - bytes: the size of a checkpoint.
+    ///   - count: the number of checkpoints that the run will write.
+    ///   - free: the number of free bytes, or `nil` if unknown.
     /// - Throws: `CheckpointError.unwritable` with both sizes.
     func checkRoom(bytes: Int, count: Int, keepsBest: Bool, free: Int?) throws(CheckpointError) {
         let needed = bytes * min(count, max(Self.kept + 1 + (keepsBest ? 1 : 0) - steps.count, 1))
@@ -122,13 +123,13 @@ final class RunFolder {
             reason: "the run's checkpoints take up to \(needed >> 20) MiB; \(free >> 20) MiB of the disk are free")
     }
 
-    /// Free bytes of the disk; `nil` if the system does not say.
+    /// The number of free bytes on the disk, or `nil` if unknown.
     var freeBytes: Int? {
         let attributes = try? FileManager.default.attributesOfFileSystem(forPath: url.path)
         return (attributes?[.systemFreeSize] as? NSNumber)?.intValue
     }
 
-    /// Writes the checkpoint of the current step, and removes older ones.
+    /// Writes a checkpoint of the current step and removes older ones.
     func write(_ trainer: Trainer, _ progress: RunProgress, fingerprint: Fingerprint) throws {
         let files = FileManager.default
         let final = checkpoint(trainer.step)
@@ -146,25 +147,25 @@ final class RunFolder {
             }
             try Self.synchronize(partial)
         } catch {
-            // An incomplete checkpoint takes room that the disk may not have.
+            // An incomplete checkpoint takes space that the disk may not have.
             try? files.removeItem(at: partial)
             throw error
         }
         try files.moveItem(at: partial, to: final)
         try Self.synchronize(url)
-        // Weights before skipped steps may be unusable.
+        // After skipped steps the weights may be unusable, so older checkpoints are kept.
         guard trainer.skippedInRow == 0 else { return }
         for step in steps.dropLast(Self.kept) where step != progress.statistics.best?.step {
             try files.removeItem(at: checkpoint(step))
         }
     }
 
-    /// Makes the newest checkpoint that of the folder itself, with `config.json` last, and removes the others but the best. Does
-    /// what is left after an interruption.
+    /// Places the newest checkpoint in the folder itself, `config.json` last, and removes the other checkpoints except the best.
+    /// After an interruption, does what remains.
     ///
     /// - Parameters:
     ///   - best: the step of the best checkpoint, if there is one.
-    ///   - last: that of the newest.
+    ///   - last: the step of the newest checkpoint.
     func finish(best: Int?, last: Int) throws {
         guard let newest = checkpoints.first else { return }
         let files = FileManager.default
@@ -189,9 +190,9 @@ final class RunFolder {
         try Self.place(folder.appending(path: name), at: url.appending(path: name))
     }
 
-    /// Makes a file appear at a second place, at once and whole: as a link, or as a copy where the file system has no links.
+    /// Makes a complete file appear at a second path: as a hard link, or as a copy if the file system has no links.
     ///
-    /// - Parameter link: the system's function, which returns a number of an error.
+    /// - Parameter link: the system call, which returns an error number or 0.
     static func place(
         _ source: URL, at target: URL,
         link: (String, String) -> Int32 = { Glibc.link($0, $1) == 0 ? 0 : errno }
@@ -211,14 +212,14 @@ final class RunFolder {
         }
     }
 
-    /// The steps of whole checkpoints, ascending.
+    /// The steps of complete checkpoints, in ascending order.
     private var steps: [Int] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
         return names.compactMap { name in Self.step(name).flatMap { name == "\(Self.prefix)\($0)" ? $0 : nil } }
             .sorted()
     }
 
-    /// Waits until a file, or the entries of a folder, are on the disk.
+    /// Waits until a file, or the entries of a folder, are written to disk.
     private static func synchronize(_ url: URL) throws(CheckpointError) {
         let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {

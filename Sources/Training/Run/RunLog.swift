@@ -3,15 +3,15 @@ import Checkpoints
 import Foundation
 import JSON
 
-/// The lines of JSON in the output folder, one for each step and each measurement of held-out data. A run that is resumed
-/// removes the lines of steps that it does again.
+/// The log in the output folder: one line of JSON for each step and each measurement of held-out data. A resumed run removes the
+/// lines of steps that it repeats.
 final class RunLog {
     static let name = "log.jsonl"
 
     private let file: FileHandle
     private let path: String
 
-    /// - Parameter step: the number of steps whose lines stay.
+    /// - Parameter step: the number of steps whose lines are kept.
     /// - Throws: `CheckpointError.unwritable`.
     init(_ folder: URL, step: Int) throws(CheckpointError) {
         let url = folder.appending(path: Self.name)
@@ -25,7 +25,7 @@ final class RunLog {
         }
     }
 
-    /// Whether the log in a folder was written by a run, or is empty.
+    /// Whether the log in a folder was written by a run, or is missing or empty.
     static func isOfRun(_ folder: URL) -> Bool {
         guard let file = try? MappedFile(folder.appending(path: name)), !file.bytes.isEmpty else { return true }
         var isOfRun = false
@@ -43,7 +43,7 @@ final class RunLog {
         }
     }
 
-    /// All whole lines of a log, in order.
+    /// Calls `body` for the complete lines of a log, in order, until it returns false or a line is not JSON.
     static func forEachLine(of url: URL, _ body: (JSONValue, _ end: Int) -> Bool) {
         guard let file = try? MappedFile(url) else { return }
         var start = 0
@@ -57,7 +57,7 @@ final class RunLog {
         }
     }
 
-    /// Where the lines of the first `step` steps end.
+    /// Returns the end of the lines of the first `step` steps.
     private static func end(of url: URL, step: Int) -> Int {
         var kept = 0
         forEachLine(of: url) { line, end in

@@ -1,6 +1,6 @@
 import JSON
 
-/// What a run knows of its earlier steps; a part of the checkpoint.
+/// Statistics of a run's earlier steps. They are part of the checkpoint.
 public struct RunStatistics: Sendable, Equatable, Codable {
     /// The checkpoint with the lowest held-out loss.
     public struct Best: Sendable, Equatable, Codable {
@@ -8,22 +8,23 @@ public struct RunStatistics: Sendable, Equatable, Codable {
         public var loss: Double
     }
 
-    /// Steps without a token after which an expert is dead.
+    /// The number of steps without a token after which an expert counts as dead.
     private static let idleLimit = 100
     private static let decay = 0.95
 
-    /// Tokens that were read, and the sum of the weights of their targets.
+    /// The number of tokens read, and the sum of the weights of their targets.
     public private(set) var tokens = 0
     public private(set) var targetWeight = 0.0
-    /// The mean of MaxVio over earlier steps, with weights that fall by 0.95 a step, for each layer with experts.
+    /// The moving average of MaxVio over earlier steps, with weights that decrease by a factor of 0.95 per step, for each layer
+    /// with experts.
     public private(set) var maximumViolations: [Double] = []
-    /// Steps in a row without a token (layers with experts, experts).
+    /// The number of consecutive steps without a token (layers with experts, experts).
     private var idleSteps: [[Int]] = []
     public internal(set) var best: Best?
 
     public init() {}
 
-    /// Takes the next step.
+    /// Adds the report of the next step.
     mutating func add(_ report: StepReport) {
         tokens += report.tokens
         targetWeight += report.targetWeight
@@ -44,7 +45,7 @@ public struct RunStatistics: Sendable, Equatable, Codable {
         }
     }
 
-    /// The number of experts, of all layers, that had no token in 100 steps in a row.
+    /// The number of experts in all layers that received no token in the last 100 steps.
     public var deadExperts: Int {
         idleSteps.reduce(0) { $0 + $1.count { $0 >= Self.idleLimit } }
     }

@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// The files of all stages, opened and checked; a file that several stages read is opened once.
+/// Opens and checks the data files of all stages. A file used by several stages is opened once.
 struct StageData {
     /// The data of one stage.
     enum Stage {
@@ -10,7 +10,7 @@ struct StageData {
     }
 
     private let config: ModelConfig
-    /// The folder with the tokenizer.
+    /// The folder with the tokenizer files.
     private let folder: URL
     private var tokenizer: DocumentTokenizer?
     private var lineFiles: [URL: LineFile] = [:]
@@ -20,12 +20,12 @@ struct StageData {
         (self.config, self.folder) = (config, folder)
     }
 
-    /// Whether a tokenizer is used.
+    /// Whether any opened file needs a tokenizer.
     var usesTokenizer: Bool { tokenizer != nil }
 
     /// Opens the files of a stage.
     ///
-    /// - Throws: an error that names the file, and its line or tensor.
+    /// - Throws: an error with the name of the file, and its line or tensor.
     mutating func open(_ data: TrainingStage.Data) throws -> Stage {
         switch data {
         case .batches(let url): return .batches(try BatchFile(url, vocabularySize: config.vocabularySize))
@@ -35,7 +35,7 @@ struct StageData {
 
     /// Opens one file of documents.
     ///
-    /// - Throws: as ``open(_:)-(TrainingStage.Data)``.
+    /// - Throws: the same errors as ``open(_:)-(TrainingStage.Data)``.
     mutating func open(_ source: TrainingStage.Source) throws -> DocumentSource {
         let content: DocumentSource.Content
         switch source.format {

@@ -1,6 +1,6 @@
 import JSON
 
-/// What a step did, as one line of JSON.
+/// The results of a step.
 public struct StepReport: Sendable, Equatable {
     public var step: Int
     public var learningRateFactor: Double
@@ -9,28 +9,28 @@ public struct StepReport: Sendable, Equatable {
     public var balance: Double
     public var objective: Double
     public var targetWeight: Double
-    /// Tokens without padding.
+    /// The number of tokens, without padding.
     public var tokens: Int
     public var gradientNorm: Double
     public var clipFactor: Double
-    /// Whether the weights stayed as they were, because the loss or the gradient was not finite.
+    /// Whether the weights were not updated, because the step has no targets or because the loss or gradient was not finite.
     public var isSkipped: Bool
-    /// The mean cross-entropy of each micro-batch over its own targets; `nil` for one without targets.
+    /// The mean cross-entropy of each micro-batch over its own targets, or `nil` for a micro-batch without targets.
     public var microCrossEntropy: [Double?]
-    /// (layers with experts, experts) each
+    /// (layers with experts, experts) each.
     public var expertCounts: [[Int]]
     public var expertBias: [[Float]]
     public var biasMomentum: [[Float]]
     public var logits = LogitStatistics()
 
-    /// The largest minus the mean of ``microCrossEntropy`` (arXiv 2602.17004, equation 40).
+    /// The largest ``microCrossEntropy`` minus the mean (arXiv 2602.17004, equation 40).
     public var batchHeterogeneity: Double {
         let losses = microCrossEntropy.compactMap(\.self)
         guard let largest = losses.max() else { return 0 }
         return largest - losses.reduce(0, +) / Double(losses.count)
     }
 
-    /// The members' order is fixed; equal steps give equal text.
+    /// The report as a JSON object. The order of its members is fixed, so equal steps give equal text.
     public var json: JSONValue {
         func numbers(_ values: [Double]) -> JSONValue { .array(values.map { .double($0) }) }
         func rows(_ values: [[Float]]) -> JSONValue { .array(values.map { numbers($0.map { Double($0) }) }) }

@@ -1,19 +1,19 @@
 import JSON
 
-/// How long a step took, and how much it computed. Not part of ``StepReport``, which is equal for equal steps.
+/// The duration of a step and the amount of its computation. It is not part of ``StepReport``, which is equal for equal steps.
 public struct StepTiming: Sendable {
     public var seconds = StepSeconds()
     public var tokens = 0
-    /// Multiplications and additions of products and attention.
+    /// The number of multiplications and additions in products and attention.
     public var operations = 0.0
-    /// Operations that the threads can do in a second, by bfloat16 products in registers if the CPU has them.
+    /// The peak number of operations per second of the threads, with bfloat16 products in registers if the CPU supports them.
     public var peakRate = 0.0
 
     public var tokensPerSecond: Double { Double(tokens) / seconds.total }
     public var operationRate: Double { operations / seconds.total }
     public var shareOfPeak: Double { operationRate / peakRate }
 
-    /// Its members in a line of the run's log.
+    /// Adds the timing to a line of the run's log.
     func write(to line: inout JSONObject) {
         line["seconds"] = .double(seconds.total)
         line["seconds_loader"] = .double(seconds.loader)

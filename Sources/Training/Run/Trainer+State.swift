@@ -4,17 +4,17 @@ import Engine
 import Foundation
 import JSON
 
-/// The state of a run beside the weights: `optimizer.safetensors` and `trainer.json`.
+/// The state of a run in addition to the weights: `optimizer.safetensors` and `trainer.json`.
 extension Trainer {
     static let stateName = "trainer.json"
     static let optimizerName = "optimizer.safetensors"
     private static let format = 2
-    /// Maximum size of `trainer.json` in bytes; a document in a buffer takes about 50.
+    /// The maximum size of `trainer.json` in bytes. Each buffered document takes about 50.
     private static let largestState = 1 << 28
 
     /// Writes both files.
     ///
-    /// - Parameter fingerprint: what must be equal when the run is resumed.
+    /// - Parameter fingerprint: the inputs that must be unchanged when the run is resumed.
     func writeState(to folder: URL, _ progress: RunProgress, fingerprint: Fingerprint) throws {
         let parameters = trained
         var entries: [CheckpointWriter.Entry] = []
@@ -27,7 +27,7 @@ extension Trainer {
             entries.append(
                 CheckpointWriter.Entry(name: momentumName(index), type: .float32, shape: [model.config.experts]))
         }
-        // The writer has its own name for a single file.
+        // The writer chooses the file name, so the file is renamed below.
         var writer = try CheckpointWriter(directory: folder, entries: entries, shardBytes: .max)
         for parameter in parameters {
             for part in parts(of: parameter) { try writer.append(part.tensors.bytes(parameter)) }
@@ -48,10 +48,10 @@ extension Trainer {
         try CheckpointWriter.write(.object(state), to: Self.stateName, in: folder)
     }
 
-    /// Restores what ``writeState(to:_:fingerprint:)`` has written. The weights come with the model.
+    /// Restores the state written by ``writeState(to:_:fingerprint:)``. The weights are loaded with the model.
     ///
-    /// - Throws: `TrainingError.resume` with the field of another run that differs; `TrainingError.file` or `CheckpointError` for
-    ///   a file that is damaged.
+    /// - Throws: `TrainingError.resume` with the field that differs, if it is the state of another run; `TrainingError.file` or
+    ///   `CheckpointError` for a damaged file.
     func readState(from folder: URL, fingerprint: Fingerprint) throws -> RunProgress {
         let state: JSONValue
         let path = folder.appending(path: Self.stateName).path
@@ -107,15 +107,15 @@ extension Trainer {
     private func momentumName(_ index: Int) -> String { "smebu.m/\(model.config.denseLayers + index)" }
 }
 
-/// The state of a run beside that of the trainer.
+/// The state of a run in addition to the state of the trainer.
 struct RunProgress {
-    /// The state of the source of batches; null between stages.
+    /// The state of the batch source, or null between stages.
     var loader = JSONValue.null
     var statistics = RunStatistics()
 
     init() {}
 
-    /// `nil` if the statistics cannot be read.
+    /// Creates the progress from JSON, or returns `nil` if the statistics cannot be read.
     init?(_ state: JSONValue) {
         loader = state["loader"] ?? .null
         let text = (state["statistics"] ?? .null).serialized

@@ -2,25 +2,24 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// Trains a model step by step: gradients of all micro-batches, their norm, clipping, Muon and AdamW, then the biases of the
-/// experts.
+/// Trains a model step by step: gradients of all micro-batches, their norm, clipping, Muon and AdamW, then the expert biases.
 public final class Trainer {
     public let model: TrainingModel
-    /// Those of the current stage.
+    /// The hyperparameters of the current stage.
     public private(set) var hyperparameters: Hyperparameters
-    /// The step with which the current stage began.
+    /// The first step of the current stage.
     private var stageStart = 0
-    /// Steps that were done, including skipped ones.
+    /// The number of steps done, including skipped steps.
     public internal(set) var step = 0
-    /// Steps that changed the weights: AdamW's t.
+    /// The number of steps that changed the weights, which is AdamW's t.
     public internal(set) var updates = 0
-    /// Skipped steps in a row.
+    /// The number of consecutive skipped steps.
     public internal(set) var skippedInRow = 0
-    /// Momentum of Muon for matrices, first moment of AdamW for the others.
+    /// Muon's momentum for matrices, AdamW's first moment for other parameters.
     let firstMoments: TrainedTensors
-    /// Second moment of AdamW; without matrices.
+    /// AdamW's second moment. Matrices have none.
     let secondMoments: TrainedTensors
-    /// (experts) for each layer with experts.
+    /// The momentum of the biases (experts), for each layer with experts.
     public internal(set) var biasMomentum: [[Float]]
 
     /// The parameters that are not frozen, in the order of the layout.
@@ -28,9 +27,9 @@ public final class Trainer {
 
     var memory: ActivationMemory
 
-    /// Elements of a parameter that AdamW updates at a time.
+    /// The number of elements of a parameter that AdamW updates at a time.
     private static let updatedAtOnce = 1 << 16
-    /// The number of skipped steps in a row that ends a run.
+    /// The number of consecutive skipped steps that ends a run.
     private static let mostSkipped = 3
 
     public init(_ model: TrainingModel, _ hyperparameters: Hyperparameters) {
@@ -44,7 +43,7 @@ public final class Trainer {
         biasMomentum = model.biases.map { [Float](repeating: 0, count: $0.count) }
     }
 
-    /// Begins a stage: the optimizers' state and the biases stay.
+    /// Begins a stage. The optimizer state and the biases are kept.
     ///
     /// - Parameter start: the first step of the stage.
     func begin(_ hyperparameters: Hyperparameters, at start: Int) {
@@ -52,13 +51,13 @@ public final class Trainer {
         stageStart = start
     }
 
-    /// Does one step.
+    /// Performs one step. A step without targets is skipped.
     ///
-    /// - Throws: `TrainingError.notFinite` after three steps in a row without a finite loss and gradient, and
-    ///   `TrainingError.activations` for a micro-batch larger than the machine's memory. A step without targets is skipped.
+    /// - Throws: `TrainingError.notFinite` after three consecutive steps without a finite loss and gradient;
+    ///   `TrainingError.activations` for a micro-batch that does not fit the machine's memory.
     public func train(_ batches: [PackedBatch]) throws(TrainingError) -> StepReport {
         let targetWeight = batches.reduce(0) { $0 + $1.targetWeight }
-        // Such as chats that were cut before their first answer.
+        // For example, if all chats were cut before their first answer.
         guard targetWeight > 0 else { return skip(batches) }
         for (index, batch) in batches.enumerated() {
             try memory.check(batch, name: "micro-batch \(index) of step \(step)")
@@ -105,7 +104,7 @@ public final class Trainer {
             logits: losses.reduce(into: LogitStatistics()) { $0.add($1.logits) })
     }
 
-    /// A step that changes nothing.
+    /// Performs a step that changes nothing.
     private func skip(_ batches: [PackedBatch]) -> StepReport {
         model.clock = StepClock()
         defer { step += 1 }
@@ -118,7 +117,7 @@ public final class Trainer {
             biasMomentum: biasMomentum)
     }
 
-    /// The norm over the gradients of trained parameters, summed in float64 and in the order of the parameters.
+    /// Returns the norm of the gradients of trained parameters, summed in float64 in the order of the parameters.
     private func gradientNorm() -> Double {
         let parameters = trained
         let sums = Buffer<Double>(count: parameters.count)
@@ -131,7 +130,7 @@ public final class Trainer {
 
     private func update(clip: Float, factor: Double) {
         let (weights, gradients, products) = (model.weights, model.gradients, model.optimizerProducts)
-        // A matrix is a job, and so is each piece of the other parameters.
+        // Each matrix is one job, and so is each piece of another parameter.
         var jobs: [(parameter: Parameter, part: Range<Int>)] = []
         for parameter in trained {
             let size = parameter.kind == .matrix ? parameter.count : Self.updatedAtOnce

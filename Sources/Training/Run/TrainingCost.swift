@@ -1,30 +1,30 @@
 import Checkpoints
 import Engine
 
-/// What training a model takes, from its shape alone: memory and operations.
+/// The memory and operations that training a model needs, computed from its shape alone.
 ///
-/// Operations are the multiplications and additions of products forward and backward, of attention over visible keys with scores
-/// computed twice, and of Muon. Element-wise work is not counted.
+/// Operations are the multiplications and additions of forward and backward products, of attention over visible keys (with scores
+/// computed twice), and of Muon. Element-wise operations are not counted.
 public struct TrainingCost: Sendable {
     private let config: ModelConfig
     private let precision: Precision
-    /// All parameters of the model.
+    /// The number of parameters of the model.
     public let parameters: Int
-    /// Those of them that are trained.
+    /// The number of trained parameters.
     public let trained: Int
-    /// Bytes of the weights.
+    /// The size of the weights in bytes.
     public let weightBytes: Int
-    /// Bytes of the gradients of trained parameters.
+    /// The size of the gradients of trained parameters in bytes.
     public let gradientBytes: Int
-    /// Bytes of the optimizers' state: one number for each trained element of a matrix, two for the others.
+    /// The size of the optimizer state in bytes: one number for each trained element of a matrix, two for other elements.
     public let optimizerBytes: Int
-    /// Bytes of the weights rounded to bfloat16, which are packed twice.
+    /// The size of the weights rounded to bfloat16 in bytes. They are packed twice.
     public let roundedBytes: Int
-    /// Operations of Muon in each step.
+    /// The number of operations of Muon per step.
     public let optimizerOperations: Double
-    /// Operations of the products of a token without the head, and of the head's for a target.
+    /// The number of operations of products per token without the head, and of the head per target.
     private let tokenOperations, targetOperations: Double
-    /// The layers before it have no backward pass.
+    /// Layers before this one have no backward pass.
     private let firstTrainedLayer: Int
 
     /// - Parameter frozen: the names of tensors that do not change.
@@ -51,7 +51,7 @@ public struct TrainingCost: Sendable {
         let head = config.tiesEmbeddings ? Parameter.Kind.embedding : .head
         var (tokenOperations, targetOperations) = (0.0, 0.0)
         for parameter in layout.parameters {
-            // Two operations for a weight in the output, in the gradient of the input, and in its own gradient.
+            // Two operations per weight for the output, for the gradient of the input, and for the weight's own gradient.
             let own = frozen.contains(parameter.name) ? 0.0 : 2
             let size = Double(parameter.count)
             if parameter.kind == head { targetOperations = (4 + own) * size }
@@ -64,31 +64,31 @@ public struct TrainingCost: Sendable {
         firstTrainedLayer = firstTrained
     }
 
-    /// Bytes of weights, gradients and the optimizers' state, and of the rounded weights.
+    /// The size of weights, gradients, optimizer state and rounded weights in bytes.
     public var stateBytes: Int { weightBytes + gradientBytes + optimizerBytes + roundedBytes }
 
-    /// Bytes of a checkpoint: weights and the optimizers' state.
+    /// The size of a checkpoint in bytes: weights and optimizer state.
     public var checkpointBytes: Int { weightBytes + optimizerBytes }
 
-    /// Bytes of the activations of a micro-batch.
+    /// Returns the size of a micro-batch's activations in bytes.
     public func activationBytes(tokens: Int) -> Double {
         Double(ActivationMemory(config, precision).bytesPerToken) * Double(tokens)
     }
 
-    /// Operations of a token in a row of one document, forward and backward, if every token is a target.
+    /// Returns the number of operations per token in a row of one document, forward and backward, if every token is a target.
     public func operationsPerToken(length: Int) -> Double {
         operations(tokens: length, targets: length, pieces: [length]) / Double(length)
     }
 
-    /// Operations of a micro-batch, forward and backward.
+    /// Returns the number of operations of a micro-batch, forward and backward.
     func operations(_ batch: PackedBatch) -> Double {
         operations(
             tokens: batch.tokens, targets: batch.targetWeights.count { $0 > 0 }, pieces: batch.pieces.map(\.count))
     }
 
-    /// - Parameter pieces: the tokens of each.
+    /// - Parameter pieces: the number of tokens of each piece.
     private func operations(tokens: Int, targets: Int, pieces: [Int]) -> Double {
-        // Two products forward; backward the scores again, and four.
+        // The forward pass has two products. The backward pass recomputes the scores and has four more.
         let attention = config.layerTypes.enumerated().reduce(0.0) { sum, layer in
             let window = layer.element == .sliding ? config.slidingWindow : nil
             let keys = pieces.reduce(0.0) { $0 + Self.visibleKeys($1, window: window) }
@@ -98,19 +98,20 @@ public struct TrainingCost: Sendable {
             + Double(config.attentionHeads * config.headDimension) * attention
     }
 
-    /// The sum over the queries of a piece.
+    /// Returns the number of visible keys, summed over the queries of a piece.
     private static func visibleKeys(_ count: Int, window: Int?) -> Double {
         let seen = Double(min(window ?? count, count))
         return seen * (seen + 1) / 2 + (Double(count) - seen) * seen
     }
 
-    /// The part of the peak that steps in bfloat16 reach.
+    /// The fraction of the peak rate that steps in bfloat16 reach.
     private static let reachedShare = 0.4
 
-    /// The rate of steps on this machine in operations a second, from what is measured for a moment: in float32 that of products,
-    /// which steps do not quite reach; in bfloat16 a share of the peak, between those that were measured of steps.
+    /// Returns the expected rate of steps on this machine in operations per second, from a short measurement. In float32 it is
+    /// the rate of products, which steps do not quite reach. In bfloat16 it is a fraction of the peak rate, chosen between the
+    /// fractions measured for steps.
     ///
-    /// - Throws: `TrainingError.unsupported` when OpenBLAS is not installed.
+    /// - Throws: `TrainingError.unsupported` if OpenBLAS is not installed.
     public static func measuredRate(threads: Int, precision: Precision) throws(TrainingError) -> Double {
         let pool = WorkerPool(threads: threads)
         let products = try MatrixProducts(pool: pool)

@@ -1,18 +1,18 @@
 import Foundation
 
-/// The sizes, memory and time of a recipe's stages, in readable form.
+/// A readable summary of the sizes, memory and time of a recipe's stages.
 public struct TrainingEstimate {
     private let plan: TrainingPlan
     private let cost: TrainingCost
     private let rate: Double
 
-    /// - Parameter rate: operations a second that the steps reach.
+    /// - Parameter rate: the operations per second that the steps reach.
     public init(_ plan: TrainingPlan, precision: Precision, rate: Double) {
         (self.plan, self.rate) = (plan, rate)
         cost = plan.cost(precision)
     }
 
-    /// One line for each number.
+    /// The summary, one line per number.
     public var lines: [String] {
         var lines = Self.stateLines(cost)
         var (seconds, hasBatches) = (0.0, false)
@@ -36,7 +36,7 @@ public struct TrainingEstimate {
                 Self.row("  time", Self.time(operations * Double(steps) / rate)),
             ]
         }
-        // Only the data of the steps tells how long the documents of batches are.
+        // The lengths of documents in batches are known only from the data of the steps.
         let name = hasBatches ? "time of stages with documents" : "time"
         lines += [
             Self.row("memory", Self.bytes(plan.neededBytes(cost))),
@@ -45,11 +45,11 @@ public struct TrainingEstimate {
         return lines
     }
 
-    /// The lines of `trinity plan --train`: a model of this shape in rows of some lengths.
+    /// Returns the lines of `trinity plan --train`, for a model of this shape with rows of some lengths.
     ///
     /// - Parameters:
-    ///   - tokens: of the whole training; `nil`: no time is printed.
-    ///   - batch: tokens of a step.
+    ///   - tokens: the number of tokens of the whole training, or `nil` to print no time.
+    ///   - batch: the number of tokens per step.
     public static func lines(_ cost: TrainingCost, length: Int, tokens: Int?, batch: Int, rate: Double) -> [String] {
         var lines = stateLines(cost)
         var size = min(length, 1024)

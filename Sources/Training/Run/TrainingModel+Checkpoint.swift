@@ -3,10 +3,9 @@ import Engine
 import Foundation
 
 extension TrainingModel {
-    /// The model of a checkpoint in F32, BF16 or F16. A checkpoint without biases of the experts gets zeros.
+    /// Loads the model of a checkpoint in F32, BF16 or F16. Expert biases that are missing in the checkpoint are zero.
     ///
-    /// - Throws: `ModelConfigError` or `CheckpointError` with the name of the file or tensor, and
-    ///   `TrainingError.unsupported`.
+    /// - Throws: `ModelConfigError` or `CheckpointError` with the name of the file or tensor; `TrainingError.unsupported`.
     package convenience init(
         checkpoint folder: URL, pool: WorkerPool, precision: Precision = .exact,
         kernels: KernelSet = KernelSet.available.last ?? .portable, frozen: Set<String> = []
@@ -34,7 +33,7 @@ extension TrainingModel {
         guard problems.isEmpty else { throw CheckpointError.mismatch(directory: folder.path, problems: problems) }
     }
 
-    /// The tensor with the biases of a layer, by its index among the layers with experts.
+    /// Returns the name of the tensor with the biases of a layer, by its index among the layers with experts.
     func biasName(_ index: Int) -> String { "model.layers.\(config.denseLayers + index).mlp.expert_bias" }
 
     /// Writes `model.safetensors` in float32.
@@ -58,7 +57,7 @@ extension TrainingModel {
 }
 
 extension TrainedTensors {
-    /// The elements of a parameter; valid as long as the memory.
+    /// Returns the bytes of a parameter, which are valid as long as the memory.
     func bytes(_ parameter: Parameter) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(UnsafeBufferPointer(start: pointer(parameter), count: parameter.count))
     }

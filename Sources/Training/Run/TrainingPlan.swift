@@ -2,22 +2,22 @@ import Checkpoints
 import Engine
 import Foundation
 
-/// What a recipe asks for, checked without computing or writing anything.
+/// A recipe that has been checked, without training or writing anything.
 public struct TrainingPlan {
-    /// A stage and the steps of the run that it has.
+    /// A stage and its range of steps in the run.
     public struct Stage {
         public let stage: TrainingStage
         public let steps: Range<Int>
         let data: StageData.Stage
-        /// Bytes of the documents in the buffers of all micro-batches, by the mean of the first ones.
+        /// The size of the documents in the buffers of all micro-batches in bytes, estimated from the first documents.
         fileprivate(set) var bufferedBytes = 0.0
 
-        /// The sizes of a step; `nil` if batches determine them.
+        /// The sizes of a step, or `nil` if batches determine them.
         var options: DocumentLoader.Options? {
             if case .documents(_, let options) = data { options } else { nil }
         }
 
-        /// Positions of the largest micro-batch.
+        /// The number of positions of the largest micro-batch.
         var largestMicroBatch: Int {
             switch data {
             case .batches(let file): file.largestMicroBatch
@@ -25,9 +25,9 @@ public struct TrainingPlan {
             }
         }
 
-        /// The source of the stage's batches, at its beginning.
+        /// Returns the source of the stage's batches, at its beginning.
         ///
-        /// - Parameter skipLimit: documents that each micro-batch may leave out because they cannot be tokenized.
+        /// - Parameter skipLimit: the number of documents that each micro-batch may skip because they cannot be tokenized.
         func source(skipLimit: Int) throws(TrainingError) -> BatchSource {
             switch data {
             case .batches(let file): .file(file)
@@ -43,18 +43,18 @@ public struct TrainingPlan {
     let heldOut: HeldOut?
     /// The names of tensors that do not change.
     public let frozen: Set<String>
-    /// What is allowed and probably not meant.
+    /// Warnings about settings that are allowed but probably unintended.
     public let warnings: [String]
-    /// Whether a tokenizer is used.
+    /// Whether the run needs a tokenizer.
     let usesTokenizer: Bool
 
-    /// Documents of each source that are tokenized before a run begins.
+    /// The number of documents of each source that are tokenized before a run begins.
     private static let tokenizedFirst = 32
 
-    /// Reads the configuration and the data: the headers of tensors, all tokens, and all lines of JSONL files. The first documents
-    /// are tokenized too.
+    /// Reads the configuration and the data: the headers of tensors, all tokens, and all lines of JSONL files. Also tokenizes the
+    /// first documents.
     ///
-    /// - Throws: an error that names the file, tensor, line or field.
+    /// - Throws: an error with the name of the file, tensor, line or field.
     public init(_ recipe: Recipe) throws {
         self.recipe = recipe
         config = try ModelConfig(directory: recipe.initial)
@@ -90,7 +90,7 @@ public struct TrainingPlan {
         self.stages = stages
     }
 
-    /// The mean size of the first documents of a source, which are tokenized.
+    /// Returns the mean size of the first documents of a source in bytes, which it tokenizes.
     private static func meanBytes(_ source: DocumentSource, skipLimit: Int) throws(TrainingError) -> Double {
         var (bytes, refused) = (0, 0)
         let count = min(source.count, tokenizedFirst)
@@ -106,7 +106,7 @@ public struct TrainingPlan {
         return Double(bytes) / Double(max(count - refused, 1))
     }
 
-    /// The tensors that match one of the patterns, in which `*` stands for any characters.
+    /// Returns the tensors whose names match one of the patterns, in which `*` matches any characters.
     private static func frozen(_ patterns: [String], _ config: ModelConfig) throws(TrainingError) -> Set<String> {
         let names = config.expectedTensors.map(\.name)
         var frozen: Set<String> = []
@@ -131,26 +131,27 @@ public struct TrainingPlan {
         return steps
     }
 
-    /// All steps of the run.
+    /// The number of steps of the run.
     public var steps: Int { stages.last?.steps.upperBound ?? 0 }
 
-    /// Trained parameters.
+    /// The number of trained parameters.
     public var parameters: Int { cost(.exact).trained }
 
-    /// What the model takes.
+    /// Returns the cost of training the model.
     public func cost(_ precision: Precision) -> TrainingCost {
         TrainingCost(config, frozen: frozen, precision: precision)
     }
 
-    /// Bytes of weights, gradients and the optimizers' state, and of the largest micro-batch or batch of held-out documents.
+    /// Returns the size in bytes of weights, gradients, optimizer state, and the largest micro-batch or batch of held-out
+    /// documents.
     func neededBytes(_ cost: TrainingCost) -> Double {
         let trained = stages.reduce(0.0) { max($0, cost.activationBytes(tokens: $1.largestMicroBatch)) }
         let measured = heldOut.map { Double(ActivationMemory(measuring: config).bytesPerToken * $0.largestBatch) } ?? 0
         return Double(cost.stateBytes) + max(trained, measured)
     }
 
-    /// - Throws: `TrainingError.memory` if they are more than the available memory, and `TrainingError.recipe` with the buffer
-    ///   whose documents do not fit beside them.
+    /// - Throws: `TrainingError.memory` if ``neededBytes(_:)`` is more than the available memory; `TrainingError.recipe` with the
+    ///   buffer whose documents do not fit in addition.
     func checkMemory(_ precision: Precision, available: Int = MemoryPlan.freeMemory()) throws(TrainingError) {
         let needed = neededBytes(cost(precision))
         guard needed <= Double(available) else { throw .memory(needed: Int(needed), available: available) }
@@ -165,7 +166,7 @@ public struct TrainingPlan {
         }
     }
 
-    /// Checks the names, types and shapes of the tensors of `initial`, from their headers, unless the weights are drawn.
+    /// Checks the names, types and shapes of the tensors of `initial` from their headers, unless the weights are random.
     ///
     /// - Throws: `CheckpointError` with all differences.
     public func checkInitial() throws(CheckpointError) {

@@ -4,18 +4,18 @@ import Engine
 import Foundation
 import JSON
 
-/// A run of a recipe, from its beginning or from the newest checkpoint in its output folder.
+/// A run of a recipe, from the beginning or from the newest checkpoint in its output folder.
 public final class TrainingRun {
     public let trainer: Trainer
-    /// All steps of the run.
+    /// The number of steps of the run.
     public var steps: Int { plan.steps }
     public var statistics: RunStatistics { progress.statistics }
-    /// What the user should know before the first step.
+    /// Warnings for the user before the first step.
     public let warnings: [String]
-    /// Of the last step.
+    /// The timing of the last step.
     public private(set) var timing = StepTiming()
     private let plan: TrainingPlan
-    /// Steps between two checkpoints.
+    /// The number of steps between checkpoints.
     private let interval: Int
     private let cost: TrainingCost
     private let folder: RunFolder
@@ -24,9 +24,9 @@ public final class TrainingRun {
     private let log: RunLog
 
     /// - Parameters:
-    ///   - out: new, empty, or with an earlier part of the same run.
-    ///   - threads: at least 1; the results do not depend on it.
-    /// - Throws: an error that names the file, tensor, line or field; `TrainingError.memory` before the weights are read.
+    ///   - out: a folder that is new, empty, or contains an earlier part of the same run.
+    ///   - threads: the number of threads, at least 1. The results do not depend on it.
+    /// - Throws: an error with the name of the file, tensor, line or field; `TrainingError.memory` before the weights are read.
     public init(_ recipe: Recipe, out: URL, threads: Int, precision: Precision = .exact) throws {
         plan = try TrainingPlan(recipe)
         try plan.checkMemory(precision)
@@ -69,14 +69,14 @@ public final class TrainingRun {
     private struct Resumed {
         var trainer: Trainer
         var progress: RunProgress
-        /// The place of the checkpoint among all.
+        /// The index of the checkpoint in the list.
         var used: Int
         var warnings: [String]
     }
 
     /// Reads the first checkpoint that is not damaged.
     ///
-    /// - Throws: `TrainingError.resume` for a checkpoint of another run; the error of the first one if all are damaged.
+    /// - Throws: `TrainingError.resume` for a checkpoint of another run; the first error if all checkpoints are damaged.
     private static func resume(
         _ plan: TrainingPlan, _ checkpoints: [URL], _ fingerprint: Fingerprint, _ pool: WorkerPool,
         _ precision: Precision
@@ -100,20 +100,20 @@ public final class TrainingRun {
         throw failures[0]
     }
 
-    /// The stage of a step of the run.
+    /// Returns the stage of a step of the run.
     public func stage(of step: Int) -> TrainingStage {
         (plan.stages.first { step < $0.steps.upperBound } ?? plan.stages[plan.stages.count - 1]).stage
     }
 
-    /// Does the steps that are left, and writes the checkpoint.
+    /// Performs the remaining steps and writes the checkpoint.
     ///
     /// - Parameters:
-    ///   - mustStop: asked after each step; `true` writes a checkpoint and ends the run early.
+    ///   - mustStop: called before each step; `true` writes a checkpoint and ends the run early.
     ///   - heldOut: called after each measurement of held-out data.
     ///   - report: called after each step.
     /// - Returns: whether all steps are done.
-    /// - Throws: an error that names the document, the micro-batch or the step. The steps before it were saved, unless their loss
-    ///   or gradient is not finite.
+    /// - Throws: an error with the name of the document, micro-batch or step. The steps before it are saved, unless the loss or
+    ///   gradient is not finite.
     @discardableResult
     public func run(
         mustStop: () -> Bool = { false }, heldOut: (HeldOutReport) -> Void = { _ in }, report: (StepReport) -> Void
@@ -121,7 +121,7 @@ public final class TrainingRun {
         for stage in plan.stages where trainer.step < stage.steps.upperBound {
             let source = try stage.source(skipLimit: plan.recipe.skippedDocuments)
             trainer.begin(stage.stage.hyperparameters, at: stage.steps.lowerBound)
-            // A stage that begins now starts from the beginning of its data.
+            // A stage that begins now starts at the beginning of its data.
             if trainer.step > stage.steps.lowerBound { try source.restore(progress.loader) }
             while trainer.step < stage.steps.upperBound {
                 guard !mustStop() else {
@@ -134,7 +134,7 @@ public final class TrainingRun {
                     saves = try measure(heldOut)
                 } catch {
                     if case TrainingError.notFinite = error { throw error }
-                    // The steps so far are good.
+                    // The steps so far are valid.
                     try? save(source)
                     throw error
                 }
@@ -146,9 +146,9 @@ public final class TrainingRun {
         return true
     }
 
-    /// Reads the next batches, trains on them, and writes the line of the log.
+    /// Reads the next batches, trains on them, and writes a line to the log.
     ///
-    /// - Throws: the state of `source` is then that of the last step that was done.
+    /// - Throws: an error; the state of `source` is then the one after the last completed step.
     private func step(_ stage: TrainingPlan.Stage, _ source: BatchSource) throws -> StepReport {
         let start = ContinuousClock.now
         let batches = try source.next(step: trainer.step - stage.steps.lowerBound)
@@ -168,11 +168,11 @@ public final class TrainingRun {
         return step
     }
 
-    /// Measures held-out data, where the recipe says so.
+    /// Measures held-out data when the recipe requires it.
     ///
     /// - Returns: whether a checkpoint is due.
     private func measure(_ heldOut: (HeldOutReport) -> Void) throws -> Bool {
-        // After a skipped step the weights may be unusable: the last checkpoints before it stay.
+        // After a skipped step the weights may be unusable, so the last checkpoints before it are kept.
         let saves = trainer.skippedInRow == 0 && (trainer.step == steps || trainer.step.isMultiple(of: interval))
         let isDue = plan.recipe.heldOut.map { trainer.step.isMultiple(of: $0.interval) } ?? false
         if let data = plan.heldOut, saves || isDue {
@@ -188,14 +188,14 @@ public final class TrainingRun {
 
     /// Writes a checkpoint of the current step.
     ///
-    /// - Parameter source: that of the current stage. Between two stages there is no state.
+    /// - Parameter source: the source of the current stage. Between two stages there is no source state.
     private func save(_ source: BatchSource) throws {
         let isInside = plan.stages.contains { $0.steps.lowerBound < trainer.step && trainer.step < $0.steps.upperBound }
         progress.loader = isInside ? try source.state() : .null
         try folder.write(trainer, progress, fingerprint: fingerprint)
     }
 
-    /// The members of a step for plots and long runs: numbers of experts are left out.
+    /// Returns the log line of a step. Per-expert numbers are left out.
     private func logLine(_ step: StepReport, _ stage: TrainingStage, skippedDocuments: Int) -> JSONValue {
         var line = step.json.object ?? JSONObject()
         for name in ["expert_counts", "expert_bias", "bias_momentum"] { line[name] = nil }

@@ -1,16 +1,16 @@
 import Foundation
 import JSON
 
-/// A part of a run with its own data and numbers.
+/// A part of a run with its own data and hyperparameters.
 public struct TrainingStage: Sendable {
-    /// `nil` for the only stage of a recipe without `stages`.
+    /// The name, or `nil` for the only stage of a recipe without `stages`.
     public var name: String?
     var data: Data
     public var hyperparameters: Hyperparameters
-    /// Where its members are in the recipe: `stages[0].`, or empty.
+    /// The prefix of its members in the recipe: `stages[0].`, or empty.
     let path: String
 
-    /// Packed batches (``BatchFile``), or documents.
+    /// Packed batches (``BatchFile``) or documents.
     enum Data: Sendable, Equatable {
         case batches(URL)
         case documents([Source], DocumentLoader.Options)
@@ -26,9 +26,9 @@ public struct TrainingStage: Sendable {
     /// A file of documents.
     struct Source: Sendable, Equatable {
         enum Format: Sendable {
-            /// ``LineFile``
+            /// A ``LineFile``.
             case lines
-            /// ``TokenFile``
+            /// A ``TokenFile``.
             case tokens
         }
 
@@ -38,7 +38,7 @@ public struct TrainingStage: Sendable {
         var targets = DocumentTokenizer.Targets.assistant
     }
 
-    /// One element of `stages`.
+    /// Reads one element of `stages`.
     init(_ reader: RecipeReader, number: Int, common: JSONObject, folder: URL) throws(TrainingError) {
         var reader = reader
         let name = try reader.string("name") ?? "stage \(number)"
@@ -47,16 +47,16 @@ public struct TrainingStage: Sendable {
         try reader.finish()
     }
 
-    /// The members `documents` or `batches`, and `hyperparameters`.
+    /// Reads `documents` or `batches`, and `hyperparameters`.
     ///
-    /// - Parameter common: hyperparameters of all stages, which those of the stage replace one by one.
+    /// - Parameter common: the hyperparameters of all stages. Each may be overridden by the stage.
     init(_ reader: inout RecipeReader, name: String?, common: JSONObject, folder: URL) throws(TrainingError) {
         self.name = name
         path = reader.path("")
         var numbers = common
         if let own = reader.take("hyperparameters") {
             guard let own = own.object else { throw reader.invalid("hyperparameters", "must be an object") }
-            // A number may replace the one that it excludes.
+            // A hyperparameter of the stage also overrides the one that excludes it.
             for pair in [["steps", "tokens"], ["smebu", "auxfree"]] where pair.contains(where: { own[$0] != nil }) {
                 for name in pair { numbers[name] = nil }
             }
@@ -84,12 +84,12 @@ public struct TrainingStage: Sendable {
 }
 
 extension RecipeReader {
-    /// The largest sum of the sizes of all streams' buffers; the checkpoint has twice as many documents.
+    /// The maximum total size of the buffers of all streams. The checkpoint may contain twice as many documents.
     private static let mostBuffered = 1 << 20
     private static let mostSources = 64
 
-    /// The object `documents`: `{"sources": [...], "packing", "length", "rows", "micro_batches", "buffer", "seed"}`, or with
-    /// `tokens` for one file.
+    /// Reads the object `documents`: `{"sources": [...], "packing", "length", "rows", "micro_batches", "buffer", "seed"}`, or
+    /// `tokens` with one file instead of `sources`.
     fileprivate func documents(
         folder: URL
     ) throws(TrainingError) -> ([TrainingStage.Source], DocumentLoader.Options) {
@@ -111,7 +111,7 @@ extension RecipeReader {
         options.length = try reader.integer("length", in: 2...1 << 20) ?? options.length
         let mostRows = BatchFile.mostPositions / options.length
         options.rows = try reader.integer("rows", in: 1...mostRows) ?? min(options.rows, mostRows)
-        // A step's batches are in memory together.
+        // All batches of a step are in memory at the same time.
         let mostBatches = max(min(4096, mostRows / options.rows), 1)
         options.microBatches =
             try reader.integer("micro_batches", in: 1...mostBatches) ?? min(options.microBatches, mostBatches)
@@ -122,7 +122,7 @@ extension RecipeReader {
         return (sources, options)
     }
 
-    /// `{"jsonl": FILE or "tokens": FILE, "weight", "targets"}`.
+    /// Reads `{"jsonl": FILE or "tokens": FILE, "weight", "targets"}`.
     func source(folder: URL) throws(TrainingError) -> TrainingStage.Source {
         var reader = self
         let (lines, tokens) = (try reader.string("jsonl"), try reader.string("tokens"))

@@ -5,20 +5,19 @@ import Foundation
 import JSON
 import Tokenizers
 
-/// Turns documents of JSONL files into tokens and the weights of their targets, with the tokenizer and the chat template of a
-/// model folder.
+/// Converts documents of JSONL files into tokens and target weights, with the tokenizer and chat template of a model folder.
 struct DocumentTokenizer: Sendable {
-    /// Which tokens of a chat are targets; all tokens of a text are.
+    /// The tokens of a chat that are targets. For a text, all tokens are targets.
     enum Targets: String, Sendable, CaseIterable {
-        /// What the assistant writes: its reasoning, its calls, its answer, and the token that ends the turn.
+        /// The tokens that the assistant generates: reasoning, tool calls, answer, and the token that ends the turn.
         case assistant
         case all
     }
 
-    /// The clock of templates: a document must give the same tokens whenever a run is resumed. 2025-01-01, 12:00 UTC.
+    /// The fixed time for templates, so that a document gives the same tokens when a run is resumed: 2025-01-01, 12:00 UTC.
     private static let now = Date(timeIntervalSince1970: 1_735_732_800)
 
-    /// The files that a model folder may have for it.
+    /// The files of a model folder that the tokenizer reads, as far as they exist.
     static let files = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
         "generation_config.json",
@@ -27,14 +26,14 @@ struct DocumentTokenizer: Sendable {
     let tokenizer: Tokenizer
     /// The tokens that end a turn.
     let endTokens: Set<Int32>
-    /// The token that ends a text; `nil` if the model has none.
+    /// The token that ends a text, or `nil` if the model has none.
     private let endOfText: Int32?
     private let vocabularySize: Int
     private let template: ChatTemplate?
     private let specialTokens: JSONObject
     private let folder: String
 
-    /// - Throws: `TrainingError.file` with the file that is missing or cannot be used.
+    /// - Throws: `TrainingError.file`, with the file that is missing or cannot be used.
     init(folder: URL, config: ModelConfig) throws(TrainingError) {
         let url = folder.appending(path: "tokenizer.json")
         let files: TemplateFiles
@@ -62,14 +61,14 @@ struct DocumentTokenizer: Sendable {
         self.folder = folder.path
     }
 
-    /// The tokens of a document.
+    /// Returns the tokens of a document and their weights.
     ///
     /// - Throws: `TextDocument.Failure`.
     func document(_ document: TextDocument, targets: Targets) throws(TextDocument.Failure) -> Document {
         var result: Document
         switch document.content {
         case .text(let text):
-            // Special tokens that are spelled out in a text are ordinary text.
+            // Special tokens that are spelled out in a text are treated as ordinary text.
             var ids = tokenizer.encode(text, addSpecialTokens: true, specialTokensAsText: true)
             if let endOfText, ids.last != endOfText { ids.append(endOfText) }
             result = Document(ids: ids)
@@ -77,7 +76,7 @@ struct DocumentTokenizer: Sendable {
             switch targets {
             case .assistant: result = try self.document(chat)
             case .all:
-                // The same tokens, unless the turns cannot be found.
+                // Gives the same tokens as for `assistant`, except when the assistant's turns cannot be found.
                 if let found = try? self.document(chat) {
                     result = found
                 } else {
@@ -97,8 +96,8 @@ struct DocumentTokenizer: Sendable {
     }
 }
 
-// Chats. A turn of the assistant is what follows the prompt that the server would have given to the model, so prompt and turn
-// are tokenized separately, as in the server. Example, with the turn in brackets:
+// A turn of the assistant is the text after the prompt that the server would give to the model. Therefore prompt and turn are
+// tokenized separately, as in the server. Example, with the turn in brackets:
 //
 //     <|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n[Hello!<|im_end|>]\n
 
@@ -108,7 +107,7 @@ extension DocumentTokenizer {
     private func document(_ chat: TextDocument.Chat) throws(TextDocument.Failure) -> Document {
         let whole = try render(chat, chat.messages.count)
         var result = Document(ids: [], weights: [])
-        // Up to where `whole` is tokenized.
+        // The end of the part of `whole` that is already tokenized.
         var position = 0
         for (index, message) in chat.messages.enumerated() where message.isAssistant {
             let isLast = index == chat.messages.count - 1
@@ -119,7 +118,7 @@ extension DocumentTokenizer {
             var prompt = try render(chat, index, prompts: true)
             var (start, weight) = (prompt.bytes.count, message.weight)
             if !turn.starts(with: prompt) {
-                // The prompt ends the reasoning before it begins, and the rendered turn does not show that.
+                // The prompt closes the reasoning before it begins, and the rendered turn does not show this.
                 var open = chat
                 open.arguments["enable_thinking"] = nil
                 let plain = try render(open, index, prompts: true)
@@ -133,7 +132,7 @@ extension DocumentTokenizer {
                         whole.runs(position..<start) + prompt.runs(start..<prompt.bytes.count), weight: 0, to: &result)
                     position = start
                 } else {
-                    // The model would have seen another prompt.
+                    // At inference, the model would have had a different prompt.
                     weight = 0
                 }
                 prompt = plain
@@ -149,7 +148,7 @@ extension DocumentTokenizer {
 
     private static let shortPrompt = "leaves out earlier messages in the generation prompt"
 
-    /// - Parameter isTurn: the weight is that of the tokens up to the last one that ends a turn.
+    /// - Parameter isTurn: if true, `weight` applies only to the tokens up to the last token that ends a turn.
     private func append(_ runs: [TextRun], weight: Float, isTurn: Bool = false, to document: inout Document) {
         let ids = tokenizer.encode(runs, addSpecialTokens: false)
         let end = isTurn ? ids.lastIndex(where: endTokens.contains).map { $0 + 1 } ?? ids.count : ids.count
@@ -161,7 +160,7 @@ extension DocumentTokenizer {
         Failure(reason: "the chat template of \(folder) \(reason); use targets all, or another template")
     }
 
-    /// The rendered text of the first messages.
+    /// Renders the first `count` messages.
     ///
     /// - Parameter prompts: whether the template adds the prompt for the assistant's next turn.
     private func render(
@@ -171,7 +170,7 @@ extension DocumentTokenizer {
         var variables = specialTokens
         for (name, value) in chat.arguments { variables[name] = value }
         variables["messages"] = .array(chat.messages[..<count].map(\.json))
-        // Templates compare these with none, so they are always defined.
+        // Templates compare these variables with none, so they are always defined.
         variables["tools"] = chat.tools.isEmpty ? JSONValue.null : .array(chat.tools)
         variables["documents"] = JSONValue.null
         variables["add_generation_prompt"] = .bool(prompts)
@@ -186,7 +185,7 @@ extension DocumentTokenizer {
     }
 }
 
-/// The text of a chat in UTF-8, and which parts of it may have special tokens.
+/// The text of a chat in UTF-8, and the parts of it in which special tokens are recognized.
 private struct RenderedChat {
     let bytes: [UInt8]
     private let all: [TextRun]
@@ -198,7 +197,7 @@ private struct RenderedChat {
 
     func starts(with other: RenderedChat) -> Bool { bytes.starts(with: other.bytes) }
 
-    /// The runs of a range of bytes that begins and ends between characters.
+    /// Returns the runs in a range of bytes. The range must begin and end between characters.
     func runs(_ range: Range<Int>) -> [TextRun] {
         var parts: [TextRun] = []
         var start = 0

@@ -2,74 +2,74 @@ import Engine
 import Foundation
 import Synchronization
 
-/// Threads that tokenize documents before they are needed, as far as ``capacity`` and ``mostTokens`` allow.
+/// Threads that tokenize documents ahead of use, within the limits ``capacity`` and ``mostTokens``.
 ///
-/// States of a document: queued, then running, then done, then taken. The caller computes a document itself that no thread has
-/// begun, so the documents depend neither on the threads nor on their number.
+/// A document is queued, then running, then done, then taken. If no thread has begun a document when it is needed, the caller
+/// tokenizes it. Therefore the documents do not depend on the threads or their number.
 final class DocumentWorkers: Sendable {
-    /// A document of a stream.
+    /// The key of a document of a stream.
     struct Key: Hashable, Sendable {
         var stream: Int
         var source: Int
-        /// Counted over all epochs.
+        /// The number of the document in the source, counted over all epochs.
         var number: Int
     }
 
-    /// How its tokens are computed.
+    /// Tokenizes a document.
     typealias Job = @Sendable () -> Result<Document, TrainingError>
 
     private struct State {
         var queue: [Key] = []
-        /// Of queued documents.
+        /// The jobs of queued documents.
         var jobs: [Key: Job] = [:]
         var running: Set<Key> = []
         var done: [Key: Result<Document, TrainingError>] = [:]
-        /// Tokens of the documents that are done.
+        /// The number of tokens in the documents that are done.
         var tokens = 0
         var stops = false
 
         var count: Int { jobs.count + running.count + done.count }
     }
 
-    /// Documents that are queued, running or done.
+    /// The maximum number of documents that are queued, running or done.
     let capacity: Int
-    /// No document is queued while those that are done have more tokens.
+    /// No document is queued while the documents that are done have more tokens than this.
     let mostTokens: Int
     private let state = Mutex(State())
-    /// Signalled after each change of the state.
+    /// Signaled after each change of the state.
     private let changed = NSCondition()
 
-    /// The difference of the nice values to the threads that train.
+    /// The nice value of these threads.
     private static let niceness: Int32 = 5
 
     init(capacity: Int, mostTokens: Int = 1 << 24) {
         (self.capacity, self.mostTokens) = (capacity, mostTokens)
     }
 
-    /// One thread for every four CPUs, at least one and at most four.
+    /// Returns one thread per four CPUs, at least one and at most four.
     static func threadCount(cpus: Int) -> Int { min(max(cpus / 4, 1), 4) }
 
-    /// Starts threads, which end after ``stop()``. If the system starts none, documents are computed when they are needed.
+    /// Starts threads, which run until ``stop()``. If a thread cannot be started, documents are tokenized when they are needed.
     func start(threads: Int) {
         for index in 0..<threads {
             try? SystemThread.start("tokenizer \(index)", stackBytes: 8 << 20) { [self] in
-                // Applies to this thread only: Linux has a priority for each thread.
+                // On Linux each thread has its own priority, so this applies to this thread only.
                 _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
                 work()
             }
         }
     }
 
-    /// Ends the threads after their current documents.
+    /// Stops the threads after their current documents.
     func stop() {
         state.withLock { $0.stops = true }
         signal()
     }
 
-    /// Tokens of the documents that are done and not taken.
+    /// The number of tokens in the documents that are done but not taken.
     var doneTokens: Int { state.withLock(\.tokens) }
 
-    /// Queues a document; returns false if there is no room.
+    /// Queues a document. Returns false if there is no room.
     func prepare(_ key: Key, _ job: @escaping Job) -> Bool {
         let isQueued = state.withLock { state in
             guard state.count < capacity, state.tokens <= mostTokens else { return false }
@@ -81,9 +81,9 @@ final class DocumentWorkers: Sendable {
         return isQueued
     }
 
-    /// The document, which is forgotten.
+    /// Removes a document and returns it.
     ///
-    /// - Parameter job: for a document that was not queued.
+    /// - Parameter job: computes the document if it was not queued.
     func take(_ key: Key, _ job: Job) -> Result<Document, TrainingError> {
         enum Step {
             case done(Result<Document, TrainingError>)

@@ -1,12 +1,12 @@
 import Basics
 import Foundation
 
-/// The documents of a JSONL file, one JSON object a line.
+/// The documents of a JSONL file, which has one JSON object per line.
 ///
-/// Opening it reads all of it once, in pieces, and checks each line as far as that needs no tokenizer. A document is read
-/// again when it is needed, by any thread. Empty lines are skipped.
+/// Opening the file reads it once, in chunks, and checks everything in each line that does not need a tokenizer. A document is
+/// read again when it is needed, on any thread. Empty lines are skipped.
 final class LineFile: Sendable {
-    /// Maximum length of a line in bytes.
+    /// The maximum length of a line in bytes.
     private static let longestLine = 16 << 20
     private static let mostLines = 1 << 28
     private static let chunkBytes = 1 << 20
@@ -14,7 +14,7 @@ final class LineFile: Sendable {
     private struct Line: Sendable {
         var offset: Int
         var count: Int32
-        /// Its number in the file, from 1.
+        /// The line number in the file, from 1.
         var number: Int32
     }
 
@@ -30,7 +30,7 @@ final class LineFile: Sendable {
 
     var count: Int { lines.count }
 
-    /// - Throws: `TrainingError.file`, or `.line` for the first line that is not a document.
+    /// - Throws: `TrainingError.file`, or `TrainingError.line` for the first line that is not a document.
     init(_ url: URL) throws(TrainingError) {
         path = url.path
         do throws(RegularFile.Failure) {
@@ -77,9 +77,9 @@ final class LineFile: Sendable {
         self.lines = lines
     }
 
-    /// The document of an index from 0 ..< ``count``, and the number of its line.
+    /// Returns the document at an index in 0 ..< ``count``.
     ///
-    /// - Throws: as the initializer, if the file has changed.
+    /// - Throws: the same errors as the initializer, if the file has changed.
     func document(_ index: Int) throws(TrainingError) -> TextDocument {
         let line = lines[index]
         let bytes = try Self.read(descriptor.number, at: line.offset, count: Int(line.count), path: path)
@@ -90,14 +90,14 @@ final class LineFile: Sendable {
         }
     }
 
-    /// The error for a document that cannot be used.
+    /// Returns the error for a document that cannot be used.
     func failure(_ index: Int, _ reason: String) -> TrainingError {
         .line(file: path, number: Int(lines[index].number), reason: reason)
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }
 
-    /// At most `count` bytes; fewer only at the end of the file.
+    /// Reads up to `count` bytes. The result is shorter only at the end of the file.
     private static func read(
         _ descriptor: Int32, at offset: Int, count: Int, path: String
     ) throws(TrainingError) -> [UInt8] {

@@ -1,7 +1,7 @@
 import Basics
 import JSON
 
-/// A document of a JSONL file, before it is tokenized: `{"text": ...}`, or a chat as
+/// A document of a JSONL file before tokenization: `{"text": ...}`, or a chat as
 /// `{"messages": [...], "tools": [...], "chat_template_kwargs": {...}}`. Other members are ignored.
 struct TextDocument: Sendable, Equatable {
     enum Content: Sendable, Equatable {
@@ -9,35 +9,35 @@ struct TextDocument: Sendable, Equatable {
         case chat(Chat)
     }
 
-    /// A chat in the form that chat templates read.
+    /// A chat in the form that chat templates take.
     struct Chat: Sendable, Equatable {
         var messages: [Message] = []
         var tools: [JSONValue] = []
-        /// Further variables of the chat template, such as `enable_thinking`.
+        /// Additional variables for the chat template, such as `enable_thinking`.
         var arguments = JSONObject()
     }
 
     struct Message: Sendable, Equatable {
         var isAssistant: Bool
-        /// Whether special tokens in its text are ordinary text.
+        /// Whether special tokens in the message are treated as ordinary text.
         var isUntrusted: Bool
-        /// The weight of what the assistant writes.
+        /// The weight of the tokens that the assistant generates.
         var weight: Float
         var json: JSONValue
     }
 
-    /// Why a line is not a document.
+    /// The reason why a line is not a valid document.
     struct Failure: Error {
         var reason: String
     }
 
-    /// The most messages of a chat: the time to find its turns grows with their square.
+    /// The maximum number of messages in a chat. The time to find the assistant's turns grows with the square of this number.
     private static let mostMessages = 4096
 
     var content: Content
 
     /// - Parameter line: UTF-8.
-    /// - Throws: `Failure` with the member that is wrong.
+    /// - Throws: `Failure`, with the name of the invalid member.
     init(parsing line: [UInt8]) throws(Failure) {
         let json: JSONValue
         do throws(JSONError) { json = try JSONValue(parsing: line.withoutByteOrderMark) } catch {
@@ -80,7 +80,7 @@ struct TextDocument: Sendable, Equatable {
 extension TextDocument.Message {
     typealias Failure = TextDocument.Failure
 
-    /// The same members, in the same order, as the server gives to chat templates.
+    /// Creates a message with the same members, in the same order, as the server passes to chat templates.
     fileprivate init(_ json: JSONValue, at path: String) throws(Failure) {
         guard json.object != nil else { throw Failure(reason: "\(path) must be an object") }
         let roles = ["system", "developer", "user", "assistant", "tool"]

@@ -1,17 +1,17 @@
 import Engine
 import KernelInterface
 
-/// One or several matrices of weights with the same inputs, rounded to bfloat16 and packed for products.
+/// One or several weight matrices with the same inputs, rounded to bfloat16 and packed for products.
 ///
-/// The outputs of each part begin at a multiple of 16; what is between them is zero.
+/// The outputs of each part begin at a multiple of 16. The gaps between parts are zero.
 final class PackedLinear {
     let parts: [Parameter]
-    /// Where the outputs of each part begin.
+    /// The first output of each part.
     let offsets: [Int]
-    /// Outputs with the zeros between the parts.
+    /// The number of outputs, including the zeros between the parts.
     let outputs: Int
     let inputs: Int
-    /// Panels with a lane for each output, and with a lane for each input.
+    /// Panels with one lane per output (forward) and with one lane per input (backward).
     fileprivate let forwardPanels: UnsafeMutableRawPointer
     fileprivate let backwardPanels: UnsafeMutableRawPointer
 
@@ -32,7 +32,7 @@ final class PackedLinear {
         parts.reduce(0) { $0 + $1.rows.roundedUp(to: 16) } * ((parts[0].columns + 1) / 2) * 4
     }
 
-    /// Bytes of both forms, a multiple of 64.
+    /// Returns the size of both forms in bytes, a multiple of 64.
     fileprivate static func bytes(_ parts: [Parameter]) -> Int {
         let outputs = parts.reduce(0) { $0 + $1.rows.roundedUp(to: 16) }
         return forwardBytes(parts).roundedUp(to: 64) + outputs * 2 * parts[0].columns.roundedUp(to: 16)
@@ -41,7 +41,7 @@ final class PackedLinear {
     private var forwardBlock: Int { (inputs + 1) / 2 * 64 }
     private var backwardBlock: Int { outputs / 2 * 64 }
 
-    /// y = x W^T: x (rows, inputs), y (rows, outputs).
+    /// Returns the product y = x W^T: x (rows, inputs), y (rows, outputs).
     func output(
         _ x: PairFactor, rows: Int, indices: UnsafePointer<Int32>? = nil, into y: UnsafeMutablePointer<Float>
     ) -> PairProduct {
@@ -50,7 +50,7 @@ final class PackedLinear {
             pairs: (inputs + 1) / 2, out: y, outStride: outputs, rows: rows, columns: outputs)
     }
 
-    /// dx = dy W: dy (rows, outputs), dx (rows, inputs) with `stride` floats from row to row.
+    /// Returns the product dx = dy W: dy (rows, outputs), dx (rows, inputs) with a row stride of `stride` floats.
     func inputGradient(
         _ dy: PairFactor, rows: Int, indices: UnsafePointer<Int32>? = nil, into dx: UnsafeMutablePointer<Float>,
         stride: Int
@@ -60,10 +60,10 @@ final class PackedLinear {
             pairs: outputs / 2, out: dx, outStride: stride, rows: rows, columns: inputs)
     }
 
-    /// Rows that ``pack(part:rows:weights:_:)`` packs at a time, a multiple of 16.
+    /// The number of rows that ``pack(part:rows:weights:_:)`` packs at a time, a multiple of 16.
     fileprivate static let sliceRows = 128
 
-    /// Packs some rows of a part; `rows.lowerBound` is a multiple of 16.
+    /// Packs some rows of a part. `rows.lowerBound` must be a multiple of 16.
     fileprivate func pack(
         part: Int, rows: Range<Int>, weights: TrainedTensors, _ kernels: any TrainingKernels.Type
     ) {
@@ -85,9 +85,9 @@ final class PackedLinear {
     }
 }
 
-/// The bfloat16 copies of all matrices that bfloat16 products multiply; routers stay in float32.
+/// The bfloat16 copies of all matrices used in bfloat16 products. Routers stay in float32.
 final class PackedParameters {
-    /// Query, key, value and gate; output.
+    /// The packed matrices of a layer. `attention` has the query, key, value and gate projections.
     struct Layer {
         let attention: PackedLinear
         let output: PackedLinear
@@ -96,7 +96,7 @@ final class PackedParameters {
     }
 
     struct FeedForward {
-        /// Gate and up.
+        /// The gate and up projections.
         let input: PackedLinear
         let down: PackedLinear
     }
@@ -137,7 +137,7 @@ final class PackedParameters {
         }
     }
 
-    /// Rounds and packs all weights, after they have changed: frozen ones the first time only.
+    /// Rounds and packs all weights after they have changed. Frozen weights are packed only the first time.
     func pack(_ context: RoundedContext) {
         var jobs: [(linear: PackedLinear, part: Int, rows: Range<Int>)] = []
         for linear in all {

@@ -2,11 +2,11 @@ import Checkpoints
 import Engine
 import KernelInterface
 
-/// Angles of rotary positions for the tokens of a batch; a position is computed once.
+/// The sines and cosines of the rotary angles for the positions of a batch. Each position is computed once.
 struct RotaryTable {
     private let half: Int
     private let positions: [Int32]
-    /// (positions, headDimension / 2) each
+    /// (positions, headDimension / 2) each.
     private let cosines, sines, negativeSines: Buffer<Float>
 
     init(_ config: ModelConfig, positions: [Int32], pool: WorkerPool) {
@@ -26,7 +26,7 @@ struct RotaryTable {
         (self.cosines, self.sines, self.negativeSines) = (cosines, sines, negativeSines)
     }
 
-    /// Rotates the heads of a token; backward, by the negative angle.
+    /// Rotates the heads of a token. The backward pass rotates by the negative angle.
     func rotate(
         _ row: UnsafeMutablePointer<Float>, heads: Int, token: Int, backward: Bool = false,
         _ kernels: any TrainingKernels.Type

@@ -2,31 +2,31 @@ import Engine
 import Foundation
 import KernelInterface
 
-/// Causal attention inside the pieces of a batch in bfloat16, by tiles of queries and blocks of keys that at least one of them
-/// sees. Scores, softmax and all sums are float32.
+/// Causal attention within the pieces of a batch in bfloat16, by tiles of queries and blocks of keys that at least one of the
+/// queries sees. Scores, softmax and all sums are float32.
 struct RoundedAttention {
-    /// Queries of a tile, an even number.
+    /// The number of queries in a tile, an even number.
     private static let tileSize = 48
-    /// Keys of a block, a multiple of 16.
+    /// The number of keys in a block, a multiple of 16.
     private static let blockSize = 128
-    /// Queries of a job of the forward pass, a multiple of the tile.
+    /// The number of queries in a job of the forward pass, a multiple of the tile size.
     private static let segmentSize = 480
 
     let pieces: [Range<Int>]
     let heads: Int
     let keyValueHeads: Int
     let headDimension: Int
-    /// The number of visible keys, the query's own included; `nil` for all.
+    /// The number of visible keys, including the query's own key, or `nil` for all.
     let window: Int?
     let kernels: any TrainingKernels.Type
     let pool: WorkerPool
 
     private var scale: Float { 1 / Float(headDimension).squareRoot() }
     private var group: Int { heads / keyValueHeads }
-    /// Floats from row to row of a tile's sums.
+    /// The row stride of a tile's sums, in floats.
     private var width: Int { headDimension.roundedUp(to: 16) }
 
-    /// Some queries of a piece with one head of keys and values.
+    /// Some queries of a piece, with one key/value head.
     private struct Job {
         var queries: Range<Int>
         /// The keys that at least one query sees.
@@ -36,20 +36,20 @@ struct RoundedAttention {
         var paddedKeys: Int { keys.count.roundedUp(to: 16) }
     }
 
-    /// - Parameter size: queries of a job; `nil` for all of a piece.
+    /// - Parameter size: the number of queries in a job, or `nil` for all queries of a piece.
     private func jobs(size: Int?) -> [Job] {
         var jobs: [Job] = []
         for piece in pieces {
             for start in stride(from: piece.lowerBound, to: piece.upperBound, by: size ?? piece.count) {
                 let queries = start..<min(start + (size ?? piece.count), piece.upperBound)
-                // Blocks of keys begin at the same places for all jobs of a piece.
+                // Blocks of 16 keys begin at the same places, relative to the piece, in all jobs.
                 let first = window.map { max(0, start - $0 + 1 - piece.lowerBound) / 16 * 16 } ?? 0
                 for head in 0..<keyValueHeads {
                     jobs.append(Job(queries: queries, keys: piece.lowerBound + first..<queries.upperBound, head: head))
                 }
             }
         }
-        // Long ones first, so that no thread waits long for the last.
+        // The longest jobs come first, so that no thread waits long for the last one.
         return jobs.sorted { $0.keys.count * $0.queries.count > $1.keys.count * $1.queries.count }
     }
 
@@ -57,7 +57,7 @@ struct RoundedAttention {
         matrix.columns(head * headDimension..<(head + 1) * headDimension)
     }
 
-    /// Bytes of panels with a lane for each key, and with a lane for each column.
+    /// Returns the bytes of panels with one lane per key, and with one lane per column.
     private func panelBytes(_ job: Job) -> (keys: Int, columns: Int) {
         (job.paddedKeys * (headDimension + 1) / 2 * 4, job.paddedKeys * width * 2)
     }
@@ -68,7 +68,7 @@ struct RoundedAttention {
         return PairFactor(panels: panels, block: block)
     }
 
-    /// Pairs of rows, with zeros up to `rows`.
+    /// Packs pairs of rows and pads them with zeros up to `rows`.
     private func packRows(_ matrix: RoundedMatrix, rows: Int, _ panels: UnsafeMutableRawPointer) -> PairFactor {
         let block = rows / 2 * 64
         kernels.packRows(matrix.source(), into: panels, block: block)
@@ -81,7 +81,7 @@ struct RoundedAttention {
         return PairFactor(panels: panels, block: block)
     }
 
-    /// The blocks of keys that some queries of a job see, relative to its first key.
+    /// Returns the blocks of keys that some queries of a job see, relative to the first key of the job.
     private func blocks(_ queries: Range<Int>, _ job: Job) -> StrideTo<Int> {
         let first = window.map { max(0, queries.lowerBound - $0 + 1 - job.keys.lowerBound) / 16 * 16 } ?? 0
         return stride(from: first, to: queries.upperBound - job.keys.lowerBound, by: Self.blockSize)
@@ -103,7 +103,7 @@ struct RoundedAttention {
         }
     }
 
-    /// out (rows, columns) = left right^T over the columns of a head.
+    /// Computes out (rows, columns) = left right^T over the columns of a head.
     private func multiply(
         _ left: RoundedMatrix, _ keys: PairFactor, key: Int, _ block: ScoreBlock,
         into out: UnsafeMutablePointer<Float>
@@ -116,8 +116,8 @@ struct RoundedAttention {
                 rows: block.rows, columns: block.columns))
     }
 
-    /// From queries (tokens, heads * d), keys and values (tokens, keyValueHeads * d) to out (tokens, heads * d) and
-    /// `logSums` (tokens, heads).
+    /// Computes out (tokens, heads * d) and `logSums` (tokens, heads) from queries (tokens, heads * d), keys and values (tokens,
+    /// keyValueHeads * d).
     func forward(
         queries: RoundedMatrix, keys: RoundedMatrix, values: RoundedMatrix, into out: RoundedMatrix,
         logSums: UnsafeMutablePointer<Float>
@@ -174,20 +174,20 @@ struct RoundedAttention {
         }
     }
 
-    /// Gradients in float32 with `stride` floats from token to token: of queries, keys and values.
+    /// The float32 gradients of queries, keys and values, with a stride of `stride` floats from token to token.
     struct Gradients {
         var queries, keys, values: UnsafeMutablePointer<Float>
         var stride: Int
     }
 
-    /// From the gradient of out to those of queries, keys and values, which are replaced.
+    /// Computes the gradients of queries, keys and values from the gradient of out, and replaces their old values.
     ///
-    /// - Parameter deltas: <dOut, out>, (tokens, heads)
+    /// - Parameter deltas: <dOut, out>, (tokens, heads).
     func backward(
         queries: RoundedMatrix, keys: RoundedMatrix, values: RoundedMatrix, dOut: RoundedMatrix,
         logSums: UnsafePointer<Float>, deltas: UnsafePointer<Float>, into gradients: Gradients
     ) {
-        // One job for all query heads that share keys and values: their gradients are added in order.
+        // One job for all query heads that share a key/value head, so that their gradients are added in order.
         let jobs = jobs(size: nil)
         pool.parallelFor(chunks: jobs.count) { index in
             let job = jobs[index]
@@ -226,7 +226,7 @@ struct RoundedAttention {
         }
     }
 
-    /// Panels of a job, and memory for a tile.
+    /// The panels of a job, and memory for a tile.
     private struct BackwardPass {
         var keys, values, keyRows: PairFactor
         var scores, changes: UnsafeMutablePointer<Float>

@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 import KernelInterface
 
-/// The sizes of a model as plain numbers: a copy of a configuration counts references.
+/// The dimensions of a model as plain numbers. Copying a `ModelConfig` would count references.
 struct RoundedShape {
     let hidden, heads, keyValueHeads, headDimension: Int
     let experts, chosen: Int
@@ -22,7 +22,7 @@ struct RoundedShape {
     }
 }
 
-/// The gain of a norm, and its gradient; `nil` if it is frozen.
+/// The gain of a norm and its gradient, which is `nil` if the gain is frozen.
 struct RoundedGain {
     let weights: UnsafePointer<Float>
     let gradient: UnsafeMutablePointer<Float>?
@@ -35,10 +35,10 @@ struct RoundedGain {
     }
 }
 
-/// What all parts of the bfloat16 passes share.
+/// The state that all parts of the bfloat16 passes share.
 final class RoundedContext {
-    /// Tokens of a chunk, the unit of work of a thread: a multiple of the rows of a product's tile. Sums over tokens are added
-    /// chunk by chunk, in order.
+    /// The number of tokens in a chunk, the unit of work of a thread. It is a multiple of the rows of a product's tile. Sums over
+    /// tokens are added chunk by chunk, in order.
     static let chunkTokens = 96
 
     let config: ModelConfig
@@ -59,20 +59,20 @@ final class RoundedContext {
 
     var hidden: Int { shape.hidden }
 
-    /// Calls `body` with (chunk, tokens) for all chunks, on all threads.
+    /// Calls `body` with (chunk, tokens) for each chunk, on all threads.
     func forEachChunk(of tokens: Int, _ body: (Int, Range<Int>) -> Void) {
         pool.forEachPiece(of: tokens, size: Self.chunkTokens, body)
     }
 
     static func chunks(of tokens: Int) -> Int { (tokens + chunkTokens - 1) / chunkTokens }
 
-    /// out = norm(x): x and out (rows, width of the gain).
+    /// Computes out = norm(x): x and out (rows, width of the gain).
     func normalize(_ x: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain, into out: UnsafeMutablePointer<Float>) {
         kernels.rmsNorm(
             x: x, weight: gain.weights, out: out, rows: rows, width: gain.count, epsilon: shape.epsilon)
     }
 
-    /// x += norm(branch).
+    /// Computes x += norm(branch).
     func addNormalized(
         _ branch: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain, to x: UnsafeMutablePointer<Float>
     ) {
@@ -80,7 +80,7 @@ final class RoundedContext {
             branch: branch, weight: gain.weights, residual: x, rows: rows, width: gain.count, epsilon: shape.epsilon)
     }
 
-    /// The gradient of ``normalize(_:rows:_:into:)``; that of the gain is added to `gainGradient`.
+    /// Computes the gradient of ``normalize(_:rows:_:into:)``. The gradient of the gain is added to `gainGradient`.
     func normalizeBackward(
         _ dy: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, _ gain: RoundedGain,
         into dx: UnsafeMutablePointer<Float>, adds: Bool = false, gainGradient: UnsafeMutablePointer<Float>
@@ -90,7 +90,7 @@ final class RoundedContext {
             width: gain.count, epsilon: shape.epsilon)
     }
 
-    /// Rounds rows of `stride` floats; a row of an odd number of columns is followed by a zero.
+    /// Rounds rows with a stride of `stride` floats. If the number of columns is odd, each row is followed by a zero.
     func round(_ source: UnsafePointer<Float>, stride: Int, into target: RoundedMatrix) {
         if target.stride == stride, target.columns == stride {
             kernels.round(source, count: target.rows * stride, into: target.base)
@@ -102,7 +102,7 @@ final class RoundedContext {
         }
     }
 
-    /// out (rows, columns) = the matrix in float32.
+    /// Computes out (rows, columns), the matrix in float32.
     func widen(_ source: RoundedMatrix, into out: UnsafeMutablePointer<Float>) {
         if source.stride == source.columns {
             kernels.widen(source.base, count: source.rows * source.columns, into: out)
@@ -113,28 +113,28 @@ final class RoundedContext {
         }
     }
 
-    /// Packs rows, of which the first goes to the even `row` of the panels.
+    /// Packs rows. The first one goes to `row` of the panels, which must be even.
     func pack(
         _ source: RoundedMatrix, indices: UnsafePointer<Int32>? = nil, into panels: PairPanels, row: Int
     ) {
         kernels.packRows(source.source(indices: indices), into: panels.place(row: row), block: panels.blockBytes)
     }
 
-    /// A gradient to compute: dW += dY^T X, summed over rows from panels.
+    /// A weight gradient to compute: dW += dY^T X, summed over the rows of the panels.
     struct WeightGradient {
         var target: Matrix
-        /// With a lane for each row of the target.
+        /// The panels of dY, with one lane for each row of the target.
         var left: PairFactor
         var right: PairFactor
-        /// Rows of dY and X, with one more if they are odd.
+        /// The number of rows of dY and X, rounded up to an even number.
         var rows: Int
     }
 
-    /// Rows and columns of the part of a gradient that a thread computes at a time: a multiple of 16.
+    /// The numbers of rows and columns of the part of a gradient that a thread computes at a time, multiples of 16.
     private static let partRows = 96
     private static let partColumns = 256
 
-    /// Computes gradients that are at separate places, on all threads.
+    /// Computes gradients at separate places, on all threads.
     func add(_ gradients: [WeightGradient]) {
         var parts: [PairProduct] = []
         for gradient in gradients where gradient.rows > 0 {
@@ -155,10 +155,11 @@ final class RoundedContext {
         pool.parallelFor(chunks: parts.count) { kernels.multiply(parts[$0]) }
     }
 
-    /// Whether a part of a packed matrix is trained.
+    /// Whether any part of a packed matrix is trained.
     func trains(_ linear: PackedLinear) -> Bool { linear.parts.contains { gradients.kept($0) != nil } }
 
-    /// The gradients of the trained parts of a packed matrix, from panels of dY in its layout of outputs, and of its inputs.
+    /// Returns the gradients of the trained parts of a packed matrix, from panels of dY in the matrix's layout of outputs and
+    /// panels of its inputs.
     func gradients(of linear: PackedLinear, _ dy: PairPanels, _ x: PairPanels, firstRow: Int = 0, rows: Int)
         -> [WeightGradient]
     {

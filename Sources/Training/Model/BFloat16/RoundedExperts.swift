@@ -2,16 +2,16 @@ import Checkpoints
 import Engine
 import KernelInterface
 
-/// The routed experts of a layer: their tokens are rows of slots, in the order of the batch, and those of each expert begin at
-/// an even slot.
+/// The routed experts of a layer. Their tokens are rows called slots. The slots of each expert are in the order of the batch and
+/// begin at an even slot.
 final class RoundedExperts {
     private let layer: RoundedLayer
     private let router: Parameter
-    /// The slots of each expert.
+    /// The range of slots of each expert.
     private(set) var slots: [Range<Int>] = []
     private(set) var routing: ExpertRouting?
 
-    /// `nil` for a dense layer.
+    /// Creates the experts of a layer, or returns `nil` for a dense layer.
     init?(_ layer: RoundedLayer) {
         guard let router = layer.router else { return nil }
         (self.layer, self.router) = (layer, router)
@@ -23,7 +23,7 @@ final class RoundedExperts {
     private var hidden: Int { layer.context.hidden }
     private var chosen: Int { layer.shape.chosen }
 
-    /// Scores, experts and weights of some tokens, from h (tokens, hidden) in float32.
+    /// Computes scores, experts and weights of some tokens, from h (tokens, hidden) in float32.
     func choose(_ range: Range<Int>, _ h: UnsafePointer<Float>, bias: [Float]) {
         let experts = shape.experts
         let table = context.weights.matrix(router)
@@ -46,7 +46,7 @@ final class RoundedExperts {
         }
     }
 
-    /// Gives each choice its slot.
+    /// Assigns a slot to each choice.
     func group() {
         let choices = layer.tokens * chosen
         var counts = [Int](repeating: 0, count: shape.experts)
@@ -73,7 +73,7 @@ final class RoundedExperts {
             ids: (0..<choices).map { Int(memory.ids[$0]) }, counts: counts)
     }
 
-    /// Calls `body` with (expert, slots) for chunks of the slots of each expert, on all threads.
+    /// Calls `body` with (expert, slots) for chunks of each expert's slots, on all threads.
     private func forEachChunk(_ body: (Int, Range<Int>) -> Void) {
         var jobs: [(expert: Int, slots: Range<Int>)] = []
         for (expert, slots) in slots.enumerated() {
@@ -88,7 +88,7 @@ final class RoundedExperts {
         RoundedFeedForward(weights: layer.packed.experts[expert], layer: layer)
     }
 
-    /// The outputs of all slots, in the workspace.
+    /// Computes the outputs of all slots, in the workspace.
     func forward() {
         forEachChunk { expert, slots in
             let part = feedForward(expert)
@@ -99,7 +99,7 @@ final class RoundedExperts {
         }
     }
 
-    /// Adds the weighted outputs of some tokens' experts.
+    /// Adds the weighted expert outputs of some tokens to `out`.
     func combine(_ range: Range<Int>, into out: UnsafeMutablePointer<Float>) {
         for (row, token) in range.enumerated() {
             for choice in token * chosen..<(token + 1) * chosen {
@@ -110,9 +110,9 @@ final class RoundedExperts {
         }
     }
 
-    /// The gradients of the inputs of all slots, in the workspace, those of the weights of routes, and panels.
+    /// Computes, in the workspace, the gradients of the inputs of all slots and of the route weights, and fills panels.
     ///
-    /// - Returns: the gradients of the experts' weights that are to be computed from the panels.
+    /// - Returns: the gradients of the experts' weights, which must be computed from the panels.
     func backward(after bytes: Int) -> [RoundedContext.WeightGradient] {
         guard let first = layer.packed.experts.first else { return [] }
         let rows = RoundedLayerMemory.slots(shape, tokens: layer.workspace.tokens)
@@ -142,7 +142,7 @@ final class RoundedExperts {
 
     private func choice(_ slot: Int) -> Int { Int(memory.slotChoices[slot]) }
 
-    /// The gradient of the router's logits, for each row of the batch.
+    /// Computes the gradient of the router's logits, for each row of the batch.
     func backwardRouting(rows: [Range<Int>], balance: Float) {
         guard let routing else { return }
         let dWeights = Matrix(layer.workspace.routeGradient, rows: layer.tokens, columns: chosen)
@@ -152,7 +152,8 @@ final class RoundedExperts {
         }
     }
 
-    /// Adds the gradients from some tokens' experts and from the router to dh, and that of the router to `routerGradient`.
+    /// Adds the gradients from some tokens' experts and from the router to dh. Adds the gradient of the router to
+    /// `routerGradient`.
     func addInputGradient(
         _ range: Range<Int>, h: UnsafePointer<Float>, to dh: UnsafeMutablePointer<Float>,
         routerGradient: UnsafeMutablePointer<Float>

@@ -2,26 +2,27 @@ import Engine
 import Foundation
 import KernelInterface
 
-/// The last norm, the LM head, the cross-entropy and the z-loss in bfloat16, for the positions that have a target. Logits and
+/// The final norm, the LM head, the cross-entropy and the z-loss in bfloat16, for the positions that have a target. Logits and
 /// their gradient are float32 until the gradient is rounded for its products.
 struct RoundedHead {
-    /// Positions of a chunk, the unit of work of a thread, an even number.
+    /// The number of positions in a chunk, the unit of work of a thread. It is even.
     private static let chunkSize = 48
-    /// Positions of which panels are in memory at a time, a multiple of the chunk.
+    /// The number of positions whose panels are in memory at a time, a multiple of the chunk size.
     private static let groupSize = 480
-    /// Numbers of each position: cross-entropy, z-loss, the largest magnitude of a logit, and the sum of all.
+    /// The numbers stored for each position: cross-entropy, z-loss, the largest magnitude of a logit, and the sum of all
+    /// magnitudes.
     private static let lossParts = 4
 
     let packed: PackedLinear
     let norm: RoundedGain
-    /// Tokens of the vocabulary.
+    /// The number of tokens in the vocabulary.
     let count: Int
     let context: RoundedContext
 
     private var hidden: Int { context.hidden }
     private var vocabulary: Int { packed.outputs }
 
-    /// From x (tokens, hidden) to its gradient, which is replaced, and the gradients of head and norm.
+    /// Computes the gradient of x (tokens, hidden) into `dx`, replacing its contents, and adds the gradients of head and norm.
     func train(
         _ x: UnsafePointer<Float>, batch: PackedBatch, _ objective: StepObjective, into dx: UnsafeMutablePointer<Float>
     ) -> LossSums {
@@ -101,7 +102,7 @@ struct RoundedHead {
         }
     }
 
-    /// Turns the logits of one position into their gradient, as ``OutputHead`` does.
+    /// Turns the logits of one position into their gradient, like ``OutputHead``.
     private func gradient(
         _ logits: UnsafeMutablePointer<Float>, target: Int, weight: Float, zFactor: Float
     ) -> (loss: Double, logSum: Double) {

@@ -6,8 +6,8 @@ extension RoundedLayer {
         rounded(workspace.mlpGradient, context.hidden, stride: context.hidden.roundedUp(to: 16))
     }
 
-    /// The sums over a chunk's tokens: of the gradients of up to two norms of `hidden` numbers, of two of a head, and of the
-    /// router.
+    /// Returns the partial sums of a chunk: first the gradients of up to two norms with `hidden` elements, then two norms of a
+    /// head, then the router.
     private func sums(_ chunk: Int) -> (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>) {
         let base = workspace.partialSums + chunk * workspace.partialWidth
         return (base, base + context.hidden)
@@ -24,7 +24,7 @@ extension RoundedLayer {
         workspace.partialSums.update(repeating: 0, count: count)
     }
 
-    /// Adds the sums of all chunks, in order, to a gradient.
+    /// Adds the sums of all chunks to a gradient, in order.
     private func addSums(_ gain: RoundedGain, _ place: (Int) -> UnsafeMutablePointer<Float>) {
         guard let gradient = gain.gradient else { return }
         for chunk in 0..<RoundedContext.chunks(of: tokens) {
@@ -32,7 +32,7 @@ extension RoundedLayer {
         }
     }
 
-    /// Turns the gradient of the residual stream after the layer, in the workspace, into that before it.
+    /// Turns the gradient of the layer's output, in the workspace, into the gradient of its input.
     ///
     /// - Parameter balance: the factor of each row's balance loss in the objective.
     func backward(_ experts: RoundedExperts?, balance: Float) {
@@ -126,7 +126,7 @@ extension RoundedLayer {
                 + context.gradients(of: packed.output, panels[2], panels[1], rows: tokens))
     }
 
-    /// The gradient of the MLP's input, added to that of the residual stream.
+    /// Adds the gradient of the MLP's input to the gradient of the residual stream.
     private func backwardMLPInput(_ range: Range<Int>, _ chunk: Int, _ experts: RoundedExperts?) {
         let (rows, hidden) = (range.count, context.hidden)
         Scratch.with(bytes: 4 * rows * hidden) { scratch in
@@ -143,7 +143,7 @@ extension RoundedLayer {
         }
     }
 
-    /// From the residual stream to attention's output before the gate, and the gradient of the gate.
+    /// Goes back from the residual stream to attention's output before the gate, and to the gate.
     private func backwardOutput(_ range: Range<Int>, _ chunk: Int, outputs: PairPanels, inputs: PairPanels) {
         let (rows, hidden, d) = (range.count, context.hidden, shape.headDimension)
         Scratch.with(bytes: rows * (10 * hidden + 18 * queryWidth + 64)) { scratch in
@@ -185,7 +185,7 @@ extension RoundedLayer {
 
     private var projectionGradient: RoundedMatrix { rounded(workspace.projectionGradient, layout.width) }
 
-    /// From queries, keys, values and gates to the layer's input.
+    /// Goes back from queries, keys, values and gates to the layer's input.
     private func backwardProjection(_ range: Range<Int>, _ chunk: Int, outputs: PairPanels, inputs: PairPanels) {
         let (rows, hidden, d) = (range.count, context.hidden, shape.headDimension)
         Scratch.with(bytes: rows * (10 * hidden + 64) + 4 * queryWidth) { scratch in
@@ -229,7 +229,7 @@ extension RoundedLayer {
         }
     }
 
-    /// Packs the rows of some slots, by their tokens.
+    /// Packs the rows of the tokens of some slots.
     func pack(
         _ source: RoundedMatrix, _ tokens: UnsafePointer<Int32>, _ slots: Range<Int>, into panels: PairPanels
     ) {
@@ -239,12 +239,12 @@ extension RoundedLayer {
 }
 
 extension RoundedFeedForward {
-    /// From dy, the gradient of the output before `factor`, to dx (rows, hidden); writes panels of the gradients of gate and up,
-    /// and of the product times `factor`.
+    /// Computes dx (rows, hidden) from dy, the gradient of the output before `factor`. Writes panels of the gradients of gate and
+    /// up, and of the product times `factor`.
     ///
     /// - Parameters:
-    ///   - factor: of each row.
-    ///   - factorGradient: gets the gradient of each row's factor.
+    ///   - factor: returns the factor of a row.
+    ///   - factorGradient: receives the gradient of each row's factor.
     func backward(
         _ dy: PairFactor, indices: UnsafePointer<Int32>? = nil, rows: Int, kept: UnsafePointer<UInt16>,
         into dx: UnsafeMutablePointer<Float>, changes: PairPanels, products: PairPanels, firstRow: Int,

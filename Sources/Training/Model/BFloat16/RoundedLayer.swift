@@ -2,7 +2,7 @@ import Checkpoints
 import Engine
 import KernelInterface
 
-/// One decoder layer in bfloat16 over a micro-batch. Its memory is in a ``RoundedWorkspace``.
+/// A decoder layer in bfloat16 over a micro-batch. Its memory belongs to a ``RoundedWorkspace``.
 final class RoundedLayer {
     /// The gains of the layer's norms.
     struct Gains {
@@ -58,9 +58,9 @@ final class RoundedLayer {
         rounded(workspace.mlpInput, context.hidden, stride: context.hidden.roundedUp(to: 16))
     }
 
-    /// From the layer's input, in its memory, to its output.
+    /// Computes the layer's output from its input, which is in its memory.
     ///
-    /// - Returns: the routed experts, if the layer has some.
+    /// - Returns: the routed experts, or `nil` for a dense layer.
     func forward(bias: [Float], into output: UnsafeMutablePointer<Float>) -> RoundedExperts? {
         context.forEachChunk(of: tokens) { _, range in project(range) }
         attention.forward(
@@ -78,7 +78,7 @@ final class RoundedLayer {
         return experts
     }
 
-    /// Queries, keys, values and gates.
+    /// Computes queries, keys, values and gates.
     private func project(_ range: Range<Int>) {
         let (rows, hidden, width) = (range.count, context.hidden, layout.width)
         Scratch.with(bytes: rows * (8 * hidden + 4 * width + 64)) { scratch in
@@ -93,7 +93,7 @@ final class RoundedLayer {
         normalizeHeads(range)
     }
 
-    /// Queries and keys after norm and rotation, from the projected ones.
+    /// Computes queries and keys after norm and rotation from the projected ones.
     func normalizeHeads(_ range: Range<Int>) {
         let d = shape.headDimension
         Scratch.with(bytes: 4 * queryWidth) { scratch in
@@ -113,7 +113,7 @@ final class RoundedLayer {
         }
     }
 
-    /// The gate, the second product, the residual stream, and the input of the MLP, with which `body` is called.
+    /// Applies the gate and the output projection, updates the residual stream, and calls `body` with the input of the MLP.
     private func finishAttention(_ range: Range<Int>, _ body: (UnsafePointer<Float>) -> Void) {
         let (rows, hidden) = (range.count, context.hidden)
         Scratch.with(bytes: rows * (10 * queryWidth + 8 * hidden + 64)) { scratch in
@@ -133,7 +133,7 @@ final class RoundedLayer {
         }
     }
 
-    /// y = x W^T of one matrix with `hidden` outputs.
+    /// Computes y = x W^T for a matrix with `hidden` outputs.
     func multiplyOutput(
         _ linear: PackedLinear, _ x: PairFactor, rows: Int, into y: UnsafeMutablePointer<Float>
     ) {
@@ -150,12 +150,12 @@ final class RoundedLayer {
         let count = rows * context.hidden
         let place = kept + range.lowerBound * context.hidden
         kernels.round(branch, count: count, into: place)
-        // The backward pass sees the rounded numbers.
+        // The forward pass continues with the rounded numbers, because the backward pass sees them.
         kernels.widen(place, count: count, into: branch)
         context.addNormalized(branch, rows: rows, gain, to: x)
     }
 
-    /// The normalized input of the MLP, rounded, and in float32 in `h`.
+    /// Computes the normalized input of the MLP, in float32 in `h`, and rounded.
     func normalizeMLPInput(_ range: Range<Int>, _ h: UnsafeMutablePointer<Float>) {
         let hidden = context.hidden
         context.normalize(
@@ -163,7 +163,7 @@ final class RoundedLayer {
         context.round(h, stride: hidden, into: mlpInput.rows(range))
     }
 
-    /// The dense MLP or the shared expert, or zeros.
+    /// Computes the dense MLP or the shared expert; zeros if there is neither.
     private func forwardShared(_ range: Range<Int>) {
         let out = workspace.mixed + range.lowerBound * context.hidden
         guard let shared = packed.shared else {
@@ -175,7 +175,7 @@ final class RoundedLayer {
             kept: memory.shared + range.lowerBound * shared.input.outputs, into: out)
     }
 
-    /// The sum of the experts, and the residual stream.
+    /// Adds the outputs of the experts to the branch, and the branch to the residual stream.
     private func finish(
         _ range: Range<Int>, _ experts: RoundedExperts?, into output: UnsafeMutablePointer<Float>
     ) {
@@ -197,10 +197,10 @@ struct RoundedFeedForward {
     let layer: RoundedLayer
 
     var width: Int { weights.down.inputs }
-    /// Where `up` begins in a row.
+    /// The offset of `up` in a row.
     var upOffset: Int { weights.input.offsets[1] }
 
-    /// From x to y (rows, hidden), keeping gate and up (rows, outputs).
+    /// Computes y (rows, hidden) from x, and keeps gate and up (rows, outputs).
     func forward(
         _ x: PairFactor, indices: UnsafePointer<Int32>? = nil, rows: Int, kept: UnsafeMutablePointer<UInt16>,
         into y: UnsafeMutablePointer<Float>

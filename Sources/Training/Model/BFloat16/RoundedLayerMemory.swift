@@ -1,7 +1,7 @@
 import Checkpoints
 import Engine
 
-/// Places of queries, keys, values and gates among the outputs of attention's first product.
+/// The ranges of queries, keys, values and gates in the outputs of the first projection of attention.
 struct ProjectionLayout {
     let queries: Range<Int>
     let keys: Range<Int>
@@ -22,11 +22,11 @@ struct ProjectionLayout {
     }
 }
 
-/// Zeroed memory that is freed together.
+/// Zero-initialized memory that is freed together.
 final class MemoryArena {
     private var buffers: [Buffer<UInt8>] = []
 
-    /// Bytes that were allocated.
+    /// The number of allocated bytes.
     var bytes: Int { buffers.reduce(0) { $0 + $1.count } }
 
     func floats(_ count: Int) -> UnsafeMutablePointer<Float> { allocate(count) }
@@ -40,11 +40,11 @@ final class MemoryArena {
     }
 }
 
-/// What one layer keeps for the backward pass. The memory belongs to an arena.
+/// The activations that one layer keeps for the backward pass. The memory belongs to an arena.
 struct RoundedLayerMemory {
     /// The residual stream before the layer and after attention, (tokens, hidden).
     let input, middle: UnsafeMutablePointer<Float>
-    /// Queries and keys before their norms, values and gates, (tokens, width).
+    /// Queries and keys before their norms, values, and gates, (tokens, width).
     let projected: UnsafeMutablePointer<UInt16>
     /// Attention's output before the gate, (tokens, queries).
     let attended: UnsafeMutablePointer<UInt16>
@@ -54,9 +54,9 @@ struct RoundedLayerMemory {
     let attentionOutput, mlpOutput: UnsafeMutablePointer<UInt16>
     /// Gate and up of the dense MLP or the shared expert, (tokens, 2 * width).
     let shared: UnsafeMutablePointer<UInt16>
-    /// The same of the routed experts, (slots, 2 * width).
+    /// Gate and up of the routed experts, (slots, 2 * width).
     let routed: UnsafeMutablePointer<UInt16>
-    /// (tokens, experts) and (tokens, chosen)
+    /// Scores (tokens, experts), and the weights and ids of the chosen experts (tokens, chosen).
     let scores, routeWeights: UnsafeMutablePointer<Float>
     let ids: UnsafeMutablePointer<Int32>
     /// The slot of each choice, (tokens, chosen); the token and the choice of each slot.
@@ -67,7 +67,7 @@ struct RoundedLayerMemory {
         let choices = isSparse ? tokens * shape.chosen : 0
         let slotCount = isSparse ? Self.slots(shape, tokens: tokens) : 0
         (input, middle) = (arena.floats(tokens * shape.hidden), arena.floats(tokens * shape.hidden))
-        // Pairs may begin at the last element.
+        // A pair may begin at the last element, so some extra elements are allocated.
         projected = arena.rounded(tokens * packed.attention.outputs + 16)
         attended = arena.rounded(tokens * shape.layout.queries.count + 16)
         logSums = arena.floats(tokens * shape.heads)
@@ -81,6 +81,6 @@ struct RoundedLayerMemory {
         (slotTokens, slotChoices) = (arena.integers(slotCount), arena.integers(slotCount))
     }
 
-    /// Slots that the choices of some tokens take at most: those of each expert begin at an even one.
+    /// Returns the maximum number of slots for some tokens. The slots of each expert begin at an even number.
     static func slots(_ shape: RoundedShape, tokens: Int) -> Int { tokens * shape.chosen + shape.experts }
 }

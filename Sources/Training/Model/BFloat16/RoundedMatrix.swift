@@ -1,12 +1,12 @@
 import Engine
 import KernelInterface
 
-/// A row-major matrix of bfloat16 in memory that something else owns.
+/// A row-major bfloat16 matrix that does not own its memory.
 struct RoundedMatrix {
     let base: UnsafeMutablePointer<UInt16>
     let rows: Int
     let columns: Int
-    /// Elements from row to row, at least `columns`.
+    /// The number of elements from row to row, at least `columns`.
     let stride: Int
 
     init(_ base: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int, stride: Int? = nil) {
@@ -26,7 +26,7 @@ struct RoundedMatrix {
 
     func row(_ index: Int) -> UnsafeMutablePointer<UInt16> { base + index * stride }
 
-    /// As the left factor of a product.
+    /// The matrix as the left factor of a product.
     var factor: PairFactor { PairFactor(rows: base, stride: stride * MemoryLayout<UInt16>.size) }
 
     func source(indices: UnsafePointer<Int32>? = nil) -> PairSource {
@@ -34,23 +34,23 @@ struct RoundedMatrix {
     }
 }
 
-/// Panels with pairs of rows of a bfloat16 matrix, for sums over its rows.
+/// Panels of pairs of rows of a bfloat16 matrix, for sums over its rows.
 struct PairPanels {
     let base: UnsafeMutableRawPointer
-    /// Bytes from one block of 16 columns to the next.
+    /// The number of bytes from one block of 16 columns to the next.
     let blockBytes: Int
 
     /// - Parameters:
-    ///   - rows: the even number of rows that fit.
+    ///   - rows: the number of rows that fit, an even number.
     init(_ base: UnsafeMutableRawPointer, rows: Int) {
         self.base = base
         blockBytes = rows / 2 * 64
     }
 
-    /// Bytes of panels of a matrix.
+    /// Returns the size of a matrix's panels in bytes.
     static func bytes(rows: Int, columns: Int) -> Int { rows / 2 * 64 * (columns.roundedUp(to: 16) / 16) }
 
-    /// The place of a row, which is even, and a column, which is a multiple of 16.
+    /// Returns the address of a row, which must be even, and a column, which must be a multiple of 16.
     func place(row: Int = 0, column: Int = 0) -> UnsafeMutableRawPointer {
         base + column / 16 * blockBytes + row / 2 * 64
     }
@@ -61,16 +61,16 @@ struct PairPanels {
 }
 
 extension Int {
-    /// The next multiple of `unit`.
+    /// Returns the number rounded up to a multiple of `unit`.
     func roundedUp(to unit: Int) -> Int { (self + unit - 1) / unit * unit }
 }
 
-/// Memory of one chunk of work, which is given out in parts.
+/// Temporary memory for one chunk of work, handed out in parts.
 struct Scratch {
     private var next: UnsafeMutableRawPointer
     private var left: Int
 
-    /// Calls `body` with `bytes` of memory that is not initialized.
+    /// Calls `body` with `bytes` of uninitialized memory.
     static func with(bytes: Int, _ body: (inout Scratch) -> Void) {
         // Each part begins at a multiple of 64 bytes.
         withUnsafeTemporaryAllocation(byteCount: bytes + 64 * 16, alignment: 64) { memory in
@@ -91,7 +91,7 @@ struct Scratch {
         bytes(count * MemoryLayout<Float>.size).bindMemory(to: Float.self, capacity: count)
     }
 
-    /// A matrix whose rows begin at multiples of 16 elements.
+    /// Returns a matrix whose rows begin at multiples of 16 elements.
     mutating func rounded(_ rows: Int, _ columns: Int) -> RoundedMatrix {
         let count = rows * columns.roundedUp(to: 16)
         return RoundedMatrix(

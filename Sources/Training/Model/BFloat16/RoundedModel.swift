@@ -2,19 +2,19 @@ import Checkpoints
 import Engine
 import KernelInterface
 
-/// The passes of a model in bfloat16: operands of products are rounded, as are activations that are kept for the backward pass.
-/// The residual stream, norms, softmax, the router, sums and gradients are float32.
+/// The forward and backward passes of a model in bfloat16. Operands of products are rounded, and so are the activations kept for
+/// the backward pass. The residual stream, norms, softmax, the router, sums and gradients are float32.
 ///
-/// Tokens go through a layer in chunks of a fixed size, so that what a thread works on stays in its caches.
+/// Tokens pass through a layer in chunks of a fixed size, so that the data of a thread stays in its caches.
 final class RoundedModel {
     private let context: RoundedContext
     private let layers: [LayerParameters]
     private let packed: PackedParameters
     private let embedding: Parameter
     private let finalNorm: Parameter
-    /// The layers before it need no backward pass.
+    /// Layers before this one need no backward pass.
     private let firstTrainedLayer: Int
-    /// For the largest micro-batch so far.
+    /// The memory for the largest micro-batch so far.
     private var workspace: RoundedWorkspace?
 
     init(_ context: RoundedContext, layers: [LayerParameters], layout: ParameterLayout, firstTrainedLayer: Int) {
@@ -25,7 +25,7 @@ final class RoundedModel {
         packed = PackedParameters(layers, head: head)
     }
 
-    /// Rounds the weights, after they have changed.
+    /// Rounds and packs the weights after they have changed.
     func pack() { packed.pack(context) }
 
     /// Adds the gradients of a micro-batch's part of the objective.
@@ -84,7 +84,7 @@ final class RoundedModel {
         }
     }
 
-    /// A token's row may occur several times: threads share the columns, and each adds all tokens in order.
+    /// A token may occur several times. Therefore threads divide the columns, and each thread adds all tokens in order.
     private func addEmbeddingGradient(_ batch: PackedBatch, _ dx: UnsafePointer<Float>) {
         guard let gradient = context.gradients.kept(embedding) else { return }
         let (hidden, scale) = (context.hidden, embeddingScale)
@@ -97,7 +97,7 @@ final class RoundedModel {
         }
     }
 
-    /// The sum over layers and rows.
+    /// Returns the sum over layers and rows.
     private func balanceLoss(_ routings: [ExpertRouting], rows: [Range<Int>]) -> Double {
         let values = Buffer<Double>(count: routings.count * rows.count)
         context.pool.parallelFor(chunks: values.count) { index in

@@ -1,9 +1,9 @@
 import Checkpoints
 import Engine
 
-/// The memory of the bfloat16 passes over a micro-batch: what each layer keeps, and what layers use one after another.
+/// The memory of the bfloat16 passes over a micro-batch: the activations that each layer keeps, and memory that layers reuse.
 final class RoundedWorkspace {
-    /// Tokens for which there is room, an even number.
+    /// The maximum number of tokens, an even number.
     let tokens: Int
     let layers: [RoundedLayerMemory]
     /// The output of the last layer, and the gradient of the residual stream, (tokens, hidden).
@@ -12,28 +12,28 @@ final class RoundedWorkspace {
     let queries, keys: UnsafeMutablePointer<UInt16>
     /// Normalized inputs of the MLP, and the gradient of its output, (tokens, hidden).
     let mlpInput, mlpGradient: UnsafeMutablePointer<UInt16>
-    /// Outputs of the dense MLP or the shared expert, or gradients of the MLP's inputs, (tokens, hidden); the same of the
+    /// Outputs of the dense MLP or the shared expert, or gradients of the MLP's inputs, (tokens, hidden); and the same for the
     /// experts, (slots, hidden).
     let mixed, slotRows: UnsafeMutablePointer<Float>
     /// Gradients of queries, keys and values, (tokens, projection width).
     let attentionGradient: UnsafeMutablePointer<Float>
-    /// The same rounded, with those of the gates.
+    /// The same gradients rounded to bfloat16, together with those of the gates.
     let projectionGradient: UnsafeMutablePointer<UInt16>
     /// The gradient of attention's output before the gate, (tokens, queries).
     let attendedGradient: UnsafeMutablePointer<UInt16>
     /// <gradient, output> of each head, (tokens, heads).
     let deltas: UnsafeMutablePointer<Float>
-    /// Of the weights and the logits of the experts.
+    /// The gradients of the route weights and of the router's logits.
     let routeGradient, logitGradient: UnsafeMutablePointer<Float>
-    /// Sums over the tokens of each chunk: of up to two norms and the router.
+    /// The sums over the tokens of each chunk: the gradients of up to two norms, two head norms, and the router.
     let partialSums: UnsafeMutablePointer<Float>
     let partialWidth: Int
-    /// The panels of the products of a part of a layer's backward pass.
+    /// The panels for the products of one part of a layer's backward pass.
     private let panels: UnsafeMutablePointer<UInt16>
 
     private let arena = MemoryArena()
 
-    /// Bytes that were allocated.
+    /// The number of allocated bytes.
     var bytes: Int { arena.bytes }
 
     init(_ packed: PackedParameters, _ shape: RoundedShape, tokens wanted: Int) {
@@ -66,7 +66,7 @@ final class RoundedWorkspace {
         panels = arena.rounded(max(mlp, attention))
     }
 
-    /// Panels of `rows` rows, an even number, for each number of columns.
+    /// Returns panels of `rows` rows, an even number, one for each number of columns.
     func panels(_ columns: [Int], rows: Int, after bytes: Int = 0) -> [PairPanels] {
         var place = UnsafeMutableRawPointer(panels) + bytes
         return columns.map { columns in
